@@ -1,0 +1,1 @@
+"""Monoskope: put secrets into the stores you have, through a control plane that cannot read them."""

@@ -1,0 +1,118 @@
+"""The one root of every error that a user can meet, and the stable codes they carry.
+
+A code never changes its meaning. Exit codes and gRPC statuses follow from the code (`docs/reference/errors.md`), so that a script
+can rely on any of the three. No message, fix or `repr` of an error ever holds a secret value, a token or a key.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Code(Enum):
+    """What kind of thing went wrong. The value is the stable text that goes over the wire."""
+
+    USAGE = "USAGE"
+    """The call itself is malformed: nothing was sent."""
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    """No credential, or one that is expired, revoked, tampered with or for someone else."""
+    REFUSED = "REFUSED"
+    """Understood and denied: by right, by rate, by the engine, or because the engine cannot do it."""
+    NOT_FOUND = "NOT_FOUND"
+    """Does not exist, or lies outside what the caller may see."""
+    ALREADY_EXISTS = "ALREADY_EXISTS"
+    """The name or the request id is taken by something else."""
+    IDENTITY_CHANGED = "IDENTITY_CHANGED"
+    """A store answers under an identity that is not the pinned one, or a proof does not verify."""
+    CONFLICT = "CONFLICT"
+    """What is upstream is not what was expected; nothing was written."""
+    UNAVAILABLE = "UNAVAILABLE"
+    """Nothing was written; trying again later can succeed."""
+    TIMED_OUT = "TIMED_OUT"
+    """The time allowed ran out before anything was sent to be written."""
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+    """It may or may not have been written; ask or compare before trying again."""
+    INTERNAL = "INTERNAL"
+    """A defect in Monoskope."""
+
+
+class Error(Exception):
+    """Root of all errors meant for people.
+
+    Args:
+        message: One sentence that says what happened and why. Never a secret.
+        fix: One sentence that says what to do next, "" if there is nothing to do.
+        code: The stable code; a subclass sets its own default.
+    """
+
+    code: Code = Code.INTERNAL
+
+    def __init__(self, message: str, *, fix: str = "", code: Code | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+        if code is not None:
+            self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.fix}".rstrip()
+
+
+class UsageError(Error):
+    """Input is malformed; the message names the field and the rule."""
+
+    code = Code.USAGE
+
+
+class UnauthenticatedError(Error):
+    """The caller could not be identified."""
+
+    code = Code.UNAUTHENTICATED
+
+
+class RefusedError(Error):
+    """The request was understood and denied."""
+
+    code = Code.REFUSED
+
+
+class NotFoundError(Error):
+    """The thing does not exist, or is not for the caller to see."""
+
+    code = Code.NOT_FOUND
+
+
+class AlreadyExistsError(Error):
+    """The name or id is taken."""
+
+    code = Code.ALREADY_EXISTS
+
+
+class IdentityChangedError(Error):
+    """A signature, pin or proof does not hold: somebody in the middle, or an identity that changed."""
+
+    code = Code.IDENTITY_CHANGED
+
+
+class ConflictError(Error):
+    """The upstream content or the stream's version is not the expected one."""
+
+    code = Code.CONFLICT
+
+
+class UnavailableError(Error):
+    """Something that is needed does not answer; nothing was written."""
+
+    code = Code.UNAVAILABLE
+
+
+class TimedOutError(Error):
+    """Time ran out before anything was sent to be written."""
+
+    code = Code.TIMED_OUT
+
+
+class OutcomeUnknownError(Error):
+    """It may or may not have been written."""
+
+    code = Code.OUTCOME_UNKNOWN

@@ -1,0 +1,119 @@
+"""The secret itself: its only accepted form, its padding, and a holder that does not show it.
+
+Form (docs/protocol.md, The walk, step 4): `{"key":"value",...}`, ASCII, no white space; 1 to 64 keys `[A-Za-z0-9_.-]{1,253}`, neither `.` nor starting
+with `..`, unique, in byte order; values in standard base64, padded, spare bits zero; then spaces up to the next of 512, 1,024, …
+1,048,576 bytes. What does not encode back to the same bytes is refused, without detail.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import NoReturn
+
+from monoskope.errors import Error, UsageError
+
+MIN_PADDED = 512
+MAX_PADDED = 1_048_576
+DEFAULT_MAX_PLAINTEXT = 131_072
+MAX_KEYS = 64
+
+_KEY = re.compile(r"[A-Za-z0-9_.-]{1,253}", re.ASCII)
+_KEY_RULE = "1 to 253 of A-Z, a-z, 0-9, '_', '.' and '-', neither '.' nor starting with '..'"
+
+
+class BadPayloadError(Error):
+    """The plaintext is not the one form that is accepted. Says nothing more, to nobody."""
+
+    def __init__(self) -> None:
+        super().__init__("the sealed payload is not in the accepted form.", fix="Use an unmodified client.")
+
+
+class Payload(Mapping[str, bytes]):
+    """The values of one secret, by key, in byte order. Shows its keys, never its values; refuses copying and pickling.
+
+    Raises:
+        UsageError: no key, too many keys, or a key outside the rule; the message names it.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, bytes]) -> None:
+        if not 1 <= len(values) <= MAX_KEYS:
+            raise UsageError(f"a secret has 1 to {MAX_KEYS} keys, this one {len(values)}.", fix="Split or fill it.")
+        for key in values:
+            check_key(key)
+        self._values = {key: bytes(values[key]) for key in sorted(values)}
+
+    def __getitem__(self, key: str) -> bytes:
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"<Payload keys={list(self._values)} values=hidden>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Payload is never pickled or copied")
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        return self.__reduce__()
+
+    __copy__ = __reduce__
+
+    def __deepcopy__(self, memo: object) -> NoReturn:
+        return self.__reduce__()
+
+
+def check_key(key: str) -> str:
+    """Return `key` if it is a valid key of a secret, else raise `UsageError` that states the rule."""
+    if _KEY.fullmatch(key) is None or key == "." or key.startswith(".."):
+        raise UsageError(f"key {key!r} is not valid: {_KEY_RULE}.", fix="Rename it.")
+    return key
+
+
+def padded_size(size: int) -> int:
+    """Return the padded size in bytes of a plaintext of `size` bytes; raises `UsageError` above 1,048,576."""
+    padded = MIN_PADDED
+    while padded < size:
+        padded *= 2
+    if padded > MAX_PADDED:
+        raise UsageError(
+            f"the encoded secret has {size} bytes; at most {MAX_PADDED} are possible.", fix="Store a smaller secret."
+        )
+    return padded
+
+
+def encode(payload: Payload) -> bytes:
+    """Return the padded plaintext of `payload`; raises `UsageError` if it is larger than the protocol's limit."""
+    text = json.dumps(
+        {key: base64.b64encode(value).decode("ascii") for key, value in payload.items()}, separators=(",", ":")
+    )
+    plain = text.encode("ascii")
+    return plain.ljust(padded_size(len(plain)), b" ")
+
+
+def decode(plaintext: bytes) -> Payload:
+    """Parse a padded plaintext.
+
+    Raises:
+        BadPayloadError: anything at all is not as `encode` would have written it.
+    """
+    try:
+        parsed = json.loads(plaintext.decode("ascii"))
+        if type(parsed) is not dict:
+            raise BadPayloadError
+        payload = Payload({key: base64.b64decode(value, validate=True) for key, value in parsed.items()})
+        again = encode(payload)
+    except (ValueError, TypeError, RecursionError, binascii.Error, UsageError):
+        raise BadPayloadError from None
+    if again != plaintext:
+        raise BadPayloadError
+    return payload

@@ -1,0 +1,110 @@
+"""Settings files and private files, read once at the edge into types that cannot be wrong.
+
+TOML in, a frozen `msgspec.Struct` out. Every complaint names the file, the field, the rule and the fix.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import stat
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from monoskope.errors import RefusedError, UsageError
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
+
+
+def load(path: Path, kind: type[S]) -> S:
+    """Read the TOML file at `path` as a `kind`.
+
+    Raises:
+        UsageError: the file is missing, is not TOML, or has a field that is unknown, missing or of the wrong type.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"the settings file {path} does not exist.", fix="Create it, or name another one.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the settings file {path} cannot be read: {type(error).__name__}.", fix="Check it.") from None
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not valid TOML: {error}.", fix="Correct that line.") from None
+    return convert(table, kind, where=str(path))
+
+
+def convert(table: object, kind: type[S], *, where: str) -> S:
+    """Turn a parsed table into a `kind`; `where` names its source in errors. Raises `UsageError`."""
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        fix = "Correct that field."
+        unknown = _UNKNOWN.search(text)
+        if unknown is not None:
+            close = difflib.get_close_matches(unknown["name"], _field_names(kind), n=1)
+            fix = f"Did you mean {close[0]!r}?" if close else "Remove it, or correct its name."
+        raise UsageError(f"{where}: {text}.", fix=fix) from None
+
+
+def _field_names(kind: type[msgspec.Struct]) -> set[str]:
+    """Every field name of a struct and of the structs inside it, for suggestions."""
+    names: set[str] = set()
+    for field in msgspec.structs.fields(kind):
+        names.add(field.encode_name)
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            names |= _field_names(field.type)
+    return names
+
+
+def read_private(path: Path) -> bytes:
+    """Read a file that must be a regular file of mode 0600 or tighter.
+
+    Raises:
+        UsageError: it is missing or not a regular file.
+        RefusedError: group or others can reach it.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise UsageError(f"{path} does not exist.", fix="Create it, or name another file.") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Check its owner and mode.") from None
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise UsageError(f"{path} is not a regular file.", fix="Name a regular file.")
+        if mode & 0o077:
+            raise RefusedError(
+                f"{path} has mode {stat.S_IMODE(mode):04o}: others than its owner can reach it.",
+                fix=f"Run: chmod 600 {path}",
+            )
+        return file.read()
+
+
+def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
+    """Write `content` to `path` with mode 0600, whole or not at all, and force it to disk.
+
+    Raises:
+        UsageError: the file exists and `replace` is false, or the folder cannot be written to.
+    """
+    if not replace and path.exists():
+        raise UsageError(f"{path} exists already.", fix="Remove it first, or name another file.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        temporary.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.", fix="Check the folder.") from None

@@ -1,0 +1,1 @@
+"""Store drivers: one file an engine, behind the interface in `driver.py`."""

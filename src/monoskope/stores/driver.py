@@ -1,0 +1,157 @@
+"""The interface between the reactor and an engine: small, and final.
+
+A driver maps a secret's path to one place in its engine, one to one, or refuses. It follows no redirect, never gives engine text to anybody,
+and never puts a value into a message, a `repr` or a log line. It reads back the byte map that it wrote, or says `CannotReadError`.
+The conformance suite in `monoskope.testing.drivers` states every promise as a test.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import msgspec
+
+from monoskope.errors import Code, Error
+from monoskope.protocol.payload import Payload
+
+NOTHING = ""
+"""The version of a place where nothing is."""
+
+
+class DriverError(Error):
+    """Root of what a driver may raise. The message is one of the driver's own fixed sentences, never the engine's text."""
+
+
+class StoreRefusedError(DriverError):
+    """The engine (or the driver for it) will not do this, now or later; nothing was written. Becomes UPSTREAM_REFUSED."""
+
+    code = Code.REFUSED
+
+
+class UnsupportedError(StoreRefusedError):
+    """The engine cannot do this at all; nothing was written. Becomes UNSUPPORTED."""
+
+
+class StoreUnavailableError(DriverError):
+    """The engine does not answer or asks to wait; nothing was written. Becomes UPSTREAM_UNAVAILABLE."""
+
+    code = Code.UNAVAILABLE
+
+
+class StoreConflictError(DriverError):
+    """The place no longer has the version that the write was to replace; nothing was written."""
+
+    code = Code.CONFLICT
+
+
+class CannotReadError(DriverError):
+    """The value exists but cannot be read back as the byte map that was written. Becomes CANNOT_READ."""
+
+    code = Code.REFUSED
+
+
+class UnknownOutcomeError(DriverError):
+    """The write may or may not have happened; the reactor looks it up (docs/protocol.md, When something breaks)."""
+
+    code = Code.OUTCOME_UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do, as announced to m8 and shown to users."""
+
+    max_plaintext: int
+    """Largest padded plaintext in bytes that always fits (512, 1,024, … 1,048,576)."""
+    check_and_set: bool
+    """Whether `write` can replace exactly one known version. Without it ABSENT and VERSION are refused."""
+    write_tag: bool
+    """Whether the write tag is stored with the version in one act, so that `find` can tell."""
+    readable: bool
+    """Whether `read` works under the configured credentials."""
+    key_rule: re.Pattern[str] | None = None
+    """A pattern that each value's key must match in full, None for any key that the protocol allows."""
+    options_schema: str = ""
+    """JSON Schema of the options of a third party's driver, "" for a driver whose options are a typed message or none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A value as read from the engine, with the version it has."""
+
+    version: str
+    payload: Payload
+
+
+class StoreDriver(ABC):
+    """One engine. Every method may raise `StoreRefusedError` and `StoreUnavailableError` besides what it names."""
+
+    type: ClassVar[str]
+    """The name under which administrators know this kind of store, e.g. "vault"."""
+    Config: ClassVar[type[msgspec.Struct]]
+    """The typed `[engine]` table of the reactor's settings."""
+
+    @classmethod
+    @abstractmethod
+    async def open(cls, config: Any, *, state_dir: Path) -> Self:
+        """Connect, log in and learn the engine's limits. `state_dir` is the reactor's own folder (mode 0700)."""
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What this engine can do under this configuration. Constant after `open`."""
+
+    @abstractmethod
+    def check(self, path: tuple[str, ...], options: object | None) -> None:
+        """Refuse, before any key is made, a path or options that this engine could never take.
+
+        Args:
+            path: The segments of the secret URI.
+            options: The provider's typed message (`VaultOptions`, …), a `dict` for a third party's JSON, or None.
+
+        Raises:
+            StoreRefusedError: with a fixed sentence that names the rule.
+        """
+
+    @abstractmethod
+    async def read_version(self, path: tuple[str, ...]) -> str:
+        """Return the version now at `path`: text never given twice for one path, or `NOTHING`."""
+
+    @abstractmethod
+    async def write(
+        self,
+        path: tuple[str, ...],
+        payload: Payload,
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """Write `payload` as the new version and return that version.
+
+        Args:
+            path: The segments of the secret URI.
+            payload: The whole secret; it replaces what is there.
+            replacing: The version it must replace (`NOTHING`: nothing may be there), or None for whatever is there.
+            write_tag: 64 hex digits, stored with the version where the engine can do both in one act.
+            options: As for `check`.
+
+        Raises:
+            StoreConflictError: the version at `path` is not `replacing`.
+            UnknownOutcomeError: the connection broke after the request may have reached the engine.
+        """
+
+    @abstractmethod
+    async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
+        """Return the version that was written with `write_tag`, or None. Raises `UnsupportedError` without the capability."""
+
+    @abstractmethod
+    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
+        """Return the value now at `path`, or None where nothing is. Raises `CannotReadError`."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Give up credentials and connections. Safe to call twice."""

@@ -1,7 +1,8 @@
 """The secret URI: `store://segment/segment…`, parsed once, strictly, and compared as bytes.
 
-Grammar (docs/protocol.md, Bytes): store `[a-z][a-z0-9-]{0,62}`; segment `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`; 1 to 16 segments; at most 512
-bytes. It is never handed to a URL library: there is no query, fragment, user, port, escape or normalisation.
+Grammar (docs/protocol.md, Bytes): store `[a-z][a-z0-9-]{0,62}`; segment `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`; 1 to 16
+segments; at most 512 bytes. It is never handed to a URL library: there is no query, fragment, user, port, escape or
+normalisation.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ class UriPrefix:
                 f"{text!r} is not a URI prefix: it has no '://'.", fix="Write store:// or store://segment."
             )
         check_store_name(store)
-        return cls(store, parse_path(rest) if rest else ())
+        return cls(store, parse_path(rest.removesuffix("/")) if rest else ())
 
     def covers(self, uri: SecretUri) -> bool:
         """Whether `uri` lies at or below this prefix."""

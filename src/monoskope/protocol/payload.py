@@ -1,8 +1,9 @@
 """The secret itself: its only accepted form, its padding, and a holder that does not show it.
 
-Form (docs/protocol.md, The walk, step 4): `{"key":"value",...}`, ASCII, no white space; 1 to 64 keys `[A-Za-z0-9_.-]{1,253}`, neither `.` nor starting
-with `..`, unique, in byte order; values in standard base64, padded, spare bits zero; then spaces up to the next of 512, 1,024, …
-1,048,576 bytes. What does not encode back to the same bytes is refused, without detail.
+Form (docs/protocol.md, The walk, step 4): `{"key":"value",...}`, ASCII, no white space; 1 to 64 keys
+`[A-Za-z0-9_.-]{1,253}`, neither `.` nor starting with `..`, unique, in byte order; values in standard base64, padded,
+spare bits zero; then spaces up to the next of 512, 1,024, … 1,048,576 bytes. What does not encode back to the same
+bytes is refused, without detail.
 """
 
 from __future__ import annotations
@@ -64,12 +65,13 @@ class Payload(Mapping[str, bytes]):
         raise TypeError("a Payload is never pickled or copied")
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        return self.__reduce__()
+        self.__reduce__()
 
-    __copy__ = __reduce__
+    def __copy__(self) -> NoReturn:
+        self.__reduce__()
 
     def __deepcopy__(self, memo: object) -> NoReturn:
-        return self.__reduce__()
+        self.__reduce__()
 
 
 def check_key(key: str) -> str:

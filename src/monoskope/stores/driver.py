@@ -1,8 +1,9 @@
 """The interface between the reactor and an engine: small, and final.
 
-A driver maps a secret's path to one place in its engine, one to one, or refuses. It follows no redirect, never gives engine text to anybody,
-and never puts a value into a message, a `repr` or a log line. It reads back the byte map that it wrote, or says `CannotReadError`.
-The conformance suite in `monoskope.testing.drivers` states every promise as a test.
+A driver maps a secret's path to one place in its engine, one to one, or refuses. It follows no redirect, never gives
+engine text to anybody, and never puts a value into a message, a `repr` or a log line. It reads back the byte map that
+it wrote, or says `CannotReadError`. The conformance suite in `monoskope.testing.drivers` states every promise as a
+test.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ NOTHING = ""
 
 
 class DriverError(Error):
-    """Root of what a driver may raise. The message is one of the driver's own fixed sentences, never the engine's text."""
+    """Root of what a driver may raise. The message is a fixed sentence of the driver's, never the engine's text."""
 
 
 class StoreRefusedError(DriverError):
-    """The engine (or the driver for it) will not do this, now or later; nothing was written. Becomes UPSTREAM_REFUSED."""
+    """The engine (or its driver) will not do this, now or later; nothing was written. Becomes UPSTREAM_REFUSED."""
 
     code = Code.REFUSED
 
@@ -75,7 +76,7 @@ class Capabilities:
     key_rule: re.Pattern[str] | None = None
     """A pattern that each value's key must match in full, None for any key that the protocol allows."""
     options_schema: str = ""
-    """JSON Schema of the options of a third party's driver, "" for a driver whose options are a typed message or none."""
+    """JSON Schema of the options of a third party's driver; "" where options are a typed message or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +90,14 @@ class Snapshot:
 class StoreDriver(ABC):
     """One engine. Every method may raise `StoreRefusedError` and `StoreUnavailableError` besides what it names."""
 
-    type: ClassVar[str]
+    kind: ClassVar[str]
     """The name under which administrators know this kind of store, e.g. "vault"."""
     Config: ClassVar[type[msgspec.Struct]]
     """The typed `[engine]` table of the reactor's settings."""
 
     @classmethod
     @abstractmethod
-    async def open(cls, config: Any, *, state_dir: Path) -> Self:
+    async def open(cls, config: Any, *, state_dir: Path) -> Self:  # noqa: ANN401 - each narrows it to its Config
         """Connect, log in and learn the engine's limits. `state_dir` is the reactor's own folder (mode 0700)."""
 
     @property
@@ -146,7 +147,7 @@ class StoreDriver(ABC):
 
     @abstractmethod
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
-        """Return the version that was written with `write_tag`, or None. Raises `UnsupportedError` without the capability."""
+        """Return the version written with `write_tag`, or None. Raises `UnsupportedError` without the capability."""
 
     @abstractmethod
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:

@@ -1,0 +1,121 @@
+"""Setting up an OpenBao server as its administrator, for tests and demonstrations: plain API calls, synchronous."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from monoskope.errors import Error
+
+
+class OpenBaoError(Error):
+    """OpenBao refused an administrative request, or did not answer it."""
+
+
+class Admin:
+    """An administrator's view of one server.
+
+    Args:
+        address: `https://HOST:PORT`.
+        ca_file: The certificate that the server's certificate is signed by.
+        root_token: A token that may do everything.
+    """
+
+    def __init__(self, *, address: str, ca_file: Path, root_token: str) -> None:
+        self.address = address
+        self.ca_file = ca_file
+        self.root_token = root_token
+        context = ssl.create_default_context(cafile=ca_file)
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object | None = None,
+        *,
+        token: str | None = None,
+        wrap_ttl: str | None = None,
+    ) -> dict[str, Any]:
+        """Send one API request below `/v1/` and return the JSON that answers, `{}` for an empty answer.
+
+        Args:
+            method: GET, POST, PATCH, DELETE or LIST.
+            path: What follows `/v1/`.
+            body: Sent as JSON.
+            token: As in `bao`.
+            wrap_ttl: Have the answer wrapped in a one-use token that lives so long, e.g. "60s".
+
+        Raises:
+            OpenBaoError: it answered with an error, or not at all; its status is in the message.
+        """
+        headers = {"X-Vault-Token": self.root_token if token is None else token}
+        if wrap_ttl is not None:
+            headers["X-Vault-Wrap-TTL"] = wrap_ttl
+        if method == "PATCH":
+            headers["Content-Type"] = "application/merge-patch+json"
+        request = urllib.request.Request(
+            f"{self.address}/v1/{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers=headers,
+            method=method,
+        )
+        try:
+            with self._opener.open(request, timeout=10) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                raise OpenBaoError(f"OpenBao answered {method} {path} with {error.code}.") from None
+        except OSError as error:
+            raise OpenBaoError(f"OpenBao did not answer {method} {path}: {type(error).__name__}.") from None
+        result: dict[str, Any] = json.loads(text) if text else {}
+        return result
+
+    # --- setting it up ---
+
+    def enable_kv(self, mount: str = "secret") -> None:
+        """Enable a KV version 2 engine at `mount`. Raises `OpenBaoError` if something is mounted there."""
+        self.call("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": "2"}})
+
+    def write_policy(self, name: str, text: str) -> None:
+        """Write the policy `name`, in OpenBao's policy language."""
+        self.call("POST", f"sys/policies/acl/{name}", {"policy": text})
+
+    def enable_approle(self) -> None:
+        """Enable the AppRole login method at `auth/approle`."""
+        self.call("POST", "sys/auth/approle", {"type": "approle"})
+
+    def create_role(self, name: str, policies: list[str], *, token_ttl: str = "1h", token_max_ttl: str = "24h") -> None:
+        """Create or change the AppRole `name`, whose logins get tokens with `policies` for `token_ttl`.
+
+        Its secret ids have no use limit, so that a reactor can log in again after a restart.
+        """
+        self.call(
+            "POST",
+            f"auth/approle/role/{name}",
+            {"token_policies": policies, "token_ttl": token_ttl, "token_max_ttl": token_max_ttl},
+        )
+
+    def role_id(self, name: str) -> str:
+        """Return the role id of the AppRole `name`: a name, not a secret."""
+        return str(self.call("GET", f"auth/approle/role/{name}/role-id")["data"]["role_id"])
+
+    def secret_id(self, name: str) -> str:
+        """Make and return a new secret id of the AppRole `name`."""
+        return str(self.call("POST", f"auth/approle/role/{name}/secret-id", {})["data"]["secret_id"])
+
+    def wrapped_secret_id(self, name: str, *, ttl: str = "10m") -> str:
+        """Make a secret id of the AppRole `name`; return a wrapping token: it gives it out once, within `ttl`."""
+        answer = self.call("POST", f"auth/approle/role/{name}/secret-id", {}, wrap_ttl=ttl)
+        return str(answer["wrap_info"]["token"])
+
+    def token(self, policies: list[str], *, ttl: str = "1h", renewable: bool = True) -> str:
+        """Make and return a token with `policies` and no parent."""
+        body = {"policies": policies, "ttl": ttl, "renewable": renewable, "no_parent": True, "no_default_policy": False}
+        return str(self.call("POST", "auth/token/create", body)["auth"]["client_token"])

@@ -1,0 +1,167 @@
+"""The files of an OpenBao server that lives in one folder: its configuration, certificate, keys and root token.
+
+Every name in the configuration is relative to the folder, so that the folder can be moved and started again. The seal
+key and the root token lie beside the data they protect: good for a demonstration and for tests, and for nothing else.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import secrets
+import socket
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from monoskope.settings import write_private
+
+CONFIG = "openbao.hcl"
+ADDRESS = "address"
+CA = "ca.pem"
+ROOT_TOKEN = "root-token"
+AUDIT_LOG = "audit.log"
+SERVER_LOG = "openbao.log"
+
+_HOST = "127.0.0.1"
+_LIFETIME = dt.timedelta(days=3650)
+
+_TEMPLATE = """\
+# A complete OpenBao server in this folder. Paths are relative to it: start OpenBao with this folder as its working
+# folder. The first start initialises it; later starts unseal it with seal.key. Nobody types anything.
+api_addr = "https://{host}:{port}"
+
+storage "pebbledb" {{
+  path = "data"
+}}
+
+listener "tcp" {{
+  address       = "{host}:{port}"
+  tls_cert_file = "server.pem"
+  tls_key_file  = "server.key"
+}}
+
+seal "static" {{
+  current_key_id = "1"
+  current_key    = "file://seal.key"
+}}
+
+audit "file" "log" {{
+  options {{
+    file_path = "{audit}"
+  }}
+}}
+
+initialize "administrator" {{
+  request "root-token" {{
+    operation = "update"
+    path      = "auth/token/create"
+    data {{
+      id = {{
+        eval_source = "file"
+        eval_type   = "string"
+        path        = "{root_token}"
+      }}
+      policies     = ["root"]
+      no_parent    = true
+      display_name = "administrator"
+    }}
+  }}
+}}
+"""
+
+
+def prepare(folder: Path) -> None:
+    """Lay out `folder` (mode 0700) for a first start, on a free port. Does nothing where that is done already."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (folder / CONFIG).exists():
+        return
+    (folder / "data").mkdir(mode=0o700)
+    _make_certificate(folder)
+    write_private(folder / "seal.key", secrets.token_bytes(32))
+    write_private(folder / ROOT_TOKEN, f"m8{secrets.token_hex(24)}".encode())
+    port = _free_port()
+    (folder / ADDRESS).write_text(f"https://{_HOST}:{port}", encoding="ascii")
+    text = _TEMPLATE.format(host=_HOST, port=port, audit=AUDIT_LOG, root_token=ROOT_TOKEN)
+    write_private(folder / CONFIG, text.encode())
+
+
+def _free_port() -> int:
+    """Return a port that nothing listens on, nor on its successor (OpenBao's cluster port).
+
+    Below the ports that systems give to outgoing connections, so that it is still free at a later restart.
+    """
+    while True:
+        port = 20_000 + 2 * secrets.randbelow(6_000)
+        with socket.socket() as first, socket.socket() as second:
+            try:
+                first.bind((_HOST, port))
+                second.bind((_HOST, port + 1))
+            except OSError:
+                continue
+        return port
+
+
+def _make_certificate(folder: Path) -> None:
+    """Write `ca.pem`, `server.pem` and `server.key`; the authority's key is thrown away."""
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca_name = _name("Monoskope test authority")
+    ca = (
+        _builder(ca_name, ca_name, ca_key.public_key(), ca_key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(ca=True), critical=True)
+        .sign(ca_key, hashes.SHA256())
+    )
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(_HOST))])
+    server = (
+        _builder(_name("openbao"), ca_name, key.public_key(), ca_key.public_key())
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(ca=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(names, critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    (folder / CA).write_bytes(ca.public_bytes(serialization.Encoding.PEM))
+    (folder / "server.pem").write_bytes(server.public_bytes(serialization.Encoding.PEM))
+    write_private(
+        folder / "server.key",
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+    )
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, issuer_key: ec.EllipticCurvePublicKey
+) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(minutes=5))
+        .not_valid_after(now + _LIFETIME)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
+    )
+
+
+def _usage(*, ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not ca,
+        key_cert_sign=ca,
+        crl_sign=ca,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )

@@ -1,0 +1,99 @@
+from monoskope.api.buf.validate import validate_pb2 as _validate_pb2
+from monoskope.api.secrets.v1 import events_pb2 as _events_pb2
+from monoskope.api.secrets.v1 import identity_pb2 as _identity_pb2
+from monoskope.api.secrets.v1 import upload_pb2 as _upload_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class AttachReactor(_message.Message):
+    __slots__ = ("hello", "type", "capabilities", "rotations")
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
+    ROTATIONS_FIELD_NUMBER: _ClassVar[int]
+    hello: _upload_pb2.Signed
+    type: str
+    capabilities: _events_pb2.StoreCapabilities
+    rotations: _containers.RepeatedCompositeFieldContainer[_identity_pb2.SignedRotation]
+    def __init__(self, hello: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., type: _Optional[str] = ..., capabilities: _Optional[_Union[_events_pb2.StoreCapabilities, _Mapping]] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ...) -> None: ...
+
+class AppendEvent(_message.Message):
+    __slots__ = ("call", "request_id", "expected_version", "key_provided", "started", "uploaded", "compared", "failed")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    KEY_PROVIDED_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    UPLOADED_FIELD_NUMBER: _ClassVar[int]
+    COMPARED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    request_id: bytes
+    expected_version: int
+    key_provided: _events_pb2.SecretUploadKeyProvided
+    started: _events_pb2.SecretUploadStarted
+    uploaded: _events_pb2.SecretUploaded
+    compared: _events_pb2.SecretCompared
+    failed: _events_pb2.SecretUploadFailed
+    def __init__(self, call: _Optional[int] = ..., request_id: _Optional[bytes] = ..., expected_version: _Optional[int] = ..., key_provided: _Optional[_Union[_events_pb2.SecretUploadKeyProvided, _Mapping]] = ..., started: _Optional[_Union[_events_pb2.SecretUploadStarted, _Mapping]] = ..., uploaded: _Optional[_Union[_events_pb2.SecretUploaded, _Mapping]] = ..., compared: _Optional[_Union[_events_pb2.SecretCompared, _Mapping]] = ..., failed: _Optional[_Union[_events_pb2.SecretUploadFailed, _Mapping]] = ...) -> None: ...
+
+class Heartbeat(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class AttachRequest(_message.Message):
+    __slots__ = ("attach", "append", "heartbeat")
+    ATTACH_FIELD_NUMBER: _ClassVar[int]
+    APPEND_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    attach: AttachReactor
+    append: AppendEvent
+    heartbeat: Heartbeat
+    def __init__(self, attach: _Optional[_Union[AttachReactor, _Mapping]] = ..., append: _Optional[_Union[AppendEvent, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
+
+class Attached(_message.Message):
+    __slots__ = ("position", "replicas", "heartbeat_s")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_S_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    replicas: _containers.RepeatedScalarFieldContainer[bytes]
+    heartbeat_s: int
+    def __init__(self, position: _Optional[int] = ..., replicas: _Optional[_Iterable[bytes]] = ..., heartbeat_s: _Optional[int] = ...) -> None: ...
+
+class Delivery(_message.Message):
+    __slots__ = ("record", "sealed")
+    RECORD_FIELD_NUMBER: _ClassVar[int]
+    SEALED_FIELD_NUMBER: _ClassVar[int]
+    record: bytes
+    sealed: bytes
+    def __init__(self, record: _Optional[bytes] = ..., sealed: _Optional[bytes] = ...) -> None: ...
+
+class Appended(_message.Message):
+    __slots__ = ("call", "version", "error", "message")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    version: int
+    error: str
+    message: str
+    def __init__(self, call: _Optional[int] = ..., version: _Optional[int] = ..., error: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class AttachResponse(_message.Message):
+    __slots__ = ("challenge", "attached", "delivery", "appended")
+    CHALLENGE_FIELD_NUMBER: _ClassVar[int]
+    ATTACHED_FIELD_NUMBER: _ClassVar[int]
+    DELIVERY_FIELD_NUMBER: _ClassVar[int]
+    APPENDED_FIELD_NUMBER: _ClassVar[int]
+    challenge: bytes
+    attached: Attached
+    delivery: Delivery
+    appended: Appended
+    def __init__(self, challenge: _Optional[bytes] = ..., attached: _Optional[_Union[Attached, _Mapping]] = ..., delivery: _Optional[_Union[Delivery, _Mapping]] = ..., appended: _Optional[_Union[Appended, _Mapping]] = ...) -> None: ...

@@ -1,0 +1,146 @@
+from monoskope.api.secrets.v1 import events_pb2 as _events_pb2
+from monoskope.api.secrets.v1 import identity_pb2 as _identity_pb2
+from monoskope.api.secrets.v1 import upload_pb2 as _upload_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class UploadState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    UPLOAD_STATE_UNSPECIFIED: _ClassVar[UploadState]
+    UPLOAD_STATE_REQUESTED: _ClassVar[UploadState]
+    UPLOAD_STATE_GRANTED: _ClassVar[UploadState]
+    UPLOAD_STATE_UPLOADING: _ClassVar[UploadState]
+    UPLOAD_STATE_WRITING: _ClassVar[UploadState]
+    UPLOAD_STATE_ENDED: _ClassVar[UploadState]
+UPLOAD_STATE_UNSPECIFIED: UploadState
+UPLOAD_STATE_REQUESTED: UploadState
+UPLOAD_STATE_GRANTED: UploadState
+UPLOAD_STATE_UPLOADING: UploadState
+UPLOAD_STATE_WRITING: UploadState
+UPLOAD_STATE_ENDED: UploadState
+
+class SecretUpload(_message.Message):
+    __slots__ = ("request_id", "uri", "purpose", "subject", "state", "requested_at_ms", "changed_at_ms", "version", "grant", "receipt", "reason", "replica", "lifetime_s", "sealed_sha256", "request_sha256", "outcome", "state_since_ms")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REQUESTED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    GRANT_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
+    LIFETIME_S_FIELD_NUMBER: _ClassVar[int]
+    SEALED_SHA256_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_SHA256_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    STATE_SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    request_id: bytes
+    uri: str
+    purpose: _upload_pb2.Purpose
+    subject: str
+    state: UploadState
+    requested_at_ms: int
+    changed_at_ms: int
+    version: int
+    grant: _upload_pb2.Signed
+    receipt: _upload_pb2.Signed
+    reason: _upload_pb2.Reason
+    replica: bytes
+    lifetime_s: int
+    sealed_sha256: bytes
+    request_sha256: bytes
+    outcome: _upload_pb2.Outcome
+    state_since_ms: int
+    def __init__(self, request_id: _Optional[bytes] = ..., uri: _Optional[str] = ..., purpose: _Optional[_Union[_upload_pb2.Purpose, str]] = ..., subject: _Optional[str] = ..., state: _Optional[_Union[UploadState, str]] = ..., requested_at_ms: _Optional[int] = ..., changed_at_ms: _Optional[int] = ..., version: _Optional[int] = ..., grant: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., replica: _Optional[bytes] = ..., lifetime_s: _Optional[int] = ..., sealed_sha256: _Optional[bytes] = ..., request_sha256: _Optional[bytes] = ..., outcome: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., state_since_ms: _Optional[int] = ...) -> None: ...
+
+class Secret(_message.Message):
+    __slots__ = ("uri", "fingerprint", "values", "upstream_version", "subject", "uploaded_at_ms", "request_id", "drifted", "receipt", "prior_version")
+    URI_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    UPSTREAM_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    UPLOADED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    DRIFTED_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    PRIOR_VERSION_FIELD_NUMBER: _ClassVar[int]
+    uri: str
+    fingerprint: str
+    values: _containers.RepeatedCompositeFieldContainer[_upload_pb2.ValueFingerprint]
+    upstream_version: str
+    subject: str
+    uploaded_at_ms: int
+    request_id: bytes
+    drifted: bool
+    receipt: _upload_pb2.Signed
+    prior_version: str
+    def __init__(self, uri: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[_upload_pb2.ValueFingerprint, _Mapping]]] = ..., upstream_version: _Optional[str] = ..., subject: _Optional[str] = ..., uploaded_at_ms: _Optional[int] = ..., request_id: _Optional[bytes] = ..., drifted: _Optional[bool] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., prior_version: _Optional[str] = ...) -> None: ...
+
+class Reactor(_message.Message):
+    __slots__ = ("replica", "last_heard_ms", "attached", "capabilities", "fingerprint_key_id")
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
+    LAST_HEARD_MS_FIELD_NUMBER: _ClassVar[int]
+    ATTACHED_FIELD_NUMBER: _ClassVar[int]
+    CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    replica: bytes
+    last_heard_ms: int
+    attached: bool
+    capabilities: _events_pb2.StoreCapabilities
+    fingerprint_key_id: str
+    def __init__(self, replica: _Optional[bytes] = ..., last_heard_ms: _Optional[int] = ..., attached: _Optional[bool] = ..., capabilities: _Optional[_Union[_events_pb2.StoreCapabilities, _Mapping]] = ..., fingerprint_key_id: _Optional[str] = ...) -> None: ...
+
+class SecretStore(_message.Message):
+    __slots__ = ("name", "type", "active", "is_default", "identity", "created_at_ms", "reactors", "fingerprint_key_id", "rotations")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    IS_DEFAULT_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    REACTORS_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    ROTATIONS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    type: str
+    active: bool
+    is_default: bool
+    identity: str
+    created_at_ms: int
+    reactors: _containers.RepeatedCompositeFieldContainer[Reactor]
+    fingerprint_key_id: str
+    rotations: _containers.RepeatedCompositeFieldContainer[_identity_pb2.SignedRotation]
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., active: _Optional[bool] = ..., is_default: _Optional[bool] = ..., identity: _Optional[str] = ..., created_at_ms: _Optional[int] = ..., reactors: _Optional[_Iterable[_Union[Reactor, _Mapping]]] = ..., fingerprint_key_id: _Optional[str] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ...) -> None: ...
+
+class EventSummary(_message.Message):
+    __slots__ = ("position", "stream", "version", "type", "recorded_at_ms", "actor", "hash", "uri", "detail")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    stream: str
+    version: int
+    type: str
+    recorded_at_ms: int
+    actor: str
+    hash: bytes
+    uri: str
+    detail: str
+    def __init__(self, position: _Optional[int] = ..., stream: _Optional[str] = ..., version: _Optional[int] = ..., type: _Optional[str] = ..., recorded_at_ms: _Optional[int] = ..., actor: _Optional[str] = ..., hash: _Optional[bytes] = ..., uri: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...

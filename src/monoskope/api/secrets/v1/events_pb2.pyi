@@ -1,0 +1,206 @@
+from monoskope.api.secrets.v1 import identity_pb2 as _identity_pb2
+from monoskope.api.secrets.v1 import upload_pb2 as _upload_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ROLE_UNSPECIFIED: _ClassVar[Role]
+    ROLE_ADMINISTRATOR: _ClassVar[Role]
+    ROLE_USER: _ClassVar[Role]
+
+class Right(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RIGHT_UNSPECIFIED: _ClassVar[Right]
+    RIGHT_PUT: _ClassVar[Right]
+    RIGHT_COMPARE: _ClassVar[Right]
+    RIGHT_SEE_HASH: _ClassVar[Right]
+ROLE_UNSPECIFIED: Role
+ROLE_ADMINISTRATOR: Role
+ROLE_USER: Role
+RIGHT_UNSPECIFIED: Right
+RIGHT_PUT: Right
+RIGHT_COMPARE: Right
+RIGHT_SEE_HASH: Right
+
+class SecretUploadKeyRequested(_message.Message):
+    __slots__ = ("request", "subject", "last_receipt")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    LAST_RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    request: bytes
+    subject: str
+    last_receipt: _upload_pb2.Signed
+    def __init__(self, request: _Optional[bytes] = ..., subject: _Optional[str] = ..., last_receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class SecretUploadKeyProvided(_message.Message):
+    __slots__ = ("grant",)
+    GRANT_FIELD_NUMBER: _ClassVar[int]
+    grant: _upload_pb2.Signed
+    def __init__(self, grant: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class SecretUploadRequested(_message.Message):
+    __slots__ = ("sealed_sha256", "size", "last_receipt")
+    SEALED_SHA256_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    LAST_RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    sealed_sha256: bytes
+    size: int
+    last_receipt: _upload_pb2.Signed
+    def __init__(self, sealed_sha256: _Optional[bytes] = ..., size: _Optional[int] = ..., last_receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class SecretUploadStarted(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: _upload_pb2.Signed
+    def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class SecretUploaded(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: _upload_pb2.Signed
+    def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class SecretCompared(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: _upload_pb2.Signed
+    def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class SecretUploadFailed(_message.Message):
+    __slots__ = ("reason", "receipt")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    reason: _upload_pb2.Reason
+    receipt: _upload_pb2.Signed
+    def __init__(self, reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class SecretStoreCreated(_message.Message):
+    __slots__ = ("name", "type", "identity")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    type: str
+    identity: str
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., identity: _Optional[str] = ...) -> None: ...
+
+class SecretStoreActivated(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class SecretStoreDeactivated(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class DefaultSecretStoreSet(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class SecretStoreIdentityRotated(_message.Message):
+    __slots__ = ("name", "rotation")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ROTATION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    rotation: _identity_pb2.SignedRotation
+    def __init__(self, name: _Optional[str] = ..., rotation: _Optional[_Union[_identity_pb2.SignedRotation, _Mapping]] = ...) -> None: ...
+
+class SecretStoreIdentityReplaced(_message.Message):
+    __slots__ = ("name", "identity")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    identity: str
+    def __init__(self, name: _Optional[str] = ..., identity: _Optional[str] = ...) -> None: ...
+
+class StoreCapabilities(_message.Message):
+    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema")
+    MAX_PLAINTEXT_FIELD_NUMBER: _ClassVar[int]
+    CHECK_AND_SET_FIELD_NUMBER: _ClassVar[int]
+    WRITE_TAG_FIELD_NUMBER: _ClassVar[int]
+    READABLE_FIELD_NUMBER: _ClassVar[int]
+    KEY_RULE_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    max_plaintext: int
+    check_and_set: bool
+    write_tag: bool
+    readable: bool
+    key_rule: str
+    options_schema: str
+    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ...) -> None: ...
+
+class ReactorAttached(_message.Message):
+    __slots__ = ("store", "replica", "type", "capabilities", "fingerprint_key_id", "hello")
+    STORE_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    store: str
+    replica: bytes
+    type: str
+    capabilities: StoreCapabilities
+    fingerprint_key_id: str
+    hello: _upload_pb2.Signed
+    def __init__(self, store: _Optional[str] = ..., replica: _Optional[bytes] = ..., type: _Optional[str] = ..., capabilities: _Optional[_Union[StoreCapabilities, _Mapping]] = ..., fingerprint_key_id: _Optional[str] = ..., hello: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class ReactorDetached(_message.Message):
+    __slots__ = ("store", "replica")
+    STORE_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
+    store: str
+    replica: bytes
+    def __init__(self, store: _Optional[str] = ..., replica: _Optional[bytes] = ...) -> None: ...
+
+class FingerprintKeyAdopted(_message.Message):
+    __slots__ = ("key_id",)
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    key_id: str
+    def __init__(self, key_id: _Optional[str] = ...) -> None: ...
+
+class FingerprintKeyRotationStarted(_message.Message):
+    __slots__ = ("key_id",)
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    key_id: str
+    def __init__(self, key_id: _Optional[str] = ...) -> None: ...
+
+class FingerprintKeyRotationFinished(_message.Message):
+    __slots__ = ("key_id",)
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    key_id: str
+    def __init__(self, key_id: _Optional[str] = ...) -> None: ...
+
+class TokenIssued(_message.Message):
+    __slots__ = ("id", "subject", "role", "prefixes", "rights", "expires_at_ms")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    PREFIXES_FIELD_NUMBER: _ClassVar[int]
+    RIGHTS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    subject: str
+    role: Role
+    prefixes: _containers.RepeatedScalarFieldContainer[str]
+    rights: _containers.RepeatedScalarFieldContainer[Right]
+    expires_at_ms: int
+    def __init__(self, id: _Optional[str] = ..., subject: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., prefixes: _Optional[_Iterable[str]] = ..., rights: _Optional[_Iterable[_Union[Right, str]]] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
+
+class TokenRevoked(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,186 @@
+from monoskope.api.secrets.v1 import options_pb2 as _options_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Purpose(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PURPOSE_UNSPECIFIED: _ClassVar[Purpose]
+    PURPOSE_UPLOAD: _ClassVar[Purpose]
+    PURPOSE_COMPARE: _ClassVar[Purpose]
+
+class Expect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EXPECT_UNSPECIFIED: _ClassVar[Expect]
+    EXPECT_ANY: _ClassVar[Expect]
+    EXPECT_ABSENT: _ClassVar[Expect]
+    EXPECT_VERSION: _ClassVar[Expect]
+    EXPECT_OVERWRITE: _ClassVar[Expect]
+
+class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OUTCOME_UNSPECIFIED: _ClassVar[Outcome]
+    OUTCOME_UPLOADED: _ClassVar[Outcome]
+    OUTCOME_UNCHANGED: _ClassVar[Outcome]
+    OUTCOME_EQUAL: _ClassVar[Outcome]
+    OUTCOME_DIFFERENT: _ClassVar[Outcome]
+    OUTCOME_FAILED: _ClassVar[Outcome]
+    OUTCOME_STARTED: _ClassVar[Outcome]
+
+class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REASON_UNSPECIFIED: _ClassVar[Reason]
+    REASON_BAD_PAYLOAD: _ClassVar[Reason]
+    REASON_CONFLICT: _ClassVar[Reason]
+    REASON_KEY_LOST: _ClassVar[Reason]
+    REASON_OUTCOME_UNKNOWN: _ClassVar[Reason]
+    REASON_UPSTREAM_UNAVAILABLE: _ClassVar[Reason]
+    REASON_UPSTREAM_REFUSED: _ClassVar[Reason]
+    REASON_CANNOT_READ: _ClassVar[Reason]
+    REASON_UNSUPPORTED: _ClassVar[Reason]
+    REASON_RATE_LIMITED: _ClassVar[Reason]
+    REASON_EXPIRED: _ClassVar[Reason]
+    REASON_NO_REACTOR: _ClassVar[Reason]
+    REASON_STORE_INACTIVE: _ClassVar[Reason]
+    REASON_UPSTREAM_CHANGED: _ClassVar[Reason]
+
+class DifferenceKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DIFFERENCE_KIND_UNSPECIFIED: _ClassVar[DifferenceKind]
+    DIFFERENCE_KIND_MISSING: _ClassVar[DifferenceKind]
+    DIFFERENCE_KIND_EXTRA: _ClassVar[DifferenceKind]
+    DIFFERENCE_KIND_CHANGED: _ClassVar[DifferenceKind]
+PURPOSE_UNSPECIFIED: Purpose
+PURPOSE_UPLOAD: Purpose
+PURPOSE_COMPARE: Purpose
+EXPECT_UNSPECIFIED: Expect
+EXPECT_ANY: Expect
+EXPECT_ABSENT: Expect
+EXPECT_VERSION: Expect
+EXPECT_OVERWRITE: Expect
+OUTCOME_UNSPECIFIED: Outcome
+OUTCOME_UPLOADED: Outcome
+OUTCOME_UNCHANGED: Outcome
+OUTCOME_EQUAL: Outcome
+OUTCOME_DIFFERENT: Outcome
+OUTCOME_FAILED: Outcome
+OUTCOME_STARTED: Outcome
+REASON_UNSPECIFIED: Reason
+REASON_BAD_PAYLOAD: Reason
+REASON_CONFLICT: Reason
+REASON_KEY_LOST: Reason
+REASON_OUTCOME_UNKNOWN: Reason
+REASON_UPSTREAM_UNAVAILABLE: Reason
+REASON_UPSTREAM_REFUSED: Reason
+REASON_CANNOT_READ: Reason
+REASON_UNSUPPORTED: Reason
+REASON_RATE_LIMITED: Reason
+REASON_EXPIRED: Reason
+REASON_NO_REACTOR: Reason
+REASON_STORE_INACTIVE: Reason
+REASON_UPSTREAM_CHANGED: Reason
+DIFFERENCE_KIND_UNSPECIFIED: DifferenceKind
+DIFFERENCE_KIND_MISSING: DifferenceKind
+DIFFERENCE_KIND_EXTRA: DifferenceKind
+DIFFERENCE_KIND_CHANGED: DifferenceKind
+
+class UploadRequest(_message.Message):
+    __slots__ = ("request_id", "purpose", "uri", "expect", "expect_version", "suites", "vault", "aws", "kubernetes", "other")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    EXPECT_FIELD_NUMBER: _ClassVar[int]
+    EXPECT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SUITES_FIELD_NUMBER: _ClassVar[int]
+    VAULT_FIELD_NUMBER: _ClassVar[int]
+    AWS_FIELD_NUMBER: _ClassVar[int]
+    KUBERNETES_FIELD_NUMBER: _ClassVar[int]
+    OTHER_FIELD_NUMBER: _ClassVar[int]
+    request_id: bytes
+    purpose: Purpose
+    uri: str
+    expect: Expect
+    expect_version: str
+    suites: _containers.RepeatedScalarFieldContainer[int]
+    vault: _options_pb2.VaultOptions
+    aws: _options_pb2.AwsOptions
+    kubernetes: _options_pb2.KubernetesOptions
+    other: str
+    def __init__(self, request_id: _Optional[bytes] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., uri: _Optional[str] = ..., expect: _Optional[_Union[Expect, str]] = ..., expect_version: _Optional[str] = ..., suites: _Optional[_Iterable[int]] = ..., vault: _Optional[_Union[_options_pb2.VaultOptions, _Mapping]] = ..., aws: _Optional[_Union[_options_pb2.AwsOptions, _Mapping]] = ..., kubernetes: _Optional[_Union[_options_pb2.KubernetesOptions, _Mapping]] = ..., other: _Optional[str] = ...) -> None: ...
+
+class UploadGrant(_message.Message):
+    __slots__ = ("request", "subject", "suite", "public_key", "replica", "lifetime_s", "max_plaintext", "fingerprint_key_id")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    SUITE_FIELD_NUMBER: _ClassVar[int]
+    PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
+    LIFETIME_S_FIELD_NUMBER: _ClassVar[int]
+    MAX_PLAINTEXT_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    request: bytes
+    subject: str
+    suite: int
+    public_key: bytes
+    replica: bytes
+    lifetime_s: int
+    max_plaintext: int
+    fingerprint_key_id: str
+    def __init__(self, request: _Optional[bytes] = ..., subject: _Optional[str] = ..., suite: _Optional[int] = ..., public_key: _Optional[bytes] = ..., replica: _Optional[bytes] = ..., lifetime_s: _Optional[int] = ..., max_plaintext: _Optional[int] = ..., fingerprint_key_id: _Optional[str] = ...) -> None: ...
+
+class ValueFingerprint(_message.Message):
+    __slots__ = ("key", "fingerprint")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    fingerprint: str
+    def __init__(self, key: _Optional[str] = ..., fingerprint: _Optional[str] = ...) -> None: ...
+
+class Difference(_message.Message):
+    __slots__ = ("key", "kind")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    kind: DifferenceKind
+    def __init__(self, key: _Optional[str] = ..., kind: _Optional[_Union[DifferenceKind, str]] = ...) -> None: ...
+
+class Receipt(_message.Message):
+    __slots__ = ("grant_sha256", "sealed_sha256", "uri", "outcome", "reason", "upstream_version", "prior_version", "fingerprint", "values", "differences", "intent")
+    GRANT_SHA256_FIELD_NUMBER: _ClassVar[int]
+    SEALED_SHA256_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    UPSTREAM_VERSION_FIELD_NUMBER: _ClassVar[int]
+    PRIOR_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    INTENT_FIELD_NUMBER: _ClassVar[int]
+    grant_sha256: bytes
+    sealed_sha256: bytes
+    uri: str
+    outcome: Outcome
+    reason: Reason
+    upstream_version: str
+    prior_version: str
+    fingerprint: str
+    values: _containers.RepeatedCompositeFieldContainer[ValueFingerprint]
+    differences: _containers.RepeatedCompositeFieldContainer[Difference]
+    intent: bytes
+    def __init__(self, grant_sha256: _Optional[bytes] = ..., sealed_sha256: _Optional[bytes] = ..., uri: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[ValueFingerprint, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ..., intent: _Optional[bytes] = ...) -> None: ...
+
+class Signed(_message.Message):
+    __slots__ = ("content", "signature", "identity_key")
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_KEY_FIELD_NUMBER: _ClassVar[int]
+    content: bytes
+    signature: bytes
+    identity_key: bytes
+    def __init__(self, content: _Optional[bytes] = ..., signature: _Optional[bytes] = ..., identity_key: _Optional[bytes] = ...) -> None: ...

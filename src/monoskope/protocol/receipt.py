@@ -1,0 +1,230 @@
+"""The receipt: a reactor's signed word on what became of one request."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import UsageError
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.identity import ProofError, open_signed
+from monoskope.protocol.labels import RECEIPT, WRITE_TAG, labelled
+from monoskope.protocol.payload import MAX_KEYS, check_key
+from monoskope.protocol.request import is_version
+from monoskope.protocol.wire import MalformedError, parse, serialise
+from monoskope.uri import SecretUri
+
+DIGEST_BYTES = 32
+
+_NAME = "Receipt"
+_FINGERPRINT = re.compile(r"fp1:[0-9a-f]{16}:[0-9a-f]{64}", re.ASCII)
+_KINDS = frozenset(
+    {upload_pb2.DIFFERENCE_KIND_MISSING, upload_pb2.DIFFERENCE_KIND_EXTRA, upload_pb2.DIFFERENCE_KIND_CHANGED}
+)
+_FITTING = {
+    upload_pb2.PURPOSE_UPLOAD: frozenset(
+        {
+            upload_pb2.OUTCOME_STARTED,
+            upload_pb2.OUTCOME_UPLOADED,
+            upload_pb2.OUTCOME_UNCHANGED,
+            upload_pb2.OUTCOME_FAILED,
+        }
+    ),
+    upload_pb2.PURPOSE_COMPARE: frozenset(
+        {upload_pb2.OUTCOME_EQUAL, upload_pb2.OUTCOME_DIFFERENT, upload_pb2.OUTCOME_FAILED}
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A well-formed receipt together with its serialised bytes."""
+
+    content: bytes = field(repr=False)
+    grant_sha256: bytes
+    sealed_sha256: bytes
+    uri: SecretUri
+    outcome: upload_pb2.Outcome
+    reason: upload_pb2.Reason
+    upstream_version: str
+    prior_version: str
+    fingerprint: str
+    values: tuple[tuple[str, str], ...]
+    differences: tuple[tuple[str, upload_pb2.DifferenceKind], ...]
+    intent: bytes = field(repr=False)
+
+
+def sealed_digest(encapsulated_key: bytes, ciphertext: bytes) -> bytes:
+    """Return the plain SHA-256 of encapsulated key || ciphertext."""
+    return hashlib.sha256(encapsulated_key + ciphertext).digest()
+
+
+def write_tag(grant_sha256: bytes, sealed_sha256: bytes) -> bytes:
+    """Return the 32 bytes that name one write (docs/protocol.md, When something breaks)."""
+    return hashlib.sha256(labelled(WRITE_TAG, grant_sha256 + sealed_sha256)).digest()
+
+
+def make_receipt(
+    *,
+    grant: Grant,
+    sealed_sha256: bytes,
+    outcome: upload_pb2.Outcome,
+    reason: upload_pb2.Reason = upload_pb2.REASON_UNSPECIFIED,
+    upstream_version: str = "",
+    prior_version: str = "",
+    fingerprint: str = "",
+    values: Sequence[tuple[str, str]] = (),
+    differences: Sequence[tuple[str, upload_pb2.DifferenceKind]] = (),
+    intent: bytes = b"",
+) -> Receipt:
+    """Return a receipt for `grant`, checked like one from the wire. Raises `MalformedError`."""
+    message = upload_pb2.Receipt(
+        grant_sha256=grant.sha256,
+        sealed_sha256=sealed_sha256,
+        uri=str(grant.request.uri),
+        outcome=outcome,
+        reason=reason,
+        upstream_version=upstream_version,
+        prior_version=prior_version,
+        fingerprint=fingerprint,
+        values=[upload_pb2.ValueFingerprint(key=key, fingerprint=text) for key, text in values],
+        differences=[upload_pb2.Difference(key=key, kind=kind) for key, kind in differences],
+        intent=intent,
+    )
+    return parse_receipt(serialise(message))
+
+
+def parse_receipt(content: bytes) -> Receipt:
+    """Parse the bytes of a Receipt.
+
+    Raises:
+        MalformedError: not in the one serialised form, or a field breaks its rule.
+    """
+    message = parse(upload_pb2.Receipt, content)
+    try:
+        uri = SecretUri.parse(message.uri)
+    except UsageError:
+        raise MalformedError(_NAME, "uri", "is not a secret URI") from None
+    receipt = Receipt(
+        content=content,
+        grant_sha256=message.grant_sha256,
+        sealed_sha256=message.sealed_sha256,
+        uri=uri,
+        outcome=message.outcome,
+        reason=message.reason,
+        upstream_version=message.upstream_version,
+        prior_version=message.prior_version,
+        fingerprint=message.fingerprint,
+        values=tuple((value.key, value.fingerprint) for value in message.values),
+        differences=tuple((difference.key, difference.kind) for difference in message.differences),
+        intent=message.intent,
+    )
+    _check_outcome(receipt)
+    _check_digests(receipt)
+    _check_versions(receipt)
+    _check_fingerprints(receipt)
+    _check_differences(receipt)
+    return receipt
+
+
+def open_receipt(signed: upload_pb2.Signed, *, identity: str, grant: Grant, sealed_sha256: bytes | None) -> Receipt:
+    """Verify and parse a signed receipt for `grant` and the sealed bytes with that digest.
+
+    Args:
+        signed: As it came.
+        identity: The store's shown identity.
+        grant: The grant that it must be about.
+        sealed_sha256: The digest of what was sent; None where nothing was sent yet.
+
+    Raises:
+        ProofError: another identity, a bad signature, or a receipt for another grant, other bytes or another purpose.
+        MalformedError: signed, but not well formed.
+    """
+    receipt = parse_receipt(open_signed(signed, RECEIPT, identity))
+    if receipt.grant_sha256 != grant.sha256:
+        raise ProofError("the receipt is for another grant")
+    if receipt.uri != grant.request.uri:
+        raise ProofError("the receipt is for another secret")
+    if receipt.outcome not in _FITTING[grant.request.purpose]:
+        raise ProofError("the receipt's outcome does not fit what was asked")
+    if receipt.sealed_sha256 != (sealed_sha256 or b"") and not _failed_before_sealing(receipt):
+        raise ProofError("the receipt is for other sealed bytes")
+    return receipt
+
+
+def _failed_before_sealing(receipt: Receipt) -> bool:
+    """A failure may come from a reactor that never saw the sealed bytes."""
+    return receipt.outcome == upload_pb2.OUTCOME_FAILED and receipt.sealed_sha256 == b""
+
+
+def _check_outcome(receipt: Receipt) -> None:
+    if receipt.outcome not in upload_pb2.Outcome.values() or receipt.outcome == upload_pb2.OUTCOME_UNSPECIFIED:
+        raise MalformedError(_NAME, "outcome", "must be one of UPLOADED to STARTED")
+    if receipt.reason not in upload_pb2.Reason.values():
+        raise MalformedError(_NAME, "reason", "must be a known reason")
+    failed = receipt.outcome == upload_pb2.OUTCOME_FAILED
+    if failed == (receipt.reason == upload_pb2.REASON_UNSPECIFIED):
+        raise MalformedError(_NAME, "reason", "must be given with FAILED and never else")
+
+
+def _check_digests(receipt: Receipt) -> None:
+    if len(receipt.grant_sha256) != DIGEST_BYTES:
+        raise MalformedError(_NAME, "grant_sha256", "must have 32 bytes")
+    if len(receipt.sealed_sha256) != DIGEST_BYTES and not _failed_before_sealing(receipt):
+        raise MalformedError(_NAME, "sealed_sha256", "must have 32 bytes")
+    started = receipt.outcome == upload_pb2.OUTCOME_STARTED
+    if len(receipt.intent) != (DIGEST_BYTES if started else 0):
+        raise MalformedError(_NAME, "intent", "must have 32 bytes with STARTED and none else")
+
+
+def _check_versions(receipt: Receipt) -> None:
+    for name, version in (("upstream_version", receipt.upstream_version), ("prior_version", receipt.prior_version)):
+        if version and not is_version(version):
+            raise MalformedError(_NAME, name, "must be 1 to 256 printable ASCII characters")
+    needs_version = {upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_UNCHANGED, upload_pb2.OUTCOME_EQUAL}
+    if receipt.outcome in needs_version and not receipt.upstream_version:
+        raise MalformedError(_NAME, "upstream_version", "must be given with UPLOADED, UNCHANGED and EQUAL")
+    has_prior = {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_UPLOADED}
+    if receipt.prior_version and receipt.outcome not in has_prior:
+        raise MalformedError(_NAME, "prior_version", "must be absent unless STARTED or UPLOADED")
+
+
+def _check_fingerprints(receipt: Receipt) -> None:
+    may = {upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_UNCHANGED}
+    if receipt.fingerprint and receipt.outcome not in may:
+        raise MalformedError(_NAME, "fingerprint", "must be absent unless UPLOADED or UNCHANGED")
+    if receipt.outcome == upload_pb2.OUTCOME_UNCHANGED and not receipt.fingerprint:
+        raise MalformedError(_NAME, "fingerprint", "must be given with UNCHANGED")
+    if bool(receipt.fingerprint) != bool(receipt.values):
+        raise MalformedError(_NAME, "values", "must be given with a fingerprint and never else")
+    for text in (receipt.fingerprint, *(text for _, text in receipt.values)):
+        if text and _FINGERPRINT.fullmatch(text) is None:
+            raise MalformedError(_NAME, "fingerprint", "must be fp1:<16 hex>:<64 hex>")
+        if text[:20] != receipt.fingerprint[:20]:
+            raise MalformedError(_NAME, "values", "must be fingerprints under one key id")
+    _check_keys("values", [key for key, _ in receipt.values])
+
+
+def _check_differences(receipt: Receipt) -> None:
+    different = receipt.outcome == upload_pb2.OUTCOME_DIFFERENT
+    if different != bool(receipt.differences):
+        raise MalformedError(_NAME, "differences", "must be given with DIFFERENT and never else")
+    for _, kind in receipt.differences:
+        if kind not in _KINDS:
+            raise MalformedError(_NAME, "differences", "must be MISSING, EXTRA or CHANGED")
+    _check_keys("differences", [key for key, _ in receipt.differences])
+
+
+def _check_keys(name: str, keys: list[str]) -> None:
+    if len(keys) > 2 * MAX_KEYS:
+        raise MalformedError(_NAME, name, "has too many keys")
+    for key in keys:
+        try:
+            check_key(key)
+        except UsageError:
+            raise MalformedError(_NAME, name, "has a key outside the rule") from None
+    if sorted(set(keys)) != keys:
+        raise MalformedError(_NAME, name, "must be in key order, each key once")

@@ -1,0 +1,45 @@
+"""Strict bytes: a message counts only if it is serialised in the one way that we serialise it ourselves.
+
+Parsed, stripped of unknown fields and serialised again (number order, no defaults) it must give the same bytes, so nothing that
+was signed can be read in two ways (docs/protocol.md, Bytes).
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from monoskope.errors import UsageError
+
+M = TypeVar("M", bound=Message)
+
+
+class MalformedError(UsageError):
+    """Bytes that are not a well-formed message; names the message, the field and the rule."""
+
+    def __init__(self, message: str, field: str, rule: str) -> None:
+        super().__init__(f"{message}: {field} {rule}.", fix="Use an unmodified client of a supported version.")
+        self.field = field
+
+
+def serialise(message: Message) -> bytes:
+    """Return the one serialised form of `message`."""
+    return message.SerializeToString(deterministic=True)
+
+
+def parse(kind: type[M], content: bytes) -> M:
+    """Return the message in `content`.
+
+    Raises:
+        MalformedError: it does not parse, or is not in the one serialised form.
+    """
+    message = kind()
+    try:
+        message.ParseFromString(content)
+    except DecodeError:
+        raise MalformedError(kind.__name__, "content", "does not parse") from None
+    message.DiscardUnknownFields()
+    if serialise(message) != content:
+        raise MalformedError(kind.__name__, "content", "is not in its one serialised form")
+    return message

@@ -1,0 +1,248 @@
+"""The event log as the rest of m8 sees it: values, errors and the one interface that every engine fulfils.
+
+The rules, which `monoskope.testing.logs` checks of an engine:
+
+- One order. Positions are 1, 2, 3, … over the whole log and versions 1, 2, 3, … within each stream, without a gap, so
+  that a reader who has seen position n has seen everything up to n.
+- One transaction. Events, their sealed bytes and what the projector makes of them become durable together or not at
+  all, before `append` returns.
+- One wins. Of several appends that expect the same version of a stream, one is recorded.
+- One chain. Every record holds the SHA-256 of the record before it. Sealed bytes are not part of it and may be erased.
+
+Sources: docs/adr/0005-own-event-log.md, docs/adr/0006-log-format.md.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from monoskope.errors import Code, ConflictError, Error
+
+GENESIS_HASH = bytes(32)
+"""What the first record holds as the hash of the record before it."""
+
+MAX_DATA = 4_194_304
+"""Bytes in one event's data at most (4 MiB)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to be appended.
+
+    Attributes:
+        type: Name of the message, 1 to 128 bytes of UTF-8.
+        data: The message serialised, at most `MAX_DATA` bytes.
+    """
+
+    type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """An event as it stands in the log.
+
+    Attributes:
+        position: Place in the whole log, from 1.
+        stream: Name of its stream.
+        version: Place in its stream, from 1.
+        type: Name of the message in `data`.
+        recorded_at_ms: When it was appended, milliseconds since 1970 by the log's clock. Not an order.
+        actor: Whom m8 had authenticated as the cause.
+        data: The message serialised.
+        previous_hash: SHA-256 of the record before it, `GENESIS_HASH` in the first one.
+        record: The serialised `eventsourcing.v1.Event`, exactly as stored.
+        hash: SHA-256 of `record`.
+    """
+
+    position: int
+    stream: str
+    version: int
+    type: str
+    recorded_at_ms: int
+    actor: str
+    data: bytes
+    previous_hash: bytes
+    record: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a read-model document: `body` under `key` in `collection`, whatever was there."""
+
+    collection: str
+    key: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a read-model document, if it is there."""
+
+    collection: str
+    key: str
+
+
+Change: TypeAlias = Put | Delete
+
+Lookup: TypeAlias = Callable[[str, str], bytes | None]
+"""(collection, key) -> body or None, with every earlier change of the same transaction in it."""
+
+Projector: TypeAlias = Callable[[RecordedEvent, Lookup], Iterable[Change]]
+"""What an event changes in the documents. Pure: the same events in the same order give the same documents. Its changes
+are written as it yields them, so a generator's later lookups see its own earlier changes."""
+
+
+def no_documents(_event: RecordedEvent, _lookup: Lookup) -> Iterable[Change]:
+    """The projector of a log that keeps no documents."""
+    return ()
+
+
+class ExpectedVersionError(ConflictError):
+    """The stream is not at the version that the append expected. Nothing was recorded.
+
+    Attributes:
+        stream: Name of the stream.
+        expected: The version the caller had seen, 0 for none.
+        actual: The version it is at, 0 if it has no event.
+    """
+
+    def __init__(self, stream: str, *, expected: int, actual: int) -> None:
+        super().__init__(
+            f"stream {stream} is at version {actual}, not at {expected}.", fix="Read it again and decide anew."
+        )
+        self.stream = stream
+        self.expected = expected
+        self.actual = actual
+
+
+class LogTamperedError(Error):
+    """The log is not as it was written.
+
+    Attributes:
+        position: The first position that does not hold.
+    """
+
+    code = Code.IDENTITY_CHANGED
+
+    def __init__(self, position: int, reason: str) -> None:
+        super().__init__(
+            f"the event log does not hold at position {position}: {reason}.",
+            fix="Stop writing, keep a copy of it as evidence, and restore a backup that verifies.",
+        )
+        self.position = position
+
+
+class EventLog(ABC):
+    """Events in one order, with documents and heartbeats beside them. Bound to the event loop it was opened on.
+
+    Every method raises `UnavailableError` when the engine does not answer or the log is closed; what it was to write
+    is then not written. `ValueError` means that the caller broke a rule stated here.
+    """
+
+    @abstractmethod
+    async def append(
+        self,
+        stream: str,
+        expected_version: int | None,
+        events: Sequence[NewEvent],
+        *,
+        actor: str,
+        sealed: bytes | None = None,
+    ) -> list[RecordedEvent]:
+        """Record `events` at the end of `stream`, all or none, and return them as recorded.
+
+        When it returns they are durable, every reader sees them, and the projector's changes are in the documents. A
+        caller that is cancelled meanwhile cannot know whether they were recorded.
+
+        Args:
+            stream: Name of the stream, 1 to 512 bytes of UTF-8.
+            expected_version: The version the stream must be at, 0 if it must have no event; None for any.
+            events: At least one.
+            actor: Whom m8 authenticated as the cause, 1 to 512 bytes of UTF-8.
+            sealed: Bytes to keep in the same transaction under their SHA-256, outside the chain.
+
+        Raises:
+            ExpectedVersionError: the stream is at another version.
+            Exception: whatever the projector raised; nothing was recorded.
+        """
+
+    @abstractmethod
+    async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
+        """Every event of `stream` whose version is greater than `after_version`, in order; empty if there is none."""
+
+    @abstractmethod
+    async def read(self, *, after: int, limit: int) -> list[RecordedEvent]:
+        """Up to `limit` (at least 1) events whose position is greater than `after`, in order."""
+
+    @abstractmethod
+    def subscribe(self, *, after: int) -> AsyncGenerator[RecordedEvent, None]:
+        """Every event whose position is greater than `after`, in order, and then each new one as it is recorded.
+
+        Never skips a position, whichever process wrote it. It ends when the log is closed. Close it (`aclose`, or
+        `contextlib.aclosing`) or cancel its task to leave earlier.
+        """
+
+    @abstractmethod
+    async def head(self) -> int:
+        """The last position, 0 if the log is empty."""
+
+    @abstractmethod
+    async def sealed(self, sha256: bytes) -> bytes | None:
+        """The sealed bytes with that SHA-256, None if there were none or they were erased."""
+
+    @abstractmethod
+    async def erase_sealed(self, sha256s: Iterable[bytes]) -> int:
+        """Erase sealed bytes, from the disk too as far as the engine can, and return how many rows there were.
+
+        The caller answers for it that no living request names them. The chain holds without them.
+        """
+
+    @abstractmethod
+    async def get(self, collection: str, key: str) -> bytes | None:
+        """The document under `key`, None if there is none."""
+
+    @abstractmethod
+    async def scan(self, collection: str, *, prefix: str = "", after: str = "", limit: int) -> list[tuple[str, bytes]]:
+        """Up to `limit` (at least 1) documents whose key starts with `prefix` and is greater than `after`.
+
+        In the order of the keys' UTF-8 bytes. The last key of one page is the `after` of the next.
+        """
+
+    @abstractmethod
+    async def rebuild(self) -> int:
+        """Drop every document, replay the whole log through the projector, and return the number of events replayed.
+
+        One transaction: readers see the old documents until they see the new ones. Appends wait meanwhile.
+        """
+
+    @abstractmethod
+    async def verify(self) -> int:
+        """Check every record, the chain, the positions and the versions, and return the last position.
+
+        What it cannot see: a log rewritten from some position on with all its hashes. Against that, keep the hash of
+        the last record elsewhere.
+
+        Raises:
+            LogTamperedError: names the first position that does not hold.
+        """
+
+    @abstractmethod
+    async def beat(self, key: str, at_ms: int) -> None:
+        """Note that `key` was heard of at `at_ms` (milliseconds since 1970); the latest call counts."""
+
+    @abstractmethod
+    async def beats(self) -> dict[str, int]:
+        """When each key was last heard of."""
+
+    @abstractmethod
+    async def forget_beat(self, key: str) -> None:
+        """Drop the heartbeat of `key`, if there is one."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish what was accepted, end subscriptions, release everything. A second call does nothing."""

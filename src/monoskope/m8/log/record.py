@@ -1,0 +1,142 @@
+"""The form of a record and of the chain: the same for every engine. Pure.
+
+Source: docs/adr/0006-log-format.md; proto/monoskope/api/eventsourcing/v1/event.proto.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from google.protobuf.message import DecodeError
+
+from monoskope.api.eventsourcing.v1 import event_pb2
+from monoskope.m8.log.event_log import GENESIS_HASH, MAX_DATA, LogTamperedError, NewEvent, RecordedEvent
+
+MAX_NAME = 512
+"""Bytes in the name of a stream or an actor at most."""
+
+MAX_TYPE = 128
+"""Bytes in the name of an event's type at most."""
+
+
+def check(stream: str, expected_version: int | None, events: Sequence[NewEvent], actor: str) -> None:
+    """Raise `ValueError` if an append breaks a rule of the format."""
+    _check_text("stream", stream, MAX_NAME)
+    _check_text("actor", actor, MAX_NAME)
+    if expected_version is not None and expected_version < 0:
+        raise ValueError("an expected version is 0 or greater, or None.")
+    if not events:
+        raise ValueError("an append takes at least one event.")
+    for event in events:
+        _check_text("type", event.type, MAX_TYPE)
+        if len(event.data) > MAX_DATA:
+            raise ValueError(f"an event's data is at most {MAX_DATA} bytes.")
+
+
+def _check_text(name: str, text: str, most: int) -> None:
+    """Names must survive UTF-8 and every engine's text columns, so no lone surrogate and no NUL."""
+    if not 1 <= len(text.encode("utf-8")) <= most or "\0" in text:
+        raise ValueError(f"{name} is 1 to {most} bytes of UTF-8 without NUL.")
+
+
+def make(
+    event: NewEvent, *, position: int, stream: str, version: int, recorded_at_ms: int, actor: str, previous_hash: bytes
+) -> RecordedEvent:
+    """Serialise an event into its record, once and for ever."""
+    message = event_pb2.Event(
+        position=position,
+        stream=stream,
+        version=version,
+        type=event.type,
+        recorded_at_ms=recorded_at_ms,
+        actor=actor,
+        data=event.data,
+        previous_hash=previous_hash,
+    )
+    return _recorded(message, message.SerializeToString(deterministic=True))
+
+
+def parse(position: int, record: bytes) -> RecordedEvent:
+    """Read the record stored at `position`. Raises `LogTamperedError` if it is none, or another one."""
+    message = _message(position, record)
+    if message.position != position:
+        raise LogTamperedError(position, "the record is not the one that belongs here")
+    return _recorded(message, record)
+
+
+def _message(position: int, record: object) -> event_pb2.Event:
+    if not isinstance(record, bytes):
+        raise LogTamperedError(position, "the record is not bytes")
+    try:
+        return event_pb2.Event.FromString(record)
+    except DecodeError:
+        raise LogTamperedError(position, "the record cannot be parsed") from None
+
+
+def _recorded(message: event_pb2.Event, record: bytes) -> RecordedEvent:
+    return RecordedEvent(
+        position=message.position,
+        stream=message.stream,
+        version=message.version,
+        type=message.type,
+        recorded_at_ms=message.recorded_at_ms,
+        actor=message.actor,
+        data=message.data,
+        previous_hash=message.previous_hash,
+        record=record,
+        hash=hashlib.sha256(record).digest(),
+    )
+
+
+class Chain:
+    """Walks a log from its first record and says where it stops holding. Keeps one number a stream in memory."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self.hash = GENESIS_HASH
+        self._versions: dict[str, int] = {}
+
+    def follow(self, columns: tuple[object, object, object, object], record: bytes) -> None:
+        """Take the next row: `columns` are position, stream, version and hash as the engine keeps them apart.
+
+        Raises:
+            LogTamperedError: names the position that does not hold.
+        """
+        expected = self.position + 1
+        if columns[0] != expected:
+            raise LogTamperedError(expected, "the record is missing")
+        event = self._parse_strictly(expected, record)
+        if columns[3] != event.hash:
+            raise LogTamperedError(expected, "the record does not match its hash")
+        if event.previous_hash != self.hash:
+            raise LogTamperedError(expected, "the record does not name the hash of the one before it")
+        if columns[:3] != (event.position, event.stream, event.version):
+            raise LogTamperedError(expected, "the record is not the one that belongs here")
+        if event.version != self._versions.get(event.stream, 0) + 1:
+            raise LogTamperedError(expected, "its stream misses a version")
+        self._versions[event.stream] = event.version
+        self.position, self.hash = expected, event.hash
+
+    def finish(self, position: object, last_hash: object) -> None:
+        """Compare with the head that the engine keeps apart, so that a log cut off at its end is noticed.
+
+        Raises:
+            LogTamperedError: names the first missing position, or the last one.
+        """
+        if (position, last_hash) == (self.position, self.hash):
+            return
+        if isinstance(position, int) and position > self.position:
+            raise LogTamperedError(self.position + 1, "the record is missing")
+        raise LogTamperedError(max(self.position, 1), "the last record is not the one last written")
+
+    @staticmethod
+    def _parse_strictly(position: int, record: bytes) -> RecordedEvent:
+        """Parse a record that must be the one serialisation of what it says."""
+        message = _message(position, record)
+        canonical = event_pb2.Event()
+        canonical.CopyFrom(message)
+        canonical.DiscardUnknownFields()
+        if canonical.SerializeToString(deterministic=True) != record:
+            raise LogTamperedError(position, "the record is not in the one accepted form")
+        return _recorded(message, record)

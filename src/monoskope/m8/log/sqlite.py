@@ -1,0 +1,299 @@
+"""The embedded event log: one SQLite file, which several processes of one machine may open at once.
+
+`BEGIN IMMEDIATE` lets one transaction at a time take the next positions, so they have no gap that a reader could skip.
+Why this way: docs/adr/0005-own-event-log.md.
+"""
+
+# ruff: noqa: D102  every method is documented by EventLog
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from monoskope.errors import UnavailableError
+from monoskope.m8.log import record, sqlite_file
+from monoskope.m8.log.event_log import (
+    EventLog,
+    ExpectedVersionError,
+    LogTamperedError,
+    NewEvent,
+    Projector,
+    Put,
+    RecordedEvent,
+    no_documents,
+)
+from monoskope.m8.log.sqlite_readers import Readers, Watcher
+from monoskope.m8.log.sqlite_writer import Writer
+
+T = TypeVar("T")
+
+PAGE = 256
+"""Events that a subscription reads at once."""
+
+
+class SqliteLog(EventLog):
+    """An `EventLog` in one SQLite file. Made by `open`."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], int], projector: Projector) -> None:
+        self._clock = clock
+        self._projector = projector
+        self._closed = False
+        self._signals: set[asyncio.Event] = set()
+        self._writer = Writer(path, self._wake)
+        self._readers = Readers(path)
+        self._watcher = Watcher(path, self._wake)
+
+    @classmethod
+    async def open(cls, path: Path, *, clock: Callable[[], int], projector: Projector = no_documents) -> SqliteLog:
+        """Open the log in the file `path`, creating it with mode 0600 if there is none.
+
+        Args:
+            path: The database file; SQLite keeps `-wal` and `-shm` beside it.
+            clock: Milliseconds since 1970, called from the writer's thread.
+            projector: What events change in the documents, called from the writer's thread.
+
+        Raises:
+            UsageError: its folder does not exist, it is something else, or a newer m8 wrote it.
+            RefusedError: others than its owner can reach the file.
+            UnavailableError: the disk does not let us.
+        """
+        await asyncio.to_thread(sqlite_file.prepare, path)
+        return cls(path, clock=clock, projector=projector)
+
+    async def append(
+        self,
+        stream: str,
+        expected_version: int | None,
+        events: Sequence[NewEvent],
+        *,
+        actor: str,
+        sealed: bytes | None = None,
+    ) -> list[RecordedEvent]:
+        record.check(stream, expected_version, events, actor)
+
+        def work(connection: sqlite3.Connection) -> list[RecordedEvent]:
+            recorded = self._record(connection, stream, expected_version, events, actor)
+            if sealed is not None:
+                digest = hashlib.sha256(sealed).digest()
+                connection.execute("INSERT OR IGNORE INTO sealed VALUES (?, ?)", (digest, sealed))
+            return recorded
+
+        return await self._write(work)
+
+    def _record(
+        self,
+        connection: sqlite3.Connection,
+        stream: str,
+        expected_version: int | None,
+        events: Sequence[NewEvent],
+        actor: str,
+    ) -> list[RecordedEvent]:
+        position, previous = connection.execute("SELECT position, hash FROM head").fetchone()
+        query = "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?"
+        version = connection.execute(query, (stream,)).fetchone()[0]
+        if expected_version is not None and version != expected_version:
+            raise ExpectedVersionError(stream, expected=expected_version, actual=version)
+        now = self._clock()
+        recorded = []
+        for step, new in enumerate(events, start=1):
+            event = record.make(
+                new,
+                position=position + step,
+                stream=stream,
+                version=version + step,
+                recorded_at_ms=now,
+                actor=actor,
+                previous_hash=previous,
+            )
+            row = (event.position, stream, event.version, event.record, event.hash)
+            connection.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?)", row)
+            self._project(connection, event)
+            recorded.append(event)
+            previous = event.hash
+        connection.execute("UPDATE head SET position = ?, hash = ?", (position + len(events), previous))
+        return recorded
+
+    def _project(self, connection: sqlite3.Connection, event: RecordedEvent) -> None:
+        for change in self._projector(event, lambda collection, key: _document(connection, collection, key)):
+            if isinstance(change, Put):
+                row = (change.collection, change.key, change.body)
+                connection.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", row)
+            else:
+                which = (change.collection, change.key)
+                connection.execute("DELETE FROM documents WHERE collection = ? AND key = ?", which)
+
+    async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
+        query = "SELECT position, record FROM events WHERE stream = ? AND version > ? ORDER BY version"
+        return await self._read(lambda connection: _events(connection, query, (stream, after_version)))
+
+    async def read(self, *, after: int, limit: int) -> list[RecordedEvent]:
+        _check_limit(limit)
+        query = "SELECT position, record FROM events WHERE position > ? ORDER BY position LIMIT ?"
+        return await self._read(lambda connection: _events(connection, query, (after, limit)))
+
+    async def subscribe(self, *, after: int) -> AsyncGenerator[RecordedEvent, None]:
+        signal = asyncio.Event()
+        self._signals.add(signal)
+        try:
+            while not self._closed:
+                # Cleared before reading: what is recorded after the read sets it again, so no wake-up is lost.
+                signal.clear()
+                events = await self._next_page(after)
+                for event in events:
+                    if event.position != after + 1:
+                        raise LogTamperedError(after + 1, "the record is missing")
+                    after = event.position
+                    yield event
+                if not events:
+                    with self._watcher.watching():
+                        await signal.wait()
+        finally:
+            self._signals.discard(signal)
+
+    async def _next_page(self, after: int) -> list[RecordedEvent]:
+        """The next events; none if the log was closed meanwhile."""
+        try:
+            return await self.read(after=after, limit=PAGE)
+        except UnavailableError:
+            if self._closed:
+                return []
+            raise
+
+    async def head(self) -> int:
+        return await self._read(lambda connection: int(connection.execute("SELECT position FROM head").fetchone()[0]))
+
+    async def sealed(self, sha256: bytes) -> bytes | None:
+        query = "SELECT body FROM sealed WHERE sha256 = ?"
+        return await self._read(lambda connection: _one(connection, query, (sha256,)))
+
+    async def erase_sealed(self, sha256s: Iterable[bytes]) -> int:
+        digests = [(digest,) for digest in sha256s]
+        query = "DELETE FROM sealed WHERE sha256 = ?"
+        erased = await self._write(lambda connection: connection.executemany(query, digests).rowcount)
+        await self._read(_cut_write_ahead_log)
+        return max(erased, 0)
+
+    async def get(self, collection: str, key: str) -> bytes | None:
+        return await self._read(lambda connection: _document(connection, collection, key))
+
+    async def scan(self, collection: str, *, prefix: str = "", after: str = "", limit: int) -> list[tuple[str, bytes]]:
+        _check_limit(limit)
+        return await self._read(lambda connection: _scan(connection, collection, prefix, after, limit))
+
+    async def rebuild(self) -> int:
+        def work(connection: sqlite3.Connection) -> int:
+            connection.execute("DELETE FROM documents")
+            replayed = 0
+            for position, row in connection.execute("SELECT position, record FROM events ORDER BY position"):
+                self._project(connection, record.parse(position, row))
+                replayed += 1
+            return replayed
+
+        return await self._write(work)
+
+    async def verify(self) -> int:
+        return await self._read(_verify)
+
+    async def beat(self, key: str, at_ms: int) -> None:
+        await self._write(
+            lambda connection: _do(connection, "INSERT OR REPLACE INTO beats VALUES (?, ?)", (key, at_ms))
+        )
+
+    async def beats(self) -> dict[str, int]:
+        return await self._read(lambda connection: dict(connection.execute("SELECT key, at_ms FROM beats")))
+
+    async def forget_beat(self, key: str) -> None:
+        await self._write(lambda connection: _do(connection, "DELETE FROM beats WHERE key = ?", (key,)))
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._wake()
+        await self._writer.close()
+        await self._watcher.close()
+        await self._readers.close()
+
+    def _wake(self) -> None:
+        for signal in self._signals:
+            signal.set()
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        self._check_open()
+        return await self._writer.run(work)
+
+    async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        self._check_open()
+        return await self._readers.run(read)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UnavailableError("the event log is closed.", fix="m8 is stopping: ask another replica, or start it.")
+
+
+def _check_limit(limit: int) -> None:
+    if limit < 1:
+        raise ValueError("a limit is at least 1.")
+
+
+def _events(connection: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> list[RecordedEvent]:
+    return [record.parse(position, row) for position, row in connection.execute(query, values)]
+
+
+def _do(connection: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> None:
+    connection.execute(query, values)
+
+
+def _cut_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Erased pages are still in the write-ahead log: take it over into the database and cut it to nothing.
+
+    Writers wait while it waits for readers, so it does not wait long; the next checkpoint does what this one could not.
+    """
+    connection.execute("PRAGMA busy_timeout = 1000")
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {sqlite_file.BUSY_MS}")
+
+
+def _one(connection: sqlite3.Connection, query: str, values: tuple[str | bytes, ...]) -> bytes | None:
+    row = connection.execute(query, values).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def _document(connection: sqlite3.Connection, collection: str, key: str) -> bytes | None:
+    return _one(connection, "SELECT body FROM documents WHERE collection = ? AND key = ?", (collection, key))
+
+
+def _scan(
+    connection: sqlite3.Connection, collection: str, prefix: str, after: str, limit: int
+) -> list[tuple[str, bytes]]:
+    query = "SELECT key, body FROM documents WHERE collection = ? AND key > ? AND key >= ? ORDER BY key LIMIT ?"
+    page = []
+    for key, body in connection.execute(query, (collection, after, prefix, limit)):
+        # Keys with one prefix stand together, so the first without it ends them.
+        if not key.startswith(prefix):
+            break
+        page.append((key, body))
+    return page
+
+
+def _verify(connection: sqlite3.Connection) -> int:
+    """Walk the whole log in one snapshot."""
+    chain = record.Chain()
+    connection.execute("BEGIN")
+    try:
+        for row in connection.execute("SELECT position, stream, version, hash, record FROM events ORDER BY position"):
+            chain.follow(row[:4], row[4])
+        chain.finish(*connection.execute("SELECT position, hash FROM head").fetchone())
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        raise LogTamperedError(chain.position + 1, "the database cannot be read there") from None
+    finally:
+        connection.execute("ROLLBACK")
+    return chain.position

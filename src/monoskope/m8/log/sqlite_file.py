@@ -1,0 +1,179 @@
+"""The database file: creating it, refusing one that is not ours, connecting to it, and what its errors mean.
+
+One file and, beside it, SQLite's own `-wal` and `-shm`; all of mode 0600. WAL with synchronous=FULL: a commit that
+returned survives the loss of power.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import time
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from monoskope.errors import Error, RefusedError, UnavailableError, UsageError
+
+APPLICATION_ID = 0x6D386C67
+"""Marks the file as an m8 event log ("m8lg")."""
+
+SCHEMA_VERSION = 1
+"""Kept in `PRAGMA user_version`; a greater one is of a newer m8 and is refused."""
+
+BUSY_MS = 30_000
+"""How long a connection waits for another process's transaction."""
+
+SCHEMA = """
+CREATE TABLE events (
+  position INTEGER PRIMARY KEY, stream TEXT NOT NULL, version INTEGER NOT NULL,
+  record BLOB NOT NULL, hash BLOB NOT NULL, UNIQUE (stream, version)
+);
+CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
+CREATE TRIGGER events_last BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'events are never deleted'); END;
+CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, hash BLOB NOT NULL);
+INSERT INTO head VALUES (1, 0, zeroblob(32));
+CREATE TABLE sealed (sha256 BLOB PRIMARY KEY NOT NULL, body BLOB NOT NULL);
+CREATE TABLE documents (
+  collection TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (collection, key)
+);
+CREATE TABLE beats (key TEXT PRIMARY KEY NOT NULL, at_ms INTEGER NOT NULL);
+"""
+
+
+def prepare(path: Path) -> None:
+    """Make sure that `path` is an event log of this version, creating it if there is none. Blocks.
+
+    Raises:
+        UsageError: its folder does not exist, it is something else, or a newer m8 wrote it.
+        RefusedError: others than its owner can reach it.
+        UnavailableError: the disk does not let us.
+    """
+    try:
+        _create(path)
+        _check_mode(path)
+    except OSError as error:
+        raise UsageError(
+            f"the event log {path} cannot be opened: {error.strerror}.",
+            fix="Check that its folder exists and is yours.",
+        ) from None
+    try:
+        with closing(connect(path)) as connection:
+            _initialise(connection, path)
+    except sqlite3.DatabaseError as error:
+        raise explain(error, path) from None
+
+
+def _create(path: Path) -> None:
+    """Create an empty file of mode 0600 if there is none. SQLite gives -wal and -shm the mode of the file."""
+    try:
+        # An existing file is never opened here: closing it would drop the locks that SQLite holds on it.
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return
+    os.close(descriptor)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _check_mode(path: Path) -> None:
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        raise UsageError(f"the event log {path} is not a regular file.", fix="Name a regular file.")
+    if mode & 0o077:
+        raise RefusedError(
+            f"the event log {path} has mode {stat.S_IMODE(mode):04o}: others than its owner can reach it.",
+            fix=f"Run: chmod 600 {path}",
+        )
+
+
+def _initialise(connection: sqlite3.Connection, path: Path) -> None:
+    """Several processes may be here at once: whoever gets the write lock first creates the tables."""
+    if _is_ours(connection, path):
+        return
+    _switch_to_wal(connection)
+    connection.execute("BEGIN IMMEDIATE")
+    if not _is_ours(connection, path):
+        for statement in SCHEMA.strip().split(";\n"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
+    """True for an event log of this version, False for an empty database. Raises `UsageError` for all else."""
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if (application, version) == (APPLICATION_ID, SCHEMA_VERSION):
+        return True
+    if application == APPLICATION_ID:
+        raise UsageError(
+            f"the event log {path} has schema {version}, this m8 knows {SCHEMA_VERSION} and no newer one.",
+            fix="Start the version of m8 that wrote it, or a newer one.",
+        )
+    if application or version or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise UsageError(f"{path} is a database, but not an event log of m8.", fix="Name another file.")
+    return False
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """SQLite does not wait for another process's lock when it changes the journal mode, so we do."""
+    deadline = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection to an existing file, usable from any one thread at a time, without implicit transactions."""
+    connection = sqlite3.connect(
+        f"file:{quote(str(path.absolute()))}?mode=rw",
+        uri=True,
+        timeout=BUSY_MS / 1000,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # macOS: its fsync alone does not reach the medium
+        connection.execute("PRAGMA secure_delete = ON")  # erased sealed bytes are overwritten
+        connection.execute(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+_FIXES = {
+    sqlite3.SQLITE_FULL: ("the disk is full", "Free some space and try again."),
+    sqlite3.SQLITE_BUSY: ("another process keeps it locked", "Try again; find out which process writes for so long."),
+    sqlite3.SQLITE_READONLY: ("it is read-only", "Check the owner and mode of the file and its folder."),
+    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "Check the owner and mode of the file and its folder."),
+    sqlite3.SQLITE_CORRUPT: ("its file is damaged", "Stop m8, keep a copy, and restore a backup that verifies."),
+    sqlite3.SQLITE_NOTADB: ("it is not a database", "Name another file, or restore a backup."),
+}
+
+
+def explain(error: sqlite3.Error, path: Path) -> Error:
+    """What an error of SQLite means to the people who run m8."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    reason, fix = _FIXES.get(code, (f"the disk fails ({name})", "Check the disk and the system's log, then try again."))
+    return UnavailableError(f"the event log {path} does not take or give anything: {reason}.", fix=fix)
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether an error says that the database fails, rather than that one statement was wrong."""
+    wrong = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+    return isinstance(error, sqlite3.Error) and not isinstance(error, wrong)

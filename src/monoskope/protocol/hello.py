@@ -63,7 +63,7 @@ def open_hello(signed: upload_pb2.Signed, *, identity: str, challenge: bytes, se
         servers: The `host:port` names by which m8 may be dialled.
 
     Raises:
-        ProofError: another identity, a bad signature, another connection's challenge, or a hello made for another server.
+        ProofError: another identity, a bad signature, another connection's challenge, or made for another server.
         MalformedError: signed, but not well formed.
     """
     hello = parse_hello(open_signed(signed, REACTOR_HELLO, identity))

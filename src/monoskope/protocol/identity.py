@@ -25,7 +25,7 @@ class ProofError(IdentityChangedError):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"{what}.",
-            fix="Do not retry blindly: somebody between you and the reactor may be changing messages. Tell your administrator.",
+            fix="Somebody between you and the reactor may be changing messages: ask your administrator before trying again.",
         )
 
 

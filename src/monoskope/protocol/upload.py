@@ -2,7 +2,8 @@
 
 Rules:
 - One stream a request. An event is appended only on the version that its author saw, so of several authors one wins.
-- m8 records what users ask; a replica answers with a grant; from then on only the replica that gave the grant may open and write.
+- m8 records what users ask; a replica answers with a grant; from then on only the replica that gave the grant may
+  open and write.
 - WRITING begins with a STARTED receipt and can be ended by any replica of the store, for the issuer may be dead.
 - m8 may end a request before WRITING, never after: it cannot know what happened upstream.
 - ENDED is final.

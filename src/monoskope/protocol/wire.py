@@ -1,7 +1,7 @@
 """Strict bytes: a message counts only if it is serialised in the one way that we serialise it ourselves.
 
-Parsed, stripped of unknown fields and serialised again (number order, no defaults) it must give the same bytes, so nothing that
-was signed can be read in two ways (docs/protocol.md, Bytes).
+Parsed, stripped of unknown fields and serialised again (number order, no defaults) it must give the same bytes, so
+nothing that was signed can be read in two ways (docs/protocol.md, Bytes).
 """
 
 from __future__ import annotations

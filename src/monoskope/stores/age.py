@@ -1,0 +1,195 @@
+"""The driver `age`: a folder of age files, one file a version, for a machine without an engine.
+
+A file holds the padded plaintext of docs/protocol.md, encrypted to the configured recipients, so its length tells a
+size class alone. Layout and locking are in `age_folder`. A cancelled write may still happen: its thread runs on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from pathlib import Path
+from typing import Self
+
+import pyrage
+
+from monoskope.errors import Error
+from monoskope.protocol.payload import Payload, decode, encode
+from monoskope.settings import read_private
+from monoskope.stores.age_config import AgeConfig
+from monoskope.stores.age_folder import Entry, SecretFolder, translated
+from monoskope.stores.driver import (
+    NOTHING,
+    CannotReadError,
+    Capabilities,
+    Snapshot,
+    StoreConflictError,
+    StoreDriver,
+    StoreRefusedError,
+)
+
+_READ_TRIES = 5
+
+
+class AgeStore(StoreDriver):
+    """See `StoreDriver`, and docs/stores/age.md for configuration and layout."""
+
+    kind = "age"
+    Config = AgeConfig
+
+    def __init__(
+        self,
+        config: AgeConfig,
+        recipients: list[pyrage.x25519.Recipient],
+        identities: list[pyrage.x25519.Identity],
+    ) -> None:
+        self._config = config
+        self._root = Path(config.folder)
+        self._recipients = recipients
+        self._identities = identities
+        self._capabilities = Capabilities(
+            max_plaintext=config.max_plaintext, check_and_set=True, write_tag=True, readable=bool(identities)
+        )
+
+    def __repr__(self) -> str:
+        return f"<AgeStore {self._root}>"
+
+    @classmethod
+    async def open(cls, config: AgeConfig, *, state_dir: Path) -> Self:
+        """Read the keys and see that the folder is ours alone; makes it if it is missing. `state_dir` is not used.
+
+        Raises:
+            StoreRefusedError: a key or the folder is not as it must be; the message says which.
+        """
+        del state_dir
+        recipients = [_recipient(text) for text in config.recipients]
+        identities = [] if config.identity_file is None else _identities(config.identity_file, recipients)
+        store = cls(config, recipients, identities)
+        with translated():
+            await asyncio.to_thread(store._prepare_root)
+        return store
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `StoreDriver.capabilities`."""
+        return self._capabilities
+
+    def check(self, path: tuple[str, ...], options: object | None) -> None:
+        """Refuse any options; every path that is a secret's has its place."""
+        del path
+        if options is not None:
+            raise StoreRefusedError("an age store takes no options.", fix="Leave them out.")
+
+    async def read_version(self, path: tuple[str, ...]) -> str:
+        """Return the version at `path`, or `NOTHING`."""
+        entries = await asyncio.to_thread(self._entries, path)
+        return entries[-1].version if entries else NOTHING
+
+    async def write(
+        self,
+        path: tuple[str, ...],
+        payload: Payload,
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """See `StoreDriver.write`."""
+        self.check(path, options)
+        return await asyncio.to_thread(self._write, path, payload, replacing, write_tag)
+
+    async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
+        """Return the newest kept version written with `write_tag`, or None."""
+        entries = await asyncio.to_thread(self._entries, path)
+        return next((entry.version for entry in reversed(entries) if entry.tag == write_tag), None)
+
+    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
+        """See `StoreDriver.read`. Raises `CannotReadError` without an identity, too."""
+        if not self._identities:
+            raise CannotReadError("this store is write-only.")
+        found = await asyncio.to_thread(self._newest, path)
+        return None if found is None else Snapshot(found[0].version, self._opened(found[1]))
+
+    async def close(self) -> None:
+        """Forget the identities. Safe to call twice."""
+        self._identities = []
+
+    def _prepare_root(self) -> None:
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = self._root.stat().st_mode
+        if mode & 0o077:
+            raise StoreRefusedError(
+                f"{self._root} has mode {stat.S_IMODE(mode):04o}: others than its owner can reach it.",
+                fix=f"Run: chmod 700 {self._root}",
+            )
+
+    def _entries(self, path: tuple[str, ...]) -> list[Entry]:
+        with translated():
+            try:
+                with SecretFolder(self._root, path, create=False) as folder:
+                    return folder.entries()
+            except FileNotFoundError:
+                # The root itself being away is an engine that is down, not a secret that is absent.
+                self._root.stat()
+                return []
+
+    def _newest(self, path: tuple[str, ...]) -> tuple[Entry, bytes] | None:
+        """Return the newest version and its content; looks again where a version was removed under our hands."""
+        for _ in range(_READ_TRIES):
+            entries = self._entries(path)
+            if not entries:
+                return None
+            with translated():
+                try:
+                    with SecretFolder(self._root, path, create=False) as folder:
+                        return entries[-1], folder.read(entries[-1])
+                except FileNotFoundError:
+                    continue
+        raise CannotReadError("the secret changes faster than it can be read.")
+
+    def _opened(self, content: bytes) -> Payload:
+        try:
+            return decode(pyrage.decrypt(content, self._identities))
+        except (pyrage.DecryptError, Error):
+            pass
+        raise CannotReadError("the newest file of this secret is not one that this store could have written.")
+
+    def _write(self, path: tuple[str, ...], payload: Payload, replacing: str | None, write_tag: str) -> str:
+        sealed = pyrage.encrypt(encode(payload), self._recipients)
+        with (
+            translated(),
+            SecretFolder(self._root, path, create=True) as folder,
+            folder.locked(self._config.lock_timeout_s) as writer,
+        ):
+            entries = folder.entries()
+            if replacing is not None and replacing != (entries[-1].version if entries else NOTHING):
+                raise StoreConflictError("the secret in the folder is not the version that was to be replaced.")
+            entry = writer.add(sealed, write_tag)
+            writer.remove_old(self._config.keep_versions)
+            return entry.version
+
+
+def _recipient(text: str) -> pyrage.x25519.Recipient:
+    try:
+        return pyrage.x25519.Recipient.from_str(text)
+    except pyrage.RecipientError:
+        pass
+    raise StoreRefusedError(f"{text!r} in recipients is not an age1… public key.", fix="Copy it again.")
+
+
+def _identities(file: str, recipients: list[pyrage.x25519.Recipient]) -> list[pyrage.x25519.Identity]:
+    """Return the identities in `file`, after showing that they open what is encrypted to `recipients`."""
+    try:
+        lines = read_private(Path(file)).decode("ascii").splitlines()
+        found = [pyrage.x25519.Identity.from_str(line) for line in map(str.strip, lines) if line and line[0] != "#"]
+        pyrage.decrypt(pyrage.encrypt(b"", recipients), found)
+    except Error as error:
+        raise StoreRefusedError(error.message, fix=error.fix) from None
+    except (UnicodeDecodeError, pyrage.IdentityError, pyrage.DecryptError):
+        pass
+    else:
+        return found
+    raise StoreRefusedError(
+        f"{file} holds no identity that opens what is encrypted to recipients.",
+        fix="Name the file that age-keygen made for one of them, or leave identity_file out for a write-only store.",
+    )

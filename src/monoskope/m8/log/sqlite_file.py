@@ -93,7 +93,10 @@ def _check_mode(path: Path) -> None:
 
 def _initialise(connection: sqlite3.Connection, path: Path) -> None:
     """Several processes may be here at once: whoever gets the write lock first creates the tables."""
-    if _is_ours(connection, path):
+    connection.execute("BEGIN")  # one snapshot: what is read of a file in the making must not be of two moments
+    ready = _is_ours(connection, path)
+    connection.execute("ROLLBACK")
+    if ready:
         return
     _switch_to_wal(connection)
     connection.execute("BEGIN IMMEDIATE")

@@ -145,7 +145,7 @@ class SecretFolder:
 
 
 def _names(folder_fd: int) -> list[str]:
-    return os.listdir(folder_fd)  # noqa: PTH208 - a Path cannot be made of a descriptor
+    return os.listdir(folder_fd)
 
 
 def _acquire(descriptor: int, deadline: float) -> None:

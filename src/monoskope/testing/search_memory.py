@@ -1,0 +1,101 @@
+"""Look through the memory of another process: every readable region of it, through /proc. Linux alone.
+
+The search needs the right to trace the process: the same user and a dumpable process, or root. Where the kernel lets
+only ancestors trace (Yama), search from the process that started it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from monoskope.testing.search import CHUNK, Result, Wanted, look
+
+_LINE = re.compile(r"(?P<start>[0-9a-f]+)-(?P<end>[0-9a-f]+) (?P<mode>\S{4}) \S+ \S+ \d+\s*(?P<name>.*)")
+_KERNELS_OWN = ("[vvar", "[vsyscall]")
+
+
+def look_in_memory(pid: int, wanted: Sequence[Wanted], *, place: str = "") -> Result:
+    """Look through the memory of the process `pid`.
+
+    Where it cannot be read the result is "not searched" with the reason. Bytes that are gone or cannot be read while
+    the search runs are counted in `unread`.
+
+    Raises:
+        ValueError: `pid` is this process, which holds what it looks for.
+    """
+    if pid == os.getpid():
+        raise ValueError("a process cannot search itself: it holds what it looks for")
+    name = place or f"memory of process {pid}"
+    if not Path("/proc/self/maps").exists():
+        return Result(name, reason="this system has no /proc to read memory through")
+    try:
+        reader = _Reader(pid)
+    except OSError as error:
+        return Result(name, reason=f"the system does not allow it: {error.strerror}")
+    with reader:
+        result = look(name, reader.chunks(), wanted)
+        if reader.failure or not result.size:
+            return Result(name, reason=reader.failure or "the process has no memory that can be read")
+        return Result(name, result.size, result.hits, unread=reader.unread)
+
+
+class _Reader:
+    """One process's memory as a stream; raises `OSError` where it must not be opened."""
+
+    def __init__(self, pid: int) -> None:
+        self.unread = 0
+        self.failure = ""
+        self._pid = pid
+        self._regions = _regions(Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace"))
+        self._file = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
+
+    def __enter__(self) -> _Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._file)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes of every region; an empty chunk between regions that do not touch."""
+        for start, end in self._regions:
+            yield from self._region(start, end)
+            yield b""
+
+    def _region(self, start: int, end: int) -> Iterator[bytes]:
+        at = start
+        while at < end and not self.failure:
+            size = min(CHUNK, end - at)
+            chunk = self._read(at, size)
+            # An empty chunk: what lies on the two sides of a hole does not touch.
+            yield chunk
+            self.unread += 0 if chunk else size
+            at += len(chunk) or size
+
+    def _read(self, at: int, size: int) -> bytes:
+        try:
+            return os.pread(self._file, size, at)
+        except OSError as error:
+            if error.errno not in {errno.EIO, errno.EFAULT}:
+                self.failure = f"reading stopped: {error.strerror}"
+            elif not Path(f"/proc/{self._pid}").exists():
+                self.failure = "the process ended meanwhile"
+            return b""
+
+
+def _regions(maps: str) -> list[tuple[int, int]]:
+    """Start and end of every readable region, those that touch as one."""
+    regions: list[tuple[int, int]] = []
+    for line in maps.splitlines():
+        found = _LINE.fullmatch(line)
+        if found is None or found["mode"][0] != "r" or found["name"].startswith(_KERNELS_OWN):
+            continue
+        start, end = int(found["start"], 16), int(found["end"], 16)
+        if regions and regions[-1][1] == start:
+            regions[-1] = (regions[-1][0], end)
+        else:
+            regions.append((start, end))
+    return regions

@@ -1,0 +1,17 @@
+"""A real OpenBao for the conformance tests: one a worker, started once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from monoskope.testing.openbao import OpenBao
+
+
+@pytest.fixture(scope="session")
+def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
+    with OpenBao(tmp_path_factory.mktemp("openbao")) as bao:
+        bao.enable_kv()
+        bao.enable_approle()
+        yield bao

@@ -84,15 +84,7 @@ class UriPrefix:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Parse `store://` or `store://segment…`; raises `UsageError` as `SecretUri.parse` does."""
-        store, separator, rest = (
-            text.removesuffix("/").partition("://")
-            if not text.endswith("://")
-            else (
-                text.removesuffix("://"),
-                "://",
-                "",
-            )
-        )
+        store, separator, rest = text.partition("://")
         if not separator:
             raise UsageError(
                 f"{text!r} is not a URI prefix: it has no '://'.", fix="Write store:// or store://segment."

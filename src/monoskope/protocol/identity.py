@@ -25,7 +25,7 @@ class ProofError(IdentityChangedError):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"{what}.",
-            fix="Somebody between you and the reactor may be changing messages: ask your administrator before trying again.",
+            fix="Somebody in between may be changing messages: ask your administrator first.",
         )
 
 

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import UsageError
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.identity import ProofError, check_shown, shown
+from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.receipt import (
+    Receipt,
+    make_receipt,
+    open_receipt,
+    parse_receipt,
+    sealed_digest,
+    write_tag,
+)
+from monoskope.protocol.wire import MalformedError, serialise
+from tests.unit.protocol.vectors import KEY_ID, VECTORS, Signer, a_grant, a_request
+
+SIGNER = Signer()
+GRANT = a_grant(a_request())
+COMPARE_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_COMPARE))
+SEALED = b"s" * 32
+FP = f"fp1:{KEY_ID}:" + "0" * 64
+
+GOOD: dict[str, dict[str, Any]] = {
+    "UPLOADED": {
+        "outcome": upload_pb2.OUTCOME_UPLOADED,
+        "upstream_version": "2@x",
+        "prior_version": "1@x",
+        "fingerprint": FP,
+        "values": [("a", FP), ("b", FP)],
+    },
+    "UPLOADED first": {
+        "outcome": upload_pb2.OUTCOME_UPLOADED,
+        "upstream_version": "1@x",
+        "fingerprint": FP,
+        "values": [("a", FP)],
+    },
+    "UPLOADED unreadable": {"outcome": upload_pb2.OUTCOME_UPLOADED, "upstream_version": "1@x"},
+    "UNCHANGED": {
+        "outcome": upload_pb2.OUTCOME_UNCHANGED,
+        "upstream_version": "1@x",
+        "fingerprint": FP,
+        "values": [("a", FP)],
+    },
+    "EQUAL": {"outcome": upload_pb2.OUTCOME_EQUAL, "upstream_version": "1@x"},
+    "DIFFERENT": {
+        "outcome": upload_pb2.OUTCOME_DIFFERENT,
+        "differences": [("a", upload_pb2.DIFFERENCE_KIND_MISSING), ("b", upload_pb2.DIFFERENCE_KIND_CHANGED)],
+    },
+    "FAILED": {"outcome": upload_pb2.OUTCOME_FAILED, "reason": upload_pb2.REASON_CONFLICT},
+    "STARTED": {"outcome": upload_pb2.OUTCOME_STARTED, "prior_version": "1@x", "intent": b"i" * 32},
+}
+
+
+def receipt(kind: str, *, grant: Grant = GRANT, sealed: bytes = SEALED, **fields: Any) -> Receipt:
+    return make_receipt(grant=grant, sealed_sha256=sealed, **{**GOOD[kind], **fields})
+
+
+def opened(found: Receipt, *, grant: Grant = GRANT, sealed: bytes | None = SEALED) -> Receipt:
+    signed = SIGNER.sign(RECEIPT, found.content)
+    return open_receipt(signed, identity=SIGNER.shown, grant=grant, sealed_sha256=sealed)
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_every_outcome_has_a_good_form_that_opens(kind: str) -> None:
+    grant = COMPARE_GRANT if kind in {"EQUAL", "DIFFERENT"} else GRANT
+    assert opened(receipt(kind, grant=grant), grant=grant).outcome == GOOD[kind]["outcome"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "fields"),
+    [
+        ("UPLOADED", "outcome", {"outcome": 0}),
+        ("UPLOADED", "outcome", {"outcome": 7}),
+        ("UPLOADED", "reason", {"reason": upload_pb2.REASON_CONFLICT}),
+        ("FAILED", "reason", {"reason": 0}),
+        ("FAILED", "reason", {"reason": 14}),
+        ("UPLOADED", "sealed_sha256", {"sealed": b""}),
+        ("UPLOADED", "sealed_sha256", {"sealed": b"x" * 31}),
+        ("FAILED", "sealed_sha256", {"sealed": b"x" * 31}),
+        ("UPLOADED", "intent", {"intent": b"i" * 32}),
+        ("STARTED", "intent", {"intent": b"i" * 31}),
+        ("STARTED", "intent", {"intent": b""}),
+        ("UPLOADED", "upstream_version", {"upstream_version": ""}),
+        ("UNCHANGED", "upstream_version", {"upstream_version": ""}),
+        ("EQUAL", "upstream_version", {"upstream_version": ""}),
+        ("UPLOADED", "upstream_version", {"upstream_version": "a b"}),
+        ("STARTED", "prior_version", {"prior_version": "x" * 257}),
+        ("UNCHANGED", "prior_version", {"prior_version": "1@x"}),
+        ("EQUAL", "prior_version", {"prior_version": "1@x"}),
+        ("FAILED", "prior_version", {"prior_version": "1@x"}),
+        ("EQUAL", "fingerprint", {"fingerprint": FP, "values": [("a", FP)]}),
+        ("STARTED", "fingerprint", {"fingerprint": FP, "values": [("a", FP)]}),
+        ("UNCHANGED", "fingerprint", {"fingerprint": "", "values": []}),
+        ("UPLOADED", "values", {"values": []}),
+        ("UPLOADED unreadable", "values", {"values": [("a", FP)]}),
+        ("UPLOADED", "fingerprint", {"fingerprint": FP[:-1]}),
+        ("UPLOADED", "fingerprint", {"values": [("a", FP.upper())]}),
+        ("UPLOADED", "values", {"values": [("a", FP.replace(KEY_ID, "0" * 16))]}),
+        ("UPLOADED", "values", {"values": [("b", FP), ("a", FP)]}),
+        ("UPLOADED", "values", {"values": [("a", FP), ("a", FP)]}),
+        ("UPLOADED", "values", {"values": [("..a", FP)]}),
+        ("UPLOADED", "values", {"values": [(f"k{number:03}", FP) for number in range(129)]}),
+        ("DIFFERENT", "differences", {"differences": []}),
+        ("EQUAL", "differences", {"differences": GOOD["DIFFERENT"]["differences"]}),
+        ("DIFFERENT", "differences", {"differences": [("a", 0)]}),
+        ("DIFFERENT", "differences", {"differences": [("a", 4)]}),
+        ("DIFFERENT", "differences", {"differences": [("b", 1), ("a", 1)]}),
+    ],
+)
+def test_a_field_that_breaks_its_rule_is_named(kind: str, field: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(MalformedError) as caught:
+        receipt(kind, **fields)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(("field", "value"), [("grant_sha256", b"x" * 31), ("uri", "vault://..")])
+def test_fields_that_come_from_the_grant_are_checked_too(field: str, value: object) -> None:
+    message = upload_pb2.Receipt()
+    message.ParseFromString(receipt("UPLOADED").content)
+    setattr(message, field, value)
+    with pytest.raises(MalformedError) as caught:
+        parse_receipt(serialise(message))
+    assert caught.value.field == field
+
+
+def test_another_identity_is_refused() -> None:
+    signed = Signer().sign(RECEIPT, receipt("UPLOADED").content)
+    with pytest.raises(ProofError, match="not by the store's identity"):
+        open_receipt(signed, identity=SIGNER.shown, grant=GRANT, sealed_sha256=SEALED)
+
+
+def test_a_signature_under_another_label_is_refused() -> None:
+    signed = SIGNER.sign(UPLOAD_GRANT, receipt("UPLOADED").content)
+    with pytest.raises(ProofError, match="does not verify"):
+        open_receipt(signed, identity=SIGNER.shown, grant=GRANT, sealed_sha256=SEALED)
+
+
+def test_a_receipt_for_another_grant_is_refused() -> None:
+    with pytest.raises(ProofError, match="another grant"):
+        opened(receipt("UPLOADED", grant=a_grant(a_request())))
+
+
+def test_a_receipt_that_names_another_secret_is_refused() -> None:
+    message = upload_pb2.Receipt()
+    message.ParseFromString(receipt("UPLOADED").content)
+    message.uri = "vault://app/other"
+    with pytest.raises(ProofError, match="another secret"):
+        opened(parse_receipt(serialise(message)))
+
+
+@pytest.mark.parametrize("kind", ["EQUAL", "DIFFERENT"])
+def test_a_comparison_is_no_upload(kind: str) -> None:
+    with pytest.raises(ProofError, match="does not fit"):
+        opened(receipt(kind))
+
+
+@pytest.mark.parametrize("kind", ["UPLOADED", "UNCHANGED", "STARTED"])
+def test_an_upload_is_no_comparison(kind: str) -> None:
+    with pytest.raises(ProofError, match="does not fit"):
+        opened(receipt(kind, grant=COMPARE_GRANT), grant=COMPARE_GRANT)
+
+
+@pytest.mark.parametrize("kind", ["UPLOADED", "UNCHANGED", "FAILED"])
+@pytest.mark.parametrize("sealed", [b"t" * 32, None])
+def test_a_receipt_for_other_sealed_bytes_is_refused(kind: str, sealed: bytes | None) -> None:
+    with pytest.raises(ProofError, match="other sealed bytes"):
+        opened(receipt(kind), sealed=sealed)
+
+
+@pytest.mark.parametrize("sealed", [SEALED, None])
+def test_a_failure_may_come_from_a_reactor_that_saw_no_sealed_bytes(sealed: bytes | None) -> None:
+    assert opened(receipt("FAILED", sealed=b""), sealed=sealed).reason == upload_pb2.REASON_CONFLICT
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_crash_the_parser(content: bytes) -> None:
+    try:
+        found = parse_receipt(content)
+    except MalformedError:
+        return
+    assert found.content == content
+
+
+def test_write_tag_vector() -> None:
+    vector = VECTORS["write_tag"]
+    tag = write_tag(bytes.fromhex(vector["grant_sha256"]), bytes.fromhex(vector["sealed_sha256"]))
+    assert tag.hex() == vector["write_tag"]
+
+
+def test_sealed_digest_is_over_both_parts() -> None:
+    assert sealed_digest(b"ab", b"c") == sealed_digest(b"a", b"bc") != sealed_digest(b"a", b"b")
+
+
+def test_identity_vector() -> None:
+    vector = VECTORS["identity_fingerprint"]
+    assert shown(bytes.fromhex(vector["public_key"])) == vector["shown"]
+    assert check_shown(vector["shown"]) == vector["shown"]
+
+
+@pytest.mark.parametrize("text", ["", "SHA256:", "SHA256:" + "a" * 42, "SHA256:" + "a" * 44, "sha256:" + "a" * 43])
+def test_bad_shown_identities_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="43 characters"):
+        check_shown(text)

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from monoskope.protocol.request import Options, make_request, parse_request
+from monoskope.protocol.wire import MalformedError, serialise
+from monoskope.uri import SecretUri
+from tests.unit.protocol.vectors import a_request
+
+Change = Callable[[upload_pb2.UploadRequest], object]
+
+
+def message() -> upload_pb2.UploadRequest:
+    parsed = upload_pb2.UploadRequest()
+    parsed.ParseFromString(a_request().content)
+    return parsed
+
+
+def set_fields(**fields: object) -> Change:
+    def change(target: upload_pb2.UploadRequest) -> None:
+        for name, value in fields.items():
+            target.ClearField(name)
+            if isinstance(value, list):
+                getattr(target, name).extend(value)
+            elif value is not None:
+                setattr(target, name, value)
+
+    return change
+
+
+COMPARE = {"purpose": upload_pb2.PURPOSE_COMPARE, "expect": upload_pb2.EXPECT_UNSPECIFIED}
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("request_id", set_fields(request_id=b"x" * 15)),
+        ("request_id", set_fields(request_id=b"x" * 17)),
+        ("request_id", set_fields(request_id=None)),
+        ("purpose", set_fields(purpose=0)),
+        ("purpose", set_fields(purpose=3)),
+        ("uri", set_fields(uri="vault://app/../db")),
+        ("uri", set_fields(uri="")),
+        ("expect", set_fields(expect=0)),
+        ("expect", set_fields(expect=5)),
+        ("expect", set_fields(purpose=upload_pb2.PURPOSE_COMPARE)),
+        ("expect_version", set_fields(expect_version="3")),
+        ("expect_version", set_fields(expect=upload_pb2.EXPECT_VERSION)),
+        ("expect_version", set_fields(expect=upload_pb2.EXPECT_VERSION, expect_version="a b")),
+        ("expect_version", set_fields(expect=upload_pb2.EXPECT_VERSION, expect_version="x" * 257)),
+        ("suites", set_fields(suites=[])),
+        ("suites", set_fields(suites=list(range(1, 10)))),
+        ("suites", set_fields(suites=[1, 1])),
+        ("suites", set_fields(suites=[1, 0])),
+        ("other", set_fields(other="not json")),
+        ("other", set_fields(other="[]")),
+        ("other", set_fields(other='{"a":"' + "x" * 8192 + '"}')),
+        ("other", set_fields(other="[" * 8000)),
+    ],
+)
+def test_a_field_that_breaks_its_rule_is_named(field: str, change: Change) -> None:
+    target = message()
+    change(target)
+    with pytest.raises(MalformedError) as caught:
+        parse_request(serialise(target))
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        set_fields(**COMPARE),
+        set_fields(expect=upload_pb2.EXPECT_VERSION, expect_version="3@2026-01-01T00:00:00Z"),
+        set_fields(suites=[1, 2, 3, 4, 5, 6, 7, 8]),
+        set_fields(other="{}"),
+    ],
+)
+def test_allowed_neighbours(change: Change) -> None:
+    target = message()
+    change(target)
+    content = serialise(target)
+    assert parse_request(content).content == content
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        options_pb2.VaultOptions(binary=options_pb2.VAULT_BINARY_BASE64),
+        options_pb2.VaultOptions(),
+        options_pb2.AwsOptions(tags=[options_pb2.Label(name="a", value="b")]),
+        options_pb2.KubernetesOptions(type="kubernetes.io/tls"),
+        '{"x":1}',
+        None,
+    ],
+)
+def test_options_arrive_typed(options: Options | None) -> None:
+    request = make_request(
+        request_id=os.urandom(16),
+        purpose=upload_pb2.PURPOSE_UPLOAD,
+        uri=SecretUri.parse("vault://a"),
+        expect=upload_pb2.EXPECT_ANY,
+        suites=(1,),
+        options=options,
+    )
+    assert parse_request(request.content).options == options
+
+
+def test_unknown_fields_are_refused() -> None:
+    with pytest.raises(MalformedError, match="one serialised form"):
+        parse_request(a_request().content + b"\xf8\x07\x01")
+
+
+def test_another_field_order_is_refused() -> None:
+    content = a_request().content
+    first, rest = content[:18], content[18:]
+    reordered = upload_pb2.UploadRequest()
+    reordered.ParseFromString(rest + first)
+    assert serialise(reordered) == content
+    with pytest.raises(MalformedError, match="one serialised form"):
+        parse_request(rest + first)
+
+
+def test_a_field_given_twice_is_refused() -> None:
+    content = a_request().content
+    with pytest.raises(MalformedError, match="one serialised form"):
+        parse_request(content[:18] + content)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_crash_the_parser(content: bytes) -> None:
+    try:
+        request = parse_request(content)
+    except MalformedError:
+        return
+    assert request.content == content

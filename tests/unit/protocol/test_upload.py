@@ -1,0 +1,91 @@
+"""The state table, held against docs/protocol.md, The walk."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from monoskope.protocol.upload import TABLE, Author, State, Step, WrongStepError, advance
+
+ALLOWED = {
+    (State.NEW, Step.KEY_REQUESTED, Author.M8): State.REQUESTED,
+    (State.REQUESTED, Step.KEY_PROVIDED, Author.REPLICA): State.GRANTED,
+    (State.REQUESTED, Step.KEY_PROVIDED, Author.ISSUER): State.GRANTED,
+    (State.GRANTED, Step.UPLOAD_REQUESTED, Author.M8): State.UPLOADING,
+    (State.UPLOADING, Step.STARTED, Author.ISSUER): State.WRITING,
+    (State.UPLOADING, Step.UNCHANGED, Author.ISSUER): State.ENDED,
+    (State.UPLOADING, Step.COMPARED, Author.ISSUER): State.ENDED,
+    (State.WRITING, Step.UPLOADED, Author.REPLICA): State.ENDED,
+    (State.WRITING, Step.UPLOADED, Author.ISSUER): State.ENDED,
+    (State.REQUESTED, Step.FAILED, Author.M8): State.ENDED,
+    (State.GRANTED, Step.FAILED, Author.M8): State.ENDED,
+    (State.UPLOADING, Step.FAILED, Author.M8): State.ENDED,
+    **{
+        (state, Step.FAILED, author): State.ENDED
+        for state in (State.REQUESTED, State.GRANTED, State.UPLOADING, State.WRITING)
+        for author in (Author.REPLICA, Author.ISSUER)
+    },
+}
+
+
+@pytest.mark.parametrize(("state", "step", "author"), list(itertools.product(State, Step, Author)))
+def test_every_cell_of_the_table(state: State, step: Step, author: Author) -> None:
+    if (state, step, author) in ALLOWED:
+        assert advance(state, step, author) is ALLOWED[state, step, author]
+    else:
+        with pytest.raises(WrongStepError) as caught:
+            advance(state, step, author)
+        assert step.value in str(caught.value)
+
+
+def test_the_table_has_no_two_answers() -> None:
+    rows = [(row.state, row.step, row.author) for row in TABLE]
+    assert len(rows) == len(set(rows))
+
+
+class Walk(RuleBasedStateMachine):
+    """Whatever is tried in whatever order: a write needs an intent, an end is final, m8 never ends a write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = State.NEW
+        self.history: list[tuple[Step, Author]] = []
+
+    @rule(step=st.sampled_from(Step), author=st.sampled_from(Author))
+    @precondition(lambda self: len(self.history) < 20)
+    def attempt(self, step: Step, author: Author) -> None:
+        was = self.state
+        try:
+            self.state = advance(self.state, step, author)
+        except WrongStepError:
+            assert self.state is was
+            return
+        self.history.append((step, author))
+        assert was is not State.ENDED
+        assert not (was is State.WRITING and author is Author.M8)
+
+    @invariant()
+    def a_write_needs_an_intent(self) -> None:
+        steps = [step for step, _ in self.history]
+        if Step.UPLOADED in steps:
+            assert steps == [
+                Step.KEY_REQUESTED,
+                Step.KEY_PROVIDED,
+                Step.UPLOAD_REQUESTED,
+                Step.STARTED,
+                Step.UPLOADED,
+            ]
+
+    @invariant()
+    def only_the_issuer_answers_a_sealed_secret(self) -> None:
+        for step, author in self.history:
+            if step in {Step.STARTED, Step.UNCHANGED, Step.COMPARED}:
+                assert author is Author.ISSUER
+
+
+Walk.TestCase.settings = settings(max_examples=100, stateful_step_count=30)
+TestWalk = Walk.TestCase

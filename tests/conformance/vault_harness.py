@@ -51,11 +51,18 @@ class VaultHarness(Harness):
             secret_id_file=self.private(self.bao.secret_id(self.role)),
         )
 
-    def private(self, content: str) -> str:
-        """Write a file of mode 0600 and return its path."""
-        file = self.folder / secrets.token_hex(6)
-        write_private(file, content.encode())
-        return str(file)
+    def token_file(self, token: str) -> TokenFile:
+        return TokenFile(token_file=self.private(token))
+
+    def private(self, content: str, *, file: str = "", mode: int = 0o600) -> str:
+        """Write a file that its owner alone can read, unless `mode` says otherwise, and return its path."""
+        place = Path(file) if file else self.folder / secrets.token_hex(6)
+        write_private(place, content.encode(), replace=True)
+        place.chmod(mode)
+        return str(place)
+
+    def remove(self, file: str) -> None:
+        Path(file).unlink()
 
     def engine_path(self, path: tuple[str, ...]) -> str:
         return "/".join((PREFIX, *path))

@@ -80,7 +80,7 @@ def prepare(folder: Path) -> None:
     if (folder / CONFIG).exists():
         return
     (folder / "data").mkdir(mode=0o700)
-    _make_certificate(folder)
+    make_certificate(folder)
     write_private(folder / "seal.key", secrets.token_bytes(32))
     write_private(folder / ROOT_TOKEN, f"m8{secrets.token_hex(24)}".encode())
     port = _free_port()
@@ -105,8 +105,8 @@ def _free_port() -> int:
         return port
 
 
-def _make_certificate(folder: Path) -> None:
-    """Write `ca.pem`, `server.pem` and `server.key`; the authority's key is thrown away."""
+def make_certificate(folder: Path) -> None:
+    """Write `ca.pem`, `server.pem` and `server.key` for 127.0.0.1 and localhost; the authority's key is thrown away."""
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = _name("Monoskope test authority")
     ca = (

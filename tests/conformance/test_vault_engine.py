@@ -1,0 +1,380 @@
+"""What the driver `vault` makes of a real OpenBao's answers, of its silence, and of impostors."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from monoskope.protocol.payload import Payload
+from monoskope.stores.driver import (
+    NOTHING,
+    CannotReadError,
+    DriverError,
+    StoreConflictError,
+    StoreRefusedError,
+    StoreUnavailableError,
+    UnknownOutcomeError,
+)
+from monoskope.stores.vault import VaultStore
+from monoskope.testing import openbao_files
+from monoskope.testing.drivers import NOT_TEXT, tag
+from monoskope.testing.openbao import OpenBao
+from tests.conformance.vault_harness import BASE64, PREFIX, VaultHarness
+
+VALUE = Payload({"k": b"v"})
+
+
+@pytest.fixture
+def harness(openbao: OpenBao, tmp_path: Path) -> VaultHarness:
+    return VaultHarness(openbao, tmp_path, readable=True)
+
+
+@pytest.fixture
+async def store(harness: VaultHarness) -> AsyncIterator[VaultStore]:
+    opened = await VaultStore.open(harness.config(timeout_s=2.0), state_dir=harness.folder)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def path() -> tuple[str, ...]:
+    return (f"t{os.urandom(6).hex()}", "db")
+
+
+async def write(store: VaultStore, path: tuple[str, ...], replacing: str | None, payload: Payload = VALUE) -> str:
+    return await store.write(path, payload, replacing=replacing, write_tag=tag())
+
+
+# --- versions ---
+
+
+@pytest.mark.parametrize("how", ["delete", "destroy"])
+async def test_a_deleted_version_is_nothing_and_can_be_written_over(
+    harness: VaultHarness, store: VaultStore, path: tuple[str, ...], how: str
+) -> None:
+    place = harness.engine_path(path)
+    old = await write(store, path, NOTHING)
+    harness.bao.call("POST", f"secret/{how}/{place}", {"versions": [1]})
+    assert await store.read_version(path) == NOTHING
+    assert await store.read(path) is None
+    with pytest.raises(StoreConflictError):
+        await write(store, path, old)
+    new = await write(store, path, NOTHING)
+    assert new.startswith("2@")
+    with pytest.raises(StoreConflictError):
+        await write(store, path, NOTHING)
+
+
+async def test_a_deletion_that_is_still_to_come_is_not_one(
+    harness: VaultHarness, store: VaultStore, path: tuple[str, ...]
+) -> None:
+    harness.bao.call("POST", f"secret/metadata/{harness.engine_path(path)}", {"delete_version_after": "1h"})
+    version = await write(store, path, NOTHING)
+    assert await store.read_version(path) == version
+    assert await write(store, path, version)
+
+
+async def test_a_number_that_came_again_is_another_version(
+    harness: VaultHarness, store: VaultStore, path: tuple[str, ...]
+) -> None:
+    old = await write(store, path, NOTHING)
+    await harness.delete(path)
+    await harness.foreign_write(path, {"k": "theirs"})
+    assert (await store.read_version(path)).split("@")[0] == old.split("@")[0]
+    with pytest.raises(StoreConflictError):
+        await write(store, path, old)
+
+
+async def test_a_mount_that_demands_check_and_set_is_served(openbao: OpenBao, tmp_path: Path) -> None:
+    harness = VaultHarness(openbao, tmp_path, readable=True)
+    openbao.enable_kv("strict")
+    openbao.call("POST", "strict/config", {"cas_required": True})
+    openbao.write_policy(harness.role, 'path "strict/*" { capabilities = ["create", "update", "read"] }')
+    store = await VaultStore.open(harness.config(mount="strict"), state_dir=tmp_path)
+    first = await write(store, ("a",), None)
+    second = await write(store, ("a",), None)
+    assert [first.split("@")[0], second.split("@")[0]] == ["1", "2"]
+    await store.close()
+
+
+# --- values ---
+
+
+async def test_flagging_a_path_keeps_other_custom_metadata(
+    harness: VaultHarness, store: VaultStore, path: tuple[str, ...]
+) -> None:
+    place = f"secret/metadata/{harness.engine_path(path)}"
+    harness.bao.call("POST", place, {"custom_metadata": {"owner": "team"}})
+    await store.write(path, Payload({"k": NOT_TEXT}), replacing=NOTHING, write_tag=tag(), options=BASE64)
+    custom = harness.bao.call("GET", place)["data"]["custom_metadata"]
+    assert custom == {"owner": "team", "m8_binary": "base64"}
+
+
+async def test_text_that_needs_no_base64_sets_no_flag(
+    harness: VaultHarness, store: VaultStore, path: tuple[str, ...]
+) -> None:
+    await store.write(path, VALUE, replacing=NOTHING, write_tag=tag(), options=BASE64)
+    assert harness.bao.call("GET", f"secret/metadata/{harness.engine_path(path)}")["data"]["custom_metadata"] is None
+
+
+async def test_on_a_flagged_path_what_could_be_either_is_not_read(
+    harness: VaultHarness, store: VaultStore, path: tuple[str, ...]
+) -> None:
+    version = await store.write(path, Payload({"k": NOT_TEXT}), replacing=NOTHING, write_tag=tag(), options=BASE64)
+    with pytest.raises(CannotReadError, match="text or base64"):
+        await store.read(path)
+    await write(store, path, version, Payload({"k": b"gIEA/w=="}))
+    with pytest.raises(CannotReadError, match="text or base64"):
+        await store.read(path)
+
+
+async def test_without_the_right_to_flag_bytes_are_refused_and_nothing_is_written(
+    openbao: OpenBao, tmp_path: Path, path: tuple[str, ...]
+) -> None:
+    harness = VaultHarness(openbao, tmp_path, readable=True, binary=False)
+    store = await VaultStore.open(harness.config(), state_dir=tmp_path)
+    with pytest.raises(StoreRefusedError, match="flag a path"):
+        await store.write(path, Payload({"k": NOT_TEXT}), replacing=NOTHING, write_tag=tag(), options=BASE64)
+    assert await store.read_version(path) == NOTHING
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "values", [{"k": 1}, {"k": 1.0}, {"k": None}, {"k": {"a": "b"}}, {"a/b": "v"}, {}, {"..x": "v"}]
+)
+async def test_what_is_no_secret_of_ours_is_not_read(
+    harness: VaultHarness, store: VaultStore, path: tuple[str, ...], values: dict[str, object]
+) -> None:
+    harness.bao.call("POST", f"secret/data/{harness.engine_path(path)}", {"data": values})
+    with pytest.raises(CannotReadError):
+        await store.read(path)
+    assert await write(store, path, await store.read_version(path))
+
+
+# --- refusals ---
+
+
+async def test_what_the_policy_does_not_grant_is_refused(harness: VaultHarness, path: tuple[str, ...]) -> None:
+    store = await VaultStore.open(harness.config(prefix="elsewhere"), state_dir=harness.folder)
+    for attempt in (store.read_version(path), store.read(path), write(store, path, NOTHING), write(store, path, None)):
+        with pytest.raises(StoreRefusedError, match="policy"):
+            await attempt
+    await store.close()
+
+
+async def test_a_mount_that_is_not_there_is_named(harness: VaultHarness) -> None:
+    with pytest.raises(StoreRefusedError, match="nowhere"):
+        await VaultStore.open(harness.config(mount="nowhere"), state_dir=harness.folder)
+
+
+async def test_a_mount_of_another_kind_is_refused(harness: VaultHarness) -> None:
+    harness.bao.call("POST", "sys/mounts/old", {"type": "kv", "options": {"version": "1"}})
+    harness.bao.write_policy(harness.role, 'path "old/*" { capabilities = ["create", "update", "read"] }')
+    with pytest.raises(StoreRefusedError, match="not KV version 2"):
+        await VaultStore.open(harness.config(mount="old"), state_dir=harness.folder)
+
+
+async def test_a_certificate_of_another_authority_is_refused(harness: VaultHarness, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    openbao_files.make_certificate(tmp_path / "other")
+    with pytest.raises(StoreRefusedError, match="certificate is not trusted"):
+        await VaultStore.open(
+            harness.config(ca_file=str(tmp_path / "other" / openbao_files.CA)), state_dir=harness.folder
+        )
+
+
+async def test_a_certificate_for_another_name_is_refused(harness: VaultHarness) -> None:
+    address = harness.bao.address.replace("127.0.0.1", "127.0.0.2")
+    with pytest.raises(DriverError, match=r"certificate is not trusted|does not answer"):
+        await VaultStore.open(harness.config(address=address), state_dir=harness.folder)
+
+
+async def test_a_ca_file_that_cannot_be_read_is_named(harness: VaultHarness) -> None:
+    with pytest.raises(StoreRefusedError, match=r"missing\.pem"):
+        await VaultStore.open(harness.config(ca_file="missing.pem"), state_dir=harness.folder)
+
+
+async def test_proxies_of_the_environment_are_not_used(
+    harness: VaultHarness, monkeypatch: pytest.MonkeyPatch, path: tuple[str, ...]
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    store = await VaultStore.open(harness.config(), state_dir=harness.folder)
+    assert await write(store, path, NOTHING)
+    await store.close()
+
+
+# --- an engine that is away, or silent ---
+
+
+async def test_a_sealed_engine_is_unavailable(harness: VaultHarness, store: VaultStore, path: tuple[str, ...]) -> None:
+    harness.bao.call("PUT", "sys/seal")
+    try:
+        with pytest.raises(StoreUnavailableError, match="sealed"):
+            await store.read_version(path)
+        with pytest.raises(StoreUnavailableError, match="sealed"):
+            await write(store, path, NOTHING)
+        with pytest.raises(StoreUnavailableError):
+            await VaultStore.open(harness.config(auth=store._config.auth), state_dir=harness.folder)
+    finally:
+        harness.bao.restart()
+    assert await store.read_version(path) == NOTHING
+
+
+async def test_a_write_without_an_answer_is_of_unknown_outcome(
+    harness: VaultHarness, store: VaultStore, path: tuple[str, ...]
+) -> None:
+    await store.read_version(path)
+    pid = harness.bao.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(UnknownOutcomeError):
+            await write(store, path, NOTHING)
+        with pytest.raises(StoreUnavailableError):
+            await store.read_version(path)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def test_a_connection_that_breaks_in_a_write_is_of_unknown_outcome(
+    harness: VaultHarness, store: VaultStore, path: tuple[str, ...]
+) -> None:
+    await store.read_version(path)
+    pid = harness.bao.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    attempt = asyncio.create_task(write(store, path, NOTHING))
+    await asyncio.sleep(0)
+    for _ in range(100):  # let the request go out to the stopped process
+        await asyncio.sleep(0.001)
+    try:
+        harness.bao.kill()
+        with pytest.raises(UnknownOutcomeError):
+            await attempt
+    finally:
+        harness.bao.start()
+
+
+# --- impostors: a tiny TLS server, for answers that a real engine cannot be brought to give ---
+
+
+class Impostor:
+    """Answers logins as an engine would, and everything below `secret/` as told."""
+
+    def __init__(self, status: int, body: bytes = b"", location: str = "") -> None:
+        self.status, self.body, self.location = status, body, location
+        self.asked: list[str] = []
+
+    async def handle(self, request: web.Request) -> web.Response:
+        await request.read()
+        self.asked.append(request.path)
+        if request.path == "/v1/auth/token/lookup-self":
+            return web.json_response({"data": {"ttl": 0, "renewable": False}})
+        if request.path == "/v1/sys/internal/ui/mounts/secret":
+            return web.json_response({"data": {"type": "kv", "options": {"version": "2"}, "path": "secret/"}})
+        headers = {"Location": self.location} if self.location else {}
+        return web.Response(status=self.status, body=self.body, headers=headers)
+
+
+@asynccontextmanager
+async def impersonated(harness: VaultHarness, impostor: Impostor) -> AsyncIterator[VaultStore]:
+    folder = harness.folder / "impostor"
+    folder.mkdir()
+    openbao_files.make_certificate(folder)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "server.pem", folder / "server.key")
+    app = web.Application(client_max_size=2**24)
+    app.router.add_route("*", "/{tail:.*}", impostor.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    port = runner.addresses[0][1]
+    config = harness.config(
+        address=f"https://127.0.0.1:{port}",
+        ca_file=str(folder / openbao_files.CA),
+        auth=harness.token_file("anything"),
+    )
+    store = await VaultStore.open(config, state_dir=harness.folder)
+    try:
+        yield store
+    finally:
+        await store.close()
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_no_redirect_is_followed(harness: VaultHarness, path: tuple[str, ...], status: int) -> None:
+    impostor = Impostor(status, location="/v1/secret/trap")
+    async with impersonated(harness, impostor) as store:
+        for attempt in (store.read_version(path), store.read(path), write(store, path, NOTHING)):
+            with pytest.raises(StoreRefusedError, match="redirect"):
+                await attempt
+    assert not any("trap" in asked for asked in impostor.asked)
+    assert sum("/secret/data/" in asked for asked in impostor.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (500, b"", UnknownOutcomeError),
+        (502, b"<html>", UnknownOutcomeError),
+        (503, b'{"errors":["no backend"]}', UnknownOutcomeError),
+        (504, b"", UnknownOutcomeError),
+        (503, b'{"errors":["Vault is sealed"]}', StoreUnavailableError),
+        (429, b'{"errors":["slow down"]}', StoreUnavailableError),
+        (403, b'{"errors":["engine text"]}', StoreRefusedError),
+        (404, b'{"errors":["engine text"]}', StoreRefusedError),
+        (405, b'{"errors":["engine text"]}', StoreRefusedError),
+        (413, b"engine text", StoreRefusedError),
+        (200, b"", UnknownOutcomeError),
+        (200, b'{"data":{"version":"engine text"}}', UnknownOutcomeError),
+        (204, b"", UnknownOutcomeError),
+        (200, b"x" * 9_000_000, UnknownOutcomeError),
+    ],
+)
+async def test_what_an_answer_to_a_write_means(
+    harness: VaultHarness, path: tuple[str, ...], status: int, body: bytes, expected: type[DriverError]
+) -> None:
+    async with impersonated(harness, Impostor(status, body)) as store:
+        with pytest.raises(expected) as caught:
+            await write(store, path, None)
+    assert type(caught.value) is expected
+    assert "engine text" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (500, b"", StoreUnavailableError),
+        (503, b"", StoreUnavailableError),
+        (400, b"", StoreRefusedError),
+        (200, b"not json", StoreRefusedError),
+        (200, b"[1]", StoreRefusedError),
+        (200, b'{"data":{"current_version":1,"versions":{}}}', StoreRefusedError),
+        (200, b'{"data":{"current_version":1,"versions":{"1":{"created_time":"<engine text>"}}}}', StoreRefusedError),
+        (200, b"[" * 100_000, StoreRefusedError),
+    ],
+)
+async def test_what_an_answer_to_a_look_means(
+    harness: VaultHarness, path: tuple[str, ...], status: int, body: bytes, expected: type[DriverError]
+) -> None:
+    async with impersonated(harness, Impostor(status, body)) as store:
+        with pytest.raises(expected) as caught:
+            await store.read_version(path)
+    assert "engine text" not in str(caught.value)
+
+
+def test_the_prefix_bounds_the_policy(harness: VaultHarness) -> None:
+    token = harness.bao.token([harness.role])
+    harness.bao.call("POST", f"secret/data/{PREFIX}/inside", {"data": {"k": "v"}}, token=token)
+    outside = harness.bao.bao("kv", "put", "-mount=secret", "outside", "k=v", token=token)
+    assert outside.returncode != 0

@@ -1,0 +1,197 @@
+"""Logging in to a real OpenBao, staying logged in, and what is said when that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from monoskope.errors import Error
+from monoskope.protocol.payload import Payload
+from monoskope.stores.driver import NOTHING, StoreRefusedError
+from monoskope.stores.vault import VaultStore
+from monoskope.stores.vault_config import AppRole, TokenFile
+from monoskope.stores.vault_secret_id import STATE_FILE
+from monoskope.testing.drivers import tag
+from monoskope.testing.openbao import OpenBao
+from monoskope.testing.openbao_admin import OpenBaoError
+from tests.conformance.vault_harness import VaultHarness
+
+VALUE = Payload({"k": b"v"})
+
+
+@pytest.fixture
+def harness(openbao: OpenBao, tmp_path: Path) -> VaultHarness:
+    return VaultHarness(openbao, tmp_path, readable=False)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def wrapped(harness: VaultHarness, token: str) -> AppRole:
+    return AppRole(role_id=harness.bao.role_id(harness.role), wrapped_secret_id_file=harness.private(token))
+
+
+def audited(bao: OpenBao, path: str) -> int:
+    """How many requests to `path` the engine has answered, by its own audit log."""
+    entries = map(json.loads, bao.audit_log.read_text().splitlines())
+    return sum(entry["type"] == "response" and entry["request"]["path"] == path for entry in entries)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("it never happened")
+
+
+async def test_a_wrapped_secret_id_is_unwrapped_once_and_kept_privately(harness: VaultHarness, state: Path) -> None:
+    token = harness.bao.wrapped_secret_id(harness.role)
+    config = harness.config(wrapped(harness, token))
+    store = await VaultStore.open(config, state_dir=state)
+    assert await store.write(("a",), VALUE, replacing=None, write_tag=tag())
+    await store.close()
+    assert stat.S_IMODE((state / STATE_FILE).stat().st_mode) == 0o600
+    with pytest.raises(OpenBaoError, match="400"):
+        harness.bao.call("POST", "sys/wrapping/unwrap", token=token)
+    again = await VaultStore.open(config, state_dir=state)
+    assert await again.read_version(("a",)) != NOTHING
+    await again.close()
+
+
+async def test_the_wrapping_file_may_be_removed_after_use(harness: VaultHarness, state: Path) -> None:
+    auth = wrapped(harness, harness.bao.wrapped_secret_id(harness.role))
+    await (await VaultStore.open(harness.config(auth), state_dir=state)).close()
+    harness.remove(str(auth.wrapped_secret_id_file))
+    await (await VaultStore.open(harness.config(auth), state_dir=state)).close()
+
+
+async def test_a_new_wrapping_token_replaces_the_kept_secret_id(harness: VaultHarness, state: Path) -> None:
+    first = wrapped(harness, harness.bao.wrapped_secret_id(harness.role))
+    await (await VaultStore.open(harness.config(first), state_dir=state)).close()
+    before = (state / STATE_FILE).read_bytes()
+    second = wrapped(harness, harness.bao.wrapped_secret_id(harness.role))
+    await (await VaultStore.open(harness.config(second), state_dir=state)).close()
+    assert (state / STATE_FILE).read_bytes() != before
+
+
+async def test_a_used_wrapping_token_is_called_that(harness: VaultHarness, state: Path) -> None:
+    token = harness.bao.wrapped_secret_id(harness.role)
+    harness.bao.call("POST", "sys/wrapping/unwrap", token=token)
+    with pytest.raises(StoreRefusedError, match="used before") as caught:
+        await VaultStore.open(harness.config(wrapped(harness, token)), state_dir=state)
+    assert token not in str(caught.value)
+    assert not (state / STATE_FILE).exists()
+
+
+async def test_a_changed_wrapping_token_is_refused(harness: VaultHarness, state: Path) -> None:
+    token = harness.bao.wrapped_secret_id(harness.role)
+    changed = token[:-1] + ("A" if token[-1] != "A" else "B")
+    with pytest.raises(StoreRefusedError, match="changed"):
+        await VaultStore.open(harness.config(wrapped(harness, changed)), state_dir=state)
+
+
+async def test_a_swapped_wrapping_token_is_refused_and_not_used_up(harness: VaultHarness, state: Path) -> None:
+    other = harness.bao.call("POST", "sys/wrapping/wrap", {"secret_id": "planted"}, wrap_ttl="60s")
+    token = other["wrap_info"]["token"]
+    with pytest.raises(StoreRefusedError, match="swapped"):
+        await VaultStore.open(harness.config(wrapped(harness, token)), state_dir=state)
+    assert harness.bao.call("POST", "sys/wrapping/unwrap", token=token)["data"] == {"secret_id": "planted"}
+
+
+async def test_a_damaged_state_file_is_named(harness: VaultHarness, state: Path) -> None:
+    (state / STATE_FILE).write_bytes(b"{}")
+    (state / STATE_FILE).chmod(0o600)
+    auth = wrapped(harness, harness.bao.wrapped_secret_id(harness.role))
+    with pytest.raises(StoreRefusedError, match=STATE_FILE):
+        await VaultStore.open(harness.config(auth), state_dir=state)
+
+
+async def test_a_wrong_secret_id_is_refused(harness: VaultHarness, state: Path) -> None:
+    auth = AppRole(role_id=harness.bao.role_id(harness.role), secret_id_file=harness.private("wrong"))
+    with pytest.raises(StoreRefusedError, match="AppRole login") as caught:
+        await VaultStore.open(harness.config(auth), state_dir=state)
+    assert "wrong" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["secret id", "wrapping token", "token"])
+async def test_a_credential_that_others_can_read_is_refused(harness: VaultHarness, state: Path, kind: str) -> None:
+    file = harness.private("credential", mode=0o640)
+    ways: dict[str, AppRole | TokenFile] = {
+        "secret id": AppRole(role_id="r", secret_id_file=file),
+        "wrapping token": AppRole(role_id="r", wrapped_secret_id_file=file),
+        "token": TokenFile(token_file=file),
+    }
+    auth = ways[kind]
+    with pytest.raises(StoreRefusedError, match="chmod 600"):
+        await VaultStore.open(harness.config(auth), state_dir=state)
+
+
+async def test_a_revoked_login_is_made_anew_once_for_all_that_need_it(harness: VaultHarness, state: Path) -> None:
+    store = await VaultStore.open(harness.config(), state_dir=state)
+    harness.bao.call("POST", "sys/leases/revoke-prefix/auth/approle/login", {})
+    before = audited(harness.bao, "auth/approle/login")
+    written = await asyncio.gather(
+        *(store.write((f"s{n}",), VALUE, replacing=None, write_tag=tag()) for n in range(10))
+    )
+    assert all(written)
+    assert audited(harness.bao, "auth/approle/login") == before + 1
+    await store.close()
+
+
+async def test_a_login_that_reaches_its_end_of_life_is_made_anew(harness: VaultHarness, state: Path) -> None:
+    harness.bao.create_role(harness.role, [harness.role], token_ttl="2s", token_max_ttl="3s")
+    store = await VaultStore.open(harness.config(), state_dir=state)
+    before = audited(harness.bao, "auth/approle/login")
+    await until(lambda: audited(harness.bao, "auth/approle/login") >= before + 2)
+    assert await store.write(("a",), VALUE, replacing=None, write_tag=tag())
+    await store.close()
+
+
+async def test_a_login_is_renewed_before_it_expires(harness: VaultHarness, state: Path) -> None:
+    harness.bao.create_role(harness.role, [harness.role], token_ttl="2s", token_max_ttl="1h")
+    store = await VaultStore.open(harness.config(), state_dir=state)
+    logins, renewals = (audited(harness.bao, path) for path in ("auth/approle/login", "auth/token/renew-self"))
+    await until(lambda: audited(harness.bao, "auth/token/renew-self") >= renewals + 3)
+    assert await store.write(("a",), VALUE, replacing=None, write_tag=tag())
+    assert audited(harness.bao, "auth/approle/login") == logins
+    await store.close()
+
+
+async def test_closing_gives_the_login_back(harness: VaultHarness, state: Path) -> None:
+    store = await VaultStore.open(harness.config(), state_dir=state)
+    before = audited(harness.bao, "auth/token/revoke-self")
+    await store.close()
+    assert audited(harness.bao, "auth/token/revoke-self") == before + 1
+    with pytest.raises(Error, match="closed"):
+        await store.read_version(("a",))
+
+
+async def test_a_token_from_a_file_is_used_and_read_again_when_it_dies(harness: VaultHarness, state: Path) -> None:
+    first = harness.bao.token([harness.role])
+    auth = TokenFile(token_file=harness.private(first))
+    store = await VaultStore.open(harness.config(auth), state_dir=state)
+    assert await store.write(("a",), VALUE, replacing=None, write_tag=tag())
+    harness.bao.call("POST", "auth/token/revoke", {"token": first})
+    with pytest.raises(StoreRefusedError, match="token_file"):
+        await store.read_version(("a",))
+    second = harness.bao.token([harness.role])
+    harness.private(f"{second}\n", file=auth.token_file)
+    assert await store.read_version(("a",)) != NOTHING
+    await store.close()
+    assert harness.bao.call("GET", "auth/token/lookup-self", token=second)["data"]["ttl"] > 0
+
+
+async def test_a_dead_token_in_the_file_is_refused(harness: VaultHarness, state: Path) -> None:
+    auth = TokenFile(token_file=harness.private("s.nonsense"))
+    with pytest.raises(StoreRefusedError, match="token_file"):
+        await VaultStore.open(harness.config(auth), state_dir=state)

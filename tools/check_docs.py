@@ -1,0 +1,170 @@
+"""Check that the documentation tells the truth about the repository; 1 and a list if it does not.
+
+- every relative link, and its anchor, resolves;
+- every `make` target that is named exists;
+- every row of the threat model names a test, and every test named there exists;
+- every decision record is listed in docs/adr/README.md.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SKIPPED_FOLDERS = {"build", "dist", "node_modules"}
+THREAT_MODEL = Path("docs/threat-model.md")
+DECISIONS = Path("docs/adr")
+
+_FENCE = re.compile(r"^(?P<fence>```|~~~).*?^(?P=fence)[ \t]*$", re.MULTILINE | re.DOTALL)
+_INLINE_CODE = re.compile(r"`[^`\n]+`")
+_LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)(?:\s+\"[^\"]*\")?\)")
+_HEADING = re.compile(r"^#{1,6}\s+(?P<text>.+?)\s*#*$", re.MULTILINE)
+_MAKE = re.compile(r"(?:^|[`$;&|(]\s*)make (?P<target>[a-z][a-z-]*)", re.MULTILINE)
+_MAKE_RULE = re.compile(r"^(?P<target>[a-z][a-z-]*):(?!=)", re.MULTILINE)
+_TEST_ID = re.compile(r"(?P<file>tests/[\w./-]+\.py)::(?P<name>\w+(?:::\w+)?)")
+_TABLE_RULE = re.compile(r"^\|[\s:|-]+\|$")
+
+
+def pages(root: Path) -> list[Path]:
+    """Every Markdown file of the repository, hidden and made folders left out, but .github kept."""
+    found = []
+    for path in root.rglob("*.md"):
+        folders = path.relative_to(root).parts[:-1]
+        hidden = any(part.startswith(".") and part != ".github" for part in folders)
+        if not hidden and not SKIPPED_FOLDERS.intersection(folders):
+            found.append(path)
+    return sorted(found)
+
+
+def _without_code(text: str) -> str:
+    return _INLINE_CODE.sub("", _FENCE.sub("", text))
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that a page's headings get on a forge: lower case, punctuation gone, spaces as hyphens."""
+    found: set[str] = set()
+    for heading in _HEADING.finditer(_FENCE.sub("", text)):
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading["text"]).lower()
+        slug = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+        count = 1
+        unique = slug
+        while unique in found:
+            unique = f"{slug}-{count}"
+            count += 1
+        found.add(unique)
+    return found
+
+
+def broken_links(root: Path) -> Iterator[str]:
+    """Complaints about relative links to nothing."""
+    for page in pages(root):
+        for link in _LINK.finditer(_without_code(page.read_text(encoding="utf-8"))):
+            target = link["target"]
+            if re.match(r"[a-z][a-z+.-]*:", target):
+                continue
+            name, _, anchor = target.partition("#")
+            there = (page.parent / name) if name else page
+            where = page.relative_to(root)
+            if not there.exists():
+                yield f"{where}: the link {target} leads nowhere."
+            elif anchor and there.suffix == ".md" and anchor not in anchors(there.read_text(encoding="utf-8")):
+                yield f"{where}: {target}: that page has no such heading."
+
+
+def missing_targets(root: Path) -> Iterator[str]:
+    """Complaints about `make` targets that are named in code and do not exist."""
+    rules = {rule["target"] for rule in _MAKE_RULE.finditer((root / "Makefile").read_text(encoding="utf-8"))}
+    for page in pages(root):
+        text = page.read_text(encoding="utf-8")
+        code = [match.group() for match in (*_FENCE.finditer(text), *_INLINE_CODE.finditer(_FENCE.sub("", text)))]
+        named = {match["target"] for piece in code for match in _MAKE.finditer(piece)}
+        for target in sorted(named - rules):
+            yield f"{page.relative_to(root)}: there is no `make {target}`."
+
+
+def _classes(tree: ast.Module) -> dict[str, ast.ClassDef]:
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def _functions(body: list[ast.stmt]) -> set[str]:
+    return {node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def _class_has(root: Path, owner: ast.ClassDef, name: str) -> bool:
+    """Whether a class, or one of the shipped suites that it inherits from, has the method `name`."""
+    if name in _functions(owner.body):
+        return True
+    bases = {base.id if isinstance(base, ast.Name) else getattr(base, "attr", "") for base in owner.bases}
+    suites = sorted((root / "src" / "monoskope" / "testing").glob("*.py"))
+    known = {suite: node for path in suites for suite, node in _classes(_tree(path)).items()}
+    return any(_class_has(root, known[base], name) for base in bases & known.keys() if known[base] is not owner)
+
+
+def test_exists(root: Path, file: str, name: str) -> bool:
+    """Whether the test `file::name` or `file::Class::name` is defined; nothing is imported for it."""
+    if not (root / file).is_file():
+        return False
+    tree = _tree(root / file)
+    owner, separator, method = name.partition("::")
+    if not separator:
+        return name in _functions(tree.body)
+    classes = _classes(tree)
+    return owner in classes and _class_has(root, classes[owner], method)
+
+
+def threat_model(root: Path) -> Iterator[str]:
+    """Complaints about rows of the threat model without a test, or with one that does not exist."""
+    page = root / THREAT_MODEL
+    if not page.is_file():
+        yield f"{THREAT_MODEL} is missing."
+        return
+    lines = page.read_text(encoding="utf-8").splitlines()
+    rows = [i for i, line in enumerate(lines) if line.startswith("|")]
+    bodies = [i for i in rows if not _TABLE_RULE.match(lines[i]) and not _is_head(lines, i)]
+    if not bodies:
+        yield f"{THREAT_MODEL} has no table."
+    for i in bodies:
+        if not _TEST_ID.search(lines[i]):
+            yield f"{THREAT_MODEL}:{i + 1}: this row names no test."
+    for i, line in enumerate(lines):
+        for test in _TEST_ID.finditer(line):
+            if not test_exists(root, test["file"], test["name"]):
+                yield f"{THREAT_MODEL}:{i + 1}: the test {test.group()} does not exist."
+
+
+def _is_head(lines: list[str], index: int) -> bool:
+    return index + 1 < len(lines) and _TABLE_RULE.match(lines[index + 1]) is not None
+
+
+def unlisted_decisions(root: Path) -> Iterator[str]:
+    """Complaints about decision records that the index does not link to."""
+    index = root / DECISIONS / "README.md"
+    listed = index.read_text(encoding="utf-8") if index.is_file() else ""
+    for record in sorted((root / DECISIONS).glob("[0-9]*.md")):
+        if f"({record.name})" not in listed:
+            yield f"{DECISIONS}/README.md does not list {record.name}."
+
+
+def problems(root: Path) -> list[str]:
+    """Everything that is wrong, in reading order."""
+    return [*broken_links(root), *missing_targets(root), *threat_model(root), *unlisted_decisions(root)]
+
+
+def main() -> int:
+    """Print what is wrong; returns the exit code."""
+    found = problems(ROOT)
+    for problem in found:
+        print(problem, file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""Write docs/reference from the code, or check that what is committed is what would be written.
+
+    python tools/cli_reference.py            write docs/reference/{cli,errors}.md
+    python tools/cli_reference.py --check    compare; 1 on a difference, with the fix
+
+`cli.md` is each command's own help; `errors.md` is the table of stable codes, exit codes and their documentation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import inspect
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import click
+
+from monoskope import errors, exit_codes
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+PROGRAMS = {"monoctl": "monoskope.monoctl.main:cli", "m8": "monoskope.m8.cli:cli"}
+WIDTH = 100
+NOTE = "<!-- Written by `make cli-reference`; edit the code instead. -->\n"
+
+
+def load(target: str) -> click.Command:
+    """Return the command named `module:attribute`."""
+    module, _, attribute = target.partition(":")
+    found = getattr(importlib.import_module(module), attribute)
+    if not isinstance(found, click.Command):
+        raise TypeError(f"{target} is not a click command")
+    return found
+
+
+def sections(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:
+    """The section of a command and those of everything below it; hidden commands are left out."""
+    context = command.context_class(
+        command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH, color=False
+    )
+    depth = len(context.command_path.split())
+    lines = [line.rstrip() for line in command.get_help(context).splitlines()]
+    yield f"{'#' * min(depth + 1, 6)} {context.command_path}\n\n```text\n" + "\n".join(lines) + "\n```\n"
+    if isinstance(command, click.Group):
+        for child_name in sorted(command.list_commands(context)):
+            child = command.get_command(context, child_name)
+            if child is not None and not child.hidden:
+                yield from sections(child, child_name, context)
+
+
+def render_cli(programs: dict[str, click.Command]) -> str:
+    """The whole of cli.md."""
+    head = f"# Commands\n\n{NOTE}\nExit codes: see [errors](errors.md).\n"
+    return "\n".join([head, *(text for name, command in programs.items() for text in sections(command, name))])
+
+
+def documented(module: ModuleType, owner: str | None = None) -> dict[str, str]:
+    """Name to the documentation string below it, of a module's constants or of those of its class `owner`."""
+    body: list[ast.stmt] = ast.parse(inspect.getsource(module)).body
+    if owner is not None:
+        body = next(node.body for node in body if isinstance(node, ast.ClassDef) and node.name == owner)
+    found: dict[str, str] = {}
+    for node, following in itertools.pairwise(body):
+        match node, following:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)]),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                found[name] = inspect.cleandoc(text).replace("\n", " ")
+            case _:
+                pass
+    return found
+
+
+def render_errors() -> str:
+    """The whole of errors.md."""
+    meanings = documented(errors, "Code")
+    rows = [
+        f"| `{code.value}` | {exit_codes.BY_CODE[code]} | {meanings[code.name]} |"
+        for code in sorted(errors.Code, key=lambda code: exit_codes.BY_CODE[code])
+    ]
+    numbers = {name: text for name, text in documented(exit_codes).items() if name.isupper() and name != "BY_CODE"}
+    others = [f"| {getattr(exit_codes, name)} | {text} |" for name, text in numbers.items() if name not in meanings]
+    return "\n".join(
+        [
+            "# Errors\n",
+            NOTE,
+            "Every error says what happened, why, and what to do next. Scripts can rely on its code and on the exit code",
+            "of `monoctl` and `m8`: neither ever changes its meaning.\n",
+            "| code | exit code | meaning |",
+            "|---|---|---|",
+            *rows,
+            "\nExit codes that are no error:\n",
+            "| exit code | meaning |",
+            "|---|---|",
+            *others,
+            "",
+        ]
+    )
+
+
+def render() -> dict[str, str]:
+    """File name to content of everything below docs/reference that is written by this tool."""
+    return {
+        "cli.md": render_cli({name: load(target) for name, target in PROGRAMS.items()}),
+        "errors.md": render_errors(),
+    }
+
+
+def differing(fresh: dict[str, str], folder: Path) -> list[str]:
+    """Names of files in `folder` that are missing or not as in `fresh`."""
+    return [
+        name
+        for name, text in fresh.items()
+        if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != text
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare only; exit 1 on a difference")
+    chosen = parser.parse_args(arguments)
+    fresh = render()
+    if not chosen.check:
+        REFERENCE.mkdir(parents=True, exist_ok=True)
+        for name, text in fresh.items():
+            (REFERENCE / name).write_text(text, encoding="utf-8")
+        return 0
+    names = differing(fresh, REFERENCE)
+    for name in names:
+        print(f"docs/reference/{name} is not what the code says. Run `make cli-reference`, commit.", file=sys.stderr)
+    return 1 if names else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

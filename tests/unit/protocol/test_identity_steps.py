@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from monoskope.api.secrets.v1 import identity_pb2
@@ -48,7 +50,7 @@ def test_a_chain_back_to_an_earlier_identity_is_refused() -> None:
 
 def test_sixty_four_steps_are_followed_and_no_more() -> None:
     keys = [Signer() for _ in range(66)]
-    steps = [step(old, new) for old, new in zip(keys, keys[1:], strict=False)]
+    steps = [step(old, new) for old, new in itertools.pairwise(keys)]
     assert follow(keys[0].shown, steps[:64], store="vault")[-1] == keys[64].shown
     with pytest.raises(ProofError, match="more than 64"):
         follow(keys[0].shown, steps, store="vault")

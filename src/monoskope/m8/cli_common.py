@@ -1,0 +1,84 @@
+"""What several commands of `m8` share: the folder, opening its log, lengths of time, tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from monoskope.m8 import settings
+from monoskope.m8.bootstrap import open_log
+from monoskope.m8.log.event_log import EventLog
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+folder_option = click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="M8_DIR",
+    default=settings.default_folder,
+    show_default="$XDG_STATE_HOME/monoskope/m8",
+    show_envvar=True,
+    help="The folder of m8.",
+)
+
+output_option = click.option(
+    "-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print."
+)
+
+
+class Duration(click.ParamType[int]):
+    """A length of time such as 30m, 12h or 30d, given to commands in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
+        """Turn `30d` into seconds."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"([0-9]{1,6})([smhd])", str(value))
+        if match is None:
+            self.fail(
+                f"{value!r} is not a length of time: write a number and s, m, h or d, for example 30d.", param, ctx
+            )
+        return int(match[1]) * _UNITS[match[2]]
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[tuple[settings.Settings, EventLog]]:
+    """Open the log of the server in `folder` beside whoever else has it open. Raises `Error` as its parts do."""
+    loaded = settings.load(folder)
+    log = await open_log(loaded)
+    try:
+        yield loaded, log
+    finally:
+        await log.close()
+
+
+def instant(milliseconds: int) -> str:
+    """Show a time in UTC."""
+    when = dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def show(rows: Sequence[dict[str, object]], columns: Sequence[str], output: str) -> None:
+    """Print `rows` as a JSON array of objects, or as a table of `columns`."""
+    if output == "json":
+        click.echo(json.dumps(list(rows), indent=2))
+        return
+    cells = [[name.upper().replace("_", " ") for name in columns]]
+    cells += [[_cell(row[name]) for name in columns] for row in rows]
+    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
+    for line in cells:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: object) -> str:
+    return ",".join(str(part) for part in value) if isinstance(value, list) else str(value)

@@ -1,0 +1,32 @@
+"""`m8 reactor …`: become the reactor. It is another program, which m8 starts and does not know."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+MODULE = "monoskope.reactor"
+
+
+class PassThrough(click.Command):
+    """A command whose arguments, `--help` and `--` among them, are another program's."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep `args` as they are."""
+        ctx.args = list(args)
+        return ctx.args
+
+
+def command_line(*arguments: str) -> list[str]:
+    """Return how to start the reactor's program. `-P`: nothing is imported from the current folder."""
+    return [sys.executable, "-P", "-m", MODULE, *arguments]
+
+
+@click.command(cls=PassThrough, options_metavar="", add_help_option=False)
+@click.pass_context
+def reactor(context: click.Context) -> None:
+    """Run the reactor's program (m8 reactor --help)."""
+    arguments = command_line(*context.args)
+    os.execv(arguments[0], arguments)  # noqa: S606  no shell is wanted

@@ -1,0 +1,90 @@
+"""`m8 init`: lay out the folder of a new server. It never overwrites one."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomli_w
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from monoskope.errors import AlreadyExistsError, UsageError
+from monoskope.m8 import settings, tls
+from monoskope.settings import write_private
+
+_FILES = frozenset({settings.SETTINGS_FILE, "log.db", "token-signing.key", "tls.key", "tls.crt", "ca.crt"})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A folder to be laid out.
+
+    Attributes:
+        folder: Missing, or without any file of a server.
+        listen: Where the server will listen.
+        names: Hosts, or `host:port`, by which it will be dialled, besides this machine's own.
+    """
+
+    folder: Path
+    listen: settings.Address
+    names: Sequence[str] = ()
+
+
+def lay_out(plan: Plan) -> settings.Settings:
+    """Make the folder (0700), its settings, token key and certificate, and return the settings.
+
+    Raises:
+        UsageError: a name is not a host, or the folder cannot be made.
+        AlreadyExistsError: the folder holds a server, or a part of one.
+    """
+    addresses = _addresses(plan)
+    _make_folder(plan.folder)
+    key = Ed25519PrivateKey.generate()
+    certificate = tls.make([address.host for address in addresses], now=dt.datetime.now(dt.UTC))
+    write_private(plan.folder / "token-signing.key", key.private_bytes_raw())
+    write_private(plan.folder / "tls.key", certificate.key)
+    _write_public(plan.folder / "tls.crt", certificate.certificate)
+    _write_public(plan.folder / "ca.crt", certificate.ca)
+    # Last, because a folder with settings in it counts as complete.
+    table = {"listen": str(plan.listen), "names": [str(address) for address in addresses]}
+    write_private(plan.folder / settings.SETTINGS_FILE, tomli_w.dumps(table).encode())
+    return settings.load(plan.folder)
+
+
+def _addresses(plan: Plan) -> list[settings.Address]:
+    """Every name with a port, those that were asked for first."""
+    wanted = [_address(name, plan.listen.port) for name in plan.names]
+    local = [settings.Address(name, plan.listen.port) for name in tls.LOCAL_NAMES]
+    return list(dict.fromkeys((*wanted, *local)))
+
+
+def _address(name: str, port: int) -> settings.Address:
+    if settings.is_host(name):
+        return settings.Address(name, port)
+    try:
+        return settings.Address.parse(name)
+    except UsageError:
+        raise UsageError(
+            f"--name {name!r} is neither a host nor host:port.", fix="Write for example m8.example.com."
+        ) from None
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = sorted(path.name for path in folder.iterdir() if path.name in _FILES)
+        if found:
+            raise AlreadyExistsError(
+                f"{folder} already holds {', '.join(found)}.",
+                fix="Nothing was changed. Name another folder with --dir.",
+            )
+        folder.chmod(0o700)
+    except OSError as error:
+        raise UsageError(f"the folder {folder} cannot be made: {error.strerror}.", fix="Name another one.") from None
+
+
+def _write_public(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    path.chmod(0o644)

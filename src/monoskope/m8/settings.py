@@ -1,0 +1,166 @@
+"""What an m8 server is told: its folder, and `m8.toml` in it. Read once, checked once.
+
+The folder holds everything: `m8.toml`, `log.db` (the event log), `token-signing.key`, `tls.crt`, `tls.key`, `ca.crt`,
+and `address` while a server runs.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from monoskope import settings
+from monoskope.errors import UsageError
+
+SETTINGS_FILE = "m8.toml"
+DEFAULT_LISTEN = "127.0.0.1:7443"
+
+_HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
+_AUDIENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host name or IP address, and a port from 0 to 65,535."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse `host:port`, or `[address]:port` for IPv6. Raises `UsageError` that states the rule."""
+        host, _, port = text.rpartition(":")
+        if host.startswith("[") and host.endswith("]"):
+            host = host[1:-1]
+        elif ":" in host:
+            host = ""
+        if not is_host(host) or re.fullmatch(r"[0-9]{1,5}", port) is None or int(port) > 65_535:
+            raise UsageError(f"{text!r} is not host:port.", fix="Write for example 127.0.0.1:7443 or [::1]:7443.")
+        return cls(host, int(port))
+
+    def at(self, port: int) -> Self:
+        """Return this address with `port` in place of port 0."""
+        return self if self.port else type(self)(self.host, port)
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def is_host(text: str) -> bool:
+    """Whether `text` is an IP address or a host name."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return _HOST_NAME.fullmatch(text) is not None
+    return True
+
+
+class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`m8.toml`. Paths are relative to its folder.
+
+    Attributes:
+        listen: Where to listen, `host:port`; port 0 takes a free one.
+        names: `host:port` names by which clients and reactors may dial this server; port 0 means the bound one.
+        audience: Whom this server's tokens are for.
+        tls_certificate: PEM file with the server's certificate and those that lead to its CA.
+        tls_key: PEM file with its private key, mode 0600.
+        log_file: Where structured log lines go; "" for standard error.
+    """
+
+    listen: str = DEFAULT_LISTEN
+    names: tuple[str, ...] = ("localhost:7443", "127.0.0.1:7443")
+    audience: str = "m8"
+    tls_certificate: str = "tls.crt"
+    tls_key: str = "tls.key"
+    log_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The checked settings of one server."""
+
+    folder: Path
+    listen: Address
+    names: tuple[Address, ...]
+    audience: str
+    tls_certificate: Path
+    tls_key: Path
+    log_file: Path | None
+
+    @property
+    def event_log(self) -> Path:
+        """The SQLite event log."""
+        return self.folder / "log.db"
+
+    @property
+    def signing_key(self) -> Path:
+        """The Ed25519 seed that signs tokens, 32 bytes."""
+        return self.folder / "token-signing.key"
+
+    @property
+    def address_file(self) -> Path:
+        """Holds `host:port` while a server runs."""
+        return self.folder / "address"
+
+    def names_at(self, port: int) -> tuple[str, ...]:
+        """Return the names by which the server may be dialled when it is bound to `port`."""
+        return tuple(str(name.at(port)) for name in self.names)
+
+
+def load(folder: Path) -> Settings:
+    """Read the settings in `folder`.
+
+    Raises:
+        UsageError: there are none, or a field is unknown or breaks its rule; names the file and the field.
+    """
+    path = folder / SETTINGS_FILE
+    if not path.exists():
+        raise UsageError(f"{folder} holds no m8: it has no {SETTINGS_FILE}.", fix=f"Run: m8 init --dir {folder}")
+    file = settings.load(path, File)
+    if not file.names:
+        raise UsageError(f"{path}: names is empty.", fix="Name at least one host:port by which m8 is dialled.")
+    if _AUDIENCE.fullmatch(file.audience) is None:
+        raise UsageError(
+            f"{path}: audience {file.audience!r} is not valid.", fix="Use 1 to 128 of A-Z a-z 0-9 . _ : / -"
+        )
+    return Settings(
+        folder=folder,
+        listen=_address(path, "listen", file.listen),
+        names=tuple(_address(path, "names", name) for name in file.names),
+        audience=file.audience,
+        tls_certificate=_path(path, "tls_certificate", file.tls_certificate),
+        tls_key=_path(path, "tls_key", file.tls_key),
+        log_file=folder / file.log_file if file.log_file else None,
+    )
+
+
+def _address(path: Path, field: str, text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except UsageError as error:
+        raise UsageError(f"{path}: {field}: {error.message}", fix=error.fix) from None
+
+
+def _path(path: Path, field: str, text: str) -> Path:
+    if not text:
+        raise UsageError(f"{path}: {field} is empty.", fix="Name a PEM file, or remove the line for the default.")
+    return path.parent / text
+
+
+def state_folder(environment: Mapping[str, str], name: str) -> Path:
+    """Return `$XDG_STATE_HOME/monoskope/<name>`, below `~/.local/state` if that is not set to an absolute path."""
+    given = environment.get("XDG_STATE_HOME", "")
+    base = Path(given) if given.startswith("/") else Path("~/.local/state").expanduser()
+    return base / "monoskope" / name
+
+
+def default_folder() -> Path:
+    """Return the folder of m8 when neither `--dir` nor `M8_DIR` names one."""
+    return state_folder(os.environ, "m8")

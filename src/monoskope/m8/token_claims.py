@@ -1,0 +1,95 @@
+"""What a token says, and the checks that need no log: signature, form, issuer, audience, times. Pure.
+
+The algorithm is pinned to `Ed25519`, the name that RFC 9864 gives to EdDSA on that curve alone. A token's own header
+chooses nothing: neither `none`, nor an HMAC keyed with our public key, nor a key of its own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from types import MappingProxyType
+
+import msgspec
+from joserfc import jws
+from joserfc.errors import BadSignatureError, JoseError
+from joserfc.jwk import OKPKey
+
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import UnauthenticatedError
+
+ALGORITHM = "Ed25519"
+ISSUER = "m8"
+
+MAX_TOKEN = 16_384
+"""Characters in a token at most."""
+
+LEEWAY_S = 60
+"""How far in the future a token may have been issued, for servers whose clocks differ."""
+
+ROLE_NAMES = MappingProxyType({events_pb2.ROLE_ADMINISTRATOR: "administrator", events_pb2.ROLE_USER: "user"})
+RIGHT_NAMES = MappingProxyType(
+    {events_pb2.RIGHT_PUT: "put", events_pb2.RIGHT_COMPARE: "compare", events_pb2.RIGHT_SEE_HASH: "see-hash"}
+)
+
+
+class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The claims of a token: all of them, and no other. Times are whole seconds since 1970."""
+
+    iss: str
+    aud: str
+    sub: str
+    exp: int
+    iat: int
+    jti: str
+    role: str
+    prefixes: tuple[str, ...]
+    rights: tuple[str, ...]
+    nbf: int = 0
+
+
+def read(token: str, key: OKPKey, *, audience: str, now_s: float, fix: str) -> Claims:
+    """Verify and read `token`.
+
+    Raises:
+        UnauthenticatedError: says which check failed, ends with `fix`, and never repeats the token.
+    """
+    claims = _claims(_verify(token, key, fix), fix)
+    if claims.iss != ISSUER:
+        raise UnauthenticatedError(f"the token was not issued by {ISSUER}.", fix=fix)
+    if claims.aud != audience:
+        raise UnauthenticatedError(f"the token is for another audience than this server, {audience!r}.", fix=fix)
+    if now_s >= claims.exp:
+        raise UnauthenticatedError(f"the token expired at {_instant(claims.exp)}.", fix=fix)
+    if max(claims.iat, claims.nbf) > now_s + LEEWAY_S:
+        raise UnauthenticatedError(
+            f"the token counts only from {_instant(max(claims.iat, claims.nbf))} on.",
+            fix="Wait until then, or correct this server's clock.",
+        )
+    return claims
+
+
+def _verify(token: str, key: OKPKey, fix: str) -> bytes:
+    if len(token) > MAX_TOKEN or not token.isascii():
+        raise UnauthenticatedError("the credential is not a token of m8.", fix=fix)
+    try:
+        payload = jws.deserialize_compact(token, key, algorithms=[ALGORITHM]).payload
+    except BadSignatureError:
+        raise UnauthenticatedError("the token is not one of this server's: its signature is wrong.", fix=fix) from None
+    except (JoseError, ValueError, TypeError):
+        raise UnauthenticatedError("the credential is not a token of m8.", fix=fix) from None
+    return payload
+
+
+def _claims(payload: bytes, fix: str) -> Claims:
+    try:
+        return msgspec.json.decode(payload, type=Claims)
+    except msgspec.DecodeError:  # only with the signing key can one get here
+        raise UnauthenticatedError("the token is signed, but its claims are not those of m8.", fix=fix) from None
+
+
+def _instant(seconds: int) -> str:
+    """For people; a time beyond the calendar is given as its number."""
+    try:
+        return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)

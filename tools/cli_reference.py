@@ -90,8 +90,8 @@ def render_errors() -> str:
         [
             "# Errors\n",
             NOTE,
-            "Every error says what happened, why, and what to do next. Scripts can rely on its code and on the exit code",
-            "of `monoctl` and `m8`: neither ever changes its meaning.\n",
+            "Every error says what happened, why, and what to do next. Scripts can rely on its code and on the exit",
+            "code of `monoctl` and `m8`: neither ever changes its meaning.\n",
             "| code | exit code | meaning |",
             "|---|---|---|",
             *rows,

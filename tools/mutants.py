@@ -1,0 +1,265 @@
+"""Remove each check of the protocol in turn: a test must fail each time, else the check is not tested.
+
+    python tools/mutants.py                 all of them; 1 if any survives
+    python tools/mutants.py grant payload   only those of files whose name contains one of the words
+    python tools/mutants.py --list          what would be removed
+
+A check is an `if` that ends in `raise`, each operand of its `or`, each bound of its `low <= x <= high`, and a call for
+its own sake of a function that is named like a check. Mutants live in a copy of the package in a temporary folder that
+comes first on the import path: the checkout is never touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "monoskope"
+FILES = (
+    *(
+        f"protocol/{name}.py"
+        for name in ("payload", "grant", "receipt", "request", "wire", "identity", "rotation", "hello", "upload")
+    ),
+    "reactor/keys.py",
+    "reactor/admit.py",
+    "client/verify.py",
+)
+TESTS = {
+    "protocol": ("tests/unit/protocol", "tests/protocol"),
+    "reactor": ("tests/unit/reactor", "tests/protocol", "tests/unit/protocol"),
+    "client": ("tests/unit/client", "tests/protocol", "tests/unit/protocol"),
+}
+"""Part of the package to its tests, nearest first; none starts a server."""
+PROCESSES = 2
+SLOWEST_S = 60.0
+"""Allowed on top of five times what the same tests take unharmed: a mutant may loop for ever."""
+
+_CHECK_CALL = re.compile(r"_?(check|require|verify|ensure|refuse|validate)(_|$)")
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (?P<test>\S+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One check removed from one file."""
+
+    file: str
+    line: int
+    check: str
+    source: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the tests said: `killer` is the test that failed, None if none did."""
+
+    mutant: Mutant
+    killer: str | None
+
+
+def _blocks(tree: ast.Module) -> Iterator[list[ast.stmt]]:
+    """Every list of statements."""
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if isinstance(block, list):
+                yield block
+
+
+def _is_check_call(node: ast.stmt) -> bool:
+    match node:
+        case ast.Expr(value=ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name))):
+            return _CHECK_CALL.match(name) is not None
+        case _:
+            return False
+
+
+def _weaker(test: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Every (part, test without that part) of a condition that leads to `raise`."""
+    match test:
+        case ast.BoolOp(op=ast.Or(), values=values):
+            for i, part in enumerate(values):
+                rest = [*values[:i], *values[i + 1 :]]
+                yield part, rest[0] if len(rest) == 1 else ast.BoolOp(ast.Or(), rest)
+                for inner, weaker in _weaker(part):
+                    yield inner, ast.BoolOp(ast.Or(), [*values[:i], weaker, *values[i + 1 :]])
+        case ast.UnaryOp(op=ast.Not(), operand=ast.Compare(left=left, ops=[low, high], comparators=[middle, right])):
+            first, second = ast.Compare(left, [low], [middle]), ast.Compare(middle, [high], [right])
+            yield first, ast.UnaryOp(ast.Not(), second)
+            yield second, ast.UnaryOp(ast.Not(), first)
+        case _:
+            return
+
+
+def mutants_of(file: str, source: str) -> list[Mutant]:
+    """Every mutant of one file, in the order of its lines."""
+    tree = ast.parse(source)
+    found: list[Mutant] = []
+
+    def note(node: ast.stmt, what: ast.AST) -> None:
+        found.append(Mutant(file, node.lineno, ast.unparse(what), ast.unparse(ast.fix_missing_locations(tree))))
+
+    for block in _blocks(tree):
+        for i, node in enumerate(block):
+            if isinstance(node, ast.If) and isinstance(node.body[-1], ast.Raise):
+                block[i : i + 1] = node.orelse or [ast.Pass()]
+                note(node, node.test)
+                block[i : i + len(node.orelse or [0])] = [node]
+                whole = node.test
+                for part, node.test in _weaker(whole):
+                    note(node, part)
+                node.test = whole
+            elif _is_check_call(node):
+                block[i] = ast.Pass()
+                note(node, node)
+                block[i] = node
+    return sorted(found, key=lambda mutant: mutant.line)
+
+
+def all_mutants(words: Sequence[str]) -> list[Mutant]:
+    """The mutants of every listed file that exists and whose name contains one of `words`, if any are given."""
+    chosen = [name for name in FILES if not words or any(word in name for word in words)]
+    there = [name for name in chosen if (PACKAGE / name).is_file()]
+    return [mutant for name in there for mutant in mutants_of(name, (PACKAGE / name).read_text(encoding="utf-8"))]
+
+
+def tests_for(file: str) -> list[str]:
+    """What to run for a file: first the tests that bear its name, then everything near it."""
+    folders = [
+        ROOT / folder for folder in TESTS[file.split("/", maxsplit=1)[0]] if any((ROOT / folder).rglob("test_*.py"))
+    ]
+    own = [path for folder in folders for path in sorted(folder.rglob(f"test_{Path(file).stem}*.py"))]
+    return [str(path.relative_to(ROOT)) for path in (*own, *folders)]
+
+
+class Workspace:
+    """A copy of the package in which one file at a time is replaced."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        shutil.copytree(PACKAGE, folder / "monoskope", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def run(self, tests: Sequence[str], timeout_s: float) -> str | None:
+        """Run `tests` on the copy; returns the first that failed, None if all passed.
+
+        Raises:
+            RuntimeError: pytest ran no test.
+        """
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self._folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(self._folder / "hypothesis"),
+        }
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider", *tests]
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            output, _ = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return "(did not end in time)"
+        if process.returncode == 0:
+            return None
+        failed = _FAILED.search(output)
+        if process.returncode not in {1, 2} or failed is None:
+            raise RuntimeError(f"pytest ended with {process.returncode}:\n{output}")
+        return failed["test"]
+
+    def try_mutant(self, mutant: Mutant, timeout_s: float) -> Verdict:
+        """Put the mutant in, run its tests, put the original back."""
+        target = self._folder / "monoskope" / mutant.file
+        original = target.read_text(encoding="utf-8")
+        target.write_text(mutant.source, encoding="utf-8")
+        try:
+            return Verdict(mutant, self.run(tests_for(mutant.file), timeout_s))
+        finally:
+            target.write_text(original, encoding="utf-8")
+
+
+def baselines(workspace: Workspace, files: Sequence[str]) -> dict[str, float]:
+    """Seconds allowed for each file's tests. Raises `RuntimeError` if they fail on the unharmed package."""
+    allowed: dict[str, float] = {}
+    parts = {file.split("/", maxsplit=1)[0]: file for file in files}
+    for part, file in parts.items():
+        begun = time.monotonic()
+        failed = workspace.run(tests_for(file), timeout_s=600)
+        if failed is not None:
+            raise RuntimeError(f"{failed} fails without any mutant: mend that first.")
+        allowed[part] = SLOWEST_S + 5 * (time.monotonic() - begun)
+    return {file: allowed[file.split("/", maxsplit=1)[0]] for file in files}
+
+
+def hunt(mutants: Sequence[Mutant], folder: Path) -> Iterator[Verdict]:
+    """Try every mutant, `PROCESSES` at a time; verdicts come as they fall."""
+    spaces: queue.Queue[Workspace] = queue.Queue()
+    for number in range(PROCESSES):
+        spaces.put(Workspace(folder / str(number)))
+    first = spaces.get()
+    allowed = baselines(first, sorted({mutant.file for mutant in mutants}))
+    spaces.put(first)
+
+    def one(mutant: Mutant) -> Verdict:
+        space = spaces.get()
+        try:
+            return space.try_mutant(mutant, allowed[mutant.file])
+        finally:
+            spaces.put(space)
+
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        for done in as_completed([pool.submit(one, mutant) for mutant in mutants]):
+            yield done.result()
+
+
+def row(mutant: Mutant, end: str) -> str:
+    """One line of the table."""
+    return f"{mutant.file}:{mutant.line:<5} {mutant.check}  ->  {end}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", help="parts of file names; all files without any")
+    parser.add_argument("--list", action="store_true", help="only say what would be removed")
+    chosen = parser.parse_args(arguments)
+    mutants = all_mutants(chosen.words)
+    if chosen.list:
+        for mutant in mutants:
+            print(row(mutant, "?"))
+        return 0
+    survivors: list[Mutant] = []
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        for count, verdict in enumerate(hunt(mutants, Path(folder)), start=1):
+            if verdict.killer is None:
+                survivors.append(verdict.mutant)
+            print(f"{count}/{len(mutants)} {row(verdict.mutant, verdict.killer or 'SURVIVED')}", flush=True)
+    for mutant in survivors:
+        print(row(mutant, "SURVIVED: no test notices that this check is gone"), file=sys.stderr)
+    print(f"{len(mutants)} checks removed, {len(survivors)} survived.")
+    return 1 if survivors or not mutants else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

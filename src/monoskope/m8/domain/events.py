@@ -1,0 +1,82 @@
+"""The events of the log as messages, by name. A type that this version does not know is nobody's business here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from google.protobuf.message import Message
+
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.m8.log.event_log import NewEvent, RecordedEvent
+from monoskope.protocol.wire import serialise
+
+CATALOGUE_STREAM = "secret-stores"
+"""The one stream about stores: their names are unique, and one of them is the default."""
+
+FINGERPRINT_KEY_STREAM = "fingerprint-key"
+"""The one stream about the fingerprint key id that counts."""
+
+_UPLOAD = "upload/"
+_REACTOR = "reactor/"
+
+KINDS: Mapping[str, type[Message]] = MappingProxyType(
+    {
+        kind.DESCRIPTOR.name: kind
+        for kind in (
+            events_pb2.SecretUploadKeyRequested,
+            events_pb2.SecretUploadKeyProvided,
+            events_pb2.SecretUploadRequested,
+            events_pb2.SecretUploadStarted,
+            events_pb2.SecretUploaded,
+            events_pb2.SecretCompared,
+            events_pb2.SecretUploadFailed,
+            events_pb2.SecretStoreCreated,
+            events_pb2.SecretStoreActivated,
+            events_pb2.SecretStoreDeactivated,
+            events_pb2.DefaultSecretStoreSet,
+            events_pb2.SecretStoreIdentityRotated,
+            events_pb2.SecretStoreIdentityReplaced,
+            events_pb2.ReactorAttached,
+            events_pb2.ReactorDetached,
+            events_pb2.FingerprintKeyAdopted,
+            events_pb2.FingerprintKeyRotationStarted,
+            events_pb2.FingerprintKeyRotationFinished,
+            events_pb2.TokenIssued,
+            events_pb2.TokenRevoked,
+        )
+    }
+)
+"""Every event: the name of its type, which is its message's name, and its message."""
+
+
+def write(message: Message) -> NewEvent:
+    """Return `message` as an event to append. Fields that this version does not know are dropped."""
+    message.DiscardUnknownFields()
+    return NewEvent(message.DESCRIPTOR.name, serialise(message))
+
+
+def read(event: RecordedEvent) -> Message | None:
+    """Return what `event` says, None if its type is unknown here."""
+    kind = KINDS.get(event.type)
+    return None if kind is None else kind.FromString(event.data)
+
+
+def upload_stream(request_id: bytes) -> str:
+    """Return the stream of a request: `upload/<32 hex>`."""
+    return _UPLOAD + request_id.hex()
+
+
+def upload_key(stream: str) -> str | None:
+    """Return the request id, as 32 hex digits, whose stream this is; None for other streams."""
+    return stream.removeprefix(_UPLOAD) if stream.startswith(_UPLOAD) else None
+
+
+def reactor_stream(store: str) -> str:
+    """Return the stream of a store's reactors: `reactor/<store>`."""
+    return _REACTOR + store
+
+
+def reactor_store(stream: str) -> str | None:
+    """Return the store whose reactors' stream this is; None for other streams."""
+    return stream.removeprefix(_REACTOR) if stream.startswith(_REACTOR) else None

@@ -1,0 +1,145 @@
+"""What a reactor offers to a request's stream, and what m8 verifies before it records it.
+
+m8 believes no reactor: every grant and receipt must be signed by the store's identity and be about this request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.errors import ConflictError, RefusedError, UsageError
+from monoskope.m8.domain.upload import Upload, UploadEvent, step_of, unknown_request
+from monoskope.protocol.grant import Grant, open_grant
+from monoskope.protocol.identity import ProofError
+from monoskope.protocol.receipt import Receipt, open_receipt
+from monoskope.protocol.request import Request
+from monoskope.protocol.upload import Author, Step, advance
+
+Offer = (
+    events_pb2.SecretUploadKeyProvided
+    | events_pb2.SecretUploadStarted
+    | events_pb2.SecretUploaded
+    | events_pb2.SecretCompared
+    | events_pb2.SecretUploadFailed
+)
+"""The five events that a reactor may append."""
+
+_OUTCOMES = {
+    events_pb2.SecretUploadStarted: {upload_pb2.OUTCOME_STARTED},
+    events_pb2.SecretUploaded: {upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_UNCHANGED},
+    events_pb2.SecretCompared: {upload_pb2.OUTCOME_EQUAL, upload_pb2.OUTCOME_DIFFERENT},
+    events_pb2.SecretUploadFailed: {upload_pb2.OUTCOME_FAILED},
+}
+_ONE_TRY = {upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION}
+
+
+@dataclass(frozen=True, slots=True)
+class Offerer:
+    """The replica that offers, as its login proved it, and the store's identity as it is now."""
+
+    store: str
+    identity: str
+    replica: bytes
+    key_ids: frozenset[str]
+    """Fingerprint key ids that are allowed now."""
+
+
+def offer(upload: Upload, event: Offer, by: Offerer) -> list[UploadEvent]:
+    """Decide on an event that a reactor offers.
+
+    Raises:
+        NotFoundError: no such request, or another store's.
+        WrongStepError: it does not follow, or is another replica's to say.
+        ProofError: a signature does not hold, or is about something else.
+        MalformedError: signed, but not well formed.
+        RefusedError: a fingerprint key id that is not allowed.
+        ConflictError: it contradicts what was recorded.
+        UsageError: it lacks the receipt, or its event does not fit its receipt.
+    """
+    request = upload.request
+    if request is None or upload.store != by.store:
+        raise unknown_request()
+    if isinstance(event, events_pb2.SecretUploadKeyProvided):
+        advance(upload.state, Step.KEY_PROVIDED, _author(upload, by))
+        _check_grant(event, request, upload.subject, by)
+    elif isinstance(event, events_pb2.SecretUploadFailed):
+        advance(upload.state, Step.FAILED, _author(upload, by))
+        _check_failure(upload, event, by)
+    else:
+        receipt = _open(upload, event, by)
+        advance(upload.state, _step(event), _author(upload, by))
+        _check_versions(upload, request, receipt)
+    return [event]
+
+
+def _author(upload: Upload, by: Offerer) -> Author:
+    return Author.ISSUER if upload.grant is not None and upload.grant.replica == by.replica else Author.REPLICA
+
+
+def _step(event: Offer) -> Step:
+    step = step_of(event)
+    assert step is not None, "every offer is a step"
+    return step
+
+
+def _check_grant(event: events_pb2.SecretUploadKeyProvided, request: Request, subject: str, by: Offerer) -> None:
+    grant = open_grant(event.grant, identity=by.identity, request=request.content, subject=subject)
+    if grant.replica != by.replica:
+        raise ProofError("the grant names another process than the one that offers it")
+    _check_key_id(grant.fingerprint_key_id, by.key_ids)
+
+
+def _check_failure(upload: Upload, event: events_pb2.SecretUploadFailed, by: Offerer) -> None:
+    if event.reason not in upload_pb2.Reason.values() or event.reason == upload_pb2.REASON_UNSPECIFIED:
+        raise UsageError("SecretUploadFailed: reason must be a known reason.", fix="Say why it failed.")
+    if event.HasField("receipt"):
+        receipt = _open(upload, event, by)
+        if receipt.reason != event.reason:
+            raise UsageError("SecretUploadFailed: reason must be its receipt's.", fix="Offer what was signed.")
+    elif upload.started is not None:
+        raise UsageError("SecretUploadFailed: receipt is required once writing began.", fix="Sign the failure.")
+
+
+def _open(upload: Upload, event: Offer, by: Offerer) -> Receipt:
+    if isinstance(event, events_pb2.SecretUploadKeyProvided) or upload.grant is None:
+        raise ProofError("a receipt is offered for a request without a grant")
+    receipt = open_receipt(
+        event.receipt, identity=by.identity, grant=upload.grant, sealed_sha256=upload.sealed_sha256 or None
+    )
+    if receipt.outcome not in _OUTCOMES[type(event)]:
+        raise UsageError(f"{event.DESCRIPTOR.name}: the receipt has another outcome.", fix="Offer the fitting event.")
+    if receipt.fingerprint:
+        _check_receipt_key_id(receipt, upload.grant, by)
+    return receipt
+
+
+def _check_receipt_key_id(receipt: Receipt, grant: Grant, by: Offerer) -> None:
+    """A rotation that ended meanwhile must not keep a finished write out of the log: the grant's key id counts, too."""
+    _check_key_id(receipt.fingerprint.split(":")[1], by.key_ids | {grant.fingerprint_key_id})
+
+
+def _check_key_id(key_id: str, allowed: frozenset[str]) -> None:
+    if key_id not in allowed:
+        raise RefusedError(
+            f"the fingerprint key id {key_id} is not allowed.",
+            fix="Give this reactor the fingerprint key of the others, or start a rotation.",
+        )
+
+
+def _check_versions(upload: Upload, request: Request, receipt: Receipt) -> None:
+    """What was expected and announced is what was replaced.
+
+    With ANY and OVERWRITE a lost check-and-set is tried again on the version read then, so that UPLOADED may name a
+    later version than STARTED did. To refuse it would keep a finished write out of the log.
+    """
+    if receipt.outcome not in {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_UPLOADED}:
+        return
+    if request.expect not in _ONE_TRY:
+        return
+    if receipt.prior_version != request.expect_version:
+        raise ConflictError(
+            "the receipt replaces another version than the request expects.", fix="Answer CONFLICT instead."
+        )
+    if upload.started is not None and receipt.prior_version != upload.started.prior_version:
+        raise ConflictError("the receipt replaces another version than was announced.", fix="Read the stream again.")

@@ -1,0 +1,50 @@
+"""Which processes of a store's reactor are attached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from google.protobuf.message import Message
+
+from monoskope.api.secrets.v1 import events_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Attachments:
+    """The attached processes of one store, by replica, those attached first at the front."""
+
+    version: int = 0
+    attached: Mapping[bytes, events_pb2.ReactorAttached] = field(default_factory=dict)
+
+
+def evolve(attachments: Attachments, message: Message) -> Attachments:
+    """Return `attachments` after a recorded event."""
+    attached = dict(attachments.attached)
+    match message:
+        case events_pb2.ReactorAttached():
+            attached[message.replica] = message
+        case events_pb2.ReactorDetached():
+            attached.pop(message.replica, None)
+        case _:
+            pass
+    return replace(attachments, version=attachments.version + 1, attached=attached)
+
+
+def attach(attachments: Attachments, event: events_pb2.ReactorAttached) -> list[Message]:
+    """Decide on a process that logged in: [] if it is attached with the same capabilities and key id already."""
+    known = attachments.attached.get(event.replica)
+    if (
+        known is not None
+        and known.capabilities == event.capabilities
+        and known.fingerprint_key_id == event.fingerprint_key_id
+    ):
+        return []
+    return [event]
+
+
+def detach(attachments: Attachments, *, store: str, replica: bytes) -> list[Message]:
+    """Decide on a process that is gone: [] if it is not attached."""
+    if replica not in attachments.attached:
+        return []
+    return [events_pb2.ReactorDetached(store=store, replica=replica)]

@@ -1,0 +1,200 @@
+"""One request, from the asking for a key to its end: what was recorded, and what users and m8 itself may add.
+
+What a reactor may add is in `offers`, what time does to a request in `deadlines`. The order of things is the table in
+`monoskope.protocol.upload`; here are the rules about content (docs/protocol.md, The walk).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from google.protobuf.message import Message
+
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, UsageError
+from monoskope.m8.domain.events import read
+from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES, Grant, is_padded_size, parse_grant
+from monoskope.protocol.receipt import Receipt, parse_receipt, sealed_digest
+from monoskope.protocol.request import Request, parse_request
+from monoskope.protocol.upload import Author, State, Step, advance
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What the log says about one request."""
+
+    version: int = 0
+    """Events in its stream."""
+    state: State = State.NEW
+    since_ms: int = 0
+    """When the state was entered, by m8's clock."""
+    request: Request | None = None
+    subject: str = ""
+    grant: Grant | None = None
+    """From GRANTED on."""
+    sealed_sha256: bytes = b""
+    """From UPLOADING on."""
+    started: Receipt | None = None
+    """From WRITING on."""
+
+    @property
+    def store(self) -> str:
+        """The store it is for, "" while NEW."""
+        return "" if self.request is None else self.request.uri.store
+
+
+NEW = Upload()
+
+UploadEvent = (
+    events_pb2.SecretUploadKeyRequested
+    | events_pb2.SecretUploadKeyProvided
+    | events_pb2.SecretUploadRequested
+    | events_pb2.SecretUploadStarted
+    | events_pb2.SecretUploaded
+    | events_pb2.SecretCompared
+    | events_pb2.SecretUploadFailed
+)
+
+_STEPS: Mapping[type[Message], Step] = {
+    events_pb2.SecretUploadKeyRequested: Step.KEY_REQUESTED,
+    events_pb2.SecretUploadKeyProvided: Step.KEY_PROVIDED,
+    events_pb2.SecretUploadRequested: Step.UPLOAD_REQUESTED,
+    events_pb2.SecretUploadStarted: Step.STARTED,
+    events_pb2.SecretCompared: Step.COMPARED,
+    events_pb2.SecretUploadFailed: Step.FAILED,
+}
+_BY_M8 = frozenset({Step.KEY_REQUESTED, Step.UPLOAD_REQUESTED})
+
+
+def step_of(message: Message) -> Step | None:
+    """Return the step that an event is, None for an event that is none of a request's."""
+    if isinstance(message, events_pb2.SecretUploaded):
+        outcome = parse_receipt(message.receipt.content).outcome
+        return Step.UNCHANGED if outcome == upload_pb2.OUTCOME_UNCHANGED else Step.UPLOADED
+    return _STEPS.get(type(message))
+
+
+def evolve(upload: Upload, message: Message, *, at_ms: int = 0) -> Upload:
+    """Return `upload` after a recorded event. An event of no known step only counts.
+
+    Raises:
+        WrongStepError: the log holds what was never decided.
+    """
+    step = step_of(message)
+    if step is None:
+        return replace(upload, version=upload.version + 1)
+    author = Author.M8 if step in _BY_M8 else Author.ISSUER
+    following = advance(upload.state, step, author)
+    upload = replace(upload, version=upload.version + 1, state=following, since_ms=at_ms)
+    match message:
+        case events_pb2.SecretUploadKeyRequested():
+            return replace(upload, request=parse_request(message.request), subject=message.subject)
+        case events_pb2.SecretUploadKeyProvided():
+            return replace(upload, grant=parse_grant(message.grant.content))
+        case events_pb2.SecretUploadRequested():
+            return replace(upload, sealed_sha256=message.sealed_sha256)
+        case events_pb2.SecretUploadStarted():
+            return replace(upload, started=parse_receipt(message.receipt.content))
+        case _:
+            return upload
+
+
+def fold(events: Iterable[RecordedEvent], upload: Upload = NEW) -> Upload:
+    """Return `upload` after the recorded `events` of its stream."""
+    for event in events:
+        message = read(event)
+        if message is None:
+            upload = replace(upload, version=upload.version + 1)
+        else:
+            upload = evolve(upload, message, at_ms=event.recorded_at_ms)
+    return upload
+
+
+def request_key(
+    upload: Upload, *, request: Request, subject: str, last_receipt: upload_pb2.Signed | None
+) -> list[UploadEvent]:
+    """Decide step 1: [] if the same subject asked for the same before.
+
+    Raises:
+        AlreadyExistsError: the id is taken by anything else; no detail.
+    """
+    if upload.request is not None:
+        if upload.request.content == request.content and upload.subject == subject:
+            return []
+        raise _taken()
+    advance(upload.state, Step.KEY_REQUESTED, Author.M8)
+    return [
+        events_pb2.SecretUploadKeyRequested(request=request.content, subject=subject, last_receipt=last_receipt),
+    ]
+
+
+def request_upload(
+    upload: Upload,
+    *,
+    subject: str,
+    encapsulated_key: bytes,
+    ciphertext: bytes,
+    last_receipt: upload_pb2.Signed | None,
+) -> list[UploadEvent]:
+    """Decide step 5: [] if the same bytes came before, or the request ended before any came.
+
+    Raises:
+        NotFoundError: there is no such request of `subject`.
+        AlreadyExistsError: other bytes came before.
+        ConflictError: no key was given yet.
+        UsageError: lengths that the grant does not allow.
+    """
+    if upload.request is None or upload.subject != subject:
+        raise unknown_request()
+    digest = sealed_digest(encapsulated_key, ciphertext)
+    if upload.sealed_sha256:
+        if upload.sealed_sha256 == digest:
+            return []
+        raise _taken()
+    if upload.state is State.ENDED:
+        return []
+    if upload.grant is None:
+        raise ConflictError("the request has no key yet.", fix="Ask for it with GetSecretUploadKey first.")
+    advance(upload.state, Step.UPLOAD_REQUESTED, Author.M8)
+    _check_lengths(upload.grant, encapsulated_key, ciphertext)
+    return [
+        events_pb2.SecretUploadRequested(
+            sealed_sha256=digest, size=len(encapsulated_key) + len(ciphertext), last_receipt=last_receipt
+        )
+    ]
+
+
+def fail_by_m8(upload: Upload, reason: upload_pb2.Reason) -> list[UploadEvent]:
+    """Decide to end the request without any reactor's word.
+
+    Raises:
+        WrongStepError: it is in WRITING, where m8 cannot know the outcome, or ended, or not begun.
+    """
+    advance(upload.state, Step.FAILED, Author.M8)
+    return [events_pb2.SecretUploadFailed(reason=reason)]
+
+
+def unknown_request() -> NotFoundError:
+    """Return the one answer to an id that nobody has or that somebody else has."""
+    return NotFoundError("there is no such request, or it is not yours.", fix="Begin a new one.")
+
+
+def _taken() -> AlreadyExistsError:
+    return AlreadyExistsError("the request id is taken.", fix="Begin again under a new request id.")
+
+
+def _check_lengths(grant: Grant, encapsulated_key: bytes, ciphertext: bytes) -> None:
+    if len(encapsulated_key) != ENCAPSULATED_KEY_BYTES:
+        raise UsageError("encapsulated_key: must have 1,120 bytes.", fix="Use an unmodified client.")
+    padded = len(ciphertext) - TAG_BYTES
+    if not is_padded_size(padded):
+        raise UsageError(
+            "ciphertext: must have 16 bytes more than 512, 1,024, … 1,048,576.", fix="Use an unmodified client."
+        )
+    if padded > grant.max_plaintext:
+        raise UsageError(
+            f"ciphertext: the padded secret has {padded} bytes; the store takes at most {grant.max_plaintext}.",
+            fix="Store a smaller secret.",
+        )

@@ -1,0 +1,4 @@
+"""What queries answer with, made from events: `project(event, lookup)` says what an event changes. Pure.
+
+Each module owns its collections and names them. `chain.project` is all of them in one.
+"""

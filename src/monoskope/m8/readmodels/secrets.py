@@ -1,0 +1,153 @@
+"""Secrets: what receipts tell about each URI. Pure.
+
+Receipts are ordered by what they replaced, `prior_version`, not by their place in the log: a recovered receipt may
+come after its successor's. So each version that a receipt made is a document, and so is each "was replaced by"; the
+head is where following the replacements ends. Of ends that no receipt connects, the one recorded last is the head.
+
+- A version whose prior version no receipt made has drifted, until such a receipt comes after all.
+- UNCHANGED makes nothing, but says what is there: on a version that no receipt made it becomes the head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.m8.domain.events import read, upload_key
+from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
+from monoskope.m8.readmodels.uploads import UPLOADS
+from monoskope.protocol.receipt import Receipt, parse_receipt
+
+SECRETS = "secrets"
+"""Collection: URI -> Secret, the head."""
+
+VERSIONS = "secret-versions"
+"""Collection: URI, a line feed, upstream version -> Secret, as a receipt made or found it."""
+
+REPLACEMENTS = "secret-replacements"
+"""Collection: URI, a line feed, upstream version -> the version that replaced it, as text."""
+
+
+def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
+    """Yield what `event` changes in the documents about secrets. Must come after `uploads.project`."""
+    key = upload_key(event.stream)
+    message = read(event)
+    if key is None or not isinstance(message, events_pb2.SecretUploaded):
+        return
+    body = lookup(UPLOADS, key)
+    assert body is not None, "the request was recorded before its end"
+    upload = views_pb2.SecretUpload.FromString(body)
+    receipt = parse_receipt(message.receipt.content)
+    if receipt.outcome == upload_pb2.OUTCOME_UPLOADED:
+        yield from _uploaded(receipt, message.receipt, upload, event, lookup)
+    else:
+        yield from _unchanged(receipt, message.receipt, upload, event, lookup)
+
+
+def _uploaded(
+    receipt: Receipt,
+    signed: upload_pb2.Signed,
+    upload: views_pb2.SecretUpload,
+    event: RecordedEvent,
+    lookup: Lookup,
+) -> Iterator[Change]:
+    uri, version, prior = upload.uri, receipt.upstream_version, receipt.prior_version
+    secret = _version(lookup, uri, version) or views_pb2.Secret()
+    # A recovered receipt may lack the fingerprints that an earlier UNCHANGED of the same version had.
+    if receipt.fingerprint or not secret.uri:
+        _tell(secret, receipt, signed, upload, event)
+    secret.prior_version = prior
+    secret.drifted = bool(prior) and lookup(VERSIONS, _key(uri, prior)) is None
+    yield _put(secret)
+    if prior:
+        yield Put(REPLACEMENTS, _key(uri, prior), version.encode())
+    yield from _settle_successor(uri, version, lookup)
+    yield from _put_head(uri, version, lookup)
+
+
+def _unchanged(
+    receipt: Receipt,
+    signed: upload_pb2.Signed,
+    upload: views_pb2.SecretUpload,
+    event: RecordedEvent,
+    lookup: Lookup,
+) -> Iterator[Change]:
+    uri, version = upload.uri, receipt.upstream_version
+    known = _version(lookup, uri, version)
+    secret = known or views_pb2.Secret()
+    _tell(secret, receipt, signed, upload, event)
+    yield _put(secret)
+    if known is None:
+        yield from _settle_successor(uri, version, lookup)
+        yield from _put_head(uri, version, lookup)
+    else:
+        yield from _put_head(uri, _head(lookup, uri), lookup)
+
+
+def _tell(
+    secret: views_pb2.Secret,
+    receipt: Receipt,
+    signed: upload_pb2.Signed,
+    upload: views_pb2.SecretUpload,
+    event: RecordedEvent,
+) -> None:
+    secret.uri = upload.uri
+    secret.upstream_version = receipt.upstream_version
+    secret.fingerprint = receipt.fingerprint
+    secret.ClearField("values")
+    for key, fingerprint in receipt.values:
+        secret.values.add(key=key, fingerprint=fingerprint)
+    secret.subject = upload.subject
+    secret.uploaded_at_ms = event.recorded_at_ms
+    secret.request_id = upload.request_id
+    secret.receipt.CopyFrom(signed)
+
+
+def _settle_successor(uri: str, version: str, lookup: Lookup) -> Iterator[Change]:
+    """What replaced `version` did not drift after all: a receipt made `version`."""
+    after = lookup(REPLACEMENTS, _key(uri, version))
+    if after is None:
+        return
+    successor = _version(lookup, uri, after.decode())
+    if successor is not None and successor.drifted:
+        successor.drifted = False
+        yield _put(successor)
+
+
+def _put_head(uri: str, candidate: str, lookup: Lookup) -> Iterator[Change]:
+    """Make the end of `candidate`'s replacements the head; its document may have changed, so it is written anew."""
+    end = _end(lookup, uri, candidate)
+    head = _version(lookup, uri, end)
+    assert head is not None, "every end of a chain was made or found by a receipt"
+    yield Put(SECRETS, uri, head.SerializeToString(deterministic=True))
+
+
+def _end(lookup: Lookup, uri: str, version: str) -> str:
+    seen = {version}
+    while (after := lookup(REPLACEMENTS, _key(uri, version))) is not None:
+        following = after.decode()
+        if following in seen:  # an engine that gives a version twice must not hang m8
+            break
+        seen.add(following)
+        version = following
+    return version
+
+
+def _head(lookup: Lookup, uri: str) -> str:
+    body = lookup(SECRETS, uri)
+    assert body is not None, "a known version has a head"
+    return views_pb2.Secret.FromString(body).upstream_version
+
+
+def _version(lookup: Lookup, uri: str, version: str) -> views_pb2.Secret | None:
+    body = lookup(VERSIONS, _key(uri, version))
+    return None if body is None else views_pb2.Secret.FromString(body)
+
+
+def _put(secret: views_pb2.Secret) -> Put:
+    return Put(VERSIONS, _key(secret.uri, secret.upstream_version), secret.SerializeToString(deterministic=True))
+
+
+def _key(uri: str, version: str) -> str:
+    return f"{uri}\n{version}"

@@ -1,0 +1,143 @@
+"""Stores: `secret-stores/<name>` is the SecretStore with its reactors; `default-store/` names the default. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.m8.domain.events import read
+from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
+from monoskope.protocol.rotation import MAX_STEPS, open_rotation
+
+STORES = "secret-stores"
+"""Collection: name -> SecretStore."""
+
+DEFAULT_STORE = "default-store"
+"""Collection: "" -> name of the default store, as text."""
+
+FINGERPRINT_KEY = "fingerprint-key"
+"""Collection: "" -> the fingerprint key id that counts, "next" -> the one a rotation allows beside it, as text."""
+
+NEXT = "next"
+"""The key of a second allowed fingerprint key id; its body is empty when there is none."""
+
+KEPT_DETACHED = 4
+"""So many detached processes a store remembers; older ones are forgotten."""
+
+
+def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
+    """Yield what `event` changes in the documents about stores, their reactors and the fingerprint key."""
+    message = read(event)
+    match message:
+        case events_pb2.SecretStoreCreated():
+            store = views_pb2.SecretStore(
+                name=message.name, type=message.type, identity=message.identity, created_at_ms=event.recorded_at_ms
+            )
+            yield _put(store)
+        case events_pb2.DefaultSecretStoreSet():
+            yield from _set_default(message.name, lookup)
+        case (
+            events_pb2.SecretStoreActivated()
+            | events_pb2.SecretStoreDeactivated()
+            | events_pb2.SecretStoreIdentityRotated()
+            | events_pb2.SecretStoreIdentityReplaced()
+        ):
+            store = _get(message.name, lookup)
+            _change(store, message)
+            yield _put(store)
+        case events_pb2.ReactorAttached() | events_pb2.ReactorDetached():
+            store = _get(message.store, lookup)
+            _change_reactors(store, message, event.recorded_at_ms)
+            yield _put(store)
+        case events_pb2.FingerprintKeyAdopted():
+            yield Put(FINGERPRINT_KEY, "", message.key_id.encode())
+        case events_pb2.FingerprintKeyRotationStarted():
+            yield Put(FINGERPRINT_KEY, NEXT, message.key_id.encode())
+        case events_pb2.FingerprintKeyRotationFinished():
+            yield Put(FINGERPRINT_KEY, "", message.key_id.encode())
+            yield Put(FINGERPRINT_KEY, NEXT, b"")
+        case _:
+            return
+
+
+def beat_key(store: str, replica: bytes) -> str:
+    """Return the key under which the log notes when a process was heard: `<store>/<32 hex>`."""
+    return f"{store}/{replica.hex()}"
+
+
+def heard_ms(store: str, reactor: views_pb2.Reactor, beats: Mapping[str, int]) -> int:
+    """Return when a process was last heard of: its events count as well as its heartbeats."""
+    return max(reactor.last_heard_ms, beats.get(beat_key(store, reactor.replica), 0))
+
+
+def with_beats(store: views_pb2.SecretStore, beats: Mapping[str, int]) -> views_pb2.SecretStore:
+    """Return a copy of `store` in which every reactor says when it was last heard."""
+    copy = views_pb2.SecretStore()
+    copy.CopyFrom(store)
+    for reactor in copy.reactors:
+        reactor.last_heard_ms = heard_ms(store.name, reactor, beats)
+    return copy
+
+
+def _set_default(name: str, lookup: Lookup) -> Iterator[Change]:
+    before = lookup(DEFAULT_STORE, "")
+    if before is not None:
+        store = _get(before.decode(), lookup)
+        store.is_default = False
+        yield _put(store)
+    store = _get(name, lookup)
+    store.is_default = True
+    yield _put(store)
+    yield Put(DEFAULT_STORE, "", name.encode())
+
+
+def _change(store: views_pb2.SecretStore, message: Message) -> None:
+    match message:
+        case events_pb2.SecretStoreActivated():
+            store.active = True
+        case events_pb2.SecretStoreDeactivated():
+            store.active = False
+        case events_pb2.SecretStoreIdentityRotated():
+            store.identity = open_rotation(message.rotation, store=store.name).new
+            store.rotations.append(message.rotation)
+            # Nobody follows more steps than these (docs/protocol.md, Identities).
+            del store.rotations[:-MAX_STEPS]
+        case events_pb2.SecretStoreIdentityReplaced():
+            store.identity = message.identity
+            store.ClearField("rotations")
+        case _:
+            pass
+
+
+def _change_reactors(
+    store: views_pb2.SecretStore, message: events_pb2.ReactorAttached | events_pb2.ReactorDetached, at_ms: int
+) -> None:
+    reactor = next((known for known in store.reactors if known.replica == message.replica), None)
+    if isinstance(message, events_pb2.ReactorAttached):
+        reactor = reactor or store.reactors.add(replica=message.replica)
+        reactor.attached = True
+        reactor.last_heard_ms = at_ms
+        reactor.capabilities.CopyFrom(message.capabilities)
+        reactor.fingerprint_key_id = message.fingerprint_key_id
+        store.fingerprint_key_id = message.fingerprint_key_id
+    elif reactor is not None:
+        reactor.attached = False
+    attached = [known for known in store.reactors if known.attached]
+    detached = [known for known in store.reactors if not known.attached]
+    kept = attached + detached[-KEPT_DETACHED:]
+    copies = [views_pb2.Reactor.FromString(known.SerializeToString()) for known in kept]
+    store.ClearField("reactors")
+    store.reactors.extend(copies)
+
+
+def _get(name: str, lookup: Lookup) -> views_pb2.SecretStore:
+    body = lookup(STORES, name)
+    assert body is not None, "a store was created before anything else is said of it"
+    return views_pb2.SecretStore.FromString(body)
+
+
+def _put(store: views_pb2.SecretStore) -> Put:
+    return Put(STORES, store.name, store.SerializeToString(deterministic=True))

@@ -1,0 +1,106 @@
+"""An event in a few words, for people. Never a fingerprint, a signature, a sealed byte or its digest. Pure."""
+
+from __future__ import annotations
+
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.m8.domain.events import read
+from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.protocol.grant import parse_grant
+from monoskope.protocol.receipt import parse_receipt
+from monoskope.protocol.request import parse_request
+from monoskope.protocol.rotation import open_rotation
+
+
+def summarise(event: RecordedEvent, *, uri: str = "") -> views_pb2.EventSummary:
+    """Return `event` without the bytes that only its parties need; `uri` is the secret's, for events of a request."""
+    return views_pb2.EventSummary(
+        position=event.position,
+        stream=event.stream,
+        version=event.version,
+        type=event.type,
+        recorded_at_ms=event.recorded_at_ms,
+        actor=event.actor,
+        hash=event.hash,
+        uri=uri,
+        detail=detail(event),
+    )
+
+
+def detail(event: RecordedEvent) -> str:
+    """Return what `event` says in a few words: a purpose, an outcome, a reason, a name. "" for unknown types."""
+    message = read(event)
+    if message is None:
+        return ""
+    return _of_request(message) or _of_receipt(message) or _of_store(message) or _of_rest(message)
+
+
+def _of_request(message: Message) -> str:
+    match message:
+        case events_pb2.SecretUploadKeyRequested():
+            request = parse_request(message.request)
+            return f"{_purpose(request.purpose)} of {request.uri}"
+        case events_pb2.SecretUploadKeyProvided():
+            grant = parse_grant(message.grant.content)
+            return f"by replica {grant.replica.hex()[:8]}, for {grant.lifetime_s} s"
+        case events_pb2.SecretUploadRequested():
+            return f"{message.size} sealed bytes"
+        case _:
+            return ""
+
+
+def _of_receipt(message: Message) -> str:
+    match message:
+        case events_pb2.SecretUploadStarted():
+            prior = parse_receipt(message.receipt.content).prior_version
+            return f"replacing version {prior}" if prior else "replacing nothing"
+        case events_pb2.SecretUploaded() | events_pb2.SecretCompared():
+            receipt = parse_receipt(message.receipt.content)
+            version = f", version {receipt.upstream_version}" if receipt.upstream_version else ""
+            return upload_pb2.Outcome.Name(receipt.outcome).removeprefix("OUTCOME_") + version
+        case events_pb2.SecretUploadFailed():
+            reason = upload_pb2.Reason.Name(message.reason).removeprefix("REASON_")
+            return reason if message.HasField("receipt") else f"{reason}, without a receipt"
+        case _:
+            return ""
+
+
+def _of_store(message: Message) -> str:
+    match message:
+        case events_pb2.SecretStoreCreated():
+            return f"{message.name}, type {message.type}, identity {message.identity}"
+        case (
+            events_pb2.SecretStoreActivated() | events_pb2.SecretStoreDeactivated() | events_pb2.DefaultSecretStoreSet()
+        ):
+            return message.name
+        case events_pb2.SecretStoreIdentityRotated():
+            return f"{message.name}, to {open_rotation(message.rotation, store=message.name).new}"
+        case events_pb2.SecretStoreIdentityReplaced():
+            return f"{message.name}, to {message.identity}"
+        case events_pb2.ReactorAttached() | events_pb2.ReactorDetached():
+            return f"{message.store}, replica {message.replica.hex()[:8]}"
+        case _:
+            return ""
+
+
+def _of_rest(message: Message) -> str:
+    match message:
+        case (
+            events_pb2.FingerprintKeyAdopted()
+            | events_pb2.FingerprintKeyRotationStarted()
+            | events_pb2.FingerprintKeyRotationFinished()
+        ):
+            return f"key id {message.key_id}"
+        case events_pb2.TokenIssued():
+            role = events_pb2.Role.Name(message.role).removeprefix("ROLE_").lower()
+            return f"{message.id} for {message.subject}, {role}"
+        case events_pb2.TokenRevoked():
+            return message.id
+        case _:
+            return ""
+
+
+def _purpose(purpose: upload_pb2.Purpose) -> str:
+    return upload_pb2.Purpose.Name(purpose).removeprefix("PURPOSE_")

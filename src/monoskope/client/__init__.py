@@ -1,0 +1,35 @@
+"""The client SDK: what `monoctl` itself uses.
+
+`from monoskope.client import Client`; everything else is imported from its own module. Loaded when it is asked for, so
+that a part which needs no connection pays for none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from monoskope.client.client import Client
+    from monoskope.client.compare import Comparison
+    from monoskope.client.put import Expect, PutResult
+    from monoskope.client.settings import Settings, load_settings
+
+__all__ = ["Client", "Comparison", "Expect", "PutResult", "Settings", "load_settings"]
+
+_HOMES = {
+    "Client": "client",
+    "Comparison": "compare",
+    "Expect": "put",
+    "PutResult": "put",
+    "Settings": "settings",
+    "load_settings": "settings",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib  # noqa: PLC0415 - only when something is asked for
+
+    home: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return home

@@ -1,0 +1,311 @@
+"""The client's side of The walk: ask, verify, seal once, send, believe a receipt alone (docs/protocol.md).
+
+How ends become errors, in the order in which they are looked at:
+
+- Before step 5 any end is failure: nothing was sent. A check of step 3 that does not hold is a `ProofError`.
+- After it, a receipt that passes every check of step 7 decides: success, or FAILED, which is failure. Every other end
+  is uncertain: a receipt that proves nothing, FAILED with KEY_LOST or OUTCOME_UNKNOWN, failure that nobody signed, m8's
+  refusal, a broken connection, silence.
+- KEY_LOST and UPSTREAM_UNAVAILABLE begin a new attempt, at most three, each with its own id, grant and sealing.
+- An UPLOAD with an uncertain attempt behind it is OUTCOME_UNKNOWN unless a later attempt succeeds: a signed CONFLICT
+  may be about what the earlier attempt wrote. Success settles it, for both carry the same values. A COMPARE writes
+  nothing, so its last attempt alone counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, TypeVar
+
+import grpc.aio
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client import reasons
+from monoskope.client.channel import Connection, NotReachedError
+from monoskope.client.seal import Sealed, seal
+from monoskope.client.verify import Trust
+from monoskope.errors import Error, OutcomeUnknownError, RefusedError, TimedOutError, UnavailableError
+from monoskope.protocol.grant import SUITE_1, Grant
+from monoskope.protocol.identity import ProofError
+from monoskope.protocol.receipt import Receipt
+from monoskope.protocol.request import Options, Request, make_request
+from monoskope.uri import SecretUri
+
+R = TypeVar("R", bound=Message)
+
+MAX_ANEW = 3
+"""New attempts after the first."""
+RESENDS = 4
+"""How often the same bytes are sent again before step 5; after it until time is over."""
+
+
+class Stage(Enum):
+    """How far a request is."""
+
+    ASKING = auto()
+    """A key was asked for; no secret has left this process."""
+    SENT = auto()
+    """The sealed secret is on its way: from here on only a receipt tells."""
+    ENDED = auto()
+    """A receipt proves the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Told to observers whenever the stage of a request changes."""
+
+    uri: SecretUri
+    request_id: bytes
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to do: the same for every attempt."""
+
+    uri: SecretUri
+    purpose: upload_pb2.Purpose
+    plaintext: bytes = field(repr=False)
+    """Encoded and padded."""
+    expect: upload_pb2.Expect = upload_pb2.EXPECT_UNSPECIFIED
+    expect_version: str = ""
+    options: Options | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Success, proven."""
+
+    receipt: Receipt
+    request_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: Error
+    again: bool = False
+    """Whether a new attempt may help."""
+    uncertain: str = ""
+    """The request id in hex if this attempt may have written."""
+
+
+class _KeyRefusedError(Exception):
+    """The request ended without a key, in m8's word."""
+
+    def __init__(self, reason: upload_pb2.Reason) -> None:
+        super().__init__(reasons.name(reason))
+        self.reason = reason
+
+
+class Walk:
+    """One task, walked until it ends.
+
+    Args:
+        connection: To m8.
+        trust: The store's pin.
+        subject: Whom grants must name, None if the credential names none.
+        timeout_s: Seconds for everything together.
+        observe: Told of each change of stage.
+        pause_s: First pause in seconds before something is sent again or asked anew; doubles up to 2.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        trust: Trust,
+        *,
+        subject: str | None,
+        timeout_s: float,
+        observe: Callable[[Progress], None] | None = None,
+        pause_s: float = 0.2,
+    ) -> None:
+        self._connection = connection
+        self._trust = trust
+        self._subject = subject
+        self._timeout_s = timeout_s
+        self._ends_at = asyncio.get_running_loop().time() + timeout_s
+        self._observe = observe
+        self._pause_s = pause_s
+
+    async def run(self, task: Task) -> Result:
+        """Walk `task` to its end.
+
+        Raises:
+            IdentityChangedError: a grant does not verify; nothing was sent.
+            TimedOutError: time was over, and nothing was sent.
+            OutcomeUnknownError: it may or may not have been done; the message names the request.
+            Error: failure, by its reason (`reasons.MEANINGS`) or by what m8 said before anything was sent.
+        """
+        uncertain = ""
+        anew = 0
+        while True:
+            end = await self._attempt(task)
+            if isinstance(end, Result):
+                return end
+            uncertain = uncertain or end.uncertain
+            if not end.again or anew == MAX_ANEW or not await self._pause(anew):
+                raise _whole(task, end, uncertain)
+            anew += 1
+
+    async def _attempt(self, task: Task) -> Result | _Failure:
+        request = make_request(
+            request_id=os.urandom(16),
+            purpose=task.purpose,
+            uri=task.uri,
+            expect=task.expect,
+            expect_version=task.expect_version,
+            suites=(SUITE_1,),
+            options=task.options,
+        )
+        self._tell(request, Stage.ASKING)
+        try:
+            grant = await self._grant(request)
+            if len(task.plaintext) > grant.max_plaintext:
+                raise too_large(task.uri, len(task.plaintext), grant.max_plaintext)
+            sealed = seal(task.plaintext, grant)
+        except _KeyRefusedError as end:
+            return _Failure(reasons.error_for(end.reason, str(task.uri)), again=end.reason in reasons.RETRIED)
+        except TimedOutError:
+            return _Failure(self._timed_out(task))
+        except Error as error:
+            return _Failure(error)
+        self._tell(request, Stage.SENT)
+        return await self._send(task, request, grant, sealed)
+
+    async def _grant(self, request: Request) -> Grant:
+        commands, queries = self._connection.commands, self._connection.queries
+        ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content)
+        await self._resend(commands.RequestSecretUploadKey, ask, RESENDS)
+        query = queries_pb2.GetSecretUploadKeyRequest(request_id=request.request_id)
+        polls = 0
+        while True:
+            answer = await self._resend(queries.GetSecretUploadKey, query, RESENDS)
+            if answer.state == views_pb2.UPLOAD_STATE_ENDED:
+                raise _KeyRefusedError(answer.reason)
+            if answer.HasField("grant"):
+                return self._trust.open_grant(answer.grant, answer.rotations, request, self._subject)
+            await self._pause(polls)
+            polls += 1
+
+    async def _send(self, task: Task, request: Request, grant: Grant, sealed: Sealed) -> Result | _Failure:
+        try:
+            upload = await self._until_ended(request, sealed)
+            if not upload.HasField("receipt"):
+                return self._unproven(task, request, upload.reason)
+            receipt = await self._open(upload.receipt, request, grant, sealed)
+        except ProofError as error:
+            return self._uncertain(task, request, f"what came as its receipt proves nothing: {error.message}")
+        except TimedOutError:
+            return self._uncertain(task, request, f"no receipt came within {self._timeout_s:g} s")
+        except Error as error:
+            return self._uncertain(task, request, f"after the sealed secret was sent: {error.message}")
+        self._tell(request, Stage.ENDED)
+        if receipt.outcome != upload_pb2.OUTCOME_FAILED:
+            return Result(receipt, request.request_id)
+        return self._failed(task, request, receipt.reason)
+
+    async def _until_ended(self, request: Request, sealed: Sealed) -> views_pb2.SecretUpload:
+        send = commands_pb2.RequestUploadSecretRequest(
+            request_id=request.request_id, encapsulated_key=sealed.encapsulated_key, ciphertext=sealed.ciphertext
+        )
+        upload = (await self._resend(self._connection.commands.RequestUploadSecret, send)).upload
+        polls = 0
+        while upload.state != views_pb2.UPLOAD_STATE_ENDED:
+            await self._pause(polls)
+            polls += 1
+            upload = (await self._ask(request, wait=True)).upload
+        return upload
+
+    async def _ask(self, request: Request, *, wait: bool) -> queries_pb2.GetSecretUploadResponse:
+        query = queries_pb2.GetSecretUploadRequest(request_id=request.request_id, wait=wait)
+        return await self._resend(self._connection.queries.GetSecretUpload, query)
+
+    async def _open(self, signed: upload_pb2.Signed, request: Request, grant: Grant, sealed: Sealed) -> Receipt:
+        if not self._trust.is_signed_by_pin(signed):
+            self._trust.follow((await self._ask(request, wait=False)).rotations)
+        return self._trust.open_receipt(signed, grant, sealed.sha256)
+
+    def _failed(self, task: Task, request: Request, reason: upload_pb2.Reason) -> _Failure:
+        """A receipt says FAILED."""
+        if reason in {upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_OUTCOME_UNKNOWN}:
+            why = reasons.MEANINGS[reason].message.removesuffix(".")
+            return self._uncertain(task, request, why, again=reason == upload_pb2.REASON_KEY_LOST)
+        return _Failure(reasons.error_for(reason, str(task.uri)), again=reason in reasons.RETRIED)
+
+    def _unproven(self, task: Task, request: Request, reason: upload_pb2.Reason) -> _Failure:
+        """M8 says that it ended, and shows no receipt."""
+        why = f"m8 says that it ended ({reasons.name(reason)}), but shows no receipt for it"
+        return self._uncertain(task, request, why, again=reason in reasons.RETRIED)
+
+    def _uncertain(self, task: Task, request: Request, why: str, *, again: bool = False) -> _Failure:
+        request_id = request.request_id.hex()
+        return _Failure(_unknown(task, request_id, why), again=again, uncertain=request_id)
+
+    async def _resend(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], message: Message, resends: int | None = None
+    ) -> R:
+        """Call, and send the same bytes again when the connection breaks. Without `resends` until time is over."""
+        sent = 0
+        while True:
+            remaining = self._ends_at - asyncio.get_running_loop().time()
+            if remaining <= 0:
+                raise TimedOutError("time is over.")
+            try:
+                return await self._connection.call(method, message, remaining)
+            except UnavailableError as error:
+                if resends is not None and (sent >= resends or not isinstance(error, NotReachedError)):
+                    raise
+            await self._pause(sent)
+            sent += 1
+
+    async def _pause(self, times: int) -> bool:
+        """Wait a little longer each time; False, at once, if time would be over."""
+        remaining = self._ends_at - asyncio.get_running_loop().time()
+        pause = min(self._pause_s * float(2 ** min(times, 10)), 2.0)
+        await asyncio.sleep(max(0.0, min(pause, remaining)))
+        return remaining > pause
+
+    def _timed_out(self, task: Task) -> TimedOutError:
+        return TimedOutError(
+            f"{task.uri}: no key came within {self._timeout_s:g} s; nothing was sent.",
+            fix="Try again, raise --timeout, or see `monoctl describe secret-store` for its reactors.",
+        )
+
+    def _tell(self, request: Request, stage: Stage) -> None:
+        if self._observe is not None:
+            self._observe(Progress(request.uri, request.request_id, stage))
+
+
+def too_large(uri: SecretUri, size: int, limit: int) -> RefusedError:
+    """Return the error for a padded plaintext of `size` bytes where `limit` is the store's largest."""
+    return RefusedError(
+        f"{uri}: the secret takes {size:,} bytes encoded and padded; the store accepts at most {limit:,}.",
+        fix="Split it over several secrets, or use a store with a larger limit.",
+    )
+
+
+def _whole(task: Task, last: _Failure, uncertain: str) -> Error:
+    """The error of all attempts together, the first uncertain one named by its request id."""
+    if uncertain and not last.uncertain and task.purpose == upload_pb2.PURPOSE_UPLOAD:
+        why = f"an attempt ended without proof, and a later one so: {last.error.message}"
+        return _unknown(task, uncertain, why)
+    return last.error
+
+
+def _unknown(task: Task, request_id: str, why: str) -> OutcomeUnknownError:
+    why = why.removesuffix(".")
+    if task.purpose == upload_pb2.PURPOSE_COMPARE:
+        return OutcomeUnknownError(
+            f"{task.uri}: {why}; whether it is equal is not known (request {request_id}). Nothing was written.",
+            fix="Compare again.",
+        )
+    return OutcomeUnknownError(
+        f"{task.uri}: {why}; it may or may not have been written (request {request_id}).",
+        fix=f"Ask with `monoctl get upload {request_id}`, or `monoctl compare secret`, before you put it again.",
+    )

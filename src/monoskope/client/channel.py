@@ -1,0 +1,180 @@
+"""The connection to m8: gRPC over TLS, with the caller's token, and m8's refusals as our errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError, Message
+
+from monoskope import errors
+from monoskope.api.gateway.v1 import commands_pb2_grpc, queries_pb2_grpc
+from monoskope.errors import Code, Error, IdentityChangedError, TimedOutError, UnavailableError, UsageError
+
+R = TypeVar("R", bound=Message)
+
+DOMAIN = "monoskope"
+_DETAILS_KEY = "grpc-status-details-bin"
+_MAX_TEXT = 500
+_OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.enable_retries", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_receive_message_length", 16 * 1_048_576),
+]
+
+ERRORS: dict[Code, type[Error]] = {
+    Code.USAGE: errors.UsageError,
+    Code.UNAUTHENTICATED: errors.UnauthenticatedError,
+    Code.REFUSED: errors.RefusedError,
+    Code.NOT_FOUND: errors.NotFoundError,
+    Code.ALREADY_EXISTS: errors.AlreadyExistsError,
+    Code.IDENTITY_CHANGED: errors.IdentityChangedError,
+    Code.CONFLICT: errors.ConflictError,
+    Code.UNAVAILABLE: errors.UnavailableError,
+    Code.TIMED_OUT: errors.TimedOutError,
+    Code.OUTCOME_UNKNOWN: errors.OutcomeUnknownError,
+    Code.INTERNAL: errors.Error,
+}
+"""The class of each code."""
+
+_STATUSES = {
+    grpc.StatusCode.INVALID_ARGUMENT: Code.USAGE,
+    grpc.StatusCode.UNAUTHENTICATED: Code.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED: Code.REFUSED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Code.REFUSED,
+    grpc.StatusCode.UNIMPLEMENTED: Code.REFUSED,
+    grpc.StatusCode.NOT_FOUND: Code.NOT_FOUND,
+    grpc.StatusCode.ALREADY_EXISTS: Code.ALREADY_EXISTS,
+    grpc.StatusCode.FAILED_PRECONDITION: Code.IDENTITY_CHANGED,
+    grpc.StatusCode.ABORTED: Code.CONFLICT,
+    grpc.StatusCode.UNAVAILABLE: Code.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED: Code.TIMED_OUT,
+}
+
+
+class NotReachedError(UnavailableError):
+    """The connection failed or broke: m8 itself said nothing."""
+
+
+class Connection:
+    """A channel to one m8. Dials at the first call; `close` ends it.
+
+    Args:
+        server: `host:port`; also the name that the certificate must carry.
+        ca_file: PEM file with the authority that signs it.
+        token: Sent with every call, over TLS alone.
+
+    Raises:
+        UsageError: the file cannot be read or holds no certificate.
+    """
+
+    def __init__(self, server: str, ca_file: Path, token: str) -> None:
+        self.server = server
+        self._ca_file = ca_file
+        credentials = grpc.ssl_channel_credentials(root_certificates=_read_ca(ca_file))
+        self._channel = grpc.aio.secure_channel(server, credentials, options=_OPTIONS)
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        self.commands = commands_pb2_grpc.SecretCommandServiceStub(self._channel)
+        self.queries = queries_pb2_grpc.SecretQueryServiceStub(self._channel)
+
+    async def call(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], request: Message, timeout_s: float) -> R:
+        """Call `method` once.
+
+        Raises:
+            NotReachedError: the connection failed or broke.
+            IdentityChangedError: the server's certificate does not verify.
+            Error: what m8 said, by its code.
+        """
+        try:
+            return await method(request, timeout=max(timeout_s, 0.001), metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise self._translate(error) from None
+
+    async def stream(self, method: grpc.aio.UnaryStreamMultiCallable[Any, R], request: Message) -> AsyncIterator[R]:
+        """Yield what `method` streams until it ends. Raises as `call`."""
+        try:
+            async for response in method(request, metadata=self._metadata):
+                yield response
+        except grpc.aio.AioRpcError as error:
+            raise self._translate(error) from None
+
+    async def close(self) -> None:
+        """Close the channel; calls under way are cancelled."""
+        await self._channel.close(None)
+
+    def _translate(self, error: grpc.aio.AioRpcError) -> Error:
+        said = _error_info(error)
+        if said is not None:
+            return said
+        details = error.details() or ""
+        if error.code() is grpc.StatusCode.UNAVAILABLE:
+            return self._not_reached(details)
+        code = _STATUSES.get(error.code(), Code.INTERNAL)
+        if code is Code.TIMED_OUT:
+            return TimedOutError(f"m8 at {self.server} did not answer in time.", fix="Try again, or raise --timeout.")
+        message = f"m8 at {self.server} answered {error.code().name}: {printable(details) or 'no reason given'}."
+        return ERRORS[code](message, fix="Check that server and client are of versions that fit.")
+
+    def _not_reached(self, details: str) -> Error:
+        if "CERTIFICATE_VERIFY_FAILED" in details:
+            return IdentityChangedError(
+                f"the certificate of {self.server} is not signed by the authority in {self._ca_file}.",
+                fix="Name the CA file of this server with --ca-file; if it is that one, somebody may be in the middle.",
+            )
+        if "is not in peer certificate" in details or "Peer name" in details:
+            return IdentityChangedError(
+                f"the certificate of {self.server} does not carry that name.",
+                fix="Dial the server by a name in its certificate, or have `m8 init --name` add this one.",
+            )
+        return NotReachedError(
+            f"m8 does not answer at {self.server}.",
+            fix="Start it (`m8 dev` on this machine), or name another with --server.",
+        )
+
+
+def _read_ca(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"the CA file {path} cannot be read: {error.strerror}.", fix="Copy it from the server: ca.crt."
+        ) from None
+    if b"-----BEGIN CERTIFICATE-----" not in content:
+        raise UsageError(f"the CA file {path} holds no PEM certificate.", fix="Copy it from the server: ca.crt.")
+    return content
+
+
+def printable(text: str) -> str:
+    """Return foreign text fit for a terminal: no control characters, at most 500 characters."""
+    return "".join(character if character.isprintable() else "�" for character in text[:_MAX_TEXT])
+
+
+def _error_info(error: grpc.aio.AioRpcError) -> Error | None:
+    """What m8 itself said: google.rpc.ErrorInfo of our domain, None if there is none."""
+    details = next((value for key, value in error.trailing_metadata() if key == _DETAILS_KEY), None)
+    if not isinstance(details, bytes):
+        return None
+    from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    try:
+        status = status_pb2.Status.FromString(details)
+        for detail in status.details:
+            info = error_details_pb2.ErrorInfo()
+            if detail.Unpack(info) and info.domain == DOMAIN:
+                return _from_info(status.message, info.reason, info.metadata.get("fix", ""))
+    except DecodeError:
+        return None
+    return None
+
+
+def _from_info(message: str, reason: str, fix: str) -> Error:
+    try:
+        code = Code(reason)
+    except ValueError:
+        code = Code.INTERNAL
+    return ERRORS[code](printable(message), fix=printable(fix), code=code)

@@ -1,0 +1,265 @@
+"""The client: one object that puts and compares secrets, and asks what m8 knows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from monoskope.client.attempt import Progress, Walk
+from monoskope.client.channel import Connection
+from monoskope.client.compare import Comparison, compare
+from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
+from monoskope.client.put import Expect, Preview, PutResult, encoded, expectation, fitting, put
+from monoskope.client.queries import Queries
+from monoskope.client.settings import Settings, load_settings
+from monoskope.client.stores import Stores
+from monoskope.client.target import Confirm, Resolver, Target
+from monoskope.client.verify import subject_of
+from monoskope.errors import Error, UsageError
+from monoskope.protocol.request import Options
+from monoskope.uri import SecretUri
+
+R = TypeVar("R")
+
+DEFAULT_TIMEOUT_S = 120.0
+"""Long enough for a reactor's successor to find out what became of a write."""
+
+
+class Client:
+    """Puts secrets into stores, through an m8 that cannot read them.
+
+    ```python
+    async with Client() as client:
+        result = await client.put_secret("vault://app/db", {"password": b"…"})
+        print(result.hash)
+    ```
+
+    Args:
+        settings: Where to dial and as whom; None finds them as `monoctl` does (`monoskope.client.settings`).
+        confirm: Asks a person a question, e.g. whether to trust a store at first contact. Without it, first contact
+            fails unless `known_stores`, the settings or the environment give the store's identity.
+        notify: Told in a sentence what the user should know, e.g. that an identity moved on with proof.
+        observe: Told whenever a request changes its stage, several requests interleaved.
+        system_known_stores: The administrator's pins.
+        pause_s: First pause in seconds before anything is sent again.
+
+    Every method raises `monoskope.errors.Error` subclasses alone: their `code` is stable, their `fix` says what to do.
+    Cancelling a put after `Stage.SENT` leaves it undecided, as a timeout does.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        confirm: Confirm | None = None,
+        notify: Callable[[str], None] | None = None,
+        observe: Callable[[Progress], None] | None = None,
+        system_known_stores: Path = SYSTEM_FILE,
+        pause_s: float = 0.2,
+    ) -> None:
+        self.settings = settings if settings is not None else load_settings()
+        self._known = KnownStores(self.settings.known_stores, system=system_known_stores)
+        self._confirm = confirm
+        self._notify = notify
+        self._observe = observe
+        self._pause_s = pause_s
+        self._open: Connection | None = None
+
+    async def __aenter__(self) -> Self:
+        self._open = Connection(self.settings.server, self.settings.ca_file, self.settings.token)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._open is not None:
+            await self._open.close()
+            self._open = None
+
+    async def put_secret(
+        self,
+        uri: str,
+        values: Mapping[str, bytes],
+        *,
+        expect: Expect | str = Expect.ANY,
+        options: Options | None = None,
+        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109 - one deadline spans several calls and decides the error
+    ) -> PutResult:
+        """Put one secret and return once a receipt proves that it is there.
+
+        Args:
+            uri: `store://path`, or `path` in the default store.
+            values: The bytes of each key, 1 to 64 keys.
+            expect: What must be upstream; text names an upstream version.
+            options: The provider's; typed ones go only to stores of their type.
+            timeout: Seconds for everything.
+
+        Raises:
+            UsageError: the URI, a key or an option is malformed; nothing was sent.
+            IdentityChangedError: the store's identity or a proof does not hold; nothing was sent.
+            ConflictError: upstream is not what `expect` names; nothing was written.
+            OutcomeUnknownError: it may or may not have been written.
+            TimedOutError: time was over before anything was sent.
+            Error: see `monoskope.client.reasons` for the rest.
+        """
+        return _only(await self.put_secrets([uri], values, expect=expect, options=options, timeout=timeout))
+
+    async def put_secrets(
+        self,
+        uris: Sequence[str],
+        values: Mapping[str, bytes],
+        *,
+        expect: Expect | str = Expect.ANY,
+        options: Options | None = None,
+        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
+    ) -> list[PutResult | Error]:
+        """Put the same values at several URIs, all at once.
+
+        Returns:
+            For each URI in its place, the result or the error: one failure hides no other result.
+
+        Raises:
+            UsageError: what concerns all of them is malformed: values, `expect`, no URI or one twice.
+        """
+        plaintext = encoded(values)
+        expectation(expect)
+
+        async def one(target: Target) -> PutResult:
+            return await put(self._walk(target, timeout), target, plaintext, expect, options)
+
+        return await self._each(uris, len(plaintext), options, one)
+
+    async def compare_secret(
+        self,
+        uri: str,
+        values: Mapping[str, bytes],
+        *,
+        options: Options | None = None,
+        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
+    ) -> Comparison:
+        """Compare values with what the store holds. Arguments and errors as `put_secret`; writes nothing."""
+        return _only(await self.compare_secrets([uri], values, options=options, timeout=timeout))
+
+    async def compare_secrets(
+        self,
+        uris: Sequence[str],
+        values: Mapping[str, bytes],
+        *,
+        options: Options | None = None,
+        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
+    ) -> list[Comparison | Error]:
+        """Compare the same values with several URIs. Returns and raises as `put_secrets`."""
+        plaintext = encoded(values)
+
+        async def one(target: Target) -> Comparison:
+            return await compare(self._walk(target, timeout), target, plaintext, options)
+
+        return await self._each(uris, len(plaintext), options, one)
+
+    async def preview_put(self, uri: str, values: Mapping[str, bytes], *, expect: Expect | str = Expect.ANY) -> Preview:
+        """Return what a put would send. Asks m8 for the store alone: no key is requested, nothing is pinned."""
+        plaintext = encoded(values)
+        _, version = expectation(expect)
+        resolver = self._resolver()
+        if "://" in uri:
+            full = SecretUri.parse(uri)
+            store = await resolver.store(full.store)
+        else:
+            named = self.settings.default_store or self._known.default(self.settings.server) or ""
+            store = await resolver.store(named)
+            full = SecretUri.parse(f"{store.name}://{uri}")
+        known = self._known.identity(self.settings.server, store.name)
+        return Preview(
+            uri=str(full),
+            purpose="UPLOAD",
+            expect=expect.name if isinstance(expect, Expect) else f"VERSION {version}",
+            sizes={key: len(values[key]) for key in sorted(values)},
+            size_class=len(plaintext),
+            identity=store.identity,
+            pinned=known or "",
+        )
+
+    @property
+    def queries(self) -> Queries:
+        """What m8 knows."""
+        return Queries(self._connection())
+
+    @property
+    def stores(self) -> Stores:
+        """What administrators do to stores."""
+        return Stores(self._connection())
+
+    async def _each(
+        self,
+        uris: Sequence[str],
+        size: int,
+        options: Options | None,
+        one: Callable[[Target], Awaitable[R]],
+    ) -> list[R | Error]:
+        """Resolve one after the other, for that may ask a person; then walk all at once."""
+        if not uris or len(set(uris)) != len(uris):
+            raise UsageError("no secret URI is given, or one twice.", fix="Give each URI once.")
+        resolver = self._resolver()
+        targets: list[Target | Error] = []
+        for uri in uris:
+            try:
+                target = await resolver.target(uri)
+                target.check_size(size)
+                targets.append(target)
+            except Error as error:
+                targets.append(error)
+        _check_twice(targets)
+        _check_options(targets, options)
+
+        async def walked(target: Target | Error) -> R | Error:
+            if isinstance(target, Error):
+                return target
+            try:
+                return await one(target)
+            except Error as error:
+                return error
+
+        return list(await asyncio.gather(*(walked(target) for target in targets)))
+
+    def _walk(self, target: Target, timeout_s: float) -> Walk:
+        return Walk(
+            self._connection(),
+            target.trust,
+            subject=subject_of(self.settings.token),
+            timeout_s=timeout_s,
+            observe=self._observe,
+            pause_s=self._pause_s,
+        )
+
+    def _resolver(self) -> Resolver:
+        return Resolver(self._connection(), self.settings, self._known, confirm=self._confirm, notify=self._notify)
+
+    def _connection(self) -> Connection:
+        if self._open is None:
+            raise UsageError("the client is not open.", fix="Use it as `async with Client() as client:`.")
+        return self._open
+
+
+def _only(results: list[R | Error]) -> R:
+    (result,) = results
+    if isinstance(result, Error):
+        raise result
+    return result
+
+
+def _check_twice(targets: list[Target | Error]) -> None:
+    uris = [target.uri for target in targets if isinstance(target, Target)]
+    for uri in uris:
+        if uris.count(uri) > 1:
+            raise UsageError(f"{uri} is given twice, once by way of the default store.", fix="Give each URI once.")
+
+
+def _check_options(targets: list[Target | Error], options: Options | None) -> None:
+    kinds = [target.store.type for target in targets if isinstance(target, Target)]
+    if options is not None and kinds and all(fitting(options, kind) is None for kind in kinds):
+        raise UsageError(
+            f"the options given are not for a store of type {kinds[0]!r}.", fix="Leave them out, or name another store."
+        )

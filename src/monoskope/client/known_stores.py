@@ -1,0 +1,221 @@
+"""`known_stores`: which identity each store had when its user last agreed to it.
+
+Two kinds of lines, fields apart by one space, nothing else (docs/protocol.md, Identities):
+
+    server store SHA256:…
+    server @default store
+
+`server` is the `host:port` that is dialled. One line a store and one default a server. The user's own file (mode 0600)
+wins over the system's, which only its owner may write.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from monoskope.errors import IdentityChangedError, RefusedError, UsageError
+from monoskope.protocol.identity import check_shown
+from monoskope.settings import read_private, write_private
+from monoskope.uri import check_store_name
+
+SYSTEM_FILE = Path("/etc/monoskope/known_stores")
+DEFAULT = "@default"
+
+_SERVER = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\]):[1-9][0-9]{0,4}", re.ASCII)
+
+
+def check_server(text: str) -> str:
+    """Return `host:port` in lower case if `text` is one, else raise `UsageError` that states the rule."""
+    if _SERVER.fullmatch(text) is None:
+        raise UsageError(f"server {text!r} is not valid: host:port.", fix="Write it as in m8.example.org:7443.")
+    return text.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """The content of one file, or of several laid over one another."""
+
+    identities: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(server, store) to shown identity."""
+    defaults: dict[str, str] = field(default_factory=dict)
+    """Server to its default store."""
+
+    @classmethod
+    def parse(cls, text: str, *, where: str) -> Self:
+        """Parse a file's text; `where` names it in errors.
+
+        Raises:
+            UsageError: a line is not one of the two kinds, or says again what another line says; names the line.
+            IdentityChangedError: an identity stands under two names; names both.
+        """
+        pins = cls()
+        lines = text.split("\n")
+        if lines[-1] == "":
+            lines.pop()
+        for number, line in enumerate(lines, start=1):
+            try:
+                pins._read_line(line)
+            except UsageError as error:
+                raise UsageError(f"{where}, line {number}: {error.message}", fix="Correct that line.") from None
+        pins.check_names()
+        return pins
+
+    def _read_line(self, line: str) -> None:
+        fields = line.split(" ")
+        if len(fields) != 3:
+            raise UsageError("'server store SHA256:…' or 'server @default store' is expected.")
+        server, store, last = fields
+        if check_server(server) != server:
+            raise UsageError("the server must be in lower case.")
+        if store == DEFAULT:
+            if server in self.defaults:
+                raise UsageError(f"{server} has a default store already.")
+            self.defaults[server] = check_store_name(last)
+        elif (server, check_store_name(store)) in self.identities:
+            raise UsageError(f"store {store!r} of {server} has an identity already.")
+        else:
+            self.identities[server, store] = check_shown(last)
+
+    def check_names(self) -> None:
+        """Raise `IdentityChangedError` that names both if one identity stands under two names."""
+        seen: dict[str, tuple[str, str]] = {}
+        for name, identity in self.identities.items():
+            if identity in seen:
+                raise _two_names(identity, seen[identity], name)
+            seen[identity] = name
+
+    def serialise(self) -> str:
+        """Return the text that `parse` reads as the same pins."""
+        lines = [f"{server} {DEFAULT} {store}" for server, store in self.defaults.items()]
+        lines += [f"{server} {store} {identity}" for (server, store), identity in self.identities.items()]
+        return "".join(f"{line}\n" for line in sorted(lines))
+
+    def over(self, other: Pins) -> Pins:
+        """Return `other` with these pins laid over it."""
+        merged = Pins({**other.identities, **self.identities}, {**other.defaults, **self.defaults})
+        merged.check_names()
+        return merged
+
+
+def _two_names(identity: str, first: tuple[str, str], second: tuple[str, str]) -> IdentityChangedError:
+    one, two = (f"store {store!r} of {server}" for server, store in (first, second))
+    return IdentityChangedError(
+        f"{one} and {two} show the same identity {identity}.",
+        fix="A store has one name and one server: dial it by the name you used first, or ask its administrator.",
+    )
+
+
+class KnownStores:
+    """The pins on this machine. Every change is written at once, whole, under a lock.
+
+    Args:
+        path: The user's own file; it and its folder are made when the first pin is set.
+        system: The administrator's file, read only.
+    """
+
+    def __init__(self, path: Path, *, system: Path = SYSTEM_FILE) -> None:
+        self.path = path
+        self._system = system
+
+    def read(self) -> Pins:
+        """Return what is pinned now.
+
+        Raises:
+            UsageError: a line is malformed; names file and line.
+            RefusedError: others can reach the user's file, or write the system's.
+            IdentityChangedError: an identity stands under two names.
+        """
+        return self._own().over(self._read_system())
+
+    def identity(self, server: str, store: str) -> str | None:
+        """Return the pinned identity, None at first contact. Raises as `read`."""
+        return self.read().identities.get((server, store))
+
+    def default(self, server: str) -> str | None:
+        """Return the pinned default store's name, None if there is none. Raises as `read`."""
+        return self.read().defaults.get(server)
+
+    def check_free(self, server: str, store: str, identity: str) -> None:
+        """Raise `IdentityChangedError` that names both if `identity` is pinned under another name."""
+        for name, known in self.read().identities.items():
+            if known == identity and name != (server, store):
+                raise _two_names(identity, name, (server, store))
+
+    def pin(self, server: str, store: str, identity: str, *, replaces: str | None) -> None:
+        """Pin `identity`, if the pin is still `replaces` (None: there is none). The same pin again is no change.
+
+        Raises:
+            IdentityChangedError: another process pinned something else meanwhile, or the identity has another name.
+        """
+        with self._changing() as own:
+            now = own.over(self._read_system()).identities.get((server, store))
+            if now == identity:
+                return
+            if now != replaces:
+                raise IdentityChangedError(
+                    f"store {store!r} of {server} was pinned to {now} meanwhile, not to {identity}.", fix="Try again."
+                )
+            own.identities[server, store] = identity
+
+    def pin_default(self, server: str, store: str) -> None:
+        """Pin `store` as the default store of `server`."""
+        with self._changing() as own:
+            own.defaults[server] = check_store_name(store)
+
+    @contextmanager
+    def _changing(self) -> Iterator[Pins]:
+        import fcntl  # noqa: PLC0415 - only first contacts write
+
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self.path.with_name(f".{self.path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise UsageError(
+                f"{self.path} cannot be written: {error.strerror}.",
+                fix="Name a file that can be, with --known-stores or MONOCTL_KNOWN_STORES.",
+            ) from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            own = self._own()
+            before = own.serialise()
+            yield own
+            own.over(self._read_system())
+            if own.serialise() != before:
+                write_private(self.path, own.serialise().encode(), replace=True)
+        finally:
+            os.close(lock)
+
+    def _own(self) -> Pins:
+        if not self.path.exists():
+            return Pins()
+        return Pins.parse(_text(read_private(self.path), self.path), where=str(self.path))
+
+    def _read_system(self) -> Pins:
+        try:
+            mode = self._system.stat().st_mode
+            content = self._system.read_bytes()
+        except FileNotFoundError:
+            return Pins()
+        except OSError as error:
+            raise UsageError(f"{self._system} cannot be read: {error.strerror}.", fix="Ask its owner.") from None
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise RefusedError(
+                f"{self._system} has mode {stat.S_IMODE(mode):04o}: others than its owner can write it.",
+                fix=f"Run: chmod 644 {self._system}",
+            )
+        return Pins.parse(_text(content, self._system), where=str(self._system))
+
+
+def _text(content: bytes, path: Path) -> str:
+    try:
+        return content.decode("ascii")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UsageError(f"{path}, line {line}: a character is not ASCII.", fix="Correct that line.") from None

@@ -1,0 +1,130 @@
+"""Put a secret into a store: what is sent, and what a proven success says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from monoskope.client.attempt import Result, Task, Walk
+from monoskope.client.target import Target
+from monoskope.errors import UsageError
+from monoskope.protocol.payload import Payload, encode
+from monoskope.protocol.request import Options, is_version
+
+
+class Expect(Enum):
+    """What must be upstream for a write to happen."""
+
+    ANY = "ANY"
+    """Nothing, or what m8 put there last."""
+    ABSENT = "ABSENT"
+    """Nothing."""
+    OVERWRITE = "OVERWRITE"
+    """Whatever is there."""
+
+
+_EXPECTS = {
+    Expect.ANY: upload_pb2.EXPECT_ANY,
+    Expect.ABSENT: upload_pb2.EXPECT_ABSENT,
+    Expect.OVERWRITE: upload_pb2.EXPECT_OVERWRITE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PutResult:
+    """A put that a receipt proves."""
+
+    uri: str
+    outcome: str
+    """"UPLOADED", or "UNCHANGED" if the same content was there."""
+    hash: str
+    """The whole secret's fingerprint, `fp1:…`; "" if the engine cannot be read and a lost write was found again."""
+    values: dict[str, str]
+    """Each key's fingerprint, in key order."""
+    upstream_version: str
+    """The version that is upstream now; what `expect` can name."""
+    request_id: str
+    """32 hex digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a put would send. Holds no value."""
+
+    uri: str
+    purpose: str
+    expect: str
+    sizes: dict[str, int]
+    """Bytes of each value, in key order."""
+    size_class: int
+    """Bytes of the padded plaintext: all that m8 can see of the size."""
+    identity: str
+    """The store's identity, as m8 shows it."""
+    pinned: str
+    """The identity that is pinned now; "" if a put would ask first."""
+
+
+def expectation(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
+    """Return the protocol's form of an expectation; text names an upstream version. Raises `UsageError`."""
+    if isinstance(expect, Expect):
+        return _EXPECTS[expect], ""
+    if not is_version(expect):
+        raise UsageError(
+            "the expected version is not valid: 1 to 256 printable ASCII characters without spaces.",
+            fix="Copy it from `monoctl get secret`.",
+        )
+    return upload_pb2.EXPECT_VERSION, expect
+
+
+def fitting(options: Options | None, store_type: str) -> Options | None:
+    """Return `options` if they are for stores of that type, else None: each provider's messages go to its own alone."""
+    match options:
+        case options_pb2.VaultOptions():
+            fits = store_type == "vault"
+        case options_pb2.AwsOptions():
+            fits = store_type.startswith("aws")
+        case options_pb2.KubernetesOptions():
+            fits = store_type.startswith("kubernetes")
+        case _:
+            fits = True
+    return options if fits else None
+
+
+async def put(walk: Walk, target: Target, plaintext: bytes, expect: Expect | str, options: Options | None) -> PutResult:
+    """Put one encoded secret at one target. Raises as `Walk.run`."""
+    kind, version = expectation(expect)
+    task = Task(
+        uri=target.uri,
+        purpose=upload_pb2.PURPOSE_UPLOAD,
+        plaintext=plaintext,
+        expect=kind,
+        expect_version=version,
+        options=fitting(options, target.store.type),
+    )
+    return _result(target, await walk.run(task))
+
+
+def _result(target: Target, result: Result) -> PutResult:
+    receipt = result.receipt
+    return PutResult(
+        uri=str(target.uri),
+        outcome=upload_pb2.Outcome.Name(receipt.outcome).removeprefix("OUTCOME_"),
+        hash=receipt.fingerprint,
+        values=dict(receipt.values),
+        upstream_version=receipt.upstream_version,
+        request_id=result.request_id.hex(),
+    )
+
+
+def encoded(values: Mapping[str, bytes]) -> bytes:
+    """Return the padded plaintext of `values`.
+
+    Raises:
+        UsageError: keys outside the rule, none or more than 64, a value that is not bytes, or too much of it.
+    """
+    for key, value in values.items():
+        if not isinstance(value, bytes):
+            raise UsageError(f"the value of {key!r} is not bytes.", fix="Encode text, e.g. as UTF-8.")
+    return encode(values if isinstance(values, Payload) else Payload(values))

@@ -1,0 +1,94 @@
+"""What m8 knows: its word, unproven. Listings fetch a page at a time while they are iterated."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.client.channel import Connection
+from monoskope.errors import UsageError
+
+PAGE_SIZE = 100
+TIMEOUT_S = 30.0
+
+
+def request_id_bytes(text: str) -> bytes:
+    """Return the 16 bytes of a request id of 32 hex digits, else raise `UsageError`."""
+    try:
+        content = bytes.fromhex(text)
+    except ValueError:
+        content = b""
+    if len(content) != 16 or len(text) != 32:
+        raise UsageError(f"request id {text!r} is not valid: 32 hex digits.", fix="Copy it from `monoctl get events`.")
+    return content
+
+
+class Queries:
+    """The queries of one connection. Each raises what m8 answers, and `NotReachedError` if it does not."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stub = connection.queries
+
+    async def server(self) -> queries_pb2.GetServerResponse:
+        """Return the server's version and who the caller is to it."""
+        return await self._connection.call(self._stub.GetServer, queries_pb2.GetServerRequest(), TIMEOUT_S)
+
+    async def secret(self, uri: str) -> views_pb2.Secret:
+        """Return one secret; fingerprints only with the right to see them."""
+        request = queries_pb2.GetSecretRequest(uri=uri)
+        return (await self._connection.call(self._stub.GetSecret, request, TIMEOUT_S)).secret
+
+    async def secrets(self, prefix: str = "", *, page_size: int = PAGE_SIZE) -> AsyncIterator[views_pb2.Secret]:
+        """Yield secrets below a URI prefix ("" for all) in URI order."""
+        request = queries_pb2.ListSecretsRequest(prefix=prefix, page_size=page_size)
+        while True:
+            page = await self._connection.call(self._stub.ListSecrets, request, TIMEOUT_S)
+            for secret in page.secrets:
+                yield secret
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def store(self, name: str = "") -> views_pb2.SecretStore:
+        """Return one store, the default one for ""."""
+        request = queries_pb2.GetSecretStoreRequest(name=name)
+        return (await self._connection.call(self._stub.GetSecretStore, request, TIMEOUT_S)).store
+
+    async def stores(self, *, page_size: int = PAGE_SIZE) -> AsyncIterator[views_pb2.SecretStore]:
+        """Yield stores in name order."""
+        request = queries_pb2.ListSecretStoresRequest(page_size=page_size)
+        while True:
+            page = await self._connection.call(self._stub.ListSecretStores, request, TIMEOUT_S)
+            for store in page.stores:
+                yield store
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def events(
+        self, *, request_id: str = "", prefix: str = "", page_size: int = PAGE_SIZE
+    ) -> AsyncIterator[views_pb2.EventSummary]:
+        """Yield events in log order, of one request or below a URI prefix if given."""
+        content = request_id_bytes(request_id) if request_id else b""
+        request = queries_pb2.ListEventsRequest(request_id=content, prefix=prefix, page_size=page_size)
+        while True:
+            page = await self._connection.call(self._stub.ListEvents, request, TIMEOUT_S)
+            for event in page.events:
+                yield event
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def watch(self, *, after: int = 0, prefix: str = "") -> AsyncIterator[views_pb2.EventSummary]:
+        """Yield events as they happen, from the one after position `after` on, until cancelled."""
+        request = queries_pb2.WatchEventsRequest(after=after, prefix=prefix)
+        async for answer in self._connection.stream(self._stub.WatchEvents, request):
+            yield answer.event
+
+    async def upload(
+        self, request_id: str, *, wait: bool = False, timeout_s: float = TIMEOUT_S
+    ) -> views_pb2.SecretUpload:
+        """Return one request, with `wait` once it has ended or at the deadline."""
+        request = queries_pb2.GetSecretUploadRequest(request_id=request_id_bytes(request_id), wait=wait)
+        return (await self._connection.call(self._stub.GetSecretUpload, request, timeout_s)).upload

@@ -1,0 +1,113 @@
+"""What each reason of a failed request means to its user: one table (docs/protocol.md, When something breaks)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import (
+    ConflictError,
+    Error,
+    OutcomeUnknownError,
+    RefusedError,
+    TimedOutError,
+    UnavailableError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """How one reason is told."""
+
+    error: type[Error]
+    message: str
+    """After "URI: "."""
+    fix: str
+
+
+MEANINGS: dict[upload_pb2.Reason, Meaning] = {
+    upload_pb2.REASON_BAD_PAYLOAD: Meaning(
+        RefusedError,
+        "the reactor could not open what was sent, or it is not in the one accepted form.",
+        "Use an unmodified client of a supported version; if it is one, somebody changed the bytes on their way.",
+    ),
+    upload_pb2.REASON_CONFLICT: Meaning(
+        ConflictError,
+        "what is upstream is not what --expect names; nothing was written.",
+        "Look at the version that `monoctl get secret` shows, then try again with that one.",
+    ),
+    upload_pb2.REASON_KEY_LOST: Meaning(
+        UnavailableError,
+        "the reactor lost the key of this request, as when it restarts.",
+        "Try again; if it stays so, ask the store's operator.",
+    ),
+    upload_pb2.REASON_OUTCOME_UNKNOWN: Meaning(
+        OutcomeUnknownError,
+        "the reactor could not find out whether its engine wrote the secret.",
+        "Run `monoctl compare secret` before you put it again.",
+    ),
+    upload_pb2.REASON_UPSTREAM_UNAVAILABLE: Meaning(
+        UnavailableError,
+        "the engine behind the store does not answer; nothing was written.",
+        "Try again later; if it stays so, ask the store's operator.",
+    ),
+    upload_pb2.REASON_UPSTREAM_REFUSED: Meaning(
+        RefusedError,
+        "the store's reactor or its engine does not allow this; nothing was written.",
+        "Check path, key names and options (text only? then --binary base64), or ask the store's operator.",
+    ),
+    upload_pb2.REASON_CANNOT_READ: Meaning(
+        RefusedError,
+        "what is upstream cannot be read, so nothing can be said about it.",
+        "Ask the store's operator for read access of its reactor, or put the secret again.",
+    ),
+    upload_pb2.REASON_UNSUPPORTED: Meaning(
+        RefusedError,
+        "the store cannot do this.",
+        "See `monoctl describe secret-store` for what it can do.",
+    ),
+    upload_pb2.REASON_RATE_LIMITED: Meaning(
+        RefusedError,
+        "too many requests for the reactor's limits.",
+        "Wait; comparisons are limited by the hour.",
+    ),
+    upload_pb2.REASON_EXPIRED: Meaning(
+        TimedOutError,
+        "the key's lifetime ended before the secret arrived; nothing was written.",
+        "Try again.",
+    ),
+    upload_pb2.REASON_NO_REACTOR: Meaning(
+        UnavailableError,
+        "no reactor of the store answered in time; nothing was written.",
+        "See `monoctl describe secret-store` for when one was last heard, or ask the store's operator.",
+    ),
+    upload_pb2.REASON_STORE_INACTIVE: Meaning(
+        RefusedError,
+        "the store is deactivated.",
+        "Use another store, or ask an administrator to activate it.",
+    ),
+    upload_pb2.REASON_UPSTREAM_CHANGED: Meaning(
+        ConflictError,
+        "upstream holds content that was not put there through m8; nothing was written.",
+        "Look at it in the engine; to replace it, put again with --overwrite.",
+    ),
+}
+"""Every reason but UNSPECIFIED."""
+
+RETRIED = frozenset({upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_UPSTREAM_UNAVAILABLE})
+"""On these a new attempt is made, at most three times."""
+
+_UNKNOWN = Meaning(Error, "the request failed for a reason that this client does not know.", "Use a newer client.")
+
+
+def name(reason: int) -> str:
+    """Return the reason's protocol name, e.g. "CONFLICT"."""
+    if reason in upload_pb2.Reason.values():
+        return upload_pb2.Reason.Name(upload_pb2.Reason.ValueType(reason)).removeprefix("REASON_")
+    return f"reason {reason}"
+
+
+def error_for(reason: upload_pb2.Reason, uri: str) -> Error:
+    """Return the error to raise for a request on `uri` that failed for `reason`."""
+    meaning = MEANINGS.get(reason, _UNKNOWN)
+    return meaning.error(f"{uri}: {meaning.message} ({name(reason)})", fix=meaning.fix)

@@ -1,0 +1,189 @@
+"""Where the client finds its server, its credential and its pins.
+
+Each setting comes from the first that gives it: an argument (a flag of `monoctl`), the environment, the settings file,
+the files of a running `m8 dev`. Those of `m8 dev` count only for its own server, so that its token goes nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from monoskope.client.known_stores import check_server
+from monoskope.errors import UsageError
+from monoskope.settings import load, read_private
+
+FIELDS = ("server", "ca_file", "token_file", "known_stores")
+
+
+class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`config.toml`, mode 0600. Relative paths start at its folder."""
+
+    server: str = ""
+    """The `host:port` to dial."""
+    ca_file: str = ""
+    """PEM file of the certificate authority that signs the server's certificate."""
+    token_file: str = ""
+    """File of mode 0600 with the token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One effective setting and where it comes from."""
+
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything needed to dial: complete and checked."""
+
+    server: str
+    ca_file: Path
+    token: str = field(repr=False)
+    known_stores: Path
+    store_identities: dict[str, str] = field(default_factory=dict)
+    """Store to shown identity: agreement given beforehand to first contacts."""
+    default_store: str | None = None
+    """Agreement given beforehand to this default store."""
+
+
+def config_path(flag: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the settings file's path, which need not exist."""
+    if flag is not None:
+        return flag
+    if environ.get("MONOCTL_CONFIG"):
+        return Path(environ["MONOCTL_CONFIG"])
+    return _base(environ, "XDG_CONFIG_HOME", ".config") / "monoskope" / "config.toml"
+
+
+def dev_config_path(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where `m8 dev` leaves the settings of its client."""
+    return _base(environ, "XDG_STATE_HOME", ".local/state") / "monoskope" / "dev" / "client" / "config.toml"
+
+
+def _base(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
+    if environ.get(variable):
+        return Path(environ[variable])
+    return Path(environ["HOME"] if environ.get("HOME") else Path.home()) / below_home
+
+
+def read_config(path: Path) -> ConfigFile:
+    """Read a settings file; a missing one is empty. Raises `UsageError`, `RefusedError` if others can reach it."""
+    if not path.exists():
+        return ConfigFile()
+    read_private(path)
+    return load(path, ConfigFile)
+
+
+def find(
+    flags: Mapping[str, str | None], *, config: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> dict[str, Setting]:
+    """Return each of `FIELDS` that something gives, with its source. Reads the settings files, nothing else.
+
+    Raises:
+        UsageError: a settings file is malformed, or one that was named does not exist.
+        RefusedError: others can reach a settings file.
+    """
+    path = config_path(config, environ)
+    if not path.exists() and (config is not None or environ.get("MONOCTL_CONFIG")):
+        raise UsageError(f"the settings file {path} does not exist.", fix="Create it with `monoctl config set`.")
+    found: dict[str, Setting] = {}
+    for name in FIELDS:
+        variable = f"MONOCTL_{name.upper()}"
+        flag = flags.get(name)
+        if flag:
+            found[name] = Setting(flag, f"--{name.replace('_', '-')}")
+        elif environ.get(variable):
+            found[name] = Setting(environ[variable], variable)
+    _add_file(found, path, read_config(path))
+    dev = dev_config_path(environ)
+    dev_file = read_config(dev)
+    if dev_file.server and ("server" not in found or found["server"].value == dev_file.server):
+        _add_file(found, dev, dev_file)
+        found.setdefault("known_stores", Setting(str(dev.with_name("known_stores")), str(dev)))
+    found.setdefault("known_stores", Setting(str(path.with_name("known_stores")), "beside the settings file"))
+    return found
+
+
+def _add_file(found: dict[str, Setting], path: Path, file: ConfigFile) -> None:
+    for name in ("server", "ca_file", "token_file"):
+        value: str = getattr(file, name)
+        if value and name not in found:
+            if name != "server":
+                value = str(path.parent / Path(value).expanduser())
+            found[name] = Setting(value, str(path))
+
+
+def load_settings(
+    *,
+    server: str | None = None,
+    ca_file: str | None = None,
+    token_file: str | None = None,
+    known_stores: str | None = None,
+    config: Path | None = None,
+    store_identities: Mapping[str, str] | None = None,
+    default_store: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Find, read and check everything that is needed to dial.
+
+    Raises:
+        UsageError: something is not given or malformed; the message names it and how to give it.
+        RefusedError: others can reach the settings file or the token.
+    """
+    flags = {"server": server, "ca_file": ca_file, "token_file": token_file, "known_stores": known_stores}
+    found = find(flags, config=config, environ=environ)
+    for name in ("server", "ca_file", "token_file"):
+        if name not in found:
+            raise UsageError(
+                f"no {name} is configured.",
+                fix=f"Start `m8 dev`, or give --{name.replace('_', '-')}, MONOCTL_{name.upper()}"
+                f" or `monoctl config set {name} VALUE`.",
+            )
+    given = store_identities if store_identities is not None else identities_from(environ)
+    return Settings(
+        server=check_server(found["server"].value),
+        ca_file=Path(found["ca_file"].value),
+        token=read_token(Path(found["token_file"].value)),
+        known_stores=Path(found["known_stores"].value),
+        store_identities=dict(given),
+        default_store=default_store or environ.get("MONOCTL_DEFAULT_STORE") or None,
+    )
+
+
+def identities_from(environ: Mapping[str, str]) -> dict[str, str]:
+    """Parse MONOCTL_STORE_IDENTITY: `store=SHA256:…`, several apart by spaces. Raises `UsageError`."""
+    return parse_identities(environ.get("MONOCTL_STORE_IDENTITY", "").split())
+
+
+def parse_identities(texts: list[str]) -> dict[str, str]:
+    """Parse `store=SHA256:…` texts. Raises `UsageError` that names the text and the rule."""
+    from monoskope.protocol.identity import check_shown  # noqa: PLC0415 - seldom needed, loads the signatures
+    from monoskope.uri import check_store_name  # noqa: PLC0415
+
+    identities: dict[str, str] = {}
+    for text in texts:
+        store, separator, identity = text.partition("=")
+        if not separator:
+            raise UsageError(f"store identity {text!r} is not valid: STORE=SHA256:….", fix="Name the store.")
+        if check_store_name(store) in identities:
+            raise UsageError(f"store {store!r} is given two identities.", fix="Give one.")
+        identities[store] = check_shown(identity)
+    return identities
+
+
+def read_token(path: Path) -> str:
+    """Return the token in `path`. Raises `UsageError`, `RefusedError` if others can reach the file."""
+    try:
+        token = read_private(path).decode("ascii").strip()
+    except UnicodeDecodeError:
+        token = ""
+    if not token or any(character.isspace() for character in token):
+        raise UsageError(f"{path} does not hold a token.", fix="Ask an administrator for one: `m8 token create`.")
+    return token

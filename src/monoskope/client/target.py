@@ -1,0 +1,175 @@
+"""From what a user names to a store whose identity the user has agreed to, before any request is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.client.attempt import too_large
+from monoskope.client.channel import Connection
+from monoskope.client.known_stores import KnownStores
+from monoskope.client.settings import Settings
+from monoskope.client.verify import Trust
+from monoskope.errors import IdentityChangedError, UsageError
+from monoskope.protocol.identity import ProofError, check_shown
+from monoskope.uri import SecretUri, check_store_name, parse_path
+
+Confirm = Callable[[str], bool]
+"""Asks a person a yes-or-no question."""
+
+QUERY_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A secret in a store whose identity is pinned."""
+
+    uri: SecretUri
+    store: views_pb2.SecretStore
+    trust: Trust
+
+    def check_size(self, size: int) -> None:
+        """Raise `RefusedError` if a padded plaintext of `size` bytes is more than an attached reactor announced."""
+        limit = announced_limit(self.store)
+        if limit is not None and size > limit:
+            raise too_large(self.uri, size, limit)
+
+
+def announced_limit(store: views_pb2.SecretStore) -> int | None:
+    """Return the largest padded plaintext in bytes that an attached reactor takes, None if none is attached."""
+    limits = [reactor.capabilities.max_plaintext for reactor in store.reactors if reactor.attached]
+    return max((limit for limit in limits if limit), default=None)
+
+
+class Resolver:
+    """Fills in default stores and makes sure of identities, asking where there is nothing to go by.
+
+    Args:
+        connection: To m8.
+        settings: The server, and agreement given beforehand.
+        known: The pins.
+        confirm: Asks the user; None where nobody can be asked.
+        notify: Told in a sentence what changed.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        settings: Settings,
+        known: KnownStores,
+        *,
+        confirm: Confirm | None,
+        notify: Callable[[str], None] | None,
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._known = known
+        self._confirm = confirm
+        self._notify = notify
+
+    async def target(self, text: str) -> Target:
+        """Return the target that `text` (`store://path`, or `path` in the default store) names.
+
+        Raises:
+            UsageError: not a secret URI.
+            IdentityChangedError: the default store or an identity is not the pinned one, or nobody agreed to it.
+            NotFoundError: there is no such store.
+        """
+        uri = await self.uri(text)
+        store = await self.store(uri.store)
+        return Target(uri, store, self._trust(store))
+
+    async def uri(self, text: str) -> SecretUri:
+        """Return the full URI, its default store agreed to. Raises as `target`."""
+        if "://" in text:
+            return SecretUri.parse(text)
+        path = parse_path(text)
+        uri = SecretUri(await self._default(), path)
+        return SecretUri.parse(str(uri))
+
+    async def store(self, name: str) -> views_pb2.SecretStore:
+        """Return what m8 says of one store ("" for the default). Raises `ProofError` if it answers for another."""
+        query = queries_pb2.GetSecretStoreRequest(name=name)
+        answer = await self._connection.call(self._connection.queries.GetSecretStore, query, QUERY_TIMEOUT_S)
+        if name and answer.store.name != name:
+            raise ProofError(f"asked for store {name!r}, m8 answered with {answer.store.name!r}")
+        check_store_name(answer.store.name)
+        return answer.store
+
+    async def _default(self) -> str:
+        server, given = self._settings.server, self._settings.default_store
+        pinned = self._known.default(server)
+        if given is None:
+            named = (await self.store("")).name
+            if named == pinned:
+                return named
+            self._agree_default(pinned, named)
+            given = named
+        check_store_name(given)
+        if given != pinned:
+            self._known.pin_default(server, given)
+        return given
+
+    def _agree_default(self, pinned: str | None, named: str) -> None:
+        if pinned is None:
+            said = f"{self._settings.server} names {named!r} as its default store."
+        else:
+            said = f"{self._settings.server} names {named!r} as its default store now; you agreed to {pinned!r} before."
+        self._ask(
+            said,
+            f"Use {named!r} whenever no store is named?",
+            fix=f"Name the store (store://…), or agree with --default-store {named}.",
+        )
+
+    def _trust(self, store: views_pb2.SecretStore) -> Trust:
+        server, name = self._settings.server, store.name
+        identity = _foreign_identity(store.identity)
+        pinned = self._known.identity(server, name)
+        given = self._settings.store_identities.get(name)
+        if pinned is not None and given is not None and pinned != given:
+            raise _changed(server, name, pinned, given, "you gave")
+        if pinned is None:
+            pinned = self._first_contact(store, identity, given)
+        self._known.check_free(server, name, pinned)
+        trust = Trust(self._known, server, name, pin=pinned, notify=self._notify)
+        trust.follow(store.rotations)
+        if trust.pin != identity:
+            raise _changed(server, name, trust.pin, identity, "it shows")
+        return trust
+
+    def _first_contact(self, store: views_pb2.SecretStore, identity: str, given: str | None) -> str:
+        server, name = self._settings.server, store.name
+        self._known.check_free(server, name, identity)
+        if given is None:
+            self._ask(
+                f"This is the first contact with store {name!r} of {server}. Its identity is {identity}.",
+                "Is that what `m8 reactor init` printed for it?",
+                fix="Agree on a terminal, with --store-identity STORE=SHA256:…, or in known_stores.",
+            )
+            given = identity
+        unpinned = Trust(self._known, server, name, pin=given, notify=None)
+        if unpinned.last(store.rotations) != identity:
+            raise _changed(server, name, given, identity, "it shows")
+        self._known.pin(server, name, given, replaces=None)
+        return given
+
+    def _ask(self, said: str, question: str, *, fix: str) -> None:
+        if self._confirm is None:
+            raise IdentityChangedError(f"{said} Nobody agreed to it.", fix=fix)
+        if not self._confirm(f"{said}\n{question}"):
+            raise IdentityChangedError(f"{said} You did not agree to it.", fix=fix)
+
+
+def _foreign_identity(text: str) -> str:
+    try:
+        return check_shown(text)
+    except UsageError:
+        raise ProofError("m8 shows a store whose identity is not one") from None
+
+
+def _changed(server: str, store: str, pinned: str, other: str, how: str) -> IdentityChangedError:
+    return IdentityChangedError(
+        f"the identity of store {store!r} of {server} changed: {pinned} is pinned, {how} {other}.",
+        fix="Ask the store's operator, by another way, which is right; then correct the line in known_stores.",
+    )

@@ -30,7 +30,7 @@ from monoskope.stores.vault_auth import VaultSession
 from monoskope.stores.vault_config import VaultConfig
 from monoskope.stores.vault_http import Answer, VaultHttp
 from monoskope.stores.vault_values import FLAG, from_engine, needs_flag, to_engine
-from monoskope.stores.vault_versions import Current, from_metadata, is_gone, version_text
+from monoskope.stores.vault_versions import Current, from_metadata, is_flagged, is_gone, version_text
 
 _TRIES = 3
 _ABSENT = Current(0, NOTHING, flagged=False)
@@ -129,8 +129,7 @@ class VaultStore(StoreDriver):
         values, metadata = found.get("data"), found.get("metadata")
         if not isinstance(values, dict) or not isinstance(metadata, dict) or is_gone(metadata):
             return None
-        custom = metadata.get("custom_metadata") or {}
-        payload = from_engine(values, flagged=FLAG.items() <= custom.items())
+        payload = from_engine(values, flagged=is_flagged(metadata, FLAG))
         return Snapshot(version_text(metadata.get("version"), metadata.get("created_time")), payload)
 
     async def close(self) -> None:
@@ -147,13 +146,13 @@ class VaultStore(StoreDriver):
         mount = self._config.mount
         answer = await self._session.request("GET", f"sys/internal/ui/mounts/{mount}")
         data = answer.section("data")
-        options = data.get("options") or {}
+        version_2 = {"type": "kv", "options": {"version": "2"}, "path": f"{mount}/"}
         if not answer.ok:
             raise StoreRefusedError(
                 f"there is no engine at {mount}, or the policy grants nothing in it.",
                 fix="Check mount and prefix, and grant the policy in docs/stores/vault.md.",
             )
-        if data.get("type") != "kv" or options.get("version") != "2" or data.get("path") != f"{mount}/":
+        if {name: data.get(name) for name in version_2} != version_2:
             raise StoreRefusedError(f"the engine at {mount} is not KV version 2.", fix="Enable one, or change mount.")
 
     async def _current(self, path: tuple[str, ...]) -> Current:

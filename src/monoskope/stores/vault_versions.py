@@ -39,8 +39,7 @@ def version_text(number: object, created: object) -> str:
 def from_metadata(data: dict[str, Any], flag: dict[str, str]) -> Current:
     """Read the `data` of a metadata answer. Raises `StoreRefusedError` if it is not that of KV version 2."""
     number, versions = data.get("current_version"), data.get("versions")
-    custom = data.get("custom_metadata") or {}
-    flagged = flag.items() <= custom.items() if isinstance(custom, dict) else False
+    flagged = is_flagged(data, flag)
     if number == 0:
         return Current(0, NOTHING, flagged)
     entry = versions.get(str(number)) if isinstance(versions, dict) else None
@@ -59,5 +58,11 @@ def is_gone(entry: dict[str, Any]) -> bool:
         return False
     try:
         return dt.datetime.fromisoformat(deleted) <= dt.datetime.now(dt.UTC)
-    except ValueError:
+    except (ValueError, TypeError):
         return True
+
+
+def is_flagged(metadata: dict[str, Any], flag: dict[str, str]) -> bool:
+    """Whether the custom metadata in `metadata` has all of `flag`."""
+    custom = metadata.get("custom_metadata")
+    return isinstance(custom, dict) and flag.items() <= custom.items()

@@ -1,0 +1,308 @@
+"""The driver `age` on a real file system: crashes, full disks, links, modes, other processes."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pyrage
+import pytest
+
+from monoskope.protocol.payload import Payload, encode
+from monoskope.settings import write_private
+from monoskope.stores.age import AgeStore
+from monoskope.stores.age_config import AgeConfig
+from monoskope.stores.driver import (
+    NOTHING,
+    CannotReadError,
+    StoreConflictError,
+    StoreRefusedError,
+    StoreUnavailableError,
+    UnknownOutcomeError,
+)
+from monoskope.testing.drivers import tag
+
+IDENTITY = pyrage.x25519.Identity.generate()
+PATH = ("app", "db")
+VALUE = Payload({"k": b"a value that must not show"})
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> AgeConfig:
+    write_private(tmp_path / "identity", str(IDENTITY).encode())
+    return AgeConfig(
+        folder=str(tmp_path / "store"),
+        recipients=[str(IDENTITY.to_public())],
+        identity_file=str(tmp_path / "identity"),
+        keep_versions=3,
+        lock_timeout_s=0.2,
+    )
+
+
+@pytest.fixture
+async def store(config: AgeConfig) -> AgeStore:
+    return await AgeStore.open(config, state_dir=Path(config.folder))
+
+
+@pytest.fixture
+def folder(config: AgeConfig) -> Path:
+    """Where the secret `app/db` lies."""
+    return Path(config.folder, "app", "db@")
+
+
+async def write(store: AgeStore, replacing: str | None = None, path: tuple[str, ...] = PATH) -> str:
+    return await store.write(path, VALUE, replacing=replacing, write_tag=tag())
+
+
+async def test_a_file_holds_the_padded_plaintext_for_every_recipient(config: AgeConfig, folder: Path) -> None:
+    other = pyrage.x25519.Identity.generate()
+    both = AgeConfig(folder=config.folder, recipients=[str(IDENTITY.to_public()), str(other.to_public())])
+    store = await AgeStore.open(both, state_dir=Path(config.folder))
+    write_tag = tag()
+    version = await store.write(PATH, VALUE, replacing=NOTHING, write_tag=write_tag)
+    number, _, created = version.partition("@")
+    file = folder / f"{int(number):010}.{created}.{write_tag}.age"
+    for identity in (IDENTITY, other):
+        assert pyrage.decrypt(file.read_bytes(), [identity]) == encode(VALUE)
+
+
+async def test_others_can_reach_nothing(store: AgeStore, config: AgeConfig) -> None:
+    await write(store)
+    root = Path(config.folder)
+    modes = {stat.S_IMODE(place.stat().st_mode) for place in [root, *root.rglob("*")]}
+    assert modes == {0o700, 0o600}
+
+
+async def test_no_value_lies_in_the_clear(store: AgeStore, config: AgeConfig) -> None:
+    await write(store)
+    for place in Path(config.folder).rglob("*"):
+        assert not place.is_file() or b"must not show" not in place.read_bytes()
+
+
+async def test_old_versions_go_and_numbers_never_come_back(store: AgeStore, folder: Path) -> None:
+    versions = [await write(store) for _ in range(5)]
+    kept = sorted(file.name for file in folder.glob("*.age"))
+    assert [int(name.split(".")[0]) for name in kept] == [3, 4, 5]
+    for file in folder.glob("*.age"):
+        file.unlink()
+    assert await store.read_version(PATH) == NOTHING
+    assert (await write(store, NOTHING)).startswith("6@")
+    assert versions[0].startswith("1@")
+
+
+async def test_what_a_crashed_writer_left_is_no_version_and_is_cleaned(store: AgeStore, folder: Path) -> None:
+    version = await write(store)
+    (folder / ".new.0011223344556677").write_bytes(b"half")
+    assert await store.read_version(PATH) == version
+    assert await store.read(PATH) is not None
+    await write(store, version)
+    assert not list(folder.glob(".new.*"))
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "rename", "pwrite"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+async def test_a_failing_disk_leaves_what_was_there(
+    store: AgeStore, folder: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    version = await write(store)
+    before = sorted(file.name for file in folder.iterdir())
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        if call == "write":
+            patch.setattr("monoskope.stores.age_folder.Writer._write", fail)
+        else:
+            patch.setattr(os, call, fail)
+        with pytest.raises(StoreUnavailableError) as caught:
+            await write(store, version)
+    assert ("full" in str(caught.value)) == (number != errno.EIO)
+    assert sorted(file.name for file in folder.iterdir()) == before
+    assert await store.read_version(PATH) == version
+
+
+async def test_a_really_full_disk_is_unavailable(config: AgeConfig, tmp_path: Path) -> None:
+    """A process that may not write files beyond 100 bytes: the kernel itself says no in the middle of the file."""
+    script = (
+        "import asyncio, resource, signal, sys, msgspec\n"
+        "from pathlib import Path\n"
+        "from monoskope.protocol.payload import Payload\n"
+        "from monoskope.stores.age import AgeStore\n"
+        "from monoskope.stores.driver import StoreUnavailableError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "async def main():\n"
+        "    config = msgspec.json.decode(sys.argv[1], type=AgeStore.Config)\n"
+        "    store = await AgeStore.open(config, state_dir=Path('.'))\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "    try:\n"
+        "        await store.write(('app', 'db'), Payload({'k': b'v'}), replacing='', write_tag='0' * 64)\n"
+        "    except StoreUnavailableError as error:\n"
+        "        print(error)\n"
+        "asyncio.run(main())\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script, msgspec.json.encode(config).decode()], capture_output=True, text=True, check=True
+    )
+    assert "full" in run.stdout
+    assert [file.name for file in Path(config.folder, "app", "db@").iterdir()] == ["lock"]
+
+
+async def test_a_write_that_the_disk_does_not_confirm_is_of_unknown_outcome(
+    store: AgeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = await write(store)
+    real, renamed = os.rename, False
+
+    def rename(old: str, new: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        nonlocal renamed
+        real(old, new, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+        renamed = True
+
+    def fsync(descriptor: int) -> None:
+        if renamed:
+            raise OSError(errno.EIO, "failed")
+
+    monkeypatch.setattr(os, "rename", rename)
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(UnknownOutcomeError):
+        await write(store, version)
+
+
+@pytest.mark.parametrize("where", ["folder above", "folder of the secret", "lock", "version"])
+async def test_no_symbolic_link_is_followed(
+    store: AgeStore, config: AgeConfig, folder: Path, tmp_path: Path, where: str
+) -> None:
+    version = await write(store)
+    elsewhere = tmp_path / "elsewhere"
+    victim = {
+        "folder above": folder.parent,
+        "folder of the secret": folder,
+        "lock": folder / "lock",
+        "version": next(folder.glob("*.age")),
+    }[where]
+    victim.rename(elsewhere)
+    victim.symlink_to(elsewhere)
+    with pytest.raises(StoreRefusedError, match="symbolic link"):
+        await (store.read(PATH) if where == "version" else write(store, version))
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    Path(config.folder, "new").symlink_to(fresh)
+    with pytest.raises(StoreRefusedError):
+        await write(store, NOTHING, ("new", "secret"))
+    assert not list(fresh.iterdir())
+
+
+async def test_another_process_holds_the_lock_too_long(store: AgeStore, folder: Path) -> None:
+    version = await write(store)
+    with (folder / "lock").open("r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(StoreUnavailableError, match="locked"):
+            await write(store, version)
+        assert await store.read_version(PATH) == version
+    assert await write(store, version)
+
+
+async def test_of_many_processes_one_wins(config: AgeConfig, store: AgeStore) -> None:
+    script = (
+        "import asyncio, sys, msgspec\n"
+        "from pathlib import Path\n"
+        "from monoskope.protocol.payload import Payload\n"
+        "from monoskope.stores.age import AgeStore\n"
+        "from monoskope.stores.driver import StoreConflictError\n"
+        "async def main():\n"
+        "    config = msgspec.json.decode(sys.argv[1], type=AgeStore.Config)\n"
+        "    store = await AgeStore.open(config, state_dir=Path('.'))\n"
+        "    sys.stdin.readline()\n"
+        "    try:\n"
+        "        print(await store.write(('app', 'db'), Payload({'k': b'v'}), replacing='', write_tag='0' * 64))\n"
+        "    except StoreConflictError:\n"
+        "        print('lost')\n"
+        "asyncio.run(main())\n"
+    )
+    text = msgspec.json.encode(msgspec.structs.replace(config, lock_timeout_s=20.0)).decode()
+    runs = [
+        subprocess.Popen([sys.executable, "-c", script, text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    for run in runs:
+        assert run.stdin is not None
+        run.stdin.write("go\n")
+        run.stdin.flush()
+    said = sorted(run.communicate()[0].strip() for run in runs)
+    assert said[0] == await store.read_version(PATH)
+    assert said[1:] == ["lost"] * 3
+
+
+@pytest.mark.parametrize("content", ["garbage", "for somebody else", "not a payload", "padded differently"])
+async def test_a_file_that_we_did_not_write_is_not_read(store: AgeStore, folder: Path, content: str) -> None:
+    await write(store)
+    mine, other = IDENTITY.to_public(), pyrage.x25519.Identity.generate().to_public()
+    forged = {
+        "garbage": b"garbage",
+        "for somebody else": pyrage.encrypt(encode(VALUE), [other]),
+        "not a payload": pyrage.encrypt(b"a value that must not show", [mine]),
+        "padded differently": pyrage.encrypt(encode(VALUE) + b" ", [mine]),
+    }[content]
+    (folder / f"{2:010}.1.{tag()}.age").write_bytes(forged)
+    with pytest.raises(CannotReadError) as caught:
+        await store.read(PATH)
+    assert "must not show" not in str(caught.value)
+
+
+async def test_foreign_files_are_no_versions(store: AgeStore, folder: Path) -> None:
+    version = await write(store)
+    for name in (
+        "README",
+        "x.age",
+        f"99.1.{'0' * 64}.age",
+        f"{99:010}.1.{'G' * 64}.age",
+        f"{99:010}.1.{'0' * 64}.age~",
+    ):
+        (folder / name).write_bytes(b"")
+    assert await store.read_version(PATH) == version
+
+
+async def test_a_number_that_came_again_is_another_version(store: AgeStore, folder: Path) -> None:
+    old = await write(store)
+    for file in folder.iterdir():
+        file.unlink()
+    new = await write(store, NOTHING)
+    assert new.split("@")[0] == old.split("@")[0]
+    with pytest.raises(StoreConflictError):
+        await write(store, old)
+
+
+# --- opening ---
+
+
+async def test_a_folder_that_others_can_enter_is_refused(config: AgeConfig, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir(mode=0o755)
+    with pytest.raises(StoreRefusedError, match="chmod 700"):
+        await AgeStore.open(config, state_dir=tmp_path)
+
+
+async def test_an_identity_that_others_can_read_is_refused(config: AgeConfig, tmp_path: Path) -> None:
+    (tmp_path / "identity").chmod(0o644)
+    with pytest.raises(StoreRefusedError, match="chmod 600"):
+        await AgeStore.open(config, state_dir=tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "# only a comment", "nonsense", "ÿ", str(pyrage.x25519.Identity.generate())])
+async def test_an_identity_that_opens_nothing_is_refused(config: AgeConfig, tmp_path: Path, content: str) -> None:
+    write_private(tmp_path / "identity", content.encode(), replace=True)
+    with pytest.raises(StoreRefusedError, match="holds no identity") as caught:
+        await AgeStore.open(config, state_dir=tmp_path)
+    assert not content or content not in str(caught.value)
+
+
+async def test_a_recipient_that_is_none_is_named(config: AgeConfig, tmp_path: Path) -> None:
+    wrong = AgeConfig(folder=config.folder, recipients=["age1nonsense"])
+    with pytest.raises(StoreRefusedError, match="age1nonsense"):
+        await AgeStore.open(wrong, state_dir=tmp_path)

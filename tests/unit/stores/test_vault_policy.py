@@ -1,0 +1,19 @@
+"""The text of the least policy."""
+
+from __future__ import annotations
+
+from monoskope.stores.vault_policy import least_policy
+
+
+def test_a_write_only_policy_cannot_read_values() -> None:
+    assert least_policy(mount="kv", prefix="team/m8") == (
+        'path "kv/data/team/m8/*" {\n  capabilities = ["create", "update"]\n}\n\n'
+        'path "kv/metadata/team/m8/*" {\n  capabilities = ["read"]\n}\n'
+    )
+
+
+def test_reading_and_flagging_are_granted_on_demand() -> None:
+    assert least_policy(readable=True, binary=True) == (
+        'path "secret/data/*" {\n  capabilities = ["create", "update", "read"]\n}\n\n'
+        'path "secret/metadata/*" {\n  capabilities = ["read", "create", "patch"]\n}\n'
+    )

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 from monoskope.testing.search import CHUNK, Result, Wanted, look
 
@@ -53,7 +54,7 @@ class _Reader:
         self._regions = _regions(Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace"))
         self._file = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
 
-    def __enter__(self) -> _Reader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,82 @@
+"""The check of the documentation finds what is not true, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools import check_docs
+
+THREATS = """# Threat model
+
+| attacker | gets | test |
+|---|---|---|
+| hostile m8 | nothing | `tests/unit/test_a.py::test_one` |
+| thief | nothing | `tests/unit/test_a.py::TestSuite::test_two` |
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository in which everything is true."""
+    files = {
+        "Makefile": "demo: x\n\ttrue\n",
+        "README.md": "# Title\n\nSee [the threat model](docs/threat-model.md#threat-model). Run `make demo KEEP=x`.\n",
+        "docs/threat-model.md": THREATS,
+        "docs/adr/README.md": "# Decisions\n\n- [One](0001-one.md)\n",
+        "docs/adr/0001-one.md": "# One\n",
+        "tests/unit/test_a.py": "def test_one(): ...\nclass TestSuite(Base): ...\n",
+        "src/monoskope/testing/suite.py": "class Base:\n    async def test_two(self): ...\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_true_repository_has_no_problems(root: Path) -> None:
+    assert check_docs.problems(root) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("README.md", "[gone](docs/gone.md)", "README.md: the link docs/gone.md leads nowhere."),
+        ("README.md", "[x](docs/threat-model.md#gone)", "docs/threat-model.md#gone: that page has no such heading."),
+        ("README.md", "Run `make demolish`.", "there is no `make demolish`"),
+        ("README.md", "```sh\nmake demolish\n```", "there is no `make demolish`"),
+        ("docs/adr/0002-two.md", "# Two", "docs/adr/README.md does not list 0002-two.md"),
+        ("docs/threat-model.md", THREATS.replace("test_one", "test_none"), "test_none does not exist"),
+        ("docs/threat-model.md", THREATS.replace("test_two", "test_none"), "test_none does not exist"),
+        ("docs/threat-model.md", THREATS.replace("test_a.py", "test_b.py"), "test_b.py::test_one does not exist"),
+        ("docs/threat-model.md", THREATS + "| spy | all | - |\n", "docs/threat-model.md:7: this row names no test."),
+        ("docs/threat-model.md", "# Threat model\n", "docs/threat-model.md has no table."),
+    ],
+)
+def test_what_is_not_true_is_named(root: Path, name: str, text: str, complaint: str) -> None:
+    (root / name).write_text(text + "\n", encoding="utf-8")
+    found = check_docs.problems(root)
+    assert any(complaint in problem for problem in found), found
+
+
+def test_a_missing_threat_model_is_a_problem(root: Path) -> None:
+    (root / "docs/threat-model.md").unlink()
+    (root / "README.md").write_text("# Title\n", encoding="utf-8")
+    assert check_docs.problems(root) == ["docs/threat-model.md is missing."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Do make sure that `x = make_it()` is right.",
+        "```python\n[a](b.md)\n```",
+        "A `[a](b.md)` in code.",
+        "[elsewhere](https://example.org/gone.md) and [mail](mailto:a@example.org)",
+        "## A heading: with `code`, twice\n\n[up](#a-heading-with-code-twice)",
+        "# Same\n# Same\n\n[second](#same-1)",
+    ],
+)
+def test_what_only_looks_wrong_is_let_be(root: Path, text: str) -> None:
+    (root / "README.md").write_text(text + "\n", encoding="utf-8")
+    assert check_docs.problems(root) == []

@@ -6,7 +6,7 @@ import time
 
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels import tokens as token_documents
+from monoskope.m8.readmodels import chain
 from monoskope.m8.settings import Settings
 
 
@@ -17,4 +17,4 @@ def wall_clock() -> int:
 
 async def open_log(settings: Settings) -> EventLog:
     """Open the event log that `settings` name, with every read model. Raises `Error` as the engine does."""
-    return await SqliteLog.open(settings.event_log, clock=wall_clock, projector=token_documents.project)
+    return await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)

@@ -28,7 +28,7 @@ INTERRUPTED = 130
 
 # What Kubernetes sets in every pod beside a Service named `m8`.
 _KUBERNETES = re.compile(r"M8_(SERVICE_HOST|SERVICE_PORT.*|PORT|PORT_[0-9].*)")
-_EXTRA = frozenset({"google", "grpc_health", "grpc_reflection", "joserfc", "protovalidate", "structlog"})
+_EXTRA = frozenset({"grpc_health", "grpc_reflection", "joserfc", "protovalidate", "structlog"})
 _COMMANDS = MappingProxyType(
     {
         "dev": "monoskope.m8.cli_dev:dev",

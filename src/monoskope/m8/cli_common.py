@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -34,21 +34,12 @@ output_option = click.option(
 )
 
 
-class Duration(click.ParamType[int]):
-    """A length of time such as 30m, 12h or 30d, given to commands in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
-        """Turn `30d` into seconds."""
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r"([0-9]{1,6})([smhd])", str(value))
-        if match is None:
-            self.fail(
-                f"{value!r} is not a length of time: write a number and s, m, h or d, for example 30d.", param, ctx
-            )
-        return int(match[1]) * _UNITS[match[2]]
+def seconds(text: str) -> int:
+    """Turn a length of time such as 30m, 12h or 30d into seconds. Raises `click.BadParameter`."""
+    match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not a length of time: write for example 30m, 12h or 30d.")
+    return int(match[1]) * _UNITS[match[2]]
 
 
 @asynccontextmanager

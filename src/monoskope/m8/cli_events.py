@@ -9,8 +9,9 @@ import click
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.m8.bootstrap import wall_clock
-from monoskope.m8.cli_common import Duration, folder_option, instant, opened, output_option, show
+from monoskope.m8.cli_common import folder_option, instant, opened, output_option, seconds, show
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
+from monoskope.m8.readmodels.uploads import UPLOADS
 
 _COLUMNS = ("position", "stream", "version", "type", "time", "actor", "hash")
 _PAGE = 1_000
@@ -76,7 +77,7 @@ def verify(folder: Path, own: Path | None) -> None:
 
 @events.command()
 @click.option(
-    "--older-than", type=Duration(), default="0s", metavar="30d", help="Only of requests that ended so long ago."
+    "--older-than", type=seconds, default="0s", metavar="30d", help="Only of requests that ended so long ago."
 )
 @_own_folder_option
 @click.pass_obj
@@ -98,7 +99,7 @@ async def _erasable(log: EventLog, before_ms: int) -> set[bytes]:
     old: set[bytes] = set()
     kept: set[bytes] = set()
     after = ""
-    while page := await log.scan("uploads", after=after, limit=_PAGE):
+    while page := await log.scan(UPLOADS, after=after, limit=_PAGE):
         for _, body in page:
             upload = views_pb2.SecretUpload.FromString(body)
             ended = upload.state == views_pb2.UPLOAD_STATE_ENDED and upload.changed_at_ms <= before_ms

@@ -9,7 +9,7 @@ import click
 
 from monoskope.errors import UsageError
 from monoskope.m8.bootstrap import wall_clock
-from monoskope.m8.cli_common import Duration, folder_option, instant, opened, output_option, show
+from monoskope.m8.cli_common import folder_option, instant, opened, output_option, seconds, show
 from monoskope.m8.token_claims import RIGHT_NAMES, ROLE_NAMES
 from monoskope.m8.tokens import Credential, Issued, Tokens, read_signing_key
 from monoskope.settings import write_private
@@ -32,7 +32,7 @@ def token() -> None:
 @click.option(
     "--right", "rights", multiple=True, type=click.Choice(list(_RIGHTS)), help="With user: what for; can be repeated."
 )
-@click.option("--ttl", type=Duration(), default="30d", show_default=True, help="How long it counts.")
+@click.option("--ttl", type=seconds, default="30d", show_default=True, help="How long it counts.")
 @click.option(
     "--out", default="-", metavar="FILE", help="A new file of mode 0600; '-', the default, is standard output."
 )

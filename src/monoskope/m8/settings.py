@@ -155,10 +155,10 @@ def _path(path: Path, field: str, text: str) -> Path:
 
 
 def state_folder(environment: Mapping[str, str], name: str) -> Path:
-    """Return `$XDG_STATE_HOME/monoskope/<name>`, below `~/.local/state` if that is not set to an absolute path."""
-    given = environment.get("XDG_STATE_HOME", "")
-    base = Path(given) if given.startswith("/") else Path("~/.local/state").expanduser()
-    return base / "monoskope" / name
+    """Return `$XDG_STATE_HOME/monoskope/<name>`, or that below `~/.local/state`. `monoctl` looks there, too."""
+    given = environment.get("XDG_STATE_HOME")
+    base = Path(given) if given else Path("~/.local/state").expanduser()
+    return base.absolute() / "monoskope" / name
 
 
 def default_folder() -> Path:

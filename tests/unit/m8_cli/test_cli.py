@@ -1,0 +1,178 @@
+"""`m8` as people and scripts meet it: what it prints, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from monoskope import exit_codes
+from monoskope.errors import Code
+
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
+
+
+def m8(
+    *arguments: str, home: Path, code: int = 0, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    environment = {**ENVIRONMENT, "HOME": str(home), **(env or {})}
+    command = [sys.executable, "-P", "-m", "monoskope.m8.cli", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=home)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with a laid out server in the default folder."""
+    m8("init", home=tmp_path)
+    return tmp_path
+
+
+def create(home: Path, *arguments: str) -> str:
+    options = ("--role", "user", "--subject", "alice", "--prefix", "vault://team-a", "--right", "put")
+    return m8("token", "create", *options, *arguments, home=home).stdout
+
+
+def test_every_code_has_an_exit_code_of_its_own() -> None:
+    assert set(exit_codes.BY_CODE) == set(Code)
+    assert len(set(exit_codes.BY_CODE.values())) == len(Code)
+    assert exit_codes.OK not in exit_codes.BY_CODE.values()
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    text = m8("--help", home=tmp_path).stdout
+    for command in ("init", "serve", "dev", "token", "events", "readmodels", "reactor", "version"):
+        assert f"\n  {command} " in text
+
+
+def test_version(tmp_path: Path) -> None:
+    assert m8("version", home=tmp_path).stdout.startswith("m8 ")
+
+
+def test_init_says_what_comes_next_and_never_overwrites(tmp_path: Path) -> None:
+    first = m8("init", "--name", "m8.example.com", home=tmp_path)
+    assert "m8 serve" in first.stdout
+    assert "ca.crt" in first.stdout
+    again = m8("init", home=tmp_path, code=exit_codes.ALREADY_EXISTS)
+    assert "already holds" in again.stderr
+
+
+def test_the_folder_comes_from_the_flag_before_the_environment(tmp_path: Path) -> None:
+    m8("init", "--dir", str(tmp_path / "flag"), home=tmp_path, env={"M8_DIR": str(tmp_path / "env")})
+    assert (tmp_path / "flag" / "m8.toml").exists()
+    m8("init", home=tmp_path, env={"M8_DIR": str(tmp_path / "env")})
+    assert (tmp_path / "env" / "m8.toml").exists()
+
+
+def test_an_unknown_variable_is_named_but_not_those_of_kubernetes(tmp_path: Path) -> None:
+    said = m8("version", home=tmp_path, env={"M8_DRI": "x", "M8_PORT_7443_TCP": "x", "M8_SERVICE_HOST": "x"}).stderr
+    assert said == "m8: the environment variable M8_DRI means nothing to m8. Did you mean M8_DIR?\n"
+
+
+def test_a_token_goes_to_standard_output_alone(home: Path) -> None:
+    token = create(home).strip()
+    assert token.count(".") == 2
+    assert m8("token", "list", home=home).stdout.count("alice") == 1
+    assert token not in m8("token", "list", "-o", "json", home=home).stdout
+
+
+def test_a_token_file_is_private_and_never_overwritten(home: Path) -> None:
+    file = home / "token"
+    assert create(home, "--out", str(file)) == ""
+    assert file.stat().st_mode & 0o777 == 0o600
+    options = ("--role", "administrator", "--subject", "root", "--out", str(file))
+    m8("token", "create", *options, home=home, code=exit_codes.USAGE)
+    assert len(json.loads(m8("token", "list", "-o", "json", home=home).stdout)) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--ttl", "1y"), "30d"),
+        (("--ttl", "9999d"), "366 days"),
+        (("--role", "king"), "administrator"),
+        (("--right", "look"), "see-hash"),
+        (("--prefix", "nonsense"), "://"),
+    ],
+)
+def test_a_token_that_breaks_a_rule_is_refused_with_the_rule(home: Path, arguments: tuple[str, ...], said: str) -> None:
+    options = ("--role", "user", "--subject", "alice", "--prefix", "vault://team-a", "--right", "put")
+    done = m8("token", "create", *options, *arguments, home=home, code=exit_codes.USAGE)
+    assert said in done.stderr
+    assert m8("events", "-o", "json", home=home).stdout == "[]\n"
+
+
+def test_revoke(home: Path) -> None:
+    create(home)
+    [token] = json.loads(m8("token", "list", "-o", "json", home=home).stdout)
+    assert (token["state"], token["rights"], token["prefixes"]) == ("valid", ["put"], ["vault://team-a"])
+    m8("token", "revoke", token["id"], home=home)
+    [token] = json.loads(m8("token", "list", "-o", "json", home=home).stdout)
+    assert token["state"] == "revoked"
+    m8("token", "revoke", "nobody", home=home, code=exit_codes.NOT_FOUND)
+
+
+def test_events_are_those_of_the_log(home: Path) -> None:
+    create(home)
+    create(home)
+    events = json.loads(m8("events", "-o", "json", home=home).stdout)
+    assert [(event["position"], event["type"], event["actor"]) for event in events] == [
+        (1, "TokenIssued", "m8"),
+        (2, "TokenIssued", "m8"),
+    ]
+    assert len(events[0]["hash"]) == 64
+    after = json.loads(m8("events", "--after", "1", "--limit", "5", "-o", "json", home=home).stdout)
+    assert after == events[1:]
+    stream = json.loads(m8("events", "--stream", events[0]["stream"], "-o", "json", home=home).stdout)
+    assert stream == events[:1]
+    assert "TokenIssued" in m8("events", home=home).stdout
+
+
+def test_verify_and_rebuild_and_erase_work_in_the_folder_they_are_given(home: Path) -> None:
+    create(home)
+    folder = str(home / ".local/state/monoskope/m8")
+    elsewhere = home / "elsewhere"
+    elsewhere.mkdir()
+    for arguments in (("--dir", folder, "verify"), ("verify", "--dir", folder)):
+        assert "1 events" in m8("events", *arguments, home=elsewhere).stdout
+    assert "Replayed 1 events" in m8("readmodels", "rebuild", "--dir", folder, home=elsewhere).stdout
+    assert "Erased 0" in m8("events", "erase-sealed", "--older-than", "30d", "--dir", folder, home=elsewhere).stdout
+
+
+def test_a_folder_without_a_server_says_how_to_make_one(tmp_path: Path) -> None:
+    for command in (("serve",), ("token", "list"), ("events",), ("readmodels", "rebuild")):
+        assert "m8 init" in m8(*command, home=tmp_path, code=exit_codes.USAGE).stderr
+
+
+def test_a_missing_extra_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['joserfc'] = None\n", encoding="utf-8")
+    done = m8("token", "list", home=tmp_path, code=exit_codes.USAGE, env={"PYTHONPATH": str(tmp_path)})
+    assert "pip install 'monoskope[m8]'" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("run", "--", "-x", "a b"), ("--", "--dir")])
+def test_the_reactors_arguments_are_passed_as_they_are(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    # Stands in for the interpreter that becomes the reactor.
+    shown = "import os, sys\nos.execv = lambda path, args: (print(repr((path, args))), sys.exit(0))\n"
+    (tmp_path / "sitecustomize.py").write_text(shown, encoding="utf-8")
+    done = m8("reactor", *arguments, home=tmp_path, env={"PYTHONPATH": str(tmp_path)})
+    command = [sys.executable, "-P", "-m", "monoskope.reactor", *arguments]
+    assert done.stdout == f"{(sys.executable, command)!r}\n"
+
+
+def test_nothing_of_the_reactor_or_the_client_is_imported(tmp_path: Path) -> None:
+    program = (
+        "import sys, monoskope.m8.cli as cli\n"
+        "cli.run(['--help'])\n"
+        "print(sorted(m for m in sys.modules if m.startswith(('monoskope.reactor', 'monoskope.client',"
+        " 'monoskope.stores', 'monoskope.monoctl'))))\n"
+    )
+    command = [sys.executable, "-P", "-c", program]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.endswith("\n[]\n")

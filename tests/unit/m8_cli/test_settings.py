@@ -1,0 +1,88 @@
+"""Every wrong setting is named, with its file, its rule and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monoskope.errors import UsageError
+from monoskope.m8 import settings
+from monoskope.m8.settings import Address
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "m8.toml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_defaults_are_complete(tmp_path: Path) -> None:
+    loaded = settings.load(write(tmp_path, ""))
+    assert str(loaded.listen) == "127.0.0.1:7443"
+    assert loaded.names_at(1) == ("localhost:7443", "127.0.0.1:7443")
+    assert loaded.tls_key == tmp_path / "tls.key"
+    assert loaded.log_file is None
+
+
+def test_paths_start_at_the_folder_unless_absolute(tmp_path: Path) -> None:
+    loaded = settings.load(write(tmp_path, 'tls_certificate = "/etc/x.crt"\nlog_file = "m8.log"'))
+    assert loaded.tls_certificate == Path("/etc/x.crt")
+    assert loaded.log_file == tmp_path / "m8.log"
+
+
+def test_the_bound_port_takes_the_place_of_port_0(tmp_path: Path) -> None:
+    loaded = settings.load(write(tmp_path, 'names = ["localhost:0", "[::1]:0", "m8.example.com:443"]'))
+    assert loaded.names_at(40_000) == ("localhost:40000", "[::1]:40000", "m8.example.com:443")
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("lissten = 1", "lissten"),
+        ("listen = 1", "listen"),
+        ('listen = "7443"', "listen"),
+        ('listen = "127.0.0.1:65536"', "listen"),
+        ("names = []", "names"),
+        ('names = ["localhost"]', "names"),
+        ('audience = ""', "audience"),
+        ('tls_key = ""', "tls_key"),
+        ('tls_certificate = ""', "tls_certificate"),
+        ("listen =", "TOML"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_file_and_a_fix(tmp_path: Path, text: str, field: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        settings.load(write(tmp_path, text))
+    assert field in caught.value.message
+    assert str(tmp_path / "m8.toml") in caught.value.message
+    assert caught.value.fix
+
+
+def test_a_misspelt_field_is_corrected(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Did you mean 'listen'"):
+        settings.load(write(tmp_path, 'lisen = "127.0.0.1:1"'))
+
+
+def test_an_empty_folder_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="m8 init --dir"):
+        settings.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ":", "localhost", "localhost:", ":1", "::1:7443", "[::1]", "a b:1", "-a:1", "h:٣", "h:1 ", "h:-1", "[a:b]:1"],
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="host:port"):
+        Address.parse(text)
+
+
+@given(
+    host=st.from_regex(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?(\.[a-z0-9]{1,5})?", fullmatch=True)
+    | st.ip_addresses().map(str),
+    port=st.integers(0, 65_535),
+)
+def test_an_address_reads_as_it_shows(host: str, port: int) -> None:
+    assert Address.parse(str(Address(host, port))) == Address(host, port)

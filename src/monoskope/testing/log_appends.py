@@ -11,7 +11,7 @@ import pytest
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.errors import ConflictError, UnavailableError
 from monoskope.m8.log.event_log import GENESIS_HASH, MAX_DATA, EventLog, ExpectedVersionError, NewEvent
-from monoskope.testing.log_harness import LogHarness, ledger, positions, some
+from monoskope.testing.log_harness import PATIENCE_S, LogHarness, ledger, positions, some
 from monoskope.testing.log_writer import LogOpener, some_time
 
 
@@ -181,8 +181,9 @@ class Appends(LogHarness):
         """Appends that were under way are answered, and what was acknowledged is there."""
         tasks = [asyncio.create_task(log.append(f"s{number}", 0, some(), actor="ann")) for number in range(50)]
         await asyncio.sleep(0)  # lets each task begin
-        await log.close()
-        recorded = [event for events in await asyncio.gather(*tasks) for event in events]
+        async with asyncio.timeout(PATIENCE_S):
+            await log.close()
+            recorded = [event for events in await asyncio.gather(*tasks) for event in events]
         again = await opener(clock=some_time, projector=ledger)
         assert sorted(positions(recorded)) == positions(await again.read(after=0, limit=100)) == list(range(1, 51))
         await again.close()

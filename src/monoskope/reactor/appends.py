@@ -1,0 +1,142 @@
+"""Events on their way to m8: offered until m8 has answered for good, through any number of broken connections.
+
+An answer may be lost with its connection. What is delivered then tells: an event in the stream at the version that was
+asked for is either the one that was offered or somebody else's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError
+
+from monoskope.api.eventsourcing.v1 import event_pb2
+from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import Code, ConflictError
+from monoskope.reactor.requests import request_id_of
+
+Event = (
+    events_pb2.SecretUploadKeyProvided
+    | events_pb2.SecretUploadStarted
+    | events_pb2.SecretUploaded
+    | events_pb2.SecretCompared
+    | events_pb2.SecretUploadFailed
+)
+Send = Callable[[reactor_pb2.AttachRequest], None]
+
+_TRY_AGAIN = frozenset({Code.UNAVAILABLE.value, Code.TIMED_OUT.value, Code.INTERNAL.value})
+
+
+class AppendRefusedError(ConflictError):
+    """m8 will not record the event: the stream has moved on, or the event is against a rule; `reason` is m8's code."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"m8 did not record the event: {reason}.")
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class _Pending:
+    message: reactor_pb2.AppendEvent
+    event: Event
+    done: asyncio.Future[int]
+
+
+class Appends:
+    """Numbers appends, offers them and matches the answers.
+
+    Args:
+        retry_s: Seconds before an append that m8 could not take just now is offered again.
+    """
+
+    def __init__(self, *, retry_s: float) -> None:
+        self._retry_s = retry_s
+        self._pending: dict[int, _Pending] = {}
+        self._last_call = 0
+        self._send: Send | None = None
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    async def append(self, request_id: bytes, expected_version: int, event: Event) -> int:
+        """Append `event` and return the stream's version with it; waits as long as m8 is away.
+
+        Raises:
+            AppendRefusedError: m8 refused it.
+        """
+        self._last_call += 1
+        message = reactor_pb2.AppendEvent(
+            call=self._last_call, request_id=request_id, expected_version=expected_version
+        )
+        _set(message, event)
+        pending = _Pending(message, event, asyncio.get_running_loop().create_future())
+        self._pending[message.call] = pending
+        self._offer(message.call)
+        try:
+            return await pending.done
+        finally:
+            self._pending.pop(message.call, None)
+
+    def connected(self, send: Send) -> None:
+        """Use `send` from now on, and offer everything that has no answer yet, in order."""
+        self._send = send
+        for call in sorted(self._pending):
+            self._offer(call)
+
+    def disconnected(self) -> None:
+        """Keep what has no answer until `connected` is called again."""
+        self._send = None
+
+    def answered(self, answer: reactor_pb2.Appended) -> None:
+        """Take in m8's answer to one call; one that is not waited for is passed over."""
+        pending = self._pending.get(answer.call)
+        if pending is None or pending.done.done():
+            return
+        if not answer.error:
+            pending.done.set_result(answer.version)
+        elif answer.error in _TRY_AGAIN:
+            asyncio.get_running_loop().call_later(self._retry_s, self._offer, answer.call)
+        else:
+            pending.done.set_exception(AppendRefusedError(answer.error))
+
+    def delivered(self, event: event_pb2.Event) -> None:
+        """Settle the append that this event shows to have been made, or to have come too late."""
+        for pending in list(self._pending.values()):
+            message = pending.message
+            if pending.done.done() or event.version != message.expected_version + 1:
+                continue
+            if request_id_of(event.stream) != message.request_id:
+                continue
+            if _is(event, pending.event):
+                pending.done.set_result(event.version)
+            else:
+                pending.done.set_exception(AppendRefusedError(Code.CONFLICT.value))
+
+    def _offer(self, call: int) -> None:
+        pending = self._pending.get(call)
+        if pending is not None and not pending.done.done() and self._send is not None:
+            self._send(reactor_pb2.AttachRequest(append=pending.message))
+
+
+def _is(recorded: event_pb2.Event, offered: Event) -> bool:
+    try:
+        return recorded.type == type(offered).__name__ and type(offered).FromString(recorded.data) == offered
+    except DecodeError:
+        return False
+
+
+def _set(message: reactor_pb2.AppendEvent, event: Event) -> None:
+    match event:
+        case events_pb2.SecretUploadKeyProvided():
+            message.key_provided.CopyFrom(event)
+        case events_pb2.SecretUploadStarted():
+            message.started.CopyFrom(event)
+        case events_pb2.SecretUploaded():
+            message.uploaded.CopyFrom(event)
+        case events_pb2.SecretCompared():
+            message.compared.CopyFrom(event)
+        case events_pb2.SecretUploadFailed():
+            message.failed.CopyFrom(event)

@@ -1,0 +1,95 @@
+"""The reactor's own record of what it was asked and did, one JSON object a line, independent of m8.
+
+It is how an owner sees what a hostile m8 had written or guessed at. Allow-listed fields alone: no value, no
+fingerprint, no key, no text of an engine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.receipt import Receipt
+from monoskope.protocol.request import Request
+from monoskope.reactor.reasons import name
+
+FILE = "audit.jsonl"
+GRANTED = "GRANTED"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line."""
+
+    request_id: str
+    uri: str
+    subject: str
+    """In m8's word only."""
+    purpose: str
+    outcome: str
+    """GRANTED, or a receipt's outcome."""
+    reason: str = ""
+    upstream_version: str = ""
+
+
+class Audit(Protocol):
+    """Where entries go."""
+
+    def write(self, entry: Entry) -> None:
+        """Record `entry`; what cannot be recorded is not done, so this raises `OSError`."""
+
+
+class AuditFile:
+    """Appends to one file of mode 0600; several processes may share it, for each line is one write."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def write(self, entry: Entry) -> None:
+        """See `Audit.write`."""
+        line = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "request_id": entry.request_id,
+            "uri": entry.uri,
+            "subject": entry.subject,
+            "purpose": entry.purpose,
+            "outcome": entry.outcome,
+            "reason": entry.reason,
+            "upstream_version": entry.upstream_version,
+        }
+        os.write(self._descriptor, json.dumps(line).encode("ascii") + b"\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+
+def of_request(request: Request, subject: str, outcome: str, reason: upload_pb2.Reason | None = None) -> Entry:
+    """Return the entry for a request that has no receipt: it got a grant, or was refused one."""
+    return Entry(
+        request_id=request.request_id.hex(),
+        uri=str(request.uri),
+        subject=subject,
+        purpose=upload_pb2.Purpose.Name(request.purpose).removeprefix("PURPOSE_"),
+        outcome=outcome,
+        reason="" if reason is None else name(reason),
+    )
+
+
+def of_receipt(grant: Grant, receipt: Receipt) -> Entry:
+    """Return the entry for a receipt."""
+    return Entry(
+        request_id=grant.request.request_id.hex(),
+        uri=str(grant.request.uri),
+        subject=grant.subject,
+        purpose=upload_pb2.Purpose.Name(grant.request.purpose).removeprefix("PURPOSE_"),
+        outcome=upload_pb2.Outcome.Name(receipt.outcome).removeprefix("OUTCOME_"),
+        reason="" if receipt.reason == upload_pb2.REASON_UNSPECIFIED else name(receipt.reason),
+        upstream_version=receipt.upstream_version,
+    )

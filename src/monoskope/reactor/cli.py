@@ -1,0 +1,181 @@
+"""`m8 reactor …`: set a reactor up, carry its fingerprint key, run it. Parses and prints, nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import click
+
+from monoskope.errors import Code, Error, UsageError
+from monoskope.settings import write_private
+from monoskope.uri import check_store_name
+
+EXIT_CODES = {
+    Code.USAGE: 2,
+    Code.REFUSED: 3,
+    Code.UNAUTHENTICATED: 3,
+    Code.NOT_FOUND: 4,
+    Code.UNAVAILABLE: 7,
+}
+"""Exit codes by an error's code; 1 for any other."""
+
+_FOLDER = click.Path(path_type=Path, file_okay=False, resolve_path=True)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+F = TypeVar("F", bound=Callable[..., None])
+
+
+class MissingExtraError(UsageError):
+    """A package of one of our extras is not installed."""
+
+    def __init__(self, package: str | None) -> None:
+        super().__init__(
+            f"the reactor needs the package {package!r}, which is not installed.",
+            fix="Install it with: pip install 'monoskope[reactor,age,vault]' (age and vault as your engine needs).",
+        )
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    try:
+        _group(prog_name="m8 reactor", standalone_mode=True)
+    except Error as error:
+        _stop(error)
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.startswith("monoskope"):
+            raise
+        _stop(MissingExtraError(error.name))
+    sys.exit(0)
+
+
+def _stop(error: Error) -> NoReturn:
+    click.echo(f"Error: {error.message}", err=True)
+    if error.fix:
+        click.echo(f"Fix: {error.fix}", err=True)
+    sys.exit(EXIT_CODES.get(error.code, 1))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def _group() -> None:
+    """Run a secret reactor beside its engine, and set it up."""
+
+
+def _folder_argument(command: F) -> F:
+    return click.argument("folder", metavar="DIR", type=_FOLDER)(command)
+
+
+@_group.command()
+@_folder_argument
+@click.option("--store", required=True, metavar="NAME", help="The store that it serves; never changes.")
+@click.option("--server", required=True, metavar="HOST:PORT", help="m8, as it is to be dialled.")
+@click.option("--ca-file", required=True, type=_FILE, help="The certificates under which m8 is trusted, PEM.")
+@click.option("--type", "kind", required=True, metavar="TYPE", help="The kind of engine: age, vault, or a plugin's.")
+@click.option("--prefix", "prefixes", multiple=True, metavar="PATH", help="A path prefix it serves; all if left out.")
+def init(*, folder: Path, store: str, server: str, ca_file: Path, kind: str, prefixes: tuple[str, ...]) -> None:
+    """Make DIR with settings and a new identity; print the identity last.
+
+    An administrator gives it to `monoctl create secret-store`.
+    """
+    from monoskope.reactor import sign, skeleton  # noqa: PLC0415 - help needs none of it
+
+    check_store_name(store)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    skeleton.write(
+        folder,
+        server=server,
+        ca_file=ca_file.resolve(),
+        store=store,
+        prefixes=list(prefixes) or [""],
+        kind=kind,
+    )
+    click.echo(sign.make(folder, store=store).shown)
+
+
+@_group.command()
+@_folder_argument
+def run(folder: Path) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    from monoskope.reactor import harden, logs  # noqa: PLC0415
+    from monoskope.reactor import run as running  # noqa: PLC0415
+
+    logs.set_up(None)
+    for sentence in harden.harden():
+        logs.get().warning("hardening", message=sentence)
+    asyncio.run(running.run(folder))
+
+
+@_group.command()
+@_folder_argument
+def identity(folder: Path) -> None:
+    """Print the store's identity."""
+    from monoskope.reactor import settings, sign  # noqa: PLC0415
+
+    click.echo(sign.Identity.load(folder, store=settings.read_file(folder).store).shown)
+
+
+@_group.command("rotate-identity")
+@_folder_argument
+def rotate_identity(folder: Path) -> None:
+    """Give the store a new identity, proven by the old one, and print it.
+
+    Copy the folder's identity.key and rotations to all replicas, then restart them.
+    """
+    from monoskope.reactor import settings, sign  # noqa: PLC0415
+
+    click.echo(sign.rotate(folder, store=settings.read_file(folder).store).shown)
+
+
+@_group.group("fingerprint-key")
+def fingerprint_key() -> None:
+    """Make the key of the hashes that users see, and carry it to every reactor of one m8."""
+
+
+@fingerprint_key.command()
+@_folder_argument
+def new(folder: Path) -> None:
+    """Make the key; print its id. Do this once, then export it to the other reactors."""
+    from monoskope.reactor import ceremony  # noqa: PLC0415
+
+    click.echo(ceremony.make(folder).key_id)
+
+
+@fingerprint_key.command("export")
+@_folder_argument
+@click.option("--recipient", "recipients", multiple=True, metavar="age1…", help="Encrypt it to this age recipient.")
+@click.option("--passphrase", is_flag=True, help="Encrypt it with a passphrase that is asked for.")
+@click.option("-o", "--output", type=_FILE, help="Write here, mode 0600, and not to standard output.")
+def export(folder: Path, recipients: tuple[str, ...], output: Path | None, *, passphrase: bool) -> None:
+    """Write the key, encrypted with age, for people to carry to another reactor."""
+    from monoskope.reactor import ceremony  # noqa: PLC0415
+
+    if bool(recipients) == passphrase:
+        raise UsageError(
+            "the key leaves this folder encrypted only, in one way.", fix="Give --recipient, or --passphrase."
+        )
+    if passphrase:
+        asked = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
+        exported = ceremony.export_with(folder, asked)
+    else:
+        exported = ceremony.export_to(folder, recipients)
+    if output is None:
+        click.get_binary_stream("stdout").write(exported)
+    else:
+        write_private(output, exported)
+
+
+@fingerprint_key.command("import")
+@_folder_argument
+@click.argument("file", type=_FILE)
+@click.option("--identity", "identity_file", type=_FILE, help="The age identity file it was encrypted for.")
+def import_(folder: Path, file: Path, identity_file: Path | None) -> None:
+    """Take in an exported key; print its id. Without --identity a passphrase is asked for."""
+    from monoskope.reactor import ceremony  # noqa: PLC0415
+
+    if identity_file is not None:
+        click.echo(ceremony.import_with_identity(folder, file, identity_file).key_id)
+        return
+    asked = click.prompt("Passphrase", hide_input=True, err=True)
+    click.echo(ceremony.import_with_passphrase(folder, file, asked).key_id)

@@ -1,0 +1,179 @@
+"""What a reactor does about each event: grant, handle, give up, recover. One task a request, waited for by nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+
+from google.protobuf.message import DecodeError
+
+from monoskope.api.eventsourcing.v1 import event_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.upload import State
+from monoskope.reactor import logs
+from monoskope.reactor.appends import Appends
+from monoskope.reactor.grant import Granter
+from monoskope.reactor.handle import Handler, Sealed
+from monoskope.reactor.keys import OneTimeKeys
+from monoskope.reactor.known import KnownReceipts
+from monoskope.reactor.lookup import failed
+from monoskope.reactor.offer import Offering
+from monoskope.reactor.recover import Recovery, own_grant
+from monoskope.reactor.requests import Open, OpenRequests
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """Turns m8's deliveries into work. Everything runs on one event loop."""
+
+    requests: OpenRequests
+    known: KnownReceipts
+    keys: OneTimeKeys
+    appends: Appends
+    granter: Granter
+    handler: Handler
+    recovery: Recovery
+    offering: Offering
+    now: Callable[[], float] = time.monotonic
+    _tasks: dict[bytes, asyncio.Task[None]] = field(default_factory=dict)
+    _told: set[bytes] | None = None
+    """The requests told since the session began, while the unfinished ones are still being told."""
+    _stopping: bool = False
+
+    def attached(self, replicas: list[bytes]) -> None:
+        """A session begins: m8 will tell every unfinished request anew."""
+        self.recovery.presence.attached(replicas)
+        self._told = set()
+
+    def event(self, event: event_pb2.Event, sealed: bytes) -> None:
+        """Take in one delivery."""
+        self.appends.delivered(event)
+        self._note_presence(event)
+        request = self.requests.apply(event, sealed, now=self.now())
+        if request is None:
+            return
+        self.known.learn(request.receipts)
+        if self._told is not None:
+            self._told.add(request.request_id)
+        else:
+            self._act(request)
+
+    def caught_up(self) -> None:
+        """Every unfinished request has been told: those that were not have ended while we were away."""
+        if self._told is None:
+            return
+        for request in self.requests.keep_only(self._told):
+            self._gave_up(request.request_id)
+        self._told = None
+        for request in self.requests:
+            self._act(request)
+
+    def tick(self) -> None:
+        """Look for keys whose lifetime is over and requests whose issuer is gone."""
+        self.keys.sweep()
+        if self._told is not None or self._stopping:
+            return
+        needed: set[bytes] = set()
+        for request in self.requests:
+            if request.request_id in self._tasks:
+                continue
+            grant = self.recovery.abandoned(request, keeps_key=self.keys.offered(request.request_id) is not None)
+            if grant is not None:
+                self._begin(request, self._recover(request, grant))
+            elif (known := own_grant(request, self.recovery.identity)) is not None:
+                needed.add(known.replica)
+        self.recovery.presence.prune(needed)
+
+    async def drain(self, seconds: float) -> None:
+        """Take nothing new, end what is in flight within `seconds`, give up the keys that nothing was sealed for."""
+        self._stopping = True
+        for request in self.requests:
+            offer = self.keys.offered(request.request_id)
+            if offer is not None and request.state is State.GRANTED and request.request_id not in self._tasks:
+                self.keys.forget(request.request_id)
+                self._begin(request, self._lose(offer.grant, request.version))
+        if self._tasks:
+            await asyncio.wait(list(self._tasks.values()), timeout=seconds)
+        self.keys.clear()
+        for task in self._tasks.values():
+            task.cancel()
+
+    def _act(self, request: Open) -> None:
+        if self._stopping or request.request_id in self._tasks:
+            return
+        match request.state:
+            case State.REQUESTED:
+                self._begin(request, self._grant(request))
+            case State.GRANTED:
+                self._yield_to_winner(request)
+            case State.UPLOADING:
+                self._handle(request)
+            case State.ENDED:
+                self._gave_up(request.request_id)
+            case _:
+                pass
+
+    def _yield_to_winner(self, request: Open) -> None:
+        """Erase our key if another replica's grant counts; a grant that proves nothing changes nothing."""
+        offer, granted = self.keys.offered(request.request_id), own_grant(request, self.recovery.identity)
+        if offer is not None and granted is not None and granted.content != offer.grant.content:
+            self.keys.forget(request.request_id)
+
+    def _handle(self, request: Open) -> None:
+        self._yield_to_winner(request)
+        offer, sealed = self.keys.offered(request.request_id), request.take_sealed()
+        if offer is not None:
+            arrived = Sealed.of(offer.grant, sealed, request.sealed_sha256, request.version)
+            self._begin(request, self._walk(arrived))
+
+    def _gave_up(self, request_id: bytes) -> None:
+        if request_id not in self._tasks:
+            self.keys.forget(request_id)
+
+    def _note_presence(self, event: event_pb2.Event) -> None:
+        presence = self.recovery.presence
+        try:
+            match event.type:
+                case "ReactorAttached":
+                    presence.came(events_pb2.ReactorAttached.FromString(event.data).replica)
+                case "ReactorDetached":
+                    presence.went(events_pb2.ReactorDetached.FromString(event.data).replica)
+                case _:
+                    pass
+        except DecodeError:
+            logs.get().warning("event does not parse", type=event.type)
+
+    def _begin(self, request: Open, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks[request.request_id] = task
+        task.add_done_callback(lambda ended: self._ended(request.request_id, ended))
+
+    def _ended(self, request_id: bytes, task: asyncio.Task[None]) -> None:
+        del self._tasks[request_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logs.get().error("request stopped", request_id=request_id.hex(), **logs.described(error))
+        request = self.requests.get(request_id)
+        if request is None:
+            self.keys.forget(request_id)
+        elif self._told is None:
+            self._act_again(request)
+
+    def _act_again(self, request: Open) -> None:
+        """What arrived while a task was at work has not been acted on; what it was at work on has."""
+        if request.state in {State.GRANTED, State.UPLOADING} and not self._stopping:
+            self._act(request)
+
+    async def _grant(self, request: Open) -> None:
+        await self.granter.grant(request)
+
+    async def _walk(self, sealed: Sealed) -> None:
+        await self.handler.handle(sealed)
+
+    async def _recover(self, request: Open, grant: Grant) -> None:
+        await self.recovery.end(request, grant)
+
+    async def _lose(self, grant: Grant, version: int) -> None:
+        await self.offering.end(grant, failed(grant, b"", upload_pb2.REASON_KEY_LOST), version)

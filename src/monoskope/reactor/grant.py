@@ -1,0 +1,67 @@
+"""Step 2 of the walk: a request that is admitted gets a key of its own, any other an end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.errors import UsageError
+from monoskope.protocol.request import Request, parse_request
+from monoskope.reactor.admit import Admission
+from monoskope.reactor.appends import AppendRefusedError
+from monoskope.reactor.audit import GRANTED, Audit, of_request
+from monoskope.reactor.keys import Offer, OneTimeKeys
+from monoskope.reactor.offer import Log
+from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.requests import Open
+
+
+@dataclass(frozen=True, slots=True)
+class Granter:
+    """Grants, or says why not."""
+
+    admission: Admission
+    keys: OneTimeKeys
+    log: Log
+    audit: Audit
+
+    async def grant(self, asked: Open) -> bool:
+        """Append a grant for `asked`, the same again for one that has it; return whether it stands.
+
+        A request that is not admitted ends here; a key that loses to another replica's grant is erased.
+        """
+        event: events_pb2.SecretUploadKeyProvided | events_pb2.SecretUploadFailed
+        try:
+            event = events_pb2.SecretUploadKeyProvided(grant=self._offer(asked).signed)
+        except FailedError as error:
+            event = events_pb2.SecretUploadFailed(reason=error.reason)
+        try:
+            await self.log.append(asked.request_id, asked.version, event)
+        except AppendRefusedError:
+            self.keys.forget(asked.request_id)
+            return False
+        return isinstance(event, events_pb2.SecretUploadKeyProvided)
+
+    def _offer(self, asked: Open) -> Offer:
+        request = self._parsed(asked)
+        if self.keys.offered(request.request_id) is not None:
+            return self.keys.offer(request, asked.subject)
+        try:
+            self.admission.admit(request)
+            offer = self.keys.offer(request, asked.subject)
+        except FailedError as error:
+            self.audit.write(of_request(request, asked.subject, "FAILED", error.reason))
+            raise
+        self.audit.write(of_request(request, asked.subject, GRANTED))
+        return offer
+
+    @staticmethod
+    def _parsed(asked: Open) -> Request:
+        """Return the request, its id the stream's. Raises `FailedError` (UNSUPPORTED) for what no client makes."""
+        try:
+            request = parse_request(asked.request)
+        except UsageError:
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED) from None
+        if request.request_id != asked.request_id:
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        return request

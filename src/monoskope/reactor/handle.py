@@ -1,0 +1,190 @@
+"""Step 6 of the walk: one sealed secret is opened, compared or written, and answered with a receipt.
+
+In docs/protocol.md's order: the key leaves its table, lengths and lifetime, open, the key dies, parse; COMPARE answers;
+UPLOAD: expectation, known content, STARTED (stop if refused), check-and-set write, unknown ends looked up, erase,
+receipt. The plaintext lives only in frames that have returned before a receipt is offered.
+
+Why a changed version is never written over after STARTED: STARTED is signed and names the version that is replaced,
+UPLOADED must name the same one, and a stream takes one STARTED. So ANY and OVERWRITE look again at what changes before
+STARTED; after it their three tries are for the version that STARTED names, and a changed one ends the request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
+from monoskope.protocol.payload import BadPayloadError, Payload
+from monoskope.protocol.receipt import Receipt, make_receipt, sealed_digest
+from monoskope.reactor.appends import AppendRefusedError
+from monoskope.reactor.keys import OneTimeKeys
+from monoskope.reactor.lookup import failed
+from monoskope.reactor.offer import Offering
+from monoskope.reactor.reasons import FailedError, reason_of
+from monoskope.reactor.upstream import Upstream, differences
+from monoskope.reactor.write import Write, Writer
+from monoskope.stores.driver import DriverError
+from monoskope.uri import SecretUri
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What m8 delivered for a request of ours."""
+
+    grant: Grant
+    """Our own copy, never m8's."""
+    encapsulated_key: bytes = field(repr=False)
+    ciphertext: bytes = field(repr=False)
+    sha256: bytes
+    """Of what was delivered; empty if that is not what the log names: then receipts say that nothing was received."""
+    version: int
+    """The stream's."""
+
+    @classmethod
+    def of(cls, grant: Grant, delivered: bytes, announced_sha256: bytes, version: int) -> Sealed:
+        """Take apart encapsulated key || ciphertext."""
+        encapsulated, ciphertext = delivered[:ENCAPSULATED_KEY_BYTES], delivered[ENCAPSULATED_KEY_BYTES:]
+        digest = sealed_digest(encapsulated, ciphertext)
+        return cls(grant, encapsulated, ciphertext, digest if digest == announced_sha256 else b"", version)
+
+
+class Handler:
+    """Walks requests, one at a time for each secret in this process."""
+
+    def __init__(
+        self,
+        *,
+        keys: OneTimeKeys,
+        upstream: Upstream,
+        writer: Writer,
+        offering: Offering,
+        parallel: int = 16,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._keys = keys
+        self._upstream = upstream
+        self._writer = writer
+        self._offering = offering
+        self._slots = asyncio.Semaphore(parallel)
+        self._locks = UriLocks()
+        self._now = now
+
+    async def handle(self, sealed: Sealed) -> bool:
+        """Walk one request to its end; return whether m8 took its receipt: not if the stream ended otherwise."""
+        async with self._locks.held(sealed.grant.request.uri), self._slots:
+            try:
+                answer = await self._answer(sealed)
+            except AppendRefusedError:
+                answer = None
+        if answer is None:
+            return False
+        receipt, version = answer
+        return await self._offering.end(sealed.grant, receipt, version)
+
+    async def _answer(self, sealed: Sealed) -> tuple[Receipt, int] | None:
+        """Return the receipt, and the version of the stream on which it is offered; None if STARTED was refused."""
+        version = sealed.version
+        try:
+            if sealed.grant.request.purpose == upload_pb2.PURPOSE_COMPARE:
+                return await self._compare(sealed), version
+            done = await self._upload(sealed)
+            if done is None:
+                return None
+            if isinstance(done, Receipt):
+                return done, version
+            version = done.version
+            return await self._writer.ended(done), version
+        except BadPayloadError:
+            reason, upstream_version = upload_pb2.REASON_BAD_PAYLOAD, ""
+        except FailedError as error:
+            reason, upstream_version = error.reason, error.upstream_version
+        except DriverError as error:
+            reason, upstream_version = reason_of(error), ""
+        return failed(sealed.grant, sealed.sha256, reason, version=upstream_version), version
+
+    def _open(self, sealed: Sealed) -> Payload:
+        request_id = sealed.grant.request.request_id
+        if not sealed.sha256:
+            self._keys.forget(request_id)
+            raise BadPayloadError
+        payload = self._keys.open(request_id, sealed.encapsulated_key, sealed.ciphertext)
+        rule = self._upstream.driver.capabilities.key_rule
+        if rule is not None and not all(rule.fullmatch(key) for key in payload):
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        return payload
+
+    async def _compare(self, sealed: Sealed) -> Receipt:
+        sent = self._upstream.fingerprint_key.of(self._open(sealed))
+        content = await self._upstream.expected(sealed.grant.request)
+        if content.fingerprints is None:
+            raise FailedError(upload_pb2.REASON_CANNOT_READ, upstream_version=content.version)
+        found = differences(sent, content.fingerprints)
+        return make_receipt(
+            grant=sealed.grant,
+            sealed_sha256=sealed.sha256,
+            outcome=upload_pb2.OUTCOME_DIFFERENT if found else upload_pb2.OUTCOME_EQUAL,
+            upstream_version=content.version,
+            differences=found,
+        )
+
+    async def _upload(self, sealed: Sealed) -> Receipt | Write | None:
+        """Return an UNCHANGED receipt, or the write that was tried, its plaintext erased; None if m8 refused STARTED.
+
+        Raises:
+            AppendRefusedError: m8 refused STARTED late, after the plaintext was erased.
+        """
+        payload = self._open(sealed)
+        fingerprints = self._upstream.fingerprint_key.of(payload)
+        content = await self._upstream.expected(sealed.grant.request)
+        if content.equals(fingerprints):
+            return make_receipt(
+                grant=sealed.grant,
+                sealed_sha256=sealed.sha256,
+                outcome=upload_pb2.OUTCOME_UNCHANGED,
+                upstream_version=content.version,
+                fingerprint=fingerprints.whole,
+                values=fingerprints.values,
+            )
+        write = self._writer.prepare(sealed.grant, sealed.sha256, payload, fingerprints, prior=content.version)
+        starting = asyncio.ensure_future(self._offering.start(sealed.grant, write.started, sealed.version))
+        deadline = write.offered + self._writer.timings.write_window
+        done, _ = await asyncio.wait({starting}, timeout=deadline - self._now())
+        if not done:
+            # m8 is away. What cannot be written any more is not kept; STARTED may still land, so it is waited for.
+            del payload
+            write.version = await starting
+            return write
+        # A refusal is looked at, not raised: its traceback and this frame would hold each other, and the plaintext.
+        if isinstance(starting.exception(), AppendRefusedError):
+            return None
+        write.version = starting.result()
+        await self._writer.write(write, payload, deadline=deadline)
+        return write
+
+
+class UriLocks:
+    """One lock a secret, kept only while somebody holds or awaits it."""
+
+    def __init__(self) -> None:
+        self._locks: dict[SecretUri, tuple[asyncio.Lock, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._locks)
+
+    @asynccontextmanager
+    async def held(self, uri: SecretUri) -> AsyncIterator[None]:
+        """Hold the lock of `uri`."""
+        lock, users = self._locks.get(uri, (asyncio.Lock(), 0))
+        self._locks[uri] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._locks.pop(uri)
+            if users > 1:
+                self._locks[uri] = (lock, users - 1)

@@ -1,0 +1,133 @@
+"""What the process does about its own memory before it touches a secret (docs/adr/0004-reactor-memory.md).
+
+The allocator is configured by environment before the interpreter starts, so the process executes itself once. Then: not
+dumpable, no core files, nothing swapped out.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import resource
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from monoskope.errors import RefusedError
+
+MARKER = "MONOSKOPE_REACTOR_EXECUTED"
+
+_PR_SET_DUMPABLE = 4
+_LOCK_CURRENT_FUTURE_ON_FAULT = 1 | 2 | 4
+_CAP_IPC_LOCK = 14
+
+
+def allocator_environment(environment: Mapping[str, str]) -> dict[str, str] | None:
+    """Return the environment to execute ourselves under, None if this already is that execution.
+
+    `PYTHONMALLOC=malloc` hands small objects to the C library, which with `perturb` overwrites what is freed, and with
+    `tcache_count=0` does so at once.
+    """
+    if environment.get(MARKER):
+        return None
+    perturb = secrets.randbelow(255) + 1
+    return {
+        **environment,
+        MARKER: "1",
+        "PYTHONMALLOC": "malloc",
+        "GLIBC_TUNABLES": f"glibc.malloc.perturb={perturb}:glibc.malloc.tcache_count=0",
+    }
+
+
+def execute_again() -> None:
+    """Execute this process again under the allocator's settings, once; returns if that has happened or cannot."""
+    if not sys.platform.startswith("linux"):
+        return
+    environment = allocator_environment(os.environ)
+    if environment is not None:
+        _execute(environment)
+
+
+def _execute(environment: dict[str, str]) -> NoReturn:
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606 - ourselves, no shell
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Whether this process's memory could be swapped out, by what the kernel says. Paths are replaced in tests."""
+
+    proc: Path = Path("/proc")
+    cgroups: Path = Path("/sys/fs/cgroup")
+
+    def possible(self) -> bool:
+        """Return False only if no swap is active, or none is allowed to us or to a group above us."""
+        return self._active() and not self._forbidden()
+
+    def _active(self) -> bool:
+        try:
+            return len((self.proc / "swaps").read_text(encoding="ascii").splitlines()) > 1
+        except OSError:
+            return True
+
+    def _forbidden(self) -> bool:
+        try:
+            lines = (self.proc / "self" / "cgroup").read_text(encoding="ascii").splitlines()
+        except OSError:
+            return False
+        for line in lines:
+            if line.startswith("0::/"):
+                group = self.cgroups / line.removeprefix("0::/")
+                return any(_is_zero(folder / "memory.swap.max") for folder in (group, *group.parents))
+        return False
+
+
+def _is_zero(file: Path) -> bool:
+    try:
+        return file.read_text(encoding="ascii").strip() == "0"
+    except OSError:
+        return False
+
+
+def may_lock(proc: Path = Path("/proc")) -> bool:
+    """Return whether all future memory may be locked, too: else a later allocation would fail instead of the call."""
+    _, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    if hard == resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
+        return True
+    try:
+        status = (proc / "self" / "status").read_text(encoding="ascii")
+    except OSError:
+        return False
+    held = next((line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), "0")
+    return bool(int(held, 16) >> _CAP_IPC_LOCK & 1)
+
+
+def lock_memory() -> bool:
+    """Lock this process's memory, present and future; return whether the kernel agreed."""
+    return may_lock() and ctypes.CDLL(None, use_errno=True).mlockall(_LOCK_CURRENT_FUTURE_ON_FAULT) == 0
+
+
+def harden(*, lock: Callable[[], bool] = lock_memory, swap: Swap | None = None) -> list[str]:
+    """Close the process's memory to others, and return a sentence for each thing that could not be done here.
+
+    Raises:
+        RefusedError: this process's memory could be swapped out.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if not sys.platform.startswith("linux"):
+        return ["not on Linux: memory is not locked, not hidden from debuggers, and not overwritten when freed."]
+    missing = []
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+        raise RefusedError("the kernel does not let this process hide its memory.", fix="Allow prctl(PR_SET_DUMPABLE).")
+    if not lock() and (swap or Swap()).possible():
+        raise RefusedError(
+            "the reactor's memory can be swapped to disk: it may not lock it, and swap is active.",
+            fix="Allow it to lock memory (LimitMEMLOCK=infinity, CAP_IPC_LOCK), set memory.swap.max to 0, or turn swap off.",
+        )
+    if platform.libc_ver()[0] != "glibc":
+        missing.append("the C library is not glibc: memory is not overwritten when it is freed.")
+    return missing

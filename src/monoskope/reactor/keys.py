@@ -1,0 +1,178 @@
+"""One-time keys: made for one request alone, used once, gone. The only file that decrypts.
+
+Suite 1 (docs/protocol.md): HPKE base mode, MLKEM768-X25519 (0x647a), HKDF-SHA256, ChaCha20-Poly1305. The library has no
+serialisation for the hybrid key of its own: public = ML-KEM-768 (1,184 bytes) || X25519 (32 bytes). Private keys are
+never serialised: they stay inside the library's objects until those are freed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, Suite
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES, Grant, is_padded_size, make_grant
+from monoskope.protocol.labels import SEALED_SECRET, UPLOAD_GRANT, labelled
+from monoskope.protocol.payload import BadPayloadError, Payload, decode
+from monoskope.protocol.request import Request
+from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.sign import Identity
+
+_SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+_REMEMBERED = 65_536
+_KEPT_AFTER_EXPIRY_S = 120.0
+"""m8 ends a request 60 s after its key's lifetime; until then a late secret is answered with EXPIRED."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRules:
+    """What every grant of this process says."""
+
+    replica: bytes
+    lifetime_s: int
+    max_plaintext: int
+    fingerprint_key_id: str
+    alive: int
+    """How many keys may be alive at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A grant of ours, and the signed form that goes to m8."""
+
+    grant: Grant
+    signed: upload_pb2.Signed = field(repr=False)
+
+
+@dataclass(slots=True)
+class _Entry:
+    offer: Offer
+    private: MLKEM768X25519PrivateKey | None = field(repr=False)
+    born: float
+
+
+class OneTimeKeys:
+    """The table of keys by request id. Not for several threads.
+
+    Args:
+        identity: Signs the grants.
+        rules: What every grant says.
+        now: Monotonic seconds; expiry is decided by it alone.
+    """
+
+    def __init__(self, identity: Identity, rules: KeyRules, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._identity = identity
+        self._rules = rules
+        self._now = now
+        self._table: dict[bytes, _Entry] = {}
+        self._spent: OrderedDict[bytes, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many private keys are alive."""
+        return sum(entry.private is not None for entry in self._table.values())
+
+    def __repr__(self) -> str:
+        return f"<OneTimeKeys {len(self)} alive>"
+
+    def offer(self, request: Request, subject: str) -> Offer:
+        """Return the grant for `request`; the same request and subject get the same one again.
+
+        Raises:
+            FailedError: RATE_LIMITED with as many keys alive as may be; KEY_LOST for a request id whose key was used
+                or given up, or was made for something else.
+        """
+        self.sweep()
+        entry = self._table.get(request.request_id)
+        if entry is not None:
+            grant = entry.offer.grant
+            if entry.private is None or (grant.request.content, grant.subject) != (request.content, subject):
+                raise FailedError(upload_pb2.REASON_KEY_LOST)
+            return entry.offer
+        if request.request_id in self._spent:
+            raise FailedError(upload_pb2.REASON_KEY_LOST)
+        if len(self) >= self._rules.alive:
+            raise FailedError(upload_pb2.REASON_RATE_LIMITED)
+        return self._make(request, subject)
+
+    def _make(self, request: Request, subject: str) -> Offer:
+        born = self._now()
+        lattice, curve = mlkem.MLKEM768PrivateKey.generate(), x25519.X25519PrivateKey.generate()
+        grant = make_grant(
+            request=request,
+            subject=subject,
+            public_key=lattice.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw(),
+            replica=self._rules.replica,
+            lifetime_s=self._rules.lifetime_s,
+            max_plaintext=self._rules.max_plaintext,
+            fingerprint_key_id=self._rules.fingerprint_key_id,
+        )
+        offer = Offer(grant, self._identity.sign(UPLOAD_GRANT, grant.content))
+        self._table[request.request_id] = _Entry(offer, MLKEM768X25519PrivateKey(lattice, curve), born)
+        return offer
+
+    def offered(self, request_id: bytes) -> Offer | None:
+        """Return our own copy of the grant for a request whose key is still in the table, alive or expired."""
+        entry = self._table.get(request_id)
+        return None if entry is None else entry.offer
+
+    def forget(self, request_id: bytes) -> None:
+        """Erase the key of a request, if there is one; it is never made again."""
+        self._take(request_id)
+
+    def clear(self) -> None:
+        """Erase every key."""
+        for request_id in list(self._table):
+            self._take(request_id)
+
+    def sweep(self) -> None:
+        """Erase the keys whose lifetime is over."""
+        now = self._now()
+        for request_id, entry in list(self._table.items()):
+            age = now - entry.born
+            if age >= entry.offer.grant.lifetime_s:
+                entry.private = None
+            if age >= entry.offer.grant.lifetime_s + _KEPT_AFTER_EXPIRY_S:
+                self._take(request_id)
+
+    def open(self, request_id: bytes, encapsulated_key: bytes, ciphertext: bytes) -> Payload:
+        """Take the key out of the table and open what was sealed for it. Works once for each request.
+
+        Raises:
+            FailedError: KEY_LOST without a key, EXPIRED after its lifetime.
+            BadPayloadError: anything at all is wrong with the sealed bytes; no detail.
+        """
+        entry = self._take(request_id)
+        if entry is None:
+            raise FailedError(upload_pb2.REASON_KEY_LOST)
+        grant = entry.offer.grant
+        padded = len(ciphertext) - TAG_BYTES
+        if len(encapsulated_key) != ENCAPSULATED_KEY_BYTES or not is_padded_size(padded):
+            raise BadPayloadError
+        if padded > grant.max_plaintext:
+            raise BadPayloadError
+        if entry.private is None or self._now() - entry.born >= grant.lifetime_s:
+            raise FailedError(upload_pb2.REASON_EXPIRED)
+        try:
+            plaintext = _SUITE.decrypt(
+                encapsulated_key + ciphertext, entry.private, info=labelled(SEALED_SECRET, grant.content)
+            )
+        except InvalidTag:
+            raise BadPayloadError from None
+        finally:
+            # The table's reference is gone and this is the last one: the key dies here, before anything is parsed.
+            entry.private = None
+        return decode(plaintext)
+
+    def _take(self, request_id: bytes) -> _Entry | None:
+        entry = self._table.pop(request_id, None)
+        if entry is not None:
+            self._spent[request_id] = None
+            while len(self._spent) > _REMEMBERED:
+                self._spent.popitem(last=False)
+        return entry

@@ -1,0 +1,63 @@
+"""Receipts of our own that tell what upstream holds: from m8's events, each believed only under our own signature."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import Error
+from monoskope.protocol.identity import open_signed, shown
+from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.receipt import Receipt, parse_receipt
+from monoskope.reactor.sign import Identity
+from monoskope.uri import SecretUri
+
+_SECRETS = 10_000
+_VERSIONS = 4
+_TELLING = frozenset({upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_UNCHANGED})
+
+
+def own_receipt(signed: upload_pb2.Signed, identity: Identity) -> Receipt | None:
+    """Return the receipt in `signed` if this store's identity, or a former one of it, made it, else None."""
+    signer = shown(signed.identity_key)
+    if signer not in identity.accepted:
+        return None
+    try:
+        receipt = parse_receipt(open_signed(signed, RECEIPT, signer))
+    except Error:
+        return None
+    return receipt if receipt.uri.store == identity.store else None
+
+
+class KnownReceipts:
+    """The newest UPLOADED and UNCHANGED receipts of ours, a few for each of the secrets used last."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+        self._by_uri: OrderedDict[SecretUri, OrderedDict[str, Receipt]] = OrderedDict()
+
+    def learn(self, receipts: Iterable[upload_pb2.Signed]) -> None:
+        """Remember those that are ours and tell a version; anything else m8 may say is passed over."""
+        for signed in receipts:
+            receipt = own_receipt(signed, self._identity)
+            if receipt is not None and receipt.outcome in _TELLING:
+                self._remember(receipt)
+
+    def naming(self, uri: SecretUri, version: str) -> Receipt | None:
+        """Return a receipt of ours for `uri` by which `version` is there, or None."""
+        versions = self._by_uri.get(uri)
+        return None if versions is None else versions.get(version)
+
+    def _remember(self, receipt: Receipt) -> None:
+        versions = self._by_uri.setdefault(receipt.uri, OrderedDict())
+        self._by_uri.move_to_end(receipt.uri)
+        known = versions.get(receipt.upstream_version)
+        # A receipt without fingerprints, as recovery makes for what cannot be read, never hides one that has them.
+        if known is None or receipt.fingerprint:
+            versions[receipt.upstream_version] = receipt
+        versions.move_to_end(receipt.upstream_version)
+        if len(versions) > _VERSIONS:
+            versions.popitem(last=False)
+        if len(self._by_uri) > _SECRETS:
+            self._by_uri.popitem(last=False)

@@ -1,0 +1,98 @@
+"""The reactor's operating log: JSON lines of allow-listed fields, to standard error or a file.
+
+What is not on the list is dropped, so that no value, key, token or engine text can enter through a careless call. An
+exception is named by its type and place; its message is kept only if it is one of our own sentences.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+
+from monoskope.errors import Error
+
+FIELDS = frozenset(
+    {
+        "event",
+        "level",
+        "timestamp",
+        "store",
+        "server",
+        "replica",
+        "identity",
+        "fingerprint_key_id",
+        "type",
+        "request_id",
+        "reason",
+        "error",
+        "message",
+        "fix",
+        "place",
+        "seconds",
+        "count",
+    }
+)
+"""The only names that may appear in a line."""
+
+
+def set_up(file: Path | None) -> None:
+    """Send log lines to `file` (mode 0600, appended to), or to standard error."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            allow_listed,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr if file is None else _opened(file)),
+        cache_logger_on_first_use=False,
+    )
+
+
+def get() -> structlog.typing.FilteringBoundLogger:
+    """Return the reactor's logger."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return logger
+
+
+def allow_listed(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Drop every field that is not on the list."""
+    return {name: value for name, value in line.items() if name in FIELDS}
+
+
+def described(error: BaseException) -> dict[str, str]:
+    """Return what may be said of an exception."""
+    found = {"error": type(error).__name__, "place": _place(error)}
+    if isinstance(error, Error):
+        found |= {"message": error.message, "fix": error.fix}
+    return found
+
+
+def quiet(loop: asyncio.AbstractEventLoop) -> None:
+    """Have the event loop report stray exceptions by type and place alone."""
+    loop.set_exception_handler(_report)
+
+
+def _report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    get().error("stray exception", **(described(error) if isinstance(error, BaseException) else {}))
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+
+
+def _opened(file: Path) -> TextIO:
+    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return os.fdopen(descriptor, "a", encoding="utf-8", buffering=1)

@@ -1,0 +1,45 @@
+"""What ends a request without success: an exception with the receipt's reason, and what a driver's error means."""
+
+from __future__ import annotations
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import RefusedError
+from monoskope.stores.driver import (
+    CannotReadError,
+    DriverError,
+    StoreConflictError,
+    StoreUnavailableError,
+    UnknownOutcomeError,
+    UnsupportedError,
+)
+
+
+class FailedError(RefusedError):
+    """A request ends with FAILED and `reason`; `upstream_version` is what was there, "" if nothing or not known."""
+
+    def __init__(self, reason: upload_pb2.Reason, *, upstream_version: str = "") -> None:
+        super().__init__(f"the request ends with {name(reason)}.")
+        self.reason = reason
+        self.upstream_version = upstream_version
+
+
+def name(reason: upload_pb2.Reason) -> str:
+    """Return the reason's name as docs/protocol.md spells it."""
+    return upload_pb2.Reason.Name(reason).removeprefix("REASON_")
+
+
+def reason_of(error: DriverError) -> upload_pb2.Reason:
+    """Return what a driver's error becomes in a receipt; the order matters: UnsupportedError is a refusal, too."""
+    match error:
+        case UnsupportedError():
+            return upload_pb2.REASON_UNSUPPORTED
+        case StoreUnavailableError():
+            return upload_pb2.REASON_UPSTREAM_UNAVAILABLE
+        case StoreConflictError():
+            return upload_pb2.REASON_CONFLICT
+        case CannotReadError():
+            return upload_pb2.REASON_CANNOT_READ
+        case UnknownOutcomeError():
+            return upload_pb2.REASON_OUTCOME_UNKNOWN
+        case _:
+            return upload_pb2.REASON_UPSTREAM_REFUSED

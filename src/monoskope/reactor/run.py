@@ -1,0 +1,171 @@
+"""Where the parts of a reactor are wired: from settings to a running process, and down again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc.aio
+
+from monoskope.errors import RefusedError
+from monoskope.protocol.grant import REPLICA_BYTES
+from monoskope.reactor import logs, settings
+from monoskope.reactor.admit import Admission, Rates
+from monoskope.reactor.appends import Appends
+from monoskope.reactor.audit import FILE as AUDIT_FILE
+from monoskope.reactor.audit import AuditFile
+from monoskope.reactor.dispatch import Dispatcher
+from monoskope.reactor.fingerprint import FingerprintKey
+from monoskope.reactor.grant import Granter
+from monoskope.reactor.handle import Handler
+from monoskope.reactor.keys import KeyRules, OneTimeKeys
+from monoskope.reactor.known import KnownReceipts
+from monoskope.reactor.lookup import Lookup
+from monoskope.reactor.offer import Offering
+from monoskope.reactor.recover import Presence, Recovery
+from monoskope.reactor.requests import OpenRequests
+from monoskope.reactor.session import Endpoint, Session, dial, roots
+from monoskope.reactor.settings import Settings
+from monoskope.reactor.sign import Identity
+from monoskope.reactor.timings import Timings
+from monoskope.reactor.upstream import Upstream
+from monoskope.reactor.write import Writer
+from monoskope.stores.driver import StoreDriver
+
+
+class Reactor:
+    """One process of a store's reactor, wired and not yet running.
+
+    Args:
+        of: The settings.
+        driver: The engine, open.
+        identity: The store's.
+        fingerprint_key: K.
+        audit: The open audit log.
+        timings: All spans of time.
+        channel: Makes the channel to m8.
+    """
+
+    def __init__(
+        self,
+        of: Settings,
+        driver: StoreDriver,
+        identity: Identity,
+        fingerprint_key: FingerprintKey,
+        audit: AuditFile,
+        *,
+        timings: Timings | None = None,
+        channel: Callable[[Endpoint], grpc.aio.Channel] = dial,
+    ) -> None:
+        self.replica = secrets.token_bytes(REPLICA_BYTES)
+        self.timings = timings or Timings()
+        self.appends = Appends(retry_s=self.timings.append_retry)
+        self.dispatcher = self._wired(of, driver, identity, fingerprint_key, audit)
+        endpoint = Endpoint(
+            server=of.server,
+            ca_file=of.ca_file,
+            identity=identity,
+            replica=self.replica,
+            fingerprint_key_id=fingerprint_key.key_id,
+            type=driver.kind,
+            capabilities=driver.capabilities,
+        )
+        self.session = Session(endpoint, self.appends, self.dispatcher, self.timings, channel=channel)
+
+    def _wired(
+        self, of: Settings, driver: StoreDriver, identity: Identity, key: FingerprintKey, audit: AuditFile
+    ) -> Dispatcher:
+        requests, known = OpenRequests(), KnownReceipts(identity)
+        offering = Offering(identity, self.appends, requests, known, audit)
+        upstream, lookup = Upstream(driver, key, known), Lookup(driver, key, self.timings)
+        rules = KeyRules(
+            replica=self.replica,
+            lifetime_s=of.limits.lifetime_s,
+            max_plaintext=min(of.limits.max_plaintext, driver.capabilities.max_plaintext),
+            fingerprint_key_id=key.key_id,
+            alive=of.limits.keys_alive,
+        )
+        keys = OneTimeKeys(identity, rules)
+        return Dispatcher(
+            requests=requests,
+            known=known,
+            keys=keys,
+            appends=self.appends,
+            granter=Granter(Admission(of, driver, Rates(of.limits)), keys, self.appends, audit),
+            handler=Handler(
+                keys=keys, upstream=upstream, writer=Writer(upstream, lookup, self.timings), offering=offering
+            ),
+            recovery=Recovery(identity, self.replica, Presence(), lookup, offering, self.timings),
+            offering=offering,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set; then take nothing new, end what is in flight and end the session cleanly."""
+        serving = asyncio.create_task(self.session.run())
+        ticking = asyncio.create_task(self._ticking())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({serving, ticking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await self.dispatcher.drain(self.timings.drain)
+            self.session.stop()
+            await asyncio.wait({serving}, timeout=self.timings.connect)
+        finally:
+            for task in (ticking, stopping, serving):
+                task.cancel()
+            results = await asyncio.gather(serving, ticking, stopping, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+                raise result
+
+    async def _ticking(self) -> None:
+        while True:
+            await asyncio.sleep(self.timings.tick)
+            self.dispatcher.tick()
+
+
+async def run(folder: Path) -> None:
+    """Run the reactor whose settings and state are in `folder` until SIGTERM or SIGINT.
+
+    Raises:
+        Error: settings, identity, fingerprint key or engine are not as they must be; says which, and the fix.
+    """
+    of = settings.read(folder)
+    _check_folder(folder)
+    roots(of.ca_file)
+    logs.set_up(of.log_file)
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    logs.quiet(loop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    identity, key = Identity.load(folder, store=of.store), FingerprintKey.load(folder)
+    with contextlib.closing(AuditFile(folder / AUDIT_FILE)) as audit:
+        driver = await of.driver.open(of.engine, state_dir=folder)
+        try:
+            reactor = Reactor(of, driver, identity, key, audit)
+            logs.get().info(
+                "reactor starts",
+                store=of.store,
+                server=of.server,
+                replica=reactor.replica.hex(),
+                identity=identity.shown,
+                fingerprint_key_id=key.key_id,
+                type=driver.kind,
+            )
+            await reactor.run(stop)
+        finally:
+            await driver.close()
+    logs.get().info("reactor stopped", store=of.store)
+
+
+def _check_folder(folder: Path) -> None:
+    mode = folder.stat().st_mode
+    if mode & 0o077:
+        raise RefusedError(
+            f"{folder} has mode {stat.S_IMODE(mode):04o}: others than its owner can enter it.",
+            fix=f"Run: chmod 700 {folder}",
+        )

@@ -1,0 +1,143 @@
+"""`reactor.toml`: which m8, which store, which paths, which engine, which limits. None of it ever comes from m8.
+
+server = "m8.example:7443"      # the host:port that is dialled, and signed in the hello
+ca_file = "ca.crt"              # relative to this file
+store = "vault"
+prefixes = ["team-a"]           # whole segments; "" for all paths
+
+[engine]
+type = "vault"                  # and that driver's own fields
+
+[limits]
+uploads_per_second = 50
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from monoskope.errors import UsageError
+from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S, is_padded_size
+from monoskope.protocol.payload import DEFAULT_MAX_PLAINTEXT
+from monoskope.settings import convert, load
+from monoskope.stores import registry
+from monoskope.stores.driver import StoreDriver
+from monoskope.uri import SecretUri, UriPrefix, check_store_name, parse_path
+
+SETTINGS_FILE = "reactor.toml"
+
+_SERVER = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):([1-9][0-9]{0,4})", re.ASCII)
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The `[limits]` table: what one reactor process does at most."""
+
+    uploads_per_second: int = 50
+    compares_per_hour_per_uri: int = 10
+    compares_per_hour: int = 60
+    keys_alive: int = 1_000
+    lifetime_s: int = DEFAULT_LIFETIME_S
+    """Seconds for which a one-time key can be used."""
+    max_plaintext: int = DEFAULT_MAX_PLAINTEXT
+    """Largest padded plaintext in bytes; the engine's own limit counts, too."""
+
+    def __post_init__(self) -> None:
+        for field, most in (
+            ("uploads_per_second", 1_000),
+            ("compares_per_hour_per_uri", 1_000),
+            ("compares_per_hour", 10_000),
+            ("keys_alive", 10_000),
+        ):
+            if not 1 <= getattr(self, field) <= most:
+                raise ValueError(f"`{field}` must be from 1 to {most}")
+        if not MIN_LIFETIME_S <= self.lifetime_s <= MAX_LIFETIME_S:
+            raise ValueError(f"`lifetime_s` must be from {MIN_LIFETIME_S} to {MAX_LIFETIME_S}")
+        if not is_padded_size(self.max_plaintext):
+            raise ValueError("`max_plaintext` must be a power of two from 512 to 1048576")
+
+
+class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file as it is written."""
+
+    server: str
+    ca_file: str
+    store: str
+    prefixes: list[str]
+    engine: dict[str, Any]
+    limits: Limits = msgspec.field(default_factory=Limits)
+    log_file: str = ""
+
+    def __post_init__(self) -> None:
+        match = _SERVER.fullmatch(self.server)
+        if match is None or int(match[2]) > 65_535:
+            raise ValueError("`server` must be HOST:PORT")
+        if not self.prefixes:
+            raise ValueError('`prefixes` must name at least one path prefix; [""] serves all paths')
+        try:
+            check_store_name(self.store)
+            for prefix in self.prefixes:
+                _segments(prefix)
+        except UsageError as error:
+            raise ValueError(f"`store` and `prefixes`: {error.message}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a reactor runs on."""
+
+    folder: Path
+    """Where the settings, the identity and all other state lie."""
+    server: str
+    ca_file: Path
+    store: str
+    prefixes: tuple[UriPrefix, ...]
+    driver: type[StoreDriver]
+    engine: msgspec.Struct
+    limits: Limits
+    log_file: Path | None
+
+    def allows(self, uri: SecretUri) -> bool:
+        """Whether the path of `uri` lies at or below an allowed prefix, by whole segments."""
+        return any(prefix.covers(uri) for prefix in self.prefixes)
+
+
+def read_file(folder: Path) -> ReactorFile:
+    """Read the settings file in `folder` without looking for its driver. Raises `UsageError`."""
+    return load(folder / SETTINGS_FILE, ReactorFile)
+
+
+def read(folder: Path) -> Settings:
+    """Read the settings in `folder`, the engine's table by its driver's own type.
+
+    Raises:
+        UsageError: a file, field or value is wrong; names it, the rule and the fix.
+        NotFoundError: no driver of that kind is installed.
+        BrokenDriverError: the driver lacks a package; names the extra to install.
+    """
+    file = read_file(folder)
+    table = dict(file.engine)
+    kind = table.pop("type", None)
+    where = f"{folder / SETTINGS_FILE}: [engine]"
+    if not isinstance(kind, str):
+        raise UsageError(f"{where}: `type` is missing.", fix=f"Write one of: {', '.join(registry.kinds())}.")
+    driver = registry.find(kind)
+    return Settings(
+        folder=folder,
+        server=file.server,
+        ca_file=folder / file.ca_file,
+        store=file.store,
+        prefixes=tuple(UriPrefix(file.store, _segments(prefix)) for prefix in file.prefixes),
+        driver=driver,
+        engine=convert(table, driver.Config, where=where),
+        limits=file.limits,
+        log_file=folder / file.log_file if file.log_file else None,
+    )
+
+
+def _segments(prefix: str) -> tuple[str, ...]:
+    return parse_path(prefix) if prefix else ()

@@ -1,0 +1,132 @@
+"""The store's identity: an Ed25519 key that only signs, and the steps by which it became what it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from google.protobuf.message import DecodeError
+
+from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
+from monoskope.errors import RefusedError, UsageError
+from monoskope.protocol.identity import KEY_BYTES, ProofError, shown
+from monoskope.protocol.labels import IDENTITY_ROTATION, labelled
+from monoskope.protocol.rotation import MAX_STEPS, open_rotation, rotation_content
+from monoskope.protocol.wire import serialise
+from monoskope.settings import read_private, write_private
+
+KEY_FILE = "identity.key"
+NEXT_FILE = "identity.key.next"
+ROTATIONS = "rotations"
+
+_STEP = re.compile(r"[0-9]{4}", re.ASCII)
+
+
+class Identity:
+    """A store's identity. Shows its public half, never its seed.
+
+    Args:
+        seed: 32 bytes.
+        store: The store's name.
+        rotations: The steps that lead to this identity, oldest first.
+
+    Raises:
+        UsageError: the seed has another size, or the steps do not lead here.
+        ProofError: a step does not verify.
+    """
+
+    def __init__(self, seed: bytes, *, store: str, rotations: Sequence[identity_pb2.SignedRotation] = ()) -> None:
+        if len(seed) != KEY_BYTES:
+            raise UsageError("an identity key has 32 bytes, this one has not.", fix="Restore it from your copy.")
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self.store = store
+        self.public_key = self._key.public_key().public_bytes_raw()
+        self.shown = shown(self.public_key)
+        self.rotations = tuple(rotations)
+        self.accepted = frozenset({self.shown, *_former(self.rotations, store=store, current=self.shown)})
+        """The shown identities whose word is our own: this one and those that it followed."""
+
+    def __repr__(self) -> str:
+        return f"<Identity {self.store} {self.shown}>"
+
+    @classmethod
+    def load(cls, folder: Path, *, store: str) -> Self:
+        """Read the identity of the reactor in `folder`. Raises as the constructor and `read_private` do."""
+        return cls(read_private(folder / KEY_FILE), store=store, rotations=_load_rotations(folder))
+
+    def sign(self, label: bytes, content: bytes) -> upload_pb2.Signed:
+        """Return `content` with a signature over `label`, a zero byte and `content`."""
+        return upload_pb2.Signed(
+            content=content, signature=self._key.sign(labelled(label, content)), identity_key=self.public_key
+        )
+
+
+def make(folder: Path, *, store: str) -> Identity:
+    """Make the first identity of a store in `folder`. Raises `UsageError` if there is one."""
+    seed = Ed25519PrivateKey.generate().private_bytes_raw()
+    write_private(folder / KEY_FILE, seed)
+    return Identity(seed, store=store)
+
+
+def rotate(folder: Path, *, store: str) -> Identity:
+    """Give the store in `folder` a new identity, proven by the old one, and return it.
+
+    Ends what an interrupted call began: the new key is written first, then the proof, then the key takes its place.
+    """
+    following = folder / NEXT_FILE
+    if not following.exists():
+        write_private(following, Ed25519PrivateKey.generate().private_bytes_raw())
+    seeds = [read_private(folder / KEY_FILE), read_private(following)]
+    old, new = (Identity(seed, store=store) for seed in seeds)
+    rotations = _load_rotations(folder)
+    if new.shown not in {open_rotation(signed, store=store).new for signed in rotations}:
+        if len(rotations) >= MAX_STEPS:
+            raise RefusedError(
+                f"the identity has been rotated {MAX_STEPS} times, more is not followed by clients.",
+                fix="Make a new identity with `m8 reactor init` and have it pinned anew.",
+            )
+        _write_rotation(folder, len(rotations) + 1, _step(old, new, store))
+    following.replace(folder / KEY_FILE)
+    return Identity.load(folder, store=store)
+
+
+def _step(old: Identity, new: Identity, store: str) -> identity_pb2.SignedRotation:
+    content = rotation_content(store, old.public_key, new.public_key)
+    return identity_pb2.SignedRotation(
+        content=content,
+        old_signature=old.sign(IDENTITY_ROTATION, content).signature,
+        new_signature=new.sign(IDENTITY_ROTATION, content).signature,
+    )
+
+
+def _former(rotations: Sequence[identity_pb2.SignedRotation], *, store: str, current: str) -> list[str]:
+    steps = [open_rotation(signed, store=store) for signed in rotations]
+    for before, after in pairwise(steps):
+        if before.new != after.old:
+            raise ProofError("the reactor's own identity rotations do not form a chain")
+    if steps and steps[-1].new != current:
+        raise UsageError(
+            "the identity key is not the one that its rotations lead to.",
+            fix="Run `m8 reactor rotate-identity` once more if it was interrupted, else restore both from your copy.",
+        )
+    return [step.old for step in steps]
+
+
+def _load_rotations(folder: Path) -> list[identity_pb2.SignedRotation]:
+    found = []
+    for path in sorted((folder / ROTATIONS).glob("*")):
+        if _STEP.fullmatch(path.name):
+            try:
+                found.append(identity_pb2.SignedRotation.FromString(path.read_bytes()))
+            except DecodeError:
+                raise UsageError(f"{path} is not an identity rotation.", fix="Restore it from your copy.") from None
+    return found
+
+
+def _write_rotation(folder: Path, number: int, signed: identity_pb2.SignedRotation) -> None:
+    (folder / ROTATIONS).mkdir(mode=0o700, exist_ok=True)
+    write_private(folder / ROTATIONS / f"{number:04}", serialise(signed))

@@ -1,0 +1,62 @@
+"""The first `reactor.toml`, with an engine table to fill in (vault) or ready to run (age)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from monoskope.errors import UsageError
+from monoskope.reactor.settings import SETTINGS_FILE, ReactorFile
+from monoskope.settings import convert, write_private
+
+AGE_IDENTITY = "engine.agekey"
+
+
+def write(folder: Path, *, server: str, ca_file: Path, store: str, prefixes: list[str], kind: str) -> None:
+    """Write the settings of a new reactor into `folder`, an absolute path. Raises `UsageError` for a bad value."""
+    table: dict[str, Any] = {
+        "server": server,
+        "ca_file": str(ca_file),
+        "store": store,
+        "prefixes": prefixes,
+        "engine": {"type": kind, **_engine(kind, folder)},
+        "limits": {},
+    }
+    convert(table, ReactorFile, where=SETTINGS_FILE)
+    write_private(folder / SETTINGS_FILE, tomli_w.dumps(table).encode())
+
+
+def _engine(kind: str, folder: Path) -> dict[str, Any]:
+    match kind:
+        case "age":
+            return _age(folder)
+        case "vault":
+            return {
+                "address": "https://127.0.0.1:8200",
+                "mount": "secret",
+                "readable": False,
+                "auth": {
+                    "method": "approle",
+                    "role_id": "fill-in",
+                    "wrapped_secret_id_file": str(folder / "wrapped-secret-id"),
+                },
+            }
+        case _:
+            return {}
+
+
+def _age(folder: Path) -> dict[str, Any]:
+    import pyrage  # noqa: PLC0415 - only this kind of store needs it
+
+    identity = folder / AGE_IDENTITY
+    if identity.exists():
+        raise UsageError(f"{identity} exists already.", fix="Name a new folder.")
+    key = pyrage.x25519.Identity.generate()
+    write_private(identity, f"{key}\n".encode("ascii"))
+    return {
+        "folder": str(folder / "secrets"),
+        "recipients": [str(key.to_public())],
+        "identity_file": str(identity),
+    }

@@ -1,0 +1,39 @@
+"""Every span of time that the protocol or the reactor names, in seconds, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How long things take (docs/protocol.md; defaults are its figures). Tests shorten them, operators cannot."""
+
+    write_window: float = 30.0
+    """From offering STARTED: the write has begun and ended within it."""
+    issuer_gone: float = 10.0
+    """An issuer whose session is gone this long is taken to be dead."""
+    settle: float = 60.0
+    """From seeing STARTED: after it, a write whose end is unknown can no longer be on its way."""
+    lookups: tuple[float, ...] = (0.0, 2.0, 8.0)
+    """When a write's unknown end is looked up before that, from the moment it became unknown."""
+    lookup_retry: float = 10.0
+    """Between two attempts to look up an end in an engine that does not answer."""
+    lookup_tries: int = 6
+    """How often that is attempted before the outcome is unknown for good."""
+    tick: float = 1.0
+    """Between two looks at expired keys and abandoned requests."""
+    quiet: float = 0.25
+    """A pause in the deliveries that shows that the unfinished requests have all been told."""
+    heartbeat: float = 3.0
+    """Between heartbeats if m8 names no span; else a third of what it names."""
+    connect: float = 10.0
+    """From dialling to being attached."""
+    backoff_least: float = 0.2
+    """Before the first attempt to connect again; doubled each time, with jitter."""
+    backoff_most: float = 15.0
+    """Before any attempt to connect again."""
+    append_retry: float = 1.0
+    """Before an append that m8 could not take just now is offered again."""
+    drain: float = 30.0
+    """How long work in flight may take to end after SIGTERM."""

@@ -1,0 +1,138 @@
+"""One check-and-set write: announced by STARTED, tried on the version that STARTED names, its end found out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.payload import Payload
+from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
+from monoskope.reactor.admit import driver_options
+from monoskope.reactor.fingerprint import Fingerprints
+from monoskope.reactor.lookup import Lookup, uploaded
+from monoskope.reactor.reasons import FailedError, reason_of
+from monoskope.reactor.timings import Timings
+from monoskope.reactor.upstream import TRIES, Upstream
+from monoskope.stores.driver import DriverError, StoreConflictError, UnknownOutcomeError
+
+_TRIED_AGAIN = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE})
+
+
+@dataclass(slots=True)
+class Write:
+    """What is known of one write; it holds no value."""
+
+    grant: Grant
+    started: Receipt
+    fingerprints: Fingerprints = field(repr=False)
+    tag: bytes
+    offered: float
+    """Monotonic seconds just before STARTED was offered."""
+    version: int = 0
+    """The stream's, STARTED included."""
+    written: str = ""
+    """The new upstream version, "" if the write did not happen or that is not known."""
+    failure: FailedError | None = None
+    """Why it certainly did not happen."""
+    begun: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes, within the window after STARTED."""
+
+    upstream: Upstream
+    lookup: Lookup
+    timings: Timings
+    now: Callable[[], float] = time.monotonic
+
+    def prepare(
+        self, grant: Grant, sealed_sha256: bytes, payload: Payload, fingerprints: Fingerprints, *, prior: str
+    ) -> Write:
+        """Return the write with its STARTED receipt; the window opens now."""
+        key, tag = self.upstream.fingerprint_key, write_tag(grant.sha256, sealed_sha256)
+        started = make_receipt(
+            grant=grant,
+            sealed_sha256=sealed_sha256,
+            outcome=upload_pb2.OUTCOME_STARTED,
+            prior_version=prior,
+            intent=key.intent(tag, key.whole(payload)),
+        )
+        return Write(grant, started, fingerprints, tag, self.now())
+
+    async def write(self, write: Write, payload: Payload, *, deadline: float) -> None:
+        """Try to write `payload`, and note in `write` how that ended."""
+        tries = TRIES if write.grant.request.expect in _TRIED_AGAIN else 1
+        for left in reversed(range(tries)):
+            if self.now() >= deadline:
+                return
+            try:
+                async with asyncio.timeout(deadline - self.now()):
+                    if await self._tried(write, payload, last=left == 0):
+                        return
+            except TimeoutError:
+                return
+
+    async def _tried(self, write: Write, payload: Payload, *, last: bool) -> bool:
+        """Try once; return whether that settles it or leaves its end unknown, so that it is not tried again."""
+        driver, request = self.upstream.driver, write.grant.request
+        prior = write.started.prior_version
+        write.begun, write.failure = True, None
+        try:
+            write.written = await driver.write(
+                request.uri.path,
+                payload,
+                replacing=prior if driver.capabilities.check_and_set else None,
+                write_tag=write.tag.hex(),
+                options=driver_options(driver, request),
+            )
+        except UnknownOutcomeError:
+            return True
+        except StoreConflictError:
+            write.begun = False
+        except DriverError as error:
+            write.failure = FailedError(reason_of(error))
+        if write.begun:
+            return True
+        return await self._changed(write) or last
+
+    async def _changed(self, write: Write) -> bool:
+        """After a conflict: note why the write fails if the version is another one now."""
+        write.failure = FailedError(upload_pb2.REASON_CONFLICT)
+        request = write.grant.request
+        try:
+            version = await self.upstream.driver.read_version(request.uri.path)
+            if version == write.started.prior_version:
+                return False
+            self.upstream.check(request, version)
+        except FailedError as error:
+            write.failure = error
+        except DriverError as error:
+            write.failure = FailedError(reason_of(error))
+        else:
+            write.failure = FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
+        return True
+
+    async def ended(self, write: Write) -> Receipt:
+        """Return the receipt of a write, looking up an end that is not known."""
+        if write.written:
+            return uploaded(write.grant, write.started, version=write.written, fingerprints=write.fingerprints)
+        if write.failure is not None:
+            raise write.failure
+        if not write.begun:
+            raise FailedError(upload_pb2.REASON_KEY_LOST)
+        began = self.now()
+        for moment in self.timings.lookups:
+            await asyncio.sleep(max(0.0, moment - (self.now() - began)))
+            try:
+                receipt = await self.lookup.written(write.grant, write.started, ours=write.fingerprints)
+            except DriverError:
+                continue
+            if receipt is not None:
+                return receipt
+        await asyncio.sleep(max(0.0, write.offered + self.timings.settle - self.now()))
+        return await self.lookup.settled(write.grant, write.started, ours=write.fingerprints)

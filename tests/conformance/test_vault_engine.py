@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from monoskope.protocol.payload import Payload
+from monoskope.protocol.payload import MAX_PADDED, Payload
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -25,7 +25,7 @@ from monoskope.stores.driver import (
 )
 from monoskope.stores.vault import VaultStore
 from monoskope.testing import openbao_files
-from monoskope.testing.drivers import NOT_TEXT, tag
+from monoskope.testing.drivers import NOT_TEXT, sized, tag
 from monoskope.testing.openbao import OpenBao
 from tests.conformance.vault_harness import BASE64, PREFIX, VaultHarness
 
@@ -157,6 +157,18 @@ async def test_what_is_no_secret_of_ours_is_not_read(
     with pytest.raises(CannotReadError):
         await store.read(path)
     assert await write(store, path, await store.read_version(path))
+
+
+async def test_a_store_that_is_set_to_the_protocols_limit_takes_it(
+    harness: VaultHarness, path: tuple[str, ...]
+) -> None:
+    store = await VaultStore.open(harness.config(max_plaintext=MAX_PADDED), state_dir=harness.folder)
+    payload = sized(store.capabilities.max_plaintext, b"\x01")
+    await write(store, path, NOTHING, payload)
+    snapshot = await store.read(path)
+    assert snapshot is not None
+    assert snapshot.payload == payload
+    await store.close()
 
 
 # --- refusals ---

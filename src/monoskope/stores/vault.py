@@ -146,13 +146,14 @@ class VaultStore(StoreDriver):
         mount = self._config.mount
         answer = await self._session.request("GET", f"sys/internal/ui/mounts/{mount}")
         data = answer.section("data")
-        version_2 = {"type": "kv", "options": {"version": "2"}, "path": f"{mount}/"}
+        options = data.get("options")
+        version = options.get("version") if isinstance(options, dict) else None
         if not answer.ok:
             raise StoreRefusedError(
                 f"there is no engine at {mount}, or the policy grants nothing in it.",
                 fix="Check mount and prefix, and grant the policy in docs/stores/vault.md.",
             )
-        if {name: data.get(name) for name in version_2} != version_2:
+        if (data.get("type"), version, data.get("path")) != ("kv", "2", f"{mount}/"):
             raise StoreRefusedError(f"the engine at {mount} is not KV version 2.", fix="Enable one, or change mount.")
 
     async def _current(self, path: tuple[str, ...]) -> Current:

@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from monoskope.errors import UsageError
-from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED
+from monoskope.protocol.payload import DEFAULT_MAX_PLAINTEXT, MAX_PADDED, MIN_PADDED
 from monoskope.uri import parse_path
 
 _ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?", re.ASCII)
@@ -52,7 +52,7 @@ class VaultConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The path below the mount under which all secrets of this store lie, "" for the mount's root."""
     readable: bool = False
     """Whether the policy grants `read` on data. Without it the store is write-only."""
-    max_plaintext: int = 524_288
+    max_plaintext: int = DEFAULT_MAX_PLAINTEXT
     """Largest padded plaintext in bytes; see docs/stores/vault.md, Limits."""
     connect_timeout_s: float = 5.0
     """How long connecting, with TLS, may take."""

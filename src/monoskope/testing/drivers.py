@@ -81,9 +81,9 @@ def tag() -> str:
     return secrets.token_hex(32)
 
 
-def sized(padded: int) -> Payload:
-    """Return a payload of text whose padded plaintext has exactly `padded` bytes, filled as far as it goes."""
-    return Payload({"k": b"x" * ((padded - len('{"k":""}')) // 4 * 3)})
+def sized(padded: int, filler: bytes = b"x") -> Payload:
+    """Return a payload of `filler` whose padded plaintext has exactly `padded` bytes, filled as far as it goes."""
+    return Payload({"k": filler * ((padded - len('{"k":""}')) // 4 * 3)})
 
 
 TRICKY: dict[str, dict[str, bytes]] = {
@@ -345,9 +345,12 @@ class StoreDriverContract:
         version = await driver.write(path, Payload(values), replacing=NOTHING, write_tag=tag())
         await _holds(reader, path, version, values)
 
-    async def test_the_largest_payload_fits(self, driver: StoreDriver, reader: StoreDriver, path: Path) -> None:
-        """A payload of the announced size is taken and comes back."""
-        payload = sized(driver.capabilities.max_plaintext)
+    @pytest.mark.parametrize("filler", ["x", "<", "\x01"])
+    async def test_the_largest_payload_always_fits(
+        self, driver: StoreDriver, reader: StoreDriver, path: Path, filler: str
+    ) -> None:
+        """A payload of the announced size is taken and comes back, whatever characters an engine has to escape."""
+        payload = sized(driver.capabilities.max_plaintext, filler.encode())
         assert len(encode(payload)) == driver.capabilities.max_plaintext
         version = await driver.write(path, payload, replacing=NOTHING, write_tag=tag())
         snapshot = await reader.read(path)

@@ -1,0 +1,176 @@
+"""A process of ours that runs beside a test or a demonstration, and that never outlives it.
+
+It leads a process group of its own, so that Ctrl-C on a terminal reaches the parent alone, which then stops its parts
+in order. On Linux the kernel kills it when the parent is gone, however it went.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from monoskope.errors import UnavailableError
+
+_HOST = "127.0.0.1"
+
+READY_S = 60.0
+STOP_S = 40.0
+POLL_S = 0.02
+
+# PR_SET_PDEATHSIG (1) with SIGKILL survives `execve`. A process of its own sets it, because code between fork and exec
+# is not safe beside threads.
+_TETHER = """
+import os, sys
+if sys.platform == "linux":
+    import ctypes
+    ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)
+    if os.getppid() != int(sys.argv[1]):
+        sys.exit(0)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def program(name: str) -> str:
+    """Return the path of a program that was installed beside this Python, e.g. "monoctl"."""
+    return str(Path(sys.executable).parent / name)
+
+
+def wait_until(done: Callable[[], bool], *, what: str, seconds: float = READY_S) -> None:
+    """Ask `done` until it says yes. Raises `UnavailableError`, which names `what`, after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"waited {seconds:g} s in vain for this: {what}.")
+        time.sleep(POLL_S)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process with this id exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def free_port() -> int:
+    """A port that nothing listens on, below those that systems give to outgoing connections: free at a restart too."""
+    while True:
+        port = 12_000 + secrets.randbelow(8_000)
+        with socket.socket() as one:
+            try:
+                one.bind((_HOST, port))
+            except OSError:
+                continue
+        return port
+
+
+def listens(server: str) -> bool:
+    """Whether something listens at `host:port`."""
+    host, _, port = server.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+class Part:
+    """One program with its log, started and stopped at will.
+
+    Args:
+        name: For people.
+        arguments: The program's path and its arguments.
+        log: Where its output is appended, mode 0600.
+        folder: Its working folder.
+        environment: Its whole environment.
+    """
+
+    def __init__(
+        self, name: str, arguments: Sequence[str], *, log: Path, folder: Path, environment: Mapping[str, str]
+    ) -> None:
+        self.name = name
+        self.arguments = tuple(arguments)
+        self.log = log
+        self._folder = folder
+        self._environment = dict(environment)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Part {self.name} pid {self.pid}>"
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        return None if self._process is None or self._process.poll() is not None else self._process.pid
+
+    def start(self) -> None:
+        """Start it, unless it runs. Returns at once: see `wait_for`."""
+        if self.pid is not None:
+            return
+        command = [sys.executable, "-S", "-E", "-c", _TETHER, str(os.getpid()), *self.arguments]
+        log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            self._process = subprocess.Popen(
+                command,
+                cwd=self._folder,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+        atexit.register(self.kill)
+
+    def wait_for(self, ready: Callable[[], bool]) -> None:
+        """Wait until `ready` says yes. Raises `UnavailableError` with the end of its log if it ends or takes 60 s."""
+
+        def done() -> bool:
+            if self.pid is None:
+                raise UnavailableError(f"{self.name} ended: {self.last_words()}", fix=f"Its log: {self.log}")
+            return ready()
+
+        wait_until(done, what=f"{self.name} is ready (its log: {self.log})")
+
+    def last_words(self) -> str:
+        """The last lines of its log."""
+        return " / ".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM, if it runs, and return at once."""
+        if self.pid is not None:
+            self._signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Ask it to stop and wait for that; kill it if it takes longer than 40 s."""
+        self.ask_to_stop()
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it and whatever it started at once, as a crash would."""
+        if self._process is not None:
+            self._signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+            atexit.unregister(self.kill)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)

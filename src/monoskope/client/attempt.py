@@ -17,8 +17,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import Any, TypeVar
 
 import grpc.aio
@@ -29,13 +27,13 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
 from monoskope.client.channel import Connection, NotReachedError
 from monoskope.client.seal import Sealed, seal
+from monoskope.client.task import Failure, Progress, Result, Stage, Task, too_large, unknown, whole
 from monoskope.client.verify import Trust
-from monoskope.errors import Error, OutcomeUnknownError, RefusedError, TimedOutError, UnavailableError
+from monoskope.errors import Error, TimedOutError, UnavailableError
 from monoskope.protocol.grant import SUITE_1, Grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.receipt import Receipt
-from monoskope.protocol.request import Options, Request, make_request
-from monoskope.uri import SecretUri
+from monoskope.protocol.request import Request, make_request
 
 R = TypeVar("R", bound=Message)
 
@@ -43,56 +41,6 @@ MAX_ANEW = 3
 """New attempts after the first."""
 RESENDS = 4
 """How often the same bytes are sent again before step 5; after it until time is over."""
-
-
-class Stage(Enum):
-    """How far a request is."""
-
-    ASKING = auto()
-    """A key was asked for; no secret has left this process."""
-    SENT = auto()
-    """The sealed secret is on its way: from here on only a receipt tells."""
-    ENDED = auto()
-    """A receipt proves the end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Told to observers whenever the stage of a request changes."""
-
-    uri: SecretUri
-    request_id: bytes
-    stage: Stage
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What to do: the same for every attempt."""
-
-    uri: SecretUri
-    purpose: upload_pb2.Purpose
-    plaintext: bytes = field(repr=False)
-    """Encoded and padded."""
-    expect: upload_pb2.Expect = upload_pb2.EXPECT_UNSPECIFIED
-    expect_version: str = ""
-    options: Options | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Success, proven."""
-
-    receipt: Receipt
-    request_id: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    error: Error
-    again: bool = False
-    """Whether a new attempt may help."""
-    uncertain: str = ""
-    """The request id in hex if this attempt may have written."""
 
 
 class _KeyRefusedError(Exception):
@@ -150,10 +98,10 @@ class Walk:
                 return end
             uncertain = uncertain or end.uncertain
             if not end.again or anew == MAX_ANEW or not await self._pause(anew):
-                raise _whole(task, end, uncertain)
+                raise whole(task, end, uncertain)
             anew += 1
 
-    async def _attempt(self, task: Task) -> Result | _Failure:
+    async def _attempt(self, task: Task) -> Result | Failure:
         request = make_request(
             request_id=os.urandom(16),
             purpose=task.purpose,
@@ -170,11 +118,11 @@ class Walk:
                 raise too_large(task.uri, len(task.plaintext), grant.max_plaintext)
             sealed = seal(task.plaintext, grant)
         except _KeyRefusedError as end:
-            return _Failure(reasons.error_for(end.reason, str(task.uri)), again=end.reason in reasons.RETRIED)
+            return Failure(reasons.error_for(end.reason, str(task.uri)), again=end.reason in reasons.RETRIED)
         except TimedOutError:
-            return _Failure(self._timed_out(task))
+            return Failure(self._timed_out(task))
         except Error as error:
-            return _Failure(error)
+            return Failure(error)
         self._tell(request, Stage.SENT)
         return await self._send(task, request, grant, sealed)
 
@@ -193,7 +141,7 @@ class Walk:
             await self._pause(polls)
             polls += 1
 
-    async def _send(self, task: Task, request: Request, grant: Grant, sealed: Sealed) -> Result | _Failure:
+    async def _send(self, task: Task, request: Request, grant: Grant, sealed: Sealed) -> Result | Failure:
         try:
             upload = await self._until_ended(request, sealed)
             if not upload.HasField("receipt"):
@@ -231,21 +179,21 @@ class Walk:
             self._trust.follow((await self._ask(request, wait=False)).rotations)
         return self._trust.open_receipt(signed, grant, sealed.sha256)
 
-    def _failed(self, task: Task, request: Request, reason: upload_pb2.Reason) -> _Failure:
+    def _failed(self, task: Task, request: Request, reason: upload_pb2.Reason) -> Failure:
         """A receipt says FAILED."""
         if reason in {upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_OUTCOME_UNKNOWN}:
             why = reasons.MEANINGS[reason].message.removesuffix(".")
             return self._uncertain(task, request, why, again=reason == upload_pb2.REASON_KEY_LOST)
-        return _Failure(reasons.error_for(reason, str(task.uri)), again=reason in reasons.RETRIED)
+        return Failure(reasons.error_for(reason, str(task.uri)), again=reason in reasons.RETRIED)
 
-    def _unproven(self, task: Task, request: Request, reason: upload_pb2.Reason) -> _Failure:
+    def _unproven(self, task: Task, request: Request, reason: upload_pb2.Reason) -> Failure:
         """M8 says that it ended, and shows no receipt."""
         why = f"m8 says that it ended ({reasons.name(reason)}), but shows no receipt for it"
         return self._uncertain(task, request, why, again=reason in reasons.RETRIED)
 
-    def _uncertain(self, task: Task, request: Request, why: str, *, again: bool = False) -> _Failure:
+    def _uncertain(self, task: Task, request: Request, why: str, *, again: bool = False) -> Failure:
         request_id = request.request_id.hex()
-        return _Failure(_unknown(task, request_id, why), again=again, uncertain=request_id)
+        return Failure(unknown(task, request_id, why), again=again, uncertain=request_id)
 
     async def _resend(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], message: Message, resends: int | None = None
@@ -280,32 +228,3 @@ class Walk:
     def _tell(self, request: Request, stage: Stage) -> None:
         if self._observe is not None:
             self._observe(Progress(request.uri, request.request_id, stage))
-
-
-def too_large(uri: SecretUri, size: int, limit: int) -> RefusedError:
-    """Return the error for a padded plaintext of `size` bytes where `limit` is the store's largest."""
-    return RefusedError(
-        f"{uri}: the secret takes {size:,} bytes encoded and padded; the store accepts at most {limit:,}.",
-        fix="Split it over several secrets, or use a store with a larger limit.",
-    )
-
-
-def _whole(task: Task, last: _Failure, uncertain: str) -> Error:
-    """The error of all attempts together, the first uncertain one named by its request id."""
-    if uncertain and not last.uncertain and task.purpose == upload_pb2.PURPOSE_UPLOAD:
-        why = f"an attempt ended without proof, and a later one so: {last.error.message}"
-        return _unknown(task, uncertain, why)
-    return last.error
-
-
-def _unknown(task: Task, request_id: str, why: str) -> OutcomeUnknownError:
-    why = why.removesuffix(".")
-    if task.purpose == upload_pb2.PURPOSE_COMPARE:
-        return OutcomeUnknownError(
-            f"{task.uri}: {why}; whether it is equal is not known (request {request_id}). Nothing was written.",
-            fix="Compare again.",
-        )
-    return OutcomeUnknownError(
-        f"{task.uri}: {why}; it may or may not have been written (request {request_id}).",
-        fix=f"Ask with `monoctl get upload {request_id}`, or `monoctl compare secret`, before you put it again.",
-    )

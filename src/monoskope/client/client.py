@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from monoskope.client.attempt import Progress, Walk
+from monoskope.client.attempt import Walk
 from monoskope.client.channel import Connection
 from monoskope.client.compare import Comparison, compare
 from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
@@ -17,6 +17,7 @@ from monoskope.client.queries import Queries
 from monoskope.client.settings import Settings, load_settings
 from monoskope.client.stores import Stores
 from monoskope.client.target import Confirm, Resolver, Target
+from monoskope.client.task import Progress
 from monoskope.client.verify import subject_of
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.request import Options
@@ -181,6 +182,10 @@ class Client:
             identity=store.identity,
             pinned=known or "",
         )
+
+    async def full_uri(self, uri: str) -> str:
+        """Return `uri` with its store named, the default one filled in and agreed to. Raises as `put_secret`."""
+        return str(await self._resolver().uri(uri))
 
     @property
     def queries(self) -> Queries:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.attempt import Task, Walk
+from monoskope.client.attempt import Walk
 from monoskope.client.put import fitting
 from monoskope.client.target import Target
+from monoskope.client.task import Task
 from monoskope.protocol.request import Options
 
 

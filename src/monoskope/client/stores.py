@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.client.channel import Connection
+from monoskope.errors import UsageError
+from monoskope.protocol.grant import is_key_id
 from monoskope.protocol.identity import check_shown
 from monoskope.uri import check_store_name
 
@@ -48,10 +50,19 @@ class Stores:
 
     async def start_fingerprint_key_rotation(self, key_id: str) -> None:
         """Allow a second fingerprint key id, 16 hex digits."""
-        request = commands_pb2.StartFingerprintKeyRotationRequest(key_id=key_id)
+        request = commands_pb2.StartFingerprintKeyRotationRequest(key_id=_check_key_id(key_id))
         await self._connection.call(self._stub.StartFingerprintKeyRotation, request, TIMEOUT_S)
 
     async def finish_fingerprint_key_rotation(self, key_id: str) -> None:
         """Allow the new fingerprint key id alone."""
-        request = commands_pb2.FinishFingerprintKeyRotationRequest(key_id=key_id)
+        request = commands_pb2.FinishFingerprintKeyRotationRequest(key_id=_check_key_id(key_id))
         await self._connection.call(self._stub.FinishFingerprintKeyRotation, request, TIMEOUT_S)
+
+
+def _check_key_id(key_id: str) -> str:
+    if not is_key_id(key_id):
+        raise UsageError(
+            f"fingerprint key id {key_id!r} is not valid: 16 lower-case hex digits.",
+            fix="Copy it from what `m8 reactor fingerprint-key` printed.",
+        )
+    return key_id

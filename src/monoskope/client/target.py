@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.client.attempt import too_large
 from monoskope.client.channel import Connection
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.settings import Settings
+from monoskope.client.task import too_large
 from monoskope.client.verify import Trust
 from monoskope.errors import IdentityChangedError, UsageError
 from monoskope.protocol.identity import ProofError, check_shown

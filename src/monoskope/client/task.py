@@ -1,0 +1,94 @@
+"""One task for a store, and the ways in which it can end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import Error, OutcomeUnknownError, RefusedError
+from monoskope.protocol.receipt import Receipt
+from monoskope.protocol.request import Options
+from monoskope.uri import SecretUri
+
+
+class Stage(Enum):
+    """How far a request is."""
+
+    ASKING = auto()
+    """A key was asked for; no secret has left this process."""
+    SENT = auto()
+    """The sealed secret is on its way: from here on only a receipt tells."""
+    ENDED = auto()
+    """A receipt proves the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Told to observers whenever the stage of a request changes."""
+
+    uri: SecretUri
+    request_id: bytes
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to do: the same for every attempt."""
+
+    uri: SecretUri
+    purpose: upload_pb2.Purpose
+    plaintext: bytes = field(repr=False)
+    """Encoded and padded."""
+    expect: upload_pb2.Expect = upload_pb2.EXPECT_UNSPECIFIED
+    expect_version: str = ""
+    options: Options | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Success, proven."""
+
+    receipt: Receipt
+    request_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The end of one attempt without success."""
+
+    error: Error
+    again: bool = False
+    """Whether a new attempt may help."""
+    uncertain: str = ""
+    """The request id in hex if this attempt may have written."""
+
+
+def too_large(uri: SecretUri, size: int, limit: int) -> RefusedError:
+    """Return the error for a padded plaintext of `size` bytes where `limit` is the store's largest."""
+    return RefusedError(
+        f"{uri}: the secret takes {size:,} bytes encoded and padded; the store accepts at most {limit:,}.",
+        fix="Split it over several secrets, or use a store with a larger limit.",
+    )
+
+
+def whole(task: Task, last: Failure, uncertain: str) -> Error:
+    """Return the error of all attempts together, the first uncertain one named by its request id."""
+    if uncertain and not last.uncertain and task.purpose == upload_pb2.PURPOSE_UPLOAD:
+        why = f"an attempt ended without proof, and a later one so: {last.error.message}"
+        return unknown(task, uncertain, why)
+    return last.error
+
+
+def unknown(task: Task, request_id: str, why: str) -> OutcomeUnknownError:
+    """Return the error for a request of which `why` says that its end is not proven."""
+    why = why.removesuffix(".")
+    if task.purpose == upload_pb2.PURPOSE_COMPARE:
+        return OutcomeUnknownError(
+            f"{task.uri}: {why}; whether it is equal is not known (request {request_id}). Nothing was written.",
+            fix="Compare again.",
+        )
+    return OutcomeUnknownError(
+        f"{task.uri}: {why}; it may or may not have been written (request {request_id}).",
+        fix=f"Ask with `monoctl get upload {request_id}`, or `monoctl compare secret`, before you put it again.",
+    )

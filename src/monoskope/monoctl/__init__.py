@@ -1,0 +1,1 @@
+"""`monoctl`: parses words, calls the client SDK, prints what it says. Nothing else."""

@@ -1,0 +1,54 @@
+"""`monoctl describe secret-store`."""
+
+from __future__ import annotations
+
+import click
+
+from monoskope.client import Client
+from monoskope.monoctl import views
+from monoskope.monoctl.options import Session, connection_options, output_option
+from monoskope.monoctl.output import Document, cell, emit, pairs, table
+
+_FIELDS = {
+    "Name": "name",
+    "Type": "type",
+    "State": "state",
+    "Default": "default",
+    "Identity": "identity",
+    "Identity steps": "identity_rotations",
+    "Fingerprint key": "fingerprint_key_id",
+    "Largest secret": "max_plaintext",
+    "Created": "created_at",
+}
+_REACTORS = {
+    "REACTOR": "replica",
+    "ATTACHED": "attached",
+    "LAST HEARD": "last_heard_at",
+    "LARGEST": "max_plaintext",
+    "CHECK-AND-SET": "check_and_set",
+    "READABLE": "readable",
+    "FINGERPRINT KEY": "fingerprint_key_id",
+}
+
+
+@click.command(short_help="Show everything about one store.")
+@click.argument("name", default="")
+@output_option
+@connection_options
+def secret_store(name: str, output: str, session: Session) -> None:
+    """Show one store, the default one without NAME: its identity, limits, key id, and its reactors."""
+
+    async def work(client: Client) -> Document:
+        return views.store(await client.queries.store(name))
+
+    document = session.run(work)
+    if output != "table":
+        emit(output, document, {})
+        return
+    pairs({name: cell(document, field) for name, field in _FIELDS.items()})
+    reactors: list[Document] = document["reactors"]
+    click.echo()
+    if not reactors:
+        click.echo("No reactor has ever attached.")
+        return
+    table(list(_REACTORS), [[cell(one, field) for field in _REACTORS.values()] for one in reactors])

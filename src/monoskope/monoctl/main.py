@@ -1,0 +1,70 @@
+"""The command line: verb before noun. Every command is loaded when it is called."""
+
+from __future__ import annotations
+
+import click
+
+from monoskope.monoctl.groups import LazyGroup, RootGroup
+
+_HERE = "monoskope.monoctl"
+
+
+def _verb(help_text: str, nouns: dict[str, str]) -> LazyGroup:
+    """A verb with its nouns, each with where it lives."""
+    return LazyGroup(help=help_text, lazy={noun: f"{_HERE}.{home}" for noun, home in nouns.items()})
+
+
+_VERBS = {
+    "put": _verb("Put secrets into stores.", {"secret": "put:secret"}),
+    "compare": _verb("Compare values with what stores hold.", {"secret": "compare:secret"}),
+    "get": _verb(
+        "Show what m8 knows.",
+        {
+            "secrets": "get:secrets",
+            "secret": "get:secret",
+            "secret-stores": "get:secret_stores",
+            "events": "events:events",
+            "upload": "get:upload",
+        },
+    ),
+    "describe": _verb("Show everything about one thing.", {"secret-store": "describe:secret_store"}),
+    "create": _verb("Add something (administrators).", {"secret-store": "admin:create"}),
+    "activate": _verb("Let something take uploads (administrators).", {"secret-store": "admin:activate"}),
+    "deactivate": _verb("Let something take no uploads (administrators).", {"secret-store": "admin:deactivate"}),
+    "set-default": _verb("Choose a default (administrators).", {"secret-store": "admin:set_default"}),
+    "replace": _verb("Replace something (administrators).", {"secret-store-identity": "admin:replace"}),
+    "start": _verb("Begin a change in steps (administrators).", {"fingerprint-key-rotation": "admin:start_rotation"}),
+    "finish": _verb("End a change in steps (administrators).", {"fingerprint-key-rotation": "admin:finish_rotation"}),
+    "config": _verb("Settings of this client.", {"view": "config:view", "set": "config:set_", "path": "config:path"}),
+}
+
+_HELP = """Put secrets into the stores you have, through a control plane that cannot read them.
+
+A secret is named `store://path`, or `path` alone in the default store. Values come from files, stdin or a hidden
+prompt, never from the command line. Exit codes: 0 ok, 1 defect, 2 usage, 3 refused, 4 not found, 5 identity changed,
+6 conflict, 7 unavailable, 8 timed out, 9 outcome unknown, 10 unauthenticated, 11 already exists, 12 different,
+130 interrupted.
+"""
+
+
+@click.group(
+    cls=RootGroup,
+    lazy={"version": f"{_HERE}.version:version", "completion": f"{_HERE}.completion:completion"},
+    help=_HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+def cli() -> None:
+    """The root; its text is `_HELP`."""
+
+
+for _name, _group in _VERBS.items():
+    cli.add_command(_group, _name)
+
+
+def main() -> None:
+    """Run `monoctl` and end the process with its exit code."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The options that commands share, and the client made of them."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from monoskope.client import Client
+from monoskope.client.settings import load_settings, parse_identities
+from monoskope.monoctl import terminal
+from monoskope.monoctl.report import interrupted
+
+R = TypeVar("R")
+
+_CONNECTION = (
+    click.option("--server", metavar="HOST:PORT", help="The m8 to dial [MONOCTL_SERVER]."),
+    click.option("--ca-file", metavar="FILE", help="The authority of its certificate [MONOCTL_CA_FILE]."),
+    click.option("--token-file", metavar="FILE", help="Who you are; mode 0600 [MONOCTL_TOKEN_FILE]."),
+    click.option("--known-stores", metavar="FILE", help="Whom you trust; mode 0600 [MONOCTL_KNOWN_STORES]."),
+    click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Settings [MONOCTL_CONFIG]."),
+    click.option(
+        "--store-identity",
+        "store_identity",
+        metavar="STORE=SHA256:…",
+        multiple=True,
+        help="Agree to a store's identity at first contact [MONOCTL_STORE_IDENTITY].",
+    ),
+    click.option("--default-store", metavar="STORE", help="Agree to this default store [MONOCTL_DEFAULT_STORE]."),
+)
+_FLAGS = ("server", "ca_file", "token_file", "known_stores", "config", "default_store")
+
+output_option = click.option(
+    "-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True, help="The form."
+)
+timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(0, 86_400, min_open=True),
+    default=120.0,
+    show_default=True,
+    help="Seconds for all.",
+)
+
+
+class Session:
+    """What a command needs to speak to m8: the flags, and the way to run."""
+
+    def __init__(self, flags: dict[str, Any], store_identity: tuple[str, ...]) -> None:
+        self._flags = flags
+        self._store_identity = store_identity
+        self.watch = terminal.Watch()
+
+    def run(self, work: Callable[[Client], Awaitable[R]]) -> R:
+        """Dial, do `work` and return its result. Ctrl-C raises what is known by then."""
+        identities = parse_identities(list(self._store_identity)) if self._store_identity else None
+        settings = load_settings(**self._flags, store_identities=identities)
+        try:
+            return asyncio.run(
+                self._work(
+                    Client(
+                        settings,
+                        confirm=terminal.confirm if terminal.interactive() else None,
+                        notify=terminal.note,
+                        observe=self.watch.observe,
+                    ),
+                    work,
+                )
+            )
+        except KeyboardInterrupt:
+            sent = [(str(progress.uri), progress.request_id.hex()) for progress in self.watch.sent()]
+            raise interrupted(sent, [str(progress.uri) for progress in self.watch.ended()]) from None
+
+    async def _work(self, client: Client, work: Callable[[Client], Awaitable[R]]) -> R:
+        async with client:
+            try:
+                return await work(client)
+            finally:
+                await self.watch.stop()
+
+
+def connection_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command the connection options and, in their place, a `session` argument."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, store_identity: tuple[str, ...], **rest: Any) -> R:  # noqa: ANN401 - click's own
+        flags = {name: rest.pop(name) for name in _FLAGS}
+        return command(*args, session=Session(flags, store_identity), **rest)
+
+    for option in reversed(_CONNECTION):
+        wrapped = option(wrapped)
+    return wrapped

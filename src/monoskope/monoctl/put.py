@@ -1,0 +1,123 @@
+"""`monoctl put secret`."""
+
+from __future__ import annotations
+
+import click
+
+from monoskope.api.secrets.v1.options_pb2 import VAULT_BINARY_BASE64, VaultOptions
+from monoskope.client import Client, PutResult
+from monoskope.client.put import Expect
+from monoskope.errors import Error, UsageError
+from monoskope.monoctl.exit_codes import exit_code_of_all
+from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
+from monoskope.monoctl.output import Document, emit
+from monoskope.monoctl.report import report
+from monoskope.monoctl.values import Sources, read_values, source_options, split_words
+
+_COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
+
+
+@click.command(short_help="Put a secret into one store or several.")
+@click.argument("words", nargs=-1, required=True, metavar="URI [URI...] [KEY...]")
+@source_options
+@click.option("--expect", metavar="absent|VERSION", help="Write only if nothing, or this version, is upstream.")
+@click.option("--overwrite", is_flag=True, help="Replace whatever is upstream.")
+@click.option("--binary", type=click.Choice(["base64"]), help="Vault: store values that are no text as base64.")
+@click.option("--dry-run", is_flag=True, help="Show what would be sent, without a value; request no key.")
+@timeout_option
+@output_option
+@connection_options
+def secret(  # noqa: PLR0917 - click passes them by name
+    words: tuple[str, ...],
+    sources: Sources,
+    expect: str | None,
+    binary: str | None,
+    timeout: float,
+    output: str,
+    session: Session,
+    *,
+    overwrite: bool,
+    dry_run: bool,
+) -> None:
+    """Put a secret into one store or several.
+
+    The first word is a URI, as is each word with a "/" in it: `store://path`, or `path` in the default store. Each
+    other word is a KEY whose value is asked for, hidden. Without keys and without --from-… both are asked for.
+
+    It succeeds only with a receipt signed by the store's pinned identity. By default it writes over nothing, or over
+    what was put through m8 before.
+
+    \b
+    monoctl put secret app/db password
+    monoctl put secret vault://app/db local://app/db --from-file tls.key=key.pem
+    pwgen 32 1 | monoctl put secret app/db --from-file password=- --expect absent
+    """  # noqa: D301 - click wants the character itself
+    uris, keys = split_words(words)
+    expected = _expectation(expect, overwrite=overwrite)
+    values = read_values(sources, keys)
+    if dry_run:
+        _preview(session, uris, values, expected, output)
+        return
+    options = VaultOptions(binary=VAULT_BINARY_BASE64) if binary else None
+
+    async def work(client: Client) -> list[PutResult | Error]:
+        return await client.put_secrets(uris, values, expect=expected, options=options, timeout=timeout)
+
+    results = session.run(work)
+    documents = [_document(result) for result in results if isinstance(result, PutResult)]
+    errors = [result for result in results if isinstance(result, Error)]
+    if documents:
+        emit(output, documents[0] if len(uris) == 1 else documents, _COLUMNS)
+    for error in errors:
+        report(error, as_json=output == "json")
+    click.get_current_context().exit(exit_code_of_all(errors))
+
+
+def _expectation(expect: str | None, *, overwrite: bool) -> Expect | str:
+    if overwrite and expect is not None:
+        raise UsageError("--overwrite and --expect exclude each other.", fix="Give one of them.")
+    if overwrite:
+        return Expect.OVERWRITE
+    if expect is None:
+        return Expect.ANY
+    return Expect.ABSENT if expect == "absent" else expect
+
+
+def _document(result: PutResult) -> Document:
+    return {
+        "uri": result.uri,
+        "outcome": result.outcome,
+        "hash": result.hash,
+        "values": result.values,
+        "upstream_version": result.upstream_version,
+        "request_id": result.request_id,
+    }
+
+
+def _preview(session: Session, uris: list[str], values: dict[str, bytes], expect: Expect | str, output: str) -> None:
+    async def work(client: Client) -> list[Document]:
+        previews = [await client.preview_put(uri, values, expect=expect) for uri in uris]
+        return [
+            {
+                "uri": preview.uri,
+                "purpose": preview.purpose,
+                "expect": preview.expect,
+                "size_class": preview.size_class,
+                "sizes": preview.sizes,
+                "identity": preview.identity,
+                "pinned": preview.pinned,
+            }
+            for preview in previews
+        ]
+
+    documents = session.run(work)
+    columns = {
+        "URI": "uri",
+        "EXPECT": "expect",
+        "KEYS AND BYTES": "sizes",
+        "SEALED AS": "size_class",
+        "PINNED": "pinned",
+    }
+    emit(output, documents[0] if len(uris) == 1 else documents, columns)
+    if output == "table":
+        click.echo("Dry run: no key was requested, nothing was sent.", err=True)

@@ -1,0 +1,93 @@
+"""m8's answers as plain documents: names for enums, hex for ids, RFC 3339 for times."""
+
+from __future__ import annotations
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client import reasons
+from monoskope.client.target import announced_limit
+from monoskope.monoctl.output import Document, rfc3339
+
+
+def secret(view: views_pb2.Secret) -> Document:
+    """One secret; hashes only if the caller may see them."""
+    return {
+        "uri": view.uri,
+        "hash": view.fingerprint,
+        "values": {value.key: value.fingerprint for value in view.values},
+        "upstream_version": view.upstream_version,
+        "prior_version": view.prior_version,
+        "drifted": view.drifted,
+        "subject": view.subject,
+        "uploaded_at": rfc3339(view.uploaded_at_ms),
+        "request_id": view.request_id.hex(),
+    }
+
+
+def upload(view: views_pb2.SecretUpload) -> Document:
+    """One request."""
+    outcome = view.outcome if view.outcome in upload_pb2.Outcome.values() else upload_pb2.OUTCOME_UNSPECIFIED
+    return {
+        "request_id": view.request_id.hex(),
+        "uri": view.uri,
+        "purpose": _enum(upload_pb2.Purpose, view.purpose, "PURPOSE_"),
+        "state": _enum(views_pb2.UploadState, view.state, "UPLOAD_STATE_"),
+        "outcome": upload_pb2.Outcome.Name(outcome).removeprefix("OUTCOME_") if outcome else "",
+        "reason": reasons.name(view.reason) if view.reason else "",
+        "subject": view.subject,
+        "requested_at": rfc3339(view.requested_at_ms),
+        "changed_at": rfc3339(view.changed_at_ms),
+        "has_receipt": view.HasField("receipt"),
+    }
+
+
+def store(view: views_pb2.SecretStore) -> Document:
+    """One store with its reactors."""
+    return {
+        "name": view.name,
+        "type": view.type,
+        "state": "active" if view.active else "inactive",
+        "default": view.is_default,
+        "identity": view.identity,
+        "identity_rotations": len(view.rotations),
+        "fingerprint_key_id": view.fingerprint_key_id,
+        "max_plaintext": announced_limit(view) or 0,
+        "created_at": rfc3339(view.created_at_ms),
+        "last_heard_at": rfc3339(max((reactor.last_heard_ms for reactor in view.reactors), default=0)),
+        "reactors": [reactor(one) for one in view.reactors],
+    }
+
+
+def reactor(view: views_pb2.Reactor) -> Document:
+    """One reactor process."""
+    return {
+        "replica": view.replica.hex(),
+        "attached": view.attached,
+        "last_heard_at": rfc3339(view.last_heard_ms),
+        "max_plaintext": view.capabilities.max_plaintext,
+        "check_and_set": view.capabilities.check_and_set,
+        "write_tag": view.capabilities.write_tag,
+        "readable": view.capabilities.readable,
+        "key_rule": view.capabilities.key_rule,
+        "fingerprint_key_id": view.fingerprint_key_id,
+    }
+
+
+def event(view: views_pb2.EventSummary) -> Document:
+    """One event."""
+    return {
+        "position": view.position,
+        "stream": view.stream,
+        "version": view.version,
+        "type": view.type,
+        "recorded_at": rfc3339(view.recorded_at_ms),
+        "actor": view.actor,
+        "uri": view.uri,
+        "detail": view.detail,
+        "hash": view.hash.hex(),
+    }
+
+
+def _enum(kind: object, value: int, prefix: str) -> str:
+    names: dict[int, str] = {number: name for name, number in kind.items()}  # type: ignore[attr-defined]
+    return names.get(value, str(value)).removeprefix(prefix)

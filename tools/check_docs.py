@@ -155,7 +155,8 @@ def unlisted_decisions(root: Path) -> Iterator[str]:
 
 def problems(root: Path) -> list[str]:
     """Everything that is wrong, in reading order."""
-    return [*broken_links(root), *missing_targets(root), *threat_model(root), *unlisted_decisions(root)]
+    found = [*broken_links(root), *missing_targets(root), *threat_model(root), *unlisted_decisions(root)]
+    return list(dict.fromkeys(found))
 
 
 def main() -> int:

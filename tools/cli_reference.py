@@ -21,10 +21,12 @@ from types import ModuleType
 import click
 
 from monoskope import errors, exit_codes
+from monoskope.monoctl import exit_codes as monoctl_exit_codes
+from monoskope.monoctl.exit_codes import ExitCode
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
-PROGRAMS = {"monoctl": "monoskope.monoctl.main:cli", "m8": "monoskope.m8.cli:cli"}
+PROGRAMS = {"monoctl": "monoskope.monoctl.main:cli", "m8": "monoskope.m8.cli:program"}
 WIDTH = 100
 NOTE = "<!-- Written by `make cli-reference`; edit the code instead. -->\n"
 
@@ -40,8 +42,9 @@ def load(target: str) -> click.Command:
 
 def sections(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:
     """The section of a command and those of everything below it; hidden commands are left out."""
-    context = command.context_class(
-        command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH, color=False
+    # Resilient parsing: nothing is run, asked for or required, and the command's own settings apply.
+    context = command.make_context(
+        name, [], parent, resilient_parsing=True, terminal_width=WIDTH, max_content_width=WIDTH, color=False
     )
     depth = len(context.command_path.split())
     lines = [line.rstrip() for line in command.get_help(context).splitlines()]
@@ -84,8 +87,8 @@ def render_errors() -> str:
         f"| `{code.value}` | {exit_codes.BY_CODE[code]} | {meanings[code.name]} |"
         for code in sorted(errors.Code, key=lambda code: exit_codes.BY_CODE[code])
     ]
-    numbers = {name: text for name, text in documented(exit_codes).items() if name.isupper() and name != "BY_CODE"}
-    others = [f"| {getattr(exit_codes, name)} | {text} |" for name, text in numbers.items() if name not in meanings]
+    ends = documented(monoctl_exit_codes, "ExitCode")
+    others = [f"| {end.value} | {ends[end.name]} |" for end in ExitCode if end.name not in meanings]
     return "\n".join(
         [
             "# Errors\n",
@@ -95,7 +98,7 @@ def render_errors() -> str:
             "| code | exit code | meaning |",
             "|---|---|---|",
             *rows,
-            "\nExit codes that are no error:\n",
+            "\nEnds that are no error:\n",
             "| exit code | meaning |",
             "|---|---|",
             *others,

@@ -8,6 +8,10 @@ import pytest
 
 from monoskope.testing.openbao import OpenBao
 
+pytest.register_assert_rewrite(
+    *(f"monoskope.testing.{name}" for name in ("drivers", "driver_harness", "driver_values", "driver_versions"))
+)
+
 
 @pytest.fixture(scope="session")
 def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:

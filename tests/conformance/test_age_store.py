@@ -13,7 +13,8 @@ from monoskope.settings import write_private
 from monoskope.stores.age import AgeStore
 from monoskope.stores.age_config import AgeConfig
 from monoskope.stores.driver import StoreDriver
-from monoskope.testing.drivers import Harness, StoreDriverContract, tag
+from monoskope.testing.driver_harness import Harness, tag
+from monoskope.testing.drivers import StoreDriverContract
 
 
 class AgeHarness(Harness):

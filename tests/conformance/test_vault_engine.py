@@ -25,7 +25,7 @@ from monoskope.stores.driver import (
 )
 from monoskope.stores.vault import VaultStore
 from monoskope.testing import openbao_files
-from monoskope.testing.drivers import NOT_TEXT, sized, tag
+from monoskope.testing.driver_harness import NOT_TEXT, sized, tag
 from monoskope.testing.openbao import OpenBao
 from tests.conformance.vault_harness import BASE64, PREFIX, VaultHarness
 

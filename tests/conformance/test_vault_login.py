@@ -16,7 +16,7 @@ from monoskope.stores.driver import NOTHING, StoreRefusedError
 from monoskope.stores.vault import VaultStore
 from monoskope.stores.vault_config import AppRole, TokenFile
 from monoskope.stores.vault_secret_id import STATE_FILE
-from monoskope.testing.drivers import tag
+from monoskope.testing.driver_harness import tag
 from monoskope.testing.openbao import OpenBao
 from monoskope.testing.openbao_admin import OpenBaoError
 from tests.conformance.vault_harness import VaultHarness

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.testing.drivers import Harness, StoreDriverContract
+from monoskope.testing.driver_harness import Harness
+from monoskope.testing.drivers import StoreDriverContract
 from monoskope.testing.openbao import OpenBao
 from tests.conformance.vault_harness import VaultHarness
 

@@ -12,7 +12,7 @@ from monoskope.stores.driver import StoreDriver
 from monoskope.stores.vault import VaultStore
 from monoskope.stores.vault_config import AppRole, TokenFile, VaultConfig
 from monoskope.stores.vault_policy import least_policy
-from monoskope.testing.drivers import Harness
+from monoskope.testing.driver_harness import Harness
 from monoskope.testing.openbao import OpenBao
 
 PREFIX = "team/m8"

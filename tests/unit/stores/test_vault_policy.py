@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from monoskope.stores.vault_policy import least_policy
 
 
@@ -17,3 +19,8 @@ def test_reading_and_flagging_are_granted_on_demand() -> None:
         'path "secret/data/*" {\n  capabilities = ["create", "update", "read"]\n}\n\n'
         'path "secret/metadata/*" {\n  capabilities = ["read", "create", "patch"]\n}\n'
     )
+
+
+def test_the_documentation_shows_this_policy() -> None:
+    page = Path(__file__).parents[3] / "docs" / "stores" / "vault.md"
+    assert least_policy(prefix="team/m8") in page.read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ import hashlib
 import os
 import sqlite3
 import stat
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from monoskope.errors import RefusedError, UnavailableError, UsageError
 from monoskope.m8.log import sqlite_file
-from monoskope.m8.log.event_log import NewEvent, RecordedEvent
+from monoskope.m8.log.event_log import Change, Lookup, NewEvent, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.testing.logs import ledger, some_time
 
@@ -199,6 +200,20 @@ async def test_a_lock_that_is_never_released_refuses_and_then_goes_on(
         assert await log.head() == 0  # readers are not held up
         other.execute("ROLLBACK")
     assert [event.position for event in await append(log)] == [1]
+    await log.close()
+
+
+async def test_a_transaction_that_is_lost_half_way_does_not_block_the_next(tmp_path: Path) -> None:
+    def failing(event: RecordedEvent, _lookup: Lookup) -> Iterable[Change]:
+        if event.type == "Unlucky":
+            raise sqlite3.OperationalError
+        return ()
+
+    log = await SqliteLog.open(tmp_path / "log.db", clock=some_time, projector=failing)
+    with pytest.raises(UnavailableError):
+        await log.append("a", 0, [NewEvent("Happened", b""), NewEvent("Unlucky", b"")], actor="ann")
+    assert [event.position for event in await append(log)] == [1]
+    assert await log.verify() == 1
     await log.close()
 
 

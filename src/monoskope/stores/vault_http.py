@@ -5,6 +5,7 @@ What an engine says in words never leaves this file: errors carry sentences of o
 
 from __future__ import annotations
 
+import io
 import json
 import ssl
 from dataclasses import dataclass, field
@@ -89,7 +90,7 @@ class VaultHttp:
         if body is not None:
             headers["Content-Type"] = "application/merge-patch+json" if method == "PATCH" else "application/json"
         progress = SimpleNamespace(connected=False)
-        data = None if body is None else json.dumps(body).encode("ascii")
+        data = None if body is None else io.BytesIO(json.dumps(body).encode("ascii"))
         failure: DriverError
         try:
             async with self._session.request(

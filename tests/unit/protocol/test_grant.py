@@ -73,6 +73,14 @@ def test_a_suite_that_was_not_offered_is_refused() -> None:
         parse_grant(changed(request=serialise(message)))
 
 
+def test_an_unknown_suite_is_refused_even_if_it_was_offered() -> None:
+    message = upload_pb2.UploadRequest()
+    message.ParseFromString(REQUEST.content)
+    message.suites.append(2)
+    with pytest.raises(MalformedError, match="must be 1"):
+        parse_grant(changed(request=serialise(message), suite=2))
+
+
 def test_a_good_grant_opens() -> None:
     assert opened(SIGNER.sign(UPLOAD_GRANT, GRANT.content)) == GRANT
     assert opened(SIGNER.sign(UPLOAD_GRANT, GRANT.content), subject=None) == GRANT

@@ -98,9 +98,9 @@ def _missing(error: ModuleNotFoundError) -> UsageError:
 
 
 def _explain(error: Error) -> int:
-    click.echo(f"m8: {error.message}", err=True)
+    click.echo(f"Error: {error.message}", err=True)
     if error.fix:
-        click.echo(f"    {error.fix}", err=True)
+        click.echo(f"Fix: {error.fix}", err=True)
     return exit_codes.BY_CODE[error.code]
 
 
@@ -110,7 +110,7 @@ def warn_of_unknown_variables(names: Iterable[str]) -> None:
         if name.startswith("M8_") and name not in VARIABLES and _KUBERNETES.fullmatch(name) is None:
             close = difflib.get_close_matches(name, VARIABLES, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
-            click.echo(f"m8: the environment variable {name} means nothing to m8.{hint}", err=True)
+            click.echo(f"Warning: the environment variable {name} means nothing to m8.{hint}", err=True)
 
 
 def main() -> NoReturn:

@@ -154,7 +154,7 @@ async def _start(options: Options, server: settings.Settings, supervisor: Superv
     m8 = (sys.executable, "-P", "-m", "monoskope.m8.cli", "serve", "--dir", str(server.folder))
     await supervisor.start(Child("m8", m8, logs / "m8.log"))
     identity = await dev_stores.prepare(store, server=address, ca_file=ca_file)
-    await dev_stores.listening(address, ca)
+    await supervisor.until(dev_stores.listening(address, ca))
     async with _opened(server) as (log, tokens):
         await dev_stores.enrol(store, identity, server=address, ca=ca, log=log, tokens=tokens)
         await dev_client.ensure_user_token(client, tokens, prefixes=["local://"])
@@ -164,10 +164,10 @@ async def _start(options: Options, server: settings.Settings, supervisor: Superv
         gone = {reactor.replica for reactor in before.reactors} if before else set()
         reactor = tuple(command_line("run", str(store.folder)))
         await supervisor.start(Child("reactor-local", reactor, logs / "reactor-local.log"))
-        await dev_stores.attached(log, store.name, besides=gone)
+        await supervisor.until(dev_stores.attached(log, store.name, besides=gone))
     dev_client.write_pins(client, server=address, identities={store.name: identity})
     dev_client.write_settings(client, server=address, ca=ca)
-    return Ready(server=address, client=client, secrets=store.folder)
+    return Ready(server=address, client=client, secrets=store.folder / "secrets")
 
 
 @contextlib.asynccontextmanager

@@ -10,12 +10,15 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from monoskope.errors import UnavailableError
 from monoskope.m8 import tether
+
+T = TypeVar("T")
 
 STOP_S = 10.0
 """How long a process may take to end after SIGTERM before it is killed."""
@@ -44,7 +47,7 @@ class Child:
 
 
 class Supervisor:
-    """Keeps children running between `start` and `stop`.
+    """Keeps children running between `start` and `stop`. Made inside the event loop.
 
     Args:
         say: Told, in a sentence, whenever a child ended unasked.
@@ -53,11 +56,27 @@ class Supervisor:
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._keepers: list[asyncio.Task[None]] = []
+        self._death: asyncio.Future[UnavailableError] = asyncio.get_running_loop().create_future()
 
     async def start(self, child: Child) -> None:
         """Start `child` and keep it running. Raises `UnavailableError` if it cannot be started at all."""
         process = await _spawn(child)
         self._keepers.append(asyncio.create_task(self._keep(child, process), name=child.name))
+
+    async def until(self, step: Coroutine[Any, Any, T]) -> T:
+        """Return the result of `step`.
+
+        Raises:
+            UnavailableError: a child ended before `step` did; says how, with the end of its log.
+        """
+        task = asyncio.create_task(step)
+        try:
+            await asyncio.wait((task, self._death), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise self._death.result()
+            return await task
+        finally:
+            task.cancel()
 
     async def stop(self) -> None:
         """Stop all children, the one started last first, and return when none is left."""
@@ -75,6 +94,8 @@ class Supervisor:
                 started = clock()
                 code = await process.wait()
                 pause = FIRST_PAUSE_S if clock() - started >= STEADY_S else pause
+                if not self._death.done():
+                    self._death.set_result(_premature(child, code))
                 self._say(f"{child.name} {_ending(code)}; it starts again in {pause:g} s. Its log: {child.log}")
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
@@ -113,6 +134,14 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+def _premature(child: Child, code: int) -> UnavailableError:
+    with child.log.open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - 2_000))
+        lines = log.read().decode(errors="replace").splitlines()
+    said = " ".join(line.strip() for line in lines[-2:])
+    return UnavailableError(f"{child.name} {_ending(code)}: {said}", fix=f"Read {child.log}.")
 
 
 def _ending(code: int) -> str:

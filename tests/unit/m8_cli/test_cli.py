@@ -72,7 +72,7 @@ def test_the_folder_comes_from_the_flag_before_the_environment(tmp_path: Path) -
 
 def test_an_unknown_variable_is_named_but_not_those_of_kubernetes(tmp_path: Path) -> None:
     said = m8("version", home=tmp_path, env={"M8_DRI": "x", "M8_PORT_7443_TCP": "x", "M8_SERVICE_HOST": "x"}).stderr
-    assert said == "m8: the environment variable M8_DRI means nothing to m8. Did you mean M8_DIR?\n"
+    assert said == "Warning: the environment variable M8_DRI means nothing to m8. Did you mean M8_DIR?\n"
 
 
 def test_a_token_goes_to_standard_output_alone(home: Path) -> None:

@@ -99,6 +99,21 @@ async def test_a_child_that_does_not_end_is_killed(pids: Pids, monkeypatch: pyte
     assert not is_alive(pid)
 
 
+async def test_waiting_for_something_ends_when_a_child_does(pids: Pids) -> None:
+    keeper = Supervisor(lambda _text: None)
+    await keeper.start(pids.child("import sys; sys.exit('Error: no engine.\\nFix: Buy one.')", "reactor"))
+    with pytest.raises(UnavailableError, match=r"reactor ended with exit code 1: Error: no engine\. Fix: Buy one\."):
+        await keeper.until(asyncio.Event().wait())
+    await keeper.stop()
+
+
+async def test_waiting_for_something_gives_its_result(pids: Pids) -> None:
+    keeper = Supervisor(lambda _text: None)
+    await keeper.start(pids.child(SLEEPER))
+    assert await keeper.until(pids.next()) > 0
+    await keeper.stop()
+
+
 async def test_a_childs_output_goes_to_its_log_which_is_private(pids: Pids) -> None:
     keeper = Supervisor(lambda _text: None)
     child = pids.child(f"print('hello', flush=True); {SLEEPER}")
@@ -119,7 +134,11 @@ if sys.platform == "linux":  # elsewhere nobody tells a child that its parent is
 
     async def test_a_child_ends_when_its_parent_is_killed(pids: Pids) -> None:
         command = pids.child(SLEEPER).arguments
-        program = "import subprocess, sys\nfrom monoskope.m8 import tether\nsubprocess.run(tether.command_line(sys.argv[1:]))\n"
+        program = (
+            "import subprocess, sys\n"
+            "from monoskope.m8 import tether\n"
+            "subprocess.run(tether.command_line(sys.argv[1:]))\n"
+        )  # fmt: skip
         parent = await asyncio.create_subprocess_exec(sys.executable, "-c", program, *command)
         child = await pids.next()
         watched = os.pidfd_open(child)

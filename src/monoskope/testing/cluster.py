@@ -12,7 +12,6 @@ that `tell` is given work for whoever types them there.
 
 from __future__ import annotations
 
-import secrets
 import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -26,7 +25,7 @@ from monoskope.settings import write_private
 from monoskope.stores.vault_policy import least_policy
 from monoskope.testing.cluster_commands import Commands, Ran, User
 from monoskope.testing.openbao import OpenBao
-from monoskope.testing.parts import Part, free_port, listens, program, wait_until
+from monoskope.testing.parts import Part, free_port, listens, wait_until
 
 MOUNT = "secret"
 """Where OpenBao's KV version 2 engine is mounted."""
@@ -49,7 +48,7 @@ class Cluster(Commands):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         super().__init__(folder.absolute(), OpenBao(folder / "openbao"), tell=tell)
         self.server = f"127.0.0.1:{free_port()}"
-        self.m8 = self._part("m8", "m8", "serve", "--dir", "m8", log="m8/m8.log")
+        self.m8 = self.part("m8", "m8", "serve", "--dir", "m8", log="m8/m8.log")
         self.reactors: dict[str, Part] = {}
         self.identities: dict[str, str] = {}
         """Shown identity by store."""
@@ -95,10 +94,6 @@ class Cluster(Commands):
         parts = {"m8": self.m8.pid, "openbao": self.bao.pid}
         parts |= {name: part.pid for name, part in self.reactors.items()}
         return {name: pid for name, pid in parts.items() if pid is not None}
-
-    def _part(self, name: str, *arguments: str, log: str) -> Part:
-        command = (program(arguments[0]), *arguments[1:])
-        return Part(name, command, log=self.folder / log, folder=self.folder, environment=self._environment(None))
 
     # --- m8 and its people ---
 
@@ -199,16 +194,7 @@ class Cluster(Commands):
 
     def _init_reactor(self, store: str, folder: str, kind: str) -> Path:
         home = self.folder / (folder or f"reactor-{store}")
-        options = (
-            "--store",
-            store,
-            "--type",
-            kind,
-            "--server",
-            self.server,
-            "--ca-file",
-            str(self.folder / "m8/ca.crt"),
-        )
+        options = ("--store", store, "--type", kind, "--server", self.server, "--ca-file", "m8/ca.crt")
         ran = self.must("m8", "reactor", "init", home.name, *options, "--prefix", "")
         if store in self.identities:
             # A replica: the store's own identity moves in.
@@ -229,14 +215,13 @@ class Cluster(Commands):
         if not (self.folder / first / "fingerprint.key").exists():
             self.must("m8", "reactor", "fingerprint-key", "new", first)
         for other in others:
-            carrier = secrets.token_hex(4)
+            key, parcel = self.folder / "carrier.agekey", self.folder / "fingerprint-key.age"
             identity, recipient = _age_key()
-            write_private(self.folder / f"{carrier}.key", identity.encode())
-            parcel = f"{carrier}.age"
-            self.must("m8", "reactor", "fingerprint-key", "export", first, "--recipient", recipient, "-o", parcel)
-            self.must("m8", "reactor", "fingerprint-key", "import", other, parcel, "--identity", f"{carrier}.key")
-            (self.folder / f"{carrier}.key").unlink()
-            (self.folder / parcel).unlink()
+            write_private(key, identity.encode())
+            self.must("m8", "reactor", "fingerprint-key", "export", first, "--recipient", recipient, "-o", parcel.name)
+            self.must("m8", "reactor", "fingerprint-key", "import", other, parcel.name, "--identity", key.name)
+            key.unlink()
+            parcel.unlink()
 
     def add_store(self, store: str) -> None:
         """Add a store to m8 and activate it, as the administrator."""
@@ -250,7 +235,7 @@ class Cluster(Commands):
     def start_reactor(self, store: str, *, folder: str = "") -> Part:
         """Start a reactor and return when m8 says that it is attached."""
         home = folder or f"reactor-{store}"
-        part = self.reactors.get(home) or self._part(home, "m8", "reactor", "run", home, log=f"{home}/reactor.log")
+        part = self.reactors.get(home) or self.part(home, "m8", "reactor", "run", home, log=f"{home}/reactor.log")
         self.reactors[home] = part
         before = self.attached(store)
         part.start()

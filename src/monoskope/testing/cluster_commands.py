@@ -13,7 +13,7 @@ from typing import Any
 
 from monoskope.errors import UnavailableError
 from monoskope.testing.openbao import OpenBao, binary
-from monoskope.testing.parts import program
+from monoskope.testing.parts import Part, program
 
 _COMMAND_S = 120.0
 
@@ -52,6 +52,10 @@ class User:
     def monoctl(self, *arguments: str, input: bytes = b"", environment: Mapping[str, str] | None = None) -> Ran:  # noqa: A002
         """Run `monoctl` as this person; never raises for its exit code."""
         return self.commands.run("monoctl", *arguments, user=self, input=input, environment=environment)
+
+    def background(self, *arguments: str, log: str) -> Part:
+        """Start a program as this person, its output in `log` below the commands' folder; stop it yourself."""
+        return self.commands.background(" ".join(arguments[:3]), *arguments, log=log, user=self)
 
     @property
     def known_stores(self) -> Path:
@@ -124,6 +128,18 @@ class Commands:
             [binary(), *arguments], env=environment, capture_output=True, check=False, timeout=_COMMAND_S
         )
         return self._told("", ("bao", *arguments), done)
+
+    def background(self, name: str, *arguments: str, log: str, user: User | None = None) -> Part:
+        """Start a program that goes on running; whoever calls this stops it."""
+        part = self.part(name, *arguments, log=log, user=user)
+        part.start()
+        return part
+
+    def part(self, name: str, *arguments: str, log: str, user: User | None = None) -> Part:
+        """Prepare a program that goes on running once it is started."""
+        command = (program(arguments[0]), *arguments[1:])
+        environment = self._environment(user)
+        return Part(name, command, log=self.folder / log, folder=self.folder, environment=environment)
 
     def _told(self, who: str, arguments: tuple[str, ...], done: subprocess.CompletedProcess[bytes]) -> Ran:
         ran = Ran(who, arguments, done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace"))

@@ -1,0 +1,363 @@
+"""`make demo`: a secret travels into two real stores, and m8 in the middle never could have read it.
+
+Everything is real and runs for the length of the demo: m8, an OpenBao server, two reactors, each a process of its own.
+The commands shown are those that ran. Every claim is checked; the first that does not hold ends the demo with exit
+code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import hunt
+from kept import readme
+from narration import Narrator
+
+from monoskope.errors import Error, UsageError
+from monoskope.settings import write_private
+from monoskope.stores.vault_policy import least_policy
+from monoskope.stores.vault_values import is_text
+from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
+from monoskope.testing.cluster_commands import Ran, User
+from monoskope.testing.parts import Part, is_running
+from monoskope.testing.search import Wanted
+
+KEY = "password"
+PATH = "team-a/db"
+LARGEST = 96_000
+"""Bytes of a value that fit into the size that reactors grant by default, as base64 in JSON."""
+
+UPLOAD = ["SecretUploadKeyRequested", "SecretUploadKeyProvided", "SecretUploadRequested", "SecretUploadStarted"]
+UPLOAD += ["SecretUploaded"]
+
+
+class DemoError(Error):
+    """Something that the demo claims did not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The value that travels.
+
+    Attributes:
+        content: Its bytes.
+        file: The file that `monoctl` reads it from, None for one that the demo makes.
+    """
+
+    content: bytes
+    file: Path | None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether OpenBao can hold it as it is."""
+        return is_text(self.content)
+
+    def redact(self, text: str) -> str:
+        """Return `text` without the value, if it is the user's own."""
+        if self.file is None:
+            return text
+        for form in (self.content.decode("utf-8", errors="replace"), base64.b64encode(self.content).decode()):
+            for shown in (form, json.dumps(form)[1:-1], form.strip()):
+                text = text.replace(shown, "…") if shown else text
+        return text
+
+
+class Demo:
+    """The story, a method a chapter.
+
+    Args:
+        cluster: Not started yet.
+        value: What travels.
+        tell: The narrator.
+    """
+
+    def __init__(self, cluster: Cluster, value: Value, tell: Narrator) -> None:
+        self.cluster = cluster
+        self.value = value
+        self.tell = tell
+        self.pids: dict[str, int] = {}
+        self._people: dict[str, User] = {}
+
+    def run(self) -> None:
+        """Tell all of it. Raises `Error` at the first claim that does not hold."""
+        self._start_m8()
+        self._start_openbao()
+        self._make_reactors()
+        self._add_stores()
+        self._add_users()
+        put = self._put()
+        self._refuse_ben()
+        self._read_from_openbao()
+        self._show_events(put[f"vault://{PATH}"])
+        self._search()
+
+    # --- the chapters ---
+
+    def _start_m8(self) -> None:
+        self.tell.step("m8, the control plane, starts: TLS, and an event log in an embedded SQLite database")
+        self.cluster.start_m8()
+        self._started(self.cluster.m8, f"listens at {self.cluster.server}")
+
+    def _start_openbao(self) -> None:
+        self.tell.step("A real OpenBao starts: TLS, its own storage, an audit log. Not the -dev server")
+        self.cluster.start_openbao()
+        self.pids["openbao"] = self.cluster.bao.pid or 0
+        self.tell.command(("bao", "server", "-config=openbao.hcl"), background=True)
+        self.tell.proven(
+            f"openbao runs as process {self.cluster.bao.pid} at {self.cluster.bao.address}, with a KV version 2"
+            f" engine at {MOUNT}/ and the login method AppRole."
+        )
+
+    def _make_reactors(self) -> None:
+        self.tell.step("Two secret reactors are set up, one beside each engine")
+        self.cluster.make_vault_reactor("vault")
+        self.tell.say(
+            "The last line is the reactor's identity: it signs with that key, and users pin it. It logs in to OpenBao"
+            " as an AppRole, whose secret_id came wrapped in a token that works once. All that OpenBao lets it do:"
+        )
+        self.tell.shown(least_policy(mount=MOUNT, prefix=PREFIX, binary=True))
+        self.cluster.make_local_reactor("local")
+        self.tell.say(
+            "Hashes are equal in every store because the reactors share a key, carried by people, never by m8:"
+        )
+        self.cluster.share_fingerprint_key("reactor-vault", "reactor-local")
+
+    def _add_stores(self) -> None:
+        self.tell.step("An administrator adds both stores. The reactors dial in")
+        with self.cluster.quietly():
+            admin = self.cluster.administrator
+        for store in ("vault", "local"):
+            self.cluster.add_store(store)
+        for store in ("vault", "local"):
+            self._started(self.cluster.start_reactor(store), f"is attached to the store {store}")
+        self._must(admin.monoctl("get", "secret-stores"))
+
+    def _add_users(self) -> None:
+        self.tell.step("Two users: anna works below team-a, ben below team-b")
+        for name, team in (("anna", "team-a"), ("ben", "team-b")):
+            prefixes = [f"{store}://{team}" for store in ("vault", "local")]
+            self._people[name] = self.cluster.add_user(name, prefixes=prefixes, pin=name != "anna")
+
+    def _put(self) -> dict[str, Ran]:
+        """Let anna put the value into both stores. Returns each store's upload events by URI."""
+        anna = self._people["anna"]
+        self.tell.step("anna puts a secret into both stores at once")
+        self.tell.say(
+            "She has never met these stores, so she says whom she expects. monoctl seals the value for each reactor,"
+            " under a key that this reactor made for this one upload and signed."
+        )
+        arguments = ["put", "secret", *self._uris(), "--from-file", f"{KEY}={self._value_file(anna)}"]
+        for store, identity in self.cluster.identities.items():
+            arguments += ["--store-identity", f"{store}={identity}"]
+        if not self.value.is_text:
+            arguments += ["--binary", "base64"]
+        self._must(anna.monoctl(*arguments))
+        with self.cluster.quietly():
+            found = {uri: self._must(anna.monoctl("get", "secret", uri, "-o", "json")) for uri in self._uris()}
+        hashes = {ran.json()["hash"] for ran in found.values()}
+        self._check(len(hashes) == 1 and "" not in hashes, f"the hashes differ: {hashes}")
+        self.tell.proven(f"The two hashes are equal: {hashes.pop()}")
+        return found
+
+    def _refuse_ben(self) -> None:
+        self.tell.step("ben is refused, and does not even learn that the secret exists")
+        ben = self._people["ben"]
+        for arguments in (("get", "secret", f"vault://{PATH}"), ("get", "secret", "vault://team-a/nothing")):
+            self._refused(ben.monoctl(*arguments))
+        self._refused(ben.monoctl("put", "secret", f"vault://{PATH}", "--from-file", f"{KEY}=-", input=b"by ben"))
+        self.tell.proven("Each time NOT_FOUND, exit code 4: for ben nothing is there.")
+
+    def _read_from_openbao(self) -> None:
+        self.tell.step("It arrived: OpenBao's own command line reads it back")
+        place = f"{PREFIX}/{PATH}"
+        ran = self._must(self.cluster.run_bao("kv", "get", f"-mount={MOUNT}", "-format=json", "-field=data", place))
+        text = str(ran.json()[KEY])
+        read = text.encode() if self.value.is_text else base64.b64decode(text)
+        self._check(read == self.value.content, "OpenBao holds another value than anna's")
+        how = "" if self.value.is_text else ", once its base64 is undone"
+        self.tell.proven(f"All {len(read)} bytes are those that anna put{how}.")
+
+    def _show_events(self, put: Ran) -> None:
+        self.tell.step("What m8 recorded of the upload to vault, from the log itself")
+        stream = f"upload/{put.json()['request_id']}"
+        self._must(self.cluster.run("m8", "events", "--dir", "m8", "--stream", stream))
+        with self.cluster.quietly():
+            told = self._must(self.cluster.run("m8", "events", "--dir", "m8", "--stream", stream, "-o", "json")).json()
+        self._check([event["type"] for event in told] == UPLOAD, "the upload's events are not those of the record")
+        self.tell.proven("The events of the decision record, in its order.")
+        self._must(self.cluster.run("m8", "events", "verify", "--dir", "m8"))
+
+    def _search(self) -> None:
+        self.tell.step("Could m8 have read it? Search all that m8 has, and every log file")
+        try:
+            wanted = [Wanted.of(hunt.VALUE, self.value.content)]
+        except ValueError as error:
+            self.tell.say(f"Your value is not searched: {error}. The control below is.")
+            wanted = []
+        control = hunt.new_control()
+        self.tell.say(
+            "A search that finds nothing could be blind. So a third user, carla, puts a secret whose path spells a"
+            " control value out: raw, in base64 at its three alignments, in hex. A path is no secret: it is in the"
+            " log, in the log file, and in m8's memory while she watches it."
+        )
+        watcher = self._plant(hunt.control_path(control))
+        try:
+            hunt.merge_write_ahead_log(self.cluster.folder / "m8" / "log.db")
+            found = hunt.hunt(self.cluster, [*wanted, Wanted.of(hunt.CONTROL, control)])
+        finally:
+            watcher.stop()
+        self._judge(found, [one.name for one in wanted])
+
+    # --- their parts ---
+
+    def _plant(self, path: str) -> Part:
+        """Let carla put a secret at a path in both stores, and go on watching it; returns the watching process."""
+        stores = ("vault", "local")
+        with self.cluster.quietly():
+            carla = self.cluster.add_user("carla", prefixes=[f"{store}://{path}" for store in stores])
+        uris = [f"{store}://{path}" for store in stores]
+        self._must(carla.monoctl("put", "secret", *uris, "--from-file", "note=-", input=b"nothing to hide"))
+        watch = ("get", "events", "--watch", "--prefix", uris[0], "-o", "json")
+        watcher = carla.background("monoctl", *watch, log="carla/events.log")
+        self.tell.command(("monoctl", *watch), who="carla", background=True)
+        watcher.wait_for(lambda: watcher.log.read_text(encoding="utf-8").count("\n") >= len(UPLOAD))
+        return watcher
+
+    def _judge(self, found: hunt.Hunt, names: list[str]) -> None:
+        self.tell.shown(hunt.table(found.all, [*names, hunt.CONTROL]))
+        blind = found.blind_spots()
+        self._check(not blind, f"the search is blind, it missed the control in {', '.join(blind)}")
+        for name in names:
+            self._check(found.hits(name) == 0, f"the value was found {found.hits(name)} times")
+            self.tell.proven(f"The value: 0 hits in {len(found.searched)} places, in every encoding.")
+        self.tell.proven("The control: found in every encoding in each place of m8's. The search can see.")
+        for result in found.all:
+            if not result.searched:
+                self.tell.say(f"Not searched: {result.place}. {result.reason}. For this place nothing is claimed.")
+
+    def _uris(self) -> list[str]:
+        return [f"vault://{PATH}", f"local://{PATH}"]
+
+    def _value_file(self, anna: User) -> str:
+        if self.value.file is not None:
+            return str(self.value.file)
+        write_private(anna.home / "password.txt", self.value.content)
+        return "anna/password.txt"
+
+    def _started(self, part: Part, state: str) -> None:
+        self.pids[part.name] = part.pid or 0
+        self.tell.command((Path(part.arguments[0]).name, *part.arguments[1:]), background=True)
+        self.tell.proven(f"{part.name} runs as process {part.pid} and {state}.")
+
+    def _refused(self, ran: Ran) -> None:
+        self._check(ran.code == 4, f"ben was not refused: exit code {ran.code}")
+
+    def _must(self, ran: Ran) -> Ran:
+        self._check(
+            ran.code == 0, f"`{' '.join(ran.arguments[:3])}` ended with exit code {ran.code}: {ran.err.strip()}"
+        )
+        return ran
+
+    def _check(self, holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as an assertion
+        if not holds:
+            raise DemoError(f"the demo's claim does not hold: {otherwise}.", fix="Please report this.")
+
+
+def main() -> int:
+    """Run the demo and return the exit code."""
+    arguments = _arguments()
+    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGHUP, _terminate)
+    try:
+        return _run(_value(arguments.value_file), arguments.keep)
+    except Error as error:
+        print(f"\nerror: {error.message}\n{error.fix}".rstrip(), file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. Everything was stopped.", file=sys.stderr)
+        return 130
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
+    parser.add_argument("--value-file", type=Path, metavar="FILE", help="put the exact bytes of this file")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep all files below this new folder")
+    return parser.parse_args()
+
+
+def _terminate(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _value(file: Path | None) -> Value:
+    if file is None:
+        return Value(f"correct-{secrets.token_hex(8)}-battery-staple".encode(), None)
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.", fix="Name a file that you can read.") from None
+    if not 0 < len(content) <= LARGEST:
+        raise UsageError(f"{file} has {len(content)} bytes.", fix=f"The demo takes 1 to {LARGEST:,} bytes.")
+    return Value(content, file.absolute())
+
+
+def _run(value: Value, keep: Path | None) -> int:
+    started = time.monotonic()
+    folder = _folder(keep)
+    tell = Narrator(redact=value.redact)
+    tell.title("A secret goes into two real stores, and m8 in the middle never could have read it")
+    tell.say(f"All files are in {folder}, and the commands below run there.")
+    cluster = Cluster(folder, tell=tell.ran)
+    demo = Demo(cluster, value, tell)
+    try:
+        with cluster:
+            demo.run()
+        left = [f"{name} ({pid})" for name, pid in demo.pids.items() if is_running(pid)]
+        if left:
+            raise DemoError(f"still running: {', '.join(left)}.", fix="Please report this.")
+        if keep is not None:
+            write_private(folder / "README.txt", readme(cluster, PATH, KEY).encode())
+    finally:
+        if keep is None:
+            shutil.rmtree(folder)
+    _farewell(tell, demo, folder if keep is not None else None, time.monotonic() - started)
+    return 0
+
+
+def _folder(keep: Path | None) -> Path:
+    if keep is None:
+        return Path(tempfile.mkdtemp(prefix="monoskope-demo-")).resolve()
+    if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        raise UsageError(f"{keep} exists and is not an empty folder.", fix="Name a new one, or remove it.")
+    keep.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keep.chmod(0o700)
+    return keep.resolve()
+
+
+def _farewell(tell: Narrator, demo: Demo, kept: Path | None, seconds: float) -> None:
+    tell.step(f"Done in {seconds:.0f} seconds. All {len(demo.pids)} processes have ended")
+    if kept is None:
+        tell.say("The files were removed. `make demo VALUE_FILE=my.key KEEP=demo-run` uses your value and keeps them.")
+    else:
+        tell.say(f"Everything is kept in {kept}. Its README.txt says how to start that OpenBao again and read it.")
+    tell.say("Next:")
+    tell.shown(
+        ".venv/bin/m8 dev    a server to play with; .venv/bin/monoctl finds it by itself\n"
+        "docs/tutorial.md    a store, a user, a secret, a comparison, by hand\n"
+        "make test           all tests"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

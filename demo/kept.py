@@ -1,0 +1,75 @@
+"""What a kept demo folder says about itself."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
+from monoskope.testing.openbao import binary
+from monoskope.testing.parts import program
+
+_TEXT = """\
+Everything that one run of the Monoskope demo left behind. Nothing of it runs now.
+
+  m8/             the control plane: its event log (log.db), settings, certificate, token key, log file
+  reactor-vault/  the reactor of the store `vault`: settings, identity, fingerprint key, log files
+  reactor-local/  the reactor of the store `local`; the age files themselves are in reactor-local/secrets
+  openbao/        the OpenBao server with its storage, certificates, log files, seal key and root token
+  administrator/, anna/, ben/, carla/
+                  the home folders of the people: settings, token, known stores
+
+Private keys, tokens and a root token lie in here. Delete the folder when you are done.
+
+
+Read the secret from that OpenBao again
+---------------------------------------
+Start it, and leave it running:
+
+  {serve}
+
+In another terminal:
+
+  export BAO_ADDR={address}
+  export BAO_CACERT={ca_file}
+  export BAO_TOKEN=$(cat {root_token})
+  {read}
+
+
+Start the rest again
+--------------------
+Each in a terminal of its own, with OpenBao running:
+
+  cd {folder}
+  {m8} serve --dir m8
+  {m8} reactor run reactor-vault
+  {m8} reactor run reactor-local
+
+Then, in that folder:
+
+  HOME={folder}/anna {monoctl} get secrets
+  {m8} events --dir m8
+"""
+
+
+def readme(cluster: Cluster, path: str, key: str) -> str:
+    """Return the text for README.txt, with commands that work as they stand.
+
+    Args:
+        cluster: Whose folder it is.
+        path: The path of the secret in the store `vault`.
+        key: The key of its value.
+    """
+    bao = cluster.bao
+    serve = [sys.executable, "-m", "monoskope.testing.openbao", "serve", str(bao.folder)]
+    read = [binary(), "kv", "get", f"-mount={MOUNT}", f"-field={key}", f"{PREFIX}/{path}"]
+    return _TEXT.format(
+        serve=shlex.join(serve),
+        read=shlex.join(read),
+        address=bao.address,
+        ca_file=shlex.quote(str(bao.ca_file)),
+        root_token=shlex.quote(str(bao.folder / "root-token")),
+        folder=shlex.quote(str(cluster.folder)),
+        m8=shlex.quote(program("m8")),
+        monoctl=shlex.quote(program("monoctl")),
+    )

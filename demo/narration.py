@@ -1,0 +1,98 @@
+"""How the demo speaks: numbered steps, each with the commands that ran and what they said.
+
+Rules: one thought a paragraph. A command is shown as it ran, its output indented below. Colour on a terminal alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+
+from monoskope.testing.cluster_commands import Ran
+
+WIDTH = 100
+
+_STYLES = {"bold": "1", "dim": "2", "green": "32", "cyan": "36"}
+
+
+class Narrator:
+    """Tells the story on standard output.
+
+    Args:
+        redact: Applied to everything a command printed, before it is shown.
+    """
+
+    def __init__(self, *, redact: Callable[[str], str] = str) -> None:
+        self._redact = redact
+        self._colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+        self._mark = "✓" if (sys.stdout.encoding or "").lower().startswith("utf") else "ok:"
+        self._step = 0
+        self._muted = False
+
+    def title(self, text: str) -> None:
+        """The first line."""
+        self._print(self._styled(text, "bold"))
+
+    def step(self, text: str, *, mute: bool = False) -> None:
+        """Begin a numbered step; with `mute`, what its commands say is not shown, unless they fail."""
+        self._step += 1
+        self._muted = mute
+        self._print(f"\n{self._styled(f'{self._step:>2}  {text}', 'bold')}")
+
+    def say(self, text: str) -> None:
+        """A paragraph."""
+        for line in textwrap.wrap(text, WIDTH - 4):
+            self._print(f"    {line}")
+
+    def shown(self, text: str) -> None:
+        """Something that was printed, or a piece of a file, as it is."""
+        for line in self._redact(text).rstrip("\n").splitlines():
+            self._print(self._styled(f"      {line}", "dim"))
+
+    def proven(self, text: str) -> None:
+        """A fact that was just checked."""
+        lines = textwrap.wrap(text, WIDTH - 6)
+        self._print(f"    {self._styled(self._mark, 'green')} {lines[0]}")
+        for line in lines[1:]:
+            self._print(f"      {line}")
+
+    def command(self, arguments: Sequence[str], *, who: str = "", background: bool = False) -> None:
+        """A command line as a person types it."""
+        for line in _lines(f"{who}$ ", arguments, background=background):
+            self._print(f"    {self._styled(line, 'cyan')}")
+
+    def ran(self, ran: Ran) -> None:
+        """A command that ran, and what it said."""
+        self.command(ran.arguments, who=ran.who)
+        if not self._muted or ran.code:
+            self.shown(ran.out)
+            self.shown(ran.err)
+        if ran.code:
+            self.shown(f"(exit code {ran.code})")
+
+    def _styled(self, text: str, style: str) -> str:
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self._colour else text
+
+    def _print(self, text: str) -> None:
+        print(text.rstrip(), flush=True)
+
+
+def _lines(prompt: str, arguments: Sequence[str], *, background: bool) -> list[str]:
+    """A command line, broken before options where it is long."""
+    words = [_quoted(word) for word in arguments] + (["&"] if background else [])
+    lines = [prompt + words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + len(word) + 3 > WIDTH - 4 and word != "&":
+            lines[-1] += " \\"
+            lines.append("    " + word)
+        else:
+            lines[-1] += f" {word}"
+    return lines
+
+
+def _quoted(word: str) -> str:
+    return word if re.fullmatch(r"[A-Za-z0-9_@%+=:,./-]+", word) else shlex.quote(word)

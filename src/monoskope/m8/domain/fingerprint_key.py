@@ -28,8 +28,8 @@ class FingerprintKey:
         return frozenset({self.current, self.next} - {""})
 
 
-def evolve(key: FingerprintKey, message: Message) -> FingerprintKey:
-    """Return `key` after a recorded event."""
+def evolve(key: FingerprintKey, message: Message | None) -> FingerprintKey:
+    """Return `key` after a recorded event, None for one of an unknown type."""
     key = replace(key, version=key.version + 1)
     match message:
         case events_pb2.FingerprintKeyAdopted():

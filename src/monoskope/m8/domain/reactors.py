@@ -18,8 +18,8 @@ class Attachments:
     attached: Mapping[bytes, events_pb2.ReactorAttached] = field(default_factory=dict)
 
 
-def evolve(attachments: Attachments, message: Message) -> Attachments:
-    """Return `attachments` after a recorded event."""
+def evolve(attachments: Attachments, message: Message | None) -> Attachments:
+    """Return `attachments` after a recorded event, None for one of an unknown type."""
     attached = dict(attachments.attached)
     match message:
         case events_pb2.ReactorAttached():

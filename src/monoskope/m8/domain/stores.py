@@ -47,8 +47,8 @@ def unknown_store(name: str) -> NotFoundError:
     return NotFoundError(f"there is no store {name!r}, or it is not yours to see.", fix="List the stores you can see.")
 
 
-def evolve(catalogue: Catalogue, message: Message) -> Catalogue:
-    """Return `catalogue` after a recorded event."""
+def evolve(catalogue: Catalogue, message: Message | None) -> Catalogue:
+    """Return `catalogue` after a recorded event, None for one of an unknown type."""
     catalogue = replace(catalogue, version=catalogue.version + 1)
     if isinstance(message, events_pb2.DefaultSecretStoreSet):
         return replace(catalogue, default=message.name)
@@ -56,7 +56,7 @@ def evolve(catalogue: Catalogue, message: Message) -> Catalogue:
     return catalogue if store is None else _with(catalogue, store)
 
 
-def _evolve_store(catalogue: Catalogue, message: Message) -> Store | None:
+def _evolve_store(catalogue: Catalogue, message: Message | None) -> Store | None:
     match message:
         case events_pb2.SecretStoreCreated():
             return Store(message.name, message.type, message.identity)

@@ -1,0 +1,106 @@
+"""Loads what the domain decides on, and records what it decided."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from google.protobuf.message import Message
+
+from monoskope.errors import UnavailableError
+from monoskope.m8.domain import fingerprint_key, reactors, stores, upload
+from monoskope.m8.domain.events import (
+    CATALOGUE_STREAM,
+    FINGERPRINT_KEY_STREAM,
+    reactor_stream,
+    read,
+    upload_stream,
+    write,
+)
+from monoskope.m8.domain.fingerprint_key import FingerprintKey
+from monoskope.m8.domain.reactors import Attachments
+from monoskope.m8.domain.stores import Catalogue
+from monoskope.m8.domain.upload import Upload
+from monoskope.m8.log.event_log import EventLog, ExpectedVersionError, RecordedEvent
+
+TRIES = 8
+"""How often a decision is made anew because somebody else was faster."""
+
+
+class Versioned(Protocol):
+    """A value folded from a stream."""
+
+    @property
+    def version(self) -> int:
+        """Events it was folded from."""
+
+
+V = TypeVar("V", bound=Versioned)
+
+
+class Aggregates:
+    """The aggregates of one log. Long streams are folded once and then followed."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._followed: dict[str, Any] = {}
+
+    async def upload(self, request_id: bytes) -> Upload:
+        """Return the request as it stands now; NEW if there is none."""
+        return upload.fold(await self._log.read_stream(upload_stream(request_id)))
+
+    async def catalogue(self) -> Catalogue:
+        """Return the stores as they are now."""
+        return await self._follow(CATALOGUE_STREAM, Catalogue(), stores.evolve)
+
+    async def fingerprint_key(self) -> FingerprintKey:
+        """Return which fingerprint key ids count now."""
+        return await self._follow(FINGERPRINT_KEY_STREAM, FingerprintKey(), fingerprint_key.evolve)
+
+    async def attachments(self, store: str) -> Attachments:
+        """Return which processes are attached for `store` now."""
+        return await self._follow(reactor_stream(store), Attachments(), reactors.evolve)
+
+    async def _follow(self, stream: str, initial: V, evolve: Callable[[V, Message | None], V]) -> V:
+        value: V = self._followed.get(stream, initial)
+        for event in await self._log.read_stream(stream, after_version=value.version):
+            value = evolve(value, read(event))
+        if value.version >= self._followed.get(stream, initial).version:
+            self._followed[stream] = value
+        return value
+
+    async def change(
+        self,
+        stream: str,
+        load: Callable[[], Awaitable[V]],
+        decide: Callable[[V], Sequence[Message]],
+        *,
+        actor: str,
+        sealed: bytes | None = None,
+    ) -> list[RecordedEvent]:
+        """Load, decide, record; from the start again whenever somebody else recorded first.
+
+        Args:
+            stream: Where the events go.
+            load: Returns the value that stream folds to.
+            decide: Returns the events to record; [] to record nothing.
+            actor: Who causes them.
+            sealed: Bytes to keep with them, in the same transaction.
+
+        Returns:
+            The events as recorded, [] if there was nothing to record.
+
+        Raises:
+            Error: what `decide` raised; nothing was recorded.
+            UnavailableError: others were faster every time.
+        """
+        for _ in range(TRIES):
+            value = await load()
+            events = [write(message) for message in decide(value)]
+            if not events:
+                return []
+            try:
+                return await self._log.append(stream, value.version, events, actor=actor, sealed=sealed)
+            except ExpectedVersionError:
+                continue
+        raise UnavailableError("too many changes to the same thing at once.", fix="Try again.")

@@ -1,0 +1,69 @@
+"""What the doors need of the rest of m8."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+
+from monoskope.m8.doors.aggregates import Aggregates
+from monoskope.m8.doors.documents import Documents
+from monoskope.m8.doors.feed import BACKLOG, Feed
+from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Spans of time in seconds and sizes that tests shorten; operators cannot."""
+
+    hello_s: float = 10.0
+    """From the challenge to the reactor's login."""
+    silence_s: float = 10.0
+    """A reactor that says nothing for so long is cut off."""
+    heartbeat_s: int = 3
+    """What reactors are told."""
+    longest_wait_s: float = 60.0
+    """For calls that wait."""
+    backlog: int = BACKLOG
+    """Events that a reactor or a watcher may lie behind."""
+
+
+@dataclass(slots=True)
+class App:
+    """One m8 process, as its doors see it.
+
+    Attributes:
+        log: The event log, opened with `readmodels.chain.project`.
+        authenticate: Turns a JWT into a principal, or raises `UnauthenticatedError`.
+        names: `host:port` names by which this server may be dialled; may be set until it is started.
+        clock: Milliseconds since 1970.
+        audience: Whom this server's tokens are for.
+        version: Of m8.
+    """
+
+    log: EventLog
+    authenticate: Callable[[str], Awaitable[Principal]]
+    names: Collection[str]
+    clock: Callable[[], int]
+    audience: str
+    version: str
+    limits: Limits = field(default_factory=Limits)
+    challenge: Callable[[], bytes] = lambda: secrets.token_bytes(32)
+    aggregates: Aggregates = field(init=False)
+    documents: Documents = field(init=False)
+    feed: Feed = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.aggregates = Aggregates(self.log)
+        self.documents = Documents(self.log)
+        self.feed = Feed(self.log, backlog=self.limits.backlog)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, and how long the answer may take."""
+
+    principal: Principal
+    wait_s: float
+    """Seconds that are left, with a margin for the way back; at most `Limits.longest_wait_s`."""

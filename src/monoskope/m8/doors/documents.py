@@ -1,0 +1,58 @@
+"""Reads the documents that the read models keep, as the messages they are."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.readmodels.secrets import SECRETS
+from monoskope.m8.readmodels.stores import DEFAULT_STORE, FINGERPRINT_KEY, STORES, with_beats
+from monoskope.m8.readmodels.uploads import OPEN_UPLOADS, UPLOADS
+
+PAGE = 200
+
+
+class Documents:
+    """The documents of one log."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+
+    async def upload(self, request_id: bytes) -> views_pb2.SecretUpload | None:
+        """Return a request, None if there is none."""
+        body = await self._log.get(UPLOADS, request_id.hex())
+        return None if body is None else views_pb2.SecretUpload.FromString(body)
+
+    async def open_uploads(self) -> AsyncIterator[views_pb2.SecretUpload]:
+        """Yield every request that has not ended, in the order of ids."""
+        after = ""
+        while page := await self._log.scan(OPEN_UPLOADS, after=after, limit=PAGE):
+            for after, body in page:  # noqa: B007  the last key is where the next page begins
+                yield views_pb2.SecretUpload.FromString(body)
+
+    async def secret(self, uri: str) -> views_pb2.Secret | None:
+        """Return what is known of a secret, None if no receipt told of it."""
+        body = await self._log.get(SECRETS, uri)
+        return None if body is None else views_pb2.Secret.FromString(body)
+
+    async def last_receipt(self, uri: str) -> upload_pb2.Signed | None:
+        """Return the newest UPLOADED or UNCHANGED receipt for `uri`, None if there is none."""
+        secret = await self.secret(uri)
+        return None if secret is None else secret.receipt
+
+    async def store(self, name: str) -> views_pb2.SecretStore | None:
+        """Return a store, its reactors with the time they were last heard; None if there is none."""
+        body = await self._log.get(STORES, name)
+        if body is None:
+            return None
+        return with_beats(views_pb2.SecretStore.FromString(body), await self._log.beats())
+
+    async def default_store(self) -> str:
+        """Return the name of the default store, "" if there is no store."""
+        return (await self._log.get(DEFAULT_STORE, "") or b"").decode()
+
+    async def fingerprint_key_id(self) -> str:
+        """Return the fingerprint key id that counts, "" before the first reactor."""
+        return (await self._log.get(FINGERPRINT_KEY, "") or b"").decode()

@@ -1,0 +1,164 @@
+"""The one subscription of a process, shared by everybody who waits for events.
+
+Whoever waits for a request (`until`) is woken by its stream; whoever follows the log (`follow`) gets a bounded queue.
+Nobody is fed from memory that grows: a follower that is too slow is told so and has to begin again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.errors import UnavailableError
+from monoskope.m8.domain.events import upload_key
+from monoskope.m8.log.event_log import EventLog, RecordedEvent
+from monoskope.m8.readmodels.uploads import UPLOADS
+from monoskope.uri import SecretUri
+
+T = TypeVar("T")
+
+BACKLOG = 1_000
+"""Events that a follower may lie behind before it is dropped."""
+
+RETRY_S = 1.0
+"""Before the log is asked again after it did not answer."""
+
+_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """An event, and the secret it is about if it is one of a request's."""
+
+    event: RecordedEvent
+    uri: SecretUri | None
+
+
+class Follower:
+    """The events that somebody wants, from the moment of joining on, in order."""
+
+    def __init__(self, wants: Callable[[Noted], bool], backlog: int) -> None:
+        self._wants = wants
+        self._queue: asyncio.Queue[Noted] = asyncio.Queue(backlog)
+        self.overrun = asyncio.Event()
+        """Set once events were lost to this follower; `next` raises from then on."""
+
+    def offer(self, noted: Noted) -> None:
+        """Queue an event if it is wanted; never waits."""
+        if self.overrun.is_set() or not self._wants(noted):
+            return
+        try:
+            self._queue.put_nowait(noted)
+        except asyncio.QueueFull:
+            self.overrun.set()
+
+    async def next(self) -> Noted:
+        """Return the next event. Raises `UnavailableError` if this follower was too slow."""
+        if self.overrun.is_set():
+            raise too_slow()
+        return await self._queue.get()
+
+
+def too_slow() -> UnavailableError:
+    """Return the answer to a peer that does not read what it asked for."""
+    return UnavailableError("events are not read as fast as they happen.", fix="Connect again; nothing is lost.")
+
+
+class Feed:
+    """Reads the log once and tells everybody. `begin`, then keep `run` running."""
+
+    def __init__(self, log: EventLog, *, backlog: int = BACKLOG) -> None:
+        self._log = log
+        self._backlog = backlog
+        self._position = 0
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._followers: set[Follower] = set()
+        self._uris: OrderedDict[str, SecretUri] = OrderedDict()
+
+    async def begin(self) -> None:
+        """Start from the log's present end: what is recorded from now on is told."""
+        self._position = await self._log.head()
+
+    async def run(self) -> None:
+        """Tell everybody of every event until the log is closed. Raises `LogTamperedError`."""
+        while True:
+            try:
+                await self._read()
+            except UnavailableError:
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
+
+    async def _read(self) -> None:
+        async with contextlib.aclosing(self._log.subscribe(after=self._position)) as events:
+            async for event in events:
+                await self._tell(event)
+
+    async def until(self, stream: str, ready: Callable[[], Awaitable[T | None]], *, wait_s: float) -> T | None:
+        """Return what `ready` returns as soon as that is not None, None after `wait_s` seconds.
+
+        `ready` is asked at once and after every event of `stream`. It is asked only after we are registered, so that
+        no event can fall between the question and the waiting.
+        """
+        signal = asyncio.Event()
+        self._waiting.setdefault(stream, set()).add(signal)
+        try:
+            async with asyncio.timeout(wait_s):
+                while (answer := await ready()) is None:
+                    await signal.wait()
+                    signal.clear()
+                return answer
+        except TimeoutError:
+            return None
+        finally:
+            self._forget(stream, signal)
+
+    @contextlib.contextmanager
+    def follow(self, wants: Callable[[Noted], bool]) -> Iterator[Follower]:
+        """Follow the log from now on, as long as the block runs."""
+        follower = Follower(wants, self._backlog)
+        self._followers.add(follower)
+        try:
+            yield follower
+        finally:
+            self._followers.discard(follower)
+
+    async def note(self, event: RecordedEvent) -> Noted:
+        """Return `event` with the secret that it is about."""
+        return Noted(event, await self._uri(event.stream))
+
+    def _forget(self, stream: str, signal: asyncio.Event) -> None:
+        waiting = self._waiting[stream]
+        waiting.discard(signal)
+        if not waiting:
+            del self._waiting[stream]
+
+    async def _tell(self, event: RecordedEvent) -> None:
+        # Without followers nobody asks which secret an event is about.
+        if self._followers:
+            noted = await self.note(event)
+            for follower in tuple(self._followers):
+                follower.offer(noted)
+        for signal in self._waiting.get(event.stream, ()):
+            signal.set()
+        self._position = event.position
+
+    async def _uri(self, stream: str) -> SecretUri | None:
+        key = upload_key(stream)
+        if key is None:
+            return None
+        known = self._uris.get(stream)
+        if known is None:
+            body = await self._log.get(UPLOADS, key)
+            if body is None:
+                return None
+            known = SecretUri.parse(views_pb2.SecretUpload.FromString(body).uri)
+            self._uris[stream] = known
+            if len(self._uris) > _REMEMBERED:
+                self._uris.popitem(last=False)
+        return known

@@ -1,0 +1,102 @@
+"""A reactor's login: what must hold before it is told anything (docs/protocol.md, Identities)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import NotFoundError, RefusedError
+from monoskope.m8.domain import fingerprint_key, reactors, stores
+from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream
+from monoskope.m8.domain.stores import Catalogue
+from monoskope.m8.doors.app import App
+from monoskope.m8.readmodels.stores import beat_key
+from monoskope.protocol.hello import Hello, open_hello, parse_hello
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A replica that proved to hold its store's identity."""
+
+    store: str
+    replica: bytes
+
+    @property
+    def actor(self) -> str:
+        """Its name in the log: `reactor/<store>/<first 8 hex digits of the replica>`."""
+        return f"reactor/{self.store}/{self.replica.hex()[:8]}"
+
+    @property
+    def key(self) -> str:
+        """Its name among the heartbeats."""
+        return beat_key(self.store, self.replica)
+
+
+async def log_in(app: App, attach: reactor_pb2.AttachReactor, challenge: bytes) -> Login:
+    """Verify a login and record what it brings: identity rotations, the fingerprint key id, the attachment.
+
+    Nothing is recorded before the hello is verified.
+
+    Raises:
+        RefusedError: there is no such store, it is of another type, or another fingerprint key id counts.
+        ProofError: the hello is signed by another identity, or answers another challenge or server.
+        MalformedError: something signed is not well formed.
+    """
+    # The name alone is read before the signature is verified: it says whose identity must have signed.
+    name = parse_hello(attach.hello.content).store
+    catalogue = await app.aggregates.catalogue()
+    hello = _verify(app, catalogue, name, attach, challenge)
+    login = Login(hello.store, hello.replica)
+    kind = catalogue.store(name).type
+    if attach.type != kind:
+        raise RefusedError(
+            f"the store {name} is of type {kind}; this reactor serves {attach.type}.",
+            fix="Correct the reactor's settings, or create a store of that type.",
+        )
+    aggregates = app.aggregates
+    await aggregates.change(
+        FINGERPRINT_KEY_STREAM,
+        aggregates.fingerprint_key,
+        lambda known: fingerprint_key.adopt(known, hello.fingerprint_key_id),
+        actor=login.actor,
+    )
+    await aggregates.change(
+        CATALOGUE_STREAM,
+        aggregates.catalogue,
+        lambda known: stores.rotate_identity(known, name, attach.rotations),
+        actor=login.actor,
+    )
+    await _record_attachment(app, attach, hello, login)
+    return login
+
+
+def _verify(app: App, catalogue: Catalogue, name: str, attach: reactor_pb2.AttachReactor, challenge: bytes) -> Hello:
+    try:
+        steps = stores.rotate_identity(catalogue, name, attach.rotations)
+    except NotFoundError:
+        raise RefusedError(
+            f"there is no store {name} here.", fix="Let an administrator create it: monoctl create secret-store."
+        ) from None
+    for step in steps:
+        catalogue = stores.evolve(catalogue, step)
+    identity = catalogue.store(name).identity
+    return open_hello(attach.hello, identity=identity, challenge=challenge, servers=app.names)
+
+
+async def _record_attachment(app: App, attach: reactor_pb2.AttachReactor, hello: Hello, login: Login) -> None:
+    event = events_pb2.ReactorAttached(
+        store=login.store,
+        replica=login.replica,
+        type=attach.type,
+        capabilities=attach.capabilities,
+        fingerprint_key_id=hello.fingerprint_key_id,
+        hello=attach.hello,
+    )
+    await app.log.beat(login.key, app.clock())
+    await app.aggregates.change(
+        reactor_stream(login.store),
+        lambda: app.aggregates.attachments(login.store),
+        lambda known: reactors.attach(known, event),
+        actor=login.actor,
+    )

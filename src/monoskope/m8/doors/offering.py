@@ -1,0 +1,72 @@
+"""Records what an attached reactor offers, if the domain finds it in order."""
+
+from __future__ import annotations
+
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.errors import ConflictError, UsageError
+from monoskope.m8.domain.events import upload_stream, write
+from monoskope.m8.domain.offers import Offer, Offerer, offer
+from monoskope.m8.domain.upload import Upload, fold, unknown_request
+from monoskope.m8.doors.app import App
+from monoskope.m8.doors.login import Login
+from monoskope.m8.log.event_log import RecordedEvent
+
+
+async def record(app: App, login: Login, append: reactor_pb2.AppendEvent) -> int:
+    """Record the event in `append` and return its stream's version.
+
+    An event that is recorded already at that place is not recorded twice: a reactor offers until it has an answer.
+
+    Raises:
+        Error: as `domain.offers.offer`; `ConflictError` if the stream is at another version.
+    """
+    event = _event(append)
+    stream = upload_stream(append.request_id)
+    recorded = await app.log.read_stream(stream)
+    upload = fold(recorded)
+    if upload.store != login.store:
+        raise unknown_request()
+    if append.expected_version != upload.version:
+        if _is_there(event, append.expected_version, recorded):
+            return upload.version
+        raise _another_version(append.expected_version, upload)
+    by = Offerer(
+        store=login.store,
+        identity=(await app.aggregates.catalogue()).store(login.store).identity,
+        replica=login.replica,
+        key_ids=(await app.aggregates.fingerprint_key()).allowed,
+    )
+    events = [write(decided) for decided in offer(upload, event, by)]
+    # Somebody else may record now: then this one is refused, and only the reactor can know what it means.
+    done = await app.log.append(stream, upload.version, events, actor=login.actor)
+    return done[-1].version
+
+
+def _event(append: reactor_pb2.AppendEvent) -> Offer:
+    match append.WhichOneof("event"):
+        case "key_provided":
+            return append.key_provided
+        case "started":
+            return append.started
+        case "uploaded":
+            return append.uploaded
+        case "compared":
+            return append.compared
+        case "failed":
+            return append.failed
+        case _:
+            raise UsageError("AppendEvent: event: is missing.", fix="Offer one of the five events of a reactor.")
+
+
+def _is_there(event: Message, after: int, recorded: list[RecordedEvent]) -> bool:
+    new = write(event)
+    return after < len(recorded) and recorded[after].type == new.type and recorded[after].data == new.data
+
+
+def _another_version(expected: int, upload: Upload) -> ConflictError:
+    return ConflictError(
+        f"the request is at version {upload.version} and in {upload.state.name}, not at version {expected}.",
+        fix="Take in what was delivered, and decide anew.",
+    )

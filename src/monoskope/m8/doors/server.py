@@ -1,0 +1,99 @@
+"""The gRPC server: three services, health and reflection around handlers that know nothing of gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from monoskope.errors import UnavailableError
+from monoskope.m8.doors.app import App
+from monoskope.m8.doors.services import SERVICES, add_services
+from monoskope.m8.timekeeper import Timekeeper
+
+MAX_MESSAGE = 1_258_291
+"""Bytes in a message at most (1.2 MiB): the largest sealed secret and what belongs to it."""
+
+MAX_METADATA = 16_384
+"""Bytes of metadata at most: a token and little else."""
+
+GRACE_S = 2.0
+"""For calls under way when the server stops."""
+
+OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_metadata_size", MAX_METADATA),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA),
+    # A second server on the same port by mistake must fail to start, not take every other call.
+    ("grpc.so_reuseport", 0),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A server that has its address and is not started yet."""
+
+    server: grpc.aio.Server
+    port: int
+    health: health.aio.HealthServicer
+
+
+def build_server(app: App, credentials: grpc.ServerCredentials | None, *, address: str = "127.0.0.1:0") -> Bound:
+    """Return a server bound to `address`; `running` runs it.
+
+    Args:
+        app: What it serves.
+        credentials: TLS; None for tests on the loopback interface.
+        address: `host:port`; port 0 takes a free one.
+
+    Raises:
+        UnavailableError: the address cannot be bound.
+    """
+    server = grpc.aio.server(options=OPTIONS)
+    add_services(server, app)
+    alive = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(alive, server)
+    reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    return Bound(server, _bind(server, credentials, address), alive)
+
+
+def _bind(server: grpc.aio.Server, credentials: grpc.ServerCredentials | None, address: str) -> int:
+    try:
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
+    except RuntimeError:
+        raise UnavailableError(
+            f"m8 cannot listen on {address}.", fix="Stop what listens there, or choose another address."
+        ) from None
+
+
+@contextlib.asynccontextmanager
+async def running(app: App, bound: Bound) -> AsyncIterator[None]:
+    """Serve as long as the block runs, with what a server needs beside it: the feed and the timekeeper.
+
+    When one of those fails, as when the log does not hold any more, the block is cancelled and an `ExceptionGroup` with
+    the failure is raised.
+    """
+    await app.feed.begin()
+    async with asyncio.TaskGroup() as group:
+        beside = [group.create_task(app.feed.run()), group.create_task(Timekeeper(app).run())]
+        await bound.server.start()
+        for name in SERVICES:
+            await bound.health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        try:
+            yield
+        finally:
+            await bound.health.enter_graceful_shutdown()
+            await bound.server.stop(GRACE_S)
+            for task in beside:
+                task.cancel()

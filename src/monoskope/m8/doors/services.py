@@ -1,0 +1,105 @@
+"""Ties the services of `proto/` to the handlers, by name: a method that nobody handles is an error at the start."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeAlias
+
+import grpc
+import grpc.aio
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2
+from monoskope.m8.doors.app import App
+from monoskope.m8.doors.calls import Context, answering, caller_of
+from monoskope.m8.doors.commands import Commands
+from monoskope.m8.doors.events import Events
+from monoskope.m8.doors.queries import Queries
+from monoskope.m8.doors.reactors import Reactors
+from monoskope.m8.doors.validate import validate
+
+_COMMANDS = commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"]
+_QUERIES = queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"]
+_REACTORS = reactor_pb2.DESCRIPTOR.services_by_name["ReactorService"]
+
+_Callable: TypeAlias = Callable[..., Any]
+"""A handler, or what gRPC calls: their types follow from the method's, which no static type can say."""
+
+SERVICES: tuple[str, ...] = (_COMMANDS.full_name, _QUERIES.full_name, _REACTORS.full_name)
+"""Full names of the services."""
+
+
+def add_services(server: grpc.aio.Server, app: App) -> None:
+    """Let `server` answer every method of every service."""
+    owners = {_COMMANDS: (Commands(app),), _QUERIES: (Queries(app), Events(app)), _REACTORS: (Reactors(app),)}
+    for service, handlers in owners.items():
+        methods = {method.name: _method(app, method, _handler(method, handlers)) for method in service.methods}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, methods),))
+
+
+def _handler(method: MethodDescriptor, owners: tuple[object, ...]) -> _Callable:
+    """The handler called like the method: `GetSecret` is `get_secret`."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower()
+    handler: _Callable = next(getattr(owner, name) for owner in owners if hasattr(owner, name))
+    return handler
+
+
+def _method(app: App, method: MethodDescriptor, handler: _Callable) -> grpc.RpcMethodHandler[Any, Any]:
+    kinds = {
+        (False, False): (grpc.unary_unary_rpc_method_handler, _unary),
+        (False, True): (grpc.unary_stream_rpc_method_handler, _streaming),
+        (True, True): (grpc.stream_stream_rpc_method_handler, _attaching),
+    }
+    wrap, adapt = kinds[(method.client_streaming, method.server_streaming)]
+    request_class: type[Message] = GetMessageClass(method.input_type)
+    return wrap(
+        adapt(app, method.name, handler),
+        request_deserializer=request_class.FromString,
+        response_serializer=_serialise,
+    )
+
+
+def _serialise(message: Message) -> bytes:
+    return message.SerializeToString()
+
+
+def _unary(app: App, name: str, handler: _Callable) -> _Callable:
+    async def call(request: Message, context: Context) -> Message:
+        async with answering(context, name):
+            caller = await caller_of(app, context)
+            validate(request)
+            response: Message = await handler(request, caller)
+            return response
+
+    return call
+
+
+def _streaming(app: App, name: str, handler: _Callable) -> _Callable:
+    async def call(request: Message, context: Context) -> None:
+        async with answering(context, name):
+            caller = await caller_of(app, context)
+            validate(request)
+            async for response in handler(request, caller):
+                await context.write(response)
+
+    return call
+
+
+def _attaching(_app: App, name: str, handler: _Callable) -> _Callable:
+    """Reactors carry no token: their login proves who they are."""
+
+    async def call(requests: AsyncIterator[Message], context: Context) -> None:
+        one_at_a_time = asyncio.Lock()
+
+        async def send(response: Message) -> None:
+            async with one_at_a_time:
+                await context.write(response)
+
+        async with answering(context, name):
+            await handler(aiter(requests), send)
+
+    return call

@@ -1,0 +1,197 @@
+"""One attached reactor: what it is told, and what it says.
+
+It is told the events of its store's requests and of its peers, nothing else; sealed bytes reach only the replica that
+gave the grant. A session ends when the reactor falls silent, reads too slowly, attaches anew, was declared gone, or
+when its store's identity moves on: then it has to prove itself again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import structlog
+
+from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import Error, IdentityChangedError, UnavailableError
+from monoskope.m8.domain import reactors
+from monoskope.m8.domain.events import CATALOGUE_STREAM, reactor_stream, read, upload_stream
+from monoskope.m8.doors import offering
+from monoskope.m8.doors.app import App
+from monoskope.m8.doors.feed import Follower, Noted, too_slow
+from monoskope.m8.doors.login import Login
+from monoskope.m8.doors.validate import validate
+from monoskope.m8.log.event_log import RecordedEvent
+
+Send = Callable[[reactor_pb2.AttachResponse], Awaitable[None]]
+"""Sends one message to the reactor; waits while the reactor does not read."""
+
+MAX_APPENDS = 32
+"""Appends of one reactor that are worked on at once; the next is not read before one is done."""
+
+
+class Session:
+    """Serves one login until it ends. `replaced` is set when the same process attaches anew."""
+
+    def __init__(self, app: App, login: Login, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send) -> None:
+        self._app = app
+        self._login = login
+        self._incoming = incoming
+        self._send = send
+        self._appending: set[asyncio.Task[None]] = set()
+        self._places = asyncio.Semaphore(MAX_APPENDS)
+        self.replaced = asyncio.Event()
+
+    async def serve(self) -> None:
+        """Run until the reactor half-closes its side.
+
+        Raises:
+            UnavailableError: it fell silent, was too slow, or attached anew.
+            IdentityChangedError: its store's identity moved on.
+            UsageError: it says what is not well formed.
+        """
+        with self._app.feed.follow(self._wants) as follower:
+            position = await self._app.log.head()
+            await self._send(await self._attached(position))
+            await _first_of(
+                self._listen(),
+                self._deliver(follower, position),
+                _raise_when(follower.overrun, too_slow()),
+                _raise_when(self.replaced, UnavailableError("this process attached anew.", fix="Use that stream.")),
+            )
+
+    def _wants(self, noted: Noted) -> bool:
+        if noted.uri is not None:
+            return noted.uri.store == self._login.store
+        return noted.event.stream in {reactor_stream(self._login.store), CATALOGUE_STREAM}
+
+    async def _attached(self, position: int) -> reactor_pb2.AttachResponse:
+        attachments = await self._app.aggregates.attachments(self._login.store)
+        return reactor_pb2.AttachResponse(
+            attached=reactor_pb2.Attached(
+                position=position,
+                replicas=list(attachments.attached),
+                heartbeat_s=self._app.limits.heartbeat_s,
+            )
+        )
+
+    async def _deliver(self, follower: Follower, position: int) -> None:
+        async for upload in self._app.documents.open_uploads():
+            if upload.uri.startswith(f"{self._login.store}://"):
+                for event in await self._app.log.read_stream(upload_stream(upload.request_id)):
+                    if event.position <= position:
+                        await self._send_event(event)
+        while True:
+            event = (await follower.next()).event
+            if event.position > position:
+                self._check_standing(event)
+                if event.stream != CATALOGUE_STREAM:
+                    await self._send_event(event)
+
+    def _check_standing(self, event: RecordedEvent) -> None:
+        message = read(event)
+        match message:
+            case events_pb2.SecretStoreIdentityRotated() | events_pb2.SecretStoreIdentityReplaced():
+                if message.name == self._login.store:
+                    raise IdentityChangedError(
+                        f"the identity of the store {message.name} moved on.", fix="Attach under the new one."
+                    )
+            case events_pb2.ReactorDetached():
+                if message.replica == self._login.replica:
+                    raise UnavailableError("this process was declared gone.", fix="Attach again.")
+            case _:
+                pass
+
+    async def _send_event(self, event: RecordedEvent) -> None:
+        delivery = reactor_pb2.Delivery(record=event.record)
+        message = read(event)
+        if isinstance(message, events_pb2.SecretUploadRequested):
+            delivery.sealed = await self._sealed_for_us(event.stream, message.sealed_sha256)
+        await self._send(reactor_pb2.AttachResponse(delivery=delivery))
+
+    async def _sealed_for_us(self, stream: str, digest: bytes) -> bytes:
+        upload = await self._app.documents.upload(bytes.fromhex(stream.removeprefix("upload/")))
+        if upload is None or upload.replica != self._login.replica:
+            return b""
+        return await self._app.log.sealed(digest) or b""
+
+    async def _listen(self) -> None:
+        try:
+            while (message := await self._next()) is not None:
+                match message.WhichOneof("message"):
+                    case "append":
+                        await self._places.acquire()
+                        task = asyncio.create_task(self._append(message.append))
+                        self._appending.add(task)
+                        task.add_done_callback(self._appended)
+                    case "heartbeat":
+                        await self._app.log.beat(self._login.key, self._app.clock())
+                    case _:
+                        raise UnavailableError("this stream is attached already.", fix="Send appends and heartbeats.")
+            await asyncio.gather(*self._appending)
+        finally:
+            for task in self._appending:
+                task.cancel()
+
+    def _appended(self, task: asyncio.Task[None]) -> None:
+        self._appending.discard(task)
+        self._places.release()
+
+    async def _next(self) -> reactor_pb2.AttachRequest | None:
+        """The reactor's next message, None when it half-closed."""
+        try:
+            message = await asyncio.wait_for(anext(self._incoming), self._app.limits.silence_s)
+        except StopAsyncIteration:
+            return None
+        except TimeoutError:
+            raise UnavailableError(
+                "the reactor was not heard in time.", fix="Send heartbeats, and attach again."
+            ) from None
+        validate(message)
+        return message
+
+    async def _append(self, append: reactor_pb2.AppendEvent) -> None:
+        answer = reactor_pb2.Appended(call=append.call)
+        try:
+            answer.version = await offering.record(self._app, self._login, append)
+        except Error as error:
+            answer.error = error.code.value
+            answer.message = str(error)
+            structlog.get_logger().info(
+                "append refused",
+                store=self._login.store,
+                replica=self._login.replica.hex()[:8],
+                request_id=append.request_id.hex(),
+                event_types=append.WhichOneof("event") or "",
+                code=error.code.value,
+            )
+        await self._send(reactor_pb2.AttachResponse(appended=answer))
+
+
+async def detach(app: App, login: Login) -> None:
+    """Record that a process is gone, so that its peers learn it; nothing if that is known."""
+    await app.aggregates.change(
+        reactor_stream(login.store),
+        lambda: app.aggregates.attachments(login.store),
+        lambda known: reactors.detach(known, store=login.store, replica=login.replica),
+        actor="m8",
+    )
+
+
+async def _raise_when(event: asyncio.Event, error: Error) -> None:
+    await event.wait()
+    raise error
+
+
+async def _first_of(*jobs: Awaitable[None]) -> None:
+    """Run `jobs` until one ends, stop the others, and raise what the first raised."""
+    tasks = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import signal
 import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from importlib import metadata
 
+import structlog
+
+from monoskope.errors import Error
+from monoskope.m8 import logs, tls
+from monoskope.m8.doors.app import App
+from monoskope.m8.doors.server import build_server, running
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import chain
 from monoskope.m8.settings import Settings
+from monoskope.m8.tokens import Tokens, read_signing_key
+from monoskope.settings import write_private
 
 
 def wall_clock() -> int:
@@ -15,6 +29,98 @@ def wall_clock() -> int:
     return time.time_ns() // 1_000_000
 
 
+def version() -> str:
+    """Return the version of m8 that is installed."""
+    return metadata.version("monoskope")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that takes calls.
+
+    Attributes:
+        address: `host:port` where it listens, with the bound port.
+        app: What its doors serve.
+        tokens: Its credentials.
+    """
+
+    address: str
+    app: App
+    tokens: Tokens
+
+
 async def open_log(settings: Settings) -> EventLog:
     """Open the event log that `settings` name, with every read model. Raises `Error` as the engine does."""
     return await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
+
+
+def open_tokens(settings: Settings, log: EventLog) -> Tokens:
+    """Return the credentials of the server that `settings` describe. Raises `Error` as `read_signing_key` does."""
+    key = read_signing_key(settings.signing_key)
+    return Tokens(log, signing_key=key, audience=settings.audience, clock=wall_clock)
+
+
+@contextlib.asynccontextmanager
+async def build(settings: Settings) -> AsyncIterator[Running]:
+    """Serve as long as the block runs; several processes may serve one log.
+
+    Raises:
+        UsageError, RefusedError: a file of the folder is missing, wrong or too open.
+        UnavailableError: the address is taken, or the log fails.
+    """
+    credentials = tls.credentials(settings)
+    log = await open_log(settings)
+    try:
+        tokens = open_tokens(settings, log)
+        app = App(
+            log=log,
+            authenticate=tokens.authenticate,
+            names=(),
+            clock=wall_clock,
+            audience=settings.audience,
+            version=version(),
+        )
+        bound = build_server(app, credentials, address=str(settings.listen))
+        app.names = settings.names_at(bound.port)
+        async with running(app, bound):
+            yield Running(str(settings.listen.at(bound.port)), app, tokens)
+    finally:
+        await log.close()
+
+
+async def serve(settings: Settings) -> None:
+    """Run a server until SIGTERM or SIGINT; its address stands in `settings.address_file` meanwhile.
+
+    Raises:
+        Error: it cannot start, or a part of it failed; as `build`.
+    """
+    logs.configure(settings.log_file)
+    log = structlog.get_logger()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        async with build(settings) as server:
+            write_private(settings.address_file, f"{server.address}\n".encode(), replace=True)
+            log.info("serving", address=server.address, version=server.app.version)
+            await stop.wait()
+            log.info("stopping", address=server.address)
+            _withdraw(settings, server.address)
+    except BaseExceptionGroup as group:
+        raise _cause(group) from None
+
+
+def _withdraw(settings: Settings, address: str) -> None:
+    """Remove the address file, unless another server on the same folder has put its own there."""
+    with contextlib.suppress(FileNotFoundError):
+        if settings.address_file.read_text(encoding="utf-8").strip() == address:
+            settings.address_file.unlink()
+
+
+def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What people can act on in a group of failures, the group itself if there is nothing of that kind."""
+    for error in group.exceptions:
+        found = _cause(error) if isinstance(error, BaseExceptionGroup) else error
+        if isinstance(found, Error):
+            return found
+    return group

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from monoskope.errors import UsageError
-from monoskope.m8.bootstrap import wall_clock
+from monoskope.m8.bootstrap import open_tokens, wall_clock
 from monoskope.m8.cli_common import folder_option, instant, opened, output_option, seconds, show
 from monoskope.m8.token_claims import RIGHT_NAMES, ROLE_NAMES
-from monoskope.m8.tokens import Credential, Issued, Tokens, read_signing_key
+from monoskope.m8.tokens import Credential, Issued
 from monoskope.settings import write_private
 
 _ROLES = {name: role for role, name in ROLE_NAMES.items()}
@@ -45,9 +45,7 @@ def create(
 
     async def issue() -> Issued:
         async with opened(folder) as (settings, log):
-            key = read_signing_key(settings.signing_key)
-            tokens = Tokens(log, signing_key=key, audience=settings.audience, clock=wall_clock)
-            return await tokens.issue(
+            return await open_tokens(settings, log).issue(
                 subject=subject,
                 role=_ROLES[role],
                 prefixes=prefixes,
@@ -71,9 +69,7 @@ def list_(folder: Path, output: str) -> None:
 
     async def collect() -> list[Credential]:
         async with opened(folder) as (settings, log):
-            key = read_signing_key(settings.signing_key)
-            tokens = Tokens(log, signing_key=key, audience=settings.audience, clock=wall_clock)
-            return [credential async for credential in tokens.list()]
+            return [credential async for credential in open_tokens(settings, log).list()]
 
     now = wall_clock()
     show([_row(credential, now) for credential in asyncio.run(collect())], _COLUMNS, output)
@@ -100,8 +96,7 @@ def revoke(folder: Path, token_id: str) -> None:
 
     async def work() -> None:
         async with opened(folder) as (settings, log):
-            key = read_signing_key(settings.signing_key)
-            await Tokens(log, signing_key=key, audience=settings.audience, clock=wall_clock).revoke(token_id)
+            await open_tokens(settings, log).revoke(token_id)
 
     asyncio.run(work())
     click.echo(f"Revoked {token_id}.")

@@ -20,13 +20,13 @@ from pathlib import Path
 
 from monoskope.errors import RefusedError, UnavailableError, UsageError
 from monoskope.m8 import dev_client, dev_stores, settings
-from monoskope.m8.bootstrap import open_log, wall_clock
+from monoskope.m8.bootstrap import open_log, open_tokens
 from monoskope.m8.cli_reactor import command_line
 from monoskope.m8.dev_stores import Store
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.supervisor import Child, Supervisor
-from monoskope.m8.tokens import Tokens, read_signing_key
+from monoskope.m8.tokens import Tokens
 
 HOST = "127.0.0.1"
 PORT = 7443
@@ -174,7 +174,6 @@ async def _start(options: Options, server: settings.Settings, supervisor: Superv
 async def _opened(server: settings.Settings) -> AsyncIterator[tuple[EventLog, Tokens]]:
     log = await open_log(server)
     try:
-        key = read_signing_key(server.signing_key)
-        yield log, Tokens(log, signing_key=key, audience=server.audience, clock=wall_clock)
+        yield log, open_tokens(server, log)
     finally:
         await log.close()

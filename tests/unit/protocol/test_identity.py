@@ -8,6 +8,7 @@ from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from tests.unit.protocol.vectors import Signer
 
 SIGNER = Signer()
+SHOWN = "SHA256:MQJTUz847hm/Lc/bnL+se9bfNZ62DeTL3nsTVCN3LC4"
 SIGNATURE = SIGNER.sign(RECEIPT, b"content").signature
 
 
@@ -35,6 +36,7 @@ def test_a_signature_of_a_wrong_size_is_named(size: int) -> None:
         (SIGNER.public, RECEIPT, b"Content", SIGNATURE),
         (SIGNER.public, RECEIPT, b"content", bytes([SIGNATURE[0] ^ 1]) + SIGNATURE[1:]),
     ],
+    ids=["another key", "another label", "another content", "another signature"],
 )
 def test_anything_else_does_not_verify(public: bytes, label: bytes, content: bytes, signature: bytes) -> None:
     with pytest.raises(ProofError, match="a signature does not verify"):
@@ -42,7 +44,7 @@ def test_anything_else_does_not_verify(public: bytes, label: bytes, content: byt
 
 
 @pytest.mark.parametrize(
-    "text", ["", "SHA256:", SIGNER.shown + "=", SIGNER.shown[:-1], SIGNER.shown.lower(), "x" + SIGNER.shown]
+    "text", ["", "SHA256:", SHOWN + "=", SHOWN[:-1], SHOWN.lower(), "x" + SHOWN, SHOWN + "\n", SHOWN[:-1] + "-"]
 )
 def test_what_is_no_shown_identity_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="not valid: 'SHA256:' and 43 characters"):

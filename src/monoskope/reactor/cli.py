@@ -161,7 +161,7 @@ def export(folder: Path, recipients: tuple[str, ...], output: Path | None, *, pa
     else:
         exported = ceremony.export_to(folder, recipients)
     if output is None:
-        click.get_binary_stream("stdout").write(exported)
+        sys.stdout.buffer.write(exported)
     else:
         write_private(output, exported)
 

@@ -126,7 +126,7 @@ def harden(*, lock: Callable[[], bool] = lock_memory, swap: Swap | None = None) 
     if not lock() and (swap or Swap()).possible():
         raise RefusedError(
             "the reactor's memory can be swapped to disk: it may not lock it, and swap is active.",
-            fix="Allow it to lock memory (LimitMEMLOCK=infinity, CAP_IPC_LOCK), set memory.swap.max to 0, or turn swap off.",
+            fix="Let it lock memory (LimitMEMLOCK=infinity, CAP_IPC_LOCK), set memory.swap.max to 0, or turn swap off.",
         )
     if platform.libc_ver()[0] != "glibc":
         missing.append("the C library is not glibc: memory is not overwritten when it is freed.")

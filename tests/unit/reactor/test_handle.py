@@ -1,0 +1,421 @@
+"""The walk of one sealed secret, branch by branch, on an engine in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import re
+from dataclasses import replace
+
+import pytest
+
+from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
+from monoskope.protocol.payload import Payload
+from monoskope.protocol.receipt import write_tag
+from monoskope.reactor.fingerprint import FingerprintKey
+from monoskope.reactor.handle import Sealed
+from monoskope.stores.driver import (
+    CannotReadError,
+    StoreConflictError,
+    StoreRefusedError,
+    StoreUnavailableError,
+    UnknownOutcomeError,
+    UnsupportedError,
+)
+from monoskope.uri import SecretUri
+from tests.unit.reactor.world import FAST, SECRET, URI, MemoryStore, World, ask
+
+ANY, ABSENT = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_ABSENT
+VERSION, OVERWRITE = upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE
+COMPARE = upload_pb2.PURPOSE_COMPARE
+
+
+async def test_a_new_secret_is_announced_written_and_receipted() -> None:
+    world = World()
+    sealed = world.sealed()
+    assert await world.handler.handle(sealed)
+    assert world.outcomes() == ["STARTED", "UPLOADED"]
+    assert world.log.expected == [3, 4]
+    started, uploaded = world.receipt(0), world.receipt(1)
+    tag = write_tag(sealed.grant.sha256, sealed.sha256)
+    assert started.prior_version == uploaded.prior_version == ""
+    assert started.intent == world.key.intent(tag, world.key.whole(SECRET))
+    assert uploaded.upstream_version == world.memory.now()
+    assert uploaded.grant_sha256 == sealed.grant.sha256
+    assert uploaded.sealed_sha256 == sealed.sha256
+    assert (uploaded.fingerprint, uploaded.values) == (world.key.of(SECRET).whole, world.key.of(SECRET).values)
+    version, payload, stored_tag = world.memory.content[URI.path][0]
+    assert (version, dict(payload), stored_tag) == (uploaded.upstream_version, SECRET, tag.hex())
+    assert isinstance(world.log.events[0], events_pb2.SecretUploadStarted)
+    assert isinstance(world.log.events[1], events_pb2.SecretUploaded)
+
+
+async def test_the_same_again_is_unchanged_and_not_written() -> None:
+    world = World()
+    first = await world.walk()
+    again = await world.walk()
+    assert again.outcome == upload_pb2.OUTCOME_UNCHANGED
+    assert (again.fingerprint, again.upstream_version) == (first.fingerprint, first.upstream_version)
+    assert world.memory.calls.count("write") == 1
+
+
+async def test_a_receipt_of_ours_tells_what_cannot_be_read() -> None:
+    world = World(MemoryStore(readable=False))
+    await world.walk()
+    assert (await world.walk()).outcome == upload_pb2.OUTCOME_UNCHANGED
+    changed = await world.walk(secret={"password": b"other"})
+    assert changed.outcome == upload_pb2.OUTCOME_UPLOADED
+    assert changed.prior_version == "v1"
+
+
+async def test_a_receipt_under_another_key_id_names_the_version_but_not_its_content() -> None:
+    world = World(MemoryStore(readable=False))
+    await world.walk()
+    other = World(world.store, key=FingerprintKey(bytes(32)))
+    other.known.learn([_last(world)])
+    assert await _compare(other) == "CANNOT_READ"
+    assert (await other.walk()).outcome == upload_pb2.OUTCOME_UPLOADED
+
+
+def _last(world: World) -> upload_pb2.Signed:
+    event = world.log.events[-1]
+    assert isinstance(event, events_pb2.SecretUploaded)
+    return event.receipt
+
+
+async def _compare(world: World) -> str:
+    await world.handler.handle(world.sealed(ask(COMPARE)))
+    return world.outcomes()[-1].removeprefix("FAILED ")
+
+
+async def test_any_refuses_content_that_no_receipt_of_ours_names() -> None:
+    world = World()
+    version = world.memory.put({"password": b"somebody else's"})
+    receipt = await world.walk(ask(expect=ANY))
+    assert world.outcomes() == ["FAILED UPSTREAM_CHANGED"]
+    assert receipt.upstream_version == version
+
+
+async def test_any_refuses_a_foreign_version_even_if_the_content_is_the_same() -> None:
+    world = World()
+    world.memory.put(SECRET)
+    await world.walk(ask(expect=ANY))
+    assert world.outcomes() == ["FAILED UPSTREAM_CHANGED"]
+
+
+@pytest.mark.parametrize(("there", "outcome"), [(False, "UPLOADED"), (True, "FAILED CONFLICT")])
+async def test_absent_expects_nothing(*, there: bool, outcome: str) -> None:
+    world = World()
+    if there:
+        world.memory.put({"a": b""})
+    await world.walk(ask(expect=ABSENT))
+    assert world.outcomes()[-1] == outcome
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("v1", "UPLOADED"), ("v0", "FAILED CONFLICT")])
+async def test_version_expects_that_version(version: str, outcome: str) -> None:
+    world = World()
+    world.memory.put({"a": b""})
+    await world.walk(ask(expect=VERSION, expect_version=version))
+    assert world.outcomes()[-1] == outcome
+
+
+async def test_overwrite_takes_whatever_is_there() -> None:
+    world = World()
+    world.memory.put({"a": b""})
+    receipt = await world.walk(ask(expect=OVERWRITE))
+    assert world.outcomes() == ["STARTED", "UPLOADED"]
+    assert receipt.prior_version == "v1"
+
+
+async def test_nothing_is_written_if_started_is_refused() -> None:
+    world = World()
+    world.log.refusals.append("CONFLICT")
+    assert not await world.handler.handle(world.sealed())
+    assert world.log.events == []
+    assert "write" not in world.memory.calls
+
+
+async def test_nothing_is_written_when_started_lands_after_the_window() -> None:
+    world = World(timings=replace(FAST, write_window=0.0))
+    world.log.away = asyncio.Event()
+    walking = asyncio.create_task(world.handler.handle(world.sealed(secret={"k": b"gone before STARTED lands: 5e1d"})))
+    while not world.log.expected:
+        await asyncio.sleep(0)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not _reachable(b"gone before STARTED lands: 5e1d")
+    world.log.away.set()
+    assert await walking
+    assert world.outcomes() == ["STARTED", "FAILED KEY_LOST"]
+    assert "write" not in world.memory.calls
+
+
+@pytest.mark.parametrize("expect", [ANY, OVERWRITE])
+async def test_a_passing_conflict_is_tried_three_times_on_the_same_version(expect: upload_pb2.Expect) -> None:
+    world = World()
+    world.memory.failures["write"].extend([StoreConflictError("locked."), StoreConflictError("locked.")])
+    await world.walk(ask(expect=expect))
+    assert world.outcomes() == ["STARTED", "UPLOADED"]
+    assert world.memory.calls.count("write") == 3
+
+
+async def test_a_conflict_that_stays_ends_in_conflict() -> None:
+    world = World()
+    world.memory.failures["write"].extend([StoreConflictError("locked.")] * 3)
+    await world.walk()
+    assert world.outcomes() == ["STARTED", "FAILED CONFLICT"]
+
+
+async def test_version_and_absent_are_tried_once() -> None:
+    world = World()
+    world.memory.failures["write"].append(StoreConflictError("locked."))
+    await world.walk(ask(expect=ABSENT))
+    assert world.outcomes() == ["STARTED", "FAILED CONFLICT"]
+    assert world.memory.calls.count("write") == 1
+
+
+@pytest.mark.parametrize(("expect", "outcome"), [(ANY, "FAILED UPSTREAM_CHANGED"), (OVERWRITE, "FAILED CONFLICT")])
+async def test_a_version_that_changes_after_started_is_never_written_over(
+    expect: upload_pb2.Expect, outcome: str
+) -> None:
+    world = World()
+    world.log.before.append(lambda: world.memory.put({"theirs": b"1"}))
+    receipt = await world.walk(ask(expect=expect))
+    assert world.outcomes() == ["STARTED", outcome]
+    assert receipt.upstream_version == "v1"
+    assert [dict(payload) for _, payload, _ in world.memory.content[URI.path]] == [{"theirs": b"1"}]
+
+
+async def test_a_version_that_changes_before_started_is_looked_at_again() -> None:
+    world = World()
+    world.memory.put({"first": b""})
+    world.memory.failures["read"].append(lambda: world.memory.put({"second": b""}))
+    receipt = await world.walk(ask(expect=OVERWRITE))
+    assert world.outcomes() == ["STARTED", "UPLOADED"]
+    assert receipt.prior_version == "v2"
+
+
+async def test_a_secret_that_never_holds_still_is_a_conflict() -> None:
+    world = World()
+    world.memory.put({"first": b""})
+    world.memory.failures["read"].extend([lambda: world.memory.put({"more": b""})] * 3)
+    await world.walk(ask(expect=OVERWRITE))
+    assert world.outcomes() == ["FAILED CONFLICT"]
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (StoreUnavailableError("away."), "FAILED UPSTREAM_UNAVAILABLE"),
+        (StoreRefusedError("no."), "FAILED UPSTREAM_REFUSED"),
+        (UnsupportedError("cannot."), "FAILED UNSUPPORTED"),
+    ],
+)
+async def test_what_the_driver_says_becomes_the_reason(error: Exception, outcome: str) -> None:
+    for method, before in (("read_version", []), ("write", ["STARTED"])):
+        world = World()
+        world.memory.failures[method].append(error)
+        await world.walk()
+        assert world.outcomes() == [*before, outcome]
+
+
+async def test_an_unknown_end_is_found_by_the_tag() -> None:
+    world = World(MemoryStore(readable=False))
+    world.memory.failures["written"].append(UnknownOutcomeError("broke."))
+    receipt = await world.walk()
+    assert world.outcomes() == ["STARTED", "UPLOADED"]
+    assert receipt.fingerprint == world.key.of(SECRET).whole
+
+
+async def test_an_unknown_end_is_found_by_the_intent() -> None:
+    world = World(MemoryStore(write_tag=False))
+    world.memory.failures["written"].append(UnknownOutcomeError("broke."))
+    await world.walk()
+    assert world.outcomes() == ["STARTED", "UPLOADED"]
+
+
+async def test_an_unknown_end_without_a_new_version_is_a_lost_key() -> None:
+    world = World()
+    world.memory.failures["write"].append(UnknownOutcomeError("broke."))
+    await world.walk()
+    assert world.outcomes() == ["STARTED", "FAILED KEY_LOST"]
+
+
+async def test_an_unknown_end_under_an_unreadable_new_version_stays_unknown() -> None:
+    world = World(MemoryStore(write_tag=False, readable=False))
+    world.memory.failures["written"].append(UnknownOutcomeError("broke."))
+    await world.walk()
+    assert world.outcomes() == ["STARTED", "FAILED OUTCOME_UNKNOWN"]
+
+
+async def test_an_unknown_end_after_a_conflict_is_not_taken_for_the_conflict() -> None:
+    world = World()
+    world.memory.failures["write"].extend([StoreConflictError("locked."), None])
+    world.memory.failures["written"].append(UnknownOutcomeError("broke."))
+    await world.walk()
+    assert world.outcomes() == ["STARTED", "UPLOADED"]
+
+
+async def test_an_engine_that_cannot_be_asked_leaves_it_unknown() -> None:
+    world = World()
+    world.memory.failures["written"].append(UnknownOutcomeError("broke."))
+    world.memory.failures["find"].extend([StoreUnavailableError("away.")] * 5)
+    await world.walk()
+    assert world.outcomes() == ["STARTED", "FAILED OUTCOME_UNKNOWN"]
+
+
+async def test_somebody_elses_write_is_not_taken_for_ours() -> None:
+    world = World(MemoryStore(write_tag=False))
+    world.memory.failures["write"].append(lambda: _overtaken(world))
+    await world.walk(ask(expect=OVERWRITE))
+    assert world.outcomes() == ["STARTED", "FAILED OUTCOME_UNKNOWN"]
+
+
+def _overtaken(world: World) -> None:
+    world.memory.put({"theirs": b"1"})
+    raise UnknownOutcomeError("broke.")
+
+
+async def test_without_check_and_set_nothing_is_replaced_by_version() -> None:
+    world = World(MemoryStore(check_and_set=False))
+    world.memory.put({"first": b""})
+    await world.walk(ask(expect=OVERWRITE))
+    assert world.outcomes() == ["STARTED", "UPLOADED"]
+
+
+async def test_keys_outside_the_engines_rule_are_unsupported() -> None:
+    world = World(MemoryStore(key_rule=re.compile("[a-z]+")))
+    await world.walk(secret={"A": b""})
+    assert world.outcomes() == ["FAILED UNSUPPORTED"]
+
+
+async def test_options_reach_the_engine() -> None:
+    world = World(MemoryStore(kind="vault"))
+    options = options_pb2.VaultOptions(binary=options_pb2.VAULT_BINARY_BASE64)
+    await world.walk(ask(options=options))
+    assert world.memory.options == [options]
+
+
+async def test_compare_says_equal_or_where_it_differs() -> None:
+    world = World()
+    world.memory.put({"same": b"1", "changed": b"1", "extra": b"1"})
+    receipt = await world.walk(ask(COMPARE), {"same": b"1", "changed": b"2", "missing": b"1"})
+    assert receipt.outcome == upload_pb2.OUTCOME_DIFFERENT
+    assert receipt.differences == (
+        ("changed", upload_pb2.DIFFERENCE_KIND_CHANGED),
+        ("extra", upload_pb2.DIFFERENCE_KIND_EXTRA),
+        ("missing", upload_pb2.DIFFERENCE_KIND_MISSING),
+    )
+    equal = await world.walk(ask(COMPARE), {"same": b"1", "changed": b"1", "extra": b"1"})
+    assert equal.outcome == upload_pb2.OUTCOME_EQUAL
+    assert equal.fingerprint == ""
+    assert isinstance(world.log.events[-1], events_pb2.SecretCompared)
+    assert "write" not in world.memory.calls
+
+
+async def test_compare_with_nothing_misses_every_key() -> None:
+    receipt = await World().walk(ask(COMPARE))
+    assert {kind for _, kind in receipt.differences} == {upload_pb2.DIFFERENCE_KIND_MISSING}
+    assert receipt.upstream_version == ""
+
+
+async def test_compare_by_a_receipt_of_ours_where_values_cannot_be_read() -> None:
+    world = World(MemoryStore(readable=False))
+    await world.walk()
+    assert (await world.walk(ask(COMPARE))).outcome == upload_pb2.OUTCOME_EQUAL
+    receipt = await world.walk(ask(COMPARE), {**SECRET, "password": b"x"})
+    assert receipt.differences == (("password", upload_pb2.DIFFERENCE_KIND_CHANGED),)
+
+
+async def test_compare_of_unknown_content_cannot_read() -> None:
+    world = World(MemoryStore(readable=False))
+    world.memory.put(SECRET)
+    assert await _compare(world) == "CANNOT_READ"
+
+
+async def test_compare_falls_back_to_a_receipt_for_what_came_back_changed() -> None:
+    world = World()
+    await world.walk()
+    world.memory.failures["read"].append(CannotReadError("numbers came back as text."))
+    assert await _compare(world) == "EQUAL"
+
+
+async def test_a_late_secret_is_expired_and_not_written() -> None:
+    world = World()
+    sealed = world.sealed()
+    world.now.time += 300
+    assert await world.handler.handle(sealed)
+    assert world.outcomes() == ["FAILED EXPIRED"]
+
+
+async def test_sealed_bytes_that_are_not_the_announced_ones_count_as_never_received() -> None:
+    world = World()
+    sealed = world.sealed()
+    other = Sealed.of(sealed.grant, sealed.encapsulated_key + sealed.ciphertext, bytes(32), 3)
+    assert await world.handler.handle(other)
+    assert world.outcomes() == ["FAILED BAD_PAYLOAD"]
+    assert world.receipt().sealed_sha256 == b""
+    assert len(world.keys) == 0
+
+
+async def test_two_requests_for_one_secret_follow_each_other() -> None:
+    world = World()
+    first, second = world.sealed(secret={"n": b"1"}), world.sealed(secret={"n": b"2"})
+    assert all(await asyncio.gather(world.handler.handle(first), world.handler.handle(second)))
+    priors = [world.receipt(index).prior_version for index in range(4)]
+    assert world.outcomes().count("UPLOADED") == 2
+    assert sorted(priors) == ["", "", "v1", "v1"]
+
+
+async def test_requests_for_different_secrets_do_not_wait_for_each_other() -> None:
+    world = World()
+    held = world.handler._locks
+    async with held.held(URI):
+        assert await world.handler.handle(world.sealed(ask(uri=SecretUri.parse("memory://team-a/other"))))
+    assert len(held) == 0
+
+
+async def test_no_plaintext_is_left_when_the_receipt_goes_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    alive: dict[str, bool] = {}
+    marker = b"a value that nothing else in this process holds: 7f3a"
+    monkeypatch.setattr(world.memory, "put", lambda *_: "v1")
+    sealed = world.sealed(secret={"k": marker})
+    gc.disable()
+    try:
+        world.memory.failures["write"].append(lambda: alive.update(writing=_reachable(marker)))
+        world.log.before.extend([lambda: None, lambda: alive.update(receipt=_reachable(marker))])
+        assert await world.handler.handle(sealed)
+    finally:
+        gc.enable()
+    assert world.outcomes() == ["STARTED", "UPLOADED"]
+    assert alive == {"writing": True, "receipt": False}
+
+
+async def test_no_plaintext_is_left_when_started_is_refused() -> None:
+    world = World()
+    marker = b"another value that nothing else in this process holds: 19c2"
+    sealed = world.sealed(secret={"k": marker})
+    world.log.refusals.append("CONFLICT")
+    gc.disable()
+    try:
+        assert not await world.handler.handle(sealed)
+        assert not _reachable(marker)
+    finally:
+        gc.enable()
+
+
+def _reachable(marker: bytes) -> bool:
+    """Whether a Payload that holds `marker` is still alive, garbage that only the collector would find included."""
+    payloads = [found for found in gc.get_objects() if isinstance(found, Payload)]
+    return any(marker in payload.values() for payload in payloads)
+
+
+async def test_the_audit_log_has_no_value_and_no_fingerprint() -> None:
+    world = World()
+    await world.walk()
+    text = repr(world.audit.entries)
+    assert [entry.outcome for entry in world.audit.entries] == ["STARTED", "UPLOADED"]
+    assert "fp1:" not in text
+    assert "correct horse" not in text

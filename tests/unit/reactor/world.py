@@ -1,0 +1,348 @@
+"""What the reactor's tests share: an engine in memory, a log that records, and a client that seals."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import secrets
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PublicKey, Suite
+
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.identity import open_signed
+from monoskope.protocol.labels import RECEIPT, SEALED_SECRET, labelled
+from monoskope.protocol.payload import Payload, encode
+from monoskope.protocol.receipt import Receipt, parse_receipt
+from monoskope.protocol.request import Options, Request, make_request
+from monoskope.protocol.upload import State
+from monoskope.reactor.appends import AppendRefusedError, Event
+from monoskope.reactor.audit import Entry
+from monoskope.reactor.fingerprint import FingerprintKey
+from monoskope.reactor.handle import Handler, Sealed
+from monoskope.reactor.keys import KeyRules, OneTimeKeys
+from monoskope.reactor.known import KnownReceipts
+from monoskope.reactor.lookup import Lookup
+from monoskope.reactor.offer import Offering
+from monoskope.reactor.requests import Open, OpenRequests
+from monoskope.reactor.settings import Limits, Settings
+from monoskope.reactor.sign import Identity
+from monoskope.reactor.timings import Timings
+from monoskope.reactor.upstream import Upstream
+from monoskope.reactor.write import Writer
+from monoskope.stores.driver import (
+    NOTHING,
+    CannotReadError,
+    Capabilities,
+    Snapshot,
+    StoreConflictError,
+    StoreDriver,
+    UnsupportedError,
+)
+from monoskope.uri import SecretUri, UriPrefix
+
+SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+SEED = bytes(range(32))
+K = bytes(range(32))
+URI = SecretUri.parse("memory://team-a/db")
+SECRET = {"password": b"correct horse battery", "user": b"app"}
+FAST = Timings(
+    write_window=5.0,
+    issuer_gone=0.05,
+    settle=0.0,
+    lookups=(0.0,),
+    lookup_retry=0.0,
+    lookup_tries=2,
+    tick=0.02,
+    quiet=0.05,
+    connect=3.0,
+    backoff_least=0.01,
+    backoff_most=0.05,
+    append_retry=0.01,
+    drain=3.0,
+)
+
+
+class Clock:
+    """Monotonic seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.time = 1_000.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+class MemoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """No settings."""
+
+
+class MemoryStore(StoreDriver):
+    """An engine in memory whose every call can be made to fail, or to be overtaken by somebody else's write."""
+
+    kind = "memory"
+    Config = MemoryConfig
+
+    def __init__(
+        self,
+        *,
+        check_and_set: bool = True,
+        write_tag: bool = True,
+        readable: bool = True,
+        key_rule: re.Pattern[str] | None = None,
+        options_schema: str = "",
+        kind: str = "memory",
+    ) -> None:
+        self.kind = kind  # type: ignore[misc]
+        self._capabilities = Capabilities(131_072, check_and_set, write_tag, readable, key_rule, options_schema)
+        self.content: dict[tuple[str, ...], list[tuple[str, Payload, str]]] = defaultdict(list)
+        self.failures: dict[str, deque[Any]] = defaultdict(deque)
+        """By method: what its next calls do first. An exception is raised, a callable is called, None does nothing."""
+        self.calls: list[str] = []
+        self.options: list[object | None] = []
+        self._number = 0
+
+    @classmethod
+    async def open(cls, config: MemoryConfig, *, state_dir: Path) -> Self:
+        del config, state_dir
+        return cls()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    def _begin(self, method: str) -> None:
+        self.calls.append(method)
+        if self.failures[method]:
+            failure = self.failures[method].popleft()
+            if isinstance(failure, BaseException):
+                raise failure
+            if failure is not None:
+                failure()
+
+    def put(self, secret: Mapping[str, bytes], path: tuple[str, ...] = URI.path, tag: str = "") -> str:
+        """Write past the reactor, as somebody else would, and return the version."""
+        self._number += 1
+        version = f"v{self._number}"
+        self.content[path].append((version, Payload(secret), tag))
+        return version
+
+    def now(self, path: tuple[str, ...] = URI.path) -> str:
+        return self.content[path][-1][0] if self.content[path] else NOTHING
+
+    def check(self, path: tuple[str, ...], options: object | None) -> None:
+        del path
+        self._begin("check")
+        self.options.append(options)
+
+    async def read_version(self, path: tuple[str, ...]) -> str:
+        self._begin("read_version")
+        return self.now(path)
+
+    async def write(
+        self,
+        path: tuple[str, ...],
+        payload: Payload,
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        self.options.append(options)
+        self._begin("write")
+        if replacing is not None and replacing != self.now(path):
+            raise StoreConflictError("it is another version.")
+        version = self.put(payload, path, write_tag)
+        self._begin("written")
+        return version
+
+    async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
+        self._begin("find")
+        if not self._capabilities.write_tag:
+            raise UnsupportedError("no tags.")
+        return next((version for version, _, tag in reversed(self.content[path]) if tag == write_tag), None)
+
+    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
+        self._begin("read")
+        if not self._capabilities.readable:
+            raise CannotReadError("write-only.")
+        if not self.content[path]:
+            return None
+        version, payload, _ = self.content[path][-1]
+        return Snapshot(version, payload)
+
+    async def close(self) -> None:
+        self.calls.append("close")
+
+
+class ListAudit:
+    """An audit log in memory."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def write(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+
+@dataclass
+class ListLog:
+    """A log that takes everything, unless told otherwise, and tells the open requests at once."""
+
+    requests: OpenRequests
+    events: list[Event] = field(default_factory=list)
+    expected: list[int] = field(default_factory=list)
+    refusals: deque[str | None] = field(default_factory=deque)
+    """For the next appends: m8's code, or None to take it."""
+    before: list[Any] = field(default_factory=list)
+    """Called, and removed, before the next append is taken."""
+    away: asyncio.Event | None = None
+    """If set: appends wait for it."""
+
+    async def append(self, request_id: bytes, expected_version: int, event: Event) -> int:
+        del request_id
+        self.expected.append(expected_version)
+        if self.away is not None:
+            await self.away.wait()
+        if self.before:
+            self.before.pop(0)()
+        refusal = self.refusals.popleft() if self.refusals else None
+        if refusal is not None:
+            raise AppendRefusedError(refusal)
+        self.events.append(event)
+        return expected_version + 1
+
+
+def seal(grant: Grant, plaintext: bytes, *, info: bytes | None = None) -> bytes:
+    """Return encapsulated key || ciphertext as a client makes it."""
+    public = MLKEM768X25519PublicKey(
+        mlkem.MLKEM768PublicKey.from_public_bytes(grant.public_key[:1184]),
+        x25519.X25519PublicKey.from_public_bytes(grant.public_key[1184:]),
+    )
+    return SUITE.encrypt(plaintext, public, info=labelled(SEALED_SECRET, grant.content) if info is None else info)
+
+
+def ask(
+    purpose: upload_pb2.Purpose = upload_pb2.PURPOSE_UPLOAD,
+    *,
+    uri: SecretUri = URI,
+    expect: upload_pb2.Expect | None = None,
+    expect_version: str = "",
+    suites: tuple[int, ...] = (1,),
+    options: Options | None = None,
+) -> Request:
+    """Return a new request."""
+    default = upload_pb2.EXPECT_ANY if purpose == upload_pb2.PURPOSE_UPLOAD else upload_pb2.EXPECT_UNSPECIFIED
+    return make_request(
+        request_id=secrets.token_bytes(16),
+        purpose=purpose,
+        uri=uri,
+        expect=default if expect is None else expect,
+        expect_version=expect_version,
+        suites=suites,
+        options=options,
+    )
+
+
+def settings(
+    folder: Path,
+    *,
+    prefixes: tuple[str, ...] = ("memory://team-a",),
+    limits: Limits | None = None,
+    server: str = "localhost:1",
+) -> Settings:
+    """Return the settings of a reactor for the store `memory`."""
+    return Settings(
+        folder=folder,
+        server=server,
+        ca_file=folder / "ca.crt",
+        store="memory",
+        prefixes=tuple(UriPrefix.parse(prefix) for prefix in prefixes),
+        driver=MemoryStore,
+        engine=MemoryConfig(),
+        limits=limits or Limits(),
+        log_file=None,
+    )
+
+
+class World:
+    """A reactor's parts around a store, without a network."""
+
+    def __init__(
+        self,
+        store: StoreDriver | None = None,
+        *,
+        timings: Timings = FAST,
+        uri: SecretUri = URI,
+        key: FingerprintKey | None = None,
+    ) -> None:
+        self.uri = uri
+        self.now = Clock()
+        self.store = store or MemoryStore()
+        self.identity = Identity(SEED, store=uri.store)
+        self.key = key or FingerprintKey(K)
+        self.replica = secrets.token_bytes(16)
+        self.requests = OpenRequests()
+        self.log = ListLog(self.requests)
+        self.audit = ListAudit()
+        self.known = KnownReceipts(self.identity)
+        self.keys = OneTimeKeys(self.identity, rules(self.replica, self.key), now=self.now)
+        self.offering = Offering(self.identity, self.log, self.requests, self.known, self.audit)
+        self.upstream = Upstream(self.store, self.key, self.known)
+        self.lookup = Lookup(self.store, self.key, timings)
+        self.writer = Writer(self.upstream, self.lookup, timings, now=self.now)
+        self.handler = Handler(
+            keys=self.keys, upstream=self.upstream, writer=self.writer, offering=self.offering, now=self.now
+        )
+
+    @property
+    def memory(self) -> MemoryStore:
+        assert isinstance(self.store, MemoryStore)
+        return self.store
+
+    def sealed(self, request: Request | None = None, secret: Mapping[str, bytes] = SECRET) -> Sealed:
+        """Return a secret that is sealed under a grant of this reactor."""
+        grant = self.keys.offer(request or ask(uri=self.uri), "alice").grant
+        delivered = seal(grant, encode(Payload(secret)))
+        return Sealed.of(grant, delivered, hashlib.sha256(delivered).digest(), 3)
+
+    async def walk(self, request: Request | None = None, secret: Mapping[str, bytes] = SECRET) -> Receipt:
+        """Walk one request to its end and return the receipt that m8 got, verified."""
+        assert await self.handler.handle(self.sealed(request, secret))
+        return self.receipt()
+
+    def receipt(self, index: int = -1) -> Receipt:
+        """Return a receipt that m8 got."""
+        event = self.log.events[index]
+        assert not isinstance(event, events_pb2.SecretUploadKeyProvided)
+        return parse_receipt(open_signed(event.receipt, RECEIPT, self.identity.shown))
+
+    def outcomes(self) -> list[str]:
+        """Return what m8 got, in order: outcomes, and reasons of failures."""
+        found = []
+        for index in range(len(self.log.events)):
+            receipt = self.receipt(index)
+            text = upload_pb2.Outcome.Name(receipt.outcome).removeprefix("OUTCOME_")
+            if receipt.reason:
+                text += " " + upload_pb2.Reason.Name(receipt.reason).removeprefix("REASON_")
+            found.append(text)
+        return found
+
+
+def rules(replica: bytes, key: FingerprintKey, **changes: int) -> KeyRules:
+    """Return the usual rules for grants."""
+    table: dict[str, int] = {"lifetime_s": 300, "max_plaintext": 131_072, "alive": 1_000, **changes}
+    return KeyRules(replica=replica, fingerprint_key_id=key.key_id, **table)
+
+
+def opened(request: Request, state: State = State.REQUESTED, version: int = 1) -> Open:
+    """Return `request` as m8's events tell it."""
+    return Open(request.request_id, version=version, state=state, request=request.content, subject="alice")

@@ -1,0 +1,426 @@
+"""A real m8 on a real log and a real port, its users, and a reactor that speaks the protocol by script."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+from grpc_status import rpc_status
+
+from monoskope.api.eventsourcing.v1 import event_pb2
+from monoskope.api.gateway.v1 import (
+    commands_pb2,
+    commands_pb2_grpc,
+    queries_pb2,
+    queries_pb2_grpc,
+    reactor_pb2,
+    reactor_pb2_grpc,
+    views_pb2,
+)
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.errors import UnauthenticatedError
+from monoskope.m8.doors.app import App, Limits
+from monoskope.m8.doors.server import build_server, running
+from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.principal import Principal
+from monoskope.m8.readmodels.chain import project
+from monoskope.protocol.grant import Grant, make_grant
+from monoskope.protocol.hello import Hello
+from monoskope.protocol.labels import REACTOR_HELLO, RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.receipt import make_receipt
+from monoskope.protocol.request import Request, parse_request
+from monoskope.uri import UriPrefix
+from tests.unit.protocol.vectors import KEY_ID, Signer, a_request
+
+SERVER = "m8.test:7443"
+RIGHTS = frozenset({events_pb2.RIGHT_PUT, events_pb2.RIGHT_COMPARE, events_pb2.RIGHT_SEE_HASH})
+PATIENCE_S = 30.0
+
+Appends = (
+    events_pb2.SecretUploadKeyProvided
+    | events_pb2.SecretUploadStarted
+    | events_pb2.SecretUploaded
+    | events_pb2.SecretCompared
+    | events_pb2.SecretUploadFailed
+)
+FIELDS = {
+    "SecretUploadKeyProvided": "key_provided",
+    "SecretUploadStarted": "started",
+    "SecretUploaded": "uploaded",
+    "SecretCompared": "compared",
+    "SecretUploadFailed": "failed",
+}
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now_ms = 1_700_000_000_000
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+    def pass_s(self, seconds: float) -> None:
+        self.now_ms += int(seconds * 1000)
+
+
+def fingerprint(digit: str = "a", key_id: str = KEY_ID) -> str:
+    return f"fp1:{key_id}:{digit * 64}"
+
+
+@dataclass
+class Sealed:
+    """Bytes that m8 cannot tell from a sealed secret."""
+
+    encapsulated_key: bytes = field(default_factory=lambda: os.urandom(1120))
+    ciphertext: bytes = field(default_factory=lambda: os.urandom(512 + 16))
+
+    @property
+    def sha256(self) -> bytes:
+        return hashlib.sha256(self.encapsulated_key + self.ciphertext).digest()
+
+
+class User:
+    """The stubs of one caller."""
+
+    def __init__(self, channel: grpc.aio.Channel, token: str) -> None:
+        self.commands = commands_pb2_grpc.SecretCommandServiceStub(channel)
+        self.queries = queries_pb2_grpc.SecretQueryServiceStub(channel)
+        self.metadata = (("authorization", f"Bearer {token}"),)
+
+    async def ask(self, request: Request) -> bytes:
+        message = commands_pb2.RequestSecretUploadKeyRequest(request=request.content)
+        answer = await self.commands.RequestSecretUploadKey(message, metadata=self.metadata)
+        return answer.request_id
+
+    async def key(self, request_id: bytes, *, timeout_s: float = PATIENCE_S) -> queries_pb2.GetSecretUploadKeyResponse:
+        message = queries_pb2.GetSecretUploadKeyRequest(request_id=request_id)
+        return await self.queries.GetSecretUploadKey(message, metadata=self.metadata, timeout=timeout_s)
+
+    async def send(self, request_id: bytes, sealed: Sealed, *, timeout_s: float = PATIENCE_S) -> views_pb2.SecretUpload:
+        message = commands_pb2.RequestUploadSecretRequest(
+            request_id=request_id, encapsulated_key=sealed.encapsulated_key, ciphertext=sealed.ciphertext
+        )
+        answer = await self.commands.RequestUploadSecret(message, metadata=self.metadata, timeout=timeout_s)
+        return answer.upload
+
+    async def upload(self, request_id: bytes) -> views_pb2.SecretUpload:
+        message = queries_pb2.GetSecretUploadRequest(request_id=request_id)
+        return (await self.queries.GetSecretUpload(message, metadata=self.metadata)).upload
+
+    async def secret(self, uri: str) -> views_pb2.Secret:
+        message = queries_pb2.GetSecretRequest(uri=uri)
+        return (await self.queries.GetSecret(message, metadata=self.metadata)).secret
+
+    async def secrets(self, **fields: Any) -> queries_pb2.ListSecretsResponse:
+        return await self.queries.ListSecrets(queries_pb2.ListSecretsRequest(**fields), metadata=self.metadata)
+
+    async def store(self, name: str) -> views_pb2.SecretStore:
+        message = queries_pb2.GetSecretStoreRequest(name=name)
+        return (await self.queries.GetSecretStore(message, metadata=self.metadata)).store
+
+    async def events(self, **fields: Any) -> queries_pb2.ListEventsResponse:
+        return await self.queries.ListEvents(queries_pb2.ListEventsRequest(**fields), metadata=self.metadata)
+
+    async def create(self, name: str, identity: str, *, kind: str = "vault", active: bool = True) -> None:
+        create = commands_pb2.CreateSecretStoreRequest(name=name, type=kind, identity=identity)
+        await self.commands.CreateSecretStore(create, metadata=self.metadata)
+        if active:
+            activate = commands_pb2.ActivateSecretStoreRequest(name=name)
+            await self.commands.ActivateSecretStore(activate, metadata=self.metadata)
+
+    async def deactivate(self, name: str) -> None:
+        message = commands_pb2.DeactivateSecretStoreRequest(name=name)
+        await self.commands.DeactivateSecretStore(message, metadata=self.metadata)
+
+
+@dataclass
+class Delivered:
+    """What a reactor was told."""
+
+    event: event_pb2.Event
+    sealed: bytes
+
+
+class FakeReactor:
+    """One replica: says what the test wants it to say."""
+
+    def __init__(
+        self, channel: grpc.aio.Channel, signer: Signer, *, store: str = "vault", replica: bytes | None = None
+    ) -> None:
+        self.signer = signer
+        self.store = store
+        self.replica = replica or os.urandom(16)
+        self.key_id = KEY_ID
+        self.call = reactor_pb2_grpc.ReactorServiceStub(channel).Attach()
+        self.delivered: asyncio.Queue[Delivered] = asyncio.Queue()
+        self._answers: dict[int, asyncio.Future[reactor_pb2.Appended]] = {}
+        self._calls = 0
+        self._reader: asyncio.Task[None] | None = None
+        self.challenge = b""
+
+    async def open(self) -> None:
+        self.challenge = (await self._read()).challenge
+
+    async def _read(self) -> reactor_pb2.AttachResponse:
+        message = await self.call.read()
+        if not isinstance(message, reactor_pb2.AttachResponse):
+            await self.call.wait_for_connection()
+            raise await self.failure()
+        return message
+
+    async def failure(self) -> grpc.aio.AioRpcError:
+        """How m8 ended the stream."""
+        return grpc.aio.AioRpcError(
+            await self.call.code(),
+            grpc.aio.Metadata(*(await self.call.initial_metadata())),
+            grpc.aio.Metadata(*(await self.call.trailing_metadata())),
+            await self.call.details(),
+        )
+
+    def hello(self, **changes: Any) -> Hello:
+        fields = {
+            "server": SERVER,
+            "store": self.store,
+            "replica": self.replica,
+            "challenge": self.challenge,
+            "fingerprint_key_id": self.key_id,
+        }
+        return Hello(**{**fields, **changes})
+
+    def login(self, hello: Hello | None = None, *, kind: str = "vault") -> reactor_pb2.AttachReactor:
+        return reactor_pb2.AttachReactor(
+            hello=self.signer.sign(REACTOR_HELLO, (hello or self.hello()).serialise()),
+            type=kind,
+            capabilities=events_pb2.StoreCapabilities(max_plaintext=131_072, check_and_set=True, readable=True),
+        )
+
+    async def attach(self, login: reactor_pb2.AttachReactor | None = None) -> reactor_pb2.Attached:
+        """Log in. Raises `AioRpcError` if m8 refuses."""
+        if not self.challenge:
+            await self.open()
+        await self.call.write(reactor_pb2.AttachRequest(attach=login or self.login()))
+        attached = (await self._read()).attached
+        self._reader = asyncio.create_task(self._sort())
+        return attached
+
+    async def _sort(self) -> None:
+        while True:
+            message = await self.call.read()
+            if not isinstance(message, reactor_pb2.AttachResponse):
+                return
+            if message.HasField("delivery"):
+                event = event_pb2.Event.FromString(message.delivery.record)
+                self.delivered.put_nowait(Delivered(event, message.delivery.sealed))
+            else:
+                self._answers[message.appended.call].set_result(message.appended)
+
+    async def next(self, kind: str) -> Delivered:
+        """The next delivery of that type; others before it are passed over."""
+        async with asyncio.timeout(PATIENCE_S):
+            while (told := await self.delivered.get()).event.type != kind:
+                pass
+            return told
+
+    async def append(self, request_id: bytes, version: int, event: Appends) -> reactor_pb2.Appended:
+        self._calls += 1
+        answer = self._answers[self._calls] = asyncio.get_running_loop().create_future()
+        append = reactor_pb2.AppendEvent(call=self._calls, request_id=request_id, expected_version=version)
+        getattr(append, FIELDS[event.DESCRIPTOR.name]).CopyFrom(event)
+        await self.call.write(reactor_pb2.AttachRequest(append=append))
+        async with asyncio.timeout(PATIENCE_S):
+            return await answer
+
+    async def beat(self) -> None:
+        await self.call.write(reactor_pb2.AttachRequest(heartbeat=reactor_pb2.Heartbeat()))
+
+    async def half_close(self) -> None:
+        await self.call.done_writing()
+        assert await self.call.code() is grpc.StatusCode.OK
+
+    async def leave(self) -> None:
+        self.call.cancel()
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+
+    def grant_for(self, request: Request, subject: str, **changes: Any) -> Grant:
+        fields = {
+            "request": request,
+            "subject": subject,
+            "public_key": os.urandom(1216),
+            "replica": self.replica,
+            "lifetime_s": 300,
+            "max_plaintext": 131_072,
+            "fingerprint_key_id": self.key_id,
+        }
+        return make_grant(**{**fields, **changes})
+
+    def provided(self, grant: Grant) -> events_pb2.SecretUploadKeyProvided:
+        return events_pb2.SecretUploadKeyProvided(grant=self.signer.sign(UPLOAD_GRANT, grant.content))
+
+    def receipt(self, grant: Grant, sealed: bytes, outcome: upload_pb2.Outcome, **fields: Any) -> upload_pb2.Signed:
+        content = make_receipt(grant=grant, sealed_sha256=sealed, outcome=outcome, **fields).content
+        return self.signer.sign(RECEIPT, content)
+
+    def started(self, grant: Grant, sealed: bytes, prior: str = "") -> events_pb2.SecretUploadStarted:
+        receipt = self.receipt(
+            grant, sealed, upload_pb2.OUTCOME_STARTED, upstream_version=prior, prior_version=prior, intent=b"i" * 32
+        )
+        return events_pb2.SecretUploadStarted(receipt=receipt)
+
+    def uploaded(
+        self, grant: Grant, sealed: bytes, version: str = "1", *, prior: str = "", key_id: str = KEY_ID
+    ) -> events_pb2.SecretUploaded:
+        receipt = self.receipt(
+            grant,
+            sealed,
+            upload_pb2.OUTCOME_UPLOADED,
+            upstream_version=version,
+            prior_version=prior,
+            fingerprint=fingerprint("a", key_id),
+            values=[("password", fingerprint("b", key_id))],
+        )
+        return events_pb2.SecretUploaded(receipt=receipt)
+
+    def failed(self, grant: Grant, sealed: bytes, reason: upload_pb2.Reason) -> events_pb2.SecretUploadFailed:
+        receipt = self.receipt(grant, sealed, upload_pb2.OUTCOME_FAILED, reason=reason)
+        return events_pb2.SecretUploadFailed(reason=reason, receipt=receipt)
+
+    async def give_key(self) -> tuple[bytes, Grant]:
+        """Answer the next request with a grant."""
+        told = await self.next("SecretUploadKeyRequested")
+        asked = events_pb2.SecretUploadKeyRequested.FromString(told.event.data)
+        request = parse_request(asked.request)
+        grant = self.grant_for(request, asked.subject)
+        answer = await self.append(request.request_id, 1, self.provided(grant))
+        assert answer.error == "", answer.message
+        return request.request_id, grant
+
+    async def write(self, grant: Grant, version: str = "1", *, prior: str = "") -> None:
+        """Take the next sealed secret of `grant` and say that it is upstream as `version`."""
+        told = await self.next("SecretUploadRequested")
+        request_id, digest = grant.request.request_id, hashlib.sha256(told.sealed).digest()
+        for at, event in enumerate(
+            (self.started(grant, digest, prior), self.uploaded(grant, digest, version, prior=prior)), start=3
+        ):
+            answer = await self.append(request_id, at, event)
+            assert answer.error == "", answer.message
+
+
+class World:
+    """One m8 and its callers. The store `vault` exists, is active, and has `signer` as its identity."""
+
+    def __init__(self, app: App, channel: grpc.aio.Channel, clock: Clock, principals: dict[str, Principal]) -> None:
+        self.app = app
+        self.channel = channel
+        self.clock = clock
+        self.signer = Signer()
+        self._principals = principals
+        self._reactors: list[FakeReactor] = []
+
+    def user(
+        self,
+        name: str,
+        *prefixes: str,
+        rights: frozenset[events_pb2.Right] = RIGHTS,
+        role: events_pb2.Role = events_pb2.ROLE_USER,
+    ) -> User:
+        token = f"{name}-{len(self._principals)}"
+        parsed = tuple(UriPrefix.parse(prefix) for prefix in prefixes)
+        self._principals[token] = Principal(token, name, role, parsed, rights, 2_000_000_000_000)
+        return User(self.channel, token)
+
+    def administrator(self) -> User:
+        return self.user("root", rights=frozenset(), role=events_pb2.ROLE_ADMINISTRATOR)
+
+    def reactor(
+        self, signer: Signer | None = None, *, store: str = "vault", replica: bytes | None = None
+    ) -> FakeReactor:
+        reactor = FakeReactor(self.channel, signer or self.signer, store=store, replica=replica)
+        self._reactors.append(reactor)
+        return reactor
+
+    async def attached(self) -> FakeReactor:
+        reactor = self.reactor()
+        await reactor.attach()
+        return reactor
+
+    async def close(self) -> None:
+        for reactor in self._reactors:
+            await reactor.leave()
+
+
+@asynccontextmanager
+async def a_world(folder: Path, *, limits: Limits | None = None) -> AsyncIterator[World]:
+    clock = Clock()
+    log = await SqliteLog.open(folder / "log.db", clock=clock, projector=project)
+    principals: dict[str, Principal] = {}
+
+    async def authenticate(token: str) -> Principal:
+        if token not in principals:
+            raise UnauthenticatedError("the token does not count.")
+        return principals[token]
+
+    app = App(log, authenticate, {SERVER}, clock, "m8", "0.1.0", limits or Limits())
+    bound = build_server(app, None)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{bound.port}") as channel, running(app, bound):
+        world = World(app, channel, clock, principals)
+        await world.administrator().create("vault", world.signer.shown)
+        yield world
+        await world.close()
+    await log.close()
+
+
+async def until_granted(user: User, reactor: FakeReactor, **fields: Any) -> Grant:
+    """Ask for a key and get it."""
+    await user.ask(a_request(**fields))
+    _, grant = await reactor.give_key()
+    return grant
+
+
+def reason(error: grpc.aio.AioRpcError) -> str:
+    """The stable code in the error's details."""
+    status = rpc_status.from_call(error)
+    assert status is not None
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert info.domain == "monoskope"
+    return str(info.reason)
+
+
+class refused:  # noqa: N801  reads like pytest.raises
+    """Expects the block to end with an error of that stable code; `message` is its text afterwards."""
+
+    def __init__(self, code: str) -> None:
+        self._code = code
+        self.message = ""
+
+    def __enter__(self) -> refused:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> bool:
+        if error is None:
+            pytest.fail(f"nothing was refused; {self._code} was expected")
+        if not isinstance(error, grpc.aio.AioRpcError):
+            return False
+        assert reason(error) == self._code, error.details()
+        self.message = error.details() or ""
+        return True
+
+
+def content(told: Delivered, kind: type[Message]) -> Any:
+    """What a delivered event says."""
+    return kind.FromString(told.event.data)

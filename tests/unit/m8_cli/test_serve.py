@@ -1,0 +1,195 @@
+"""`m8 serve` as a process: TLS and nothing else, tokens that count at once and stop counting at once, a clean end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+
+from monoskope import exit_codes
+from monoskope.api.gateway.v1 import queries_pb2, queries_pb2_grpc
+from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.settings import Address, Settings
+
+PROGRAM = [sys.executable, "-P", "-m", "monoskope.m8.cli"]
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
+
+
+class Server:
+    """A running `m8 serve`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        command = [*PROGRAM, "serve", "--dir", str(settings.folder)]
+        environment = {**ENVIRONMENT, "HOME": str(settings.folder)}
+        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr is not None
+        self.first_line = self.process.stderr.readline()
+        self.address: str = json.loads(self.first_line)["address"]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> str:
+        """End it and return what it said besides the first line."""
+        self.process.send_signal(number)
+        said = self.process.communicate(timeout=30)[1]
+        assert self.process.returncode == 0, said
+        return said
+
+    def call(self, token: str) -> queries_pb2.GetServerResponse:
+        ca = (self.settings.folder / "ca.crt").read_bytes()
+        with grpc.secure_channel(self.address, grpc.ssl_channel_credentials(ca)) as channel:
+            answer = queries_pb2_grpc.SecretQueryServiceStub(channel).GetServer(
+                queries_pb2.GetServerRequest(), metadata=(("authorization", f"Bearer {token}"),), timeout=20
+            )
+        assert isinstance(answer, queries_pb2.GetServerResponse)
+        return answer
+
+    def socket(self) -> socket.socket:
+        host, port = self.address.rsplit(":", 1)
+        return socket.create_connection((host, int(port)), timeout=20)
+
+
+@contextmanager
+def served(settings: Settings) -> Iterator[Server]:
+    server = Server(settings)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.stop()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return lay_out(Plan(folder=tmp_path / "m8", listen=Address("127.0.0.1", 0)))
+
+
+@pytest.fixture
+def server(settings: Settings) -> Iterator[Server]:
+    with served(settings) as running:
+        yield running
+
+
+def m8(settings: Settings, *arguments: str) -> str:
+    command = [*PROGRAM, *arguments, "--dir", str(settings.folder)]
+    return subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True).stdout
+
+
+def user_token(settings: Settings) -> str:
+    options = ("--role", "user", "--subject", "alice", "--prefix", "local://", "--right", "put")
+    return m8(settings, "token", "create", *options).strip()
+
+
+def test_a_token_made_beside_the_server_counts_until_it_is_revoked_beside_it(server: Server) -> None:
+    token = user_token(server.settings)
+    assert server.call(token).subject == "alice"
+    [listed] = json.loads(m8(server.settings, "token", "list", "-o", "json"))
+    m8(server.settings, "token", "revoke", listed["id"])
+    with pytest.raises(grpc.RpcError) as caught:
+        server.call(token)
+    assert "UNAUTHENTICATED" in str(caught.value)
+    assert "was revoked" in str(caught.value)
+    assert token not in server.stop()
+
+
+def test_two_servers_share_one_log(server: Server) -> None:
+    with served(server.settings) as second:
+        assert second.address != server.address
+        token = user_token(server.settings)
+        assert second.call(token).subject == server.call(token).subject == "alice"
+        second.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_address_stands_in_its_file_as_long_as_it_is_served(settings: Settings, number: signal.Signals) -> None:
+    server = Server(settings)
+    assert settings.address_file.read_text() == f"{server.address}\n"
+    server.stop(number)
+    assert not settings.address_file.exists()
+
+
+def test_a_server_leaves_anothers_address_alone(server: Server) -> None:
+    with served(server.settings) as second:
+        server.stop()
+        assert server.settings.address_file.read_text() == f"{second.address}\n"
+
+
+def handshake(server: Server, version: ssl.TLSVersion) -> str | None:
+    context = ssl.create_default_context(cafile=str(server.settings.folder / "ca.crt"))
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.set_alpn_protocols(["h2"])
+    context.minimum_version = context.maximum_version = version
+    with server.socket() as plain, context.wrap_socket(plain, server_hostname="localhost") as secured:
+        return secured.version()
+
+
+def test_modern_tls_is_spoken(server: Server) -> None:
+    assert handshake(server, ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
+    assert handshake(server, ssl.TLSVersion.TLSv1_3) == "TLSv1.3"
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_old_tls_is_not(server: Server) -> None:
+    for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            handshake(server, version)
+
+
+def test_plaintext_is_not_answered(server: Server) -> None:
+    with server.socket() as plain:
+        plain.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+        assert not plain.recv(1000).startswith(b"\0\0")  # no SETTINGS frame comes back
+
+
+def loose_key(settings: Settings) -> None:
+    settings.tls_key.chmod(0o644)
+
+
+def no_token_key(settings: Settings) -> None:
+    settings.signing_key.unlink()
+
+
+def foreign_log(settings: Settings) -> None:
+    settings.event_log.write_bytes(b"x" * 5000)
+    settings.event_log.chmod(0o600)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "said"),
+    [
+        (loose_key, exit_codes.REFUSED, "chmod 600"),
+        (no_token_key, exit_codes.USAGE, "token-signing.key"),
+        (foreign_log, exit_codes.UNAVAILABLE, "log.db"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_what_keeps_it_from_starting_is_said_without_a_traceback(
+    settings: Settings, spoil: Callable[[Settings], None], code: int, said: str
+) -> None:
+    spoil(settings)
+    refuse(settings, code, said)
+
+
+def test_a_port_that_is_taken_is_said(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        (settings.folder / "m8.toml").write_text(f'listen = "{address}"\n')
+        refuse(settings, exit_codes.UNAVAILABLE, address)
+
+
+def refuse(settings: Settings, code: int, said: str) -> None:
+    command = [*PROGRAM, "serve", "--dir", str(settings.folder)]
+    done = subprocess.run(command, env=ENVIRONMENT, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not settings.address_file.exists()

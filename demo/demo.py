@@ -135,8 +135,7 @@ class Demo:
 
     def _add_stores(self) -> None:
         self.tell.step("An administrator adds both stores. The reactors dial in")
-        with self.cluster.quietly():
-            admin = self.cluster.administrator
+        admin = self.cluster.administrator
         for store in ("vault", "local"):
             self.cluster.add_store(store)
         for store in ("vault", "local"):
@@ -166,7 +165,7 @@ class Demo:
         with self.cluster.quietly():
             found = {uri: self._must(anna.monoctl("get", "secret", uri, "-o", "json")) for uri in self._uris()}
         hashes = {ran.json()["hash"] for ran in found.values()}
-        self._check(len(hashes) == 1 and "" not in hashes, f"the hashes differ: {hashes}")
+        self._check(len(hashes) == 1 and "" not in hashes, f"the hashes differ: {', '.join(hashes)}")
         self.tell.proven(f"The two hashes are equal: {hashes.pop()}")
         return found
 
@@ -227,7 +226,8 @@ class Demo:
         with self.cluster.quietly():
             carla = self.cluster.add_user("carla", prefixes=[f"{store}://{path}" for store in stores])
         uris = [f"{store}://{path}" for store in stores]
-        self._must(carla.monoctl("put", "secret", *uris, "--from-file", "note=-", input=b"nothing to hide"))
+        with self.tell.briefly():
+            self._must(carla.monoctl("put", "secret", *uris, "--from-file", "note=-", input=b"nothing to hide"))
         watch = ("get", "events", "--watch", "--prefix", uris[0], "-o", "json")
         watcher = carla.background("monoctl", *watch, log="carla/events.log")
         self.tell.command(("monoctl", *watch), who="carla", background=True)

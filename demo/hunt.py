@@ -24,7 +24,7 @@ def new_control() -> bytes:
     """A random text that no place can hold by chance, and whose base64 is the same in both alphabets."""
     letters = string.ascii_letters + string.digits
     while True:
-        control = "".join(secrets.choice(letters) for _ in range(20)).encode()
+        control = "".join(secrets.choice(letters) for _ in range(12)).encode()
         if all(write_form(control, form).isalnum() for form in FORMS):
             return control
 

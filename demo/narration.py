@@ -10,7 +10,8 @@ import re
 import shlex
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from monoskope.testing.cluster_commands import Ran
 
@@ -31,16 +32,15 @@ class Narrator:
         self._colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
         self._mark = "✓" if (sys.stdout.encoding or "").lower().startswith("utf") else "ok:"
         self._step = 0
-        self._muted = False
+        self._brief = False
 
     def title(self, text: str) -> None:
         """The first line."""
         self._print(self._styled(text, "bold"))
 
-    def step(self, text: str, *, mute: bool = False) -> None:
-        """Begin a numbered step; with `mute`, what its commands say is not shown, unless they fail."""
+    def step(self, text: str) -> None:
+        """Begin a numbered step."""
         self._step += 1
-        self._muted = mute
         self._print(f"\n{self._styled(f'{self._step:>2}  {text}', 'bold')}")
 
     def say(self, text: str) -> None:
@@ -68,11 +68,18 @@ class Narrator:
     def ran(self, ran: Ran) -> None:
         """A command that ran, and what it said."""
         self.command(ran.arguments, who=ran.who)
-        if not self._muted or ran.code:
-            self.shown(ran.out)
-            self.shown(ran.err)
+        self.shown("…" if self._brief and not ran.code else ran.out + ran.err)
         if ran.code:
             self.shown(f"(exit code {ran.code})")
+
+    @contextmanager
+    def briefly(self) -> Iterator[None]:
+        """Show commands without what they say, unless they fail."""
+        self._brief = True
+        try:
+            yield
+        finally:
+            self._brief = False
 
     def _styled(self, text: str, style: str) -> str:
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self._colour else text
@@ -83,15 +90,27 @@ class Narrator:
 
 def _lines(prompt: str, arguments: Sequence[str], *, background: bool) -> list[str]:
     """A command line, broken before options where it is long."""
-    words = [_quoted(word) for word in arguments] + (["&"] if background else [])
-    lines = [prompt + words[0]]
-    for word in words[1:]:
-        if len(lines[-1]) + len(word) + 3 > WIDTH - 4 and word != "&":
+    lines = [prompt + _quoted(arguments[0])]
+    for words in _units([_quoted(word) for word in arguments[1:]]):
+        if len(lines[-1]) + len(words) + 3 > WIDTH - 4:
             lines[-1] += " \\"
-            lines.append("    " + word)
+            lines.append("    " + words)
         else:
-            lines[-1] += f" {word}"
+            lines[-1] += f" {words}"
+    if background:
+        lines[-1] += " &"
     return lines
+
+
+def _units(words: Sequence[str]) -> list[str]:
+    """Words that stay on one line: an option and its value."""
+    units: list[str] = []
+    for word in words:
+        if units and units[-1].startswith("-") and " " not in units[-1] and not word.startswith("-"):
+            units[-1] += f" {word}"
+        else:
+            units.append(word)
+    return units
 
 
 def _quoted(word: str) -> str:

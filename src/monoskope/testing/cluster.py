@@ -52,6 +52,7 @@ class Cluster(Commands):
         self.reactors: dict[str, Part] = {}
         self.identities: dict[str, str] = {}
         """Shown identity by store."""
+        self._types: dict[str, str] = {}
         self._administrator: User | None = None
 
     def __enter__(self) -> Self:
@@ -201,6 +202,7 @@ class Cluster(Commands):
             source = self.folder / f"reactor-{store}" / "identity.key"
             write_private(home / "identity.key", source.read_bytes(), replace=True)
         else:
+            self._types[store] = kind
             self.identities[store] = ran.out.split()[-1]
         return home
 
@@ -225,8 +227,7 @@ class Cluster(Commands):
 
     def add_store(self, store: str) -> None:
         """Add a store to m8 and activate it, as the administrator."""
-        kind = "age" if store == "local" else "vault"
-        admin = self.administrator
+        admin, kind = self.administrator, self._types[store]
         self.must(
             "monoctl", "create", "secret-store", store, "--type", kind, "--identity", self.identities[store], user=admin
         )

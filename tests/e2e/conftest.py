@@ -1,0 +1,62 @@
+"""One real cluster a worker, and for each test a team of its own in it, so that tests do not meet."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster_commands import Ran, User
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A path prefix in both stores, and a user who may do everything below it."""
+
+    name: str
+    user: User
+    cluster: Cluster
+
+    def uri(self, store: str, path: str = "db") -> str:
+        """Return the URI of one of the team's secrets."""
+        return f"{store}://{self.name}/{path}"
+
+    def put(self, *words: str, value: bytes = b"correct horse", user: User | None = None) -> Ran:
+        """Put `value` under the key `password`; words are URIs and options."""
+        arguments = ("put", "secret", *words, "--from-file", "password=-", "-o", "json")
+        return (user or self.user).monoctl(*arguments, input=value)
+
+    def compare(self, *words: str, value: bytes, user: User | None = None) -> Ran:
+        """Compare `value` under the key `password`."""
+        arguments = ("compare", "secret", *words, "--from-file", "password=-", "-o", "json")
+        return (user or self.user).monoctl(*arguments, input=value)
+
+    def events(self, put: Ran) -> list[dict[str, object]]:
+        """What the log itself holds of the request that a put or compare printed, in its order."""
+        stream = f"upload/{put.json()['request_id']}"
+        found: list[dict[str, object]] = self.cluster.must(
+            "m8", "events", "--dir", "m8", "--stream", stream, "-o", "json"
+        ).json()
+        return found
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """m8, OpenBao and the stores `vault` (which the reactor can read) and `local`."""
+    with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        cluster.start()
+        yield cluster
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def team(cluster: Cluster) -> Team:
+    """A team that no other test knows; its user knows both stores."""
+    name = f"team-{next(_numbers)}"
+    user = cluster.add_user(f"user-of-{name}", prefixes=[f"{store}://{name}" for store in ("vault", "local")])
+    return Team(name, user, cluster)

@@ -1,0 +1,106 @@
+"""The attack: everything that m8 has, searched for values that travelled through it. A control proves that it can see."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from monoskope.testing.cluster import Cluster
+from monoskope.testing.search import FORMS, Result, Wanted, look_below, look_in_rows, write_form
+from monoskope.testing.search_memory import look_in_memory
+from tests.e2e.conftest import Team
+from tests.e2e.test_walk import ok
+
+PLACES = {"m8/log.db", "m8/log.db-wal", "m8/m8.log", "rows", "memory"}
+
+
+def a_value() -> bytes:
+    return f"value-{secrets.token_hex(12)}~?>".encode()
+
+
+def a_control() -> bytes:
+    """A random text whose base64 is a valid path segment."""
+    while True:
+        control = secrets.token_urlsafe(18).encode()
+        if all(write_form(control, form).isalnum() for form in FORMS):
+            return control
+
+
+def everything_m8_has(cluster: Cluster, wanted: list[Wanted]) -> list[Result]:
+    """Its folder, file by file; every cell of its database; its memory; and the log files of all the others."""
+    home, pid = cluster.folder / "m8", cluster.m8.pid
+    assert pid is not None
+    with closing(sqlite3.connect(home / "log.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    found = [look_in_memory(pid, wanted, place="memory"), look_in_rows(home / "log.db", wanted, place="rows")]
+    for result in look_below(cluster.folder, wanted):
+        if result.place.startswith("m8/") or result.place.endswith((".log", ".jsonl")):
+            found.append(result)
+    return found
+
+
+def test_m8_never_holds_a_value_whatever_becomes_of_the_request(team: Team) -> None:
+    cluster = team.cluster
+    uploaded, unwelcome, guess, sent_twice, binary, large = (a_value() for _ in range(6))
+    binary = b"\xff\x00" + binary
+    large = secrets.token_hex(40_000).encode()
+    ok(team.put(team.uri("vault"), team.uri("local"), value=uploaded))
+    assert team.put(team.uri("vault"), "--expect", "absent", value=unwelcome).code == 6
+    assert team.compare(team.uri("vault"), value=guess).code == 12
+    for _ in range(2):
+        ok(team.put(team.uri("local", "twice"), value=sent_twice))
+    assert team.put(team.uri("vault", "bytes"), value=binary).code == 3
+    ok(team.put(team.uri("local", "large"), value=large))
+
+    control = a_control()
+    path = "/".join(dict.fromkeys(write_form(control, form) for form in FORMS))
+    watch = ("get", "events", "--watch", "--prefix", team.uri("local", path), "-o", "json")
+    watcher = team.user.background("monoctl", *watch, log=f"{team.user.name}/watch.out")
+    try:
+        ok(team.put(team.uri("local", path), value=b"nothing to hide"))
+        watcher.wait_for(lambda: watcher.log.read_text().count("\n") >= 5)
+        values = [uploaded, unwelcome, guess, sent_twice, binary, large]
+        wanted = [Wanted.of(f"value {number}", value) for number, value in enumerate(values)]
+        results = everything_m8_has(cluster, [*wanted, Wanted.of("control", control)])
+    finally:
+        watcher.stop()
+
+    assert {result.place for result in results} >= PLACES
+    for result in results:
+        assert result.searched, result.reason
+        for one in wanted:
+            assert result.total(one.name) == 0, (result.place, one.name, result.hits[one.name])
+        if result.place in PLACES:
+            blind = [form for form, count in result.hits["control"].items() if count == 0]
+            assert not blind, (result.place, blind)
+
+
+def test_m8_did_carry_what_it_could_not_read(team: Team) -> None:
+    """The sealed bytes of an upload lie in m8's database, as long as the padded value and the overhead of suite 1."""
+    before = sealed_sizes(team.cluster)
+    ok(team.put(team.uri("local"), value=a_value()))
+    (new,) = [size for size in sealed_sizes(team.cluster) if size not in before or True][len(before) :]
+    assert new == 1120 + 512 + 16
+
+
+def sealed_sizes(cluster: Cluster) -> list[int]:
+    with closing(sqlite3.connect(cluster.folder / "m8" / "log.db")) as connection:
+        return [size for (size,) in connection.execute("SELECT length(body) FROM sealed ORDER BY rowid")]
+
+
+def test_two_seals_of_one_value_have_nothing_in_common(team: Team) -> None:
+    value = a_value()
+    ok(team.put(team.uri("vault"), team.uri("local"), value=value))
+    with closing(sqlite3.connect(team.cluster.folder / "m8" / "log.db")) as connection:
+        rows = connection.execute("SELECT body FROM sealed ORDER BY rowid DESC LIMIT 2").fetchall()
+    first, second = (bytes(body) for (body,) in rows)
+    pieces = {first[at : at + 8] for at in range(len(first) - 8)}
+    assert not pieces & {second[at : at + 8] for at in range(len(second) - 8)}
+
+
+@pytest.mark.parametrize("kept", ["token-signing.key", "tls.key", "log.db"])
+def test_what_m8_keeps_private_is_for_its_owner_alone(cluster: Cluster, kept: str) -> None:
+    assert (cluster.folder / "m8" / kept).stat().st_mode & 0o077 == 0

@@ -1,0 +1,102 @@
+"""Stores come, go and move on, on real parts: activation, the default store, a new identity, a reactor's restart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster_commands import User
+from tests.e2e.conftest import Team
+from tests.e2e.test_walk import ok, refused
+
+
+@pytest.fixture(scope="module")
+def spare(cluster: Cluster) -> Iterator[str]:
+    """A third store, active, with a reactor of its own."""
+    cluster.make_local_reactor("spare")
+    cluster.share_fingerprint_key("reactor-vault", "reactor-spare")
+    cluster.add_store("spare")
+    cluster.start_reactor("spare")
+    yield "spare"
+    cluster.reactors["reactor-spare"].stop()
+
+
+@pytest.fixture
+def user(cluster: Cluster, team: Team, spare: str) -> User:
+    """A user of the spare store."""
+    return cluster.add_user(f"spare-{team.name}", prefixes=[f"{spare}://{team.name}", f"vault://{team.name}"])
+
+
+def test_a_deactivated_store_takes_nothing_until_it_is_activated(team: Team, user: User, spare: str) -> None:
+    admin, uri = team.cluster.administrator, team.uri(spare)
+    ok(admin.monoctl("deactivate", "secret-store", spare))
+    assert "deactivated" in refused(team.put(uri, user=user), 3)
+    described = ok(user.monoctl("describe", "secret-store", spare, "-o", "json")).json()
+    assert described["state"] == "inactive"
+    ok(admin.monoctl("activate", "secret-store", spare))
+    ok(team.put(uri, user=user))
+
+
+def test_a_new_default_store_is_used_only_by_whoever_agrees(team: Team, user: User, spare: str) -> None:
+    admin = team.cluster.administrator
+    ok(admin.monoctl("set-default", "secret-store", spare))
+    try:
+        assert "default" in refused(team.put(f"{team.name}/db", user=user), 5)
+        put = ok(team.put(f"{team.name}/db", "--default-store", spare, user=user))
+        assert put.json()["uri"] == team.uri(spare)
+        assert ok(team.put(f"{team.name}/db", user=user)).json()["outcome"] == "UNCHANGED"
+    finally:
+        ok(admin.monoctl("set-default", "secret-store", "vault"))
+
+
+def test_only_administrators_change_stores(team: Team, user: User, spare: str) -> None:
+    for words in (("deactivate", "secret-store", spare), ("set-default", "secret-store", spare)):
+        refused(user.monoctl(*words, "-o", "json"), 3)
+
+
+def test_a_stores_name_is_taken_for_ever(team: Team, spare: str) -> None:
+    words = ("create", "secret-store", spare, "--type", "vault", "--identity", f"SHA256:{'B' * 42}A", "-o", "json")
+    refused(team.cluster.administrator.monoctl(*words), 11)
+
+
+def test_a_store_without_a_reactor_is_unavailable_and_works_again_after_a_restart(
+    team: Team, user: User, spare: str
+) -> None:
+    cluster = team.cluster
+    put = ok(team.put(team.uri(spare), user=user)).json()
+    cluster.reactors["reactor-spare"].stop()
+    cluster.wait_until_detached(spare, 0)
+    refused(team.put(team.uri(spare), value=b"other", user=user), 7)
+    cluster.start_reactor(spare)
+    again = ok(team.put(team.uri(spare), user=user)).json()
+    assert again["outcome"] == "UNCHANGED"
+    assert again["hash"] == put["hash"]
+
+
+def test_a_proven_new_identity_is_followed_and_pinned(team: Team, user: User, spare: str) -> None:
+    cluster = team.cluster
+    ok(team.put(team.uri(spare), value=b"before", user=user))
+    old = cluster.identities[spare]
+    cluster.reactors["reactor-spare"].stop()
+    new = cluster.must("m8", "reactor", "rotate-identity", "reactor-spare").out.split()[-1]
+    cluster.start_reactor(spare)
+    cluster.identities[spare] = new
+    put = ok(team.put(team.uri(spare), value=b"after", user=user))
+    assert old in put.err
+    assert new in put.err
+    assert f" spare {new}\n" in user.known_stores.read_text()
+    assert old not in user.known_stores.read_text()
+    assert ok(team.put(team.uri(spare), value=b"later", user=user)).err == ""
+
+
+def test_m8_restarts_with_everything_it_knew(team: Team) -> None:
+    put = ok(team.put(team.uri("local"))).json()
+    before = {store: team.cluster.attached(store) for store in ("vault", "local")}
+    team.cluster.m8.kill()
+    team.cluster.start_m8()
+    for store, replicas in before.items():
+        team.cluster.wait_until_attached(store, replicas)
+    assert ok(team.user.monoctl("get", "secret", team.uri("local"), "-o", "json")).json()["hash"] == put["hash"]
+    ok(team.put(team.uri("vault"), team.uri("local"), value=b"after the restart"))

@@ -1,0 +1,106 @@
+"""The gRPC side of a scripted m8: every method of both services, by one function."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Protocol
+
+import grpc
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
+from monoskope.errors import Code, Error
+
+_STATUS = {
+    Code.USAGE: grpc.StatusCode.INVALID_ARGUMENT,
+    Code.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    Code.REFUSED: grpc.StatusCode.PERMISSION_DENIED,
+    Code.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Code.ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
+    Code.IDENTITY_CHANGED: grpc.StatusCode.FAILED_PRECONDITION,
+    Code.CONFLICT: grpc.StatusCode.ABORTED,
+    Code.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    Code.TIMED_OUT: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Code.OUTCOME_UNKNOWN: grpc.StatusCode.UNKNOWN,
+    Code.INTERNAL: grpc.StatusCode.INTERNAL,
+}
+
+
+class Scripted(Protocol):
+    """What answers."""
+
+    received: list[bytes]
+    calls: list[str]
+    failing: dict[str, list[Error | grpc.StatusCode]]
+
+    def handle(self, method: str, message: Message) -> Message:
+        """Answer one call, or raise what to answer with."""
+
+    def watched(self) -> Iterator[views_pb2.EventSummary]:
+        """Yield what WatchEvents streams."""
+
+
+class Door(grpc.GenericRpcHandler):
+    """Every method of both services, by one function."""
+
+    def __init__(self, m8: Scripted) -> None:
+        self._m8 = m8
+        self._methods: dict[str, Any] = {}
+        for module, service in (
+            (commands_pb2, commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"]),
+            (queries_pb2, queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"]),
+        ):
+            for method in service.methods:
+                request = getattr(module, method.input_type.name)
+                make = self._stream if method.server_streaming else self._unary
+                self._methods[f"/{service.full_name}/{method.name}"] = make(method.name, request)
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401 - grpc's own
+        """Return the method's handler, None for a method that no service has."""
+        return self._methods.get(handler_call_details.method)
+
+    def _unary(self, name: str, request: type[Message]) -> Any:  # noqa: ANN401 - grpc's own
+        async def answer(message: Message, context: Any) -> Message:  # noqa: ANN401 - grpc's own
+            self._m8.received.append(message.SerializeToString())
+            self._m8.calls.append(name)
+            try:
+                failing = self._m8.failing.get(name)
+                if failing:
+                    await _fail(context, failing.pop(0))
+                return self._m8.handle(name, message)
+            except Error as error:
+                await _fail(context, error)
+                raise
+
+        return grpc.unary_unary_rpc_method_handler(
+            answer,
+            request_deserializer=request.FromString,
+            response_serializer=lambda message: message.SerializeToString(),
+        )
+
+    def _stream(self, name: str, request: type[Message]) -> Any:  # noqa: ANN401 - grpc's own
+        async def answer(message: Message, _context: object) -> AsyncIterator[Message]:
+            self._m8.received.append(message.SerializeToString())
+            self._m8.calls.append(name)
+            for event in self._m8.watched():
+                yield queries_pb2.WatchEventsResponse(event=event)
+
+        return grpc.unary_stream_rpc_method_handler(
+            answer,
+            request_deserializer=request.FromString,
+            response_serializer=lambda message: message.SerializeToString(),
+        )
+
+
+async def _fail(context: Any, failure: Error | grpc.StatusCode) -> None:  # noqa: ANN401 - grpc's own
+    """Abort as m8 does: a status, and google.rpc.ErrorInfo beside it. A bare status looks like a broken connection."""
+    if isinstance(failure, grpc.StatusCode):
+        await context.abort(failure, "broken")
+        return
+    from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    code = _STATUS[failure.code]
+    status = status_pb2.Status(code=code.value[0], message=failure.message)
+    info = error_details_pb2.ErrorInfo(reason=failure.code.value, domain="monoskope", metadata={"fix": failure.fix})
+    status.details.add().Pack(info)
+    await context.abort(code, failure.message, (("grpc-status-details-bin", status.SerializeToString()),))

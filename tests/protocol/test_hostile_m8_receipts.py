@@ -1,0 +1,326 @@
+"""A hostile m8 after step 5: only a receipt tells, and what it cannot prove is unknown (docs/protocol.md, step 7)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import grpc
+import pytest
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client import Comparison, PutResult
+from monoskope.client.known_stores import KnownStores
+from monoskope.errors import (
+    ConflictError,
+    Error,
+    OutcomeUnknownError,
+    RefusedError,
+    TimedOutError,
+    UnavailableError,
+)
+from monoskope.protocol.labels import RECEIPT
+from monoskope.testing.scripted_client import client_for, pinned, was_received
+from monoskope.testing.scripted_m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
+
+VALUE = b"correct horse battery staple"
+URI = "vault://app/db"
+
+End = Callable[[Attempt], views_pb2.SecretUpload]
+
+
+@pytest.fixture
+async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
+    async with ScriptedM8().serving(tmp_path) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def known(m8: ScriptedM8, tmp_path: Path) -> KnownStores:
+    return pinned(m8, tmp_path)
+
+
+async def put(m8: ScriptedM8, known: KnownStores, *, timeout: float = 20) -> PutResult:
+    async with client_for(m8, known.path.parent) as client:
+        return await client.put_secret(URI, {"password": VALUE}, timeout=timeout)
+
+
+async def compare(m8: ScriptedM8, known: KnownStores) -> Comparison:
+    async with client_for(m8, known.path.parent) as client:
+        return await client.compare_secret(URI, {"password": VALUE}, timeout=20)
+
+
+async def unknown(m8: ScriptedM8, known: KnownStores, *, timeout: float = 20) -> str:
+    with pytest.raises(OutcomeUnknownError) as caught:
+        await put(m8, known, timeout=timeout)
+    assert not was_received(m8, VALUE)
+    assert m8.attempts[0].request.request_id.hex() in caught.value.message
+    return caught.value.message
+
+
+def in_turn(*ends: End) -> End:
+    """End each attempt in its own way, however often it is asked for."""
+    seen: list[bytes] = []
+
+    def end(attempt: Attempt) -> views_pb2.SecretUpload:
+        if attempt.request.request_id not in seen:
+            seen.append(attempt.request.request_id)
+        return ends[seen.index(attempt.request.request_id)](attempt)
+
+    return end
+
+
+def signed(m8: ScriptedM8, reason: upload_pb2.Reason) -> End:
+    return lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
+
+
+def unsigned(m8: ScriptedM8, reason: upload_pb2.Reason) -> End:
+    return lambda attempt: m8.ended(attempt, None, reason)
+
+
+def rewritten(m8: ScriptedM8, **fields: object) -> End:
+    """End with a success in which fields are changed, signed by the reactor itself."""
+
+    def end(attempt: Attempt) -> views_pb2.SecretUpload:
+        receipt = upload_pb2.Receipt.FromString(attempt.success().content)
+        for name, value in fields.items():
+            setattr(receipt, name, value)
+        return m8.ended(attempt, attempt.signer.sign(RECEIPT, receipt.SerializeToString(deterministic=True)))
+
+    return end
+
+
+async def test_the_receipt_of_an_earlier_request_is_a_replay(m8: ScriptedM8, known: KnownStores) -> None:
+    await put(m8, known)
+    first = m8.attempts.pop()
+    m8.end = lambda attempt: m8.ended(attempt, first.success())
+
+    assert "another grant" in await unknown(m8, known)
+
+
+async def test_a_receipt_for_other_sealed_bytes(m8: ScriptedM8, known: KnownStores) -> None:
+    def end(attempt: Attempt) -> views_pb2.SecretUpload:
+        attempt.sealed.append(b"a value of m8's own, sealed")
+        receipt = attempt.success()
+        attempt.sealed.pop()
+        return m8.ended(attempt, receipt)
+
+    m8.end = end
+
+    assert "other sealed bytes" in await unknown(m8, known)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"uri": "vault://app/other"},
+        {"grant_sha256": bytes(32)},
+        {"sealed_sha256": b""},
+        {"outcome": upload_pb2.OUTCOME_EQUAL, "fingerprint": ""},
+        {"outcome": 99},
+        {"upstream_version": ""},
+        {"fingerprint": "fp1:short"},
+        {"intent": bytes(32)},
+    ],
+)
+async def test_a_success_that_breaks_a_rule(m8: ScriptedM8, known: KnownStores, fields: dict[str, object]) -> None:
+    m8.end = rewritten(m8, **fields)
+
+    assert "proves nothing" in await unknown(m8, known)
+
+
+async def test_started_is_no_end(m8: ScriptedM8, known: KnownStores) -> None:
+    m8.end = lambda attempt: m8.ended(attempt, attempt.receipt(upload_pb2.OUTCOME_STARTED, intent=bytes(32)))
+
+    assert "writing began" in await unknown(m8, known)
+
+
+async def test_a_changed_receipt(m8: ScriptedM8, known: KnownStores) -> None:
+    def end(attempt: Attempt) -> views_pb2.SecretUpload:
+        receipt = attempt.failure(upload_pb2.REASON_CONFLICT)
+        receipt.content = attempt.success().content
+        return m8.ended(attempt, receipt)
+
+    m8.end = end
+
+    assert "does not verify" in await unknown(m8, known)
+
+
+async def test_success_without_a_receipt(m8: ScriptedM8, known: KnownStores) -> None:
+    def end(attempt: Attempt) -> views_pb2.SecretUpload:
+        upload = m8.ended(attempt)
+        upload.outcome = upload_pb2.OUTCOME_UPLOADED
+        return upload
+
+    m8.end = end
+
+    assert "no receipt" in await unknown(m8, known)
+
+
+@pytest.mark.parametrize("reason", [upload_pb2.REASON_CONFLICT, upload_pb2.REASON_STORE_INACTIVE])
+async def test_failure_that_nobody_signed(m8: ScriptedM8, known: KnownStores, reason: upload_pb2.Reason) -> None:
+    m8.end = unsigned(m8, reason)
+
+    await unknown(m8, known)
+
+    assert len(m8.attempts) == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        (upload_pb2.REASON_CONFLICT, ConflictError),
+        (upload_pb2.REASON_UPSTREAM_CHANGED, ConflictError),
+        (upload_pb2.REASON_UPSTREAM_REFUSED, RefusedError),
+        (upload_pb2.REASON_BAD_PAYLOAD, RefusedError),
+        (upload_pb2.REASON_EXPIRED, TimedOutError),
+    ],
+)
+async def test_signed_failure_is_failure(
+    m8: ScriptedM8, known: KnownStores, reason: upload_pb2.Reason, kind: type[Error]
+) -> None:
+    m8.end = signed(m8, reason)
+
+    with pytest.raises(kind):
+        await put(m8, known)
+    assert len(m8.attempts) == 1
+
+
+async def test_signed_outcome_unknown_is_unknown(m8: ScriptedM8, known: KnownStores) -> None:
+    m8.end = signed(m8, upload_pb2.REASON_OUTCOME_UNKNOWN)
+
+    await unknown(m8, known)
+
+
+async def test_what_m8_refuses_after_step_5_is_unknown(m8: ScriptedM8, known: KnownStores) -> None:
+    m8.failing["RequestUploadSecret"] = [RefusedError("the store is inactive.")]
+
+    assert "the store is inactive" in await unknown(m8, known)
+
+
+async def test_silence_after_step_5_is_unknown(m8: ScriptedM8, known: KnownStores) -> None:
+    m8.end = lambda attempt: views_pb2.SecretUpload(
+        request_id=attempt.request.request_id, state=views_pb2.UPLOAD_STATE_WRITING
+    )
+
+    assert "no receipt came" in await unknown(m8, known, timeout=0.5)
+
+
+async def test_silence_before_step_5_is_timed_out(m8: ScriptedM8, known: KnownStores) -> None:
+    m8.key_answer = lambda attempt: type(m8.honest_key(attempt))(state=views_pb2.UPLOAD_STATE_REQUESTED)
+
+    with pytest.raises(TimedOutError, match="nothing was sent"):
+        await put(m8, known, timeout=0.5)
+    assert m8.count("RequestUploadSecret") == 0
+
+
+async def test_a_broken_connection_gets_the_same_bytes_again(m8: ScriptedM8, known: KnownStores) -> None:
+    broken = grpc.StatusCode.UNAVAILABLE
+    m8.failing = {
+        "RequestSecretUploadKey": [broken],
+        "GetSecretUploadKey": [broken],
+        "RequestUploadSecret": [broken, broken],
+    }
+
+    assert (await put(m8, known)).outcome == "UPLOADED"
+
+    assert len(m8.attempts) == 1
+    sent = [hashlib.sha256(message).digest() for message in m8.received if len(message) > 1_600]
+    assert len(sent) == 3
+    assert len(set(sent)) == 1
+
+
+@pytest.mark.parametrize("reason", [upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_UPSTREAM_UNAVAILABLE])
+async def test_a_new_attempt_has_its_own_id_grant_and_sealing(
+    m8: ScriptedM8, known: KnownStores, reason: upload_pb2.Reason
+) -> None:
+    m8.end = in_turn(signed(m8, reason), m8.honest_end)
+
+    result = await put(m8, known)
+
+    first, second = m8.attempts
+    assert result.request_id == second.request.request_id.hex()
+    assert result.hash == FINGERPRINT
+    assert result.upstream_version == VERSION
+    assert first.request.request_id != second.request.request_id
+    assert first.sealed != second.sealed
+
+
+async def test_three_new_attempts_and_no_more_on_a_lost_key(m8: ScriptedM8, known: KnownStores) -> None:
+    m8.end = signed(m8, upload_pb2.REASON_KEY_LOST)
+
+    with pytest.raises(OutcomeUnknownError):
+        await put(m8, known)
+    assert len(m8.attempts) == 4
+
+
+async def test_three_new_attempts_and_no_more_on_an_absent_engine(m8: ScriptedM8, known: KnownStores) -> None:
+    m8.end = signed(m8, upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
+
+    with pytest.raises(UnavailableError):
+        await put(m8, known)
+    assert len(m8.attempts) == 4
+
+
+@pytest.mark.parametrize("first", [signed, unsigned])
+async def test_a_conflict_after_a_lost_key_may_be_about_what_that_one_wrote(
+    m8: ScriptedM8, known: KnownStores, first: Callable[[ScriptedM8, upload_pb2.Reason], End]
+) -> None:
+    m8.end = in_turn(first(m8, upload_pb2.REASON_KEY_LOST), signed(m8, upload_pb2.REASON_CONFLICT))
+
+    assert "CONFLICT" in await unknown(m8, known)
+    assert len(m8.attempts) == 2
+
+
+async def test_a_proof_that_fails_after_a_lost_key_leaves_that_one_unknown(m8: ScriptedM8, known: KnownStores) -> None:
+    def bad_second_grant(attempt: Attempt) -> object:
+        return m8.honest_key(m8.attempts[0])
+
+    m8.end = signed(m8, upload_pb2.REASON_KEY_LOST)
+    m8.key_answer = bad_second_grant  # type: ignore[assignment]
+
+    assert "another request" in await unknown(m8, known)
+    assert m8.count("RequestUploadSecret") == 1
+
+
+async def test_uploaded_is_no_answer_to_a_comparison(m8: ScriptedM8, known: KnownStores) -> None:
+    m8.end = lambda attempt: m8.ended(
+        attempt,
+        attempt.receipt(
+            upload_pb2.OUTCOME_UPLOADED,
+            upstream_version=VERSION,
+            fingerprint=FINGERPRINT,
+            values=[("password", FINGERPRINT)],
+        ),
+    )
+
+    with pytest.raises(OutcomeUnknownError, match="does not fit"):
+        await compare(m8, known)
+
+
+async def test_equal_is_no_answer_to_a_put(m8: ScriptedM8, known: KnownStores) -> None:
+    m8.end = lambda attempt: m8.ended(attempt, attempt.receipt(upload_pb2.OUTCOME_EQUAL, upstream_version=VERSION))
+
+    assert "does not fit" in await unknown(m8, known)
+
+
+async def test_a_comparison_tells_which_keys_differ(m8: ScriptedM8, known: KnownStores) -> None:
+    differences = [("old", upload_pb2.DIFFERENCE_KIND_EXTRA), ("password", upload_pb2.DIFFERENCE_KIND_CHANGED)]
+    m8.end = lambda attempt: m8.ended(
+        attempt, attempt.receipt(upload_pb2.OUTCOME_DIFFERENT, upstream_version=VERSION, differences=differences)
+    )
+
+    comparison = await compare(m8, known)
+
+    assert not comparison.equal
+    assert comparison.differences == {"old": "EXTRA", "password": "CHANGED"}
+
+
+async def test_the_last_attempt_of_a_comparison_counts_alone(m8: ScriptedM8, known: KnownStores) -> None:
+    m8.end = in_turn(signed(m8, upload_pb2.REASON_KEY_LOST), signed(m8, upload_pb2.REASON_CANNOT_READ))
+
+    with pytest.raises(RefusedError):
+        await compare(m8, known)
+    assert len(m8.attempts) == 2

@@ -1,4 +1,4 @@
-"""How `monoctl` and `m8` end: one number for each kind of failure. A script can rely on them; none ever changes.
+"""How `monoctl`, `m8` and `m8 reactor` end: one number for each way. A script can rely on them; none ever changes.
 
 Numbers of their own, because a caller does something different about each: try again (7, 8), look before trying again
 (9), stop and ask a person (5).
@@ -6,50 +6,47 @@ Numbers of their own, because a caller does something different about each: try 
 
 from __future__ import annotations
 
-from types import MappingProxyType
+from enum import IntEnum
 
-from monoskope.errors import Code
+from monoskope.errors import Code, Error
 
-OK = 0
-"""Done."""
-INTERNAL = 1
-"""A defect in Monoskope."""
-USAGE = 2
-"""The command line, a file or a setting is malformed; nothing was sent."""
-REFUSED = 3
-"""Understood and denied."""
-NOT_FOUND = 4
-"""Does not exist, or is not for the caller to see."""
-IDENTITY_CHANGED = 5
-"""A pin, signature or hash does not hold."""
-CONFLICT = 6
-"""What is there is not what was expected; nothing was written."""
-UNAVAILABLE = 7
-"""Something that is needed does not answer; nothing was written."""
-TIMED_OUT = 8
-"""The time ran out before anything was sent to be written."""
-OUTCOME_UNKNOWN = 9
-"""It may or may not have been written."""
-UNAUTHENTICATED = 10
-"""No credential, or one that does not count."""
-ALREADY_EXISTS = 11
-"""The name or the id is taken."""
-DIFFERENT = 12
-"""A comparison that worked, and found a difference."""
 
-BY_CODE = MappingProxyType(
-    {
-        Code.INTERNAL: INTERNAL,
-        Code.USAGE: USAGE,
-        Code.REFUSED: REFUSED,
-        Code.NOT_FOUND: NOT_FOUND,
-        Code.IDENTITY_CHANGED: IDENTITY_CHANGED,
-        Code.CONFLICT: CONFLICT,
-        Code.UNAVAILABLE: UNAVAILABLE,
-        Code.TIMED_OUT: TIMED_OUT,
-        Code.OUTCOME_UNKNOWN: OUTCOME_UNKNOWN,
-        Code.UNAUTHENTICATED: UNAUTHENTICATED,
-        Code.ALREADY_EXISTS: ALREADY_EXISTS,
-    }
-)
-"""The exit code of every `Code`."""
+class ExitCode(IntEnum):
+    """How a program ends. A number never changes its meaning."""
+
+    OK = 0
+    """Done. A comparison: equal."""
+    INTERNAL = 1
+    """A defect in Monoskope."""
+    USAGE = 2
+    """The command line, a file or a setting is malformed; nothing was sent."""
+    REFUSED = 3
+    """Understood and denied: by right, by rate, by an engine, or because a file is open to others."""
+    NOT_FOUND = 4
+    """Does not exist, or is not for the caller to see."""
+    IDENTITY_CHANGED = 5
+    """A pin, a signature or a hash does not hold, or nobody agreed to it."""
+    CONFLICT = 6
+    """What is there is not what was expected; nothing was written."""
+    UNAVAILABLE = 7
+    """Something that is needed does not answer; nothing was written, and trying later can succeed."""
+    TIMED_OUT = 8
+    """Time was over before anything was sent to be written."""
+    OUTCOME_UNKNOWN = 9
+    """It may or may not have been written."""
+    UNAUTHENTICATED = 10
+    """No credential, or one that does not count."""
+    ALREADY_EXISTS = 11
+    """The name or the id is taken."""
+    DIFFERENT = 12
+    """A comparison that worked: not equal."""
+    INTERRUPTED = 130
+    """Interrupted with Ctrl-C before anything was sent (128 and SIGINT, as shells do)."""
+
+
+_BY_CODE = {code: ExitCode[code.name] for code in Code}
+
+
+def exit_code(error: Error) -> ExitCode:
+    """Return how a program ends that meets `error` and cannot go on."""
+    return _BY_CODE[error.code]

@@ -17,14 +17,11 @@ from typing import NoReturn
 
 import click
 
-from monoskope import exit_codes
 from monoskope.errors import Error, UsageError
+from monoskope.exit_codes import ExitCode, exit_code
 
 VARIABLES = frozenset({"M8_DIR"})
 """Environment variables that m8 reads."""
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells give it."""
 
 # What Kubernetes sets in every pod beside a Service named `m8`.
 _KUBERNETES = re.compile(r"M8_(SERVICE_HOST|SERVICE_PORT.*|PORT|PORT_[0-9].*)")
@@ -72,22 +69,32 @@ def version() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run `m8` with `arguments` and return its exit code (`monoskope.exit_codes`)."""
+    """Run `m8` with `arguments` and return its exit code (`ExitCode`)."""
     warn_of_unknown_variables(os.environ)
     try:
         result = program.main(args=list(arguments), prog_name="m8", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = ExitCode.USAGE
     except click.ClickException as error:
-        error.show()
-        code = exit_codes.USAGE
+        code = _explain(_malformed(error))
     except click.Abort:
-        code = INTERRUPTED
+        code = ExitCode.INTERRUPTED
     except Error as error:
         code = _explain(error)
     except ModuleNotFoundError as error:
         code = _explain(_missing(error))
     else:
-        code = result if isinstance(result, int) else exit_codes.OK
+        return result if isinstance(result, int) else ExitCode.OK
     return code
+
+
+def _malformed(error: click.ClickException) -> UsageError:
+    """Say what click says in the form of our own errors."""
+    message = error.format_message()
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context is not None else "m8"
+    return UsageError(f"{message[:1].lower()}{message[1:]}", fix=f"See: {path} --help")
 
 
 def _missing(error: ModuleNotFoundError) -> UsageError:
@@ -97,11 +104,11 @@ def _missing(error: ModuleNotFoundError) -> UsageError:
     return UsageError(f"m8 needs the package {error.name}.", fix="Install it: pip install 'monoskope[m8]'")
 
 
-def _explain(error: Error) -> int:
-    click.echo(f"Error: {error.message}", err=True)
+def _explain(error: Error) -> ExitCode:
+    click.echo(f"error: {error.message}", err=True)
     if error.fix:
-        click.echo(f"Fix: {error.fix}", err=True)
-    return exit_codes.BY_CODE[error.code]
+        click.echo(f"fix: {error.fix}", err=True)
+    return exit_code(error)
 
 
 def warn_of_unknown_variables(names: Iterable[str]) -> None:
@@ -110,7 +117,7 @@ def warn_of_unknown_variables(names: Iterable[str]) -> None:
         if name.startswith("M8_") and name not in VARIABLES and _KUBERNETES.fullmatch(name) is None:
             close = difflib.get_close_matches(name, VARIABLES, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
-            click.echo(f"Warning: the environment variable {name} means nothing to m8.{hint}", err=True)
+            click.echo(f"warning: the environment variable {name} means nothing to m8.{hint}", err=True)
 
 
 def main() -> NoReturn:

@@ -51,5 +51,5 @@ def _invitation(what: development.Ready, *, is_found: bool, admin: bool) -> str:
         "",
     ]
     if admin:
-        lines.append(f"As an administrator: monoctl --token-file {what.client / 'admin-token'} …")
+        lines += [f"As an administrator: export MONOCTL_TOKEN_FILE={what.client / 'admin-token'}", ""]
     return "\n".join([*lines, "Ctrl-C stops everything; the next m8 dev goes on from here."])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import click
@@ -40,8 +41,8 @@ def create(
     *, folder: Path, role: str, subject: str, prefixes: tuple[str, ...], rights: tuple[str, ...], ttl: int, out: str
 ) -> None:
     """Make a credential. It is shown once: m8 does not keep it."""
-    if out != "-" and Path(out).exists():
-        raise UsageError(f"{out} exists already.", fix="Remove it first, or name another file.")
+    if out != "-":
+        _check_new(Path(out))
 
     async def issue() -> Issued:
         async with opened(folder) as (settings, log):
@@ -59,6 +60,14 @@ def create(
     else:
         write_private(Path(out), issued.jwt.encode() + b"\n")
     click.echo(f"Token {issued.id} for {subject}, until {instant(wall_clock() + ttl * 1000)[:16]}Z.", err=True)
+
+
+def _check_new(file: Path) -> None:
+    """A token that cannot be written would be recorded and lost."""
+    if file.exists() or file.is_symlink():
+        raise UsageError(f"{file} exists already.", fix="Remove it first, or name another file.")
+    if not os.access(file.parent, os.W_OK):
+        raise UsageError(f"no file can be made in {file.parent}.", fix="Make that folder, or name another one.")
 
 
 @token.command(name="list")

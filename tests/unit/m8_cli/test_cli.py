@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from monoskope import exit_codes
-from monoskope.errors import Code
+from monoskope.errors import Code, Error
+from monoskope.exit_codes import ExitCode, exit_code
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
 
@@ -39,10 +39,9 @@ def create(home: Path, *arguments: str) -> str:
     return m8("token", "create", *options, *arguments, home=home).stdout
 
 
-def test_every_code_has_an_exit_code_of_its_own() -> None:
-    assert set(exit_codes.BY_CODE) == set(Code)
-    assert len(set(exit_codes.BY_CODE.values())) == len(Code)
-    assert exit_codes.OK not in exit_codes.BY_CODE.values()
+@pytest.mark.parametrize("code", Code)
+def test_an_error_ends_with_the_exit_code_of_its_name(code: Code) -> None:
+    assert exit_code(Error("x", code=code)).name == code.name
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:
@@ -59,7 +58,7 @@ def test_init_says_what_comes_next_and_never_overwrites(tmp_path: Path) -> None:
     first = m8("init", "--name", "m8.example.com", home=tmp_path)
     assert "m8 serve" in first.stdout
     assert "ca.crt" in first.stdout
-    again = m8("init", home=tmp_path, code=exit_codes.ALREADY_EXISTS)
+    again = m8("init", home=tmp_path, code=ExitCode.ALREADY_EXISTS)
     assert "already holds" in again.stderr
 
 
@@ -72,7 +71,7 @@ def test_the_folder_comes_from_the_flag_before_the_environment(tmp_path: Path) -
 
 def test_an_unknown_variable_is_named_but_not_those_of_kubernetes(tmp_path: Path) -> None:
     said = m8("version", home=tmp_path, env={"M8_DRI": "x", "M8_PORT_7443_TCP": "x", "M8_SERVICE_HOST": "x"}).stderr
-    assert said == "Warning: the environment variable M8_DRI means nothing to m8. Did you mean M8_DIR?\n"
+    assert said == "warning: the environment variable M8_DRI means nothing to m8. Did you mean M8_DIR?\n"
 
 
 def test_a_token_goes_to_standard_output_alone(home: Path) -> None:
@@ -87,7 +86,7 @@ def test_a_token_file_is_private_and_never_overwritten(home: Path) -> None:
     assert create(home, "--out", str(file)) == ""
     assert file.stat().st_mode & 0o777 == 0o600
     options = ("--role", "administrator", "--subject", "root", "--out", str(file))
-    m8("token", "create", *options, home=home, code=exit_codes.USAGE)
+    m8("token", "create", *options, home=home, code=ExitCode.USAGE)
     assert len(json.loads(m8("token", "list", "-o", "json", home=home).stdout)) == 1
 
 
@@ -103,7 +102,7 @@ def test_a_token_file_is_private_and_never_overwritten(home: Path) -> None:
 )
 def test_a_token_that_breaks_a_rule_is_refused_with_the_rule(home: Path, arguments: tuple[str, ...], said: str) -> None:
     options = ("--role", "user", "--subject", "alice", "--prefix", "vault://team-a", "--right", "put")
-    done = m8("token", "create", *options, *arguments, home=home, code=exit_codes.USAGE)
+    done = m8("token", "create", *options, *arguments, home=home, code=ExitCode.USAGE)
     assert said in done.stderr
     assert m8("events", "-o", "json", home=home).stdout == "[]\n"
 
@@ -115,7 +114,7 @@ def test_revoke(home: Path) -> None:
     m8("token", "revoke", token["id"], home=home)
     [token] = json.loads(m8("token", "list", "-o", "json", home=home).stdout)
     assert token["state"] == "revoked"
-    m8("token", "revoke", "nobody", home=home, code=exit_codes.NOT_FOUND)
+    m8("token", "revoke", "nobody", home=home, code=ExitCode.NOT_FOUND)
 
 
 def test_events_are_those_of_the_log(home: Path) -> None:
@@ -145,14 +144,28 @@ def test_verify_and_rebuild_and_erase_work_in_the_folder_they_are_given(home: Pa
     assert "Erased 0" in m8("events", "erase-sealed", "--older-than", "30d", "--dir", folder, home=elsewhere).stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("tokne",), "error: no such command 'tokne'"),
+        (("token", "create"), "fix: See: m8 token create --help"),
+        (("events", "--limit", "0"), "limit"),
+    ],
+)
+def test_a_malformed_command_line_says_what_and_where_to_look(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    assert said in m8(*arguments, home=tmp_path, code=ExitCode.USAGE).stderr
+
+
 def test_a_folder_without_a_server_says_how_to_make_one(tmp_path: Path) -> None:
     for command in (("serve",), ("token", "list"), ("events",), ("readmodels", "rebuild")):
-        assert "m8 init" in m8(*command, home=tmp_path, code=exit_codes.USAGE).stderr
+        assert "m8 init" in m8(*command, home=tmp_path, code=ExitCode.USAGE).stderr
 
 
 def test_a_missing_extra_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['joserfc'] = None\n", encoding="utf-8")
-    done = m8("token", "list", home=tmp_path, code=exit_codes.USAGE, env={"PYTHONPATH": str(tmp_path)})
+    done = m8("token", "list", home=tmp_path, code=ExitCode.USAGE, env={"PYTHONPATH": str(tmp_path)})
     assert "pip install 'monoskope[m8]'" in done.stderr
 
 

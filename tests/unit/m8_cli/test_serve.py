@@ -16,8 +16,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from monoskope import exit_codes
 from monoskope.api.gateway.v1 import queries_pb2, queries_pb2_grpc
+from monoskope.exit_codes import ExitCode
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.settings import Address, Settings
 
@@ -166,9 +166,9 @@ def foreign_log(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("spoil", "code", "said"),
     [
-        (loose_key, exit_codes.REFUSED, "chmod 600"),
-        (no_token_key, exit_codes.USAGE, "token-signing.key"),
-        (foreign_log, exit_codes.UNAVAILABLE, "log.db"),
+        (loose_key, ExitCode.REFUSED, "chmod 600"),
+        (no_token_key, ExitCode.USAGE, "token-signing.key"),
+        (foreign_log, ExitCode.UNAVAILABLE, "log.db"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -183,7 +183,7 @@ def test_a_port_that_is_taken_is_said(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         (settings.folder / "m8.toml").write_text(f'listen = "{address}"\n')
-        refuse(settings, exit_codes.UNAVAILABLE, address)
+        refuse(settings, ExitCode.UNAVAILABLE, address)
 
 
 def refuse(settings: Settings, code: int, said: str) -> None:

@@ -126,7 +126,7 @@ class Connection:
                 f"the certificate of {self.server} is not signed by the authority in {self._ca_file}.",
                 fix="Name the CA file of this server with --ca-file; if it is that one, somebody may be in the middle.",
             )
-        if "is not in peer certificate" in details or "Peer name" in details:
+        if "Hostname Verification Check failed" in details or "is not in peer certificate" in details:
             return IdentityChangedError(
                 f"the certificate of {self.server} does not carry that name.",
                 fix="Dial the server by a name in its certificate, or have `m8 init --name` add this one.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from monoskope.monoctl.groups import LazyGroup, RootGroup
@@ -59,6 +61,10 @@ def cli() -> None:
 
 for _name, _group in _VERBS.items():
     cli.add_command(_group, _name)
+
+
+# gRPC's own words on stderr come beside ours and say less; it reads this when it is loaded.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 def main() -> None:

@@ -1,0 +1,133 @@
+"""What a connection that fails, or an m8 that refuses, looks like to its user."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from monoskope.client import Client
+from monoskope.client.channel import ERRORS, Connection, NotReachedError, printable
+from monoskope.client.queries import Queries, request_id_bytes
+from monoskope.client.settings import Settings
+from monoskope.errors import Code, Error, IdentityChangedError, NotFoundError, RefusedError, TimedOutError, UsageError
+from monoskope.testing.certificates import make_certificate
+from monoskope.testing.scripted_m8 import ScriptedM8
+
+
+@pytest.fixture
+async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
+    async with ScriptedM8().serving(tmp_path) as scripted:
+        yield scripted
+
+
+async def ask(server: str, ca_file: Path) -> None:
+    connection = Connection(server, ca_file, "a.b.c")
+    try:
+        await Queries(connection).store("vault")
+    finally:
+        await connection.close()
+
+
+async def test_nobody_listens(tmp_path: Path) -> None:
+    ca_file = tmp_path / "ca.crt"
+    ca_file.write_bytes(make_certificate()[0])
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        server = f"127.0.0.1:{taken.getsockname()[1]}"
+
+        with pytest.raises(NotReachedError) as caught:
+            await ask(server, ca_file)
+
+    assert server in caught.value.message
+    assert "--server" in caught.value.fix
+
+
+async def test_a_certificate_of_another_authority(m8: ScriptedM8, tmp_path: Path) -> None:
+    other = tmp_path / "other.crt"
+    other.write_bytes(make_certificate()[0])
+
+    with pytest.raises(IdentityChangedError) as caught:
+        await ask(m8.server, other)
+
+    assert str(other) in caught.value.message
+    assert "--ca-file" in caught.value.fix
+    assert m8.calls == []
+
+
+async def test_a_certificate_for_another_name(m8: ScriptedM8) -> None:
+    server = m8.server.replace("127.0.0.1", "localhost")
+
+    with pytest.raises(IdentityChangedError, match="does not carry that name"):
+        await ask(server, m8.ca_file)
+    assert m8.calls == []
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+async def test_a_ca_file_that_is_none(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "ca.crt"
+    if content is not None:
+        path.write_text(content)
+
+    with pytest.raises(UsageError, match="CA file"):
+        await ask("127.0.0.1:1", path)
+
+
+@pytest.mark.parametrize("code", list(Code))
+async def test_each_code_comes_back_as_its_class(m8: ScriptedM8, code: Code) -> None:
+    m8.failing["GetSecretStore"] = [Error("what happened.", fix="what to do.", code=code)]
+
+    with pytest.raises(Error) as caught:
+        await ask(m8.server, m8.ca_file)
+
+    assert type(caught.value) is ERRORS[code]
+    assert caught.value.code is code
+    assert (caught.value.message, caught.value.fix) == ("what happened.", "what to do.")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, NotReachedError),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, TimedOutError),
+        (grpc.StatusCode.UNIMPLEMENTED, RefusedError),
+        (grpc.StatusCode.DATA_LOSS, Error),
+    ],
+)
+async def test_a_status_without_details(m8: ScriptedM8, status: grpc.StatusCode, kind: type[Error]) -> None:
+    m8.failing["GetSecretStore"] = [status]
+
+    with pytest.raises(Error) as caught:
+        await ask(m8.server, m8.ca_file)
+    assert type(caught.value) is kind
+
+
+async def test_foreign_text_cannot_steer_a_terminal(m8: ScriptedM8) -> None:
+    m8.failing["GetSecretStore"] = [NotFoundError("\x1b[2J\x07gone\n" + "x" * 1_000, fix="\x1b]0;title\x07")]
+
+    with pytest.raises(NotFoundError) as caught:
+        await ask(m8.server, m8.ca_file)
+
+    assert caught.value.message.isprintable()
+    assert caught.value.fix.isprintable()
+    assert len(caught.value.message) == 500
+
+
+def test_printable_keeps_what_people_write() -> None:
+    assert printable("straße, naïve: ok ☺") == "straße, naïve: ok ☺"
+
+
+@pytest.mark.parametrize("text", ["", "ab", "zz" * 16, "00 " * 16, "00" * 17])
+def test_a_request_id_is_32_hex_digits(text: str) -> None:
+    with pytest.raises(UsageError):
+        request_id_bytes(text)
+
+
+async def test_a_client_that_is_not_open_says_so(tmp_path: Path) -> None:
+    client = Client(Settings(server="m8:1", ca_file=tmp_path, token="t", known_stores=tmp_path))
+
+    with pytest.raises(UsageError, match="not open"):
+        await client.put_secret("vault://a", {"k": b""})

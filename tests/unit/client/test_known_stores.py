@@ -1,0 +1,165 @@
+"""The pins file: one form, one line a name, changes whole and under a lock."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monoskope.client.known_stores import KnownStores, Pins, check_server
+from monoskope.errors import IdentityChangedError, RefusedError, UsageError
+from monoskope.protocol.identity import shown
+
+SERVER = "m8.example.org:7443"
+A, B, C = (shown(bytes([number]) * 32) for number in range(3))
+
+servers = st.from_regex(r"\A[a-z0-9][a-z0-9.-]{0,20}:[1-9][0-9]{0,4}\Z")
+stores = st.from_regex(r"\A[a-z][a-z0-9-]{0,10}\Z")
+
+
+@st.composite
+def pins(draw: st.DrawFn) -> Pins:
+    names = draw(st.lists(st.tuples(servers, stores), unique=True, max_size=6))
+    keys = draw(st.lists(st.binary(min_size=32, max_size=32), unique=True, min_size=len(names), max_size=len(names)))
+    return Pins(
+        {name: shown(key) for name, key in zip(names, keys, strict=True)},
+        draw(st.dictionaries(servers, stores, max_size=3)),
+    )
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> KnownStores:
+    return KnownStores(tmp_path / "config" / "known_stores", system=tmp_path / "system")
+
+
+@given(pins())
+def test_what_is_written_is_read_back(written: Pins) -> None:
+    assert Pins.parse(written.serialise(), where="known_stores") == written
+
+
+@given(st.text())
+def test_any_other_text_is_refused_by_its_line(text: str) -> None:
+    if not text or all(line.count(" ") == 2 for line in text.removesuffix("\n").split("\n")):
+        return  # may be a good file, which the test above is about
+    with pytest.raises(UsageError, match=r"^known_stores, line [1-9]"):
+        Pins.parse(text, where="known_stores")
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        (f"{SERVER} vault", "is expected"),
+        (f"{SERVER}  vault {A}", "is expected"),
+        (f"{SERVER} vault {A} ", "is expected"),
+        (f"{SERVER} vault {A}\r", "identity"),
+        (f"{SERVER} Vault {A}", "store name"),
+        (f"M8.example.org:7443 vault {A}", "lower case"),
+        (f"m8.example.org vault {A}", "host:port"),
+        (f"{SERVER} vault SHA256:short", "identity"),
+        (f"{SERVER} @default {A}", "store name"),
+        ("", "is expected"),
+        ("# a comment", "host:port"),
+    ],
+)
+def test_a_malformed_line_is_named(line: str, rule: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Pins.parse(f"{SERVER} other {B}\n{line}\n", where="pins")
+
+    assert caught.value.message.startswith("pins, line 2: ")
+    assert rule in caught.value.message
+
+
+@pytest.mark.parametrize("again", [f"{SERVER} vault {B}", f"{SERVER} vault {A}"])
+def test_a_store_with_two_lines_is_refused(again: str) -> None:
+    with pytest.raises(UsageError, match="line 2: store 'vault'"):
+        Pins.parse(f"{SERVER} vault {A}\n{again}\n", where="pins")
+
+
+@pytest.mark.parametrize("other", [f"{SERVER} local", "other.example.org:7443 vault"])
+def test_an_identity_under_two_names_is_refused_and_both_are_named(other: str) -> None:
+    with pytest.raises(IdentityChangedError) as caught:
+        Pins.parse(f"{SERVER} vault {A}\n{other} {A}\n", where="pins")
+
+    for word in (SERVER, "'vault'", *other.split(" ")):
+        assert word.strip("'") in caught.value.message
+
+
+def test_a_pin_makes_a_private_file_with_one_line(known: KnownStores) -> None:
+    known.pin(SERVER, "vault", A, replaces=None)
+
+    assert known.path.read_text() == f"{SERVER} vault {A}\n"
+    assert stat.S_IMODE(known.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(known.path.parent.stat().st_mode) == 0o700
+
+
+def test_a_pin_moves_on_from_the_one_it_replaces_alone(known: KnownStores) -> None:
+    known.pin(SERVER, "vault", A, replaces=None)
+    known.pin(SERVER, "vault", B, replaces=A)
+
+    with pytest.raises(IdentityChangedError, match="meanwhile") as caught:
+        known.pin(SERVER, "vault", C, replaces=A)
+
+    assert B in caught.value.message
+    assert C in caught.value.message
+    assert known.identity(SERVER, "vault") == B
+
+
+def test_the_same_pin_again_is_no_change(known: KnownStores) -> None:
+    known.pin(SERVER, "vault", A, replaces=None)
+    known.pin(SERVER, "vault", A, replaces=None)
+
+    assert known.identity(SERVER, "vault") == A
+
+
+def test_an_identity_is_not_pinned_under_a_second_name(known: KnownStores) -> None:
+    known.pin(SERVER, "vault", A, replaces=None)
+
+    with pytest.raises(IdentityChangedError):
+        known.pin(SERVER, "local", A, replaces=None)
+
+    assert known.path.read_text() == f"{SERVER} vault {A}\n"
+
+
+def test_a_file_that_others_can_reach_is_refused(known: KnownStores) -> None:
+    known.pin(SERVER, "vault", A, replaces=None)
+    known.path.chmod(0o640)
+
+    with pytest.raises(RefusedError, match="0640"):
+        known.identity(SERVER, "vault")
+
+
+def test_the_systems_file_counts_where_the_users_says_nothing(known: KnownStores, tmp_path: Path) -> None:
+    (tmp_path / "system").write_text(f"{SERVER} @default vault\n{SERVER} vault {A}\n")
+    assert known.identity(SERVER, "vault") == A
+    assert known.default(SERVER) == "vault"
+
+    known.pin(SERVER, "vault", B, replaces=A)
+    known.pin_default(SERVER, "local")
+
+    assert known.identity(SERVER, "vault") == B
+    assert known.default(SERVER) == "local"
+    assert A not in known.path.read_text()
+
+
+def test_a_systems_file_that_others_can_write_is_refused(known: KnownStores, tmp_path: Path) -> None:
+    (tmp_path / "system").write_text("")
+    (tmp_path / "system").chmod(0o666)
+
+    with pytest.raises(RefusedError, match="0666"):
+        known.read()
+
+
+@pytest.mark.parametrize(
+    "text", ["m8:0", "m8", "m8:", ":7443", "m8:123456", "m 8:1", "@default:1", "https://m8:1", "ü:1"]
+)
+def test_a_server_is_host_and_port(text: str) -> None:
+    with pytest.raises(UsageError):
+        check_server(text)
+
+
+def test_a_server_is_compared_in_lower_case() -> None:
+    assert check_server("M8.Example.org:7443") == "m8.example.org:7443"
+    assert check_server("[::1]:7443") == "[::1]:7443"

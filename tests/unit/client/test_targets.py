@@ -1,0 +1,270 @@
+"""First contact, default stores and limits: all of it before a key is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from monoskope.client import Client, Expect, PutResult
+from monoskope.client.channel import Connection
+from monoskope.client.known_stores import KnownStores
+from monoskope.client.target import Resolver
+from monoskope.errors import Error, IdentityChangedError, NotFoundError, RefusedError, UsageError
+from monoskope.testing.identities import Identity
+from monoskope.testing.scripted_client import client_for, pinned, settings_for
+from monoskope.testing.scripted_m8 import ScriptedM8
+from monoskope.uri import SecretUri
+
+VALUES = {"password": b"correct horse battery staple"}
+
+
+@pytest.fixture
+async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
+    async with ScriptedM8().serving(tmp_path) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> KnownStores:
+    return KnownStores(tmp_path / "known_stores", system=tmp_path / "no_known_stores")
+
+
+class Person:
+    """Answers questions and remembers them."""
+
+    def __init__(self, *answers: bool) -> None:
+        self.answers = list(answers)
+        self.questions: list[str] = []
+
+    def __call__(self, question: str) -> bool:
+        self.questions.append(question)
+        return self.answers.pop(0)
+
+
+async def put(
+    m8: ScriptedM8,
+    folder: Path,
+    uri: str,
+    person: Person | None = None,
+    *,
+    identities: dict[str, str] | None = None,
+    default: str | None = None,
+) -> PutResult:
+    agreed = settings_for(m8, folder, store_identities=identities or {}, default_store=default)
+    client = Client(agreed, confirm=person, system_known_stores=folder / "no_known_stores", pause_s=0.001)
+    async with client:
+        return await client.put_secret(uri, VALUES, timeout=20)
+
+
+async def test_first_contact_asks_about_default_and_identity_and_pins_both(
+    m8: ScriptedM8, known: KnownStores, tmp_path: Path
+) -> None:
+    person = Person(True, True)
+
+    result = await put(m8, tmp_path, "app/db", person)
+
+    assert result.uri == "vault://app/db"
+    assert "'vault'" in person.questions[0]
+    assert m8.identity.shown in person.questions[1]
+    assert known.default(m8.server) == "vault"
+    assert known.identity(m8.server, "vault") == m8.identity.shown
+    await put(m8, tmp_path, "app/db", Person())
+
+
+async def test_a_no_pins_nothing_and_asks_for_no_key(m8: ScriptedM8, known: KnownStores, tmp_path: Path) -> None:
+    with pytest.raises(IdentityChangedError, match="did not agree"):
+        await put(m8, tmp_path, "vault://app/db", Person(False))
+
+    assert known.identity(m8.server, "vault") is None
+    assert m8.count("RequestSecretUploadKey") == 0
+
+
+async def test_agreement_given_beforehand_needs_nobody(m8: ScriptedM8, known: KnownStores, tmp_path: Path) -> None:
+    await put(m8, tmp_path, "app/db", identities={"vault": m8.identity.shown}, default="vault")
+
+    assert known.identity(m8.server, "vault") == m8.identity.shown
+    assert known.default(m8.server) == "vault"
+
+
+async def test_agreement_to_an_identity_that_moved_on_is_followed(
+    m8: ScriptedM8, known: KnownStores, tmp_path: Path
+) -> None:
+    agreed, later = m8.identity, Identity()
+    m8.stores["vault"].rotations.append(agreed.rotate(later, "vault"))
+    m8.stores["vault"].identity = later.shown
+    m8.signers["vault"] = later
+
+    await put(m8, tmp_path, "vault://app/db", identities={"vault": agreed.shown})
+
+    assert known.identity(m8.server, "vault") == later.shown
+
+
+async def test_agreement_to_another_identity_pins_nothing(m8: ScriptedM8, known: KnownStores, tmp_path: Path) -> None:
+    other = Identity().shown
+
+    with pytest.raises(IdentityChangedError) as caught:
+        await put(m8, tmp_path, "vault://app/db", identities={"vault": other})
+
+    assert other in caught.value.message
+    assert m8.identity.shown in caught.value.message
+    assert known.identity(m8.server, "vault") is None
+
+
+async def test_agreement_against_the_pin_is_a_changed_identity(m8: ScriptedM8, tmp_path: Path) -> None:
+    pinned(m8, tmp_path)
+
+    with pytest.raises(IdentityChangedError, match="you gave"):
+        await put(m8, tmp_path, "vault://app/db", identities={"vault": Identity().shown})
+
+
+async def test_a_new_default_is_asked_about_and_then_pinned(m8: ScriptedM8, known: KnownStores, tmp_path: Path) -> None:
+    pinned(m8, tmp_path)
+    local = Identity()
+    m8.add_store("local", local, kind="age")
+    m8.default = "local"
+    person = Person(True, True)
+
+    result = await put(m8, tmp_path, "app/db", person)
+
+    assert result.uri == "local://app/db"
+    assert "'vault'" in person.questions[0]
+    assert "'local'" in person.questions[0]
+    assert known.default(m8.server) == "local"
+
+
+async def test_the_request_names_the_store_that_was_filled_in(m8: ScriptedM8, tmp_path: Path) -> None:
+    pinned(m8, tmp_path)
+
+    await put(m8, tmp_path, "app/db")
+
+    assert m8.attempts[0].request.uri == SecretUri("vault", ("app", "db"))
+
+
+segments = st.from_regex(r"\A[A-Za-z0-9_][A-Za-z0-9._-]{0,12}\Z")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@given(path=st.lists(segments, min_size=1, max_size=16))
+async def test_any_path_is_filled_in_as_it_stands(tmp_path: Path, path: list[str]) -> None:
+    m8 = ScriptedM8()
+    m8.server, m8.ca_file = "m8.example.org:7443", tmp_path / "ca.crt"
+    m8.ca_file.write_text("-----BEGIN CERTIFICATE-----")
+    known = KnownStores(tmp_path / "known_stores", system=tmp_path / "no_known_stores")
+    given_beforehand = settings_for(m8, tmp_path, default_store="vault")
+    connection = Connection(m8.server, m8.ca_file, "token")
+
+    uri = await Resolver(connection, given_beforehand, known, confirm=None, notify=None).uri("/".join(path))
+
+    assert str(uri) == "vault://" + "/".join(path)
+    await connection.close()
+
+
+@pytest.mark.parametrize("text", ["", "/app", "app//db", "../app", "app/db?x", "vault:/app", "Vault://app", "vault://"])
+async def test_what_is_no_uri_is_refused_before_anything_is_asked(m8: ScriptedM8, tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError):
+        await put(m8, tmp_path, text)
+    assert m8.calls == []
+
+
+async def test_too_large_a_secret_is_refused_before_a_key_is_asked_for(m8: ScriptedM8, tmp_path: Path) -> None:
+    m8.add_store("small", Identity(), max_plaintext=512)
+    pinned(m8, tmp_path)
+
+    async with client_for(m8, tmp_path) as client:
+        with pytest.raises(RefusedError, match="512"):
+            await client.put_secret("small://app", {"k": bytes(500)})
+
+    assert m8.count("RequestSecretUploadKey") == 0
+
+
+async def test_a_store_that_does_not_exist(m8: ScriptedM8, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="nowhere"):
+        await put(m8, tmp_path, "nowhere://app/db")
+
+
+async def test_one_failure_hides_no_other_result(m8: ScriptedM8, tmp_path: Path) -> None:
+    m8.add_store("local", Identity(), kind="age")
+    pinned(m8, tmp_path)
+
+    async with client_for(m8, tmp_path) as client:
+        first, second, third = await client.put_secrets(["vault://a", "nowhere://a", "local://a"], VALUES)
+
+    assert isinstance(first, PutResult)
+    assert isinstance(second, NotFoundError)
+    assert isinstance(third, PutResult)
+
+
+async def test_a_uri_given_twice_is_refused(m8: ScriptedM8, tmp_path: Path) -> None:
+    pinned(m8, tmp_path)
+
+    async with client_for(m8, tmp_path) as client:
+        for uris in (["vault://a", "vault://a"], ["vault://a", "a"], []):
+            with pytest.raises(UsageError):
+                await client.put_secrets(uris, VALUES)
+
+    assert m8.count("RequestSecretUploadKey") == 0
+
+
+async def test_typed_options_go_to_stores_of_their_type_alone(m8: ScriptedM8, tmp_path: Path) -> None:
+    m8.add_store("local", Identity(), kind="age")
+    pinned(m8, tmp_path)
+    options = options_pb2.VaultOptions(binary=options_pb2.VAULT_BINARY_BASE64)
+
+    async with client_for(m8, tmp_path) as client:
+        await client.put_secrets(["vault://a", "local://a"], VALUES, options=options)
+        with pytest.raises(UsageError, match="'age'"):
+            await client.put_secret("local://a", VALUES, options=options)
+
+    sent = {attempt.request.uri.store: attempt.request.options for attempt in m8.attempts}
+    assert sent == {"vault": options, "local": None}
+
+
+@pytest.mark.parametrize(
+    ("expect", "kind", "version"),
+    [
+        (Expect.ANY, upload_pb2.EXPECT_ANY, ""),
+        (Expect.ABSENT, upload_pb2.EXPECT_ABSENT, ""),
+        (Expect.OVERWRITE, upload_pb2.EXPECT_OVERWRITE, ""),
+        ("7@x", upload_pb2.EXPECT_VERSION, "7@x"),
+    ],
+)
+async def test_expectations_reach_the_request(
+    m8: ScriptedM8, tmp_path: Path, expect: Expect | str, kind: upload_pb2.Expect, version: str
+) -> None:
+    pinned(m8, tmp_path)
+
+    async with client_for(m8, tmp_path) as client:
+        await client.put_secret("vault://a", VALUES, expect=expect)
+
+    assert (m8.attempts[0].request.expect, m8.attempts[0].request.expect_version) == (kind, version)
+
+
+@pytest.mark.parametrize("expect", ["", "a b", "x" * 257])
+async def test_a_version_outside_the_rule_is_refused(m8: ScriptedM8, tmp_path: Path, expect: str) -> None:
+    async with client_for(m8, tmp_path) as client:
+        with pytest.raises(UsageError, match="version"):
+            await client.put_secret("vault://a", VALUES, expect=expect)
+
+
+@pytest.mark.parametrize("values", [{}, {"..": b""}, {"k": "text"}])
+async def test_values_outside_the_rule_are_refused(m8: ScriptedM8, tmp_path: Path, values: dict[str, bytes]) -> None:
+    async with client_for(m8, tmp_path) as client:
+        with pytest.raises(Error) as caught:
+            await client.put_secret("vault://a", values)
+    assert isinstance(caught.value, UsageError)
+
+
+async def test_a_preview_pins_nothing_and_asks_for_no_key(m8: ScriptedM8, known: KnownStores, tmp_path: Path) -> None:
+    async with client_for(m8, tmp_path) as client:
+        preview = await client.preview_put("app/db", VALUES)
+
+    assert (preview.uri, preview.sizes, preview.size_class) == ("vault://app/db", {"password": 28}, 512)
+    assert (preview.identity, preview.pinned) == (m8.identity.shown, "")
+    assert known.default(m8.server) is None
+    assert m8.count("RequestSecretUploadKey") == 0
+    assert VALUES["password"].decode() not in repr(preview)

@@ -1,0 +1,242 @@
+"""`m8 dev` as a newcomer meets it: one command, monoctl works without configuration, and nothing is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monoskope.exit_codes import ExitCode
+
+BIN = Path(sys.executable).parent
+VALUE = "correct horse battery staple"
+READY = "Ctrl-C stops everything"
+
+
+class Newcomer:
+    """Somebody with an empty home."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.state = home / ".local/state/monoskope/dev"
+        self.environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+
+    def try_monoctl(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [BIN / "monoctl", *arguments],
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def monoctl(self, *arguments: str, stdin: str = "", code: int = 0) -> str:
+        done = self.try_monoctl(*arguments, stdin=stdin)
+        assert done.returncode == code, done.stderr
+        return done.stdout
+
+    def put(self, path: str = "app/db") -> None:
+        self.monoctl("put", "secret", path, "--from-file", "password=-", stdin=VALUE)
+
+    def put_at_last(self) -> None:
+        """Put until it works: what was down comes back by itself, and until then nothing is written."""
+        for _ in range(100):
+            done = self.try_monoctl("put", "secret", "app/db", "--from-file", "password=-", stdin=VALUE)
+            if done.returncode == ExitCode.OK:
+                return
+            assert done.returncode in {ExitCode.UNAVAILABLE, ExitCode.TIMED_OUT}, done.stderr
+        raise AssertionError("it did not come back")
+
+    def uris(self) -> list[str]:
+        listed = json.loads(self.monoctl("get", "secrets", "-o", "json"))
+        return [secret["uri"] for secret in (listed["secrets"] if isinstance(listed, dict) else listed)]
+
+
+class Dev:
+    """A running `m8 dev`."""
+
+    def __init__(self, who: Newcomer, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [BIN / "m8", "dev", *arguments],
+            env=who.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.said = self._read_until_ready()
+
+    def _read_until_ready(self) -> str:
+        assert self.process.stdout is not None
+        said = ""
+        for line in self.process.stdout:
+            said += line
+            if READY in line:
+                return said
+        raise AssertionError(self.process.communicate(timeout=60)[1])
+
+    def complaint(self) -> str:
+        """The next line on standard error."""
+        assert self.process.stderr is not None
+        return self.process.stderr.readline()
+
+    def children(self) -> dict[str, int]:
+        """Process ids by name: `m8`, `reactor`."""
+        found = {}
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                pid, parent = int(status.parent.name), int(status.read_text().rpartition(")")[2].split()[1])
+                if parent == self.process.pid:
+                    line = (status.parent / "cmdline").read_bytes()
+                    found["reactor" if b"monoskope.reactor" in line else "m8"] = pid
+        return found
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        self.process.send_signal(number)
+        _, said = self.process.communicate(timeout=60)
+        assert self.process.returncode in {0, -signal.SIGKILL}, said
+
+
+@contextlib.contextmanager
+def running(who: Newcomer, *arguments: str) -> Iterator[Dev]:
+    dev = Dev(who, *arguments)
+    try:
+        yield dev
+    finally:
+        if dev.process.poll() is None:
+            dev.stop()
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path) -> Newcomer:
+    return Newcomer(tmp_path)
+
+
+def refused(who: Newcomer, *arguments: str, code: ExitCode) -> str:
+    done = subprocess.run(
+        [BIN / "m8", "dev", *arguments], env=who.environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def wait_until_gone(*pids: int) -> None:
+    """Wait until the kernel says of each process that it has ended, at once for one that is gone."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            watched = os.pidfd_open(pid)
+            try:
+                assert select.select([watched], [], [], 30)[0], f"process {pid} is still there"
+            finally:
+                os.close(watched)
+
+
+def test_one_command_then_monoctl_works_and_ctrl_c_leaves_nothing(newcomer: Newcomer) -> None:
+    with running(newcomer, "--port", "0") as dev:
+        assert dev.said.count("monoctl get") == 2
+        newcomer.put()
+        assert newcomer.uris() == ["local://app/db"]
+        compared = ("compare", "secret", "app/db", "--from-file", "password=-")
+        newcomer.monoctl(*compared, stdin=VALUE)
+        newcomer.monoctl(*compared, stdin="another", code=ExitCode.DIFFERENT)
+        children = dev.children()
+        assert set(children) == {"m8", "reactor"}
+        dev.stop()
+    for pid in children.values():
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    newcomer.monoctl("get", "secrets", code=ExitCode.UNAVAILABLE)
+
+
+def test_the_value_is_in_no_file_and_every_file_is_private(newcomer: Newcomer) -> None:
+    with running(newcomer, "--port", "0"):
+        newcomer.put()
+    for path in newcomer.state.rglob("*"):
+        if path.is_file():
+            assert VALUE.encode() not in path.read_bytes(), path
+            assert path.suffix == ".crt" or path.stat().st_mode & 0o077 == 0, path
+        else:
+            assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_second_start_goes_on_where_the_first_stopped(newcomer: Newcomer) -> None:
+    with running(newcomer, "--port", "0") as dev:
+        newcomer.put()
+        pins = (newcomer.state / "client/known_stores").read_bytes()
+        token = (newcomer.state / "client/token").read_bytes()
+        dev.stop(signal.SIGTERM)
+    with running(newcomer):
+        assert newcomer.uris() == ["local://app/db"]
+        newcomer.put("app/other")
+        assert (newcomer.state / "client/known_stores").read_bytes() == pins
+        assert (newcomer.state / "client/token").read_bytes() == token
+
+
+def test_the_user_is_no_administrator_unless_asked_for(newcomer: Newcomer) -> None:
+    administer = ("deactivate", "secret-store", "local")
+    with running(newcomer, "--port", "0"):
+        newcomer.monoctl(*administer, code=ExitCode.REFUSED)
+        assert not (newcomer.state / "client/admin-token").exists()
+    with running(newcomer, "--admin"):
+        newcomer.monoctl(*administer, "--token-file", str(newcomer.state / "client/admin-token"))
+        newcomer.monoctl("put", "secret", "app/db", "--from-file", "x=-", stdin=VALUE, code=ExitCode.REFUSED)
+
+
+def test_no_administrators_token_of_the_setup_counts_afterwards(newcomer: Newcomer) -> None:
+    with running(newcomer, "--port", "0"):
+        pass
+    listed = subprocess.run(
+        [BIN / "m8", "token", "list", "--dir", newcomer.state / "m8", "-o", "json"],
+        env=newcomer.environment,
+        capture_output=True,
+        check=True,
+    )
+    states = {token["role"]: token["state"] for token in json.loads(listed.stdout)}
+    assert states == {"administrator": "revoked", "user": "valid"}
+
+
+@pytest.mark.parametrize("which", ["m8", "reactor"])
+def test_a_process_that_dies_is_replaced_and_that_is_said(newcomer: Newcomer, which: str) -> None:
+    with running(newcomer, "--port", "0") as dev:
+        os.kill(dev.children()[which], signal.SIGKILL)
+        said = dev.complaint()
+        assert which in said
+        assert "SIGKILL; it starts again" in said
+        newcomer.put_at_last()
+        assert newcomer.uris() == ["local://app/db"]
+
+
+def test_no_process_outlives_a_supervisor_that_is_killed(newcomer: Newcomer) -> None:
+    with running(newcomer, "--port", "0") as dev:
+        children = dev.children()
+        dev.stop(signal.SIGKILL)
+        wait_until_gone(*children.values())
+
+
+def test_a_port_that_is_taken_and_a_folder_in_use_are_said(newcomer: Newcomer, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert f"port {port} of 127.0.0.1 is taken" in refused(newcomer, "--port", port, code=ExitCode.UNAVAILABLE)
+    with running(newcomer, "--port", "0"):
+        assert "another m8 dev" in refused(newcomer, code=ExitCode.REFUSED)
+        assert newcomer.uris() == []
+
+
+def test_another_folder_says_how_monoctl_finds_it(newcomer: Newcomer, tmp_path: Path) -> None:
+    with running(newcomer, "--dir", str(tmp_path / "play"), "--port", "0") as dev:
+        export = next(line.strip() for line in dev.said.splitlines() if "export" in line)
+        name, _, value = export.removeprefix("export ").partition("=")
+        newcomer.environment[name] = value
+        newcomer.put()
+        assert newcomer.uris() == ["local://app/db"]

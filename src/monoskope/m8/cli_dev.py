@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 
@@ -37,7 +38,12 @@ def dev(*, folder: Path | None, port: int | None, admin: bool) -> None:
     def ready(what: development.Ready) -> None:
         click.echo(_invitation(what, is_found=options.folder == own, admin=admin))
 
-    asyncio.run(development.run(options, say=lambda text: click.echo(f"m8 dev: {text}", err=True), ready=ready))
+    asyncio.run(development.run(options, say=_say, ready=ready))
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # a terminal that is gone must not keep anything from stopping
+        click.echo(f"m8 dev: {text}", err=True)
 
 
 def _invitation(what: development.Ready, *, is_found: bool, admin: bool) -> str:

@@ -86,13 +86,13 @@ def erase_sealed(folder: Path, older_than: int, own: Path | None) -> None:
 
     async def work() -> int:
         async with opened(own or folder) as (_, log):
-            return await log.erase_sealed(await _erasable(log, wall_clock() - older_than * 1000))
+            return await log.erase_sealed(await erasable(log, wall_clock() - older_than * 1000))
 
     click.echo(f"Erased {asyncio.run(work())} sealed secrets.")
 
 
-async def _erasable(log: EventLog, before_ms: int) -> set[bytes]:
-    """SHA-256 of what only requests name that ended at `before_ms` or earlier.
+async def erasable(log: EventLog, before_ms: int) -> set[bytes]:
+    """Return the SHA-256 of what only requests name that ended at `before_ms` or earlier.
 
     Somebody may send the same bytes under two requests, so what any other request names stays.
     """

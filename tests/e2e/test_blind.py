@@ -1,4 +1,4 @@
-"""The attack: everything that m8 has, searched for values that travelled through it. A control proves that it can see."""
+"""The attack: everything that m8 has, searched for values that travelled through it, and for a control."""
 
 from __future__ import annotations
 
@@ -36,9 +36,8 @@ def everything_m8_has(cluster: Cluster, wanted: list[Wanted]) -> list[Result]:
     with closing(sqlite3.connect(home / "log.db")) as connection:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     found = [look_in_memory(pid, wanted, place="memory"), look_in_rows(home / "log.db", wanted, place="rows")]
-    for result in look_below(cluster.folder, wanted):
-        if result.place.startswith("m8/") or result.place.endswith((".log", ".jsonl")):
-            found.append(result)
+    files = look_below(cluster.folder, wanted)
+    found += [file for file in files if file.place.startswith("m8/") or file.place.endswith((".log", ".jsonl"))]
     return found
 
 
@@ -82,8 +81,7 @@ def test_m8_did_carry_what_it_could_not_read(team: Team) -> None:
     """The sealed bytes of an upload lie in m8's database, as long as the padded value and the overhead of suite 1."""
     before = sealed_sizes(team.cluster)
     ok(team.put(team.uri("local"), value=a_value()))
-    (new,) = [size for size in sealed_sizes(team.cluster) if size not in before or True][len(before) :]
-    assert new == 1120 + 512 + 16
+    assert sealed_sizes(team.cluster) == [*before, 1120 + 512 + 16]
 
 
 def sealed_sizes(cluster: Cluster) -> list[int]:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import grpc
 import grpc.aio
@@ -236,7 +236,8 @@ class FakeReactor:
 
     async def append(self, request_id: bytes, version: int, event: Appends) -> reactor_pb2.Appended:
         self._calls += 1
-        answer = self._answers[self._calls] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[reactor_pb2.Appended] = asyncio.get_running_loop().create_future()
+        self._answers[self._calls] = answer
         append = reactor_pb2.AppendEvent(call=self._calls, request_id=request_id, expected_version=version)
         getattr(append, FIELDS[event.DESCRIPTOR.name]).CopyFrom(event)
         await self.call.write(reactor_pb2.AttachRequest(append=append))
@@ -313,9 +314,11 @@ class FakeReactor:
         """Take the next sealed secret of `grant` and say that it is upstream as `version`."""
         told = await self.next("SecretUploadRequested")
         request_id, digest = grant.request.request_id, hashlib.sha256(told.sealed).digest()
-        for at, event in enumerate(
-            (self.started(grant, digest, prior), self.uploaded(grant, digest, version, prior=prior)), start=3
-        ):
+        steps: tuple[Appends, ...] = (
+            self.started(grant, digest, prior),
+            self.uploaded(grant, digest, version, prior=prior),
+        )
+        for at, event in enumerate(steps, start=3):
             answer = await self.append(request_id, at, event)
             assert answer.error == "", answer.message
 
@@ -408,7 +411,7 @@ class refused:  # noqa: N801  reads like pytest.raises
         self._code = code
         self.message = ""
 
-    def __enter__(self) -> refused:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> bool:

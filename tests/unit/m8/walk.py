@@ -1,0 +1,140 @@
+"""A request and its replicas without a server: signed messages for the domain and the read models."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from google.protobuf.message import Message
+
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.m8.domain.events import write
+from monoskope.m8.domain.offers import Offerer
+from monoskope.m8.domain.upload import NEW, Upload, evolve
+from monoskope.m8.log.event_log import Put, RecordedEvent
+from monoskope.m8.log.record import make
+from monoskope.m8.readmodels.chain import project
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.receipt import make_receipt
+from monoskope.protocol.request import Request
+from tests.unit.protocol.vectors import KEY_ID, Signer, a_grant, a_request
+
+ISSUER = b"r" * 16
+PEER = b"p" * 16
+ENCAPSULATED, CIPHERTEXT = bytes(1120), bytes(528)
+DIGEST = hashlib.sha256(ENCAPSULATED + CIPHERTEXT).digest()
+
+
+class Walk:
+    """One request of `anna`, and what a reactor under `signer` can say about it."""
+
+    def __init__(self, request: Request | None = None, *, signer: Signer | None = None, digest: bytes = DIGEST) -> None:
+        self.signer = signer or Signer()
+        self.request = request or a_request()
+        self.grant = a_grant(self.request, replica=ISSUER)
+        self.digest = digest
+
+    def by(self, replica: bytes = ISSUER, **changes: Any) -> Offerer:
+        fields = {"store": "vault", "identity": self.signer.shown, "replica": replica, "key_ids": frozenset({KEY_ID})}
+        return Offerer(**{**fields, **changes})
+
+    def asked(self) -> events_pb2.SecretUploadKeyRequested:
+        return events_pb2.SecretUploadKeyRequested(request=self.request.content, subject="anna")
+
+    def provided(
+        self, grant: Grant | None = None, *, signer: Signer | None = None
+    ) -> events_pb2.SecretUploadKeyProvided:
+        signed = (signer or self.signer).sign(UPLOAD_GRANT, (grant or self.grant).content)
+        return events_pb2.SecretUploadKeyProvided(grant=signed)
+
+    def sent(self) -> events_pb2.SecretUploadRequested:
+        return events_pb2.SecretUploadRequested(sealed_sha256=self.digest, size=1648)
+
+    def receipt(self, outcome: upload_pb2.Outcome, **fields: Any) -> upload_pb2.Signed:
+        fields = {"grant": self.grant, "sealed_sha256": self.digest, **fields}
+        return self.signer.sign(RECEIPT, make_receipt(outcome=outcome, **fields).content)
+
+    def started(self, prior: str = "", **fields: Any) -> events_pb2.SecretUploadStarted:
+        fields = {"prior_version": prior, "intent": b"i" * 32, **fields}
+        return events_pb2.SecretUploadStarted(receipt=self.receipt(upload_pb2.OUTCOME_STARTED, **fields))
+
+    def uploaded(self, version: str = "1", prior: str = "", **fields: Any) -> events_pb2.SecretUploaded:
+        fields = {"upstream_version": version, "prior_version": prior, **fingerprints(KEY_ID), **fields}
+        return events_pb2.SecretUploaded(receipt=self.receipt(upload_pb2.OUTCOME_UPLOADED, **fields))
+
+    def unchanged(self, version: str = "1", **fields: Any) -> events_pb2.SecretUploaded:
+        fields = {"upstream_version": version, **fingerprints(KEY_ID), **fields}
+        return events_pb2.SecretUploaded(receipt=self.receipt(upload_pb2.OUTCOME_UNCHANGED, **fields))
+
+    def compared(self) -> events_pb2.SecretCompared:
+        return events_pb2.SecretCompared(receipt=self.receipt(upload_pb2.OUTCOME_EQUAL, upstream_version="1"))
+
+    def failed(self, reason: upload_pb2.Reason = upload_pb2.REASON_CONFLICT) -> events_pb2.SecretUploadFailed:
+        receipt = self.receipt(upload_pb2.OUTCOME_FAILED, reason=reason)
+        return events_pb2.SecretUploadFailed(reason=reason, receipt=receipt)
+
+    def at(self, *messages: Message) -> Upload:
+        """The request after these events."""
+        upload = NEW
+        for message in messages:
+            upload = evolve(upload, message)
+        return upload
+
+    def requested(self) -> Upload:
+        return self.at(self.asked())
+
+    def granted(self) -> Upload:
+        return self.at(self.asked(), self.provided())
+
+    def uploading(self) -> Upload:
+        return self.at(self.asked(), self.provided(), self.sent())
+
+    def writing(self, prior: str = "") -> Upload:
+        return self.at(self.asked(), self.provided(), self.sent(), self.started(prior))
+
+
+def fingerprints(key_id: str) -> dict[str, Any]:
+    return {
+        "fingerprint": f"fp1:{key_id}:{'a' * 64}",
+        "values": [("password", f"fp1:{key_id}:{'b' * 64}")],
+    }
+
+
+class Documents:
+    """The read models in memory, fed like a log feeds them."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[tuple[str, str], bytes] = {}
+        self.events: list[RecordedEvent] = []
+        self.now_ms = 1_000
+
+    def record(self, stream: str, messages: Sequence[Message], *, actor: str = "anna") -> None:
+        for message in messages:
+            version = sum(event.stream == stream for event in self.events) + 1
+            event = make(
+                write(message),
+                position=len(self.events) + 1,
+                stream=stream,
+                version=version,
+                recorded_at_ms=self.now_ms,
+                actor=actor,
+                previous_hash=bytes(32),
+            )
+            self.events.append(event)
+            self._apply(event)
+
+    def _apply(self, event: RecordedEvent) -> None:
+        for change in project(event, lambda collection, key: self.bodies.get((collection, key))):
+            if isinstance(change, Put):
+                self.bodies[change.collection, change.key] = change.body
+            else:
+                self.bodies.pop((change.collection, change.key), None)
+
+    def get(self, collection: str, key: str, parse: Callable[[bytes], Any]) -> Any:
+        body = self.bodies.get((collection, key))
+        return None if body is None else parse(body)
+
+    def keys(self, collection: str) -> Iterable[str]:
+        return [key for name, key in self.bodies if name == collection]

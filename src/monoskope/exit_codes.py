@@ -7,6 +7,7 @@ Numbers of their own, because a caller does something different about each: try 
 from __future__ import annotations
 
 from enum import IntEnum
+from types import MappingProxyType
 
 from monoskope.errors import Code, Error
 
@@ -44,9 +45,10 @@ class ExitCode(IntEnum):
     """Interrupted with Ctrl-C before anything was sent (128 and SIGINT, as shells do)."""
 
 
-_BY_CODE = {code: ExitCode[code.name] for code in Code}
+BY_CODE = MappingProxyType({code: ExitCode[code.name] for code in Code})
+"""The exit code of every `Code`."""
 
 
 def exit_code(error: Error) -> ExitCode:
     """Return how a program ends that meets `error` and cannot go on."""
-    return _BY_CODE[error.code]
+    return BY_CODE[error.code]

@@ -234,13 +234,14 @@ class Cluster(Commands):
         self.must("monoctl", "activate", "secret-store", store, user=admin)
 
     def start_reactor(self, store: str, *, folder: str = "") -> Part:
-        """Start a reactor and return when m8 says that it is attached."""
+        """Start a reactor, unless it runs, and return when m8 says that it is attached."""
         home = folder or f"reactor-{store}"
         part = self.reactors.get(home) or self.part(home, "m8", "reactor", "run", home, log=f"{home}/reactor.log")
         self.reactors[home] = part
-        before = self.attached(store)
-        part.start()
-        part.wait_for(lambda: bool(self.attached(store) - before))
+        if part.pid is None:
+            before = self.attached(store)
+            part.start()
+            part.wait_for(lambda: bool(self.attached(store) - before))
         return part
 
     def attached(self, store: str) -> set[str]:

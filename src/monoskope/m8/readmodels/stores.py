@@ -127,7 +127,8 @@ def _change_reactors(
         reactor.attached = False
     attached = [known for known in store.reactors if known.attached]
     detached = [known for known in store.reactors if not known.attached]
-    kept = attached + detached[-KEPT_DETACHED:]
+    # Who leaves comes from among the attached, so those detached stand newest first.
+    kept = attached + detached[:KEPT_DETACHED]
     copies = [views_pb2.Reactor.FromString(known.SerializeToString()) for known in kept]
     store.ClearField("reactors")
     store.reactors.extend(copies)

@@ -1,0 +1,184 @@
+"""A reactor's login: who gets in, and who does not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2
+from monoskope.m8.doors.app import Limits
+from tests.unit.m8.test_stores_domain import step
+from tests.unit.m8.world import World, a_world, reason, refused
+from tests.unit.protocol.vectors import KEY_ID, Signer
+
+OTHER_KEY = "0123456789abcdef"
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+async def test_a_reactor_is_told_who_is_attached_and_what_it_must_do(world: World) -> None:
+    first = await world.attached()
+    second = world.reactor()
+    attached = await second.attach()
+    assert list(attached.replicas) == [first.replica, second.replica]
+    assert attached.heartbeat_s == 3
+    told = await first.next("ReactorAttached")
+    assert told.event.stream == "reactor/vault"
+    store = await world.administrator().store("vault")
+    assert [(reactor.replica, reactor.attached) for reactor in store.reactors] == [
+        (first.replica, True),
+        (second.replica, True),
+    ]
+    assert store.fingerprint_key_id == KEY_ID
+
+
+async def test_a_foreign_identity_is_refused_and_nothing_is_recorded(world: World) -> None:
+    reactor, before = world.reactor(Signer()), await world.app.log.head()
+    with refused("IDENTITY_CHANGED"):
+        await reactor.attach()
+    assert await world.app.log.head() == before
+
+
+async def test_a_replayed_hello_is_refused(world: World) -> None:
+    first, second = world.reactor(), world.reactor()
+    await first.open()
+    await second.open()
+    with refused("IDENTITY_CHANGED") as error:
+        await second.attach(first.login())
+    assert "another challenge" in error.message
+
+
+async def test_a_hello_for_another_server_is_refused(world: World) -> None:
+    reactor = world.reactor()
+    await reactor.open()
+    with refused("IDENTITY_CHANGED") as error:
+        await reactor.attach(reactor.login(reactor.hello(server="evil.test:7443")))
+    assert "evil.test" in error.message
+
+
+async def test_an_unknown_store_is_refused(world: World) -> None:
+    with refused("REFUSED") as error:
+        await world.reactor(store="nowhere").attach()
+    assert "nowhere" in error.message
+
+
+async def test_another_stores_identity_is_refused(world: World) -> None:
+    other = Signer()
+    await world.administrator().create("local", other.shown)
+    with refused("IDENTITY_CHANGED"):
+        await world.reactor(other, store="vault").attach()
+
+
+async def test_a_reactor_of_another_type_is_refused_naming_both(world: World) -> None:
+    reactor = world.reactor()
+    await reactor.open()
+    with refused("REFUSED") as error:
+        await reactor.attach(reactor.login(kind="age"))
+    assert "vault" in error.message
+    assert "age" in error.message
+
+
+async def test_another_fingerprint_key_is_refused_until_an_administrator_rotates(world: World) -> None:
+    await world.attached()
+    reactor = world.reactor()
+    reactor.key_id = OTHER_KEY
+    with refused("REFUSED") as error:
+        await reactor.attach()
+    assert OTHER_KEY in error.message
+    administrator = world.administrator()
+    start = commands_pb2.StartFingerprintKeyRotationRequest(key_id=OTHER_KEY)
+    await administrator.commands.StartFingerprintKeyRotation(start, metadata=administrator.metadata)
+    moved = world.reactor()
+    moved.key_id = OTHER_KEY
+    await moved.attach()
+    finish = commands_pb2.FinishFingerprintKeyRotationRequest(key_id=OTHER_KEY)
+    await administrator.commands.FinishFingerprintKeyRotation(finish, metadata=administrator.metadata)
+    with refused("REFUSED"):
+        await world.reactor().attach()
+
+
+async def test_a_rotation_is_followed_and_the_former_identity_is_shut_out(world: World) -> None:
+    old, former = world.signer, await world.attached()
+    new = Signer()
+    reactor = world.reactor(new)
+    await reactor.open()
+    login = reactor.login()
+    login.rotations.append(step(old, new))
+    await reactor.attach(login)
+    assert await former.call.code() is grpc.StatusCode.FAILED_PRECONDITION
+    with refused("IDENTITY_CHANGED"):
+        await world.reactor(old).attach()
+    store = await world.administrator().store("vault")
+    assert store.identity == new.shown
+    assert len(store.rotations) == 1
+
+
+async def test_a_rotation_without_the_new_key_at_the_other_end_changes_nothing(world: World) -> None:
+    old, new = world.signer, Signer()
+    reactor = world.reactor(old)
+    await reactor.open()
+    login = reactor.login()
+    login.rotations.append(step(old, new))
+    with refused("IDENTITY_CHANGED"):
+        await reactor.attach(login)
+    assert (await world.administrator().store("vault")).identity == old.shown
+
+
+async def test_a_replaced_identity_shuts_out_whoever_is_attached(world: World) -> None:
+    reactor, administrator = await world.attached(), world.administrator()
+    replace = commands_pb2.ReplaceSecretStoreIdentityRequest(name="vault", identity=Signer().shown)
+    await administrator.commands.ReplaceSecretStoreIdentity(replace, metadata=administrator.metadata)
+    assert reason(await reactor.failure()) == "IDENTITY_CHANGED"
+
+
+async def test_a_process_that_attaches_again_replaces_its_stream_and_is_not_recorded_twice(world: World) -> None:
+    first = await world.attached()
+    head = await world.app.log.head()
+    await world.reactor(replica=first.replica).attach()
+    assert await first.call.code() is grpc.StatusCode.UNAVAILABLE
+    assert await world.app.log.head() == head
+
+
+async def test_peers_learn_at_once_that_a_process_said_goodbye(world: World) -> None:
+    leaving, staying = await world.attached(), await world.attached()
+    await leaving.half_close()
+    told = await staying.next("ReactorDetached")
+    assert told.event.actor == "m8"
+    store = await world.administrator().store("vault")
+    assert [reactor.attached for reactor in store.reactors] == [True, False]
+
+
+async def test_something_else_than_a_login_is_refused(world: World) -> None:
+    reactor = world.reactor()
+    await reactor.open()
+    await reactor.beat()
+    assert reason(await reactor.failure()) == "UNAUTHENTICATED"
+
+
+async def test_a_malformed_login_is_refused_naming_the_field(world: World) -> None:
+    reactor = world.reactor()
+    await reactor.open()
+    await reactor.call.write(reactor_pb2.AttachRequest(attach=reactor_pb2.AttachReactor(type="Vault!")))
+    failure = await reactor.failure()
+    assert reason(failure) == "USAGE"
+    assert "hello" in (failure.details() or "")
+
+
+async def test_a_connection_without_a_login_is_cut_off(tmp_path: Path) -> None:
+    async with a_world(tmp_path, limits=Limits(hello_s=0.01)) as world:
+        mute = world.reactor()
+        await mute.open()
+        assert reason(await mute.failure()) == "UNAUTHENTICATED"
+
+
+async def test_a_reactor_that_falls_silent_is_cut_off(tmp_path: Path) -> None:
+    async with a_world(tmp_path, limits=Limits(silence_s=0.01)) as world:
+        silent = await world.attached()
+        assert reason(await silent.failure()) == "UNAVAILABLE"

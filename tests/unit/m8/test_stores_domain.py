@@ -1,0 +1,219 @@
+"""The catalogue of stores, its reactors and the fingerprint key."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Sequence
+
+import pytest
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import events_pb2, identity_pb2
+from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, RefusedError, UsageError
+from monoskope.m8.domain import fingerprint_key, reactors, stores
+from monoskope.m8.domain.fingerprint_key import FingerprintKey
+from monoskope.m8.domain.reactors import Attachments
+from monoskope.m8.domain.stores import Catalogue
+from monoskope.m8.readmodels.stores import KEPT_DETACHED
+from monoskope.protocol.identity import ProofError
+from monoskope.protocol.labels import IDENTITY_ROTATION
+from monoskope.protocol.rotation import rotation_content
+from tests.unit.m8.walk import Documents
+from tests.unit.protocol.vectors import KEY_ID, Signer
+
+OTHER_KEY = "0123456789abcdef"
+
+
+def after(catalogue: Catalogue, events: Sequence[Message]) -> Catalogue:
+    for event in events:
+        catalogue = stores.evolve(catalogue, event)
+    return catalogue
+
+
+def with_stores(**identities: str) -> Catalogue:
+    catalogue = Catalogue()
+    for name, identity in identities.items():
+        catalogue = after(catalogue, stores.create(catalogue, name=name, kind="vault", identity=identity))
+    return catalogue
+
+
+def step(old: Signer, new: Signer, store: str = "vault") -> identity_pb2.SignedRotation:
+    content = rotation_content(store, old.public, new.public)
+    return identity_pb2.SignedRotation(
+        content=content,
+        old_signature=old.sign(IDENTITY_ROTATION, content).signature,
+        new_signature=new.sign(IDENTITY_ROTATION, content).signature,
+    )
+
+
+def test_a_store_begins_inactive_and_the_first_is_the_default() -> None:
+    catalogue = with_stores(vault=Signer().shown, local=Signer().shown)
+    assert not catalogue.store("vault").active
+    assert catalogue.default == "vault"
+    assert after(catalogue, stores.set_default(catalogue, "local")).default == "local"
+
+
+def test_names_and_identities_never_return() -> None:
+    first, second = Signer().shown, Signer().shown
+    catalogue = with_stores(vault=first)
+    catalogue = after(catalogue, stores.replace_identity(catalogue, "vault", second))
+    with pytest.raises(AlreadyExistsError):
+        stores.create(catalogue, name="vault", kind="age", identity=Signer().shown)
+    for identity in (first, second):
+        with pytest.raises(AlreadyExistsError, match="vault"):
+            stores.create(catalogue, name="local", kind="age", identity=identity)
+    with pytest.raises(AlreadyExistsError):
+        stores.replace_identity(catalogue, "vault", first)
+
+
+def test_repeating_a_command_records_nothing() -> None:
+    identity = Signer().shown
+    catalogue = with_stores(vault=identity)
+    assert stores.deactivate(catalogue, "vault") == []
+    catalogue = after(catalogue, stores.activate(catalogue, "vault"))
+    assert catalogue.store("vault").active
+    assert stores.activate(catalogue, "vault") == []
+    assert stores.set_default(catalogue, "vault") == []
+    assert stores.replace_identity(catalogue, "vault", identity) == []
+
+
+def test_an_unknown_store_is_not_found() -> None:
+    for decide in (stores.activate, stores.deactivate, stores.set_default):
+        with pytest.raises(NotFoundError):
+            decide(Catalogue(), "vault")
+
+
+@pytest.mark.parametrize("name", ["", "Vault", "1st", "a" * 64, "a/b"])
+def test_a_bad_name_is_refused(name: str) -> None:
+    with pytest.raises(UsageError):
+        stores.create(Catalogue(), name=name, kind="vault", identity=Signer().shown)
+
+
+class TestRotations:
+    """Steps are followed from the store's identity on; nothing else moves it."""
+
+    def test_several_steps_are_followed_and_known_ones_passed_over(self) -> None:
+        keys = [Signer() for _ in range(4)]
+        steps = [step(old, new) for old, new in itertools.pairwise(keys)]
+        catalogue = with_stores(vault=keys[0].shown)
+        catalogue = after(catalogue, stores.rotate_identity(catalogue, "vault", steps[:1]))
+        catalogue = after(catalogue, stores.rotate_identity(catalogue, "vault", steps))
+        assert catalogue.store("vault").identity == keys[3].shown
+        assert stores.rotate_identity(catalogue, "vault", steps) == []
+
+    def test_steps_of_another_identity_lead_nowhere(self) -> None:
+        catalogue = with_stores(vault=Signer().shown)
+        assert stores.rotate_identity(catalogue, "vault", [step(Signer(), Signer())]) == []
+
+    def test_a_step_that_one_key_did_not_sign_is_refused(self) -> None:
+        old, new = Signer(), Signer()
+        forged = step(old, new)
+        forged.old_signature = new.sign(IDENTITY_ROTATION, forged.content).signature
+        with pytest.raises(ProofError):
+            stores.rotate_identity(with_stores(vault=old.shown), "vault", [forged])
+
+    def test_another_stores_step_is_refused(self) -> None:
+        old = Signer()
+        with pytest.raises(ProofError):
+            stores.rotate_identity(with_stores(vault=old.shown), "vault", [step(old, Signer(), "local")])
+
+    def test_a_step_to_another_stores_identity_is_refused(self) -> None:
+        old, other = Signer(), Signer()
+        with pytest.raises(ProofError, match="in use"):
+            stores.rotate_identity(with_stores(vault=old.shown, local=other.shown), "vault", [step(old, other)])
+
+    def test_a_replaced_identity_ends_the_chain_that_users_are_told(self) -> None:
+        old, new = Signer(), Signer()
+        documents = Documents()
+        catalogue = with_stores(vault=old.shown)
+        created = events_pb2.SecretStoreCreated(name="vault", type="vault", identity=old.shown)
+        documents.record("secret-stores", [created, *stores.rotate_identity(catalogue, "vault", [step(old, new)])])
+        store = documents.get("secret-stores", "vault", views_pb2.SecretStore.FromString)
+        assert (store.identity, len(store.rotations)) == (new.shown, 1)
+        third = Signer().shown
+        documents.record("secret-stores", [events_pb2.SecretStoreIdentityReplaced(name="vault", identity=third)])
+        store = documents.get("secret-stores", "vault", views_pb2.SecretStore.FromString)
+        assert (store.identity, len(store.rotations)) == (third, 0)
+
+
+def test_the_default_moves_from_one_store_to_the_other() -> None:
+    documents = Documents()
+    for name in ("vault", "local"):
+        created = events_pb2.SecretStoreCreated(name=name, type="vault", identity=Signer().shown)
+        documents.record("secret-stores", [created, events_pb2.DefaultSecretStoreSet(name=name)])
+    shown = {
+        name: documents.get("secret-stores", name, views_pb2.SecretStore.FromString).is_default
+        for name in ("vault", "local")
+    }
+    assert shown == {"vault": False, "local": True}
+    assert documents.bodies["default-store", ""] == b"local"
+
+
+class TestFingerprintKey:
+    """The first key id is adopted; another counts only by an administrator's word."""
+
+    def after(self, key: FingerprintKey, events: Sequence[Message]) -> FingerprintKey:
+        for event in events:
+            key = fingerprint_key.evolve(key, event)
+        return key
+
+    def test_the_first_is_adopted_and_another_refused(self) -> None:
+        key = self.after(FingerprintKey(), fingerprint_key.adopt(FingerprintKey(), KEY_ID))
+        assert fingerprint_key.adopt(key, KEY_ID) == []
+        with pytest.raises(RefusedError, match=OTHER_KEY):
+            fingerprint_key.adopt(key, OTHER_KEY)
+
+    def test_a_rotation_allows_both_and_then_the_new_one_alone(self) -> None:
+        key = self.after(FingerprintKey(), fingerprint_key.adopt(FingerprintKey(), KEY_ID))
+        key = self.after(key, fingerprint_key.start_rotation(key, OTHER_KEY))
+        assert key.allowed == {KEY_ID, OTHER_KEY}
+        assert fingerprint_key.start_rotation(key, OTHER_KEY) == []
+        key = self.after(key, fingerprint_key.finish_rotation(key, OTHER_KEY))
+        assert key.allowed == {OTHER_KEY}
+        assert fingerprint_key.finish_rotation(key, OTHER_KEY) == []
+
+    def test_what_does_not_fit_conflicts(self) -> None:
+        key = self.after(FingerprintKey(), fingerprint_key.adopt(FingerprintKey(), KEY_ID))
+        rotating = self.after(key, fingerprint_key.start_rotation(key, OTHER_KEY))
+        with pytest.raises(ConflictError):
+            fingerprint_key.start_rotation(FingerprintKey(), KEY_ID)
+        with pytest.raises(ConflictError):
+            fingerprint_key.start_rotation(key, KEY_ID)
+        with pytest.raises(ConflictError):
+            fingerprint_key.start_rotation(rotating, "f" * 16)
+        with pytest.raises(ConflictError):
+            fingerprint_key.finish_rotation(key, OTHER_KEY)
+        with pytest.raises(ConflictError):
+            fingerprint_key.finish_rotation(rotating, KEY_ID)
+
+
+def attached(replica: bytes, size: int = 512) -> events_pb2.ReactorAttached:
+    capabilities = events_pb2.StoreCapabilities(max_plaintext=size)
+    return events_pb2.ReactorAttached(store="vault", replica=replica, capabilities=capabilities)
+
+
+def test_a_process_is_recorded_again_only_with_other_capabilities() -> None:
+    known = reactors.evolve(Attachments(), attached(b"r" * 16))
+    assert reactors.attach(known, attached(b"r" * 16)) == []
+    assert reactors.attach(known, attached(b"r" * 16, 1024)) == [attached(b"r" * 16, 1024)]
+    assert reactors.attach(known, attached(b"p" * 16)) == [attached(b"p" * 16)]
+    gone = reactors.detach(known, store="vault", replica=b"r" * 16)
+    assert len(gone) == 1
+    assert reactors.detach(reactors.evolve(known, gone[0]), store="vault", replica=b"r" * 16) == []
+
+
+def test_a_store_remembers_its_processes_but_not_for_ever() -> None:
+    documents = Documents()
+    documents.record("secret-stores", [events_pb2.SecretStoreCreated(name="vault", type="vault")])
+    replicas = [os.urandom(16) for _ in range(KEPT_DETACHED + 3)]
+    for replica in replicas:
+        documents.record("reactor/vault", [attached(replica)])
+    for replica in replicas[:-1]:
+        documents.record("reactor/vault", [events_pb2.ReactorDetached(store="vault", replica=replica)])
+    store = documents.get("secret-stores", "vault", views_pb2.SecretStore.FromString)
+    assert [(reactor.replica, reactor.attached) for reactor in store.reactors] == [
+        (replicas[-1], True),
+        *((replica, False) for replica in reversed(replicas[-KEPT_DETACHED - 1 : -1])),
+    ]

@@ -101,7 +101,7 @@ def run(folder: Path) -> None:
     from monoskope.reactor import harden, logs  # noqa: PLC0415
     from monoskope.reactor import run as running  # noqa: PLC0415
 
-    logs.set_up(None)
+    logs.set_up(sys.stderr)
     for sentence in harden.harden():
         logs.get().warning("hardening", message=sentence)
     asyncio.run(running.run(folder))

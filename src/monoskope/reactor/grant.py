@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.protocol.request import Request, parse_request
-from monoskope.reactor.admit import Admission
 from monoskope.reactor.appends import AppendRefusedError
 from monoskope.reactor.audit import GRANTED, Audit, of_request
 from monoskope.reactor.keys import Offer, OneTimeKeys
@@ -16,11 +16,18 @@ from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.requests import Open
 
 
+class Admits(Protocol):
+    """What decides whether a request may get a key: `monoskope.reactor.admit.Admission`."""
+
+    def admit(self, request: Request) -> None:
+        """Return if it may. Raises `FailedError`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Granter:
     """Grants, or says why not."""
 
-    admission: Admission
+    admission: Admits
     keys: OneTimeKeys
     log: Log
     audit: Audit

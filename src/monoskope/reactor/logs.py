@@ -7,10 +7,11 @@ exception is named by its type and place; its message is kept only if it is one 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -42,8 +43,23 @@ FIELDS = frozenset(
 """The only names that may appear in a line."""
 
 
-def set_up(file: Path | None) -> None:
-    """Send log lines to `file` (mode 0600, appended to), or to standard error."""
+@contextlib.contextmanager
+def written_to(file: Path | None) -> Iterator[None]:
+    """Send log lines to `file` (mode 0600, appended to) within the block, or to standard error if it is None."""
+    if file is None:
+        set_up(sys.stderr)
+        yield
+        return
+    with _opened(file) as stream:
+        set_up(stream)
+        try:
+            yield
+        finally:
+            set_up(sys.stderr)
+
+
+def set_up(stream: TextIO) -> None:
+    """Send log lines to `stream`."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -52,7 +68,7 @@ def set_up(file: Path | None) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr if file is None else _opened(file)),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=False,
     )
 

@@ -137,13 +137,12 @@ async def run(folder: Path) -> None:
     of = settings.read(folder)
     _check_folder(folder)
     roots(of.ca_file)
-    logs.set_up(of.log_file)
+    identity, key = Identity.load(folder, store=of.store), FingerprintKey.load(folder)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    logs.quiet(loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    identity, key = Identity.load(folder, store=of.store), FingerprintKey.load(folder)
-    with contextlib.closing(AuditFile(folder / AUDIT_FILE)) as audit:
+    with logs.written_to(of.log_file), contextlib.closing(AuditFile(folder / AUDIT_FILE)) as audit:
+        logs.quiet(loop)
         driver = await of.driver.open(of.engine, state_dir=folder)
         try:
             reactor = Reactor(of, driver, identity, key, audit)
@@ -159,7 +158,7 @@ async def run(folder: Path) -> None:
             await reactor.run(stop)
         finally:
             await driver.close()
-    logs.get().info("reactor stopped", store=of.store)
+        logs.get().info("reactor stopped", store=of.store)
 
 
 def _check_folder(folder: Path) -> None:

@@ -1,0 +1,295 @@
+"""What a hostile client or m8 can try against a one-time key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.grant import parse_grant
+from monoskope.protocol.identity import open_signed
+from monoskope.protocol.labels import SEALED_SECRET, UPLOAD_GRANT, labelled
+from monoskope.protocol.payload import BadPayloadError, Payload, encode
+from monoskope.protocol.request import Request
+from monoskope.reactor.fingerprint import FingerprintKey
+from monoskope.reactor.keys import Offer, OneTimeKeys
+from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.sign import Identity
+from tests.unit.reactor.world import SECRET, SEED, Clock, K, World, ask, rules, seal
+
+VECTORS = json.loads((Path(__file__).resolve().parents[1] / "vectors.json").read_text())
+PLAIN = encode(Payload(SECRET))
+GOOD = b'{"a":"YQ=="}'
+
+
+def table(clock: Clock | None = None, **changes: int) -> OneTimeKeys:
+    """Return an empty table."""
+    identity = Identity(SEED, store="memory")
+    return OneTimeKeys(identity, rules(bytes(16), FingerprintKey(K), **changes), now=clock or Clock())
+
+
+def opened(keys: OneTimeKeys, request: Request, sealed: bytes) -> Payload:
+    return keys.open(request.request_id, sealed[:1_120], sealed[1_120:])
+
+
+def offered(keys: OneTimeKeys) -> tuple[Request, Offer]:
+    request = ask()
+    return request, keys.offer(request, "alice")
+
+
+def reason(failed: pytest.ExceptionInfo[FailedError]) -> str:
+    return upload_pb2.Reason.Name(failed.value.reason)
+
+
+def test_a_grant_says_what_it_must_under_the_stores_identity() -> None:
+    keys = table()
+    request, offer = offered(keys)
+    identity = Identity(SEED, store="memory").shown
+    grant = parse_grant(open_signed(offer.signed, UPLOAD_GRANT, identity))
+    assert grant == offer.grant
+    assert grant.request.content == request.content
+    assert (grant.subject, grant.suite, grant.lifetime_s, grant.max_plaintext) == ("alice", 1, 300, 131_072)
+    assert len(grant.public_key) == 1_216
+    assert grant.fingerprint_key_id == VECTORS["key_id"]
+
+
+def test_what_was_sealed_for_a_grant_opens_once() -> None:
+    keys = table()
+    request, offer = offered(keys)
+    sealed = seal(offer.grant, PLAIN)
+    assert dict(opened(keys, request, sealed)) == SECRET
+    with pytest.raises(FailedError) as failed:
+        opened(keys, request, sealed)
+    assert reason(failed) == "REASON_KEY_LOST"
+    assert len(keys) == 0
+
+
+def test_each_request_has_a_key_of_its_own() -> None:
+    keys = table()
+    (first, one), (_, two) = offered(keys), offered(keys)
+    assert one.grant.public_key != two.grant.public_key
+    with pytest.raises(BadPayloadError):
+        opened(keys, first, seal(two.grant, PLAIN))
+
+
+def test_sealed_under_another_grants_info() -> None:
+    keys = table()
+    (request, offer), (_, other) = offered(keys), offered(keys)
+    for info in (labelled(SEALED_SECRET, other.grant.content), offer.grant.content, b"", labelled(UPLOAD_GRANT)):
+        with pytest.raises((BadPayloadError, FailedError)) as failed:
+            opened(keys, request, seal(offer.grant, PLAIN, info=info))
+        request, offer = offered(keys)
+        assert failed.type is BadPayloadError
+
+
+def test_swapped_encapsulated_key() -> None:
+    keys = table()
+    request, offer = offered(keys)
+    one, two = seal(offer.grant, PLAIN), seal(offer.grant, PLAIN)
+    with pytest.raises(BadPayloadError):
+        opened(keys, request, two[:1_120] + one[1_120:])
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(1, None), (0, -1), (0, 1_120), (0, 1_119), (0, 0), (0, 1_120 + 16), (512, None)]
+)
+def test_truncated(start: int, end: int | None) -> None:
+    keys = table()
+    request, offer = offered(keys)
+    with pytest.raises(BadPayloadError):
+        opened(keys, request, seal(offer.grant, PLAIN)[start:end])
+    assert keys.offered(request.request_id) is None
+
+
+def test_the_parts_cannot_be_cut_elsewhere() -> None:
+    keys = table()
+    request, offer = offered(keys)
+    sealed = seal(offer.grant, PLAIN)
+    with pytest.raises(BadPayloadError):
+        keys.open(request.request_id, sealed[:1_121], sealed[1_121:])
+
+
+@given(st.integers(min_value=0, max_value=len(PLAIN) + 1_135), st.integers(min_value=1, max_value=255))
+def test_any_changed_byte(place: int, mask: int) -> None:
+    keys = table()
+    request, offer = offered(keys)
+    sealed = bytearray(seal(offer.grant, PLAIN))
+    sealed[place] ^= mask
+    with pytest.raises(BadPayloadError):
+        opened(keys, request, bytes(sealed))
+
+
+@given(st.binary(max_size=3_000))
+def test_any_bytes_at_all(sealed: bytes) -> None:
+    keys = table()
+    request, _ = offered(keys)
+    with pytest.raises(BadPayloadError):
+        opened(keys, request, sealed)
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True),
+        st.binary(max_size=200),
+        min_size=1,
+        max_size=64,
+    )
+)
+def test_every_secret_arrives_as_it_was_sealed(secret: dict[str, bytes]) -> None:
+    keys = table()
+    request, offer = offered(keys)
+    assert dict(opened(keys, request, seal(offer.grant, encode(Payload(secret))))) == secret
+
+
+def bad_plaintexts() -> list[bytes]:
+    padded = [text.encode().ljust(512) for text in VECTORS["bad_plaintexts"]]
+    return [
+        *padded,
+        GOOD,
+        GOOD.ljust(256),
+        GOOD.ljust(513),
+        GOOD.ljust(768),
+        GOOD.ljust(1_024),
+        GOOD.ljust(512, b"\n"),
+        GOOD.ljust(512, b"\0"),
+        b" " + GOOD.ljust(511),
+        b"",
+        b" " * 512,
+        b"\xff" * 512,
+        (b"[" * 200_000).ljust(262_144)[:131_072],
+    ]
+
+
+def said(error: BaseException) -> tuple[object, ...]:
+    return type(error), error.args, str(error), repr(error), error.__cause__, error.__suppress_context__
+
+
+def test_every_bad_plaintext_under_a_valid_grant_gets_the_same_answer() -> None:
+    answers = set()
+    for plaintext in bad_plaintexts():
+        keys = table()
+        request, offer = offered(keys)
+        with pytest.raises(BadPayloadError) as refused:
+            opened(keys, request, seal(offer.grant, plaintext))
+        answers.add(said(refused.value)[:4])
+    assert len(answers) == 1
+
+
+@pytest.mark.parametrize("index", range(len(bad_plaintexts())))
+async def test_every_bad_plaintext_gets_the_same_receipt(index: int) -> None:
+    world = World()
+    sealed = world.sealed()
+    bad = seal(sealed.grant, bad_plaintexts()[index])
+    arrived = type(sealed).of(sealed.grant, bad, _digest(bad), 3)
+    assert await world.handler.handle(arrived)
+    receipt = world.receipt()
+    assert world.outcomes() == ["FAILED BAD_PAYLOAD"]
+    assert receipt.sealed_sha256 == arrived.sha256
+    assert (receipt.upstream_version, receipt.fingerprint, receipt.values) == ("", "", ())
+    assert world.memory.calls == []
+
+
+def _digest(content: bytes) -> bytes:
+    import hashlib  # noqa: PLC0415
+
+    return hashlib.sha256(content).digest()
+
+
+def test_larger_than_the_grant_allows() -> None:
+    keys = table(max_plaintext=512)
+    request, offer = offered(keys)
+    with pytest.raises(BadPayloadError):
+        opened(keys, request, seal(offer.grant, encode(Payload({"a": bytes(600)}))))
+
+
+def test_as_large_as_the_grant_allows() -> None:
+    keys = table(max_plaintext=1_024)
+    request, offer = offered(keys)
+    assert len(opened(keys, request, seal(offer.grant, encode(Payload({"a": bytes(600)}))))["a"]) == 600
+
+
+@pytest.mark.parametrize(("after", "opens"), [(29.9, True), (30.0, False), (10_000.0, False)])
+def test_a_key_lives_as_long_as_its_grant_says(after: float, *, opens: bool) -> None:
+    clock = Clock()
+    keys = table(clock, lifetime_s=30)
+    request, offer = offered(keys)
+    clock.time += after
+    sealed = seal(offer.grant, PLAIN)
+    if opens:
+        assert dict(opened(keys, request, sealed)) == SECRET
+    else:
+        with pytest.raises(FailedError) as failed:
+            opened(keys, request, sealed)
+        assert reason(failed) == "REASON_EXPIRED"
+
+
+def test_an_expired_key_is_swept_and_still_answered_for_a_while() -> None:
+    clock = Clock()
+    keys = table(clock, lifetime_s=30)
+    request, offer = offered(keys)
+    clock.time += 31
+    keys.sweep()
+    assert len(keys) == 0
+    assert keys.offered(request.request_id) == offer
+    with pytest.raises(FailedError) as failed:
+        opened(keys, request, seal(offer.grant, PLAIN))
+    assert reason(failed) == "REASON_EXPIRED"
+    request, offer = offered(keys)
+    clock.time += 30 + 120
+    keys.sweep()
+    assert keys.offered(request.request_id) is None
+
+
+def test_a_repeated_request_gets_the_same_grant_and_a_changed_one_none() -> None:
+    keys = table()
+    request, offer = offered(keys)
+    assert keys.offer(request, "alice") is offer
+    with pytest.raises(FailedError) as failed:
+        keys.offer(request, "mallory")
+    assert reason(failed) == "REASON_KEY_LOST"
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize("end", ["opened", "forgotten", "cleared", "expired"])
+def test_a_request_gets_one_key_in_its_life(end: str) -> None:
+    clock = Clock()
+    keys = table(clock)
+    request, offer = offered(keys)
+    if end == "opened":
+        opened(keys, request, seal(offer.grant, PLAIN))
+    elif end == "forgotten":
+        keys.forget(request.request_id)
+    elif end == "cleared":
+        keys.clear()
+    else:
+        clock.time += 300
+    with pytest.raises(FailedError) as failed:
+        keys.offer(request, "alice")
+    assert reason(failed) == "REASON_KEY_LOST"
+    assert len(keys) == 0
+
+
+def test_only_so_many_keys_are_alive() -> None:
+    clock = Clock()
+    keys = table(clock, alive=3)
+    for _ in range(3):
+        offered(keys)
+    with pytest.raises(FailedError) as failed:
+        offered(keys)
+    assert reason(failed) == "REASON_RATE_LIMITED"
+    clock.time += 300
+    offered(keys)
+    assert len(keys) == 1
+
+
+def test_nothing_shows_a_key() -> None:
+    keys = table()
+    _, offer = offered(keys)
+    text = repr(keys) + repr(offer) + repr(keys._table)
+    assert "private" not in text
+    assert "x25519" not in text.lower()
+    assert offer.grant.public_key.hex()[:32] not in text

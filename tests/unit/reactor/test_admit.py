@@ -1,0 +1,156 @@
+"""What gets a key and what does not, and how often."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from monoskope.protocol.request import Options, Request
+from monoskope.reactor.admit import Admission, Rates
+from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.settings import Limits
+from monoskope.stores.driver import StoreRefusedError, UnsupportedError
+from monoskope.uri import SecretUri
+from tests.unit.reactor.world import Clock, MemoryStore, ask, settings
+
+COMPARE = upload_pb2.PURPOSE_COMPARE
+VAULT, AWS = options_pb2.VaultOptions(), options_pb2.AwsOptions()
+
+
+def refusal(
+    request: Request, store: MemoryStore | None = None, *, prefixes: tuple[str, ...] = ("memory://team-a",)
+) -> str:
+    """Return the reason for which `request` gets no key, "" if it gets one."""
+    of = settings(Path("nowhere"), prefixes=prefixes)
+    try:
+        Admission(of, store or MemoryStore(), Rates(of.limits, now=Clock())).admit(request)
+    except FailedError as error:
+        return upload_pb2.Reason.Name(error.reason).removeprefix("REASON_")
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("memory://team-a/db", ""),
+        ("memory://team-a", ""),
+        ("memory://team-a/x/y/z", ""),
+        ("memory://team-ab/db", "UPSTREAM_REFUSED"),
+        ("memory://team", "UPSTREAM_REFUSED"),
+        ("memory://team-b/team-a", "UPSTREAM_REFUSED"),
+        ("memory2://team-a/db", "UPSTREAM_REFUSED"),
+        ("vault://team-a/db", "UPSTREAM_REFUSED"),
+    ],
+)
+def test_store_and_prefix_come_from_the_reactors_own_settings(uri: str, reason: str) -> None:
+    assert refusal(ask(uri=SecretUri.parse(uri))) == reason
+
+
+def test_an_empty_prefix_serves_every_path() -> None:
+    assert refusal(ask(uri=SecretUri.parse("memory://any/thing")), prefixes=("memory://",)) == ""
+
+
+@pytest.mark.parametrize(("suites", "reason"), [((1,), ""), ((9, 1), ""), ((2,), "UNSUPPORTED")])
+def test_suite_1_must_be_offered(suites: tuple[int, ...], reason: str) -> None:
+    assert refusal(ask(suites=suites)) == reason
+
+
+@pytest.mark.parametrize(
+    ("expect", "version", "reason"),
+    [
+        (upload_pb2.EXPECT_ANY, "", ""),
+        (upload_pb2.EXPECT_OVERWRITE, "", ""),
+        (upload_pb2.EXPECT_ABSENT, "", "UNSUPPORTED"),
+        (upload_pb2.EXPECT_VERSION, "v1", "UNSUPPORTED"),
+    ],
+)
+def test_versions_cannot_be_expected_without_check_and_set(
+    expect: upload_pb2.Expect, version: str, reason: str
+) -> None:
+    request = ask(expect=expect, expect_version=version)
+    assert refusal(request, MemoryStore(check_and_set=False)) == reason
+    assert refusal(request) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "schema", "options", "reason"),
+    [
+        ("vault", "", None, ""),
+        ("vault", "", VAULT, ""),
+        ("vault", "", AWS, "UNSUPPORTED"),
+        ("aws", "", AWS, ""),
+        ("kubernetes", "", options_pb2.KubernetesOptions(), ""),
+        ("memory", "", VAULT, "UNSUPPORTED"),
+        ("vault", "", "{}", "UNSUPPORTED"),
+        ("memory", "{}", '{"a":1}', ""),
+        ("memory", "{}", VAULT, "UNSUPPORTED"),
+    ],
+)
+def test_options_must_be_the_engines_own(kind: str, schema: str, options: Options | None, reason: str) -> None:
+    store = MemoryStore(kind=kind, options_schema=schema)
+    assert refusal(ask(options=options), store) == reason
+    if not reason:
+        assert store.options == [{"a": 1} if options == '{"a":1}' else options]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(StoreRefusedError("no."), "UPSTREAM_REFUSED"), (UnsupportedError("no."), "UNSUPPORTED")]
+)
+def test_the_driver_may_refuse(error: Exception, reason: str) -> None:
+    store = MemoryStore()
+    store.failures["check"].append(error)
+    assert refusal(ask(), store) == reason
+
+
+def taken(rates: Rates, request: Request) -> bool:
+    try:
+        rates.take(request)
+    except FailedError as error:
+        return error.reason != upload_pb2.REASON_RATE_LIMITED
+    return True
+
+
+def test_uploads_are_limited_by_the_second() -> None:
+    clock = Clock()
+    rates = Rates(Limits(uploads_per_second=3), now=clock)
+    assert [taken(rates, ask()) for _ in range(5)] == [True, True, True, False, False]
+    clock.time += 0.9
+    assert not taken(rates, ask())
+    clock.time += 0.2
+    assert taken(rates, ask())
+
+
+def test_compares_are_limited_by_the_hour_for_a_uri_and_for_the_process() -> None:
+    clock = Clock()
+    rates = Rates(Limits(compares_per_hour_per_uri=2, compares_per_hour=3), now=clock)
+    one, two, three = (ask(COMPARE, uri=SecretUri.parse(f"memory://team-a/{name}")) for name in "xyz")
+    assert [taken(rates, one) for _ in range(3)] == [True, True, False]
+    assert taken(rates, two)
+    assert not taken(rates, three)
+    assert taken(rates, ask())
+    clock.time += 3_599
+    assert not taken(rates, one)
+    clock.time += 1
+    assert taken(rates, one)
+
+
+def test_the_memory_of_rates_is_bounded() -> None:
+    clock = Clock()
+    rates = Rates(Limits(), now=clock)
+    for number in range(2_000):
+        clock.time += 10
+        taken(rates, ask(COMPARE, uri=SecretUri.parse(f"memory://team-a/{number}")))
+        taken(rates, ask())
+    assert len(rates._compares) <= 60
+    assert len(rates._uploads) <= 50
+
+
+def test_what_is_refused_for_another_reason_costs_no_rate() -> None:
+    of = settings(Path("nowhere"), limits=Limits(uploads_per_second=1))
+    admission = Admission(of, MemoryStore(), Rates(of.limits, now=Clock()))
+    for _ in range(5):
+        with pytest.raises(FailedError):
+            admission.admit(ask(uri=SecretUri.parse("memory://team-b/db")))
+    admission.admit(ask())

@@ -1,0 +1,243 @@
+"""The command line, as its own process: what an operator types and sees."""
+
+from __future__ import annotations
+
+import json
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyrage
+import pytest
+from click.testing import CliRunner, Result
+
+from monoskope.errors import RefusedError, UsageError
+from monoskope.protocol.identity import check_shown
+from monoskope.reactor import ceremony, cli, settings
+from monoskope.reactor.fingerprint import FingerprintKey
+from tests.unit.reactor.stub_m8 import serving
+from tests.unit.reactor.test_harden import CLEAN
+
+COMMAND = [sys.executable, "-m", "monoskope.reactor"]
+
+
+def typed(*words: object, answers: str = "") -> Result:
+    return CliRunner().invoke(cli._group, [str(word) for word in words], input=answers, prog_name="m8 reactor")
+
+
+def process(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *map(str, words)], check=False, capture_output=True, text=True, env=CLEAN, timeout=60
+    )
+
+
+def init(folder: Path, *words: str, kind: str = "age", server: str = "localhost:7443") -> str:
+    ca_file = folder.parent / "ca.crt"
+    done = typed("init", folder, "--store", "local", "--server", server, "--ca-file", ca_file, "--type", kind, *words)
+    assert done.exit_code == 0, done.output
+    return check_shown(done.output.splitlines()[-1])
+
+
+def test_init_makes_a_private_folder_and_prints_the_identity_last(tmp_path: Path) -> None:
+    folder = tmp_path / "reactor"
+    shown = init(folder, "--prefix", "team-a", "--prefix", "team-b")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in folder.iterdir())
+    of = settings.read(folder)
+    assert [str(prefix) for prefix in of.prefixes] == ["local://team-a", "local://team-b"]
+    assert of.driver.kind == "age"
+    assert typed("identity", folder).output == f"{shown}\n"
+
+
+def test_init_writes_a_vault_table_that_its_driver_accepts(tmp_path: Path) -> None:
+    init(tmp_path / "reactor", kind="vault")
+    assert settings.read(tmp_path / "reactor").driver.kind == "vault"
+
+
+def test_init_replaces_nothing(tmp_path: Path) -> None:
+    shown = init(tmp_path / "reactor")
+    again = process(
+        "init", tmp_path / "reactor", "--store", "local", "--server", "x:1", "--ca-file", "x", "--type", "age"
+    )
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
+    assert typed("identity", tmp_path / "reactor").output == f"{shown}\n"
+
+
+@pytest.mark.parametrize(("store", "server"), [("Local", "x:1"), ("local", "nowhere")])
+def test_init_refuses_bad_values_with_a_fix(tmp_path: Path, store: str, server: str) -> None:
+    done = process("init", tmp_path / "r", "--store", store, "--server", server, "--ca-file", "x", "--type", "age")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: ")
+    assert "\nFix: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "r" / "identity.key").exists()
+
+
+def test_rotate_identity_prints_the_new_one(tmp_path: Path) -> None:
+    before = init(tmp_path / "reactor")
+    done = typed("rotate-identity", tmp_path / "reactor")
+    assert check_shown(done.output.strip()) != before
+    assert typed("identity", tmp_path / "reactor").output == done.output
+
+
+def test_a_fingerprint_key_travels_to_another_reactor_by_recipient(tmp_path: Path) -> None:
+    one, two, exported = tmp_path / "one", tmp_path / "two", tmp_path / "key.age"
+    init(one)
+    init(two)
+    key_id = typed("fingerprint-key", "new", one).output
+    recipient, identity = carrier(tmp_path)
+    identity.write_text(f"# made for carrying\n{identity.read_text()}")
+    assert typed("fingerprint-key", "export", one, "--recipient", recipient, "-o", exported).exit_code == 0
+    assert stat.S_IMODE(exported.stat().st_mode) == 0o600
+    assert (one / "fingerprint.key").read_bytes() not in exported.read_bytes()
+    done = typed("fingerprint-key", "import", two, exported, "--identity", identity)
+    assert done.output == key_id
+    assert FingerprintKey.load(two).key_id == FingerprintKey.load(one).key_id
+
+
+def test_a_fingerprint_key_travels_by_passphrase(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        init(tmp_path / name)
+    key_id = typed("fingerprint-key", "new", tmp_path / "one").output.strip()
+    done = typed("fingerprint-key", "export", tmp_path / "one", "--passphrase", answers="open sesame\nopen sesame\n")
+    assert done.exit_code == 0
+    assert "sesame" not in done.stderr
+    (tmp_path / "key.age").write_bytes(done.stdout_bytes)
+    done = typed("fingerprint-key", "import", tmp_path / "two", tmp_path / "key.age", answers="open sesame\n")
+    assert done.output.endswith(f"{key_id}\n")
+    assert "sesame" not in done.output
+
+
+@pytest.mark.parametrize("words", [[], ["--passphrase", "--recipient", "age1x"], ["--recipient", "age1x"]])
+def test_a_fingerprint_key_leaves_encrypted_only(tmp_path: Path, words: Sequence[str]) -> None:
+    init(tmp_path / "reactor")
+    typed("fingerprint-key", "new", tmp_path / "reactor")
+    done = process("fingerprint-key", "export", tmp_path / "reactor", *words)
+    assert done.returncode == 2
+    assert done.stdout == ""
+
+
+def carrier(folder: Path) -> tuple[str, Path]:
+    """Return an age recipient and its identity file."""
+    key, file = pyrage.x25519.Identity.generate(), folder / "carrier"
+    file.write_text(f"{key}\n")
+    file.chmod(0o600)
+    return str(key.to_public()), file
+
+
+def test_an_import_replaces_no_key(tmp_path: Path) -> None:
+    recipient, identity = carrier(tmp_path)
+    key = ceremony.make(tmp_path)
+    (tmp_path / "key.age").write_bytes(ceremony.export_to(tmp_path, [recipient]))
+    with pytest.raises(UsageError, match="exists already"):
+        ceremony.import_with_identity(tmp_path, tmp_path / "key.age", identity)
+    assert FingerprintKey.load(tmp_path).key_id == key.key_id
+
+
+def test_an_import_takes_a_key_and_nothing_else(tmp_path: Path) -> None:
+    recipient, identity = carrier(tmp_path)
+    exported = tmp_path / "key.age"
+    exported.write_bytes(bytes(pyrage.encrypt(b"short", [pyrage.x25519.Recipient.from_str(recipient)])))
+    with pytest.raises(UsageError, match="32 bytes"):
+        ceremony.import_with_identity(tmp_path, exported, identity)
+    exported.write_bytes(b"not an age file")
+    with pytest.raises(RefusedError, match="cannot be opened"):
+        ceremony.import_with_identity(tmp_path, exported, identity)
+    with pytest.raises(RefusedError, match="cannot be opened"):
+        ceremony.import_with_passphrase(tmp_path, exported, "a passphrase")
+    with pytest.raises(UsageError, match="cannot be read"):
+        ceremony.import_with_identity(tmp_path, tmp_path / "nothing", identity)
+    identity.write_text("not an identity\n")
+    with pytest.raises(UsageError, match="not an age identity file"):
+        ceremony.import_with_identity(tmp_path, exported, identity)
+    assert not (tmp_path / "fingerprint.key").exists()
+
+
+def test_an_identity_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    recipient, identity = carrier(tmp_path)
+    ceremony.make(tmp_path)
+    (tmp_path / "key.age").write_bytes(ceremony.export_to(tmp_path, [recipient]))
+    identity.chmod(0o644)
+    with pytest.raises(RefusedError, match="mode 0644"):
+        ceremony.import_with_identity(tmp_path, tmp_path / "key.age", identity)
+
+
+def test_an_empty_passphrase_protects_nothing(tmp_path: Path) -> None:
+    ceremony.make(tmp_path)
+    with pytest.raises(UsageError, match="empty"):
+        ceremony.export_with(tmp_path, "")
+
+
+def test_a_second_fingerprint_key_is_not_made(tmp_path: Path) -> None:
+    init(tmp_path / "reactor")
+    assert typed("fingerprint-key", "new", tmp_path / "reactor").exit_code == 0
+    assert process("fingerprint-key", "new", tmp_path / "reactor").returncode == 2
+
+
+def test_a_missing_package_is_named_with_its_extra(tmp_path: Path) -> None:
+    code = "import sys\nsys.modules['pyrage'] = None\nfrom monoskope.reactor import cli\ncli.main()\n"
+    words = ["fingerprint-key", "new", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-c", code, *words], check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "'pyrage'" in done.stderr
+    assert "monoskope[reactor" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("break_it", "says"),
+    [
+        (lambda folder: (folder / "reactor.toml").unlink(), "does not exist"),
+        (lambda folder: (folder / "fingerprint.key").unlink(), "fingerprint.key does not exist"),
+        (lambda folder: (folder / "identity.key").chmod(0o644), "mode 0644"),
+        (lambda folder: folder.chmod(0o755), "mode 0755"),
+        (lambda folder: (folder.parent / "ca.crt").unlink(), "ca.crt"),
+    ],
+)
+def test_run_refuses_what_is_not_as_it_must_be(tmp_path: Path, break_it: object, says: str) -> None:
+    folder = tmp_path / "reactor"
+    init(folder)
+    typed("fingerprint-key", "new", folder)
+    (tmp_path / "ca.crt").write_text("")
+    assert callable(break_it)
+    break_it(folder)
+    done = process("run", folder)
+    assert done.returncode in {2, 3}
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_run_is_a_hardened_process_that_ends_cleanly_on_sigterm(tmp_path: Path) -> None:
+    folder = tmp_path / "reactor"
+    async with serving("", tmp_path) as m8:
+        m8.identity = init(folder, server=m8.server)
+        typed("fingerprint-key", "new", folder)
+        running = subprocess.Popen([*COMMAND, "run", str(folder)], env=CLEAN, stderr=subprocess.PIPE, text=True)
+        try:
+            await m8.until(lambda: m8.heartbeats >= 1)
+            environment = _environment(running.pid)
+            running.send_signal(signal.SIGTERM)
+            await m8.until(lambda: m8.clean_ends == 1)
+        finally:
+            running.terminate()
+            _, log = running.communicate(timeout=30)
+    assert running.returncode == 0
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    assert [line["event"] for line in lines][-1] == "reactor stopped"
+    assert "AGE-SECRET-KEY" not in log
+    assert (folder / "fingerprint.key").read_bytes().hex() not in log
+    if environment is not None:
+        assert environment["PYTHONMALLOC"] == "malloc"
+        assert environment["GLIBC_TUNABLES"].endswith(":glibc.malloc.tcache_count=0")
+
+
+def _environment(pid: int) -> dict[str, str] | None:
+    """Return the environment of a process; root alone may read it, for the process is not dumpable."""
+    try:
+        text = Path(f"/proc/{pid}/environ").read_text(encoding="utf-8")
+    except PermissionError:
+        return None
+    return dict(entry.split("=", 1) for entry in text.split("\0") if "=" in entry)

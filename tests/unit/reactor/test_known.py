@@ -1,0 +1,122 @@
+"""Which receipts count as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.receipt import Receipt, make_receipt
+from monoskope.reactor import sign
+from monoskope.reactor.known import KnownReceipts
+from monoskope.reactor.sign import Identity
+from monoskope.uri import SecretUri
+from tests.unit.reactor.world import SECRET, SEED, URI, World, ask
+
+OURS = Identity(SEED, store="memory")
+WORLD = World()
+
+
+def grant(uri: SecretUri = URI) -> Grant:
+    return WORLD.keys.offer(ask(uri=uri), "alice").grant
+
+
+def uploaded(version: str = "v1", *, uri: SecretUri = URI, fingerprints: bool = True) -> Receipt:
+    found = WORLD.key.of(SECRET)
+    return make_receipt(
+        grant=grant(uri),
+        sealed_sha256=bytes(32),
+        outcome=upload_pb2.OUTCOME_UPLOADED,
+        upstream_version=version,
+        fingerprint=found.whole if fingerprints else "",
+        values=found.values if fingerprints else (),
+    )
+
+
+def signed(receipt: Receipt, identity: Identity = OURS, label: bytes = RECEIPT) -> upload_pb2.Signed:
+    return identity.sign(label, receipt.content)
+
+
+def test_our_own_receipt_names_its_version_alone() -> None:
+    known, receipt = KnownReceipts(OURS), uploaded("v1")
+    known.learn([signed(receipt)])
+    assert known.naming(URI, "v1") == receipt
+    assert known.naming(URI, "v2") is None
+    assert known.naming(SecretUri.parse("memory://team-a/other"), "v1") is None
+
+
+def altered(message: upload_pb2.Signed) -> upload_pb2.Signed:
+    return upload_pb2.Signed(
+        content=message.content.replace(b"v1", b"v2"), signature=message.signature, identity_key=message.identity_key
+    )
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda: signed(uploaded(), Identity(bytes(32), store="memory")),
+        lambda: signed(uploaded(), label=UPLOAD_GRANT),
+        lambda: altered(signed(uploaded())),
+        lambda: OURS.sign(RECEIPT, b"\xff"),
+        lambda: OURS.sign(RECEIPT, b""),
+        upload_pb2.Signed,
+        lambda: upload_pb2.Signed(content=uploaded().content, signature=bytes(64), identity_key=OURS.public_key),
+    ],
+)
+def test_nothing_else_counts(forge: Callable[[], upload_pb2.Signed]) -> None:
+    known = KnownReceipts(OURS)
+    known.learn([forge()])
+    assert [known.naming(URI, version) for version in ("v1", "v2")] == [None, None]
+
+
+def test_receipts_of_other_outcomes_name_nothing() -> None:
+    known = KnownReceipts(OURS)
+    started = make_receipt(
+        grant=grant(),
+        sealed_sha256=bytes(32),
+        outcome=upload_pb2.OUTCOME_STARTED,
+        upstream_version="v1",
+        prior_version="v1",
+        intent=bytes(32),
+    )
+    failed = make_receipt(
+        grant=grant(),
+        sealed_sha256=bytes(32),
+        outcome=upload_pb2.OUTCOME_FAILED,
+        reason=upload_pb2.REASON_CONFLICT,
+        upstream_version="v1",
+    )
+    known.learn([signed(started), signed(failed)])
+    assert known.naming(URI, "v1") is None
+
+
+def test_a_former_identity_counts_through_our_own_rotations_alone(tmp_path: Path) -> None:
+    former = sign.make(tmp_path, store="memory")
+    now = sign.rotate(tmp_path, store="memory")
+    receipt = uploaded()
+    rotated, stranger = KnownReceipts(now), KnownReceipts(OURS)
+    for known in (rotated, stranger):
+        known.learn([signed(receipt, former)])
+    assert rotated.naming(URI, "v1") == receipt
+    assert stranger.naming(URI, "v1") is None
+
+
+def test_a_receipt_without_fingerprints_hides_none() -> None:
+    known, full = KnownReceipts(OURS), uploaded()
+    known.learn([signed(full), signed(uploaded(fingerprints=False))])
+    assert known.naming(URI, "v1") == full
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monoskope.reactor.known._SECRETS", 3)
+    known = KnownReceipts(OURS)
+    known.learn(signed(uploaded(f"v{number}")) for number in range(10))
+    assert [known.naming(URI, f"v{number}") is not None for number in range(10)] == [False] * 6 + [True] * 4
+    for number in range(5):
+        known.learn([signed(uploaded(uri=SecretUri.parse(f"memory://team-a/{number}")))])
+    assert len(known._by_uri) == 3
+    assert known.naming(SecretUri.parse("memory://team-a/4"), "v1") is not None

@@ -1,0 +1,105 @@
+"""What may be in a log line and in the audit log, and what is dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from monoskope.errors import UsageError
+from monoskope.protocol.identity import ProofError
+from monoskope.reactor import logs
+from monoskope.reactor.audit import AuditFile, of_request
+from monoskope.reactor.lookup import failed
+from monoskope.reactor.offer import Offering
+from monoskope.reactor.reasons import FailedError, name, reason_of
+from monoskope.stores.driver import DriverError, UnknownOutcomeError
+from tests.unit.reactor.world import World, ask
+
+
+def lines(file: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_fields_that_are_not_on_the_list_are_dropped(tmp_path: Path) -> None:
+    file = tmp_path / "reactor.log"
+    with logs.written_to(file):
+        logs.get().info("something", store="memory", value="hunter2", payload={"a": "hunter2"}, token="hunter2")
+    [line] = lines(file)
+    assert set(line) == {"event", "level", "timestamp", "store"}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_an_exception_is_named_and_not_quoted() -> None:
+    with pytest.raises(ValueError, match="hunter2") as raised:
+        int("hunter2")
+    described = logs.described(raised.value)
+    assert described["error"] == "ValueError"
+    assert described["place"].startswith("test_logs.py:")
+    assert "hunter2" not in str(described)
+    assert logs.described(UsageError("our own sentence.", fix="Do that."))["message"] == "our own sentence."
+
+
+async def test_stray_exceptions_are_logged_without_their_text(tmp_path: Path) -> None:
+    file = tmp_path / "reactor.log"
+    loop = asyncio.get_running_loop()
+    with logs.written_to(file):
+        logs.quiet(loop)
+        loop.call_exception_handler({"message": "hunter2", "exception": ValueError("hunter2")})
+        loop.call_exception_handler({"message": "hunter2"})
+    assert "hunter2" not in file.read_text()
+    assert [line["event"] for line in lines(file)] == ["stray exception"] * 2
+
+
+def test_the_audit_log_is_private_lines_of_listed_fields(tmp_path: Path) -> None:
+    file = tmp_path / "audit.jsonl"
+    audit = AuditFile(file)
+    request = ask()
+    audit.write(of_request(request, 'alice "the user"\n', "GRANTED"))
+    audit.close()
+    [line] = lines(file)
+    assert set(line) == {
+        "time",
+        "request_id",
+        "uri",
+        "subject",
+        "purpose",
+        "outcome",
+        "reason",
+        "upstream_version",
+    }
+    assert line["request_id"] == request.request_id.hex()
+    assert (line["uri"], line["purpose"], line["outcome"]) == ("memory://team-a/db", "UPLOAD", "GRANTED")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+async def test_nothing_is_written_that_cannot_be_audited(tmp_path: Path) -> None:
+    world = World()
+    audit = AuditFile(tmp_path / "audit.jsonl")
+    audit.close()
+    world.handler._offering = Offering(world.identity, world.log, world.requests, world.known, audit)
+    with pytest.raises(OSError, match="file descriptor"):
+        await world.handler.handle(world.sealed())
+    assert "write" not in world.memory.calls
+
+
+def test_every_error_has_a_reason_and_shows_no_text() -> None:
+    assert name(reason_of(UnknownOutcomeError("x"))) == "OUTCOME_UNKNOWN"
+    assert name(reason_of(DriverError("x"))) == "UPSTREAM_REFUSED"
+    error = FailedError(reason_of(UnknownOutcomeError("x")))
+    assert error.message == "the request ends with OUTCOME_UNKNOWN."
+    assert isinstance(ProofError("x"), Exception)
+
+
+def test_receipts_and_parts_show_no_value() -> None:
+    world = World()
+    sealed = world.sealed()
+    receipt = failed(sealed.grant, sealed.sha256, reason_of(UnknownOutcomeError("x")))
+    for part in (sealed, receipt, world.keys, world.key, world.identity, world.offering, world.handler):
+        text = repr(part)
+        assert "correct horse" not in text
+        assert sealed.ciphertext[:8].hex() not in text
+        assert repr(sealed.ciphertext)[2:20] not in text

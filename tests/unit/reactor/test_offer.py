@@ -1,0 +1,125 @@
+"""Receipts on their way to m8, and requests as m8's events tell them."""
+
+from __future__ import annotations
+
+import secrets
+
+from monoskope.api.eventsourcing.v1 import event_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.request import Request
+from monoskope.protocol.upload import State
+from monoskope.reactor.grant import Granter
+from monoskope.reactor.lookup import failed
+from monoskope.reactor.requests import Open, OpenRequests, request_id_of
+from tests.unit.reactor.world import World, ask, opened
+
+ID = bytes(range(16))
+
+
+def grant(world: World) -> Grant:
+    return world.keys.offer(ask(), "alice").grant
+
+
+async def test_a_stream_that_moved_on_without_ending_is_tried_where_it_now_is() -> None:
+    world = World()
+    made = grant(world)
+    request_id = made.request.request_id
+    world.requests._open[request_id] = Open(request_id, version=4, state=State.WRITING)
+    world.log.refusals.append("CONFLICT")
+    assert await world.offering.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST), 3)
+    assert world.log.expected == [3, 4]
+    assert world.requests.get(request_id) is None
+
+
+async def test_a_stream_that_ended_or_a_refusal_for_good_is_left_alone() -> None:
+    world = World()
+    made = grant(world)
+    receipt = failed(made, b"", upload_pb2.REASON_KEY_LOST)
+    world.log.refusals.append("CONFLICT")
+    assert not await world.offering.end(made, receipt, 3)
+    world.requests._open[made.request.request_id] = Open(made.request.request_id, version=9)
+    world.log.refusals.append("REFUSED")
+    assert not await world.offering.end(made, receipt, 3)
+    world.log.refusals.append("CONFLICT")
+    assert not await world.offering.end(made, receipt, 9)
+
+
+async def test_a_grant_that_m8_refuses_takes_its_key_with_it() -> None:
+    world = World()
+    granter = Granter(_Everything(), world.keys, world.log, world.audit)
+    world.log.refusals.append("REFUSED")
+    request = ask()
+    assert not await granter.grant(opened(request))
+    assert world.keys.offered(request.request_id) is None
+    assert not await granter.grant(opened(request))
+    assert [entry.outcome for entry in world.audit.entries] == ["GRANTED", "FAILED"]
+
+
+class _Everything:
+    """Admits everything."""
+
+    def admit(self, request: Request) -> None:
+        del request
+
+
+def event(message: object, version: int, *, stream: str = f"upload/{ID.hex()}") -> event_pb2.Event:
+    assert isinstance(message, events_pb2.SecretUploadKeyRequested | events_pb2.SecretUploadRequested | _ENDS)
+    return event_pb2.Event(
+        stream=stream, version=version, type=type(message).__name__, data=message.SerializeToString()
+    )
+
+
+_ENDS = events_pb2.SecretUploadFailed | events_pb2.SecretUploaded | events_pb2.SecretCompared
+ASKED = events_pb2.SecretUploadKeyRequested(request=b"r", subject="alice")
+SENT = events_pb2.SecretUploadRequested(sealed_sha256=bytes(32), size=3)
+
+
+def test_an_event_told_twice_changes_nothing_and_sealed_bytes_are_taken_once() -> None:
+    requests = OpenRequests()
+    for _ in range(2):
+        assert requests.apply(event(ASKED, 1), b"", now=1.0) is not None
+    assert requests.apply(event(SENT, 3), b"abc", now=2.0) is not None
+    again = requests.apply(event(ASKED, 1), b"", now=3.0)
+    assert again is not None
+    assert (again.state, again.version) == (State.UPLOADING, 3)
+    assert (again.take_sealed(), again.take_sealed()) == (b"abc", b"")
+
+
+def test_ended_requests_are_forgotten() -> None:
+    for end in (
+        events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_EXPIRED),
+        events_pb2.SecretUploaded(),
+        events_pb2.SecretCompared(),
+    ):
+        requests = OpenRequests()
+        requests.apply(event(ASKED, 1), b"", now=1.0)
+        ended = requests.apply(event(end, 2), b"", now=1.0)
+        assert ended is not None
+        assert ended.state is State.ENDED
+        assert len(requests) == 0
+
+
+def test_requests_that_are_not_told_again_have_ended() -> None:
+    requests = OpenRequests()
+    requests.apply(event(ASKED, 1), b"", now=1.0)
+    assert requests.keep_only({ID}) == []
+    assert [request.request_id for request in requests.keep_only(set())] == [ID]
+    assert list(requests) == []
+
+
+def test_what_is_no_event_of_an_upload_is_passed_over() -> None:
+    requests = OpenRequests()
+    for stream in ("reactor/memory", "upload/", "upload/zz", "upload/" + secrets.token_hex(15), "secret-stores"):
+        assert request_id_of(stream) is None
+        assert requests.apply(event(ASKED, 1, stream=stream), b"", now=1.0) is None
+    unknown = event_pb2.Event(stream=f"upload/{ID.hex()}", version=1, type="SomethingNew")
+    broken = event_pb2.Event(stream=f"upload/{ID.hex()}", version=1, type="SecretUploaded", data=b"\xff")
+    assert requests.apply(unknown, b"", now=1.0) is None
+    assert requests.apply(broken, b"", now=1.0) is None
+
+
+def test_sealed_bytes_and_requests_are_not_shown() -> None:
+    request = Open(ID, request=b"who asks for what", sealed=b"sealed bytes")
+    assert "who asks" not in repr(request)
+    assert "sealed bytes" not in repr(request)

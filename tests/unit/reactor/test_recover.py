@@ -1,0 +1,250 @@
+"""Which requests are abandoned, when, and what their heir says of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.grant import Grant, make_grant
+from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
+from monoskope.protocol.upload import State
+from monoskope.reactor.recover import Presence, Recovery
+from monoskope.reactor.requests import Open
+from monoskope.reactor.sign import Identity
+from monoskope.reactor.timings import Timings
+from monoskope.stores.driver import CannotReadError, StoreRefusedError, StoreUnavailableError
+from tests.unit.reactor.world import SECRET, MemoryStore, World, ask
+
+DEAD = bytes([9] * 16)
+SEALED = bytes([5] * 32)
+TIMINGS = replace(Timings(), lookup_retry=0.0, lookup_tries=3)
+
+
+class Heir(World):
+    """A replica that finds a request of a dead one."""
+
+    def __init__(self, store: MemoryStore | None = None) -> None:
+        super().__init__(store, timings=TIMINGS)
+        self.presence = Presence(self.now)
+        self.presence.attached([self.replica])
+        self.recovery = Recovery(
+            self.identity, self.replica, self.presence, self.lookup, self.offering, TIMINGS, self.now
+        )
+        self.grant = self._grant(DEAD)
+
+    def _grant(self, replica: bytes) -> Grant:
+        return make_grant(
+            request=ask(),
+            subject="alice",
+            public_key=bytes(1_216),
+            replica=replica,
+            lifetime_s=300,
+            max_plaintext=512,
+            fingerprint_key_id=self.key.key_id,
+        )
+
+    def left(self, state: State, *, signer: Identity | None = None, started: Receipt | None = None) -> Open:
+        """Return the request as the dead replica left it."""
+        identity = signer or self.identity
+        request = Open(self.grant.request.request_id, version=4, state=state)
+        request.grant = identity.sign(UPLOAD_GRANT, self.grant.content)
+        request.started = identity.sign(RECEIPT, (started or self.started()).content)
+        request.started_seen = self.now()
+        return request
+
+    def started(self, *, grant: Grant | None = None, prior: str = "") -> Receipt:
+        grant = grant or self.grant
+        intent = self.key.intent(write_tag(grant.sha256, SEALED), self.key.whole(SECRET))
+        return make_receipt(
+            grant=grant,
+            sealed_sha256=SEALED,
+            outcome=upload_pb2.OUTCOME_STARTED,
+            prior_version=prior,
+            intent=intent,
+        )
+
+    @property
+    def tag(self) -> str:
+        return write_tag(self.grant.sha256, SEALED).hex()
+
+    def abandoned(self, request: Open) -> bool:
+        return self.recovery.abandoned(request, keeps_key=False) is not None
+
+    async def end(self, request: Open) -> str:
+        await self.recovery.end(request, self.grant)
+        return self.outcomes()[-1]
+
+
+@pytest.mark.parametrize("state", [State.GRANTED, State.UPLOADING])
+def test_before_writing_an_issuer_is_given_ten_seconds(state: State) -> None:
+    heir = Heir()
+    request = heir.left(state)
+    assert not heir.abandoned(request)
+    heir.now.time += 9.9
+    assert not heir.abandoned(request)
+    heir.now.time += 0.2
+    assert heir.abandoned(request)
+
+
+def test_a_writing_issuer_is_given_sixty_seconds_from_when_it_was_seen() -> None:
+    heir = Heir()
+    request = heir.left(State.WRITING)
+    heir.abandoned(request)
+    heir.now.time += 59.9
+    assert not heir.abandoned(request)
+    heir.now.time += 0.2
+    assert heir.abandoned(request)
+
+
+def test_an_issuer_that_is_here_or_comes_back_in_time_is_left_alone() -> None:
+    heir = Heir()
+    request = heir.left(State.UPLOADING)
+    heir.presence.attached([heir.replica, DEAD])
+    heir.now.time += 1_000
+    assert not heir.abandoned(request)
+    heir.presence.went(DEAD)
+    heir.now.time += 9
+    heir.presence.came(DEAD)
+    heir.now.time += 9
+    heir.presence.went(DEAD)
+    heir.now.time += 9
+    assert not heir.abandoned(request)
+    heir.now.time += 1
+    assert heir.abandoned(request)
+
+
+def test_our_own_absence_starts_the_count_anew() -> None:
+    heir = Heir()
+    request = heir.left(State.UPLOADING)
+    heir.abandoned(request)
+    heir.now.time += 9
+    heir.presence.attached([heir.replica])
+    heir.now.time += 9
+    assert not heir.abandoned(request)
+
+
+def test_a_request_of_our_own_is_abandoned_without_its_key() -> None:
+    heir = Heir()
+    heir.grant = heir._grant(heir.replica)
+    request = heir.left(State.UPLOADING)
+    heir.now.time += 100
+    assert heir.recovery.abandoned(request, keeps_key=True) is None
+    assert heir.recovery.abandoned(request, keeps_key=False) is None
+    heir.now.time += 10
+    assert heir.recovery.abandoned(request, keeps_key=False) is not None
+
+
+@pytest.mark.parametrize("state", [State.REQUESTED, State.ENDED])
+def test_nothing_is_recovered_that_has_no_issuer_or_has_ended(state: State) -> None:
+    heir = Heir()
+    request = heir.left(state)
+    heir.abandoned(request)
+    heir.now.time += 1_000
+    assert not heir.abandoned(request)
+
+
+def test_a_grant_that_is_not_ours_is_not_acted_on() -> None:
+    heir = Heir()
+    stranger = heir.left(State.UPLOADING, signer=Identity(bytes(32), store="memory"))
+    missing = heir.left(State.UPLOADING)
+    missing.grant = None
+    altered = heir.left(State.UPLOADING)
+    assert altered.grant is not None
+    altered.grant.content = heir._grant(DEAD).content
+    swapped = heir.left(State.UPLOADING)
+    swapped.grant = heir.identity.sign(UPLOAD_GRANT, heir._grant(DEAD).content)
+    for request in (stranger, missing, altered, swapped):
+        heir.abandoned(request)
+    heir.now.time += 1_000
+    assert not any(heir.abandoned(request) for request in (stranger, missing, altered, swapped))
+
+
+async def test_before_writing_the_key_is_lost() -> None:
+    heir = Heir()
+    heir.memory.put(SECRET)
+    assert await heir.end(heir.left(State.UPLOADING)) == "FAILED KEY_LOST"
+    assert heir.receipt().sealed_sha256 == b""
+    assert heir.log.expected == [4]
+    assert heir.memory.calls == []
+
+
+async def test_a_version_with_the_tag_was_written() -> None:
+    heir = Heir(MemoryStore(readable=False))
+    version = heir.memory.put(SECRET, tag=heir.tag)
+    heir.memory.put({"later": b""})
+    assert await heir.end(heir.left(State.WRITING)) == "UPLOADED"
+    receipt = heir.receipt()
+    assert (receipt.upstream_version, receipt.fingerprint) == (version, "")
+    assert receipt.sealed_sha256 == SEALED
+
+
+async def test_a_readable_value_that_fits_the_intent_was_written() -> None:
+    heir = Heir(MemoryStore(write_tag=False))
+    prior = heir.memory.put({"before": b""})
+    version = heir.memory.put(SECRET)
+    request = heir.left(State.WRITING, started=heir.started(prior=prior))
+    assert await heir.end(request) == "UPLOADED"
+    receipt = heir.receipt()
+    assert (receipt.upstream_version, receipt.prior_version) == (version, prior)
+    assert receipt.fingerprint == heir.key.of(SECRET).whole
+
+
+async def test_the_version_that_was_to_be_replaced_is_no_proof() -> None:
+    heir = Heir()
+    prior = heir.memory.put(SECRET, tag=heir.tag)
+    assert await heir.end(heir.left(State.WRITING, started=heir.started(prior=prior))) == "FAILED KEY_LOST"
+
+
+async def test_nothing_new_means_nothing_was_written() -> None:
+    heir = Heir()
+    assert await heir.end(heir.left(State.WRITING)) == "FAILED KEY_LOST"
+
+
+async def test_something_new_that_does_not_fit_stays_unknown() -> None:
+    heir = Heir()
+    heir.memory.put({"theirs": b""})
+    assert await heir.end(heir.left(State.WRITING)) == "FAILED OUTCOME_UNKNOWN"
+
+
+async def test_something_new_that_cannot_be_read_stays_unknown() -> None:
+    heir = Heir(MemoryStore(write_tag=False))
+    heir.memory.put(SECRET)
+    heir.memory.failures["read"].append(CannotReadError("no."))
+    assert await heir.end(heir.left(State.WRITING)) == "FAILED OUTCOME_UNKNOWN"
+
+
+async def test_an_engine_that_is_away_is_asked_again() -> None:
+    heir = Heir()
+    heir.memory.put(SECRET, tag=heir.tag)
+    heir.memory.failures["find"].extend([StoreUnavailableError("away.")] * 2)
+    assert await heir.end(heir.left(State.WRITING)) == "UPLOADED"
+
+
+@pytest.mark.parametrize("error", [StoreUnavailableError("away."), StoreRefusedError("no.")])
+async def test_an_engine_that_gives_no_answer_leaves_it_unknown(error: Exception) -> None:
+    heir = Heir()
+    heir.memory.failures["read_version"].extend([error] * 3)
+    assert await heir.end(heir.left(State.WRITING)) == "FAILED OUTCOME_UNKNOWN"
+
+
+async def test_a_started_that_is_not_ours_or_about_another_grant_ends_nothing() -> None:
+    heir = Heir()
+    foreign = heir.left(State.WRITING, started=heir.started(grant=heir._grant(DEAD)))
+    forged = heir.left(State.WRITING)
+    forged.started = Identity(bytes(32), store="memory").sign(RECEIPT, heir.started().content)
+    missing = heir.left(State.WRITING)
+    missing.started = None
+    for request in (foreign, forged, missing):
+        assert not await heir.recovery.end(request, heir.grant)
+    assert heir.log.events == []
+
+
+def test_absences_that_nobody_asks_about_are_forgotten() -> None:
+    presence = Presence()
+    for number in range(100):
+        presence.went(number.to_bytes(16, "big"))
+    presence.prune({bytes(16)})
+    assert set(presence._gone) == {bytes(16)}

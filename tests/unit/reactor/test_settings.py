@@ -1,0 +1,77 @@
+"""reactor.toml: what it may say, and how it complains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+
+from monoskope.errors import Error, NotFoundError, UsageError
+from monoskope.reactor.settings import read
+from monoskope.stores.age_config import AgeConfig
+from monoskope.uri import SecretUri
+
+AGE = {"type": "age", "folder": "/x", "recipients": ["age1x"]}
+TABLE = {"server": "m8.example:7443", "ca_file": "ca.crt", "store": "local", "prefixes": ["team-a"], "engine": AGE}
+
+
+def written(folder: Path, **changes: object) -> Path:
+    table = {name: value for name, value in {**TABLE, **changes}.items() if value is not None}
+    (folder / "reactor.toml").write_text(tomli_w.dumps(table))
+    return folder
+
+
+def test_a_file_becomes_typed_settings(tmp_path: Path) -> None:
+    of = read(written(tmp_path, log_file="reactor.log", limits={"lifetime_s": 60}))
+    assert of.ca_file == tmp_path / "ca.crt"
+    assert of.log_file == tmp_path / "reactor.log"
+    assert of.driver.kind == "age"
+    assert of.engine == AgeConfig("/x", ["age1x"])
+    assert (of.limits.lifetime_s, of.limits.uploads_per_second, of.limits.keys_alive) == (60, 50, 1_000)
+    assert of.allows(SecretUri.parse("local://team-a/db"))
+    assert not of.allows(SecretUri.parse("local://team-ab/db"))
+    assert not of.allows(SecretUri.parse("other://team-a/db"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"server": "m8.example"}, "server"),
+        ({"server": "https://m8.example:1"}, "server"),
+        ({"server": "m8.example:99999"}, "server"),
+        ({"server": None}, "server"),
+        ({"store": "Local"}, "store"),
+        ({"prefixes": []}, "prefixes"),
+        ({"prefixes": ["../x"]}, "prefixes"),
+        ({"prefixes": ["team-a/"]}, "prefixes"),
+        ({"prefix": ["team-a"]}, "prefix"),
+        ({"engine": {}}, "type"),
+        ({"engine": {"type": "age"}}, "folder"),
+        ({"engine": {**AGE, "folders": 1}}, "folders"),
+        ({"limits": {"lifetime_s": 29}}, "lifetime_s"),
+        ({"limits": {"lifetime_s": 3601}}, "lifetime_s"),
+        ({"limits": {"max_plaintext": 1000}}, "max_plaintext"),
+        ({"limits": {"max_plaintext": 2_097_152}}, "max_plaintext"),
+        ({"limits": {"keys_alive": 0}}, "keys_alive"),
+        ({"limits": {"uploads_per_second": 0}}, "uploads_per_second"),
+        ({"limits": {"compares_per_hour": 0}}, "compares_per_hour"),
+        ({"limits": {"compares_per_hour_per_uri": 0}}, "compares_per_hour_per_uri"),
+    ],
+)
+def test_a_complaint_names_the_field(tmp_path: Path, changes: dict[str, Any], names: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        read(written(tmp_path, **changes))
+    assert names in str(refused.value)
+    assert refused.value.fix
+
+
+def test_an_unknown_engine_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="floppy"):
+        read(written(tmp_path, engine={"type": "floppy"}))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Error, match=r"reactor\.toml"):
+        read(tmp_path)

@@ -198,7 +198,10 @@ class Walk:
     async def _resend(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], message: Message, resends: int | None = None
     ) -> R:
-        """Call, and send the same bytes again when the connection breaks. Without `resends` until time is over."""
+        """Call, and send the same bytes again when the connection breaks. Without `resends` until time is over.
+
+        When m8 answers that its own time is over, ours may not be: it is asked again.
+        """
         sent = 0
         while True:
             remaining = self._ends_at - asyncio.get_running_loop().time()
@@ -206,6 +209,8 @@ class Walk:
                 raise TimedOutError("time is over.")
             try:
                 return await self._connection.call(method, message, remaining)
+            except TimedOutError:
+                pass
             except UnavailableError as error:
                 if resends is not None and (sent >= resends or not isinstance(error, NotReachedError)):
                     raise

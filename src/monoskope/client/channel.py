@@ -117,7 +117,9 @@ class Connection:
         code = _STATUSES.get(error.code(), Code.INTERNAL)
         if code is Code.TIMED_OUT:
             return TimedOutError(f"m8 at {self.server} did not answer in time.", fix="Try again, or raise --timeout.")
-        message = f"m8 at {self.server} answered {error.code().name}: {printable(details) or 'no reason given'}."
+        message = (
+            f"m8 at {self.server} answered {error.code().name}: {printable(details[:_MAX_TEXT]) or 'no reason given'}."
+        )
         return ERRORS[code](message, fix="Check that server and client are of versions that fit.")
 
     def _not_reached(self, details: str) -> Error:
@@ -150,12 +152,12 @@ def _read_ca(path: Path) -> bytes:
 
 
 def printable(text: str) -> str:
-    """Return foreign text fit for a terminal: no control characters, at most 500 characters."""
-    return "".join(character if character.isprintable() else "�" for character in text[:_MAX_TEXT])
+    """Return text fit for a terminal: whatever could steer one is replaced."""
+    return "".join(character if character.isprintable() else "�" for character in text)
 
 
 def _error_info(error: grpc.aio.AioRpcError) -> Error | None:
-    """What m8 itself said: google.rpc.ErrorInfo of our domain, None if there is none."""
+    """What m8 itself said: google.rpc.ErrorInfo of our domain, cut at 500 characters; None if there is none."""
     details = next((value for key, value in error.trailing_metadata() if key == _DETAILS_KEY), None)
     if not isinstance(details, bytes):
         return None
@@ -177,4 +179,4 @@ def _from_info(message: str, reason: str, fix: str) -> Error:
         code = Code(reason)
     except ValueError:
         code = Code.INTERNAL
-    return ERRORS[code](printable(message), fix=printable(fix), code=code)
+    return ERRORS[code](printable(message[:_MAX_TEXT]), fix=printable(fix[:_MAX_TEXT]), code=code)

@@ -16,7 +16,7 @@ from monoskope.client.put import Expect, Preview, PutResult, encoded, expectatio
 from monoskope.client.queries import Queries
 from monoskope.client.settings import Settings, load_settings
 from monoskope.client.stores import Stores
-from monoskope.client.target import Confirm, Resolver, Target
+from monoskope.client.target import QUERY_TIMEOUT_S, Confirm, Resolver, Target
 from monoskope.client.task import Progress
 from monoskope.client.verify import subject_of
 from monoskope.errors import Error, UsageError
@@ -131,7 +131,7 @@ class Client:
         async def one(target: Target) -> PutResult:
             return await put(self._walk(target, timeout), target, plaintext, expect, options)
 
-        return await self._each(uris, len(plaintext), options, one)
+        return await self._each(uris, len(plaintext), options, timeout, one)
 
     async def compare_secret(
         self,
@@ -158,7 +158,7 @@ class Client:
         async def one(target: Target) -> Comparison:
             return await compare(self._walk(target, timeout), target, plaintext, options)
 
-        return await self._each(uris, len(plaintext), options, one)
+        return await self._each(uris, len(plaintext), options, timeout, one)
 
     async def preview_put(self, uri: str, values: Mapping[str, bytes], *, expect: Expect | str = Expect.ANY) -> Preview:
         """Return what a put would send. Asks m8 for the store alone: no key is requested, nothing is pinned."""
@@ -202,12 +202,13 @@ class Client:
         uris: Sequence[str],
         size: int,
         options: Options | None,
+        timeout_s: float,
         one: Callable[[Target], Awaitable[R]],
     ) -> list[R | Error]:
         """Resolve one after the other, for that may ask a person; then walk all at once."""
         if not uris or len(set(uris)) != len(uris):
             raise UsageError("no secret URI is given, or one twice.", fix="Give each URI once.")
-        resolver = self._resolver()
+        resolver = self._resolver(timeout_s)
         targets: list[Target | Error] = []
         for uri in uris:
             try:
@@ -239,8 +240,15 @@ class Client:
             pause_s=self._pause_s,
         )
 
-    def _resolver(self) -> Resolver:
-        return Resolver(self._connection(), self.settings, self._known, confirm=self._confirm, notify=self._notify)
+    def _resolver(self, timeout_s: float = QUERY_TIMEOUT_S) -> Resolver:
+        return Resolver(
+            self._connection(),
+            self.settings,
+            self._known,
+            confirm=self._confirm,
+            notify=self._notify,
+            timeout_s=min(timeout_s, QUERY_TIMEOUT_S),
+        )
 
     def _connection(self) -> Connection:
         if self._open is None:

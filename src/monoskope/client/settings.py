@@ -102,13 +102,17 @@ def find(
         elif environ.get(variable):
             found[name] = Setting(environ[variable], variable)
     _add_file(found, path, read_config(path))
-    dev = dev_config_path(environ)
-    dev_file = read_config(dev)
-    if dev_file.server and ("server" not in found or found["server"].value == dev_file.server):
-        _add_file(found, dev, dev_file)
-        found.setdefault("known_stores", Setting(str(dev.with_name("known_stores")), str(dev)))
+    if not found.keys() >= {"server", "ca_file", "token_file"}:
+        _add_dev(found, dev_config_path(environ))
     found.setdefault("known_stores", Setting(str(path.with_name("known_stores")), "beside the settings file"))
     return found
+
+
+def _add_dev(found: dict[str, Setting], path: Path) -> None:
+    file = read_config(path)
+    if file.server and ("server" not in found or found["server"].value == file.server):
+        _add_file(found, path, file)
+        found.setdefault("known_stores", Setting(str(path.with_name("known_stores")), str(path)))
 
 
 def _add_file(found: dict[str, Setting], path: Path, file: ConfigFile) -> None:

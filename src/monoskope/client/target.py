@@ -51,6 +51,7 @@ class Resolver:
         known: The pins.
         confirm: Asks the user; None where nobody can be asked.
         notify: Told in a sentence what changed.
+        timeout_s: Seconds for one question to m8.
     """
 
     def __init__(
@@ -61,12 +62,14 @@ class Resolver:
         *,
         confirm: Confirm | None,
         notify: Callable[[str], None] | None,
+        timeout_s: float = QUERY_TIMEOUT_S,
     ) -> None:
         self._connection = connection
         self._settings = settings
         self._known = known
         self._confirm = confirm
         self._notify = notify
+        self._timeout_s = timeout_s
 
     async def target(self, text: str) -> Target:
         """Return the target that `text` (`store://path`, or `path` in the default store) names.
@@ -91,7 +94,7 @@ class Resolver:
     async def store(self, name: str) -> views_pb2.SecretStore:
         """Return what m8 says of one store ("" for the default). Raises `ProofError` if it answers for another."""
         query = queries_pb2.GetSecretStoreRequest(name=name)
-        answer = await self._connection.call(self._connection.queries.GetSecretStore, query, QUERY_TIMEOUT_S)
+        answer = await self._connection.call(self._connection.queries.GetSecretStore, query, self._timeout_s)
         if name and answer.store.name != name:
             raise ProofError(f"asked for store {name!r}, m8 answered with {answer.store.name!r}")
         check_store_name(answer.store.name)

@@ -37,11 +37,12 @@ def report(error: Error, *, as_json: bool) -> None:
         document = {"code": code, "exit_code": int(number), "message": error.message, "fix": error.fix}
         click.echo(json.dumps({"error": document}, ensure_ascii=False), err=True)
         return
-    from monoskope.monoctl.terminal import styled  # noqa: PLC0415 - loads the client, which may be what is broken
+    from monoskope.client.channel import printable  # noqa: PLC0415 - loads gRPC, which a good `version` never needs
+    from monoskope.monoctl.terminal import styled  # noqa: PLC0415
 
-    click.echo(f"{styled('error:', sys.stderr, fg='red', bold=True)} {error.message}", err=True)
+    click.echo(f"{styled('error:', sys.stderr, fg='red', bold=True)} {printable(error.message)}", err=True)
     if error.fix:
-        click.echo(f"{styled('fix:', sys.stderr, fg='green')} {error.fix}", err=True)
+        click.echo(f"{styled('fix:', sys.stderr, fg='green')} {printable(error.fix)}", err=True)
 
 
 def guarded(call: Callable[[], object], words: Sequence[str]) -> int:

@@ -1,0 +1,276 @@
+"""The other commands: what they print, and how they end when something goes wrong."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from click.testing import CliRunner, Result
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import AlreadyExistsError, RefusedError, UnauthenticatedError
+from monoskope.monoctl.main import cli
+from monoskope.testing.identities import Identity
+from monoskope.testing.scripted_client import pinned, token
+from monoskope.testing.scripted_m8 import FINGERPRINT, KEY_ID, VERSION, ScriptedM8
+
+Run = Callable[..., Result]
+M = TypeVar("M", bound=Message)
+REQUEST_ID = bytes(range(16))
+AN_HOUR_AGO_MS = int((time.time() - 3_700) * 1000)
+
+
+class Answering(ScriptedM8):
+    """Answers queries and administrators too, a page of two at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Message] = []
+        self.secrets = [
+            views_pb2.Secret(
+                uri=f"vault://app/{number}",
+                fingerprint=FINGERPRINT,
+                values=[upload_pb2.ValueFingerprint(key="password", fingerprint=FINGERPRINT)],
+                upstream_version=VERSION,
+                subject="alice",
+                uploaded_at_ms=AN_HOUR_AGO_MS,
+                request_id=REQUEST_ID,
+            )
+            for number in range(5)
+        ]
+        self.events = [
+            views_pb2.EventSummary(
+                position=number,
+                stream=f"upload/{REQUEST_ID.hex()}",
+                version=number,
+                type="SecretUploadKeyRequested",
+                recorded_at_ms=1_700_000_000_123,
+                actor="alice",
+                hash=bytes(32),
+                uri="vault://app/0",
+                detail="UPLOAD",
+            )
+            for number in range(1, 4)
+        ]
+
+    def watched(self) -> Iterator[views_pb2.EventSummary]:
+        yield from self.events
+
+    def more(self, method: str, message: Message) -> Message:  # noqa: PLR0911 - one return a message
+        self.asked.append(message)
+        match message:
+            case queries_pb2.ListSecretsRequest():
+                secrets, following = page(self.secrets, message.page_token)
+                return queries_pb2.ListSecretsResponse(secrets=secrets, next_page_token=following)
+            case queries_pb2.ListSecretStoresRequest():
+                stores, following = page(list(self.stores.values()), message.page_token)
+                return queries_pb2.ListSecretStoresResponse(stores=stores, next_page_token=following)
+            case queries_pb2.ListEventsRequest():
+                events, following = page(self.events, message.page_token)
+                return queries_pb2.ListEventsResponse(events=events, next_page_token=following)
+            case queries_pb2.GetSecretRequest():
+                return queries_pb2.GetSecretResponse(secret=self.secrets[0])
+            case commands_pb2.CreateSecretStoreRequest():
+                if message.name in self.stores:
+                    raise AlreadyExistsError(f"the name {message.name!r} is taken.", fix="Choose another.")
+                created = views_pb2.SecretStore(name=message.name, type=message.type, identity=message.identity)
+                return commands_pb2.CreateSecretStoreResponse(store=created)
+            case commands_pb2.StartFingerprintKeyRotationRequest():
+                return commands_pb2.StartFingerprintKeyRotationResponse()
+            case commands_pb2.FinishFingerprintKeyRotationRequest():
+                return commands_pb2.FinishFingerprintKeyRotationResponse()
+            case _:
+                response = getattr(commands_pb2, type(message).__name__.replace("Request", "Response"))
+                return response(store=self.stores["vault"])  # type: ignore[no-any-return]
+
+
+def page(items: list[M], page_token: str) -> tuple[list[M], str]:
+    start = int(page_token or 0)
+    return items[start : start + 2], str(start + 2) if start + 2 < len(items) else ""
+
+
+@pytest.fixture
+def m8(tmp_path: Path) -> Iterator[Answering]:
+    scripted = Answering()
+    with scripted.serving_in_thread(tmp_path):
+        yield scripted
+
+
+@pytest.fixture
+def run(m8: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    (tmp_path / "token").write_text(token("alice"))
+    (tmp_path / "token").chmod(0o600)
+    pinned(m8, tmp_path)
+    flags = {
+        "MONOCTL_SERVER": m8.server,
+        "MONOCTL_CA_FILE": str(m8.ca_file),
+        "MONOCTL_TOKEN_FILE": str(tmp_path / "token"),
+        "MONOCTL_KNOWN_STORES": str(tmp_path / "known_stores"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
+    for name, value in flags.items():
+        monkeypatch.setenv(name, value)
+    return lambda *words: CliRunner().invoke(cli, words)
+
+
+def ok(result: Result) -> str:
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_secrets_come_from_every_page(m8: Answering, run: Run) -> None:
+    rows = ok(run("get", "secrets", "vault://")).splitlines()
+
+    assert len(rows) == 6
+    assert rows[1].split()[:3] == ["vault://app/0", FINGERPRINT, VERSION]
+    assert "1h ago" in rows[1] or "61m ago" in rows[1]
+    assert [message.prefix for message in m8.asked if isinstance(message, queries_pb2.ListSecretsRequest)] == [
+        "vault://"
+    ] * 3
+
+
+def test_an_empty_list_says_so_beside_stdout(m8: Answering, run: Run) -> None:
+    m8.secrets = []
+
+    result = run("get", "secrets")
+
+    assert ok(result) == ""
+    assert result.stderr == "No secrets found.\n"
+    assert json.loads(ok(run("get", "secrets", "-o", "json"))) == []
+
+
+def test_one_secret_in_the_default_store(m8: Answering, run: Run) -> None:
+    document = json.loads(ok(run("get", "secret", "app/0", "-o", "json")))
+
+    assert document["hash"] == FINGERPRINT
+    assert document["values"] == {"password": FINGERPRINT}
+    assert document["uploaded_at"].endswith("Z")
+    assert any(message == queries_pb2.GetSecretRequest(uri="vault://app/0") for message in m8.asked)
+    assert "password:" in ok(run("get", "secret", "vault://app/0"))
+
+
+def test_stores_with_type_and_state(m8: Answering, run: Run) -> None:
+    m8.add_store("local", Identity(), kind="age")
+    m8.stores["local"].active = False
+
+    _, vault, local = ok(run("get", "secret-stores")).splitlines()
+
+    assert vault.split()[:3] == ["vault", "vault", "active"]
+    assert local.split()[:3] == ["local", "age", "inactive"]
+
+
+def test_a_described_store_shows_its_reactors(m8: Answering, run: Run) -> None:
+    m8.stores["vault"].reactors[0].last_heard_ms = AN_HOUR_AGO_MS
+
+    table = ok(run("describe", "secret-store", "vault"))
+    document = json.loads(ok(run("describe", "secret-store", "-o", "json")))
+
+    assert m8.identity.shown in table
+    assert KEY_ID in table
+    assert "131072" in table
+    assert "ago" in table
+    assert document["reactors"][0]["attached"] is True
+    assert document["max_plaintext"] == 131_072
+
+
+def test_events_in_the_order_of_the_log(m8: Answering, run: Run) -> None:
+    events = json.loads(ok(run("get", "events", "--request-id", REQUEST_ID.hex(), "-o", "json")))
+
+    assert [event["position"] for event in events] == [1, 2, 3]
+    assert events[0]["recorded_at"] == "2023-11-14T22:13:20.123Z"
+    assert len(ok(run("get", "events", "--limit", "2")).splitlines()) == 3
+
+
+def test_events_as_they_happen(run: Run) -> None:
+    lines = ok(run("get", "events", "--watch", "--limit", "2", "-o", "json")).splitlines()
+
+    assert [json.loads(line)["position"] for line in lines] == [1, 2]
+
+
+def test_one_request(m8: Answering, run: Run) -> None:
+    m8.end = lambda attempt: m8.ended(attempt, attempt.success())
+    put = CliRunner().invoke(cli, ["put", "secret", "app/0", "--from-file", "k=-", "-o", "json"], input="value")
+    request_id = json.loads(put.stdout)["request_id"]
+
+    document = json.loads(ok(run("get", "upload", request_id, "--wait", "-o", "json")))
+
+    assert document["state"] == "ENDED"
+    assert document["has_receipt"] is True
+    assert run("get", "upload", "zz").exit_code == 2
+
+
+def test_administrators_add_and_change_stores(m8: Answering, run: Run) -> None:
+    identity = Identity().shown
+    created = json.loads(
+        ok(run("create", "secret-store", "new", "--type", "age", "--identity", identity, "-o", "json"))
+    )
+    assert (created["name"], created["type"], created["state"]) == ("new", "age", "inactive")
+
+    for verb in ("activate", "deactivate", "set-default"):
+        assert "vault" in ok(run(verb, "secret-store", "vault"))
+    assert "vault" in ok(run("replace", "secret-store-identity", "vault", "--identity", identity))
+    assert KEY_ID in ok(run("start", "fingerprint-key-rotation", KEY_ID))
+    assert KEY_ID in ok(run("finish", "fingerprint-key-rotation", KEY_ID))
+
+    assert [type(message).__name__ for message in m8.asked] == [
+        "CreateSecretStoreRequest",
+        "ActivateSecretStoreRequest",
+        "DeactivateSecretStoreRequest",
+        "SetDefaultSecretStoreRequest",
+        "ReplaceSecretStoreIdentityRequest",
+        "StartFingerprintKeyRotationRequest",
+        "FinishFingerprintKeyRotationRequest",
+    ]
+
+
+def test_a_name_that_is_taken(run: Run) -> None:
+    result = run("create", "secret-store", "vault", "--type", "age", "--identity", Identity().shown)
+
+    assert result.exit_code == 11
+    assert result.stderr.splitlines() == ["error: the name 'vault' is taken.", "fix: Choose another."]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("create", "secret-store", "Vault", "--type", "age", "--identity", "SHA256:x"),
+        ("create", "secret-store", "new", "--type", "age", "--identity", "SHA256:x"),
+        ("start", "fingerprint-key-rotation", "XYZ"),
+        ("get", "secret"),
+        ("get", "nothing"),
+        ("get", "secrets", "-o", "xml"),
+    ],
+)
+def test_a_malformed_command_line_is_told_in_two_lines(m8: Answering, run: Run, words: tuple[str, ...]) -> None:
+    result = run(*words)
+
+    assert result.exit_code == 2
+    error, fix = result.stderr.splitlines()
+    assert error.startswith("error: ")
+    assert fix.startswith("fix: ")
+    assert m8.asked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(UnauthenticatedError("the token is revoked."), 10), (RefusedError("no right."), 3)]
+)
+def test_what_m8_refuses(m8: Answering, run: Run, error: UnauthenticatedError | RefusedError, code: int) -> None:
+    m8.failing["ListSecrets"] = [error]
+
+    result = run("get", "secrets")
+
+    assert result.exit_code == code
+    assert result.stderr == f"error: {error.message}\n"
+
+
+def test_foreign_text_cannot_steer_a_terminal(m8: Answering, run: Run) -> None:
+    m8.secrets[0].subject = "\x1b[2Jalice"
+
+    assert "\x1b" not in ok(run("get", "secrets"))

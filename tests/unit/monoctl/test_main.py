@@ -1,0 +1,187 @@
+"""The ends of the command line: codes, reports, settings, version, completion."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from monoskope.errors import Code, ConflictError, Error, OutcomeUnknownError
+from monoskope.monoctl import output
+from monoskope.monoctl.exit_codes import ExitCode, exit_code, exit_code_of_all
+from monoskope.monoctl.main import cli
+from monoskope.monoctl.report import guarded, wants_json
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    for name in ("SERVER", "CA_FILE", "TOKEN_FILE", "KNOWN_STORES", "CONFIG"):
+        monkeypatch.delenv(f"MONOCTL_{name}", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return lambda *words: CliRunner().invoke(cli, words)
+
+
+def test_exit_codes_never_change() -> None:
+    assert {code.name: int(code) for code in ExitCode} == {
+        "OK": 0,
+        "INTERNAL": 1,
+        "USAGE": 2,
+        "REFUSED": 3,
+        "NOT_FOUND": 4,
+        "IDENTITY_CHANGED": 5,
+        "CONFLICT": 6,
+        "UNAVAILABLE": 7,
+        "TIMED_OUT": 8,
+        "OUTCOME_UNKNOWN": 9,
+        "UNAUTHENTICATED": 10,
+        "ALREADY_EXISTS": 11,
+        "DIFFERENT": 12,
+        "INTERRUPTED": 130,
+    }
+
+
+@pytest.mark.parametrize("code", list(Code))
+def test_each_code_has_an_exit_code_of_its_own(code: Code) -> None:
+    assert exit_code(Error("x.", code=code)).name == code.name
+
+
+def test_of_several_errors_the_first_counts_unless_one_is_unknown() -> None:
+    assert exit_code_of_all([]) is ExitCode.OK
+    assert exit_code_of_all([ConflictError("a."), Error("b.")]) is ExitCode.CONFLICT
+    assert exit_code_of_all([ConflictError("a."), OutcomeUnknownError("b.")]) is ExitCode.OUTCOME_UNKNOWN
+
+
+def test_a_defect_shows_its_type_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    def broken() -> None:
+        raise KeyError("hunter2")
+
+    assert guarded(broken, []) == 1
+    stderr = capsys.readouterr().err
+    assert "KeyError" in stderr
+    assert "hunter2" not in stderr
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize("words", [["-o", "json"], ["-ojson"], ["--output=json"], ["--output", "json"]])
+def test_errors_are_json_for_who_asks_for_json(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    def refused() -> None:
+        raise ConflictError("what happened.", fix="what to do.")
+
+    assert wants_json(words)
+    assert guarded(refused, ["put", *words]) == 6
+    assert json.loads(capsys.readouterr().err) == {
+        "error": {"code": "CONFLICT", "exit_code": 6, "message": "what happened.", "fix": "what to do."}
+    }
+
+
+@pytest.mark.parametrize("words", [[], ["-o"], ["-o", "yaml"], ["json"], ["--output=table"]])
+def test_errors_are_text_for_others(words: list[str]) -> None:
+    assert not wants_json(words)
+
+
+def test_a_usage_error_is_json_too(run: Run) -> None:
+    result = run("get", "secrets", "--nope", "-o", "json")
+
+    assert result.exit_code == 2
+    assert json.loads(result.stderr)["error"]["code"] == "USAGE"
+
+
+def test_an_interrupt_has_its_own_code(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted() -> None:
+        raise click.Abort
+
+    assert guarded(interrupted, []) == 130
+    assert capsys.readouterr().err == "error: interrupted; nothing was sent.\n"
+
+
+def test_every_command_explains_itself(run: Run) -> None:
+    def walk(group: click.Group, words: list[str]) -> None:
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
+            result = run(*words, name, "--help")
+            assert result.exit_code == 0
+            assert len(result.stdout.splitlines()) > 4
+            if isinstance(command, click.Group):
+                walk(command, [*words, name])
+
+    walk(cli, [])
+
+
+def test_version_dials_nothing(run: Run) -> None:
+    assert run("version").stdout.startswith("monoctl ")
+    assert json.loads(run("version", "-o", "json").stdout).keys() == {"monoctl"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_for_each_shell(run: Run, shell: str) -> None:
+    result = run("completion", shell)
+
+    assert result.exit_code == 0
+    assert "_MONOCTL_COMPLETE" in result.stdout
+
+
+def test_completion_completes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_MONOCTL_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "monoctl get secret-")
+    monkeypatch.setenv("COMP_CWORD", "2")
+
+    assert "secret-stores" in CliRunner().invoke(cli, [], prog_name="monoctl").stdout
+
+
+def test_settings_are_written_privately_and_shown_with_their_source(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_text("")
+    file = tmp_path / "config" / "monoskope" / "config.toml"
+    assert run("config", "set", "server", "M8.example.org:7443").exit_code == 0
+    assert run("config", "set", "ca_file", str(tmp_path / "ca.crt")).exit_code == 0
+
+    shown = {one["name"]: one for one in json.loads(run("config", "view", "-o", "json").stdout)}
+
+    assert run("config", "path").stdout == f"{file}\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert shown["server"] == {"name": "server", "value": "m8.example.org:7443", "source": str(file)}
+    assert shown["ca_file"]["value"] == str(tmp_path / "ca.crt")
+    assert shown["token_file"]["source"] == "not set"
+
+
+def test_a_token_is_no_token_file(run: Run) -> None:
+    result = run("config", "set", "token_file", "e30.hunter2.sig")
+
+    assert result.exit_code == 2
+    assert "hunter2" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "now"), (42, "42s ago"), (119, "119s ago"), (180, "3m ago"), (7_300, "2h ago"), (90_000, "1d ago")],
+)
+def test_times_for_people(seconds: int, text: str) -> None:
+    assert output.ago(1_000_000_000, now_s=1_000_000 + seconds) == text
+
+
+def test_times_for_programs() -> None:
+    assert output.rfc3339(1_700_000_000_123) == "2023-11-14T22:13:20.123Z"
+    assert output.rfc3339(0) == ""
+
+
+def test_colour_only_on_a_terminal_that_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from monoskope.monoctl import terminal  # noqa: PLC0415
+
+    class Screen:
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert terminal.styled("x", Screen(), bold=True) != "x"  # type: ignore[arg-type]
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert terminal.styled("x", Screen(), bold=True) == "x"  # type: ignore[arg-type]

@@ -1,0 +1,126 @@
+"""monoctl as a process: what it loads, and what Ctrl-C leaves its user with."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.testing.scripted_client import pinned, token
+from monoskope.testing.scripted_m8 import Attempt, ScriptedM8
+
+
+@pytest.fixture
+def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
+    with ScriptedM8().serving_in_thread(tmp_path) as scripted:
+        yield scripted
+
+
+def start(m8: ScriptedM8, folder: Path, *words: str) -> subprocess.Popen[str]:
+    (folder / "token").write_text(token("alice"))
+    (folder / "token").chmod(0o600)
+    (folder / "value").write_text("correct horse battery staple")
+    pinned(m8, folder)
+    environ = os.environ | {
+        "MONOCTL_SERVER": m8.server,
+        "MONOCTL_CA_FILE": str(m8.ca_file),
+        "MONOCTL_TOKEN_FILE": str(folder / "token"),
+        "MONOCTL_KNOWN_STORES": str(folder / "known_stores"),
+        "XDG_CONFIG_HOME": str(folder),
+        "XDG_STATE_HOME": str(folder),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "monoskope.monoctl.main", *words],
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def interrupt(process: subprocess.Popen[str], when: threading.Event) -> str:
+    """Interrupt the process once `when` is set; return its stderr."""
+    try:
+        assert when.wait(30)
+        process.send_signal(signal.SIGINT)
+        return process.communicate(timeout=30)[1]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_ctrl_c_after_sending_says_how_to_ask_later(m8: ScriptedM8, tmp_path: Path) -> None:
+    sent = threading.Event()
+
+    def end(attempt: Attempt) -> views_pb2.SecretUpload:
+        sent.set()
+        return views_pb2.SecretUpload(request_id=attempt.request.request_id, state=views_pb2.UPLOAD_STATE_WRITING)
+
+    m8.end = end
+    process = start(m8, tmp_path, "put", "secret", "vault://app", "--from-file", f"k={tmp_path / 'value'}")
+
+    stderr = interrupt(process, sent)
+
+    assert process.returncode == 9
+    request_id = m8.attempts[0].request.request_id.hex()
+    assert "may or may not be written" in stderr
+    assert f"monoctl get upload {request_id}" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_ctrl_c_before_sending_says_that_nothing_was_sent(m8: ScriptedM8, tmp_path: Path) -> None:
+    asked = threading.Event()
+
+    def no_key(_: Attempt) -> queries_pb2.GetSecretUploadKeyResponse:
+        asked.set()
+        return queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_REQUESTED)
+
+    m8.key_answer = no_key
+    words = ("put", "secret", "vault://app", "--from-file", f"k={tmp_path / 'value'}", "-o", "json")
+    process = start(m8, tmp_path, *words)
+
+    stderr = interrupt(process, asked)
+
+    assert process.returncode == 130
+    assert json.loads(stderr)["error"]["code"] == "INTERRUPTED"
+    assert m8.count("RequestUploadSecret") == 0
+
+
+def loaded(code: str) -> set[str]:
+    """Return the modules that a fresh interpreter has after `code`."""
+    script = f"{code}\nimport sys; print(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.split())
+
+
+def test_a_put_loads_no_more_than_it_needs() -> None:
+    modules = loaded("import monoskope.monoctl.put, monoskope.monoctl.main")
+
+    assert {"click", "grpc", "monoskope.client.seal"} <= modules
+    for name in (
+        "yaml",
+        "tomli_w",
+        "grpc_status",
+        "google.rpc",
+        "joserfc",
+        "structlog",
+        "aiohttp",
+        "pytest",
+        "protovalidate",
+    ):
+        assert name not in modules
+    for name in ("m8", "reactor", "stores", "testing"):
+        assert f"monoskope.{name}" not in modules
+
+
+def test_the_first_help_needs_no_connection() -> None:
+    assert "grpc" not in loaded("import monoskope.monoctl.main, monoskope.monoctl.version")

@@ -1,0 +1,367 @@
+"""`monoctl put secret` and `compare secret` against a real server: what is printed, and the exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from monoskope.errors import NotFoundError, RefusedError
+from monoskope.monoctl import terminal
+from monoskope.monoctl.main import cli
+from monoskope.testing.identities import Identity
+from monoskope.testing.scripted_client import pinned, token, was_received
+from monoskope.testing.scripted_m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
+
+VALUE = "correct horse battery staple"
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
+    with ScriptedM8().serving_in_thread(tmp_path) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def run(m8: ScriptedM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run monoctl as a user whose pins hold the store, in an empty environment."""
+    (tmp_path / "token").write_text(token("alice"))
+    (tmp_path / "token").chmod(0o600)
+    pinned(m8, tmp_path)
+    for name, value in {
+        "MONOCTL_SERVER": m8.server,
+        "MONOCTL_CA_FILE": str(m8.ca_file),
+        "MONOCTL_TOKEN_FILE": str(tmp_path / "token"),
+        "MONOCTL_KNOWN_STORES": str(tmp_path / "known_stores"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    def invoke(*words: str, stdin: str | bytes | None = None) -> Result:
+        result = CliRunner().invoke(cli, words, input=stdin)
+        assert VALUE not in result.output
+        assert "Traceback" not in result.output
+        return result
+
+    return invoke
+
+
+def put(run: Run, *words: str, value: str = VALUE) -> Result:
+    return run("put", "secret", *words, "--from-file", "password=-", stdin=value)
+
+
+def test_a_put_shows_outcome_version_and_hash(m8: ScriptedM8, run: Run) -> None:
+    result = put(run, "vault://app/db")
+
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    header, row = result.stdout.splitlines()
+    assert header.split() == ["URI", "OUTCOME", "VERSION", "HASH"]
+    assert row.split() == ["vault://app/db", "UPLOADED", VERSION, FINGERPRINT]
+    assert not was_received(m8, VALUE.encode())
+
+
+def test_json_and_yaml_say_the_same(m8: ScriptedM8, run: Run) -> None:
+    as_json = json.loads(put(run, "vault://app/db", "-o", "json").stdout)
+    as_yaml = yaml.safe_load(put(run, "vault://app/db", "-o", "yaml").stdout)
+
+    assert as_json.pop("request_id") == m8.attempts[0].request.request_id.hex()
+    assert as_yaml.pop("request_id") == m8.attempts[1].request.request_id.hex()
+    assert as_json == as_yaml
+    assert as_json == {
+        "uri": "vault://app/db",
+        "outcome": "UPLOADED",
+        "hash": FINGERPRINT,
+        "values": {"password": FINGERPRINT},
+        "upstream_version": VERSION,
+    }
+
+
+def test_several_stores_at_once_and_one_failure(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
+    m8.add_store("local", Identity(), kind="age")
+    pinned(m8, tmp_path)
+
+    result = put(run, "vault://app/db", "nowhere://app/db", "local://app/db", "-o", "json")
+
+    assert result.exit_code == 4
+    assert [one["uri"] for one in json.loads(result.stdout)] == ["vault://app/db", "local://app/db"]
+    error = json.loads(result.stderr)["error"]
+    assert (error["code"], error["exit_code"]) == ("NOT_FOUND", 4)
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "said"),
+    [
+        (upload_pb2.REASON_CONFLICT, 6, "--expect"),
+        (upload_pb2.REASON_UPSTREAM_CHANGED, 6, "--overwrite"),
+        (upload_pb2.REASON_UPSTREAM_REFUSED, 3, "--binary base64"),
+        (upload_pb2.REASON_RATE_LIMITED, 3, "Wait"),
+        (upload_pb2.REASON_OUTCOME_UNKNOWN, 9, "monoctl compare secret"),
+        (upload_pb2.REASON_EXPIRED, 8, "Try again"),
+    ],
+)
+def test_a_signed_failure_says_why_and_what_to_do(
+    m8: ScriptedM8, run: Run, reason: upload_pb2.Reason, code: int, said: str
+) -> None:
+    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason))
+
+    result = put(run, "vault://app/db")
+
+    assert result.exit_code == code
+    error, fix = result.stderr.splitlines()
+    assert error.startswith("error: vault://app/db: ")
+    assert fix.startswith("fix: ")
+    assert said in result.stderr
+
+
+def test_what_nobody_proves_is_unknown_and_says_how_to_ask(m8: ScriptedM8, run: Run) -> None:
+    m8.end = m8.ended
+
+    result = put(run, "vault://app/db")
+
+    assert result.exit_code == 9
+    assert f"monoctl get upload {m8.attempts[0].request.request_id.hex()}" in result.stderr
+
+
+def test_time_that_runs_out_before_anything_was_sent(m8: ScriptedM8, run: Run) -> None:
+    m8.key_answer = lambda attempt: type(m8.honest_key(attempt))(state=views_pb2.UPLOAD_STATE_REQUESTED)
+
+    result = put(run, "vault://app/db", "--timeout", "0.3")
+
+    assert result.exit_code == 8
+    assert "nothing was sent" in result.stderr
+
+
+def test_a_changed_identity(m8: ScriptedM8, run: Run) -> None:
+    other = Identity()
+    m8.stores["vault"].identity = other.shown
+
+    result = put(run, "vault://app/db", "-o", "json")
+
+    error = json.loads(result.stderr)["error"]
+    assert result.exit_code == error["exit_code"] == 5
+    assert other.shown in error["message"]
+    assert m8.identity.shown in error["message"]
+
+
+def test_a_server_that_does_not_answer(m8: ScriptedM8, run: Run) -> None:
+    m8.failing["RequestSecretUploadKey"] = [RefusedError("not yours.", fix="Ask.")]
+    assert put(run, "vault://app/db").exit_code == 3
+
+    result = put(run, "vault://app/db", "--server", "127.0.0.1:1")
+
+    assert result.exit_code == 7
+    assert "127.0.0.1:1" in result.stderr
+
+
+def test_a_dry_run_shows_sizes_and_sends_nothing(m8: ScriptedM8, run: Run) -> None:
+    result = put(run, "app/db", "--dry-run", "--expect", "absent", "-o", "json")
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {
+        "uri": "vault://app/db",
+        "purpose": "UPLOAD",
+        "expect": "ABSENT",
+        "size_class": 512,
+        "sizes": {"password": len(VALUE)},
+        "identity": m8.identity.shown,
+        "pinned": m8.identity.shown,
+    }
+    assert m8.count("RequestSecretUploadKey") == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "version"),
+    [
+        ([], upload_pb2.EXPECT_ANY, ""),
+        (["--expect", "absent"], upload_pb2.EXPECT_ABSENT, ""),
+        (["--expect", VERSION], upload_pb2.EXPECT_VERSION, VERSION),
+        (["--overwrite"], upload_pb2.EXPECT_OVERWRITE, ""),
+    ],
+)
+def test_what_is_expected_upstream(
+    m8: ScriptedM8, run: Run, words: list[str], kind: upload_pb2.Expect, version: str
+) -> None:
+    assert put(run, "vault://app/db", *words).exit_code == 0
+    assert (m8.attempts[0].request.expect, m8.attempts[0].request.expect_version) == (kind, version)
+
+
+def test_binary_becomes_an_option_of_vault(m8: ScriptedM8, run: Run) -> None:
+    assert put(run, "vault://app/db", "--binary", "base64").exit_code == 0
+
+    assert m8.attempts[0].request.options == options_pb2.VaultOptions(binary=options_pb2.VAULT_BINARY_BASE64)
+
+
+def test_overwrite_and_expect_exclude_each_other(run: Run) -> None:
+    result = put(run, "vault://app/db", "--overwrite", "--expect", "absent")
+
+    assert result.exit_code == 2
+    assert "exclude each other" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["password=s3cretvalue"],
+        ["--from-literal", "password=s3cretvalue"],
+        ["--from-literal=password=s3cretvalue"],
+        ["--value", "s3cretvalue"],
+        ["--password=s3cretvalue"],
+        ["--from-file", "s3cretvalue"],
+        ["--from-file", "password=s3cretvalue"],
+        ["s3cretvalue!"],
+    ],
+)
+def test_a_value_in_argv_is_refused_and_not_repeated(m8: ScriptedM8, run: Run, words: list[str]) -> None:
+    result = run("put", "secret", "app/db", *words)
+
+    assert result.exit_code == 2
+    assert "s3cretvalue" not in result.output
+    assert m8.calls == []
+
+
+def test_the_refusal_of_a_value_says_why_and_how_else(run: Run) -> None:
+    result = run("put", "secret", "app/db", "password=x")
+
+    assert "history" in result.stderr
+    assert "process list" in result.stderr
+    assert "--from-file" in result.stderr
+
+
+def test_without_a_terminal_a_missing_value_is_an_error(run: Run) -> None:
+    result = run("put", "secret", "vault://app/db", "password")
+
+    assert result.exit_code == 2
+    assert "no terminal" in result.stderr
+
+
+def test_on_a_terminal_values_are_asked_for_and_not_shown(
+    m8: ScriptedM8, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "interactive", lambda: True)
+
+    result = run("put", "secret", "vault://app/db", "password", "user", stdin=f"{VALUE}\nalice\n")
+
+    assert result.exit_code == 0
+    assert "Value of password (hidden)" in result.stderr
+    assert len(m8.attempts) == 1
+
+
+def test_on_a_terminal_without_keys_those_are_asked_for_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "interactive", lambda: True)
+
+    result = run("put", "secret", "vault://app/db", "--dry-run", "-o", "json", stdin=f"password\n{VALUE}\n\n")
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["sizes"] == {"password": len(VALUE)}
+
+
+def test_ctrl_c_at_a_prompt_says_that_nothing_was_sent(
+    m8: ScriptedM8, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "interactive", lambda: True)
+
+    result = run("put", "secret", "vault://app/db", "password", stdin="")
+
+    assert result.exit_code == 130
+    assert "nothing was sent" in result.stderr
+    assert m8.calls == []
+
+
+def test_first_contact_is_asked_about_on_a_terminal(
+    m8: ScriptedM8, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "known_stores").unlink()
+    (tmp_path / "value").write_text(VALUE)
+    monkeypatch.setattr(terminal, "interactive", lambda: True)
+    words = ["put", "secret", "app/db", "--from-file", f"password={tmp_path / 'value'}"]
+
+    refused = run(*words, stdin="y\nn\n")
+    agreed = run(*words, stdin="y\n")
+
+    assert refused.exit_code == 5
+    assert m8.identity.shown in refused.stderr
+    assert agreed.exit_code == 0
+    assert (tmp_path / "known_stores").read_text() == (
+        f"{m8.server} @default vault\n{m8.server} vault {m8.identity.shown}\n"
+    )
+
+
+def test_first_contact_can_be_agreed_to_by_a_flag(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "known_stores").unlink()
+    agreed = ["--store-identity", f"vault={m8.identity.shown}", "--default-store", "vault"]
+
+    assert put(run, "app/db").exit_code == 5
+    assert put(run, "app/db", *agreed).exit_code == 0
+    assert put(run, "app/db").exit_code == 0
+
+
+def test_an_identity_that_moved_on_is_told(m8: ScriptedM8, run: Run) -> None:
+    later = Identity()
+    m8.stores["vault"].rotations.append(m8.identity.rotate(later, "vault"))
+    m8.stores["vault"].identity, m8.signers["vault"] = later.shown, later
+
+    result = put(run, "vault://app/db")
+
+    assert result.exit_code == 0
+    assert result.stderr.startswith("note: store 'vault'")
+    assert later.shown in result.stderr
+
+
+def test_all_sources_come_together(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_bytes(b"\x00\xff")
+    (tmp_path / "app.env").write_text("USER=alice\n")
+    sources = ["--from-file", f"tls.key={tmp_path / 'key.pem'}", "--from-env-file", str(tmp_path / "app.env")]
+
+    result = run(
+        "put", "secret", "app/db", "--dry-run", "-o", "json", *sources, "--from-json", "-", stdin='{"token":"abc"}'
+    )
+
+    assert json.loads(result.stdout)["sizes"] == {"USER": 5, "tls.key": 2, "token": 3}
+
+
+@pytest.mark.parametrize(
+    ("sources", "said"),
+    [
+        (["--from-file", "a=-", "--from-json", "-"], "stdin is named twice"),
+        (["--from-file", "a=/dev/null", "--from-file", "a=/dev/null"], "'a' is given twice"),
+        (["--from-env-file", "/nowhere/app.env"], "No such file"),
+    ],
+)
+def test_sources_that_contradict_each_other(run: Run, sources: list[str], said: str) -> None:
+    result = run("put", "secret", "app/db", *sources, stdin="{}")
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_compare_equal_and_different(m8: ScriptedM8, run: Run) -> None:
+    words = ("compare", "secret", "vault://app/db", "--from-file", "password=-")
+    assert run(*words, stdin=VALUE).exit_code == 0
+
+    def different(attempt: Attempt) -> views_pb2.SecretUpload:
+        changed = [("password", upload_pb2.DIFFERENCE_KIND_CHANGED)]
+        return m8.ended(attempt, attempt.receipt(upload_pb2.OUTCOME_DIFFERENT, differences=changed))
+
+    m8.end = different
+    result = run(*words, stdin=VALUE)
+
+    assert result.exit_code == 12
+    assert "password CHANGED" in result.stdout
+
+
+def test_compare_that_fails_is_not_different(m8: ScriptedM8, run: Run) -> None:
+    m8.failing["RequestSecretUploadKey"] = [NotFoundError("no such secret.", fix="")]
+
+    result = run("compare", "secret", "vault://app/db", "--from-file", "password=-", stdin=VALUE)
+
+    assert result.exit_code == 4
+    assert result.stderr == "error: no such secret.\n"

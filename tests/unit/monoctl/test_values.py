@@ -1,0 +1,161 @@
+"""Values from files, stdin and JSON: exact or refused, by line or key, and never shown."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monoskope.errors import UsageError
+from monoskope.monoctl.env_file import parse_env
+from monoskope.monoctl.json_values import parse_json
+from monoskope.monoctl.values import split_words
+
+keys = st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_]{0,20}\Z")
+plain = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="'"))
+
+
+def env(text: str) -> dict[str, bytes]:
+    return parse_env(text.encode(), where="app.env")
+
+
+@given(st.dictionaries(keys, plain), st.sampled_from(["\n", "\r\n"]), st.sampled_from(["", "export "]))
+def test_single_quotes_carry_any_text_of_one_line(values: dict[str, str], end: str, export: str) -> None:
+    text = "".join(f"{export}{key}='{value}'{end}" for key, value in values.items())
+
+    assert env(text) == {key: value.encode() for key, value in values.items()}
+
+
+@given(st.binary())
+def test_any_other_bytes_are_read_or_refused_by_line(content: bytes) -> None:
+    try:
+        parse_env(content, where="app.env")
+    except UsageError as error:
+        assert re.match(r"app\.env, line [1-9]", error.message)  # noqa: PT017
+
+
+@given(keys, st.text(max_size=12))
+def test_what_is_read_is_what_a_posix_shell_reads(key: str, value: str) -> None:
+    try:
+        parsed = env(f"{key}={value}")
+    except UsageError:
+        return
+    if list(parsed) == [key] and "\n" not in value:
+        words = shlex.split(value.removesuffix("\r"), posix=True)
+        assert parsed[key].decode() == ("".join(words))
+        assert len(words) <= 1
+
+
+def test_the_accepted_forms() -> None:
+    text = '# comment\n\nA=1\r\nexport B=\'two words\'\nC="it\'s"\nD=\nE=a#b=c\n  \nF.g-h=""\n'
+
+    assert env(text) == {"A": b"1", "B": b"two words", "C": b"it's", "D": b"", "E": b"a#b=c", "F.g-h": b""}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "KEY",
+        "KEY =hunter2",
+        " KEY=hunter2",
+        "KEY= hunter2",
+        "KEY=hunter2 ",
+        "KEY=hunter2 two",
+        "KEY=hunter2 # comment",
+        "KEY=#hunter2",
+        "KEY='hunter2",
+        'KEY="hunter2',
+        "KEY='hunter2'x",
+        "KEY='hun''ter2'",
+        'KEY="hunter2\\n"',
+        'KEY="$hunter2"',
+        "KEY=$hunter2",
+        "KEY=`hunter2`",
+        "KEY=hunter2\\",
+        "KEY=hun\rter2",
+        "KEY=hunter2\x00",
+        "=hunter2",
+        "export  KEY=hunter2",
+        "K/Y=hunter2",
+        "\ufeffKEY=hunter2",
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_refused_by_line_and_not_shown(line: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        env(f"OK=1\n{line}\n")
+
+    assert caught.value.message.startswith("app.env, line 2: ")
+    assert "hunter2" not in str(caught.value)
+    assert "ter2" not in str(caught.value)
+
+
+def test_a_key_twice_is_refused() -> None:
+    with pytest.raises(UsageError, match="line 2: key 'A'"):
+        env("A=1\nA=1\n")
+
+
+def test_bytes_that_are_no_text_are_refused_by_line() -> None:
+    with pytest.raises(UsageError, match="line 2: not UTF-8"):
+        parse_env(b"A=1\nB=\xff\n", where="app.env")
+
+
+@given(st.dictionaries(keys, st.one_of(st.binary(), st.text(st.characters(exclude_categories=["Cs"])))))
+def test_json_carries_text_and_bytes(values: dict[str, bytes | str]) -> None:
+    document = {
+        key: value if isinstance(value, str) else {"base64": base64.b64encode(value).decode()}
+        for key, value in values.items()
+    }
+
+    parsed = parse_json(json.dumps(document).encode(), where="stdin")
+
+    assert parsed == {key: value.encode() if isinstance(value, str) else value for key, value in values.items()}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hunter2",
+        '["hunter2"]',
+        '{"k":7}',
+        '{"k":null}',
+        '{"k":{"hex":"hunter2"}}',
+        '{"k":{"base64":"hunter2!"}}',
+        '{"k":{"base64":"hunter2=","x":1}}',
+        '{"k":"hunter2","k":"hunter2"}',
+        '{"k":"hunter2"',
+        '{"k":"\\ud800hunter2"}',
+        "[" * 100_000,
+    ],
+)
+def test_other_json_is_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_json(text.encode(), where="stdin")
+
+    assert "stdin" in caught.value.message
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "uris", "named"),
+    [
+        (("app",), ["app"], []),
+        (("app", "password"), ["app"], ["password"]),
+        (("vault://a", "local://a", "x", "y.z"), ["vault://a", "local://a"], ["x", "y.z"]),
+        (("app/db", "password", "other/db"), ["app/db", "other/db"], ["password"]),
+    ],
+)
+def test_words_are_uris_or_keys(words: tuple[str, ...], uris: list[str], named: list[str]) -> None:
+    assert split_words(words) == (uris, named)
+
+
+@pytest.mark.parametrize("word", ["password=hunter2", "=hunter2", "hunter2!", "..hunter2", "hunter2="])
+def test_a_word_that_may_hold_a_value_is_refused_and_not_shown(word: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        split_words(("app/db", word))
+
+    assert "hunter2" not in str(caught.value)

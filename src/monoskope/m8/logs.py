@@ -46,10 +46,11 @@ def keep_listed(_logger: object, _method: str, line: MutableMapping[str, Any]) -
     return line
 
 
-def configure(log_file: Path | None = None, *, stream: TextIO | None = None) -> None:
-    """Send log lines to `log_file` (appended), to `stream`, or to standard error."""
+def configure(log_file: Path | None = None, *, stream: TextIO | None = None) -> TextIO:
+    """Send log lines to `log_file` (appended), to `stream`, or to standard error; return where they go."""
     if log_file is not None:
         stream = log_file.open("a", encoding="utf-8", buffering=1)
+    stream = stream or sys.stderr
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -58,6 +59,7 @@ def configure(log_file: Path | None = None, *, stream: TextIO | None = None) -> 
             keep_listed,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=False,
     )
+    return stream

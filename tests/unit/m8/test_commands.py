@@ -1,0 +1,238 @@
+"""What users are refused, and that what they may see is all they learn of."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc.aio
+import pytest
+
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.protocol.receipt import parse_receipt
+from tests.unit.m8.world import Sealed, User, World, a_world, reason, refused, until_granted
+from tests.unit.protocol.vectors import Signer, a_request
+
+PUT = frozenset({events_pb2.RIGHT_PUT})
+COMPARE = frozenset({events_pb2.RIGHT_COMPARE})
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+async def test_outside_ones_prefixes_looks_like_nothing_is_there(world: World) -> None:
+    await world.attached()
+    user = world.user("anna", "vault://team-a", "nowhere://team-a")
+    with refused("NOT_FOUND") as outside:
+        await user.ask(a_request(uri="vault://team-ab/db"))
+    with refused("NOT_FOUND") as missing:
+        await user.ask(a_request(uri="nowhere://team-a/db"))
+    assert outside.message.replace("vault://team-ab/db", "X") == missing.message.replace("nowhere://team-a/db", "X")
+
+
+async def test_each_purpose_needs_its_right(world: World) -> None:
+    await world.attached()
+    with refused("REFUSED") as error:
+        await world.user("anna", "vault://app", rights=COMPARE).ask(a_request())
+    assert "put" in error.message
+    with refused("REFUSED") as error:
+        await world.user("anna", "vault://app", rights=PUT).ask(a_request(purpose=upload_pb2.PURPOSE_COMPARE))
+    assert "compare" in error.message
+    with refused("REFUSED"):
+        await world.administrator().ask(a_request())
+
+
+async def test_a_deactivated_store_takes_no_requests(world: World) -> None:
+    await world.attached()
+    await world.administrator().deactivate("vault")
+    with refused("REFUSED") as error:
+        await world.user("anna", "vault://app").ask(a_request())
+    assert "deactivated" in error.message
+
+
+async def test_without_a_reactor_nobody_waits(world: World) -> None:
+    user = world.user("anna", "vault://app")
+    with refused("UNAVAILABLE") as error:
+        await user.ask(a_request())
+    assert "none was ever heard" in error.message
+    await world.attached()
+    world.clock.pass_s(11)
+    with refused("UNAVAILABLE") as error:
+        await user.ask(a_request())
+    assert "2023-11-14T22:13:20Z" in error.message
+
+
+async def test_asking_again_has_the_same_answer_even_when_the_reactor_is_gone(world: World) -> None:
+    await world.attached()
+    user, request = world.user("anna", "vault://app"), a_request()
+    first = await user.ask(request)
+    world.clock.pass_s(11)
+    assert await user.ask(request) == first
+
+
+async def test_anothers_request_id_is_taken_and_says_no_more(world: World) -> None:
+    await world.attached()
+    request = a_request(uri="vault://app/db")
+    await world.user("anna", "vault://app").ask(request)
+    with refused("ALREADY_EXISTS") as error:
+        await world.user("bob", "vault://app").ask(request)
+    assert "anna" not in error.message
+
+
+async def test_a_malformed_request_is_refused_naming_its_field(world: World) -> None:
+    user, request = world.user("anna", "vault://app"), a_request()
+    message = commands_pb2.RequestSecretUploadKeyRequest(request=request.content + b"\x9a\x06\x00")
+    with refused("USAGE") as error:
+        await user.commands.RequestSecretUploadKey(message, metadata=user.metadata)
+    assert "UploadRequest" in error.message
+    empty = commands_pb2.RequestSecretUploadKeyRequest()
+    with refused("USAGE") as error:
+        await user.commands.RequestSecretUploadKey(empty, metadata=user.metadata)
+    assert "request" in error.message
+
+
+async def test_a_call_without_a_token_that_counts_is_refused(world: World) -> None:
+    stranger = world.user("eve", "vault://app")
+    for metadata in ((), (("authorization", "Bearer forged"),), (("authorization", "Basic Zm9v"),)):
+        stranger.metadata = metadata  # type: ignore[assignment]
+        with refused("UNAUTHENTICATED") as error:
+            await stranger.ask(a_request())
+        assert "forged" not in error.message
+    twice = (*world.user("anna", "vault://app").metadata, ("authorization", "Bearer forged"))
+    stranger.metadata = twice  # type: ignore[assignment]
+    with refused("UNAUTHENTICATED"):
+        await stranger.ask(a_request())
+
+
+async def test_others_learn_nothing_of_a_request(world: World) -> None:
+    reactor = await world.attached()
+    grant = await until_granted(world.user("anna", "vault://app"), reactor)
+    request_id = grant.request.request_id
+    colleague, stranger = world.user("bob", "vault://app"), world.user("eve", "vault://other")
+    with refused("NOT_FOUND") as others:
+        await colleague.key(request_id)
+    with refused("NOT_FOUND") as missing:
+        await colleague.key(os.urandom(16))
+    assert others.message == missing.message
+    for user in (colleague, stranger):
+        with refused("NOT_FOUND"):
+            await user.send(request_id, Sealed())
+    with refused("NOT_FOUND"):
+        await stranger.upload(request_id)
+    with refused("NOT_FOUND"):
+        await stranger.events(request_id=request_id)
+
+
+async def test_the_sealed_secret_is_taken_once_and_the_same_again_has_the_same_answer(world: World) -> None:
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    grant = await until_granted(user, reactor)
+    request_id, sealed = grant.request.request_id, Sealed()
+    first, second, _ = await asyncio.gather(
+        user.send(request_id, sealed), user.send(request_id, sealed), reactor.write(grant)
+    )
+    assert first == second
+    assert await user.send(request_id, sealed) == first
+    with refused("ALREADY_EXISTS"):
+        await user.send(request_id, Sealed())
+    events = (await user.events(request_id=request_id)).events
+    assert len(events) == 5
+
+
+async def test_a_right_that_was_lost_meanwhile_is_missed_at_the_second_step(world: World) -> None:
+    reactor = await world.attached()
+    grant = await until_granted(world.user("anna", "vault://app"), reactor)
+    with refused("REFUSED"):
+        await world.user("anna", "vault://app", rights=COMPARE).send(grant.request.request_id, Sealed())
+    with refused("NOT_FOUND"):
+        await world.user("anna", "vault://other").send(grant.request.request_id, Sealed())
+
+
+async def test_a_store_deactivated_meanwhile_takes_no_sealed_secret(world: World) -> None:
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    grant = await until_granted(user, reactor)
+    await world.administrator().deactivate("vault")
+    (answer,) = await asyncio.gather(user.send(grant.request.request_id, Sealed()), return_exceptions=True)
+    was_refused = isinstance(answer, grpc.aio.AioRpcError) and reason(answer) == "REFUSED"
+    # The timekeeper may have been faster.
+    had_ended = isinstance(answer, views_pb2.SecretUpload) and answer.reason == upload_pb2.REASON_STORE_INACTIVE
+    assert was_refused or had_ended
+    assert (await user.upload(grant.request.request_id)).sealed_sha256 == b""
+
+
+async def test_a_failure_reaches_whoever_waits(world: World) -> None:
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    grant = await until_granted(user, reactor)
+    sealed = Sealed()
+    sending = asyncio.create_task(user.send(grant.request.request_id, sealed))
+    await reactor.next("SecretUploadRequested")
+    failed = reactor.failed(grant, sealed.sha256, upload_pb2.REASON_UPSTREAM_CHANGED)
+    await reactor.append(grant.request.request_id, 3, failed)
+    upload = await sending
+    assert upload.reason == upload_pb2.REASON_UPSTREAM_CHANGED
+    assert parse_receipt(upload.receipt.content).reason == upload.reason
+
+
+async def test_a_deadline_is_answered_with_where_the_request_stands(world: World) -> None:
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    request_id = await user.ask(a_request())
+    key = await user.key(request_id, timeout_s=0.5)
+    assert key.state == views_pb2.UPLOAD_STATE_REQUESTED
+    _, grant = await reactor.give_key()
+    upload = await user.send(grant.request.request_id, Sealed(), timeout_s=0.5)
+    assert upload.state == views_pb2.UPLOAD_STATE_UPLOADING
+
+
+async def test_whoever_waits_for_a_key_gets_it_when_it_comes(world: World) -> None:
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    request_id = await user.ask(a_request())
+    waiting = asyncio.create_task(user.key(request_id))
+    _, grant = await reactor.give_key()
+    assert (await waiting).grant.content == grant.content
+
+
+async def test_only_administrators_change_stores(world: World) -> None:
+    user = world.user("anna", "vault://app")
+    with refused("REFUSED"):
+        await user.create("local", Signer().shown)
+    with refused("REFUSED"):
+        await user.deactivate("vault")
+    with refused("REFUSED"):
+        default = commands_pb2.SetDefaultSecretStoreRequest(name="vault")
+        await user.commands.SetDefaultSecretStore(default, metadata=user.metadata)
+    with refused("REFUSED"):
+        finish = commands_pb2.FinishFingerprintKeyRotationRequest(key_id="a" * 16)
+        await user.commands.FinishFingerprintKeyRotation(finish, metadata=user.metadata)
+
+
+async def test_an_administrator_manages_stores(world: World) -> None:
+    administrator = world.administrator()
+    await administrator.create("local", Signer().shown, kind="age", active=False)
+    with refused("ALREADY_EXISTS"):
+        await administrator.create("local", Signer().shown)
+    with refused("NOT_FOUND"):
+        await administrator.deactivate("nowhere")
+    assert (await administrator.store("")).name == "vault"
+    message = commands_pb2.SetDefaultSecretStoreRequest(name="local")
+    await administrator.commands.SetDefaultSecretStore(message, metadata=administrator.metadata)
+    local = await administrator.store("")
+    assert (local.name, local.type, local.active, local.is_default) == ("local", "age", False, True)
+
+
+async def test_a_bad_store_name_is_refused_naming_field_and_rule(world: World) -> None:
+    with refused("USAGE") as error:
+        await world.administrator().create("Not A Name", Signer().shown)
+    assert "name" in error.message
+    assert "a-z" in error.message
+
+
+async def test_who_am_i(world: World) -> None:
+    user: User = world.user("anna", "vault://app", rights=PUT)
+    server = await user.queries.GetServer(queries_pb2.GetServerRequest(), metadata=user.metadata)
+    assert (server.version, server.subject, list(server.prefixes)) == ("0.1.0", "anna", ["vault://app"])
+    assert list(server.rights) == [events_pb2.RIGHT_PUT]

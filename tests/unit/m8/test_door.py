@@ -1,0 +1,137 @@
+"""What every call goes through: errors, limits, health, reflection, and m8's own log."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+import structlog
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
+from monoskope.errors import Code, Error
+from monoskope.m8 import logs
+from monoskope.m8.doors.errors import STATUS, to_status
+from monoskope.m8.doors.server import build_server
+from monoskope.m8.doors.services import SERVICES
+from monoskope.m8.log.event_log import EventLog
+from tests.unit.m8.world import World, a_world, refused
+from tests.unit.protocol.vectors import a_request
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    logs.configure(stream=stream)
+    yield stream
+    structlog.reset_defaults()
+
+
+def test_every_code_has_a_status_that_carries_code_message_and_fix() -> None:
+    assert set(STATUS) == set(Code)
+    status = to_status(Error("it broke.", fix="mend it.", code=Code.CONFLICT))
+    assert (status.code, status.details) == (grpc.StatusCode.ABORTED, "it broke.")
+    ((key, packed),) = status.trailing_metadata
+    assert key == "grpc-status-details-bin"
+    assert b"mend it." in packed
+    assert b"CONFLICT" in packed
+    assert error_details_pb2.ErrorInfo.DESCRIPTOR.full_name.encode() in packed
+
+
+async def test_a_defect_says_nothing_of_itself(
+    world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_self: EventLog, _collection: str, _key: str) -> bytes:
+        raise LookupError("hunter2")
+
+    monkeypatch.setattr(type(world.app.log), "get", broken)
+    with refused("INTERNAL") as error:
+        await world.user("anna", "vault://app").secret("vault://app/db")
+    assert "hunter2" not in error.message
+    assert "hunter2" not in lines.getvalue()
+    assert "LookupError" in lines.getvalue()
+
+
+async def test_a_call_is_one_line_without_its_token_or_content(world: World, lines: io.StringIO) -> None:
+    user = world.user("anna", "vault://app")
+    user.metadata = (*user.metadata, ("x-request-id", "abc-1"))  # type: ignore[assignment]
+    with refused("NOT_FOUND"):
+        await user.secret("vault://app/db")
+    (line,) = [line for line in map(json.loads, lines.getvalue().splitlines()) if line.get("method") == "GetSecret"]
+    assert (line["code"], line["subject"], line["uri"]) == ("NOT_FOUND", "anna", "vault://app/db")
+    assert line["client_request_id"] == "abc-1"
+    assert "Bearer" not in lines.getvalue()
+    assert user.metadata[0][1].removeprefix("Bearer ") not in lines.getvalue()
+
+
+def test_fields_that_are_not_listed_cannot_be_logged(lines: io.StringIO) -> None:
+    structlog.get_logger().info("hello", uri="vault://a", value="hunter2", token="secret")
+    line = json.loads(lines.getvalue())
+    assert line["uri"] == "vault://a"
+    assert line["dropped"] == ["token", "value"]
+    assert "hunter2" not in lines.getvalue()
+
+
+def test_the_log_can_be_a_file(tmp_path: Path) -> None:
+    with logs.configure(tmp_path / "m8.log"):
+        structlog.get_logger().info("hello", position=3)
+    structlog.reset_defaults()
+    assert json.loads((tmp_path / "m8.log").read_text())["position"] == 3
+
+
+async def test_health_and_reflection_answer_without_a_token(world: World) -> None:
+    health = health_pb2_grpc.HealthStub(world.channel)
+    for name in ("", *SERVICES):
+        answer = await health.Check(health_pb2.HealthCheckRequest(service=name))
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    stub = reflection_pb2_grpc.ServerReflectionStub(world.channel)
+    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+    listed = {service.name for service in (await call.read()).list_services_response.service}
+    assert set(SERVICES) <= listed
+    call.cancel()
+
+
+async def test_a_message_beyond_the_limit_is_refused(world: World) -> None:
+    user = world.user("anna", "vault://app")
+    message = commands_pb2.RequestUploadSecretRequest(ciphertext=bytes(1_300_000))
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await user.commands.RequestUploadSecret(message, metadata=user.metadata)
+    assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_a_second_server_on_the_same_address_is_refused(world: World) -> None:
+    bound = build_server(world.app, None)
+    with pytest.raises(Error, match="cannot listen"):
+        build_server(world.app, None, address=f"127.0.0.1:{bound.port}")
+    await bound.server.stop(None)
+
+
+async def test_waiting_forgets_nothing_and_leaves_nothing(world: World) -> None:
+    """Many wait for one stream; all are woken by its event, also those that came just before it."""
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    request_id = await user.ask(a_request())
+    waiting = [asyncio.create_task(user.key(request_id)) for _ in range(20)]
+    await reactor.give_key()
+    answers = await asyncio.gather(*waiting)
+    assert len({answer.grant.content for answer in answers}) == 1
+    assert world.app.feed._waiting == {}
+
+
+async def test_unknown_fields_are_dropped_before_anything_is_recorded(world: World) -> None:
+    user = world.user("anna", "vault://app")
+    message = queries_pb2.GetServerRequest.FromString(b"\x9a\x06\x03abc")
+    assert (await user.queries.GetServer(message, metadata=user.metadata)).subject == "anna"

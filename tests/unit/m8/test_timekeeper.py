@@ -1,0 +1,132 @@
+"""What time ends, by a clock that the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.m8.timekeeper import Timekeeper
+from tests.unit.m8.world import FakeReactor, Sealed, User, World, a_world, until_granted
+from tests.unit.protocol.vectors import a_request
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+async def pass_s(world: World, timekeeper: Timekeeper, seconds: int, *alive: FakeReactor) -> None:
+    """Let time pass second by second; `alive` are heard all the while."""
+    for _ in range(seconds):
+        world.clock.pass_s(1)
+        for reactor in alive:
+            await world.app.log.beat(f"vault/{reactor.replica.hex()}", world.clock())
+        await timekeeper.tick()
+
+
+async def ended(user: User, request_id: bytes) -> upload_pb2.Reason:
+    upload = await user.upload(request_id)
+    assert upload.state == views_pb2.UPLOAD_STATE_ENDED
+    return upload.reason
+
+
+async def test_a_request_that_nobody_answers_ends(world: World) -> None:
+    user, reactor, timekeeper = world.user("anna", "vault://app"), await world.attached(), Timekeeper(world.app)
+    request_id = await user.ask(a_request())
+    await pass_s(world, timekeeper, 59, reactor)
+    assert (await user.upload(request_id)).state == views_pb2.UPLOAD_STATE_REQUESTED
+    await pass_s(world, timekeeper, 1, reactor)
+    assert await ended(user, request_id) == upload_pb2.REASON_NO_REACTOR
+    events = (await user.events(request_id=request_id)).events
+    assert (events[-1].type, events[-1].actor) == ("SecretUploadFailed", "m8")
+
+
+async def test_a_grant_that_nobody_uses_ends_a_minute_after_its_lifetime(world: World) -> None:
+    user, reactor, timekeeper = world.user("anna", "vault://app"), await world.attached(), Timekeeper(world.app)
+    request = a_request()
+    await user.ask(request)
+    grant = reactor.grant_for(request, "anna", lifetime_s=30)
+    await reactor.append(request.request_id, 1, reactor.provided(grant))
+    await pass_s(world, timekeeper, 89, reactor)
+    assert (await user.upload(request.request_id)).state == views_pb2.UPLOAD_STATE_GRANTED
+    await pass_s(world, timekeeper, 1, reactor)
+    assert await ended(user, request.request_id) == upload_pb2.REASON_EXPIRED
+    late = await user.send(request.request_id, Sealed())
+    assert late.reason == upload_pb2.REASON_EXPIRED
+    assert late.sealed_sha256 == b""
+
+
+async def test_a_key_whose_process_is_gone_is_lost_and_its_peers_learn_of_it(world: World) -> None:
+    user, issuer, peer = world.user("anna", "vault://app"), await world.attached(), await world.attached()
+    timekeeper = Timekeeper(world.app)
+    grant = await until_granted(user, issuer)
+    sending = asyncio.create_task(user.send(grant.request.request_id, Sealed()))
+    await peer.next("SecretUploadRequested")
+    await issuer.leave()
+    await timekeeper.tick()
+    await pass_s(world, timekeeper, 9, peer)
+    assert (await user.upload(grant.request.request_id)).state == views_pb2.UPLOAD_STATE_UPLOADING
+    await pass_s(world, timekeeper, 1, peer)
+    assert (await sending).reason == upload_pb2.REASON_KEY_LOST
+    await peer.next("ReactorDetached")
+
+
+async def test_a_write_under_way_is_never_ended_by_m8(world: World) -> None:
+    user, reactor, timekeeper = world.user("anna", "vault://app"), await world.attached(), Timekeeper(world.app)
+    grant = await until_granted(user, reactor)
+    request_id, sealed = grant.request.request_id, Sealed()
+    sending = asyncio.create_task(user.send(request_id, sealed))
+    await reactor.next("SecretUploadRequested")
+    await reactor.append(request_id, 3, reactor.started(grant, sealed.sha256))
+    await reactor.leave()
+    await world.administrator().deactivate("vault")
+    await pass_s(world, timekeeper, 30)
+    assert (await user.upload(request_id)).state == views_pb2.UPLOAD_STATE_WRITING
+    sending.cancel()
+
+
+async def test_a_deactivated_store_ends_what_is_not_being_written(world: World) -> None:
+    user, reactor, timekeeper = world.user("anna", "vault://app"), await world.attached(), Timekeeper(world.app)
+    grant = await until_granted(user, reactor)
+    await world.administrator().deactivate("vault")
+    await timekeeper.tick()
+    assert await ended(user, grant.request.request_id) == upload_pb2.REASON_STORE_INACTIVE
+
+
+async def test_after_a_pause_of_its_own_m8_takes_nobodys_silence_for_an_absence(world: World) -> None:
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    grant = await until_granted(user, reactor)
+    timekeeper = Timekeeper(world.app)
+    await timekeeper.tick()
+    world.clock.pass_s(40)
+    await timekeeper.tick()
+    assert (await user.upload(grant.request.request_id)).state == views_pb2.UPLOAD_STATE_GRANTED
+    await pass_s(world, timekeeper, 10)
+    assert await ended(user, grant.request.request_id) == upload_pb2.REASON_KEY_LOST
+
+
+async def test_of_two_timekeepers_one_ends_a_request(world: World) -> None:
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    request_id = await user.ask(a_request())
+    first, second = Timekeeper(world.app), Timekeeper(world.app)
+    for _ in range(60):
+        world.clock.pass_s(1)
+        await world.app.log.beat(f"vault/{reactor.replica.hex()}", world.clock())
+        await asyncio.gather(first.tick(), second.tick())
+    assert [event.type for event in (await user.events(request_id=request_id)).events] == [
+        "SecretUploadKeyRequested",
+        "SecretUploadFailed",
+    ]
+
+
+async def test_heartbeats_of_forgotten_processes_are_dropped(world: World) -> None:
+    timekeeper = Timekeeper(world.app)
+    await world.app.log.beat(f"vault/{'0' * 32}", world.clock())
+    await pass_s(world, timekeeper, 11)
+    assert await world.app.log.beats() == {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import base64
-import json
+import contextlib
 import secrets
 import shutil
 import signal
@@ -63,15 +63,6 @@ class Value:
         """Whether OpenBao can hold it as it is."""
         return is_text(self.content)
 
-    def redact(self, text: str) -> str:
-        """Return `text` without the value, if it is the user's own."""
-        if self.file is None:
-            return text
-        for form in (self.content.decode("utf-8", errors="replace"), base64.b64encode(self.content).decode()):
-            for shown in (form, json.dumps(form)[1:-1], form.strip()):
-                text = text.replace(shown, "…") if shown else text
-        return text
-
 
 class Demo:
     """The story, a method a chapter.
@@ -87,6 +78,8 @@ class Demo:
         self.value = value
         self.tell = tell
         self.pids: dict[str, int] = {}
+        self._wanted: list[Wanted] = []
+        self._not_searched = ""
         self._people: dict[str, User] = {}
 
     def run(self) -> None:
@@ -149,8 +142,9 @@ class Demo:
             self._people[name] = self.cluster.add_user(name, prefixes=prefixes, pin=name != "anna")
 
     def _put(self) -> dict[str, Ran]:
-        """Let anna put the value into both stores. Returns each store's upload events by URI."""
+        """Let anna put the value into both stores. Returns what m8 says of each secret, by URI."""
         anna = self._people["anna"]
+        self._prepare_search()
         self.tell.step("anna puts a secret into both stores at once")
         self.tell.say(
             "She has never met these stores, so she says whom she expects. monoctl seals the value for each reactor,"
@@ -180,7 +174,9 @@ class Demo:
     def _read_from_openbao(self) -> None:
         self.tell.step("It arrived: OpenBao's own command line reads it back")
         place = f"{PREFIX}/{PATH}"
-        ran = self._must(self.cluster.run_bao("kv", "get", f"-mount={MOUNT}", "-format=json", "-field=data", place))
+        shown = self.tell.briefly() if self.value.file else contextlib.nullcontext()  # your own value is not printed
+        with shown:
+            ran = self._must(self.cluster.run_bao("kv", "get", f"-mount={MOUNT}", "-format=json", "-field=data", place))
         text = str(ran.json()[KEY])
         read = text.encode() if self.value.is_text else base64.b64decode(text)
         self._check(read == self.value.content, "OpenBao holds another value than anna's")
@@ -199,11 +195,6 @@ class Demo:
 
     def _search(self) -> None:
         self.tell.step("Could m8 have read it? Search all that m8 has, and every log file")
-        try:
-            wanted = [Wanted.of(hunt.VALUE, self.value.content)]
-        except ValueError as error:
-            self.tell.say(f"Your value is not searched: {error}. The control below is.")
-            wanted = []
         control = hunt.new_control()
         self.tell.say(
             "A search that finds nothing could be blind. So a third user, carla, puts a secret whose path spells a"
@@ -213,12 +204,23 @@ class Demo:
         watcher = self._plant(hunt.control_path(control))
         try:
             hunt.merge_write_ahead_log(self.cluster.folder / "m8" / "log.db")
-            found = hunt.hunt(self.cluster, [*wanted, Wanted.of(hunt.CONTROL, control)])
+            found = hunt.hunt(self.cluster, [*self._wanted, Wanted.of(hunt.CONTROL, control)])
         finally:
             watcher.stop()
-        self._judge(found, [one.name for one in wanted])
+        self._judge(found)
 
     # --- their parts ---
+
+    def _prepare_search(self) -> None:
+        """Decide whether the value can be told from chance: before it is sent, it must not be found."""
+        try:
+            wanted = Wanted.of(hunt.VALUE, self.value.content)
+        except ValueError as error:
+            self._not_searched = str(error)
+            return
+        before = hunt.hunt(self.cluster, [wanted]).hits(hunt.VALUE)
+        self._not_searched = f"its bytes were found {before} times before it was sent. Use one that is less common"
+        self._wanted = [] if before else [wanted]
 
     def _plant(self, path: str) -> Part:
         """Let carla put a secret at a path in both stores, and go on watching it; returns the watching process."""
@@ -234,10 +236,13 @@ class Demo:
         watcher.wait_for(lambda: watcher.log.read_text(encoding="utf-8").count("\n") >= len(UPLOAD))
         return watcher
 
-    def _judge(self, found: hunt.Hunt, names: list[str]) -> None:
+    def _judge(self, found: hunt.Hunt) -> None:
+        names = [one.name for one in self._wanted]
         self.tell.shown(hunt.table(found.all, [*names, hunt.CONTROL]))
         blind = found.blind_spots()
         self._check(not blind, f"the search is blind, it missed the control in {', '.join(blind)}")
+        if not names:
+            self.tell.say(f"The value was not searched for: {self._not_searched}.")
         for name in names:
             self._check(found.hits(name) == 0, f"the value was found {found.hits(name)} times")
             self.tell.proven(f"The value: 0 hits in {len(found.searched)} places, in every encoding.")
@@ -315,7 +320,7 @@ def _value(file: Path | None) -> Value:
 def _run(value: Value, keep: Path | None) -> int:
     started = time.monotonic()
     folder = _folder(keep)
-    tell = Narrator(redact=value.redact)
+    tell = Narrator()
     tell.title("A secret goes into two real stores, and m8 in the middle never could have read it")
     tell.say(f"All files are in {folder}, and the commands below run there.")
     cluster = Cluster(folder, tell=tell.ran)

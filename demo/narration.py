@@ -10,7 +10,7 @@ import re
 import shlex
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from monoskope.testing.cluster_commands import Ran
@@ -21,14 +21,9 @@ _STYLES = {"bold": "1", "dim": "2", "green": "32", "cyan": "36"}
 
 
 class Narrator:
-    """Tells the story on standard output.
+    """Tells the story on standard output."""
 
-    Args:
-        redact: Applied to everything a command printed, before it is shown.
-    """
-
-    def __init__(self, *, redact: Callable[[str], str] = str) -> None:
-        self._redact = redact
+    def __init__(self) -> None:
         self._colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
         self._mark = "✓" if (sys.stdout.encoding or "").lower().startswith("utf") else "ok:"
         self._step = 0
@@ -50,7 +45,7 @@ class Narrator:
 
     def shown(self, text: str) -> None:
         """Something that was printed, or a piece of a file, as it is."""
-        for line in self._redact(text).rstrip("\n").splitlines():
+        for line in text.rstrip("\n").splitlines():
             self._print(self._styled(f"      {line}", "dim"))
 
     def proven(self, text: str) -> None:

@@ -64,7 +64,7 @@ class Wanted:
         """
         parts = [part for part in _parts(value) if _is_telling(part)]
         if not parts:
-            raise ValueError(f"the value {name} is too short or too uniform to be told from chance")
+            raise ValueError(f"{name} is too short or too uniform to be told from chance")
         return cls(name, {form: tuple(_write(part, form) for part in parts) for form in FORMS})
 
 

@@ -1,0 +1,177 @@
+"""`make demo` as a newcomer runs it: what it says is true, what it keeps works, and nothing is left running."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monoskope.testing.parts import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+VALUE = 'päß"wörd\r\n\\ on two lines, with a \t tab\n'.encode()
+M8S_PLACES = ("memory of the m8 process", "m8/log.db", "m8/log.db-wal", "m8/log.db, cell by cell", "m8/m8.log")
+
+
+def demo(*arguments: str, temporary: Path) -> subprocess.CompletedProcess[str]:
+    """Run the demo to its end, with `temporary` for its temporary files."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "demo" / "demo.py"), *arguments],
+        env=os.environ | {"TMPDIR": str(temporary)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+
+
+def running_in(folder: Path) -> list[str]:
+    """The command lines of all processes that work in `folder` or name it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            place, command = str((process / "cwd").readlink()), (process / "cmdline").read_text()
+        except OSError:
+            continue
+        if str(folder) in place or (str(folder) in command and int(process.name) != os.getpid()):
+            found.append(command)
+    return found
+
+
+def rows(out: str) -> dict[str, list[str]]:
+    """The search's table: place to its cells after the size."""
+    lines = (re.fullmatch(r" {6}(\S.*?) {2,}[0-9.]+ [kM]B((?: +[0-9]+)+)", line) for line in out.splitlines())
+    return {line[1]: line[2].split() for line in lines if line}
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
+    """A run with a value of one's own and kept files."""
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / "value").write_bytes(VALUE)
+    arguments = ("--value-file", str(folder / "value"), "--keep", str(folder / "kept"))
+    yield folder / "kept", demo(*arguments, temporary=folder)
+    assert running_in(folder) == []
+
+
+def test_it_shows_what_it_claims(kept: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, done = kept
+    assert done.returncode == 0, done.stdout + done.stderr
+    out = done.stdout
+    hashes = re.findall(r"UPLOADED +\S+ +(fp1:[0-9a-f]{16}:[0-9a-f]{64})$", out, re.MULTILINE)
+    assert len(hashes) == 2
+    assert hashes[0] == hashes[1]
+    assert out.count("(exit code 4)") == 3
+    events = re.findall(r"upload/[0-9a-f]{32} +[0-9]+ +(\w+)", out)
+    assert events == [
+        "SecretUploadKeyRequested",
+        "SecretUploadKeyProvided",
+        "SecretUploadRequested",
+        "SecretUploadStarted",
+        "SecretUploaded",
+    ]
+    assert "The log holds: " in out
+    assert f"All {len(VALUE)} bytes are those that anna put." in out
+    assert "processes have ended" in out
+    assert "m8 dev" in out
+    assert "make test" in out
+    assert running_in(folder) == []
+
+
+def test_the_search_finds_the_control_in_every_encoding_and_the_value_nowhere(
+    kept: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    found = rows(kept[1].stdout)
+    assert found.keys() >= {
+        *M8S_PLACES,
+        "reactor-vault/reactor.log",
+        "reactor-local/reactor.log",
+        "openbao/openbao.log",
+    }
+    for place, cells in found.items():
+        value, control = [int(cell) for cell in cells[:3]], [int(cell) for cell in cells[3:]]
+        assert value == [0, 0, 0], place
+        if place in M8S_PLACES:
+            assert min(control) > 0, place
+
+
+def test_it_does_not_print_a_value_of_ones_own(kept: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    assert "wörd" not in kept[1].stdout
+    assert "w\\u00f6rd" not in kept[1].stdout
+
+
+def test_a_kept_openbao_starts_again_by_the_words_of_its_readme_and_gives_the_value(
+    kept: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    readme = (kept[0] / "README.txt").read_text()
+    commands = [line.strip() for line in readme.split("Start the rest again")[0].splitlines() if line.startswith("  ")]
+    serve = next(line for line in commands if " serve " in line)
+    reading = "\n".join(line for line in commands if line.startswith("export ") or " kv get " in line)
+    with subprocess.Popen(["sh", "-c", f"exec {serve}"], stdout=subprocess.PIPE, start_new_session=True) as server:
+        try:
+            assert server.stdout is not None
+            assert b"OpenBao runs" in server.stdout.readline()
+            read = subprocess.run(["sh", "-ec", reading], capture_output=True, check=True, timeout=60)
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(60)
+    assert read.stdout == VALUE
+
+
+def test_kept_files_are_for_their_owner_alone(kept: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    assert kept[0].stat().st_mode & 0o077 == 0
+    assert {path.name for path in kept[0].iterdir()} >= {"m8", "reactor-vault", "reactor-local", "openbao", "anna"}
+
+
+def test_a_folder_that_holds_something_is_left_alone(
+    kept: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    done = demo("--keep", str(kept[0]), temporary=tmp_path)
+    assert done.returncode == 2
+    assert "not an empty folder" in done.stderr
+
+
+def test_bytes_that_are_no_text_travel_too_and_no_file_is_left(tmp_path: Path) -> None:
+    (tmp_path / "value").write_bytes(bytes(range(256)))
+    (tmp_path / "temporary").mkdir()
+    done = demo("--value-file", str(tmp_path / "value"), temporary=tmp_path / "temporary")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "--binary base64" in done.stdout
+    assert "All 256 bytes are those that anna put, once its base64 is undone." in done.stdout
+    # All bytes in their order lie in the memory of any process: nothing is claimed about such a value.
+    assert re.search(r"The value was not searched for: its bytes were found \d+ times before it was sent", done.stdout)
+    assert "0 hits" not in done.stdout
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert running_in(tmp_path) == []
+
+
+def test_whoever_stops_it_finds_nothing_left(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "demo" / "demo.py")],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        wait_until(lambda: len(running_in(tmp_path)) >= 2, what="m8 and OpenBao run")
+        process.send_signal(signal.SIGTERM)
+        _, complaint = process.communicate(timeout=90)
+    assert process.returncode == 130
+    assert "Everything was stopped" in complaint
+    assert list(tmp_path.iterdir()) == []
+    assert running_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("size", [0, 200_000])
+def test_a_value_of_a_size_that_cannot_travel_is_refused_at_once(tmp_path: Path, size: int) -> None:
+    (tmp_path / "value").write_bytes(b"x" * size)
+    done = demo("--value-file", str(tmp_path / "value"), temporary=tmp_path)
+    assert done.returncode == 2
+    assert f"{size} bytes" in done.stderr

@@ -42,6 +42,8 @@ class Dispatcher:
     _told: set[bytes] | None = None
     """The requests told since the session began, while the unfinished ones are still being told."""
     _stopping: bool = False
+    _orphans: dict[bytes, float] = field(default_factory=dict)
+    """Since when a key of ours has had no unfinished request, by request id."""
 
     def attached(self, replicas: list[bytes]) -> None:
         """A session begins: m8 will tell every unfinished request anew."""
@@ -65,8 +67,7 @@ class Dispatcher:
         """Every unfinished request has been told: those that were not have ended while we were away."""
         if self._told is None:
             return
-        for request in self.requests.keep_only(self._told):
-            self._gave_up(request.request_id)
+        self.requests.keep_only(self._told)
         self._told = None
         for request in self.requests:
             self._act(request)
@@ -76,6 +77,7 @@ class Dispatcher:
         self.keys.sweep()
         if self._told is not None or self._stopping:
             return
+        self._forget_orphans()
         needed: set[bytes] = set()
         for request in self.requests:
             if request.request_id in self._tasks:
@@ -128,6 +130,16 @@ class Dispatcher:
         if offer is not None:
             arrived = Sealed.of(offer.grant, sealed, request.sealed_sha256, request.version)
             self._begin(request, self._walk(arrived))
+
+    def _forget_orphans(self) -> None:
+        """Erase the keys of requests that have ended while we were away; some patience, for m8 may be slow to tell."""
+        now, spare = self.now(), self.recovery.timings.issuer_gone
+        busy = self._tasks.keys()
+        orphans = [one for one in self.keys.request_ids() if self.requests.get(one) is None and one not in busy]
+        self._orphans = {one: self._orphans.get(one, now) for one in orphans}
+        for one, since in self._orphans.items():
+            if now - since >= spare:
+                self.keys.forget(one)
 
     def _gave_up(self, request_id: bytes) -> None:
         if request_id not in self._tasks:

@@ -3,10 +3,6 @@
 In docs/protocol.md's order: the key leaves its table, lengths and lifetime, open, the key dies, parse; COMPARE answers;
 UPLOAD: expectation, known content, STARTED (stop if refused), check-and-set write, unknown ends looked up, erase,
 receipt. The plaintext lives only in frames that have returned before a receipt is offered.
-
-Why a changed version is never written over after STARTED: STARTED is signed and names the version that is replaced,
-UPLOADED must name the same one, and a stream takes one STARTED. So ANY and OVERWRITE look again at what changes before
-STARTED; after it their three tries are for the version that STARTED names, and a changed one ends the request.
 """
 
 from __future__ import annotations

@@ -116,6 +116,10 @@ class OneTimeKeys:
         self._table[request.request_id] = _Entry(offer, MLKEM768X25519PrivateKey(lattice, curve), born)
         return offer
 
+    def request_ids(self) -> list[bytes]:
+        """Return the requests whose key is in the table, alive or expired."""
+        return list(self._table)
+
     def offered(self, request_id: bytes) -> Offer | None:
         """Return our own copy of the grant for a request whose key is still in the table, alive or expired."""
         entry = self._table.get(request_id)

@@ -15,6 +15,19 @@ from monoskope.stores.driver import CannotReadError, DriverError, Snapshot, Stor
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """A write that was announced, as far as it went."""
+
+    grant: Grant
+    started: Receipt
+    """The STARTED receipt, verified."""
+    prior: str
+    """The version that it was last to replace: STARTED's, or a later one that the issuer read after a conflict."""
+    fingerprints: Fingerprints | None = None
+    """Of what was to be written, if this process knows them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lookup:
     """Asks the engine what became of a write that STARTED announced."""
 
@@ -22,36 +35,33 @@ class Lookup:
     fingerprint_key: FingerprintKey
     timings: Timings
 
-    async def written(self, grant: Grant, started: Receipt, *, ours: Fingerprints | None = None) -> Receipt | None:
+    async def written(self, attempt: Attempt) -> Receipt | None:
         """Return the UPLOADED receipt if the engine shows that the write happened, else None.
 
-        Args:
-            grant: The grant of the request.
-            started: Its STARTED receipt, verified.
-            ours: The fingerprints of what was to be written, if this process knows them; without them the receipt
-                has fingerprints only if the value can be read.
+        Without the fingerprints of what was to be written the receipt has some only if the value can be read.
 
         Raises:
             DriverError: the engine cannot be asked.
         """
-        path, tag = grant.request.uri.path, write_tag(started.grant_sha256, started.sealed_sha256)
+        path = attempt.grant.request.uri.path
+        tag = write_tag(attempt.started.grant_sha256, attempt.started.sealed_sha256)
         found = await self.driver.find(path, tag.hex()) if self.driver.capabilities.write_tag else None
-        if found == started.prior_version:
+        if found == attempt.prior:
             found = None
-        snapshot = await self._fitting(path, started, tag)
+        fingerprints = attempt.fingerprints
+        snapshot = await self._fitting(attempt, tag)
         if snapshot is not None and found in {None, snapshot.version}:
-            found, ours = snapshot.version, self.fingerprint_key.of(snapshot.payload)
-        if found is None:
-            return None
-        return uploaded(grant, started, version=found, fingerprints=ours)
+            found, fingerprints = snapshot.version, self.fingerprint_key.of(snapshot.payload)
+        return None if found is None else uploaded(attempt, found, fingerprints)
 
-    async def settled(self, grant: Grant, started: Receipt, *, ours: Fingerprints | None = None) -> Receipt:
+    async def settled(self, attempt: Attempt) -> Receipt:
         """Return the last word on a write that can no longer be on its way: UPLOADED, KEY_LOST or OUTCOME_UNKNOWN."""
-        for attempt in range(self.timings.lookup_tries):
-            if attempt:
+        grant, sealed_sha256 = attempt.grant, attempt.started.sealed_sha256
+        for number in range(self.timings.lookup_tries):
+            if number:
                 await asyncio.sleep(self.timings.lookup_retry)
             try:
-                receipt = await self.written(grant, started, ours=ours)
+                receipt = await self.written(attempt)
                 if receipt is not None:
                     return receipt
                 version = await self.driver.read_version(grant.request.uri.path)
@@ -59,33 +69,33 @@ class Lookup:
                 continue
             except DriverError:
                 break
-            if version == started.prior_version:
-                return failed(grant, started.sealed_sha256, upload_pb2.REASON_KEY_LOST, version=version)
+            if version == attempt.prior:
+                return failed(grant, sealed_sha256, upload_pb2.REASON_KEY_LOST, version=version)
             break
-        return failed(grant, started.sealed_sha256, upload_pb2.REASON_OUTCOME_UNKNOWN)
+        return failed(grant, sealed_sha256, upload_pb2.REASON_OUTCOME_UNKNOWN)
 
-    async def _fitting(self, path: tuple[str, ...], started: Receipt, tag: bytes) -> Snapshot | None:
+    async def _fitting(self, attempt: Attempt, tag: bytes) -> Snapshot | None:
         """Return what is there if it is a newer version that fits the intent."""
         if not self.driver.capabilities.readable:
             return None
         try:
-            snapshot = await self.driver.read(path)
+            snapshot = await self.driver.read(attempt.grant.request.uri.path)
         except CannotReadError:
             return None
-        if snapshot is None or snapshot.version == started.prior_version:
+        if snapshot is None or snapshot.version == attempt.prior:
             return None
         intent = self.fingerprint_key.intent(tag, self.fingerprint_key.whole(snapshot.payload))
-        return snapshot if hmac.compare_digest(intent, started.intent) else None
+        return snapshot if hmac.compare_digest(intent, attempt.started.intent) else None
 
 
-def uploaded(grant: Grant, started: Receipt, *, version: str, fingerprints: Fingerprints | None) -> Receipt:
-    """Return the receipt of a write that happened: it replaces what STARTED said it would."""
+def uploaded(attempt: Attempt, version: str, fingerprints: Fingerprints | None) -> Receipt:
+    """Return the receipt of a write that happened."""
     return make_receipt(
-        grant=grant,
-        sealed_sha256=started.sealed_sha256,
+        grant=attempt.grant,
+        sealed_sha256=attempt.started.sealed_sha256,
         outcome=upload_pb2.OUTCOME_UPLOADED,
         upstream_version=version,
-        prior_version=started.prior_version,
+        prior_version=attempt.prior,
         fingerprint=fingerprints.whole if fingerprints else "",
         values=fingerprints.values if fingerprints else (),
     )

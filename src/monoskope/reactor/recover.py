@@ -18,7 +18,7 @@ from monoskope.protocol.labels import UPLOAD_GRANT
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.upload import State
 from monoskope.reactor.known import own_receipt
-from monoskope.reactor.lookup import Lookup, failed
+from monoskope.reactor.lookup import Attempt, Lookup, failed
 from monoskope.reactor.offer import Offering
 from monoskope.reactor.requests import Open
 from monoskope.reactor.sign import Identity
@@ -124,7 +124,10 @@ class Recovery:
         started = self._started(request, grant)
         if started is None:
             return False
-        return await self.offering.end(grant, await self.lookup.settled(grant, started), version)
+        return await self.offering.end(grant, await self._settled(grant, started), version)
+
+    async def _settled(self, grant: Grant, started: Receipt) -> Receipt:
+        return await self.lookup.settled(Attempt(grant, started, started.prior_version))
 
     def _started(self, request: Open, grant: Grant) -> Receipt | None:
         """Return the STARTED receipt if it is ours and about `grant`."""

@@ -23,7 +23,7 @@ class Timings:
     """How often that is attempted before the outcome is unknown for good."""
     tick: float = 1.0
     """Between two looks at expired keys and abandoned requests."""
-    quiet: float = 0.25
+    quiet: float = 1.0
     """A pause in the deliveries that shows that the unfinished requests have all been told."""
     heartbeat: float = 3.0
     """Between heartbeats if m8 names no span; else a third of what it names."""

@@ -1,4 +1,9 @@
-"""One check-and-set write: announced by STARTED, tried on the version that STARTED names, its end found out."""
+"""One check-and-set write: announced by STARTED, tried on the version just read, its end found out.
+
+STARTED names the version that was read before it. After a conflict ANY and OVERWRITE read and decide anew, so UPLOADED
+may name a later one: it always names the version that was really replaced. An heir knows STARTED alone; if the issuer
+dies between two tries it finds another version than that one, and says OUTCOME_UNKNOWN rather than a wrong KEY_LOST.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.reactor.admit import driver_options
 from monoskope.reactor.fingerprint import Fingerprints
-from monoskope.reactor.lookup import Lookup, uploaded
+from monoskope.reactor.lookup import Attempt, Lookup, uploaded
 from monoskope.reactor.reasons import FailedError, reason_of
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream import TRIES, Upstream
@@ -30,6 +35,8 @@ class Write:
     started: Receipt
     fingerprints: Fingerprints = field(repr=False)
     tag: bytes
+    prior: str
+    """The version that it is to replace: the one that STARTED names, or the one read after a conflict."""
     offered: float
     """Monotonic seconds just before STARTED was offered."""
     version: int = 0
@@ -39,6 +46,11 @@ class Write:
     failure: FailedError | None = None
     """Why it certainly did not happen."""
     begun: bool = False
+
+    @property
+    def attempt(self) -> Attempt:
+        """What there is to look up."""
+        return Attempt(self.grant, self.started, self.prior, self.fingerprints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +74,7 @@ class Writer:
             prior_version=prior,
             intent=key.intent(tag, key.whole(payload)),
         )
-        return Write(grant, started, fingerprints, tag, self.now())
+        return Write(grant, started, fingerprints, tag, prior, self.now())
 
     async def write(self, write: Write, payload: Payload, *, deadline: float) -> None:
         """Try to write `payload`, and note in `write` how that ended."""
@@ -80,13 +92,12 @@ class Writer:
     async def _tried(self, write: Write, payload: Payload, *, last: bool) -> bool:
         """Try once; return whether that settles it or leaves its end unknown, so that it is not tried again."""
         driver, request = self.upstream.driver, write.grant.request
-        prior = write.started.prior_version
         write.begun, write.failure = True, None
         try:
             write.written = await driver.write(
                 request.uri.path,
                 payload,
-                replacing=prior if driver.capabilities.check_and_set else None,
+                replacing=write.prior if driver.capabilities.check_and_set else None,
                 write_tag=write.tag.hex(),
                 options=driver_options(driver, request),
             )
@@ -98,16 +109,17 @@ class Writer:
             write.failure = FailedError(reason_of(error))
         if write.begun:
             return True
-        return await self._changed(write) or last
+        return not await self._decided_anew(write) or last
 
-    async def _changed(self, write: Write) -> bool:
-        """After a conflict: note why the write fails if the version is another one now."""
+    async def _decided_anew(self, write: Write) -> bool:
+        """After a conflict: read the version and note it as the one to replace, or why there is nothing to try again.
+
+        Content that is equal by now is written over all the same: after STARTED there is no UNCHANGED.
+        """
         write.failure = FailedError(upload_pb2.REASON_CONFLICT)
         request = write.grant.request
         try:
             version = await self.upstream.driver.read_version(request.uri.path)
-            if version == write.started.prior_version:
-                return False
             self.upstream.check(request, version)
         except FailedError as error:
             write.failure = error
@@ -115,12 +127,14 @@ class Writer:
             write.failure = FailedError(reason_of(error))
         else:
             write.failure = FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
-        return True
+            write.prior = version
+            return True
+        return False
 
     async def ended(self, write: Write) -> Receipt:
         """Return the receipt of a write, looking up an end that is not known."""
         if write.written:
-            return uploaded(write.grant, write.started, version=write.written, fingerprints=write.fingerprints)
+            return uploaded(write.attempt, write.written, write.fingerprints)
         if write.failure is not None:
             raise write.failure
         if not write.begun:
@@ -129,10 +143,10 @@ class Writer:
         for moment in self.timings.lookups:
             await asyncio.sleep(max(0.0, moment - (self.now() - began)))
             try:
-                receipt = await self.lookup.written(write.grant, write.started, ours=write.fingerprints)
+                receipt = await self.lookup.written(write.attempt)
             except DriverError:
                 continue
             if receipt is not None:
                 return receipt
         await asyncio.sleep(max(0.0, write.offered + self.timings.settle - self.now()))
-        return await self.lookup.settled(write.grant, write.started, ours=write.fingerprints)
+        return await self.lookup.settled(write.attempt)

@@ -152,7 +152,7 @@ async def test_nothing_is_written_when_started_lands_after_the_window() -> None:
 
 
 @pytest.mark.parametrize("expect", [ANY, OVERWRITE])
-async def test_a_passing_conflict_is_tried_three_times_on_the_same_version(expect: upload_pb2.Expect) -> None:
+async def test_a_passing_conflict_is_tried_three_times(expect: upload_pb2.Expect) -> None:
     world = World()
     world.memory.failures["write"].extend([StoreConflictError("locked."), StoreConflictError("locked.")])
     await world.walk(ask(expect=expect))
@@ -162,29 +162,70 @@ async def test_a_passing_conflict_is_tried_three_times_on_the_same_version(expec
 
 async def test_a_conflict_that_stays_ends_in_conflict() -> None:
     world = World()
-    world.memory.failures["write"].extend([StoreConflictError("locked.")] * 3)
+    world.memory.failures["write"].extend([StoreConflictError("locked.")] * 4)
     await world.walk()
     assert world.outcomes() == ["STARTED", "FAILED CONFLICT"]
+    assert world.memory.calls.count("write") == 3
 
 
-async def test_version_and_absent_are_tried_once() -> None:
+@pytest.mark.parametrize(("expect", "version"), [(ABSENT, ""), (VERSION, "v1")])
+async def test_version_and_absent_are_tried_once(expect: upload_pb2.Expect, version: str) -> None:
     world = World()
+    if version:
+        world.memory.put({"a": b""})
     world.memory.failures["write"].append(StoreConflictError("locked."))
-    await world.walk(ask(expect=ABSENT))
+    await world.walk(ask(expect=expect, expect_version=version))
     assert world.outcomes() == ["STARTED", "FAILED CONFLICT"]
     assert world.memory.calls.count("write") == 1
 
 
-@pytest.mark.parametrize(("expect", "outcome"), [(ANY, "FAILED UPSTREAM_CHANGED"), (OVERWRITE, "FAILED CONFLICT")])
-async def test_a_version_that_changes_after_started_is_never_written_over(
-    expect: upload_pb2.Expect, outcome: str
-) -> None:
+async def test_overwrite_replaces_what_came_between_and_says_so() -> None:
     world = World()
     world.log.before.append(lambda: world.memory.put({"theirs": b"1"}))
-    receipt = await world.walk(ask(expect=expect))
-    assert world.outcomes() == ["STARTED", outcome]
-    assert receipt.upstream_version == "v1"
-    assert [dict(payload) for _, payload, _ in world.memory.content[URI.path]] == [{"theirs": b"1"}]
+    receipt = await world.walk(ask(expect=OVERWRITE))
+    assert world.outcomes() == ["STARTED", "UPLOADED"]
+    assert (world.receipt(0).prior_version, receipt.prior_version) == ("", "v1")
+    assert world.memory.now() == receipt.upstream_version == "v2"
+
+
+async def test_any_does_not_replace_what_came_between() -> None:
+    world = World()
+    world.log.before.append(lambda: world.memory.put({"theirs": b"1"}))
+    receipt = await world.walk(ask(expect=ANY))
+    assert world.outcomes() == ["STARTED", "FAILED UPSTREAM_CHANGED"]
+    assert receipt.upstream_version == world.memory.now() == "v1"
+
+
+async def test_any_replaces_what_another_replica_of_ours_put_between() -> None:
+    world = World()
+    other = World(world.store)
+    sealed = world.sealed(secret={"mine": b"1"})
+    world.log.away = asyncio.Event()
+    walking = asyncio.create_task(world.handler.handle(sealed))
+    while not world.log.expected:
+        await asyncio.sleep(0)
+    await other.walk()
+    world.known.learn([_last(other)])
+    world.log.away.set()
+    assert await walking
+    assert world.receipt().prior_version == "v1"
+    assert [dict(payload) for _, payload, _ in world.memory.content[URI.path]] == [SECRET, {"mine": b"1"}]
+
+
+async def test_an_unknown_end_of_a_later_try_is_looked_up_against_what_that_try_was_to_replace() -> None:
+    world = World()
+    world.log.before.append(lambda: world.memory.put({"theirs": b"1"}))
+    world.memory.failures["write"].extend([None, UnknownOutcomeError("broke.")])
+    await world.walk(ask(expect=OVERWRITE))
+    assert world.outcomes() == ["STARTED", "FAILED KEY_LOST"]
+
+
+async def test_an_engine_that_goes_away_between_two_tries_was_not_written_to() -> None:
+    world = World()
+    world.memory.failures["write"].append(StoreConflictError("locked."))
+    world.memory.failures["read_version"].extend([None, StoreUnavailableError("away.")])
+    await world.walk()
+    assert world.outcomes() == ["STARTED", "FAILED UPSTREAM_UNAVAILABLE"]
 
 
 async def test_a_version_that_changes_before_started_is_looked_at_again() -> None:

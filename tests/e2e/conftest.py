@@ -49,6 +49,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
         cluster.start()
         yield cluster
+        assert cluster.m8.pid is not None, f"m8 ended unasked: {cluster.m8.last_words()}"
 
 
 _numbers = itertools.count(1)

@@ -77,6 +77,22 @@ def test_m8_never_holds_a_value_whatever_becomes_of_the_request(team: Team) -> N
             assert not blind, (result.place, blind)
 
 
+def test_a_reactor_keeps_nothing_of_a_value_that_it_wrote(team: Team) -> None:
+    """Its memory still tells which secret it was, so the search can see; the value itself is gone."""
+    values = [a_value(), secrets.token_hex(2_000).encode(), secrets.token_hex(30_000).encode()]
+    path = secrets.token_hex(8)
+    for value in values:
+        ok(team.put(team.uri("vault", path), team.uri("local", path), value=value))
+    wanted = [Wanted.of(f"value {number}", value) for number, value in enumerate(values)]
+    for name in ("reactor-vault", "reactor-local"):
+        pid = team.cluster.reactors[name].pid
+        assert pid is not None
+        result = look_in_memory(pid, [*wanted, Wanted.of("path", path.encode())])
+        assert result.searched, result.reason
+        assert result.total("path", "raw") > 0
+        assert [result.total(one.name) for one in wanted] == [0, 0, 0], name
+
+
 def test_m8_did_carry_what_it_could_not_read(team: Team) -> None:
     """The sealed bytes of an upload lie in m8's database, as long as the padded value and the overhead of suite 1."""
     before = sealed_sizes(team.cluster)

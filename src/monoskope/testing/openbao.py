@@ -21,6 +21,7 @@ from typing import NoReturn, Self
 from monoskope.errors import Error, UnavailableError
 from monoskope.testing import openbao_files as files
 from monoskope.testing.openbao_admin import Admin, OpenBaoError
+from monoskope.testing.parts import tethered
 
 _READY_S = 60.0
 _STOP_S = 20.0
@@ -85,13 +86,14 @@ class OpenBao(Admin):
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder)}
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [binary(), "server", f"-config={files.CONFIG}"],
+                tethered([binary(), "server", f"-config={files.CONFIG}"]),
                 cwd=self.folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 umask=0o077,
+                start_new_session=True,
             )
         atexit.register(self.kill)
         try:

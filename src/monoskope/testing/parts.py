@@ -86,6 +86,11 @@ def listens(server: str) -> bool:
     return True
 
 
+def tethered(arguments: Sequence[str]) -> list[str]:
+    """Return how to start a program so that it ends when this process ends. The program's path comes first."""
+    return [sys.executable, "-S", "-E", "-c", _TETHER, str(os.getpid()), *arguments]
+
+
 class Part:
     """One program with its log, started and stopped at will.
 
@@ -119,11 +124,10 @@ class Part:
         """Start it, unless it runs. Returns at once: see `wait_for`."""
         if self.pid is not None:
             return
-        command = [sys.executable, "-S", "-E", "-c", _TETHER, str(os.getpid()), *self.arguments]
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             self._process = subprocess.Popen(
-                command,
+                tethered(self.arguments),
                 cwd=self._folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

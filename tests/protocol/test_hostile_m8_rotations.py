@@ -92,11 +92,13 @@ async def test_a_step_back_to_an_earlier_identity(m8: ScriptedM8, known: KnownSt
 
 
 async def test_a_step_back_to_an_identity_before_the_pin(m8: ScriptedM8, known: KnownStores) -> None:
-    move(m8, Identity())
+    second = Identity()
+    move(m8, second)
     await put(m8, known)
     move(m8, m8.identity)
 
     assert "earlier identity" in await refused(m8, known)
+    assert known.identity(m8.server, "vault") == second.shown
 
 
 async def test_a_chain_with_a_gap(m8: ScriptedM8, known: KnownStores) -> None:

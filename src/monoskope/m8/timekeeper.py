@@ -63,7 +63,10 @@ class Timekeeper:
         }
         await self._look_at_reactors(stores, beats, heard, now_ms)
         async for upload in self._app.documents.open_uploads():
-            await self._look_at(upload, stores[upload.uri.partition("://")[0]], heard, now_ms)
+            store = stores.get(upload.uri.partition("://")[0])
+            # A store that was created after we looked is seen the next time.
+            if store is not None:
+                await self._look_at(upload, store, heard, now_ms)
 
     async def _stores(self) -> list[views_pb2.SecretStore]:
         stores: list[views_pb2.SecretStore] = []

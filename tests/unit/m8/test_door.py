@@ -16,10 +16,13 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
-from monoskope.errors import Code, Error
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import Code, Error, UnavailableError
 from monoskope.m8 import logs
+from monoskope.m8.doors import offering
 from monoskope.m8.doors.errors import STATUS, to_status
+from monoskope.m8.doors.feed import Follower, Noted
 from monoskope.m8.doors.server import build_server
 from monoskope.m8.doors.services import SERVICES
 from monoskope.m8.log.event_log import EventLog
@@ -135,3 +138,41 @@ async def test_unknown_fields_are_dropped_before_anything_is_recorded(world: Wor
     user = world.user("anna", "vault://app")
     message = queries_pb2.GetServerRequest.FromString(b"\x9a\x06\x03abc")
     assert (await user.queries.GetServer(message, metadata=user.metadata)).subject == "anna"
+
+
+async def test_a_follower_that_lies_too_far_behind_loses_its_queue_and_is_told_so(world: World) -> None:
+    (event,) = await world.app.log.read(after=0, limit=1)
+    noted, follower = Noted(event, None), Follower(lambda _: True, backlog=2)
+    follower.offer(noted)
+    follower.offer(noted)
+    assert await follower.next() is noted
+    follower.offer(noted)
+    follower.offer(noted)
+    for fails in (follower.next, follower.failure):
+        with pytest.raises(UnavailableError, match="as fast as"):
+            await fails()
+
+
+async def test_a_server_that_stops_does_not_wait_for_those_who_wait(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as world:
+        user, reactor = world.user("anna", "vault://app"), await world.attached()
+        request_id = await user.ask(a_request())
+        waiting = asyncio.create_task(user.key(request_id))
+        await reactor.next("SecretUploadKeyRequested")
+        while not world.app.feed._waiting:
+            await asyncio.sleep(0)
+        world.app.feed.stop()
+        assert (await waiting).state == views_pb2.UPLOAD_STATE_REQUESTED
+        assert await reactor.call.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_defect_in_an_append_is_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    reactor = await world.attached()
+
+    async def broken(*_: object) -> int:
+        raise LookupError("hunter2")
+
+    monkeypatch.setattr(offering, "record", broken)
+    answer = await reactor.append(bytes(16), 0, events_pb2.SecretUploadFailed())
+    assert (answer.error, answer.version) == ("INTERNAL", 0)
+    assert "hunter2" not in answer.message

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.errors import UnavailableError
+from monoskope.errors import Error, UnavailableError
 from monoskope.m8.domain.events import upload_key
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.readmodels.uploads import UPLOADS
@@ -44,24 +44,42 @@ class Follower:
 
     def __init__(self, wants: Callable[[Noted], bool], backlog: int) -> None:
         self._wants = wants
-        self._queue: asyncio.Queue[Noted] = asyncio.Queue(backlog)
-        self.overrun = asyncio.Event()
-        """Set once events were lost to this follower; `next` raises from then on."""
+        self._backlog = backlog
+        self._events: deque[Noted] = deque()
+        self._changed = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._error: Error = too_slow()
 
     def offer(self, noted: Noted) -> None:
-        """Queue an event if it is wanted; never waits."""
-        if self.overrun.is_set() or not self._wants(noted):
+        """Queue an event if it is wanted; never waits. A follower that lies too far behind is ended."""
+        if self._ended.is_set() or not self._wants(noted):
             return
-        try:
-            self._queue.put_nowait(noted)
-        except asyncio.QueueFull:
-            self.overrun.set()
+        if len(self._events) >= self._backlog:
+            self.end(too_slow())
+        else:
+            self._events.append(noted)
+            self._changed.set()
+
+    def end(self, error: Error) -> None:
+        """Let `next` and `failure` raise `error` from now on; what was queued is dropped."""
+        self._error = error
+        self._events.clear()
+        self._ended.set()
+        self._changed.set()
 
     async def next(self) -> Noted:
-        """Return the next event. Raises `UnavailableError` if this follower was too slow."""
-        if self.overrun.is_set():
-            raise too_slow()
-        return await self._queue.get()
+        """Return the next event. Raises `UnavailableError` if this follower was too slow, or m8 stops."""
+        while not self._events:
+            if self._ended.is_set():
+                raise self._error
+            self._changed.clear()
+            await self._changed.wait()
+        return self._events.popleft()
+
+    async def failure(self) -> None:
+        """Wait until this follower is ended, however little it reads, and raise why."""
+        await self._ended.wait()
+        raise self._error
 
 
 def too_slow() -> UnavailableError:
@@ -78,6 +96,7 @@ class Feed:
         self._position = 0
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._followers: set[Follower] = set()
+        self._stopping = False
         self._uris: OrderedDict[str, SecretUri] = OrderedDict()
 
     async def begin(self) -> None:
@@ -94,13 +113,22 @@ class Feed:
             else:
                 return
 
+    def stop(self) -> None:
+        """End what waits and follows, so that a server that stops does not wait for it."""
+        self._stopping = True
+        for follower in self._followers:
+            follower.end(UnavailableError("m8 is stopping.", fix="Connect again."))
+        for signals in self._waiting.values():
+            for signal in signals:
+                signal.set()
+
     async def _read(self) -> None:
         async with contextlib.aclosing(self._log.subscribe(after=self._position)) as events:
             async for event in events:
                 await self._tell(event)
 
     async def until(self, stream: str, ready: Callable[[], Awaitable[T | None]], *, wait_s: float) -> T | None:
-        """Return what `ready` returns as soon as that is not None, None after `wait_s` seconds.
+        """Return what `ready` returns as soon as that is not None, None after `wait_s` seconds or when m8 stops.
 
         `ready` is asked at once and after every event of `stream`. It is asked only after we are registered, so that
         no event can fall between the question and the waiting.
@@ -109,7 +137,7 @@ class Feed:
         self._waiting.setdefault(stream, set()).add(signal)
         try:
             async with asyncio.timeout(wait_s):
-                while (answer := await ready()) is None:
+                while (answer := await ready()) is None and not self._stopping:
                     await signal.wait()
                     signal.clear()
                 return answer

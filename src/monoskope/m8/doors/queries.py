@@ -8,7 +8,7 @@ from typing import TypeVar
 import structlog
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.api.secrets.v1 import identity_pb2
+from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
 from monoskope.m8.domain.events import upload_stream
 from monoskope.m8.domain.stores import unknown_store
 from monoskope.m8.domain.upload import unknown_request
@@ -49,7 +49,7 @@ class Queries:
             grant=upload.grant if upload.HasField("grant") else None,
             rotations=await self._rotations(upload.uri),
             reason=upload.reason,
-            receipt=upload.receipt if upload.HasField("receipt") else None,
+            receipt=upload.receipt if upload.outcome == upload_pb2.OUTCOME_FAILED else None,
         )
 
     async def get_secret_upload(

@@ -94,6 +94,7 @@ async def running(app: App, bound: Bound) -> AsyncIterator[None]:
             yield
         finally:
             await bound.health.enter_graceful_shutdown()
+            app.feed.stop()
             await bound.server.stop(GRACE_S)
             for task in beside:
                 task.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeAlias
@@ -83,8 +84,9 @@ def _streaming(app: App, name: str, handler: _Callable) -> _Callable:
         async with answering(context, name):
             caller = await caller_of(app, context)
             validate(request)
-            async for response in handler(request, caller):
-                await context.write(response)
+            async with contextlib.aclosing(handler(request, caller)) as responses:
+                async for response in responses:
+                    await context.write(response)
 
     return call
 

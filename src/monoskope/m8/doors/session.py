@@ -19,7 +19,8 @@ from monoskope.m8.domain import reactors
 from monoskope.m8.domain.events import CATALOGUE_STREAM, reactor_stream, read, upload_stream
 from monoskope.m8.doors import offering
 from monoskope.m8.doors.app import App
-from monoskope.m8.doors.feed import Follower, Noted, too_slow
+from monoskope.m8.doors.errors import defect
+from monoskope.m8.doors.feed import Follower, Noted
 from monoskope.m8.doors.login import Login
 from monoskope.m8.doors.validate import validate
 from monoskope.m8.log.event_log import RecordedEvent
@@ -57,9 +58,13 @@ class Session:
             await _first_of(
                 self._listen(),
                 self._deliver(follower, position),
-                _raise_when(follower.overrun, too_slow()),
-                _raise_when(self.replaced, UnavailableError("this process attached anew.", fix="Use that stream.")),
+                follower.failure(),
+                self._replaced(),
             )
+
+    async def _replaced(self) -> None:
+        await self.replaced.wait()
+        raise UnavailableError("this process attached anew.", fix="Use that stream.")
 
     def _wants(self, noted: Noted) -> bool:
         if noted.uri is not None:
@@ -156,17 +161,21 @@ class Session:
         try:
             answer.version = await offering.record(self._app, self._login, append)
         except Error as error:
-            answer.error = error.code.value
-            answer.message = str(error)
-            structlog.get_logger().info(
-                "append refused",
-                store=self._login.store,
-                replica=self._login.replica.hex()[:8],
-                request_id=append.request_id.hex(),
-                event_types=append.WhichOneof("event") or "",
-                code=error.code.value,
-            )
+            self._refuse(append, answer, error)
+        except Exception as error:  # noqa: BLE001  a defect is reported by its type alone, and its caller must not hang
+            structlog.get_logger().error("defect", error_type=type(error).__name__)
+            self._refuse(append, answer, defect())
         await self._send(reactor_pb2.AttachResponse(appended=answer))
+
+    def _refuse(self, append: reactor_pb2.AppendEvent, answer: reactor_pb2.Appended, error: Error) -> None:
+        answer.error = error.code.value
+        answer.message = str(error)
+        structlog.get_logger().info(
+            "append refused",
+            request_id=append.request_id.hex(),
+            event_types=append.WhichOneof("event") or "",
+            code=error.code.value,
+        )
 
 
 async def detach(app: App, login: Login) -> None:
@@ -177,11 +186,6 @@ async def detach(app: App, login: Login) -> None:
         lambda known: reactors.detach(known, store=login.store, replica=login.replica),
         actor="m8",
     )
-
-
-async def _raise_when(event: asyncio.Event, error: Error) -> None:
-    await event.wait()
-    raise error
 
 
 async def _first_of(*jobs: Awaitable[None]) -> None:

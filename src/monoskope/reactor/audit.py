@@ -66,8 +66,11 @@ class AuditFile:
         os.write(self._descriptor, json.dumps(line).encode("ascii") + b"\n")
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)
+        """Close the file; what comes later is refused. Safe to call twice."""
+        if self._descriptor >= 0:
+            # The number may soon be another file's.
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
 
 
 def of_request(request: Request, subject: str, outcome: str, reason: upload_pb2.Reason | None = None) -> Entry:

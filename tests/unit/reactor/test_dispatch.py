@@ -1,0 +1,177 @@
+"""What a reactor does about deliveries that the session's tests do not reach: endings, orphans, nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from google.protobuf.message import Message
+
+from monoskope.api.eventsourcing.v1 import event_pb2
+from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.protocol.request import Request
+from monoskope.reactor import logs
+from monoskope.reactor.audit import AuditFile
+from monoskope.reactor.dispatch import Dispatcher
+from monoskope.reactor.fingerprint import FingerprintKey
+from monoskope.reactor.run import Reactor
+from monoskope.reactor.sign import Identity
+from tests.unit.reactor.world import FAST, SEED, Clock, K, MemoryStore, ask, settings
+
+EXPIRED = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_EXPIRED)
+
+
+class Bench:
+    """A reactor's dispatcher, fed by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.audit = AuditFile(folder / "audit.jsonl")
+        identity = Identity(SEED, store="memory")
+        self.reactor = Reactor(settings(folder), MemoryStore(), identity, FingerprintKey(K), self.audit, timings=FAST)
+        self.dispatcher: Dispatcher = self.reactor.dispatcher
+        self.clock = self.dispatcher.now = Clock()
+        self.sent: list[reactor_pb2.AttachRequest] = []
+        self.position = 0
+
+    def attach(self, *unfinished: tuple[Request, list[Message]]) -> None:
+        """Begin a session in which these requests are told as unfinished."""
+        self.dispatcher.attached([self.reactor.replica])
+        for request, messages in unfinished:
+            for version, message in enumerate(messages, start=1):
+                self.tell(request, version, message)
+        self.dispatcher.caught_up()
+        self.reactor.appends.connected(self.sent.append)
+
+    def tell(self, request: Request, version: int, message: Message, *, sealed: bytes = b"") -> None:
+        self.position += 1
+        event = event_pb2.Event(
+            position=self.position,
+            stream=f"upload/{request.request_id.hex()}",
+            version=version,
+            type=type(message).__name__,
+            data=message.SerializeToString(),
+        )
+        self.dispatcher.event(event, sealed)
+
+    async def grant(self, request: Request) -> events_pb2.SecretUploadKeyProvided:
+        """Let `request` be granted, and the grant be recorded."""
+        self.tell(request, 1, asked(request))
+        append = await self.next()
+        self.tell(request, 2, append.key_provided)
+        await self.settled()
+        return append.key_provided
+
+    async def next(self) -> reactor_pb2.AppendEvent:
+        """Return the next append that is offered."""
+        async with asyncio.timeout(5):
+            while not self.sent:
+                await asyncio.sleep(0)
+        return self.sent.pop(0).append
+
+    async def settled(self) -> None:
+        async with asyncio.timeout(5):
+            while self.dispatcher._tasks:
+                await asyncio.sleep(0)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.audit.close()
+
+
+def asked(request: Request) -> events_pb2.SecretUploadKeyRequested:
+    return events_pb2.SecretUploadKeyRequested(request=request.content, subject="alice")
+
+
+async def test_a_key_dies_with_its_request(bench: Bench) -> None:
+    request = ask()
+    bench.attach()
+    await bench.grant(request)
+    assert len(bench.dispatcher.keys) == 1
+    bench.tell(request, 3, EXPIRED)
+    assert len(bench.dispatcher.keys) == 0
+
+
+async def test_a_key_whose_request_ended_while_we_were_away_dies_a_little_later(bench: Bench) -> None:
+    ended, unfinished = ask(), ask()
+    bench.attach()
+    await bench.grant(ended)
+    provided = await bench.grant(unfinished)
+    bench.attach((unfinished, [asked(unfinished), provided]))
+    bench.dispatcher.tick()
+    assert len(bench.dispatcher.keys) == 2
+    bench.clock.time += 2 * FAST.issuer_gone
+    bench.dispatcher.tick()
+    assert bench.dispatcher.keys.request_ids() == [unfinished.request_id]
+
+
+async def test_a_request_that_is_told_late_after_attaching_keeps_its_key(bench: Bench) -> None:
+    request = ask()
+    bench.attach()
+    provided = await bench.grant(request)
+    bench.attach()
+    bench.tell(request, 1, asked(request))
+    bench.tell(request, 2, provided)
+    bench.dispatcher.tick()
+    bench.clock.time += 2 * FAST.issuer_gone
+    bench.dispatcher.tick()
+    assert bench.dispatcher.keys.request_ids() == [request.request_id]
+
+
+async def test_an_unfinished_request_that_has_a_grant_costs_no_key_and_no_rate(bench: Bench) -> None:
+    request = ask(upload_pb2.PURPOSE_COMPARE)
+    bench.attach((request, [asked(request), events_pb2.SecretUploadKeyProvided()]))
+    await bench.settled()
+    assert bench.dispatcher.keys.request_ids() == []
+    assert bench.sent == []
+
+
+async def test_a_second_delivery_begins_no_second_grant(bench: Bench) -> None:
+    request = ask()
+    bench.attach()
+    bench.tell(request, 1, asked(request))
+    bench.tell(request, 1, asked(request))
+    await bench.next()
+    assert bench.sent == []
+    bench.tell(request, 2, EXPIRED)
+    await bench.settled()
+    assert bench.dispatcher.keys.request_ids() == []
+
+
+async def test_events_that_do_not_parse_change_nothing(bench: Bench) -> None:
+    bench.attach()
+    for kind in ("ReactorAttached", "ReactorDetached", "SecretUploaded"):
+        bench.dispatcher.event(event_pb2.Event(stream="reactor/memory", version=1, type=kind, data=b"\xff"), b"")
+    assert list(bench.dispatcher.requests) == []
+
+
+async def test_a_task_that_breaks_is_logged_by_type_and_gives_its_key_up(bench: Bench, tmp_path: Path) -> None:
+    request = ask()
+    bench.attach()
+    await bench.grant(request)
+    bench.audit.close()
+    with logs.written_to(tmp_path / "reactor.log"):
+        sent = events_pb2.SecretUploadRequested(sealed_sha256=bytes(32), size=3)
+        bench.tell(request, 3, sent, sealed=b"abc")
+        await bench.settled()
+    bench.audit = AuditFile(tmp_path / "audit.jsonl")
+    assert bench.sent == []
+    assert bench.dispatcher.keys.request_ids() == []
+    [line] = (tmp_path / "reactor.log").read_text().splitlines()
+    assert json.loads(line)["error"] == "OSError"
+    assert request.request_id.hex() in line
+
+
+async def test_nothing_new_is_begun_while_stopping(bench: Bench) -> None:
+    bench.attach()
+    await bench.dispatcher.drain(1.0)
+    bench.tell(ask(), 1, asked(ask()))
+    bench.dispatcher.tick()
+    assert bench.sent == []
+    assert bench.dispatcher._tasks == {}

@@ -13,6 +13,7 @@ from monoskope.client.channel import printable
 from monoskope.client.task import Progress, Stage
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_CLEAR = "\r\x1b[2K"
 _SAYS = {
     Stage.ASKING: "waiting for a key of the reactor",
     Stage.SENT: "sealed and sent, waiting for the receipt",
@@ -45,7 +46,8 @@ def confirm(question: str) -> bool:
 
 def note(text: str) -> None:
     """Tell something that the user should know."""
-    click.echo(f"{styled('note:', sys.stderr, fg='yellow')} {printable(text)}", err=True)
+    line = _CLEAR if sys.stderr.isatty() else ""
+    click.echo(f"{line}{styled('note:', sys.stderr, fg='yellow')} {printable(text)}", err=True)
 
 
 class Watch:
@@ -81,10 +83,10 @@ class Watch:
             while True:
                 waiting = [progress for progress in self._latest.values() if progress.stage is not Stage.ENDED]
                 text = f"{waiting[0].uri}: {_SAYS[waiting[0].stage]}" if waiting else "finishing"
-                sys.stderr.write(f"\r\x1b[2K{_FRAMES[frame % len(_FRAMES)]} {text}")
+                sys.stderr.write(f"{_CLEAR}{_FRAMES[frame % len(_FRAMES)]} {text}")
                 sys.stderr.flush()
                 frame += 1
                 await asyncio.sleep(0.1)
         finally:
-            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.write(_CLEAR)
             sys.stderr.flush()

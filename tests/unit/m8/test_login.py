@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import grpc
 import pytest
 
 from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2
+from monoskope.errors import IdentityChangedError
 from monoskope.m8.doors.app import Limits
+from monoskope.m8.doors.login import Login
+from monoskope.m8.doors.session import Session
 from tests.unit.m8.test_stores_domain import step
 from tests.unit.m8.world import World, a_world, reason, refused
 from tests.unit.protocol.vectors import KEY_ID, Signer
@@ -182,3 +186,21 @@ async def test_a_reactor_that_falls_silent_is_cut_off(tmp_path: Path) -> None:
     async with a_world(tmp_path, limits=Limits(silence_s=0.01)) as world:
         silent = await world.attached()
         assert reason(await silent.failure()) == "UNAVAILABLE"
+
+
+async def test_an_identity_that_was_replaced_while_its_reactor_logged_in_is_shut_out(world: World) -> None:
+    """A login that was verified before the change must not outlive it."""
+
+    async def nothing(_: reactor_pb2.AttachResponse) -> None:
+        return
+
+    async def silence() -> AsyncIterator[reactor_pb2.AttachRequest]:
+        await asyncio.Event().wait()
+        yield reactor_pb2.AttachRequest()
+
+    login = Login("vault", b"s" * 16, world.signer.shown)
+    administrator = world.administrator()
+    replace = commands_pb2.ReplaceSecretStoreIdentityRequest(name="vault", identity=Signer().shown)
+    await administrator.commands.ReplaceSecretStoreIdentity(replace, metadata=administrator.metadata)
+    with pytest.raises(IdentityChangedError):
+        await Session(world.app, login, silence(), nothing).serve()

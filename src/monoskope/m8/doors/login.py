@@ -13,6 +13,7 @@ from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.doors.app import App
 from monoskope.m8.readmodels.stores import beat_key
 from monoskope.protocol.hello import Hello, open_hello, parse_hello
+from monoskope.protocol.identity import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Login:
 
     store: str
     replica: bytes
+    identity: str
+    """The store's identity under which it proved itself, as shown."""
 
     @property
     def actor(self) -> str:
@@ -47,7 +50,7 @@ async def log_in(app: App, attach: reactor_pb2.AttachReactor, challenge: bytes) 
     name = parse_hello(attach.hello.content).store
     catalogue = await app.aggregates.catalogue()
     hello = _verify(app, catalogue, name, attach, challenge)
-    login = Login(hello.store, hello.replica)
+    login = Login(hello.store, hello.replica, shown(attach.hello.identity_key))
     kind = catalogue.store(name).type
     if attach.type != kind:
         raise RefusedError(

@@ -10,7 +10,7 @@ import structlog
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import UnauthenticatedError
 from monoskope.m8.doors.app import App
-from monoskope.m8.doors.login import Login, log_in
+from monoskope.m8.doors.login import log_in
 from monoskope.m8.doors.session import Send, Session, detach
 from monoskope.m8.doors.validate import validate
 
@@ -20,7 +20,7 @@ class Reactors:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._sessions: dict[Login, Session] = {}
+        self._sessions: dict[str, Session] = {}
 
     async def attach(self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send) -> None:
         """Challenge a reactor, let it log in, serve it until it half-closes; its peers are then told that it is gone.
@@ -37,17 +37,17 @@ class Reactors:
         structlog.contextvars.bind_contextvars(store=login.store, replica=login.replica.hex()[:8])
         structlog.get_logger().info("reactor attached")
         session = Session(self._app, login, incoming, send)
-        before = self._sessions.get(login)
+        before = self._sessions.get(login.key)
         if before is not None:
             before.replaced.set()
-        self._sessions[login] = session
+        self._sessions[login.key] = session
         try:
             await session.serve()
-            if self._sessions.get(login) is session:
+            if self._sessions.get(login.key) is session:
                 await detach(self._app, login)
         finally:
-            if self._sessions.get(login) is session:
-                del self._sessions[login]
+            if self._sessions.get(login.key) is session:
+                del self._sessions[login.key]
 
     async def _first(self, incoming: AsyncIterator[reactor_pb2.AttachRequest]) -> reactor_pb2.AttachReactor:
         try:

@@ -54,6 +54,8 @@ class Session:
         """
         with self._app.feed.follow(self._wants) as follower:
             position = await self._app.log.head()
+            # Joined first, asked then: an identity that moves on later is seen as an event.
+            await self._check_identity()
             await self._send(await self._attached(position))
             await _first_of(
                 self._listen(),
@@ -61,6 +63,11 @@ class Session:
                 follower.failure(),
                 self._replaced(),
             )
+
+    async def _check_identity(self) -> None:
+        catalogue = await self._app.aggregates.catalogue()
+        if catalogue.store(self._login.store).identity != self._login.identity:
+            raise _moved_on(self._login.store)
 
     async def _replaced(self) -> None:
         await self.replaced.wait()
@@ -99,9 +106,7 @@ class Session:
         match message:
             case events_pb2.SecretStoreIdentityRotated() | events_pb2.SecretStoreIdentityReplaced():
                 if message.name == self._login.store:
-                    raise IdentityChangedError(
-                        f"the identity of the store {message.name} moved on.", fix="Attach under the new one."
-                    )
+                    raise _moved_on(message.name)
             case events_pb2.ReactorDetached():
                 if message.replica == self._login.replica:
                     raise UnavailableError("this process was declared gone.", fix="Attach again.")
@@ -176,6 +181,10 @@ class Session:
             event_types=append.WhichOneof("event") or "",
             code=error.code.value,
         )
+
+
+def _moved_on(store: str) -> IdentityChangedError:
+    return IdentityChangedError(f"the identity of the store {store} moved on.", fix="Attach under the new one.")
 
 
 async def detach(app: App, login: Login) -> None:

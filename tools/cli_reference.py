@@ -21,8 +21,7 @@ from types import ModuleType
 import click
 
 from monoskope import errors, exit_codes
-from monoskope.monoctl import exit_codes as monoctl_exit_codes
-from monoskope.monoctl.exit_codes import ExitCode
+from monoskope.exit_codes import ExitCode
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -87,7 +86,7 @@ def render_errors() -> str:
         f"| `{code.value}` | {exit_codes.BY_CODE[code]} | {meanings[code.name]} |"
         for code in sorted(errors.Code, key=lambda code: exit_codes.BY_CODE[code])
     ]
-    ends = documented(monoctl_exit_codes, "ExitCode")
+    ends = documented(exit_codes, "ExitCode")
     others = [f"| {end.value} | {ends[end.name]} |" for end in ExitCode if end.name not in meanings]
     return "\n".join(
         [

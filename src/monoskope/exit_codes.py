@@ -6,6 +6,7 @@ Numbers of their own, because a caller does something different about each: try 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from types import MappingProxyType
 
@@ -52,3 +53,11 @@ BY_CODE = MappingProxyType({code: ExitCode[code.name] for code in Code})
 def exit_code(error: Error) -> ExitCode:
     """Return how a program ends that meets `error` and cannot go on."""
     return BY_CODE[error.code]
+
+
+def exit_code_of_all(errors: Sequence[Error]) -> ExitCode:
+    """Return how a program ends after several tasks: OUTCOME_UNKNOWN if one is, else as the first error, OK without."""
+    codes = [exit_code(error) for error in errors]
+    if ExitCode.OUTCOME_UNKNOWN in codes:
+        return ExitCode.OUTCOME_UNKNOWN
+    return codes[0] if codes else ExitCode.OK

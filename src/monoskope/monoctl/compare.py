@@ -6,7 +6,7 @@ import click
 
 from monoskope.client import Client, Comparison
 from monoskope.errors import Error
-from monoskope.monoctl.exit_codes import ExitCode, exit_code_of_all
+from monoskope.exit_codes import ExitCode, exit_code_of_all
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import emit
 from monoskope.monoctl.report import report

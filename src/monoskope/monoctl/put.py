@@ -8,7 +8,7 @@ from monoskope.api.secrets.v1.options_pb2 import VAULT_BINARY_BASE64, VaultOptio
 from monoskope.client import Client, PutResult
 from monoskope.client.put import Expect
 from monoskope.errors import Error, UsageError
-from monoskope.monoctl.exit_codes import exit_code_of_all
+from monoskope.exit_codes import exit_code_of_all
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import Document, emit
 from monoskope.monoctl.report import report

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from monoskope.errors import Code, Error, OutcomeUnknownError, UsageError
-from monoskope.monoctl.exit_codes import ExitCode, exit_code
+from monoskope.exit_codes import ExitCode, exit_code
 
 
 class InterruptedBeforeSendingError(Error):

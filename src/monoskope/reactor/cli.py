@@ -10,18 +10,10 @@ from typing import NoReturn, TypeVar
 
 import click
 
-from monoskope.errors import Code, Error, UsageError
+from monoskope.errors import Error, UsageError
+from monoskope.exit_codes import exit_code
 from monoskope.settings import write_private
 from monoskope.uri import check_store_name
-
-EXIT_CODES = {
-    Code.USAGE: 2,
-    Code.REFUSED: 3,
-    Code.UNAUTHENTICATED: 3,
-    Code.NOT_FOUND: 4,
-    Code.UNAVAILABLE: 7,
-}
-"""Exit codes by an error's code; 1 for any other."""
 
 _FOLDER = click.Path(path_type=Path, file_okay=False, resolve_path=True)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -52,10 +44,10 @@ def main() -> NoReturn:
 
 
 def _stop(error: Error) -> NoReturn:
-    click.echo(f"Error: {error.message}", err=True)
+    click.echo(f"error: {error.message}", err=True)
     if error.fix:
-        click.echo(f"Fix: {error.fix}", err=True)
-    sys.exit(EXIT_CODES.get(error.code, 1))
+        click.echo(f"fix: {error.fix}", err=True)
+    sys.exit(exit_code(error))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

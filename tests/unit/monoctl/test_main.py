@@ -11,10 +11,9 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from monoskope import exit_codes
 from monoskope.errors import Code, ConflictError, Error, OutcomeUnknownError
+from monoskope.exit_codes import ExitCode, exit_code, exit_code_of_all
 from monoskope.monoctl import output
-from monoskope.monoctl.exit_codes import ExitCode, exit_code, exit_code_of_all
 from monoskope.monoctl.main import cli
 from monoskope.monoctl.report import guarded, wants_json
 
@@ -47,10 +46,6 @@ def test_exit_codes_never_change() -> None:
         "DIFFERENT": 12,
         "INTERRUPTED": 130,
     }
-
-
-def test_the_programs_agree_on_their_numbers() -> None:
-    assert {code.name: int(code) for code in ExitCode} == {code.name: int(code) for code in exit_codes.ExitCode}
 
 
 @pytest.mark.parametrize("code", list(Code))

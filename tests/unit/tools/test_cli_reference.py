@@ -7,9 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from monoskope import exit_codes
 from monoskope.errors import Code
-from monoskope.monoctl.exit_codes import ExitCode
 from tools import cli_reference
 
 
@@ -50,11 +48,6 @@ def test_every_code_is_documented() -> None:
     for code in Code:
         assert f"| `{code.value}` | " in text
     assert "| `OUTCOME_UNKNOWN` | 9 | It may or may not have been written" in text
-
-
-def test_monoctl_and_m8_end_alike() -> None:
-    assert {code: ExitCode[code.name].value for code in Code} == dict(exit_codes.BY_CODE)
-    assert (ExitCode.OK.value, ExitCode.DIFFERENT.value) == (exit_codes.OK, exit_codes.DIFFERENT)
 
 
 def test_missing_and_changed_pages_differ(tmp_path: Path) -> None:

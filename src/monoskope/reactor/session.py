@@ -7,27 +7,23 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import grpc
 import grpc.aio
-from google.protobuf.message import DecodeError
 
-from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2, reactor_pb2_grpc
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.errors import Error, UnavailableError, UsageError
+from monoskope.errors import Error, UsageError
 from monoskope.protocol.hello import CHALLENGE_BYTES, Hello
 from monoskope.protocol.labels import REACTOR_HELLO
 from monoskope.reactor import logs
 from monoskope.reactor.appends import Appends
+from monoskope.reactor.attachment import Attachment, Call, Listener, SessionEndedError, read, write
 from monoskope.reactor.sign import Identity
 from monoskope.reactor.timings import Timings
 from monoskope.stores.driver import Capabilities
 
 _MAX_MESSAGE = 8 * 1024 * 1024
-_MAX_TEXT = 300
-_FAREWELL_S = 2.0
 _OPTIONS = (
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
@@ -35,21 +31,6 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", _MAX_MESSAGE),
     ("grpc.enable_http_proxy", 0),
 )
-
-Call = grpc.aio.StreamStreamCall[reactor_pb2.AttachRequest, reactor_pb2.AttachResponse]
-
-
-class Listener(Protocol):
-    """What acts on a session. Nothing here may take long: heartbeats wait for it."""
-
-    def attached(self, replicas: list[bytes]) -> None:
-        """The session begins; these replicas have one."""
-
-    def event(self, event: event_pb2.Event, sealed: bytes) -> None:
-        """m8 delivers an event."""
-
-    def caught_up(self) -> None:
-        """The unfinished requests have all been told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +45,6 @@ class Endpoint:
     fingerprint_key_id: str
     type: str
     capabilities: Capabilities
-
-
-class SessionEndedError(UnavailableError):
-    """m8 ended the stream, did not answer, or did not speak the protocol."""
 
 
 def dial(endpoint: Endpoint) -> grpc.aio.Channel:
@@ -152,7 +129,7 @@ class Session:
         call: Call = reactor_pb2_grpc.ReactorServiceStub(channel).Attach()
         try:
             attached = await self._log_in(call)
-            await _Attachment(
+            await Attachment(
                 call, attached, self._appends, self._listener, timings=self._timings, stop=self._stop
             ).run()
         finally:
@@ -161,11 +138,11 @@ class Session:
     async def _log_in(self, call: Call) -> reactor_pb2.Attached:
         try:
             async with asyncio.timeout(self._timings.connect):
-                challenge = (await _read(call)).challenge
+                challenge = (await read(call)).challenge
                 if len(challenge) != CHALLENGE_BYTES:
                     raise SessionEndedError("m8 sent no challenge of 32 bytes.", fix="Check `server`.")
-                await call.write(reactor_pb2.AttachRequest(attach=self._attach(challenge)))
-                answer = await _read(call)
+                await write(call, reactor_pb2.AttachRequest(attach=self._attach(challenge)))
+                answer = await read(call)
         except TimeoutError:
             raise SessionEndedError("m8 did not answer in time.", fix="Check that it runs, and `server`.") from None
         if not answer.HasField("attached"):
@@ -193,113 +170,3 @@ class Session:
             ),
             rotations=endpoint.identity.rotations,
         )
-
-
-class _Attachment:
-    """One session from `attached` to its end."""
-
-    def __init__(
-        self,
-        call: Call,
-        attached: reactor_pb2.Attached,
-        appends: Appends,
-        listener: Listener,
-        *,
-        timings: Timings,
-        stop: asyncio.Event,
-    ) -> None:
-        self._call = call
-        self._attached = attached
-        self._appends = appends
-        self._listener = listener
-        self._timings = timings
-        self._stop = stop
-        self._outbox: asyncio.Queue[reactor_pb2.AttachRequest] = asyncio.Queue()
-        self._quiet: asyncio.TimerHandle | None = None
-        self._caught_up = False
-
-    async def run(self) -> None:
-        """Read, write and beat until the stream ends or `stop` is set. Raises what ends it, if not `stop`."""
-        self._listener.attached(list(self._attached.replicas))
-        self._restart_quiet()
-        tasks = [asyncio.ensure_future(work()) for work in (self._reading, self._writing, self._beating)]
-        tasks.append(asyncio.ensure_future(self._stopping()))
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            if self._quiet is not None:
-                self._quiet.cancel()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _stopping(self) -> None:
-        await self._stop.wait()
-        await self._outbox.join()
-        await self._call.done_writing()
-        # m8 ends its side now; the reader sees that and ends this session before we would.
-        await asyncio.sleep(_FAREWELL_S)
-
-    async def _reading(self) -> None:
-        while True:
-            answer = await _read(self._call)
-            match answer.WhichOneof("message"):
-                case "delivery":
-                    self._deliver(answer.delivery)
-                case "appended":
-                    self._appends.answered(answer.appended)
-                case _:
-                    raise SessionEndedError("m8 sent what does not belong here.", fix="Update the reactor or m8.")
-
-    def _deliver(self, delivery: reactor_pb2.Delivery) -> None:
-        try:
-            event = event_pb2.Event.FromString(delivery.record)
-        except DecodeError:
-            raise SessionEndedError("m8 delivered a record that does not parse.", fix="Update the reactor.") from None
-        if not self._caught_up:
-            if event.position > self._attached.position:
-                self._catch_up()
-            else:
-                self._restart_quiet()
-        self._listener.event(event, delivery.sealed)
-
-    def _restart_quiet(self) -> None:
-        """m8 does not mark the last unfinished request: the first later event shows it, or a pause does."""
-        if self._quiet is not None:
-            self._quiet.cancel()
-        self._quiet = asyncio.get_running_loop().call_later(self._timings.quiet, self._catch_up)
-
-    def _catch_up(self) -> None:
-        if not self._caught_up:
-            self._caught_up = True
-            self._listener.caught_up()
-            # Only now: what was delivered has settled the appends whose answers were lost.
-            self._appends.connected(self._outbox.put_nowait)
-
-    async def _writing(self) -> None:
-        while True:
-            message = await self._outbox.get()
-            await self._call.write(message)
-            self._outbox.task_done()
-
-    async def _beating(self) -> None:
-        span = self._attached.heartbeat_s / 3 if self._attached.heartbeat_s else self._timings.heartbeat
-        while True:
-            await asyncio.sleep(span)
-            self._outbox.put_nowait(reactor_pb2.AttachRequest(heartbeat=reactor_pb2.Heartbeat()))
-
-
-async def _read(call: Call) -> reactor_pb2.AttachResponse:
-    """Return the next message. Raises `SessionEndedError` at the stream's end, `AioRpcError` for m8's refusal."""
-    answer = await call.read()
-    if isinstance(answer, reactor_pb2.AttachResponse):
-        return answer
-    code = await call.code()
-    if code is not grpc.StatusCode.OK:
-        raise SessionEndedError(
-            f"m8 ended the session: {code.name}: {(await call.details())[:_MAX_TEXT]}",
-            fix="See what m8 says, and `m8 events`.",
-        )
-    raise SessionEndedError("m8 ended the session.")

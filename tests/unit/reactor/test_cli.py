@@ -71,8 +71,8 @@ def test_init_replaces_nothing(tmp_path: Path) -> None:
 def test_init_refuses_bad_values_with_a_fix(tmp_path: Path, store: str, server: str) -> None:
     done = process("init", tmp_path / "r", "--store", store, "--server", server, "--ca-file", "x", "--type", "age")
     assert done.returncode == 2
-    assert done.stderr.startswith("Error: ")
-    assert "\nFix: " in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert "\nfix: " in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "r" / "identity.key").exists()
 

@@ -10,7 +10,7 @@ import pytest
 
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.search import FORMS, Result, Wanted, look_below, look_in_rows, write_form
-from monoskope.testing.search_memory import look_in_memory
+from monoskope.testing.search_memory import is_closed, look_in_memory
 from tests.e2e.conftest import Team
 from tests.e2e.test_walk import ok
 
@@ -69,6 +69,9 @@ def test_m8_never_holds_a_value_whatever_becomes_of_the_request(team: Team) -> N
 
     assert {result.place for result in results} >= PLACES
     for result in results:
+        if result.place == "memory" and is_closed():
+            assert not result.searched
+            continue
         assert result.searched, result.reason
         for one in wanted:
             assert result.total(one.name) == 0, (result.place, one.name, result.hits[one.name])
@@ -78,7 +81,10 @@ def test_m8_never_holds_a_value_whatever_becomes_of_the_request(team: Team) -> N
 
 
 def test_a_reactor_keeps_nothing_of_a_value_that_it_wrote(team: Team) -> None:
-    """Its memory still tells which secret it was, so the search can see; the value itself is gone."""
+    """Its memory still tells which secret it was, so the search can see; the value itself is gone.
+
+    A reactor is not dumpable, so whoever may not trace every process of the machine cannot look at all.
+    """
     values = [a_value(), secrets.token_hex(2_000).encode(), secrets.token_hex(30_000).encode()]
     path = secrets.token_hex(8)
     for value in values:
@@ -88,7 +94,9 @@ def test_a_reactor_keeps_nothing_of_a_value_that_it_wrote(team: Team) -> None:
         pid = team.cluster.reactors[name].pid
         assert pid is not None
         result = look_in_memory(pid, [*wanted, Wanted.of("path", path.encode())])
-        assert result.searched, result.reason
+        if not result.searched:
+            assert "does not allow it" in result.reason or is_closed()
+            continue
         assert result.total("path", "raw") > 0
         assert [result.total(one.name) for one in wanted] == [0, 0, 0], name
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.testing.search import FORMS, Result, Wanted, look, look_below, look_in_file, look_in_rows, write_form
-from monoskope.testing.search_memory import look_in_memory
+from monoskope.testing.search_memory import is_closed, look_in_memory
 
 VALUE = b"correct horse battery staple?>~\xff"
 
@@ -149,7 +149,9 @@ def memory_of_a_process_given(value: bytes) -> Result:
 
 def test_a_process_that_holds_the_value_shows_it_and_one_that_does_not_does_not() -> None:
     holds = memory_of_a_process_given(VALUE)
-    assert holds.searched
+    assert holds.searched != is_closed()
+    if not holds.searched:
+        return
     assert all(holds.total("it", encoding) > 0 for encoding in ("raw", "base64", "hex"))
     without = memory_of_a_process_given(b"x")
     assert without.searched

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.identity import ProofError, open_signed
 from monoskope.protocol.labels import UPLOAD_GRANT
-from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED
+from monoskope.protocol.payload import is_padded_size
 from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.wire import MalformedError, parse, serialise
 
@@ -51,11 +51,6 @@ class Grant:
 def is_key_id(text: str) -> bool:
     """Whether `text` is the id of a fingerprint key: 16 lower-case hex digits."""
     return _KEY_ID.fullmatch(text) is not None
-
-
-def is_padded_size(size: int) -> bool:
-    """Whether `size` is one of 512, 1,024, … 1,048,576."""
-    return MIN_PADDED <= size <= MAX_PADDED and size & (size - 1) == 0
 
 
 def make_grant(

@@ -81,6 +81,11 @@ def check_key(key: str) -> str:
     return key
 
 
+def is_padded_size(size: int) -> bool:
+    """Whether `size` is one of 512, 1,024, … 1,048,576."""
+    return MIN_PADDED <= size <= MAX_PADDED and size & (size - 1) == 0
+
+
 def padded_size(size: int) -> int:
     """Return the padded size in bytes of a plaintext of `size` bytes; raises `UsageError` above 1,048,576."""
     padded = MIN_PADDED

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, Suite
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES, Grant, is_padded_size, make_grant
+from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES, Grant, make_grant
 from monoskope.protocol.labels import SEALED_SECRET, UPLOAD_GRANT, labelled
-from monoskope.protocol.payload import BadPayloadError, Payload, decode
+from monoskope.protocol.payload import BadPayloadError, Payload, decode, is_padded_size
 from monoskope.protocol.request import Request
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.sign import Identity

@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from monoskope.errors import UsageError
-from monoskope.protocol.payload import DEFAULT_MAX_PLAINTEXT, MAX_PADDED, MIN_PADDED
+from monoskope.protocol.payload import DEFAULT_MAX_PLAINTEXT, MAX_PADDED, MIN_PADDED, is_padded_size
 from monoskope.uri import parse_path
 
 _ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?", re.ASCII)
@@ -65,8 +65,7 @@ class VaultConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _segments("mount", self.mount)
         if self.prefix:
             _segments("prefix", self.prefix)
-        size = self.max_plaintext
-        if not MIN_PADDED <= size <= MAX_PADDED or size & (size - 1):
+        if not is_padded_size(self.max_plaintext):
             raise ValueError(f"`max_plaintext` must be a power of two from {MIN_PADDED} to {MAX_PADDED}")
         if not (0 < self.connect_timeout_s <= 30 and 0 < self.timeout_s <= 30):
             raise ValueError("`connect_timeout_s` and `timeout_s` must be above 0 and at most 30")

@@ -15,7 +15,8 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, UsageError
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import RecordedEvent
-from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES, Grant, is_padded_size, parse_grant
+from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES, Grant, parse_grant
+from monoskope.protocol.payload import is_padded_size
 from monoskope.protocol.receipt import Receipt, parse_receipt, sealed_digest
 from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.upload import Author, State, Step, advance

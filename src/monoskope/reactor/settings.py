@@ -4,6 +4,7 @@ server = "m8.example:7443"      # the host:port that is dialled, and signed in t
 ca_file = "ca.crt"              # relative to this file
 store = "vault"
 prefixes = ["team-a"]           # whole segments; "" for all paths
+allow_swap = false              # true runs where memory could be swapped to disk: for play alone
 
 [engine]
 type = "vault"                  # and that driver's own fields
@@ -22,8 +23,8 @@ from typing import Any
 import msgspec
 
 from monoskope.errors import UsageError
-from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S, is_padded_size
-from monoskope.protocol.payload import DEFAULT_MAX_PLAINTEXT
+from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
+from monoskope.protocol.payload import DEFAULT_MAX_PLAINTEXT, is_padded_size
 from monoskope.settings import convert, load
 from monoskope.stores import registry
 from monoskope.stores.driver import StoreDriver
@@ -71,6 +72,8 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engine: dict[str, Any]
     limits: Limits = msgspec.field(default_factory=Limits)
     log_file: str = ""
+    allow_swap: bool = False
+    """Whether to run where the reactor's memory could be swapped to disk (ADR 4). For play alone."""
 
     def __post_init__(self) -> None:
         match = _SERVER.fullmatch(self.server)

@@ -16,7 +16,7 @@ DEV_MB := 153
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check mutants generate cli-reference lock weigh clean need-python
+.PHONY: help demo test bench check mutants generate cli-reference lock weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -27,6 +27,9 @@ demo: $(DEMO_READY) ## Put a secret into two real stores and search m8 for it (V
 
 test: $(DEV_READY) ## Run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+
+bench: $(DEV_READY) ## Measure beside a real OpenBao, about 5 minutes; ends with one line of JSON (QUICK=1)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench $(if $(QUICK),--quick)
 
 check: $(DEV_READY) ## Run every check that is not a test; stops at the first that fails
 	@echo "== ruff check: style and likely mistakes"; $(BIN)/ruff check .

@@ -11,6 +11,7 @@ from monoskope.client.attempt import Walk
 from monoskope.client.target import Target
 from monoskope.client.task import Result, Task
 from monoskope.errors import UsageError
+from monoskope.protocol.names import spelled
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.request import Options, is_version
 
@@ -111,7 +112,7 @@ def _result(target: Target, result: Result) -> PutResult:
     receipt = result.receipt
     return PutResult(
         uri=str(target.uri),
-        outcome=upload_pb2.Outcome.Name(receipt.outcome).removeprefix("OUTCOME_"),
+        outcome=spelled(upload_pb2.Outcome, receipt.outcome),
         hash=receipt.fingerprint,
         values=dict(receipt.values),
         upstream_version=receipt.upstream_version,

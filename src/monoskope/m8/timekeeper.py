@@ -15,14 +15,14 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UnavailableError
 from monoskope.m8.domain.deadlines import ISSUER_GONE_S, overdue
-from monoskope.m8.domain.events import reactor_stream, upload_stream, write
+from monoskope.m8.domain.events import M8, reactor_stream, upload_stream, write
 from monoskope.m8.domain.reactors import detach
 from monoskope.m8.domain.upload import fail_by_m8
 from monoskope.m8.doors.app import App
 from monoskope.m8.log.event_log import ExpectedVersionError, NewEvent
 from monoskope.m8.readmodels.stores import STORES, beat_key, heard_ms
+from monoskope.protocol.names import spelled
 
-ACTOR = "m8"
 TICK_S = 1.0
 
 STALL_MS = 5_000
@@ -116,13 +116,13 @@ class Timekeeper:
                 "request ended",
                 request_id=upload.request_id.hex(),
                 uri=upload.uri,
-                reason=upload_pb2.Reason.Name(reason).removeprefix("REASON_"),
+                reason=spelled(upload_pb2.Reason, reason),
             )
 
     async def _append(self, stream: str, version: int, events: Sequence[NewEvent]) -> bool:
         """Whether we were the one who recorded; else somebody else was faster, and the next look sees what."""
         try:
-            await self._app.log.append(stream, version, events, actor=ACTOR)
+            await self._app.log.append(stream, version, events, actor=M8)
         except ExpectedVersionError:
             return False
         return True

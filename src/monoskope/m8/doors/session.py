@@ -16,7 +16,7 @@ from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, IdentityChangedError, UnavailableError
 from monoskope.m8.domain import reactors
-from monoskope.m8.domain.events import CATALOGUE_STREAM, reactor_stream, read, upload_stream
+from monoskope.m8.domain.events import CATALOGUE_STREAM, M8, reactor_stream, read, upload_key, upload_stream
 from monoskope.m8.doors import offering
 from monoskope.m8.doors.app import App
 from monoskope.m8.doors.errors import defect
@@ -121,7 +121,7 @@ class Session:
         await self._send(reactor_pb2.AttachResponse(delivery=delivery))
 
     async def _sealed_for_us(self, stream: str, digest: bytes) -> bytes:
-        upload = await self._app.documents.upload(bytes.fromhex(stream.removeprefix("upload/")))
+        upload = await self._app.documents.upload(bytes.fromhex(upload_key(stream) or ""))
         if upload is None or upload.replica != self._login.replica:
             return b""
         return await self._app.log.sealed(digest) or b""
@@ -193,7 +193,7 @@ async def detach(app: App, login: Login) -> None:
         reactor_stream(login.store),
         lambda: app.aggregates.attachments(login.store),
         lambda known: reactors.detach(known, store=login.store, replica=login.replica),
-        actor="m8",
+        actor=M8,
     )
 
 

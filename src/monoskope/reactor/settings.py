@@ -105,7 +105,7 @@ class Settings:
     log_file: Path | None
 
     def allows(self, uri: SecretUri) -> bool:
-        """Whether the path of `uri` lies at or below an allowed prefix, by whole segments."""
+        """Whether `uri` is in this store, at or below an allowed prefix, by whole segments."""
         return any(prefix.covers(uri) for prefix in self.prefixes)
 
 

@@ -16,7 +16,7 @@ DEV_MB := 153
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check mutants generate cli-reference lock weigh clean need-python
+.PHONY: help demo test bench check mutants generate reference lock weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -39,7 +39,7 @@ check: $(DEV_READY) ## Run every check that is not a test; stops at the first th
 	@echo "== buf lint: the API's form and comments"; $(BIN)/buf lint
 	@echo "== buf breaking: the API only grows"; $(BIN)/buf breaking --against proto/image.binpb
 	@echo "== generate: the API's code is what proto/ says"; $(BIN)/python tools/generate.py --check
-	@echo "== cli_reference: docs/reference is what the commands say"; $(BIN)/python tools/cli_reference.py --check
+	@echo "== reference: docs/reference is what commands, codes and proto/ say"; $(BIN)/python tools/reference.py --check
 	@echo "== check_docs: links, make targets, tests named in the docs"; $(BIN)/python tools/check_docs.py
 	@echo "All checks passed."
 
@@ -50,8 +50,8 @@ generate: $(DEV_READY) ## Generate src/monoskope/api and proto/image.binpb from 
 	$(BIN)/python tools/generate.py --image
 	$(BIN)/python tools/generate.py
 
-cli-reference: $(DEV_READY) ## Write docs/reference from the commands and error codes
-	$(BIN)/python tools/cli_reference.py
+reference: $(DEV_READY) ## Write docs/reference from the commands, the error codes and proto/
+	$(BIN)/python tools/reference.py
 
 lock: ## Choose new versions of everything that is installed (the one target that needs uv)
 	$(LOCK) --upgrade pyproject.toml requirements/demo.in --extra m8 --extra reactor --extra vault --extra age \

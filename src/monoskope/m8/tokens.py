@@ -34,7 +34,6 @@ MAX_TTL_S = 366 * 86_400
 _ID = re.compile(r"[0-9a-f]{32}")
 _SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
 _FIX = "Ask an administrator of m8 for a new token (m8 token create)."
-_PAGE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +159,9 @@ class Tokens:
 
     async def list(self) -> AsyncIterator[Credential]:
         """Yield every token ever issued, in the order of their ids."""
-        after = ""
-        while page := await self._log.scan(documents.TOKENS, after=after, limit=_PAGE):
-            for token_id, body in page:
-                revoked = await self._log.get(documents.REVOCATIONS, token_id) is not None
-                yield _credential(events_pb2.TokenIssued.FromString(body), revoked=revoked)
-            after = page[-1][0]
+        async for token_id, body in self._log.scan_all(documents.TOKENS):
+            revoked = await self._log.get(documents.REVOCATIONS, token_id) is not None
+            yield _credential(events_pb2.TokenIssued.FromString(body), revoked=revoked)
 
     async def authenticate(self, token: str) -> Principal:
         """Return whom `token` stands for.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.attempt import Walk
 from monoskope.client.put import fitting
 from monoskope.client.target import Target
 from monoskope.client.task import Task
+from monoskope.client.walk import Walk
 from monoskope.protocol.names import spelled
 from monoskope.protocol.request import Options
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
-from monoskope.client.attempt import Walk
 from monoskope.client.target import Target
 from monoskope.client.task import Result, Task
+from monoskope.client.walk import Walk
 from monoskope.errors import UsageError
 from monoskope.protocol.names import spelled
 from monoskope.protocol.payload import Payload, encode

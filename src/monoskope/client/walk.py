@@ -33,7 +33,7 @@ from monoskope.errors import Error, TimedOutError, UnavailableError
 from monoskope.protocol.grant import SUITE_1, Grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.receipt import Receipt
-from monoskope.protocol.request import Request, make_request
+from monoskope.protocol.request import REQUEST_ID_BYTES, Request, make_request
 
 R = TypeVar("R", bound=Message)
 
@@ -103,7 +103,7 @@ class Walk:
 
     async def _attempt(self, task: Task) -> Result | Failure:
         request = make_request(
-            request_id=os.urandom(16),
+            request_id=os.urandom(REQUEST_ID_BYTES),
             purpose=task.purpose,
             uri=task.uri,
             expect=task.expect,

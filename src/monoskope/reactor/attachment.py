@@ -14,10 +14,12 @@ from google.protobuf.message import DecodeError
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import UnavailableError
+from monoskope.failpoints import failpoint
 from monoskope.reactor.appends import Appends
 from monoskope.reactor.timings import Timings
 
 _FAREWELL_S = 2.0
+_RECEIPTS = frozenset({"uploaded", "compared", "failed"})
 
 Call = grpc.aio.StreamStreamCall[reactor_pb2.AttachRequest, reactor_pb2.AttachResponse]
 
@@ -139,6 +141,8 @@ class Attachment:
         while True:
             message = await self._outbox.get()
             await write(self._call, message)
+            if message.append.WhichOneof("event") in _RECEIPTS:
+                failpoint("reactor.receipt-offered")
             self._outbox.task_done()
 
     async def _beating(self) -> None:

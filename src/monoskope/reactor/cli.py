@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -101,11 +102,15 @@ def init(
 @_folder_argument
 def run(folder: Path) -> None:
     """Serve until SIGTERM or SIGINT."""
+    from monoskope import failpoints  # noqa: PLC0415
     from monoskope.reactor import harden, logs, settings  # noqa: PLC0415
     from monoskope.reactor import run as running  # noqa: PLC0415
 
     logs.set_up(sys.stderr)
+    armed = failpoints.arm(os.environ)
     warnings = harden.harden(allow_swap=settings.read_file(folder).allow_swap)
+    if armed:
+        warnings.insert(0, armed)
     asyncio.run(running.run(folder, warnings=warnings))
 
 

@@ -63,7 +63,7 @@ class Reactor:
         channel: Callable[[Endpoint], grpc.aio.Channel] = dial,
     ) -> None:
         self.replica = secrets.token_bytes(REPLICA_BYTES)
-        self.timings = timings or Timings()
+        self.timings = timings or of.timings
         self.appends = Appends(retry_s=self.timings.append_retry)
         self.dispatcher = self._wired(of, driver, identity, fingerprint_key, audit)
         endpoint = Endpoint(

@@ -15,6 +15,7 @@ uploads_per_second = 50
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ import msgspec
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
 from monoskope.protocol.payload import DEFAULT_MAX_PLAINTEXT, is_padded_size
+from monoskope.reactor.timings import Timings
 from monoskope.settings import convert, load
 from monoskope.stores import registry
 from monoskope.stores.driver import StoreDriver
@@ -74,11 +76,14 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log_file: str = ""
     allow_swap: bool = False
     """Whether to run where the reactor's memory could be swapped to disk (ADR 4). For play alone."""
+    timings: Timings = msgspec.field(default_factory=Timings)
+    """For tests (docs/breakage.md)."""
 
     def __post_init__(self) -> None:
         match = _SERVER.fullmatch(self.server)
         if match is None or int(match[2]) > 65_535:
             raise ValueError("`server` must be HOST:PORT")
+        self.timings.check()
         if not self.prefixes:
             raise ValueError('`prefixes` must name at least one path prefix; [""] serves all paths')
         try:
@@ -103,6 +108,7 @@ class Settings:
     engine: msgspec.Struct
     limits: Limits
     log_file: Path | None
+    timings: Timings = dataclasses.field(default_factory=Timings)
 
     def allows(self, uri: SecretUri) -> bool:
         """Whether `uri` is in this store, at or below an allowed prefix, by whole segments."""
@@ -139,6 +145,7 @@ def read(folder: Path) -> Settings:
         engine=convert(table, driver.Config, where=where),
         limits=file.limits,
         log_file=folder / file.log_file if file.log_file else None,
+        timings=file.timings,
     )
 
 

@@ -15,6 +15,7 @@ import structlog
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, IdentityChangedError, UnavailableError
+from monoskope.failpoints import failpoint
 from monoskope.m8.domain import reactors
 from monoskope.m8.domain.events import CATALOGUE_STREAM, M8, reactor_stream, read, upload_key, upload_stream
 from monoskope.m8.doors import offering
@@ -170,6 +171,7 @@ class Session:
         except Exception as error:  # noqa: BLE001  a defect is reported by its type alone, and its caller must not hang
             structlog.get_logger().error("defect", error_type=type(error).__name__)
             self._refuse(append, answer, defect())
+        failpoint("m8.before-appended")
         await self._send(reactor_pb2.AttachResponse(appended=answer))
 
     def _refuse(self, append: reactor_pb2.AppendEvent, answer: reactor_pb2.Appended, error: Error) -> None:

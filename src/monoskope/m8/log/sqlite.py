@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from monoskope.errors import UnavailableError
+from monoskope.failpoints import failpoints
 from monoskope.m8.log import record, sqlite_file
 from monoskope.m8.log.event_log import (
     EventLog,
@@ -82,7 +83,11 @@ class SqliteLog(EventLog):
                 connection.execute("INSERT OR IGNORE INTO sealed VALUES (?, ?)", (digest, sealed))
             return recorded
 
-        return await self._write(work)
+        kinds = [event.type for event in events]
+        failpoints("m8.before-append", kinds)
+        done = await self._write(work)
+        failpoints("m8.after-append", kinds)
+        return done
 
     def _record(
         self,

@@ -60,7 +60,7 @@ async def test_a_certificate_of_another_authority(m8: ScriptedM8, tmp_path: Path
 
 
 async def test_a_certificate_for_another_name(m8: ScriptedM8) -> None:
-    server = m8.server.replace("127.0.0.1", "localhost")
+    server = m8.server.replace("127.0.0.1", "[::ffff:127.0.0.1]")
 
     with pytest.raises(IdentityChangedError, match="does not carry that name"):
         await ask(server, m8.ca_file)

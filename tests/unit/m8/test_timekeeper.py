@@ -130,3 +130,27 @@ async def test_heartbeats_of_forgotten_processes_are_dropped(world: World) -> No
     await world.app.log.beat(f"vault/{'0' * 32}", world.clock())
     await pass_s(world, timekeeper, 11)
     assert await world.app.log.beats() == {}
+
+
+@pytest.mark.parametrize("jump_s", [600, -600])
+async def test_a_time_of_day_that_is_set_ends_no_request_early_and_none_never(world: World, jump_s: int) -> None:
+    user, reactor, timekeeper = world.user("anna", "vault://app"), await world.attached(), Timekeeper(world.app)
+    request_id = await user.ask(a_request())
+    await timekeeper.tick()
+    world.app.clock = lambda: world.clock() + jump_s * 1000
+    for second in range(60):
+        assert (await user.upload(request_id)).state == views_pb2.UPLOAD_STATE_REQUESTED, second
+        world.clock.pass_s(1)
+        await world.app.log.beat(f"vault/{reactor.replica.hex()}", world.app.clock())
+        await timekeeper.tick()
+    assert await ended(user, request_id) == upload_pb2.REASON_NO_REACTOR
+
+
+async def test_a_reactor_that_is_gone_is_gone_in_time_though_the_time_of_day_was_set_back(world: World) -> None:
+    user, reactor, timekeeper = world.user("anna", "vault://app"), await world.attached(), Timekeeper(world.app)
+    grant = await until_granted(user, reactor)
+    await timekeeper.tick()
+    await reactor.leave()
+    world.app.clock = lambda: world.clock() - 600_000
+    await pass_s(world, timekeeper, 10)
+    assert await ended(user, grant.request.request_id) == upload_pb2.REASON_KEY_LOST

@@ -91,15 +91,19 @@ class Reactor:
             fingerprint_key_id=key.key_id,
             alive=of.limits.keys_alive,
         )
-        keys = OneTimeKeys(identity, rules)
+        keys, rates = OneTimeKeys(identity, rules), Rates(of.limits)
         return Dispatcher(
             requests=requests,
             known=known,
             keys=keys,
             appends=self.appends,
-            granter=Granter(Admission(of, driver, Rates(of.limits)), keys, self.appends, audit),
+            granter=Granter(Admission(of, driver, rates), keys, self.appends, audit),
             handler=Handler(
-                keys=keys, upstream=upstream, writer=Writer(upstream, lookup, self.timings), offering=offering
+                keys=keys,
+                upstream=upstream,
+                writer=Writer(upstream, lookup, self.timings),
+                offering=offering,
+                rates=rates,
             ),
             recovery=Recovery(identity, self.replica, Presence(), lookup, offering, self.timings),
             offering=offering,

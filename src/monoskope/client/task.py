@@ -9,6 +9,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error, OutcomeUnknownError, RefusedError
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Options
+from monoskope.protocol.unshared import Unshared
 from monoskope.uri import SecretUri
 
 
@@ -42,7 +43,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class Task(Unshared):
     """What to do: the same for every attempt."""
 
     uri: SecretUri

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
 
 import pytest
 from hypothesis import given
@@ -34,6 +34,10 @@ def set_fields(**fields: object) -> Change:
     return change
 
 
+def add_labels(labels: MutableSequence[options_pb2.Label], *names: str) -> None:
+    labels.extend(options_pb2.Label(name=name, value="x") for name in names)
+
+
 COMPARE = {"purpose": upload_pb2.PURPOSE_COMPARE, "expect": upload_pb2.EXPECT_UNSPECIFIED}
 
 
@@ -62,6 +66,15 @@ COMPARE = {"purpose": upload_pb2.PURPOSE_COMPARE, "expect": upload_pb2.EXPECT_UN
         ("other", set_fields(other="[]")),
         ("other", set_fields(other='{"a":"' + "x" * 8192 + '"}')),
         ("other", set_fields(other="[" * 8000)),
+        ("other", set_fields(other='{"a":1,"a":2}')),
+        ("other", set_fields(other='{"a":[{"b":1,"b":1}]}')),
+        ("other", set_fields(other='{"a":NaN}')),
+        ("other", set_fields(other='{"a":-Infinity}')),
+        ("vault.binary", lambda target: target.vault.MergeFromString(b"\x08\x02")),
+        ("aws.tags", lambda target: add_labels(target.aws.tags, "b", "a")),
+        ("aws.tags", lambda target: add_labels(target.aws.tags, "a", "a")),
+        ("kubernetes.labels", lambda target: add_labels(target.kubernetes.labels, "b", "a")),
+        ("kubernetes.labels", lambda target: add_labels(target.kubernetes.labels, "a", "a")),
     ],
 )
 def test_a_field_that_breaks_its_rule_is_named(field: str, change: Change) -> None:
@@ -79,6 +92,9 @@ def test_a_field_that_breaks_its_rule_is_named(field: str, change: Change) -> No
         set_fields(expect=upload_pb2.EXPECT_VERSION, expect_version="3@2026-01-01T00:00:00Z"),
         set_fields(suites=[1, 2, 3, 4, 5, 6, 7, 8]),
         set_fields(other="{}"),
+        set_fields(other='{"a":{"b":1},"b":1}'),
+        lambda target: add_labels(target.aws.tags, "B", "a", "a-b"),
+        lambda target: add_labels(target.kubernetes.labels, "a", "b"),
     ],
 )
 def test_allowed_neighbours(change: Change) -> None:

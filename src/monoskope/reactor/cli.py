@@ -33,7 +33,10 @@ class MissingExtraError(UsageError):
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    from monoskope.reactor import harden  # noqa: PLC0415
+
     try:
+        harden.close_memory()
         _group(prog_name="m8 reactor", standalone_mode=True)
     except Error as error:
         _stop(error)

@@ -28,8 +28,8 @@ demo: $(DEMO_READY) ## Put a secret into two real stores and search m8 for it (V
 test: $(DEV_READY) ## Run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
-bench: $(DEV_READY) ## Measure beside a real OpenBao, about 5 minutes; ends with one line of JSON (QUICK=1)
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench $(if $(QUICK),--quick)
+bench: $(DEV_READY) ## Measure beside a real OpenBao, about 5 minutes; ends with one line of JSON (QUICK=1, PROFILE=1)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(PROFILE),--profile)
 
 check: $(DEV_READY) ## Run every check that is not a test; stops at the first that fails
 	@echo "== ruff check: style and likely mistakes"; $(BIN)/ruff check .

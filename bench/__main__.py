@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import commands, uploads, waiting
+from bench import commands, cpu, uploads, waiting
 from bench.counts import FULL, QUICK, Counts
 from bench.progress import say
 from bench.world import World
@@ -44,15 +44,26 @@ def run(folder: Path, counts: Counts) -> dict[str, float]:
     return {name: round(found[name], 3) for name in FIGURES}
 
 
+def profile(folder: Path) -> dict[str, float]:
+    """Return the CPU milliseconds of one upload by process. Raises `Error` as `run`."""
+    world = World(folder)
+    try:
+        return cpu.run(world)
+    finally:
+        world.close()
+
+
 def main() -> int:
     """Run it and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small counts: shows that it runs, its figures are noise")
+    parser.add_argument("--profile", action="store_true", help="only say what CPU one upload takes in each process")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory(prefix="monoskope-bench-") as folder:
         try:
-            figures = run(Path(folder) / "world", QUICK if options.quick else FULL)
+            home = Path(folder) / "world"
+            figures = profile(home) if options.profile else run(home, QUICK if options.quick else FULL)
         except Error as error:
             say(str(error))
             return 1

@@ -46,7 +46,7 @@ def connect(user: User) -> Connection:
 async def keys_alive_bytes(world: World, counts: Counts) -> int:
     """Return by how much a fresh, warm reactor grows for each key that waits."""
     say(f"memory of {counts.keys} waiting keys")
-    await asyncio.to_thread(world.restart_reactor)
+    world.restart_reactor()
     async with Client(settings_of(world.users[0])) as client:
         for _ in range(counts.few_uploads):
             await put(client, world.path())
@@ -57,7 +57,7 @@ async def keys_alive_bytes(world: World, counts: Counts) -> int:
     )
     grown = rss_bytes(world.reactor_pid) - before
     say(f"  {grown / 1_024:.0f} KiB")
-    await asyncio.to_thread(world.restart_reactor)
+    world.restart_reactor()
     return round(grown / counts.keys)
 
 
@@ -90,7 +90,7 @@ async def unlucky_ratio(world: World, counts: Counts) -> float:
                 raise UnavailableError("the flood failed.")
             still = flood.poll() is None
             flood.kill()
-        await asyncio.to_thread(world.restart_reactor)
+        world.restart_reactor()
         alone += await _quiet_puts(world, client, counts.quiet_puts - counts.quiet_puts // 2)
     say(
         f"  p99 {p99(unlucky) * 1_000:.0f} ms with, {p99(alone) * 1_000:.0f} ms without;"

@@ -68,7 +68,10 @@ class World:
         return f"bench/{next(self._paths)}"
 
     def restart_reactor(self) -> None:
-        """Stop the reactor, which gives its keys up, and start it anew."""
+        """Stop the reactor, which gives its keys up, and start it anew.
+
+        Not on a thread of its own: on Linux a part is killed when the thread that started it ends.
+        """
         self.cluster.reactors[f"reactor-{STORE}"].stop()
         self.cluster.start_reactor(STORE)
 

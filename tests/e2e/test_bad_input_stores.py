@@ -166,7 +166,7 @@ def test_a_rotated_identity_is_followed_once_and_told_and_the_old_one_is_no_long
 
 @pytest.mark.parametrize(
     ("store", "said"),
-    [("vault", "m8 does not accept this reactor's proof"), ("unheard-of", "it does not know the store unheard-of")],
+    [("vault", "knows it under another identity than"), ("unheard-of", "it does not know the store unheard-of")],
 )
 def test_a_reactor_for_another_store_is_not_let_in(cluster: Cluster, patient: Team, store: str, said: str) -> None:
     """It holds the identity of `local`, and says that it serves another store."""

@@ -110,6 +110,8 @@ class Walk:
             expect_version=task.expect_version,
             suites=(SUITE_1,),
             options=task.options,
+            labels=task.labels,
+            expires_on=task.expires_on,
         )
         self._tell(request, Stage.ASKING)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ from monoskope.client.attempt import Walk
 from monoskope.client.channel import Connection
 from monoskope.client.compare import Comparison, compare
 from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
-from monoskope.client.put import Expect, Preview, PutResult, encoded, expectation, fitting, put
+from monoskope.client.put import Expect, Notes, Preview, PutResult, encoded, expectation, fitting, put
 from monoskope.client.queries import Queries
 from monoskope.client.settings import Settings, load_settings
 from monoskope.client.stores import Stores
@@ -87,6 +88,8 @@ class Client:
         *,
         expect: Expect | str = Expect.ANY,
         options: Options | None = None,
+        labels: Mapping[str, str] | None = None,
+        expires_on: dt.date | str = "",
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109 - one deadline spans several calls and decides the error
     ) -> PutResult:
         """Put one secret and return once a receipt proves that it is there.
@@ -96,6 +99,8 @@ class Client:
             values: The bytes of each key, 1 to 64 keys.
             expect: What must be upstream; text names an upstream version.
             options: The provider's; typed ones go only to stores of their type.
+            labels: Notes that everybody who sees the secret sees, at most 16; they replace those of the put before.
+            expires_on: The day on which it is said to expire, for `Queries.secrets`; nothing happens on it.
             timeout: Seconds for everything.
 
         Raises:
@@ -106,7 +111,10 @@ class Client:
             TimedOutError: time was over before anything was sent.
             Error: see `monoskope.client.reasons` for the rest.
         """
-        return _only(await self.put_secrets([uri], values, expect=expect, options=options, timeout=timeout))
+        results = await self.put_secrets(
+            [uri], values, expect=expect, options=options, labels=labels, expires_on=expires_on, timeout=timeout
+        )
+        return _only(results)
 
     async def put_secrets(
         self,
@@ -115,6 +123,8 @@ class Client:
         *,
         expect: Expect | str = Expect.ANY,
         options: Options | None = None,
+        labels: Mapping[str, str] | None = None,
+        expires_on: dt.date | str = "",
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> list[PutResult | Error]:
         """Put the same values at several URIs, all at once.
@@ -123,13 +133,14 @@ class Client:
             For each URI in its place, the result or the error: one failure hides no other result.
 
         Raises:
-            UsageError: what concerns all of them is malformed: values, `expect`, no URI or one twice.
+            UsageError: what concerns all of them is malformed: values, `expect`, labels, no URI or one twice.
         """
         plaintext = encoded(values)
         expectation(expect)
+        notes = Notes.of(labels, expires_on)
 
         async def one(target: Target) -> PutResult:
-            return await put(self._walk(target, timeout), target, plaintext, expect, options)
+            return await put(self._walk(target, timeout), target, plaintext, expect, options, notes)
 
         return await self._each(uris, len(plaintext), options, timeout, one)
 

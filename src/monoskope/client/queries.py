@@ -39,13 +39,49 @@ class Queries:
         request = queries_pb2.GetSecretRequest(uri=uri)
         return (await self._connection.call(self._stub.GetSecret, request, TIMEOUT_S)).secret
 
-    async def secrets(self, prefix: str = "", *, page_size: int = PAGE_SIZE) -> AsyncIterator[views_pb2.Secret]:
-        """Yield secrets below a URI prefix ("" for all) in URI order."""
-        request = queries_pb2.ListSecretsRequest(prefix=prefix, page_size=page_size)
+    async def secrets(
+        self,
+        prefix: str = "",
+        *,
+        store: str = "",
+        subject: str = "",
+        state: views_pb2.SecretState = views_pb2.SECRET_STATE_PRESENT,
+        expiring_before: str = "",
+        page_size: int = PAGE_SIZE,
+    ) -> AsyncIterator[views_pb2.Secret]:
+        """Yield secrets below a URI prefix ("" for all) in URI order.
+
+        Args:
+            prefix: By whole segments.
+            store: Of this store alone.
+            subject: Last uploaded by this subject.
+            state: Present, deleted, or drifted.
+            expiring_before: Said to expire before this day, YYYY-MM-DD.
+            page_size: Fetched at once, 1 to 1,000.
+        """
+        request = queries_pb2.ListSecretsRequest(
+            prefix=prefix,
+            page_size=page_size,
+            store=store,
+            subject=subject,
+            state=state,
+            expiring_before=expiring_before,
+        )
         while True:
             page = await self._connection.call(self._stub.ListSecrets, request, TIMEOUT_S)
             for secret in page.secrets:
                 yield secret
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def secret_versions(self, uri: str, *, page_size: int = PAGE_SIZE) -> AsyncIterator[views_pb2.SecretVersion]:
+        """Yield what receipts told of one secret, the newest first; fingerprints only with the right to see them."""
+        request = queries_pb2.ListSecretVersionsRequest(uri=uri, page_size=page_size)
+        while True:
+            page = await self._connection.call(self._stub.ListSecretVersions, request, TIMEOUT_S)
+            for version in page.versions:
+                yield version
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token

@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error, OutcomeUnknownError, RefusedError
+from monoskope.protocol.notes import Labels
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Options
 from monoskope.uri import SecretUri
@@ -43,6 +44,8 @@ class Task:
     expect: upload_pb2.Expect = upload_pb2.EXPECT_UNSPECIFIED
     expect_version: str = ""
     options: Options | None = field(default=None, repr=False)
+    labels: Labels = ()
+    expires_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,24 @@ def secret(view: views_pb2.Secret) -> Document:
         "subject": view.subject,
         "uploaded_at": rfc3339(view.uploaded_at_ms),
         "request_id": view.request_id.hex(),
+        "labels": {label.name: label.value for label in view.labels},
+        "expires_on": view.expires_on,
+        "deleted": view.deleted,
+    }
+
+
+def version(view: views_pb2.SecretVersion) -> Document:
+    """What one receipt told of a secret; its hash only if the caller may see it."""
+    return {
+        "uri": view.uri,
+        "purpose": _enum(upload_pb2.Purpose, view.purpose, "PURPOSE_"),
+        "outcome": _enum(upload_pb2.Outcome, view.outcome, "OUTCOME_"),
+        "upstream_version": view.upstream_version,
+        "prior_version": view.prior_version,
+        "subject": view.subject,
+        "recorded_at": rfc3339(view.recorded_at_ms),
+        "hash": view.fingerprint,
+        "request_id": view.request_id.hex(),
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.errors import UsageError
+from monoskope.protocol.notes import Labels, check_labels, is_day
 from monoskope.protocol.wire import MalformedError, parse, serialise
 from monoskope.uri import SecretUri
 
@@ -36,6 +37,8 @@ class Request:
     expect_version: str
     suites: tuple[int, ...]
     options: Options | None = field(default=None, repr=False)
+    labels: Labels = ()
+    expires_on: str = ""
 
 
 def is_version(text: str) -> bool:
@@ -52,6 +55,8 @@ def make_request(
     suites: tuple[int, ...],
     expect_version: str = "",
     options: Options | None = None,
+    labels: Labels = (),
+    expires_on: str = "",
 ) -> Request:
     """Return a request, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.UploadRequest(
@@ -61,6 +66,8 @@ def make_request(
         expect=expect,
         expect_version=expect_version,
         suites=suites,
+        labels=[options_pb2.Label(name=name, value=value) for name, value in labels],
+        expires_on=expires_on,
     )
     match options:
         case options_pb2.VaultOptions():
@@ -100,6 +107,7 @@ def parse_request(content: bytes) -> Request:
         raise MalformedError(_NAME, "suites", "must not name a suite twice")
     if 0 in suites:
         raise MalformedError(_NAME, "suites", "must not name suite 0")
+    _check_rest(message)
     return Request(
         content=content,
         request_id=message.request_id,
@@ -109,6 +117,8 @@ def parse_request(content: bytes) -> Request:
         expect_version=message.expect_version,
         suites=suites,
         options=_options(message),
+        labels=tuple((label.name, label.value) for label in message.labels),
+        expires_on=message.expires_on,
     )
 
 
@@ -123,6 +133,29 @@ def _check_expect(message: upload_pb2.UploadRequest) -> None:
         raise MalformedError(_NAME, "expect_version", "must be absent unless VERSION is expected")
     if message.expect == upload_pb2.EXPECT_VERSION and not is_version(message.expect_version):
         raise MalformedError(_NAME, "expect_version", "must be 1 to 256 printable ASCII characters")
+
+
+def _check_rest(message: upload_pb2.UploadRequest) -> None:
+    """Each of these fields belongs to one purpose."""
+    if message.purpose != upload_pb2.PURPOSE_UPLOAD and (message.labels or message.expires_on):
+        raise MalformedError(_NAME, "labels", "and expires_on must be absent unless UPLOAD")
+    if message.purpose != upload_pb2.PURPOSE_DELETE and message.destroy:
+        raise MalformedError(_NAME, "destroy", "must be absent unless DELETE")
+    if message.purpose != upload_pb2.PURPOSE_PATCH and message.remove_keys:
+        raise MalformedError(_NAME, "remove_keys", "must be absent unless PATCH")
+    _check_notes(message)
+
+
+def _check_notes(message: upload_pb2.UploadRequest) -> None:
+    labels = [(label.name, label.value) for label in message.labels]
+    try:
+        checked = check_labels(labels)
+    except UsageError as error:
+        raise MalformedError(_NAME, "labels", f"are refused: {error.message.removesuffix('.')}") from None
+    if list(checked) != labels:
+        raise MalformedError(_NAME, "labels", "must be sorted by name")
+    if message.expires_on and not is_day(message.expires_on):
+        raise MalformedError(_NAME, "expires_on", "must be a day, YYYY-MM-DD")
 
 
 def _options(message: upload_pb2.UploadRequest) -> Options | None:

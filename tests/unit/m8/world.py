@@ -127,6 +127,10 @@ class User:
     async def secrets(self, **fields: Any) -> queries_pb2.ListSecretsResponse:
         return await self.queries.ListSecrets(queries_pb2.ListSecretsRequest(**fields), metadata=self.metadata)
 
+    async def versions(self, uri: str, **fields: Any) -> queries_pb2.ListSecretVersionsResponse:
+        message = queries_pb2.ListSecretVersionsRequest(uri=uri, **fields)
+        return await self.queries.ListSecretVersions(message, metadata=self.metadata)
+
     async def store(self, name: str) -> views_pb2.SecretStore:
         message = queries_pb2.GetSecretStoreRequest(name=name)
         return (await self.queries.GetSecretStore(message, metadata=self.metadata)).store

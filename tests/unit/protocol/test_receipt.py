@@ -78,7 +78,7 @@ def test_every_outcome_has_a_good_form_that_opens(kind: str) -> None:
     ("kind", "field", "fields"),
     [
         ("UPLOADED", "outcome", {"outcome": 0}),
-        ("UPLOADED", "outcome", {"outcome": 7}),
+        ("UPLOADED", "outcome", {"outcome": 99}),
         ("UPLOADED", "reason", {"reason": upload_pb2.REASON_CONFLICT}),
         ("FAILED", "reason", {"reason": 0}),
         ("FAILED", "reason", {"reason": 14}),

@@ -43,6 +43,7 @@ def a_request(
     purpose: upload_pb2.Purpose = upload_pb2.PURPOSE_UPLOAD,
     uri: str = "vault://app/db",
     request_id: bytes | None = None,
+    **fields: Any,
 ) -> Request:
     upload = purpose == upload_pb2.PURPOSE_UPLOAD
     return make_request(
@@ -51,6 +52,7 @@ def a_request(
         uri=SecretUri.parse(uri),
         expect=upload_pb2.EXPECT_ANY if upload else upload_pb2.EXPECT_UNSPECIFIED,
         suites=(1,),
+        **fields,
     )
 
 

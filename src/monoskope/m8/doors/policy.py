@@ -69,6 +69,16 @@ def secret_for(principal: Principal, secret: views_pb2.Secret) -> views_pb2.Secr
     return shown
 
 
+def version_for(principal: Principal, version: views_pb2.SecretVersion) -> views_pb2.SecretVersion:
+    """Return `version` as the caller may see it: without see-hash no fingerprint."""
+    if principal.may(events_pb2.RIGHT_SEE_HASH, SecretUri.parse(version.uri)):
+        return version
+    shown = views_pb2.SecretVersion()
+    shown.CopyFrom(version)
+    shown.fingerprint = ""
+    return shown
+
+
 def upload_for(principal: Principal, upload: views_pb2.SecretUpload) -> views_pb2.SecretUpload:
     """Return `upload` as the caller may see it.
 

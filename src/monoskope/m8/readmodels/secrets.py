@@ -6,6 +6,7 @@ head is where following the replacements ends. Of ends that no receipt connects,
 
 - A version whose prior version no receipt made has drifted, until such a receipt comes after all.
 - UNCHANGED makes nothing, but says what is there: on a version that no receipt made it becomes the head.
+- Labels and day of expiry are those of the last upload, UNCHANGED or not.
 """
 
 from __future__ import annotations
@@ -102,6 +103,9 @@ def _tell(
     secret.uploaded_at_ms = event.recorded_at_ms
     secret.request_id = upload.request_id
     secret.receipt.CopyFrom(signed)
+    secret.expires_on = upload.expires_on
+    secret.ClearField("labels")
+    secret.labels.extend(upload.labels)
 
 
 def _settle_successor(uri: str, version: str, lookup: Lookup) -> Iterator[Change]:

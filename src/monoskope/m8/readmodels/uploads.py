@@ -81,6 +81,9 @@ def _apply_request(
     upload.state = views_pb2.UPLOAD_STATE_REQUESTED
     upload.requested_at_ms = event.recorded_at_ms
     upload.request_sha256 = hashlib.sha256(message.request).digest()
+    upload.expires_on = request.expires_on
+    for name, value in request.labels:
+        upload.labels.add(name=name, value=value)
 
 
 def _apply_failure(upload: views_pb2.SecretUpload, message: events_pb2.SecretUploadFailed) -> None:

@@ -16,7 +16,7 @@ DEV_MB := 153
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check mutants generate cli-reference lock weigh clean need-python
+.PHONY: help demo test bench check mutants generate reference lock weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -28,6 +28,9 @@ demo: $(DEMO_READY) ## Put a secret into two real stores and search m8 for it (V
 test: $(DEV_READY) ## Run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
+bench: $(DEV_READY) ## Measure beside a real OpenBao, about 5 minutes; ends with one line of JSON (QUICK=1)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench $(if $(QUICK),--quick)
+
 check: $(DEV_READY) ## Run every check that is not a test; stops at the first that fails
 	@echo "== ruff check: style and likely mistakes"; $(BIN)/ruff check .
 	@echo "== ruff format: layout"; $(BIN)/ruff format --check .
@@ -36,7 +39,7 @@ check: $(DEV_READY) ## Run every check that is not a test; stops at the first th
 	@echo "== buf lint: the API's form and comments"; $(BIN)/buf lint
 	@echo "== buf breaking: the API only grows"; $(BIN)/buf breaking --against proto/image.binpb
 	@echo "== generate: the API's code is what proto/ says"; $(BIN)/python tools/generate.py --check
-	@echo "== cli_reference: docs/reference is what the commands say"; $(BIN)/python tools/cli_reference.py --check
+	@echo "== reference: docs/reference is what commands, codes and proto/ say"; $(BIN)/python tools/reference.py --check
 	@echo "== check_docs: links, make targets, tests named in the docs"; $(BIN)/python tools/check_docs.py
 	@echo "All checks passed."
 
@@ -47,8 +50,8 @@ generate: $(DEV_READY) ## Generate src/monoskope/api and proto/image.binpb from 
 	$(BIN)/python tools/generate.py --image
 	$(BIN)/python tools/generate.py
 
-cli-reference: $(DEV_READY) ## Write docs/reference from the commands and error codes
-	$(BIN)/python tools/cli_reference.py
+reference: $(DEV_READY) ## Write docs/reference from the commands, the error codes and proto/
+	$(BIN)/python tools/reference.py
 
 lock: ## Choose new versions of everything that is installed (the one target that needs uv)
 	$(LOCK) --upgrade pyproject.toml requirements/demo.in --extra m8 --extra reactor --extra vault --extra age \

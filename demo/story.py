@@ -104,6 +104,9 @@ class Demo:
             " as an AppRole, whose secret_id came wrapped in a token that works once. All that OpenBao lets it do:"
         )
         self.tell.shown(least_policy(mount=MOUNT, prefix=PREFIX, binary=True))
+        self.tell.say(
+            "--allow-swap is for laptops. Without it a reactor refuses to run where memory can be swapped to disk."
+        )
         self.cluster.make_local_reactor("local")
         self.tell.say(
             "Hashes are equal in every store because the reactors share a key, carried by people, never by m8:"

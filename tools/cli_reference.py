@@ -1,21 +1,12 @@
-"""Write docs/reference from the code, or check that what is committed is what would be written.
-
-    python tools/cli_reference.py            write docs/reference/{cli,errors}.md
-    python tools/cli_reference.py --check    compare; 1 on a difference, with the fix
-
-`cli.md` is each command's own help; `errors.md` is the table of stable codes, exit codes and their documentation.
-"""
+"""The command line's reference pages: each command's own help, and the table of stable codes and exit codes."""
 
 from __future__ import annotations
 
-import argparse
 import ast
 import importlib
 import inspect
 import itertools
-import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from types import ModuleType
 
 import click
@@ -23,11 +14,8 @@ import click
 from monoskope import errors, exit_codes
 from monoskope.exit_codes import ExitCode
 
-ROOT = Path(__file__).resolve().parent.parent
-REFERENCE = ROOT / "docs" / "reference"
 PROGRAMS = {"monoctl": "monoskope.monoctl.main:cli", "m8": "monoskope.m8.cli:program"}
 WIDTH = 100
-NOTE = "<!-- Written by `make cli-reference`; edit the code instead. -->\n"
 
 
 def load(target: str) -> click.Command:
@@ -55,9 +43,9 @@ def sections(command: click.Command, name: str, parent: click.Context | None = N
                 yield from sections(child, child_name, context)
 
 
-def render_cli(programs: dict[str, click.Command]) -> str:
+def render_cli(programs: dict[str, click.Command], note: str = "") -> str:
     """The whole of cli.md."""
-    head = f"# Commands\n\n{NOTE}\nExit codes: see [errors](errors.md).\n"
+    head = f"# Commands\n\n{note}\nExit codes: see [errors](errors.md).\n"
     return "\n".join([head, *(text for name, command in programs.items() for text in sections(command, name))])
 
 
@@ -79,7 +67,7 @@ def documented(module: ModuleType, owner: str | None = None) -> dict[str, str]:
     return found
 
 
-def render_errors() -> str:
+def render_errors(note: str = "") -> str:
     """The whole of errors.md."""
     meanings = documented(errors, "Code")
     rows = [
@@ -91,7 +79,7 @@ def render_errors() -> str:
     return "\n".join(
         [
             "# Errors\n",
-            NOTE,
+            note,
             "Every error says what happened, why, and what to do next. Scripts can rely on its code and on the exit",
             "code of `monoctl` and `m8`: neither ever changes its meaning.\n",
             "| code | exit code | meaning |",
@@ -104,41 +92,3 @@ def render_errors() -> str:
             "",
         ]
     )
-
-
-def render() -> dict[str, str]:
-    """File name to content of everything below docs/reference that is written by this tool."""
-    return {
-        "cli.md": render_cli({name: load(target) for name, target in PROGRAMS.items()}),
-        "errors.md": render_errors(),
-    }
-
-
-def differing(fresh: dict[str, str], folder: Path) -> list[str]:
-    """Names of files in `folder` that are missing or not as in `fresh`."""
-    return [
-        name
-        for name, text in fresh.items()
-        if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != text
-    ]
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="compare only; exit 1 on a difference")
-    chosen = parser.parse_args(arguments)
-    fresh = render()
-    if not chosen.check:
-        REFERENCE.mkdir(parents=True, exist_ok=True)
-        for name, text in fresh.items():
-            (REFERENCE / name).write_text(text, encoding="utf-8")
-        return 0
-    names = differing(fresh, REFERENCE)
-    for name in names:
-        print(f"docs/reference/{name} is not what the code says. Run `make cli-reference`, commit.", file=sys.stderr)
-    return 1 if names else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

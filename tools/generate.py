@@ -44,8 +44,8 @@ def proto_files(proto: Path) -> list[str]:
     return sorted(path.relative_to(proto).as_posix() for path in proto.rglob("*.proto"))
 
 
-def _protoc(proto: Path, options: Sequence[str], files: Sequence[str]) -> None:
-    """Run the protoc inside grpcio-tools."""
+def compile_protos(proto: Path, options: Sequence[str], files: Sequence[str]) -> None:
+    """Run the protoc inside grpcio-tools. Raises `GenerationError`."""
     well_known = Path(grpc_tools.__file__).parent / "_proto"
     if protoc.main(["protoc", f"-I{proto}", f"-I{well_known}", *options, *files]) != 0:
         raise GenerationError("protoc refused the .proto files.")
@@ -54,7 +54,7 @@ def _protoc(proto: Path, options: Sequence[str], files: Sequence[str]) -> None:
 def _with_services(proto: Path, files: Sequence[str], scratch: Path) -> list[str]:
     """Those of `files` that declare a service: only they get gRPC stubs."""
     described = scratch / "files.binpb"
-    _protoc(proto, [f"--descriptor_set_out={described}"], files)
+    compile_protos(proto, [f"--descriptor_set_out={described}"], files)
     found = FileDescriptorSet.FromString(described.read_bytes())
     return [file.name for file in found.file if file.service]
 
@@ -70,11 +70,11 @@ def generate(proto: Path, out: Path) -> None:
         scratch = Path(name)
         raw = scratch / "raw"
         raw.mkdir()
-        _protoc(proto, [f"--python_out={raw}", f"--pyi_out={raw}"], files)
+        compile_protos(proto, [f"--python_out={raw}", f"--pyi_out={raw}"], files)
         services = _with_services(proto, files, scratch)
         if services:
             plugin = f"--plugin=protoc-gen-mypy_grpc={SCRIPTS / 'protoc-gen-mypy_grpc'}"
-            _protoc(proto, [plugin, f"--grpc_python_out={raw}", f"--mypy_grpc_out=quiet:{raw}"], services)
+            compile_protos(proto, [plugin, f"--grpc_python_out={raw}", f"--mypy_grpc_out=quiet:{raw}"], services)
         _place(raw, out)
     _add_packages(out)
 

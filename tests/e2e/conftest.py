@@ -58,6 +58,16 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def team(cluster: Cluster) -> Team:
     """A team that no other test knows; its user knows both stores."""
+    return _new_team(cluster)
+
+
+@pytest.fixture(scope="module")
+def patient(cluster: Cluster) -> Team:
+    """One team for all tests of a module that change nothing, or only their own paths: a team takes time to make."""
+    return _new_team(cluster)
+
+
+def _new_team(cluster: Cluster) -> Team:
     name = f"team-{next(_numbers)}"
     user = cluster.add_user(f"user-of-{name}", prefixes=[f"{store}://{name}" for store in ("vault", "local")])
     return Team(name, user, cluster)

@@ -113,6 +113,23 @@ def test_the_parts_cannot_be_cut_elsewhere() -> None:
         keys.open(request.request_id, sealed[:1_121], sealed[1_121:])
 
 
+def test_nor_where_both_parts_have_a_length_of_their_own() -> None:
+    keys = table()
+    request, offer = offered(keys)
+    sealed = seal(offer.grant, encode(Payload({"a": bytes(600)})))
+    with pytest.raises(BadPayloadError):
+        keys.open(request.request_id, sealed[: 1_120 + 512], sealed[1_120 + 512 :])
+
+
+def test_lengths_are_looked_at_before_the_lifetime() -> None:
+    clock = Clock()
+    keys = table(clock, lifetime_s=30)
+    request, offer = offered(keys)
+    clock.time += 31
+    with pytest.raises(BadPayloadError):
+        opened(keys, request, seal(offer.grant, PLAIN)[:-1])
+
+
 @given(st.integers(min_value=0, max_value=len(PLAIN) + 1_135), st.integers(min_value=1, max_value=255))
 def test_any_changed_byte(place: int, mask: int) -> None:
     keys = table()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
+import grpc
 import pyrage
 import pytest
+from msgspec.structs import replace
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
@@ -17,6 +19,7 @@ from monoskope.protocol.grant import make_grant
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.request import Request
+from monoskope.reactor import logs
 from monoskope.reactor.audit import AuditFile
 from monoskope.reactor.fingerprint import FingerprintKey
 from monoskope.reactor.run import Reactor
@@ -27,7 +30,7 @@ from monoskope.stores.age import AgeStore
 from monoskope.stores.age_config import AgeConfig
 from monoskope.stores.driver import StoreDriver
 from monoskope.uri import SecretUri
-from tests.unit.reactor.stub_m8 import StubM8, serving
+from tests.unit.reactor.stub_m8 import REFUSED, StubM8, serving
 from tests.unit.reactor.world import FAST, SECRET, SEED, URI, K, MemoryStore, ask, seal, settings
 
 IDENTITY = Identity(SEED, store="memory")
@@ -375,6 +378,33 @@ async def test_a_refused_login_is_tried_again(stub: StubM8, tmp_path: Path) -> N
     stub.goes_wrong.refuse_attach = 2
     async with running(stub, tmp_path, MemoryStore()):
         assert (await upload(stub))[1] == upload_pb2.OUTCOME_UPLOADED
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (
+            grpc.StatusCode.PERMISSION_DENIED,
+            f"monoctl create secret-store memory --type memory --identity {IDENTITY.shown}",
+        ),
+        (grpc.StatusCode.FAILED_PRECONDITION, "monoctl describe secret-store memory"),
+        (grpc.StatusCode.UNAVAILABLE, "`ca_file`"),
+        (grpc.StatusCode.UNIMPLEMENTED, "update the reactor or m8"),
+        (grpc.StatusCode.INTERNAL, "m8's log"),
+    ],
+)
+async def test_the_log_says_what_to_do_about_a_refused_login_and_nothing_that_m8_said(
+    stub: StubM8, tmp_path: Path, status: grpc.StatusCode, says: str
+) -> None:
+    stub.goes_wrong.refuse_attach, stub.goes_wrong.refusal = 1, status
+    with logs.written_to(tmp_path / "reactor.log"):
+        async with running(stub, tmp_path, MemoryStore()):
+            await stub.until(lambda: stub.attached)
+    text = (tmp_path / "reactor.log").read_text()
+    line = next(line for line in map(json.loads, text.splitlines()) if line["event"] == "session ended")
+    assert line["error"] == status.name
+    assert says in line["fix"]
+    assert REFUSED not in text
 
 
 async def test_a_silent_m8_is_dialled_again(stub: StubM8, tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from monoskope.errors import Code, Error, IdentityChangedError, TimedOutError, U
 
 R = TypeVar("R", bound=Message)
 
+CALL_TIMEOUT_S = 30.0
+"""For a call that does not wait for anybody but m8."""
+
 DOMAIN = "monoskope"
 _DETAILS_KEY = "grpc-status-details-bin"
 _MAX_TEXT = 500

@@ -9,17 +9,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from monoskope.client.attempt import Walk
-from monoskope.client.channel import Connection
+from monoskope.client.channel import CALL_TIMEOUT_S, Connection
 from monoskope.client.compare import Comparison, compare
 from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
 from monoskope.client.put import Expect, Notes, Preview, PutResult, encoded, expectation, fitting, put
 from monoskope.client.queries import Queries
 from monoskope.client.settings import Settings, load_settings
 from monoskope.client.stores import Stores
-from monoskope.client.target import QUERY_TIMEOUT_S, Confirm, Resolver, Target
+from monoskope.client.target import Confirm, Resolver, Target
 from monoskope.client.task import Progress
 from monoskope.client.verify import subject_of
+from monoskope.client.walk import Walk
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.request import Options
 from monoskope.uri import SecretUri
@@ -251,14 +251,14 @@ class Client:
             pause_s=self._pause_s,
         )
 
-    def _resolver(self, timeout_s: float = QUERY_TIMEOUT_S) -> Resolver:
+    def _resolver(self, timeout_s: float = CALL_TIMEOUT_S) -> Resolver:
         return Resolver(
             self._connection(),
             self.settings,
             self._known,
             confirm=self._confirm,
             notify=self._notify,
-            timeout_s=min(timeout_s, QUERY_TIMEOUT_S),
+            timeout_s=min(timeout_s, CALL_TIMEOUT_S),
         )
 
     def _connection(self) -> Connection:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.attempt import Walk
 from monoskope.client.put import fitting
 from monoskope.client.target import Target
 from monoskope.client.task import Task
+from monoskope.client.walk import Walk
+from monoskope.protocol.names import spelled
 from monoskope.protocol.request import Options
 
 
@@ -39,10 +40,7 @@ async def compare(walk: Walk, target: Target, plaintext: bytes, options: Options
     return Comparison(
         uri=str(target.uri),
         equal=receipt.outcome == upload_pb2.OUTCOME_EQUAL,
-        differences={
-            key: upload_pb2.DifferenceKind.Name(kind).removeprefix("DIFFERENCE_KIND_")
-            for key, kind in receipt.differences
-        },
+        differences={key: spelled(upload_pb2.DifferenceKind, kind) for key, kind in receipt.differences},
         upstream_version=receipt.upstream_version,
         request_id=result.request_id.hex(),
     )

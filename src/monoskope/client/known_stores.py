@@ -74,6 +74,8 @@ class Pins:
         server, store, last = fields
         if check_server(server) != server:
             raise UsageError("the server must be in lower case.")
+        if store.startswith("@") and store != DEFAULT:
+            raise UsageError(f"{store!r} is no store; did you mean {DEFAULT!r}?")
         if store == DEFAULT:
             if server in self.defaults:
                 raise UsageError(f"{server} has a default store already.")

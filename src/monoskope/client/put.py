@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
-from monoskope.client.attempt import Walk
 from monoskope.client.target import Target
 from monoskope.client.task import Result, Task
+from monoskope.client.walk import Walk
 from monoskope.errors import UsageError
+from monoskope.protocol.names import spelled
 from monoskope.protocol.notes import Labels, check_day, check_labels
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.request import Options, is_version
@@ -131,7 +132,7 @@ def _result(target: Target, result: Result) -> PutResult:
     receipt = result.receipt
     return PutResult(
         uri=str(target.uri),
-        outcome=upload_pb2.Outcome.Name(receipt.outcome).removeprefix("OUTCOME_"),
+        outcome=spelled(upload_pb2.Outcome, receipt.outcome),
         hash=receipt.fingerprint,
         values=dict(receipt.values),
         upstream_version=receipt.upstream_version,

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any, TypeVar
+
+import grpc.aio
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.client.channel import Connection
+from monoskope.client.channel import CALL_TIMEOUT_S, Connection
 from monoskope.errors import UsageError
+from monoskope.protocol.request import REQUEST_ID_BYTES
 
 PAGE_SIZE = 100
-TIMEOUT_S = 30.0
+
+_Asked = (
+    queries_pb2.ListSecretsRequest
+    | queries_pb2.ListSecretVersionsRequest
+    | queries_pb2.ListSecretStoresRequest
+    | queries_pb2.ListEventsRequest
+)
+P = TypeVar(
+    "P",
+    queries_pb2.ListSecretsResponse,
+    queries_pb2.ListSecretVersionsResponse,
+    queries_pb2.ListSecretStoresResponse,
+    queries_pb2.ListEventsResponse,
+)
 
 
 def request_id_bytes(text: str) -> bytes:
@@ -18,7 +35,7 @@ def request_id_bytes(text: str) -> bytes:
         content = bytes.fromhex(text)
     except ValueError:
         content = b""
-    if len(content) != 16 or len(text) != 32:
+    if len(content) != REQUEST_ID_BYTES or len(text) != 2 * REQUEST_ID_BYTES:
         raise UsageError(f"request id {text!r} is not valid: 32 hex digits.", fix="Copy it from `monoctl get events`.")
     return content
 
@@ -32,12 +49,12 @@ class Queries:
 
     async def server(self) -> queries_pb2.GetServerResponse:
         """Return the server's version and who the caller is to it."""
-        return await self._connection.call(self._stub.GetServer, queries_pb2.GetServerRequest(), TIMEOUT_S)
+        return await self._connection.call(self._stub.GetServer, queries_pb2.GetServerRequest(), CALL_TIMEOUT_S)
 
     async def secret(self, uri: str) -> views_pb2.Secret:
         """Return one secret; fingerprints only with the right to see them."""
         request = queries_pb2.GetSecretRequest(uri=uri)
-        return (await self._connection.call(self._stub.GetSecret, request, TIMEOUT_S)).secret
+        return (await self._connection.call(self._stub.GetSecret, request, CALL_TIMEOUT_S)).secret
 
     async def secrets(
         self,
@@ -67,40 +84,28 @@ class Queries:
             state=state,
             expiring_before=expiring_before,
         )
-        while True:
-            page = await self._connection.call(self._stub.ListSecrets, request, TIMEOUT_S)
+        async for page in self._pages(self._stub.ListSecrets, request):
             for secret in page.secrets:
                 yield secret
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def secret_versions(self, uri: str, *, page_size: int = PAGE_SIZE) -> AsyncIterator[views_pb2.SecretVersion]:
         """Yield what receipts told of one secret, the newest first; fingerprints only with the right to see them."""
         request = queries_pb2.ListSecretVersionsRequest(uri=uri, page_size=page_size)
-        while True:
-            page = await self._connection.call(self._stub.ListSecretVersions, request, TIMEOUT_S)
+        async for page in self._pages(self._stub.ListSecretVersions, request):
             for version in page.versions:
                 yield version
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def store(self, name: str = "") -> views_pb2.SecretStore:
         """Return one store, the default one for ""."""
         request = queries_pb2.GetSecretStoreRequest(name=name)
-        return (await self._connection.call(self._stub.GetSecretStore, request, TIMEOUT_S)).store
+        return (await self._connection.call(self._stub.GetSecretStore, request, CALL_TIMEOUT_S)).store
 
     async def stores(self, *, page_size: int = PAGE_SIZE) -> AsyncIterator[views_pb2.SecretStore]:
         """Yield stores in name order."""
         request = queries_pb2.ListSecretStoresRequest(page_size=page_size)
-        while True:
-            page = await self._connection.call(self._stub.ListSecretStores, request, TIMEOUT_S)
+        async for page in self._pages(self._stub.ListSecretStores, request):
             for store in page.stores:
                 yield store
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def events(
         self, *, request_id: str = "", prefix: str = "", page_size: int = PAGE_SIZE
@@ -108,13 +113,9 @@ class Queries:
         """Yield events in log order, of one request or below a URI prefix if given."""
         content = request_id_bytes(request_id) if request_id else b""
         request = queries_pb2.ListEventsRequest(request_id=content, prefix=prefix, page_size=page_size)
-        while True:
-            page = await self._connection.call(self._stub.ListEvents, request, TIMEOUT_S)
+        async for page in self._pages(self._stub.ListEvents, request):
             for event in page.events:
                 yield event
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def watch(self, *, after: int = 0, prefix: str = "") -> AsyncIterator[views_pb2.EventSummary]:
         """Yield events as they happen, from the one after position `after` on, until cancelled."""
@@ -123,8 +124,17 @@ class Queries:
             yield answer.event
 
     async def upload(
-        self, request_id: str, *, wait: bool = False, timeout_s: float = TIMEOUT_S
+        self, request_id: str, *, wait: bool = False, timeout_s: float = CALL_TIMEOUT_S
     ) -> views_pb2.SecretUpload:
         """Return one request, with `wait` once it has ended or at the deadline."""
         request = queries_pb2.GetSecretUploadRequest(request_id=request_id_bytes(request_id), wait=wait)
         return (await self._connection.call(self._stub.GetSecretUpload, request, timeout_s)).upload
+
+    async def _pages(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, P], request: _Asked) -> AsyncIterator[P]:
+        """Yield every page of a listing, from the one that `request` asks for on."""
+        while True:
+            page = await self._connection.call(method, request, CALL_TIMEOUT_S)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token

@@ -13,6 +13,7 @@ from monoskope.errors import (
     TimedOutError,
     UnavailableError,
 )
+from monoskope.protocol.names import spelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,9 @@ _UNKNOWN = Meaning(Error, "the request failed for a reason that this client does
 
 
 def name(reason: int) -> str:
-    """Return the reason's protocol name, e.g. "CONFLICT"."""
-    if reason in upload_pb2.Reason.values():
-        return upload_pb2.Reason.Name(upload_pb2.Reason.ValueType(reason)).removeprefix("REASON_")
-    return f"reason {reason}"
+    """Return the reason's protocol name, e.g. "CONFLICT"; "reason 99" for one that this client does not know."""
+    text = spelled(upload_pb2.Reason, reason)
+    return f"reason {text}" if text.isdecimal() else text
 
 
 def error_for(reason: upload_pb2.Reason, uri: str) -> Error:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.client.channel import Connection
+from monoskope.client.channel import CALL_TIMEOUT_S, Connection
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.settings import Settings
 from monoskope.client.task import too_large
@@ -17,8 +17,6 @@ from monoskope.uri import SecretUri, check_store_name, parse_path
 
 Confirm = Callable[[str], bool]
 """Asks a person a yes-or-no question."""
-
-QUERY_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class Resolver:
         *,
         confirm: Confirm | None,
         notify: Callable[[str], None] | None,
-        timeout_s: float = QUERY_TIMEOUT_S,
+        timeout_s: float = CALL_TIMEOUT_S,
     ) -> None:
         self._connection = connection
         self._settings = settings

@@ -21,7 +21,7 @@ class Stage(Enum):
     SENT = auto()
     """The sealed secret is on its way: from here on only a receipt tells."""
     ENDED = auto()
-    """A receipt proves the end."""
+    """A receipt proves the end, and that it is certain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,15 @@ class Progress:
     uri: SecretUri
     request_id: bytes
     stage: Stage
+    writes: bool = True
+    """Whether it may write: a comparison does not."""
+    end: str = ""
+    """With `Stage.ENDED` what the receipt says: "UPLOADED", or "FAILED: CONFLICT"."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether a receipt proves success."""
+        return self.stage is Stage.ENDED and not self.end.startswith("FAILED")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from importlib import metadata
 import structlog
 
 from monoskope.errors import Error
+from monoskope.failpoints import CLOCK, shift_ms
 from monoskope.m8 import logs, tls
 from monoskope.m8.doors.app import App
 from monoskope.m8.doors.server import build_server, running
@@ -26,7 +27,7 @@ from monoskope.settings import write_private
 
 def wall_clock() -> int:
     """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
+    return time.time_ns() // 1_000_000 + shift_ms(CLOCK)
 
 
 def version() -> str:
@@ -79,6 +80,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             clock=wall_clock,
             audience=settings.audience,
             version=version(),
+            limits=settings.timings.limits,
         )
         bound = build_server(app, credentials, address=str(settings.listen))
         app.names = settings.names_at(bound.port)
@@ -88,14 +90,18 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         await log.close()
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, *, warning: str = "") -> None:
     """Run a server until SIGTERM or SIGINT; its address stands in `settings.address_file` meanwhile.
+
+    `warning`, if there is one, is the first line of its log.
 
     Raises:
         Error: it cannot start, or a part of it failed; as `build`.
     """
     logs.configure(settings.log_file)
     log = structlog.get_logger()
+    if warning:
+        log.warning(warning)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -14,7 +14,6 @@ from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.readmodels.uploads import UPLOADS
 
 _COLUMNS = ("position", "stream", "version", "type", "time", "actor", "hash")
-_PAGE = 1_000
 
 # The group takes --dir too, so that both `m8 events --dir D verify` and `m8 events verify --dir D` do what they say.
 _own_folder_option = click.option(
@@ -98,11 +97,8 @@ async def erasable(log: EventLog, before_ms: int) -> set[bytes]:
     """
     old: set[bytes] = set()
     kept: set[bytes] = set()
-    after = ""
-    while page := await log.scan(UPLOADS, after=after, limit=_PAGE):
-        for _, body in page:
-            upload = views_pb2.SecretUpload.FromString(body)
-            ended = upload.state == views_pb2.UPLOAD_STATE_ENDED and upload.changed_at_ms <= before_ms
-            (old if ended else kept).add(upload.sealed_sha256)
-        after = page[-1][0]
+    async for _, body in log.scan_all(UPLOADS):
+        upload = views_pb2.SecretUpload.FromString(body)
+        ended = upload.state == views_pb2.UPLOAD_STATE_ENDED and upload.changed_at_ms <= before_ms
+        (old if ended else kept).add(upload.sealed_sha256)
     return old - kept - {b""}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import click
 
+from monoskope import failpoints
 from monoskope.m8 import bootstrap, settings
 from monoskope.m8.cli_common import folder_option, opened
 from monoskope.m8.init import Plan, lay_out
@@ -32,7 +34,8 @@ def init(folder: Path, names: tuple[str, ...], listen: str) -> None:
 @folder_option
 def serve(folder: Path) -> None:
     """Run the server until it is told to stop (SIGTERM, Ctrl-C)."""
-    asyncio.run(bootstrap.serve(settings.load(folder)))
+    warning = failpoints.arm(os.environ)
+    asyncio.run(bootstrap.serve(settings.load(folder), warning=warning))
 
 
 @click.group()

@@ -11,7 +11,7 @@ import click
 from monoskope.errors import UsageError
 from monoskope.m8.bootstrap import open_tokens, wall_clock
 from monoskope.m8.cli_common import folder_option, instant, opened, output_option, seconds, show
-from monoskope.m8.token_claims import RIGHT_NAMES, ROLE_NAMES
+from monoskope.m8.principal import RIGHT_NAMES, ROLE_NAMES
 from monoskope.m8.tokens import Credential, Issued
 from monoskope.settings import write_private
 

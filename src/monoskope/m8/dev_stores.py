@@ -41,7 +41,7 @@ async def prepare(store: Store, *, server: str, ca_file: Path) -> str:
     folder = str(store.folder)
     if not (store.folder / "reactor.toml").exists():
         options = ("--store", store.name, "--type", store.type, "--server", server, "--ca-file", str(ca_file))
-        await _reactor("init", folder, *options, "--prefix", "")
+        await _reactor("init", folder, *options, "--prefix", "", "--allow-swap")
     if not (store.folder / "fingerprint.key").exists():
         await _reactor("fingerprint-key", "new", folder)
     return (await _reactor("identity", folder)).splitlines()[-1].strip()

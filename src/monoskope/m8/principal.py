@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.uri import SecretUri, UriPrefix
+
+ROLE_NAMES = MappingProxyType({events_pb2.ROLE_ADMINISTRATOR: "administrator", events_pb2.ROLE_USER: "user"})
+"""How people and tokens name each role."""
+
+RIGHT_NAMES = MappingProxyType(
+    {events_pb2.RIGHT_PUT: "put", events_pb2.RIGHT_COMPARE: "compare", events_pb2.RIGHT_SEE_HASH: "see-hash"}
+)
+"""How people and tokens name each right."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +18,8 @@ import msgspec
 
 from monoskope import settings
 from monoskope.errors import UsageError
+from monoskope.m8.domain.deadlines import Deadlines
+from monoskope.m8.doors.app import Limits
 
 SETTINGS_FILE = "m8.toml"
 DEFAULT_LISTEN = "127.0.0.1:7443"
@@ -62,6 +64,49 @@ def is_host(text: str) -> bool:
     return True
 
 
+class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The `[timings]` table, in seconds. The defaults are the protocol's; change them in tests alone.
+
+    Attributes:
+        requested: A request that nobody answers ends after so long.
+        granted_grace: A grant that nobody uses ends so long after its lifetime.
+        issuer_gone: A reactor that was not heard for so long is gone.
+        silence: A reactor that says nothing for so long is cut off.
+        heartbeat: How often reactors are told to say something, whole seconds.
+        tick: Between two looks at all of this.
+        stall: After a pause as long as this between two looks, silence says nothing.
+        wait: A call that waits is answered after so long at most.
+    """
+
+    requested: float = 60.0
+    granted_grace: float = 60.0
+    issuer_gone: float = 10.0
+    silence: float = 10.0
+    heartbeat: int = 3
+    tick: float = 1.0
+    stall: float = 5.0
+    wait: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            if not 0 < getattr(self, name) <= 3_600:
+                raise ValueError(f"`{name}` must be more than 0 and at most 3600")
+        if not self.heartbeat < self.silence <= self.issuer_gone:
+            raise ValueError("`heartbeat` must be less than `silence`, and that at most `issuer_gone`")
+
+    @property
+    def limits(self) -> Limits:
+        """What the doors and the timekeeper go by."""
+        return Limits(
+            silence_s=self.silence,
+            heartbeat_s=self.heartbeat,
+            longest_wait_s=self.wait,
+            deadlines=Deadlines(self.requested, self.granted_grace, self.issuer_gone),
+            tick_s=self.tick,
+            stall_s=self.stall,
+        )
+
+
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`m8.toml`. Paths are relative to its folder.
 
@@ -72,6 +117,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tls_certificate: PEM file with the server's certificate and those that lead to its CA.
         tls_key: PEM file with its private key, mode 0600.
         log_file: Where structured log lines go; "" for standard error.
+        timings: For tests (docs/breakage.md).
     """
 
     listen: str = DEFAULT_LISTEN
@@ -80,6 +126,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls_certificate: str = "tls.crt"
     tls_key: str = "tls.key"
     log_file: str = ""
+    timings: Timings = msgspec.field(default_factory=Timings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +140,7 @@ class Settings:
     tls_certificate: Path
     tls_key: Path
     log_file: Path | None
+    timings: Timings = field(default_factory=Timings)
 
     @property
     def event_log(self) -> Path:
@@ -138,6 +186,7 @@ def load(folder: Path) -> Settings:
         tls_certificate=_path(path, "tls_certificate", file.tls_certificate),
         tls_key=_path(path, "tls_key", file.tls_key),
         log_file=folder / file.log_file if file.log_file else None,
+        timings=file.timings,
     )
 
 

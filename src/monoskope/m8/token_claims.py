@@ -7,14 +7,12 @@ chooses nothing: neither `none`, nor an HMAC keyed with our public key, nor a ke
 from __future__ import annotations
 
 import datetime as dt
-from types import MappingProxyType
 
 import msgspec
 from joserfc import jws
 from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import OKPKey
 
-from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnauthenticatedError
 
 ALGORITHM = "Ed25519"
@@ -25,11 +23,6 @@ MAX_TOKEN = 16_384
 
 LEEWAY_S = 60
 """How far in the future a token may have been issued, for servers whose clocks differ."""
-
-ROLE_NAMES = MappingProxyType({events_pb2.ROLE_ADMINISTRATOR: "administrator", events_pb2.ROLE_USER: "user"})
-RIGHT_NAMES = MappingProxyType(
-    {events_pb2.RIGHT_PUT: "put", events_pb2.RIGHT_COMPARE: "compare", events_pb2.RIGHT_SEE_HASH: "see-hash"}
-)
 
 
 class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,15 +20,13 @@ from joserfc.jwk import OKPKey
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import NotFoundError, UnauthenticatedError, UsageError
-from monoskope.m8.log.event_log import EventLog, ExpectedVersionError, NewEvent
-from monoskope.m8.principal import Principal
+from monoskope.m8.domain.events import M8, token_stream, write
+from monoskope.m8.log.event_log import EventLog, ExpectedVersionError
+from monoskope.m8.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.m8.readmodels import tokens as documents
-from monoskope.m8.token_claims import ALGORITHM, ISSUER, RIGHT_NAMES, ROLE_NAMES, Claims, read
+from monoskope.m8.token_claims import ALGORITHM, ISSUER, Claims, read
 from monoskope.settings import read_private
 from monoskope.uri import UriPrefix
-
-ACTOR = "m8"
-"""Who issues and revokes: whoever can open the log itself."""
 
 MAX_TTL_S = 366 * 86_400
 """A token lives for a year at most."""
@@ -36,7 +34,6 @@ MAX_TTL_S = 366 * 86_400
 _ID = re.compile(r"[0-9a-f]{32}")
 _SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
 _FIX = "Ask an administrator of m8 for a new token (m8 token create)."
-_PAGE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,20 +125,23 @@ class Tokens:
             expires_at_ms=(now_s + _check_ttl(ttl_s)) * 1000,
         )
         _check_role(event)
+        token = self._sign(event, now_s)
+        await self._log.append(token_stream(event.id), 0, [write(event)], actor=M8)
+        return Issued(token, event.id)
+
+    def _sign(self, event: events_pb2.TokenIssued, now_s: int) -> str:
         claims = {
             "iss": ISSUER,
             "aud": self._audience,
             "sub": event.subject,
-            "exp": now_s + ttl_s,
+            "exp": event.expires_at_ms // 1000,
             "iat": now_s,
             "jti": event.id,
-            "role": ROLE_NAMES[role],
+            "role": ROLE_NAMES[event.role],
             "prefixes": list(event.prefixes),
             "rights": [RIGHT_NAMES[right] for right in event.rights],
         }
-        token = jwt.encode({"alg": ALGORITHM}, claims, self._key, algorithms=[ALGORITHM])
-        await self._log.append(f"token/{event.id}", 0, [_new(event)], actor=ACTOR)
-        return Issued(token, event.id)
+        return jwt.encode({"alg": ALGORITHM}, claims, self._key, algorithms=[ALGORITHM])
 
     async def revoke(self, token_id: str) -> None:
         """Make the token count no more, from this moment on in every process. Revoking again changes nothing.
@@ -153,18 +153,15 @@ class Tokens:
             raise NotFoundError(f"there is no token {token_id!r}.", fix="List them: m8 token list")
         try:
             event = events_pb2.TokenRevoked(id=token_id)
-            await self._log.append(f"token/{token_id}", 1, [_new(event)], actor=ACTOR)
+            await self._log.append(token_stream(token_id), 1, [write(event)], actor=M8)
         except ExpectedVersionError:
             return  # a token's second event is its revocation
 
     async def list(self) -> AsyncIterator[Credential]:
         """Yield every token ever issued, in the order of their ids."""
-        after = ""
-        while page := await self._log.scan(documents.TOKENS, after=after, limit=_PAGE):
-            for token_id, body in page:
-                revoked = await self._log.get(documents.REVOCATIONS, token_id) is not None
-                yield _credential(events_pb2.TokenIssued.FromString(body), revoked=revoked)
-            after = page[-1][0]
+        async for token_id, body in self._log.scan_all(documents.TOKENS):
+            revoked = await self._log.get(documents.REVOCATIONS, token_id) is not None
+            yield _credential(events_pb2.TokenIssued.FromString(body), revoked=revoked)
 
     async def authenticate(self, token: str) -> Principal:
         """Return whom `token` stands for.
@@ -192,10 +189,6 @@ class Tokens:
         )
 
 
-def _new(event: events_pb2.TokenIssued | events_pb2.TokenRevoked) -> NewEvent:
-    return NewEvent(event.DESCRIPTOR.name, event.SerializeToString(deterministic=True))
-
-
 def _credential(event: events_pb2.TokenIssued, *, revoked: bool) -> Credential:
     return Credential(
         id=event.id,
@@ -220,10 +213,10 @@ def _agree(claims: Claims, issued: events_pb2.TokenIssued) -> bool:
 
 
 def _check_subject(subject: str) -> str:
-    if _SUBJECT.fullmatch(subject) is None or subject == ACTOR:
+    if _SUBJECT.fullmatch(subject) is None or subject == M8:
         raise UsageError(
             f"subject {subject!r} is not valid.",
-            fix=f"Use 1 to 128 of A-Z a-z 0-9 . _ @ + -, a letter or digit first, and not {ACTOR!r} itself.",
+            fix=f"Use 1 to 128 of A-Z a-z 0-9 . _ @ + -, a letter or digit first, and not {M8!r} itself.",
         )
     return subject
 

@@ -7,6 +7,7 @@ import click
 from monoskope.client import Client, Comparison
 from monoskope.errors import Error
 from monoskope.exit_codes import ExitCode, exit_code_of_all
+from monoskope.failpoints import failpoint
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import emit
 from monoskope.monoctl.report import report
@@ -45,6 +46,7 @@ def secret(words: tuple[str, ...], sources: Sources, timeout: float, output: str
         for comparison in comparisons
     ]
     errors = [result for result in results if isinstance(result, Error)]
+    failpoint("monoctl.before-print")
     if documents:
         emit(output, documents[0] if len(uris) == 1 else documents, _COLUMNS)
     for error in errors:

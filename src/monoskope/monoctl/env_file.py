@@ -1,6 +1,6 @@
 """Files of `KEY=VALUE` lines, read as shells, Docker and dotenv libraries all read them; the rest is refused.
 
-- A line ends with LF or CRLF. Empty lines and lines that begin with `#` count for nothing.
+- UTF-8, no byte order mark. A line ends with LF or CRLF. Empty lines and lines that begin with `#` count for nothing.
 - `export ` may stand before the key. No white space around `=`.
 - An unquoted value stands for itself: no quotes, backslash, `$`, backtick or white space in it, and no `#` as its first
   character.
@@ -15,6 +15,7 @@ import re
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import check_key
 
+_MARK = "\ufeff"
 _UNQUOTED = re.compile(r"""(?!\#)[^'"\\$`\s\x00-\x1f\x7f]*""")
 _SINGLE = re.compile(r"'([^'\r\n\x00]*)'")
 _DOUBLE = re.compile(r'"([^"\\$`\r\n\x00]*)"')
@@ -31,6 +32,10 @@ def parse_env(content: bytes, *, where: str) -> dict[str, bytes]:
     except UnicodeDecodeError as error:
         at = content[: error.start].count(b"\n") + 1
         raise UsageError(f"{where}, line {at}: not UTF-8.", fix="Use --from-file for bytes.") from None
+    if text.startswith(_MARK):
+        raise UsageError(
+            f"{where}, line 1: the file begins with a byte order mark.", fix="Save it as UTF-8 without one."
+        )
     values: dict[str, bytes] = {}
     for number, line in enumerate(text.split("\n"), start=1):
         try:

@@ -55,24 +55,16 @@ class Session:
         self.watch = terminal.Watch()
 
     def run(self, work: Callable[[Client], Awaitable[R]]) -> R:
-        """Dial, do `work` and return its result. Ctrl-C raises what is known by then."""
+        """Dial, do `work` and return its result."""
         identities = parse_identities(list(self._store_identity)) if self._store_identity else None
         settings = load_settings(**self._flags, store_identities=identities)
-        try:
-            return asyncio.run(
-                self._work(
-                    Client(
-                        settings,
-                        confirm=terminal.confirm if terminal.interactive() else None,
-                        notify=terminal.note,
-                        observe=self.watch.observe,
-                    ),
-                    work,
-                )
-            )
-        except KeyboardInterrupt:
-            sent = [(str(progress.uri), progress.request_id.hex()) for progress in self.watch.sent()]
-            raise interrupted(sent, [str(progress.uri) for progress in self.watch.ended()]) from None
+        client = Client(
+            settings,
+            confirm=terminal.confirm if terminal.interactive() else None,
+            notify=terminal.note,
+            observe=self.watch.observe,
+        )
+        return asyncio.run(self._work(client, work))
 
     async def _work(self, client: Client, work: Callable[[Client], Awaitable[R]]) -> R:
         async with client:
@@ -88,7 +80,12 @@ def connection_options(command: Callable[..., R]) -> Callable[..., R]:
     @functools.wraps(command)
     def wrapped(*args: Any, store_identity: tuple[str, ...], **rest: Any) -> R:  # noqa: ANN401 - click's own
         flags = {name: rest.pop(name) for name in _FLAGS}
-        return command(*args, session=Session(flags, store_identity), **rest)
+        session = Session(flags, store_identity)
+        try:
+            return command(*args, session=session, **rest)
+        except (KeyboardInterrupt, click.Abort):
+            # Here, not only around the calls: Ctrl-C while the answer is printed must not say that nothing was sent.
+            raise interrupted(session.watch.sent(), session.watch.ended()) from None
 
     for option in reversed(_CONNECTION):
         wrapped = option(wrapped)

@@ -9,6 +9,7 @@ from monoskope.client import Client, PutResult
 from monoskope.client.put import Expect
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import exit_code_of_all
+from monoskope.failpoints import failpoint
 from monoskope.monoctl import days
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import Document, emit
@@ -74,6 +75,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     results = session.run(work)
     documents = [_document(result) for result in results if isinstance(result, PutResult)]
     errors = [result for result in results if isinstance(result, Error)]
+    failpoint("monoctl.before-print")
     if documents:
         emit(output, documents[0] if len(uris) == 1 else documents, _COLUMNS)
     for error in errors:

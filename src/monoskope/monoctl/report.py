@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from monoskope.errors import Code, Error, OutcomeUnknownError, UsageError
 from monoskope.exit_codes import ExitCode, exit_code
+
+if TYPE_CHECKING:
+    from monoskope.client.task import Progress  # loads gRPC, which a good `version` never needs
 
 
 class InterruptedBeforeSendingError(Error):
@@ -49,6 +53,7 @@ def guarded(call: Callable[[], object], words: Sequence[str]) -> int:
     """Run a command line and return its exit code; whatever goes wrong is reported."""
     as_json = wants_json(words)
     try:
+        _arm_failpoints()
         code = call()
     except click.ClickException as error:
         _report_click(error, as_json=as_json)
@@ -68,6 +73,15 @@ def guarded(call: Callable[[], object], words: Sequence[str]) -> int:
     return code if isinstance(code, int) else ExitCode.OK
 
 
+def _arm_failpoints() -> None:
+    import os  # noqa: PLC0415
+
+    if "MONOSKOPE_FAILPOINTS" in os.environ:
+        from monoskope.failpoints import arm  # noqa: PLC0415 - for tests alone
+
+        click.echo(f"warning: {arm(os.environ)}", err=True)
+
+
 def _report_click(error: click.ClickException, *, as_json: bool) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
@@ -77,7 +91,7 @@ def _report_click(error: click.ClickException, *, as_json: bool) -> None:
 
 def _usage(error: click.ClickException) -> UsageError:
     command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "monoctl"
-    message = error.format_message()
+    message = " ".join(error.format_message().split())
     return UsageError(message[:1].lower() + message[1:], fix=f"See `{command} --help`.")
 
 
@@ -96,14 +110,19 @@ def _forget_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def interrupted(sent: Sequence[tuple[str, str]], ended: Sequence[str]) -> Error:
-    """Return what is known at Ctrl-C: (URI, request id) of what was sent without an end, and URIs that ended."""
+def interrupted(sent: Sequence[Progress], ended: Sequence[Progress]) -> Error:
+    """Return what is known at Ctrl-C: of the requests that were sent without a known end, and of those that ended."""
     if not sent and not ended:
         return InterruptedBeforeSendingError()
-    parts = [f"{uri} was sent and may or may not be written (request {request_id})" for uri, request_id in sent]
-    parts += [f"{uri} had ended with a receipt" for uri in ended]
-    first = sent[0][1] if sent else "ID"
-    return OutcomeUnknownError(
-        f"interrupted: {'; '.join(parts)}.",
-        fix=f"Ask with `monoctl get upload {first}`, or `monoctl compare secret`, before you put it again.",
-    )
+    parts = [f"{one.uri} was sent and {_open_end(one)} (request {one.request_id.hex()})" for one in sent]
+    parts += [f"{one.uri} ended as {one.end} (request {one.request_id.hex()})" for one in ended]
+    first = (*sent, *ended)[0]
+    ask = f"Ask with `monoctl get upload {first.request_id.hex()}`"
+    again = ", or `monoctl compare secret`, before you put it again." if first.writes else ", or compare again."
+    return OutcomeUnknownError(f"interrupted: {'; '.join(parts)}.", fix=ask + again)
+
+
+def _open_end(progress: Progress) -> str:
+    if progress.writes:
+        return "may or may not be written"
+    return "whether it is equal is not known, nothing was written"

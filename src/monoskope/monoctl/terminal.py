@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from typing import TextIO
 
@@ -41,7 +42,12 @@ def confirm(question: str) -> bool:
     said, _, asked = question.rpartition("\n")
     if said:
         click.echo(printable(said), err=True)
-    return click.confirm(printable(asked), default=False, err=True)
+    # The event loop takes Ctrl-C for itself, and would act on it only once the question is answered.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return click.confirm(printable(asked), default=False, err=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def note(text: str) -> None:
@@ -54,22 +60,25 @@ class Watch:
     """Remembers how far each request is, and shows it on a terminal."""
 
     def __init__(self) -> None:
-        self._latest: dict[str, Progress] = {}
+        self._requests: dict[bytes, Progress] = {}
+        """Every request with its latest stage: an attempt that ended unproven counts although a new one was begun."""
         self._task: asyncio.Task[None] | None = None
 
     def observe(self, progress: Progress) -> None:
         """Take note of a stage."""
-        self._latest[str(progress.uri)] = progress
+        self._requests[progress.request_id] = progress
         if self._task is None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             self._task = asyncio.get_running_loop().create_task(self._spin())
 
     def sent(self) -> list[Progress]:
-        """Return the requests that were sent and whose end is not known."""
-        return [progress for progress in self._latest.values() if progress.stage is Stage.SENT]
+        """Return the requests that were sent and whose end is not known; a later success settles those before it."""
+        settled = {str(progress.uri) for progress in self._requests.values() if progress.succeeded}
+        found = [progress for progress in self._requests.values() if progress.stage is Stage.SENT]
+        return [progress for progress in found if str(progress.uri) not in settled]
 
     def ended(self) -> list[Progress]:
         """Return the requests whose end a receipt proved."""
-        return [progress for progress in self._latest.values() if progress.stage is Stage.ENDED]
+        return [progress for progress in self._requests.values() if progress.stage is Stage.ENDED]
 
     async def stop(self) -> None:
         """Take the spinner away."""
@@ -81,7 +90,8 @@ class Watch:
         frame = 0
         try:
             while True:
-                waiting = [progress for progress in self._latest.values() if progress.stage is not Stage.ENDED]
+                latest = {str(progress.uri): progress for progress in self._requests.values()}
+                waiting = [progress for progress in latest.values() if progress.stage is not Stage.ENDED]
                 text = f"{waiting[0].uri}: {_SAYS[waiting[0].stage]}" if waiting else "finishing"
                 sys.stderr.write(f"{_CLEAR}{_FRAMES[frame % len(_FRAMES)]} {text}")
                 sys.stderr.flush()

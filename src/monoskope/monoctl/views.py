@@ -7,6 +7,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
 from monoskope.client.target import announced_limit
 from monoskope.monoctl.output import Document, rfc3339
+from monoskope.protocol.names import spelled
 
 
 def secret(view: views_pb2.Secret) -> Document:
@@ -31,8 +32,8 @@ def version(view: views_pb2.SecretVersion) -> Document:
     """What one receipt told of a secret; its hash only if the caller may see it."""
     return {
         "uri": view.uri,
-        "purpose": _enum(upload_pb2.Purpose, view.purpose, "PURPOSE_"),
-        "outcome": _enum(upload_pb2.Outcome, view.outcome, "OUTCOME_"),
+        "purpose": spelled(upload_pb2.Purpose, view.purpose),
+        "outcome": spelled(upload_pb2.Outcome, view.outcome),
         "upstream_version": view.upstream_version,
         "prior_version": view.prior_version,
         "subject": view.subject,
@@ -44,13 +45,12 @@ def version(view: views_pb2.SecretVersion) -> Document:
 
 def upload(view: views_pb2.SecretUpload) -> Document:
     """One request."""
-    outcome = view.outcome if view.outcome in upload_pb2.Outcome.values() else upload_pb2.OUTCOME_UNSPECIFIED
     return {
         "request_id": view.request_id.hex(),
         "uri": view.uri,
-        "purpose": _enum(upload_pb2.Purpose, view.purpose, "PURPOSE_"),
-        "state": _enum(views_pb2.UploadState, view.state, "UPLOAD_STATE_"),
-        "outcome": upload_pb2.Outcome.Name(outcome).removeprefix("OUTCOME_") if outcome else "",
+        "purpose": spelled(upload_pb2.Purpose, view.purpose),
+        "state": spelled(views_pb2.UploadState, view.state),
+        "outcome": spelled(upload_pb2.Outcome, view.outcome) if view.outcome else "",
         "reason": reasons.name(view.reason) if view.reason else "",
         "subject": view.subject,
         "requested_at": rfc3339(view.requested_at_ms),
@@ -104,8 +104,3 @@ def event(view: views_pb2.EventSummary) -> Document:
         "detail": view.detail,
         "hash": view.hash.hex(),
     }
-
-
-def _enum(kind: object, value: int, prefix: str) -> str:
-    names: dict[int, str] = {number: name for name, number in kind.items()}  # type: ignore[attr-defined]
-    return names.get(value, str(value)).removeprefix(prefix)

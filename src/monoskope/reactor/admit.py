@@ -79,7 +79,7 @@ class Admission:
             FailedError: UPSTREAM_REFUSED for another store or a path outside the configured prefixes, UNSUPPORTED for
                 what the engine or this version cannot do, the driver's own reason, RATE_LIMITED.
         """
-        if request.uri.store != self._settings.store or not self._settings.allows(request.uri):
+        if not self._settings.allows(request.uri):
             raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED)
         if SUITE_1 not in request.suites:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)

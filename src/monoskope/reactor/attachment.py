@@ -14,11 +14,12 @@ from google.protobuf.message import DecodeError
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import UnavailableError
+from monoskope.failpoints import failpoint
 from monoskope.reactor.appends import Appends
 from monoskope.reactor.timings import Timings
 
-_MAX_TEXT = 300
 _FAREWELL_S = 2.0
+_RECEIPTS = frozenset({"uploaded", "compared", "failed"})
 
 Call = grpc.aio.StreamStreamCall[reactor_pb2.AttachRequest, reactor_pb2.AttachResponse]
 
@@ -38,6 +39,18 @@ class Listener(Protocol):
 
 class SessionEndedError(UnavailableError):
     """m8 ended the stream, did not answer, or did not speak the protocol."""
+
+
+class StatusError(SessionEndedError):
+    """m8 ended the stream with a status that is an error. What m8 says beside the status is left out.
+
+    Attributes:
+        status: The status.
+    """
+
+    def __init__(self, status: grpc.StatusCode) -> None:
+        super().__init__(f"m8 ended the session with {status.name}.", fix="See m8's log.")
+        self.status = status
 
 
 class Attachment:
@@ -128,6 +141,8 @@ class Attachment:
         while True:
             message = await self._outbox.get()
             await write(self._call, message)
+            if message.append.WhichOneof("event") in _RECEIPTS:
+                failpoint("reactor.receipt-offered")
             self._outbox.task_done()
 
     async def _beating(self) -> None:
@@ -153,14 +168,16 @@ async def write(call: Call, message: reactor_pb2.AttachRequest) -> None:
 
 
 async def read(call: Call) -> reactor_pb2.AttachResponse:
-    """Return the next message. Raises `SessionEndedError` at the stream's end, `AioRpcError` for m8's refusal."""
+    """Return the next message.
+
+    Raises:
+        SessionEndedError: at the stream's end.
+        StatusError: m8 refuses; or `AioRpcError`, as gRPC sees fit.
+    """
     answer = await call.read()
     if isinstance(answer, reactor_pb2.AttachResponse):
         return answer
     code = await call.code()
     if code is not grpc.StatusCode.OK:
-        raise SessionEndedError(
-            f"m8 ended the session: {code.name}: {(await call.details())[:_MAX_TEXT]}",
-            fix="See what m8 says, and `m8 events`.",
-        )
+        raise StatusError(code)
     raise SessionEndedError("m8 ended the session.")

@@ -15,9 +15,9 @@ from typing import Protocol
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant
+from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
-from monoskope.reactor.reasons import name
 
 FILE = "audit.jsonl"
 GRANTED = "GRANTED"
@@ -79,9 +79,9 @@ def of_request(request: Request, subject: str, outcome: str, reason: upload_pb2.
         request_id=request.request_id.hex(),
         uri=str(request.uri),
         subject=subject,
-        purpose=upload_pb2.Purpose.Name(request.purpose).removeprefix("PURPOSE_"),
+        purpose=spelled(upload_pb2.Purpose, request.purpose),
         outcome=outcome,
-        reason="" if reason is None else name(reason),
+        reason="" if reason is None else spelled(upload_pb2.Reason, reason),
     )
 
 
@@ -91,8 +91,8 @@ def of_receipt(grant: Grant, receipt: Receipt) -> Entry:
         request_id=grant.request.request_id.hex(),
         uri=str(grant.request.uri),
         subject=grant.subject,
-        purpose=upload_pb2.Purpose.Name(grant.request.purpose).removeprefix("PURPOSE_"),
-        outcome=upload_pb2.Outcome.Name(receipt.outcome).removeprefix("OUTCOME_"),
-        reason="" if receipt.reason == upload_pb2.REASON_UNSPECIFIED else name(receipt.reason),
+        purpose=spelled(upload_pb2.Purpose, grant.request.purpose),
+        outcome=spelled(upload_pb2.Outcome, receipt.outcome),
+        reason="" if receipt.reason == upload_pb2.REASON_UNSPECIFIED else spelled(upload_pb2.Reason, receipt.reason),
         upstream_version=receipt.upstream_version,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -66,7 +67,17 @@ def _folder_argument(command: F) -> F:
 @click.option("--ca-file", required=True, type=_FILE, help="The certificates under which m8 is trusted, PEM.")
 @click.option("--type", "kind", required=True, metavar="TYPE", help="The kind of engine: age, vault, or a plugin's.")
 @click.option("--prefix", "prefixes", multiple=True, metavar="PATH", help="A path prefix it serves; all if left out.")
-def init(*, folder: Path, store: str, server: str, ca_file: Path, kind: str, prefixes: tuple[str, ...]) -> None:
+@click.option("--allow-swap", is_flag=True, help="Run even if its memory could be swapped to disk. To play.")
+def init(
+    *,
+    folder: Path,
+    store: str,
+    server: str,
+    ca_file: Path,
+    kind: str,
+    prefixes: tuple[str, ...],
+    allow_swap: bool,
+) -> None:
     """Make DIR with settings and a new identity; print the identity last.
 
     An administrator gives it to `monoctl create secret-store`.
@@ -82,6 +93,7 @@ def init(*, folder: Path, store: str, server: str, ca_file: Path, kind: str, pre
         store=store,
         prefixes=list(prefixes) or [""],
         kind=kind,
+        allow_swap=allow_swap,
     )
     click.echo(sign.make(folder, store=store).shown)
 
@@ -90,13 +102,16 @@ def init(*, folder: Path, store: str, server: str, ca_file: Path, kind: str, pre
 @_folder_argument
 def run(folder: Path) -> None:
     """Serve until SIGTERM or SIGINT."""
-    from monoskope.reactor import harden, logs  # noqa: PLC0415
+    from monoskope import failpoints  # noqa: PLC0415
+    from monoskope.reactor import harden, logs, settings  # noqa: PLC0415
     from monoskope.reactor import run as running  # noqa: PLC0415
 
     logs.set_up(sys.stderr)
-    for sentence in harden.harden():
-        logs.get().warning("hardening", message=sentence)
-    asyncio.run(running.run(folder))
+    armed = failpoints.arm(os.environ)
+    warnings = harden.harden(allow_swap=settings.read_file(folder).allow_swap)
+    if armed:
+        warnings.insert(0, armed)
+    asyncio.run(running.run(folder, warnings=warnings))
 
 
 @_group.command()

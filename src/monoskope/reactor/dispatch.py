@@ -6,12 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.protocol.grant import Grant
 from monoskope.protocol.upload import State
 from monoskope.reactor import logs
 from monoskope.reactor.appends import Appends
@@ -38,7 +38,7 @@ class Dispatcher:
     recovery: Recovery
     offering: Offering
     now: Callable[[], float] = time.monotonic
-    _tasks: dict[bytes, asyncio.Task[None]] = field(default_factory=dict)
+    _tasks: dict[bytes, asyncio.Task[bool]] = field(default_factory=dict)
     _told: set[bytes] | None = None
     """The requests told since the session began, while the unfinished ones are still being told."""
     _stopping: bool = False
@@ -84,7 +84,7 @@ class Dispatcher:
                 continue
             grant = self.recovery.abandoned(request, keeps_key=self.keys.offered(request.request_id) is not None)
             if grant is not None:
-                self._begin(request, self._recover(request, grant))
+                self._begin(request, self.recovery.end(request, grant))
             elif (known := own_grant(request, self.recovery.identity)) is not None:
                 needed.add(known.replica)
         self.recovery.presence.prune(needed)
@@ -96,7 +96,8 @@ class Dispatcher:
             offer = self.keys.offered(request.request_id)
             if offer is not None and request.state is State.GRANTED and request.request_id not in self._tasks:
                 self.keys.forget(request.request_id)
-                self._begin(request, self._lose(offer.grant, request.version))
+                lost = failed(offer.grant, b"", upload_pb2.REASON_KEY_LOST)
+                self._begin(request, self.offering.end(offer.grant, lost, request.version))
         if self._tasks:
             await asyncio.wait(list(self._tasks.values()), timeout=seconds)
         self.keys.clear()
@@ -108,7 +109,7 @@ class Dispatcher:
             return
         match request.state:
             case State.REQUESTED:
-                self._begin(request, self._grant(request))
+                self._begin(request, self.granter.grant(request))
             case State.GRANTED:
                 self._yield_to_winner(request)
             case State.UPLOADING:
@@ -129,7 +130,7 @@ class Dispatcher:
         offer, sealed = self.keys.offered(request.request_id), request.take_sealed()
         if offer is not None:
             arrived = Sealed.of(offer.grant, sealed, request.sealed_sha256, request.version)
-            self._begin(request, self._walk(arrived))
+            self._begin(request, self.handler.handle(arrived))
 
     def _forget_orphans(self) -> None:
         """Erase the keys of requests that have ended while we were away; some patience, for m8 may be slow to tell."""
@@ -158,12 +159,12 @@ class Dispatcher:
         except DecodeError:
             logs.get().warning("event does not parse", type=event.type)
 
-    def _begin(self, request: Open, work: Coroutine[None, None, None]) -> None:
+    def _begin(self, request: Open, work: Coroutine[Any, Any, bool]) -> None:
         task = asyncio.create_task(work)
         self._tasks[request.request_id] = task
         task.add_done_callback(lambda ended: self._ended(request.request_id, ended))
 
-    def _ended(self, request_id: bytes, task: asyncio.Task[None]) -> None:
+    def _ended(self, request_id: bytes, task: asyncio.Task[bool]) -> None:
         del self._tasks[request_id]
         if not task.cancelled() and (error := task.exception()) is not None:
             logs.get().error("request stopped", request_id=request_id.hex(), **logs.described(error))
@@ -177,15 +178,3 @@ class Dispatcher:
         """What arrived while a task was at work has not been acted on; what it was at work on has."""
         if request.state in {State.GRANTED, State.UPLOADING} and not self._stopping:
             self._act(request)
-
-    async def _grant(self, request: Open) -> None:
-        await self.granter.grant(request)
-
-    async def _walk(self, sealed: Sealed) -> None:
-        await self.handler.handle(sealed)
-
-    async def _recover(self, request: Open, grant: Grant) -> None:
-        await self.recovery.end(request, grant)
-
-    async def _lose(self, grant: Grant, version: int) -> None:
-        await self.offering.end(grant, failed(grant, b"", upload_pb2.REASON_KEY_LOST), version)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
+from monoskope.failpoints import failpoint
 from monoskope.protocol.request import Request, parse_request
 from monoskope.reactor.appends import AppendRefusedError
 from monoskope.reactor.audit import GRANTED, Audit, of_request
@@ -42,11 +43,13 @@ class Granter:
             event = events_pb2.SecretUploadKeyProvided(grant=self._offer(asked).signed)
         except FailedError as error:
             event = events_pb2.SecretUploadFailed(reason=error.reason)
+        failpoint("reactor.before-grant")
         try:
             await self.log.append(asked.request_id, asked.version, event)
         except AppendRefusedError:
             self.keys.forget(asked.request_id)
             return False
+        failpoint("reactor.after-grant")
         return isinstance(event, events_pb2.SecretUploadKeyProvided)
 
     def _offer(self, asked: Open) -> Offer:

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
 from monoskope.protocol.payload import BadPayloadError, Payload
 from monoskope.protocol.receipt import Receipt, make_receipt, sealed_digest
@@ -108,7 +109,9 @@ class Handler:
         if not sealed.sha256:
             self._keys.forget(request_id)
             raise BadPayloadError
+        failpoint("reactor.before-open")
         payload = self._keys.open(request_id, sealed.encapsulated_key, sealed.ciphertext)
+        failpoint("reactor.after-open")
         rule = self._upstream.driver.capabilities.key_rule
         if rule is not None and not all(rule.fullmatch(key) for key in payload):
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
@@ -147,6 +150,7 @@ class Handler:
                 values=fingerprints.values,
             )
         write = self._writer.prepare(sealed.grant, sealed.sha256, payload, fingerprints, prior=content.version)
+        failpoint("reactor.before-started")
         starting = asyncio.ensure_future(self._offering.start(sealed.grant, write.started, sealed.version))
         deadline = write.offered + self._writer.timings.write_window
         done, _ = await asyncio.wait({starting}, timeout=deadline - self._now())
@@ -159,6 +163,7 @@ class Handler:
         if isinstance(starting.exception(), AppendRefusedError):
             return None
         write.version = starting.result()
+        failpoint("reactor.after-started")
         await self._writer.write(write, payload, deadline=deadline)
         return write
 

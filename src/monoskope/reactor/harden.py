@@ -25,6 +25,9 @@ _PR_SET_DUMPABLE = 4
 _LOCK_CURRENT_FUTURE_ON_FAULT = 1 | 2 | 4
 _CAP_IPC_LOCK = 14
 
+_SWAPPABLE = "the reactor's memory can be swapped to disk: it may not lock it, and swap is active."
+_NO_SWAP = "Let it lock memory (LimitMEMLOCK=infinity, CAP_IPC_LOCK), set memory.swap.max to 0, or turn swap off."
+
 
 def allocator_environment(environment: Mapping[str, str]) -> dict[str, str] | None:
     """Return the environment to execute ourselves under, None if this already is that execution.
@@ -111,11 +114,16 @@ def lock_memory() -> bool:
     return may_lock() and ctypes.CDLL(None, use_errno=True).mlockall(_LOCK_CURRENT_FUTURE_ON_FAULT) == 0
 
 
-def harden(*, lock: Callable[[], bool] = lock_memory, swap: Swap | None = None) -> list[str]:
+def harden(*, allow_swap: bool = False, lock: Callable[[], bool] = lock_memory, swap: Swap | None = None) -> list[str]:
     """Close the process's memory to others, and return a sentence for each thing that could not be done here.
 
+    Args:
+        allow_swap: Go on although this process's memory could be swapped out; a sentence says so.
+        lock: Locks the memory, and says whether the kernel agreed.
+        swap: Asked where memory could not be locked.
+
     Raises:
-        RefusedError: this process's memory could be swapped out.
+        RefusedError: this process's memory could be swapped out, and that is not allowed.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if not sys.platform.startswith("linux"):
@@ -124,10 +132,9 @@ def harden(*, lock: Callable[[], bool] = lock_memory, swap: Swap | None = None) 
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise RefusedError("the kernel does not let this process hide its memory.", fix="Allow prctl(PR_SET_DUMPABLE).")
     if not lock() and (swap or Swap()).possible():
-        raise RefusedError(
-            "the reactor's memory can be swapped to disk: it may not lock it, and swap is active.",
-            fix="Let it lock memory (LimitMEMLOCK=infinity, CAP_IPC_LOCK), set memory.swap.max to 0, or turn swap off.",
-        )
+        if not allow_swap:
+            raise RefusedError(_SWAPPABLE, fix=f"{_NO_SWAP} To play, set allow_swap = true in reactor.toml.")
+        missing.append(f"WARNING: {_SWAPPABLE} Secrets and keys may end up there. allow_swap permits it. {_NO_SWAP}")
     if platform.libc_ver()[0] != "glibc":
         missing.append("the C library is not glibc: memory is not overwritten when it is freed.")
     return missing

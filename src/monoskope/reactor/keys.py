@@ -136,13 +136,16 @@ class OneTimeKeys:
 
     def sweep(self) -> None:
         """Erase the keys whose lifetime is over."""
-        now = self._now()
         for request_id, entry in list(self._table.items()):
-            age = now - entry.born
-            if age >= entry.offer.grant.lifetime_s:
-                entry.private = None
-            if age >= entry.offer.grant.lifetime_s + _KEPT_AFTER_EXPIRY_S:
+            if self._expire(entry) >= _KEPT_AFTER_EXPIRY_S:
                 self._take(request_id)
+
+    def _expire(self, entry: _Entry) -> float:
+        """Erase a key whose lifetime is over; return for how many seconds it has been, negative while it is not."""
+        over = self._now() - entry.born - entry.offer.grant.lifetime_s
+        if over >= 0:
+            entry.private = None
+        return over
 
     def open(self, request_id: bytes, encapsulated_key: bytes, ciphertext: bytes) -> Payload:
         """Take the key out of the table and open what was sealed for it. Works once for each request.
@@ -160,7 +163,8 @@ class OneTimeKeys:
             raise BadPayloadError
         if padded > grant.max_plaintext:
             raise BadPayloadError
-        if entry.private is None or self._now() - entry.born >= grant.lifetime_s:
+        self._expire(entry)
+        if entry.private is None:
             raise FailedError(upload_pb2.REASON_EXPIRED)
         try:
             plaintext = _SUITE.decrypt(

@@ -1,4 +1,8 @@
-"""Handing receipts to m8: signed, audited, and offered until m8 has them or the request has ended otherwise."""
+"""Handing receipts to m8: signed, audited, and offered until m8 has them or the request has ended otherwise.
+
+A receipt that names no sealed bytes says that nothing was opened. Once STARTED is recorded that is no longer known, so
+such a receipt, as an heir's KEY_LOST is, loses to a STARTED that came first and is not offered again.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,11 @@ from typing import Protocol
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import Code
+from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.labels import RECEIPT
 from monoskope.protocol.receipt import Receipt
+from monoskope.protocol.upload import State
 from monoskope.reactor.appends import AppendRefusedError, Event
 from monoskope.reactor.audit import Audit, of_receipt
 from monoskope.reactor.known import KnownReceipts
@@ -33,6 +39,8 @@ class Offering:
     requests: OpenRequests
     known: KnownReceipts
     audit: Audit
+    patience: float = 10.0
+    """Seconds for which an event is waited for that overtook a receipt of ours and is not delivered yet."""
 
     async def start(self, grant: Grant, receipt: Receipt, version: int) -> int:
         """Append STARTED on `version` and return the stream's version then. Raises `AppendRefusedError`."""
@@ -45,20 +53,25 @@ class Offering:
 
         A stream that moved on without ending is tried again where it now is; one that ended needs nothing more.
         """
+        request_id = grant.request.request_id
         signed = self.identity.sign(RECEIPT, receipt.content)
         event = _ending(receipt, signed)
         self.audit.write(of_receipt(grant, receipt))
         self.known.learn([signed])
+        failpoint("reactor.before-receipt")
         while True:
             try:
-                await self.log.append(grant.request.request_id, version, event)
+                await self.log.append(request_id, version, event)
             except AppendRefusedError as error:
-                request = self.requests.get(grant.request.request_id)
-                if error.reason != Code.CONFLICT.value or request is None or request.version <= version:
+                if error.reason != Code.CONFLICT.value:
+                    return False
+                request = await self.requests.moved(request_id, version, within=self.patience)
+                if request is None or (request.state is State.WRITING and not receipt.sealed_sha256):
                     return False
                 version = request.version
             else:
-                self.requests.ended(grant.request.request_id)
+                failpoint("reactor.after-receipt")
+                self.requests.ended(request_id)
                 return True
 
 

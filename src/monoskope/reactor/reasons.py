@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError
+from monoskope.protocol.names import spelled
 from monoskope.stores.driver import (
     CannotReadError,
     DriverError,
@@ -18,14 +19,9 @@ class FailedError(RefusedError):
     """A request ends with FAILED and `reason`; `upstream_version` is what was there, "" if nothing or not known."""
 
     def __init__(self, reason: upload_pb2.Reason, *, upstream_version: str = "") -> None:
-        super().__init__(f"the request ends with {name(reason)}.")
+        super().__init__(f"the request ends with {spelled(upload_pb2.Reason, reason)}.")
         self.reason = reason
         self.upstream_version = upstream_version
-
-
-def name(reason: upload_pb2.Reason) -> str:
-    """Return the reason's name as docs/protocol.md spells it."""
-    return upload_pb2.Reason.Name(reason).removeprefix("REASON_")
 
 
 def reason_of(error: DriverError) -> upload_pb2.Reason:

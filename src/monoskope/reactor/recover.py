@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error
+from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import Grant, parse_grant
 from monoskope.protocol.identity import open_signed, shown
 from monoskope.protocol.labels import UPLOAD_GRANT
@@ -119,6 +120,7 @@ class Recovery:
     async def end(self, request: Open, grant: Grant) -> bool:
         """End an abandoned request; return whether m8 took our receipt."""
         version = request.version
+        failpoint("reactor.before-recovery")
         if request.state is not State.WRITING:
             return await self.offering.end(grant, failed(grant, b"", upload_pb2.REASON_KEY_LOST), version)
         started = self._started(request, grant)

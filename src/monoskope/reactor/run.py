@@ -7,7 +7,7 @@ import contextlib
 import secrets
 import signal
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import grpc.aio
@@ -63,7 +63,7 @@ class Reactor:
         channel: Callable[[Endpoint], grpc.aio.Channel] = dial,
     ) -> None:
         self.replica = secrets.token_bytes(REPLICA_BYTES)
-        self.timings = timings or Timings()
+        self.timings = timings or of.timings
         self.appends = Appends(retry_s=self.timings.append_retry)
         self.dispatcher = self._wired(of, driver, identity, fingerprint_key, audit)
         endpoint = Endpoint(
@@ -128,8 +128,12 @@ class Reactor:
             self.dispatcher.tick()
 
 
-async def run(folder: Path) -> None:
+async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
     """Run the reactor whose settings and state are in `folder` until SIGTERM or SIGINT.
+
+    Args:
+        folder: Where they are.
+        warnings: Sentences about this process that belong into its log, before anything else.
 
     Raises:
         Error: settings, identity, fingerprint key or engine are not as they must be; says which, and the fix.
@@ -143,6 +147,8 @@ async def run(folder: Path) -> None:
         loop.add_signal_handler(number, stop.set)
     with logs.written_to(of.log_file), contextlib.closing(AuditFile(folder / AUDIT_FILE)) as audit:
         logs.quiet(loop)
+        for sentence in warnings:
+            logs.get().warning("hardening", message=sentence)
         driver = await of.driver.open(of.engine, state_dir=folder)
         try:
             reactor = Reactor(of, driver, identity, key, audit)

@@ -18,7 +18,8 @@ from monoskope.protocol.hello import CHALLENGE_BYTES, Hello
 from monoskope.protocol.labels import REACTOR_HELLO
 from monoskope.reactor import logs
 from monoskope.reactor.appends import Appends
-from monoskope.reactor.attachment import Attachment, Call, Listener, SessionEndedError, read, write
+from monoskope.reactor.attachment import Attachment, Call, Listener, SessionEndedError, StatusError, read, write
+from monoskope.reactor.refusal import explained
 from monoskope.reactor.sign import Identity
 from monoskope.reactor.timings import Timings
 from monoskope.stores.driver import Capabilities
@@ -100,10 +101,12 @@ class Session:
             try:
                 async with self._channel(self._endpoint) as channel:
                     await self._attachment(channel)
+            except StatusError as error:
+                reason = self._explained(error.status)
             except Error as error:
                 reason = {"error": type(error).__name__, "message": error.message, "fix": error.fix}
             except grpc.aio.AioRpcError as error:
-                reason = {"error": error.code().name}
+                reason = self._explained(error.code())
             finally:
                 self._appends.disconnected()
             if self._stop.is_set():
@@ -120,6 +123,10 @@ class Session:
     def stop(self) -> None:
         """End the session cleanly; `run` returns."""
         self._stop.set()
+
+    def _explained(self, code: grpc.StatusCode) -> dict[str, str]:
+        endpoint = self._endpoint
+        return explained(code, server=endpoint.server, identity=endpoint.identity, kind=endpoint.type)
 
     def _backoff(self, failures: int) -> float:
         most = min(self._timings.backoff_most, self._timings.backoff_least * 2.0 ** min(failures, 16))

@@ -4,6 +4,7 @@ server = "m8.example:7443"      # the host:port that is dialled, and signed in t
 ca_file = "ca.crt"              # relative to this file
 store = "vault"
 prefixes = ["team-a"]           # whole segments; "" for all paths
+allow_swap = false              # true runs where memory could be swapped to disk: for play alone
 
 [engine]
 type = "vault"                  # and that driver's own fields
@@ -14,6 +15,7 @@ uploads_per_second = 50
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +24,9 @@ from typing import Any
 import msgspec
 
 from monoskope.errors import UsageError
-from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S, is_padded_size
-from monoskope.protocol.payload import DEFAULT_MAX_PLAINTEXT
+from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
+from monoskope.protocol.payload import DEFAULT_MAX_PLAINTEXT, is_padded_size
+from monoskope.reactor.timings import Timings
 from monoskope.settings import convert, load
 from monoskope.stores import registry
 from monoskope.stores.driver import StoreDriver
@@ -71,11 +74,16 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engine: dict[str, Any]
     limits: Limits = msgspec.field(default_factory=Limits)
     log_file: str = ""
+    allow_swap: bool = False
+    """Whether to run where the reactor's memory could be swapped to disk (ADR 4). For play alone."""
+    timings: Timings = msgspec.field(default_factory=Timings)
+    """For tests (docs/breakage.md)."""
 
     def __post_init__(self) -> None:
         match = _SERVER.fullmatch(self.server)
         if match is None or int(match[2]) > 65_535:
             raise ValueError("`server` must be HOST:PORT")
+        self.timings.check()
         if not self.prefixes:
             raise ValueError('`prefixes` must name at least one path prefix; [""] serves all paths')
         try:
@@ -100,9 +108,10 @@ class Settings:
     engine: msgspec.Struct
     limits: Limits
     log_file: Path | None
+    timings: Timings = dataclasses.field(default_factory=Timings)
 
     def allows(self, uri: SecretUri) -> bool:
-        """Whether the path of `uri` lies at or below an allowed prefix, by whole segments."""
+        """Whether `uri` is in this store, at or below an allowed prefix, by whole segments."""
         return any(prefix.covers(uri) for prefix in self.prefixes)
 
 
@@ -136,6 +145,7 @@ def read(folder: Path) -> Settings:
         engine=convert(table, driver.Config, where=where),
         limits=file.limits,
         log_file=folder / file.log_file if file.log_file else None,
+        timings=file.timings,
     )
 
 

@@ -14,7 +14,16 @@ from monoskope.settings import convert, write_private
 AGE_IDENTITY = "engine.agekey"
 
 
-def write(folder: Path, *, server: str, ca_file: Path, store: str, prefixes: list[str], kind: str) -> None:
+def write(
+    folder: Path,
+    *,
+    server: str,
+    ca_file: Path,
+    store: str,
+    prefixes: list[str],
+    kind: str,
+    allow_swap: bool = False,
+) -> None:
     """Write the settings of a new reactor into `folder`, an absolute path. Raises `UsageError` for a bad value."""
     table: dict[str, Any] = {
         "server": server,
@@ -24,6 +33,8 @@ def write(folder: Path, *, server: str, ca_file: Path, store: str, prefixes: lis
         "engine": {"type": kind, **_engine(kind, folder)},
         "limits": {},
     }
+    if allow_swap:
+        table["allow_swap"] = True
     convert(table, ReactorFile, where=SETTINGS_FILE)
     write_private(folder / SETTINGS_FILE, tomli_w.dumps(table).encode())
 

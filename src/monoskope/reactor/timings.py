@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
-    """How long things take (docs/protocol.md; defaults are its figures). Tests shorten them, operators cannot."""
+class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long things take: the `[timings]` table of reactor.toml (docs/protocol.md; defaults are its figures).
+
+    Change them in tests alone (docs/breakage.md): a store's replicas and m8 have to agree about them.
+    """
 
     write_window: float = 30.0
     """From offering STARTED: the write has begun and ended within it."""
@@ -37,3 +39,12 @@ class Timings:
     """Before an append that m8 could not take just now is offered again."""
     drain: float = 30.0
     """How long work in flight may take to end after SIGTERM."""
+
+    def check(self) -> None:
+        """Raise `ValueError` for a table that could not keep a write from coming late."""
+        for field in self.__struct_fields__:
+            values = self.lookups if field == "lookups" else (getattr(self, field),)
+            if not all(0 <= value <= 3_600 for value in values):
+                raise ValueError(f"`timings.{field}` must be from 0 to 3600")
+        if not 0 < self.write_window < self.settle:
+            raise ValueError("`timings.write_window` must be more than 0 and less than `settle`")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
@@ -80,6 +81,7 @@ class Writer:
         """Try to write `payload`, and note in `write` how that ended."""
         tries = TRIES if write.grant.request.expect in _TRIED_AGAIN else 1
         for left in reversed(range(tries)):
+            failpoint("reactor.before-write")
             if self.now() >= deadline:
                 return
             try:
@@ -101,6 +103,7 @@ class Writer:
                 write_tag=write.tag.hex(),
                 options=driver_options(driver, request),
             )
+            failpoint("reactor.after-write")
         except UnknownOutcomeError:
             return True
         except StoreConflictError:

@@ -84,11 +84,6 @@ class VaultHttp:
             StoreUnavailableError: no answer, or one that says to wait; with `writes`, nothing was written.
             UnknownOutcomeError: with `writes`, it may have reached the engine and no clear answer came back.
         """
-        headers = {"X-Vault-Request": "true"}
-        if token:
-            headers["X-Vault-Token"] = token
-        if body is not None:
-            headers["Content-Type"] = "application/merge-patch+json" if method == "PATCH" else "application/json"
         progress = SimpleNamespace(connected=False)
         data = None if body is None else io.BytesIO(json.dumps(body).encode("ascii"))
         failure: DriverError
@@ -96,7 +91,7 @@ class VaultHttp:
             async with self._session.request(
                 method,
                 URL(self._base + path, encoded=True),
-                headers=headers,
+                headers=_headers(method, token, has_body=body is not None),
                 data=data,
                 allow_redirects=False,
                 trace_request_ctx=progress,
@@ -112,6 +107,15 @@ class VaultHttp:
     async def close(self) -> None:
         """Close every connection. Safe to call twice."""
         await self._session.close()
+
+
+def _headers(method: str, token: str, *, has_body: bool) -> dict[str, str]:
+    headers = {"X-Vault-Request": "true"}
+    if token:
+        headers["X-Vault-Token"] = token
+    if has_body:
+        headers["Content-Type"] = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    return headers
 
 
 async def _mark_connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:

@@ -196,7 +196,7 @@ class Cluster(Commands):
     def _init_reactor(self, store: str, folder: str, kind: str) -> Path:
         home = self.folder / (folder or f"reactor-{store}")
         options = ("--store", store, "--type", kind, "--server", self.server, "--ca-file", "m8/ca.crt")
-        ran = self.must("m8", "reactor", "init", home.name, *options, "--prefix", "")
+        ran = self.must("m8", "reactor", "init", home.name, *options, "--prefix", "", "--allow-swap")
         if store in self.identities:
             # A replica: the store's own identity moves in.
             source = self.folder / f"reactor-{store}" / "identity.key"

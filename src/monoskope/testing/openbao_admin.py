@@ -60,22 +60,21 @@ class Admin:
             headers["X-Vault-Wrap-TTL"] = wrap_ttl
         if method == "PATCH":
             headers["Content-Type"] = "application/merge-patch+json"
-        request = urllib.request.Request(
-            f"{self.address}/v1/{path}",
-            data=None if body is None else json.dumps(body).encode(),
-            headers=headers,
-            method=method,
-        )
+        data = None if body is None else json.dumps(body).encode()
+        text = self._send(urllib.request.Request(f"{self.address}/v1/{path}", data, headers, method=method), path)
+        result: dict[str, Any] = json.loads(text) if text else {}
+        return result
+
+    def _send(self, request: urllib.request.Request, path: str) -> bytes:
+        method = request.get_method()
         try:
             with self._opener.open(request, timeout=10) as answer:
-                text = answer.read()
+                return bytes(answer.read())
         except urllib.error.HTTPError as error:
             with error:
                 raise OpenBaoError(f"OpenBao answered {method} {path} with {error.code}.") from None
         except OSError as error:
             raise OpenBaoError(f"OpenBao did not answer {method} {path}: {type(error).__name__}.") from None
-        result: dict[str, Any] = json.loads(text) if text else {}
-        return result
 
     # --- setting it up ---
 

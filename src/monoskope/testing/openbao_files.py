@@ -7,16 +7,11 @@ key and the root token lie beside the data they protect: good for a demonstratio
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
 import secrets
 import socket
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
+from monoskope.m8 import tls
 from monoskope.settings import write_private
 
 CONFIG = "openbao.hcl"
@@ -27,7 +22,6 @@ AUDIT_LOG = "audit.log"
 SERVER_LOG = "openbao.log"
 
 _HOST = "127.0.0.1"
-_LIFETIME = dt.timedelta(days=3650)
 
 _TEMPLATE = """\
 # A complete OpenBao server in this folder. Paths are relative to it: start OpenBao with this folder as its working
@@ -107,61 +101,7 @@ def _free_port() -> int:
 
 def make_certificate(folder: Path) -> None:
     """Write `ca.pem`, `server.pem` and `server.key` for 127.0.0.1 and localhost; the authority's key is thrown away."""
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca_name = _name("Monoskope test authority")
-    ca = (
-        _builder(ca_name, ca_name, ca_key.public_key(), ca_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(ca=True), critical=True)
-        .sign(ca_key, hashes.SHA256())
-    )
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(_HOST))])
-    server = (
-        _builder(_name("openbao"), ca_name, key.public_key(), ca_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(ca=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(names, critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    (folder / CA).write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    (folder / "server.pem").write_bytes(server.public_bytes(serialization.Encoding.PEM))
-    write_private(
-        folder / "server.key",
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
-    )
-
-
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, issuer_key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
-    now = dt.datetime.now(dt.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=5))
-        .not_valid_after(now + _LIFETIME)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
-    )
-
-
-def _usage(*, ca: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not ca,
-        key_cert_sign=ca,
-        crl_sign=ca,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    made = tls.make([_HOST], now=dt.datetime.now(dt.UTC))
+    (folder / CA).write_bytes(made.ca)
+    (folder / "server.pem").write_bytes(made.certificate)
+    write_private(folder / "server.key", made.key)

@@ -120,8 +120,8 @@ class Part:
         """Its process id while it runs."""
         return None if self._process is None or self._process.poll() is not None else self._process.pid
 
-    def start(self) -> None:
-        """Start it, unless it runs. Returns at once: see `wait_for`."""
+    def start(self, environment: Mapping[str, str] | None = None) -> None:
+        """Start it, unless it runs, with `environment` added to its own. Returns at once: see `wait_for`."""
         if self.pid is not None:
             return
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -129,7 +129,7 @@ class Part:
             self._process = subprocess.Popen(
                 tethered(self.arguments),
                 cwd=self._folder,
-                env=self._environment,
+                env=self._environment | dict(environment or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -9,21 +9,8 @@ import grpc
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
-from monoskope.errors import Code, Error
-
-_STATUS = {
-    Code.USAGE: grpc.StatusCode.INVALID_ARGUMENT,
-    Code.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
-    Code.REFUSED: grpc.StatusCode.PERMISSION_DENIED,
-    Code.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
-    Code.ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
-    Code.IDENTITY_CHANGED: grpc.StatusCode.FAILED_PRECONDITION,
-    Code.CONFLICT: grpc.StatusCode.ABORTED,
-    Code.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
-    Code.TIMED_OUT: grpc.StatusCode.DEADLINE_EXCEEDED,
-    Code.OUTCOME_UNKNOWN: grpc.StatusCode.UNKNOWN,
-    Code.INTERNAL: grpc.StatusCode.INTERNAL,
-}
+from monoskope.errors import Error
+from monoskope.m8.doors.errors import to_status
 
 
 class Scripted(Protocol):
@@ -97,10 +84,4 @@ async def _fail(context: Any, failure: Error | grpc.StatusCode) -> None:  # noqa
     if isinstance(failure, grpc.StatusCode):
         await context.abort(failure, "broken")
         return
-    from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    code = _STATUS[failure.code]
-    status = status_pb2.Status(code=code.value[0], message=failure.message)
-    info = error_details_pb2.ErrorInfo(reason=failure.code.value, domain="monoskope", metadata={"fix": failure.fix})
-    status.details.add().Pack(info)
-    await context.abort(code, failure.message, (("grpc-status-details-bin", status.SerializeToString()),))
+    await context.abort_with_status(to_status(failure))

@@ -7,6 +7,7 @@ sent, so that a test can search them.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import hashlib
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,11 +23,11 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2, upload_pb2
 from monoskope.errors import Error, NotFoundError
+from monoskope.m8 import tls
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request, parse_request
-from monoskope.testing.certificates import make_certificate
 from monoskope.testing.identities import Identity, OneTimeKey
 from monoskope.testing.scripted_door import Door
 
@@ -202,12 +203,12 @@ class ScriptedM8:
     @asynccontextmanager
     async def serving(self, folder: Path) -> AsyncIterator[ScriptedM8]:
         """Listen on a free port of 127.0.0.1; sets `server` and `ca_file`."""
-        certificate, key = make_certificate()
+        made = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
         self.ca_file = folder / "ca.crt"
-        self.ca_file.write_bytes(certificate)
+        self.ca_file.write_bytes(made.ca)
         server = grpc.aio.server()
         server.add_generic_rpc_handlers([Door(self)])
-        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, certificate)]))
+        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(made.key, made.certificate)]))
         self.server = f"127.0.0.1:{port}"
         await server.start()
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from monoskope.client.channel import ERRORS, Connection, NotReachedError, printa
 from monoskope.client.queries import Queries, request_id_bytes
 from monoskope.client.settings import Settings
 from monoskope.errors import Code, Error, IdentityChangedError, NotFoundError, RefusedError, TimedOutError, UsageError
-from monoskope.testing.certificates import make_certificate
+from monoskope.m8 import tls
 from monoskope.testing.scripted_m8 import ScriptedM8
 
 
@@ -34,7 +35,7 @@ async def ask(server: str, ca_file: Path) -> None:
 
 async def test_nobody_listens(tmp_path: Path) -> None:
     ca_file = tmp_path / "ca.crt"
-    ca_file.write_bytes(make_certificate()[0])
+    ca_file.write_bytes(tls.make([], now=dt.datetime.now(dt.UTC)).ca)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         server = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -48,7 +49,7 @@ async def test_nobody_listens(tmp_path: Path) -> None:
 
 async def test_a_certificate_of_another_authority(m8: ScriptedM8, tmp_path: Path) -> None:
     other = tmp_path / "other.crt"
-    other.write_bytes(make_certificate()[0])
+    other.write_bytes(tls.make([], now=dt.datetime.now(dt.UTC)).ca)
 
     with pytest.raises(IdentityChangedError) as caught:
         await ask(m8.server, other)
@@ -59,7 +60,7 @@ async def test_a_certificate_of_another_authority(m8: ScriptedM8, tmp_path: Path
 
 
 async def test_a_certificate_for_another_name(m8: ScriptedM8) -> None:
-    server = m8.server.replace("127.0.0.1", "localhost")
+    server = m8.server.replace("127.0.0.1", "[::ffff:127.0.0.1]")
 
     with pytest.raises(IdentityChangedError, match="does not carry that name"):
         await ask(server, m8.ca_file)

@@ -163,3 +163,8 @@ def test_a_server_is_host_and_port(text: str) -> None:
 def test_a_server_is_compared_in_lower_case() -> None:
     assert check_server("M8.Example.org:7443") == "m8.example.org:7443"
     assert check_server("[::1]:7443") == "[::1]:7443"
+
+
+def test_a_misspelt_default_is_named() -> None:
+    with pytest.raises(UsageError, match=r"pins, line 1: '@defalt' is no store; did you mean '@default'\?"):
+        Pins.parse("m8.test:1 @defalt vault\n", where="pins")

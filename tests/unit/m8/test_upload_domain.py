@@ -8,7 +8,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, UsageError
-from monoskope.m8.domain.deadlines import overdue
+from monoskope.m8.domain.deadlines import Deadlines, overdue
 from monoskope.m8.domain.upload import NEW, Upload, evolve, fail_by_m8, request_key, request_upload
 from monoskope.protocol.upload import State, WrongStepError
 from tests.unit.m8.walk import CIPHERTEXT, ENCAPSULATED, Walk
@@ -104,12 +104,12 @@ def test_m8_never_ends_a_request_that_may_have_been_written() -> None:
 
 
 class TestDeadlines:
-    """`since_ms` is 0 in these requests, and the issuer was heard just now unless said otherwise."""
+    """The issuer was heard just now unless said otherwise."""
 
-    def reason(self, upload: Upload, now_s: float, *, active: bool = True, silent_s: float = 0) -> upload_pb2.Reason:
-        now_ms = int(now_s * 1000)
-        heard_ms = now_ms - int(silent_s * 1000)
-        return overdue(upload, now_ms=now_ms, store_active=active, issuer_heard_ms=heard_ms)
+    def reason(self, upload: Upload, age_s: float, *, active: bool = True, silent_s: float = 0) -> upload_pb2.Reason:
+        return overdue(
+            upload, age_ms=age_s * 1000, silent_ms=silent_s * 1000, store_active=active, deadlines=Deadlines()
+        )
 
     def test_nobody_answers(self) -> None:
         upload = Walk().requested()

@@ -381,7 +381,7 @@ async def a_world(folder: Path, *, limits: Limits | None = None) -> AsyncIterato
             raise UnauthenticatedError("the token does not count.")
         return principals[token]
 
-    app = App(log, authenticate, {SERVER}, clock, "m8", "0.1.0", limits or Limits())
+    app = App(log, authenticate, {SERVER}, clock, "m8", "0.1.0", limits or Limits(), ticks=clock)
     bound = build_server(app, None)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{bound.port}") as channel, running(app, bound):
         world = World(app, channel, clock, principals)

@@ -28,6 +28,7 @@ from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.request import Request
 
 CHALLENGE = bytes(range(32))
+REFUSED = "not now, says m8"
 ENDS = {"SecretUploaded", "SecretCompared", "SecretUploadFailed"}
 
 Context = grpc.aio.ServicerContext[reactor_pb2.AttachRequest, reactor_pb2.AttachResponse]
@@ -58,6 +59,8 @@ class Misbehaviour:
     """How many of the next appends are lost with the connection."""
     refuse_attach: int = 0
     """How many of the next logins are refused."""
+    refusal: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE
+    """How they are refused."""
     silent: bool = False
     """Whether no challenge is sent."""
 
@@ -91,7 +94,7 @@ class StubM8(reactor_pb2_grpc.ReactorServiceServicer):
         hello = open_hello(attach.hello, identity=self.identity, challenge=CHALLENGE, servers=[self.server])
         if self.goes_wrong.refuse_attach:
             self.goes_wrong.refuse_attach -= 1
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+            await context.abort(self.goes_wrong.refusal, REFUSED)
         outbox: asyncio.Queue[reactor_pb2.AttachResponse | None] = asyncio.Queue()
         self.attached.append(attach)
         self.hellos.append(hello)

@@ -52,6 +52,40 @@ def test_init_makes_a_private_folder_and_prints_the_identity_last(tmp_path: Path
     assert typed("identity", folder).output == f"{shown}\n"
 
 
+def test_swap_is_allowed_only_where_asked_for(tmp_path: Path) -> None:
+    init(tmp_path / "careful")
+    init(tmp_path / "playful", "--allow-swap")
+    assert not settings.read_file(tmp_path / "careful").allow_swap
+    assert settings.read_file(tmp_path / "playful").allow_swap
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_where_memory_can_be_swapped_out_only_the_setting_lets_it_run(tmp_path: Path, *, allowed: bool) -> None:
+    folder, log = tmp_path / "reactor", tmp_path / "reactor" / "reactor.log"
+    init(folder, *(["--allow-swap"] if allowed else []))
+    file = folder / "reactor.toml"
+    file.write_text(f'log_file = "reactor.log"\n{file.read_text()}')
+    typed("fingerprint-key", "new", folder)
+    (tmp_path / "ca.crt").write_text("")
+    (folder / "secrets").write_text("in the way: the engine does not open, and the reactor ends")
+    code = (
+        "from monoskope.reactor import cli, harden\n"
+        "harden.harden.__kwdefaults__['lock'] = lambda: False\n"
+        "harden.Swap.possible = lambda _: True\n"
+        "cli.main()\n"
+    )
+    words = [sys.executable, "-c", code, "run", str(folder)]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, env=CLEAN, timeout=60)
+    assert done.returncode != 0
+    assert ("the reactor's memory can be swapped to disk" in done.stderr) is not allowed
+    assert ("allow_swap = true" in done.stderr) is not allowed
+    assert log.exists() is allowed
+    if allowed:
+        first = json.loads(log.read_text().splitlines()[0])
+        assert first["level"] == "warning"
+        assert first["message"].startswith("WARNING: the reactor's memory can be swapped to disk")
+
+
 def test_init_writes_a_vault_table_that_its_driver_accepts(tmp_path: Path) -> None:
     init(tmp_path / "reactor", kind="vault")
     assert settings.read(tmp_path / "reactor").driver.kind == "vault"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
-from dataclasses import replace
 
+import msgspec
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
@@ -137,7 +137,7 @@ async def test_nothing_is_written_if_started_is_refused() -> None:
 
 
 async def test_nothing_is_written_when_started_lands_after_the_window() -> None:
-    world = World(timings=replace(FAST, write_window=0.0))
+    world = World(timings=msgspec.structs.replace(FAST, write_window=0.0))
     world.log.away = asyncio.Event()
     walking = asyncio.create_task(world.handler.handle(world.sealed(secret={"k": b"gone before STARTED lands: 5e1d"})))
     while not world.log.expected:

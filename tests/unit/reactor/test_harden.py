@@ -96,6 +96,21 @@ def test_a_process_that_can_be_swapped_out_refuses(tmp_path: Path) -> None:
     assert "turn swap off" in python(code)
 
 
+def test_where_swap_is_allowed_it_runs_and_warns(tmp_path: Path) -> None:
+    assert "WARNING: the reactor's memory can be swapped to disk" in allowed(tmp_path / "active", swaps=ACTIVE)
+    assert allowed(tmp_path / "none", swaps=SWAPS) == "[]\n"
+
+
+def allowed(folder: Path, *, swaps: str) -> str:
+    swap(folder, swaps=swaps)
+    return python(
+        "from pathlib import Path\n"
+        "from monoskope.reactor import harden\n"
+        f"swap = harden.Swap(Path({str(folder / 'proc')!r}), Path({str(folder / 'cgroups')!r}))\n"
+        "print([one for one in harden.harden(allow_swap=True, lock=lambda: False, swap=swap) if 'swap' in one])\n"
+    )
+
+
 def test_elsewhere_one_sentence_says_what_is_not_done() -> None:
     code = "import sys\nsys.platform = 'darwin'\nfrom monoskope.reactor import harden\nprint(len(harden.harden()))\n"
     assert python(code) == "1\n"

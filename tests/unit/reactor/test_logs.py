@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
 from monoskope.protocol.identity import ProofError
+from monoskope.protocol.names import spelled
 from monoskope.reactor import logs
 from monoskope.reactor.audit import AuditFile, of_request
 from monoskope.reactor.lookup import failed
 from monoskope.reactor.offer import Offering
-from monoskope.reactor.reasons import FailedError, name, reason_of
+from monoskope.reactor.reasons import FailedError, reason_of
 from monoskope.stores.driver import DriverError, UnknownOutcomeError
 from tests.unit.reactor.world import World, ask
 
@@ -87,8 +89,8 @@ async def test_nothing_is_written_that_cannot_be_audited(tmp_path: Path) -> None
 
 
 def test_every_error_has_a_reason_and_shows_no_text() -> None:
-    assert name(reason_of(UnknownOutcomeError("x"))) == "OUTCOME_UNKNOWN"
-    assert name(reason_of(DriverError("x"))) == "UPSTREAM_REFUSED"
+    assert spelled(upload_pb2.Reason, reason_of(UnknownOutcomeError("x"))) == "OUTCOME_UNKNOWN"
+    assert spelled(upload_pb2.Reason, reason_of(DriverError("x"))) == "UPSTREAM_REFUSED"
     error = FailedError(reason_of(UnknownOutcomeError("x")))
     assert error.message == "the request ends with OUTCOME_UNKNOWN."
     assert isinstance(ProofError("x"), Exception)

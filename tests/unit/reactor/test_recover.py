@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
@@ -20,7 +18,7 @@ from tests.unit.reactor.world import SECRET, MemoryStore, World, ask
 
 DEAD = bytes([9] * 16)
 SEALED = bytes([5] * 32)
-TIMINGS = replace(Timings(), lookup_retry=0.0, lookup_tries=3)
+TIMINGS = Timings(lookup_retry=0.0, lookup_tries=3)
 
 
 class Heir(World):

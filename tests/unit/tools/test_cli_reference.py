@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 import pytest
 
@@ -48,10 +46,3 @@ def test_every_code_is_documented() -> None:
     for code in Code:
         assert f"| `{code.value}` | " in text
     assert "| `OUTCOME_UNKNOWN` | 9 | It may or may not have been written" in text
-
-
-def test_missing_and_changed_pages_differ(tmp_path: Path) -> None:
-    (tmp_path / "same.md").write_text("same", encoding="utf-8")
-    (tmp_path / "changed.md").write_text("old", encoding="utf-8")
-    fresh = {"same.md": "same", "changed.md": "new", "missing.md": "new"}
-    assert cli_reference.differing(fresh, tmp_path) == ["changed.md", "missing.md"]

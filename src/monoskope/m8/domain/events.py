@@ -17,8 +17,10 @@ CATALOGUE_STREAM = "secret-stores"
 FINGERPRINT_KEY_STREAM = "fingerprint-key"
 """The one stream about the fingerprint key id that counts."""
 
+M8 = "m8"
+"""The actor of what m8 does of its own accord, or for whoever can open the log itself."""
+
 _UPLOAD = "upload/"
-_REACTOR = "reactor/"
 
 KINDS: Mapping[str, type[Message]] = MappingProxyType(
     {
@@ -74,9 +76,9 @@ def upload_key(stream: str) -> str | None:
 
 def reactor_stream(store: str) -> str:
     """Return the stream of a store's reactors: `reactor/<store>`."""
-    return _REACTOR + store
+    return f"reactor/{store}"
 
 
-def reactor_store(stream: str) -> str | None:
-    """Return the store whose reactors' stream this is; None for other streams."""
-    return stream.removeprefix(_REACTOR) if stream.startswith(_REACTOR) else None
+def token_stream(token_id: str) -> str:
+    """Return the stream of a credential: `token/<32 hex>`."""
+    return f"token/{token_id}"

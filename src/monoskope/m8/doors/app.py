@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
+from monoskope.m8.domain.deadlines import Deadlines
 from monoskope.m8.doors.aggregates import Aggregates
 from monoskope.m8.doors.documents import Documents
 from monoskope.m8.doors.feed import BACKLOG, Feed
@@ -15,7 +17,7 @@ from monoskope.m8.principal import Principal
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Spans of time in seconds and sizes that tests shorten; operators cannot."""
+    """Spans of time in seconds and sizes. The defaults are the protocol's: only tests shorten them."""
 
     hello_s: float = 10.0
     """From the challenge to the reactor's login."""
@@ -27,6 +29,16 @@ class Limits:
     """For calls that wait."""
     backlog: int = BACKLOG
     """Events that a reactor or a watcher may lie behind."""
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    tick_s: float = 1.0
+    """Between two looks of the timekeeper."""
+    stall_s: float = 5.0
+    """After a pause as long as this between two looks, silence says nothing: nobody could be heard."""
+
+
+def ticks_ms() -> float:
+    """Milliseconds of a clock that nobody sets."""
+    return time.monotonic() * 1000
 
 
 @dataclass(slots=True)
@@ -40,6 +52,7 @@ class App:
         clock: Milliseconds since 1970.
         audience: Whom this server's tokens are for.
         version: Of m8.
+        ticks: Milliseconds of a clock that nobody sets, by which spans of time are measured.
     """
 
     log: EventLog
@@ -50,6 +63,7 @@ class App:
     version: str
     limits: Limits = field(default_factory=Limits)
     challenge: Callable[[], bytes] = lambda: secrets.token_bytes(32)
+    ticks: Callable[[], float] = ticks_ms
     aggregates: Aggregates = field(init=False)
     documents: Documents = field(init=False)
     feed: Feed = field(init=False)

@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 import grpc.aio
 import structlog
 
-from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, UnauthenticatedError
 from monoskope.m8.doors.app import App, Caller
 from monoskope.m8.doors.errors import defect, to_status
+from monoskope.m8.principal import ROLE_NAMES
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -37,9 +37,7 @@ async def caller_of(app: App, context: Context) -> Caller:
             "the call carries no token.", fix="Send the metadata `authorization: Bearer <token>` once."
         )
     principal = await app.authenticate(match[1])
-    structlog.contextvars.bind_contextvars(
-        subject=principal.subject, role=events_pb2.Role.Name(principal.role).removeprefix("ROLE_").lower()
-    )
+    structlog.contextvars.bind_contextvars(subject=principal.subject, role=ROLE_NAMES[principal.role])
     remaining: float | None = context.time_remaining()
     longest = app.limits.longest_wait_s
     return Caller(principal, longest if remaining is None else max(0.0, min(longest, remaining - MARGIN_S)))

@@ -11,7 +11,6 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import fingerprint_key, stores, upload
-from monoskope.m8.domain.deadlines import ISSUER_GONE_S
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, upload_stream
 from monoskope.m8.domain.fingerprint_key import FingerprintKey
 from monoskope.m8.domain.stores import Catalogue
@@ -48,12 +47,13 @@ class Commands:
             raise policy.hidden(str(request.uri))
         last_receipt = await self._app.documents.last_receipt(str(request.uri))
         subject = caller.principal.subject
+        gone_ms = self._app.limits.deadlines.issuer_gone_s * 1000
 
         def decide(known: Upload) -> Sequence[Message]:
             events = upload.request_key(known, request=request, subject=subject, last_receipt=last_receipt)
             if events:
                 _require_active(store)
-                _require_reactor(store, self._app.clock())
+                _require_reactor(store, alive_ms=self._app.clock() - gone_ms)
             return events
 
         await self._app.aggregates.change(
@@ -221,9 +221,8 @@ def _require_active(store: views_pb2.SecretStore) -> None:
         )
 
 
-def _require_reactor(store: views_pb2.SecretStore, now_ms: int) -> None:
+def _require_reactor(store: views_pb2.SecretStore, *, alive_ms: float) -> None:
     """Whether somebody is there to answer, so that nobody waits a minute to learn that there is not."""
-    alive_ms = now_ms - ISSUER_GONE_S * 1000
     if any(reactor.attached and reactor.last_heard_ms > alive_ms for reactor in store.reactors):
         return
     heard_ms = max((reactor.last_heard_ms for reactor in store.reactors), default=0)

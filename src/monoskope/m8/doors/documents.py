@@ -11,8 +11,6 @@ from monoskope.m8.readmodels.secrets import SECRETS
 from monoskope.m8.readmodels.stores import DEFAULT_STORE, FINGERPRINT_KEY, STORES, with_beats
 from monoskope.m8.readmodels.uploads import OPEN_UPLOADS, UPLOADS
 
-PAGE = 200
-
 
 class Documents:
     """The documents of one log."""
@@ -27,10 +25,8 @@ class Documents:
 
     async def open_uploads(self) -> AsyncIterator[views_pb2.SecretUpload]:
         """Yield every request that has not ended, in the order of ids."""
-        after = ""
-        while page := await self._log.scan(OPEN_UPLOADS, after=after, limit=PAGE):
-            for after, body in page:  # noqa: B007  the last key is where the next page begins
-                yield views_pb2.SecretUpload.FromString(body)
+        async for _, body in self._log.scan_all(OPEN_UPLOADS):
+            yield views_pb2.SecretUpload.FromString(body)
 
     async def secret(self, uri: str) -> views_pb2.Secret | None:
         """Return what is known of a secret, None if no receipt told of it."""

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import NotFoundError, RefusedError
-from monoskope.m8.principal import Principal
+from monoskope.m8.principal import RIGHT_NAMES, Principal
 from monoskope.uri import SecretUri
 
 RIGHT_FOR: Mapping[upload_pb2.Purpose, events_pb2.Right] = MappingProxyType(
@@ -44,7 +44,7 @@ def require_purpose(principal: Principal, purpose: upload_pb2.Purpose, uri: Secr
     require_sight(principal, uri)
     right = RIGHT_FOR[purpose]
     if not principal.may(right, uri):
-        name = events_pb2.Right.Name(right).removeprefix("RIGHT_").lower().replace("_", "-")
+        name = RIGHT_NAMES[right]
         raise RefusedError(
             f"{principal.subject} has no right to {name} {uri}.",
             fix=f"Ask an administrator for a token with --right {name} and a prefix that covers it.",

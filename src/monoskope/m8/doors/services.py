@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2
+from monoskope.failpoints import failpoint
 from monoskope.m8.doors.app import App
 from monoskope.m8.doors.calls import Context, answering, caller_of
 from monoskope.m8.doors.commands import Commands
@@ -74,6 +75,7 @@ def _unary(app: App, name: str, handler: _Callable) -> _Callable:
             caller = await caller_of(app, context)
             validate(request)
             response: Message = await handler(request, caller)
+            failpoint("m8.before-answer", name)
             return response
 
     return call

@@ -15,8 +15,9 @@ import structlog
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, IdentityChangedError, UnavailableError
+from monoskope.failpoints import failpoint
 from monoskope.m8.domain import reactors
-from monoskope.m8.domain.events import CATALOGUE_STREAM, reactor_stream, read, upload_stream
+from monoskope.m8.domain.events import CATALOGUE_STREAM, M8, reactor_stream, read, upload_key, upload_stream
 from monoskope.m8.doors import offering
 from monoskope.m8.doors.app import App
 from monoskope.m8.doors.errors import defect
@@ -121,7 +122,7 @@ class Session:
         await self._send(reactor_pb2.AttachResponse(delivery=delivery))
 
     async def _sealed_for_us(self, stream: str, digest: bytes) -> bytes:
-        upload = await self._app.documents.upload(bytes.fromhex(stream.removeprefix("upload/")))
+        upload = await self._app.documents.upload(bytes.fromhex(upload_key(stream) or ""))
         if upload is None or upload.replica != self._login.replica:
             return b""
         return await self._app.log.sealed(digest) or b""
@@ -170,6 +171,7 @@ class Session:
         except Exception as error:  # noqa: BLE001  a defect is reported by its type alone, and its caller must not hang
             structlog.get_logger().error("defect", error_type=type(error).__name__)
             self._refuse(append, answer, defect())
+        failpoint("m8.before-appended")
         await self._send(reactor_pb2.AttachResponse(appended=answer))
 
     def _refuse(self, append: reactor_pb2.AppendEvent, answer: reactor_pb2.Appended, error: Error) -> None:
@@ -193,7 +195,7 @@ async def detach(app: App, login: Login) -> None:
         reactor_stream(login.store),
         lambda: app.aggregates.attachments(login.store),
         lambda known: reactors.detach(known, store=login.store, replica=login.replica),
-        actor="m8",
+        actor=M8,
     )
 
 

@@ -27,6 +27,9 @@ GENESIS_HASH = bytes(32)
 MAX_DATA = 4_194_304
 """Bytes in one event's data at most (4 MiB)."""
 
+SCAN_PAGE = 256
+"""Documents that `scan_all` reads at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
@@ -212,6 +215,14 @@ class EventLog(ABC):
 
         In the order of the keys' UTF-8 bytes. The last key of one page is the `after` of the next.
         """
+
+    async def scan_all(self, collection: str) -> AsyncGenerator[tuple[str, bytes], None]:
+        """Every document of `collection`, in the order of `scan`, read a page at a time."""
+        after = ""
+        while page := await self.scan(collection, after=after, limit=SCAN_PAGE):
+            for key, body in page:
+                yield key, body
+            after = page[-1][0]
 
     @abstractmethod
     async def rebuild(self) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from monoskope.errors import UnavailableError
+from monoskope.failpoints import failpoints
 from monoskope.m8.log import record, sqlite_file
 from monoskope.m8.log.event_log import (
     EventLog,
@@ -82,7 +83,11 @@ class SqliteLog(EventLog):
                 connection.execute("INSERT OR IGNORE INTO sealed VALUES (?, ?)", (digest, sealed))
             return recorded
 
-        return await self._write(work)
+        kinds = [event.type for event in events]
+        failpoints("m8.before-append", kinds)
+        done = await self._write(work)
+        failpoints("m8.after-append", kinds)
+        return done
 
     def _record(
         self,
@@ -128,12 +133,12 @@ class SqliteLog(EventLog):
 
     async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
         query = "SELECT position, record FROM events WHERE stream = ? AND version > ? ORDER BY version"
-        return await self._read(lambda connection: _events(connection, query, (stream, after_version)))
+        return self._read_now(lambda connection: _events(connection, query, (stream, after_version)))
 
     async def read(self, *, after: int, limit: int) -> list[RecordedEvent]:
         _check_limit(limit)
         query = "SELECT position, record FROM events WHERE position > ? ORDER BY position LIMIT ?"
-        return await self._read(lambda connection: _events(connection, query, (after, limit)))
+        return self._read_now(lambda connection: _events(connection, query, (after, limit)))
 
     async def subscribe(self, *, after: int) -> AsyncGenerator[RecordedEvent, None]:
         signal = asyncio.Event()
@@ -164,11 +169,11 @@ class SqliteLog(EventLog):
             raise
 
     async def head(self) -> int:
-        return await self._read(lambda connection: int(connection.execute("SELECT position FROM head").fetchone()[0]))
+        return self._read_now(lambda connection: int(connection.execute("SELECT position FROM head").fetchone()[0]))
 
     async def sealed(self, sha256: bytes) -> bytes | None:
         query = "SELECT body FROM sealed WHERE sha256 = ?"
-        return await self._read(lambda connection: _one(connection, query, (sha256,)))
+        return self._read_now(lambda connection: _one(connection, query, (sha256,)))
 
     async def erase_sealed(self, sha256s: Iterable[bytes]) -> int:
         digests = [(digest,) for digest in sha256s]
@@ -178,7 +183,7 @@ class SqliteLog(EventLog):
         return max(erased, 0)
 
     async def get(self, collection: str, key: str) -> bytes | None:
-        return await self._read(lambda connection: _document(connection, collection, key))
+        return self._read_now(lambda connection: _document(connection, collection, key))
 
     async def scan(self, collection: str, *, prefix: str = "", after: str = "", limit: int) -> list[tuple[str, bytes]]:
         _check_limit(limit)
@@ -204,7 +209,7 @@ class SqliteLog(EventLog):
         )
 
     async def beats(self) -> dict[str, int]:
-        return await self._read(lambda connection: dict(connection.execute("SELECT key, at_ms FROM beats")))
+        return self._read_now(lambda connection: dict(connection.execute("SELECT key, at_ms FROM beats")))
 
     async def forget_beat(self, key: str) -> None:
         await self._write(lambda connection: _do(connection, "DELETE FROM beats WHERE key = ?", (key,)))
@@ -229,6 +234,10 @@ class SqliteLog(EventLog):
     async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         self._check_open()
         return await self._readers.run(read)
+
+    def _read_now(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        self._check_open()
+        return self._readers.now(read)
 
     def _check_open(self) -> None:
         if self._closed:

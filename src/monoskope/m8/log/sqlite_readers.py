@@ -31,14 +31,25 @@ class Readers:
         self._connections: list[sqlite3.Connection] = []
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="m8-log-reader")
 
+    def now(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a `read` of a few rows on the caller's thread and return its result. Raises as `run`.
+
+        It takes some 20 microseconds; a thread's turn takes ten times as long, and longer the busier the process is.
+        """
+        try:
+            return self._read(read)
+        except sqlite3.Error as error:
+            raise self._explained(error) from None
+
     async def run(self, read: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `read` and return its result. Raises `UnavailableError` if the database fails."""
+        """Run `read` on a thread and return its result. Raises `UnavailableError` if the database fails."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, read)
         except sqlite3.Error as error:
-            if sqlite_file.is_failure(error):
-                raise sqlite_file.explain(error, self._path) from None
-            raise
+            raise self._explained(error) from None
+
+    def _explained(self, error: sqlite3.Error) -> Exception:
+        return sqlite_file.explain(error, self._path) if sqlite_file.is_failure(error) else error
 
     def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from monoskope.errors import UnavailableError
+from monoskope.failpoints import failpoint
 from monoskope.m8.log import sqlite_file
 
 T = TypeVar("T")
@@ -94,6 +95,7 @@ class Writer:
                 self._connection = sqlite_file.connect(self._path)
             self._connection.execute("BEGIN IMMEDIATE")
             outcomes = [_attempt(self._connection, job) for job in jobs]
+            failpoint("m8.before-commit")
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  every waiting caller is told, and this thread must live on
             self._disconnect()

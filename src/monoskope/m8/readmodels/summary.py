@@ -8,7 +8,9 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.m8.principal import ROLE_NAMES
 from monoskope.protocol.grant import parse_grant
+from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.rotation import open_rotation
@@ -41,7 +43,7 @@ def _of_request(message: Message) -> str:
     match message:
         case events_pb2.SecretUploadKeyRequested():
             request = parse_request(message.request)
-            return f"{_purpose(request.purpose)} of {request.uri}"
+            return f"{spelled(upload_pb2.Purpose, request.purpose)} of {request.uri}"
         case events_pb2.SecretUploadKeyProvided():
             grant = parse_grant(message.grant.content)
             return f"by replica {grant.replica.hex()[:8]}, for {grant.lifetime_s} s"
@@ -59,9 +61,9 @@ def _of_receipt(message: Message) -> str:
         case events_pb2.SecretUploaded() | events_pb2.SecretCompared():
             receipt = parse_receipt(message.receipt.content)
             version = f", version {receipt.upstream_version}" if receipt.upstream_version else ""
-            return upload_pb2.Outcome.Name(receipt.outcome).removeprefix("OUTCOME_") + version
+            return spelled(upload_pb2.Outcome, receipt.outcome) + version
         case events_pb2.SecretUploadFailed():
-            reason = upload_pb2.Reason.Name(message.reason).removeprefix("REASON_")
+            reason = spelled(upload_pb2.Reason, message.reason)
             return reason if message.HasField("receipt") else f"{reason}, without a receipt"
         case _:
             return ""
@@ -94,13 +96,9 @@ def _of_rest(message: Message) -> str:
         ):
             return f"key id {message.key_id}"
         case events_pb2.TokenIssued():
-            role = events_pb2.Role.Name(message.role).removeprefix("ROLE_").lower()
+            role = ROLE_NAMES[message.role]
             return f"{message.id} for {message.subject}, {role}"
         case events_pb2.TokenRevoked():
             return message.id
         case _:
             return ""
-
-
-def _purpose(purpose: upload_pb2.Purpose) -> str:
-    return upload_pb2.Purpose.Name(purpose).removeprefix("PURPOSE_")

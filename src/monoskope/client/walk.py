@@ -30,10 +30,12 @@ from monoskope.client.seal import Sealed, seal
 from monoskope.client.task import Failure, Progress, Result, Stage, Task, too_large, unknown, whole
 from monoskope.client.verify import Trust
 from monoskope.errors import Error, TimedOutError, UnavailableError
+from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import SUITE_1, Grant
 from monoskope.protocol.identity import ProofError
+from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import Receipt
-from monoskope.protocol.request import Request, make_request
+from monoskope.protocol.request import REQUEST_ID_BYTES, Request, make_request
 
 R = TypeVar("R", bound=Message)
 
@@ -103,7 +105,7 @@ class Walk:
 
     async def _attempt(self, task: Task) -> Result | Failure:
         request = make_request(
-            request_id=os.urandom(16),
+            request_id=os.urandom(REQUEST_ID_BYTES),
             purpose=task.purpose,
             uri=task.uri,
             expect=task.expect,
@@ -118,6 +120,7 @@ class Walk:
             grant = await self._grant(request)
             if len(task.plaintext) > grant.max_plaintext:
                 raise too_large(task.uri, len(task.plaintext), grant.max_plaintext)
+            failpoint("monoctl.after-grant")
             sealed = seal(task.plaintext, grant)
         except _KeyRefusedError as end:
             return Failure(reasons.error_for(end.reason, str(task.uri)), again=end.reason in reasons.RETRIED)
@@ -126,12 +129,14 @@ class Walk:
         except Error as error:
             return Failure(error)
         self._tell(request, Stage.SENT)
+        failpoint("monoctl.before-send")
         return await self._send(task, request, grant, sealed)
 
     async def _grant(self, request: Request) -> Grant:
         commands, queries = self._connection.commands, self._connection.queries
         ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content)
         await self._resend(commands.RequestSecretUploadKey, ask, RESENDS)
+        failpoint("monoctl.after-request")
         query = queries_pb2.GetSecretUploadKeyRequest(request_id=request.request_id)
         polls = 0
         while True:
@@ -155,16 +160,20 @@ class Walk:
             return self._uncertain(task, request, f"no receipt came within {self._timeout_s:g} s")
         except Error as error:
             return self._uncertain(task, request, f"after the sealed secret was sent: {error.message}")
-        self._tell(request, Stage.ENDED)
         if receipt.outcome != upload_pb2.OUTCOME_FAILED:
+            self._tell(request, Stage.ENDED, spelled(upload_pb2.Outcome, receipt.outcome))
             return Result(receipt, request.request_id)
-        return self._failed(task, request, receipt.reason)
+        failure = self._failed(task, request, receipt.reason)
+        if not failure.uncertain:
+            self._tell(request, Stage.ENDED, f"FAILED: {spelled(upload_pb2.Reason, receipt.reason)}")
+        return failure
 
     async def _until_ended(self, request: Request, sealed: Sealed) -> views_pb2.SecretUpload:
         send = commands_pb2.RequestUploadSecretRequest(
             request_id=request.request_id, encapsulated_key=sealed.encapsulated_key, ciphertext=sealed.ciphertext
         )
         upload = (await self._resend(self._connection.commands.RequestUploadSecret, send)).upload
+        failpoint("monoctl.after-send")
         polls = 0
         while upload.state != views_pb2.UPLOAD_STATE_ENDED:
             await self._pause(polls)
@@ -232,6 +241,7 @@ class Walk:
             fix="Try again, raise --timeout, or see `monoctl describe secret-store` for its reactors.",
         )
 
-    def _tell(self, request: Request, stage: Stage) -> None:
+    def _tell(self, request: Request, stage: Stage, end: str = "") -> None:
         if self._observe is not None:
-            self._observe(Progress(request.uri, request.request_id, stage))
+            writes = request.purpose == upload_pb2.PURPOSE_UPLOAD
+            self._observe(Progress(request.uri, request.request_id, stage, writes, end))

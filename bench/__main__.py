@@ -1,0 +1,64 @@
+"""`make bench`: measure, say on stderr what happens, and end with the figures as one JSON object on stdout."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import commands, uploads, waiting
+from bench.counts import FULL, QUICK, Counts
+from bench.progress import say
+from bench.world import World
+from monoskope.errors import Error
+
+FIGURES = (
+    "cli_put_ratio",
+    "put_latency_ratio",
+    "throughput_ratio",
+    "m8_rss_mib",
+    "m8_rss_mib_at_100",
+    "reactor_rss_mib",
+    "reactor_rss_mib_at_100",
+    "keys_alive_bytes",
+    "unlucky_ratio",
+)
+"""The last line's keys, in its order."""
+
+
+def run(folder: Path, counts: Counts) -> dict[str, float]:
+    """Measure everything in `folder`. Raises `Error` if anything does not work as it must."""
+    world = World(folder)
+    try:
+        world.start()
+        found = asyncio.run(uploads.measure(world, counts))
+        found["cli_put_ratio"] = commands.cli_put_ratio(world, counts.pairs)
+        found["keys_alive_bytes"] = asyncio.run(waiting.keys_alive_bytes(world, counts))
+        found["unlucky_ratio"] = asyncio.run(waiting.unlucky_ratio(world, counts))
+    finally:
+        world.close()
+    return {name: round(found[name], 3) for name in FIGURES}
+
+
+def main() -> int:
+    """Run it and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small counts: shows that it runs, its figures are noise")
+    options = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    with tempfile.TemporaryDirectory(prefix="monoskope-bench-") as folder:
+        try:
+            figures = run(Path(folder) / "world", QUICK if options.quick else FULL)
+        except Error as error:
+            say(str(error))
+            return 1
+    print(json.dumps(figures))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""How much is measured: enough for figures that hold, or just enough to see that everything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """One run's amounts."""
+
+    pairs: int
+    """Of command lines, alternating."""
+    blocks: int
+    """Of puts and of direct writes, alternating."""
+    few_uploads: int
+    """After which memory is measured first."""
+    uploads: int
+    """After which memory is measured again: all that were made by then."""
+    keys: int
+    """That wait at the same time."""
+    quiet_puts: int
+    """Of the quiet user, without and with a flood."""
+    flood: int
+    """Key requests of the other user, all at once."""
+
+
+FULL = Counts(pairs=20, blocks=10, few_uploads=100, uploads=10_000, keys=900, quiet_puts=300, flood=10_000)
+QUICK = Counts(pairs=3, blocks=2, few_uploads=20, uploads=200, keys=100, quiet_puts=20, flood=1_000)
+
+IN_FLIGHT = 16
+"""Uploads, or direct writes, at the same time."""

@@ -1,0 +1,136 @@
+"""What is measured: an m8, an OpenBao, one reactor and its users, each a process of its own; and the direct way."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+
+import aiohttp
+import tomli_w
+
+from bench.counts import IN_FLIGHT
+from bench.progress import say
+from monoskope.client import Client, Settings, load_settings
+from monoskope.settings import write_private
+from monoskope.stores.vault_policy import least_policy
+from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
+from monoskope.testing.cluster_commands import User
+
+STORE = "vault"
+VALUES = {"username": b"app", "password": b"correct horse battery staple"}
+_LIMITS = {"uploads_per_second": 1_000}
+"""The one setting that differs from the defaults: a reactor serves 50 uploads a second, to spare its engine."""
+
+
+class World:
+    """Everything, made in `folder` and running after `start`. Every put and every write goes to a new path."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cluster = Cluster(folder)
+        self.users: list[User] = []
+        """As many as there are puts in flight: each stays within the limits that m8 sets to one user."""
+        self._paths = count()
+        self._token = ""
+
+    def start(self) -> None:
+        """Start everything; the reactor's limit on uploads is raised, all other settings are the defaults."""
+        say("starting m8, OpenBao and a reactor")
+        cluster = self.cluster
+        cluster.start_m8()
+        cluster.start_openbao()
+        cluster.make_vault_reactor(STORE)
+        cluster.share_fingerprint_key(f"reactor-{STORE}")
+        self._raise_limits(cluster.folder / f"reactor-{STORE}" / "reactor.toml")
+        cluster.add_store(STORE)
+        cluster.start_reactor(STORE)
+        cluster.bao.write_policy("direct", least_policy(mount=MOUNT, prefix=PREFIX, binary=True))
+        self._token = cluster.bao.token(["direct"])
+        say(f"making {IN_FLIGHT + 2} users")
+        self.users = [cluster.add_user(f"user-{number}", prefixes=[f"{STORE}://bench"]) for number in range(IN_FLIGHT)]
+        say("the reactor's limits are raised for this bench: " + ", ".join(f"{k} = {v}" for k, v in _LIMITS.items()))
+
+    def close(self) -> None:
+        """Stop everything."""
+        self.cluster.close()
+
+    def new_user(self, name: str) -> User:
+        """Return one more user."""
+        return self.cluster.add_user(name, prefixes=[f"{STORE}://bench"])
+
+    def path(self) -> str:
+        """Return a path at which nothing is."""
+        return f"bench/{next(self._paths)}"
+
+    def restart_reactor(self) -> None:
+        """Stop the reactor, which gives its keys up, and start it anew."""
+        self.cluster.reactors[f"reactor-{STORE}"].stop()
+        self.cluster.start_reactor(STORE)
+
+    @property
+    def m8_pid(self) -> int:
+        """The process id of m8."""
+        return self.cluster.pids["m8"]
+
+    @property
+    def reactor_pid(self) -> int:
+        """The process id of the reactor."""
+        return self.cluster.pids[f"reactor-{STORE}"]
+
+    @property
+    def direct_environment(self) -> dict[str, str]:
+        """What `bao` needs to write as the direct way does: the same rights as the reactor's."""
+        bao = self.cluster.bao
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(bao.folder),
+            "BAO_ADDR": bao.address,
+            "BAO_CACERT": str(bao.ca_file),
+            "BAO_TOKEN": self._token,
+        }
+
+    @asynccontextmanager
+    async def direct(self) -> AsyncIterator[Direct]:
+        """Write to OpenBao without Monoskope."""
+        bao = self.cluster.bao
+        tls = ssl.create_default_context(cafile=bao.ca_file)
+        connector = aiohttp.TCPConnector(limit=IN_FLIGHT, ssl=tls)
+        async with aiohttp.ClientSession(connector=connector, headers={"X-Vault-Token": self._token}) as session:
+            yield Direct(session, f"{bao.address}/v1/{MOUNT}/data/{PREFIX}")
+
+    @staticmethod
+    def _raise_limits(file: Path) -> None:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        table["limits"] = table.get("limits", {}) | _LIMITS
+        write_private(file, tomli_w.dumps(table).encode(), replace=True)
+
+
+class Direct:
+    """A KV version 2 engine, written with aiohttp over a warm connection."""
+
+    def __init__(self, session: aiohttp.ClientSession, base: str) -> None:
+        self._session = session
+        self._base = base
+
+    async def write(self, path: str) -> None:
+        """Write the values at `path`, where nothing is."""
+        values = {key: value.decode() for key, value in VALUES.items()}
+        body = json.dumps({"data": values, "options": {"cas": 0}})
+        async with self._session.post(f"{self._base}/{path}", data=body) as answer:
+            answer.raise_for_status()
+            await answer.read()
+
+
+def settings_of(user: User) -> Settings:
+    """Return with what `user` dials."""
+    return load_settings(config=user.token_file.parent / "config.toml", environ={"HOME": str(user.home)})
+
+
+async def put(client: Client, path: str) -> None:
+    """Put the values at `path`."""
+    await client.put_secret(f"{STORE}://{path}", VALUES)

@@ -1,4 +1,4 @@
-"""The client: one object that puts and compares secrets, and asks what m8 knows."""
+"""The client: one object that puts, compares and deletes secrets, and asks what m8 knows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from monoskope.client.changes import DEFAULT_TIMEOUT_S, Changes, only
 from monoskope.client.channel import CALL_TIMEOUT_S, Connection
 from monoskope.client.compare import Comparison, compare
 from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
@@ -26,11 +27,8 @@ from monoskope.uri import SecretUri
 
 R = TypeVar("R")
 
-DEFAULT_TIMEOUT_S = 120.0
-"""Long enough for a reactor's successor to find out what became of a write."""
 
-
-class Client:
+class Client(Changes):
     """Puts secrets into stores, through an m8 that cannot read them.
 
     ```python
@@ -114,7 +112,7 @@ class Client:
         results = await self.put_secrets(
             [uri], values, expect=expect, options=options, labels=labels, expires_on=expires_on, timeout=timeout
         )
-        return _only(results)
+        return only(results)
 
     async def put_secrets(
         self,
@@ -153,7 +151,7 @@ class Client:
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> Comparison:
         """Compare values with what the store holds. Arguments and errors as `put_secret`; writes nothing."""
-        return _only(await self.compare_secrets([uri], values, options=options, timeout=timeout))
+        return only(await self.compare_secrets([uri], values, options=options, timeout=timeout))
 
     async def compare_secrets(
         self,
@@ -265,13 +263,6 @@ class Client:
         if self._open is None:
             raise UsageError("the client is not open.", fix="Use it as `async with Client() as client:`.")
         return self._open
-
-
-def _only(results: list[R | Error]) -> R:
-    (result,) = results
-    if isinstance(result, Error):
-        raise result
-    return result
 
 
 def _check_twice(targets: list[Target | Error]) -> None:

@@ -55,6 +55,7 @@ class Task:
     options: Options | None = field(default=None, repr=False)
     labels: Labels = ()
     expires_on: str = ""
+    destroy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def too_large(uri: SecretUri, size: int, limit: int) -> RefusedError:
 
 def whole(task: Task, last: Failure, uncertain: str) -> Error:
     """Return the error of all attempts together, the first uncertain one named by its request id."""
-    if uncertain and not last.uncertain and task.purpose == upload_pb2.PURPOSE_UPLOAD:
+    if uncertain and not last.uncertain and task.purpose != upload_pb2.PURPOSE_COMPARE:
         why = f"an attempt ended without proof, and a later one so: {last.error.message}"
         return unknown(task, uncertain, why)
     return last.error
@@ -99,6 +100,11 @@ def unknown(task: Task, request_id: str, why: str) -> OutcomeUnknownError:
         return OutcomeUnknownError(
             f"{task.uri}: {why}; whether it is equal is not known (request {request_id}). Nothing was written.",
             fix="Compare again.",
+        )
+    if task.purpose == upload_pb2.PURPOSE_DELETE:
+        return OutcomeUnknownError(
+            f"{task.uri}: {why}; it may or may not have been deleted (request {request_id}).",
+            fix=f"Ask with `monoctl get upload {request_id}` before you delete it again.",
         )
     return OutcomeUnknownError(
         f"{task.uri}: {why}; it may or may not have been written (request {request_id}).",

@@ -86,6 +86,9 @@ def reactor(view: views_pb2.Reactor) -> Document:
         "check_and_set": view.capabilities.check_and_set,
         "write_tag": view.capabilities.write_tag,
         "readable": view.capabilities.readable,
+        "deletable": view.capabilities.deletable,
+        "soft_delete": view.capabilities.soft_delete,
+        "patchable": view.capabilities.patchable,
         "key_rule": view.capabilities.key_rule,
         "fingerprint_key_id": view.fingerprint_key_id,
     }

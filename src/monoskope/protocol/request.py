@@ -20,9 +20,13 @@ Options = options_pb2.VaultOptions | options_pb2.AwsOptions | options_pb2.Kubern
 """A provider's typed options, or a third party's as JSON text."""
 
 _NAME = "UploadRequest"
-_UPLOAD_EXPECTS = frozenset(
-    {upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE}
-)
+_CHANGE_EXPECTS = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE})
+_EXPECTS = {
+    upload_pb2.PURPOSE_UPLOAD: (_CHANGE_EXPECTS | {upload_pb2.EXPECT_ABSENT}, "ANY, ABSENT, VERSION or OVERWRITE"),
+    upload_pb2.PURPOSE_COMPARE: (frozenset({upload_pb2.EXPECT_UNSPECIFIED}), "absent with COMPARE"),
+    upload_pb2.PURPOSE_DELETE: (_CHANGE_EXPECTS, "ANY, VERSION or OVERWRITE"),
+}
+"""The purposes that this version knows: what each may expect, and that in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Request:
     options: Options | None = field(default=None, repr=False)
     labels: Labels = ()
     expires_on: str = ""
+    destroy: bool = False
 
 
 def is_version(text: str) -> bool:
@@ -57,6 +62,7 @@ def make_request(
     options: Options | None = None,
     labels: Labels = (),
     expires_on: str = "",
+    destroy: bool = False,
 ) -> Request:
     """Return a request, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.UploadRequest(
@@ -68,6 +74,7 @@ def make_request(
         suites=suites,
         labels=[options_pb2.Label(name=name, value=value) for name, value in labels],
         expires_on=expires_on,
+        destroy=destroy,
     )
     match options:
         case options_pb2.VaultOptions():
@@ -119,16 +126,16 @@ def parse_request(content: bytes) -> Request:
         options=_options(message),
         labels=tuple((label.name, label.value) for label in message.labels),
         expires_on=message.expires_on,
+        destroy=message.destroy,
     )
 
 
 def _check_expect(message: upload_pb2.UploadRequest) -> None:
-    if message.purpose not in {upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_COMPARE}:
-        raise MalformedError(_NAME, "purpose", "must be UPLOAD or COMPARE")
-    if message.purpose == upload_pb2.PURPOSE_COMPARE and message.expect != upload_pb2.EXPECT_UNSPECIFIED:
-        raise MalformedError(_NAME, "expect", "must be absent with COMPARE")
-    if message.purpose == upload_pb2.PURPOSE_UPLOAD and message.expect not in _UPLOAD_EXPECTS:
-        raise MalformedError(_NAME, "expect", "must be ANY, ABSENT, VERSION or OVERWRITE with UPLOAD")
+    if message.purpose not in _EXPECTS:
+        raise MalformedError(_NAME, "purpose", "must be one that this version knows")
+    allowed, words = _EXPECTS[message.purpose]
+    if message.expect not in allowed:
+        raise MalformedError(_NAME, "expect", f"must be {words}")
     if message.expect != upload_pb2.EXPECT_VERSION and message.expect_version:
         raise MalformedError(_NAME, "expect_version", "must be absent unless VERSION is expected")
     if message.expect == upload_pb2.EXPECT_VERSION and not is_version(message.expect_version):
@@ -141,6 +148,8 @@ def _check_rest(message: upload_pb2.UploadRequest) -> None:
         raise MalformedError(_NAME, "labels", "and expires_on must be absent unless UPLOAD")
     if message.purpose != upload_pb2.PURPOSE_DELETE and message.destroy:
         raise MalformedError(_NAME, "destroy", "must be absent unless DELETE")
+    if message.purpose == upload_pb2.PURPOSE_DELETE and message.WhichOneof("options") is not None:
+        raise MalformedError(_NAME, "options", "must be absent with DELETE")
     if message.purpose != upload_pb2.PURPOSE_PATCH and message.remove_keys:
         raise MalformedError(_NAME, "remove_keys", "must be absent unless PATCH")
     _check_notes(message)

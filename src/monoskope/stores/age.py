@@ -48,7 +48,12 @@ class AgeStore(StoreDriver):
         self._recipients = recipients
         self._identities = identities
         self._capabilities = Capabilities(
-            max_plaintext=config.max_plaintext, check_and_set=True, write_tag=True, readable=bool(identities)
+            max_plaintext=config.max_plaintext,
+            check_and_set=True,
+            write_tag=True,
+            readable=bool(identities),
+            deletable=True,
+            soft_delete=True,
         )
 
     def __repr__(self) -> str:
@@ -97,6 +102,13 @@ class AgeStore(StoreDriver):
         """See `StoreDriver.write`."""
         self.check(path, options)
         return await asyncio.to_thread(self._write, path, payload, replacing, write_tag)
+
+    async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
+        """See `StoreDriver.delete`: soft sets every kept version aside, `destroy` removes them all."""
+        if await asyncio.to_thread(self._entries, path):
+            await asyncio.to_thread(self._delete, path, replacing, destroy=destroy)
+        else:
+            raise _conflict()
 
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
         """Return the newest kept version written with `write_tag`, or None."""
@@ -163,10 +175,25 @@ class AgeStore(StoreDriver):
         ):
             entries = folder.entries()
             if replacing is not None and replacing != (entries[-1].version if entries else NOTHING):
-                raise StoreConflictError("the secret in the folder is not the version that was to be replaced.")
+                raise _conflict()
             entry = writer.add(sealed, write_tag)
             writer.remove_old(self._config.keep_versions)
             return entry.version
+
+    def _delete(self, path: tuple[str, ...], replacing: str | None, *, destroy: bool) -> None:
+        with (
+            translated(),
+            SecretFolder(self._root, path, create=False) as folder,
+            folder.locked(self._config.lock_timeout_s) as writer,
+        ):
+            entries = folder.entries()
+            if not entries or replacing not in {None, entries[-1].version}:
+                raise _conflict()
+            writer.remove_all(destroy=destroy)
+
+
+def _conflict() -> StoreConflictError:
+    return StoreConflictError("the secret in the folder is not the version that was to be replaced.")
 
 
 def _recipient(text: str) -> pyrage.x25519.Recipient:

@@ -52,6 +52,7 @@ Appends = (
     | events_pb2.SecretUploadStarted
     | events_pb2.SecretUploaded
     | events_pb2.SecretCompared
+    | events_pb2.SecretDeleted
     | events_pb2.SecretUploadFailed
 )
 FIELDS = {
@@ -59,6 +60,7 @@ FIELDS = {
     "SecretUploadStarted": "started",
     "SecretUploaded": "uploaded",
     "SecretCompared": "compared",
+    "SecretDeleted": "deleted",
     "SecretUploadFailed": "failed",
 }
 

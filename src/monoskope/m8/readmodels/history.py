@@ -26,7 +26,7 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     """Yield the document of a receipt that tells what is upstream. Must come after `uploads.project`."""
     key = upload_key(event.stream)
     message = read(event)
-    if key is None or not isinstance(message, events_pb2.SecretUploaded):
+    if key is None or not isinstance(message, events_pb2.SecretUploaded | events_pb2.SecretDeleted):
         return
     body = lookup(UPLOADS, key)
     assert body is not None, "the request was recorded before its end"

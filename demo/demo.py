@@ -87,7 +87,7 @@ def _run(value: Value, keep: Path | None) -> int:
         if left:
             raise DemoError(f"still running: {', '.join(left)}.", fix="Please report this.")
         if keep is not None:
-            write_private(folder / "README.txt", readme(cluster, PATH, KEY).encode())
+            write_private(folder / "README.txt", readme(cluster, PATH, KEY, is_text=value.is_text).encode())
     finally:
         if keep is None:
             shutil.rmtree(folder)

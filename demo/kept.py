@@ -52,20 +52,21 @@ Then, in that folder:
 """
 
 
-def readme(cluster: Cluster, path: str, key: str) -> str:
+def readme(cluster: Cluster, path: str, key: str, *, is_text: bool) -> str:
     """Return the text for README.txt, with commands that work as they stand.
 
     Args:
         cluster: Whose folder it is.
         path: The path of the secret in the store `vault`.
         key: The key of its value.
+        is_text: Whether OpenBao holds the value as it is, and not in base64.
     """
     bao = cluster.bao
     serve = [sys.executable, "-m", "monoskope.testing.openbao", "serve", str(bao.folder)]
     read = [binary(), "kv", "get", f"-mount={MOUNT}", f"-field={key}", f"{PREFIX}/{path}"]
     return _TEXT.format(
         serve=shlex.join(serve),
-        read=shlex.join(read),
+        read=shlex.join(read) + ("" if is_text else " | base64 -d > value"),
         address=bao.address,
         ca_file=shlex.quote(str(bao.ca_file)),
         root_token=shlex.quote(str(bao.folder / "root-token")),

@@ -2,7 +2,7 @@
 
 - every relative link, and its anchor, resolves;
 - every `make` target that is named exists;
-- every row of the threat model names a test, and every test named there exists;
+- every row of the threat model and of docs/breakage.md names a test, and every test named there exists;
 - every decision record is listed in docs/adr/README.md.
 """
 
@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SKIPPED_FOLDERS = {"build", "dist", "node_modules"}
 THREAT_MODEL = Path("docs/threat-model.md")
+BREAKAGE = Path("docs/breakage.md")
 DECISIONS = Path("docs/adr")
 
 _FENCE = re.compile(r"^(?P<fence>```|~~~).*?^(?P=fence)[ \t]*$", re.MULTILINE | re.DOTALL)
@@ -120,24 +121,24 @@ def test_exists(root: Path, file: str, name: str) -> bool:
     return owner in classes and _class_has(root, classes[owner], method)
 
 
-def threat_model(root: Path) -> Iterator[str]:
-    """Complaints about rows of the threat model without a test, or with one that does not exist."""
-    page = root / THREAT_MODEL
+def tested_rows(root: Path, name: Path) -> Iterator[str]:
+    """Complaints about rows of the page `name` without a test, or with one that does not exist."""
+    page = root / name
     if not page.is_file():
-        yield f"{THREAT_MODEL} is missing."
+        yield f"{name} is missing."
         return
     lines = page.read_text(encoding="utf-8").splitlines()
     rows = [i for i, line in enumerate(lines) if line.startswith("|")]
     bodies = [i for i in rows if not _TABLE_RULE.match(lines[i]) and not _is_head(lines, i)]
     if not bodies:
-        yield f"{THREAT_MODEL} has no table."
+        yield f"{name} has no table."
     for i in bodies:
         if not _TEST_ID.search(lines[i]):
-            yield f"{THREAT_MODEL}:{i + 1}: this row names no test."
+            yield f"{name}:{i + 1}: this row names no test."
     for i, line in enumerate(lines):
         for test in _TEST_ID.finditer(line):
             if not test_exists(root, test["file"], test["name"]):
-                yield f"{THREAT_MODEL}:{i + 1}: the test {test.group()} does not exist."
+                yield f"{name}:{i + 1}: the test {test.group()} does not exist."
 
 
 def _is_head(lines: list[str], index: int) -> bool:
@@ -155,7 +156,13 @@ def unlisted_decisions(root: Path) -> Iterator[str]:
 
 def problems(root: Path) -> list[str]:
     """Everything that is wrong, in reading order."""
-    found = [*broken_links(root), *missing_targets(root), *threat_model(root), *unlisted_decisions(root)]
+    found = [
+        *broken_links(root),
+        *missing_targets(root),
+        *tested_rows(root, THREAT_MODEL),
+        *tested_rows(root, BREAKAGE),
+        *unlisted_decisions(root),
+    ]
     return list(dict.fromkeys(found))
 
 

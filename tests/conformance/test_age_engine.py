@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import fcntl
 import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyrage
@@ -18,6 +21,7 @@ from monoskope.protocol.payload import Payload, encode
 from monoskope.settings import write_private
 from monoskope.stores.age import AgeStore
 from monoskope.stores.age_config import AgeConfig
+from monoskope.stores.age_folder import Writer
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -173,6 +177,92 @@ async def test_a_write_that_the_disk_does_not_confirm_is_of_unknown_outcome(
     monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(UnknownOutcomeError):
         await write(store, version)
+
+
+@pytest.mark.parametrize("call", ["listdir", "unlink", "close"])
+async def test_an_error_after_the_write_does_not_say_that_nothing_was_written(
+    store: AgeStore, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    version = NOTHING
+    for _ in range(3):
+        version = await write(store, version)
+    with monkeypatch.context() as patch:
+        real_rename, real = os.rename, getattr(os, call)
+        renamed: list[bool] = []
+
+        def rename(*words: Any, **options: Any) -> None:
+            real_rename(*words, **options)
+            renamed.append(True)
+
+        def fail(*words: object, **options: object) -> object:
+            if not renamed:
+                return real(*words, **options)
+            if call == "close":
+                real(*words)
+            raise OSError(errno.EIO, "failed")
+
+        patch.setattr(os, "rename", rename)
+        patch.setattr(os, call, fail)
+        version = await write(store, version)
+    assert await store.read_version(PATH) == version
+
+
+async def test_a_cancelled_write_that_waits_for_the_lock_never_happens(
+    config: AgeConfig, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await AgeStore.open(msgspec.structs.replace(config, lock_timeout_s=25.0), state_dir=Path(config.folder))
+    version = await write(store)
+    waiting, gave_up, real = threading.Event(), threading.Event(), AgeStore._write
+
+    def spied(*words: Any) -> str:
+        waiting.set()
+        try:
+            return real(*words)
+        finally:
+            gave_up.set()
+
+    monkeypatch.setattr(AgeStore, "_write", spied)
+    with (folder / "lock").open("r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        writing = asyncio.create_task(write(store, version))
+        assert await asyncio.to_thread(waiting.wait, 10)
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        assert await asyncio.to_thread(gave_up.wait, 10)
+    assert await store.read_version(PATH) == version
+
+
+async def test_a_cancelled_write_gives_nothing_its_name(
+    store: AgeStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = await write(store)
+    before = sorted(file.name for file in folder.iterdir())
+    written, go_on, over = threading.Event(), threading.Event(), threading.Event()
+    real, real_file = AgeStore._write, Writer._write
+
+    def spied(*words: Any) -> str:
+        try:
+            return real(*words)
+        finally:
+            over.set()
+
+    def slow(writer: Writer, name: str, content: bytes) -> None:
+        real_file(writer, name, content)
+        written.set()
+        go_on.wait(10)
+
+    monkeypatch.setattr(AgeStore, "_write", spied)
+    monkeypatch.setattr(Writer, "_write", slow)
+    writing = asyncio.create_task(write(store, version))
+    assert await asyncio.to_thread(written.wait, 10)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    go_on.set()
+    assert await asyncio.to_thread(over.wait, 10)
+    assert await store.read_version(PATH) == version
+    assert sorted(file.name for file in folder.iterdir()) == before
 
 
 @pytest.mark.parametrize("where", ["folder above", "folder of the secret", "lock", "version"])

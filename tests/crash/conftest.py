@@ -32,7 +32,7 @@ M8_TIMINGS = {
 REACTOR_TIMINGS = {
     "write_window": 3.0,
     "issuer_gone": 1.0,
-    "settle": 5.0,
+    "settle": 4.0,
     "lookups": [0.0, 0.5],
     "lookup_retry": 1.0,
     "lookup_tries": 4,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -149,9 +150,18 @@ def _read_ca(path: Path) -> bytes:
         raise UsageError(
             f"the CA file {path} cannot be read: {error.strerror}.", fix="Copy it from the server: ca.crt."
         ) from None
-    if b"-----BEGIN CERTIFICATE-----" not in content:
+    if not _is_pem(content):
         raise UsageError(f"the CA file {path} holds no PEM certificate.", fix="Copy it from the server: ca.crt.")
     return content
+
+
+def _is_pem(content: bytes) -> bool:
+    """Whether there is a certificate in it; gRPC would say of anything else that the server does not answer."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content.decode("ascii"))
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
 
 
 def printable(text: str) -> str:

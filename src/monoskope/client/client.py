@@ -17,7 +17,7 @@ from monoskope.client.put import Expect, Notes, Preview, PutResult, encoded, exp
 from monoskope.client.queries import Queries
 from monoskope.client.settings import Settings, load_settings
 from monoskope.client.stores import Stores
-from monoskope.client.target import Confirm, Resolver, Target
+from monoskope.client.target import Confirm, Resolver, Target, check_text
 from monoskope.client.task import Progress
 from monoskope.client.verify import subject_of
 from monoskope.client.walk import Walk
@@ -131,7 +131,7 @@ class Client(Changes):
             For each URI in its place, the result or the error: one failure hides no other result.
 
         Raises:
-            UsageError: what concerns all of them is malformed: values, `expect`, labels, no URI or one twice.
+            UsageError: something is malformed: values, `expect`, labels, a URI, none or one twice. Nothing was sent.
         """
         plaintext = encoded(values)
         expectation(expect)
@@ -217,6 +217,8 @@ class Client(Changes):
         """Resolve one after the other, for that may ask a person; then walk all at once."""
         if not uris or len(set(uris)) != len(uris):
             raise UsageError("no secret URI is given, or one twice.", fix="Give each URI once.")
+        for uri in uris:
+            check_text(uri)
         resolver = self._resolver(timeout_s)
         targets: list[Target | Error] = []
         for uri in uris:
@@ -276,5 +278,6 @@ def _check_options(targets: list[Target | Error], options: Options | None) -> No
     kinds = [target.store.type for target in targets if isinstance(target, Target)]
     if options is not None and kinds and all(fitting(options, kind) is None for kind in kinds):
         raise UsageError(
-            f"the options given are not for a store of type {kinds[0]!r}.", fix="Leave them out, or name another store."
+            f"the options given (with monoctl: --binary) are not for a store of type {kinds[0]!r}.",
+            fix="Leave them out, or name another store.",
         )

@@ -33,7 +33,7 @@ _SERVER = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\
 
 def check_server(text: str) -> str:
     """Return `host:port` in lower case if `text` is one, else raise `UsageError` that states the rule."""
-    if _SERVER.fullmatch(text) is None:
+    if _SERVER.fullmatch(text) is None or int(text.rpartition(":")[2]) > 65_535:
         raise UsageError(f"server {text!r} is not valid: host:port.", fix="Write it as in m8.example.org:7443.")
     return text.lower()
 

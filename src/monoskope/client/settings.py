@@ -6,6 +6,7 @@ the files of a running `m8 dev`. Those of `m8 dev` count only for its own server
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from monoskope.errors import UsageError
 from monoskope.settings import load, read_private
 
 FIELDS = ("server", "ca_file", "token_file", "known_stores")
+
+VARIABLES = frozenset({f"MONOCTL_{name.upper()}" for name in (*FIELDS, "config", "store_identity", "default_store")})
+"""Every environment variable that says something to the client."""
 
 
 class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -87,9 +91,10 @@ def find(
     """Return each of `FIELDS` that something gives, with its source. Reads the settings files, nothing else.
 
     Raises:
-        UsageError: a settings file is malformed, or one that was named does not exist.
+        UsageError: a settings file is malformed, one that was named does not exist, or a variable is misspelt.
         RefusedError: others can reach a settings file.
     """
+    check_variables(environ)
     path = config_path(config, environ)
     if not path.exists() and (config is not None or environ.get("MONOCTL_CONFIG")):
         raise UsageError(f"the settings file {path} does not exist.", fix="Create it with `monoctl config set`.")
@@ -106,6 +111,18 @@ def find(
         _add_dev(found, dev_config_path(environ))
     found.setdefault("known_stores", Setting(str(path.with_name("known_stores")), "beside the settings file"))
     return found
+
+
+def check_variables(environ: Mapping[str, str]) -> None:
+    """Raise `UsageError` for a MONOCTL_ variable that nothing reads: a misspelt one could mean another server."""
+    for name in sorted(environ):
+        if name.startswith("MONOCTL_") and name not in VARIABLES:
+            near = difflib.get_close_matches(name, sorted(VARIABLES), 1)
+            meant = f" Did you mean {near[0]}?" if near else ""
+            raise UsageError(
+                f"the environment variable {name} means nothing here.{meant}",
+                fix=f"Unset it. These are read: {', '.join(sorted(VARIABLES))}.",
+            )
 
 
 def _add_dev(found: dict[str, Setting], path: Path) -> None:
@@ -145,11 +162,7 @@ def load_settings(
     found = find(flags, config=config, environ=environ)
     for name in ("server", "ca_file", "token_file"):
         if name not in found:
-            raise UsageError(
-                f"no {name} is configured.",
-                fix=f"Start `m8 dev`, or give --{name.replace('_', '-')}, MONOCTL_{name.upper()}"
-                f" or `monoctl config set {name} VALUE`.",
-            )
+            raise _missing(name, found.get("server"))
     given = store_identities if store_identities is not None else identities_from(environ)
     return Settings(
         server=check_server(found["server"].value),
@@ -159,6 +172,14 @@ def load_settings(
         store_identities=dict(given),
         default_store=default_store or environ.get("MONOCTL_DEFAULT_STORE") or None,
     )
+
+
+def _missing(name: str, server: Setting | None) -> UsageError:
+    ways = f"--{name.replace('_', '-')}, MONOCTL_{name.upper()} or `monoctl config set {name} VALUE`"
+    if server is None:
+        return UsageError(f"no {name} is configured.", fix=f"Start `m8 dev`, or give {ways}.")
+    check_server(server.value)
+    return UsageError(f"no {name} is configured for {server.value} ({server.source}).", fix=f"Give {ways}.")
 
 
 def identities_from(environ: Mapping[str, str]) -> dict[str, str]:

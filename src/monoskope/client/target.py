@@ -40,6 +40,14 @@ def announced_limit(store: views_pb2.SecretStore) -> int | None:
     return max((limit for limit in limits if limit), default=None)
 
 
+def check_text(text: str) -> None:
+    """Raise `UsageError` unless `text` is a secret URI, or the path of one in the default store."""
+    if "://" in text:
+        SecretUri.parse(text)
+    else:
+        parse_path(text)
+
+
 class Resolver:
     """Fills in default stores and makes sure of identities, asking where there is nothing to go by.
 

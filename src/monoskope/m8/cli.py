@@ -91,7 +91,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _malformed(error: click.ClickException) -> UsageError:
     """Say what click says in the form of our own errors."""
-    message = error.format_message()
+    message = " ".join(error.format_message().split())
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context is not None else "m8"
     return UsageError(f"{message[:1].lower()}{message[1:]}", fix=f"See: {path} --help")
@@ -118,6 +118,10 @@ def warn_of_unknown_variables(names: Iterable[str]) -> None:
             close = difflib.get_close_matches(name, VARIABLES, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             click.echo(f"warning: the environment variable {name} means nothing to m8.{hint}", err=True)
+
+
+# gRPC's own words on stderr come beside ours and say less; it reads this when it is loaded.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 def main() -> NoReturn:

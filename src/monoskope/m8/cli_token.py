@@ -33,7 +33,7 @@ def token() -> None:
 @click.option(
     "--right", "rights", multiple=True, type=click.Choice(list(_RIGHTS)), help="With user: what for; can be repeated."
 )
-@click.option("--ttl", type=seconds, default="30d", show_default=True, help="How long it counts.")
+@click.option("--ttl", type=seconds, metavar="30d", default="30d", show_default=True, help="How long it counts.")
 @click.option(
     "--out", default="-", metavar="FILE", help="A new file of mode 0600; '-', the default, is standard output."
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -46,6 +47,24 @@ def keep_listed(_logger: object, _method: str, line: MutableMapping[str, Any]) -
     return line
 
 
+class Unbroken:
+    """A stream whose full disk or closed pipe is nobody's failure: a line that cannot be written is lost, no more."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, if that is possible."""
+        with contextlib.suppress(OSError):
+            return self._stream.write(text)
+        return 0
+
+    def flush(self) -> None:
+        """Flush, if that is possible."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+
 def configure(log_file: Path | None = None, *, stream: TextIO | None = None) -> TextIO:
     """Send log lines to `log_file` (appended), to `stream`, or to standard error; return where they go."""
     if log_file is not None:
@@ -59,7 +78,7 @@ def configure(log_file: Path | None = None, *, stream: TextIO | None = None) -> 
             keep_listed,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", Unbroken(stream))),
         cache_logger_on_first_use=False,
     )
     return stream

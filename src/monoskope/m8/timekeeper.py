@@ -10,6 +10,7 @@ timekeepers, and of a timekeeper and a reactor, one wins.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -65,6 +66,7 @@ class Timekeeper:
     def __init__(self, app: App) -> None:
         self._app = app
         self._ages = Ages()
+        self._key = f"m8/{secrets.token_hex(16)}"
         self._looked_ms: float | None = None
         self._listening_since_ms = 0.0
         self._now_ms = 0
@@ -82,6 +84,8 @@ class Timekeeper:
     async def tick(self) -> None:
         """Look once."""
         failpoint("m8.timekeeper")
+        if not await self._could_hear():
+            return
         self._now_ms, self._ticks_ms = self._app.clock(), self._app.ticks()
         if self._looked_ms is None or self._ticks_ms - self._looked_ms >= self._app.limits.stall_s * 1000:
             self._listening_since_ms = self._ticks_ms
@@ -100,6 +104,23 @@ class Timekeeper:
             if store is not None:
                 await self._look_at(upload, store, silent)
         self._ages.looked(self._ticks_ms)
+
+    async def _could_hear(self) -> bool:
+        """Whether the log takes heartbeats now, tried with one of our own: where it takes none, silence says nothing.
+
+        Raises:
+            UnavailableError: the log fails. Silence counts from the next look that finds it well.
+        """
+        begun = self._app.ticks()
+        try:
+            await self._app.log.beat(self._key, self._app.clock())
+        except UnavailableError:
+            self._looked_ms = None
+            raise
+        if self._app.ticks() - begun < self._app.limits.stall_s * 1000:
+            return True
+        self._looked_ms = None
+        return False
 
     def _silence(self, key: str, heard_at_ms: int) -> float:
         """For how many milliseconds a reactor was not heard, while it could have been."""
@@ -126,7 +147,7 @@ class Timekeeper:
                 if reactor.attached and silent[beat_key(store.name, reactor.replica)] >= gone_ms:
                     await self._detach(store.name, reactor.replica)
         for key, at_ms in beats.items():
-            if key not in silent and self._silence(key, at_ms) >= gone_ms:
+            if key not in silent and key != self._key and self._silence(key, at_ms) >= gone_ms:
                 await self._app.log.forget_beat(key)
 
     async def _detach(self, store: str, replica: bytes) -> None:

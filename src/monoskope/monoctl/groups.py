@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import click
 
 from monoskope.monoctl.report import guarded
-from monoskope.monoctl.variables import warn_of_unknown
 
 
 class LazyGroup(click.Group):
@@ -55,5 +53,4 @@ class RootGroup(LazyGroup):
 
         if not standalone_mode:
             return call()
-        warn_of_unknown(os.environ)
         sys.exit(guarded(call, words))

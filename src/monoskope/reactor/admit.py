@@ -2,6 +2,10 @@
 
 Rates are sliding windows: a window of an hour never holds more than its limit, wherever it begins. The window of
 COMPARE for the whole process bounds the memory of those for single uris: they share its entries.
+
+A write that was announced by STARTED and then not made tells m8 what a comparison does: that the content is another
+one. m8 alone decides whether STARTED is refused or late, so such writes are counted: as comparisons against COMPARE,
+and against UPLOAD by limits of the same size, which no user's comparisons use up.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from monoskope.protocol.request import Request
 from monoskope.reactor.reasons import FailedError, reason_of
 from monoskope.reactor.settings import Limits, Settings
 from monoskope.stores.driver import DriverError, StoreDriver
+from monoskope.uri import SecretUri
 
 _SECOND = 1.0
 _HOUR = 3_600.0
@@ -38,13 +43,23 @@ class Rates:
         self._now = now
         self._uploads: deque[float] = deque()
         self._compares: deque[tuple[float, str]] = deque()
+        self._unwritten: deque[tuple[float, str]] = deque()
 
     def take(self, request: Request) -> None:
         """Count `request`, or raise `FailedError` (RATE_LIMITED) and count nothing."""
         if request.purpose == upload_pb2.PURPOSE_COMPARE:
             self._take_compare(str(request.uri))
         else:
+            self.check_unwritten(request.uri)
             self._take_upload()
+
+    def count_unwritten(self, uri: SecretUri) -> None:
+        """Count a write to `uri` that was announced and not made."""
+        self._unwritten.append((self._now(), str(uri)))
+
+    def check_unwritten(self, uri: SecretUri) -> None:
+        """Raise `FailedError` (RATE_LIMITED) if too many writes to `uri`, or in all, were announced and not made."""
+        self._check_hour(str(uri), self._unwritten)
 
     def _take_upload(self) -> None:
         now = self._now()
@@ -55,13 +70,18 @@ class Rates:
         self._uploads.append(now)
 
     def _take_compare(self, uri: str) -> None:
+        self._check_hour(uri, self._compares, self._unwritten)
+        self._compares.append((self._now(), uri))
+
+    def _check_hour(self, uri: str, *windows: deque[tuple[float, str]]) -> None:
         now = self._now()
-        while self._compares and now - self._compares[0][0] >= _HOUR:
-            self._compares.popleft()
-        of_this = sum(other == uri for _, other in self._compares)
-        if len(self._compares) >= self._limits.compares_per_hour or of_this >= self._limits.compares_per_hour_per_uri:
+        for window in windows:
+            while window and now - window[0][0] >= _HOUR:
+                window.popleft()
+        in_all = sum(map(len, windows))
+        of_this = sum(other == uri for window in windows for _, other in window)
+        if in_all >= self._limits.compares_per_hour or of_this >= self._limits.compares_per_hour_per_uri:
             raise FailedError(upload_pb2.REASON_RATE_LIMITED)
-        self._compares.append((now, uri))
 
 
 class Admission:

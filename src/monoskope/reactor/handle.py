@@ -2,7 +2,8 @@
 
 In docs/protocol.md's order: the key leaves its table, lengths and lifetime, open, the key dies, parse; COMPARE answers;
 UPLOAD: expectation, known content, STARTED (stop if refused), check-and-set write, unknown ends looked up, erase,
-receipt. The plaintext lives only in frames that have returned before a receipt is offered.
+receipt. The plaintext lives only in frames that have returned before a receipt is offered. A write that was announced
+and not made is counted, for m8 learns from it that the content is another one (`monoskope.reactor.admit.Rates`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
 from monoskope.protocol.payload import BadPayloadError, Payload
 from monoskope.protocol.receipt import Receipt, make_receipt, sealed_digest
+from monoskope.reactor.admit import Rates
 from monoskope.reactor.appends import AppendRefusedError
+from monoskope.reactor.fingerprint import Fingerprints
 from monoskope.reactor.keys import OneTimeKeys
 from monoskope.reactor.lookup import failed
 from monoskope.reactor.offer import Offering
@@ -60,6 +63,7 @@ class Handler:
         upstream: Upstream,
         writer: Writer,
         offering: Offering,
+        rates: Rates,
         parallel: int = 16,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -67,6 +71,7 @@ class Handler:
         self._upstream = upstream
         self._writer = writer
         self._offering = offering
+        self._rates = rates
         self._slots = asyncio.Semaphore(parallel)
         self._locks = UriLocks()
         self._now = now
@@ -74,24 +79,35 @@ class Handler:
     async def handle(self, sealed: Sealed) -> bool:
         """Walk one request to its end; return whether m8 took its receipt: not if the stream ended otherwise."""
         async with self._locks.held(sealed.grant.request.uri), self._slots:
-            try:
-                answer = await self._answer(sealed)
-            except AppendRefusedError:
-                answer = None
+            answer = await self._answer(sealed)
+        if isinstance(answer, asyncio.Task):
+            # Nothing will be written: however long m8 takes, no other request has to wait for it.
+            answer = await self._too_late(sealed, answer)
         if answer is None:
             return False
         receipt, version = answer
         return await self._offering.end(sealed.grant, receipt, version)
 
-    async def _answer(self, sealed: Sealed) -> tuple[Receipt, int] | None:
-        """Return the receipt, and the version of the stream on which it is offered; None if STARTED was refused."""
+    async def _too_late(self, sealed: Sealed, starting: asyncio.Task[int]) -> tuple[Receipt, int] | None:
+        """Return the receipt of a write whose STARTED came too late; None if it was refused after all."""
+        try:
+            version = await starting
+        except AppendRefusedError:
+            return None
+        return failed(sealed.grant, sealed.sha256, upload_pb2.REASON_KEY_LOST), version
+
+    async def _answer(self, sealed: Sealed) -> tuple[Receipt, int] | asyncio.Task[int] | None:
+        """Return the receipt, and the version of the stream on which it is offered.
+
+        None if STARTED was refused; the task that offers it if it is too late to write.
+        """
         version = sealed.version
         try:
             if sealed.grant.request.purpose == upload_pb2.PURPOSE_COMPARE:
                 return await self._compare(sealed), version
             done = await self._upload(sealed)
-            if done is None:
-                return None
+            if done is None or isinstance(done, asyncio.Task):
+                return done
             if isinstance(done, Receipt):
                 return done, version
             version = done.version
@@ -136,20 +152,15 @@ class Handler:
         request = sealed.grant.request
         if request.purpose == upload_pb2.PURPOSE_DELETE:
             self._open_nothing(sealed)
+            self._rates.check_unwritten(request.uri)
             prior = await self._upstream.expected_version(request)
             return None, self._writer.prepare(sealed.grant, sealed.sha256, None, prior=prior)
         payload = self._open(sealed)
+        self._rates.check_unwritten(request.uri)
         fingerprints = self._upstream.fingerprint_key.of(payload)
         content = await self._upstream.expected(request)
         if content.equals(fingerprints):
-            return make_receipt(
-                grant=sealed.grant,
-                sealed_sha256=sealed.sha256,
-                outcome=upload_pb2.OUTCOME_UNCHANGED,
-                upstream_version=content.version,
-                fingerprint=fingerprints.whole,
-                values=fingerprints.values,
-            )
+            return unchanged(sealed.grant, sealed.sha256, content.version, fingerprints)
         return payload, self._writer.prepare(sealed.grant, sealed.sha256, fingerprints, prior=content.version)
 
     def _open_nothing(self, sealed: Sealed) -> None:
@@ -160,33 +171,47 @@ class Handler:
             raise BadPayloadError
         self._keys.discard(request_id)
 
-    async def _upload(self, sealed: Sealed) -> Receipt | Write | None:
-        """Return an UNCHANGED receipt, or the write that was tried, its plaintext erased; None if m8 refused STARTED.
+    async def _upload(self, sealed: Sealed) -> Receipt | Write | asyncio.Task[int] | None:
+        """Return an UNCHANGED receipt, or the write that was tried, its plaintext erased.
 
-        Raises:
-            AppendRefusedError: m8 refused STARTED late, after the plaintext was erased.
+        None if m8 refused STARTED; the task that still offers it if there is no time left to write.
         """
+        uri = sealed.grant.request.uri
         prepared = await self._prepared(sealed)
         if isinstance(prepared, Receipt):
             return prepared
         payload, write = prepared
         del prepared
         failpoint("reactor.before-started")
-        starting = asyncio.ensure_future(self._offering.start(sealed.grant, write.started, sealed.version))
+        starting = asyncio.create_task(self._offering.start(sealed.grant, write.started, sealed.version))
         deadline = write.offered + self._writer.timings.write_window
         done, _ = await asyncio.wait({starting}, timeout=deadline - self._now())
         if not done:
-            # m8 is away. What cannot be written any more is not kept; STARTED may still land, so it is waited for.
-            del payload
-            write.version = await starting
-            return write
+            # m8 is away. What cannot be written any more is not kept; STARTED may still land, so it goes on.
+            self._rates.count_unwritten(uri)
+            return starting
         # A refusal is looked at, not raised: its traceback and this frame would hold each other, and the plaintext.
         if isinstance(starting.exception(), AppendRefusedError):
+            self._rates.count_unwritten(uri)
             return None
         write.version = starting.result()
         failpoint("reactor.after-started")
         await self._writer.write(write, payload, deadline=deadline)
+        if not write.begun and write.failure is None:
+            self._rates.count_unwritten(uri)
         return write
+
+
+def unchanged(grant: Grant, sealed_sha256: bytes, version: str, fingerprints: Fingerprints) -> Receipt:
+    """Return the receipt of content that was there already, under `version`."""
+    return make_receipt(
+        grant=grant,
+        sealed_sha256=sealed_sha256,
+        outcome=upload_pb2.OUTCOME_UNCHANGED,
+        upstream_version=version,
+        fingerprint=fingerprints.whole,
+        values=fingerprints.values,
+    )
 
 
 class UriLocks:

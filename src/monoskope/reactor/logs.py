@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -58,6 +58,24 @@ def written_to(file: Path | None) -> Iterator[None]:
             set_up(sys.stderr)
 
 
+class Unbroken:
+    """A stream whose full disk or closed pipe is nobody's failure: a line that cannot be written is lost, no more."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, if that is possible."""
+        with contextlib.suppress(OSError):
+            return self._stream.write(text)
+        return 0
+
+    def flush(self) -> None:
+        """Flush, if that is possible."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+
 def set_up(stream: TextIO) -> None:
     """Send log lines to `stream`."""
     structlog.configure(
@@ -68,7 +86,7 @@ def set_up(stream: TextIO) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", Unbroken(stream))),
         cache_logger_on_first_use=False,
     )
 

@@ -26,8 +26,8 @@ def _words(code: grpc.StatusCode, *, server: str, identity: Identity, kind: str)
     match code:
         case grpc.StatusCode.PERMISSION_DENIED:
             message = (
-                f"m8 refuses this reactor: it does not know the store {store}, knows it as another type than {kind},"
-                " or counts another fingerprint key."
+                f"m8 refuses this reactor: it does not know the store {store}, knows it under another identity than"
+                f" {identity.shown} or as another type than {kind}, or counts another fingerprint key."
             )
             fix = (
                 f"Let an administrator run: monoctl create secret-store {store} --type {kind} --identity"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -48,6 +50,7 @@ class OpenRequests:
 
     def __init__(self) -> None:
         self._open: dict[bytes, Open] = {}
+        self._awaited: dict[bytes, asyncio.Event] = {}
 
     def __iter__(self) -> Iterator[Open]:
         return iter(list(self._open.values()))
@@ -77,18 +80,37 @@ class OpenRequests:
             self._open.pop(request_id, None)
         else:
             self._open[request_id] = request
+        self._tell(request_id)
         return request
+
+    async def moved(self, request_id: bytes, version: int, *, within: float) -> Open | None:
+        """Return the request once its stream is beyond `version`; None if it has ended, or not moved `within` seconds.
+
+        An answer of m8's may overtake the delivery of the event that it is about.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while (request := self._open.get(request_id)) is not None and request.version <= version:
+                    await self._awaited.setdefault(request_id, asyncio.Event()).wait()
+                return request
+        return None
 
     def ended(self, request_id: bytes) -> None:
         """m8 took what ends the request; its event is on the way."""
         self._open.pop(request_id, None)
+        self._tell(request_id)
 
     def keep_only(self, request_ids: set[bytes]) -> list[Open]:
         """Forget the requests that are not among `request_ids`, and return those forgotten."""
         gone = [request for key, request in self._open.items() if key not in request_ids]
         for request in gone:
-            del self._open[request.request_id]
+            self.ended(request.request_id)
         return gone
+
+    def _tell(self, request_id: bytes) -> None:
+        awaited = self._awaited.pop(request_id, None)
+        if awaited is not None:
+            awaited.set()
 
 
 def request_id_of(stream: str) -> bytes | None:

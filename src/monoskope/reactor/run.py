@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import secrets
 import signal
 import stat
@@ -73,7 +74,7 @@ class Reactor:
             replica=self.replica,
             fingerprint_key_id=fingerprint_key.key_id,
             type=driver.kind,
-            capabilities=driver.capabilities,
+            capabilities=dataclasses.replace(driver.capabilities, max_plaintext=_largest(of, driver)),
         )
         self.session = Session(endpoint, self.appends, self.dispatcher, self.timings, channel=channel)
 
@@ -86,19 +87,23 @@ class Reactor:
         rules = KeyRules(
             replica=self.replica,
             lifetime_s=of.limits.lifetime_s,
-            max_plaintext=min(of.limits.max_plaintext, driver.capabilities.max_plaintext),
+            max_plaintext=_largest(of, driver),
             fingerprint_key_id=key.key_id,
             alive=of.limits.keys_alive,
         )
-        keys = OneTimeKeys(identity, rules)
+        keys, rates = OneTimeKeys(identity, rules), Rates(of.limits)
         return Dispatcher(
             requests=requests,
             known=known,
             keys=keys,
             appends=self.appends,
-            granter=Granter(Admission(of, driver, Rates(of.limits)), keys, self.appends, audit),
+            granter=Granter(Admission(of, driver, rates), keys, self.appends, audit),
             handler=Handler(
-                keys=keys, upstream=upstream, writer=Writer(upstream, lookup, self.timings), offering=offering
+                keys=keys,
+                upstream=upstream,
+                writer=Writer(upstream, lookup, self.timings),
+                offering=offering,
+                rates=rates,
             ),
             recovery=Recovery(identity, self.replica, Presence(), lookup, offering, self.timings),
             offering=offering,
@@ -174,3 +179,8 @@ def _check_folder(folder: Path) -> None:
             f"{folder} has mode {stat.S_IMODE(mode):04o}: others than its owner can enter it.",
             fix=f"Run: chmod 700 {folder}",
         )
+
+
+def _largest(of: Settings, driver: StoreDriver) -> int:
+    """The largest padded plaintext in bytes: what grants allow, and what m8 and clients are told beforehand."""
+    return min(of.limits.max_plaintext, driver.capabilities.max_plaintext)

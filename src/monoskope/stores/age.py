@@ -1,13 +1,15 @@
 """The driver `age`: a folder of age files, one file a version, for a machine without an engine.
 
 A file holds the padded plaintext of docs/protocol.md, encrypted to the configured recipients, so its length tells a
-size class alone. Layout and locking are in `age_folder`. A cancelled write may still happen: its thread runs on.
+size class alone. Layout and locking are in `age_folder`. The thread of a cancelled write runs on, but is told so: it
+waits for no lock any more and gives nothing its name.
 """
 
 from __future__ import annotations
 
 import asyncio
 import stat
+import threading
 from pathlib import Path
 from typing import Self
 
@@ -101,14 +103,22 @@ class AgeStore(StoreDriver):
     ) -> str:
         """See `StoreDriver.write`."""
         self.check(path, options)
-        return await asyncio.to_thread(self._write, path, payload, replacing, write_tag)
+        cancelled = threading.Event()
+        try:
+            return await asyncio.to_thread(self._write, path, payload, replacing, write_tag, cancelled)
+        finally:
+            cancelled.set()
 
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """See `StoreDriver.delete`: soft sets every kept version aside, `destroy` removes them all."""
-        if await asyncio.to_thread(self._entries, path):
-            await asyncio.to_thread(self._delete, path, replacing, destroy=destroy)
-        else:
+        if not await asyncio.to_thread(self._entries, path):
             raise _conflict()
+        cancelled = threading.Event()
+        try:
+            await asyncio.to_thread(self._delete, path, replacing, cancelled, destroy=destroy)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
 
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
         """Return the newest kept version written with `write_tag`, or None."""
@@ -166,25 +176,30 @@ class AgeStore(StoreDriver):
             pass
         raise CannotReadError("the newest file of this secret is not one that this store could have written.")
 
-    def _write(self, path: tuple[str, ...], payload: Payload, replacing: str | None, write_tag: str) -> str:
+    def _write(
+        self, path: tuple[str, ...], payload: Payload, replacing: str | None, write_tag: str, cancelled: threading.Event
+    ) -> str:
         sealed = pyrage.encrypt(encode(payload), self._recipients)
         with (
             translated(),
             SecretFolder(self._root, path, create=True) as folder,
-            folder.locked(self._config.lock_timeout_s) as writer,
+            folder.locked(self._config.lock_timeout_s, cancelled) as writer,
         ):
             entries = folder.entries()
             if replacing is not None and replacing != (entries[-1].version if entries else NOTHING):
                 raise _conflict()
             entry = writer.add(sealed, write_tag)
+            # From here on nothing may raise: an error would say that nothing was written.
             writer.remove_old(self._config.keep_versions)
             return entry.version
 
-    def _delete(self, path: tuple[str, ...], replacing: str | None, *, destroy: bool) -> None:
+    def _delete(
+        self, path: tuple[str, ...], replacing: str | None, cancelled: threading.Event, *, destroy: bool
+    ) -> None:
         with (
             translated(),
             SecretFolder(self._root, path, create=False) as folder,
-            folder.locked(self._config.lock_timeout_s) as writer,
+            folder.locked(self._config.lock_timeout_s, cancelled) as writer,
         ):
             entries = folder.entries()
             if not entries or replacing not in {None, entries[-1].version}:

@@ -17,6 +17,7 @@ import fcntl
 import os
 import re
 import secrets
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ class SecretFolder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
+        _close(self._fd)
 
     def entries(self) -> list[Entry]:
         """Return the versions that are there, the oldest first."""
@@ -129,29 +130,41 @@ class SecretFolder:
             return file.read(_MAX_FILE)
 
     @contextlib.contextmanager
-    def locked(self, timeout_s: float) -> Iterator[Writer]:
+    def locked(self, timeout_s: float, cancelled: threading.Event) -> Iterator[Writer]:
         """Hold the secret's exclusive lock, and clean up after a writer that crashed.
 
         Raises:
-            StoreUnavailableError: another process held it for `timeout_s`.
+            StoreUnavailableError: another process held it for `timeout_s`, or `cancelled` was set before it was ours.
         """
         descriptor = os.open(_LOCK, os.O_RDWR | os.O_CREAT | _FILE_FLAGS, 0o600, dir_fd=self._fd)
         try:
-            _acquire(descriptor, time.monotonic() + timeout_s)
+            _acquire(descriptor, time.monotonic() + timeout_s, cancelled)
             for name in _names(self._fd):
                 if name.startswith(_TEMPORARY):
                     os.unlink(name, dir_fd=self._fd)
-            yield Writer(self, self._fd, descriptor)
+            yield Writer(self, self._fd, descriptor, cancelled)
         finally:
-            os.close(descriptor)
+            _close(descriptor)
 
 
 def _names(folder_fd: int) -> list[str]:
     return os.listdir(folder_fd)
 
 
-def _acquire(descriptor: int, deadline: float) -> None:
+def _close(descriptor: int) -> None:
+    """Close a folder or a lock. An error of that says nothing about a write, and the descriptor is gone anyway."""
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
+
+
+def _check(cancelled: threading.Event) -> None:
+    if cancelled.is_set():
+        raise StoreUnavailableError("the write was called off before it happened.", fix="Begin again.")
+
+
+def _acquire(descriptor: int, deadline: float, cancelled: threading.Event) -> None:
     while True:
+        _check(cancelled)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -166,22 +179,25 @@ def _acquire(descriptor: int, deadline: float) -> None:
 class Writer:
     """What may be done to a secret's folder while its lock is held."""
 
-    def __init__(self, folder: SecretFolder, folder_fd: int, lock_fd: int) -> None:
+    def __init__(self, folder: SecretFolder, folder_fd: int, lock_fd: int, cancelled: threading.Event) -> None:
         self._folder = folder
         self._fd = folder_fd
         self._lock_fd = lock_fd
+        self._cancelled = cancelled
 
     def add(self, content: bytes, tag: str) -> Entry:
         """Make `content` the newest version: all of it, on disk, or nothing.
 
         Raises:
             OSError: nothing was written.
+            StoreUnavailableError: the write was called off; nothing was written.
             UnknownOutcomeError: it is there, but the system did not confirm that it will stay.
         """
         entry = Entry(self._next_number(), time.time_ns(), tag)
         temporary = f"{_TEMPORARY}{secrets.token_hex(8)}"
         try:
             self._write(temporary, content)
+            _check(self._cancelled)
             os.rename(temporary, entry.name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -195,7 +211,10 @@ class Writer:
 
     def remove_old(self, keep: int) -> None:
         """Remove all but the newest `keep` versions, deleted ones counted in; what cannot be removed now, later."""
-        for name in self._kept()[:-keep]:
+        names: list[str] = []
+        with contextlib.suppress(OSError):
+            names = self._kept()
+        for name in names[:-keep]:
             with contextlib.suppress(OSError):
                 os.unlink(name, dir_fd=self._fd)
 

@@ -8,6 +8,7 @@ Nothing of a driver is imported before its kind is asked for.
 
 from __future__ import annotations
 
+import difflib
 from importlib.metadata import EntryPoint, entry_points
 
 from monoskope.errors import Error, NotFoundError, UsageError
@@ -35,9 +36,10 @@ def find(kind: str) -> type[StoreDriver]:
     """
     points = {point.value: point for point in entry_points(group=GROUP) if point.name == kind}
     if not points:
+        near = difflib.get_close_matches(kind, kinds(), 1)
         raise NotFoundError(
             f"no driver for stores of the kind {kind!r} is installed; there are: {', '.join(kinds())}.",
-            fix="Install the package that brings it, or correct the kind.",
+            fix=f"Did you mean {near[0]!r}?" if near else "Install the package that brings it, or correct the kind.",
         )
     if len(points) > 1:
         raise UsageError(

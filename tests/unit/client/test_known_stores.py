@@ -16,7 +16,7 @@ from monoskope.protocol.identity import shown
 SERVER = "m8.example.org:7443"
 A, B, C = (shown(bytes([number]) * 32) for number in range(3))
 
-servers = st.from_regex(r"\A[a-z0-9][a-z0-9.-]{0,20}:[1-9][0-9]{0,4}\Z")
+servers = st.from_regex(r"\A[a-z0-9][a-z0-9.-]{0,20}:[1-9][0-9]{0,3}\Z")
 stores = st.from_regex(r"\A[a-z][a-z0-9-]{0,10}\Z")
 
 
@@ -168,3 +168,9 @@ def test_a_server_is_compared_in_lower_case() -> None:
 def test_a_misspelt_default_is_named() -> None:
     with pytest.raises(UsageError, match=r"pins, line 1: '@defalt' is no store; did you mean '@default'\?"):
         Pins.parse("m8.test:1 @defalt vault\n", where="pins")
+
+
+def test_a_port_beyond_the_last_is_none() -> None:
+    assert check_server("m8.test:65535") == "m8.test:65535"
+    with pytest.raises(UsageError, match=r"'m8\.test:65536' is not valid: host:port"):
+        check_server("m8.test:65536")

@@ -73,6 +73,24 @@ def test_the_dev_servers_token_goes_to_no_other_server(environ: dict[str, str], 
         load_settings(server="elsewhere:7443", ca_file="/ca.crt", environ=environ)
 
 
+def test_for_another_server_it_does_not_say_to_start_a_dev_server(environ: dict[str, str], dev: Path) -> None:
+    assert dev.exists()
+    with pytest.raises(UsageError) as caught:
+        load_settings(environ=environ | {"MONOCTL_SERVER": "elsewhere:7443"})
+    assert "for elsewhere:7443 (MONOCTL_SERVER)" in caught.value.message
+    assert "m8 dev" not in caught.value.fix
+    with pytest.raises(UsageError, match="host:port"):
+        load_settings(server="elsewhere", environ=environ)
+
+
+def test_a_misspelt_variable_is_refused_without_its_value(environ: dict[str, str], dev: Path) -> None:
+    assert dev.exists()
+    with pytest.raises(UsageError, match=r"MONOCTL_SERVR means nothing here\. Did you mean MONOCTL_SERVER\?") as caught:
+        load_settings(environ=environ | {"MONOCTL_SERVR": "elsewhere:7443"})
+    assert "elsewhere" not in f"{caught.value.message}{caught.value.fix}"
+    assert load_settings(environ=environ | {"MONOCTL_STORE_IDENTITY": "", "_MONOCTL_COMPLETE": "x"}).server
+
+
 def test_without_anything_the_error_says_how_to_give_it(environ: dict[str, str]) -> None:
     with pytest.raises(UsageError) as caught:
         load_settings(environ=environ)

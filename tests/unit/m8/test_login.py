@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from monoskope.m8.doors.app import Limits
 from monoskope.m8.doors.login import Login
 from monoskope.m8.doors.session import Session
 from tests.unit.m8.test_stores_domain import step
-from tests.unit.m8.world import World, a_world, reason, refused
+from tests.unit.m8.world import SERVER, World, a_world, reason, refused
 from tests.unit.protocol.vectors import KEY_ID, Signer
 
 OTHER_KEY = "0123456789abcdef"
@@ -45,7 +46,7 @@ async def test_a_reactor_is_told_who_is_attached_and_what_it_must_do(world: Worl
 
 async def test_a_foreign_identity_is_refused_and_nothing_is_recorded(world: World) -> None:
     reactor, before = world.reactor(Signer()), await world.app.log.head()
-    with refused("IDENTITY_CHANGED"):
+    with refused("REFUSED"):
         await reactor.attach()
     assert await world.app.log.head() == before
 
@@ -67,16 +68,62 @@ async def test_a_hello_for_another_server_is_refused(world: World) -> None:
     assert "evil.test" in error.message
 
 
-async def test_an_unknown_store_is_refused(world: World) -> None:
-    with refused("REFUSED") as error:
-        await world.reactor(store="nowhere").attach()
-    assert "nowhere" in error.message
+@pytest.mark.parametrize("steps", [0, 1, 2])
+async def test_nobody_learns_which_stores_there_are_without_the_identity_of_one(world: World, steps: int) -> None:
+    """Whatever steps a stranger shows, a store that exists and one that does not have the same answer."""
+    stranger, answers = Signer(), []
+    for store in ("vault", "nowhere"):
+        chain = [Signer() for _ in range(steps)] + [stranger]
+        reactor = world.reactor(stranger, store=store)
+        await reactor.open()
+        login = reactor.login()
+        login.rotations.extend(step(old, new, store) for old, new in itertools.pairwise(chain))
+        with refused("REFUSED") as error:
+            await reactor.attach(login)
+        answers.append(error.message.replace(store, "X"))
+    assert answers[0] == answers[1]
+    assert stranger.shown in answers[0]
+
+
+async def test_steps_that_lead_back_tell_a_stranger_nothing(world: World) -> None:
+    there, back = step(world.signer, new := Signer()), step(new, world.signer)
+    reactor = world.reactor()
+    await reactor.open()
+    login = reactor.login()
+    login.rotations.extend([there, back])
+    with refused("REFUSED"):
+        await reactor.attach(login)
+
+
+@pytest.mark.parametrize("store", ["vault", "nowhere"])
+@pytest.mark.parametrize("content", [b"", b"\xff", b"garbage"])
+async def test_what_nobody_signed_is_not_even_read(world: World, store: str, content: bytes) -> None:
+    reactor = world.reactor(store=store)
+    await reactor.open()
+    login = reactor.login()
+    login.hello.content = content or login.hello.content.replace(SERVER.encode(), b"m9.test:7443")
+    with refused("IDENTITY_CHANGED") as error:
+        await reactor.attach(login)
+    assert error.message == "a signature does not verify."
+
+
+@pytest.mark.parametrize("store", ["vault", "nowhere"])
+async def test_a_forged_step_has_one_answer_for_every_store(world: World, store: str) -> None:
+    reactor = world.reactor(store=store)
+    await reactor.open()
+    login = reactor.login()
+    forged = step(Signer(), Signer(), store)
+    forged.old_signature = bytes(64)
+    login.rotations.append(forged)
+    with refused("IDENTITY_CHANGED") as error:
+        await reactor.attach(login)
+    assert error.message == "a signature does not verify."
 
 
 async def test_another_stores_identity_is_refused(world: World) -> None:
     other = Signer()
     await world.administrator().create("local", other.shown)
-    with refused("IDENTITY_CHANGED"):
+    with refused("REFUSED"):
         await world.reactor(other, store="vault").attach()
 
 
@@ -117,7 +164,7 @@ async def test_a_rotation_is_followed_and_the_former_identity_is_shut_out(world:
     login.rotations.append(step(old, new))
     await reactor.attach(login)
     assert await former.call.code() is grpc.StatusCode.FAILED_PRECONDITION
-    with refused("IDENTITY_CHANGED"):
+    with refused("REFUSED"):
         await world.reactor(old).attach()
     store = await world.administrator().store("vault")
     assert store.identity == new.shown
@@ -130,7 +177,7 @@ async def test_a_rotation_without_the_new_key_at_the_other_end_changes_nothing(w
     await reactor.open()
     login = reactor.login()
     login.rotations.append(step(old, new))
-    with refused("IDENTITY_CHANGED"):
+    with refused("REFUSED"):
         await reactor.attach(login)
     assert (await world.administrator().store("vault")).identity == old.shown
 

@@ -58,6 +58,15 @@ def test_once_writing_began_a_failure_needs_a_receipt() -> None:
     assert offer(walk.writing(), walk.failed(upload_pb2.REASON_KEY_LOST), walk.by(PEER))
 
 
+def test_a_failure_signed_before_writing_began_does_not_end_a_write() -> None:
+    walk = Walk()
+    writing = walk.writing()
+    walk.digest = b""
+    assert offer(walk.uploading(), walk.failed(upload_pb2.REASON_KEY_LOST), walk.by(PEER))
+    with pytest.raises(ConflictError, match="before writing"):
+        offer(writing, walk.failed(upload_pb2.REASON_KEY_LOST), walk.by(PEER))
+
+
 def test_a_failure_says_what_its_receipt_says() -> None:
     walk = Walk()
     event = walk.failed(upload_pb2.REASON_CONFLICT)

@@ -13,12 +13,23 @@ from hypothesis import strategies as st
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UsageError
+from monoskope.m8.domain.events import token_stream, write
 from monoskope.m8.doors.paging import make_token, read_token
 from monoskope.m8.doors.visible import Sight, page
 from monoskope.m8.log.event_log import NewEvent, Put
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.uri import UriPrefix
-from tests.unit.m8.world import FakeReactor, Sealed, User, World, a_world, fingerprint, refused, until_granted
+from tests.unit.m8.world import (
+    PATIENCE_S,
+    FakeReactor,
+    Sealed,
+    User,
+    World,
+    a_world,
+    fingerprint,
+    refused,
+    until_granted,
+)
 from tests.unit.protocol.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
@@ -199,8 +210,59 @@ async def test_watching_begins_in_the_past_and_goes_on(world: World) -> None:
     watching.cancel()
 
 
+@pytest.mark.parametrize("key", ["x", "-1", "9" * 19, "\uff11", ""])
+async def test_a_forged_position_is_refused(world: World, key: str) -> None:
+    """Whoever knows how tokens are made can make one that holds anything."""
+    with refused("USAGE") as error:
+        await world.administrator().events(page_token=make_token("events.1::", key) if key else "AAAA")
+    assert "page_token" in error.message
+
+
+async def test_watching_ends_when_the_token_is_revoked(world: World) -> None:
+    user = world.user("anna", "vault://app")
+    (token_id,) = (header.removeprefix("Bearer ") for _, header in user.metadata)
+    for message in (events_pb2.TokenIssued(id=token_id), events_pb2.TokenIssued(id="other")):
+        await world.app.log.append(token_stream(message.id), 0, [write(message)], actor="m8")
+    watching = user.queries.WatchEvents(queries_pb2.WatchEventsRequest(), metadata=user.metadata)
+    reactor = await world.attached()
+    await user.ask(a_request())
+    assert await _read(watching) == "SecretUploadKeyRequested"
+    for revoked in ("other", token_id):
+        revocation = write(events_pb2.TokenRevoked(id=revoked))
+        await world.app.log.append(token_stream(revoked), 1, [revocation], actor="m8")
+        if revoked == "other":
+            await reactor.give_key()
+            assert await _read(watching) == "SecretUploadKeyProvided"
+    with refused("UNAUTHENTICATED") as error:
+        await _read(watching)
+    assert "revoked" in error.message
+
+
+async def test_a_token_that_was_revoked_before_watching_began_sees_nothing(world: World) -> None:
+    """The call was let in just before: the revocation lies behind the position that is watched from."""
+    administrator = world.administrator()
+    (token_id,) = (header.removeprefix("Bearer ") for _, header in administrator.metadata)
+    events = [write(events_pb2.TokenIssued(id=token_id)), write(events_pb2.TokenRevoked(id=token_id))]
+    await world.app.log.append(token_stream(token_id), 0, events, actor="m8")
+    with refused("UNAUTHENTICATED"):
+        await _read(
+            administrator.queries.WatchEvents(
+                queries_pb2.WatchEventsRequest(after=await world.app.log.head()), metadata=administrator.metadata
+            )
+        )
+
+
+@pytest.mark.parametrize("left_ms", [50, 0])
+async def test_watching_ends_when_the_token_expires(world: World, left_ms: int) -> None:
+    user = world.user("anna", "vault://app", expires_at_ms=world.clock() + left_ms)
+    with refused("UNAUTHENTICATED") as error:
+        await _read(user.queries.WatchEvents(queries_pb2.WatchEventsRequest(), metadata=user.metadata))
+    assert "expired" in error.message
+
+
 async def _read(watching: object) -> str:
-    message = await watching.read()  # type: ignore[attr-defined]
+    async with asyncio.timeout(PATIENCE_S):
+        message = await watching.read()  # type: ignore[attr-defined]
     assert isinstance(message, queries_pb2.WatchEventsResponse)
     assert "fp1:" not in message.event.detail
     return message.event.type

@@ -10,6 +10,8 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import UnavailableError
+from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.timekeeper import Timekeeper
 from tests.unit.m8.world import FakeReactor, Sealed, User, World, a_world, until_granted
 from tests.unit.protocol.vectors import a_request
@@ -129,4 +131,79 @@ async def test_heartbeats_of_forgotten_processes_are_dropped(world: World) -> No
     timekeeper = Timekeeper(world.app)
     await world.app.log.beat(f"vault/{'0' * 32}", world.clock())
     await pass_s(world, timekeeper, 11)
-    assert await world.app.log.beats() == {}
+    assert [key for key in await world.app.log.beats() if key.startswith("vault/")] == []
+
+
+async def test_heartbeats_of_other_m8_processes_that_are_gone_are_dropped(world: World) -> None:
+    former, timekeeper = Timekeeper(world.app), Timekeeper(world.app)
+    await former.tick()
+    await pass_s(world, timekeeper, 11)
+    assert len(await world.app.log.beats()) == 1
+
+
+async def test_while_the_log_takes_no_heartbeats_nobody_is_declared_gone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.attached()
+    timekeeper = Timekeeper(world.app)
+    await timekeeper.tick()
+
+    async def full(_self: EventLog, _key: str, _at_ms: int) -> None:
+        raise UnavailableError("the disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(world.app.log), "beat", full)
+        for _ in range(20):
+            world.clock.pass_s(1)
+            with pytest.raises(UnavailableError):
+                await timekeeper.tick()
+    await pass_s(world, timekeeper, 10)
+    assert await attached(world) == [True]
+    await pass_s(world, timekeeper, 1)
+    assert await attached(world) == [False]
+
+
+async def test_a_heartbeat_of_ours_that_took_long_says_nothing_of_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.attached()
+    timekeeper = Timekeeper(world.app)
+    await timekeeper.tick()
+
+    async def slow(_self: EventLog, _key: str, _at_ms: int) -> None:
+        world.clock.pass_s(5)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(world.app.log), "beat", slow)
+        for _ in range(4):
+            await timekeeper.tick()
+    await pass_s(world, timekeeper, 10)
+    assert await attached(world) == [True]
+
+
+async def attached(world: World) -> list[bool]:
+    return [reactor.attached for reactor in (await world.administrator().store("vault")).reactors]
+
+
+@pytest.mark.parametrize("jump_s", [600, -600])
+async def test_a_time_of_day_that_is_set_ends_no_request_early_and_none_never(world: World, jump_s: int) -> None:
+    user, reactor, timekeeper = world.user("anna", "vault://app"), await world.attached(), Timekeeper(world.app)
+    request_id = await user.ask(a_request())
+    await timekeeper.tick()
+    world.app.clock = lambda: world.clock() + jump_s * 1000
+    for second in range(60):
+        assert (await user.upload(request_id)).state == views_pb2.UPLOAD_STATE_REQUESTED, second
+        world.clock.pass_s(1)
+        await world.app.log.beat(f"vault/{reactor.replica.hex()}", world.app.clock())
+        await timekeeper.tick()
+    assert await ended(user, request_id) == upload_pb2.REASON_NO_REACTOR
+
+
+async def test_a_reactor_that_is_gone_is_gone_in_time_though_the_time_of_day_was_set_back(world: World) -> None:
+    user, reactor, timekeeper = world.user("anna", "vault://app"), await world.attached(), Timekeeper(world.app)
+    grant = await until_granted(user, reactor)
+    await timekeeper.tick()
+    await reactor.leave()
+    world.app.clock = lambda: world.clock() - 600_000
+    await pass_s(world, timekeeper, 10)
+    assert await ended(user, grant.request.request_id) == upload_pb2.REASON_KEY_LOST

@@ -346,10 +346,11 @@ class World:
         *prefixes: str,
         rights: frozenset[events_pb2.Right] = RIGHTS,
         role: events_pb2.Role = events_pb2.ROLE_USER,
+        expires_at_ms: int = 2_000_000_000_000,
     ) -> User:
         token = f"{name}-{len(self._principals)}"
         parsed = tuple(UriPrefix.parse(prefix) for prefix in prefixes)
-        self._principals[token] = Principal(token, name, role, parsed, rights, 2_000_000_000_000)
+        self._principals[token] = Principal(token, name, role, parsed, rights, expires_at_ms)
         return User(self.channel, token)
 
     def administrator(self) -> User:

@@ -185,3 +185,10 @@ def test_colour_only_on_a_terminal_that_wants_it(monkeypatch: pytest.MonkeyPatch
     assert terminal.styled("x", Screen(), bold=True) != "x"  # type: ignore[arg-type]
     monkeypatch.setenv("NO_COLOR", "1")
     assert terminal.styled("x", Screen(), bold=True) == "x"  # type: ignore[arg-type]
+
+
+def test_a_usage_error_is_one_line_without_control_characters(run: Run) -> None:
+    result = run("completion")
+
+    assert result.exit_code == 2
+    assert "Choose from: bash, zsh, fish" in result.stderr

@@ -365,3 +365,11 @@ def test_compare_that_fails_is_not_different(m8: ScriptedM8, run: Run) -> None:
 
     assert result.exit_code == 4
     assert result.stderr == "error: no such secret.\n"
+
+
+def test_a_malformed_uri_among_others_stops_all_of_them(m8: ScriptedM8, run: Run) -> None:
+    result = put(run, "vault://app/db", "vault://../x")
+
+    assert result.exit_code == 2
+    assert "'..'" in result.stderr
+    assert not m8.attempts

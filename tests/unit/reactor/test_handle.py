@@ -14,6 +14,7 @@ from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import write_tag
 from monoskope.reactor.fingerprint import FingerprintKey
 from monoskope.reactor.handle import Sealed
+from monoskope.reactor.reasons import FailedError
 from monoskope.stores.driver import (
     CannotReadError,
     StoreConflictError,
@@ -134,6 +135,61 @@ async def test_nothing_is_written_if_started_is_refused() -> None:
     assert not await world.handler.handle(world.sealed())
     assert world.log.events == []
     assert "write" not in world.memory.calls
+
+
+async def test_guesses_whose_started_is_refused_are_limited_like_comparisons() -> None:
+    world = World()
+    world.memory.put(SECRET)
+    guesses = [world.sealed(ask(expect=OVERWRITE), {"password": bytes([number])}) for number in range(12)]
+    world.log.refusals.extend(["CONFLICT"] * 10)
+    for guess in guesses[:10]:
+        assert not await world.handler.handle(guess)
+    assert world.memory.calls.count("read") == 10
+    for guess in guesses[10:]:
+        await world.handler.handle(guess)
+    assert world.outcomes() == ["FAILED RATE_LIMITED"] * 2
+    assert world.memory.calls.count("read") == 10
+    for purpose in (upload_pb2.PURPOSE_UPLOAD, COMPARE):
+        with pytest.raises(FailedError):
+            world.rates.take(ask(purpose))
+    world.rates.take(ask(uri=SecretUri.parse("memory://team-a/other")))
+    world.now.time += 3_600
+    world.rates.take(ask())
+
+
+async def test_a_guess_whose_started_comes_too_late_is_counted_before_it_comes() -> None:
+    world = World(timings=msgspec.structs.replace(FAST, write_window=0.0))
+    world.log.away = asyncio.Event()
+    late = [asyncio.create_task(world.handler.handle(world.sealed(ask(expect=OVERWRITE)))) for _ in range(10)]
+    while len(world.log.expected) < 10:
+        await asyncio.sleep(0)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    with pytest.raises(FailedError):
+        world.rates.take(ask())
+    world.log.away.set()
+    assert all(await asyncio.gather(*late))
+
+
+async def test_what_is_written_costs_no_comparison() -> None:
+    world = World()
+    for number in range(12):
+        await world.walk(secret={"n": bytes([number])})
+    assert world.outcomes().count("UPLOADED") == 12
+    world.rates.take(ask(COMPARE))
+
+
+async def test_no_request_waits_for_a_started_that_m8_never_takes() -> None:
+    world = World(timings=msgspec.structs.replace(FAST, write_window=0.0))
+    world.log.away = asyncio.Event()
+    stuck = [asyncio.create_task(world.handler.handle(world.sealed(ask(expect=OVERWRITE)))) for _ in range(9)]
+    while len(world.log.expected) < 9:
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5), world.handler._locks.held(URI):
+        assert not any(task.done() for task in stuck)
+    world.log.away.set()
+    await asyncio.gather(*stuck)
+    assert world.outcomes() == ["STARTED"] * 9 + ["FAILED KEY_LOST"] * 9
 
 
 async def test_nothing_is_written_when_started_lands_after_the_window() -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+from dataclasses import replace
+
+from google.protobuf.message import Message
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
@@ -25,11 +29,52 @@ async def test_a_stream_that_moved_on_without_ending_is_tried_where_it_now_is() 
     world = World()
     made = grant(world)
     request_id = made.request.request_id
-    world.requests._open[request_id] = Open(request_id, version=4, state=State.WRITING)
+    world.requests._open[request_id] = Open(request_id, version=4, state=State.UPLOADING)
     world.log.refusals.append("CONFLICT")
     assert await world.offering.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST), 3)
     assert world.log.expected == [3, 4]
     assert world.requests.get(request_id) is None
+
+
+async def test_a_key_is_not_called_lost_once_writing_has_begun() -> None:
+    world = World()
+    made = grant(world)
+    request_id = made.request.request_id
+    world.requests._open[request_id] = Open(request_id, version=4, state=State.WRITING)
+    world.log.refusals.append("CONFLICT")
+    assert not await world.offering.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST), 3)
+    assert world.log.expected == [3]
+    assert world.log.events == []
+    assert world.requests.get(request_id) is not None
+
+
+async def test_a_refusal_that_overtakes_the_event_it_is_about_loses_no_receipt() -> None:
+    world = World()
+    made = grant(world)
+    request_id = made.request.request_id
+    stream = f"upload/{request_id.hex()}"
+    world.requests.apply(event(SENT, 3, stream=stream), b"", now=1.0)
+    world.log.refusals.append("CONFLICT")
+    receipt = failed(made, bytes(32), upload_pb2.REASON_CONFLICT)
+    offering = asyncio.create_task(world.offering.end(made, receipt, 3))
+    while not world.log.expected:
+        await asyncio.sleep(0)
+    world.requests.apply(event(events_pb2.SecretUploadStarted(), 4, stream=stream), b"", now=1.0)
+    assert await offering
+    assert world.log.expected == [3, 4]
+
+
+async def test_a_receipt_is_not_kept_for_a_stream_that_ends_meanwhile() -> None:
+    world = World()
+    made = grant(world)
+    request_id = made.request.request_id
+    world.requests._open[request_id] = Open(request_id, version=3, state=State.UPLOADING)
+    world.log.refusals.append("CONFLICT")
+    offering = asyncio.create_task(world.offering.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST), 3))
+    while not world.log.expected:
+        await asyncio.sleep(0)
+    world.requests.keep_only(set())
+    assert not await offering
 
 
 async def test_a_stream_that_ended_or_a_refusal_for_good_is_left_alone() -> None:
@@ -42,7 +87,7 @@ async def test_a_stream_that_ended_or_a_refusal_for_good_is_left_alone() -> None
     world.log.refusals.append("REFUSED")
     assert not await world.offering.end(made, receipt, 3)
     world.log.refusals.append("CONFLICT")
-    assert not await world.offering.end(made, receipt, 9)
+    assert not await replace(world.offering, patience=0.0).end(made, receipt, 9)
 
 
 async def test_a_grant_that_m8_refuses_takes_its_key_with_it() -> None:
@@ -63,14 +108,12 @@ class _Everything:
         del request
 
 
-def event(message: object, version: int, *, stream: str = f"upload/{ID.hex()}") -> event_pb2.Event:
-    assert isinstance(message, events_pb2.SecretUploadKeyRequested | events_pb2.SecretUploadRequested | _ENDS)
+def event(message: Message, version: int, *, stream: str = f"upload/{ID.hex()}") -> event_pb2.Event:
     return event_pb2.Event(
         stream=stream, version=version, type=type(message).__name__, data=message.SerializeToString()
     )
 
 
-_ENDS = events_pb2.SecretUploadFailed | events_pb2.SecretUploaded | events_pb2.SecretCompared
 ASKED = events_pb2.SecretUploadKeyRequested(request=b"r", subject="alice")
 SENT = events_pb2.SecretUploadRequested(sealed_sha256=bytes(32), size=3)
 

@@ -24,6 +24,7 @@ from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.request import Options, Request, make_request
 from monoskope.protocol.upload import State
+from monoskope.reactor.admit import Rates
 from monoskope.reactor.appends import AppendRefusedError, Event
 from monoskope.reactor.audit import Entry
 from monoskope.reactor.fingerprint import FingerprintKey
@@ -321,8 +322,14 @@ class World:
         self.upstream = Upstream(self.store, self.key, self.known)
         self.lookup = Lookup(self.store, self.key, timings)
         self.writer = Writer(self.upstream, self.lookup, timings, now=self.now)
+        self.rates = Rates(Limits(), now=self.now)
         self.handler = Handler(
-            keys=self.keys, upstream=self.upstream, writer=self.writer, offering=self.offering, now=self.now
+            keys=self.keys,
+            upstream=self.upstream,
+            writer=self.writer,
+            offering=self.offering,
+            rates=self.rates,
+            now=self.now,
         )
 
     @property

@@ -24,6 +24,7 @@ def root(tmp_path: Path) -> Path:
         "Makefile": "demo: x\n\ttrue\n",
         "README.md": "# Title\n\nSee [the threat model](docs/threat-model.md#threat-model). Run `make demo KEEP=x`.\n",
         "docs/threat-model.md": THREATS,
+        "docs/breakage.md": THREATS,
         "docs/adr/README.md": "# Decisions\n\n- [One](0001-one.md)\n",
         "docs/adr/0001-one.md": "# One\n",
         "tests/unit/test_a.py": "def test_one(): ...\nclass TestSuite(Base): ...\n",
@@ -52,6 +53,7 @@ def test_a_true_repository_has_no_problems(root: Path) -> None:
         ("docs/threat-model.md", THREATS.replace("test_a.py", "test_b.py"), "test_b.py::test_one does not exist"),
         ("docs/threat-model.md", THREATS + "| spy | all | - |\n", "docs/threat-model.md:7: this row names no test."),
         ("docs/threat-model.md", "# Threat model\n", "docs/threat-model.md has no table."),
+        ("docs/breakage.md", THREATS.replace("test_one", "test_none"), "docs/breakage.md:5: the test"),
     ],
 )
 def test_what_is_not_true_is_named(root: Path, name: str, text: str, complaint: str) -> None:

@@ -100,6 +100,8 @@ def _check_failure(upload: Upload, event: events_pb2.SecretUploadFailed, by: Off
         receipt = _open(upload, event, by)
         if receipt.reason != event.reason:
             raise UsageError("SecretUploadFailed: reason must be its receipt's.", fix="Offer what was signed.")
+        if upload.started is not None and receipt.sealed_sha256 != upload.sealed_sha256:
+            raise ConflictError("the failure was signed before writing began.", fix="Read the stream again.")
     elif upload.started is not None:
         raise UsageError("SecretUploadFailed: receipt is required once writing began.", fix="Sign the failure.")
 

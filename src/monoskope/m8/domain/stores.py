@@ -44,7 +44,9 @@ class Catalogue:
 
 def unknown_store(name: str) -> NotFoundError:
     """Return the one answer to a store that does not exist or is not for the caller to see."""
-    return NotFoundError(f"there is no store {name!r}, or it is not yours to see.", fix="List the stores you can see.")
+    return NotFoundError(
+        f"there is no store {name!r}, or it is not yours to see.", fix="Look at: monoctl get secret-stores."
+    )
 
 
 def evolve(catalogue: Catalogue, message: Message | None) -> Catalogue:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.errors import UsageError
-from monoskope.m8.domain.events import upload_stream
+from monoskope.errors import UnauthenticatedError, UsageError
+from monoskope.m8.domain.events import token_stream, upload_stream
 from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.doors.app import App, Caller
-from monoskope.m8.doors.feed import Noted
-from monoskope.m8.doors.paging import make_token, page_size, read_token
+from monoskope.m8.doors.feed import Follower, Noted
+from monoskope.m8.doors.paging import make_token, page_size, read_position
 from monoskope.m8.doors.visible import Sight, sight
 from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.m8.principal import Principal
 from monoskope.m8.readmodels.summary import summarise
+from monoskope.m8.readmodels.tokens import REVOCATIONS
 from monoskope.uri import SecretUri
 
 MAX_LOOKED_AT = 5_000
@@ -41,7 +44,7 @@ class Events:
             NotFoundError: with `request_id`, there is no such request in sight.
         """
         scope = f"events.1:{message.prefix}:{message.request_id.hex()}"
-        after = int(read_token(scope, message.page_token) or "0")
+        after = read_position(scope, message.page_token)
         seen = sight(caller.principal, message.prefix)
         size = page_size(message.page_size)
         if message.request_id:
@@ -61,10 +64,14 @@ class Events:
         Raises:
             UsageError: a bad prefix.
             UnavailableError: the caller reads more slowly than events happen.
+            UnauthenticatedError: the caller's token expired or was revoked meanwhile.
         """
         seen = sight(caller.principal, message.prefix)
         after = message.after
-        with self._app.feed.follow(lambda noted: _in_sight(noted, seen)) as follower:
+        own = token_stream(caller.principal.token_id)
+        with self._app.feed.follow(lambda noted: noted.event.stream == own or _in_sight(noted, seen)) as follower:
+            # Joined first, asked then: a revocation that comes later is seen as an event.
+            await self._require_token(caller.principal)
             head = await self._app.log.head()
             while after < head and (events := await self._app.log.read(after=after, limit=_CHUNK)):
                 for event in events:
@@ -72,10 +79,29 @@ class Events:
                     if _in_sight(noted, seen):
                         yield _response(noted)
                 after = events[-1].position
+                await self._require_token(caller.principal)
             while True:
-                noted = await follower.next()
-                if noted.event.position > after:
+                noted = await self._next(follower, caller.principal)
+                if noted.event.position > after and _in_sight(noted, seen):
                     yield _response(noted)
+
+    async def _next(self, follower: Follower, principal: Principal) -> Noted:
+        """The next event, as long as the token counts."""
+        left_ms = principal.expires_at_ms - self._app.clock()
+        try:
+            async with asyncio.timeout(left_ms / 1000):
+                noted = await follower.next()
+        except TimeoutError:
+            raise _ended("expired") from None
+        if noted.event.stream == token_stream(principal.token_id):
+            await self._require_token(principal)
+        return noted
+
+    async def _require_token(self, principal: Principal) -> None:
+        if self._app.clock() >= principal.expires_at_ms:
+            raise _ended("expired")
+        if await self._app.log.get(REVOCATIONS, principal.token_id) is not None:
+            raise _ended("was revoked")
 
     async def _of_request(self, request_id: bytes, seen: Sight, *, after: int, size: int) -> tuple[list[Noted], int]:
         if len(request_id) != 16:
@@ -107,6 +133,12 @@ class Events:
         noted = await self._app.feed.note(event)
         if _in_sight(noted, seen):
             found.append(noted)
+
+
+def _ended(how: str) -> UnauthenticatedError:
+    return UnauthenticatedError(
+        f"the token {how} while it watched.", fix="Ask an administrator of m8 for a new token (m8 token create)."
+    )
 
 
 def _in_sight(noted: Noted, seen: Sight) -> bool:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from monoskope.api.gateway.v1 import reactor_pb2
-from monoskope.api.secrets.v1 import events_pb2
+from monoskope.api.secrets.v1 import events_pb2, identity_pb2
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.m8.domain import fingerprint_key, reactors, stores
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.doors.app import App
 from monoskope.m8.readmodels.stores import beat_key
-from monoskope.protocol.hello import Hello, open_hello, parse_hello
-from monoskope.protocol.identity import shown
+from monoskope.protocol.hello import Hello, open_hello
+from monoskope.protocol.identity import ProofError, shown
+from monoskope.protocol.rotation import open_rotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +41,27 @@ class Login:
 async def log_in(app: App, attach: reactor_pb2.AttachReactor, challenge: bytes) -> Login:
     """Verify a login and record what it brings: identity rotations, the fingerprint key id, the attachment.
 
-    Nothing is recorded before the hello is verified.
+    Nothing is recorded before the hello is verified, and nobody learns which stores there are without the identity of
+    one: a store that does not exist and one of another identity have the same answer.
 
     Raises:
-        RefusedError: there is no such store, it is of another type, or another fingerprint key id counts.
-        ProofError: the hello is signed by another identity, or answers another challenge or server.
+        RefusedError: there is no such store of that identity, it is of another type, or another fingerprint key id
+            counts.
+        ProofError: the hello is not signed by the identity that it names, or answers another challenge or server.
         MalformedError: something signed is not well formed.
     """
-    # The name alone is read before the signature is verified: it says whose identity must have signed.
-    name = parse_hello(attach.hello.content).store
+    identity = shown(attach.hello.identity_key)
+    hello = open_hello(attach.hello, identity=identity, challenge=challenge, servers=app.names)
+    name = hello.store
+    for signed in attach.rotations:
+        open_rotation(signed, store=name)
     catalogue = await app.aggregates.catalogue()
-    hello = _verify(app, catalogue, name, attach, challenge)
-    login = Login(hello.store, hello.replica, shown(attach.hello.identity_key))
+    if identity != _identity(catalogue, name, attach.rotations):
+        raise RefusedError(
+            f"there is no store {name} with the identity {identity} here.",
+            fix="Let an administrator create it, or compare its identity: monoctl describe secret-store.",
+        )
+    login = Login(name, hello.replica, identity)
     kind = catalogue.store(name).type
     if attach.type != kind:
         raise RefusedError(
@@ -74,17 +85,15 @@ async def log_in(app: App, attach: reactor_pb2.AttachReactor, challenge: bytes) 
     return login
 
 
-def _verify(app: App, catalogue: Catalogue, name: str, attach: reactor_pb2.AttachReactor, challenge: bytes) -> Hello:
+def _identity(catalogue: Catalogue, name: str, rotations: Sequence[identity_pb2.SignedRotation]) -> str:
+    """The store's identity after `rotations`; "" if there is no such store, or they do not lead on from it."""
     try:
-        steps = stores.rotate_identity(catalogue, name, attach.rotations)
-    except NotFoundError:
-        raise RefusedError(
-            f"there is no store {name} here.", fix="Let an administrator create it: monoctl create secret-store."
-        ) from None
+        steps = stores.rotate_identity(catalogue, name, rotations)
+    except (NotFoundError, ProofError):
+        return ""
     for step in steps:
         catalogue = stores.evolve(catalogue, step)
-    identity = catalogue.store(name).identity
-    return open_hello(attach.hello, identity=identity, challenge=challenge, servers=app.names)
+    return catalogue.store(name).identity
 
 
 async def _record_attachment(app: App, attach: reactor_pb2.AttachReactor, hello: Hello, login: Login) -> None:

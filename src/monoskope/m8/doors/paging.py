@@ -9,12 +9,15 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 
 from monoskope.errors import UsageError
 
 DEFAULT_SIZE = 100
 
 _CHECK_BYTES = 8
+_POSITION = re.compile(r"[0-9]{1,18}", re.ASCII)
+"""Fits the log's 64 bits with a sign."""
 
 
 def page_size(asked: int) -> int:
@@ -48,7 +51,19 @@ def read_token(scope: str, token: str) -> str:
             return content.decode()
     except (binascii.Error, ValueError):
         pass
-    raise UsageError(
+    raise _foreign()
+
+
+def read_position(scope: str, token: str) -> int:
+    """Return the position in the log that `token` holds, 0 for no token. Raises `UsageError` as `read_token` does."""
+    key = read_token(scope, token) or "0"
+    if _POSITION.fullmatch(key) is None:
+        raise _foreign()
+    return int(key)
+
+
+def _foreign() -> UsageError:
+    return UsageError(
         "page_token: is not one of this list's.", fix="Pass next_page_token unchanged, with the same filters."
     )
 

@@ -73,7 +73,7 @@ def _bind(server: grpc.aio.Server, credentials: grpc.ServerCredentials | None, a
         return server.add_secure_port(address, credentials)
     except RuntimeError:
         raise UnavailableError(
-            f"m8 cannot listen on {address}.", fix="Stop what listens there, or choose another address."
+            f"m8 cannot listen on {address}.", fix="Stop what listens there, or change `listen` in m8.toml."
         ) from None
 
 

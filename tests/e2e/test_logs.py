@@ -1,0 +1,104 @@
+"""The logs: one line an event, listed fields alone, one request id through all, and no value at any verbosity."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monoskope.m8 import logs as m8_logs
+from monoskope.reactor import logs as reactor_logs
+from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster_commands import User
+from monoskope.testing.search import Wanted, look, look_below
+from tests.e2e.conftest import Team
+from tests.e2e.inside import put_inside
+from tests.e2e.test_walk import UPLOADED, ok
+
+LOUD = {
+    "GRPC_VERBOSITY": "debug",
+    "GRPC_TRACE": "http,call_error,channel,api",
+    "PYTHONASYNCIODEBUG": "1",
+    "PYTHONDEVMODE": "1",
+}
+AUDITED = {"time", "request_id", "uri", "subject", "purpose", "outcome", "reason", "upstream_version"}
+
+
+def lines(file: Path) -> list[dict[str, Any]]:
+    """Every line of a log, each one object."""
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def test_one_request_can_be_followed_through_every_log(team: Team) -> None:
+    folder, uri = team.cluster.folder, team.uri("local")
+    put = ok(put_inside(team.user, uri)).json()
+    request_id = put["request_id"]
+
+    calls = [line for line in lines(team.cluster.m8.log) if line.get("request_id") == request_id]
+    assert {line["method"] for line in calls} >= {"RequestSecretUploadKey", "GetSecretUploadKey", "RequestUploadSecret"}
+    assert {line["code"] for line in calls if line["event"] == "call"} == {"OK"}
+
+    assert [event["type"] for event in team.events(ok(put_inside(team.user, uri, value=b"another")))] == UPLOADED
+
+    audit = [line for line in lines(folder / "reactor-local" / "audit.jsonl") if line["request_id"] == request_id]
+    assert [line["outcome"] for line in audit] == ["GRANTED", "STARTED", "UPLOADED"]
+    assert {(line["uri"], line["subject"]) for line in audit} == {(uri, team.user.name)}
+
+
+def test_every_line_is_one_object_of_listed_fields(team: Team) -> None:
+    ok(put_inside(team.user, team.uri("local")))
+    for name, allowed in {
+        "m8/m8.log": m8_logs.FIELDS,
+        "reactor-local/reactor.log": reactor_logs.FIELDS,
+        "reactor-vault/reactor.log": reactor_logs.FIELDS,
+        "reactor-local/audit.jsonl": AUDITED,
+    }.items():
+        found = lines(team.cluster.folder / name)
+        assert found, name
+        for line in found:
+            assert set(line) <= set(allowed), (name, line)
+
+
+class LoudCluster(Cluster):
+    """Every program says all that gRPC and Python can be made to say."""
+
+    def _environment(self, user: User | None) -> Mapping[str, str]:  # type: ignore[override]
+        return {**super()._environment(user), **LOUD}
+
+
+@pytest.fixture
+def loud(tmp_path: Path) -> Iterator[Cluster]:
+    with LoudCluster(tmp_path / "loud") as cluster:
+        cluster.start_m8()
+        cluster.make_local_reactor("local")
+        cluster.share_fingerprint_key("reactor-local")
+        cluster.add_store("local")
+        cluster.start_reactor("local")
+        yield cluster
+
+
+def test_no_value_is_in_any_log_however_much_is_logged(loud: Cluster) -> None:
+    value, control = secrets.token_hex(24).encode(), secrets.token_hex(12)
+    user = loud.add_user("anna", prefixes=["local://"])
+    words = ("--from-file", "password=-", "-o", "json")
+    put = user.monoctl("put", "secret", f"local://{control}/db", *words, input=value)
+    compared = user.monoctl("compare", "secret", f"local://{control}/db", *words, input=value)
+    assert (put.code, compared.code) == (0, 0)
+
+    token = user.token_file.read_bytes().strip()[-43:]
+    wanted = [Wanted.of("value", value), Wanted.of("token", token), Wanted.of("control", control.encode())]
+    logs = [one for one in look_below(loud.folder, wanted) if one.place.endswith((".log", ".jsonl"))]
+    said = [look(f"what {ran.arguments[1]} said", [ran.err.encode()], wanted) for ran in (put, compared)]
+    assert {one.place for one in logs} >= {"m8/m8.log", "reactor-local/reactor.log", "reactor-local/audit.jsonl"}
+    for one in (*logs, *said):
+        assert one.total("value") == 0, one.place
+        if one.place.startswith(("m8/", "reactor-")):
+            assert one.total("token") == 0, one.place
+    assert sum(one.total("control", "raw") for one in logs) > 0
+    for name in ("m8/m8.log", "reactor-local/reactor.log"):
+        # The switches do work: beside our own lines there are others.
+        assert [line for line in (loud.folder / name).read_text().splitlines() if not line.startswith("{")], name

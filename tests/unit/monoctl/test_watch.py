@@ -1,0 +1,59 @@
+"""What Ctrl-C tells of several requests, attempts and URIs."""
+
+from __future__ import annotations
+
+from monoskope.client.task import Progress, Stage
+from monoskope.errors import OutcomeUnknownError
+from monoskope.exit_codes import ExitCode, exit_code
+from monoskope.monoctl.report import InterruptedBeforeSendingError, interrupted
+from monoskope.monoctl.terminal import Watch
+from monoskope.uri import SecretUri
+
+URI, OTHER = SecretUri.parse("vault://app/db"), SecretUri.parse("local://app/db")
+FIRST, SECOND = b"\x01" * 16, b"\x02" * 16
+
+
+def told(*progress: Progress) -> Watch:
+    watch = Watch()
+    for one in progress:
+        watch.observe(one)
+    return watch
+
+
+def test_an_attempt_without_proof_counts_although_a_new_one_has_sent_nothing_yet() -> None:
+    watch = told(Progress(URI, FIRST, Stage.SENT), Progress(URI, SECOND, Stage.ASKING))
+    error = interrupted(watch.sent(), watch.ended())
+    assert exit_code(error) is ExitCode.OUTCOME_UNKNOWN
+    assert FIRST.hex() in error.message
+    assert FIRST.hex() in error.fix
+
+
+def test_a_later_success_settles_it() -> None:
+    watch = told(Progress(URI, FIRST, Stage.SENT), Progress(URI, SECOND, Stage.ENDED, end="UPLOADED"))
+    assert watch.sent() == []
+    assert "ended as UPLOADED" in interrupted(watch.sent(), watch.ended()).message
+
+
+def test_a_later_failure_does_not() -> None:
+    watch = told(Progress(URI, FIRST, Stage.SENT), Progress(URI, SECOND, Stage.ENDED, end="FAILED: CONFLICT"))
+    error = interrupted(watch.sent(), watch.ended())
+    assert "may or may not be written" in error.message
+    assert "ended as FAILED: CONFLICT" in error.message
+
+
+def test_of_several_uris_each_has_its_own_story() -> None:
+    watch = told(Progress(URI, FIRST, Stage.ENDED, end="UPLOADED"), Progress(OTHER, SECOND, Stage.SENT))
+    error = interrupted(watch.sent(), watch.ended())
+    assert f"{OTHER} was sent" in error.message
+    assert f"{URI} ended as UPLOADED" in error.message
+
+
+def test_a_comparison_wrote_nothing() -> None:
+    error = interrupted(told(Progress(URI, FIRST, Stage.SENT, writes=False)).sent(), [])
+    assert isinstance(error, OutcomeUnknownError)
+    assert "nothing was written" in error.message
+
+
+def test_before_anything_was_sent_that_is_said() -> None:
+    watch = told(Progress(URI, FIRST, Stage.ASKING))
+    assert isinstance(interrupted(watch.sent(), watch.ended()), InterruptedBeforeSendingError)

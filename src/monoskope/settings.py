@@ -5,13 +5,15 @@ TOML in, a frozen `msgspec.Struct` out. Every complaint names the file, the fiel
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
 import stat
+import tempfile
 import tomllib
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 import msgspec
 
@@ -83,28 +85,66 @@ def read_private(path: Path) -> bytes:
         if not stat.S_ISREG(mode):
             raise UsageError(f"{path} is not a regular file.", fix="Name a regular file.")
         if mode & 0o077:
-            raise RefusedError(
-                f"{path} has mode {stat.S_IMODE(mode):04o}: others than its owner can reach it.",
-                fix=f"Run: chmod 600 {path}",
-            )
+            raise _too_open(path, mode)
         return file.read()
 
 
 def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
-    """Write `content` to `path` with mode 0600, whole or not at all, and force it to disk.
+    """Write `content` to `path` with mode 0600, whole or not at all, and force it and its name to disk.
 
     Raises:
-        UsageError: the file exists and `replace` is false, or the folder cannot be written to.
+        UsageError: something of that name exists and `replace` is false, or the folder cannot be written to.
     """
-    if not replace and path.exists():
-        raise UsageError(f"{path} exists already.", fix="Remove it first, or name another file.")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        temporary.replace(path)
+        # A new file of a name that nobody can guess: whoever else may write to the folder prepares no link for us.
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:64]}.", suffix=".new", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            if replace:
+                os.replace(name, path)  # noqa: PTH105  a name, as mkstemp gives it
+            else:
+                os.link(name, path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)  # noqa: PTH108
+        sync_folder(path.parent)
+    except FileExistsError:
+        raise UsageError(f"{path} exists already.", fix="Remove it first, or name another file.") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.", fix="Check the folder.") from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Force the names in `folder` to disk. Raises `OSError`."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def append_private(path: Path) -> TextIO:
+    """Open a text file to append lines to, made with mode 0600; a regular file that is looser is refused.
+
+    Raises:
+        UsageError: it cannot be opened.
+        RefusedError: group or others can reach it.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.", fix="Check its folder and owner.") from None
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode) and mode & 0o077:
+        os.close(descriptor)
+        raise _too_open(path, mode)
+    return os.fdopen(descriptor, "a", encoding="utf-8", buffering=1)
+
+
+def _too_open(path: Path, mode: int) -> RefusedError:
+    return RefusedError(
+        f"{path} has mode {stat.S_IMODE(mode):04o}: others than its owner can reach it.", fix=f"Run: chmod 600 {path}"
+    )

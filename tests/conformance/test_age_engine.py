@@ -378,6 +378,18 @@ async def test_a_folder_that_others_can_enter_is_refused(config: AgeConfig, tmp_
         await AgeStore.open(config, state_dir=tmp_path)
 
 
+async def test_a_disk_that_takes_capitals_for_small_letters_is_refused(
+    config: AgeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def folding(path: Path) -> bool:
+        return path.name.lower() in {other.name.lower() for other in path.parent.iterdir()}
+
+    monkeypatch.setattr(os.path, "lexists", folding)
+    with pytest.raises(StoreRefusedError, match="capitals"):
+        await AgeStore.open(config, state_dir=tmp_path)
+    assert list(Path(config.folder).iterdir()) == []
+
+
 async def test_an_identity_that_others_can_read_is_refused(config: AgeConfig, tmp_path: Path) -> None:
     (tmp_path / "identity").chmod(0o644)
     with pytest.raises(StoreRefusedError, match="chmod 600"):

@@ -63,6 +63,7 @@ def test_m8_never_holds_a_value_whatever_becomes_of_the_request(team: Team) -> N
         watcher.wait_for(lambda: watcher.log.read_text().count("\n") >= 5)
         values = [uploaded, unwelcome, guess, sent_twice, binary, large]
         wanted = [Wanted.of(f"value {number}", value) for number, value in enumerate(values)]
+        wanted.append(Wanted.of("fingerprint key", (cluster.folder / "reactor-vault" / "fingerprint.key").read_bytes()))
         results = everything_m8_has(cluster, [*wanted, Wanted.of("control", control)])
     finally:
         watcher.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.identity import open_signed
 from monoskope.protocol.labels import SEALED_SECRET, UPLOAD_GRANT, labelled
-from monoskope.protocol.payload import BadPayloadError, Payload, encode
+from monoskope.protocol.payload import BadPayloadError, Payload, decode, encode
 from monoskope.protocol.request import Request
 from monoskope.reactor.fingerprint import FingerprintKey
 from monoskope.reactor.keys import Offer, OneTimeKeys
@@ -288,6 +289,23 @@ def test_a_request_gets_one_key_in_its_life(end: str) -> None:
         keys.offer(request, "alice")
     assert reason(failed) == "REASON_KEY_LOST"
     assert len(keys) == 0
+
+
+def test_the_key_is_dropped_before_anything_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[object] = []
+
+    def parse(plaintext: bytes) -> Payload:
+        frame = sys._getframe(1)
+        assert frame.f_code.co_name == "open"
+        kept.append(frame.f_locals["entry"].private)
+        return decode(plaintext)
+
+    monkeypatch.setattr("monoskope.reactor.keys.decode", parse)
+    keys = OneTimeKeys(Identity(SEED, store="memory"), rules(bytes(16), FingerprintKey(K)), now=Clock())
+    grant = keys.offer(ask(), "alice").grant
+    sealed = seal(grant, encode(Payload(SECRET)))
+    assert dict(keys.open(grant.request.request_id, sealed[:1120], sealed[1120:])) == SECRET
+    assert kept == [None]
 
 
 def test_only_so_many_keys_are_alive() -> None:

@@ -100,6 +100,19 @@ async def test_one_secret_travels_into_a_folder_of_age_files(stub: StubM8, tmp_p
     assert "correct horse" not in log
 
 
+async def test_an_m8_under_another_authority_hears_nothing(stub: StubM8, tmp_path: Path) -> None:
+    log, other = tmp_path / "reactor.log", tmp_path / "other"
+    other.mkdir()
+    async with serving(IDENTITY.shown, other):
+        (tmp_path / "ca.crt").write_bytes((other / "ca.crt").read_bytes())
+    with logs.written_to(log):
+        async with running(stub, tmp_path, MemoryStore()), asyncio.timeout(10):
+            while log.read_text().count("ca_file") < 2:
+                await asyncio.sleep(0.01)
+    assert stub.hellos == []
+    assert stub.attached == []
+
+
 async def test_the_hello_and_what_the_engine_can_do_are_told(stub: StubM8, tmp_path: Path) -> None:
     async with running(stub, tmp_path, MemoryStore(readable=False)) as (reactor, _):
         await stub.until(lambda: stub.heartbeats >= 1)

@@ -16,6 +16,7 @@ import msgspec
 
 from monoskope.client.known_stores import check_server
 from monoskope.errors import UsageError
+from monoskope.protocol.unshared import Unshared
 from monoskope.settings import load, read_private
 
 FIELDS = ("server", "ca_file", "token_file", "known_stores")
@@ -44,7 +45,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Unshared):
     """Everything needed to dial: complete and checked."""
 
     server: str

@@ -10,6 +10,7 @@ from monoskope.errors import Error, OutcomeUnknownError, RefusedError
 from monoskope.protocol.notes import Labels
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Options
+from monoskope.protocol.unshared import Unshared
 from monoskope.uri import SecretUri
 
 
@@ -43,7 +44,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class Task(Unshared):
     """What to do: the same for every attempt."""
 
     uri: SecretUri
@@ -86,7 +87,11 @@ def too_large(uri: SecretUri, size: int, limit: int) -> RefusedError:
 
 
 def whole(task: Task, last: Failure, uncertain: str) -> Error:
-    """Return the error of all attempts together, the first uncertain one named by its request id."""
+    """Return the error of all attempts together.
+
+    If an attempt to write or delete was uncertain, so is the whole. It names one request: the last one if that was uncertain,
+    else the first that was.
+    """
     if uncertain and not last.uncertain and task.purpose != upload_pb2.PURPOSE_COMPARE:
         why = f"an attempt ended without proof, and a later one so: {last.error.message}"
         return unknown(task, uncertain, why)

@@ -7,7 +7,7 @@ import contextlib
 import signal
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 
 import structlog
@@ -80,7 +80,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             clock=wall_clock,
             audience=settings.audience,
             version=version(),
-            limits=settings.timings.limits,
+            limits=replace(settings.timings.limits, open_per_user=settings.open_requests_per_user),
         )
         bound = build_server(app, credentials, address=str(settings.listen))
         app.names = settings.names_at(bound.port)

@@ -10,6 +10,8 @@ from typing import Any, TextIO, cast
 
 import structlog
 
+from monoskope.settings import append_private
+
 FIELDS = frozenset(
     {
         "event",
@@ -66,9 +68,14 @@ class Unbroken:
 
 
 def configure(log_file: Path | None = None, *, stream: TextIO | None = None) -> TextIO:
-    """Send log lines to `log_file` (appended), to `stream`, or to standard error; return where they go."""
+    """Send log lines to `log_file` (mode 0600, appended), to `stream`, or to standard error; return where they go.
+
+    Raises:
+        UsageError: the file cannot be written to.
+        RefusedError: others than its owner can reach it.
+    """
     if log_file is not None:
-        stream = log_file.open("a", encoding="utf-8", buffering=1)
+        stream = append_private(log_file)
     stream = stream or sys.stderr
     structlog.configure(
         processors=[

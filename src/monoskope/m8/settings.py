@@ -117,6 +117,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tls_certificate: PEM file with the server's certificate and those that lead to its CA.
         tls_key: PEM file with its private key, mode 0600.
         log_file: Where structured log lines go; "" for standard error.
+        open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
         timings: For tests (docs/breakage.md).
     """
 
@@ -126,6 +127,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls_certificate: str = "tls.crt"
     tls_key: str = "tls.key"
     log_file: str = ""
+    open_requests_per_user: int = 100
     timings: Timings = msgspec.field(default_factory=Timings)
 
 
@@ -140,6 +142,7 @@ class Settings:
     tls_certificate: Path
     tls_key: Path
     log_file: Path | None
+    open_requests_per_user: int = 100
     timings: Timings = field(default_factory=Timings)
 
     @property
@@ -178,6 +181,8 @@ def load(folder: Path) -> Settings:
         raise UsageError(
             f"{path}: audience {file.audience!r} is not valid.", fix="Use 1 to 128 of A-Z a-z 0-9 . _ : / -"
         )
+    if not 1 <= file.open_requests_per_user <= 10_000:
+        raise UsageError(f"{path}: open_requests_per_user must be from 1 to 10000.", fix="Remove the line for 100.")
     return Settings(
         folder=folder,
         listen=_address(path, "listen", file.listen),
@@ -186,6 +191,7 @@ def load(folder: Path) -> Settings:
         tls_certificate=_path(path, "tls_certificate", file.tls_certificate),
         tls_key=_path(path, "tls_key", file.tls_key),
         log_file=folder / file.log_file if file.log_file else None,
+        open_requests_per_user=file.open_requests_per_user,
         timings=file.timings,
     )
 

@@ -19,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from monoskope.errors import UsageError
 from monoskope.m8.settings import Settings
+from monoskope.protocol.unshared import Unshared
 from monoskope.settings import read_private
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -31,7 +32,7 @@ _BACKDATED = dt.timedelta(hours=1)  # for clients whose clock is behind
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(Unshared):
     """PEM: the CA's certificate, the server's, and the server's private key (PKCS 8)."""
 
     ca: bytes

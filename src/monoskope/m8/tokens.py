@@ -25,6 +25,7 @@ from monoskope.m8.log.event_log import EventLog, ExpectedVersionError
 from monoskope.m8.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.m8.readmodels import tokens as documents
 from monoskope.m8.token_claims import ALGORITHM, ISSUER, Claims, read
+from monoskope.protocol.unshared import Unshared
 from monoskope.settings import read_private
 from monoskope.uri import UriPrefix
 
@@ -37,7 +38,7 @@ _FIX = "Ask an administrator of m8 for a new token (m8 token create)."
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class Issued(Unshared):
     """A new token: the JWT, which nobody can read again later, and its id."""
 
     jwt: str

@@ -213,7 +213,7 @@ def _check_fingerprints(receipt: Receipt) -> None:
             raise MalformedError(_NAME, "fingerprint", "must be fp1:<16 hex>:<64 hex>")
         if text[:20] != receipt.fingerprint[:20]:
             raise MalformedError(_NAME, "values", "must be fingerprints under one key id")
-    _check_keys("values", [key for key, _ in receipt.values])
+    _check_keys("values", [key for key, _ in receipt.values], at_most=MAX_KEYS)
 
 
 def _check_differences(receipt: Receipt) -> None:
@@ -223,11 +223,12 @@ def _check_differences(receipt: Receipt) -> None:
     for _, kind in receipt.differences:
         if kind not in _KINDS:
             raise MalformedError(_NAME, "differences", "must be MISSING, EXTRA or CHANGED")
-    _check_keys("differences", [key for key, _ in receipt.differences])
+    # Those that are missing and those that are extra.
+    _check_keys("differences", [key for key, _ in receipt.differences], at_most=2 * MAX_KEYS)
 
 
-def _check_keys(name: str, keys: list[str]) -> None:
-    if len(keys) > 2 * MAX_KEYS:
+def _check_keys(name: str, keys: list[str], *, at_most: int) -> None:
+    if len(keys) > at_most:
         raise MalformedError(_NAME, name, "has too many keys")
     for key in keys:
         try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.protocol.notes import Labels, check_labels, is_day
+from monoskope.protocol.one_reading import sorted_once, strict_json
 from monoskope.protocol.wire import MalformedError, parse, serialise
 from monoskope.uri import SecretUri
 
@@ -170,10 +170,16 @@ def _check_notes(message: upload_pb2.UploadRequest) -> None:
 def _options(message: upload_pb2.UploadRequest) -> Options | None:
     match message.WhichOneof("options"):
         case "vault":
+            if message.vault.binary not in options_pb2.VaultBinary.values():
+                raise MalformedError(_NAME, "vault.binary", "must be a known choice")
             return message.vault
         case "aws":
+            if not sorted_once(message.aws.tags):
+                raise MalformedError(_NAME, "aws.tags", "must be sorted by name, each name once")
             return message.aws
         case "kubernetes":
+            if not sorted_once(message.kubernetes.labels):
+                raise MalformedError(_NAME, "kubernetes.labels", "must be sorted by name, each name once")
             return message.kubernetes
         case "other":
             return _check_other(message.other)
@@ -185,9 +191,9 @@ def _check_other(text: str) -> str:
     if len(text.encode()) > MAX_OTHER_BYTES:
         raise MalformedError(_NAME, "other", "must have at most 8,192 bytes")
     try:
-        parsed = json.loads(text)
+        parsed = strict_json(text)
     except (ValueError, RecursionError):
-        raise MalformedError(_NAME, "other", "must be JSON") from None
+        raise MalformedError(_NAME, "other", "must be JSON, each member of an object once") from None
     if not isinstance(parsed, dict):
         raise MalformedError(_NAME, "other", "must be a JSON object")
     return text

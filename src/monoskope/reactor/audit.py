@@ -18,6 +18,7 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
+from monoskope.reactor.logs import open_own
 
 FILE = "audit.jsonl"
 GRANTED = "GRANTED"
@@ -49,7 +50,8 @@ class AuditFile:
     """Appends to one file of mode 0600; several processes may share it, for each line is one write."""
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Open it. Raises `RefusedError` if others than its owner can reach it."""
+        self._descriptor = open_own(path)
 
     def write(self, entry: Entry) -> None:
         """See `Audit.write`."""

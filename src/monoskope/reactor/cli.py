@@ -33,7 +33,10 @@ class MissingExtraError(UsageError):
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    from monoskope.reactor import harden  # noqa: PLC0415
+
     try:
+        harden.close_memory()
         _group(prog_name="m8 reactor", standalone_mode=True)
     except Error as error:
         _stop(error)
@@ -128,11 +131,19 @@ def identity(folder: Path) -> None:
 def rotate_identity(folder: Path) -> None:
     """Give the store a new identity, proven by the old one, and print it.
 
-    Copy the folder's identity.key and rotations to all replicas, then restart them.
+    Drain, then rotate: with the store deactivated let its replicas run for two minutes, then stop them all. Afterwards
+    copy the folder's identity.key and rotations to all replicas, start them, and activate the store.
     """
     from monoskope.reactor import settings, sign  # noqa: PLC0415
 
-    click.echo(sign.rotate(folder, store=settings.read_file(folder).store).shown)
+    store = settings.read_file(folder).store
+    click.echo(sign.rotate(folder, store=store).shown)
+    click.echo(
+        "Drain, then rotate: a replica that still runs under the former identity is cut off at the first login under"
+        " the new one, and a write that it has not reported by then stays without an end. Before you start one, let"
+        f" `monoctl deactivate secret-store {store}` run, wait two minutes, and stop all replicas.",
+        err=True,
+    )
 
 
 @_group.group("fingerprint-key")

@@ -114,6 +114,19 @@ def lock_memory() -> bool:
     return may_lock() and ctypes.CDLL(None, use_errno=True).mlockall(_LOCK_CURRENT_FUTURE_ON_FAULT) == 0
 
 
+def close_memory() -> None:
+    """Leave no core files and be closed to debuggers: for every command, since all but `--help` read or make a key.
+
+    Raises:
+        RefusedError: the kernel does not let this process do so.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if not sys.platform.startswith("linux"):
+        return
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+        raise RefusedError("the kernel does not let this process hide its memory.", fix="Allow prctl(PR_SET_DUMPABLE).")
+
+
 def harden(*, allow_swap: bool = False, lock: Callable[[], bool] = lock_memory, swap: Swap | None = None) -> list[str]:
     """Close the process's memory to others, and return a sentence for each thing that could not be done here.
 
@@ -125,12 +138,10 @@ def harden(*, allow_swap: bool = False, lock: Callable[[], bool] = lock_memory, 
     Raises:
         RefusedError: this process's memory could be swapped out, and that is not allowed.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    close_memory()
     if not sys.platform.startswith("linux"):
         return ["not on Linux: memory is not locked, not hidden from debuggers, and not overwritten when freed."]
     missing = []
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
-        raise RefusedError("the kernel does not let this process hide its memory.", fix="Allow prctl(PR_SET_DUMPABLE).")
     if not lock() and (swap or Swap()).possible():
         if not allow_swap:
             raise RefusedError(_SWAPPABLE, fix=f"{_NO_SWAP} To play, set allow_swap = true in reactor.toml.")

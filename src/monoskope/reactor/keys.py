@@ -21,6 +21,7 @@ from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES, Grant, m
 from monoskope.protocol.labels import SEALED_SECRET, UPLOAD_GRANT, labelled
 from monoskope.protocol.payload import BadPayloadError, Payload, decode, is_padded_size
 from monoskope.protocol.request import Request
+from monoskope.protocol.unshared import Unshared
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.sign import Identity
 
@@ -51,13 +52,13 @@ class Offer:
 
 
 @dataclass(slots=True)
-class _Entry:
+class _Entry(Unshared):
     offer: Offer
     private: MLKEM768X25519PrivateKey | None = field(repr=False)
     born: float
 
 
-class OneTimeKeys:
+class OneTimeKeys(Unshared):
     """The table of keys by request id. Not for several threads.
 
     Args:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import stat
 import sys
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, TextIO, cast
 
 import structlog
 
-from monoskope.errors import Error
+from monoskope.errors import Error, RefusedError
 
 FIELDS = frozenset(
     {
@@ -127,6 +128,18 @@ def _place(error: BaseException) -> str:
     return "" if trace is None else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
 
 
-def _opened(file: Path) -> TextIO:
+def open_own(file: Path) -> int:
+    """Open `file` to append to it, made with mode 0600 if missing. Raises `RefusedError` if others can reach it."""
     descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    return os.fdopen(descriptor, "a", encoding="utf-8", buffering=1)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode) and mode & 0o077:
+        os.close(descriptor)
+        raise RefusedError(
+            f"{file} has mode {stat.S_IMODE(mode):04o}: others than its owner can reach it.",
+            fix=f"Run: chmod 600 {file}",
+        )
+    return descriptor
+
+
+def _opened(file: Path) -> TextIO:
+    return os.fdopen(open_own(file), "a", encoding="utf-8", buffering=1)

@@ -38,10 +38,13 @@ class Lookup:
     async def written(self, attempt: Attempt) -> Receipt | None:
         """Return the UPLOADED receipt if the engine shows that the write happened, else None; so with DELETED.
 
-        Without the fingerprints of what was to be written the receipt has some only if the value can be read.
+        Without the fingerprints of what was to be written the receipt has some only if the value can be read. Its
+        `prior_version` is the attempt's. An heir knows STARTED's alone: if the issuer lost a check-and-set, tried again
+        on a later version, wrote and died, the heir's UPLOADED names a version that was no longer there. The write and
+        its new version are true all the same; who orders receipts by `prior_version` sees drift between.
 
         Raises:
-            DriverError: the engine cannot be asked.
+            DriverError: the engine cannot be asked, and no tag has shown the write.
         """
         path = attempt.grant.request.uri.path
         if attempt.grant.request.purpose == upload_pb2.PURPOSE_DELETE:
@@ -51,7 +54,12 @@ class Lookup:
         if found == attempt.prior:
             found = None
         fingerprints = attempt.fingerprints
-        snapshot = await self._fitting(attempt, tag)
+        try:
+            snapshot = await self._fitting(attempt, tag)
+        except DriverError:
+            if found is None:
+                raise
+            snapshot = None
         if snapshot is not None and found in {None, snapshot.version}:
             found, fingerprints = snapshot.version, self.fingerprint_key.of(snapshot.payload)
         return None if found is None else uploaded(attempt, found, fingerprints)

@@ -30,13 +30,20 @@ _RECOVERABLE = frozenset({State.GRANTED, State.UPLOADING, State.WRITING})
 
 def own_grant(request: Open, identity: Identity) -> Grant | None:
     """Return the grant that m8 shows for `request` if this store's identity, or a former one of it, made it."""
-    if request.grant is None:
+    signed = request.grant
+    if signed is None:
         return None
-    signer = shown(request.grant.identity_key)
+    if request.verified is None or request.verified[0] is not signed:
+        request.verified = signed, _verified(request, signed, identity)
+    return request.verified[1]
+
+
+def _verified(request: Open, signed: upload_pb2.Signed, identity: Identity) -> Grant | None:
+    signer = shown(signed.identity_key)
     if signer not in identity.accepted:
         return None
     try:
-        grant = parse_grant(open_signed(request.grant, UPLOAD_GRANT, signer))
+        grant = parse_grant(open_signed(signed, UPLOAD_GRANT, signer))
     except Error:
         return None
     ours = grant.request.request_id == request.request_id and grant.request.uri.store == identity.store

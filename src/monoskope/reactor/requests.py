@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError, Message
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.protocol.grant import Grant
 from monoskope.protocol.request import REQUEST_ID_BYTES
 from monoskope.protocol.upload import State
 
@@ -30,6 +31,8 @@ class Open:
     receipts: list[upload_pb2.Signed] = field(default_factory=list, repr=False)
     """What m8 says are the newest receipts for the URI."""
     grant: upload_pb2.Signed | None = field(default=None, repr=False)
+    verified: tuple[upload_pb2.Signed, Grant | None] | None = field(default=None, repr=False)
+    """The grant that was verified, and what came of it: once, however often it is looked at."""
     sealed_sha256: bytes = b""
     sealed: bytes = field(default=b"", repr=False)
     """Encapsulated key || ciphertext, until it is taken to be opened."""

@@ -16,6 +16,7 @@ from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.identity import KEY_BYTES, ProofError, shown
 from monoskope.protocol.labels import IDENTITY_ROTATION, labelled
 from monoskope.protocol.rotation import MAX_STEPS, open_rotation, rotation_content
+from monoskope.protocol.unshared import Unshared
 from monoskope.protocol.wire import serialise
 from monoskope.settings import read_private, write_private
 
@@ -26,7 +27,7 @@ ROTATIONS = "rotations"
 _STEP = re.compile(r"[0-9]{4}", re.ASCII)
 
 
-class Identity:
+class Identity(Unshared):
     """A store's identity. Shows its public half, never its seed.
 
     Args:

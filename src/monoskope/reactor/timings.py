@@ -40,11 +40,26 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drain: float = 30.0
     """How long work in flight may take to end after SIGTERM."""
 
-    def check(self) -> None:
-        """Raise `ValueError` for a table that could not keep a write from coming late."""
+    def check(self, *, testing: bool) -> None:
+        """Raise `ValueError` for a table that could not keep a write from coming late.
+
+        Args:
+            testing: Allow spans that the protocol's other parts, with its own figures, would not expect.
+        """
+        if not testing:
+            if self.write_window > PROTOCOL.write_window:
+                raise ValueError("`timings.write_window` must be at most 30")
+            if self.settle < PROTOCOL.settle:
+                raise ValueError("`timings.settle` must be at least 60")
+            if self.issuer_gone < PROTOCOL.issuer_gone:
+                raise ValueError("`timings.issuer_gone` must be at least 10")
         for field in self.__struct_fields__:
             values = self.lookups if field == "lookups" else (getattr(self, field),)
             if not all(0 <= value <= 3_600 for value in values):
                 raise ValueError(f"`timings.{field}` must be from 0 to 3600")
         if not 0 < self.write_window < self.settle:
             raise ValueError("`timings.write_window` must be more than 0 and less than `settle`")
+
+
+PROTOCOL = Timings()
+"""The protocol's figures."""

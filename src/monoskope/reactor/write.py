@@ -1,8 +1,9 @@
 """One check-and-set write: announced by STARTED, tried on the version just read, its end found out.
 
 STARTED names the version that was read before it. After a conflict ANY and OVERWRITE read and decide anew, so UPLOADED
-may name a later one: it always names the version that was really replaced. An heir knows STARTED alone; if the issuer
-dies between two tries it finds another version than that one, and says OUTCOME_UNKNOWN rather than a wrong KEY_LOST.
+may name a later one: the issuer's always names the version that was really replaced. An heir knows STARTED alone. If
+the issuer dies between two tries it finds another version than that one, and says OUTCOME_UNKNOWN rather than a wrong
+KEY_LOST; if it dies after a later try its heir's UPLOADED names the version that STARTED did (see `Lookup.written`).
 """
 
 from __future__ import annotations

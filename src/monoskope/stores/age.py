@@ -19,7 +19,7 @@ from monoskope.errors import Error
 from monoskope.protocol.payload import Payload, decode, encode
 from monoskope.settings import read_private
 from monoskope.stores.age_config import AgeConfig
-from monoskope.stores.age_folder import Entry, SecretFolder, translated
+from monoskope.stores.age_folder import Entry, SecretFolder, folds_case, translated
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -143,6 +143,11 @@ class AgeStore(StoreDriver):
             raise StoreRefusedError(
                 f"{self._root} has mode {stat.S_IMODE(mode):04o}: others than its owner can reach it.",
                 fix=f"Run: chmod 700 {self._root}",
+            )
+        if folds_case(self._root):
+            raise StoreRefusedError(
+                f"the disk below {self._root} does not tell small letters from capitals: two secrets could meet there.",
+                fix="Put the folder on a disk that does.",
             )
 
     def _entries(self, path: tuple[str, ...]) -> list[Entry]:

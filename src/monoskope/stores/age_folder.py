@@ -81,6 +81,16 @@ def _meaning(error: OSError) -> DriverError:
     return StoreUnavailableError("the store's folder cannot be used now.", fix="Check the disk and its mount.")
 
 
+def folds_case(root: Path) -> bool:
+    """Return whether the disk below `root` takes `a` and `A` for one name. Raises `OSError`."""
+    name = f"{_TEMPORARY}case-{secrets.token_hex(8)}"
+    os.close(os.open(root / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE_FLAGS, 0o600))
+    try:
+        return os.path.lexists(root / name.upper())
+    finally:
+        (root / name).unlink()
+
+
 class SecretFolder:
     """The folder of one secret, open. Use as a context manager.
 

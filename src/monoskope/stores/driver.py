@@ -18,6 +18,7 @@ import msgspec
 
 from monoskope.errors import Code, Error
 from monoskope.protocol.payload import Payload
+from monoskope.protocol.unshared import Unshared
 
 NOTHING = ""
 """The version of a place where nothing is."""
@@ -86,7 +87,7 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Unshared):
     """A value as read from the engine, with the version it has."""
 
     version: str

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from monoskope.protocol.unshared import Unshared
 from monoskope.stores.driver import DriverError, StoreRefusedError
 from monoskope.stores.vault_config import AppRole, TokenFile
 from monoskope.stores.vault_http import Answer, VaultHttp
@@ -24,7 +25,7 @@ _FOREVER_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class Token(Unshared):
     """A live token and what the engine said of it."""
 
     value: str = field(repr=False)

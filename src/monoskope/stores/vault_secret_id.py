@@ -30,6 +30,9 @@ class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wrapping_token_sha256: str
     secret_id: str
 
+    def __repr__(self) -> str:
+        return "<_Kept>"
+
 
 def read_credential(path: str) -> str:
     """Return the one line of a file of mode 0600.

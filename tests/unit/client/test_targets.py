@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from monoskope.client.channel import Connection
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.target import Resolver
 from monoskope.errors import Error, IdentityChangedError, NotFoundError, RefusedError, UsageError
+from monoskope.m8 import tls
 from monoskope.testing.identities import Identity
 from monoskope.testing.scripted_client import client_for, pinned, settings_for
 from monoskope.testing.scripted_m8 import ScriptedM8
@@ -145,6 +147,7 @@ async def test_the_request_names_the_store_that_was_filled_in(m8: ScriptedM8, tm
     assert m8.attempts[0].request.uri == SecretUri("vault", ("app", "db"))
 
 
+CA = tls.make([], now=dt.datetime.now(dt.UTC)).ca
 segments = st.from_regex(r"\A[A-Za-z0-9_][A-Za-z0-9._-]{0,12}\Z")
 
 
@@ -153,7 +156,7 @@ segments = st.from_regex(r"\A[A-Za-z0-9_][A-Za-z0-9._-]{0,12}\Z")
 async def test_any_path_is_filled_in_as_it_stands(tmp_path: Path, path: list[str]) -> None:
     m8 = ScriptedM8()
     m8.server, m8.ca_file = "m8.example.org:7443", tmp_path / "ca.crt"
-    m8.ca_file.write_text("-----BEGIN CERTIFICATE-----")
+    m8.ca_file.write_bytes(CA)
     known = KnownStores(tmp_path / "known_stores", system=tmp_path / "no_known_stores")
     given_beforehand = settings_for(m8, tmp_path, default_store="vault")
     connection = Connection(m8.server, m8.ca_file, "token")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import stat
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -94,6 +95,7 @@ def test_the_log_can_be_a_file(tmp_path: Path) -> None:
         structlog.get_logger().info("hello", position=3)
     structlog.reset_defaults()
     assert json.loads((tmp_path / "m8.log").read_text())["position"] == 3
+    assert stat.S_IMODE((tmp_path / "m8.log").stat().st_mode) == 0o600
 
 
 async def test_health_and_reflection_answer_without_a_token(world: World) -> None:

@@ -109,6 +109,32 @@ async def test_a_peer_cannot_write_but_may_say_how_a_write_ended(world: World) -
     assert (await sending).reason == upload_pb2.REASON_OUTCOME_UNKNOWN
 
 
+async def test_an_heir_that_was_first_stops_a_slow_issuer(world: World) -> None:
+    user, issuer, heir = world.user("anna", "vault://app"), await world.attached(), await world.attached()
+    grant = await until_granted(user, issuer)
+    request_id, sealed = grant.request.request_id, Sealed()
+    sending = asyncio.create_task(user.send(request_id, sealed))
+    await issuer.next("SecretUploadRequested")
+    lost = heir.failed(grant, b"", upload_pb2.REASON_KEY_LOST)
+    assert (await heir.append(request_id, 3, lost)).version == 4
+    assert (await issuer.append(request_id, 3, issuer.started(grant, sealed.sha256))).error == "CONFLICT"
+    assert (await sending).reason == upload_pb2.REASON_KEY_LOST
+
+
+async def test_an_issuer_that_was_first_is_not_called_lost_by_a_slow_heir(world: World) -> None:
+    user, issuer, heir = world.user("anna", "vault://app"), await world.attached(), await world.attached()
+    grant = await until_granted(user, issuer)
+    request_id, sealed = grant.request.request_id, Sealed()
+    sending = asyncio.create_task(user.send(request_id, sealed))
+    await issuer.next("SecretUploadRequested")
+    assert (await issuer.append(request_id, 3, issuer.started(grant, sealed.sha256))).version == 4
+    lost = heir.failed(grant, b"", upload_pb2.REASON_KEY_LOST)
+    for version in (3, 4):
+        assert (await heir.append(request_id, version, lost)).error == "CONFLICT"
+    assert (await issuer.append(request_id, 4, issuer.uploaded(grant, sealed.sha256))).version == 5
+    assert (await sending).outcome == upload_pb2.OUTCOME_UPLOADED
+
+
 async def test_an_append_without_an_event_is_refused(world: World) -> None:
     reactor = await world.attached()
     answer: asyncio.Future[reactor_pb2.Appended] = asyncio.get_running_loop().create_future()

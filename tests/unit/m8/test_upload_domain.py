@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, UsageError
 from monoskope.m8.domain.deadlines import Deadlines, overdue
 from monoskope.m8.domain.upload import NEW, Upload, evolve, fail_by_m8, request_key, request_upload
@@ -67,7 +67,10 @@ def test_lengths_that_the_grant_does_not_allow_are_refused(size: int) -> None:
 
 @pytest.mark.parametrize("padded", [512, 1024, 131_072])
 def test_padded_sizes_up_to_the_grants_limit_are_taken(padded: int) -> None:
-    assert len(send(Walk().granted(), ciphertext=bytes(padded + 16))) == 1
+    """The log says how many bytes came: the encapsulated key and the ciphertext with its tag."""
+    (event,) = send(Walk().granted(), ciphertext=bytes(padded + 16))
+    assert isinstance(event, events_pb2.SecretUploadRequested)
+    assert event.size == 1120 + padded + 16
 
 
 def test_sealing_before_there_is_a_key_conflicts() -> None:

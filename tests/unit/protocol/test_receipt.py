@@ -214,3 +214,27 @@ def test_identity_vector() -> None:
 def test_bad_shown_identities_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="43 characters"):
         check_shown(text)
+
+
+def keys(count: int) -> list[str]:
+    return [f"k{number:03}" for number in range(count)]
+
+
+def test_a_receipt_has_as_many_values_as_a_secret_can_and_twice_as_many_differences() -> None:
+    uploaded, missing = GOOD["UNCHANGED"], upload_pb2.DIFFERENCE_KIND_MISSING
+    different: dict[str, Any] = {
+        "grant": COMPARE_GRANT,
+        "sealed_sha256": SEALED,
+        "outcome": upload_pb2.OUTCOME_DIFFERENT,
+    }
+    for count in (1, 64):
+        values = [(key, FP) for key in keys(count)]
+        made = make_receipt(grant=GRANT, sealed_sha256=SEALED, **{**uploaded, "values": values})
+        assert len(made.values) == count
+    with pytest.raises(MalformedError) as caught:
+        make_receipt(grant=GRANT, sealed_sha256=SEALED, **{**uploaded, "values": [(key, FP) for key in keys(65)]})
+    assert caught.value.field == "values"
+    assert len(make_receipt(**different, differences=[(key, missing) for key in keys(128)]).differences) == 128
+    with pytest.raises(MalformedError) as caught:
+        make_receipt(**different, differences=[(key, missing) for key in keys(129)])
+    assert caught.value.field == "differences"

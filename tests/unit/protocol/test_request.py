@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
 
 import pytest
 from hypothesis import given
@@ -32,6 +32,10 @@ def set_fields(**fields: object) -> Change:
                 setattr(target, name, value)
 
     return change
+
+
+def add_labels(labels: MutableSequence[options_pb2.Label], *names: str) -> None:
+    labels.extend(options_pb2.Label(name=name, value="x") for name in names)
 
 
 COMPARE = {"purpose": upload_pb2.PURPOSE_COMPARE, "expect": upload_pb2.EXPECT_UNSPECIFIED}
@@ -80,6 +84,15 @@ COMPARE = {"purpose": upload_pb2.PURPOSE_COMPARE, "expect": upload_pb2.EXPECT_UN
         ("other", set_fields(other="[]")),
         ("other", set_fields(other='{"a":"' + "x" * 8192 + '"}')),
         ("other", set_fields(other="[" * 8000)),
+        ("other", set_fields(other='{"a":1,"a":2}')),
+        ("other", set_fields(other='{"a":[{"b":1,"b":1}]}')),
+        ("other", set_fields(other='{"a":NaN}')),
+        ("other", set_fields(other='{"a":-Infinity}')),
+        ("vault.binary", lambda target: target.vault.MergeFromString(b"\x08\x02")),
+        ("aws.tags", lambda target: add_labels(target.aws.tags, "b", "a")),
+        ("aws.tags", lambda target: add_labels(target.aws.tags, "a", "a")),
+        ("kubernetes.labels", lambda target: add_labels(target.kubernetes.labels, "b", "a")),
+        ("kubernetes.labels", lambda target: add_labels(target.kubernetes.labels, "a", "a")),
     ],
 )
 def test_a_field_that_breaks_its_rule_is_named(field: str, change: Change) -> None:
@@ -100,6 +113,9 @@ def test_a_field_that_breaks_its_rule_is_named(field: str, change: Change) -> No
         set_fields(purpose=upload_pb2.PURPOSE_DELETE, destroy=True),
         set_fields(labels=[options_pb2.Label(name=f"n{number:02}", value="x" * 128) for number in range(16)]),
         set_fields(labels=[options_pb2.Label(name="a" * 63, value="Grüße")], expires_on="2028-02-29"),
+        set_fields(other='{"a":{"b":1},"b":1}'),
+        lambda target: add_labels(target.aws.tags, "B", "a", "a-b"),
+        lambda target: add_labels(target.kubernetes.labels, "a", "b"),
     ],
 )
 def test_allowed_neighbours(change: Change) -> None:

@@ -91,3 +91,11 @@ def test_a_bare_store_covers_all_of_it() -> None:
 def test_bad_prefixes_are_refused(text: str) -> None:
     with pytest.raises(UsageError):
         UriPrefix.parse(text)
+
+
+def test_a_uri_has_at_most_512_bytes() -> None:
+    text = "vault://" + "/".join(["a" * 100] * 5)
+    assert len(text) == 512
+    assert str(SecretUri.parse(text)) == text
+    with pytest.raises(UsageError, match="513 bytes"):
+        SecretUri.parse(text + "a")

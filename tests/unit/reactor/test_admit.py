@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.protocol.request import Options, Request
 from monoskope.reactor.admit import Admission, Rates
+from monoskope.reactor.dispatch import Dispatcher
+from monoskope.reactor.grant import Granter
+from monoskope.reactor.handle import Handler
+from monoskope.reactor.keys import OneTimeKeys
 from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.recover import Presence, Recovery
 from monoskope.reactor.settings import Limits
+from monoskope.reactor.write import Writer
 from monoskope.stores.driver import StoreRefusedError, UnsupportedError
 from monoskope.uri import SecretUri
-from tests.unit.reactor.world import Clock, MemoryStore, ask, settings
+from tests.unit.reactor.world import Clock, MemoryStore, World, ask, opened, settings
 
 COMPARE = upload_pb2.PURPOSE_COMPARE
 VAULT, AWS = options_pb2.VaultOptions(), options_pb2.AwsOptions()
@@ -134,6 +143,26 @@ def test_compares_are_limited_by_the_hour_for_a_uri_and_for_the_process() -> Non
     assert not taken(rates, one)
     clock.time += 1
     assert taken(rates, one)
+
+
+async def test_a_request_over_the_rate_gets_no_key() -> None:
+    world = World()
+    of = settings(Path("nowhere"), limits=Limits(uploads_per_second=1, compares_per_hour_per_uri=1))
+    admission = Admission(of, world.memory, Rates(of.limits, now=world.now))
+    granter = Granter(admission, world.keys, world.log, world.audit)
+    for purpose in (upload_pb2.PURPOSE_UPLOAD, COMPARE):
+        assert await granter.grant(opened(ask(purpose)))
+        alive = len(world.keys)
+        assert not await granter.grant(opened(ask(purpose)))
+        assert len(world.keys) == alive
+        refused = world.log.events[-1]
+        assert isinstance(refused, events_pb2.SecretUploadFailed)
+        assert refused.reason == upload_pb2.REASON_RATE_LIMITED
+
+
+@pytest.mark.parametrize("part", [Rates, OneTimeKeys, Handler, Writer, Presence, Recovery, Dispatcher])
+def test_spans_are_measured_by_a_clock_that_nobody_sets(part: Callable[..., object]) -> None:
+    assert inspect.signature(part).parameters["now"].default is time.monotonic
 
 
 def test_the_memory_of_rates_is_bounded() -> None:

@@ -114,8 +114,10 @@ def test_init_refuses_bad_values_with_a_fix(tmp_path: Path, store: str, server: 
 def test_rotate_identity_prints_the_new_one(tmp_path: Path) -> None:
     before = init(tmp_path / "reactor")
     done = typed("rotate-identity", tmp_path / "reactor")
-    assert check_shown(done.output.strip()) != before
-    assert typed("identity", tmp_path / "reactor").output == done.output
+    assert check_shown(done.stdout.strip()) != before
+    assert typed("identity", tmp_path / "reactor").output == done.stdout
+    assert "Drain, then rotate" in done.stderr
+    assert "monoctl deactivate secret-store local" in done.stderr
 
 
 def test_a_fingerprint_key_travels_to_another_reactor_by_recipient(tmp_path: Path) -> None:

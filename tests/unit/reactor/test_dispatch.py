@@ -89,6 +89,14 @@ def asked(request: Request) -> events_pb2.SecretUploadKeyRequested:
     return events_pb2.SecretUploadKeyRequested(request=request.content, subject="alice")
 
 
+def test_each_process_is_another_replica(tmp_path: Path) -> None:
+    benches = [Bench(tmp_path) for _ in range(3)]
+    replicas = {bench.reactor.replica for bench in benches}
+    assert [len(replica) for replica in replicas] == [16, 16, 16]
+    for bench in benches:
+        bench.audit.close()
+
+
 async def test_a_key_dies_with_its_request(bench: Bench) -> None:
     request = ask()
     bench.attach()

@@ -15,6 +15,7 @@ from monoskope.protocol.receipt import write_tag
 from monoskope.reactor.fingerprint import FingerprintKey
 from monoskope.reactor.handle import Sealed
 from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.timings import Timings
 from monoskope.stores.driver import (
     CannotReadError,
     StoreConflictError,
@@ -169,6 +170,24 @@ async def test_a_guess_whose_started_comes_too_late_is_counted_before_it_comes()
         world.rates.take(ask())
     world.log.away.set()
     assert all(await asyncio.gather(*late))
+
+
+async def test_a_write_that_has_not_ended_in_its_window_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Timings().write_window == 30
+    world = World(timings=msgspec.structs.replace(FAST, write_window=0.05))
+    stopped: list[bool] = []
+
+    async def never(*_: object, **__: object) -> str:
+        try:
+            return await asyncio.Future()
+        finally:
+            stopped.append(True)
+
+    monkeypatch.setattr(world.memory, "write", never)
+    async with asyncio.timeout(10):
+        await world.walk()
+    assert stopped == [True]
+    assert world.outcomes() == ["STARTED", "FAILED KEY_LOST"]
 
 
 async def test_what_is_written_costs_no_comparison() -> None:

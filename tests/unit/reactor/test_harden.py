@@ -81,6 +81,19 @@ def test_a_hardened_process_leaves_no_core_and_cannot_be_read() -> None:
     assert python(code) == "0 (0, 0)\n"
 
 
+@pytest.mark.parametrize("words", [("fingerprint-key", "new"), ("rotate-identity",), ("identity",)])
+def test_every_command_leaves_no_core_and_cannot_be_read(tmp_path: Path, words: tuple[str, ...]) -> None:
+    code = (
+        "import atexit, ctypes, resource, sys\n"
+        "from monoskope.reactor import cli\n"
+        "atexit.register(lambda: print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), resource.getrlimit(4)))\n"
+        f"sys.argv = ['m8 reactor', *{words!r}, {str(tmp_path / 'none')!r}]\n"
+        "cli.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, env=CLEAN)
+    assert done.stdout.splitlines()[-1] == "0 (0, 0)"
+
+
 def test_a_process_that_can_be_swapped_out_refuses(tmp_path: Path) -> None:
     swap(tmp_path, swaps=ACTIVE)
     code = (

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.errors import UsageError
+from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.names import spelled
 from monoskope.reactor import logs
@@ -76,6 +76,17 @@ def test_the_audit_log_is_private_lines_of_listed_fields(tmp_path: Path) -> None
     assert line["request_id"] == request.request_id.hex()
     assert (line["uri"], line["purpose"], line["outcome"]) == ("memory://team-a/db", "UPLOAD", "GRANTED")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+def test_logs_that_others_can_reach_are_refused(tmp_path: Path, mode: int) -> None:
+    for name, opened in (("audit.jsonl", AuditFile), ("reactor.log", lambda file: logs.written_to(file).__enter__())):
+        file = tmp_path / name
+        file.touch()
+        file.chmod(mode)
+        with pytest.raises(RefusedError, match=f"{name} has mode") as refused:
+            opened(file)
+        assert "chmod 600" in refused.value.fix
 
 
 async def test_nothing_is_written_that_cannot_be_audited(tmp_path: Path) -> None:

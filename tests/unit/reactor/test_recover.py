@@ -6,6 +6,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant, make_grant
+from monoskope.protocol.identity import open_signed
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.protocol.upload import State
@@ -160,6 +161,24 @@ def test_a_grant_that_is_not_ours_is_not_acted_on() -> None:
     assert not any(heir.abandoned(request) for request in (stranger, missing, altered, swapped))
 
 
+def test_a_grant_is_verified_once_however_often_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    heir = Heir()
+    request = heir.left(State.UPLOADING)
+    verified: list[object] = []
+
+    def spied(signed: upload_pb2.Signed, label: bytes, signer: str) -> bytes:
+        verified.append(signed)
+        return open_signed(signed, label, signer)
+
+    monkeypatch.setattr("monoskope.reactor.recover.open_signed", spied)
+    for _ in range(5):
+        heir.abandoned(request)
+    assert len(verified) == 1
+    request.grant = Identity(bytes(32), store="memory").sign(UPLOAD_GRANT, heir.grant.content)
+    heir.now.time += 1_000
+    assert not heir.abandoned(request)
+
+
 async def test_before_writing_the_key_is_lost() -> None:
     heir = Heir()
     heir.memory.put(SECRET)
@@ -177,6 +196,16 @@ async def test_a_version_with_the_tag_was_written() -> None:
     receipt = heir.receipt()
     assert (receipt.upstream_version, receipt.fingerprint) == (version, "")
     assert receipt.sealed_sha256 == SEALED
+
+
+@pytest.mark.parametrize("error", [StoreUnavailableError("away."), StoreRefusedError("no."), CannotReadError("no.")])
+async def test_a_version_with_the_tag_was_written_even_if_it_cannot_be_read_now(error: Exception) -> None:
+    heir = Heir()
+    version = heir.memory.put(SECRET, tag=heir.tag)
+    heir.memory.failures["read"].extend([error] * 3)
+    assert await heir.end(heir.left(State.WRITING)) == "UPLOADED"
+    receipt = heir.receipt()
+    assert (receipt.upstream_version, receipt.fingerprint, receipt.values) == (version, "", ())
 
 
 async def test_a_readable_value_that_fits_the_intent_was_written() -> None:

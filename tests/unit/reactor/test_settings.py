@@ -35,6 +35,12 @@ def test_a_file_becomes_typed_settings(tmp_path: Path) -> None:
     assert not of.allows(SecretUri.parse("other://team-a/db"))
 
 
+def test_without_limits_the_protocols_count(tmp_path: Path) -> None:
+    of = read(written(tmp_path)).limits
+    assert (of.lifetime_s, of.max_plaintext, of.keys_alive) == (300, 131_072, 1_000)
+    assert (of.uploads_per_second, of.compares_per_hour_per_uri, of.compares_per_hour) == (50, 10, 60)
+
+
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
@@ -50,6 +56,10 @@ def test_a_file_becomes_typed_settings(tmp_path: Path) -> None:
         ({"engine": {}}, "type"),
         ({"engine": {"type": "age"}}, "folder"),
         ({"engine": {**AGE, "folders": 1}}, "folders"),
+        ({"timings": {"write_window": 31}}, "write_window"),
+        ({"timings": {"settle": 59}}, "settle"),
+        ({"timings": {"issuer_gone": 9}}, "issuer_gone"),
+        ({"server": "localhost:1", "timings": {"write_window": 5, "settle": 5}}, "write_window"),
         ({"limits": {"lifetime_s": 29}}, "lifetime_s"),
         ({"limits": {"lifetime_s": 3601}}, "lifetime_s"),
         ({"limits": {"max_plaintext": 1000}}, "max_plaintext"),

@@ -11,6 +11,7 @@ from monoskope.m8.domain.deadlines import Deadlines
 from monoskope.m8.doors.aggregates import Aggregates
 from monoskope.m8.doors.documents import Documents
 from monoskope.m8.doors.feed import BACKLOG, Feed
+from monoskope.m8.doors.turns import Turns
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.principal import Principal
 
@@ -29,6 +30,8 @@ class Limits:
     """For calls that wait."""
     backlog: int = BACKLOG
     """Events that a reactor or a watcher may lie behind."""
+    open_per_user: int = 100
+    """Requests of one subject that have not ended, at most."""
     deadlines: Deadlines = field(default_factory=Deadlines)
     tick_s: float = 1.0
     """Between two looks of the timekeeper."""
@@ -67,10 +70,12 @@ class App:
     aggregates: Aggregates = field(init=False)
     documents: Documents = field(init=False)
     feed: Feed = field(init=False)
+    turns: Turns = field(init=False)
 
     def __post_init__(self) -> None:
         self.aggregates = Aggregates(self.log)
         self.documents = Documents(self.log)
+        self.turns = Turns(self.documents.count_open, self.limits.open_per_user)
         self.feed = Feed(self.log, backlog=self.limits.backlog)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -35,7 +36,8 @@ class Commands:
         Raises:
             UsageError: the request is not well formed.
             NotFoundError: its store does not exist, or the URI is outside the caller's prefixes.
-            RefusedError: the caller lacks the right, or the store is deactivated.
+            RefusedError: the caller lacks the right, the store is deactivated, or too many requests of the caller's
+                have not ended, and none did in time.
             UnavailableError: no reactor of the store is attached.
             AlreadyExistsError: the request id is taken.
         """
@@ -56,12 +58,16 @@ class Commands:
                 _require_reactor(store, alive_ms=self._app.clock() - gone_ms)
             return events
 
-        await self._app.aggregates.change(
-            upload_stream(request.request_id),
-            lambda: self._app.aggregates.upload(request.request_id),
-            decide,
-            actor=subject,
-        )
+        # Who asks again for what was recorded is answered at once.
+        new = (await self._app.aggregates.upload(request.request_id)).request is None
+        turn = self._app.turns.turn(subject, wait_s=caller.wait_s) if new else contextlib.nullcontext()
+        async with turn:
+            await self._app.aggregates.change(
+                upload_stream(request.request_id),
+                lambda: self._app.aggregates.upload(request.request_id),
+                decide,
+                actor=subject,
+            )
         return commands_pb2.RequestSecretUploadKeyResponse(request_id=request.request_id)
 
     async def request_upload_secret(

@@ -9,7 +9,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.readmodels.secrets import SECRETS
 from monoskope.m8.readmodels.stores import DEFAULT_STORE, FINGERPRINT_KEY, STORES, with_beats
-from monoskope.m8.readmodels.uploads import OPEN_UPLOADS, UPLOADS
+from monoskope.m8.readmodels.uploads import OPEN_COUNTS, OPEN_UPLOADS, UPLOADS
 
 
 class Documents:
@@ -27,6 +27,10 @@ class Documents:
         """Yield every request that has not ended, in the order of ids."""
         async for _, body in self._log.scan_all(OPEN_UPLOADS):
             yield views_pb2.SecretUpload.FromString(body)
+
+    async def count_open(self, subject: str) -> int:
+        """Return how many requests of `subject` have not ended."""
+        return int(await self._log.get(OPEN_COUNTS, subject) or b"0")
 
     async def secret(self, uri: str) -> views_pb2.Secret | None:
         """Return what is known of a secret, None if no receipt told of it."""

@@ -20,6 +20,9 @@ from monoskope.m8.timekeeper import Timekeeper
 MAX_MESSAGE = 1_258_291
 """Bytes in a message at most (1.2 MiB): the largest sealed secret and what belongs to it."""
 
+MAX_CALLS = 100
+"""Calls of one connection at a time; its client keeps the others back."""
+
 MAX_METADATA = 16_384
 """Bytes of metadata at most: a token and little else."""
 
@@ -30,6 +33,7 @@ OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_metadata_size", MAX_METADATA),
     ("grpc.absolute_max_metadata_size", MAX_METADATA),
+    ("grpc.max_concurrent_streams", MAX_CALLS),
     # A second server on the same port by mistake must fail to start, not take every other call.
     ("grpc.so_reuseport", 0),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),

@@ -21,6 +21,9 @@ UPLOADS = "uploads"
 OPEN_UPLOADS = "open-uploads"
 """Collection: the same, without those that have ended."""
 
+OPEN_COUNTS = "open-counts"
+"""Collection: subject -> how many of its requests have not ended, in decimal digits; none for 0."""
+
 
 def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     """Yield what `event` changes in the documents about requests."""
@@ -42,6 +45,16 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
         yield Delete(OPEN_UPLOADS, key)
     else:
         yield Put(OPEN_UPLOADS, key, body)
+    is_open = upload.state != views_pb2.UPLOAD_STATE_ENDED
+    was_open = before not in {views_pb2.UPLOAD_STATE_UNSPECIFIED, views_pb2.UPLOAD_STATE_ENDED}
+    if is_open != was_open:
+        yield _count(upload.subject, lookup, more=1 if is_open else -1)
+
+
+def _count(subject: str, lookup: Lookup, *, more: int) -> Change:
+    count = int(lookup(OPEN_COUNTS, subject) or b"0") + more
+    # A log whose requests began before they were counted may end more than it counts.
+    return Put(OPEN_COUNTS, subject, b"%d" % count) if count > 0 else Delete(OPEN_COUNTS, subject)
 
 
 def _apply(upload: views_pb2.SecretUpload, message: Message, event: RecordedEvent) -> None:

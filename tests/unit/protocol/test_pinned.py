@@ -1,0 +1,70 @@
+"""What is signed and logged for ever, spelled out: labels and numbers. A test that fails here found a broken log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from monoskope.protocol import labels
+
+LABELS = {
+    "SEALED_SECRET": b"m8/sealed-secret/v1",
+    "UPLOAD_GRANT": b"m8/upload-grant/v1",
+    "RECEIPT": b"m8/receipt/v1",
+    "IDENTITY_ROTATION": b"m8/identity-rotation/v1",
+    "REACTOR_HELLO": b"m8/reactor-hello/v1",
+    "WRITE_TAG": b"m8/write-tag/v1",
+    "WRITE_INTENT": b"m8/write-intent/v1",
+    "FINGERPRINT": b"m8/fingerprint/v1",
+    "FINGERPRINT_VALUE": b"m8/fingerprint-value/v1",
+    "FINGERPRINT_KEY_ID": b"m8/fingerprint-key-id/v1",
+}
+PURPOSE = {"UPLOAD": 1, "COMPARE": 2}
+EXPECT = {"ANY": 1, "ABSENT": 2, "VERSION": 3, "OVERWRITE": 4}
+OUTCOME = {"UPLOADED": 1, "UNCHANGED": 2, "EQUAL": 3, "DIFFERENT": 4, "FAILED": 5, "STARTED": 6}
+DIFFERENCE_KIND = {"MISSING": 1, "EXTRA": 2, "CHANGED": 3}
+REASON = {
+    "BAD_PAYLOAD": 1,
+    "CONFLICT": 2,
+    "KEY_LOST": 3,
+    "OUTCOME_UNKNOWN": 4,
+    "UPSTREAM_UNAVAILABLE": 5,
+    "UPSTREAM_REFUSED": 6,
+    "CANNOT_READ": 7,
+    "UNSUPPORTED": 8,
+    "RATE_LIMITED": 9,
+    "EXPIRED": 10,
+    "NO_REACTOR": 11,
+    "STORE_INACTIVE": 12,
+    "UPSTREAM_CHANGED": 13,
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_a_label_never_changes(name: str) -> None:
+    assert getattr(labels, name) == LABELS[name]
+
+
+def test_no_label_begins_another_and_a_zero_byte_ends_each() -> None:
+    assert labels.labelled(b"a", b"b") == b"a\0b"
+    assert labels.labelled(b"a") == b"a\0"
+    assert len(set(LABELS.values())) == 10
+
+
+@pytest.mark.parametrize(
+    ("kind", "prefix", "known"),
+    [
+        (upload_pb2.Purpose, "PURPOSE", PURPOSE),
+        (upload_pb2.Expect, "EXPECT", EXPECT),
+        (upload_pb2.Outcome, "OUTCOME", OUTCOME),
+        (upload_pb2.Reason, "REASON", REASON),
+        (upload_pb2.DifferenceKind, "DIFFERENCE_KIND", DIFFERENCE_KIND),
+        (options_pb2.VaultBinary, "VAULT_BINARY", {"BASE64": 1}),
+    ],
+)
+def test_a_number_never_changes(kind: Any, prefix: str, known: dict[str, int]) -> None:
+    """New ones may come."""
+    expected = {"UNSPECIFIED": 0, **known}
+    assert {name: kind.Value(f"{prefix}_{name}") for name in expected} == expected

@@ -1,0 +1,152 @@
+"""Every type that holds a secret shows nothing of it, in tracebacks with locals neither, and is never copied.
+
+And a rule for what comes later: a dataclass field that is named like a secret is hidden from its `repr`, or stands in
+`SHOWN` with the reason.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import dataclasses
+import importlib
+import pickle
+import pkgutil
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import monoskope
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.put import encoded
+from monoskope.client.settings import Settings
+from monoskope.client.task import Task
+from monoskope.m8.tls import Certificate
+from monoskope.m8.tokens import Issued
+from monoskope.protocol.payload import Payload
+from monoskope.reactor.fingerprint import FingerprintKey
+from monoskope.reactor.keys import KeyRules, OneTimeKeys
+from monoskope.reactor.sign import Identity
+from monoskope.stores.driver import Snapshot
+from monoskope.stores.vault_auth import Token
+from monoskope.testing.search import Wanted, look
+from monoskope.uri import SecretUri
+from tests.unit.protocol.vectors import a_request
+
+SECRET = b"correct-horse-battery-staple-32b"
+TEXT = SECRET.decode()
+
+
+def one_time_keys() -> OneTimeKeys:
+    keys = OneTimeKeys(Identity(SECRET, store="vault"), KeyRules(b"r" * 16, 300, 512, "0" * 16, 10))
+    keys.offer(a_request(), "anna")
+    return keys
+
+
+HOLDERS: dict[str, Callable[[], object]] = {
+    "Payload": lambda: Payload({"password": SECRET}),
+    "Snapshot": lambda: Snapshot("1", Payload({"password": SECRET})),
+    "Task": lambda: Task(
+        uri=SecretUri.parse("vault://app/db"),
+        purpose=upload_pb2.PURPOSE_UPLOAD,
+        plaintext=encoded({"password": SECRET}),
+    ),
+    "Settings": lambda: Settings(server="m8:1", ca_file=Path("ca"), token=TEXT, known_stores=Path("known_stores")),
+    "Issued": lambda: Issued(TEXT, "0" * 32),
+    "Certificate": lambda: Certificate(b"ca", b"certificate", SECRET),
+    "vault Token": lambda: Token(TEXT, lease_s=1, first_lease_s=1, renewable=True),
+    "FingerprintKey": lambda: FingerprintKey(SECRET),
+    "Identity": lambda: Identity(SECRET, store="vault"),
+    "OneTimeKeys": one_time_keys,
+}
+
+
+def shows(text: str) -> bool:
+    """Whether the secret is in a text, in any form."""
+    wanted = Wanted.of("secret", SECRET)
+    return look("text", [text.encode()], [wanted]).total("secret") > 0
+
+
+@pytest.mark.parametrize("name", HOLDERS)
+def test_a_holder_shows_nothing(name: str) -> None:
+    holder = HOLDERS[name]()
+    for text in (repr(holder), str(holder), f"{holder}", f"{holder!r:>200}", "{} {!r}".format(*[holder] * 2)):
+        assert not shows(text)
+
+
+@pytest.mark.parametrize("name", HOLDERS)
+def test_a_holder_is_never_pickled_or_copied(name: str) -> None:
+    holder = HOLDERS[name]()
+    ways: list[Callable[[object], object]] = [copy.copy, copy.deepcopy]
+    ways += [lambda one, protocol=protocol: pickle.dumps(one, protocol) for protocol in range(6)]  # type: ignore[misc]
+    for way in ways:
+        with pytest.raises(TypeError, match="never pickled or copied"):
+            way(holder)
+
+
+@pytest.mark.parametrize("name", HOLDERS)
+def test_a_traceback_with_locals_shows_nothing_of_a_holder(name: str) -> None:
+    def stumble(holder: object) -> None:
+        held = [holder]
+        raise RuntimeError(f"with {holder} and {held!r}")
+
+    with pytest.raises(RuntimeError) as stumbled:
+        stumble(HOLDERS[name]())
+    text = "".join(traceback.TracebackException.from_exception(stumbled.value, capture_locals=True).format())
+    assert "held = " in text
+    assert not shows(text)
+
+
+def test_the_search_can_see() -> None:
+    assert shows(f"x{TEXT}")
+    assert shows(base64.b64encode(SECRET).decode())
+
+
+# --- what comes later ---
+
+_LIKE_A_SECRET = re.compile(
+    r"(^|_)(token|jwt|seed|plaintext|password|passphrase|secret|private|payload|values|content|ciphertext|sealed)$"
+    r"|private_key|^key$"
+)
+_HELD_AS = re.compile(r"\b(bytes|str|bytearray|PrivateKey\b|\w+PrivateKey)\b|Mapping\[str, bytes\]|dict\[str, bytes\]")
+
+SHOWN = {
+    "monoskope.m8.log.event_log": "documents' names and serialized views, which hold no value",
+    "monoskope.protocol.receipt.Receipt.values": "fingerprints",
+    "monoskope.reactor.fingerprint.Fingerprints.values": "fingerprints",
+    "monoskope.client.put.PutResult.values": "fingerprints",
+}
+"""What is named like a secret and is none, with the reason."""
+
+
+def fields() -> Iterator[tuple[str, type, dataclasses.Field[object]]]:
+    """Every field of every dataclass of ours, with its full name."""
+    for module in pkgutil.walk_packages(monoskope.__path__, "monoskope."):
+        if module.name.startswith(("monoskope.api.", "monoskope.testing")) or module.name.endswith("__main__"):
+            continue
+        for found in vars(importlib.import_module(module.name)).values():
+            if isinstance(found, type) and dataclasses.is_dataclass(found) and found.__module__ == module.name:
+                for one in dataclasses.fields(found):
+                    yield f"{module.name}.{found.__qualname__}.{one.name}", found, one
+
+
+def test_a_field_that_is_named_like_a_secret_is_hidden() -> None:
+    shown = [
+        name
+        for name, owner, field in fields()
+        if _LIKE_A_SECRET.search(field.name)
+        and _HELD_AS.search(str(field.type))
+        and field.repr
+        and owner.__dataclass_params__.repr  # type: ignore[attr-defined]
+        and owner.__repr__.__qualname__.endswith("__create_fn__.<locals>.__repr__")
+        and not name.startswith(tuple(SHOWN))
+    ]
+    assert shown == []
+
+
+def test_the_rule_sees_fields() -> None:
+    names = {name for name, _, field in fields() if _LIKE_A_SECRET.search(field.name)}
+    assert {"monoskope.client.settings.Settings.token", "monoskope.m8.tokens.Issued.jwt"} <= names

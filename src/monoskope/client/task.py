@@ -89,8 +89,8 @@ def too_large(uri: SecretUri, size: int, limit: int) -> RefusedError:
 def whole(task: Task, last: Failure, uncertain: str) -> Error:
     """Return the error of all attempts together.
 
-    If an attempt to write or delete was uncertain, so is the whole. It names one request: the last one if that was uncertain,
-    else the first that was.
+    If an attempt to write or delete was uncertain, so is the whole. It names one request: the last one if that was
+    uncertain, else the first that was.
     """
     if uncertain and not last.uncertain and task.purpose != upload_pb2.PURPOSE_COMPARE:
         why = f"an attempt ended without proof, and a later one so: {last.error.message}"

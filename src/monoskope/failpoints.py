@@ -25,6 +25,7 @@ _UPLOAD_EVENTS = (
     "SecretUploadStarted",
     "SecretUploaded",
     "SecretCompared",
+    "SecretDeleted",
     "SecretUploadFailed",
 )
 _COMMANDS = ("RequestSecretUploadKey", "GetSecretUploadKey", "RequestUploadSecret", "GetSecretUpload")

@@ -31,7 +31,7 @@ class VaultHarness(Harness):
         self.folder = folder
         self.readable = readable
         self.role = f"role-{secrets.token_hex(6)}"
-        bao.write_policy(self.role, least_policy(prefix=PREFIX, readable=readable, binary=binary))
+        bao.write_policy(self.role, least_policy(prefix=PREFIX, readable=readable, binary=binary, delete=True))
         bao.create_role(self.role, [self.role])
 
     def config(self, auth: AppRole | TokenFile | None = None, **changes: object) -> VaultConfig:

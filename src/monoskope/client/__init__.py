@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from monoskope.client.client import Client
     from monoskope.client.compare import Comparison
+    from monoskope.client.delete import Deletion
     from monoskope.client.put import Expect, PutResult
     from monoskope.client.settings import Settings, load_settings
 
-__all__ = ["Client", "Comparison", "Expect", "PutResult", "Settings", "load_settings"]
+__all__ = ["Client", "Comparison", "Deletion", "Expect", "PutResult", "Settings", "load_settings"]
 
 _HOMES = {
     "Client": "client",
     "Comparison": "compare",
+    "Deletion": "delete",
     "Expect": "put",
     "PutResult": "put",
     "Settings": "settings",

@@ -1,17 +1,19 @@
-"""The client: one object that puts and compares secrets, and asks what m8 knows."""
+"""The client: one object that puts, compares and deletes secrets, and asks what m8 knows."""
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from monoskope.client.changes import DEFAULT_TIMEOUT_S, Changes, only
 from monoskope.client.channel import CALL_TIMEOUT_S, Connection
 from monoskope.client.compare import Comparison, compare
 from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
-from monoskope.client.put import Expect, Preview, PutResult, encoded, expectation, fitting, put
+from monoskope.client.put import Expect, Notes, Preview, PutResult, encoded, expectation, fitting, put
 from monoskope.client.queries import Queries
 from monoskope.client.settings import Settings, load_settings
 from monoskope.client.stores import Stores
@@ -25,11 +27,8 @@ from monoskope.uri import SecretUri
 
 R = TypeVar("R")
 
-DEFAULT_TIMEOUT_S = 120.0
-"""Long enough for a reactor's successor to find out what became of a write."""
 
-
-class Client:
+class Client(Changes):
     """Puts secrets into stores, through an m8 that cannot read them.
 
     ```python
@@ -87,6 +86,8 @@ class Client:
         *,
         expect: Expect | str = Expect.ANY,
         options: Options | None = None,
+        labels: Mapping[str, str] | None = None,
+        expires_on: dt.date | str = "",
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109 - one deadline spans several calls and decides the error
     ) -> PutResult:
         """Put one secret and return once a receipt proves that it is there.
@@ -96,6 +97,8 @@ class Client:
             values: The bytes of each key, 1 to 64 keys.
             expect: What must be upstream; text names an upstream version.
             options: The provider's; typed ones go only to stores of their type.
+            labels: Notes that everybody who sees the secret sees, at most 16; they replace those of the put before.
+            expires_on: The day on which it is said to expire, for `Queries.secrets`; nothing happens on it.
             timeout: Seconds for everything.
 
         Raises:
@@ -106,7 +109,10 @@ class Client:
             TimedOutError: time was over before anything was sent.
             Error: see `monoskope.client.reasons` for the rest.
         """
-        return _only(await self.put_secrets([uri], values, expect=expect, options=options, timeout=timeout))
+        results = await self.put_secrets(
+            [uri], values, expect=expect, options=options, labels=labels, expires_on=expires_on, timeout=timeout
+        )
+        return only(results)
 
     async def put_secrets(
         self,
@@ -115,6 +121,8 @@ class Client:
         *,
         expect: Expect | str = Expect.ANY,
         options: Options | None = None,
+        labels: Mapping[str, str] | None = None,
+        expires_on: dt.date | str = "",
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> list[PutResult | Error]:
         """Put the same values at several URIs, all at once.
@@ -123,13 +131,14 @@ class Client:
             For each URI in its place, the result or the error: one failure hides no other result.
 
         Raises:
-            UsageError: something is malformed: values, `expect`, a URI, none or one twice. Nothing was sent.
+            UsageError: something is malformed: values, `expect`, labels, a URI, none or one twice. Nothing was sent.
         """
         plaintext = encoded(values)
         expectation(expect)
+        notes = Notes.of(labels, expires_on)
 
         async def one(target: Target) -> PutResult:
-            return await put(self._walk(target, timeout), target, plaintext, expect, options)
+            return await put(self._walk(target, timeout), target, plaintext, expect, options, notes)
 
         return await self._each(uris, len(plaintext), options, timeout, one)
 
@@ -142,7 +151,7 @@ class Client:
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> Comparison:
         """Compare values with what the store holds. Arguments and errors as `put_secret`; writes nothing."""
-        return _only(await self.compare_secrets([uri], values, options=options, timeout=timeout))
+        return only(await self.compare_secrets([uri], values, options=options, timeout=timeout))
 
     async def compare_secrets(
         self,
@@ -256,13 +265,6 @@ class Client:
         if self._open is None:
             raise UsageError("the client is not open.", fix="Use it as `async with Client() as client:`.")
         return self._open
-
-
-def _only(results: list[R | Error]) -> R:
-    (result,) = results
-    if isinstance(result, Error):
-        raise result
-    return result
 
 
 def _check_twice(targets: list[Target | Error]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -12,6 +13,7 @@ from monoskope.client.task import Result, Task
 from monoskope.client.walk import Walk
 from monoskope.errors import UsageError
 from monoskope.protocol.names import spelled
+from monoskope.protocol.notes import Labels, check_day, check_labels
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.request import Options, is_version
 
@@ -94,7 +96,23 @@ def fitting(options: Options | None, store_type: str) -> Options | None:
     return options if fits else None
 
 
-async def put(walk: Walk, target: Target, plaintext: bytes, expect: Expect | str, options: Options | None) -> PutResult:
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What goes with a put in the clear. Not secret."""
+
+    labels: Labels = ()
+    expires_on: str = ""
+
+    @classmethod
+    def of(cls, labels: Mapping[str, str] | None, expires_on: dt.date | str) -> Notes:
+        """Return them checked. Raises `UsageError`."""
+        day = expires_on.isoformat() if isinstance(expires_on, dt.date) else expires_on
+        return cls(check_labels((labels or {}).items()), check_day(day) if day else "")
+
+
+async def put(  # noqa: PLR0917 - one call, from one place
+    walk: Walk, target: Target, plaintext: bytes, expect: Expect | str, options: Options | None, notes: Notes
+) -> PutResult:
     """Put one encoded secret at one target. Raises as `Walk.run`."""
     kind, version = expectation(expect)
     task = Task(
@@ -104,6 +122,8 @@ async def put(walk: Walk, target: Target, plaintext: bytes, expect: Expect | str
         expect=kind,
         expect_version=version,
         options=fitting(options, target.store.type),
+        labels=notes.labels,
+        expires_on=notes.expires_on,
     )
     return _result(target, await walk.run(task))
 

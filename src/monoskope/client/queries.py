@@ -14,8 +14,19 @@ from monoskope.protocol.request import REQUEST_ID_BYTES
 
 PAGE_SIZE = 100
 
-_Asked = queries_pb2.ListSecretsRequest | queries_pb2.ListSecretStoresRequest | queries_pb2.ListEventsRequest
-P = TypeVar("P", queries_pb2.ListSecretsResponse, queries_pb2.ListSecretStoresResponse, queries_pb2.ListEventsResponse)
+_Asked = (
+    queries_pb2.ListSecretsRequest
+    | queries_pb2.ListSecretVersionsRequest
+    | queries_pb2.ListSecretStoresRequest
+    | queries_pb2.ListEventsRequest
+)
+P = TypeVar(
+    "P",
+    queries_pb2.ListSecretsResponse,
+    queries_pb2.ListSecretVersionsResponse,
+    queries_pb2.ListSecretStoresResponse,
+    queries_pb2.ListEventsResponse,
+)
 
 
 def request_id_bytes(text: str) -> bytes:
@@ -45,12 +56,44 @@ class Queries:
         request = queries_pb2.GetSecretRequest(uri=uri)
         return (await self._connection.call(self._stub.GetSecret, request, CALL_TIMEOUT_S)).secret
 
-    async def secrets(self, prefix: str = "", *, page_size: int = PAGE_SIZE) -> AsyncIterator[views_pb2.Secret]:
-        """Yield secrets below a URI prefix ("" for all) in URI order."""
-        request = queries_pb2.ListSecretsRequest(prefix=prefix, page_size=page_size)
+    async def secrets(
+        self,
+        prefix: str = "",
+        *,
+        store: str = "",
+        subject: str = "",
+        state: views_pb2.SecretState = views_pb2.SECRET_STATE_PRESENT,
+        expiring_before: str = "",
+        page_size: int = PAGE_SIZE,
+    ) -> AsyncIterator[views_pb2.Secret]:
+        """Yield secrets below a URI prefix ("" for all) in URI order.
+
+        Args:
+            prefix: By whole segments.
+            store: Of this store alone.
+            subject: Last uploaded by this subject.
+            state: Present, deleted, or drifted.
+            expiring_before: Said to expire before this day, YYYY-MM-DD.
+            page_size: Fetched at once, 1 to 1,000.
+        """
+        request = queries_pb2.ListSecretsRequest(
+            prefix=prefix,
+            page_size=page_size,
+            store=store,
+            subject=subject,
+            state=state,
+            expiring_before=expiring_before,
+        )
         async for page in self._pages(self._stub.ListSecrets, request):
             for secret in page.secrets:
                 yield secret
+
+    async def secret_versions(self, uri: str, *, page_size: int = PAGE_SIZE) -> AsyncIterator[views_pb2.SecretVersion]:
+        """Yield what receipts told of one secret, the newest first; fingerprints only with the right to see them."""
+        request = queries_pb2.ListSecretVersionsRequest(uri=uri, page_size=page_size)
+        async for page in self._pages(self._stub.ListSecretVersions, request):
+            for version in page.versions:
+                yield version
 
     async def store(self, name: str = "") -> views_pb2.SecretStore:
         """Return one store, the default one for ""."""

@@ -31,6 +31,10 @@ class Sealed:
         return sealed_digest(self.encapsulated_key, self.ciphertext)
 
 
+NOTHING_SEALED = Sealed(b"", b"")
+"""What goes over the wire with DELETE."""
+
+
 def seal(plaintext: bytes, grant: Grant) -> Sealed:
     """Seal a padded plaintext under the key of a grant that has been verified. Call it once for one grant.
 

@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error, OutcomeUnknownError, RefusedError
+from monoskope.protocol.notes import Labels
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Options
 from monoskope.protocol.unshared import Unshared
@@ -53,6 +54,9 @@ class Task(Unshared):
     expect: upload_pb2.Expect = upload_pb2.EXPECT_UNSPECIFIED
     expect_version: str = ""
     options: Options | None = field(default=None, repr=False)
+    labels: Labels = ()
+    expires_on: str = ""
+    destroy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +89,10 @@ def too_large(uri: SecretUri, size: int, limit: int) -> RefusedError:
 def whole(task: Task, last: Failure, uncertain: str) -> Error:
     """Return the error of all attempts together.
 
-    If an attempt to upload was uncertain, so is the whole. It names one request: the last one if that was uncertain,
-    else the first that was.
+    If an attempt to write or delete was uncertain, so is the whole. It names one request: the last one if that was
+    uncertain, else the first that was.
     """
-    if uncertain and not last.uncertain and task.purpose == upload_pb2.PURPOSE_UPLOAD:
+    if uncertain and not last.uncertain and task.purpose != upload_pb2.PURPOSE_COMPARE:
         why = f"an attempt ended without proof, and a later one so: {last.error.message}"
         return unknown(task, uncertain, why)
     return last.error
@@ -101,6 +105,11 @@ def unknown(task: Task, request_id: str, why: str) -> OutcomeUnknownError:
         return OutcomeUnknownError(
             f"{task.uri}: {why}; whether it is equal is not known (request {request_id}). Nothing was written.",
             fix="Compare again.",
+        )
+    if task.purpose == upload_pb2.PURPOSE_DELETE:
+        return OutcomeUnknownError(
+            f"{task.uri}: {why}; it may or may not have been deleted (request {request_id}).",
+            fix=f"Ask with `monoctl get upload {request_id}` before you delete it again.",
         )
     return OutcomeUnknownError(
         f"{task.uri}: {why}; it may or may not have been written (request {request_id}).",

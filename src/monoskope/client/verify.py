@@ -26,6 +26,7 @@ ENDS = frozenset(
         upload_pb2.OUTCOME_UNCHANGED,
         upload_pb2.OUTCOME_EQUAL,
         upload_pb2.OUTCOME_DIFFERENT,
+        upload_pb2.OUTCOME_DELETED,
         upload_pb2.OUTCOME_FAILED,
     }
 )

@@ -26,7 +26,7 @@ from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
 from monoskope.client.channel import Connection, NotReachedError
-from monoskope.client.seal import Sealed, seal
+from monoskope.client.seal import NOTHING_SEALED, Sealed, seal
 from monoskope.client.task import Failure, Progress, Result, Stage, Task, too_large, unknown, whole
 from monoskope.client.verify import Trust
 from monoskope.errors import Error, TimedOutError, UnavailableError
@@ -112,6 +112,9 @@ class Walk:
             expect_version=task.expect_version,
             suites=(SUITE_1,),
             options=task.options,
+            labels=task.labels,
+            expires_on=task.expires_on,
+            destroy=task.destroy,
         )
         self._tell(request, Stage.ASKING)
         try:
@@ -119,7 +122,7 @@ class Walk:
             if len(task.plaintext) > grant.max_plaintext:
                 raise too_large(task.uri, len(task.plaintext), grant.max_plaintext)
             failpoint("monoctl.after-grant")
-            sealed = seal(task.plaintext, grant)
+            sealed = seal(task.plaintext, grant) if task.purpose != upload_pb2.PURPOSE_DELETE else NOTHING_SEALED
         except _KeyRefusedError as end:
             return Failure(reasons.error_for(end.reason, str(task.uri)), again=end.reason in reasons.RETRIED)
         except TimedOutError:

@@ -12,7 +12,12 @@ ROLE_NAMES = MappingProxyType({events_pb2.ROLE_ADMINISTRATOR: "administrator", e
 """How people and tokens name each role."""
 
 RIGHT_NAMES = MappingProxyType(
-    {events_pb2.RIGHT_PUT: "put", events_pb2.RIGHT_COMPARE: "compare", events_pb2.RIGHT_SEE_HASH: "see-hash"}
+    {
+        events_pb2.RIGHT_PUT: "put",
+        events_pb2.RIGHT_COMPARE: "compare",
+        events_pb2.RIGHT_SEE_HASH: "see-hash",
+        events_pb2.RIGHT_DELETE: "delete",
+    }
 )
 """How people and tokens name each right."""
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import click
 
+from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
+from monoskope.errors import UsageError
 from monoskope.monoctl import views
+from monoskope.monoctl.days import day
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import Document, emit, pairs
 
@@ -37,34 +40,106 @@ _UPLOAD = {
 }
 
 
+_NOTES = {"EXPIRES": "expires_on", "LABELS": "labels"}
+"""Shown if any of the secrets has them."""
+_STATES = {
+    "present": views_pb2.SECRET_STATE_PRESENT,
+    "deleted": views_pb2.SECRET_STATE_DELETED,
+    "drifted": views_pb2.SECRET_STATE_DRIFTED,
+}
+_VERSIONS = {
+    "RECORDED": "recorded_at",
+    "OUTCOME": "outcome",
+    "VERSION": "upstream_version",
+    "REPLACED": "prior_version",
+    "BY": "subject",
+    "REQUEST": "request_id",
+    "HASH": "hash",
+}
+
+
+def _columns(documents: list[Document]) -> dict[str, str]:
+    return _SECRETS | {name: field for name, field in _NOTES.items() if any(row[field] for row in documents)}
+
+
 @click.command(short_help="List secrets.")
 @click.argument("prefix", default="")
+@click.option("--prefix", "below", default="", metavar="URI", help="The same as PREFIX.")
+@click.option("--store", default="", metavar="STORE", help="Of one store alone.")
+@click.option("--by", "subject", default="", metavar="SUBJECT", help="Last uploaded by SUBJECT.")
+@click.option(
+    "--state",
+    type=click.Choice(list(_STATES)),
+    default="present",
+    show_default=True,
+    help="Drifted: the last upload replaced what was not put through m8.",
+)
+@click.option("--expiring", metavar="DAY", help="Said to expire by then, or expired: YYYY-MM-DD, or 30d.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many.")
 @output_option
 @connection_options
-def secrets(prefix: str, output: str, session: Session) -> None:
+def secrets(  # noqa: PLR0917 - click passes them by name
+    prefix: str,
+    below: str,
+    store: str,
+    subject: str,
+    state: str,
+    expiring: str | None,
+    limit: int | None,
+    output: str,
+    session: Session,
+) -> None:
     """List the secrets below PREFIX (`store://` or `store://segment`), or all that you may see."""
+    if prefix and below:
+        raise UsageError("PREFIX and --prefix exclude each other.", fix="Give one of them.")
+    before = day(expiring, more=1) if expiring else ""
 
     async def work(client: Client) -> list[Document]:
-        return [views.secret(view) async for view in client.queries.secrets(prefix)]
+        found: list[Document] = []
+        views_of = client.queries.secrets(
+            prefix or below,
+            store=store,
+            subject=subject,
+            state=_STATES[state],
+            expiring_before=before,
+        )
+        async for view in views_of:
+            found.append(views.secret(view))
+            if len(found) == limit:
+                break
+        return found
 
-    emit(output, session.run(work), _SECRETS, nothing="No secrets found.")
+    documents = session.run(work)
+    emit(output, documents, _columns(documents), nothing="No secrets found.")
 
 
 @click.command(short_help="Show one secret.")
 @click.argument("uri")
+@click.option("--versions", is_flag=True, help="Show every put, patch and deletion of it, the newest first.")
 @output_option
 @connection_options
-def secret(uri: str, output: str, session: Session) -> None:
+def secret(uri: str, output: str, session: Session, *, versions: bool) -> None:
     """Show one secret: its hash if you may see it, its version, who put it and when. Never a value."""
+    if versions:
+        _show_versions(uri, output, session)
+        return
 
     async def work(client: Client) -> Document:
         return views.secret(await client.queries.secret(await client.full_uri(uri)))
 
     document = session.run(work)
-    emit(output, document, _SECRETS)
+    emit(output, document, _columns([document]))
     if output == "table" and document["values"]:
         click.echo()
         pairs(document["values"])
+
+
+def _show_versions(uri: str, output: str, session: Session) -> None:
+    async def work(client: Client) -> list[Document]:
+        full = await client.full_uri(uri)
+        return [views.version(view) async for view in client.queries.secret_versions(full)]
+
+    emit(output, session.run(work), _VERSIONS)
 
 
 @click.command(short_help="List stores.")

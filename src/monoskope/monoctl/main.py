@@ -19,6 +19,7 @@ def _verb(help_text: str, nouns: dict[str, str]) -> LazyGroup:
 _VERBS = {
     "put": _verb("Put secrets into stores.", {"secret": "put:secret"}),
     "compare": _verb("Compare values with what stores hold.", {"secret": "compare:secret"}),
+    "delete": _verb("Delete secrets from stores.", {"secret": "delete:secret"}),
     "get": _verb(
         "Show what m8 knows.",
         {

@@ -10,6 +10,7 @@ from monoskope.client.put import Expect
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import exit_code_of_all
 from monoskope.failpoints import failpoint
+from monoskope.monoctl import days
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import Document, emit
 from monoskope.monoctl.report import report
@@ -24,6 +25,8 @@ _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "
 @click.option("--expect", metavar="absent|VERSION", help="Write only if nothing, or this version, is upstream.")
 @click.option("--overwrite", is_flag=True, help="Replace whatever is upstream.")
 @click.option("--binary", type=click.Choice(["base64"]), help="Vault: store values that are no text as base64.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A note, never secret; can be repeated.")
+@click.option("--expires", metavar="DAY", help="When it is said to expire: YYYY-MM-DD, or 90d. Nothing happens then.")
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, without a value; request no key.")
 @timeout_option
 @output_option
@@ -33,6 +36,8 @@ def secret(  # noqa: PLR0917 - click passes them by name
     sources: Sources,
     expect: str | None,
     binary: str | None,
+    labels: tuple[str, ...],
+    expires: str | None,
     timeout: float,
     output: str,
     session: Session,
@@ -46,7 +51,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     other word is a KEY whose value is asked for, hidden. Without keys and without --from-… both are asked for.
 
     It succeeds only with a receipt signed by the store's pinned identity. By default it writes over nothing, or over
-    what was put through m8 before.
+    what was put through m8 before. Labels and day of expiry replace those of the put before.
 
     \b
     monoctl put secret app/db password
@@ -55,6 +60,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     """  # noqa: D301 - click wants the character itself
     uris, keys = split_words(words)
     expected = _expectation(expect, overwrite=overwrite)
+    notes, expires_on = days.labels(labels), days.day(expires) if expires else ""
     values = read_values(sources, keys)
     if dry_run:
         _preview(session, uris, values, expected, output)
@@ -62,7 +68,9 @@ def secret(  # noqa: PLR0917 - click passes them by name
     options = VaultOptions(binary=VAULT_BINARY_BASE64) if binary else None
 
     async def work(client: Client) -> list[PutResult | Error]:
-        return await client.put_secrets(uris, values, expect=expected, options=options, timeout=timeout)
+        return await client.put_secrets(
+            uris, values, expect=expected, options=options, labels=notes, expires_on=expires_on, timeout=timeout
+        )
 
     results = session.run(work)
     documents = [_document(result) for result in results if isinstance(result, PutResult)]

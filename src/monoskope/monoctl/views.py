@@ -22,6 +22,24 @@ def secret(view: views_pb2.Secret) -> Document:
         "subject": view.subject,
         "uploaded_at": rfc3339(view.uploaded_at_ms),
         "request_id": view.request_id.hex(),
+        "labels": {label.name: label.value for label in view.labels},
+        "expires_on": view.expires_on,
+        "deleted": view.deleted,
+    }
+
+
+def version(view: views_pb2.SecretVersion) -> Document:
+    """What one receipt told of a secret; its hash only if the caller may see it."""
+    return {
+        "uri": view.uri,
+        "purpose": spelled(upload_pb2.Purpose, view.purpose),
+        "outcome": spelled(upload_pb2.Outcome, view.outcome),
+        "upstream_version": view.upstream_version,
+        "prior_version": view.prior_version,
+        "subject": view.subject,
+        "recorded_at": rfc3339(view.recorded_at_ms),
+        "hash": view.fingerprint,
+        "request_id": view.request_id.hex(),
     }
 
 
@@ -68,6 +86,9 @@ def reactor(view: views_pb2.Reactor) -> Document:
         "check_and_set": view.capabilities.check_and_set,
         "write_tag": view.capabilities.write_tag,
         "readable": view.capabilities.readable,
+        "deletable": view.capabilities.deletable,
+        "soft_delete": view.capabilities.soft_delete,
+        "patchable": view.capabilities.patchable,
         "key_rule": view.capabilities.key_rule,
         "fingerprint_key_id": view.fingerprint_key_id,
     }

@@ -33,6 +33,9 @@ _FITTING = {
             upload_pb2.OUTCOME_FAILED,
         }
     ),
+    upload_pb2.PURPOSE_DELETE: frozenset(
+        {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_DELETED, upload_pb2.OUTCOME_FAILED}
+    ),
     upload_pb2.PURPOSE_COMPARE: frozenset(
         {upload_pb2.OUTCOME_EQUAL, upload_pb2.OUTCOME_DIFFERENT, upload_pb2.OUTCOME_FAILED}
     ),
@@ -162,7 +165,7 @@ def _failed_before_sealing(receipt: Receipt) -> bool:
 
 def _check_outcome(receipt: Receipt) -> None:
     if receipt.outcome not in upload_pb2.Outcome.values() or receipt.outcome == upload_pb2.OUTCOME_UNSPECIFIED:
-        raise MalformedError(_NAME, "outcome", "must be one of UPLOADED to STARTED")
+        raise MalformedError(_NAME, "outcome", "must be one of UPLOADED to DELETED")
     if receipt.reason not in upload_pb2.Reason.values():
         raise MalformedError(_NAME, "reason", "must be a known reason")
     failed = receipt.outcome == upload_pb2.OUTCOME_FAILED
@@ -187,9 +190,14 @@ def _check_versions(receipt: Receipt) -> None:
     needs_version = {upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_UNCHANGED, upload_pb2.OUTCOME_EQUAL}
     if receipt.outcome in needs_version and not receipt.upstream_version:
         raise MalformedError(_NAME, "upstream_version", "must be given with UPLOADED, UNCHANGED and EQUAL")
-    has_prior = {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_UPLOADED}
+    has_prior = {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_DELETED}
     if receipt.prior_version and receipt.outcome not in has_prior:
-        raise MalformedError(_NAME, "prior_version", "must be absent unless STARTED or UPLOADED")
+        raise MalformedError(_NAME, "prior_version", "must be absent unless STARTED, UPLOADED or DELETED")
+    deleted = receipt.outcome == upload_pb2.OUTCOME_DELETED
+    if deleted and not receipt.prior_version:
+        raise MalformedError(_NAME, "prior_version", "must be given with DELETED")
+    if deleted and receipt.upstream_version:
+        raise MalformedError(_NAME, "upstream_version", "must be absent with DELETED")
 
 
 def _check_fingerprints(receipt: Receipt) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.errors import UsageError
+from monoskope.protocol.notes import Labels, check_labels, is_day
 from monoskope.protocol.one_reading import sorted_once, strict_json
 from monoskope.protocol.wire import MalformedError, parse, serialise
 from monoskope.uri import SecretUri
@@ -19,9 +20,13 @@ Options = options_pb2.VaultOptions | options_pb2.AwsOptions | options_pb2.Kubern
 """A provider's typed options, or a third party's as JSON text."""
 
 _NAME = "UploadRequest"
-_UPLOAD_EXPECTS = frozenset(
-    {upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE}
-)
+_CHANGE_EXPECTS = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE})
+_EXPECTS = {
+    upload_pb2.PURPOSE_UPLOAD: (_CHANGE_EXPECTS | {upload_pb2.EXPECT_ABSENT}, "ANY, ABSENT, VERSION or OVERWRITE"),
+    upload_pb2.PURPOSE_COMPARE: (frozenset({upload_pb2.EXPECT_UNSPECIFIED}), "absent with COMPARE"),
+    upload_pb2.PURPOSE_DELETE: (_CHANGE_EXPECTS, "ANY, VERSION or OVERWRITE"),
+}
+"""The purposes that this version knows: what each may expect, and that in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,9 @@ class Request:
     expect_version: str
     suites: tuple[int, ...]
     options: Options | None = field(default=None, repr=False)
+    labels: Labels = ()
+    expires_on: str = ""
+    destroy: bool = False
 
 
 def is_version(text: str) -> bool:
@@ -52,6 +60,9 @@ def make_request(
     suites: tuple[int, ...],
     expect_version: str = "",
     options: Options | None = None,
+    labels: Labels = (),
+    expires_on: str = "",
+    destroy: bool = False,
 ) -> Request:
     """Return a request, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.UploadRequest(
@@ -61,6 +72,9 @@ def make_request(
         expect=expect,
         expect_version=expect_version,
         suites=suites,
+        labels=[options_pb2.Label(name=name, value=value) for name, value in labels],
+        expires_on=expires_on,
+        destroy=destroy,
     )
     match options:
         case options_pb2.VaultOptions():
@@ -100,6 +114,7 @@ def parse_request(content: bytes) -> Request:
         raise MalformedError(_NAME, "suites", "must not name a suite twice")
     if 0 in suites:
         raise MalformedError(_NAME, "suites", "must not name suite 0")
+    _check_rest(message)
     return Request(
         content=content,
         request_id=message.request_id,
@@ -109,20 +124,47 @@ def parse_request(content: bytes) -> Request:
         expect_version=message.expect_version,
         suites=suites,
         options=_options(message),
+        labels=tuple((label.name, label.value) for label in message.labels),
+        expires_on=message.expires_on,
+        destroy=message.destroy,
     )
 
 
 def _check_expect(message: upload_pb2.UploadRequest) -> None:
-    if message.purpose not in {upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_COMPARE}:
-        raise MalformedError(_NAME, "purpose", "must be UPLOAD or COMPARE")
-    if message.purpose == upload_pb2.PURPOSE_COMPARE and message.expect != upload_pb2.EXPECT_UNSPECIFIED:
-        raise MalformedError(_NAME, "expect", "must be absent with COMPARE")
-    if message.purpose == upload_pb2.PURPOSE_UPLOAD and message.expect not in _UPLOAD_EXPECTS:
-        raise MalformedError(_NAME, "expect", "must be ANY, ABSENT, VERSION or OVERWRITE with UPLOAD")
+    if message.purpose not in _EXPECTS:
+        raise MalformedError(_NAME, "purpose", "must be one that this version knows")
+    allowed, words = _EXPECTS[message.purpose]
+    if message.expect not in allowed:
+        raise MalformedError(_NAME, "expect", f"must be {words}")
     if message.expect != upload_pb2.EXPECT_VERSION and message.expect_version:
         raise MalformedError(_NAME, "expect_version", "must be absent unless VERSION is expected")
     if message.expect == upload_pb2.EXPECT_VERSION and not is_version(message.expect_version):
         raise MalformedError(_NAME, "expect_version", "must be 1 to 256 printable ASCII characters")
+
+
+def _check_rest(message: upload_pb2.UploadRequest) -> None:
+    """Each of these fields belongs to one purpose."""
+    if message.purpose != upload_pb2.PURPOSE_UPLOAD and (message.labels or message.expires_on):
+        raise MalformedError(_NAME, "labels", "and expires_on must be absent unless UPLOAD")
+    if message.purpose != upload_pb2.PURPOSE_DELETE and message.destroy:
+        raise MalformedError(_NAME, "destroy", "must be absent unless DELETE")
+    if message.purpose == upload_pb2.PURPOSE_DELETE and message.WhichOneof("options") is not None:
+        raise MalformedError(_NAME, "options", "must be absent with DELETE")
+    if message.purpose != upload_pb2.PURPOSE_PATCH and message.remove_keys:
+        raise MalformedError(_NAME, "remove_keys", "must be absent unless PATCH")
+    _check_notes(message)
+
+
+def _check_notes(message: upload_pb2.UploadRequest) -> None:
+    labels = [(label.name, label.value) for label in message.labels]
+    try:
+        checked = check_labels(labels)
+    except UsageError as error:
+        raise MalformedError(_NAME, "labels", f"are refused: {error.message.removesuffix('.')}") from None
+    if list(checked) != labels:
+        raise MalformedError(_NAME, "labels", "must be sorted by name")
+    if message.expires_on and not is_day(message.expires_on):
+        raise MalformedError(_NAME, "expires_on", "must be a day, YYYY-MM-DD")
 
 
 def _options(message: upload_pb2.UploadRequest) -> Options | None:

@@ -44,6 +44,7 @@ class Step(Enum):
     UPLOADED = "SecretUploaded (UPLOADED)"
     UNCHANGED = "SecretUploaded (UNCHANGED)"
     COMPARED = "SecretCompared"
+    DELETED = "SecretDeleted"
     FAILED = "SecretUploadFailed"
 
 
@@ -76,6 +77,7 @@ TABLE: tuple[Transition, ...] = (
     Transition(State.UPLOADING, Step.UNCHANGED, Author.ISSUER, State.ENDED),
     Transition(State.UPLOADING, Step.COMPARED, Author.ISSUER, State.ENDED),
     Transition(State.WRITING, Step.UPLOADED, Author.REPLICA, State.ENDED),
+    Transition(State.WRITING, Step.DELETED, Author.REPLICA, State.ENDED),
     Transition(State.REQUESTED, Step.FAILED, Author.REPLICA, State.ENDED),
     Transition(State.GRANTED, Step.FAILED, Author.REPLICA, State.ENDED),
     Transition(State.UPLOADING, Step.FAILED, Author.REPLICA, State.ENDED),

@@ -47,11 +47,11 @@ class Rates:
 
     def take(self, request: Request) -> None:
         """Count `request`, or raise `FailedError` (RATE_LIMITED) and count nothing."""
-        if request.purpose == upload_pb2.PURPOSE_UPLOAD:
+        if request.purpose == upload_pb2.PURPOSE_COMPARE:
+            self._take_compare(str(request.uri))
+        else:
             self.check_unwritten(request.uri)
             self._take_upload()
-        else:
-            self._take_compare(str(request.uri))
 
     def count_unwritten(self, uri: SecretUri) -> None:
         """Count a write to `uri` that was announced and not made."""
@@ -105,12 +105,18 @@ class Admission:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
         if request.expect in _NEEDS_CHECK_AND_SET and not self._driver.capabilities.check_and_set:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        self._check_purpose(request)
         options = driver_options(self._driver, request)
         try:
             self._driver.check(request.uri.path, options)
         except DriverError as error:
             raise FailedError(reason_of(error)) from None
         self._rates.take(request)
+
+    def _check_purpose(self, request: Request) -> None:
+        can = self._driver.capabilities
+        if request.purpose == upload_pb2.PURPOSE_DELETE and not (can.deletable if request.destroy else can.soft_delete):
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
 
 
 def driver_options(driver: StoreDriver, request: Request) -> object | None:

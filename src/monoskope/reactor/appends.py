@@ -23,6 +23,7 @@ Event = (
     | events_pb2.SecretUploadStarted
     | events_pb2.SecretUploaded
     | events_pb2.SecretCompared
+    | events_pb2.SecretDeleted
     | events_pb2.SecretUploadFailed
 )
 Send = Callable[[reactor_pb2.AttachRequest], None]
@@ -138,5 +139,7 @@ def _set(message: reactor_pb2.AppendEvent, event: Event) -> None:
             message.uploaded.CopyFrom(event)
         case events_pb2.SecretCompared():
             message.compared.CopyFrom(event)
+        case events_pb2.SecretDeleted():
+            message.deleted.CopyFrom(event)
         case events_pb2.SecretUploadFailed():
             message.failed.CopyFrom(event)

@@ -19,7 +19,7 @@ from monoskope.reactor.appends import Appends
 from monoskope.reactor.timings import Timings
 
 _FAREWELL_S = 2.0
-_RECEIPTS = frozenset({"uploaded", "compared", "failed"})
+_RECEIPTS = frozenset({"uploaded", "compared", "deleted", "failed"})
 
 Call = grpc.aio.StreamStreamCall[reactor_pb2.AttachRequest, reactor_pb2.AttachResponse]
 

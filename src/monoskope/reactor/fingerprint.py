@@ -89,6 +89,11 @@ class FingerprintKey:
         return hmac.digest(self._key, labelled(label, content), hashlib.sha256)
 
 
+def digest_of(shown: str) -> bytes:
+    """Return the 32 bytes of a fingerprint as shown."""
+    return bytes.fromhex(shown.rpartition(":")[2])
+
+
 def new_key() -> bytes:
     """Return 32 random bytes for a K."""
     return secrets.token_bytes(KEY_BYTES)

@@ -147,18 +147,41 @@ class Handler:
             differences=found,
         )
 
+    async def _prepared(self, sealed: Sealed) -> Receipt | tuple[Payload | None, Write]:
+        """Return what is to be written, None to delete, and the write; or the receipt if there is nothing to do."""
+        request = sealed.grant.request
+        if request.purpose == upload_pb2.PURPOSE_DELETE:
+            self._open_nothing(sealed)
+            self._rates.check_unwritten(request.uri)
+            prior = await self._upstream.expected_version(request)
+            return None, self._writer.prepare(sealed.grant, sealed.sha256, None, prior=prior)
+        payload = self._open(sealed)
+        self._rates.check_unwritten(request.uri)
+        fingerprints = self._upstream.fingerprint_key.of(payload)
+        content = await self._upstream.expected(request)
+        if content.equals(fingerprints):
+            return unchanged(sealed.grant, sealed.sha256, content.version, fingerprints)
+        return payload, self._writer.prepare(sealed.grant, sealed.sha256, fingerprints, prior=content.version)
+
+    def _open_nothing(self, sealed: Sealed) -> None:
+        """A deletion seals nothing; its key dies unused."""
+        request_id = sealed.grant.request.request_id
+        if not sealed.sha256 or sealed.encapsulated_key or sealed.ciphertext:
+            self._keys.forget(request_id)
+            raise BadPayloadError
+        self._keys.discard(request_id)
+
     async def _upload(self, sealed: Sealed) -> Receipt | Write | asyncio.Task[int] | None:
         """Return an UNCHANGED receipt, or the write that was tried, its plaintext erased.
 
         None if m8 refused STARTED; the task that still offers it if there is no time left to write.
         """
-        payload, uri = self._open(sealed), sealed.grant.request.uri
-        self._rates.check_unwritten(uri)
-        fingerprints = self._upstream.fingerprint_key.of(payload)
-        content = await self._upstream.expected(sealed.grant.request)
-        if content.equals(fingerprints):
-            return unchanged(sealed.grant, sealed.sha256, content.version, fingerprints)
-        write = self._writer.prepare(sealed.grant, sealed.sha256, payload, fingerprints, prior=content.version)
+        uri = sealed.grant.request.uri
+        prepared = await self._prepared(sealed)
+        if isinstance(prepared, Receipt):
+            return prepared
+        payload, write = prepared
+        del prepared
         failpoint("reactor.before-started")
         starting = asyncio.create_task(self._offering.start(sealed.grant, write.started, sealed.version))
         deadline = write.offered + self._writer.timings.write_window

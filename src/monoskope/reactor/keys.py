@@ -178,6 +178,19 @@ class OneTimeKeys(Unshared):
             entry.private = None
         return decode(plaintext)
 
+    def discard(self, request_id: bytes) -> None:
+        """Take the key of a request that seals nothing out of the table, unused.
+
+        Raises:
+            FailedError: KEY_LOST without a key, EXPIRED after its lifetime.
+        """
+        entry = self._take(request_id)
+        if entry is None:
+            raise FailedError(upload_pb2.REASON_KEY_LOST)
+        self._expire(entry)
+        if entry.private is None:
+            raise FailedError(upload_pb2.REASON_EXPIRED)
+
     def _take(self, request_id: bytes) -> _Entry | None:
         entry = self._table.pop(request_id, None)
         if entry is not None:

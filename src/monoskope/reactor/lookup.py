@@ -11,7 +11,7 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.reactor.fingerprint import FingerprintKey, Fingerprints
 from monoskope.reactor.timings import Timings
-from monoskope.stores.driver import CannotReadError, DriverError, Snapshot, StoreDriver, StoreUnavailableError
+from monoskope.stores.driver import NOTHING, CannotReadError, DriverError, Snapshot, StoreDriver, StoreUnavailableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Lookup:
     timings: Timings
 
     async def written(self, attempt: Attempt) -> Receipt | None:
-        """Return the UPLOADED receipt if the engine shows that the write happened, else None.
+        """Return the UPLOADED receipt if the engine shows that the write happened, else None; so with DELETED.
 
         Without the fingerprints of what was to be written the receipt has some only if the value can be read. Its
         `prior_version` is the attempt's. An heir knows STARTED's alone: if the issuer lost a check-and-set, tried again
@@ -47,6 +47,8 @@ class Lookup:
             DriverError: the engine cannot be asked, and no tag has shown the write.
         """
         path = attempt.grant.request.uri.path
+        if attempt.grant.request.purpose == upload_pb2.PURPOSE_DELETE:
+            return deleted(attempt) if await self.driver.read_version(path) == NOTHING else None
         tag = write_tag(attempt.started.grant_sha256, attempt.started.sealed_sha256)
         found = await self.driver.find(path, tag.hex()) if self.driver.capabilities.write_tag else None
         if found == attempt.prior:
@@ -106,6 +108,16 @@ def uploaded(attempt: Attempt, version: str, fingerprints: Fingerprints | None) 
         prior_version=attempt.prior,
         fingerprint=fingerprints.whole if fingerprints else "",
         values=fingerprints.values if fingerprints else (),
+    )
+
+
+def deleted(attempt: Attempt) -> Receipt:
+    """Return the receipt of a deletion that happened."""
+    return make_receipt(
+        grant=attempt.grant,
+        sealed_sha256=attempt.started.sealed_sha256,
+        outcome=upload_pb2.OUTCOME_DELETED,
+        prior_version=attempt.prior,
     )
 
 

@@ -81,5 +81,7 @@ def _ending(receipt: Receipt, signed: upload_pb2.Signed) -> Event:
             return events_pb2.SecretUploaded(receipt=signed)
         case upload_pb2.OUTCOME_EQUAL | upload_pb2.OUTCOME_DIFFERENT:
             return events_pb2.SecretCompared(receipt=signed)
+        case upload_pb2.OUTCOME_DELETED:
+            return events_pb2.SecretDeleted(receipt=signed)
         case _:
             return events_pb2.SecretUploadFailed(reason=receipt.reason, receipt=signed)

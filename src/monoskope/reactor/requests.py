@@ -134,6 +134,7 @@ _KINDS: dict[str, type[Message]] = {
         events_pb2.SecretUploadStarted,
         events_pb2.SecretUploaded,
         events_pb2.SecretCompared,
+        events_pb2.SecretDeleted,
         events_pb2.SecretUploadFailed,
     )
 }

@@ -16,6 +16,7 @@ from monoskope.uri import SecretUri
 TRIES = 3
 """How often a secret that changes while it is looked at is looked at again."""
 
+_NEEDS_SOMETHING = frozenset({upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_PATCH})
 _ABSENT = Fingerprints("", ())
 _LOOK_AGAIN = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE, upload_pb2.EXPECT_UNSPECIFIED})
 
@@ -61,9 +62,17 @@ class Upstream:
                 continue
         raise FailedError(upload_pb2.REASON_CONFLICT)
 
+    async def expected_version(self, request: Request) -> str:
+        """Return the version at the request's place, its expectation met. Raises as `expected`."""
+        version = await self.driver.read_version(request.uri.path)
+        self.check(request, version)
+        return version
+
     def check(self, request: Request, version: str) -> None:
         """Raise `FailedError` if `version` is not what the request expects to be there; COMPARE expects nothing."""
         reason: upload_pb2.Reason | None = None
+        if request.purpose in _NEEDS_SOMETHING and version == NOTHING:
+            raise FailedError(upload_pb2.REASON_CONFLICT)
         match request.expect:
             case upload_pb2.EXPECT_ABSENT if version != NOTHING:
                 reason = upload_pb2.REASON_CONFLICT

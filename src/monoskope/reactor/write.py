@@ -19,13 +19,15 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.reactor.admit import driver_options
-from monoskope.reactor.fingerprint import Fingerprints
-from monoskope.reactor.lookup import Attempt, Lookup, uploaded
+from monoskope.reactor.fingerprint import Fingerprints, digest_of
+from monoskope.reactor.lookup import Attempt, Lookup, deleted, uploaded
 from monoskope.reactor.reasons import FailedError, reason_of
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream import TRIES, Upstream
 from monoskope.stores.driver import DriverError, StoreConflictError, UnknownOutcomeError
 
+_NO_CONTENT = bytes(32)
+"""What the intent of a deletion names instead of a content."""
 _TRIED_AGAIN = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE})
 
 
@@ -35,7 +37,8 @@ class Write:
 
     grant: Grant
     started: Receipt
-    fingerprints: Fingerprints = field(repr=False)
+    fingerprints: Fingerprints | None = field(repr=False)
+    """Of what is to be there; None for a deletion."""
     tag: bytes
     prior: str
     """The version that it is to replace: the one that STARTED names, or the one read after a conflict."""
@@ -45,6 +48,8 @@ class Write:
     """The stream's, STARTED included."""
     written: str = ""
     """The new upstream version, "" if the write did not happen or that is not known."""
+    deleted: bool = False
+    """Whether a deletion certainly happened."""
     failure: FailedError | None = None
     """Why it certainly did not happen."""
     begun: bool = False
@@ -64,23 +69,23 @@ class Writer:
     timings: Timings
     now: Callable[[], float] = time.monotonic
 
-    def prepare(
-        self, grant: Grant, sealed_sha256: bytes, payload: Payload, fingerprints: Fingerprints, *, prior: str
-    ) -> Write:
-        """Return the write with its STARTED receipt; the window opens now."""
+    def prepare(self, grant: Grant, sealed_sha256: bytes, fingerprints: Fingerprints | None, *, prior: str) -> Write:
+        """Return the write, or the deletion without fingerprints, with its STARTED receipt; the window opens now."""
         key, tag = self.upstream.fingerprint_key, write_tag(grant.sha256, sealed_sha256)
         started = make_receipt(
             grant=grant,
             sealed_sha256=sealed_sha256,
             outcome=upload_pb2.OUTCOME_STARTED,
             prior_version=prior,
-            intent=key.intent(tag, key.whole(payload)),
+            intent=key.intent(tag, digest_of(fingerprints.whole) if fingerprints else _NO_CONTENT),
         )
         return Write(grant, started, fingerprints, tag, prior, self.now())
 
-    async def write(self, write: Write, payload: Payload, *, deadline: float) -> None:
-        """Try to write `payload`, and note in `write` how that ended."""
-        tries = TRIES if write.grant.request.expect in _TRIED_AGAIN else 1
+    async def write(self, write: Write, payload: Payload | None, *, deadline: float) -> None:
+        """Try to write `payload`, or to delete without one, and note in `write` how that ended."""
+        request = write.grant.request
+        again = request.purpose == upload_pb2.PURPOSE_UPLOAD and request.expect in _TRIED_AGAIN
+        tries = TRIES if again else 1
         for left in reversed(range(tries)):
             failpoint("reactor.before-write")
             if self.now() >= deadline:
@@ -92,18 +97,11 @@ class Writer:
             except TimeoutError:
                 return
 
-    async def _tried(self, write: Write, payload: Payload, *, last: bool) -> bool:
+    async def _tried(self, write: Write, payload: Payload | None, *, last: bool) -> bool:
         """Try once; return whether that settles it or leaves its end unknown, so that it is not tried again."""
-        driver, request = self.upstream.driver, write.grant.request
         write.begun, write.failure = True, None
         try:
-            write.written = await driver.write(
-                request.uri.path,
-                payload,
-                replacing=write.prior if driver.capabilities.check_and_set else None,
-                write_tag=write.tag.hex(),
-                options=driver_options(driver, request),
-            )
+            await self._act(write, payload)
             failpoint("reactor.after-write")
         except UnknownOutcomeError:
             return True
@@ -114,6 +112,21 @@ class Writer:
         if write.begun:
             return True
         return not await self._decided_anew(write) or last
+
+    async def _act(self, write: Write, payload: Payload | None) -> None:
+        driver, request = self.upstream.driver, write.grant.request
+        replacing = write.prior if driver.capabilities.check_and_set else None
+        if payload is None:
+            await driver.delete(request.uri.path, replacing=replacing, destroy=request.destroy)
+            write.deleted = True
+            return
+        write.written = await driver.write(
+            request.uri.path,
+            payload,
+            replacing=replacing,
+            write_tag=write.tag.hex(),
+            options=driver_options(driver, request),
+        )
 
     async def _decided_anew(self, write: Write) -> bool:
         """After a conflict: read the version and note it as the one to replace, or why there is nothing to try again.
@@ -137,6 +150,8 @@ class Writer:
 
     async def ended(self, write: Write) -> Receipt:
         """Return the receipt of a write, looking up an end that is not known."""
+        if write.deleted:
+            return deleted(write.attempt)
         if write.written:
             return uploaded(write.attempt, write.written, write.fingerprints)
         if write.failure is not None:

@@ -50,7 +50,12 @@ class AgeStore(StoreDriver):
         self._recipients = recipients
         self._identities = identities
         self._capabilities = Capabilities(
-            max_plaintext=config.max_plaintext, check_and_set=True, write_tag=True, readable=bool(identities)
+            max_plaintext=config.max_plaintext,
+            check_and_set=True,
+            write_tag=True,
+            readable=bool(identities),
+            deletable=True,
+            soft_delete=True,
         )
 
     def __repr__(self) -> str:
@@ -103,6 +108,17 @@ class AgeStore(StoreDriver):
             return await asyncio.to_thread(self._write, path, payload, replacing, write_tag, cancelled)
         finally:
             cancelled.set()
+
+    async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
+        """See `StoreDriver.delete`: soft sets every kept version aside, `destroy` removes them all."""
+        if not await asyncio.to_thread(self._entries, path):
+            raise _conflict()
+        cancelled = threading.Event()
+        try:
+            await asyncio.to_thread(self._delete, path, replacing, cancelled, destroy=destroy)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
 
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
         """Return the newest kept version written with `write_tag`, or None."""
@@ -176,11 +192,28 @@ class AgeStore(StoreDriver):
         ):
             entries = folder.entries()
             if replacing is not None and replacing != (entries[-1].version if entries else NOTHING):
-                raise StoreConflictError("the secret in the folder is not the version that was to be replaced.")
+                raise _conflict()
             entry = writer.add(sealed, write_tag)
             # From here on nothing may raise: an error would say that nothing was written.
             writer.remove_old(self._config.keep_versions)
             return entry.version
+
+    def _delete(
+        self, path: tuple[str, ...], replacing: str | None, cancelled: threading.Event, *, destroy: bool
+    ) -> None:
+        with (
+            translated(),
+            SecretFolder(self._root, path, create=False) as folder,
+            folder.locked(self._config.lock_timeout_s, cancelled) as writer,
+        ):
+            entries = folder.entries()
+            if not entries or replacing not in {None, entries[-1].version}:
+                raise _conflict()
+            writer.remove_all(destroy=destroy)
+
+
+def _conflict() -> StoreConflictError:
+    return StoreConflictError("the secret in the folder is not the version that was to be replaced.")
 
 
 def _recipient(text: str) -> pyrage.x25519.Recipient:

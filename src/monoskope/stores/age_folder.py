@@ -2,6 +2,7 @@
 
     ROOT/app/db@/lock                                    the last number given, so that none is ever given again
     ROOT/app/db@/0000000007.<created_ns>.<tag>.age       one version; created in nanoseconds since 1970
+    ROOT/app/db@/0000000006.<…>.age.deleted              a version that was deleted; renamed, it is there again
     ROOT/app/db@/.new.<random>                           a write that never ended; the next one removes it
 
 `@` is in no segment of a secret URI, so `a` (ROOT/a@) and `a/b` (ROOT/a/b@) never meet. Every folder below the root is
@@ -26,6 +27,7 @@ from typing import Self
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
 
 _NAME = re.compile(r"(?P<number>[0-9]{10})\.(?P<created>[1-9][0-9]{0,19})\.(?P<tag>[0-9a-f]{64})\.age", re.ASCII)
+_DELETED = ".deleted"
 _TEMPORARY = ".new."
 _LOCK = "lock"
 _MAX_FILE = 4 * 1024 * 1024
@@ -218,22 +220,50 @@ class Writer:
         return entry
 
     def remove_old(self, keep: int) -> None:
-        """Remove all but the newest `keep` versions; what cannot be removed now is tried again at the next write."""
-        entries: list[Entry] = []
+        """Remove all but the newest `keep` versions, deleted ones counted in; what cannot be removed now, later."""
+        names: list[str] = []
         with contextlib.suppress(OSError):
-            entries = self._folder.entries()
-        for entry in entries[:-keep]:
+            names = self._kept()
+        for name in names[:-keep]:
             with contextlib.suppress(OSError):
-                os.unlink(entry.name, dir_fd=self._fd)
+                os.unlink(name, dir_fd=self._fd)
+
+    def remove_all(self, *, destroy: bool) -> None:
+        """Set every version aside as deleted, or with `destroy` remove it. The newest goes last and stays until then.
+
+        Raises:
+            OSError: the newest is there still.
+            UnknownOutcomeError: none is there, but the system did not confirm that it will stay so.
+        """
+        names = self._kept()
+        self._note(max(self._noted(), *(int(name[:10]) for name in names)))
+        for name in names:
+            if destroy:
+                os.unlink(name, dir_fd=self._fd)
+            elif not name.endswith(_DELETED):
+                os.rename(name, name + _DELETED, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        try:
+            os.fsync(self._fd)
+        except OSError:
+            raise UnknownOutcomeError("the disk did not confirm the deletion.", fix="Check the disk.") from None
+
+    def _kept(self) -> list[str]:
+        """The files of all versions, deleted ones too, the oldest first."""
+        return sorted(name for name in _names(self._fd) if _NAME.fullmatch(name.removesuffix(_DELETED)))
 
     def _next_number(self) -> int:
         """Return a number that was never given here, and note in the lock file that it is given now."""
+        number = max([self._noted(), *(int(name[:10]) for name in self._kept())]) + 1
+        self._note(number)
+        return number
+
+    def _noted(self) -> int:
         noted = os.pread(self._lock_fd, 20, 0).decode("ascii", "replace").strip()
-        numbers = [entry.number for entry in self._folder.entries()]
-        number = max([int(noted) if noted.isdecimal() else 0, *numbers]) + 1
+        return int(noted) if noted.isdecimal() else 0
+
+    def _note(self, number: int) -> None:
         os.pwrite(self._lock_fd, f"{number:010}\n".encode("ascii"), 0)
         os.fsync(self._lock_fd)
-        return number
 
     def _write(self, name: str, content: bytes) -> None:
         descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE_FLAGS, 0o600, dir_fd=self._fd)

@@ -78,6 +78,12 @@ class Capabilities:
     """A pattern that each value's key must match in full, None for any key that the protocol allows."""
     options_schema: str = ""
     """JSON Schema of the options of a third party's driver; "" where options are a typed message or none."""
+    patchable: bool = False
+    """Whether `patch` works under the configured credentials."""
+    deletable: bool = False
+    """Whether `delete` can erase for good."""
+    soft_delete: bool = False
+    """Whether `delete` can delete so that the engine's owner can bring the value back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +159,22 @@ class StoreDriver(ABC):
     @abstractmethod
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
         """Return the value now at `path`, or None where nothing is. Raises `CannotReadError`."""
+
+    async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
+        """Delete what is at `path`: afterwards its version is `NOTHING`, and no version that was is given again.
+
+        Args:
+            path: The segments of the secret URI.
+            replacing: The version that must be there, or None for whatever is there.
+            destroy: Whether to erase that version for good, instead of so that the engine's owner can bring it back.
+
+        Raises:
+            StoreConflictError: the version at `path` is not `replacing`, or nothing is there; what is there stays.
+            UnknownOutcomeError: the connection broke after the request may have reached the engine.
+            UnsupportedError: the capability is missing, as it is unless a driver says otherwise.
+        """
+        del path, replacing, destroy
+        raise UnsupportedError("this engine cannot delete.")
 
     @abstractmethod
     async def close(self) -> None:

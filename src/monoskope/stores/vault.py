@@ -19,6 +19,7 @@ from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
     Capabilities,
+    DriverError,
     Snapshot,
     StoreConflictError,
     StoreDriver,
@@ -48,7 +49,12 @@ class VaultStore(StoreDriver):
         self._session = session
         self._below = f"{config.prefix}/" if config.prefix else ""
         self._capabilities = Capabilities(
-            max_plaintext=config.max_plaintext, check_and_set=True, write_tag=False, readable=config.readable
+            max_plaintext=config.max_plaintext,
+            check_and_set=True,
+            write_tag=False,
+            readable=config.readable,
+            deletable=True,
+            soft_delete=True,
         )
 
     def __repr__(self) -> str:
@@ -111,6 +117,27 @@ class VaultStore(StoreDriver):
         if written is None:
             raise await self._why_refused(path, current.version)
         return written
+
+    async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
+        """See `StoreDriver.delete`: exactly the version just looked at is deleted or destroyed, and looked at again.
+
+        The engine deletes without check-and-set, but by number. A version that is written in between stays, and is then
+        a `StoreConflictError`, though the one before it is deleted. Older versions stay as they were.
+        """
+        current = await self._current(path)
+        if current.version == NOTHING or replacing not in {None, current.version}:
+            raise _conflict()
+        url = self._url("destroy" if destroy else "delete", path)
+        answer = await self._session.request("POST", url, body={"versions": [current.number]}, writes=True)
+        self._expect_ok(answer)
+        try:
+            version = (await self._current(path)).version
+        except DriverError:
+            version = current.version
+        if version == current.version:
+            raise UnknownOutcomeError("the engine took the deletion, but it does not show.", fix="Look it up.")
+        if version != NOTHING:
+            raise _conflict()
 
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
         """Always raises `UnsupportedError`: the engine does not store write tags."""

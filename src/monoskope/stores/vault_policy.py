@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 
-def least_policy(*, mount: str = "secret", prefix: str = "", readable: bool = False, binary: bool = False) -> str:
+def least_policy(
+    *, mount: str = "secret", prefix: str = "", readable: bool = False, binary: bool = False, delete: bool = False
+) -> str:
     """Return the text of the narrowest policy for a store with this configuration.
 
     Besides it the token needs the engine's `default` policy, by which it looks up and renews itself.
@@ -13,11 +15,15 @@ def least_policy(*, mount: str = "secret", prefix: str = "", readable: bool = Fa
         prefix: As in the store's configuration; nothing outside it is granted.
         readable: Grant reading values back, for a store with `readable = true`.
         binary: Grant flagging paths, for a store that is to take values that are not text.
+        delete: Grant deleting and destroying single versions.
     """
     below = f"{prefix}/*" if prefix else "*"
     data = ["create", "update", *(["read"] if readable else [])]
     metadata = ["read", *(["create", "patch"] if binary else [])]
-    return f"{_rule(f'{mount}/data/{below}', data)}\n{_rule(f'{mount}/metadata/{below}', metadata)}"
+    rules = [_rule(f"{mount}/data/{below}", data), _rule(f"{mount}/metadata/{below}", metadata)]
+    if delete:
+        rules += [_rule(f"{mount}/{part}/{below}", ["update"]) for part in ("delete", "destroy")]
+    return "\n".join(rules)
 
 
 def _rule(path: str, capabilities: list[str]) -> str:

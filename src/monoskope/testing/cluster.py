@@ -33,7 +33,7 @@ MOUNT = "secret"
 PREFIX = "m8"
 """The path in it below which the reactor of a vault store may write."""
 
-ALL_RIGHTS = ("put", "compare", "see-hash")
+ALL_RIGHTS = ("put", "compare", "see-hash", "delete")
 
 
 class Cluster(Commands):
@@ -169,7 +169,9 @@ class Cluster(Commands):
         """
         home = self._init_reactor(store, folder, "vault")
         role = f"m8-{home.name}"
-        self.bao.write_policy(role, least_policy(mount=MOUNT, prefix=PREFIX, readable=readable, binary=True))
+        self.bao.write_policy(
+            role, least_policy(mount=MOUNT, prefix=PREFIX, readable=readable, binary=True, delete=True)
+        )
         self.bao.create_role(role, [role])
         write_private(home / "wrapped-secret-id", self.bao.wrapped_secret_id(role).encode())
         self._set_engine(

@@ -28,12 +28,13 @@ from monoskope.stores.driver import (
     StoreUnavailableError,
     UnsupportedError,
 )
+from monoskope.testing.driver_deletions import DeletionPromises
 from monoskope.testing.driver_harness import NEIGHBOURS, NOT_TEXT, Harness, Path, tag
 from monoskope.testing.driver_values import ValuePromises
 from monoskope.testing.driver_versions import VersionPromises
 
 
-class StoreDriverContract(VersionPromises, ValuePromises):
+class StoreDriverContract(VersionPromises, ValuePromises, DeletionPromises):
     """Subclass this with a fixture `harness`. Tests use new paths, so the engine may be kept between them."""
 
     async def test_capabilities_are_within_the_protocol(self, driver: StoreDriver) -> None:

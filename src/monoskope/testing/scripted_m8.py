@@ -58,7 +58,9 @@ class Attempt:
         return self.signer.sign(RECEIPT, content)
 
     def success(self) -> upload_pb2.Signed:
-        """Return the receipt of a put that wrote, or of a comparison that found no difference."""
+        """Return the receipt of a put that wrote, a comparison that found no difference, or a deletion."""
+        if self.request.purpose == upload_pb2.PURPOSE_DELETE:
+            return self.receipt(upload_pb2.OUTCOME_DELETED, prior_version=VERSION)
         if self.request.purpose == upload_pb2.PURPOSE_COMPARE:
             return self.receipt(upload_pb2.OUTCOME_EQUAL, upstream_version=VERSION)
         values = [("password", FINGERPRINT)]

@@ -68,6 +68,10 @@ class Walk:
         fields = {"upstream_version": version, **fingerprints(KEY_ID), **fields}
         return events_pb2.SecretUploaded(receipt=self.receipt(upload_pb2.OUTCOME_UNCHANGED, **fields))
 
+    def deleted(self, prior: str = "1", **fields: Any) -> events_pb2.SecretDeleted:
+        fields = {"prior_version": prior, **fields}
+        return events_pb2.SecretDeleted(receipt=self.receipt(upload_pb2.OUTCOME_DELETED, **fields))
+
     def compared(self) -> events_pb2.SecretCompared:
         return events_pb2.SecretCompared(receipt=self.receipt(upload_pb2.OUTCOME_EQUAL, upstream_version="1"))
 

@@ -52,6 +52,7 @@ Appends = (
     | events_pb2.SecretUploadStarted
     | events_pb2.SecretUploaded
     | events_pb2.SecretCompared
+    | events_pb2.SecretDeleted
     | events_pb2.SecretUploadFailed
 )
 FIELDS = {
@@ -59,6 +60,7 @@ FIELDS = {
     "SecretUploadStarted": "started",
     "SecretUploaded": "uploaded",
     "SecretCompared": "compared",
+    "SecretDeleted": "deleted",
     "SecretUploadFailed": "failed",
 }
 
@@ -126,6 +128,10 @@ class User:
 
     async def secrets(self, **fields: Any) -> queries_pb2.ListSecretsResponse:
         return await self.queries.ListSecrets(queries_pb2.ListSecretsRequest(**fields), metadata=self.metadata)
+
+    async def versions(self, uri: str, **fields: Any) -> queries_pb2.ListSecretVersionsResponse:
+        message = queries_pb2.ListSecretVersionsRequest(uri=uri, **fields)
+        return await self.queries.ListSecretVersions(message, metadata=self.metadata)
 
     async def store(self, name: str) -> views_pb2.SecretStore:
         message = queries_pb2.GetSecretStoreRequest(name=name)

@@ -25,10 +25,12 @@ from tests.unit.protocol.vectors import KEY_ID, VECTORS, Signer, a_grant, a_requ
 SIGNER = Signer()
 GRANT = a_grant(a_request())
 COMPARE_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_COMPARE))
+DELETE_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_DELETE))
 SEALED = b"s" * 32
 FP = f"fp1:{KEY_ID}:" + "0" * 64
 
 GOOD: dict[str, dict[str, Any]] = {
+    "DELETED": {"outcome": upload_pb2.OUTCOME_DELETED, "prior_version": "1@x"},
     "UPLOADED": {
         "outcome": upload_pb2.OUTCOME_UPLOADED,
         "upstream_version": "2@x",
@@ -70,7 +72,7 @@ def opened(found: Receipt, *, grant: Grant = GRANT, sealed: bytes | None = SEALE
 
 @pytest.mark.parametrize("kind", GOOD)
 def test_every_outcome_has_a_good_form_that_opens(kind: str) -> None:
-    grant = COMPARE_GRANT if kind in {"EQUAL", "DIFFERENT"} else GRANT
+    grant = {"EQUAL": COMPARE_GRANT, "DIFFERENT": COMPARE_GRANT, "DELETED": DELETE_GRANT}.get(kind, GRANT)
     assert opened(receipt(kind, grant=grant), grant=grant).outcome == GOOD[kind]["outcome"]
 
 
@@ -78,7 +80,7 @@ def test_every_outcome_has_a_good_form_that_opens(kind: str) -> None:
     ("kind", "field", "fields"),
     [
         ("UPLOADED", "outcome", {"outcome": 0}),
-        ("UPLOADED", "outcome", {"outcome": 7}),
+        ("UPLOADED", "outcome", {"outcome": 99}),
         ("UPLOADED", "reason", {"reason": upload_pb2.REASON_CONFLICT}),
         ("FAILED", "reason", {"reason": 0}),
         ("FAILED", "reason", {"reason": 14}),
@@ -96,6 +98,9 @@ def test_every_outcome_has_a_good_form_that_opens(kind: str) -> None:
         ("UNCHANGED", "prior_version", {"prior_version": "1@x"}),
         ("EQUAL", "prior_version", {"prior_version": "1@x"}),
         ("FAILED", "prior_version", {"prior_version": "1@x"}),
+        ("DELETED", "prior_version", {"prior_version": ""}),
+        ("DELETED", "upstream_version", {"upstream_version": "1@x"}),
+        ("DELETED", "fingerprint", {"fingerprint": FP, "values": [("a", FP)]}),
         ("EQUAL", "fingerprint", {"fingerprint": FP, "values": [("a", FP)]}),
         ("STARTED", "fingerprint", {"fingerprint": FP, "values": [("a", FP)]}),
         ("UNCHANGED", "fingerprint", {"fingerprint": "", "values": []}),

@@ -21,6 +21,8 @@ ALLOWED = {
     (State.UPLOADING, Step.COMPARED, Author.ISSUER): State.ENDED,
     (State.WRITING, Step.UPLOADED, Author.REPLICA): State.ENDED,
     (State.WRITING, Step.UPLOADED, Author.ISSUER): State.ENDED,
+    (State.WRITING, Step.DELETED, Author.REPLICA): State.ENDED,
+    (State.WRITING, Step.DELETED, Author.ISSUER): State.ENDED,
     (State.REQUESTED, Step.FAILED, Author.M8): State.ENDED,
     (State.GRANTED, Step.FAILED, Author.M8): State.ENDED,
     (State.UPLOADING, Step.FAILED, Author.M8): State.ENDED,

@@ -43,14 +43,16 @@ def a_request(
     purpose: upload_pb2.Purpose = upload_pb2.PURPOSE_UPLOAD,
     uri: str = "vault://app/db",
     request_id: bytes | None = None,
+    **fields: Any,
 ) -> Request:
-    upload = purpose == upload_pb2.PURPOSE_UPLOAD
+    compare = purpose == upload_pb2.PURPOSE_COMPARE
     return make_request(
         request_id=request_id or os.urandom(16),
         purpose=purpose,
         uri=SecretUri.parse(uri),
-        expect=upload_pb2.EXPECT_ANY if upload else upload_pb2.EXPECT_UNSPECIFIED,
+        expect=upload_pb2.EXPECT_UNSPECIFIED if compare else upload_pb2.EXPECT_ANY,
         suites=(1,),
+        **fields,
     )
 
 

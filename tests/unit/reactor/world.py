@@ -100,15 +100,27 @@ class MemoryStore(StoreDriver):
         readable: bool = True,
         key_rule: re.Pattern[str] | None = None,
         options_schema: str = "",
+        deletable: bool = True,
+        soft_delete: bool = True,
         kind: str = "memory",
     ) -> None:
         self.kind = kind  # type: ignore[misc]
-        self._capabilities = Capabilities(131_072, check_and_set, write_tag, readable, key_rule, options_schema)
+        self._capabilities = Capabilities(
+            131_072,
+            check_and_set,
+            write_tag,
+            readable,
+            key_rule,
+            options_schema,
+            deletable=deletable,
+            soft_delete=soft_delete,
+        )
         self.content: dict[tuple[str, ...], list[tuple[str, Payload, str]]] = defaultdict(list)
         self.failures: dict[str, deque[Any]] = defaultdict(deque)
         """By method: what its next calls do first. An exception is raised, a callable is called, None does nothing."""
         self.calls: list[str] = []
         self.options: list[object | None] = []
+        self.destroyed: list[bool] = []
         self._number = 0
 
     @classmethod
@@ -164,6 +176,14 @@ class MemoryStore(StoreDriver):
         version = self.put(payload, path, write_tag)
         self._begin("written")
         return version
+
+    async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
+        self._begin("delete")
+        if not self.content[path] or replacing not in {None, self.now(path)}:
+            raise StoreConflictError("it is another version.")
+        self.destroyed.append(destroy)
+        self.content[path] = []
+        self._begin("deleted")
 
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
         self._begin("find")
@@ -239,9 +259,10 @@ def ask(
     expect_version: str = "",
     suites: tuple[int, ...] = (1,),
     options: Options | None = None,
+    **fields: Any,
 ) -> Request:
     """Return a new request."""
-    default = upload_pb2.EXPECT_ANY if purpose == upload_pb2.PURPOSE_UPLOAD else upload_pb2.EXPECT_UNSPECIFIED
+    default = upload_pb2.EXPECT_UNSPECIFIED if purpose == upload_pb2.PURPOSE_COMPARE else upload_pb2.EXPECT_ANY
     return make_request(
         request_id=secrets.token_bytes(16),
         purpose=purpose,
@@ -250,6 +271,7 @@ def ask(
         expect_version=expect_version,
         suites=suites,
         options=options,
+        **fields,
     )
 
 
@@ -318,7 +340,8 @@ class World:
     def sealed(self, request: Request | None = None, secret: Mapping[str, bytes] = SECRET) -> Sealed:
         """Return a secret that is sealed under a grant of this reactor."""
         grant = self.keys.offer(request or ask(uri=self.uri), "alice").grant
-        delivered = seal(grant, encode(Payload(secret)))
+        deletes = grant.request.purpose == upload_pb2.PURPOSE_DELETE
+        delivered = b"" if deletes else seal(grant, encode(Payload(secret)))
         return Sealed.of(grant, delivered, hashlib.sha256(delivered).digest(), 3)
 
     async def walk(self, request: Request | None = None, secret: Mapping[str, bytes] = SECRET) -> Receipt:

@@ -24,3 +24,13 @@ def test_reading_and_flagging_are_granted_on_demand() -> None:
 def test_the_documentation_shows_this_policy() -> None:
     page = Path(__file__).parents[3] / "docs" / "stores" / "vault.md"
     assert least_policy(prefix="team/m8") in page.read_text(encoding="utf-8")
+
+
+def test_deleting_is_granted_for_single_versions_alone() -> None:
+    granted = least_policy(mount="kv", prefix="team/m8", delete=True)
+    assert granted.startswith(least_policy(mount="kv", prefix="team/m8"))
+    rest = granted.removeprefix(least_policy(mount="kv", prefix="team/m8"))
+    assert rest == (
+        '\npath "kv/delete/team/m8/*" {\n  capabilities = ["update"]\n}\n'
+        '\npath "kv/destroy/team/m8/*" {\n  capabilities = ["update"]\n}\n'
+    )

@@ -32,6 +32,7 @@ KINDS: Mapping[str, type[Message]] = MappingProxyType(
             events_pb2.SecretUploadStarted,
             events_pb2.SecretUploaded,
             events_pb2.SecretCompared,
+            events_pb2.SecretDeleted,
             events_pb2.SecretUploadFailed,
             events_pb2.SecretStoreCreated,
             events_pb2.SecretStoreActivated,

@@ -21,16 +21,19 @@ Offer = (
     | events_pb2.SecretUploadStarted
     | events_pb2.SecretUploaded
     | events_pb2.SecretCompared
+    | events_pb2.SecretDeleted
     | events_pb2.SecretUploadFailed
 )
-"""The five events that a reactor may append."""
+"""The six events that a reactor may append."""
 
 _OUTCOMES = {
     events_pb2.SecretUploadStarted: {upload_pb2.OUTCOME_STARTED},
     events_pb2.SecretUploaded: {upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_UNCHANGED},
     events_pb2.SecretCompared: {upload_pb2.OUTCOME_EQUAL, upload_pb2.OUTCOME_DIFFERENT},
+    events_pb2.SecretDeleted: {upload_pb2.OUTCOME_DELETED},
     events_pb2.SecretUploadFailed: {upload_pb2.OUTCOME_FAILED},
 }
+_REPLACING = {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_DELETED}
 _ONE_TRY = {upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION}
 
 
@@ -135,7 +138,7 @@ def _check_versions(upload: Upload, request: Request, receipt: Receipt) -> None:
     With ANY and OVERWRITE a lost check-and-set is tried again on the version read then, so that UPLOADED may name a
     later version than STARTED did. To refuse it would keep a finished write out of the log.
     """
-    if receipt.outcome not in {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_UPLOADED}:
+    if receipt.outcome not in _REPLACING:
         return
     if request.expect not in _ONE_TRY:
         return

@@ -55,6 +55,7 @@ UploadEvent = (
     | events_pb2.SecretUploadStarted
     | events_pb2.SecretUploaded
     | events_pb2.SecretCompared
+    | events_pb2.SecretDeleted
     | events_pb2.SecretUploadFailed
 )
 
@@ -64,6 +65,7 @@ _STEPS: Mapping[type[Message], Step] = {
     events_pb2.SecretUploadRequested: Step.UPLOAD_REQUESTED,
     events_pb2.SecretUploadStarted: Step.STARTED,
     events_pb2.SecretCompared: Step.COMPARED,
+    events_pb2.SecretDeleted: Step.DELETED,
     events_pb2.SecretUploadFailed: Step.FAILED,
 }
 _BY_M8 = frozenset({Step.KEY_REQUESTED, Step.UPLOAD_REQUESTED})
@@ -159,7 +161,10 @@ def request_upload(
     if upload.grant is None:
         raise ConflictError("the request has no key yet.", fix="Ask for it with GetSecretUploadKey first.")
     advance(upload.state, Step.UPLOAD_REQUESTED, Author.M8)
-    _check_lengths(upload.grant, encapsulated_key, ciphertext)
+    if upload.request.purpose == upload_pb2.PURPOSE_DELETE:
+        _check_empty(encapsulated_key, ciphertext)
+    else:
+        _check_lengths(upload.grant, encapsulated_key, ciphertext)
     return [
         events_pb2.SecretUploadRequested(
             sealed_sha256=digest, size=len(encapsulated_key) + len(ciphertext), last_receipt=last_receipt
@@ -184,6 +189,11 @@ def unknown_request() -> NotFoundError:
 
 def _taken() -> AlreadyExistsError:
     return AlreadyExistsError("the request id is taken.", fix="Begin again under a new request id.")
+
+
+def _check_empty(encapsulated_key: bytes, ciphertext: bytes) -> None:
+    if encapsulated_key or ciphertext:
+        raise UsageError("ciphertext: must be empty with DELETE.", fix="Use an unmodified client.")
 
 
 def _check_lengths(grant: Grant, encapsulated_key: bytes, ciphertext: bytes) -> None:

@@ -120,7 +120,7 @@ class Commands:
             lambda: self._app.aggregates.upload(message.request_id),
             decide,
             actor=subject,
-            sealed=message.encapsulated_key + message.ciphertext,
+            sealed=message.encapsulated_key + message.ciphertext or None,
         )
 
     async def _end(self, request_id: bytes, wait_s: float) -> views_pb2.SecretUpload:

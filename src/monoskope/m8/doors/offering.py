@@ -54,10 +54,12 @@ def _event(append: reactor_pb2.AppendEvent) -> Offer:
             return append.uploaded
         case "compared":
             return append.compared
+        case "deleted":
+            return append.deleted
         case "failed":
             return append.failed
         case _:
-            raise UsageError("AppendEvent: event: is missing.", fix="Offer one of the five events of a reactor.")
+            raise UsageError("AppendEvent: event: is missing.", fix="Offer one of the six events of a reactor.")
 
 
 def _is_there(event: Message, after: int, recorded: list[RecordedEvent]) -> bool:

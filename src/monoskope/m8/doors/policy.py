@@ -15,6 +15,7 @@ RIGHT_FOR: Mapping[upload_pb2.Purpose, events_pb2.Right] = MappingProxyType(
     {
         upload_pb2.PURPOSE_UPLOAD: events_pb2.RIGHT_PUT,
         upload_pb2.PURPOSE_COMPARE: events_pb2.RIGHT_COMPARE,
+        upload_pb2.PURPOSE_DELETE: events_pb2.RIGHT_DELETE,
     }
 )
 """The right that each purpose needs."""
@@ -66,6 +67,16 @@ def secret_for(principal: Principal, secret: views_pb2.Secret) -> views_pb2.Secr
     shown.ClearField("receipt")
     for value in shown.values:
         value.fingerprint = ""
+    return shown
+
+
+def version_for(principal: Principal, version: views_pb2.SecretVersion) -> views_pb2.SecretVersion:
+    """Return `version` as the caller may see it: without see-hash no fingerprint."""
+    if principal.may(events_pb2.RIGHT_SEE_HASH, SecretUri.parse(version.uri)):
+        return version
+    shown = views_pb2.SecretVersion()
+    shown.CopyFrom(version)
+    shown.fingerprint = ""
     return shown
 
 

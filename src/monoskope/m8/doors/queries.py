@@ -14,9 +14,10 @@ from monoskope.m8.domain.stores import unknown_store
 from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.doors import policy
 from monoskope.m8.doors.app import App, Caller
+from monoskope.m8.doors.listing import secrets_page
 from monoskope.m8.doors.paging import make_token, page_size, read_token
-from monoskope.m8.doors.visible import page, sight
-from monoskope.m8.readmodels.secrets import SECRETS
+from monoskope.m8.doors.visible import sight
+from monoskope.m8.readmodels.history import HISTORY, prefix
 from monoskope.m8.readmodels.stores import STORES, with_beats
 from monoskope.uri import SecretUri
 
@@ -91,14 +92,37 @@ class Queries:
     async def list_secrets(
         self, message: queries_pb2.ListSecretsRequest, caller: Caller
     ) -> queries_pb2.ListSecretsResponse:
-        """Return a page of the secrets in sight, in URI order. Raises `UsageError` for a bad prefix or token."""
-        scope, size = f"secrets.1:{message.prefix}", page_size(message.page_size)
-        after = read_token(scope, message.page_token)
+        """Return a page of the secrets in sight that are asked for, in URI order.
+
+        Raises:
+            UsageError: a bad prefix, filter or token.
+        """
         seen = sight(caller.principal, message.prefix)
-        found = await page(self._app.log, SECRETS, seen, after=after, limit=size + 1)
-        secrets = [views_pb2.Secret.FromString(body) for _, body in found[:size]]
+        secrets, token = await secrets_page(self._app.log, seen, message)
         return queries_pb2.ListSecretsResponse(
-            secrets=[policy.secret_for(caller.principal, secret) for secret in secrets],
+            secrets=[policy.secret_for(caller.principal, secret) for secret in secrets], next_page_token=token
+        )
+
+    async def list_secret_versions(
+        self, message: queries_pb2.ListSecretVersionsRequest, caller: Caller
+    ) -> queries_pb2.ListSecretVersionsResponse:
+        """Return a page of what receipts told of a secret, the newest first; fingerprints only with see-hash.
+
+        Raises:
+            UsageError: the URI or the token is not well formed.
+            NotFoundError: no receipt told of it, or it is outside the caller's prefixes.
+        """
+        uri = SecretUri.parse(message.uri)
+        structlog.contextvars.bind_contextvars(uri=str(uri))
+        policy.require_sight(caller.principal, uri)
+        scope, size = f"secret-versions.1:{uri}", page_size(message.page_size)
+        after = read_token(scope, message.page_token)
+        found = await self._app.log.scan(HISTORY, prefix=prefix(str(uri)), after=after, limit=size + 1)
+        if not found and not after:
+            raise policy.hidden(str(uri))
+        versions = [views_pb2.SecretVersion.FromString(body) for _, body in found[:size]]
+        return queries_pb2.ListSecretVersionsResponse(
+            versions=[policy.version_for(caller.principal, version) for version in versions],
             next_page_token=make_token(scope, found[size - 1][0]) if len(found) > size else "",
         )
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from monoskope.m8.log.event_log import Change, Lookup, Projector, RecordedEvent
-from monoskope.m8.readmodels import secrets, stores, tokens, uploads
+from monoskope.m8.readmodels import history, secrets, stores, tokens, uploads
 
-PROJECTORS: tuple[Projector, ...] = (uploads.project, secrets.project, stores.project, tokens.project)
+PROJECTORS: tuple[Projector, ...] = (
+    uploads.project,
+    secrets.project,
+    history.project,
+    stores.project,
+    tokens.project,
+)
 """Each read model's projector, in the order in which they need one another."""
 
 

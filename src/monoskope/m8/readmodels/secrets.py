@@ -6,6 +6,9 @@ head is where following the replacements ends. Of ends that no receipt connects,
 
 - A version whose prior version no receipt made has drifted, until such a receipt comes after all.
 - UNCHANGED makes nothing, but says what is there: on a version that no receipt made it becomes the head.
+- DELETED makes nothing either: it marks the version that it names. Whatever is put after it replaces nothing, and so
+  becomes the head.
+- Labels and day of expiry are those of the last upload, UNCHANGED or not.
 """
 
 from __future__ import annotations
@@ -33,13 +36,15 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     """Yield what `event` changes in the documents about secrets. Must come after `uploads.project`."""
     key = upload_key(event.stream)
     message = read(event)
-    if key is None or not isinstance(message, events_pb2.SecretUploaded):
+    if key is None or not isinstance(message, events_pb2.SecretUploaded | events_pb2.SecretDeleted):
         return
     body = lookup(UPLOADS, key)
     assert body is not None, "the request was recorded before its end"
     upload = views_pb2.SecretUpload.FromString(body)
     receipt = parse_receipt(message.receipt.content)
-    if receipt.outcome == upload_pb2.OUTCOME_UPLOADED:
+    if receipt.outcome == upload_pb2.OUTCOME_DELETED:
+        yield from _deleted(receipt, message.receipt, upload, event, lookup)
+    elif receipt.outcome == upload_pb2.OUTCOME_UPLOADED:
         yield from _uploaded(receipt, message.receipt, upload, event, lookup)
     else:
         yield from _unchanged(receipt, message.receipt, upload, event, lookup)
@@ -85,6 +90,24 @@ def _unchanged(
         yield from _put_head(uri, _head(lookup, uri), lookup)
 
 
+def _deleted(
+    receipt: Receipt,
+    signed: upload_pb2.Signed,
+    upload: views_pb2.SecretUpload,
+    event: RecordedEvent,
+    lookup: Lookup,
+) -> Iterator[Change]:
+    uri, version = upload.uri, receipt.prior_version
+    known = _version(lookup, uri, version)
+    secret = known or views_pb2.Secret()
+    labels, expires_on = list(secret.labels), secret.expires_on
+    _tell(secret, receipt, signed, upload, event)
+    secret.upstream_version, secret.expires_on, secret.deleted = version, expires_on, True
+    secret.labels.extend(labels)
+    yield _put(secret)
+    yield from _put_head(uri, version if known is None else _head(lookup, uri), lookup)
+
+
 def _tell(
     secret: views_pb2.Secret,
     receipt: Receipt,
@@ -93,6 +116,7 @@ def _tell(
     event: RecordedEvent,
 ) -> None:
     secret.uri = upload.uri
+    secret.deleted = False
     secret.upstream_version = receipt.upstream_version
     secret.fingerprint = receipt.fingerprint
     secret.ClearField("values")
@@ -102,6 +126,9 @@ def _tell(
     secret.uploaded_at_ms = event.recorded_at_ms
     secret.request_id = upload.request_id
     secret.receipt.CopyFrom(signed)
+    secret.expires_on = upload.expires_on
+    secret.ClearField("labels")
+    secret.labels.extend(upload.labels)
 
 
 def _settle_successor(uri: str, version: str, lookup: Lookup) -> Iterator[Change]:

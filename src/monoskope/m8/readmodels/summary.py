@@ -62,6 +62,8 @@ def _of_receipt(message: Message) -> str:
             receipt = parse_receipt(message.receipt.content)
             version = f", version {receipt.upstream_version}" if receipt.upstream_version else ""
             return spelled(upload_pb2.Outcome, receipt.outcome) + version
+        case events_pb2.SecretDeleted():
+            return f"DELETED, version {parse_receipt(message.receipt.content).prior_version}"
         case events_pb2.SecretUploadFailed():
             reason = spelled(upload_pb2.Reason, message.reason)
             return reason if message.HasField("receipt") else f"{reason}, without a receipt"

@@ -73,7 +73,7 @@ def _apply(upload: views_pb2.SecretUpload, message: Message, event: RecordedEven
         case events_pb2.SecretUploadStarted():
             upload.state = views_pb2.UPLOAD_STATE_WRITING
             upload.receipt.CopyFrom(message.receipt)
-        case events_pb2.SecretUploaded() | events_pb2.SecretCompared():
+        case events_pb2.SecretUploaded() | events_pb2.SecretCompared() | events_pb2.SecretDeleted():
             upload.state = views_pb2.UPLOAD_STATE_ENDED
             upload.receipt.CopyFrom(message.receipt)
             upload.outcome = parse_receipt(message.receipt.content).outcome
@@ -94,6 +94,9 @@ def _apply_request(
     upload.state = views_pb2.UPLOAD_STATE_REQUESTED
     upload.requested_at_ms = event.recorded_at_ms
     upload.request_sha256 = hashlib.sha256(message.request).digest()
+    upload.expires_on = request.expires_on
+    for name, value in request.labels:
+        upload.labels.add(name=name, value=value)
 
 
 def _apply_failure(upload: views_pb2.SecretUpload, message: events_pb2.SecretUploadFailed) -> None:

@@ -60,14 +60,22 @@ class GetSecretResponse(_message.Message):
     def __init__(self, secret: _Optional[_Union[_views_pb2.Secret, _Mapping]] = ...) -> None: ...
 
 class ListSecretsRequest(_message.Message):
-    __slots__ = ("prefix", "page_size", "page_token")
+    __slots__ = ("prefix", "page_size", "page_token", "store", "subject", "state", "expiring_before")
     PREFIX_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    STORE_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRING_BEFORE_FIELD_NUMBER: _ClassVar[int]
     prefix: str
     page_size: int
     page_token: str
-    def __init__(self, prefix: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    store: str
+    subject: str
+    state: _views_pb2.SecretState
+    expiring_before: str
+    def __init__(self, prefix: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., store: _Optional[str] = ..., subject: _Optional[str] = ..., state: _Optional[_Union[_views_pb2.SecretState, str]] = ..., expiring_before: _Optional[str] = ...) -> None: ...
 
 class ListSecretsResponse(_message.Message):
     __slots__ = ("secrets", "next_page_token")
@@ -76,6 +84,24 @@ class ListSecretsResponse(_message.Message):
     secrets: _containers.RepeatedCompositeFieldContainer[_views_pb2.Secret]
     next_page_token: str
     def __init__(self, secrets: _Optional[_Iterable[_Union[_views_pb2.Secret, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListSecretVersionsRequest(_message.Message):
+    __slots__ = ("uri", "page_size", "page_token")
+    URI_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    uri: str
+    page_size: int
+    page_token: str
+    def __init__(self, uri: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListSecretVersionsResponse(_message.Message):
+    __slots__ = ("versions", "next_page_token")
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    versions: _containers.RepeatedCompositeFieldContainer[_views_pb2.SecretVersion]
+    next_page_token: str
+    def __init__(self, versions: _Optional[_Iterable[_Union[_views_pb2.SecretVersion, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class GetSecretStoreRequest(_message.Message):
     __slots__ = ("name",)

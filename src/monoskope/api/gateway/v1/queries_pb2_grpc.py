@@ -55,6 +55,11 @@ class SecretQueryServiceStub:
                 request_serializer=monoskope_dot_api_dot_gateway_dot_v1_dot_queries__pb2.ListSecretsRequest.SerializeToString,
                 response_deserializer=monoskope_dot_api_dot_gateway_dot_v1_dot_queries__pb2.ListSecretsResponse.FromString,
                 _registered_method=True)
+        self.ListSecretVersions = channel.unary_unary(
+                '/monoskope.api.gateway.v1.SecretQueryService/ListSecretVersions',
+                request_serializer=monoskope_dot_api_dot_gateway_dot_v1_dot_queries__pb2.ListSecretVersionsRequest.SerializeToString,
+                response_deserializer=monoskope_dot_api_dot_gateway_dot_v1_dot_queries__pb2.ListSecretVersionsResponse.FromString,
+                _registered_method=True)
         self.GetSecretStore = channel.unary_unary(
                 '/monoskope.api.gateway.v1.SecretQueryService/GetSecretStore',
                 request_serializer=monoskope_dot_api_dot_gateway_dot_v1_dot_queries__pb2.GetSecretStoreRequest.SerializeToString,
@@ -109,6 +114,13 @@ class SecretQueryServiceServicer:
 
     def ListSecrets(self, request, context):
         """Secrets in URI order, a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSecretVersions(self, request, context):
+        """What receipts told of one secret, the newest first, a page at a time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,6 +183,11 @@ def add_SecretQueryServiceServicer_to_server(servicer, server):
                     servicer.ListSecrets,
                     request_deserializer=monoskope_dot_api_dot_gateway_dot_v1_dot_queries__pb2.ListSecretsRequest.FromString,
                     response_serializer=monoskope_dot_api_dot_gateway_dot_v1_dot_queries__pb2.ListSecretsResponse.SerializeToString,
+            ),
+            'ListSecretVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSecretVersions,
+                    request_deserializer=monoskope_dot_api_dot_gateway_dot_v1_dot_queries__pb2.ListSecretVersionsRequest.FromString,
+                    response_serializer=monoskope_dot_api_dot_gateway_dot_v1_dot_queries__pb2.ListSecretVersionsResponse.SerializeToString,
             ),
             'GetSecretStore': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSecretStore,
@@ -307,6 +324,33 @@ class SecretQueryService:
             '/monoskope.api.gateway.v1.SecretQueryService/ListSecrets',
             monoskope_dot_api_dot_gateway_dot_v1_dot_queries__pb2.ListSecretsRequest.SerializeToString,
             monoskope_dot_api_dot_gateway_dot_v1_dot_queries__pb2.ListSecretsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSecretVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/monoskope.api.gateway.v1.SecretQueryService/ListSecretVersions',
+            monoskope_dot_api_dot_gateway_dot_v1_dot_queries__pb2.ListSecretVersionsRequest.SerializeToString,
+            monoskope_dot_api_dot_gateway_dot_v1_dot_queries__pb2.ListSecretVersionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,8 @@ class SecretQueryServiceStub:
     """One secret."""
     ListSecrets: _grpc.UnaryUnaryMultiCallable[_queries_pb2.ListSecretsRequest, _queries_pb2.ListSecretsResponse]
     """Secrets in URI order, a page at a time."""
+    ListSecretVersions: _grpc.UnaryUnaryMultiCallable[_queries_pb2.ListSecretVersionsRequest, _queries_pb2.ListSecretVersionsResponse]
+    """What receipts told of one secret, the newest first, a page at a time."""
     GetSecretStore: _grpc.UnaryUnaryMultiCallable[_queries_pb2.GetSecretStoreRequest, _queries_pb2.GetSecretStoreResponse]
     """One store."""
     ListSecretStores: _grpc.UnaryUnaryMultiCallable[_queries_pb2.ListSecretStoresRequest, _queries_pb2.ListSecretStoresResponse]
@@ -65,6 +67,8 @@ class SecretQueryServiceAsyncStub(SecretQueryServiceStub):
     """One secret."""
     ListSecrets: _aio.UnaryUnaryMultiCallable[_queries_pb2.ListSecretsRequest, _queries_pb2.ListSecretsResponse]  # type: ignore[assignment]
     """Secrets in URI order, a page at a time."""
+    ListSecretVersions: _aio.UnaryUnaryMultiCallable[_queries_pb2.ListSecretVersionsRequest, _queries_pb2.ListSecretVersionsResponse]  # type: ignore[assignment]
+    """What receipts told of one secret, the newest first, a page at a time."""
     GetSecretStore: _aio.UnaryUnaryMultiCallable[_queries_pb2.GetSecretStoreRequest, _queries_pb2.GetSecretStoreResponse]  # type: ignore[assignment]
     """One store."""
     ListSecretStores: _aio.UnaryUnaryMultiCallable[_queries_pb2.ListSecretStoresRequest, _queries_pb2.ListSecretStoresResponse]  # type: ignore[assignment]
@@ -110,6 +114,14 @@ class SecretQueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_queries_pb2.ListSecretsResponse, _abc.Awaitable[_queries_pb2.ListSecretsResponse]]:
         """Secrets in URI order, a page at a time."""
+
+    @_abc_1.abstractmethod
+    def ListSecretVersions(
+        self,
+        request: _queries_pb2.ListSecretVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queries_pb2.ListSecretVersionsResponse, _abc.Awaitable[_queries_pb2.ListSecretVersionsResponse]]:
+        """What receipts told of one secret, the newest first, a page at a time."""
 
     @_abc_1.abstractmethod
     def GetSecretStore(

@@ -23,7 +23,7 @@ class AttachReactor(_message.Message):
     def __init__(self, hello: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., type: _Optional[str] = ..., capabilities: _Optional[_Union[_events_pb2.StoreCapabilities, _Mapping]] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ...) -> None: ...
 
 class AppendEvent(_message.Message):
-    __slots__ = ("call", "request_id", "expected_version", "key_provided", "started", "uploaded", "compared", "failed")
+    __slots__ = ("call", "request_id", "expected_version", "key_provided", "started", "uploaded", "compared", "failed", "deleted")
     CALL_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,7 @@ class AppendEvent(_message.Message):
     UPLOADED_FIELD_NUMBER: _ClassVar[int]
     COMPARED_FIELD_NUMBER: _ClassVar[int]
     FAILED_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
     call: int
     request_id: bytes
     expected_version: int
@@ -40,7 +41,8 @@ class AppendEvent(_message.Message):
     uploaded: _events_pb2.SecretUploaded
     compared: _events_pb2.SecretCompared
     failed: _events_pb2.SecretUploadFailed
-    def __init__(self, call: _Optional[int] = ..., request_id: _Optional[bytes] = ..., expected_version: _Optional[int] = ..., key_provided: _Optional[_Union[_events_pb2.SecretUploadKeyProvided, _Mapping]] = ..., started: _Optional[_Union[_events_pb2.SecretUploadStarted, _Mapping]] = ..., uploaded: _Optional[_Union[_events_pb2.SecretUploaded, _Mapping]] = ..., compared: _Optional[_Union[_events_pb2.SecretCompared, _Mapping]] = ..., failed: _Optional[_Union[_events_pb2.SecretUploadFailed, _Mapping]] = ...) -> None: ...
+    deleted: _events_pb2.SecretDeleted
+    def __init__(self, call: _Optional[int] = ..., request_id: _Optional[bytes] = ..., expected_version: _Optional[int] = ..., key_provided: _Optional[_Union[_events_pb2.SecretUploadKeyProvided, _Mapping]] = ..., started: _Optional[_Union[_events_pb2.SecretUploadStarted, _Mapping]] = ..., uploaded: _Optional[_Union[_events_pb2.SecretUploaded, _Mapping]] = ..., compared: _Optional[_Union[_events_pb2.SecretCompared, _Mapping]] = ..., failed: _Optional[_Union[_events_pb2.SecretUploadFailed, _Mapping]] = ..., deleted: _Optional[_Union[_events_pb2.SecretDeleted, _Mapping]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ()

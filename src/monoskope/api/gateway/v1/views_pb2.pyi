@@ -1,5 +1,6 @@
 from monoskope.api.secrets.v1 import events_pb2 as _events_pb2
 from monoskope.api.secrets.v1 import identity_pb2 as _identity_pb2
+from monoskope.api.secrets.v1 import options_pb2 as _options_pb2
 from monoskope.api.secrets.v1 import upload_pb2 as _upload_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -18,15 +19,26 @@ class UploadState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     UPLOAD_STATE_UPLOADING: _ClassVar[UploadState]
     UPLOAD_STATE_WRITING: _ClassVar[UploadState]
     UPLOAD_STATE_ENDED: _ClassVar[UploadState]
+
+class SecretState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SECRET_STATE_UNSPECIFIED: _ClassVar[SecretState]
+    SECRET_STATE_PRESENT: _ClassVar[SecretState]
+    SECRET_STATE_DELETED: _ClassVar[SecretState]
+    SECRET_STATE_DRIFTED: _ClassVar[SecretState]
 UPLOAD_STATE_UNSPECIFIED: UploadState
 UPLOAD_STATE_REQUESTED: UploadState
 UPLOAD_STATE_GRANTED: UploadState
 UPLOAD_STATE_UPLOADING: UploadState
 UPLOAD_STATE_WRITING: UploadState
 UPLOAD_STATE_ENDED: UploadState
+SECRET_STATE_UNSPECIFIED: SecretState
+SECRET_STATE_PRESENT: SecretState
+SECRET_STATE_DELETED: SecretState
+SECRET_STATE_DRIFTED: SecretState
 
 class SecretUpload(_message.Message):
-    __slots__ = ("request_id", "uri", "purpose", "subject", "state", "requested_at_ms", "changed_at_ms", "version", "grant", "receipt", "reason", "replica", "lifetime_s", "sealed_sha256", "request_sha256", "outcome", "state_since_ms")
+    __slots__ = ("request_id", "uri", "purpose", "subject", "state", "requested_at_ms", "changed_at_ms", "version", "grant", "receipt", "reason", "replica", "lifetime_s", "sealed_sha256", "request_sha256", "outcome", "state_since_ms", "labels", "expires_on")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
@@ -44,6 +56,8 @@ class SecretUpload(_message.Message):
     REQUEST_SHA256_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     STATE_SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_ON_FIELD_NUMBER: _ClassVar[int]
     request_id: bytes
     uri: str
     purpose: _upload_pb2.Purpose
@@ -61,10 +75,12 @@ class SecretUpload(_message.Message):
     request_sha256: bytes
     outcome: _upload_pb2.Outcome
     state_since_ms: int
-    def __init__(self, request_id: _Optional[bytes] = ..., uri: _Optional[str] = ..., purpose: _Optional[_Union[_upload_pb2.Purpose, str]] = ..., subject: _Optional[str] = ..., state: _Optional[_Union[UploadState, str]] = ..., requested_at_ms: _Optional[int] = ..., changed_at_ms: _Optional[int] = ..., version: _Optional[int] = ..., grant: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., replica: _Optional[bytes] = ..., lifetime_s: _Optional[int] = ..., sealed_sha256: _Optional[bytes] = ..., request_sha256: _Optional[bytes] = ..., outcome: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., state_since_ms: _Optional[int] = ...) -> None: ...
+    labels: _containers.RepeatedCompositeFieldContainer[_options_pb2.Label]
+    expires_on: str
+    def __init__(self, request_id: _Optional[bytes] = ..., uri: _Optional[str] = ..., purpose: _Optional[_Union[_upload_pb2.Purpose, str]] = ..., subject: _Optional[str] = ..., state: _Optional[_Union[UploadState, str]] = ..., requested_at_ms: _Optional[int] = ..., changed_at_ms: _Optional[int] = ..., version: _Optional[int] = ..., grant: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., replica: _Optional[bytes] = ..., lifetime_s: _Optional[int] = ..., sealed_sha256: _Optional[bytes] = ..., request_sha256: _Optional[bytes] = ..., outcome: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., state_since_ms: _Optional[int] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ...) -> None: ...
 
 class Secret(_message.Message):
-    __slots__ = ("uri", "fingerprint", "values", "upstream_version", "subject", "uploaded_at_ms", "request_id", "drifted", "receipt", "prior_version")
+    __slots__ = ("uri", "fingerprint", "values", "upstream_version", "subject", "uploaded_at_ms", "request_id", "drifted", "receipt", "prior_version", "labels", "expires_on", "deleted")
     URI_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +91,9 @@ class Secret(_message.Message):
     DRIFTED_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     PRIOR_VERSION_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_ON_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
     uri: str
     fingerprint: str
     values: _containers.RepeatedCompositeFieldContainer[_upload_pb2.ValueFingerprint]
@@ -85,7 +104,32 @@ class Secret(_message.Message):
     drifted: bool
     receipt: _upload_pb2.Signed
     prior_version: str
-    def __init__(self, uri: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[_upload_pb2.ValueFingerprint, _Mapping]]] = ..., upstream_version: _Optional[str] = ..., subject: _Optional[str] = ..., uploaded_at_ms: _Optional[int] = ..., request_id: _Optional[bytes] = ..., drifted: _Optional[bool] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., prior_version: _Optional[str] = ...) -> None: ...
+    labels: _containers.RepeatedCompositeFieldContainer[_options_pb2.Label]
+    expires_on: str
+    deleted: bool
+    def __init__(self, uri: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[_upload_pb2.ValueFingerprint, _Mapping]]] = ..., upstream_version: _Optional[str] = ..., subject: _Optional[str] = ..., uploaded_at_ms: _Optional[int] = ..., request_id: _Optional[bytes] = ..., drifted: _Optional[bool] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., prior_version: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., deleted: _Optional[bool] = ...) -> None: ...
+
+class SecretVersion(_message.Message):
+    __slots__ = ("uri", "outcome", "upstream_version", "prior_version", "subject", "recorded_at_ms", "request_id", "purpose", "fingerprint")
+    URI_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    UPSTREAM_VERSION_FIELD_NUMBER: _ClassVar[int]
+    PRIOR_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    uri: str
+    outcome: _upload_pb2.Outcome
+    upstream_version: str
+    prior_version: str
+    subject: str
+    recorded_at_ms: int
+    request_id: bytes
+    purpose: _upload_pb2.Purpose
+    fingerprint: str
+    def __init__(self, uri: _Optional[str] = ..., outcome: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., subject: _Optional[str] = ..., recorded_at_ms: _Optional[int] = ..., request_id: _Optional[bytes] = ..., purpose: _Optional[_Union[_upload_pb2.Purpose, str]] = ..., fingerprint: _Optional[str] = ...) -> None: ...
 
 class Reactor(_message.Message):
     __slots__ = ("replica", "last_heard_ms", "attached", "capabilities", "fingerprint_key_id")

@@ -21,6 +21,7 @@ class Right(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RIGHT_PUT: _ClassVar[Right]
     RIGHT_COMPARE: _ClassVar[Right]
     RIGHT_SEE_HASH: _ClassVar[Right]
+    RIGHT_DELETE: _ClassVar[Right]
 ROLE_UNSPECIFIED: Role
 ROLE_ADMINISTRATOR: Role
 ROLE_USER: Role
@@ -28,6 +29,7 @@ RIGHT_UNSPECIFIED: Right
 RIGHT_PUT: Right
 RIGHT_COMPARE: Right
 RIGHT_SEE_HASH: Right
+RIGHT_DELETE: Right
 
 class SecretUploadKeyRequested(_message.Message):
     __slots__ = ("request", "subject", "last_receipt")
@@ -62,6 +64,12 @@ class SecretUploadStarted(_message.Message):
     def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
 
 class SecretUploaded(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: _upload_pb2.Signed
+    def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class SecretDeleted(_message.Message):
     __slots__ = ("receipt",)
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     receipt: _upload_pb2.Signed
@@ -126,20 +134,26 @@ class SecretStoreIdentityReplaced(_message.Message):
     def __init__(self, name: _Optional[str] = ..., identity: _Optional[str] = ...) -> None: ...
 
 class StoreCapabilities(_message.Message):
-    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema")
+    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete")
     MAX_PLAINTEXT_FIELD_NUMBER: _ClassVar[int]
     CHECK_AND_SET_FIELD_NUMBER: _ClassVar[int]
     WRITE_TAG_FIELD_NUMBER: _ClassVar[int]
     READABLE_FIELD_NUMBER: _ClassVar[int]
     KEY_RULE_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    PATCHABLE_FIELD_NUMBER: _ClassVar[int]
+    DELETABLE_FIELD_NUMBER: _ClassVar[int]
+    SOFT_DELETE_FIELD_NUMBER: _ClassVar[int]
     max_plaintext: int
     check_and_set: bool
     write_tag: bool
     readable: bool
     key_rule: str
     options_schema: str
-    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ...) -> None: ...
+    patchable: bool
+    deletable: bool
+    soft_delete: bool
+    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ...) -> None: ...
 
 class ReactorAttached(_message.Message):
     __slots__ = ("store", "replica", "type", "capabilities", "fingerprint_key_id", "hello")

@@ -1,0 +1,136 @@
+"""What people do with secrets from day to day, on real parts: notes, expiry, listings, versions, deletions."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from monoskope.testing.cluster import MOUNT, PREFIX
+from monoskope.testing.cluster_commands import Ran, User
+from tests.e2e.conftest import Team
+from tests.e2e.test_walk import ok, refused
+
+
+def test_labels_and_expiry_are_shown_and_listed(team: Team) -> None:
+    soon = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=20)).isoformat()
+    ok(team.put(team.uri("vault"), "--label", "owner=anna", "--label", "tier=1", "--expires", soon))
+    ok(team.put(team.uri("local"), "--expires", "90d"))
+    shown = ok(team.user.monoctl("get", "secret", team.uri("vault"), "-o", "json")).json()
+    assert (shown["labels"], shown["expires_on"]) == ({"owner": "anna", "tier": "1"}, soon)
+
+    def listed(*words: str) -> list[str]:
+        return [row["uri"] for row in ok(team.user.monoctl("get", "secrets", *words, "-o", "json")).json()]
+
+    assert listed("--expiring", "30d") == [team.uri("vault")]
+    assert listed("--expiring", soon, "--store", "local") == []
+    assert listed("--prefix", f"local://{team.name}") == [team.uri("local")]
+    assert listed("--by", team.user.name, "--limit", "1") == [team.uri("local")]
+    assert listed("--by", "nobody") == []
+    table = ok(team.user.monoctl("get", "secrets", "--expiring", "30d")).out
+    assert soon in table
+    assert "owner anna" in table
+
+
+def test_the_same_value_with_other_labels_changes_labels_alone(team: Team) -> None:
+    first = ok(team.put(team.uri("vault"), "--label", "owner=anna")).json()
+    again = ok(team.put(team.uri("vault"), "--label", "owner=bob")).json()
+    assert (again["outcome"], again["upstream_version"]) == ("UNCHANGED", first["upstream_version"])
+    shown = ok(team.user.monoctl("get", "secret", team.uri("vault"), "-o", "json")).json()
+    assert shown["labels"] == {"owner": "bob"}
+
+
+def test_bad_notes_are_refused_before_anything_is_sent(team: Team) -> None:
+    assert "label name" in refused(team.put(team.uri("vault"), "--label", "Owner=anna"), 2)
+    assert "no day" in refused(team.put(team.uri("vault"), "--expires", "2027-02-30"), 2)
+    refused(team.user.monoctl("get", "secret", team.uri("vault"), "-o", "json"), 4)
+
+
+def test_versions_tell_who_put_what_when(team: Team) -> None:
+    other = team.cluster.add_user(f"other-of-{team.name}", prefixes=[f"vault://{team.name}"], rights=["put"])
+    first = ok(team.put(team.uri("vault"), value=b"1")).json()
+    second = ok(team.put(team.uri("vault"), value=b"2", user=other)).json()
+    versions = ok(team.user.monoctl("get", "secret", team.uri("vault"), "--versions", "-o", "json")).json()
+    assert [row["hash"] for row in versions] == [second["hash"], first["hash"]]
+    assert [row["subject"] for row in versions] == [other.name, team.user.name]
+    assert [row["upstream_version"] for row in versions] == [second["upstream_version"], first["upstream_version"]]
+    assert [row["prior_version"] for row in versions] == [first["upstream_version"], ""]
+    assert [row["request_id"] for row in versions] == [second["request_id"], first["request_id"]]
+    blind = ok(other.monoctl("get", "secret", team.uri("vault"), "--versions", "-o", "json")).json()
+    assert [row["hash"] for row in blind] == ["", ""]
+
+
+DELETED = [
+    "SecretUploadKeyRequested",
+    "SecretUploadKeyProvided",
+    "SecretUploadRequested",
+    "SecretUploadStarted",
+    "SecretDeleted",
+]
+
+
+def delete(team: Team, *words: str, user: User | None = None) -> Ran:
+    return (user or team.user).monoctl("delete", "secret", *words, "-o", "json")
+
+
+@pytest.mark.parametrize("store", ["vault", "local"])
+@pytest.mark.parametrize("options", [(), ("--destroy",)], ids=["soft", "destroy"])
+def test_a_deleted_secret_is_gone_listed_as_deleted_and_can_be_put_again(
+    team: Team, store: str, options: tuple[str, ...]
+) -> None:
+    uri = team.uri(store)
+    put = ok(team.put(uri)).json()
+    gone = ok(delete(team, uri, "--yes", *options))
+    assert gone.json()["deleted_version"] == put["upstream_version"]
+    assert [event["type"] for event in team.events(gone)] == DELETED
+    assert ok(team.user.monoctl("get", "secrets", "-o", "json")).json() == []
+    (listed,) = ok(team.user.monoctl("get", "secrets", "--state", "deleted", "-o", "json")).json()
+    assert (listed["uri"], listed["deleted"], listed["hash"]) == (uri, True, "")
+    versions = ok(team.user.monoctl("get", "secret", uri, "--versions", "-o", "json")).json()
+    assert [row["outcome"] for row in versions] == ["DELETED", "UPLOADED"]
+    refused(delete(team, uri, "--yes"), 6)
+    again = ok(team.put(uri, "--expect", "absent")).json()
+    assert again["outcome"] == "UPLOADED"
+    assert again["upstream_version"] != put["upstream_version"]
+    assert len(ok(team.user.monoctl("get", "secrets", "-o", "json")).json()) == 1
+
+
+@pytest.mark.parametrize(("options", "kept"), [((), True), (("--destroy",), False)], ids=["soft", "destroy"])
+def test_the_engines_owner_can_bring_back_what_was_deleted_softly(
+    team: Team, options: tuple[str, ...], *, kept: bool
+) -> None:
+    ok(team.put(team.uri("vault")))
+    ok(delete(team, team.uri("vault"), "--yes", *options))
+    place = f"{PREFIX}/{team.name}/db"
+    team.cluster.run_bao("kv", "undelete", f"-mount={MOUNT}", "-versions=1", place)
+    read = team.cluster.run_bao("kv", "get", f"-mount={MOUNT}", "-field=password", place)
+    assert (read.code == 0) is kept
+    assert ("correct horse" in read.out) is kept
+
+
+def test_what_is_deleted_is_what_was_expected(team: Team) -> None:
+    uri = team.uri("vault")
+    first = ok(team.put(uri, value=b"1")).json()
+    second = ok(team.put(uri, value=b"2")).json()
+    refused(delete(team, uri, "--yes", "--expect", first["upstream_version"]), 6)
+    ok(delete(team, uri, "--yes", "--expect", second["upstream_version"]))
+
+
+def test_what_was_not_put_through_m8_needs_overwrite(team: Team) -> None:
+    ok(team.cluster.run_bao("kv", "put", f"-mount={MOUNT}", f"{PREFIX}/{team.name}/db", "password=theirs"))
+    refused(delete(team, team.uri("vault"), "--yes"), 6)
+    ok(delete(team, team.uri("vault"), "--yes", "--overwrite"))
+
+
+def test_without_a_terminal_it_must_be_said_that_it_is_meant(team: Team) -> None:
+    ok(team.put(team.uri("local")))
+    assert "no terminal" in refused(delete(team, team.uri("local")), 2)
+    refused(delete(team, team.uri("local"), "--yes", "--expect", "absent"), 2)
+    ok(team.user.monoctl("get", "secret", team.uri("local")))
+
+
+def test_deleting_needs_its_own_right(team: Team) -> None:
+    ok(team.put(team.uri("local")))
+    other = team.cluster.add_user(f"putter-of-{team.name}", prefixes=[f"local://{team.name}"], rights=["put"])
+    assert "delete" in refused(delete(team, team.uri("local"), "--yes", user=other), 3)
+    assert team.user.monoctl("get", "secret", team.uri("local"), "-o", "json").json()["deleted"] is False

@@ -1,0 +1,126 @@
+"""Which secrets are listed, and what is listed of each secret's past."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.m8.doors import listing
+from tests.unit.m8.world import FakeReactor, Sealed, User, World, a_world, fingerprint, refused, until_granted
+
+PUT = frozenset({events_pb2.RIGHT_PUT})
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+async def put(user: User, reactor: FakeReactor, uri: str, version: str = "1", prior: str = "", **fields: Any) -> bytes:
+    grant = await until_granted(user, reactor, uri=uri, **fields)
+    await asyncio.gather(user.send(grant.request.request_id, Sealed()), reactor.write(grant, version, prior=prior))
+    return grant.request.request_id
+
+
+async def listed(user: User, **fields: Any) -> list[str]:
+    found: list[str] = []
+    token = ""
+    while True:
+        answer = await user.secrets(**fields, page_token=token)
+        found += [secret.uri for secret in answer.secrets]
+        token = answer.next_page_token
+        if not token:
+            return found
+
+
+async def test_labels_and_day_are_those_of_the_last_put(world: World) -> None:
+    reactor, user = await world.attached(), world.user("anna", "vault://app")
+    await put(user, reactor, "vault://app/db", labels=(("owner", "a"), ("team", "x")), expires_on="2027-01-31")
+    secret = await user.secret("vault://app/db")
+    assert [(label.name, label.value) for label in secret.labels] == [("owner", "a"), ("team", "x")]
+    assert secret.expires_on == "2027-01-31"
+    await put(user, reactor, "vault://app/db", "2", "1", labels=(("owner", "b"),))
+    secret = await user.secret("vault://app/db")
+    assert [(label.name, label.value) for label in secret.labels] == [("owner", "b")]
+    assert secret.expires_on == ""
+
+
+async def test_filters_narrow_what_is_in_sight(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_STEP", 2)
+    monkeypatch.setattr(listing, "LOOKED_AT", 4)
+    reactor = await world.attached()
+    anna, bob = world.user("anna", "vault://app"), world.user("bob", "vault://app")
+    await put(anna, reactor, "vault://app/a", expires_on="2027-01-31")
+    await put(bob, reactor, "vault://app/b", expires_on="2027-02-01")
+    for name in "cdefgh":
+        await put(anna, reactor, f"vault://app/{name}")
+    await put(bob, reactor, "vault://app/z", "9", "8")
+    everything = [f"vault://app/{name}" for name in "abcdefghz"]
+    for size in (1, 2, 3, 100):
+        assert await listed(anna, page_size=size) == everything
+        assert await listed(anna, page_size=size, subject="bob") == ["vault://app/b", "vault://app/z"]
+    assert await listed(anna, state=views_pb2.SECRET_STATE_DRIFTED) == ["vault://app/z"]
+    assert await listed(anna, state=views_pb2.SECRET_STATE_DELETED) == []
+    assert await listed(anna, expiring_before="2027-02-01") == ["vault://app/a"]
+    assert await listed(anna, expiring_before="2027-02-02") == ["vault://app/a", "vault://app/b"]
+    assert await listed(anna, store="vault") == everything
+    assert await listed(anna, store="other") == []
+    assert await listed(anna, prefix="vault://app/b", subject="anna") == []
+    assert await listed(world.user("eve", "vault://app/b"), subject="bob") == ["vault://app/b"]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"store": "A"}, {"expiring_before": "2027-02-30"}, {"expiring_before": "30d"}, {"state": 9}]
+)
+async def test_filters_that_mean_nothing_are_refused(world: World, fields: dict[str, Any]) -> None:
+    with refused("USAGE"):
+        await world.administrator().secrets(**fields)
+
+
+async def test_a_page_token_belongs_to_its_filter(world: World) -> None:
+    reactor, user = await world.attached(), world.user("anna", "vault://app")
+    for name in "ab":
+        await put(user, reactor, f"vault://app/{name}")
+    token = (await user.secrets(page_size=1)).next_page_token
+    with refused("USAGE"):
+        await user.secrets(page_size=1, page_token=token, subject="anna")
+
+
+async def test_versions_are_listed_newest_first_a_page_at_a_time(world: World) -> None:
+    reactor, user = await world.attached(), world.user("anna", "vault://app")
+    ids = [await put(user, reactor, "vault://app/db", str(n), str(n - 1) if n > 1 else "") for n in range(1, 12)]
+    await put(user, reactor, "vault://app/db/below")
+    first = await user.versions("vault://app/db", page_size=6)
+    rest = await user.versions("vault://app/db", page_size=6, page_token=first.next_page_token)
+    versions = [*first.versions, *rest.versions]
+    assert rest.next_page_token == ""
+    assert [version.upstream_version for version in versions] == [str(number) for number in range(11, 0, -1)]
+    assert [version.request_id for version in versions] == ids[::-1]
+    newest = versions[0]
+    assert (newest.prior_version, newest.subject, newest.outcome) == ("10", "anna", upload_pb2.OUTCOME_UPLOADED)
+    assert newest.fingerprint == fingerprint()
+    assert newest.recorded_at_ms == world.clock.now_ms
+
+
+async def test_versions_show_hashes_only_to_whoever_may_see_them(world: World) -> None:
+    reactor, user = await world.attached(), world.user("anna", "vault://app")
+    await put(user, reactor, "vault://app/db")
+    for blind in (world.user("bob", "vault://app", rights=PUT), world.administrator()):
+        answer = await blind.versions("vault://app/db")
+        assert [version.upstream_version for version in answer.versions] == ["1"]
+        assert b"fp1:" not in answer.SerializeToString()
+
+
+async def test_versions_of_what_is_out_of_sight_do_not_exist(world: World) -> None:
+    reactor, user = await world.attached(), world.user("anna", "vault://app")
+    await put(user, reactor, "vault://app/db")
+    for uri, who in (("vault://app/db", world.user("eve", "vault://other")), ("vault://app/none", user)):
+        with refused("NOT_FOUND"):
+            await who.versions(uri)

@@ -31,6 +31,7 @@ CODES = {
     "monoctl put secret notes://team-b/db --from-file password=/etc/hostname": 4,
     "monoctl put secret notes://team-a/db password=hunter2": 2,
     "printf 'guess' | monoctl compare secret notes://team-a/db --from-file password=-": 12,
+    "monoctl delete secret notes://team-a/db --yes": 3,
 }
 """Commands that the tutorial says fail, and how."""
 

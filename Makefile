@@ -16,7 +16,7 @@ DEV_MB := 153
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check mutants generate reference lock weigh clean need-python
+.PHONY: help demo test crash bench check mutants generate reference lock weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -25,8 +25,11 @@ help: ## Print this list
 demo: $(DEMO_READY) ## Put a secret into two real stores and search m8 for it (VALUE_FILE=f KEEP=dir)
 	@$(BIN)/python demo/demo.py $(if $(VALUE_FILE),--value-file "$(VALUE_FILE)") $(if $(KEEP),--keep "$(KEEP)")
 
-test: $(DEV_READY) ## Run all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+test: $(DEV_READY) ## Run all tests but those of make crash
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(or $(TESTS),--ignore=tests/crash)
+
+crash: $(DEV_READY) ## Kill, stop and starve every part under a put (docs/breakage.md)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/crash
 
 bench: $(DEV_READY) ## Measure beside a real OpenBao, about 5 minutes; ends with one line of JSON (QUICK=1, PROFILE=1)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(PROFILE),--profile)

@@ -84,6 +84,8 @@ class Capabilities:
     """Whether `delete` can erase for good."""
     soft_delete: bool = False
     """Whether `delete` can delete so that the engine's owner can bring the value back."""
+    layout: str = ""
+    """One sentence that says how a secret lies in the engine; users see it before they put."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,24 @@ from monoskope.api.secrets.v1 import events_pb2 as _events_pb2
 from monoskope.api.secrets.v1 import identity_pb2 as _identity_pb2
 from monoskope.api.secrets.v1 import upload_pb2 as _upload_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class EngineHealth(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ENGINE_HEALTH_UNSPECIFIED: _ClassVar[EngineHealth]
+    ENGINE_HEALTH_OK: _ClassVar[EngineHealth]
+    ENGINE_HEALTH_UNAVAILABLE: _ClassVar[EngineHealth]
+    ENGINE_HEALTH_REFUSED: _ClassVar[EngineHealth]
+ENGINE_HEALTH_UNSPECIFIED: EngineHealth
+ENGINE_HEALTH_OK: EngineHealth
+ENGINE_HEALTH_UNAVAILABLE: EngineHealth
+ENGINE_HEALTH_REFUSED: EngineHealth
 
 class AttachReactor(_message.Message):
     __slots__ = ("hello", "type", "capabilities", "rotations")
@@ -23,7 +35,7 @@ class AttachReactor(_message.Message):
     def __init__(self, hello: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., type: _Optional[str] = ..., capabilities: _Optional[_Union[_events_pb2.StoreCapabilities, _Mapping]] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ...) -> None: ...
 
 class AppendEvent(_message.Message):
-    __slots__ = ("call", "request_id", "expected_version", "key_provided", "started", "uploaded", "compared", "failed", "deleted")
+    __slots__ = ("call", "request_id", "expected_version", "key_provided", "started", "uploaded", "compared", "failed", "deleted", "verified", "drift_detected", "imported", "copied")
     CALL_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +45,10 @@ class AppendEvent(_message.Message):
     COMPARED_FIELD_NUMBER: _ClassVar[int]
     FAILED_FIELD_NUMBER: _ClassVar[int]
     DELETED_FIELD_NUMBER: _ClassVar[int]
+    VERIFIED_FIELD_NUMBER: _ClassVar[int]
+    DRIFT_DETECTED_FIELD_NUMBER: _ClassVar[int]
+    IMPORTED_FIELD_NUMBER: _ClassVar[int]
+    COPIED_FIELD_NUMBER: _ClassVar[int]
     call: int
     request_id: bytes
     expected_version: int
@@ -42,21 +58,41 @@ class AppendEvent(_message.Message):
     compared: _events_pb2.SecretCompared
     failed: _events_pb2.SecretUploadFailed
     deleted: _events_pb2.SecretDeleted
-    def __init__(self, call: _Optional[int] = ..., request_id: _Optional[bytes] = ..., expected_version: _Optional[int] = ..., key_provided: _Optional[_Union[_events_pb2.SecretUploadKeyProvided, _Mapping]] = ..., started: _Optional[_Union[_events_pb2.SecretUploadStarted, _Mapping]] = ..., uploaded: _Optional[_Union[_events_pb2.SecretUploaded, _Mapping]] = ..., compared: _Optional[_Union[_events_pb2.SecretCompared, _Mapping]] = ..., failed: _Optional[_Union[_events_pb2.SecretUploadFailed, _Mapping]] = ..., deleted: _Optional[_Union[_events_pb2.SecretDeleted, _Mapping]] = ...) -> None: ...
+    verified: _events_pb2.SecretVerified
+    drift_detected: _events_pb2.SecretDriftDetected
+    imported: _events_pb2.SecretImported
+    copied: _events_pb2.SecretCopied
+    def __init__(self, call: _Optional[int] = ..., request_id: _Optional[bytes] = ..., expected_version: _Optional[int] = ..., key_provided: _Optional[_Union[_events_pb2.SecretUploadKeyProvided, _Mapping]] = ..., started: _Optional[_Union[_events_pb2.SecretUploadStarted, _Mapping]] = ..., uploaded: _Optional[_Union[_events_pb2.SecretUploaded, _Mapping]] = ..., compared: _Optional[_Union[_events_pb2.SecretCompared, _Mapping]] = ..., failed: _Optional[_Union[_events_pb2.SecretUploadFailed, _Mapping]] = ..., deleted: _Optional[_Union[_events_pb2.SecretDeleted, _Mapping]] = ..., verified: _Optional[_Union[_events_pb2.SecretVerified, _Mapping]] = ..., drift_detected: _Optional[_Union[_events_pb2.SecretDriftDetected, _Mapping]] = ..., imported: _Optional[_Union[_events_pb2.SecretImported, _Mapping]] = ..., copied: _Optional[_Union[_events_pb2.SecretCopied, _Mapping]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("engine", "last_failure", "last_failure_at_ms")
+    ENGINE_FIELD_NUMBER: _ClassVar[int]
+    LAST_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    LAST_FAILURE_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    engine: EngineHealth
+    last_failure: _upload_pb2.Reason
+    last_failure_at_ms: int
+    def __init__(self, engine: _Optional[_Union[EngineHealth, str]] = ..., last_failure: _Optional[_Union[_upload_pb2.Reason, str]] = ..., last_failure_at_ms: _Optional[int] = ...) -> None: ...
+
+class AuthorizeCopy(_message.Message):
+    __slots__ = ("call", "request_id")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    request_id: bytes
+    def __init__(self, call: _Optional[int] = ..., request_id: _Optional[bytes] = ...) -> None: ...
 
 class AttachRequest(_message.Message):
-    __slots__ = ("attach", "append", "heartbeat")
+    __slots__ = ("attach", "append", "heartbeat", "authorize_copy")
     ATTACH_FIELD_NUMBER: _ClassVar[int]
     APPEND_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    AUTHORIZE_COPY_FIELD_NUMBER: _ClassVar[int]
     attach: AttachReactor
     append: AppendEvent
     heartbeat: Heartbeat
-    def __init__(self, attach: _Optional[_Union[AttachReactor, _Mapping]] = ..., append: _Optional[_Union[AppendEvent, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
+    authorize_copy: AuthorizeCopy
+    def __init__(self, attach: _Optional[_Union[AttachReactor, _Mapping]] = ..., append: _Optional[_Union[AppendEvent, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., authorize_copy: _Optional[_Union[AuthorizeCopy, _Mapping]] = ...) -> None: ...
 
 class Attached(_message.Message):
     __slots__ = ("position", "replicas", "heartbeat_s")
@@ -88,14 +124,28 @@ class Appended(_message.Message):
     message: str
     def __init__(self, call: _Optional[int] = ..., version: _Optional[int] = ..., error: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
+class CopyAuthorized(_message.Message):
+    __slots__ = ("call", "token", "error", "message")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    token: str
+    error: str
+    message: str
+    def __init__(self, call: _Optional[int] = ..., token: _Optional[str] = ..., error: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
 class AttachResponse(_message.Message):
-    __slots__ = ("challenge", "attached", "delivery", "appended")
+    __slots__ = ("challenge", "attached", "delivery", "appended", "copy_authorized")
     CHALLENGE_FIELD_NUMBER: _ClassVar[int]
     ATTACHED_FIELD_NUMBER: _ClassVar[int]
     DELIVERY_FIELD_NUMBER: _ClassVar[int]
     APPENDED_FIELD_NUMBER: _ClassVar[int]
+    COPY_AUTHORIZED_FIELD_NUMBER: _ClassVar[int]
     challenge: bytes
     attached: Attached
     delivery: Delivery
     appended: Appended
-    def __init__(self, challenge: _Optional[bytes] = ..., attached: _Optional[_Union[Attached, _Mapping]] = ..., delivery: _Optional[_Union[Delivery, _Mapping]] = ..., appended: _Optional[_Union[Appended, _Mapping]] = ...) -> None: ...
+    copy_authorized: CopyAuthorized
+    def __init__(self, challenge: _Optional[bytes] = ..., attached: _Optional[_Union[Attached, _Mapping]] = ..., delivery: _Optional[_Union[Delivery, _Mapping]] = ..., appended: _Optional[_Union[Appended, _Mapping]] = ..., copy_authorized: _Optional[_Union[CopyAuthorized, _Mapping]] = ...) -> None: ...

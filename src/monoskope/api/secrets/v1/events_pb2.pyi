@@ -22,6 +22,7 @@ class Right(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RIGHT_COMPARE: _ClassVar[Right]
     RIGHT_SEE_HASH: _ClassVar[Right]
     RIGHT_DELETE: _ClassVar[Right]
+    RIGHT_COPY: _ClassVar[Right]
 ROLE_UNSPECIFIED: Role
 ROLE_ADMINISTRATOR: Role
 ROLE_USER: Role
@@ -30,6 +31,7 @@ RIGHT_PUT: Right
 RIGHT_COMPARE: Right
 RIGHT_SEE_HASH: Right
 RIGHT_DELETE: Right
+RIGHT_COPY: Right
 
 class SecretUploadKeyRequested(_message.Message):
     __slots__ = ("request", "subject", "last_receipt")
@@ -76,6 +78,30 @@ class SecretDeleted(_message.Message):
     def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
 
 class SecretCompared(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: _upload_pb2.Signed
+    def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class SecretVerified(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: _upload_pb2.Signed
+    def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class SecretDriftDetected(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: _upload_pb2.Signed
+    def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class SecretImported(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: _upload_pb2.Signed
+    def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class SecretCopied(_message.Message):
     __slots__ = ("receipt",)
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     receipt: _upload_pb2.Signed
@@ -134,7 +160,7 @@ class SecretStoreIdentityReplaced(_message.Message):
     def __init__(self, name: _Optional[str] = ..., identity: _Optional[str] = ...) -> None: ...
 
 class StoreCapabilities(_message.Message):
-    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete")
+    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete", "layout", "copies_to")
     MAX_PLAINTEXT_FIELD_NUMBER: _ClassVar[int]
     CHECK_AND_SET_FIELD_NUMBER: _ClassVar[int]
     WRITE_TAG_FIELD_NUMBER: _ClassVar[int]
@@ -144,6 +170,8 @@ class StoreCapabilities(_message.Message):
     PATCHABLE_FIELD_NUMBER: _ClassVar[int]
     DELETABLE_FIELD_NUMBER: _ClassVar[int]
     SOFT_DELETE_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    COPIES_TO_FIELD_NUMBER: _ClassVar[int]
     max_plaintext: int
     check_and_set: bool
     write_tag: bool
@@ -153,7 +181,9 @@ class StoreCapabilities(_message.Message):
     patchable: bool
     deletable: bool
     soft_delete: bool
-    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ...) -> None: ...
+    layout: str
+    copies_to: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ..., layout: _Optional[str] = ..., copies_to: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ReactorAttached(_message.Message):
     __slots__ = ("store", "replica", "type", "capabilities", "fingerprint_key_id", "hello")

@@ -25,33 +25,37 @@ _sym_db = _symbol_database.Default()
 from monoskope.api.secrets.v1 import options_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%monoskope/api/secrets/v1/upload.proto\x12\x18monoskope.api.secrets.v1\x1a&monoskope/api/secrets/v1/options.proto\"\xf6\x03\n\rUploadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\x0c\x12\x32\n\x07purpose\x18\x02 \x01(\x0e\x32!.monoskope.api.secrets.v1.Purpose\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12\x30\n\x06\x65xpect\x18\x04 \x01(\x0e\x32 .monoskope.api.secrets.v1.Expect\x12\x16\n\x0e\x65xpect_version\x18\x05 \x01(\t\x12\x0e\n\x06suites\x18\x06 \x03(\r\x12\x0f\n\x07\x64\x65stroy\x18\x07 \x01(\x08\x12\x13\n\x0bremove_keys\x18\x08 \x03(\t\x12/\n\x06labels\x18\t \x03(\x0b\x32\x1f.monoskope.api.secrets.v1.Label\x12\x12\n\nexpires_on\x18\n \x01(\t\x12\x37\n\x05vault\x18\x10 \x01(\x0b\x32&.monoskope.api.secrets.v1.VaultOptionsH\x00\x12\x33\n\x03\x61ws\x18\x11 \x01(\x0b\x32$.monoskope.api.secrets.v1.AwsOptionsH\x00\x12\x41\n\nkubernetes\x18\x12 \x01(\x0b\x32+.monoskope.api.secrets.v1.KubernetesOptionsH\x00\x12\x0f\n\x05other\x18\x1f \x01(\tH\x00\x42\t\n\x07options\"\xaa\x01\n\x0bUploadGrant\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05suite\x18\x03 \x01(\r\x12\x12\n\npublic_key\x18\x04 \x01(\x0c\x12\x0f\n\x07replica\x18\x05 \x01(\x0c\x12\x12\n\nlifetime_s\x18\x06 \x01(\r\x12\x15\n\rmax_plaintext\x18\x07 \x01(\r\x12\x1a\n\x12\x66ingerprint_key_id\x18\x08 \x01(\t\"4\n\x10ValueFingerprint\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\"Q\n\nDifference\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x36\n\x04kind\x18\x02 \x01(\x0e\x32(.monoskope.api.secrets.v1.DifferenceKind\"\xf6\x02\n\x07Receipt\x12\x14\n\x0cgrant_sha256\x18\x01 \x01(\x0c\x12\x15\n\rsealed_sha256\x18\x02 \x01(\x0c\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12\x32\n\x07outcome\x18\x04 \x01(\x0e\x32!.monoskope.api.secrets.v1.Outcome\x12\x30\n\x06reason\x18\x05 \x01(\x0e\x32 .monoskope.api.secrets.v1.Reason\x12\x18\n\x10upstream_version\x18\x06 \x01(\t\x12\x15\n\rprior_version\x18\x07 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x08 \x01(\t\x12:\n\x06values\x18\t \x03(\x0b\x32*.monoskope.api.secrets.v1.ValueFingerprint\x12\x39\n\x0b\x64ifferences\x18\n \x03(\x0b\x32$.monoskope.api.secrets.v1.Difference\x12\x0e\n\x06intent\x18\x0b \x01(\x0c\"B\n\x06Signed\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x12\x14\n\x0cidentity_key\x18\x03 \x01(\x0c*r\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePURPOSE_UPLOAD\x10\x01\x12\x13\n\x0fPURPOSE_COMPARE\x10\x02\x12\x12\n\x0ePURPOSE_DELETE\x10\x05\x12\x11\n\rPURPOSE_PATCH\x10\x07*m\n\x06\x45xpect\x12\x16\n\x12\x45XPECT_UNSPECIFIED\x10\x00\x12\x0e\n\nEXPECT_ANY\x10\x01\x12\x11\n\rEXPECT_ABSENT\x10\x02\x12\x12\n\x0e\x45XPECT_VERSION\x10\x03\x12\x14\n\x10\x45XPECT_OVERWRITE\x10\x04*\xb7\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_UPLOADED\x10\x01\x12\x15\n\x11OUTCOME_UNCHANGED\x10\x02\x12\x11\n\rOUTCOME_EQUAL\x10\x03\x12\x15\n\x11OUTCOME_DIFFERENT\x10\x04\x12\x12\n\x0eOUTCOME_FAILED\x10\x05\x12\x13\n\x0fOUTCOME_STARTED\x10\x06\x12\x13\n\x0fOUTCOME_DELETED\x10\x07*\xe8\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12REASON_BAD_PAYLOAD\x10\x01\x12\x13\n\x0fREASON_CONFLICT\x10\x02\x12\x13\n\x0fREASON_KEY_LOST\x10\x03\x12\x1a\n\x16REASON_OUTCOME_UNKNOWN\x10\x04\x12\x1f\n\x1bREASON_UPSTREAM_UNAVAILABLE\x10\x05\x12\x1b\n\x17REASON_UPSTREAM_REFUSED\x10\x06\x12\x16\n\x12REASON_CANNOT_READ\x10\x07\x12\x16\n\x12REASON_UNSUPPORTED\x10\x08\x12\x17\n\x13REASON_RATE_LIMITED\x10\t\x12\x12\n\x0eREASON_EXPIRED\x10\n\x12\x15\n\x11REASON_NO_REACTOR\x10\x0b\x12\x19\n\x15REASON_STORE_INACTIVE\x10\x0c\x12\x1b\n\x17REASON_UPSTREAM_CHANGED\x10\r*\x86\x01\n\x0e\x44ifferenceKind\x12\x1f\n\x1b\x44IFFERENCE_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44IFFERENCE_KIND_MISSING\x10\x01\x12\x19\n\x15\x44IFFERENCE_KIND_EXTRA\x10\x02\x12\x1b\n\x17\x44IFFERENCE_KIND_CHANGED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%monoskope/api/secrets/v1/upload.proto\x12\x18monoskope.api.secrets.v1\x1a&monoskope/api/secrets/v1/options.proto\"1\n\x06Recipe\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\r\")\n\x0bPublicValue\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xbe\x04\n\rUploadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\x0c\x12\x32\n\x07purpose\x18\x02 \x01(\x0e\x32!.monoskope.api.secrets.v1.Purpose\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12\x30\n\x06\x65xpect\x18\x04 \x01(\x0e\x32 .monoskope.api.secrets.v1.Expect\x12\x16\n\x0e\x65xpect_version\x18\x05 \x01(\t\x12\x0e\n\x06suites\x18\x06 \x03(\r\x12\x0f\n\x07\x64\x65stroy\x18\x07 \x01(\x08\x12\x13\n\x0bremove_keys\x18\x08 \x03(\t\x12/\n\x06labels\x18\t \x03(\x0b\x32\x1f.monoskope.api.secrets.v1.Label\x12\x12\n\nexpires_on\x18\n \x01(\t\x12\x31\n\x07recipes\x18\x0b \x03(\x0b\x32 .monoskope.api.secrets.v1.Recipe\x12\x13\n\x0b\x64\x65stination\x18\x0c \x01(\t\x12\x37\n\x05vault\x18\x10 \x01(\x0b\x32&.monoskope.api.secrets.v1.VaultOptionsH\x00\x12\x33\n\x03\x61ws\x18\x11 \x01(\x0b\x32$.monoskope.api.secrets.v1.AwsOptionsH\x00\x12\x41\n\nkubernetes\x18\x12 \x01(\x0b\x32+.monoskope.api.secrets.v1.KubernetesOptionsH\x00\x12\x0f\n\x05other\x18\x1f \x01(\tH\x00\x42\t\n\x07options\"\xaa\x01\n\x0bUploadGrant\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05suite\x18\x03 \x01(\r\x12\x12\n\npublic_key\x18\x04 \x01(\x0c\x12\x0f\n\x07replica\x18\x05 \x01(\x0c\x12\x12\n\nlifetime_s\x18\x06 \x01(\r\x12\x15\n\rmax_plaintext\x18\x07 \x01(\r\x12\x1a\n\x12\x66ingerprint_key_id\x18\x08 \x01(\t\"4\n\x10ValueFingerprint\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\"Q\n\nDifference\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x36\n\x04kind\x18\x02 \x01(\x0e\x32(.monoskope.api.secrets.v1.DifferenceKind\"\x84\x04\n\x07Receipt\x12\x14\n\x0cgrant_sha256\x18\x01 \x01(\x0c\x12\x15\n\rsealed_sha256\x18\x02 \x01(\x0c\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12\x32\n\x07outcome\x18\x04 \x01(\x0e\x32!.monoskope.api.secrets.v1.Outcome\x12\x30\n\x06reason\x18\x05 \x01(\x0e\x32 .monoskope.api.secrets.v1.Reason\x12\x18\n\x10upstream_version\x18\x06 \x01(\t\x12\x15\n\rprior_version\x18\x07 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x08 \x01(\t\x12:\n\x06values\x18\t \x03(\x0b\x32*.monoskope.api.secrets.v1.ValueFingerprint\x12\x39\n\x0b\x64ifferences\x18\n \x03(\x0b\x32$.monoskope.api.secrets.v1.Difference\x12\x0e\n\x06intent\x18\x0b \x01(\x0c\x12<\n\rpublic_values\x18\x0c \x03(\x0b\x32%.monoskope.api.secrets.v1.PublicValue\x12\x17\n\x0fverified_sha256\x18\r \x01(\x0c\x12\x35\n\x0b\x64\x65stination\x18\x0e \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"B\n\x06Signed\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x12\x14\n\x0cidentity_key\x18\x03 \x01(\x0c*\xc2\x01\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePURPOSE_UPLOAD\x10\x01\x12\x13\n\x0fPURPOSE_COMPARE\x10\x02\x12\x14\n\x10PURPOSE_GENERATE\x10\x03\x12\x12\n\x0ePURPOSE_VERIFY\x10\x04\x12\x12\n\x0ePURPOSE_DELETE\x10\x05\x12\x10\n\x0cPURPOSE_COPY\x10\x06\x12\x11\n\rPURPOSE_PATCH\x10\x07\x12\x12\n\x0ePURPOSE_IMPORT\x10\x08*m\n\x06\x45xpect\x12\x16\n\x12\x45XPECT_UNSPECIFIED\x10\x00\x12\x0e\n\nEXPECT_ANY\x10\x01\x12\x11\n\rEXPECT_ABSENT\x10\x02\x12\x12\n\x0e\x45XPECT_VERSION\x10\x03\x12\x14\n\x10\x45XPECT_OVERWRITE\x10\x04*\x9d\x02\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_UPLOADED\x10\x01\x12\x15\n\x11OUTCOME_UNCHANGED\x10\x02\x12\x11\n\rOUTCOME_EQUAL\x10\x03\x12\x15\n\x11OUTCOME_DIFFERENT\x10\x04\x12\x12\n\x0eOUTCOME_FAILED\x10\x05\x12\x13\n\x0fOUTCOME_STARTED\x10\x06\x12\x13\n\x0fOUTCOME_DELETED\x10\x07\x12\x13\n\x0fOUTCOME_IN_SYNC\x10\x08\x12\x13\n\x0fOUTCOME_DRIFTED\x10\t\x12\x10\n\x0cOUTCOME_GONE\x10\n\x12\x12\n\x0eOUTCOME_COPIED\x10\x0b\x12\x14\n\x10OUTCOME_IMPORTED\x10\x0c*\xe8\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12REASON_BAD_PAYLOAD\x10\x01\x12\x13\n\x0fREASON_CONFLICT\x10\x02\x12\x13\n\x0fREASON_KEY_LOST\x10\x03\x12\x1a\n\x16REASON_OUTCOME_UNKNOWN\x10\x04\x12\x1f\n\x1bREASON_UPSTREAM_UNAVAILABLE\x10\x05\x12\x1b\n\x17REASON_UPSTREAM_REFUSED\x10\x06\x12\x16\n\x12REASON_CANNOT_READ\x10\x07\x12\x16\n\x12REASON_UNSUPPORTED\x10\x08\x12\x17\n\x13REASON_RATE_LIMITED\x10\t\x12\x12\n\x0eREASON_EXPIRED\x10\n\x12\x15\n\x11REASON_NO_REACTOR\x10\x0b\x12\x19\n\x15REASON_STORE_INACTIVE\x10\x0c\x12\x1b\n\x17REASON_UPSTREAM_CHANGED\x10\r*\x86\x01\n\x0e\x44ifferenceKind\x12\x1f\n\x1b\x44IFFERENCE_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44IFFERENCE_KIND_MISSING\x10\x01\x12\x19\n\x15\x44IFFERENCE_KIND_EXTRA\x10\x02\x12\x1b\n\x17\x44IFFERENCE_KIND_CHANGED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'monoskope.api.secrets.v1.upload_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PURPOSE']._serialized_start=1367
-  _globals['_PURPOSE']._serialized_end=1481
-  _globals['_EXPECT']._serialized_start=1483
-  _globals['_EXPECT']._serialized_end=1592
-  _globals['_OUTCOME']._serialized_start=1595
-  _globals['_OUTCOME']._serialized_end=1778
-  _globals['_REASON']._serialized_start=1781
-  _globals['_REASON']._serialized_end=2141
-  _globals['_DIFFERENCEKIND']._serialized_start=2144
-  _globals['_DIFFERENCEKIND']._serialized_end=2278
-  _globals['_UPLOADREQUEST']._serialized_start=108
-  _globals['_UPLOADREQUEST']._serialized_end=610
-  _globals['_UPLOADGRANT']._serialized_start=613
-  _globals['_UPLOADGRANT']._serialized_end=783
-  _globals['_VALUEFINGERPRINT']._serialized_start=785
-  _globals['_VALUEFINGERPRINT']._serialized_end=837
-  _globals['_DIFFERENCE']._serialized_start=839
-  _globals['_DIFFERENCE']._serialized_end=920
-  _globals['_RECEIPT']._serialized_start=923
-  _globals['_RECEIPT']._serialized_end=1297
-  _globals['_SIGNED']._serialized_start=1299
-  _globals['_SIGNED']._serialized_end=1365
+  _globals['_PURPOSE']._serialized_start=1676
+  _globals['_PURPOSE']._serialized_end=1870
+  _globals['_EXPECT']._serialized_start=1872
+  _globals['_EXPECT']._serialized_end=1981
+  _globals['_OUTCOME']._serialized_start=1984
+  _globals['_OUTCOME']._serialized_end=2269
+  _globals['_REASON']._serialized_start=2272
+  _globals['_REASON']._serialized_end=2632
+  _globals['_DIFFERENCEKIND']._serialized_start=2635
+  _globals['_DIFFERENCEKIND']._serialized_end=2769
+  _globals['_RECIPE']._serialized_start=107
+  _globals['_RECIPE']._serialized_end=156
+  _globals['_PUBLICVALUE']._serialized_start=158
+  _globals['_PUBLICVALUE']._serialized_end=199
+  _globals['_UPLOADREQUEST']._serialized_start=202
+  _globals['_UPLOADREQUEST']._serialized_end=776
+  _globals['_UPLOADGRANT']._serialized_start=779
+  _globals['_UPLOADGRANT']._serialized_end=949
+  _globals['_VALUEFINGERPRINT']._serialized_start=951
+  _globals['_VALUEFINGERPRINT']._serialized_end=1003
+  _globals['_DIFFERENCE']._serialized_start=1005
+  _globals['_DIFFERENCE']._serialized_end=1086
+  _globals['_RECEIPT']._serialized_start=1089
+  _globals['_RECEIPT']._serialized_end=1605
+  _globals['_SIGNED']._serialized_start=1607
+  _globals['_SIGNED']._serialized_end=1673
 # @@protoc_insertion_point(module_scope)

@@ -13,8 +13,12 @@ class Purpose(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PURPOSE_UNSPECIFIED: _ClassVar[Purpose]
     PURPOSE_UPLOAD: _ClassVar[Purpose]
     PURPOSE_COMPARE: _ClassVar[Purpose]
+    PURPOSE_GENERATE: _ClassVar[Purpose]
+    PURPOSE_VERIFY: _ClassVar[Purpose]
     PURPOSE_DELETE: _ClassVar[Purpose]
+    PURPOSE_COPY: _ClassVar[Purpose]
     PURPOSE_PATCH: _ClassVar[Purpose]
+    PURPOSE_IMPORT: _ClassVar[Purpose]
 
 class Expect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -34,6 +38,11 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_FAILED: _ClassVar[Outcome]
     OUTCOME_STARTED: _ClassVar[Outcome]
     OUTCOME_DELETED: _ClassVar[Outcome]
+    OUTCOME_IN_SYNC: _ClassVar[Outcome]
+    OUTCOME_DRIFTED: _ClassVar[Outcome]
+    OUTCOME_GONE: _ClassVar[Outcome]
+    OUTCOME_COPIED: _ClassVar[Outcome]
+    OUTCOME_IMPORTED: _ClassVar[Outcome]
 
 class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -61,8 +70,12 @@ class DifferenceKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 PURPOSE_UNSPECIFIED: Purpose
 PURPOSE_UPLOAD: Purpose
 PURPOSE_COMPARE: Purpose
+PURPOSE_GENERATE: Purpose
+PURPOSE_VERIFY: Purpose
 PURPOSE_DELETE: Purpose
+PURPOSE_COPY: Purpose
 PURPOSE_PATCH: Purpose
+PURPOSE_IMPORT: Purpose
 EXPECT_UNSPECIFIED: Expect
 EXPECT_ANY: Expect
 EXPECT_ABSENT: Expect
@@ -76,6 +89,11 @@ OUTCOME_DIFFERENT: Outcome
 OUTCOME_FAILED: Outcome
 OUTCOME_STARTED: Outcome
 OUTCOME_DELETED: Outcome
+OUTCOME_IN_SYNC: Outcome
+OUTCOME_DRIFTED: Outcome
+OUTCOME_GONE: Outcome
+OUTCOME_COPIED: Outcome
+OUTCOME_IMPORTED: Outcome
 REASON_UNSPECIFIED: Reason
 REASON_BAD_PAYLOAD: Reason
 REASON_CONFLICT: Reason
@@ -95,8 +113,26 @@ DIFFERENCE_KIND_MISSING: DifferenceKind
 DIFFERENCE_KIND_EXTRA: DifferenceKind
 DIFFERENCE_KIND_CHANGED: DifferenceKind
 
+class Recipe(_message.Message):
+    __slots__ = ("key", "kind", "size")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    kind: str
+    size: int
+    def __init__(self, key: _Optional[str] = ..., kind: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
+
+class PublicValue(_message.Message):
+    __slots__ = ("key", "value")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    value: str
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
 class UploadRequest(_message.Message):
-    __slots__ = ("request_id", "purpose", "uri", "expect", "expect_version", "suites", "destroy", "remove_keys", "labels", "expires_on", "vault", "aws", "kubernetes", "other")
+    __slots__ = ("request_id", "purpose", "uri", "expect", "expect_version", "suites", "destroy", "remove_keys", "labels", "expires_on", "recipes", "destination", "vault", "aws", "kubernetes", "other")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
@@ -107,6 +143,8 @@ class UploadRequest(_message.Message):
     REMOVE_KEYS_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_ON_FIELD_NUMBER: _ClassVar[int]
+    RECIPES_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
     VAULT_FIELD_NUMBER: _ClassVar[int]
     AWS_FIELD_NUMBER: _ClassVar[int]
     KUBERNETES_FIELD_NUMBER: _ClassVar[int]
@@ -121,11 +159,13 @@ class UploadRequest(_message.Message):
     remove_keys: _containers.RepeatedScalarFieldContainer[str]
     labels: _containers.RepeatedCompositeFieldContainer[_options_pb2.Label]
     expires_on: str
+    recipes: _containers.RepeatedCompositeFieldContainer[Recipe]
+    destination: str
     vault: _options_pb2.VaultOptions
     aws: _options_pb2.AwsOptions
     kubernetes: _options_pb2.KubernetesOptions
     other: str
-    def __init__(self, request_id: _Optional[bytes] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., uri: _Optional[str] = ..., expect: _Optional[_Union[Expect, str]] = ..., expect_version: _Optional[str] = ..., suites: _Optional[_Iterable[int]] = ..., destroy: _Optional[bool] = ..., remove_keys: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., vault: _Optional[_Union[_options_pb2.VaultOptions, _Mapping]] = ..., aws: _Optional[_Union[_options_pb2.AwsOptions, _Mapping]] = ..., kubernetes: _Optional[_Union[_options_pb2.KubernetesOptions, _Mapping]] = ..., other: _Optional[str] = ...) -> None: ...
+    def __init__(self, request_id: _Optional[bytes] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., uri: _Optional[str] = ..., expect: _Optional[_Union[Expect, str]] = ..., expect_version: _Optional[str] = ..., suites: _Optional[_Iterable[int]] = ..., destroy: _Optional[bool] = ..., remove_keys: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., recipes: _Optional[_Iterable[_Union[Recipe, _Mapping]]] = ..., destination: _Optional[str] = ..., vault: _Optional[_Union[_options_pb2.VaultOptions, _Mapping]] = ..., aws: _Optional[_Union[_options_pb2.AwsOptions, _Mapping]] = ..., kubernetes: _Optional[_Union[_options_pb2.KubernetesOptions, _Mapping]] = ..., other: _Optional[str] = ...) -> None: ...
 
 class UploadGrant(_message.Message):
     __slots__ = ("request", "subject", "suite", "public_key", "replica", "lifetime_s", "max_plaintext", "fingerprint_key_id")
@@ -164,7 +204,7 @@ class Difference(_message.Message):
     def __init__(self, key: _Optional[str] = ..., kind: _Optional[_Union[DifferenceKind, str]] = ...) -> None: ...
 
 class Receipt(_message.Message):
-    __slots__ = ("grant_sha256", "sealed_sha256", "uri", "outcome", "reason", "upstream_version", "prior_version", "fingerprint", "values", "differences", "intent")
+    __slots__ = ("grant_sha256", "sealed_sha256", "uri", "outcome", "reason", "upstream_version", "prior_version", "fingerprint", "values", "differences", "intent", "public_values", "verified_sha256", "destination")
     GRANT_SHA256_FIELD_NUMBER: _ClassVar[int]
     SEALED_SHA256_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
@@ -176,6 +216,9 @@ class Receipt(_message.Message):
     VALUES_FIELD_NUMBER: _ClassVar[int]
     DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
     INTENT_FIELD_NUMBER: _ClassVar[int]
+    PUBLIC_VALUES_FIELD_NUMBER: _ClassVar[int]
+    VERIFIED_SHA256_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
     grant_sha256: bytes
     sealed_sha256: bytes
     uri: str
@@ -187,7 +230,10 @@ class Receipt(_message.Message):
     values: _containers.RepeatedCompositeFieldContainer[ValueFingerprint]
     differences: _containers.RepeatedCompositeFieldContainer[Difference]
     intent: bytes
-    def __init__(self, grant_sha256: _Optional[bytes] = ..., sealed_sha256: _Optional[bytes] = ..., uri: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[ValueFingerprint, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ..., intent: _Optional[bytes] = ...) -> None: ...
+    public_values: _containers.RepeatedCompositeFieldContainer[PublicValue]
+    verified_sha256: bytes
+    destination: Signed
+    def __init__(self, grant_sha256: _Optional[bytes] = ..., sealed_sha256: _Optional[bytes] = ..., uri: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[ValueFingerprint, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ..., intent: _Optional[bytes] = ..., public_values: _Optional[_Iterable[_Union[PublicValue, _Mapping]]] = ..., verified_sha256: _Optional[bytes] = ..., destination: _Optional[_Union[Signed, _Mapping]] = ...) -> None: ...
 
 class Signed(_message.Message):
     __slots__ = ("content", "signature", "identity_key")

@@ -12,7 +12,7 @@ import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import msgspec
 
@@ -69,7 +69,7 @@ class Capabilities:
     max_plaintext: int
     """Largest padded plaintext in bytes that always fits (512, 1,024, … 1,048,576)."""
     check_and_set: bool
-    """Whether `write` can replace exactly one known version. Without it ABSENT and VERSION are refused."""
+    """Whether `write` and `delete` can name what they replace. Without it ABSENT and VERSION are refused."""
     write_tag: bool
     """Whether the write tag is stored with the version in one act, so that `find` can tell."""
     readable: bool
@@ -86,6 +86,9 @@ class Capabilities:
     """Whether `delete` can delete so that the engine's owner can bring the value back."""
     layout: str = ""
     """One sentence that says how a secret lies in the engine; users see it before they put."""
+    versions: bool = True
+    """Whether the engine names what is at a path. Without it every look gives a new text, and no check-and-set works:
+    the reactor knows by reading alone what is there (docs/adr/0014-kv-v1.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class StoreDriver(ABC):
     """The name under which administrators know this kind of store, e.g. "vault"."""
     Config: ClassVar[type[msgspec.Struct]]
     """The typed `[engine]` table of the reactor's settings."""
+    maturity: ClassVar[Literal["stable", "experimental"]] = "stable"
+    """"experimental" until the driver has met the real engine and the people who run it; users are told."""
 
     @classmethod
     @abstractmethod
@@ -146,12 +151,14 @@ class StoreDriver(ABC):
             path: The segments of the secret URI.
             payload: The whole secret; it replaces what is there.
             replacing: The version it must replace (`NOTHING`: nothing may be there), or None for whatever is there.
+                Without check-and-set None is all that works.
             write_tag: 64 hex digits, stored with the version where the engine can do both in one act.
             options: As for `check`.
 
         Raises:
             StoreConflictError: the version at `path` is not `replacing`.
             UnknownOutcomeError: the connection broke after the request may have reached the engine.
+            UnsupportedError: `replacing` names a version, and the engine has no check-and-set.
         """
 
     @abstractmethod
@@ -167,13 +174,13 @@ class StoreDriver(ABC):
 
         Args:
             path: The segments of the secret URI.
-            replacing: The version that must be there, or None for whatever is there.
+            replacing: The version that must be there, or None for whatever is there, as for `write`.
             destroy: Whether to erase that version for good, instead of so that the engine's owner can bring it back.
 
         Raises:
             StoreConflictError: the version at `path` is not `replacing`, or nothing is there; what is there stays.
             UnknownOutcomeError: the connection broke after the request may have reached the engine.
-            UnsupportedError: the capability is missing, as it is unless a driver says otherwise.
+            UnsupportedError: a capability is missing, as it is unless a driver says otherwise.
         """
         del path, replacing, destroy
         raise UnsupportedError("this engine cannot delete.")

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from monoskope.protocol.payload import Payload
-from monoskope.stores.driver import StoreDriver
+from monoskope.stores.driver import NOTHING, StoreDriver
 
 Path = tuple[str, ...]
 
@@ -132,10 +132,21 @@ class DriverFixtures:
         return ("contract", secrets.token_hex(8), "db")
 
 
+def over(driver: StoreDriver, version: str | None) -> str | None:
+    """Return what to name as replaced: `version`, or None for an engine without check-and-set."""
+    return version if driver.capabilities.check_and_set else None
+
+
+async def shows(driver: StoreDriver, path: Path, version: str) -> None:
+    """Assert that `version`, which a write returned, is at `path` now, as far as the engine names what is there."""
+    seen = await driver.read_version(path)
+    assert seen == version if driver.capabilities.versions else seen not in {NOTHING, version}
+
+
 async def holds(reader: StoreDriver, path: Path, version: str, values: Mapping[str, bytes]) -> None:
     """Assert what is at `path` now."""
     snapshot = await reader.read(path)
     assert snapshot is not None
-    assert snapshot.version == version
+    assert snapshot.version == version if reader.capabilities.versions else snapshot.version not in {NOTHING, version}
     assert dict(snapshot.payload) == dict(values)
     assert list(snapshot.payload) == sorted(values)

@@ -1,4 +1,4 @@
-"""A real OpenBao for the conformance tests: one a worker, started once."""
+"""A real OpenBao and a real Barbican for the conformance tests: one a worker, started once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from monoskope.testing.barbican import Barbican
 from monoskope.testing.openbao import OpenBao
 
 pytest.register_assert_rewrite(
@@ -19,3 +20,9 @@ def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
         bao.enable_kv()
         bao.enable_approle()
         yield bao
+
+
+@pytest.fixture(scope="session")
+def barbican(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Barbican]:
+    with Barbican(tmp_path_factory.mktemp("barbican")) as server:
+        yield server

@@ -1,0 +1,120 @@
+"""The `[engine]` table of a reactor whose engine is OpenStack Barbican; docs/stores/barbican.md has its fields."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import msgspec
+
+from monoskope.errors import UsageError
+from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, check_key
+from monoskope.uri import parse_path
+
+_HOST = r"https://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+_ADDRESS = re.compile(_HOST + r"(?:/[A-Za-z0-9._~-]+)*", re.ASCII)
+_PROJECT = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
+_MAX_PREFIX = 128
+
+
+def _check_address(field: str, text: str) -> None:
+    if _ADDRESS.fullmatch(text) is None:
+        raise ValueError(
+            f"`{field}` must be https://HOST, with a port and a path if there is one, without a / at its end"
+        )
+
+
+class ApplicationCredential(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="application_credential"
+):
+    """Log in at Keystone with an application credential, which names its project itself."""
+
+    auth_url: str
+    """Keystone's address with its version, e.g. `https://keystone.example:5000/v3`."""
+    id: str
+    """The application credential's id: a name, not a secret."""
+    secret_file: str
+    """A file of mode 0600 with its secret."""
+
+    def __post_init__(self) -> None:
+        _check_address("auth_url", self.auth_url)
+
+
+class Password(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="password"):
+    """Log in at Keystone as a user with a password, for one project."""
+
+    auth_url: str
+    """As for an application credential."""
+    username: str
+    """The user's name."""
+    password_file: str
+    """A file of mode 0600 with the password."""
+    project_id: str
+    """The id of the project that the secrets belong to."""
+    user_domain: str = "Default"
+    """The name of the domain that the user is in."""
+
+    def __post_init__(self) -> None:
+        _check_address("auth_url", self.auth_url)
+
+
+class NoLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="none"):
+    """For a Barbican that asks nobody who they are. Everybody who reaches it can read everything: for tests alone."""
+
+    project_id: str
+    """The project that the secrets belong to."""
+
+    def __post_init__(self) -> None:
+        if _PROJECT.fullmatch(self.project_id) is None:
+            raise ValueError("`project_id` must be 1 to 255 letters, digits, '.', '_' and '-'")
+
+
+class BarbicanConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where Barbican is, how to log in, and how secrets lie there."""
+
+    address: str
+    """Barbican's address without its version, e.g. `https://barbican.example:9311`. Plain http is refused."""
+    auth: ApplicationCredential | Password | NoLogin
+    ca_file: str | None = None
+    """The certificates to trust, for Keystone too, PEM; None for those of the operating system."""
+    prefix: str = ""
+    """What the names of this store's secrets begin with, up to a slash; "" for nothing."""
+    readable: bool = False
+    """Whether to read values back. Without it the store is write-only."""
+    layout: Literal["json", "raw"] = "json"
+    """`json`: one JSON object with all keys. `raw`: the value of the one key `raw_key`, and nothing else."""
+    raw_key: str = "value"
+    """The key of every secret under the layout `raw`."""
+    keep_versions: int = 10
+    """How many secrets of one name are kept, the current one included."""
+    max_secret_bytes: int = 20_000
+    """The server's `max_allowed_secret_in_bytes`; its `max_allowed_request_size_in_bytes` is a quarter more."""
+    connect_timeout_s: float = 5.0
+    """How long connecting, with TLS, may take."""
+    timeout_s: float = 10.0
+    """How long one request may take in all."""
+
+    def __post_init__(self) -> None:
+        _check_address("address", self.address)
+        try:
+            check_key(self.raw_key)
+            if self.prefix:
+                parse_path(self.prefix)
+        except UsageError as error:
+            raise ValueError(f"`raw_key` or `prefix`: {error.message}") from None
+        if len(self.prefix) > _MAX_PREFIX:
+            raise ValueError(f"`prefix` may have {_MAX_PREFIX} characters: Barbican's names have 255 in all")
+        if not 1 <= self.keep_versions <= 50:
+            raise ValueError("`keep_versions` must be from 1 to 50")
+        if not 1_000 <= self.max_secret_bytes <= 4 * MAX_PADDED:
+            raise ValueError(f"`max_secret_bytes` must be from 1000 to {4 * MAX_PADDED}")
+        if not (0 < self.connect_timeout_s <= 30 and 0 < self.timeout_s <= 30):
+            raise ValueError("`connect_timeout_s` and `timeout_s` must be above 0 and at most 30")
+
+    @property
+    def max_plaintext(self) -> int:
+        """The largest padded plaintext in bytes that fits whatever is in it: as base64 it grows by a third."""
+        size = MIN_PADDED
+        while size < MAX_PADDED and 2 * size * 4 // 3 + 4 <= self.max_secret_bytes:
+            size *= 2
+        return size

@@ -1,0 +1,56 @@
+"""How the tests reach the driver `barbican` on a real Barbican, which asks nobody who they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from monoskope.stores.barbican import BarbicanStore
+from monoskope.stores.barbican_config import BarbicanConfig, NoLogin
+from monoskope.stores.driver import StoreDriver
+from monoskope.testing.barbican import Barbican
+from monoskope.testing.driver_harness import Harness
+
+PREFIX = "team/m8"
+
+
+class BarbicanHarness(Harness):
+    bad_options: object = {"no": "such option"}
+
+    def __init__(self, barbican: Barbican, folder: Path, *, readable: bool) -> None:
+        self.barbican = barbican
+        self.folder = folder
+        self.readable = readable
+
+    def config(self, **changes: object) -> BarbicanConfig:
+        fields: dict[str, object] = {
+            "address": self.barbican.address,
+            "ca_file": str(self.barbican.ca_file),
+            "prefix": PREFIX,
+            "readable": self.readable,
+            "auth": NoLogin(project_id=self.barbican.project),
+        }
+        return BarbicanConfig(**(fields | changes))  # type: ignore[arg-type]
+
+    def name(self, path: tuple[str, ...]) -> str:
+        return "/".join((PREFIX, *path))
+
+    async def open(self) -> StoreDriver:
+        return await BarbicanStore.open(self.config(), state_dir=self.folder)
+
+    async def open_reader(self) -> StoreDriver:
+        return await BarbicanStore.open(self.config(readable=True), state_dir=self.folder)
+
+    async def foreign_write(self, path: tuple[str, ...], values: Mapping[str, str]) -> None:
+        self.barbican.create(self.name(path), json.dumps(values))
+
+    async def delete(self, path: tuple[str, ...]) -> None:
+        for one in self.barbican.named(self.name(path)):
+            self.barbican.remove(one["secret_ref"].rpartition("/")[2])
+
+    async def take_down(self) -> None:
+        self.barbican.kill()
+
+    async def bring_up(self) -> None:
+        self.barbican.start()

@@ -66,6 +66,8 @@ paste.filter_factory = barbican.api.middleware.microversion:MicroversionMiddlewa
 """
 
 _APP = """\
+import threading
+
 from barbican.common import config
 
 config.parse_args(config.CONF, args=["--config-file", "{folder}/barbican.conf"])
@@ -73,6 +75,7 @@ config.parse_args(config.CONF, args=["--config-file", "{folder}/barbican.conf"])
 from paste import deploy
 
 _barbican = deploy.loadapp("config:{folder}/paste.ini", name="main")
+_one_at_a_time = threading.Lock()
 
 
 def application(environ, start_response):
@@ -80,7 +83,9 @@ def application(environ, start_response):
     environ.setdefault("webob.adhoc_attrs", {{}})["request_id"] = "req-test"
     read_only = environ.get("HTTP_X_PROJECT_ID", "").startswith("{read_only}")
     environ["HTTP_X_ROLES"] = "reader" if read_only else "member"
-    return _barbican(environ, start_response)
+    # SQLite refuses a second writer at once, which the databases of real servers do not.
+    with _one_at_a_time:
+        return _barbican(environ, start_response)
 """
 
 

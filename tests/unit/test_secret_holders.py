@@ -30,6 +30,8 @@ from monoskope.protocol.payload import Payload
 from monoskope.reactor.fingerprint import FingerprintKey
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.sign import Identity
+from monoskope.stores.barbican_auth import Token as BarbicanToken
+from monoskope.stores.barbican_values import Stored
 from monoskope.stores.driver import Snapshot
 from monoskope.stores.vault_auth import Token
 from monoskope.testing.search import Wanted, look
@@ -58,6 +60,8 @@ HOLDERS: dict[str, Callable[[], object]] = {
     "Issued": lambda: Issued(TEXT, "0" * 32),
     "Certificate": lambda: Certificate(b"ca", b"certificate", SECRET),
     "vault Token": lambda: Token(TEXT, lease_s=1, first_lease_s=1, renewable=True),
+    "barbican Token": lambda: BarbicanToken(TEXT, until=1.0),
+    "barbican Stored": lambda: Stored("text/plain", TEXT),
     "FingerprintKey": lambda: FingerprintKey(SECRET),
     "Identity": lambda: Identity(SECRET, store="vault"),
     "OneTimeKeys": one_time_keys,

@@ -1,4 +1,4 @@
-"""The first `reactor.toml`, with an engine table to fill in (vault) or ready to run (age)."""
+"""The first `reactor.toml`, with an engine table to fill in (vault, barbican) or ready to run (age)."""
 
 from __future__ import annotations
 
@@ -52,6 +52,17 @@ def _engine(kind: str, folder: Path) -> dict[str, Any]:
                     "method": "approle",
                     "role_id": "fill-in",
                     "wrapped_secret_id_file": str(folder / "wrapped-secret-id"),
+                },
+            }
+        case "barbican":
+            return {
+                "address": "https://127.0.0.1:9311",
+                "readable": False,
+                "auth": {
+                    "method": "application_credential",
+                    "auth_url": "https://127.0.0.1:5000/v3",
+                    "id": "fill-in",
+                    "secret_file": str(folder / "application-credential"),
                 },
             }
         case _:

@@ -109,6 +109,8 @@ class Attachment:
                     self._deliver(answer.delivery)
                 case "appended":
                     self._appends.answered(answer.appended)
+                case "caught_up":
+                    self._catch_up()
                 case _:
                     raise SessionEndedError("m8 sent what does not belong here.", fix="Update the reactor or m8.")
 
@@ -118,6 +120,7 @@ class Attachment:
         except DecodeError:
             raise SessionEndedError("m8 delivered a record that does not parse.", fix="Update the reactor.") from None
         if not self._caught_up:
+            # An event of after our login: the unfinished requests all came before it.
             if event.position > self._attached.position:
                 self._catch_up()
             else:
@@ -125,7 +128,9 @@ class Attachment:
         self._listener.event(event, delivery.sealed)
 
     def _restart_quiet(self) -> None:
-        """m8 does not mark the last unfinished request: the first later event shows it, or a pause does."""
+        """An older m8 does not say when the unfinished requests have all been told: a pause has to."""
+        if self._attached.caught_up_follows:
+            return
         if self._quiet is not None:
             self._quiet.cancel()
         self._quiet = asyncio.get_running_loop().call_later(self._timings.quiet, self._catch_up)

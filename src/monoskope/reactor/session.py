@@ -179,4 +179,5 @@ class Session:
                 options_schema=endpoint.capabilities.options_schema,
             ),
             rotations=endpoint.identity.rotations,
+            knows_caught_up=True,
         )

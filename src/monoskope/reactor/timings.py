@@ -26,7 +26,7 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tick: float = 1.0
     """Between two looks at expired keys and abandoned requests."""
     quiet: float = 1.0
-    """A pause in the deliveries that shows that the unfinished requests have all been told."""
+    """A pause in the deliveries of an m8 that does not say when the unfinished requests have all been told."""
     heartbeat: float = 3.0
     """Between heartbeats if m8 names no span; else a third of what it names."""
     connect: float = 10.0

@@ -115,7 +115,10 @@ class StubM8(reactor_pb2_grpc.ReactorServiceServicer):
         outbox.put_nowait(
             reactor_pb2.AttachResponse(
                 attached=reactor_pb2.Attached(
-                    position=self.position, replicas=[*self.replicas, *self.extra_replicas], heartbeat_s=1
+                    position=self.position,
+                    replicas=[*self.replicas, *self.extra_replicas],
+                    heartbeat_s=1,
+                    caught_up_follows=True,
                 )
             )
         )
@@ -123,6 +126,7 @@ class StubM8(reactor_pb2_grpc.ReactorServiceServicer):
             if not stream.ended:
                 for record in stream.records:
                     outbox.put_nowait(self._delivery(stream, record, hello.replica))
+        outbox.put_nowait(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
 
     def _delivery(self, stream: Stream, record: bytes, replica: bytes) -> reactor_pb2.AttachResponse:
         event = event_pb2.Event.FromString(record)

@@ -1,16 +1,21 @@
-"""Using a stream that m8 has ended: a new session begins, the reactor goes on."""
+"""A session's stream: when the unfinished requests have been told, and what becomes of one that m8 has ended."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import cast
 
 import grpc
 import grpc.aio
 import pytest
 
+from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
-from monoskope.reactor.attachment import Call, SessionEndedError, read, write
+from monoskope.reactor.appends import Appends
+from monoskope.reactor.attachment import Attachment, Call, SessionEndedError, read, write
+from monoskope.reactor.timings import Timings
 
 
 class EndedCall:
@@ -45,3 +50,88 @@ async def test_reading_from_it_says_why_without_foreign_words(code: grpc.StatusC
         await read(cast("Call", EndedCall(code)))
     assert "foreign" not in f"{ended.value.message}{ended.value.fix}"
     assert (code.name in ended.value.message) == (code is not grpc.StatusCode.OK)
+
+
+class ScriptedCall:
+    """A stream on which the test speaks for m8."""
+
+    def __init__(self) -> None:
+        self.said: asyncio.Queue[reactor_pb2.AttachResponse] = asyncio.Queue()
+
+    async def read(self) -> reactor_pb2.AttachResponse:
+        return await self.said.get()
+
+    async def write(self, message: object) -> None:
+        del message
+
+    def deliver(self, position: int) -> None:
+        record = event_pb2.Event(position=position).SerializeToString()
+        self.said.put_nowait(reactor_pb2.AttachResponse(delivery=reactor_pb2.Delivery(record=record)))
+
+
+class Notes:
+    """What a listener was told, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def attached(self, replicas: list[bytes]) -> None:
+        del replicas
+
+    def event(self, event: event_pb2.Event, sealed: bytes) -> None:
+        del sealed
+        self.told.append(event.position)
+
+    def caught_up(self) -> None:
+        self.told.append("caught up")
+
+    async def until(self, *told: object) -> None:
+        async with asyncio.timeout(10):
+            while self.told[: len(told)] != list(told):
+                await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def a_session(*, caught_up_follows: bool) -> AsyncIterator[tuple[ScriptedCall, Notes]]:
+    """A session at whose login the log had position 5, in which any pause is long enough."""
+    call, notes = ScriptedCall(), Notes()
+    attachment = Attachment(
+        cast("Call", call),
+        reactor_pb2.Attached(position=5, caught_up_follows=caught_up_follows, heartbeat_s=60),
+        Appends(retry_s=1.0),
+        notes,
+        timings=Timings(quiet=0.0),
+        stop=asyncio.Event(),
+    )
+    running = asyncio.create_task(attachment.run())
+    try:
+        yield call, notes
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_no_pause_is_taken_for_the_end_of_the_unfinished_requests_when_m8_will_name_it() -> None:
+    async with a_session(caught_up_follows=True) as (call, notes):
+        call.deliver(1)
+        await notes.until(1)
+        call.deliver(4)
+        await notes.until(1, 4)
+        call.deliver(2)
+        await notes.until(1, 4, 2)
+        call.said.put_nowait(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
+        call.deliver(6)
+        await notes.until(1, 4, 2, "caught up", 6)
+
+
+async def test_the_end_of_no_unfinished_request_at_all_is_named_too() -> None:
+    async with a_session(caught_up_follows=True) as (call, notes):
+        call.said.put_nowait(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
+        await notes.until("caught up")
+
+
+async def test_of_an_older_m8_a_pause_or_a_later_event_tells() -> None:
+    async with a_session(caught_up_follows=False) as (call, notes):
+        await notes.until("caught up")
+        call.deliver(1)
+        await notes.until("caught up", 1)

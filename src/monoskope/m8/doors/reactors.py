@@ -33,10 +33,11 @@ class Reactors:
         """
         challenge = self._app.challenge()
         await send(reactor_pb2.AttachResponse(challenge=challenge))
-        login = await log_in(self._app, await self._first(incoming), challenge)
+        attach = await self._first(incoming)
+        login = await log_in(self._app, attach, challenge)
         structlog.contextvars.bind_contextvars(store=login.store, replica=login.replica.hex()[:8])
         structlog.get_logger().info("reactor attached")
-        session = Session(self._app, login, incoming, send)
+        session = Session(self._app, login, incoming, send, marks=attach.knows_caught_up)
         before = self._sessions.get(login.key)
         if before is not None:
             before.replaced.set()

@@ -34,10 +34,27 @@ MAX_APPENDS = 32
 
 
 class Session:
-    """Serves one login until it ends. `replaced` is set when the same process attaches anew."""
+    """Serves one login until it ends. `replaced` is set when the same process attaches anew.
 
-    def __init__(self, app: App, login: Login, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send) -> None:
+    Args:
+        app: m8.
+        login: The replica.
+        incoming: What it says.
+        send: How to answer.
+        marks: Whether it knows `caught_up`.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        login: Login,
+        incoming: AsyncIterator[reactor_pb2.AttachRequest],
+        send: Send,
+        *,
+        marks: bool = False,
+    ) -> None:
         self._app = app
+        self._marks = marks
         self._login = login
         self._incoming = incoming
         self._send = send
@@ -86,6 +103,7 @@ class Session:
                 position=position,
                 replicas=list(attachments.attached),
                 heartbeat_s=self._app.limits.heartbeat_s,
+                caught_up_follows=self._marks,
             )
         )
 
@@ -95,6 +113,8 @@ class Session:
                 for event in await self._app.log.read_stream(upload_stream(upload.request_id)):
                     if event.position <= position:
                         await self._send_event(event)
+        if self._marks:
+            await self._send(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
         while True:
             event = (await follower.next()).event
             if event.position > position:

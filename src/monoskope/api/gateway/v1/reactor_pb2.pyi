@@ -23,16 +23,18 @@ ENGINE_HEALTH_UNAVAILABLE: EngineHealth
 ENGINE_HEALTH_REFUSED: EngineHealth
 
 class AttachReactor(_message.Message):
-    __slots__ = ("hello", "type", "capabilities", "rotations")
+    __slots__ = ("hello", "type", "capabilities", "rotations", "knows_caught_up")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     ROTATIONS_FIELD_NUMBER: _ClassVar[int]
+    KNOWS_CAUGHT_UP_FIELD_NUMBER: _ClassVar[int]
     hello: _upload_pb2.Signed
     type: str
     capabilities: _events_pb2.StoreCapabilities
     rotations: _containers.RepeatedCompositeFieldContainer[_identity_pb2.SignedRotation]
-    def __init__(self, hello: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., type: _Optional[str] = ..., capabilities: _Optional[_Union[_events_pb2.StoreCapabilities, _Mapping]] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ...) -> None: ...
+    knows_caught_up: bool
+    def __init__(self, hello: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., type: _Optional[str] = ..., capabilities: _Optional[_Union[_events_pb2.StoreCapabilities, _Mapping]] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ..., knows_caught_up: _Optional[bool] = ...) -> None: ...
 
 class AppendEvent(_message.Message):
     __slots__ = ("call", "request_id", "expected_version", "key_provided", "started", "uploaded", "compared", "failed", "deleted", "verified", "drift_detected", "imported", "copied")
@@ -95,14 +97,16 @@ class AttachRequest(_message.Message):
     def __init__(self, attach: _Optional[_Union[AttachReactor, _Mapping]] = ..., append: _Optional[_Union[AppendEvent, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., authorize_copy: _Optional[_Union[AuthorizeCopy, _Mapping]] = ...) -> None: ...
 
 class Attached(_message.Message):
-    __slots__ = ("position", "replicas", "heartbeat_s")
+    __slots__ = ("position", "replicas", "heartbeat_s", "caught_up_follows")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_S_FIELD_NUMBER: _ClassVar[int]
+    CAUGHT_UP_FOLLOWS_FIELD_NUMBER: _ClassVar[int]
     position: int
     replicas: _containers.RepeatedScalarFieldContainer[bytes]
     heartbeat_s: int
-    def __init__(self, position: _Optional[int] = ..., replicas: _Optional[_Iterable[bytes]] = ..., heartbeat_s: _Optional[int] = ...) -> None: ...
+    caught_up_follows: bool
+    def __init__(self, position: _Optional[int] = ..., replicas: _Optional[_Iterable[bytes]] = ..., heartbeat_s: _Optional[int] = ..., caught_up_follows: _Optional[bool] = ...) -> None: ...
 
 class Delivery(_message.Message):
     __slots__ = ("record", "sealed")
@@ -111,6 +115,10 @@ class Delivery(_message.Message):
     record: bytes
     sealed: bytes
     def __init__(self, record: _Optional[bytes] = ..., sealed: _Optional[bytes] = ...) -> None: ...
+
+class CaughtUp(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class Appended(_message.Message):
     __slots__ = ("call", "version", "error", "message")
@@ -137,15 +145,17 @@ class CopyAuthorized(_message.Message):
     def __init__(self, call: _Optional[int] = ..., token: _Optional[str] = ..., error: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class AttachResponse(_message.Message):
-    __slots__ = ("challenge", "attached", "delivery", "appended", "copy_authorized")
+    __slots__ = ("challenge", "attached", "delivery", "appended", "copy_authorized", "caught_up")
     CHALLENGE_FIELD_NUMBER: _ClassVar[int]
     ATTACHED_FIELD_NUMBER: _ClassVar[int]
     DELIVERY_FIELD_NUMBER: _ClassVar[int]
     APPENDED_FIELD_NUMBER: _ClassVar[int]
     COPY_AUTHORIZED_FIELD_NUMBER: _ClassVar[int]
+    CAUGHT_UP_FIELD_NUMBER: _ClassVar[int]
     challenge: bytes
     attached: Attached
     delivery: Delivery
     appended: Appended
     copy_authorized: CopyAuthorized
-    def __init__(self, challenge: _Optional[bytes] = ..., attached: _Optional[_Union[Attached, _Mapping]] = ..., delivery: _Optional[_Union[Delivery, _Mapping]] = ..., appended: _Optional[_Union[Appended, _Mapping]] = ..., copy_authorized: _Optional[_Union[CopyAuthorized, _Mapping]] = ...) -> None: ...
+    caught_up: CaughtUp
+    def __init__(self, challenge: _Optional[bytes] = ..., attached: _Optional[_Union[Attached, _Mapping]] = ..., delivery: _Optional[_Union[Delivery, _Mapping]] = ..., appended: _Optional[_Union[Appended, _Mapping]] = ..., copy_authorized: _Optional[_Union[CopyAuthorized, _Mapping]] = ..., caught_up: _Optional[_Union[CaughtUp, _Mapping]] = ...) -> None: ...

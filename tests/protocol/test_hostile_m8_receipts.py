@@ -264,6 +264,28 @@ async def test_three_new_attempts_and_no_more_on_an_absent_engine(m8: ScriptedM8
     assert len(m8.attempts) == 4
 
 
+NO_REACTOR = UnavailableError("no reactor of the store vault is attached.")
+
+
+async def test_a_doubt_is_not_left_behind_while_a_reactor_may_come_back(m8: ScriptedM8, known: KnownStores) -> None:
+    def lost(attempt: Attempt) -> views_pb2.SecretUpload:
+        m8.failing = {"RequestSecretUploadKey": [NO_REACTOR] * 6}
+        return signed(m8, upload_pb2.REASON_KEY_LOST)(attempt)
+
+    m8.end = in_turn(lost, m8.honest_end)
+
+    assert (await put(m8, known)).outcome == "UPLOADED"
+    assert len(m8.attempts) == 2
+
+
+async def test_where_nothing_was_sent_nobody_waits_for_a_reactor(m8: ScriptedM8, known: KnownStores) -> None:
+    m8.failing = {"RequestSecretUploadKey": [NO_REACTOR] * 2}
+
+    with pytest.raises(UnavailableError, match="no reactor"):
+        await put(m8, known)
+    assert m8.count("RequestSecretUploadKey") == 1
+
+
 @pytest.mark.parametrize("first", [signed, unsigned])
 async def test_a_conflict_after_a_lost_key_may_be_about_what_that_one_wrote(
     m8: ScriptedM8, known: KnownStores, first: Callable[[ScriptedM8, upload_pb2.Reason], End]

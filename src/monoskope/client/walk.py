@@ -95,7 +95,8 @@ class Walk:
         uncertain = ""
         anew = 0
         while True:
-            end = await self._attempt(task)
+            # Giving up now would leave a doubt behind: m8 is asked for as long as there is time.
+            end = await self._attempt(task, resends=None if uncertain else RESENDS)
             if isinstance(end, Result):
                 return end
             uncertain = uncertain or end.uncertain
@@ -103,7 +104,7 @@ class Walk:
                 raise whole(task, end, uncertain)
             anew += 1
 
-    async def _attempt(self, task: Task) -> Result | Failure:
+    async def _attempt(self, task: Task, *, resends: int | None) -> Result | Failure:
         request = make_request(
             request_id=os.urandom(REQUEST_ID_BYTES),
             purpose=task.purpose,
@@ -118,7 +119,7 @@ class Walk:
         )
         self._tell(request, Stage.ASKING)
         try:
-            grant = await self._grant(request)
+            grant = await self._grant(request, resends)
             if len(task.plaintext) > grant.max_plaintext:
                 raise too_large(task.uri, len(task.plaintext), grant.max_plaintext)
             failpoint("monoctl.after-grant")
@@ -133,10 +134,10 @@ class Walk:
         failpoint("monoctl.before-send")
         return await self._send(task, request, grant, sealed)
 
-    async def _grant(self, request: Request) -> Grant:
+    async def _grant(self, request: Request, resends: int | None) -> Grant:
         commands, queries = self._connection.commands, self._connection.queries
         ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content)
-        await self._resend(commands.RequestSecretUploadKey, ask, RESENDS)
+        await self._resend(commands.RequestSecretUploadKey, ask, resends)
         failpoint("monoctl.after-request")
         query = queries_pb2.GetSecretUploadKeyRequest(request_id=request.request_id)
         polls = 0

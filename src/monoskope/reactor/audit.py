@@ -6,6 +6,7 @@ fingerprint, no key, no text of an engine.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ class AuditFile:
     def __init__(self, path: Path) -> None:
         """Open it. Raises `RefusedError` if others than its owner can reach it."""
         self._descriptor = open_own(path)
+        self._torn = False
 
     def write(self, entry: Entry) -> None:
         """See `Audit.write`."""
@@ -65,7 +67,11 @@ class AuditFile:
             "reason": entry.reason,
             "upstream_version": entry.upstream_version,
         }
-        os.write(self._descriptor, json.dumps(line).encode("ascii") + b"\n")
+        text = b"\n" * self._torn + json.dumps(line).encode("ascii") + b"\n"
+        # A disk that fills up takes a part of a line and says so by its length alone.
+        self._torn = os.write(self._descriptor, text) != len(text)
+        if self._torn:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         """Close the file; what comes later is refused. Safe to call twice."""

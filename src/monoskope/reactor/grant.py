@@ -9,6 +9,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.failpoints import failpoint
 from monoskope.protocol.request import Request, parse_request
+from monoskope.reactor import logs
 from monoskope.reactor.appends import AppendRefusedError
 from monoskope.reactor.audit import GRANTED, Audit, of_request
 from monoskope.reactor.keys import Offer, OneTimeKeys
@@ -43,6 +44,11 @@ class Granter:
             event = events_pb2.SecretUploadKeyProvided(grant=self._offer(asked).signed)
         except FailedError as error:
             event = events_pb2.SecretUploadFailed(reason=error.reason)
+        except OSError as error:
+            # What cannot be recorded is not done; who asked is told at once, and not by m8 after a minute.
+            self.keys.forget(asked.request_id)
+            logs.get().error("no audit", request_id=asked.request_id.hex(), **logs.described(error))
+            event = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
         failpoint("reactor.before-grant")
         try:
             await self.log.append(asked.request_id, asked.version, event)

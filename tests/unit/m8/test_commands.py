@@ -61,11 +61,16 @@ async def test_without_a_reactor_nobody_waits(world: World) -> None:
     with refused("UNAVAILABLE") as error:
         await user.ask(a_request())
     assert "none was ever heard" in error.message
-    await world.attached()
-    world.clock.pass_s(11)
+    await (await world.attached()).half_close()
     with refused("UNAVAILABLE") as error:
         await user.ask(a_request())
     assert "2023-11-14T22:13:20Z" in error.message
+
+
+async def test_a_clock_that_jumps_ahead_makes_no_attached_reactor_disappear(world: World) -> None:
+    await world.attached()
+    world.clock.pass_s(600)
+    await world.user("anna", "vault://app").ask(a_request())
 
 
 async def test_asking_again_has_the_same_answer_even_when_the_reactor_is_gone(world: World) -> None:

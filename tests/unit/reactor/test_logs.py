@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import stat
 from pathlib import Path
 
@@ -87,6 +88,24 @@ def test_logs_that_others_can_reach_are_refused(tmp_path: Path, mode: int) -> No
         with pytest.raises(RefusedError, match=f"{name} has mode") as refused:
             opened(file)
         assert "chmod 600" in refused.value.fix
+
+
+def test_a_line_that_a_full_disk_tears_is_refused_and_spoils_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "audit.jsonl"
+    audit, entry = AuditFile(file), of_request(ask(), "alice", "GRANTED")
+    audit.write(entry)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 10, before[1]))
+    try:
+        for _ in range(2):
+            with pytest.raises(OSError, match=r"No space|too large"):
+                audit.write(entry)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    audit.write(entry)
+    audit.close()
+    first, torn, last = file.read_text().splitlines()
+    assert (len(torn), json.loads(first)["outcome"], json.loads(last)["outcome"]) == (10, "GRANTED", "GRANTED")
 
 
 async def test_nothing_is_written_that_cannot_be_audited(tmp_path: Path) -> None:

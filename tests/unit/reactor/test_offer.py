@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import replace
+from pathlib import Path
 
 from google.protobuf.message import Message
 
@@ -13,6 +14,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.request import Request
 from monoskope.protocol.upload import State
+from monoskope.reactor.audit import AuditFile
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.lookup import failed
 from monoskope.reactor.requests import Open, OpenRequests, request_id_of
@@ -99,6 +101,17 @@ async def test_a_grant_that_m8_refuses_takes_its_key_with_it() -> None:
     assert world.keys.offered(request.request_id) is None
     assert not await granter.grant(opened(request))
     assert [entry.outcome for entry in world.audit.entries] == ["GRANTED", "FAILED"]
+
+
+async def test_without_an_audit_log_there_is_no_key_and_who_asked_is_told(tmp_path: Path) -> None:
+    world, audit = World(), AuditFile(tmp_path / "audit.jsonl")
+    audit.close()
+    request = ask()
+    assert not await Granter(_Everything(), world.keys, world.log, audit).grant(opened(request))
+    assert world.keys.offered(request.request_id) is None
+    [event] = world.log.events
+    assert isinstance(event, events_pb2.SecretUploadFailed)
+    assert event.reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE
 
 
 class _Everything:

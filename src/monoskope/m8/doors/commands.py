@@ -49,13 +49,12 @@ class Commands:
             raise policy.hidden(str(request.uri))
         last_receipt = await self._app.documents.last_receipt(str(request.uri))
         subject = caller.principal.subject
-        gone_ms = self._app.limits.deadlines.issuer_gone_s * 1000
 
         def decide(known: Upload) -> Sequence[Message]:
             events = upload.request_key(known, request=request, subject=subject, last_receipt=last_receipt)
             if events:
                 _require_active(store)
-                _require_reactor(store, alive_ms=self._app.clock() - gone_ms)
+                _require_reactor(store)
             return events
 
         # Who asks again for what was recorded is answered at once.
@@ -227,9 +226,12 @@ def _require_active(store: views_pb2.SecretStore) -> None:
         )
 
 
-def _require_reactor(store: views_pb2.SecretStore, *, alive_ms: float) -> None:
-    """Whether somebody is there to answer, so that nobody waits a minute to learn that there is not."""
-    if any(reactor.attached and reactor.last_heard_ms > alive_ms for reactor in store.reactors):
+def _require_reactor(store: views_pb2.SecretStore) -> None:
+    """Whether somebody is there to answer, so that nobody waits a minute to learn that there is not.
+
+    Who is gone the timekeeper decides, by a clock that nobody sets and only while reactors could be heard.
+    """
+    if any(reactor.attached for reactor in store.reactors):
         return
     heard_ms = max((reactor.last_heard_ms for reactor in store.reactors), default=0)
     when = f"the last was heard at {_instant(heard_ms)}" if heard_ms else "none was ever heard"

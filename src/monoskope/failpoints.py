@@ -26,6 +26,9 @@ _UPLOAD_EVENTS = (
     "SecretUploaded",
     "SecretCompared",
     "SecretDeleted",
+    "SecretVerified",
+    "SecretDriftDetected",
+    "SecretImported",
     "SecretUploadFailed",
 )
 _COMMANDS = ("RequestSecretUploadKey", "GetSecretUploadKey", "RequestUploadSecret", "GetSecretUpload")

@@ -12,18 +12,32 @@ if TYPE_CHECKING:
     from monoskope.client.client import Client
     from monoskope.client.compare import Comparison
     from monoskope.client.delete import Deletion
+    from monoskope.client.import_secret import Import
     from monoskope.client.put import Expect, PutResult
     from monoskope.client.settings import Settings, load_settings
+    from monoskope.client.verify_secret import Verification
 
-__all__ = ["Client", "Comparison", "Deletion", "Expect", "PutResult", "Settings", "load_settings"]
+__all__ = [
+    "Client",
+    "Comparison",
+    "Deletion",
+    "Expect",
+    "Import",
+    "PutResult",
+    "Settings",
+    "Verification",
+    "load_settings",
+]
 
 _HOMES = {
     "Client": "client",
     "Comparison": "compare",
     "Deletion": "delete",
     "Expect": "put",
+    "Import": "import_secret",
     "PutResult": "put",
     "Settings": "settings",
+    "Verification": "verify_secret",
     "load_settings": "settings",
 }
 

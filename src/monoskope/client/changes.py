@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from monoskope.client.delete import Deletion, delete, expected
+from monoskope.client.import_secret import Import, import_secret
 from monoskope.client.put import Expect
+from monoskope.client.queries import Queries
 from monoskope.client.target import Target
+from monoskope.client.verify_secret import Verification, verify
 from monoskope.client.walk import Walk
 from monoskope.errors import Error
 from monoskope.protocol.request import Options
 
 R = TypeVar("R")
 
+VERIFIED_AT_ONCE = 16
 DEFAULT_TIMEOUT_S = 120.0
 """Long enough for a reactor's successor to find out what became of a write."""
 
@@ -60,6 +65,69 @@ class Changes(ABC):
             return await delete(self._walk(target, timeout), target, expect, destroy=destroy)
 
         return await self._each(uris, 0, None, timeout, one)
+
+    async def import_secret(
+        self,
+        uri: str,
+        *,
+        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
+    ) -> Import:
+        """Give what is upstream a receipt, so that m8 knows it and a put may replace it. Nothing moves.
+
+        Raises:
+            ConflictError: nothing is upstream.
+            RefusedError: it cannot be read, among others.
+            Error: as `put_secret`.
+        """
+        return only(await self.import_secrets([uri], timeout=timeout))
+
+    async def import_secrets(
+        self,
+        uris: Sequence[str],
+        *,
+        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
+    ) -> list[Import | Error]:
+        """Import several secrets, all at once. Returns and raises as `put_secrets`."""
+
+        async def one(target: Target) -> Import:
+            return await import_secret(self._walk(target, timeout), target)
+
+        return await self._each(uris, 0, None, timeout, one)
+
+    async def verify_secret(
+        self,
+        uri: str,
+        *,
+        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
+    ) -> Verification:
+        """Ask the store whether upstream still holds what the newest receipt tells.
+
+        Raises:
+            NotFoundError: no receipt tells of it.
+            IdentityChangedError: the store was given another receipt than m8 shows.
+            Error: as `compare_secret`.
+        """
+        return only(await self.verify_secrets([uri], timeout=timeout))
+
+    async def verify_secrets(
+        self,
+        uris: Sequence[str],
+        *,
+        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
+    ) -> list[Verification | Error]:
+        """Verify several secrets, a few at once, each within `timeout`. Returns and raises as `put_secrets`."""
+        places = asyncio.Semaphore(VERIFIED_AT_ONCE)
+
+        async def one(target: Target) -> Verification:
+            async with places:
+                return await verify(self._walk(target, timeout), target, self.queries)
+
+        return await self._each(uris, 0, None, timeout, one)
+
+    @property
+    @abstractmethod
+    def queries(self) -> Queries:
+        """What m8 knows."""
 
     @abstractmethod
     async def _each(

@@ -72,7 +72,7 @@ class Queries:
             prefix: By whole segments.
             store: Of this store alone.
             subject: Last uploaded by this subject.
-            state: Present, deleted, or drifted.
+            state: Present, deleted, drifted, or found out of sync.
             expiring_before: Said to expire before this day, YYYY-MM-DD.
             page_size: Fetched at once, 1 to 1,000.
         """

@@ -13,6 +13,9 @@ from monoskope.protocol.request import Options
 from monoskope.protocol.unshared import Unshared
 from monoskope.uri import SecretUri
 
+WRITES = frozenset({upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_GENERATE})
+"""The purposes that change what is upstream."""
+
 
 class Stage(Enum):
     """How far a request is."""
@@ -89,10 +92,10 @@ def too_large(uri: SecretUri, size: int, limit: int) -> RefusedError:
 def whole(task: Task, last: Failure, uncertain: str) -> Error:
     """Return the error of all attempts together.
 
-    If an attempt to write or delete was uncertain, so is the whole. It names one request: the last one if that was
+    If an attempt to change something was uncertain, so is the whole. It names one request: the last one if that was
     uncertain, else the first that was.
     """
-    if uncertain and not last.uncertain and task.purpose != upload_pb2.PURPOSE_COMPARE:
+    if uncertain and not last.uncertain and task.purpose in WRITES:
         why = f"an attempt ended without proof, and a later one so: {last.error.message}"
         return unknown(task, uncertain, why)
     return last.error
@@ -100,18 +103,32 @@ def whole(task: Task, last: Failure, uncertain: str) -> Error:
 
 def unknown(task: Task, request_id: str, why: str) -> OutcomeUnknownError:
     """Return the error for a request of which `why` says that its end is not proven."""
-    why = why.removesuffix(".")
-    if task.purpose == upload_pb2.PURPOSE_COMPARE:
-        return OutcomeUnknownError(
-            f"{task.uri}: {why}; whether it is equal is not known (request {request_id}). Nothing was written.",
-            fix="Compare again.",
-        )
-    if task.purpose == upload_pb2.PURPOSE_DELETE:
-        return OutcomeUnknownError(
-            f"{task.uri}: {why}; it may or may not have been deleted (request {request_id}).",
-            fix=f"Ask with `monoctl get upload {request_id}` before you delete it again.",
-        )
-    return OutcomeUnknownError(
-        f"{task.uri}: {why}; it may or may not have been written (request {request_id}).",
-        fix=f"Ask with `monoctl get upload {request_id}`, or `monoctl compare secret`, before you put it again.",
-    )
+    what, fix = _UNKNOWN[task.purpose]
+    message = f"{task.uri}: {why.removesuffix('.')}; {what.format(request=f'(request {request_id})')}"
+    return OutcomeUnknownError(message, fix=fix.format(request_id=request_id))
+
+
+_ASK = "Ask with `monoctl get upload {request_id}`"
+_UNKNOWN: dict[upload_pb2.Purpose, tuple[str, str]] = {
+    upload_pb2.PURPOSE_UPLOAD: (
+        "it may or may not have been written {request}.",
+        f"{_ASK}, or `monoctl compare secret`, before you put it again.",
+    ),
+    upload_pb2.PURPOSE_COMPARE: (
+        "whether it is equal is not known {request}. Nothing was written.",
+        "Compare again.",
+    ),
+    upload_pb2.PURPOSE_DELETE: (
+        "it may or may not have been deleted {request}.",
+        f"{_ASK} before you delete it again.",
+    ),
+    upload_pb2.PURPOSE_VERIFY: (
+        "whether it is in sync is not known {request}. Nothing was written.",
+        "Verify again.",
+    ),
+    upload_pb2.PURPOSE_IMPORT: (
+        "whether it was imported is not known {request}. Nothing was written upstream.",
+        "Import it again.",
+    ),
+}
+"""What is not known then, and what to do."""

@@ -27,6 +27,10 @@ ENDS = frozenset(
         upload_pb2.OUTCOME_EQUAL,
         upload_pb2.OUTCOME_DIFFERENT,
         upload_pb2.OUTCOME_DELETED,
+        upload_pb2.OUTCOME_IN_SYNC,
+        upload_pb2.OUTCOME_DRIFTED,
+        upload_pb2.OUTCOME_GONE,
+        upload_pb2.OUTCOME_IMPORTED,
         upload_pb2.OUTCOME_FAILED,
     }
 )

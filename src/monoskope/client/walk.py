@@ -27,7 +27,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
 from monoskope.client.channel import Connection, NotReachedError
 from monoskope.client.seal import NOTHING_SEALED, Sealed, seal
-from monoskope.client.task import Failure, Progress, Result, Stage, Task, too_large, unknown, whole
+from monoskope.client.task import WRITES, Failure, Progress, Result, Stage, Task, too_large, unknown, whole
 from monoskope.client.verify import Trust
 from monoskope.errors import Error, TimedOutError, UnavailableError
 from monoskope.failpoints import failpoint
@@ -123,7 +123,7 @@ class Walk:
             if len(task.plaintext) > grant.max_plaintext:
                 raise too_large(task.uri, len(task.plaintext), grant.max_plaintext)
             failpoint("monoctl.after-grant")
-            sealed = seal(task.plaintext, grant) if task.purpose != upload_pb2.PURPOSE_DELETE else NOTHING_SEALED
+            sealed = NOTHING_SEALED if request.must_seal_nothing() else seal(task.plaintext, grant)
         except _KeyRefusedError as end:
             return Failure(reasons.error_for(end.reason, str(task.uri)), again=end.reason in reasons.RETRIED)
         except TimedOutError:
@@ -245,5 +245,5 @@ class Walk:
 
     def _tell(self, request: Request, stage: Stage, end: str = "") -> None:
         if self._observe is not None:
-            writes = request.purpose == upload_pb2.PURPOSE_UPLOAD
+            writes = request.purpose in WRITES
             self._observe(Progress(request.uri, request.request_id, stage, writes, end))

@@ -80,7 +80,11 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             clock=wall_clock,
             audience=settings.audience,
             version=version(),
-            limits=replace(settings.timings.limits, open_per_user=settings.open_requests_per_user),
+            limits=replace(
+                settings.timings.limits,
+                open_per_user=settings.open_requests_per_user,
+                verify_every_s=settings.verify_every_hours * 3_600,
+            ),
         )
         bound = build_server(app, credentials, address=str(settings.listen))
         app.names = settings.names_at(bound.port)

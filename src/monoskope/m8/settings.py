@@ -118,6 +118,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tls_key: PEM file with its private key, mode 0600.
         log_file: Where structured log lines go; "" for standard error.
         open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
+        verify_every_hours: m8 itself verifies secrets that it heard nothing of for so many hours; 0 for never.
         timings: For tests (docs/breakage.md).
     """
 
@@ -128,6 +129,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls_key: str = "tls.key"
     log_file: str = ""
     open_requests_per_user: int = 100
+    verify_every_hours: int = 0
     timings: Timings = msgspec.field(default_factory=Timings)
 
 
@@ -143,6 +145,7 @@ class Settings:
     tls_key: Path
     log_file: Path | None
     open_requests_per_user: int = 100
+    verify_every_hours: int = 0
     timings: Timings = field(default_factory=Timings)
 
     @property
@@ -183,6 +186,8 @@ def load(folder: Path) -> Settings:
         )
     if not 1 <= file.open_requests_per_user <= 10_000:
         raise UsageError(f"{path}: open_requests_per_user must be from 1 to 10000.", fix="Remove the line for 100.")
+    if not 0 <= file.verify_every_hours <= 8_784:
+        raise UsageError(f"{path}: verify_every_hours must be from 0 to 8784.", fix="Remove the line for never.")
     return Settings(
         folder=folder,
         listen=_address(path, "listen", file.listen),
@@ -192,6 +197,7 @@ def load(folder: Path) -> Settings:
         tls_key=_path(path, "tls_key", file.tls_key),
         log_file=folder / file.log_file if file.log_file else None,
         open_requests_per_user=file.open_requests_per_user,
+        verify_every_hours=file.verify_every_hours,
         timings=file.timings,
     )
 

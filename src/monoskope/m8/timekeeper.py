@@ -26,6 +26,7 @@ from monoskope.m8.domain.upload import fail_by_m8
 from monoskope.m8.doors.app import App
 from monoskope.m8.log.event_log import ExpectedVersionError, NewEvent
 from monoskope.m8.readmodels.stores import STORES, beat_key, heard_ms
+from monoskope.m8.verifier import Verifier
 from monoskope.protocol.names import spelled
 
 _PAGE = 200
@@ -66,6 +67,7 @@ class Timekeeper:
     def __init__(self, app: App) -> None:
         self._app = app
         self._ages = Ages()
+        self._verifier = Verifier(app)
         self._key = f"m8/{secrets.token_hex(16)}"
         self._looked_ms: float | None = None
         self._listening_since_ms = 0.0
@@ -98,12 +100,16 @@ class Timekeeper:
             for reactor in store.reactors
         }
         await self._look_at_reactors(stores, beats, silent)
+        own: list[views_pb2.SecretUpload] = []
         async for upload in self._app.documents.open_uploads():
+            if upload.subject == M8:
+                own.append(upload)
             store = stores.get(upload.uri.partition("://")[0])
             # A store that was created after we looked is seen the next time.
             if store is not None:
                 await self._look_at(upload, store, silent)
         self._ages.looked(self._ticks_ms)
+        await self._verifier.tick(stores.values(), own)
 
     async def _could_hear(self) -> bool:
         """Whether the log takes heartbeats now, tried with one of our own: where it takes none, silence says nothing.

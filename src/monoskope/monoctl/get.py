@@ -40,12 +40,13 @@ _UPLOAD = {
 }
 
 
-_NOTES = {"EXPIRES": "expires_on", "LABELS": "labels"}
+_NOTES = {"SYNC": "sync", "VERIFIED": "verified_at", "EXPIRES": "expires_on", "LABELS": "labels"}
 """Shown if any of the secrets has them."""
 _STATES = {
     "present": views_pb2.SECRET_STATE_PRESENT,
     "deleted": views_pb2.SECRET_STATE_DELETED,
     "drifted": views_pb2.SECRET_STATE_DRIFTED,
+    "out-of-sync": views_pb2.SECRET_STATE_OUT_OF_SYNC,
 }
 _VERSIONS = {
     "RECORDED": "recorded_at",
@@ -72,7 +73,7 @@ def _columns(documents: list[Document]) -> dict[str, str]:
     type=click.Choice(list(_STATES)),
     default="present",
     show_default=True,
-    help="Drifted: the last upload replaced what was not put through m8.",
+    help="Drifted: the last upload replaced what was not put through m8. Out of sync: `verify secret` found otherwise.",
 )
 @click.option("--expiring", metavar="DAY", help="Said to expire by then, or expired: YYYY-MM-DD, or 30d.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many.")
@@ -115,7 +116,7 @@ def secrets(  # noqa: PLR0917 - click passes them by name
 
 @click.command(short_help="Show one secret.")
 @click.argument("uri")
-@click.option("--versions", is_flag=True, help="Show every put, patch and deletion of it, the newest first.")
+@click.option("--versions", is_flag=True, help="Show every put, patch, import and deletion of it, the newest first.")
 @output_option
 @connection_options
 def secret(uri: str, output: str, session: Session, *, versions: bool) -> None:

@@ -20,6 +20,8 @@ _VERBS = {
     "put": _verb("Put secrets into stores.", {"secret": "put:secret"}),
     "compare": _verb("Compare values with what stores hold.", {"secret": "compare:secret"}),
     "delete": _verb("Delete secrets from stores.", {"secret": "delete:secret"}),
+    "import": _verb("Adopt what is upstream already.", {"secret": "import_secret:secret"}),
+    "verify": _verb("See whether stores still hold what was put.", {"secret": "verify:secret"}),
     "get": _verb(
         "Show what m8 knows.",
         {

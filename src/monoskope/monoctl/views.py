@@ -25,6 +25,8 @@ def secret(view: views_pb2.Secret) -> Document:
         "labels": {label.name: label.value for label in view.labels},
         "expires_on": view.expires_on,
         "deleted": view.deleted,
+        "sync": spelled(upload_pb2.Outcome, view.verified) if view.verified else "",
+        "verified_at": rfc3339(view.verified_at_ms) if view.verified_at_ms else "",
     }
 
 

@@ -39,7 +39,29 @@ _FITTING = {
     upload_pb2.PURPOSE_COMPARE: frozenset(
         {upload_pb2.OUTCOME_EQUAL, upload_pb2.OUTCOME_DIFFERENT, upload_pb2.OUTCOME_FAILED}
     ),
+    upload_pb2.PURPOSE_VERIFY: frozenset(
+        {
+            upload_pb2.OUTCOME_IN_SYNC,
+            upload_pb2.OUTCOME_DRIFTED,
+            upload_pb2.OUTCOME_GONE,
+            upload_pb2.OUTCOME_FAILED,
+        }
+    ),
+    upload_pb2.PURPOSE_IMPORT: frozenset({upload_pb2.OUTCOME_IMPORTED, upload_pb2.OUTCOME_FAILED}),
 }
+_VERIFIED = frozenset({upload_pb2.OUTCOME_IN_SYNC, upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE})
+_NEEDS_VERSION = frozenset(
+    {
+        upload_pb2.OUTCOME_UPLOADED,
+        upload_pb2.OUTCOME_UNCHANGED,
+        upload_pb2.OUTCOME_EQUAL,
+        upload_pb2.OUTCOME_DRIFTED,
+        upload_pb2.OUTCOME_IMPORTED,
+    }
+)
+_WITHOUT_VERSION = frozenset({upload_pb2.OUTCOME_DELETED, upload_pb2.OUTCOME_GONE})
+_NEEDS_FINGERPRINT = frozenset({upload_pb2.OUTCOME_UNCHANGED, upload_pb2.OUTCOME_IMPORTED})
+_MAY_HAVE_FINGERPRINT = _NEEDS_FINGERPRINT | {upload_pb2.OUTCOME_UPLOADED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +80,13 @@ class Receipt:
     values: tuple[tuple[str, str], ...]
     differences: tuple[tuple[str, upload_pb2.DifferenceKind], ...]
     intent: bytes = field(repr=False)
+    verified_sha256: bytes = b""
+    """Of the receipt that was compared with, after VERIFY."""
+
+    @property
+    def sha256(self) -> bytes:
+        """SHA-256 of the serialised receipt: what `verified_sha256` of another refers to."""
+        return hashlib.sha256(self.content).digest()
 
 
 def sealed_digest(encapsulated_key: bytes, ciphertext: bytes) -> bytes:
@@ -82,6 +111,7 @@ def make_receipt(
     values: Sequence[tuple[str, str]] = (),
     differences: Sequence[tuple[str, upload_pb2.DifferenceKind]] = (),
     intent: bytes = b"",
+    verified_sha256: bytes = b"",
 ) -> Receipt:
     """Return a receipt for `grant`, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.Receipt(
@@ -96,6 +126,7 @@ def make_receipt(
         values=[upload_pb2.ValueFingerprint(key=key, fingerprint=text) for key, text in values],
         differences=[upload_pb2.Difference(key=key, kind=kind) for key, kind in differences],
         intent=intent,
+        verified_sha256=verified_sha256,
     )
     return parse_receipt(serialise(message))
 
@@ -124,6 +155,7 @@ def parse_receipt(content: bytes) -> Receipt:
         values=tuple((value.key, value.fingerprint) for value in message.values),
         differences=tuple((difference.key, difference.kind) for difference in message.differences),
         intent=message.intent,
+        verified_sha256=message.verified_sha256,
     )
     _check_outcome(receipt)
     _check_digests(receipt)
@@ -165,7 +197,7 @@ def _failed_before_sealing(receipt: Receipt) -> bool:
 
 def _check_outcome(receipt: Receipt) -> None:
     if receipt.outcome not in upload_pb2.Outcome.values() or receipt.outcome == upload_pb2.OUTCOME_UNSPECIFIED:
-        raise MalformedError(_NAME, "outcome", "must be one of UPLOADED to DELETED")
+        raise MalformedError(_NAME, "outcome", "must be a known outcome")
     if receipt.reason not in upload_pb2.Reason.values():
         raise MalformedError(_NAME, "reason", "must be a known reason")
     failed = receipt.outcome == upload_pb2.OUTCOME_FAILED
@@ -181,31 +213,30 @@ def _check_digests(receipt: Receipt) -> None:
     started = receipt.outcome == upload_pb2.OUTCOME_STARTED
     if len(receipt.intent) != (DIGEST_BYTES if started else 0):
         raise MalformedError(_NAME, "intent", "must have 32 bytes with STARTED and none else")
+    if len(receipt.verified_sha256) != (DIGEST_BYTES if receipt.outcome in _VERIFIED else 0):
+        raise MalformedError(_NAME, "verified_sha256", "must have 32 bytes with IN_SYNC, DRIFTED, GONE and none else")
 
 
 def _check_versions(receipt: Receipt) -> None:
     for name, version in (("upstream_version", receipt.upstream_version), ("prior_version", receipt.prior_version)):
         if version and not is_version(version):
             raise MalformedError(_NAME, name, "must be 1 to 256 printable ASCII characters")
-    needs_version = {upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_UNCHANGED, upload_pb2.OUTCOME_EQUAL}
-    if receipt.outcome in needs_version and not receipt.upstream_version:
-        raise MalformedError(_NAME, "upstream_version", "must be given with UPLOADED, UNCHANGED and EQUAL")
+    if receipt.outcome in _NEEDS_VERSION and not receipt.upstream_version:
+        raise MalformedError(_NAME, "upstream_version", "must be given where something is upstream")
     has_prior = {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_DELETED}
     if receipt.prior_version and receipt.outcome not in has_prior:
         raise MalformedError(_NAME, "prior_version", "must be absent unless STARTED, UPLOADED or DELETED")
-    deleted = receipt.outcome == upload_pb2.OUTCOME_DELETED
-    if deleted and not receipt.prior_version:
+    if receipt.outcome == upload_pb2.OUTCOME_DELETED and not receipt.prior_version:
         raise MalformedError(_NAME, "prior_version", "must be given with DELETED")
-    if deleted and receipt.upstream_version:
-        raise MalformedError(_NAME, "upstream_version", "must be absent with DELETED")
+    if receipt.outcome in _WITHOUT_VERSION and receipt.upstream_version:
+        raise MalformedError(_NAME, "upstream_version", "must be absent with DELETED and GONE")
 
 
 def _check_fingerprints(receipt: Receipt) -> None:
-    may = {upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_UNCHANGED}
-    if receipt.fingerprint and receipt.outcome not in may:
-        raise MalformedError(_NAME, "fingerprint", "must be absent unless UPLOADED or UNCHANGED")
-    if receipt.outcome == upload_pb2.OUTCOME_UNCHANGED and not receipt.fingerprint:
-        raise MalformedError(_NAME, "fingerprint", "must be given with UNCHANGED")
+    if receipt.fingerprint and receipt.outcome not in _MAY_HAVE_FINGERPRINT:
+        raise MalformedError(_NAME, "fingerprint", "must be absent unless UPLOADED, UNCHANGED or IMPORTED")
+    if receipt.outcome in _NEEDS_FINGERPRINT and not receipt.fingerprint:
+        raise MalformedError(_NAME, "fingerprint", "must be given with UNCHANGED and IMPORTED")
     if bool(receipt.fingerprint) != bool(receipt.values):
         raise MalformedError(_NAME, "values", "must be given with a fingerprint and never else")
     for text in (receipt.fingerprint, *(text for _, text in receipt.values)):

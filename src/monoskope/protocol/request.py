@@ -25,8 +25,20 @@ _EXPECTS = {
     upload_pb2.PURPOSE_UPLOAD: (_CHANGE_EXPECTS | {upload_pb2.EXPECT_ABSENT}, "ANY, ABSENT, VERSION or OVERWRITE"),
     upload_pb2.PURPOSE_COMPARE: (frozenset({upload_pb2.EXPECT_UNSPECIFIED}), "absent with COMPARE"),
     upload_pb2.PURPOSE_DELETE: (_CHANGE_EXPECTS, "ANY, VERSION or OVERWRITE"),
+    upload_pb2.PURPOSE_VERIFY: (frozenset({upload_pb2.EXPECT_UNSPECIFIED}), "absent with VERIFY"),
+    upload_pb2.PURPOSE_IMPORT: (frozenset({upload_pb2.EXPECT_UNSPECIFIED}), "absent with IMPORT"),
 }
 """The purposes that this version knows: what each may expect, and that in words."""
+_SEALS_NOTHING = frozenset(
+    {
+        upload_pb2.PURPOSE_GENERATE,
+        upload_pb2.PURPOSE_VERIFY,
+        upload_pb2.PURPOSE_DELETE,
+        upload_pb2.PURPOSE_COPY,
+        upload_pb2.PURPOSE_IMPORT,
+    }
+)
+_WITHOUT_OPTIONS = _SEALS_NOTHING - {upload_pb2.PURPOSE_GENERATE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,10 @@ class Request:
     labels: Labels = ()
     expires_on: str = ""
     destroy: bool = False
+
+    def must_seal_nothing(self) -> bool:
+        """Whether encapsulated key and ciphertext are empty on this walk."""
+        return self.purpose in _SEALS_NOTHING
 
 
 def is_version(text: str) -> bool:
@@ -148,8 +164,8 @@ def _check_rest(message: upload_pb2.UploadRequest) -> None:
         raise MalformedError(_NAME, "labels", "and expires_on must be absent unless UPLOAD")
     if message.purpose != upload_pb2.PURPOSE_DELETE and message.destroy:
         raise MalformedError(_NAME, "destroy", "must be absent unless DELETE")
-    if message.purpose == upload_pb2.PURPOSE_DELETE and message.WhichOneof("options") is not None:
-        raise MalformedError(_NAME, "options", "must be absent with DELETE")
+    if message.purpose in _WITHOUT_OPTIONS and message.WhichOneof("options") is not None:
+        raise MalformedError(_NAME, "options", "must be absent with DELETE, VERIFY, COPY and IMPORT")
     if message.purpose != upload_pb2.PURPOSE_PATCH and message.remove_keys:
         raise MalformedError(_NAME, "remove_keys", "must be absent unless PATCH")
     _check_notes(message)

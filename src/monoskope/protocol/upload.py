@@ -45,6 +45,9 @@ class Step(Enum):
     UNCHANGED = "SecretUploaded (UNCHANGED)"
     COMPARED = "SecretCompared"
     DELETED = "SecretDeleted"
+    VERIFIED = "SecretVerified"
+    DRIFT_DETECTED = "SecretDriftDetected"
+    IMPORTED = "SecretImported"
     FAILED = "SecretUploadFailed"
 
 
@@ -76,6 +79,9 @@ TABLE: tuple[Transition, ...] = (
     Transition(State.UPLOADING, Step.STARTED, Author.ISSUER, State.WRITING),
     Transition(State.UPLOADING, Step.UNCHANGED, Author.ISSUER, State.ENDED),
     Transition(State.UPLOADING, Step.COMPARED, Author.ISSUER, State.ENDED),
+    Transition(State.UPLOADING, Step.VERIFIED, Author.ISSUER, State.ENDED),
+    Transition(State.UPLOADING, Step.DRIFT_DETECTED, Author.ISSUER, State.ENDED),
+    Transition(State.UPLOADING, Step.IMPORTED, Author.ISSUER, State.ENDED),
     Transition(State.WRITING, Step.UPLOADED, Author.REPLICA, State.ENDED),
     Transition(State.WRITING, Step.DELETED, Author.REPLICA, State.ENDED),
     Transition(State.REQUESTED, Step.FAILED, Author.REPLICA, State.ENDED),

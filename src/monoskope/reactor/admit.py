@@ -27,6 +27,8 @@ from monoskope.uri import SecretUri
 _SECOND = 1.0
 _HOUR = 3_600.0
 _NEEDS_CHECK_AND_SET = frozenset({upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION})
+_TESTS_NO_GUESS = frozenset({upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT})
+"""Neither is given a value that the answer could be about (docs/threat-model.md)."""
 _TYPED: dict[str, type] = {
     "vault": options_pb2.VaultOptions,
     "aws": options_pb2.AwsOptions,
@@ -49,6 +51,8 @@ class Rates:
         """Count `request`, or raise `FailedError` (RATE_LIMITED) and count nothing."""
         if request.purpose == upload_pb2.PURPOSE_COMPARE:
             self._take_compare(str(request.uri))
+        elif request.purpose in _TESTS_NO_GUESS:
+            self._take_upload()
         else:
             self.check_unwritten(request.uri)
             self._take_upload()
@@ -97,7 +101,7 @@ class Admission:
 
         Raises:
             FailedError: UPSTREAM_REFUSED for another store or a path outside the configured prefixes, UNSUPPORTED for
-                what the engine or this version cannot do, the driver's own reason, RATE_LIMITED.
+                what the engine or this version cannot do, CANNOT_READ, the driver's own reason, RATE_LIMITED.
         """
         if not self._settings.allows(request.uri):
             raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED)
@@ -117,6 +121,8 @@ class Admission:
         can = self._driver.capabilities
         if request.purpose == upload_pb2.PURPOSE_DELETE and not (can.deletable if request.destroy else can.soft_delete):
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        if request.purpose == upload_pb2.PURPOSE_IMPORT and not can.readable:
+            raise FailedError(upload_pb2.REASON_CANNOT_READ)
 
 
 def driver_options(driver: StoreDriver, request: Request) -> object | None:

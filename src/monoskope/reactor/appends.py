@@ -24,10 +24,16 @@ Event = (
     | events_pb2.SecretUploaded
     | events_pb2.SecretCompared
     | events_pb2.SecretDeleted
+    | events_pb2.SecretVerified
+    | events_pb2.SecretDriftDetected
+    | events_pb2.SecretImported
     | events_pb2.SecretUploadFailed
 )
 Send = Callable[[reactor_pb2.AttachRequest], None]
 
+_OFFERED = reactor_pb2.AppendEvent.DESCRIPTOR.oneofs_by_name["event"].fields
+_FIELDS = {field.message_type.name: field.name for field in _OFFERED if field.message_type is not None}
+"""An event's name to its field in `AppendEvent`."""
 _TRY_AGAIN = frozenset({Code.UNAVAILABLE.value, Code.TIMED_OUT.value, Code.INTERNAL.value})
 
 
@@ -130,16 +136,4 @@ def _is(recorded: event_pb2.Event, offered: Event) -> bool:
 
 
 def _set(message: reactor_pb2.AppendEvent, event: Event) -> None:
-    match event:
-        case events_pb2.SecretUploadKeyProvided():
-            message.key_provided.CopyFrom(event)
-        case events_pb2.SecretUploadStarted():
-            message.started.CopyFrom(event)
-        case events_pb2.SecretUploaded():
-            message.uploaded.CopyFrom(event)
-        case events_pb2.SecretCompared():
-            message.compared.CopyFrom(event)
-        case events_pb2.SecretDeleted():
-            message.deleted.CopyFrom(event)
-        case events_pb2.SecretUploadFailed():
-            message.failed.CopyFrom(event)
+    getattr(message, _FIELDS[type(event).DESCRIPTOR.name]).CopyFrom(event)

@@ -18,7 +18,7 @@ from monoskope.reactor.appends import Appends
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.handle import Handler, Sealed
 from monoskope.reactor.keys import OneTimeKeys
-from monoskope.reactor.known import KnownReceipts
+from monoskope.reactor.known import KnownReceipts, newest_receipt
 from monoskope.reactor.lookup import failed
 from monoskope.reactor.offer import Offering
 from monoskope.reactor.recover import Recovery, own_grant
@@ -129,7 +129,8 @@ class Dispatcher:
         self._yield_to_winner(request)
         offer, sealed = self.keys.offered(request.request_id), request.take_sealed()
         if offer is not None:
-            arrived = Sealed.of(offer.grant, sealed, request.sealed_sha256, request.version)
+            newest = newest_receipt(request.receipts, self.recovery.identity, offer.grant.request.uri)
+            arrived = Sealed.of(offer.grant, sealed, request.sealed_sha256, request.version, newest=newest)
             self._begin(request, self.handler.handle(arrived))
 
     def _forget_orphans(self) -> None:

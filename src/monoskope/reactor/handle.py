@@ -22,11 +22,13 @@ from monoskope.protocol.receipt import Receipt, make_receipt, sealed_digest
 from monoskope.reactor.admit import Rates
 from monoskope.reactor.appends import AppendRefusedError
 from monoskope.reactor.fingerprint import Fingerprints
+from monoskope.reactor.import_secret import import_secret
 from monoskope.reactor.keys import OneTimeKeys
 from monoskope.reactor.lookup import failed
 from monoskope.reactor.offer import Offering
 from monoskope.reactor.reasons import FailedError, reason_of
 from monoskope.reactor.upstream import Upstream, differences
+from monoskope.reactor.verify import verify
 from monoskope.reactor.write import Write, Writer
 from monoskope.stores.driver import DriverError
 from monoskope.uri import SecretUri
@@ -44,13 +46,17 @@ class Sealed:
     """Of what was delivered; empty if that is not what the log names: then receipts say that nothing was received."""
     version: int
     """The stream's."""
+    newest: Receipt | None = None
+    """The newest receipt for the secret that m8 handed over, verified; None if it is none of ours."""
 
     @classmethod
-    def of(cls, grant: Grant, delivered: bytes, announced_sha256: bytes, version: int) -> Sealed:
+    def of(
+        cls, grant: Grant, delivered: bytes, announced_sha256: bytes, version: int, *, newest: Receipt | None = None
+    ) -> Sealed:
         """Take apart encapsulated key || ciphertext."""
         encapsulated, ciphertext = delivered[:ENCAPSULATED_KEY_BYTES], delivered[ENCAPSULATED_KEY_BYTES:]
         digest = sealed_digest(encapsulated, ciphertext)
-        return cls(grant, encapsulated, ciphertext, digest if digest == announced_sha256 else b"", version)
+        return cls(grant, encapsulated, ciphertext, digest if digest == announced_sha256 else b"", version, newest)
 
 
 class Handler:
@@ -103,8 +109,9 @@ class Handler:
         """
         version = sealed.version
         try:
-            if sealed.grant.request.purpose == upload_pb2.PURPOSE_COMPARE:
-                return await self._compare(sealed), version
+            looked = await self._looked(sealed)
+            if looked is not None:
+                return looked, version
             done = await self._upload(sealed)
             if done is None or isinstance(done, asyncio.Task):
                 return done
@@ -119,6 +126,20 @@ class Handler:
         except DriverError as error:
             reason, upstream_version = reason_of(error), ""
         return failed(sealed.grant, sealed.sha256, reason, version=upstream_version), version
+
+    async def _looked(self, sealed: Sealed) -> Receipt | None:
+        """Return the receipt of a request that only looks, None for the others."""
+        match sealed.grant.request.purpose:
+            case upload_pb2.PURPOSE_COMPARE:
+                return await self._compare(sealed)
+            case upload_pb2.PURPOSE_VERIFY:
+                self._open_nothing(sealed)
+                return await verify(self._upstream, sealed.grant, sealed.sha256, sealed.newest)
+            case upload_pb2.PURPOSE_IMPORT:
+                self._open_nothing(sealed)
+                return await import_secret(self._upstream, sealed.grant, sealed.sha256)
+            case _:
+                return None
 
     def _open(self, sealed: Sealed) -> Payload:
         request_id = sealed.grant.request.request_id
@@ -164,7 +185,7 @@ class Handler:
         return payload, self._writer.prepare(sealed.grant, sealed.sha256, fingerprints, prior=content.version)
 
     def _open_nothing(self, sealed: Sealed) -> None:
-        """A deletion seals nothing; its key dies unused."""
+        """Take the key of a request that seals nothing out of its table: it dies unused."""
         request_id = sealed.grant.request.request_id
         if not sealed.sha256 or sealed.encapsulated_key or sealed.ciphertext:
             self._keys.forget(request_id)

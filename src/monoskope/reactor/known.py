@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error
@@ -15,7 +15,7 @@ from monoskope.uri import SecretUri
 
 _SECRETS = 10_000
 _VERSIONS = 4
-_TELLING = frozenset({upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_UNCHANGED})
+_TELLING = frozenset({upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_UNCHANGED, upload_pb2.OUTCOME_IMPORTED})
 
 
 def own_receipt(signed: upload_pb2.Signed, identity: Identity) -> Receipt | None:
@@ -30,8 +30,16 @@ def own_receipt(signed: upload_pb2.Signed, identity: Identity) -> Receipt | None
     return receipt if receipt.uri.store == identity.store else None
 
 
+def newest_receipt(signed: Sequence[upload_pb2.Signed], identity: Identity, uri: SecretUri) -> Receipt | None:
+    """Return the last of `signed` if it is ours, about `uri`, and tells what was upstream after it; else None."""
+    receipt = own_receipt(signed[-1], identity) if signed else None
+    if receipt is None or receipt.uri != uri:
+        return None
+    return receipt if receipt.outcome in _TELLING or receipt.outcome == upload_pb2.OUTCOME_DELETED else None
+
+
 class KnownReceipts:
-    """The newest UPLOADED and UNCHANGED receipts of ours, a few for each of the secrets used last."""
+    """The newest UPLOADED, UNCHANGED and IMPORTED receipts of ours, a few for each of the secrets used last."""
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity

@@ -22,6 +22,16 @@ from monoskope.reactor.known import KnownReceipts
 from monoskope.reactor.requests import OpenRequests
 from monoskope.reactor.sign import Identity
 
+_OfReceipt = (
+    events_pb2.SecretUploaded
+    | events_pb2.SecretCompared
+    | events_pb2.SecretDeleted
+    | events_pb2.SecretVerified
+    | events_pb2.SecretDriftDetected
+    | events_pb2.SecretImported
+)
+"""The events of a request's end that hold a receipt and nothing else."""
+
 
 class Log(Protocol):
     """m8's log, as far as a reactor may write to it."""
@@ -75,13 +85,20 @@ class Offering:
                 return True
 
 
+_ENDINGS: dict[upload_pb2.Outcome, type[_OfReceipt]] = {
+    upload_pb2.OUTCOME_UPLOADED: events_pb2.SecretUploaded,
+    upload_pb2.OUTCOME_UNCHANGED: events_pb2.SecretUploaded,
+    upload_pb2.OUTCOME_EQUAL: events_pb2.SecretCompared,
+    upload_pb2.OUTCOME_DIFFERENT: events_pb2.SecretCompared,
+    upload_pb2.OUTCOME_DELETED: events_pb2.SecretDeleted,
+    upload_pb2.OUTCOME_IN_SYNC: events_pb2.SecretVerified,
+    upload_pb2.OUTCOME_DRIFTED: events_pb2.SecretDriftDetected,
+    upload_pb2.OUTCOME_GONE: events_pb2.SecretDriftDetected,
+    upload_pb2.OUTCOME_IMPORTED: events_pb2.SecretImported,
+}
+
+
 def _ending(receipt: Receipt, signed: upload_pb2.Signed) -> Event:
-    match receipt.outcome:
-        case upload_pb2.OUTCOME_UPLOADED | upload_pb2.OUTCOME_UNCHANGED:
-            return events_pb2.SecretUploaded(receipt=signed)
-        case upload_pb2.OUTCOME_EQUAL | upload_pb2.OUTCOME_DIFFERENT:
-            return events_pb2.SecretCompared(receipt=signed)
-        case upload_pb2.OUTCOME_DELETED:
-            return events_pb2.SecretDeleted(receipt=signed)
-        case _:
-            return events_pb2.SecretUploadFailed(reason=receipt.reason, receipt=signed)
+    if receipt.outcome == upload_pb2.OUTCOME_FAILED:
+        return events_pb2.SecretUploadFailed(reason=receipt.reason, receipt=signed)
+    return _ENDINGS[receipt.outcome](receipt=signed)

@@ -135,6 +135,9 @@ _KINDS: dict[str, type[Message]] = {
         events_pb2.SecretUploaded,
         events_pb2.SecretCompared,
         events_pb2.SecretDeleted,
+        events_pb2.SecretVerified,
+        events_pb2.SecretDriftDetected,
+        events_pb2.SecretImported,
         events_pb2.SecretUploadFailed,
     )
 }
@@ -162,7 +165,7 @@ def _evolve(request: Open, message: Message, now: float) -> None:
             _learn(request, message)
         case events_pb2.SecretUploadStarted():
             request.state, request.started, request.started_seen = State.WRITING, message.receipt, now
-        case events_pb2.SecretUploaded():
+        case events_pb2.SecretUploaded() | events_pb2.SecretImported():
             request.state = State.ENDED
             request.receipts.append(message.receipt)
         case _:

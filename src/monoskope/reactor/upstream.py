@@ -68,6 +68,11 @@ class Upstream:
         self.check(request, version)
         return version
 
+    async def read(self, uri: SecretUri) -> Content | None:
+        """Return what is there as it is read now, None for nothing. Raises `DriverError`: `CannotReadError` too."""
+        snapshot = await self.driver.read(uri.path)
+        return None if snapshot is None else Content(snapshot.version, self.fingerprint_key.of(snapshot.payload))
+
     def check(self, request: Request, version: str) -> None:
         """Raise `FailedError` if `version` is not what the request expects to be there; COMPARE expects nothing."""
         reason: upload_pb2.Reason | None = None

@@ -34,6 +34,8 @@ from monoskope.testing.scripted_door import Door
 KEY_ID = "63e8eb50bcac50aa"
 FINGERPRINT = f"fp1:{KEY_ID}:{'ab' * 32}"
 VERSION = "7@2026-01-01T00:00:00Z"
+VERIFIED = bytes(32)
+"""What verifications say they compared with."""
 
 
 @dataclass(slots=True)
@@ -58,14 +60,19 @@ class Attempt:
         return self.signer.sign(RECEIPT, content)
 
     def success(self) -> upload_pb2.Signed:
-        """Return the receipt of a put that wrote, a comparison that found no difference, or a deletion."""
+        """Return the receipt of a put that wrote, a comparison that found no difference, or another success."""
+        if self.request.purpose == upload_pb2.PURPOSE_VERIFY:
+            return self.receipt(upload_pb2.OUTCOME_IN_SYNC, upstream_version=VERSION, verified_sha256=VERIFIED)
         if self.request.purpose == upload_pb2.PURPOSE_DELETE:
             return self.receipt(upload_pb2.OUTCOME_DELETED, prior_version=VERSION)
         if self.request.purpose == upload_pb2.PURPOSE_COMPARE:
             return self.receipt(upload_pb2.OUTCOME_EQUAL, upstream_version=VERSION)
-        values = [("password", FINGERPRINT)]
+        imports = self.request.purpose == upload_pb2.PURPOSE_IMPORT
         return self.receipt(
-            upload_pb2.OUTCOME_UPLOADED, upstream_version=VERSION, fingerprint=FINGERPRINT, values=values
+            upload_pb2.OUTCOME_IMPORTED if imports else upload_pb2.OUTCOME_UPLOADED,
+            upstream_version=VERSION,
+            fingerprint=FINGERPRINT,
+            values=[("password", FINGERPRINT)],
         )
 
     def failure(self, reason: upload_pb2.Reason) -> upload_pb2.Signed:

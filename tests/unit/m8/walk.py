@@ -72,6 +72,23 @@ class Walk:
         fields = {"prior_version": prior, **fields}
         return events_pb2.SecretDeleted(receipt=self.receipt(upload_pb2.OUTCOME_DELETED, **fields))
 
+    def imported(self, version: str = "1", **fields: Any) -> events_pb2.SecretImported:
+        fields = {"upstream_version": version, **fingerprints(KEY_ID), **fields}
+        return events_pb2.SecretImported(receipt=self.receipt(upload_pb2.OUTCOME_IMPORTED, **fields))
+
+    def verified(self, of: upload_pb2.Signed, version: str = "1") -> events_pb2.SecretVerified:
+        digest = hashlib.sha256(of.content).digest()
+        receipt = self.receipt(upload_pb2.OUTCOME_IN_SYNC, upstream_version=version, verified_sha256=digest)
+        return events_pb2.SecretVerified(receipt=receipt)
+
+    def drifted(self, of: upload_pb2.Signed, version: str = "") -> events_pb2.SecretDriftDetected:
+        """With `version` DRIFTED, else GONE."""
+        outcome = upload_pb2.OUTCOME_DRIFTED if version else upload_pb2.OUTCOME_GONE
+        digest = hashlib.sha256(of.content).digest()
+        return events_pb2.SecretDriftDetected(
+            receipt=self.receipt(outcome, upstream_version=version, verified_sha256=digest)
+        )
+
     def compared(self) -> events_pb2.SecretCompared:
         return events_pb2.SecretCompared(receipt=self.receipt(upload_pb2.OUTCOME_EQUAL, upstream_version="1"))
 

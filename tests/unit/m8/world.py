@@ -53,6 +53,9 @@ Appends = (
     | events_pb2.SecretUploaded
     | events_pb2.SecretCompared
     | events_pb2.SecretDeleted
+    | events_pb2.SecretVerified
+    | events_pb2.SecretDriftDetected
+    | events_pb2.SecretImported
     | events_pb2.SecretUploadFailed
 )
 FIELDS = {
@@ -61,6 +64,9 @@ FIELDS = {
     "SecretUploaded": "uploaded",
     "SecretCompared": "compared",
     "SecretDeleted": "deleted",
+    "SecretVerified": "verified",
+    "SecretDriftDetected": "drift_detected",
+    "SecretImported": "imported",
     "SecretUploadFailed": "failed",
 }
 

@@ -24,6 +24,7 @@ def test_defaults_are_complete(tmp_path: Path) -> None:
     assert loaded.names_at(1) == ("localhost:7443", "127.0.0.1:7443")
     assert loaded.tls_key == tmp_path / "tls.key"
     assert loaded.log_file is None
+    assert loaded.verify_every_hours == 0
 
 
 def test_paths_start_at_the_folder_unless_absolute(tmp_path: Path) -> None:
@@ -50,6 +51,8 @@ def test_the_bound_port_takes_the_place_of_port_0(tmp_path: Path) -> None:
         ('tls_key = ""', "tls_key"),
         ('tls_certificate = ""', "tls_certificate"),
         ("listen =", "TOML"),
+        ("verify_every_hours = -1", "verify_every_hours"),
+        ("verify_every_hours = 8785", "verify_every_hours"),
     ],
 )
 def test_a_wrong_field_is_named_with_its_file_and_a_fix(tmp_path: Path, text: str, field: str) -> None:

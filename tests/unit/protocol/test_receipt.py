@@ -58,7 +58,30 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "FAILED": {"outcome": upload_pb2.OUTCOME_FAILED, "reason": upload_pb2.REASON_CONFLICT},
     "STARTED": {"outcome": upload_pb2.OUTCOME_STARTED, "prior_version": "1@x", "intent": b"i" * 32},
+    "IN_SYNC": {"outcome": upload_pb2.OUTCOME_IN_SYNC, "upstream_version": "1@x", "verified_sha256": b"v" * 32},
+    "IN_SYNC nothing": {"outcome": upload_pb2.OUTCOME_IN_SYNC, "verified_sha256": b"v" * 32},
+    "DRIFTED": {"outcome": upload_pb2.OUTCOME_DRIFTED, "upstream_version": "2@x", "verified_sha256": b"v" * 32},
+    "GONE": {"outcome": upload_pb2.OUTCOME_GONE, "verified_sha256": b"v" * 32},
+    "IMPORTED": {
+        "outcome": upload_pb2.OUTCOME_IMPORTED,
+        "upstream_version": "1@x",
+        "fingerprint": FP,
+        "values": [("a", FP)],
+    },
 }
+VERIFY_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_VERIFY))
+IMPORT_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_IMPORT))
+GRANTS = {
+    "EQUAL": COMPARE_GRANT,
+    "DIFFERENT": COMPARE_GRANT,
+    "DELETED": DELETE_GRANT,
+    "IN_SYNC": VERIFY_GRANT,
+    "IN_SYNC nothing": VERIFY_GRANT,
+    "DRIFTED": VERIFY_GRANT,
+    "GONE": VERIFY_GRANT,
+    "IMPORTED": IMPORT_GRANT,
+}
+"""What each kind of receipt answers; those that are not here answer an upload."""
 
 
 def receipt(kind: str, *, grant: Grant = GRANT, sealed: bytes = SEALED, **fields: Any) -> Receipt:
@@ -72,7 +95,7 @@ def opened(found: Receipt, *, grant: Grant = GRANT, sealed: bytes | None = SEALE
 
 @pytest.mark.parametrize("kind", GOOD)
 def test_every_outcome_has_a_good_form_that_opens(kind: str) -> None:
-    grant = {"EQUAL": COMPARE_GRANT, "DIFFERENT": COMPARE_GRANT, "DELETED": DELETE_GRANT}.get(kind, GRANT)
+    grant = GRANTS.get(kind, GRANT)
     assert opened(receipt(kind, grant=grant), grant=grant).outcome == GOOD[kind]["outcome"]
 
 
@@ -113,6 +136,17 @@ def test_every_outcome_has_a_good_form_that_opens(kind: str) -> None:
         ("UPLOADED", "values", {"values": [("a", FP), ("a", FP)]}),
         ("UPLOADED", "values", {"values": [("..a", FP)]}),
         ("UPLOADED", "values", {"values": [(f"k{number:03}", FP) for number in range(129)]}),
+        ("IN_SYNC", "verified_sha256", {"verified_sha256": b""}),
+        ("DRIFTED", "verified_sha256", {"verified_sha256": b"v" * 31}),
+        ("GONE", "verified_sha256", {"verified_sha256": b"v" * 33}),
+        ("UPLOADED", "verified_sha256", {"verified_sha256": b"v" * 32}),
+        ("IN_SYNC", "prior_version", {"prior_version": "1@x"}),
+        ("IN_SYNC", "fingerprint", {"fingerprint": FP, "values": [("a", FP)]}),
+        ("DRIFTED", "upstream_version", {"upstream_version": ""}),
+        ("GONE", "upstream_version", {"upstream_version": "1@x"}),
+        ("IMPORTED", "upstream_version", {"upstream_version": ""}),
+        ("IMPORTED", "fingerprint", {"fingerprint": "", "values": []}),
+        ("IMPORTED", "prior_version", {"prior_version": "1@x"}),
         ("DIFFERENT", "differences", {"differences": []}),
         ("EQUAL", "differences", {"differences": GOOD["DIFFERENT"]["differences"]}),
         ("DIFFERENT", "differences", {"differences": [("a", 0)]}),
@@ -159,6 +193,14 @@ def test_a_receipt_that_names_another_secret_is_refused() -> None:
     message.uri = "vault://app/other"
     with pytest.raises(ProofError, match="another secret"):
         opened(parse_receipt(serialise(message)))
+
+
+@pytest.mark.parametrize("kind", sorted(GRANTS.keys()))
+def test_what_answers_one_purpose_answers_no_other(kind: str) -> None:
+    for other in (GRANT, COMPARE_GRANT, DELETE_GRANT, VERIFY_GRANT, IMPORT_GRANT):
+        if other is not GRANTS[kind]:
+            with pytest.raises(ProofError, match="does not fit"):
+                opened(receipt(kind, grant=other), grant=other)
 
 
 @pytest.mark.parametrize("kind", ["EQUAL", "DIFFERENT"])

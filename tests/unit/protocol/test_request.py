@@ -39,6 +39,8 @@ def add_labels(labels: MutableSequence[options_pb2.Label], *names: str) -> None:
 
 
 COMPARE = {"purpose": upload_pb2.PURPOSE_COMPARE, "expect": upload_pb2.EXPECT_UNSPECIFIED}
+VERIFY = COMPARE | {"purpose": upload_pb2.PURPOSE_VERIFY}
+IMPORT = COMPARE | {"purpose": upload_pb2.PURPOSE_IMPORT}
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,18 @@ COMPARE = {"purpose": upload_pb2.PURPOSE_COMPARE, "expect": upload_pb2.EXPECT_UN
         ("expect", set_fields(purpose=upload_pb2.PURPOSE_DELETE, expect=0)),
         ("options", set_fields(purpose=upload_pb2.PURPOSE_DELETE, other="{}")),
         ("remove_keys", set_fields(remove_keys=["a"])),
+        *(
+            row
+            for looks in (VERIFY, IMPORT)
+            for row in (
+                ("expect", set_fields(**looks | {"expect": upload_pb2.EXPECT_ANY})),
+                ("expect_version", set_fields(**looks, expect_version="1")),
+                ("options", set_fields(**looks, other="{}")),
+                ("labels", set_fields(**looks, labels=[options_pb2.Label(name="a")])),
+                ("labels", set_fields(**looks, expires_on="2027-01-31")),
+                ("destroy", set_fields(**looks, destroy=True)),
+            )
+        ),
         ("other", set_fields(other="not json")),
         ("other", set_fields(other="[]")),
         ("other", set_fields(other='{"a":"' + "x" * 8192 + '"}')),
@@ -107,6 +121,8 @@ def test_a_field_that_breaks_its_rule_is_named(field: str, change: Change) -> No
     "change",
     [
         set_fields(**COMPARE),
+        set_fields(**VERIFY),
+        set_fields(**IMPORT),
         set_fields(expect=upload_pb2.EXPECT_VERSION, expect_version="3@2026-01-01T00:00:00Z"),
         set_fields(suites=[1, 2, 3, 4, 5, 6, 7, 8]),
         set_fields(other="{}"),

@@ -19,6 +19,9 @@ ALLOWED = {
     (State.UPLOADING, Step.STARTED, Author.ISSUER): State.WRITING,
     (State.UPLOADING, Step.UNCHANGED, Author.ISSUER): State.ENDED,
     (State.UPLOADING, Step.COMPARED, Author.ISSUER): State.ENDED,
+    (State.UPLOADING, Step.VERIFIED, Author.ISSUER): State.ENDED,
+    (State.UPLOADING, Step.DRIFT_DETECTED, Author.ISSUER): State.ENDED,
+    (State.UPLOADING, Step.IMPORTED, Author.ISSUER): State.ENDED,
     (State.WRITING, Step.UPLOADED, Author.REPLICA): State.ENDED,
     (State.WRITING, Step.UPLOADED, Author.ISSUER): State.ENDED,
     (State.WRITING, Step.DELETED, Author.REPLICA): State.ENDED,
@@ -47,6 +50,16 @@ def test_every_cell_of_the_table(state: State, step: Step, author: Author) -> No
 def test_the_table_has_no_two_answers() -> None:
     rows = [(row.state, row.step, row.author) for row in TABLE]
     assert len(rows) == len(set(rows))
+
+
+OF_THE_ISSUER = {
+    Step.STARTED,
+    Step.UNCHANGED,
+    Step.COMPARED,
+    Step.VERIFIED,
+    Step.DRIFT_DETECTED,
+    Step.IMPORTED,
+}
 
 
 class Walk(RuleBasedStateMachine):
@@ -85,7 +98,7 @@ class Walk(RuleBasedStateMachine):
     @invariant()
     def only_the_issuer_answers_a_sealed_secret(self) -> None:
         for step, author in self.history:
-            if step in {Step.STARTED, Step.UNCHANGED, Step.COMPARED}:
+            if step in OF_THE_ISSUER:
                 assert author is Author.ISSUER
 
 

@@ -19,6 +19,7 @@ from monoskope.uri import SecretUri
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors.json").read_text())
 KEY_ID = "63e8eb50bcac50aa"
+EXPECT_NOTHING = frozenset({upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT})
 
 
 class Signer:
@@ -45,12 +46,11 @@ def a_request(
     request_id: bytes | None = None,
     **fields: Any,
 ) -> Request:
-    compare = purpose == upload_pb2.PURPOSE_COMPARE
     return make_request(
         request_id=request_id or os.urandom(16),
         purpose=purpose,
         uri=SecretUri.parse(uri),
-        expect=upload_pb2.EXPECT_UNSPECIFIED if compare else upload_pb2.EXPECT_ANY,
+        expect=upload_pb2.EXPECT_UNSPECIFIED if purpose in EXPECT_NOTHING else upload_pb2.EXPECT_ANY,
         suites=(1,),
         **fields,
     )

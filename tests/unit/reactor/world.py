@@ -49,6 +49,7 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.uri import SecretUri, UriPrefix
+from tests.unit.protocol.vectors import EXPECT_NOTHING
 
 SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 SEED = bytes(range(32))
@@ -262,7 +263,7 @@ def ask(
     **fields: Any,
 ) -> Request:
     """Return a new request."""
-    default = upload_pb2.EXPECT_UNSPECIFIED if purpose == upload_pb2.PURPOSE_COMPARE else upload_pb2.EXPECT_ANY
+    default = upload_pb2.EXPECT_UNSPECIFIED if purpose in EXPECT_NOTHING else upload_pb2.EXPECT_ANY
     return make_request(
         request_id=secrets.token_bytes(16),
         purpose=purpose,
@@ -337,16 +338,27 @@ class World:
         assert isinstance(self.store, MemoryStore)
         return self.store
 
-    def sealed(self, request: Request | None = None, secret: Mapping[str, bytes] = SECRET) -> Sealed:
+    def sealed(
+        self,
+        request: Request | None = None,
+        secret: Mapping[str, bytes] = SECRET,
+        *,
+        newest: Receipt | None = None,
+    ) -> Sealed:
         """Return a secret that is sealed under a grant of this reactor."""
         grant = self.keys.offer(request or ask(uri=self.uri), "alice").grant
-        deletes = grant.request.purpose == upload_pb2.PURPOSE_DELETE
-        delivered = b"" if deletes else seal(grant, encode(Payload(secret)))
-        return Sealed.of(grant, delivered, hashlib.sha256(delivered).digest(), 3)
+        delivered = b"" if grant.request.must_seal_nothing() else seal(grant, encode(Payload(secret)))
+        return Sealed.of(grant, delivered, hashlib.sha256(delivered).digest(), 3, newest=newest)
 
-    async def walk(self, request: Request | None = None, secret: Mapping[str, bytes] = SECRET) -> Receipt:
+    async def walk(
+        self,
+        request: Request | None = None,
+        secret: Mapping[str, bytes] = SECRET,
+        *,
+        newest: Receipt | None = None,
+    ) -> Receipt:
         """Walk one request to its end and return the receipt that m8 got, verified."""
-        assert await self.handler.handle(self.sealed(request, secret))
+        assert await self.handler.handle(self.sealed(request, secret, newest=newest))
         return self.receipt()
 
     def receipt(self, index: int = -1) -> Receipt:

@@ -22,15 +22,21 @@ Offer = (
     | events_pb2.SecretUploaded
     | events_pb2.SecretCompared
     | events_pb2.SecretDeleted
+    | events_pb2.SecretVerified
+    | events_pb2.SecretDriftDetected
+    | events_pb2.SecretImported
     | events_pb2.SecretUploadFailed
 )
-"""The six events that a reactor may append."""
+"""The events that a reactor may append."""
 
 _OUTCOMES = {
     events_pb2.SecretUploadStarted: {upload_pb2.OUTCOME_STARTED},
     events_pb2.SecretUploaded: {upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_UNCHANGED},
     events_pb2.SecretCompared: {upload_pb2.OUTCOME_EQUAL, upload_pb2.OUTCOME_DIFFERENT},
     events_pb2.SecretDeleted: {upload_pb2.OUTCOME_DELETED},
+    events_pb2.SecretVerified: {upload_pb2.OUTCOME_IN_SYNC},
+    events_pb2.SecretDriftDetected: {upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE},
+    events_pb2.SecretImported: {upload_pb2.OUTCOME_IMPORTED},
     events_pb2.SecretUploadFailed: {upload_pb2.OUTCOME_FAILED},
 }
 _REPLACING = {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_DELETED}

@@ -56,6 +56,9 @@ UploadEvent = (
     | events_pb2.SecretUploaded
     | events_pb2.SecretCompared
     | events_pb2.SecretDeleted
+    | events_pb2.SecretVerified
+    | events_pb2.SecretDriftDetected
+    | events_pb2.SecretImported
     | events_pb2.SecretUploadFailed
 )
 
@@ -66,6 +69,9 @@ _STEPS: Mapping[type[Message], Step] = {
     events_pb2.SecretUploadStarted: Step.STARTED,
     events_pb2.SecretCompared: Step.COMPARED,
     events_pb2.SecretDeleted: Step.DELETED,
+    events_pb2.SecretVerified: Step.VERIFIED,
+    events_pb2.SecretDriftDetected: Step.DRIFT_DETECTED,
+    events_pb2.SecretImported: Step.IMPORTED,
     events_pb2.SecretUploadFailed: Step.FAILED,
 }
 _BY_M8 = frozenset({Step.KEY_REQUESTED, Step.UPLOAD_REQUESTED})
@@ -161,7 +167,7 @@ def request_upload(
     if upload.grant is None:
         raise ConflictError("the request has no key yet.", fix="Ask for it with GetSecretUploadKey first.")
     advance(upload.state, Step.UPLOAD_REQUESTED, Author.M8)
-    if upload.request.purpose == upload_pb2.PURPOSE_DELETE:
+    if upload.request.must_seal_nothing():
         _check_empty(encapsulated_key, ciphertext)
     else:
         _check_lengths(upload.grant, encapsulated_key, ciphertext)
@@ -193,7 +199,7 @@ def _taken() -> AlreadyExistsError:
 
 def _check_empty(encapsulated_key: bytes, ciphertext: bytes) -> None:
     if encapsulated_key or ciphertext:
-        raise UsageError("ciphertext: must be empty with DELETE.", fix="Use an unmodified client.")
+        raise UsageError("ciphertext: must be empty where nothing is to be sealed.", fix="Use an unmodified client.")
 
 
 def _check_lengths(grant: Grant, encapsulated_key: bytes, ciphertext: bytes) -> None:

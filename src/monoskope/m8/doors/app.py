@@ -37,6 +37,8 @@ class Limits:
     """Between two looks of the timekeeper."""
     stall_s: float = 5.0
     """After a pause as long as this between two looks, silence says nothing: nobody could be heard."""
+    verify_every_s: float = 0.0
+    """m8 itself verifies what it heard nothing of for so long; 0 for never."""
 
 
 def ticks_ms() -> float:

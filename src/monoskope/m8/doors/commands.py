@@ -10,6 +10,7 @@ import structlog
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import fingerprint_key, stores, upload
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, upload_stream
@@ -35,7 +36,8 @@ class Commands:
 
         Raises:
             UsageError: the request is not well formed.
-            NotFoundError: its store does not exist, or the URI is outside the caller's prefixes.
+            NotFoundError: its store does not exist, the URI is outside the caller's prefixes, or there is no receipt
+                to VERIFY.
             RefusedError: the caller lacks the right, the store is deactivated, or too many requests of the caller's
                 have not ended, and none did in time.
             UnavailableError: no reactor of the store is attached.
@@ -48,6 +50,8 @@ class Commands:
         if store is None:
             raise policy.hidden(str(request.uri))
         last_receipt = await self._app.documents.last_receipt(str(request.uri))
+        if request.purpose == upload_pb2.PURPOSE_VERIFY and last_receipt is None:
+            raise policy.hidden(str(request.uri))
         subject = caller.principal.subject
 
         def decide(known: Upload) -> Sequence[Message]:

@@ -38,7 +38,7 @@ class Documents:
         return None if body is None else views_pb2.Secret.FromString(body)
 
     async def last_receipt(self, uri: str) -> upload_pb2.Signed | None:
-        """Return the newest UPLOADED or UNCHANGED receipt for `uri`, None if there is none."""
+        """Return the newest receipt that tells what is at `uri`, None if there is none."""
         secret = await self.secret(uri)
         return None if secret is None else secret.receipt
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.doors.paging import make_token, page_size, read_token
 from monoskope.m8.doors.visible import Sight, page
 from monoskope.m8.log.event_log import EventLog
@@ -16,6 +17,7 @@ LOOKED_AT = 5_000
 """So many secrets one call looks at; if too few of them fit, the page is short and the next one goes on."""
 
 _STEP = 500
+_OUT_OF_SYNC = frozenset({upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Filter:
         if secret.deleted != (self.state == views_pb2.SECRET_STATE_DELETED):
             return False
         if self.state == views_pb2.SECRET_STATE_DRIFTED and not secret.drifted:
+            return False
+        if self.state == views_pb2.SECRET_STATE_OUT_OF_SYNC and secret.verified not in _OUT_OF_SYNC:
             return False
         if self.store and not secret.uri.startswith(f"{self.store}://"):
             return False

@@ -45,21 +45,11 @@ async def record(app: App, login: Login, append: reactor_pb2.AppendEvent) -> int
 
 
 def _event(append: reactor_pb2.AppendEvent) -> Offer:
-    match append.WhichOneof("event"):
-        case "key_provided":
-            return append.key_provided
-        case "started":
-            return append.started
-        case "uploaded":
-            return append.uploaded
-        case "compared":
-            return append.compared
-        case "deleted":
-            return append.deleted
-        case "failed":
-            return append.failed
-        case _:
-            raise UsageError("AppendEvent: event: is missing.", fix="Offer one of the six events of a reactor.")
+    field = append.WhichOneof("event")
+    if field is None:
+        raise UsageError("AppendEvent: event: is missing.", fix="Offer one of the events of a reactor.")
+    offered: Offer = getattr(append, field)
+    return offered
 
 
 def _is_there(event: Message, after: int, recorded: list[RecordedEvent]) -> bool:

@@ -14,6 +14,9 @@ from monoskope.protocol.receipt import parse_receipt
 HISTORY = "secret-history"
 """Collection: URI, a line feed, 20 digits that fall as positions rise -> SecretVersion."""
 
+TELLING = events_pb2.SecretUploaded | events_pb2.SecretDeleted | events_pb2.SecretImported
+"""The events whose receipt tells what is upstream."""
+
 _LAST = 10**20 - 1
 
 
@@ -26,7 +29,7 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     """Yield the document of a receipt that tells what is upstream. Must come after `uploads.project`."""
     key = upload_key(event.stream)
     message = read(event)
-    if key is None or not isinstance(message, events_pb2.SecretUploaded | events_pb2.SecretDeleted):
+    if key is None or not isinstance(message, TELLING):
         return
     body = lookup(UPLOADS, key)
     assert body is not None, "the request was recorded before its end"

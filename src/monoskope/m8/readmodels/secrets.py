@@ -5,20 +5,23 @@ come after its successor's. So each version that a receipt made is a document, a
 head is where following the replacements ends. Of ends that no receipt connects, the one recorded last is the head.
 
 - A version whose prior version no receipt made has drifted, until such a receipt comes after all.
-- UNCHANGED makes nothing, but says what is there: on a version that no receipt made it becomes the head.
+- UNCHANGED and IMPORTED make nothing, but say what is there: on a version that no receipt made they become the head.
 - DELETED makes nothing either: it marks the version that it names. Whatever is put after it replaces nothing, and so
   becomes the head.
-- Labels and day of expiry are those of the last upload, UNCHANGED or not.
+- Labels and day of expiry are those of the last upload, UNCHANGED or not; an import keeps them.
+- A verification is noted with the head whose receipt it compared with, and forgotten with that receipt.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain.events import read, upload_key
 from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
+from monoskope.m8.readmodels.history import TELLING
 from monoskope.m8.readmodels.uploads import UPLOADS
 from monoskope.protocol.receipt import Receipt, parse_receipt
 
@@ -36,13 +39,15 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     """Yield what `event` changes in the documents about secrets. Must come after `uploads.project`."""
     key = upload_key(event.stream)
     message = read(event)
-    if key is None or not isinstance(message, events_pb2.SecretUploaded | events_pb2.SecretDeleted):
+    if key is None or not isinstance(message, TELLING | events_pb2.SecretVerified | events_pb2.SecretDriftDetected):
         return
     body = lookup(UPLOADS, key)
     assert body is not None, "the request was recorded before its end"
     upload = views_pb2.SecretUpload.FromString(body)
     receipt = parse_receipt(message.receipt.content)
-    if receipt.outcome == upload_pb2.OUTCOME_DELETED:
+    if not isinstance(message, TELLING):
+        yield from _verified(receipt, upload, event, lookup)
+    elif receipt.outcome == upload_pb2.OUTCOME_DELETED:
         yield from _deleted(receipt, message.receipt, upload, event, lookup)
     elif receipt.outcome == upload_pb2.OUTCOME_UPLOADED:
         yield from _uploaded(receipt, message.receipt, upload, event, lookup)
@@ -81,6 +86,8 @@ def _unchanged(
     uri, version = upload.uri, receipt.upstream_version
     known = _version(lookup, uri, version)
     secret = known or views_pb2.Secret()
+    if receipt.outcome == upload_pb2.OUTCOME_IMPORTED:
+        upload = _with_notes_of(known or _head_document(lookup, uri), upload)
     _tell(secret, receipt, signed, upload, event)
     yield _put(secret)
     if known is None:
@@ -108,6 +115,29 @@ def _deleted(
     yield from _put_head(uri, version if known is None else _head(lookup, uri), lookup)
 
 
+def _with_notes_of(secret: views_pb2.Secret | None, upload: views_pb2.SecretUpload) -> views_pb2.SecretUpload:
+    """An import notes nothing about a secret: what was noted before stays."""
+    noted = views_pb2.SecretUpload()
+    noted.CopyFrom(upload)
+    if secret is not None:
+        noted.labels.extend(secret.labels)
+        noted.expires_on = secret.expires_on
+    return noted
+
+
+def _verified(
+    receipt: Receipt, upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup
+) -> Iterator[Change]:
+    """Note what was found, unless another receipt tells of the secret by now."""
+    secret = _head_document(lookup, upload.uri)
+    if secret is None or hashlib.sha256(secret.receipt.content).digest() != receipt.verified_sha256:
+        return
+    secret.verified = receipt.outcome
+    secret.verified_at_ms = event.recorded_at_ms
+    yield _put(secret)
+    yield Put(SECRETS, upload.uri, secret.SerializeToString(deterministic=True))
+
+
 def _tell(
     secret: views_pb2.Secret,
     receipt: Receipt,
@@ -117,6 +147,8 @@ def _tell(
 ) -> None:
     secret.uri = upload.uri
     secret.deleted = False
+    secret.ClearField("verified")
+    secret.ClearField("verified_at_ms")
     secret.upstream_version = receipt.upstream_version
     secret.fingerprint = receipt.fingerprint
     secret.ClearField("values")
@@ -162,9 +194,14 @@ def _end(lookup: Lookup, uri: str, version: str) -> str:
 
 
 def _head(lookup: Lookup, uri: str) -> str:
+    head = _head_document(lookup, uri)
+    assert head is not None, "a known version has a head"
+    return head.upstream_version
+
+
+def _head_document(lookup: Lookup, uri: str) -> views_pb2.Secret | None:
     body = lookup(SECRETS, uri)
-    assert body is not None, "a known version has a head"
-    return views_pb2.Secret.FromString(body).upstream_version
+    return None if body is None else views_pb2.Secret.FromString(body)
 
 
 def _version(lookup: Lookup, uri: str, version: str) -> views_pb2.Secret | None:

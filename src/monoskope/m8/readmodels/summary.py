@@ -58,7 +58,13 @@ def _of_receipt(message: Message) -> str:
         case events_pb2.SecretUploadStarted():
             prior = parse_receipt(message.receipt.content).prior_version
             return f"replacing version {prior}" if prior else "replacing nothing"
-        case events_pb2.SecretUploaded() | events_pb2.SecretCompared():
+        case (
+            events_pb2.SecretUploaded()
+            | events_pb2.SecretCompared()
+            | events_pb2.SecretVerified()
+            | events_pb2.SecretDriftDetected()
+            | events_pb2.SecretImported()
+        ):
             receipt = parse_receipt(message.receipt.content)
             version = f", version {receipt.upstream_version}" if receipt.upstream_version else ""
             return spelled(upload_pb2.Outcome, receipt.outcome) + version

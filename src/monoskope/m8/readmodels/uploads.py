@@ -73,7 +73,14 @@ def _apply(upload: views_pb2.SecretUpload, message: Message, event: RecordedEven
         case events_pb2.SecretUploadStarted():
             upload.state = views_pb2.UPLOAD_STATE_WRITING
             upload.receipt.CopyFrom(message.receipt)
-        case events_pb2.SecretUploaded() | events_pb2.SecretCompared() | events_pb2.SecretDeleted():
+        case (
+            events_pb2.SecretUploaded()
+            | events_pb2.SecretCompared()
+            | events_pb2.SecretDeleted()
+            | events_pb2.SecretVerified()
+            | events_pb2.SecretDriftDetected()
+            | events_pb2.SecretImported()
+        ):
             upload.state = views_pb2.UPLOAD_STATE_ENDED
             upload.receipt.CopyFrom(message.receipt)
             upload.outcome = parse_receipt(message.receipt.content).outcome

@@ -26,6 +26,7 @@ class SecretState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SECRET_STATE_PRESENT: _ClassVar[SecretState]
     SECRET_STATE_DELETED: _ClassVar[SecretState]
     SECRET_STATE_DRIFTED: _ClassVar[SecretState]
+    SECRET_STATE_OUT_OF_SYNC: _ClassVar[SecretState]
 UPLOAD_STATE_UNSPECIFIED: UploadState
 UPLOAD_STATE_REQUESTED: UploadState
 UPLOAD_STATE_GRANTED: UploadState
@@ -36,6 +37,7 @@ SECRET_STATE_UNSPECIFIED: SecretState
 SECRET_STATE_PRESENT: SecretState
 SECRET_STATE_DELETED: SecretState
 SECRET_STATE_DRIFTED: SecretState
+SECRET_STATE_OUT_OF_SYNC: SecretState
 
 class SecretUpload(_message.Message):
     __slots__ = ("request_id", "uri", "purpose", "subject", "state", "requested_at_ms", "changed_at_ms", "version", "grant", "receipt", "reason", "replica", "lifetime_s", "sealed_sha256", "request_sha256", "outcome", "state_since_ms", "labels", "expires_on")
@@ -80,7 +82,7 @@ class SecretUpload(_message.Message):
     def __init__(self, request_id: _Optional[bytes] = ..., uri: _Optional[str] = ..., purpose: _Optional[_Union[_upload_pb2.Purpose, str]] = ..., subject: _Optional[str] = ..., state: _Optional[_Union[UploadState, str]] = ..., requested_at_ms: _Optional[int] = ..., changed_at_ms: _Optional[int] = ..., version: _Optional[int] = ..., grant: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., replica: _Optional[bytes] = ..., lifetime_s: _Optional[int] = ..., sealed_sha256: _Optional[bytes] = ..., request_sha256: _Optional[bytes] = ..., outcome: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., state_since_ms: _Optional[int] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ...) -> None: ...
 
 class Secret(_message.Message):
-    __slots__ = ("uri", "fingerprint", "values", "upstream_version", "subject", "uploaded_at_ms", "request_id", "drifted", "receipt", "prior_version", "labels", "expires_on", "deleted")
+    __slots__ = ("uri", "fingerprint", "values", "upstream_version", "subject", "uploaded_at_ms", "request_id", "drifted", "receipt", "prior_version", "labels", "expires_on", "deleted", "verified", "verified_at_ms")
     URI_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
@@ -94,6 +96,8 @@ class Secret(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_ON_FIELD_NUMBER: _ClassVar[int]
     DELETED_FIELD_NUMBER: _ClassVar[int]
+    VERIFIED_FIELD_NUMBER: _ClassVar[int]
+    VERIFIED_AT_MS_FIELD_NUMBER: _ClassVar[int]
     uri: str
     fingerprint: str
     values: _containers.RepeatedCompositeFieldContainer[_upload_pb2.ValueFingerprint]
@@ -107,7 +111,9 @@ class Secret(_message.Message):
     labels: _containers.RepeatedCompositeFieldContainer[_options_pb2.Label]
     expires_on: str
     deleted: bool
-    def __init__(self, uri: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[_upload_pb2.ValueFingerprint, _Mapping]]] = ..., upstream_version: _Optional[str] = ..., subject: _Optional[str] = ..., uploaded_at_ms: _Optional[int] = ..., request_id: _Optional[bytes] = ..., drifted: _Optional[bool] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., prior_version: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., deleted: _Optional[bool] = ...) -> None: ...
+    verified: _upload_pb2.Outcome
+    verified_at_ms: int
+    def __init__(self, uri: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[_upload_pb2.ValueFingerprint, _Mapping]]] = ..., upstream_version: _Optional[str] = ..., subject: _Optional[str] = ..., uploaded_at_ms: _Optional[int] = ..., request_id: _Optional[bytes] = ..., drifted: _Optional[bool] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., prior_version: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., deleted: _Optional[bool] = ..., verified: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., verified_at_ms: _Optional[int] = ...) -> None: ...
 
 class SecretVersion(_message.Message):
     __slots__ = ("uri", "outcome", "upstream_version", "prior_version", "subject", "recorded_at_ms", "request_id", "purpose", "fingerprint")

@@ -1,0 +1,38 @@
+"""Import a secret: what is upstream gets a receipt. Nothing is sealed, nothing is written upstream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.target import Target
+from monoskope.client.task import Task
+from monoskope.client.walk import Walk
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """An import that a receipt proves."""
+
+    uri: str
+    hash: str
+    """The whole secret's fingerprint, `fp1:…`."""
+    values: dict[str, str]
+    """Each key's fingerprint, in key order."""
+    upstream_version: str
+    """The version that is upstream."""
+    request_id: str
+    """32 hex digits."""
+
+
+async def import_secret(walk: Walk, target: Target) -> Import:
+    """Import the secret at one target. Raises as `Walk.run`."""
+    result = await walk.run(Task(uri=target.uri, purpose=upload_pb2.PURPOSE_IMPORT, plaintext=b""))
+    receipt = result.receipt
+    return Import(
+        uri=str(target.uri),
+        hash=receipt.fingerprint,
+        values=dict(receipt.values),
+        upstream_version=receipt.upstream_version,
+        request_id=result.request_id.hex(),
+    )

@@ -1,0 +1,65 @@
+"""Verify a secret: does upstream still hold what its newest receipt tells? Nothing is sealed, nothing is written."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.queries import Queries
+from monoskope.client.target import Target
+from monoskope.client.task import Task
+from monoskope.client.walk import Walk
+from monoskope.protocol.identity import ProofError
+from monoskope.protocol.names import spelled
+
+IN_SYNC = "IN_SYNC"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A verification that a receipt proves."""
+
+    uri: str
+    outcome: str
+    """"IN_SYNC", "DRIFTED" (something else is upstream) or "GONE" (nothing is)."""
+    upstream_version: str
+    """The version that is upstream, "" for nothing."""
+    newest: bool | None
+    """Whether the reactor compared with the newest receipt that m8 shows; None without the right to see receipts."""
+    request_id: str
+    """32 hex digits."""
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether upstream holds what the receipt tells."""
+        return self.outcome == IN_SYNC
+
+
+async def verify(walk: Walk, target: Target, queries: Queries) -> Verification:
+    """Verify the secret at one target. Raises as `Walk.run`.
+
+    m8 hands the receipt to the reactor. So that it cannot hand over an older one than it shows, the two are compared.
+
+    Raises:
+        ProofError: the reactor was given another receipt than m8 shows as the newest, before and after.
+    """
+    uri = str(target.uri)
+    before = await _shown(queries, uri)
+    result = await walk.run(Task(uri=target.uri, purpose=upload_pb2.PURPOSE_VERIFY, plaintext=b""))
+    compared = result.receipt.verified_sha256
+    if before is not None and compared != before and compared != await _shown(queries, uri):
+        raise ProofError(f"{uri}: the store was asked about another receipt than the newest that m8 shows")
+    return Verification(
+        uri=uri,
+        outcome=spelled(upload_pb2.Outcome, result.receipt.outcome),
+        upstream_version=result.receipt.upstream_version,
+        newest=None if before is None else True,
+        request_id=result.request_id.hex(),
+    )
+
+
+async def _shown(queries: Queries, uri: str) -> bytes | None:
+    """Return the SHA-256 of the receipt that m8 shows, None if it shows none."""
+    secret = await queries.secret(uri)
+    return hashlib.sha256(secret.receipt.content).digest() if secret.HasField("receipt") else None

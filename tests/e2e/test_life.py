@@ -1,0 +1,122 @@
+"""Life after the put, on real parts: importing, verifying."""
+
+from __future__ import annotations
+
+import pytest
+
+from monoskope.testing.cluster import MOUNT, PREFIX
+from monoskope.testing.cluster_commands import Ran, User
+from tests.e2e.conftest import Team
+from tests.e2e.test_walk import ok, refused
+
+DRIFT = 12
+
+
+def theirs(team: Team, value: str, path: str = "db") -> None:
+    """Write past m8, as somebody else would."""
+    ok(team.cluster.run_bao("kv", "put", f"-mount={MOUNT}", f"{PREFIX}/{team.name}/{path}", f"password={value}"))
+
+
+def do(team: Team, verb: str, *words: str, user: User | None = None) -> Ran:
+    return (user or team.user).monoctl(verb, "secret", *words, "-o", "json")
+
+
+def shown(team: Team, uri: str) -> dict[str, object]:
+    found: dict[str, object] = ok(team.user.monoctl("get", "secret", uri, "-o", "json")).json()
+    return found
+
+
+def types(team: Team, ran: Ran) -> list[object]:
+    return [event["type"] for event in team.events(ran)]
+
+
+def test_what_others_put_is_imported_and_can_be_replaced_then(team: Team) -> None:
+    uri = team.uri("vault")
+    theirs(team, "of old")
+    refused(team.put(uri, value=b"new"), 6)
+    done = ok(do(team, "import", uri))
+    imported = done.json()
+    assert imported["outcome"] == "IMPORTED"
+    assert types(team, done)[-1] == "SecretImported"
+    assert shown(team, uri)["hash"] == imported["hash"]
+    assert ok(team.put(team.uri("local"), value=b"of old")).json()["hash"] == imported["hash"]
+    assert ok(team.put(uri, value=b"new")).json()["outcome"] == "UPLOADED"
+    assert shown(team, uri)["drifted"] is False
+    versions = ok(team.user.monoctl("get", "secret", uri, "--versions", "-o", "json")).json()
+    assert [row["outcome"] for row in versions] == ["UPLOADED", "IMPORTED"]
+
+
+def test_nothing_cannot_be_imported_nor_can_somebody_without_the_right(team: Team) -> None:
+    refused(do(team, "import", team.uri("vault")), 6)
+    refused(do(team, "import", team.uri("local")), 6)
+    theirs(team, "x")
+    other = team.cluster.add_user(f"comparer-of-{team.name}", prefixes=[f"vault://{team.name}"], rights=["compare"])
+    assert "put" in refused(do(team, "import", team.uri("vault"), user=other), 3)
+
+
+@pytest.mark.parametrize("store", ["vault", "local"])
+def test_what_was_put_is_in_sync_and_m8_shows_since_when(team: Team, store: str) -> None:
+    uri = team.uri(store)
+    put = ok(team.put(uri)).json()
+    assert shown(team, uri)["sync"] == ""
+    done = ok(do(team, "verify", uri))
+    found = done.json()
+    assert (found["outcome"], found["upstream_version"], found["newest"]) == ("IN_SYNC", put["upstream_version"], True)
+    assert types(team, done) == [
+        "SecretUploadKeyRequested",
+        "SecretUploadKeyProvided",
+        "SecretUploadRequested",
+        "SecretVerified",
+    ]
+    assert shown(team, uri)["sync"] == "IN_SYNC"
+    assert shown(team, uri)["verified_at"]
+    table = ok(team.user.monoctl("get", "secrets")).out
+    assert "IN_SYNC" in table
+
+
+def test_what_others_changed_drifted_and_what_they_removed_is_gone(team: Team) -> None:
+    uri, place = team.uri("vault"), f"{PREFIX}/{team.name}/db"
+    put = ok(team.put(uri)).json()
+    theirs(team, "theirs")
+    done = do(team, "verify", uri)
+    assert done.code == DRIFT
+    assert (done.json()["outcome"], types(team, done)[-1]) == ("DRIFTED", "SecretDriftDetected")
+    assert done.json()["upstream_version"] != put["upstream_version"]
+    assert shown(team, uri)["sync"] == "DRIFTED"
+    (listed,) = ok(team.user.monoctl("get", "secrets", "--state", "out-of-sync", "-o", "json")).json()
+    assert listed["uri"] == uri
+    ok(team.cluster.run_bao("kv", "metadata", "delete", f"-mount={MOUNT}", place))
+    gone = do(team, "verify", uri)
+    assert (gone.code, gone.json()["outcome"], gone.json()["upstream_version"]) == (DRIFT, "GONE", "")
+    ok(team.put(uri, "--overwrite"))
+    assert shown(team, uri)["sync"] == ""
+    assert ok(do(team, "verify", uri)).json()["outcome"] == "IN_SYNC"
+
+
+def test_all_below_a_prefix_is_verified_and_the_worst_decides(team: Team) -> None:
+    ok(team.put(team.uri("vault", "a"), team.uri("vault", "b"), team.uri("local", "c")))
+    words = ("--all", f"vault://{team.name}")
+    assert [row["outcome"] for row in ok(do(team, "verify", *words)).json()] == ["IN_SYNC", "IN_SYNC"]
+    theirs(team, "theirs", "b")
+    ran = do(team, "verify", "--all")
+    assert ran.code == DRIFT
+    assert {row["uri"]: row["outcome"] for row in ran.json()} == {
+        team.uri("vault", "a"): "IN_SYNC",
+        team.uri("vault", "b"): "DRIFTED",
+        team.uri("local", "c"): "IN_SYNC",
+    }
+    assert ok(do(team, "verify", "--all", f"local://{team.name}/none")).json() == []
+    refused(do(team, "verify"), 2)
+
+
+def test_without_the_right_to_see_hashes_nothing_is_said_about_the_receipt(team: Team) -> None:
+    ok(team.put(team.uri("local")))
+    other = team.cluster.add_user(f"verifier-of-{team.name}", prefixes=[f"local://{team.name}"], rights=["compare"])
+    assert ok(do(team, "verify", team.uri("local"), user=other)).json()["newest"] is None
+    blind = team.cluster.add_user(f"putter-of-{team.name}", prefixes=[f"local://{team.name}"], rights=["put"])
+    assert "compare" in refused(do(team, "verify", team.uri("local"), user=blind), 3)
+
+
+def test_what_was_never_put_through_m8_is_not_found(team: Team) -> None:
+    theirs(team, "x")
+    refused(do(team, "verify", team.uri("vault")), 4)

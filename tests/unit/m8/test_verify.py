@@ -1,0 +1,309 @@
+"""What m8 records of verifications and imports, what it shows of them, and those that it walks of its own accord."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.errors import UsageError
+from monoskope.m8.domain.events import upload_stream
+from monoskope.m8.domain.offers import offer
+from monoskope.m8.domain.upload import request_upload
+from monoskope.m8.doors.app import Limits
+from monoskope.m8.timekeeper import Timekeeper
+from monoskope.protocol.identity import ProofError
+from monoskope.protocol.upload import State, WrongStepError
+from tests.unit.m8.walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
+from tests.unit.m8.world import RIGHTS, FakeReactor, Sealed, World, a_world, refused, until_granted
+from tests.unit.protocol.vectors import Signer, a_request
+
+VERIFY, IMPORT = upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT
+IN_SYNC, DRIFTED, GONE = upload_pb2.OUTCOME_IN_SYNC, upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE
+EMPTY = hashlib.sha256(b"").digest()
+URI = "vault://app/db"
+SIGNER = Signer()
+NOTHING = Sealed(b"", b"")
+HOUR_S = 3_600
+
+
+def look(purpose: upload_pb2.Purpose) -> Walk:
+    return Walk(a_request(purpose=purpose), signer=SIGNER, digest=EMPTY)
+
+
+@pytest.mark.parametrize("purpose", [VERIFY, IMPORT])
+def test_nothing_sealed_goes_with_a_look(purpose: upload_pb2.Purpose) -> None:
+    walk = look(purpose)
+    for encapsulated, ciphertext in ((ENCAPSULATED, CIPHERTEXT), (b"", b"x"), (b"x", b"")):
+        with pytest.raises(UsageError):
+            request_upload(
+                walk.granted(), subject="anna", encapsulated_key=encapsulated, ciphertext=ciphertext, last_receipt=None
+            )
+    (event,) = request_upload(walk.granted(), subject="anna", encapsulated_key=b"", ciphertext=b"", last_receipt=None)
+    assert isinstance(event, events_pb2.SecretUploadRequested)
+    assert (event.sealed_sha256, event.size) == (EMPTY, 0)
+
+
+def ends() -> list[tuple[Walk, Any]]:
+    verify, adopt = look(VERIFY), look(IMPORT)
+    told = verify.receipt(upload_pb2.OUTCOME_FAILED, reason=upload_pb2.REASON_CONFLICT)
+    return [
+        (verify, verify.verified(told)),
+        (verify, verify.drifted(told, "2")),
+        (verify, verify.drifted(told)),
+        (adopt, adopt.imported()),
+    ]
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_only_the_issuer_ends_a_look_and_without_announcing_anything(index: int) -> None:
+    walk, event = ends()[index]
+    assert offer(walk.uploading(), event, walk.by()) == [event]
+    assert walk.at(walk.asked(), walk.provided(), walk.sent(), event).state is State.ENDED
+    with pytest.raises(WrongStepError):
+        offer(walk.uploading(), event, walk.by(PEER))
+    with pytest.raises(WrongStepError):
+        offer(walk.writing(), event, walk.by())
+
+
+def test_a_look_ends_as_what_it_was_asked_for() -> None:
+    verify, adopt = look(VERIFY), look(IMPORT)
+    with pytest.raises(ProofError):
+        offer(verify.uploading(), verify.imported(), verify.by())
+    told = adopt.receipt(upload_pb2.OUTCOME_FAILED, reason=upload_pb2.REASON_CONFLICT)
+    with pytest.raises(ProofError):
+        offer(adopt.uploading(), adopt.verified(told), adopt.by())
+    in_sync = verify.verified(told).receipt
+    with pytest.raises(UsageError):
+        offer(verify.uploading(), events_pb2.SecretDriftDetected(receipt=in_sync), verify.by())
+
+
+# What is shown.
+
+
+def record(documents: Documents, walk: Walk, end: Sequence[Message]) -> None:
+    documents.now_ms += 1
+    documents.record(upload_stream(walk.request.request_id), [walk.asked(), walk.provided(), walk.sent(), *end])
+
+
+def put(documents: Documents, version: str, prior: str = "", **fields: Any) -> upload_pb2.Signed:
+    walk = Walk(a_request(**fields), signer=SIGNER)
+    uploaded = walk.uploaded(version, prior)
+    record(documents, walk, [walk.started(prior), uploaded])
+    return uploaded.receipt
+
+
+def head(documents: Documents) -> views_pb2.Secret:
+    secret = documents.get("secrets", URI, views_pb2.Secret.FromString)
+    assert isinstance(secret, views_pb2.Secret)
+    return secret
+
+
+def test_a_verification_is_shown_with_the_receipt_that_it_compared_with() -> None:
+    documents = Documents()
+    first = put(documents, "1", labels=(("owner", "anna"),))
+    walk = look(VERIFY)
+    record(documents, walk, [walk.verified(first)])
+    assert (head(documents).verified, head(documents).verified_at_ms) == (IN_SYNC, documents.now_ms)
+    walk = look(VERIFY)
+    record(documents, walk, [walk.drifted(first, "2")])
+    assert head(documents).verified == DRIFTED
+    walk = look(VERIFY)
+    record(documents, walk, [walk.drifted(first)])
+    assert (head(documents).verified, head(documents).upstream_version) == (GONE, "1")
+    assert head(documents).receipt == first
+    second = put(documents, "2", "1")
+    assert (head(documents).verified, head(documents).verified_at_ms) == (0, 0)
+    walk = look(VERIFY)
+    record(documents, walk, [walk.drifted(first, "2")])
+    assert head(documents).verified == 0
+    walk = look(VERIFY)
+    record(documents, walk, [walk.verified(second, "2")])
+    assert head(documents).verified == IN_SYNC
+
+
+def test_a_verification_of_what_nobody_put_changes_nothing() -> None:
+    documents = Documents()
+    walk = look(VERIFY)
+    record(documents, walk, [walk.drifted(walk.failed().receipt)])
+    assert documents.get("secrets", URI, views_pb2.Secret.FromString) is None
+
+
+def test_an_import_is_the_head_with_its_hash_and_keeps_what_was_noted() -> None:
+    documents = Documents()
+    walk = look(IMPORT)
+    record(documents, walk, [walk.imported("7")])
+    assert (head(documents).upstream_version, bool(head(documents).fingerprint)) == ("7", True)
+    put(documents, "8", "7", labels=(("owner", "anna"),), expires_on="2027-01-31")
+    assert not head(documents).drifted
+    walk = look(IMPORT)
+    record(documents, walk, [walk.imported("9")])
+    secret = head(documents)
+    assert (secret.upstream_version, secret.request_id) == ("9", walk.request.request_id)
+    assert ([label.value for label in secret.labels], secret.expires_on) == (["anna"], "2027-01-31")
+    walk = look(IMPORT)
+    record(documents, walk, [walk.imported("9")])
+    assert [label.value for label in head(documents).labels] == ["anna"]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path, limits=Limits(verify_every_s=HOUR_S)) as world:
+        yield world
+
+
+async def test_rights(world: World) -> None:
+    reactor = await world.attached()
+    both = world.user("anna", "vault://app", rights=RIGHTS)
+    grant = await until_granted(both, reactor)
+    await asyncio.gather(both.send(grant.request.request_id, Sealed()), reactor.write(grant))
+    for purpose, right, word in (
+        (VERIFY, events_pb2.RIGHT_COMPARE, "compare"),
+        (IMPORT, events_pb2.RIGHT_PUT, "put"),
+    ):
+        only = world.user("bob", "vault://app", rights=frozenset({right}))
+        await only.ask(a_request(purpose=purpose))
+        with refused("REFUSED") as error:
+            await world.user("eve", "vault://app", rights=RIGHTS - {right}).ask(a_request(purpose=purpose))
+        assert word in error.message
+
+
+async def test_what_no_receipt_tells_of_cannot_be_verified(world: World) -> None:
+    await world.attached()
+    user = world.user("anna", "vault://app")
+    with refused("NOT_FOUND"):
+        await user.ask(a_request(purpose=VERIFY))
+    await user.ask(a_request(purpose=IMPORT))
+
+
+async def answer(reactor: FakeReactor, end: upload_pb2.Outcome, **fields: Any) -> events_pb2.SecretUploadRequested:
+    """Take the next look that was sent without sealed bytes and end it."""
+    request_id, grant = await reactor.give_key()
+    return await ended(reactor, request_id, grant, end, **fields)
+
+
+async def ended(
+    reactor: FakeReactor, request_id: bytes, grant: Any, end: upload_pb2.Outcome, **fields: Any
+) -> events_pb2.SecretUploadRequested:
+    told = await reactor.next("SecretUploadRequested")
+    sent = events_pb2.SecretUploadRequested.FromString(told.event.data)
+    if end in {IN_SYNC, DRIFTED, GONE}:
+        fields["verified_sha256"] = hashlib.sha256(sent.last_receipt.content).digest()
+    receipt = reactor.receipt(grant, EMPTY, end, **fields)
+    kinds: dict[int, type[Any]] = {
+        IN_SYNC: events_pb2.SecretVerified,
+        DRIFTED: events_pb2.SecretDriftDetected,
+        GONE: events_pb2.SecretDriftDetected,
+        upload_pb2.OUTCOME_IMPORTED: events_pb2.SecretImported,
+    }
+    event = kinds[end](receipt=receipt)
+    assert (await reactor.append(request_id, 3, event)).error == ""
+    return sent
+
+
+async def test_drift_is_recorded_listed_and_the_newest_receipt_goes_with_the_request(world: World) -> None:
+    reactor = await world.attached()
+    user = world.user("anna", "vault://app")
+    grant = await until_granted(user, reactor)
+    await asyncio.gather(user.send(grant.request.request_id, Sealed()), reactor.write(grant))
+    newest = (await user.secret(URI)).receipt
+    grant = await until_granted(user, reactor, purpose=VERIFY)
+    request_id = grant.request.request_id
+    upload, sent = await asyncio.gather(
+        user.send(request_id, NOTHING), ended(reactor, request_id, grant, DRIFTED, upstream_version="2")
+    )
+    assert upload.outcome == DRIFTED
+    assert sent.last_receipt == newest
+    events = [event.type for event in (await user.events(request_id=request_id)).events]
+    assert events == [
+        "SecretUploadKeyRequested",
+        "SecretUploadKeyProvided",
+        "SecretUploadRequested",
+        "SecretDriftDetected",
+    ]
+    (listed,) = (await user.secrets(state=views_pb2.SECRET_STATE_OUT_OF_SYNC)).secrets
+    assert (listed.uri, listed.verified, listed.upstream_version) == (URI, DRIFTED, "1")
+    assert [version.outcome for version in (await user.versions(URI)).versions] == [upload_pb2.OUTCOME_UPLOADED]
+
+
+# What m8 does of its own accord.
+
+
+async def a_put(world: World, reactor: FakeReactor, uri: str) -> None:
+    user = world.user("anna", "vault://app")
+    grant = await until_granted(user, reactor, uri=uri)
+    await asyncio.gather(user.send(grant.request.request_id, Sealed()), reactor.write(grant))
+
+
+async def pass_s(world: World, timekeeper: Timekeeper, seconds: int, reactor: FakeReactor) -> None:
+    world.clock.pass_s(seconds)
+    await world.app.log.beat(f"vault/{reactor.replica.hex()}", world.clock())
+    await timekeeper.tick()
+
+
+async def open_of_m8(world: World) -> list[str]:
+    return [upload.uri async for upload in world.app.documents.open_uploads() if upload.subject == "m8"]
+
+
+async def test_m8_verifies_what_is_old_one_after_the_other(world: World) -> None:
+    reactor, timekeeper = await world.attached(), Timekeeper(world.app)
+    for name in ("a", "b"):
+        await a_put(world, reactor, f"vault://app/{name}")
+    await pass_s(world, timekeeper, 1, reactor)
+    assert await open_of_m8(world) == []
+    world.clock.pass_s(HOUR_S)
+    for name in ("a", "b"):
+        await pass_s(world, timekeeper, 1, reactor)
+        await pass_s(world, timekeeper, 1, reactor)
+        assert await open_of_m8(world) == [f"vault://app/{name}"]
+        request_id, grant = await reactor.give_key()
+        assert (grant.subject, grant.request.purpose) == ("m8", VERIFY)
+        await pass_s(world, timekeeper, 1, reactor)
+        await ended(reactor, request_id, grant, IN_SYNC, upstream_version="1")
+        secret = await world.user("anna", "vault://app").secret(f"vault://app/{name}")
+        assert secret.verified == IN_SYNC
+    await pass_s(world, timekeeper, 1, reactor)
+    assert await open_of_m8(world) == []
+    events = (await world.administrator().events(page_size=1_000)).events
+    assert [event.actor for event in events if event.detail.startswith("VERIFY")] == ["m8", "m8"]
+
+
+async def test_what_cannot_be_verified_is_not_asked_for_at_every_look(world: World) -> None:
+    reactor, timekeeper = await world.attached(), Timekeeper(world.app)
+    await a_put(world, reactor, URI)
+    await pass_s(world, timekeeper, HOUR_S, reactor)
+    await pass_s(world, timekeeper, 1, reactor)
+    request_id, grant = await reactor.give_key()
+    failed = reactor.failed(grant, b"", upload_pb2.REASON_CANNOT_READ)
+    assert (await reactor.append(request_id, 2, failed)).error == ""
+    for _ in range(20):
+        await pass_s(world, timekeeper, 1, reactor)
+        assert await open_of_m8(world) == []
+    await pass_s(world, timekeeper, HOUR_S // 24, reactor)
+    await pass_s(world, timekeeper, 1, reactor)
+    assert await open_of_m8(world) == [URI]
+
+
+async def test_m8_asks_no_store_that_is_inactive_and_none_without_a_reactor(world: World) -> None:
+    reactor, timekeeper = await world.attached(), Timekeeper(world.app)
+    await a_put(world, reactor, URI)
+    await world.administrator().deactivate("vault")
+    await pass_s(world, timekeeper, HOUR_S, reactor)
+    await pass_s(world, timekeeper, 1, reactor)
+    assert await open_of_m8(world) == []
+
+
+async def test_by_default_m8_verifies_nothing(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as world:
+        reactor, timekeeper = await world.attached(), Timekeeper(world.app)
+        await a_put(world, reactor, URI)
+        await pass_s(world, timekeeper, 100 * HOUR_S, reactor)
+        await pass_s(world, timekeeper, 1, reactor)
+        assert await open_of_m8(world) == []

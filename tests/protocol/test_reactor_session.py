@@ -329,6 +329,26 @@ async def test_receipts_that_m8_hands_over_count_only_under_our_signature(stub: 
         assert (await stub.ended(request.request_id)).outcome == upload_pb2.OUTCOME_UNCHANGED
 
 
+async def test_a_verification_is_held_against_no_receipt_that_is_not_ours(stub: StubM8, tmp_path: Path) -> None:
+    store = MemoryStore()
+    async with running(stub, tmp_path, store):
+        first, _ = await upload(stub)
+        _, message = stub.streams[first].events[-1]
+        assert isinstance(message, events_pb2.SecretUploaded)
+        ours = message.receipt
+        thief = Identity(bytes(32), store="memory").sign(RECEIPT, ours.content)
+        for last, outcome, reason in (
+            (thief, upload_pb2.OUTCOME_FAILED, upload_pb2.REASON_CONFLICT),
+            (ours, upload_pb2.OUTCOME_IN_SYNC, upload_pb2.REASON_UNSPECIFIED),
+        ):
+            request = ask(upload_pb2.PURPOSE_VERIFY)
+            stub.ask(request, last=ours)
+            await stub.granted(request.request_id)
+            stub.upload(request.request_id, b"", last=last)
+            receipt = await stub.ended(request.request_id)
+            assert (receipt.outcome, receipt.reason) == (outcome, reason)
+
+
 @pytest.mark.parametrize("wrote", [True, False])
 async def test_another_replica_ends_what_a_dead_one_was_writing(stub: StubM8, tmp_path: Path, *, wrote: bool) -> None:
     store = MemoryStore()

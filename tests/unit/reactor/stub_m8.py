@@ -29,7 +29,15 @@ from monoskope.protocol.request import Request
 
 CHALLENGE = bytes(range(32))
 REFUSED = "not now, says m8"
-ENDS = {"SecretUploaded", "SecretCompared", "SecretUploadFailed"}
+Ending = (
+    events_pb2.SecretUploaded
+    | events_pb2.SecretCompared
+    | events_pb2.SecretDeleted
+    | events_pb2.SecretVerified
+    | events_pb2.SecretDriftDetected
+    | events_pb2.SecretImported
+    | events_pb2.SecretUploadFailed
+)
 
 Context = grpc.aio.ServicerContext[reactor_pb2.AttachRequest, reactor_pb2.AttachResponse]
 
@@ -44,7 +52,7 @@ class Stream:
 
     @property
     def ended(self) -> bool:
-        return bool(self.events) and self.events[-1][0] in ENDS
+        return bool(self.events) and isinstance(self.events[-1][1], Ending)
 
 
 @dataclass
@@ -247,9 +255,7 @@ class StubM8(reactor_pb2_grpc.ReactorServiceServicer):
         """Wait for the end of a request and return its receipt."""
         await self.until(lambda: self.streams[request_id].ended)
         _, message = self.streams[request_id].events[-1]
-        assert isinstance(
-            message, events_pb2.SecretUploaded | events_pb2.SecretCompared | events_pb2.SecretUploadFailed
-        )
+        assert isinstance(message, Ending)
         return parse_receipt(message.receipt.content)
 
     def kinds(self, request_id: bytes) -> list[str]:

@@ -12,7 +12,6 @@ PLACES = [
     *(f"m8.before-append.{kind}" for kind in WALK),
     *(f"m8.after-append.{kind}" for kind in WALK),
     "m8.before-answer.RequestSecretUploadKey",
-    "m8.before-answer.GetSecretUploadKey",
     "m8.before-answer.RequestUploadSecret",
     "m8.before-appended",
 ]

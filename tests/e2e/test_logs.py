@@ -39,7 +39,7 @@ def test_one_request_can_be_followed_through_every_log(team: Team) -> None:
     request_id = put["request_id"]
 
     calls = [line for line in lines(team.cluster.m8.log) if line.get("request_id") == request_id]
-    assert {line["method"] for line in calls} >= {"RequestSecretUploadKey", "GetSecretUploadKey", "RequestUploadSecret"}
+    assert {line["method"] for line in calls} >= {"RequestSecretUploadKey", "RequestUploadSecret"}
     assert {line["code"] for line in calls if line["event"] == "call"} == {"OK"}
 
     assert [event["type"] for event in team.events(ok(put_inside(team.user, uri, value=b"another")))] == UPLOADED

@@ -25,9 +25,11 @@ URI = "vault://app/db"
 KeyAnswer = queries_pb2.GetSecretUploadKeyResponse
 
 
-@pytest.fixture
-async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
+@pytest.fixture(params=[True, False], ids=["key-at-once", "key-by-query"])
+async def m8(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[ScriptedM8]:
+    """Whichever way the key comes, it is believed no more."""
     async with ScriptedM8().serving(tmp_path) as scripted:
+        scripted.waits = request.param
         yield scripted
 
 
@@ -74,6 +76,21 @@ async def test_an_honest_walk_succeeds_and_shows_m8_no_value(m8: ScriptedM8, kno
     assert m8.count("RequestUploadSecret") == 1
     assert len(m8.attempts[0].sealed[0]) == 1_120 + 512 + 16
     assert not was_received(m8, VALUE)
+
+
+async def test_the_key_comes_with_the_answer_or_is_asked_for(m8: ScriptedM8, known: KnownStores) -> None:
+    await put(m8, known)
+
+    assert m8.count("GetSecretUploadKey") == (0 if m8.waits else 1)
+
+
+async def test_a_key_that_is_not_there_at_once_is_asked_for(m8: ScriptedM8, known: KnownStores) -> None:
+    answers = [KeyAnswer(state=views_pb2.UPLOAD_STATE_REQUESTED)] * 3
+    m8.key_answer = lambda attempt: answers.pop() if answers else m8.honest_key(attempt)
+
+    assert (await put(m8, known)).outcome == "UPLOADED"
+    assert m8.count("RequestSecretUploadKey") == 1
+    assert m8.count("GetSecretUploadKey") == (3 if m8.waits else 4)
 
 
 async def test_a_swapped_public_key_signed_by_another_identity(m8: ScriptedM8, known: KnownStores) -> None:

@@ -17,7 +17,7 @@ from monoskope.client.put import Expect, Notes, Preview, PutResult, encoded, exp
 from monoskope.client.queries import Queries
 from monoskope.client.settings import Settings, load_settings
 from monoskope.client.stores import Stores
-from monoskope.client.target import Confirm, Resolver, Target, check_text
+from monoskope.client.target import Confirm, Remembered, Resolver, Target, check_text
 from monoskope.client.task import Progress
 from monoskope.client.verify import subject_of
 from monoskope.client.walk import Walk
@@ -67,6 +67,7 @@ class Client(Changes):
         self._observe = observe
         self._pause_s = pause_s
         self._open: Connection | None = None
+        self._remembered = Remembered()
 
     async def __aenter__(self) -> Self:
         self._open = Connection(self.settings.server, self.settings.ca_file, self.settings.token)
@@ -227,6 +228,7 @@ class Client(Changes):
                 target.check_size(size)
                 targets.append(target)
             except Error as error:
+                self._remembered.clear()
                 targets.append(error)
         _check_twice(targets)
         _check_options(targets, options)
@@ -237,6 +239,7 @@ class Client(Changes):
             try:
                 return await one(target)
             except Error as error:
+                self._remembered.clear()
                 return error
 
         return list(await asyncio.gather(*(walked(target) for target in targets)))
@@ -259,6 +262,7 @@ class Client(Changes):
             confirm=self._confirm,
             notify=self._notify,
             timeout_s=min(timeout_s, CALL_TIMEOUT_S),
+            remembered=self._remembered,
         )
 
     def _connection(self) -> Connection:

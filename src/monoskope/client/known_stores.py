@@ -93,6 +93,12 @@ class Pins:
                 raise _two_names(identity, seen[identity], name)
             seen[identity] = name
 
+    def check_free(self, server: str, store: str, identity: str) -> None:
+        """Raise `IdentityChangedError` that names both if `identity` is pinned under another name."""
+        for name, known in self.identities.items():
+            if known == identity and name != (server, store):
+                raise _two_names(identity, name, (server, store))
+
     def serialise(self) -> str:
         """Return the text that `parse` reads as the same pins."""
         lines = [f"{server} {DEFAULT} {store}" for server, store in self.defaults.items()]
@@ -146,9 +152,7 @@ class KnownStores:
 
     def check_free(self, server: str, store: str, identity: str) -> None:
         """Raise `IdentityChangedError` that names both if `identity` is pinned under another name."""
-        for name, known in self.read().identities.items():
-            if known == identity and name != (server, store):
-                raise _two_names(identity, name, (server, store))
+        self.read().check_free(server, store, identity)
 
     def pin(self, server: str, store: str, identity: str, *, replaces: str | None) -> None:
         """Pin `identity`, if the pin is still `replaces` (None: there is none). The same pin again is no change.

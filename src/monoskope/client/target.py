@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.client.channel import CALL_TIMEOUT_S, Connection
-from monoskope.client.known_stores import KnownStores
+from monoskope.client.known_stores import KnownStores, Pins
 from monoskope.client.settings import Settings
 from monoskope.client.task import too_large
 from monoskope.client.verify import Trust
@@ -48,6 +50,36 @@ def check_text(text: str) -> None:
         parse_path(text)
 
 
+@dataclass(slots=True)
+class Remembered:
+    """What m8 said of stores, for some seconds: an open client does not ask for each secret anew.
+
+    It says which store is the default and how large a secret may be. Whom to trust the pin alone decides: what is
+    remembered of a store counts only while the store's identity is the pinned one.
+    """
+
+    for_s: float = 30.0
+    most: int = 64
+    now: Callable[[], float] = time.monotonic
+    _stores: OrderedDict[str, tuple[views_pb2.SecretStore, float]] = field(default_factory=OrderedDict)
+
+    def get(self, name: str) -> views_pb2.SecretStore | None:
+        """Return what was said of a store ("" for the default), None if that is not known or too old."""
+        store, until = self._stores.get(name, (None, 0.0))
+        return store if self.now() < until else None
+
+    def add(self, name: str, store: views_pb2.SecretStore) -> None:
+        """Remember what was said of a store."""
+        self._stores.pop(name, None)
+        self._stores[name] = (store, self.now() + self.for_s)
+        if len(self._stores) > self.most:
+            self._stores.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything: something did not go as expected."""
+        self._stores.clear()
+
+
 class Resolver:
     """Fills in default stores and makes sure of identities, asking where there is nothing to go by.
 
@@ -58,6 +90,7 @@ class Resolver:
         confirm: Asks the user; None where nobody can be asked.
         notify: Told in a sentence what changed.
         timeout_s: Seconds for one question to m8.
+        remembered: What m8 said before; None to ask it every time.
     """
 
     def __init__(
@@ -69,6 +102,7 @@ class Resolver:
         confirm: Confirm | None,
         notify: Callable[[str], None] | None,
         timeout_s: float = CALL_TIMEOUT_S,
+        remembered: Remembered | None = None,
     ) -> None:
         self._connection = connection
         self._settings = settings
@@ -76,6 +110,7 @@ class Resolver:
         self._confirm = confirm
         self._notify = notify
         self._timeout_s = timeout_s
+        self._remembered = remembered or Remembered(for_s=0.0)
 
     async def target(self, text: str) -> Target:
         """Return the target that `text` (`store://path`, or `path` in the default store) names.
@@ -86,8 +121,15 @@ class Resolver:
             NotFoundError: there is no such store.
         """
         uri = await self.uri(text)
+        store = self._remembered.get(uri.store)
+        if store is not None:
+            pins = self._known.read()
+            if store.identity == pins.identities.get((self._settings.server, uri.store)):
+                return Target(uri, store, self._trust(store, pins))
         store = await self.store(uri.store)
-        return Target(uri, store, self._trust(store))
+        trust = self._trust(store, self._known.read())
+        self._remembered.add(uri.store, store)
+        return Target(uri, store, trust)
 
     async def uri(self, text: str) -> SecretUri:
         """Return the full URI, its default store agreed to. Raises as `target`."""
@@ -110,7 +152,11 @@ class Resolver:
         server, given = self._settings.server, self._settings.default_store
         pinned = self._known.default(server)
         if given is None:
-            named = (await self.store("")).name
+            store = self._remembered.get("")
+            if store is None:
+                store = await self.store("")
+                self._remembered.add("", store)
+            named = store.name
             if named == pinned:
                 return named
             self._agree_default(pinned, named)
@@ -131,16 +177,16 @@ class Resolver:
             fix=f"Name the store (store://…), or agree with --default-store {named}.",
         )
 
-    def _trust(self, store: views_pb2.SecretStore) -> Trust:
+    def _trust(self, store: views_pb2.SecretStore, pins: Pins) -> Trust:
         server, name = self._settings.server, store.name
         identity = _foreign_identity(store.identity)
-        pinned = self._known.identity(server, name)
+        pinned = pins.identities.get((server, name))
         given = self._settings.store_identities.get(name)
         if pinned is not None and given is not None and pinned != given:
             raise _changed(server, name, pinned, given, "you gave")
         if pinned is None:
             pinned = self._first_contact(store, identity, given)
-        self._known.check_free(server, name, pinned)
+        pins.check_free(server, name, pinned)
         trust = Trust(self._known, server, name, pin=pinned, notify=self._notify)
         trust.follow(store.rotations)
         if trust.pin != identity:

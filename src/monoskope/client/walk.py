@@ -136,18 +136,19 @@ class Walk:
 
     async def _grant(self, request: Request, resends: int | None) -> Grant:
         commands, queries = self._connection.commands, self._connection.queries
-        ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content)
-        await self._resend(commands.RequestSecretUploadKey, ask, resends)
+        ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content, wait=True)
+        answer = (await self._resend(commands.RequestSecretUploadKey, ask, resends)).key
         failpoint("monoctl.after-request")
         query = queries_pb2.GetSecretUploadKeyRequest(request_id=request.request_id)
         polls = 0
         while True:
-            answer = await self._resend(queries.GetSecretUploadKey, query, RESENDS)
             if answer.state == views_pb2.UPLOAD_STATE_ENDED:
                 raise _KeyRefusedError(answer.reason)
             if answer.HasField("grant"):
                 return self._trust.open_grant(answer.grant, answer.rotations, request, self._subject)
-            await self._pause(polls)
+            if polls:
+                await self._pause(polls - 1)
+            answer = await self._resend(queries.GetSecretUploadKey, query, RESENDS)
             polls += 1
 
     async def _send(self, task: Task, request: Request, grant: Grant, sealed: Sealed) -> Result | Failure:

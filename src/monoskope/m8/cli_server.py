@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from monoskope import failpoints
+from monoskope import event_loop, failpoints
 from monoskope.m8 import bootstrap, settings
 from monoskope.m8.cli_common import folder_option, opened
 from monoskope.m8.init import Plan, lay_out
@@ -35,7 +35,7 @@ def init(folder: Path, names: tuple[str, ...], listen: str) -> None:
 def serve(folder: Path) -> None:
     """Run the server until it is told to stop (SIGTERM, Ctrl-C)."""
     warning = failpoints.arm(os.environ)
-    asyncio.run(bootstrap.serve(settings.load(folder), warning=warning))
+    event_loop.run(bootstrap.serve(settings.load(folder), warning=warning))
 
 
 @click.group()

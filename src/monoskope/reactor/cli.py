@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Callable
@@ -105,7 +104,7 @@ def init(
 @_folder_argument
 def run(folder: Path) -> None:
     """Serve until SIGTERM or SIGINT."""
-    from monoskope import failpoints  # noqa: PLC0415
+    from monoskope import event_loop, failpoints  # noqa: PLC0415
     from monoskope.reactor import harden, logs, settings  # noqa: PLC0415
     from monoskope.reactor import run as running  # noqa: PLC0415
 
@@ -114,7 +113,7 @@ def run(folder: Path) -> None:
     warnings = harden.harden(allow_swap=settings.read_file(folder).allow_swap)
     if armed:
         warnings.insert(0, armed)
-    asyncio.run(running.run(folder, warnings=warnings))
+    event_loop.run(running.run(folder, warnings=warnings))
 
 
 @_group.command()

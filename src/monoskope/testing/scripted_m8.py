@@ -104,6 +104,8 @@ class ScriptedM8:
         """Method to what its next calls fail with."""
         self.key_answer: Callable[[Attempt], queries_pb2.GetSecretUploadKeyResponse] = self.honest_key
         self.end: Callable[[Attempt], views_pb2.SecretUpload] = self.honest_end
+        self.waits = True
+        """Whether it answers the request for a key with the key; older versions did not."""
         self.rotations_later: list[identity_pb2.SignedRotation] = []
         """What GetSecretUpload shows."""
         self.server = ""
@@ -175,7 +177,10 @@ class ScriptedM8:
                 request = parse_request(message.request)
                 if all(attempt.request != request for attempt in self.attempts):
                     self.attempts.append(self.grant_for(request))
-                return commands_pb2.RequestSecretUploadKeyResponse(request_id=request.request_id)
+                answer = commands_pb2.RequestSecretUploadKeyResponse(request_id=request.request_id)
+                if message.wait and self.waits:
+                    answer.key.CopyFrom(self.key_answer(self._attempt(request.request_id)))
+                return answer
             case queries_pb2.GetSecretUploadKeyRequest():
                 return self.key_answer(self._attempt(message.request_id))
             case commands_pb2.RequestUploadSecretRequest():

@@ -14,7 +14,7 @@ from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.client import Client, Expect, PutResult
 from monoskope.client.channel import Connection
 from monoskope.client.known_stores import KnownStores
-from monoskope.client.target import Resolver
+from monoskope.client.target import Remembered, Resolver
 from monoskope.errors import Error, IdentityChangedError, NotFoundError, RefusedError, UsageError
 from monoskope.m8 import tls
 from monoskope.testing.identities import Identity
@@ -271,3 +271,78 @@ async def test_a_preview_pins_nothing_and_asks_for_no_key(m8: ScriptedM8, known:
     assert known.default(m8.server) is None
     assert m8.count("RequestSecretUploadKey") == 0
     assert VALUES["password"].decode() not in repr(preview)
+
+
+async def test_an_open_client_asks_for_a_store_once(m8: ScriptedM8, tmp_path: Path) -> None:
+    pinned(m8, tmp_path)
+
+    async with client_for(m8, tmp_path) as client:
+        for path in ("app/a", "vault://app/b", "app/c"):
+            await client.put_secret(path, VALUES)
+
+    assert m8.count("GetSecretStore") == 2  # the default, and the store
+    assert len(m8.attempts) == 3
+
+
+async def test_what_was_said_of_a_store_is_asked_anew_after_a_while(m8: ScriptedM8, tmp_path: Path) -> None:
+    now = 0.0
+    known, remembered = pinned(m8, tmp_path), Remembered(now=lambda: now)
+    connection = Connection(m8.server, m8.ca_file, "token")
+    resolver = Resolver(connection, settings_for(m8, tmp_path), known, confirm=None, notify=None, remembered=remembered)
+    for now in (0.0, 20.0, 29.0, 31.0, 40.0, 60.0):  # noqa: B007 - read by the clock
+        await resolver.target("vault://app")
+    await connection.close()
+
+    assert m8.count("GetSecretStore") == 2
+
+
+async def test_no_more_stores_are_remembered_than_may_be(m8: ScriptedM8) -> None:
+    remembered = Remembered(most=2)
+    for name in ("one", "two", "three"):
+        remembered.add(name, m8.stores["vault"])
+
+    assert [name for name in ("one", "two", "three") if remembered.get(name)] == ["two", "three"]
+
+
+async def test_a_remembered_store_does_not_outlive_its_pin(m8: ScriptedM8, tmp_path: Path) -> None:
+    known, later = pinned(m8, tmp_path), Identity()
+
+    async with client_for(m8, tmp_path) as client:
+        await client.put_secret("vault://app", VALUES)
+        m8.stores["vault"].rotations.append(m8.identity.rotate(later, "vault"))
+        m8.stores["vault"].identity = later.shown
+        m8.signers["vault"] = later
+        await client.put_secret("vault://app", VALUES)
+        assert known.identity(m8.server, "vault") == later.shown
+        await client.put_secret("vault://app", VALUES)
+
+    assert m8.count("GetSecretStore") == 2
+
+
+async def test_a_remembered_store_whose_identity_was_replaced_is_refused_as_ever(
+    m8: ScriptedM8, tmp_path: Path
+) -> None:
+    pinned(m8, tmp_path)
+    thief = Identity()
+
+    async with client_for(m8, tmp_path) as client:
+        await client.put_secret("vault://app", VALUES)
+        m8.stores["vault"].identity, m8.signers["vault"] = thief.shown, thief
+        for _ in range(2):
+            with pytest.raises(IdentityChangedError, match=thief.shown.replace("+", "[+]")):
+                await client.put_secret("vault://app", VALUES)
+
+    assert m8.count("RequestUploadSecret") == 1
+
+
+async def test_after_a_failure_a_store_is_asked_for_anew(m8: ScriptedM8, tmp_path: Path) -> None:
+    pinned(m8, tmp_path)
+
+    async with client_for(m8, tmp_path) as client:
+        await client.put_secret("vault://app", VALUES)
+        m8.failing["RequestSecretUploadKey"] = [RefusedError("the store vault is deactivated.")]
+        with pytest.raises(RefusedError):
+            await client.put_secret("vault://app", VALUES)
+        await client.put_secret("vault://app", VALUES)
+
+    assert m8.count("GetSecretStore") == 2

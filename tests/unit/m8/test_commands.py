@@ -81,6 +81,61 @@ async def test_asking_again_has_the_same_answer_even_when_the_reactor_is_gone(wo
     assert await user.ask(request) == first
 
 
+async def test_who_waits_for_the_key_gets_what_the_query_answers(world: World) -> None:
+    reactor = await world.attached()
+    user, request = world.user("anna", "vault://app"), a_request()
+    asking = asyncio.create_task(user.ask_and_wait(request))
+    request_id, grant = await reactor.give_key()
+    answer = await asking
+    assert answer.request_id == request_id
+    assert answer.key.state == views_pb2.UPLOAD_STATE_GRANTED
+    assert answer.key.grant.content == grant.content
+    assert answer.key == await user.key(request_id)
+    assert (await user.ask_and_wait(request)).key == answer.key
+
+
+async def test_a_key_that_is_not_there_in_time_can_be_queried_later(world: World) -> None:
+    reactor = await world.attached()
+    user, request = world.user("anna", "vault://app"), a_request()
+    answer = await user.ask_and_wait(request, timeout_s=1)
+    assert answer.request_id == request.request_id
+    assert answer.key.state == views_pb2.UPLOAD_STATE_REQUESTED
+    assert not answer.key.HasField("grant")
+    _, grant = await reactor.give_key()
+    assert (await user.key(request.request_id)).grant.content == grant.content
+
+
+async def test_who_waits_for_a_key_learns_why_there_is_none(world: World) -> None:
+    reactor = await world.attached()
+    user, request = world.user("anna", "vault://app"), a_request()
+    asking = asyncio.create_task(user.ask_and_wait(request))
+    await reactor.next("SecretUploadKeyRequested")
+    refusal = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_RATE_LIMITED)
+    await reactor.append(request.request_id, 1, refusal)
+    answer = await asking
+    assert answer.key.state == views_pb2.UPLOAD_STATE_ENDED
+    assert answer.key.reason == upload_pb2.REASON_RATE_LIMITED
+
+
+async def test_who_does_not_ask_for_the_key_is_not_told_it(world: World) -> None:
+    reactor = await world.attached()
+    user, request = world.user("anna", "vault://app"), a_request()
+    await user.ask(request)
+    await reactor.give_key()
+    message = commands_pb2.RequestSecretUploadKeyRequest(request=request.content)
+    again = await user.commands.RequestSecretUploadKey(message, metadata=user.metadata)
+    assert not again.HasField("key")
+
+
+async def test_anothers_request_is_not_told_to_who_waits_for_its_key(world: World) -> None:
+    reactor = await world.attached()
+    request = a_request(uri="vault://app/db")
+    await world.user("anna", "vault://app").ask(request)
+    await reactor.give_key()
+    with refused("ALREADY_EXISTS"):
+        await world.user("bob", "vault://app").ask_and_wait(request)
+
+
 async def test_anothers_request_id_is_taken_and_says_no_more(world: World) -> None:
     await world.attached()
     request = a_request(uri="vault://app/db")

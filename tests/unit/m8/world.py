@@ -113,6 +113,12 @@ class User:
         answer = await self.commands.RequestSecretUploadKey(message, metadata=self.metadata)
         return answer.request_id
 
+    async def ask_and_wait(
+        self, request: Request, *, timeout_s: float = PATIENCE_S
+    ) -> commands_pb2.RequestSecretUploadKeyResponse:
+        message = commands_pb2.RequestSecretUploadKeyRequest(request=request.content, wait=True)
+        return await self.commands.RequestSecretUploadKey(message, metadata=self.metadata, timeout=timeout_s)
+
     async def key(self, request_id: bytes, *, timeout_s: float = PATIENCE_S) -> queries_pb2.GetSecretUploadKeyResponse:
         message = queries_pb2.GetSecretUploadKeyRequest(request_id=request_id)
         return await self.queries.GetSecretUploadKey(message, metadata=self.metadata, timeout=timeout_s)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import structlog
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import commands_pb2, views_pb2
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import fingerprint_key, stores, upload
@@ -19,6 +20,7 @@ from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import Upload
 from monoskope.m8.doors import policy
 from monoskope.m8.doors.app import App, Caller
+from monoskope.m8.doors.keys import upload_key
 from monoskope.protocol.request import parse_request
 from monoskope.uri import SecretUri
 
@@ -32,7 +34,7 @@ class Commands:
     async def request_secret_upload_key(
         self, message: commands_pb2.RequestSecretUploadKeyRequest, caller: Caller
     ) -> commands_pb2.RequestSecretUploadKeyResponse:
-        """Record that a key is asked for; does not wait for it. The same request again has the same answer.
+        """Record that a key is asked for; with `wait` answer with the key. The same request again has the same answer.
 
         Raises:
             UsageError: the request is not well formed.
@@ -43,6 +45,7 @@ class Commands:
             UnavailableError: no reactor of the store is attached.
             AlreadyExistsError: the request id is taken.
         """
+        began = time.monotonic()
         request = parse_request(message.request)
         structlog.contextvars.bind_contextvars(uri=str(request.uri), request_id=request.request_id.hex())
         policy.require_purpose(caller.principal, request.purpose, request.uri)
@@ -71,7 +74,19 @@ class Commands:
                 decide,
                 actor=subject,
             )
-        return commands_pb2.RequestSecretUploadKeyResponse(request_id=request.request_id)
+        answer = commands_pb2.RequestSecretUploadKeyResponse(request_id=request.request_id)
+        if message.wait:
+            left_s = max(0.0, began + caller.wait_s - time.monotonic())
+            answer.key.CopyFrom(await self._key(request.request_id, left_s))
+        return answer
+
+    async def _key(self, request_id: bytes, wait_s: float) -> queries_pb2.GetSecretUploadKeyResponse:
+        async def load() -> views_pb2.SecretUpload:
+            known = await self._app.documents.upload(request_id)
+            assert known is not None, "the request was recorded"
+            return known
+
+        return await upload_key(self._app, request_id, load, wait_s=wait_s)
 
     async def request_upload_secret(
         self, message: commands_pb2.RequestUploadSecretRequest, caller: Caller

@@ -8,12 +8,12 @@ from typing import TypeVar
 import structlog
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
 from monoskope.m8.domain.events import upload_stream
 from monoskope.m8.domain.stores import unknown_store
 from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.doors import policy
 from monoskope.m8.doors.app import App, Caller
+from monoskope.m8.doors.keys import rotations, upload_key
 from monoskope.m8.doors.listing import secrets_page
 from monoskope.m8.doors.paging import make_token, page_size, read_token
 from monoskope.m8.doors.visible import sight
@@ -38,19 +38,12 @@ class Queries:
         Raises:
             NotFoundError: there is no such request of the caller's.
         """
-
-        async def settled() -> views_pb2.SecretUpload | None:
-            upload = await self._own_upload(message.request_id, caller)
-            return None if upload.state == views_pb2.UPLOAD_STATE_REQUESTED else upload
-
-        upload = await self._wait(message.request_id, settled, caller)
-        upload = upload or await self._own_upload(message.request_id, caller)
-        return queries_pb2.GetSecretUploadKeyResponse(
-            state=upload.state,
-            grant=upload.grant if upload.HasField("grant") else None,
-            rotations=await self._rotations(upload.uri),
-            reason=upload.reason,
-            receipt=upload.receipt if upload.outcome == upload_pb2.OUTCOME_FAILED else None,
+        structlog.contextvars.bind_contextvars(request_id=message.request_id.hex())
+        return await upload_key(
+            self._app,
+            message.request_id,
+            lambda: self._own_upload(message.request_id, caller),
+            wait_s=caller.wait_s,
         )
 
     async def get_secret_upload(
@@ -71,7 +64,7 @@ class Queries:
         upload = await self._wait(message.request_id, ended, caller) if message.wait else None
         upload = upload or await self._visible_upload(message.request_id, caller)
         return queries_pb2.GetSecretUploadResponse(
-            upload=policy.upload_for(caller.principal, upload), rotations=await self._rotations(upload.uri)
+            upload=policy.upload_for(caller.principal, upload), rotations=await rotations(self._app, upload.uri)
         )
 
     async def get_secret(self, message: queries_pb2.GetSecretRequest, caller: Caller) -> queries_pb2.GetSecretResponse:
@@ -188,7 +181,3 @@ class Queries:
         if upload.subject != caller.principal.subject:
             raise unknown_request()
         return upload
-
-    async def _rotations(self, uri: str) -> list[identity_pb2.SignedRotation]:
-        store = await self._app.documents.store(SecretUri.parse(uri).store)
-        return [] if store is None else list(store.rotations)

@@ -1,4 +1,5 @@
 from monoskope.api.buf.validate import validate_pb2 as _validate_pb2
+from monoskope.api.gateway.v1 import queries_pb2 as _queries_pb2
 from monoskope.api.gateway.v1 import views_pb2 as _views_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -8,16 +9,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RequestSecretUploadKeyRequest(_message.Message):
-    __slots__ = ("request",)
+    __slots__ = ("request", "wait")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
+    WAIT_FIELD_NUMBER: _ClassVar[int]
     request: bytes
-    def __init__(self, request: _Optional[bytes] = ...) -> None: ...
+    wait: bool
+    def __init__(self, request: _Optional[bytes] = ..., wait: _Optional[bool] = ...) -> None: ...
 
 class RequestSecretUploadKeyResponse(_message.Message):
-    __slots__ = ("request_id",)
+    __slots__ = ("request_id", "key")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
     request_id: bytes
-    def __init__(self, request_id: _Optional[bytes] = ...) -> None: ...
+    key: _queries_pb2.GetSecretUploadKeyResponse
+    def __init__(self, request_id: _Optional[bytes] = ..., key: _Optional[_Union[_queries_pb2.GetSecretUploadKeyResponse, _Mapping]] = ...) -> None: ...
 
 class RequestUploadSecretRequest(_message.Message):
     __slots__ = ("request_id", "encapsulated_key", "ciphertext")

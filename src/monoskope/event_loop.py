@@ -1,0 +1,18 @@
+"""The event loop of what runs for long: uvloop where it is installed, asyncio's own elsewhere, as on Windows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run `main` on a loop of its own and return its result, as `asyncio.run` does."""
+    try:
+        import uvloop  # noqa: PLC0415 - not everywhere, and slow to load
+    except ImportError:
+        return asyncio.run(main)
+    return uvloop.run(main)

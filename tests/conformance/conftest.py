@@ -1,4 +1,4 @@
-"""A real OpenBao and a real Barbican for the conformance tests: one a worker, started once."""
+"""A real OpenBao, a real Barbican and real GnuPG keys for the conformance tests: one a worker, made once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from monoskope.testing.barbican import Barbican
+from monoskope.testing.gnupg import Keys, keys
 from monoskope.testing.openbao import OpenBao
 
 pytest.register_assert_rewrite(
@@ -26,3 +27,9 @@ def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
 def barbican(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Barbican]:
     with Barbican(tmp_path_factory.mktemp("barbican")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def gnupg() -> Iterator[Keys]:
+    with keys() as made:
+        yield made

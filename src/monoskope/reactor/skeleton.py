@@ -1,4 +1,4 @@
-"""The first `reactor.toml`, with an engine table to fill in (vault, barbican) or ready to run (age)."""
+"""The first `reactor.toml`, with an engine table to fill in (vault, barbican, pass) or ready to run (age)."""
 
 from __future__ import annotations
 
@@ -65,6 +65,8 @@ def _engine(kind: str, folder: Path) -> dict[str, Any]:
                     "secret_file": str(folder / "application-credential"),
                 },
             }
+        case "pass":
+            return {"folder": "/fill/in", "gpg_home": str(folder / "gnupg"), "readable": False}
         case _:
             return {}
 

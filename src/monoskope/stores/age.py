@@ -19,7 +19,7 @@ from monoskope.errors import Error
 from monoskope.protocol.payload import Payload, decode, encode
 from monoskope.settings import read_private
 from monoskope.stores.age_config import AgeConfig
-from monoskope.stores.age_folder import Entry, SecretFolder, folds_case, translated
+from monoskope.stores.age_folder import Entry, SecretFolder
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -29,6 +29,7 @@ from monoskope.stores.driver import (
     StoreDriver,
     StoreRefusedError,
 )
+from monoskope.stores.files import folds_case, translated
 
 _READ_TRIES = 5
 

@@ -12,8 +12,6 @@ opened relative to its parent without following symbolic links. All calls block:
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
 import re
 import secrets
@@ -24,18 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
+from monoskope.stores.driver import UnknownOutcomeError
+from monoskope.stores.files import FILE_FLAGS, FOLDER_FLAGS, acquire, check_called_off, close, write_new
 
 _NAME = re.compile(r"(?P<number>[0-9]{10})\.(?P<created>[1-9][0-9]{0,19})\.(?P<tag>[0-9a-f]{64})\.age", re.ASCII)
 _DELETED = ".deleted"
 _TEMPORARY = ".new."
 _LOCK = "lock"
 _MAX_FILE = 4 * 1024 * 1024
-_LOCK_POLL_S = 0.005
-_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EISDIR}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,40 +51,6 @@ class Entry:
         return f"{self.number:010}.{self.created_ns}.{self.tag}.age"
 
 
-@contextlib.contextmanager
-def translated() -> Iterator[None]:
-    """Turn an `OSError` into what it means for the store; the sentence is ours, without a path below the root."""
-    failure: DriverError
-    try:
-        yield
-    except OSError as error:
-        failure = _meaning(error)
-    else:
-        return
-    raise failure
-
-
-def _meaning(error: OSError) -> DriverError:
-    if error.errno in _FULL:
-        return StoreUnavailableError("the disk is full.", fix="Make room.")
-    if error.errno in _FORBIDDEN:
-        return StoreRefusedError(
-            "the files of this secret cannot be used: a right is missing, or a symbolic link is in the way.",
-            fix="Check owner, modes and links below the store's folder.",
-        )
-    return StoreUnavailableError("the store's folder cannot be used now.", fix="Check the disk and its mount.")
-
-
-def folds_case(root: Path) -> bool:
-    """Return whether the disk below `root` takes `a` and `A` for one name. Raises `OSError`."""
-    name = f"{_TEMPORARY}case-{secrets.token_hex(8)}"
-    os.close(os.open(root / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE_FLAGS, 0o600))
-    try:
-        return os.path.lexists(root / name.upper())
-    finally:
-        (root / name).unlink()
-
-
 class SecretFolder:
     """The folder of one secret, open. Use as a context manager.
 
@@ -105,7 +65,7 @@ class SecretFolder:
     """
 
     def __init__(self, root: Path, path: tuple[str, ...], *, create: bool) -> None:
-        self._fd = os.open(root, _FOLDER_FLAGS)
+        self._fd = os.open(root, FOLDER_FLAGS)
         try:
             for name in (*path[:-1], f"{path[-1]}@"):
                 self._descend(name, create=create)
@@ -118,7 +78,7 @@ class SecretFolder:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, 0o700, dir_fd=self._fd)
                 os.fsync(self._fd)
-        below = os.open(name, _FOLDER_FLAGS, dir_fd=self._fd)
+        below = os.open(name, FOLDER_FLAGS, dir_fd=self._fd)
         os.close(self._fd)
         self._fd = below
 
@@ -126,7 +86,7 @@ class SecretFolder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        _close(self._fd)
+        close(self._fd)
 
     def entries(self) -> list[Entry]:
         """Return the versions that are there, the oldest first."""
@@ -135,7 +95,7 @@ class SecretFolder:
 
     def read(self, entry: Entry) -> bytes:
         """Return the content of a version's file. Raises `FileNotFoundError` if it is gone meanwhile."""
-        descriptor = os.open(entry.name, os.O_RDONLY | _FILE_FLAGS, dir_fd=self._fd)
+        descriptor = os.open(entry.name, os.O_RDONLY | FILE_FLAGS, dir_fd=self._fd)
         with os.fdopen(descriptor, "rb") as file:
             return file.read(_MAX_FILE)
 
@@ -146,44 +106,19 @@ class SecretFolder:
         Raises:
             StoreUnavailableError: another process held it for `timeout_s`, or `cancelled` was set before it was ours.
         """
-        descriptor = os.open(_LOCK, os.O_RDWR | os.O_CREAT | _FILE_FLAGS, 0o600, dir_fd=self._fd)
+        descriptor = os.open(_LOCK, os.O_RDWR | os.O_CREAT | FILE_FLAGS, 0o600, dir_fd=self._fd)
         try:
-            _acquire(descriptor, time.monotonic() + timeout_s, cancelled)
+            acquire(descriptor, time.monotonic() + timeout_s, cancelled)
             for name in _names(self._fd):
                 if name.startswith(_TEMPORARY):
                     os.unlink(name, dir_fd=self._fd)
             yield Writer(self, self._fd, descriptor, cancelled)
         finally:
-            _close(descriptor)
+            close(descriptor)
 
 
 def _names(folder_fd: int) -> list[str]:
     return os.listdir(folder_fd)
-
-
-def _close(descriptor: int) -> None:
-    """Close a folder or a lock. An error of that says nothing about a write, and the descriptor is gone anyway."""
-    with contextlib.suppress(OSError):
-        os.close(descriptor)
-
-
-def _check(cancelled: threading.Event) -> None:
-    if cancelled.is_set():
-        raise StoreUnavailableError("the write was called off before it happened.", fix="Begin again.")
-
-
-def _acquire(descriptor: int, deadline: float, cancelled: threading.Event) -> None:
-    while True:
-        _check(cancelled)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                break
-            time.sleep(_LOCK_POLL_S)
-        else:
-            return
-    raise StoreUnavailableError("another process has this secret locked.", fix="Find out what holds the lock.")
 
 
 class Writer:
@@ -207,7 +142,7 @@ class Writer:
         temporary = f"{_TEMPORARY}{secrets.token_hex(8)}"
         try:
             self._write(temporary, content)
-            _check(self._cancelled)
+            check_called_off(self._cancelled)
             os.rename(temporary, entry.name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -266,9 +201,4 @@ class Writer:
         os.fsync(self._lock_fd)
 
     def _write(self, name: str, content: bytes) -> None:
-        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE_FLAGS, 0o600, dir_fd=self._fd)
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            view = memoryview(content)
-            while view:
-                view = view[file.write(view) :]
-            os.fsync(descriptor)
+        write_new(name, content, folder_fd=self._fd)

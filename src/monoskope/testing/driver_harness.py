@@ -23,6 +23,8 @@ class Harness(ABC):
 
     refuses_bytes: bool = False
     """Whether values that are not UTF-8 are refused without `bytes_options`."""
+    refused: frozenset[str] = frozenset()
+    """Names in `TRICKY` that the engine's layout has no place for, so that they are refused."""
     bytes_options: object | None = None
     """Options under which any bytes are taken."""
     bad_options: object = object()

@@ -28,10 +28,15 @@ class ValuePromises(DriverFixtures):
 
     @pytest.mark.parametrize("name", TRICKY)
     async def test_bytes_come_back_as_they_went(
-        self, driver: StoreDriver, reader: StoreDriver, path: Path, name: str
+        self, harness: Harness, driver: StoreDriver, reader: StoreDriver, path: Path, name: str
     ) -> None:
-        """Byte for byte, key for key."""
+        """Byte for byte, key for key; or they are refused, and nothing is written."""
         values = TRICKY[name]
+        if name in harness.refused:
+            with pytest.raises(StoreRefusedError):
+                await driver.write(path, Payload(values), replacing=over(driver, NOTHING), write_tag=tag())
+            assert await driver.read_version(path) == NOTHING
+            return
         version = await driver.write(path, Payload(values), replacing=over(driver, NOTHING), write_tag=tag())
         await holds(reader, path, version, values)
 

@@ -1,0 +1,120 @@
+"""GnuPG as a program: a value goes in and out through pipes alone, never as an argument or a file.
+
+What gpg says in words never leaves this file: of its status lines only the names are read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+
+from monoskope.stores.driver import CannotReadError, DriverError, StoreRefusedError, StoreUnavailableError
+
+_MOST_OUT = 2 * 1024 * 1024
+# Without the seed file, at which processes wait for one another, for seconds; the system has randomness.
+_ALWAYS = (
+    "--batch",
+    "--no-tty",
+    "--quiet",
+    "--yes",
+    "--status-fd=2",
+    "--no-auto-key-locate",
+    "--no-auto-key-retrieve",
+    "--no-random-seed-file",
+)
+_NO_KEY = {b"INV_RECP", b"NO_RECP"}
+# Encrypting needs no agent, so none is started for it. Who may read is `.gpg-id` alone, among the keys that the
+# administrator put into gpg_home: their being there is the trust.
+_ENCRYPT = ("--encrypt", "--no-autostart", "--no-encrypt-to", "--trust-model=always", "--compress-algo=none")
+_DECRYPT = ("--decrypt", "--pinentry-mode=error", f"--max-output={_MOST_OUT}")
+
+
+class Gpg:
+    """gpg with one folder of keys.
+
+    Args:
+        home: GnuPG's folder.
+        timeout_s: How long one call may take.
+    """
+
+    def __init__(self, home: Path, *, timeout_s: float) -> None:
+        self._home = home
+        self._timeout_s = timeout_s
+
+    async def encrypt(self, plaintext: bytes, recipients: list[str]) -> bytes:
+        """Return `plaintext` encrypted to all `recipients`, compressed never, as pass does.
+
+        Raises:
+            StoreRefusedError: gpg is missing, or has no usable public key of a recipient.
+            StoreUnavailableError: it did not come to an end.
+        """
+        named = [f"--recipient={recipient}" for recipient in recipients]
+        code, sealed, said = await self._run([*_ENCRYPT, *named], plaintext)
+        if code == 0 and sealed:
+            return sealed
+        if said & _NO_KEY:
+            raise StoreRefusedError(
+                "a recipient in .gpg-id has no usable public key in gpg_home.",
+                fix="Import it there, or renew it if it has expired; correct .gpg-id if it is the wrong one.",
+            )
+        raise StoreRefusedError("gpg could not encrypt.", fix="Try it by hand with the same gpg_home.")
+
+    async def decrypt(self, sealed: bytes) -> bytes:
+        """Return what `sealed` holds.
+
+        Raises:
+            CannotReadError: no secret key in the folder opens it, or it is damaged or too large.
+            StoreRefusedError: gpg is missing.
+            StoreUnavailableError: it did not come to an end.
+        """
+        code, plaintext, said = await self._run(_DECRYPT, sealed)
+        if code == 0 and b"DECRYPTION_OKAY" in said:
+            return plaintext
+        raise CannotReadError("gpg cannot decrypt the file with the secret keys in gpg_home.")
+
+    async def _run(self, options: tuple[str, ...] | list[str], data: bytes) -> tuple[int, bytes, set[bytes]]:
+        """Return gpg's exit code, what it wrote, and the names of its status lines."""
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "GNUPGHOME": str(self._home)}
+        failure: DriverError
+        try:
+            process = await asyncio.create_subprocess_exec(
+                "gpg",
+                *_ALWAYS,
+                *options,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=environment,
+                cwd="/",
+                umask=0o077,
+            )
+        except OSError:
+            failure = StoreRefusedError("the program gpg cannot be started.", fix="Install GnuPG (package gnupg).")
+        else:
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    out, err = await process.communicate(data)
+            except TimeoutError:
+                failure = StoreUnavailableError(
+                    "gpg does not come to an end.", fix="Try it by hand, or raise timeout_s."
+                )
+            else:
+                return process.returncode or 0, out, _names(err)
+            finally:
+                await _ended(process)
+        raise failure
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def _names(status: bytes) -> set[bytes]:
+    """Return the names of gpg's status lines, e.g. INV_RECP."""
+    lines = (line.split(b" ") for line in status.splitlines() if line.startswith(b"[GNUPG:] "))
+    return {words[1] for words in lines if len(words) > 1}

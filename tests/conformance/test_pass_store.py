@@ -1,0 +1,30 @@
+"""The driver `pass` against the suite with real GnuPG: readable, write-only, and in a git repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monoskope.testing.driver_harness import Harness
+from monoskope.testing.drivers import StoreDriverContract
+from monoskope.testing.gnupg import Keys
+from tests.conformance.pass_harness import PassHarness
+
+
+class TestReadable(StoreDriverContract):
+    @pytest.fixture
+    def harness(self, gnupg: Keys, tmp_path: Path) -> Harness:
+        return PassHarness(gnupg, tmp_path, readable=True)
+
+
+class TestWriteOnly(StoreDriverContract):
+    @pytest.fixture
+    def harness(self, gnupg: Keys, tmp_path: Path) -> Harness:
+        return PassHarness(gnupg, tmp_path, readable=False)
+
+
+class TestGit(StoreDriverContract):
+    @pytest.fixture
+    def harness(self, gnupg: Keys, tmp_path: Path) -> Harness:
+        return PassHarness(gnupg, tmp_path, readable=True, git=True)

@@ -410,3 +410,64 @@ async def test_a_recipient_that_is_none_is_named(config: AgeConfig, tmp_path: Pa
     wrong = AgeConfig(folder=config.folder, recipients=["age1nonsense"])
     with pytest.raises(StoreRefusedError, match="age1nonsense"):
         await AgeStore.open(wrong, state_dir=tmp_path)
+
+
+async def patch(store: AgeStore, changes: dict[str, bytes], *remove: str, replacing: str | None = None) -> str:
+    changed = Payload(changes) if changes else None
+    return await store.patch(PATH, changed, remove, replacing=replacing, write_tag=tag())
+
+
+async def kept(store: AgeStore) -> dict[str, bytes]:
+    snapshot = await store.read(PATH)
+    assert snapshot is not None
+    return dict(snapshot.payload)
+
+
+async def test_a_patch_makes_no_secret_without_keys_or_larger_than_the_store_takes(config: AgeConfig) -> None:
+    store = await AgeStore.open(msgspec.structs.replace(config, max_plaintext=1024), state_dir=Path(config.folder))
+    version = await write(store)
+    for changes, remove in (
+        ({}, ("k",)),
+        ({f"k{number:02}": b"" for number in range(64)}, ()),
+        ({"large": bytes(1024)}, ()),
+    ):
+        with pytest.raises(StoreRefusedError, match="no key, too many keys, or be larger"):
+            await patch(store, changes, *remove)
+    assert (await store.read_version(PATH), await kept(store)) == (version, dict(VALUE))
+
+
+async def test_what_cannot_be_opened_cannot_be_patched(store: AgeStore, folder: Path) -> None:
+    version = await write(store)
+    (file,) = folder.glob("*.age")
+    file.write_bytes(b"not age")
+    with pytest.raises(CannotReadError):
+        await patch(store, {"b": b"2"})
+    assert await store.read_version(PATH) == version
+
+
+async def test_patches_of_several_processes_all_count(config: AgeConfig) -> None:
+    """Each merges what is there when the lock is its own."""
+    stores = [
+        await AgeStore.open(msgspec.structs.replace(config, lock_timeout_s=20), state_dir=Path(config.folder))
+        for _ in range(4)
+    ]
+    await write(stores[0])
+    await asyncio.gather(
+        *(patch(store, {f"k{one}-{number}": b"x"}) for one, store in enumerate(stores) for number in range(5))
+    )
+    assert len(await kept(stores[0])) == 21
+
+
+async def test_a_full_disk_leaves_a_patched_secret_as_it_was(
+    store: AgeStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = await write(store)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("monoskope.stores.age_folder.Writer._write", full)
+    with pytest.raises(StoreUnavailableError, match="full"):
+        await patch(store, {"b": b"2"})
+    assert (await store.read_version(PATH), await kept(store)) == (version, dict(VALUE))
+    assert not list(folder.glob(".new.*"))

@@ -22,8 +22,11 @@ from monoskope.stores.driver import (
     StoreRefusedError,
     StoreUnavailableError,
     UnknownOutcomeError,
+    UnsupportedError,
 )
 from monoskope.stores.vault import VaultStore
+from monoskope.stores.vault_policy import least_policy
+from monoskope.stores.vault_versions import Current
 from monoskope.testing import openbao_files
 from monoskope.testing.driver_harness import NOT_TEXT, sized, tag
 from monoskope.testing.openbao import OpenBao
@@ -171,6 +174,128 @@ async def test_a_store_that_is_set_to_the_protocols_limit_takes_it(
     await store.close()
 
 
+# --- patches ---
+
+
+async def patch(
+    store: VaultStore, path: tuple[str, ...], replacing: str | None, payload: Payload | None = VALUE, *remove: str
+) -> str:
+    return await store.patch(path, payload, remove, replacing=replacing, write_tag=tag(), options=BASE64)
+
+
+async def test_a_patch_leaves_what_is_no_secret_of_ours_as_it_is(
+    harness: VaultHarness, store: VaultStore, path: tuple[str, ...]
+) -> None:
+    place = f"secret/data/{harness.engine_path(path)}"
+    theirs = {"number": 1.5, "none": None, "nested": {"a": [1, {"b": None}]}, "a/b": "v"}
+    harness.bao.call("POST", place, {"data": theirs})
+    await patch(store, path, None)
+    kept = harness.bao.call("GET", place)["data"]["data"]
+    assert kept == {**theirs, "k": "v"}
+
+
+async def test_bytes_that_are_not_text_are_flagged_by_a_patch_too(
+    harness: VaultHarness, store: VaultStore, path: tuple[str, ...]
+) -> None:
+    version = await write(store, path, NOTHING)
+    with pytest.raises(StoreRefusedError, match="text alone"):
+        await store.patch(path, Payload({"b": NOT_TEXT}), [], replacing=version, write_tag=tag())
+    assert await store.read_version(path) == version
+    await patch(store, path, version, Payload({"b": NOT_TEXT}))
+    found = harness.bao.call("GET", f"secret/data/{harness.engine_path(path)}")["data"]
+    assert found["data"] == {"k": "v", "b": "gIEA/w=="}
+    assert found["metadata"]["custom_metadata"] == {"m8_binary": "base64"}
+
+
+@pytest.mark.parametrize("how", ["delete", "destroy"])
+async def test_a_patch_brings_no_deleted_version_back(
+    harness: VaultHarness, store: VaultStore, path: tuple[str, ...], how: str
+) -> None:
+    version = await write(store, path, NOTHING)
+    harness.bao.call("POST", f"secret/{how}/{harness.engine_path(path)}", {"versions": [1]})
+    for replacing in (version, None, NOTHING):
+        with pytest.raises(StoreConflictError):
+            await patch(store, path, replacing)
+    assert await store.read_version(path) == NOTHING
+
+
+@pytest.mark.parametrize("how", ["written", "deleted"])
+async def test_what_happens_between_look_and_patch_is_a_conflict(
+    harness: VaultHarness, store: VaultStore, path: tuple[str, ...], how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = await write(store, path, NOTHING)
+    looked = store._current
+
+    async def overtaken(path: tuple[str, ...]) -> Current:
+        current = await looked(path)
+        monkeypatch.undo()
+        if how == "written":
+            await harness.foreign_write(path, {"k": "theirs"})
+        else:
+            harness.bao.call("POST", f"secret/delete/{harness.engine_path(path)}", {"versions": [1]})
+        return current
+
+    monkeypatch.setattr(store, "_current", overtaken)
+    with pytest.raises(StoreConflictError):
+        await patch(store, path, version)
+    snapshot = await store.read(path)
+    assert (snapshot is not None) is (how == "written")
+    assert snapshot is None or dict(snapshot.payload) == {"k": b"theirs"}
+
+
+async def test_without_the_right_to_patch_nothing_changes(harness: VaultHarness, path: tuple[str, ...]) -> None:
+    harness.bao.write_policy(harness.role, least_policy(prefix=PREFIX, readable=True))
+    store = await VaultStore.open(harness.config(), state_dir=harness.folder)
+    version = await write(store, path, NOTHING)
+    with pytest.raises(StoreRefusedError, match="policy"):
+        await patch(store, path, version, Payload({"b": b"x"}))
+    assert await store.read_version(path) == version
+    await store.close()
+
+
+async def test_a_store_that_is_not_set_to_patch_does_not(harness: VaultHarness, path: tuple[str, ...]) -> None:
+    store = await VaultStore.open(harness.config(patchable=False), state_dir=harness.folder)
+    assert not store.capabilities.patchable
+    version = await write(store, path, NOTHING)
+    with pytest.raises(UnsupportedError):
+        await patch(store, path, version)
+    assert await store.read_version(path) == version
+    await store.close()
+
+
+async def test_a_mount_that_demands_check_and_set_is_patched(openbao: OpenBao, tmp_path: Path) -> None:
+    harness = VaultHarness(openbao, tmp_path, readable=True)
+    openbao.enable_kv("strict-patch")
+    openbao.call("POST", "strict-patch/config", {"cas_required": True})
+    openbao.write_policy(harness.role, 'path "strict-patch/*" { capabilities = ["create", "update", "patch", "read"] }')
+    store = await VaultStore.open(harness.config(mount="strict-patch"), state_dir=tmp_path)
+    await write(store, ("a",), None)
+    assert (await patch(store, ("a",), None, Payload({"b": b"x"}))).startswith("2@")
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (502, b"<html>", UnknownOutcomeError),
+        (503, b'{"errors":["Vault is sealed"]}', StoreUnavailableError),
+        (403, b'{"errors":["engine text"]}', StoreRefusedError),
+        (405, b'{"errors":["engine text"]}', StoreRefusedError),
+        (307, b"", StoreRefusedError),
+        (200, b"", UnknownOutcomeError),
+    ],
+)
+async def test_what_an_answer_to_a_patch_means(
+    harness: VaultHarness, path: tuple[str, ...], status: int, body: bytes, expected: type[DriverError]
+) -> None:
+    metadata = b'{"data":{"current_version":1,"versions":{"1":{"created_time":"2026-01-01T00:00:00Z"}}}}'
+    async with impersonated(harness, Impostor(status, body, metadata=metadata)) as store:
+        with pytest.raises(expected) as caught:
+            await patch(store, path, None)
+    assert type(caught.value) is expected
+    assert "engine text" not in str(caught.value)
+
+
 # --- refusals ---
 
 
@@ -289,8 +414,8 @@ async def until_received(port: int) -> None:
 class Impostor:
     """Answers logins as an engine would, and everything below `secret/` as told."""
 
-    def __init__(self, status: int, body: bytes = b"", location: str = "") -> None:
-        self.status, self.body, self.location = status, body, location
+    def __init__(self, status: int, body: bytes = b"", location: str = "", *, metadata: bytes = b"") -> None:
+        self.status, self.body, self.location, self.metadata = status, body, location, metadata
         self.asked: list[str] = []
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -300,6 +425,8 @@ class Impostor:
             return web.json_response({"data": {"ttl": 0, "renewable": False}})
         if request.path == "/v1/sys/internal/ui/mounts/secret":
             return web.json_response({"data": {"type": "kv", "options": {"version": "2"}, "path": "secret/"}})
+        if self.metadata and request.path.startswith("/v1/secret/metadata/"):
+            return web.Response(body=self.metadata)
         headers = {"Location": self.location} if self.location else {}
         return web.Response(status=self.status, body=self.body, headers=headers)
 

@@ -31,7 +31,8 @@ class VaultHarness(Harness):
         self.folder = folder
         self.readable = readable
         self.role = f"role-{secrets.token_hex(6)}"
-        bao.write_policy(self.role, least_policy(prefix=PREFIX, readable=readable, binary=binary, delete=True))
+        policy = least_policy(prefix=PREFIX, readable=readable, patchable=True, binary=binary, delete=True)
+        bao.write_policy(self.role, policy)
         bao.create_role(self.role, [self.role])
 
     def config(self, auth: AppRole | TokenFile | None = None, **changes: object) -> VaultConfig:
@@ -41,6 +42,7 @@ class VaultHarness(Harness):
             "ca_file": str(self.bao.ca_file),
             "prefix": PREFIX,
             "readable": self.readable,
+            "patchable": True,
             "auth": auth or self.approle(),
         }
         return VaultConfig(**(fields | changes))  # type: ignore[arg-type]

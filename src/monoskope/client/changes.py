@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from monoskope.client.delete import Deletion, delete, expected
 from monoskope.client.import_secret import Import, import_secret
-from monoskope.client.put import Expect
+from monoskope.client.patch import changes, patch
+from monoskope.client.preview import Preview
+from monoskope.client.put import Expect, PutResult
 from monoskope.client.queries import Queries
 from monoskope.client.target import Target
 from monoskope.client.verify_secret import Verification, verify
@@ -26,6 +28,63 @@ DEFAULT_TIMEOUT_S = 120.0
 
 class Changes(ABC):
     """The part of `Client` that changes what is there."""
+
+    async def patch_secret(
+        self,
+        uri: str,
+        values: Mapping[str, bytes],
+        *,
+        remove: Iterable[str] = (),
+        expect: Expect | str = Expect.ANY,
+        options: Options | None = None,
+        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109 - one deadline spans several calls and decides the error
+    ) -> PutResult:
+        """Set some keys of one secret, drop others, and leave the rest as it is; return once a receipt proves it.
+
+        Args:
+            uri: `store://path`, or `path` in the default store.
+            values: The bytes of each key to set; may be empty if keys are removed.
+            remove: The keys to drop.
+            expect: What must be upstream; text names an upstream version. Not `Expect.ABSENT`.
+            options: The provider's; typed ones go only to stores of their type.
+            timeout: Seconds for everything.
+
+        Raises:
+            RefusedError: the store cannot patch; no key was asked for.
+            ConflictError: nothing is there, not what `expect` names, or a key to drop is not; nothing was written.
+            Error: as `put_secret`.
+        """
+        results = await self.patch_secrets(
+            [uri], values, remove=remove, expect=expect, options=options, timeout=timeout
+        )
+        return only(results)
+
+    async def patch_secrets(
+        self,
+        uris: Sequence[str],
+        values: Mapping[str, bytes],
+        *,
+        remove: Iterable[str] = (),
+        expect: Expect | str = Expect.ANY,
+        options: Options | None = None,
+        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
+    ) -> list[PutResult | Error]:
+        """Patch several secrets in the same way, all at once. Returns and raises as `put_secrets`."""
+        plaintext, removes = changes(values, remove)
+        expected(expect)
+
+        async def one(target: Target) -> PutResult:
+            return await patch(self._walk(target, timeout), target, plaintext, removes, expect, options)
+
+        return await self._each(uris, len(plaintext), options, timeout, one)
+
+    async def preview_patch(
+        self, uri: str, values: Mapping[str, bytes], *, remove: Iterable[str] = (), expect: Expect | str = Expect.ANY
+    ) -> Preview:
+        """Return what a patch would send. Asks m8 for the store alone: no key is requested, nothing is pinned."""
+        _, removes = changes(values, remove)
+        expected(expect)
+        return await self._preview(uri, values, expect, removes)
 
     async def delete_secret(
         self,
@@ -138,6 +197,11 @@ class Changes(ABC):
         timeout_s: float,
         one: Callable[[Target], Awaitable[R]],
     ) -> list[R | Error]: ...
+
+    @abstractmethod
+    async def _preview(
+        self, uri: str, values: Mapping[str, bytes], expect: Expect | str, removes: tuple[str, ...] | None
+    ) -> Preview: ...
 
     @abstractmethod
     def _walk(self, target: Target, timeout_s: float) -> Walk: ...

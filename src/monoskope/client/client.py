@@ -1,4 +1,4 @@
-"""The client: one object that puts, compares and deletes secrets, and asks what m8 knows."""
+"""The client: one object that puts, patches, compares and deletes secrets, and asks what m8 knows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from monoskope.client.changes import DEFAULT_TIMEOUT_S, Changes, only
 from monoskope.client.channel import CALL_TIMEOUT_S, Connection
 from monoskope.client.compare import Comparison, compare
 from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
-from monoskope.client.put import Expect, Notes, Preview, PutResult, encoded, expectation, fitting, put
+from monoskope.client.preview import Preview, preview
+from monoskope.client.put import Expect, Notes, PutResult, encoded, expectation, fitting, put
 from monoskope.client.queries import Queries
 from monoskope.client.settings import Settings, load_settings
 from monoskope.client.stores import Stores
@@ -23,7 +24,6 @@ from monoskope.client.verify import subject_of
 from monoskope.client.walk import Walk
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.request import Options
-from monoskope.uri import SecretUri
 
 R = TypeVar("R")
 
@@ -172,25 +172,13 @@ class Client(Changes):
 
     async def preview_put(self, uri: str, values: Mapping[str, bytes], *, expect: Expect | str = Expect.ANY) -> Preview:
         """Return what a put would send. Asks m8 for the store alone: no key is requested, nothing is pinned."""
-        plaintext = encoded(values)
-        _, version = expectation(expect)
-        resolver = self._resolver()
-        if "://" in uri:
-            full = SecretUri.parse(uri)
-            store = await resolver.store(full.store)
-        else:
-            named = self.settings.default_store or self._known.default(self.settings.server) or ""
-            store = await resolver.store(named)
-            full = SecretUri.parse(f"{store.name}://{uri}")
-        known = self._known.identity(self.settings.server, store.name)
-        return Preview(
-            uri=str(full),
-            purpose="UPLOAD",
-            expect=expect.name if isinstance(expect, Expect) else f"VERSION {version}",
-            sizes={key: len(values[key]) for key in sorted(values)},
-            size_class=len(plaintext),
-            identity=store.identity,
-            pinned=known or "",
+        return await self._preview(uri, values, expect, None)
+
+    async def _preview(
+        self, uri: str, values: Mapping[str, bytes], expect: Expect | str, removes: tuple[str, ...] | None
+    ) -> Preview:
+        return await preview(
+            self._resolver(), self.settings, self._known, uri=uri, values=values, expect=expect, removes=removes
         )
 
     async def full_uri(self, uri: str) -> str:

@@ -38,36 +38,22 @@ _EXPECTS = {
 
 @dataclass(frozen=True, slots=True)
 class PutResult:
-    """A put that a receipt proves."""
+    """A put or a patch that a receipt proves."""
 
     uri: str
     outcome: str
     """"UPLOADED", or "UNCHANGED" if the same content was there."""
     hash: str
-    """The whole secret's fingerprint, `fp1:…`; "" if the engine cannot be read and a lost write was found again."""
+    """The whole secret's fingerprint, `fp1:…`; "" if the engine cannot be read and a lost write was found again.
+
+    After a patch of what the reactor neither can read nor knows from a receipt it is "", too.
+    """
     values: dict[str, str]
     """Each key's fingerprint, in key order."""
     upstream_version: str
     """The version that is upstream now; what `expect` can name."""
     request_id: str
     """32 hex digits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a put would send. Holds no value."""
-
-    uri: str
-    purpose: str
-    expect: str
-    sizes: dict[str, int]
-    """Bytes of each value, in key order."""
-    size_class: int
-    """Bytes of the padded plaintext: all that m8 can see of the size."""
-    identity: str
-    """The store's identity, as m8 shows it."""
-    pinned: str
-    """The identity that is pinned now; "" if a put would ask first."""
 
 
 def expectation(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
@@ -125,10 +111,11 @@ async def put(  # noqa: PLR0917 - one call, from one place
         labels=notes.labels,
         expires_on=notes.expires_on,
     )
-    return _result(target, await walk.run(task))
+    return result_of(target, await walk.run(task))
 
 
-def _result(target: Target, result: Result) -> PutResult:
+def result_of(target: Target, result: Result) -> PutResult:
+    """Return what a receipt proves of a write."""
     receipt = result.receipt
     return PutResult(
         uri=str(target.uri),

@@ -95,6 +95,36 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
 }
 """Every reason but UNSPECIFIED."""
 
+_CHANGED_BY_OTHERS = "upstream holds content that was not put there through m8; nothing was {done}."
+_FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
+    (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_CONFLICT): Meaning(
+        ConflictError,
+        "nothing is upstream, or not what --expect names, or it lacks a key to remove; nothing was written.",
+        "Look at the version and the keys that `monoctl get secret` shows, then try again.",
+    ),
+    (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
+        ConflictError,
+        _CHANGED_BY_OTHERS.format(done="written"),
+        "Look at it in the engine; to change it all the same, patch again with --overwrite.",
+    ),
+    (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_UPSTREAM_REFUSED): Meaning(
+        RefusedError,
+        "the store's reactor or its engine does not allow this, as when no key would be left; nothing was written.",
+        "Check keys and options (text only? then --binary base64), or ask the store's operator.",
+    ),
+    (upload_pb2.PURPOSE_DELETE, upload_pb2.REASON_CONFLICT): Meaning(
+        ConflictError,
+        "nothing is upstream, or not what --expect names; nothing was deleted.",
+        "Look at the version that `monoctl get secret` shows, then try again with that one.",
+    ),
+    (upload_pb2.PURPOSE_DELETE, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
+        ConflictError,
+        _CHANGED_BY_OTHERS.format(done="deleted"),
+        "Look at it in the engine; to delete it all the same, delete again with --overwrite.",
+    ),
+}
+"""Where one reason means something else for another purpose than putting."""
+
 RETRIED = frozenset({upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_UPSTREAM_UNAVAILABLE})
 """On these a new attempt is made, at most three times."""
 
@@ -107,7 +137,7 @@ def name(reason: int) -> str:
     return f"reason {text}" if text.isdecimal() else text
 
 
-def error_for(reason: upload_pb2.Reason, uri: str) -> Error:
-    """Return the error to raise for a request on `uri` that failed for `reason`."""
-    meaning = MEANINGS.get(reason, _UNKNOWN)
+def error_for(reason: upload_pb2.Reason, uri: str, purpose: upload_pb2.Purpose = upload_pb2.PURPOSE_UPLOAD) -> Error:
+    """Return the error to raise for a request of `purpose` on `uri` that failed for `reason`."""
+    meaning = _FOR_PURPOSE.get((purpose, reason)) or MEANINGS.get(reason, _UNKNOWN)
     return meaning.error(f"{uri}: {meaning.message} ({name(reason)})", fix=meaning.fix)

@@ -32,7 +32,7 @@ class Sealed:
 
 
 NOTHING_SEALED = Sealed(b"", b"")
-"""What goes over the wire with DELETE."""
+"""What goes over the wire with DELETE, and with a PATCH that only drops keys."""
 
 
 def seal(plaintext: bytes, grant: Grant) -> Sealed:

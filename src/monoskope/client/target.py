@@ -13,7 +13,7 @@ from monoskope.client.known_stores import KnownStores, Pins
 from monoskope.client.settings import Settings
 from monoskope.client.task import too_large
 from monoskope.client.verify import Trust
-from monoskope.errors import IdentityChangedError, UsageError
+from monoskope.errors import IdentityChangedError, RefusedError, UsageError
 from monoskope.protocol.identity import ProofError, check_shown
 from monoskope.uri import SecretUri, check_store_name, parse_path
 
@@ -34,6 +34,15 @@ class Target:
         limit = announced_limit(self.store)
         if limit is not None and size > limit:
             raise too_large(self.uri, size, limit)
+
+    def check_patchable(self) -> None:
+        """Raise `RefusedError` if reactors are attached and none of them announced that it can patch."""
+        attached = [reactor.capabilities for reactor in self.store.reactors if reactor.attached]
+        if attached and not any(can.patchable for can in attached):
+            raise RefusedError(
+                f"{self.uri}: the store cannot change some keys and leave the others as they are.",
+                fix="Put the whole secret, or ask the store's operator for `patchable`.",
+            )
 
 
 def announced_limit(store: views_pb2.SecretStore) -> int | None:

@@ -13,7 +13,14 @@ from monoskope.protocol.request import Options
 from monoskope.protocol.unshared import Unshared
 from monoskope.uri import SecretUri
 
-WRITES = frozenset({upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_GENERATE})
+WRITES = frozenset(
+    {
+        upload_pb2.PURPOSE_UPLOAD,
+        upload_pb2.PURPOSE_PATCH,
+        upload_pb2.PURPOSE_DELETE,
+        upload_pb2.PURPOSE_GENERATE,
+    }
+)
 """The purposes that change what is upstream."""
 
 
@@ -53,13 +60,14 @@ class Task(Unshared):
     uri: SecretUri
     purpose: upload_pb2.Purpose
     plaintext: bytes = field(repr=False)
-    """Encoded and padded."""
+    """Encoded and padded; b"" where nothing is sealed."""
     expect: upload_pb2.Expect = upload_pb2.EXPECT_UNSPECIFIED
     expect_version: str = ""
     options: Options | None = field(default=None, repr=False)
     labels: Labels = ()
     expires_on: str = ""
     destroy: bool = False
+    remove_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,10 @@ _UNKNOWN: dict[upload_pb2.Purpose, tuple[str, str]] = {
     upload_pb2.PURPOSE_UPLOAD: (
         "it may or may not have been written {request}.",
         f"{_ASK}, or `monoctl compare secret`, before you put it again.",
+    ),
+    upload_pb2.PURPOSE_PATCH: (
+        "it may or may not have been patched {request}.",
+        f"{_ASK} before you patch it again.",
     ),
     upload_pb2.PURPOSE_COMPARE: (
         "whether it is equal is not known {request}. Nothing was written.",

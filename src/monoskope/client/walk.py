@@ -7,7 +7,7 @@ How ends become errors, in the order in which they are looked at:
   is uncertain: a receipt that proves nothing, FAILED with KEY_LOST or OUTCOME_UNKNOWN, failure that nobody signed, m8's
   refusal, a broken connection, silence.
 - KEY_LOST and UPSTREAM_UNAVAILABLE begin a new attempt, at most three, each with its own id, grant and sealing.
-- An UPLOAD with an uncertain attempt behind it is OUTCOME_UNKNOWN unless a later attempt succeeds: a signed CONFLICT
+- A write with an uncertain attempt behind it is OUTCOME_UNKNOWN unless a later attempt succeeds: a signed CONFLICT
   may be about what the earlier attempt wrote. Success settles it, for both carry the same values. A COMPARE writes
   nothing, so its last attempt alone counts.
 """
@@ -116,6 +116,7 @@ class Walk:
             labels=task.labels,
             expires_on=task.expires_on,
             destroy=task.destroy,
+            remove_keys=task.remove_keys,
         )
         self._tell(request, Stage.ASKING)
         try:
@@ -123,9 +124,11 @@ class Walk:
             if len(task.plaintext) > grant.max_plaintext:
                 raise too_large(task.uri, len(task.plaintext), grant.max_plaintext)
             failpoint("monoctl.after-grant")
-            sealed = NOTHING_SEALED if request.must_seal_nothing() else seal(task.plaintext, grant)
+            sealed = seal(task.plaintext, grant) if task.plaintext else NOTHING_SEALED
         except _KeyRefusedError as end:
-            return Failure(reasons.error_for(end.reason, str(task.uri)), again=end.reason in reasons.RETRIED)
+            return Failure(
+                reasons.error_for(end.reason, str(task.uri), task.purpose), again=end.reason in reasons.RETRIED
+            )
         except TimedOutError:
             return Failure(self._timed_out(task))
         except Error as error:
@@ -198,7 +201,7 @@ class Walk:
         if reason in {upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_OUTCOME_UNKNOWN}:
             why = reasons.MEANINGS[reason].message.removesuffix(".")
             return self._uncertain(task, request, why, again=reason == upload_pb2.REASON_KEY_LOST)
-        return Failure(reasons.error_for(reason, str(task.uri)), again=reason in reasons.RETRIED)
+        return Failure(reasons.error_for(reason, str(task.uri), task.purpose), again=reason in reasons.RETRIED)
 
     def _unproven(self, task: Task, request: Request, reason: upload_pb2.Reason) -> Failure:
         """M8 says that it ended, and shows no receipt."""

@@ -18,6 +18,7 @@ def _verb(help_text: str, nouns: dict[str, str]) -> LazyGroup:
 
 _VERBS = {
     "put": _verb("Put secrets into stores.", {"secret": "put:secret"}),
+    "patch": _verb("Change some keys of secrets.", {"secret": "patch:secret"}),
     "compare": _verb("Compare values with what stores hold.", {"secret": "compare:secret"}),
     "delete": _verb("Delete secrets from stores.", {"secret": "delete:secret"}),
     "import": _verb("Adopt what is upstream already.", {"secret": "import_secret:secret"}),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import click
 
 from monoskope.api.secrets.v1.options_pb2 import VAULT_BINARY_BASE64, VaultOptions
 from monoskope.client import Client, PutResult
+from monoskope.client.preview import Preview
 from monoskope.client.put import Expect
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import exit_code_of_all
@@ -72,12 +75,16 @@ def secret(  # noqa: PLR0917 - click passes them by name
             uris, values, expect=expected, options=options, labels=notes, expires_on=expires_on, timeout=timeout
         )
 
-    results = session.run(work)
+    end(session.run(work), output)
+
+
+def end(results: list[PutResult | Error], output: str) -> NoReturn:
+    """Print what came of each write, and end the command with the exit code of them all."""
     documents = [_document(result) for result in results if isinstance(result, PutResult)]
     errors = [result for result in results if isinstance(result, Error)]
     failpoint("monoctl.before-print")
     if documents:
-        emit(output, documents[0] if len(uris) == 1 else documents, _COLUMNS)
+        emit(output, documents[0] if len(results) == 1 else documents, _COLUMNS)
     for error in errors:
         report(error, as_json=output == "json")
     click.get_current_context().exit(exit_code_of_all(errors))
@@ -105,29 +112,30 @@ def _document(result: PutResult) -> Document:
 
 
 def _preview(session: Session, uris: list[str], values: dict[str, bytes], expect: Expect | str, output: str) -> None:
-    async def work(client: Client) -> list[Document]:
-        previews = [await client.preview_put(uri, values, expect=expect) for uri in uris]
-        return [
-            {
-                "uri": preview.uri,
-                "purpose": preview.purpose,
-                "expect": preview.expect,
-                "size_class": preview.size_class,
-                "sizes": preview.sizes,
-                "identity": preview.identity,
-                "pinned": preview.pinned,
-            }
-            for preview in previews
-        ]
+    async def work(client: Client) -> list[Preview]:
+        return [await client.preview_put(uri, values, expect=expect) for uri in uris]
 
-    documents = session.run(work)
-    columns = {
-        "URI": "uri",
-        "EXPECT": "expect",
-        "KEYS AND BYTES": "sizes",
-        "SEALED AS": "size_class",
-        "PINNED": "pinned",
-    }
-    emit(output, documents[0] if len(uris) == 1 else documents, columns)
+    show(session.run(work), output)
+
+
+def show(previews: list[Preview], output: str) -> None:
+    """Print what would be sent."""
+    documents: list[Document] = [
+        {
+            "uri": preview.uri,
+            "purpose": preview.purpose,
+            "expect": preview.expect,
+            "size_class": preview.size_class,
+            "sizes": preview.sizes,
+            **({"removes": list(preview.removes)} if preview.purpose == "PATCH" else {}),
+            "identity": preview.identity,
+            "pinned": preview.pinned,
+        }
+        for preview in previews
+    ]
+    columns = {"URI": "uri", "EXPECT": "expect", "KEYS AND BYTES": "sizes"}
+    columns |= {"REMOVES": "removes"} if any(preview.removes for preview in previews) else {}
+    columns |= {"SEALED AS": "size_class", "PINNED": "pinned"}
+    emit(output, documents[0] if len(documents) == 1 else documents, columns)
     if output == "table":
         click.echo("Dry run: no key was requested, nothing was sent.", err=True)

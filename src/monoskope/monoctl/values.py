@@ -28,6 +28,11 @@ class Sources:
     env_files: tuple[str, ...]
     json_files: tuple[str, ...]
 
+    @property
+    def named(self) -> bool:
+        """Whether any file is named."""
+        return bool(self.files or self.env_files or self.json_files)
+
 
 def refuse_value_in_argv(_ctx: click.Context, _parameter: click.Parameter, given: object) -> None:
     """Refuse an option that would carry a value. Its message never repeats what was given."""
@@ -120,7 +125,7 @@ def read_values(sources: Sources, keys: list[str]) -> dict[str, bytes]:
 
         where = "stdin" if path == STDIN else path
         _add(values, parse_json(_read(path, where), where=where))
-    if keys or not (sources.files or sources.env_files or sources.json_files):
+    if keys or not sources.named:
         _ask(values, keys)
     return values
 

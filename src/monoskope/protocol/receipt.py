@@ -24,15 +24,17 @@ _FINGERPRINT = re.compile(r"fp1:[0-9a-f]{16}:[0-9a-f]{64}", re.ASCII)
 _KINDS = frozenset(
     {upload_pb2.DIFFERENCE_KIND_MISSING, upload_pb2.DIFFERENCE_KIND_EXTRA, upload_pb2.DIFFERENCE_KIND_CHANGED}
 )
+_WRITES = frozenset(
+    {
+        upload_pb2.OUTCOME_STARTED,
+        upload_pb2.OUTCOME_UPLOADED,
+        upload_pb2.OUTCOME_UNCHANGED,
+        upload_pb2.OUTCOME_FAILED,
+    }
+)
 _FITTING = {
-    upload_pb2.PURPOSE_UPLOAD: frozenset(
-        {
-            upload_pb2.OUTCOME_STARTED,
-            upload_pb2.OUTCOME_UPLOADED,
-            upload_pb2.OUTCOME_UNCHANGED,
-            upload_pb2.OUTCOME_FAILED,
-        }
-    ),
+    upload_pb2.PURPOSE_UPLOAD: _WRITES,
+    upload_pb2.PURPOSE_PATCH: _WRITES,
     upload_pb2.PURPOSE_DELETE: frozenset(
         {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_DELETED, upload_pb2.OUTCOME_FAILED}
     ),

@@ -8,6 +8,7 @@ from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.protocol.notes import Labels, check_labels, is_day
 from monoskope.protocol.one_reading import sorted_once, strict_json
+from monoskope.protocol.payload import MAX_KEYS, check_key
 from monoskope.protocol.wire import MalformedError, parse, serialise
 from monoskope.uri import SecretUri
 
@@ -27,6 +28,7 @@ _EXPECTS = {
     upload_pb2.PURPOSE_DELETE: (_CHANGE_EXPECTS, "ANY, VERSION or OVERWRITE"),
     upload_pb2.PURPOSE_VERIFY: (frozenset({upload_pb2.EXPECT_UNSPECIFIED}), "absent with VERIFY"),
     upload_pb2.PURPOSE_IMPORT: (frozenset({upload_pb2.EXPECT_UNSPECIFIED}), "absent with IMPORT"),
+    upload_pb2.PURPOSE_PATCH: (_CHANGE_EXPECTS, "ANY, VERSION or OVERWRITE"),
 }
 """The purposes that this version knows: what each may expect, and that in words."""
 _SEALS_NOTHING = frozenset(
@@ -56,6 +58,7 @@ class Request:
     labels: Labels = ()
     expires_on: str = ""
     destroy: bool = False
+    remove_keys: tuple[str, ...] = ()
 
     def must_seal_nothing(self) -> bool:
         """Whether encapsulated key and ciphertext are empty on this walk."""
@@ -79,6 +82,7 @@ def make_request(
     labels: Labels = (),
     expires_on: str = "",
     destroy: bool = False,
+    remove_keys: tuple[str, ...] = (),
 ) -> Request:
     """Return a request, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.UploadRequest(
@@ -91,6 +95,7 @@ def make_request(
         labels=[options_pb2.Label(name=name, value=value) for name, value in labels],
         expires_on=expires_on,
         destroy=destroy,
+        remove_keys=remove_keys,
     )
     match options:
         case options_pb2.VaultOptions():
@@ -143,6 +148,7 @@ def parse_request(content: bytes) -> Request:
         labels=tuple((label.name, label.value) for label in message.labels),
         expires_on=message.expires_on,
         destroy=message.destroy,
+        remove_keys=tuple(message.remove_keys),
     )
 
 
@@ -168,7 +174,20 @@ def _check_rest(message: upload_pb2.UploadRequest) -> None:
         raise MalformedError(_NAME, "options", "must be absent with DELETE, VERIFY, COPY and IMPORT")
     if message.purpose != upload_pb2.PURPOSE_PATCH and message.remove_keys:
         raise MalformedError(_NAME, "remove_keys", "must be absent unless PATCH")
+    _check_removals(list(message.remove_keys))
     _check_notes(message)
+
+
+def _check_removals(keys: list[str]) -> None:
+    if len(keys) > MAX_KEYS:
+        raise MalformedError(_NAME, "remove_keys", "must name at most 64 keys")
+    for key in keys:
+        try:
+            check_key(key)
+        except UsageError:
+            raise MalformedError(_NAME, "remove_keys", "has a key outside the rule") from None
+    if sorted(set(keys)) != keys:
+        raise MalformedError(_NAME, "remove_keys", "must be in key order, each key once")
 
 
 def _check_notes(message: upload_pb2.UploadRequest) -> None:

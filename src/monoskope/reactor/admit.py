@@ -119,6 +119,10 @@ class Admission:
 
     def _check_purpose(self, request: Request) -> None:
         can = self._driver.capabilities
+        if request.purpose == upload_pb2.PURPOSE_PATCH:
+            fits = can.key_rule is None or all(can.key_rule.fullmatch(key) for key in request.remove_keys)
+            if not (can.patchable and fits):
+                raise FailedError(upload_pb2.REASON_UNSUPPORTED)
         if request.purpose == upload_pb2.PURPOSE_DELETE and not (can.deletable if request.destroy else can.soft_delete):
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
         if request.purpose == upload_pb2.PURPOSE_IMPORT and not can.readable:

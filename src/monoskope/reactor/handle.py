@@ -1,9 +1,10 @@
 """Step 6 of the walk: one sealed secret is opened, compared or written, and answered with a receipt.
 
 In docs/protocol.md's order: the key leaves its table, lengths and lifetime, open, the key dies, parse; COMPARE answers;
-UPLOAD: expectation, known content, STARTED (stop if refused), check-and-set write, unknown ends looked up, erase,
-receipt. The plaintext lives only in frames that have returned before a receipt is offered. A write that was announced
-and not made is counted, for m8 learns from it that the content is another one (`monoskope.reactor.admit.Rates`).
+UPLOAD and PATCH: expectation, known content, STARTED (stop if refused), check-and-set write, unknown ends looked up,
+erase, receipt. The plaintext lives only in frames that have returned before a receipt is offered. A write that was
+announced and not made is counted, for m8 learns from it that the content is another one
+(`monoskope.reactor.admit.Rates`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
 from monoskope.protocol.payload import BadPayloadError, Payload
 from monoskope.protocol.receipt import Receipt, make_receipt, sealed_digest
+from monoskope.protocol.request import Request
 from monoskope.reactor.admit import Rates
 from monoskope.reactor.appends import AppendRefusedError
 from monoskope.reactor.fingerprint import Fingerprints
@@ -26,8 +28,9 @@ from monoskope.reactor.import_secret import import_secret
 from monoskope.reactor.keys import OneTimeKeys
 from monoskope.reactor.lookup import failed
 from monoskope.reactor.offer import Offering
+from monoskope.reactor.patch import check_apart, result_of
 from monoskope.reactor.reasons import FailedError, reason_of
-from monoskope.reactor.upstream import Upstream, differences
+from monoskope.reactor.upstream import Content, Upstream, differences
 from monoskope.reactor.verify import verify
 from monoskope.reactor.write import Write, Writer
 from monoskope.stores.driver import DriverError
@@ -169,20 +172,37 @@ class Handler:
         )
 
     async def _prepared(self, sealed: Sealed) -> Receipt | tuple[Payload | None, Write]:
-        """Return what is to be written, None to delete, and the write; or the receipt if there is nothing to do."""
+        """Return what is to be written, None if nothing was sealed, and the write; or the receipt if none is needed."""
         request = sealed.grant.request
         if request.purpose == upload_pb2.PURPOSE_DELETE:
             self._open_nothing(sealed)
             self._rates.check_unwritten(request.uri)
             prior = await self._upstream.expected_version(request)
             return None, self._writer.prepare(sealed.grant, sealed.sha256, None, prior=prior)
-        payload = self._open(sealed)
+        payload = self._open_changes(sealed) if request.purpose == upload_pb2.PURPOSE_PATCH else self._open(sealed)
         self._rates.check_unwritten(request.uri)
-        fingerprints = self._upstream.fingerprint_key.of(payload)
         content = await self._upstream.expected(request)
-        if content.equals(fingerprints):
+        fingerprints = self._after(request, payload, content)
+        if fingerprints is not None and content.equals(fingerprints):
             return unchanged(sealed.grant, sealed.sha256, content.version, fingerprints)
         return payload, self._writer.prepare(sealed.grant, sealed.sha256, fingerprints, prior=content.version)
+
+    def _after(self, request: Request, payload: Payload | None, content: Content) -> Fingerprints | None:
+        """Return the fingerprints of what is to be there afterwards, None if they cannot be known."""
+        key = self._upstream.fingerprint_key
+        if request.purpose == upload_pb2.PURPOSE_PATCH:
+            return result_of(key, content, payload, request.remove_keys)
+        return None if payload is None else key.of(payload)
+
+    def _open_changes(self, sealed: Sealed) -> Payload | None:
+        """A patch that only drops keys may seal nothing."""
+        request = sealed.grant.request
+        if request.remove_keys and not sealed.encapsulated_key and not sealed.ciphertext:
+            self._open_nothing(sealed)
+            return None
+        changes = self._open(sealed)
+        check_apart(changes, request.remove_keys)
+        return changes
 
     def _open_nothing(self, sealed: Sealed) -> None:
         """Take the key of a request that seals nothing out of its table: it dies unused."""

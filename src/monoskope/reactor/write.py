@@ -27,7 +27,7 @@ from monoskope.reactor.upstream import TRIES, Upstream
 from monoskope.stores.driver import DriverError, StoreConflictError, UnknownOutcomeError
 
 _NO_CONTENT = bytes(32)
-"""What the intent of a deletion names instead of a content."""
+"""What the intent of a deletion names instead of a content, and that of a patch of what is not known."""
 _TRIED_AGAIN = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE})
 
 
@@ -38,7 +38,7 @@ class Write:
     grant: Grant
     started: Receipt
     fingerprints: Fingerprints | None = field(repr=False)
-    """Of what is to be there; None for a deletion."""
+    """Of what is to be there; None for a deletion, and for a patch of what is not known."""
     tag: bytes
     prior: str
     """The version that it is to replace: the one that STARTED names, or the one read after a conflict."""
@@ -70,7 +70,10 @@ class Writer:
     now: Callable[[], float] = time.monotonic
 
     def prepare(self, grant: Grant, sealed_sha256: bytes, fingerprints: Fingerprints | None, *, prior: str) -> Write:
-        """Return the write, or the deletion without fingerprints, with its STARTED receipt; the window opens now."""
+        """Return the write with its STARTED receipt; the window opens now.
+
+        Without fingerprints it is a deletion, or a patch of what is not known.
+        """
         key, tag = self.upstream.fingerprint_key, write_tag(grant.sha256, sealed_sha256)
         started = make_receipt(
             grant=grant,
@@ -82,7 +85,7 @@ class Writer:
         return Write(grant, started, fingerprints, tag, prior, self.now())
 
     async def write(self, write: Write, payload: Payload | None, *, deadline: float) -> None:
-        """Try to write `payload`, or to delete without one, and note in `write` how that ended."""
+        """Try to do what `write` is about with `payload`, and note in it how that ended."""
         request = write.grant.request
         again = request.purpose == upload_pb2.PURPOSE_UPLOAD and request.expect in _TRIED_AGAIN
         tries = TRIES if again else 1
@@ -116,17 +119,16 @@ class Writer:
     async def _act(self, write: Write, payload: Payload | None) -> None:
         driver, request = self.upstream.driver, write.grant.request
         replacing = write.prior if driver.capabilities.check_and_set else None
-        if payload is None:
-            await driver.delete(request.uri.path, replacing=replacing, destroy=request.destroy)
+        path, tag, options = request.uri.path, write.tag.hex(), driver_options(driver, request)
+        if request.purpose == upload_pb2.PURPOSE_DELETE:
+            await driver.delete(path, replacing=replacing, destroy=request.destroy)
             write.deleted = True
-            return
-        write.written = await driver.write(
-            request.uri.path,
-            payload,
-            replacing=replacing,
-            write_tag=write.tag.hex(),
-            options=driver_options(driver, request),
-        )
+        elif request.purpose == upload_pb2.PURPOSE_PATCH:
+            write.written = await driver.patch(
+                path, payload, request.remove_keys, replacing=replacing, write_tag=tag, options=options
+            )
+        elif payload is not None:
+            write.written = await driver.write(path, payload, replacing=replacing, write_tag=tag, options=options)
 
     async def _decided_anew(self, write: Write) -> bool:
         """After a conflict: read the version and note it as the one to replace, or why there is nothing to try again.

@@ -8,18 +8,20 @@ waits for no lock any more and gives nothing its name.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import stat
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 import pyrage
 
-from monoskope.errors import Error
+from monoskope.errors import Error, UsageError
 from monoskope.protocol.payload import Payload, decode, encode
-from monoskope.settings import read_private
 from monoskope.stores.age_config import AgeConfig
 from monoskope.stores.age_folder import Entry, SecretFolder
+from monoskope.stores.age_keys import parse_recipient, read_identities
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -28,6 +30,7 @@ from monoskope.stores.driver import (
     StoreConflictError,
     StoreDriver,
     StoreRefusedError,
+    UnsupportedError,
 )
 from monoskope.stores.files import folds_case, translated
 
@@ -57,6 +60,7 @@ class AgeStore(StoreDriver):
             readable=bool(identities),
             deletable=True,
             soft_delete=True,
+            patchable=bool(identities),
         )
 
     def __repr__(self) -> str:
@@ -70,8 +74,8 @@ class AgeStore(StoreDriver):
             StoreRefusedError: a key or the folder is not as it must be; the message says which.
         """
         del state_dir
-        recipients = [_recipient(text) for text in config.recipients]
-        identities = [] if config.identity_file is None else _identities(config.identity_file, recipients)
+        recipients = [parse_recipient(text) for text in config.recipients]
+        identities = [] if config.identity_file is None else read_identities(config.identity_file, recipients)
         store = cls(config, recipients, identities)
         with translated():
             await asyncio.to_thread(store._prepare_root)
@@ -107,6 +111,28 @@ class AgeStore(StoreDriver):
         cancelled = threading.Event()
         try:
             return await asyncio.to_thread(self._write, path, payload, replacing, write_tag, cancelled)
+        finally:
+            cancelled.set()
+
+    async def patch(
+        self,
+        path: tuple[str, ...],
+        changes: Payload | None,
+        remove: Sequence[str],
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """See `StoreDriver.patch`: read, merge and write under the secret's lock, so an identity is needed."""
+        self.check(path, options)
+        if not self._identities:
+            raise UnsupportedError("this store is write-only, and could not leave the other keys as they are.")
+        if not await asyncio.to_thread(self._entries, path):
+            raise _conflict()
+        cancelled = threading.Event()
+        try:
+            return await asyncio.to_thread(self._patch, path, changes, remove, replacing, write_tag, cancelled)
         finally:
             cancelled.set()
 
@@ -199,6 +225,41 @@ class AgeStore(StoreDriver):
             writer.remove_old(self._config.keep_versions)
             return entry.version
 
+    def _patch(  # noqa: PLR0917 - one call, from one place
+        self,
+        path: tuple[str, ...],
+        changes: Payload | None,
+        remove: Sequence[str],
+        replacing: str | None,
+        write_tag: str,
+        cancelled: threading.Event,
+    ) -> str:
+        with (
+            translated(),
+            SecretFolder(self._root, path, create=False) as folder,
+            folder.locked(self._config.lock_timeout_s, cancelled) as writer,
+        ):
+            entries = folder.entries()
+            if not entries or replacing not in {None, entries[-1].version}:
+                raise _conflict()
+            merged = self._merged(self._opened(folder.read(entries[-1])), changes, remove)
+            entry = writer.add(pyrage.encrypt(merged, self._recipients), write_tag)
+            # As in `_write`: from here on nothing may raise.
+            writer.remove_old(self._config.keep_versions)
+            return entry.version
+
+    def _merged(self, before: Payload, changes: Payload | None, remove: Sequence[str]) -> bytes:
+        kept = {key: value for key, value in before.items() if key not in remove}
+        merged = b""
+        with contextlib.suppress(UsageError):
+            merged = encode(Payload(kept | dict(changes or {})))
+        if not merged or len(merged) > self._config.max_plaintext:
+            raise StoreRefusedError(
+                "the secret would have no key, too many keys, or be larger than the store takes.",
+                fix="Split it, or delete it.",
+            )
+        return merged
+
     def _delete(
         self, path: tuple[str, ...], replacing: str | None, cancelled: threading.Event, *, destroy: bool
     ) -> None:
@@ -215,29 +276,3 @@ class AgeStore(StoreDriver):
 
 def _conflict() -> StoreConflictError:
     return StoreConflictError("the secret in the folder is not the version that was to be replaced.")
-
-
-def _recipient(text: str) -> pyrage.x25519.Recipient:
-    try:
-        return pyrage.x25519.Recipient.from_str(text)
-    except pyrage.RecipientError:
-        pass
-    raise StoreRefusedError(f"{text!r} in recipients is not an age1… public key.", fix="Copy it again.")
-
-
-def _identities(file: str, recipients: list[pyrage.x25519.Recipient]) -> list[pyrage.x25519.Identity]:
-    """Return the identities in `file`, after showing that they open what is encrypted to `recipients`."""
-    try:
-        lines = read_private(Path(file)).decode("ascii").splitlines()
-        found = [pyrage.x25519.Identity.from_str(line) for line in map(str.strip, lines) if line and line[0] != "#"]
-        pyrage.decrypt(pyrage.encrypt(b"", recipients), found)
-    except Error as error:
-        raise StoreRefusedError(error.message, fix=error.fix) from None
-    except (UnicodeDecodeError, pyrage.IdentityError, pyrage.DecryptError):
-        pass
-    else:
-        return found
-    raise StoreRefusedError(
-        f"{file} holds no identity that opens what is encrypted to recipients.",
-        fix="Name the file that age-keygen made for one of them, or leave identity_file out for a write-only store.",
-    )

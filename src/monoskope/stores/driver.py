@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -184,6 +185,39 @@ class StoreDriver(ABC):
         """
         del path, replacing, destroy
         raise UnsupportedError("this engine cannot delete.")
+
+    async def patch(
+        self,
+        path: tuple[str, ...],
+        changes: Payload | None,
+        remove: Sequence[str],
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """Make a new version from the one at `path`, in one act, and return it.
+
+        Every key that is neither in `changes` nor in `remove` keeps its value, byte for byte. A key to remove that is
+        not there is no error: an engine that merges without showing what is there could not tell. A driver that sees
+        what is there refuses a result that is no secret (1 to 64 keys) or is larger than it takes.
+
+        Args:
+            path: The segments of the secret URI.
+            changes: The keys to set, None for none.
+            remove: The keys to drop, none of them in `changes`. One of the two is not empty.
+            replacing: The version that must be there, or None for whatever is there.
+            write_tag: As for `write`.
+            options: As for `check`.
+
+        Raises:
+            StoreConflictError: the version at `path` is not `replacing`, or nothing is there; what is there stays.
+            CannotReadError: what is there must be read to be merged, and cannot be.
+            UnknownOutcomeError: the connection broke after the request may have reached the engine.
+            UnsupportedError: the capability is missing, as it is unless a driver says otherwise.
+        """
+        del path, changes, remove, replacing, write_tag, options
+        raise UnsupportedError("this engine cannot change some keys and leave the others.")
 
     @abstractmethod
     async def close(self) -> None:

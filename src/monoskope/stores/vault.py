@@ -1,8 +1,8 @@
 """The driver `vault`: a KV version 2 engine of HashiCorp Vault or OpenBao.
 
 Round trips, besides an occasional login: `read_version` 1 and `read` 1; `write` 1 where nothing or anything may be
-there, 2 where one version is to be replaced, for numbers restart and so the number alone does not tell. A write that
-the engine refuses costs one more to learn why, the first base64 value at a path one or two more to flag it.
+there, 2, as `patch`, where one version is to be replaced: numbers restart, so the number alone does not tell. A write
+that the engine refuses costs one more to learn why, the first base64 value at a path one or two more to flag it.
 
 The write tag is not stored: a path's custom metadata belongs to all its versions and is not written in one act with
 any of them (docs/adr/0007-store-drivers.md).
@@ -10,10 +10,10 @@ any of them (docs/adr/0007-store-drivers.md).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from monoskope.api.secrets.v1.options_pb2 import VaultBinary, VaultOptions
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import (
     NOTHING,
@@ -30,7 +30,7 @@ from monoskope.stores.driver import (
 from monoskope.stores.vault_auth import VaultSession
 from monoskope.stores.vault_config import VaultConfig
 from monoskope.stores.vault_http import Answer, VaultHttp
-from monoskope.stores.vault_values import FLAG, from_engine, needs_flag, to_engine
+from monoskope.stores.vault_values import FLAG, from_engine, merge_patch, needs_flag, to_engine, wants_base64
 from monoskope.stores.vault_versions import Current, from_metadata, is_flagged, is_gone, version_text
 
 _TRIES = 3
@@ -55,6 +55,7 @@ class VaultStore(StoreDriver):
             readable=config.readable,
             deletable=True,
             soft_delete=True,
+            patchable=config.patchable,
         )
 
     def __repr__(self) -> str:
@@ -86,7 +87,7 @@ class VaultStore(StoreDriver):
     def check(self, path: tuple[str, ...], options: object | None) -> None:
         """Refuse options that are not this driver's; every path that is a secret's has its place."""
         del path
-        _wants_base64(options)
+        wants_base64(options)
 
     async def read_version(self, path: tuple[str, ...]) -> str:
         """Return the version at `path`; a deleted or destroyed last version counts as `NOTHING`."""
@@ -103,7 +104,7 @@ class VaultStore(StoreDriver):
     ) -> str:
         """See `StoreDriver.write`; `write_tag` has no place in this engine."""
         del write_tag
-        data = to_engine(payload, binary=_wants_base64(options))
+        data = to_engine(payload, binary=wants_base64(options))
         if needs_flag(payload):
             await self._flag(path)
         if replacing is None:
@@ -114,6 +115,31 @@ class VaultStore(StoreDriver):
         if current.version != replacing:
             raise _conflict()
         written = await self._put(path, data, current.number)
+        if written is None:
+            raise await self._why_refused(path, current.version)
+        return written
+
+    async def patch(
+        self,
+        path: tuple[str, ...],
+        changes: Payload | None,
+        remove: Sequence[str],
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """See `StoreDriver.patch`: the engine merges, so no value is read; `write_tag` has no place in it."""
+        del write_tag
+        if not self._config.patchable:
+            raise UnsupportedError("this store is not configured to change some keys and leave the others.")
+        data = merge_patch(changes, remove, binary=wants_base64(options))
+        if changes is not None and needs_flag(changes):
+            await self._flag(path)
+        current = await self._current(path)
+        if current.version == NOTHING or replacing not in {None, current.version}:
+            raise _conflict()
+        written = await self._put(path, data, current.number, method="PATCH")
         if written is None:
             raise await self._why_refused(path, current.version)
         return written
@@ -190,11 +216,13 @@ class VaultStore(StoreDriver):
         self._expect_ok(answer)
         return from_metadata(answer.section("data"), FLAG)
 
-    async def _put(self, path: tuple[str, ...], data: dict[str, str], expected: int | None) -> str | None:
-        """Write, and return the new version, or None where the engine refuses the request as it stands (400)."""
+    async def _put(
+        self, path: tuple[str, ...], data: Mapping[str, str | None], expected: int | None, *, method: str = "POST"
+    ) -> str | None:
+        """Write, and return the new version, or None where the engine refuses the request as it stands (400, 404)."""
         body = {"data": data, "options": {} if expected is None else {"cas": expected}}
-        answer = await self._session.request("POST", self._url("data", path), body=body, writes=True)
-        if answer.status == 400:
+        answer = await self._session.request(method, self._url("data", path), body=body, writes=True)
+        if answer.status == 400 or (answer.status == 404 and not answer.has_errors):
             return None
         self._expect_ok(answer)
         made = answer.section("data")
@@ -260,17 +288,6 @@ class VaultStore(StoreDriver):
         if answer.status == 413:
             raise StoreRefusedError("the secret is larger than the engine takes.", fix="Store a smaller secret.")
         raise _malformed()
-
-
-def _wants_base64(options: object | None) -> bool:
-    """Return whether values that are not text are to lie there as base64. Raises `StoreRefusedError`."""
-    if options is None:
-        return False
-    if not isinstance(options, VaultOptions):
-        raise StoreRefusedError("a vault store takes the options of a vault store alone.", fix="Leave them out.")
-    if options.binary not in {VaultBinary.VAULT_BINARY_UNSPECIFIED, VaultBinary.VAULT_BINARY_BASE64}:
-        raise StoreRefusedError("this way of storing bytes is not known.", fix="Use base64, or update the reactor.")
-    return options.binary == VaultBinary.VAULT_BINARY_BASE64
 
 
 def _conflict() -> StoreConflictError:

@@ -52,6 +52,8 @@ class VaultConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The path below the mount under which all secrets of this store lie, "" for the mount's root."""
     readable: bool = False
     """Whether the policy grants `read` on data. Without it the store is write-only."""
+    patchable: bool = False
+    """Whether the policy grants `patch` on data, by which some keys change without the others being read."""
     max_plaintext: int = DEFAULT_MAX_PLAINTEXT
     """Largest padded plaintext in bytes; see docs/stores/vault.md, Limits."""
     connect_timeout_s: float = 5.0

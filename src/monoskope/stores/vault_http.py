@@ -73,7 +73,7 @@ class VaultHttp:
         """Send one request and return its answer.
 
         Args:
-            method: GET, POST or PATCH. POST is never repeated by the connection pool.
+            method: GET, POST or PATCH. The last two are never repeated by the connection pool.
             path: What follows `/v1/`, of characters that need no escape.
             token: Sent as `X-Vault-Token` unless "".
             body: Sent as JSON.

@@ -9,14 +9,26 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from monoskope.api.secrets.v1.options_pb2 import VaultBinary, VaultOptions
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
 
 FLAG = {"m8_binary": "base64"}
 """Custom metadata of a path at which a value may lie as base64."""
+
+
+def wants_base64(options: object | None) -> bool:
+    """Return whether values that are not text are to lie there as base64. Raises `StoreRefusedError`."""
+    if options is None:
+        return False
+    if not isinstance(options, VaultOptions):
+        raise StoreRefusedError("a vault store takes the options of a vault store alone.", fix="Leave them out.")
+    if options.binary not in {VaultBinary.VAULT_BINARY_UNSPECIFIED, VaultBinary.VAULT_BINARY_BASE64}:
+        raise StoreRefusedError("this way of storing bytes is not known.", fix="Use base64, or update the reactor.")
+    return options.binary == VaultBinary.VAULT_BINARY_BASE64
 
 
 def is_text(value: bytes) -> bool:
@@ -50,6 +62,14 @@ def to_engine(payload: Payload, *, binary: bool) -> dict[str, str]:
                 f"the value of {key} is not UTF-8 text, and this engine holds text alone.",
                 fix="Choose to store such values as base64: --binary base64.",
             )
+    return values
+
+
+def merge_patch(changes: Payload | None, remove: Sequence[str], *, binary: bool) -> dict[str, str | None]:
+    """Return the JSON merge patch (RFC 7396) that sets `changes` and drops `remove`. Raises as `to_engine`."""
+    values: dict[str, str | None] = dict.fromkeys(remove)
+    if changes is not None:
+        values.update(to_engine(changes, binary=binary))
     return values
 
 

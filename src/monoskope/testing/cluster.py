@@ -170,7 +170,7 @@ class Cluster(Commands):
         home = self._init_reactor(store, folder, "vault")
         role = f"m8-{home.name}"
         self.bao.write_policy(
-            role, least_policy(mount=MOUNT, prefix=PREFIX, readable=readable, binary=True, delete=True)
+            role, least_policy(mount=MOUNT, prefix=PREFIX, readable=readable, patchable=True, binary=True, delete=True)
         )
         self.bao.create_role(role, [role])
         write_private(home / "wrapped-secret-id", self.bao.wrapped_secret_id(role).encode())
@@ -183,6 +183,7 @@ class Cluster(Commands):
                 "mount": MOUNT,
                 "prefix": PREFIX,
                 "readable": readable,
+                "patchable": True,
                 "auth": {
                     "method": "approle",
                     "role_id": self.bao.role_id(role),

@@ -30,11 +30,12 @@ from monoskope.stores.driver import (
 )
 from monoskope.testing.driver_deletions import DeletionPromises
 from monoskope.testing.driver_harness import NEIGHBOURS, NOT_TEXT, Harness, Path, over, shows, tag
+from monoskope.testing.driver_patches import PatchPromises
 from monoskope.testing.driver_values import ValuePromises
 from monoskope.testing.driver_versions import VersionPromises
 
 
-class StoreDriverContract(VersionPromises, ValuePromises, DeletionPromises):
+class StoreDriverContract(VersionPromises, ValuePromises, DeletionPromises, PatchPromises):
     """Subclass this with a fixture `harness`. Tests use new paths, so the engine may be kept between them."""
 
     async def test_capabilities_are_within_the_protocol(self, driver: StoreDriver) -> None:
@@ -146,6 +147,10 @@ async def _complaints(driver: StoreDriver, path: Path, payload: Payload, options
     for replacing in (NOTHING, NOTHING, "nonsense", None):
         try:
             said.append(await driver.write(path, payload, replacing=replacing, write_tag=tag(), options=options))
+        except (DriverError, UsageError) as error:
+            said += _everything(error)
+        try:
+            said.append(await driver.patch(path, payload, [], replacing=replacing, write_tag=tag(), options=options))
         except (DriverError, UsageError) as error:
             said += _everything(error)
     try:

@@ -116,7 +116,9 @@ class ScriptedM8:
         reactor = views_pb2.Reactor(
             replica=bytes(16),
             attached=True,
-            capabilities=events_pb2.StoreCapabilities(max_plaintext=max_plaintext, check_and_set=True, readable=True),
+            capabilities=events_pb2.StoreCapabilities(
+                max_plaintext=max_plaintext, check_and_set=True, readable=True, patchable=True
+            ),
             fingerprint_key_id=KEY_ID,
         )
         self.signers[name] = signer

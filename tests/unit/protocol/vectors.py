@@ -50,9 +50,8 @@ def a_request(
         request_id=request_id or os.urandom(16),
         purpose=purpose,
         uri=SecretUri.parse(uri),
-        expect=upload_pb2.EXPECT_UNSPECIFIED if purpose in EXPECT_NOTHING else upload_pb2.EXPECT_ANY,
         suites=(1,),
-        **fields,
+        **{"expect": upload_pb2.EXPECT_UNSPECIFIED if purpose in EXPECT_NOTHING else upload_pb2.EXPECT_ANY, **fields},
     )
 
 

@@ -7,7 +7,7 @@ import hashlib
 import re
 import secrets
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -103,6 +103,7 @@ class MemoryStore(StoreDriver):
         options_schema: str = "",
         deletable: bool = True,
         soft_delete: bool = True,
+        patchable: bool = True,
         kind: str = "memory",
     ) -> None:
         self.kind = kind  # type: ignore[misc]
@@ -115,6 +116,7 @@ class MemoryStore(StoreDriver):
             options_schema,
             deletable=deletable,
             soft_delete=soft_delete,
+            patchable=patchable,
         )
         self.content: dict[tuple[str, ...], list[tuple[str, Payload, str]]] = defaultdict(list)
         self.failures: dict[str, deque[Any]] = defaultdict(deque)
@@ -176,6 +178,25 @@ class MemoryStore(StoreDriver):
             raise StoreConflictError("it is another version.")
         version = self.put(payload, path, write_tag)
         self._begin("written")
+        return version
+
+    async def patch(
+        self,
+        path: tuple[str, ...],
+        changes: Payload | None,
+        remove: Sequence[str],
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        self.options.append(options)
+        self._begin("patch")
+        if not self.content[path] or replacing not in {None, self.now(path)}:
+            raise StoreConflictError("it is another version.")
+        kept = {key: value for key, value in self.content[path][-1][1].items() if key not in remove}
+        version = self.put(kept | dict(changes or {}), path, write_tag)
+        self._begin("patched")
         return version
 
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
@@ -347,7 +368,8 @@ class World:
     ) -> Sealed:
         """Return a secret that is sealed under a grant of this reactor."""
         grant = self.keys.offer(request or ask(uri=self.uri), "alice").grant
-        delivered = b"" if grant.request.must_seal_nothing() else seal(grant, encode(Payload(secret)))
+        nothing = grant.request.must_seal_nothing() or not secret
+        delivered = b"" if nothing else seal(grant, encode(Payload(secret)))
         return Sealed.of(grant, delivered, hashlib.sha256(delivered).digest(), 3, newest=newest)
 
     async def walk(

@@ -21,6 +21,10 @@ def test_reading_and_flagging_are_granted_on_demand() -> None:
     )
 
 
+def test_patching_is_granted_without_reading() -> None:
+    assert '"secret/data/*" {\n  capabilities = ["create", "update", "patch"]\n}' in least_policy(patchable=True)
+
+
 def test_the_documentation_shows_this_policy() -> None:
     page = Path(__file__).parents[3] / "docs" / "stores" / "vault.md"
     assert least_policy(prefix="team/m8") in page.read_text(encoding="utf-8")

@@ -169,7 +169,7 @@ def request_upload(
     advance(upload.state, Step.UPLOAD_REQUESTED, Author.M8)
     if upload.request.must_seal_nothing():
         _check_empty(encapsulated_key, ciphertext)
-    else:
+    elif encapsulated_key or ciphertext or not upload.request.remove_keys:
         _check_lengths(upload.grant, encapsulated_key, ciphertext)
     return [
         events_pb2.SecretUploadRequested(

@@ -18,9 +18,13 @@ RIGHT_FOR: Mapping[upload_pb2.Purpose, events_pb2.Right] = MappingProxyType(
         upload_pb2.PURPOSE_DELETE: events_pb2.RIGHT_DELETE,
         upload_pb2.PURPOSE_VERIFY: events_pb2.RIGHT_COMPARE,
         upload_pb2.PURPOSE_IMPORT: events_pb2.RIGHT_PUT,
+        upload_pb2.PURPOSE_PATCH: events_pb2.RIGHT_PUT,
     }
 )
 """The right that each purpose needs."""
+
+_TELLS_OF_OTHERS = frozenset({upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_IMPORT})
+"""Purposes whose receipt, which whoever asks always gets, has hashes of values that they may not know."""
 
 
 def hidden(uri: str) -> NotFoundError:
@@ -45,7 +49,12 @@ def require_sight(principal: Principal, uri: SecretUri) -> None:
 def require_purpose(principal: Principal, purpose: upload_pb2.Purpose, uri: SecretUri) -> None:
     """Raise `NotFoundError` unless `uri` exists for the caller, `RefusedError` without the right for `purpose`."""
     require_sight(principal, uri)
-    right = RIGHT_FOR[purpose]
+    _require(principal, RIGHT_FOR[purpose], uri)
+    if purpose in _TELLS_OF_OTHERS:
+        _require(principal, events_pb2.RIGHT_SEE_HASH, uri)
+
+
+def _require(principal: Principal, right: events_pb2.Right, uri: SecretUri) -> None:
     if not principal.may(right, uri):
         name = RIGHT_NAMES[right]
         raise RefusedError(
@@ -85,8 +94,8 @@ def version_for(principal: Principal, version: views_pb2.SecretVersion) -> views
 def upload_for(principal: Principal, upload: views_pb2.SecretUpload) -> views_pb2.SecretUpload:
     """Return `upload` as the caller may see it.
 
-    Whoever asked always gets the receipt: it is the proof of success, and of a value that they know. For everybody else
-    it needs see-hash.
+    Whoever asked always gets the receipt: it is the proof of success, and of a value that they know, or they had to
+    have see-hash to ask. For everybody else it needs see-hash.
     """
     may_see = principal.may(events_pb2.RIGHT_SEE_HASH, SecretUri.parse(upload.uri))
     if upload.subject == principal.subject or may_see:

@@ -8,7 +8,7 @@ head is where following the replacements ends. Of ends that no receipt connects,
 - UNCHANGED and IMPORTED make nothing, but say what is there: on a version that no receipt made they become the head.
 - DELETED makes nothing either: it marks the version that it names. Whatever is put after it replaces nothing, and so
   becomes the head.
-- Labels and day of expiry are those of the last upload, UNCHANGED or not; an import keeps them.
+- Labels and day of expiry are those of the last upload, UNCHANGED or not; imports, patches and deletions keep them.
 - A verification is noted with the head whose receipt it compared with, and forgotten with that receipt.
 """
 
@@ -35,6 +35,9 @@ REPLACEMENTS = "secret-replacements"
 """Collection: URI, a line feed, upstream version -> the version that replaced it, as text."""
 
 
+_KEEP_NOTES = frozenset({upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_IMPORT})
+
+
 def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     """Yield what `event` changes in the documents about secrets. Must come after `uploads.project`."""
     key = upload_key(event.stream)
@@ -45,6 +48,7 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     assert body is not None, "the request was recorded before its end"
     upload = views_pb2.SecretUpload.FromString(body)
     receipt = parse_receipt(message.receipt.content)
+    upload = _noted(receipt, upload, lookup)
     if not isinstance(message, TELLING):
         yield from _verified(receipt, upload, event, lookup)
     elif receipt.outcome == upload_pb2.OUTCOME_DELETED:
@@ -86,8 +90,6 @@ def _unchanged(
     uri, version = upload.uri, receipt.upstream_version
     known = _version(lookup, uri, version)
     secret = known or views_pb2.Secret()
-    if receipt.outcome == upload_pb2.OUTCOME_IMPORTED:
-        upload = _with_notes_of(known or _head_document(lookup, uri), upload)
     _tell(secret, receipt, signed, upload, event)
     yield _put(secret)
     if known is None:
@@ -107,21 +109,24 @@ def _deleted(
     uri, version = upload.uri, receipt.prior_version
     known = _version(lookup, uri, version)
     secret = known or views_pb2.Secret()
-    labels, expires_on = list(secret.labels), secret.expires_on
     _tell(secret, receipt, signed, upload, event)
-    secret.upstream_version, secret.expires_on, secret.deleted = version, expires_on, True
-    secret.labels.extend(labels)
+    secret.upstream_version, secret.deleted = version, True
     yield _put(secret)
     yield from _put_head(uri, version if known is None else _head(lookup, uri), lookup)
 
 
-def _with_notes_of(secret: views_pb2.Secret | None, upload: views_pb2.SecretUpload) -> views_pb2.SecretUpload:
-    """An import notes nothing about a secret: what was noted before stays."""
+def _noted(receipt: Receipt, upload: views_pb2.SecretUpload, lookup: Lookup) -> views_pb2.SecretUpload:
+    """Return `upload`, with the notes that were there before if its purpose brings none."""
+    if upload.purpose not in _KEEP_NOTES:
+        return upload
+    versions = (receipt.upstream_version, receipt.prior_version)
+    known = (_version(lookup, upload.uri, version) for version in versions if version)
+    before = next((secret for secret in known if secret is not None), None) or _head_document(lookup, upload.uri)
     noted = views_pb2.SecretUpload()
     noted.CopyFrom(upload)
-    if secret is not None:
-        noted.labels.extend(secret.labels)
-        noted.expires_on = secret.expires_on
+    if before is not None:
+        noted.labels.extend(before.labels)
+        noted.expires_on = before.expires_on
     return noted
 
 

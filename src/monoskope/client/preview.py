@@ -1,0 +1,62 @@
+"""What would be sent, told without a value and without asking for a key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from monoskope.client.known_stores import KnownStores
+from monoskope.client.put import Expect, encoded, expectation
+from monoskope.client.settings import Settings
+from monoskope.client.target import Resolver
+from monoskope.uri import SecretUri
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a put or a patch would send. Holds no value."""
+
+    uri: str
+    purpose: str
+    expect: str
+    sizes: dict[str, int]
+    """Bytes of each value, in key order."""
+    size_class: int
+    """Bytes of the padded plaintext: all that m8 can see of the size. 0 if nothing is sealed."""
+    identity: str
+    """The store's identity, as m8 shows it."""
+    pinned: str
+    """The identity that is pinned now; "" if it would ask first."""
+    removes: tuple[str, ...] = ()
+    """With a patch: the keys to drop."""
+
+
+async def preview(
+    resolver: Resolver,
+    settings: Settings,
+    known: KnownStores,
+    *,
+    uri: str,
+    values: Mapping[str, bytes],
+    expect: Expect | str,
+    removes: tuple[str, ...] | None,
+) -> Preview:
+    """Return what a put, or with `removes` a patch, would send. Asks m8 for the store alone; nothing is pinned."""
+    size = len(encoded(values)) if values or removes is None else 0
+    _, version = expectation(expect)
+    if "://" in uri:
+        full = SecretUri.parse(uri)
+        store = await resolver.store(full.store)
+    else:
+        store = await resolver.store(settings.default_store or known.default(settings.server) or "")
+        full = SecretUri.parse(f"{store.name}://{uri}")
+    return Preview(
+        uri=str(full),
+        purpose="UPLOAD" if removes is None else "PATCH",
+        expect=expect.name if isinstance(expect, Expect) else f"VERSION {version}",
+        sizes={key: len(values[key]) for key in sorted(values)},
+        size_class=size,
+        identity=store.identity,
+        pinned=known.identity(settings.server, store.name) or "",
+        removes=removes or (),
+    )

@@ -1,0 +1,42 @@
+"""The keys of the driver `age`: to whom files are encrypted, and with what they are opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyrage
+
+from monoskope.errors import Error
+from monoskope.settings import read_private
+from monoskope.stores.driver import StoreRefusedError
+
+
+def parse_recipient(text: str) -> pyrage.x25519.Recipient:
+    """Return the public key that `text` is. Raises `StoreRefusedError`."""
+    try:
+        return pyrage.x25519.Recipient.from_str(text)
+    except pyrage.RecipientError:
+        pass
+    raise StoreRefusedError(f"{text!r} in recipients is not an age1… public key.", fix="Copy it again.")
+
+
+def read_identities(file: str, recipients: list[pyrage.x25519.Recipient]) -> list[pyrage.x25519.Identity]:
+    """Return the identities in `file`, after showing that they open what is encrypted to `recipients`.
+
+    Raises:
+        StoreRefusedError: the file cannot be read, is not private, or holds none that does.
+    """
+    try:
+        lines = read_private(Path(file)).decode("ascii").splitlines()
+        found = [pyrage.x25519.Identity.from_str(line) for line in map(str.strip, lines) if line and line[0] != "#"]
+        pyrage.decrypt(pyrage.encrypt(b"", recipients), found)
+    except Error as error:
+        raise StoreRefusedError(error.message, fix=error.fix) from None
+    except (UnicodeDecodeError, pyrage.IdentityError, pyrage.DecryptError):
+        pass
+    else:
+        return found
+    raise StoreRefusedError(
+        f"{file} holds no identity that opens what is encrypted to recipients.",
+        fix="Name the file that age-keygen made for one of them, or leave identity_file out for a write-only store.",
+    )

@@ -12,7 +12,7 @@ from monoskope.errors import Error
 from monoskope.monoctl.delete import expectation
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
 from monoskope.monoctl.put import end, show
-from monoskope.monoctl.values import Sources, read_values, source_options, split_words
+from monoskope.monoctl.values import Sources, check_words, read_values, source_options, split_words
 
 
 @click.command(short_help="Change some keys of secrets and leave the others.")
@@ -52,6 +52,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     monoctl patch secret app/db --from-file tls.key=key.pem --remove old.key
     """  # noqa: D301 - click wants the character itself
     uris, keys = split_words(words)
+    check_words(remove, remove)
     expected = expectation(expect, overwrite=overwrite)
     asked = keys or sources.named or not remove
     values = read_values(sources, keys) if asked else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -88,6 +88,12 @@ def split_words(words: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """
     uris = [word for index, word in enumerate(words) if index == 0 or "/" in word]
     keys = [word for index, word in enumerate(words) if index > 0 and "/" not in word]
+    check_words(words, keys)
+    return uris, keys
+
+
+def check_words(words: Sequence[str], keys: Sequence[str]) -> None:
+    """Raise `UsageError`, without repeating it, for a word that may hold a value or a key that is none."""
     for word in words:
         if "=" in word:
             raise _in_argv()
@@ -99,7 +105,6 @@ def split_words(words: tuple[str, ...]) -> tuple[list[str], list[str]]:
                 f"KEY {position} is not a valid key: 1 to 253 of A-Z, a-z, 0-9, '_', '.' and '-'.",
                 fix="Name keys alone; their values are asked for.",
             ) from None
-    return uris, keys
 
 
 def read_values(sources: Sources, keys: list[str]) -> dict[str, bytes]:

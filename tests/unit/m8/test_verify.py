@@ -168,7 +168,8 @@ async def test_rights(world: World) -> None:
         (VERIFY, events_pb2.RIGHT_COMPARE, "compare"),
         (IMPORT, events_pb2.RIGHT_PUT, "put"),
     ):
-        only = world.user("bob", "vault://app", rights=frozenset({right}))
+        rights = {right, events_pb2.RIGHT_SEE_HASH} if purpose == IMPORT else {right}
+        only = world.user("bob", "vault://app", rights=frozenset(rights))
         await only.ask(a_request(purpose=purpose))
         with refused("REFUSED") as error:
             await world.user("eve", "vault://app", rights=RIGHTS - {right}).ask(a_request(purpose=purpose))

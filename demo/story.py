@@ -12,7 +12,6 @@ from narration import Narrator
 
 from monoskope.errors import Error
 from monoskope.settings import write_private
-from monoskope.stores.vault_policy import least_policy
 from monoskope.stores.vault_values import is_text
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
 from monoskope.testing.cluster_commands import Ran, User
@@ -100,10 +99,9 @@ class Demo:
         self.tell.step("Two secret reactors are set up, one beside each engine")
         self.cluster.make_vault_reactor("vault")
         self.tell.say(
-            "The last line is the reactor's identity: it signs with that key, and users pin it. It logs in to OpenBao"
-            " as an AppRole, whose secret_id came wrapped in a token that works once. All that OpenBao lets it do:"
+            "First came the reactor's identity: it signs with that key, and users pin it. Then all that OpenBao lets it"
+            " do. It logs in as an AppRole, whose secret_id came wrapped in a token that works once."
         )
-        self.tell.shown(least_policy(mount=MOUNT, prefix=PREFIX, binary=True))
         self.tell.say(
             "--allow-swap is for laptops. Without it a reactor refuses to run where memory can be swapped to disk."
         )

@@ -10,16 +10,20 @@ from monoskope.testing.barbican import Barbican
 from monoskope.testing.gnupg import Keys, keys
 from monoskope.testing.openbao import OpenBao
 
-pytest.register_assert_rewrite(
-    *(f"monoskope.testing.{name}" for name in ("drivers", "driver_harness", "driver_values", "driver_versions"))
-)
+_SUITE = ("drivers", "driver_deletions", "driver_harness", "driver_values", "driver_versions")
+pytest.register_assert_rewrite(*(f"monoskope.testing.{name}" for name in _SUITE))
 
 
 @pytest.fixture(scope="session")
 def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
     with OpenBao(tmp_path_factory.mktemp("openbao")) as bao:
         bao.enable_kv()
+        bao.call("POST", "sys/mounts/old", {"type": "kv", "options": {"version": "1"}})
         bao.enable_approle()
+        bao.call("POST", "sys/namespaces/dept", {})
+        bao.call("POST", "dept/sys/namespaces/team", {})
+        bao.call("POST", "dept/team/sys/mounts/deep/er/kv", {"type": "kv", "options": {"version": "2"}})
+        bao.call("POST", "dept/team/sys/auth/approle", {"type": "approle"})
         yield bao
 
 

@@ -25,12 +25,13 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.stores.vault import VaultStore
+from monoskope.stores.vault_kv1 import VaultKv1Store
 from monoskope.stores.vault_policy import least_policy
 from monoskope.stores.vault_versions import Current
 from monoskope.testing import openbao_files
 from monoskope.testing.driver_harness import NOT_TEXT, sized, tag
 from monoskope.testing.openbao import OpenBao
-from tests.conformance.vault_harness import BASE64, PREFIX, VaultHarness
+from tests.conformance.vault_harness import BASE64, PREFIX, Kv1Harness, VaultHarness
 
 VALUE = Payload({"k": b"v"})
 
@@ -143,10 +144,21 @@ async def test_without_the_right_to_flag_bytes_are_refused_and_nothing_is_writte
     openbao: OpenBao, tmp_path: Path, path: tuple[str, ...]
 ) -> None:
     harness = VaultHarness(openbao, tmp_path, readable=True, binary=False)
-    store = await VaultStore.open(harness.config(), state_dir=tmp_path)
+    store = await VaultStore.open(harness.config(binary=True), state_dir=tmp_path)
     with pytest.raises(StoreRefusedError, match="flag a path"):
         await store.write(path, Payload({"k": NOT_TEXT}), replacing=NOTHING, write_tag=tag(), options=BASE64)
     assert await store.read_version(path) == NOTHING
+    await store.close()
+
+
+async def test_a_store_that_is_not_to_hold_base64_says_so_before_a_key_is_made(
+    openbao: OpenBao, tmp_path: Path, path: tuple[str, ...]
+) -> None:
+    harness = VaultHarness(openbao, tmp_path, readable=True, binary=False)
+    store = await VaultStore.open(harness.config(), state_dir=tmp_path)
+    with pytest.raises(StoreRefusedError, match="base64"):
+        store.check(path, BASE64)
+    store.check(path, None)
     await store.close()
 
 
@@ -313,10 +325,12 @@ async def test_a_mount_that_is_not_there_is_named(harness: VaultHarness) -> None
 
 
 async def test_a_mount_of_another_kind_is_refused(harness: VaultHarness) -> None:
-    harness.bao.call("POST", "sys/mounts/old", {"type": "kv", "options": {"version": "1"}})
-    harness.bao.write_policy(harness.role, 'path "old/*" { capabilities = ["create", "update", "read"] }')
-    with pytest.raises(StoreRefusedError, match="not KV version 2"):
-        await VaultStore.open(harness.config(mount="old"), state_dir=harness.folder)
+    old = Kv1Harness(harness.bao, harness.folder, readable=True)
+    with pytest.raises(StoreRefusedError, match="not KV version 2") as caught:
+        await VaultStore.open(old.config(), state_dir=harness.folder)
+    assert "vault-kv1" in str(caught.value.fix)
+    with pytest.raises(StoreRefusedError, match="not KV version 1"):
+        await VaultKv1Store.open(harness.config(), state_dir=harness.folder)
 
 
 async def test_a_certificate_of_another_authority_is_refused(harness: VaultHarness, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The driver `vault` against the suite on a real OpenBao, under a policy that may read and under one that may not."""
+"""The drivers `vault` and `vault-kv1` against the suite on a real OpenBao, each under exactly its least policy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from monoskope.testing.driver_harness import Harness
 from monoskope.testing.drivers import StoreDriverContract
 from monoskope.testing.openbao import OpenBao
-from tests.conformance.vault_harness import VaultHarness
+from tests.conformance.vault_harness import Kv1Harness, NamespaceHarness, VaultHarness
 
 
 class TestReadable(StoreDriverContract):
@@ -22,3 +22,21 @@ class TestWriteOnly(StoreDriverContract):
     @pytest.fixture
     def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
         return VaultHarness(openbao, tmp_path, readable=False)
+
+
+class TestNamespace(StoreDriverContract):
+    @pytest.fixture
+    def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
+        return NamespaceHarness(openbao, tmp_path, readable=True)
+
+
+class TestKv1Readable(StoreDriverContract):
+    @pytest.fixture
+    def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
+        return Kv1Harness(openbao, tmp_path, readable=True)
+
+
+class TestKv1WriteOnly(StoreDriverContract):
+    @pytest.fixture
+    def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
+        return Kv1Harness(openbao, tmp_path, readable=False)

@@ -5,44 +5,68 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from monoskope.api.secrets.v1.options_pb2 import VaultBinary, VaultOptions
 from monoskope.settings import write_private
 from monoskope.stores.driver import StoreDriver
 from monoskope.stores.vault import VaultStore
 from monoskope.stores.vault_config import AppRole, TokenFile, VaultConfig
-from monoskope.stores.vault_policy import least_policy
+from monoskope.stores.vault_kv1 import VaultKv1Store
+from monoskope.stores.vault_logins import Method
+from monoskope.stores.vault_mount import VaultMount
 from monoskope.testing.driver_harness import Harness
 from monoskope.testing.openbao import OpenBao
+
+Auth = Method | TokenFile
 
 PREFIX = "team/m8"
 BASE64 = VaultOptions(binary=VaultBinary.VAULT_BINARY_BASE64)
 
 
 class VaultHarness(Harness):
-    """A role of its own for each harness; `readable` and `binary` say what its policy grants."""
+    """A role of its own for each harness, whose policy is exactly what `config` needs."""
 
     refuses_bytes = True
-    bytes_options: object = BASE64
+    bytes_options: object | None = BASE64
     bad_options: object = {"binary": "base64"}
+    driver: type[VaultMount] = VaultStore
+    mount = "secret"
+    namespace = ""
 
     def __init__(self, bao: OpenBao, folder: Path, *, readable: bool, binary: bool = True) -> None:
         self.bao = bao
         self.folder = folder
         self.readable = readable
+        self.binary = binary
         self.role = f"role-{secrets.token_hex(6)}"
-        policy = least_policy(prefix=PREFIX, readable=readable, patchable=True, binary=binary, delete=True)
-        bao.write_policy(self.role, policy)
+        self.grant(self.policy())
         bao.create_role(self.role, [self.role])
 
-    def config(self, auth: AppRole | TokenFile | None = None, **changes: object) -> VaultConfig:
+    def policy(self) -> str:
+        """Return the least policy of the configuration under test, as `m8 reactor policy` prints it."""
+        return self.driver.policy(self.config(TokenFile(token_file="/not/read")), ((),))
+
+    def grant(self, policy: str) -> None:
+        """Let this role do what `policy` says, and nothing else."""
+        self.call("POST", f"sys/policies/acl/{self.role}", {"policy": policy})
+
+    def call(self, method: str, path: str, body: object | None = None) -> dict[str, Any]:
+        """Send an administrator's request to the namespace under test."""
+        return self.bao.call(method, f"{self.namespace}/{path}" if self.namespace else path, body)
+
+    def config(self, auth: Auth | None = None, **changes: object) -> VaultConfig:
         """Return a configuration for this role; a new secret id in a file unless `auth` says otherwise."""
         fields: dict[str, object] = {
             "address": self.bao.address,
             "ca_file": str(self.bao.ca_file),
+            "mount": self.mount,
+            "namespace": self.namespace,
             "prefix": PREFIX,
             "readable": self.readable,
-            "patchable": True,
+            "patchable": self.driver is VaultStore,
+            "deletable": True,
+            "binary": self.binary,
             "auth": auth or self.approle(),
         }
         return VaultConfig(**(fields | changes))  # type: ignore[arg-type]
@@ -70,19 +94,54 @@ class VaultHarness(Harness):
         return "/".join((PREFIX, *path))
 
     async def open(self) -> StoreDriver:
-        return await VaultStore.open(self.config(), state_dir=self.folder)
+        return await self.driver.open(self.config(), state_dir=self.folder)
 
     async def open_reader(self) -> StoreDriver:
-        return await VaultHarness(self.bao, self.folder, readable=True).open()
+        return await type(self)(self.bao, self.folder, readable=True).open()
 
     async def foreign_write(self, path: tuple[str, ...], values: Mapping[str, str]) -> None:
-        self.bao.call("POST", f"secret/data/{self.engine_path(path)}", {"data": dict(values)})
+        self.call("POST", f"{self.mount}/data/{self.engine_path(path)}", {"data": dict(values)})
 
     async def delete(self, path: tuple[str, ...]) -> None:
-        self.bao.call("DELETE", f"secret/metadata/{self.engine_path(path)}")
+        self.call("DELETE", f"{self.mount}/metadata/{self.engine_path(path)}")
 
     async def take_down(self) -> None:
         self.bao.kill()
 
     async def bring_up(self) -> None:
         self.bao.start()
+
+
+class Kv1Harness(VaultHarness):
+    """KV version 1, which takes text alone."""
+
+    bytes_options = None
+    driver = VaultKv1Store
+    mount = "old"
+
+    def __init__(self, bao: OpenBao, folder: Path, *, readable: bool) -> None:
+        super().__init__(bao, folder, readable=readable, binary=False)
+
+    async def foreign_write(self, path: tuple[str, ...], values: Mapping[str, str]) -> None:
+        self.call("POST", f"{self.mount}/{self.engine_path(path)}", dict(values))
+
+    async def delete(self, path: tuple[str, ...]) -> None:
+        self.call("DELETE", f"{self.mount}/{self.engine_path(path)}")
+
+
+class NamespaceHarness(VaultHarness):
+    """A mount in a mount's place, in a namespace inside a namespace, with a login of that namespace."""
+
+    mount = "deep/er/kv"
+    namespace = "dept/team"
+
+    def __init__(self, bao: OpenBao, folder: Path, *, readable: bool) -> None:
+        super().__init__(bao, folder, readable=readable)
+        self.call("POST", f"auth/approle/role/{self.role}", {"token_policies": [self.role], "token_ttl": "1h"})
+
+    def approle(self) -> AppRole:
+        role = f"auth/approle/role/{self.role}"
+        return AppRole(
+            role_id=str(self.call("GET", f"{role}/role-id")["data"]["role_id"]),
+            secret_id_file=self.private(str(self.call("POST", f"{role}/secret-id", {})["data"]["secret_id"])),
+        )

@@ -125,6 +125,19 @@ def identity(folder: Path) -> None:
     click.echo(sign.Identity.load(folder, store=settings.read_file(folder).store).shown)
 
 
+@_group.command()
+@_folder_argument
+def policy(folder: Path) -> None:
+    """Print the least rights that DIR's settings need in the engine, in its own policy language.
+
+    For vault and vault-kv1. Nothing is asked of the engine, and no credential is read.
+    """
+    from monoskope.reactor import settings  # noqa: PLC0415
+
+    of = settings.read(folder)
+    click.echo(of.driver.policy(of.engine, tuple(prefix.path for prefix in of.prefixes)), nl=False)
+
+
 @_group.command("rotate-identity")
 @_folder_argument
 def rotate_identity(folder: Path) -> None:

@@ -15,7 +15,14 @@ from monoskope.uri import SecretUri
 
 _SECRETS = 10_000
 _VERSIONS = 4
-_TELLING = frozenset({upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_UNCHANGED, upload_pb2.OUTCOME_IMPORTED})
+_TELLING = frozenset(
+    {
+        upload_pb2.OUTCOME_UPLOADED,
+        upload_pb2.OUTCOME_UNCHANGED,
+        upload_pb2.OUTCOME_IMPORTED,
+        upload_pb2.OUTCOME_DELETED,
+    }
+)
 
 
 def own_receipt(signed: upload_pb2.Signed, identity: Identity) -> Receipt | None:
@@ -35,11 +42,11 @@ def newest_receipt(signed: Sequence[upload_pb2.Signed], identity: Identity, uri:
     receipt = own_receipt(signed[-1], identity) if signed else None
     if receipt is None or receipt.uri != uri:
         return None
-    return receipt if receipt.outcome in _TELLING or receipt.outcome == upload_pb2.OUTCOME_DELETED else None
+    return receipt if receipt.outcome in _TELLING else None
 
 
 class KnownReceipts:
-    """The newest UPLOADED, UNCHANGED and IMPORTED receipts of ours, a few for each of the secrets used last."""
+    """The newest receipts of ours that tell what is there, a few for each of the secrets used last."""
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
@@ -56,6 +63,11 @@ class KnownReceipts:
         """Return a receipt of ours for `uri` by which `version` is there, or None."""
         versions = self._by_uri.get(uri)
         return None if versions is None else versions.get(version)
+
+    def newest(self, uri: SecretUri) -> Receipt | None:
+        """Return the receipt of ours for `uri` that was learnt last, or None."""
+        versions = self._by_uri.get(uri)
+        return None if versions is None else next(reversed(versions.values()))
 
     def _remember(self, receipt: Receipt) -> None:
         versions = self._by_uri.setdefault(receipt.uri, OrderedDict())

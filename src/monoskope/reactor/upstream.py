@@ -52,6 +52,10 @@ class Upstream:
             FailedError: CONFLICT, or UPSTREAM_CHANGED for ANY on content that no receipt of ours names.
             DriverError: the engine cannot be asked.
         """
+        if not self.driver.capabilities.versions:
+            content = await self._recognised(request.uri)
+            self.check(request, content.version)
+            return content
         tries = TRIES if request.expect in _LOOK_AGAIN else 1
         for _ in range(tries):
             version = await self.driver.read_version(request.uri.path)
@@ -64,6 +68,8 @@ class Upstream:
 
     async def expected_version(self, request: Request) -> str:
         """Return the version at the request's place, its expectation met. Raises as `expected`."""
+        if not self.driver.capabilities.versions:
+            return (await self.expected(request)).version
         version = await self.driver.read_version(request.uri.path)
         self.check(request, version)
         return version
@@ -89,6 +95,24 @@ class Upstream:
                 pass
         if reason is not None:
             raise FailedError(reason, upstream_version=version)
+
+    async def _recognised(self, uri: SecretUri) -> Content:
+        """Return what is there in an engine without versions: what our newest receipt names if the content is equal.
+
+        Then that receipt's version is its name, else one that was never given (docs/adr/0014-kv-v1.md).
+        """
+        if not self.driver.capabilities.readable:
+            version = await self.driver.read_version(uri.path)
+            return Content(version, _ABSENT if version == NOTHING else None)
+        try:
+            snapshot = await self.driver.read(uri.path)
+        except CannotReadError:
+            return Content(await self.driver.read_version(uri.path), None)
+        if snapshot is None:
+            return Content(NOTHING, _ABSENT)
+        there, receipt = self.fingerprint_key.of(snapshot.payload), self.known.newest(uri)
+        ours = receipt is not None and hmac.compare_digest(there.whole, receipt.fingerprint)
+        return Content(receipt.upstream_version if receipt is not None and ours else snapshot.version, there)
 
     async def _fingerprints(self, uri: SecretUri, version: str) -> Fingerprints | None:
         """Return the fingerprints of what is there under `version`: as read now, else as a receipt of ours says."""

@@ -219,6 +219,22 @@ class StoreDriver(ABC):
         del path, changes, remove, replacing, write_tag, options
         raise UnsupportedError("this engine cannot change some keys and leave the others.")
 
+    @classmethod
+    def policy(cls, config: Any, prefixes: tuple[tuple[str, ...], ...]) -> str:  # noqa: ANN401 - as for `open`
+        """Return the least rights that this driver works with under `config`, in the engine's own policy language.
+
+        Args:
+            config: The `[engine]` table.
+            prefixes: The paths that the reactor serves, each with all below it; `()` for everything.
+
+        Raises:
+            UnsupportedError: the engine has no such language, as unless a driver says otherwise.
+        """
+        del config, prefixes
+        raise UnsupportedError(
+            f"stores of the kind {cls.kind!r} have no policy to print.", fix="See the page on that kind of store."
+        )
+
     @abstractmethod
     async def close(self) -> None:
         """Give up credentials and connections. Safe to call twice."""

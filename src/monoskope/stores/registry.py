@@ -55,7 +55,7 @@ def _load(kind: str, point: EntryPoint) -> type[StoreDriver]:
     except ImportError as error:
         raise BrokenDriverError(
             f"the driver for the kind {kind!r} ({point.value}) does not import: {error}.",
-            fix=f"Install what it needs, for ours with: pip install 'monoskope[{kind}]'.",
+            fix=f"Install what it needs, for ours with: pip install 'monoskope[{kind.partition('-')[0]}]'.",
         ) from None
     except AttributeError:
         raise BrokenDriverError(

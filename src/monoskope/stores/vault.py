@@ -11,8 +11,6 @@ any of them (docs/adr/0007-store-drivers.md).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Self
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import (
@@ -22,14 +20,13 @@ from monoskope.stores.driver import (
     DriverError,
     Snapshot,
     StoreConflictError,
-    StoreDriver,
     StoreRefusedError,
     UnknownOutcomeError,
     UnsupportedError,
 )
-from monoskope.stores.vault_auth import VaultSession
 from monoskope.stores.vault_config import VaultConfig
-from monoskope.stores.vault_http import Answer, VaultHttp
+from monoskope.stores.vault_mount import VaultMount, conflict, malformed
+from monoskope.stores.vault_policy import policy_of
 from monoskope.stores.vault_values import FLAG, from_engine, merge_patch, needs_flag, to_engine, wants_base64
 from monoskope.stores.vault_versions import Current, from_metadata, is_flagged, is_gone, version_text
 
@@ -37,57 +34,32 @@ _TRIES = 3
 _ABSENT = Current(0, NOTHING, flagged=False)
 
 
-class VaultStore(StoreDriver):
+class VaultStore(VaultMount):
     """See `StoreDriver`, and docs/stores/vault.md for configuration and policy."""
 
     kind = "vault"
-    Config = VaultConfig
+    KV = "2"
 
-    def __init__(self, config: VaultConfig, http: VaultHttp, session: VaultSession) -> None:
-        self._config = config
-        self._http = http
-        self._session = session
-        self._below = f"{config.prefix}/" if config.prefix else ""
-        self._capabilities = Capabilities(
+    @staticmethod
+    def _announced(config: VaultConfig) -> Capabilities:
+        return Capabilities(
             max_plaintext=config.max_plaintext,
             check_and_set=True,
             write_tag=False,
             readable=config.readable,
-            deletable=True,
-            soft_delete=True,
+            deletable=config.deletable,
+            soft_delete=config.deletable,
             patchable=config.patchable,
+            layout="One KV version 2 entry a secret, a key for a key; a value that is not text only as base64.",
         )
-
-    def __repr__(self) -> str:
-        return f"<VaultStore {self._config.address} {self._config.mount}/{self._below}>"
-
-    @classmethod
-    async def open(cls, config: VaultConfig, *, state_dir: Path) -> Self:
-        """Log in and see that a KV version 2 engine is at the mount.
-
-        Raises:
-            StoreRefusedError: the login or the mount is not as configured; the message says which.
-            StoreUnavailableError: the engine does not answer.
-        """
-        http = VaultHttp(config)
-        store = cls(config, http, VaultSession(http, config.auth, state_dir))
-        try:
-            await store._session.start()
-            await store._check_mount()
-        except BaseException:
-            await store.close()
-            raise
-        return store
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """See `StoreDriver.capabilities`."""
-        return self._capabilities
 
     def check(self, path: tuple[str, ...], options: object | None) -> None:
         """Refuse options that are not this driver's; every path that is a secret's has its place."""
         del path
-        wants_base64(options)
+        if wants_base64(options) and not self._config.binary:
+            raise StoreRefusedError(
+                "this store is not configured to hold base64.", fix="Set binary = true and grant the new policy."
+            )
 
     async def read_version(self, path: tuple[str, ...]) -> str:
         """Return the version at `path`; a deleted or destroyed last version counts as `NOTHING`."""
@@ -104,6 +76,7 @@ class VaultStore(StoreDriver):
     ) -> str:
         """See `StoreDriver.write`; `write_tag` has no place in this engine."""
         del write_tag
+        self.check(path, options)
         data = to_engine(payload, binary=wants_base64(options))
         if needs_flag(payload):
             await self._flag(path)
@@ -113,7 +86,7 @@ class VaultStore(StoreDriver):
             return await self._write_over_nothing(path, data)
         current = await self._current(path)
         if current.version != replacing:
-            raise _conflict()
+            raise conflict()
         written = await self._put(path, data, current.number)
         if written is None:
             raise await self._why_refused(path, current.version)
@@ -133,12 +106,13 @@ class VaultStore(StoreDriver):
         del write_tag
         if not self._config.patchable:
             raise UnsupportedError("this store is not configured to change some keys and leave the others.")
+        self.check(path, options)
         data = merge_patch(changes, remove, binary=wants_base64(options))
         if changes is not None and needs_flag(changes):
             await self._flag(path)
         current = await self._current(path)
         if current.version == NOTHING or replacing not in {None, current.version}:
-            raise _conflict()
+            raise conflict()
         written = await self._put(path, data, current.number, method="PATCH")
         if written is None:
             raise await self._why_refused(path, current.version)
@@ -150,9 +124,11 @@ class VaultStore(StoreDriver):
         The engine deletes without check-and-set, but by number. A version that is written in between stays, and is then
         a `StoreConflictError`, though the one before it is deleted. Older versions stay as they were.
         """
+        if not self._config.deletable:
+            raise UnsupportedError("this store is not configured to delete.")
         current = await self._current(path)
         if current.version == NOTHING or replacing not in {None, current.version}:
-            raise _conflict()
+            raise conflict()
         url = self._url("destroy" if destroy else "delete", path)
         answer = await self._session.request("POST", url, body={"versions": [current.number]}, writes=True)
         self._expect_ok(answer)
@@ -163,7 +139,7 @@ class VaultStore(StoreDriver):
         if version == current.version:
             raise UnknownOutcomeError("the engine took the deletion, but it does not show.", fix="Look it up.")
         if version != NOTHING:
-            raise _conflict()
+            raise conflict()
 
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
         """Always raises `UnsupportedError`: the engine does not store write tags."""
@@ -185,29 +161,13 @@ class VaultStore(StoreDriver):
         payload = from_engine(values, flagged=is_flagged(metadata, FLAG))
         return Snapshot(version_text(metadata.get("version"), metadata.get("created_time")), payload)
 
-    async def close(self) -> None:
-        """Revoke the login's token and close the connections. Safe to call twice."""
-        try:
-            await self._session.stop()
-        finally:
-            await self._http.close()
+    @classmethod
+    def policy(cls, config: VaultConfig, prefixes: tuple[tuple[str, ...], ...]) -> str:
+        """See `StoreDriver.policy`."""
+        return policy_of(config, prefixes)
 
     def _url(self, part: str, path: tuple[str, ...]) -> str:
         return f"{self._config.mount}/{part}/{self._below}{'/'.join(path)}"
-
-    async def _check_mount(self) -> None:
-        mount = self._config.mount
-        answer = await self._session.request("GET", f"sys/internal/ui/mounts/{mount}")
-        data = answer.section("data")
-        options = data.get("options")
-        version = options.get("version") if isinstance(options, dict) else None
-        if not answer.ok:
-            raise StoreRefusedError(
-                f"there is no engine at {mount}, or the policy grants nothing in it.",
-                fix="Check mount and prefix, and grant the policy in docs/stores/vault.md.",
-            )
-        if (data.get("type"), version, data.get("path")) != ("kv", "2", f"{mount}/"):
-            raise StoreRefusedError(f"the engine at {mount} is not KV version 2.", fix="Enable one, or change mount.")
 
     async def _current(self, path: tuple[str, ...]) -> Current:
         answer = await self._session.request("GET", self._url("metadata", path))
@@ -240,7 +200,7 @@ class VaultStore(StoreDriver):
                 return written
             written = await self._put(path, data, (await self._current(path)).number)
         if written is None:
-            raise _malformed()
+            raise malformed()
         return written
 
     async def _write_over_nothing(self, path: tuple[str, ...], data: dict[str, str]) -> str:
@@ -250,7 +210,7 @@ class VaultStore(StoreDriver):
             return written
         current = await self._current(path)
         if current.version != NOTHING:
-            raise _conflict()
+            raise conflict()
         written = await self._put(path, data, current.number)
         if written is None:
             raise await self._why_refused(path, NOTHING)
@@ -258,7 +218,7 @@ class VaultStore(StoreDriver):
 
     async def _why_refused(self, path: tuple[str, ...], replacing: str) -> StoreConflictError | StoreRefusedError:
         """Tell a lost race from a request that the engine would never take, by what is there now."""
-        return _malformed() if (await self._current(path)).version == replacing else _conflict()
+        return malformed() if (await self._current(path)).version == replacing else conflict()
 
     async def _flag(self, path: tuple[str, ...]) -> None:
         """Flag `path` as holding base64 before the first such value is written; other custom metadata stays."""
@@ -274,25 +234,3 @@ class VaultStore(StoreDriver):
                 fix="Grant create and patch on its metadata, as in docs/stores/vault.md.",
             )
         self._expect_ok(answer)
-
-    def _expect_ok(self, answer: Answer) -> None:
-        """Raise the refusal that `answer` is, if it is one."""
-        if answer.ok:
-            return
-        if answer.status == 403:
-            raise StoreRefusedError(
-                "the engine's policy does not allow this.", fix="Grant the policy in docs/stores/vault.md."
-            )
-        if answer.status == 404:
-            raise StoreRefusedError(f"there is no KV version 2 engine at {self._config.mount}.", fix="Check mount.")
-        if answer.status == 413:
-            raise StoreRefusedError("the secret is larger than the engine takes.", fix="Store a smaller secret.")
-        raise _malformed()
-
-
-def _conflict() -> StoreConflictError:
-    return StoreConflictError("the secret in the engine is not the version that was to be replaced.")
-
-
-def _malformed() -> StoreRefusedError:
-    return StoreRefusedError("the engine refused the request.", fix="Look into its audit log for the reason.")

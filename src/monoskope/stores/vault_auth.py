@@ -13,9 +13,10 @@ from pathlib import Path
 
 from monoskope.protocol.unshared import Unshared
 from monoskope.stores.driver import DriverError, StoreRefusedError
-from monoskope.stores.vault_config import AppRole, TokenFile
+from monoskope.stores.vault_config import TokenFile
 from monoskope.stores.vault_http import Answer, VaultHttp
-from monoskope.stores.vault_secret_id import read_credential, secret_id
+from monoskope.stores.vault_logins import Method, log_in
+from monoskope.stores.vault_secret_id import read_credential
 
 _RENEW_AT = 2 / 3
 _WORTH_RENEWING = 1 / 2
@@ -51,7 +52,7 @@ class VaultSession:
         state_dir: The reactor's own folder, for an unwrapped secret id.
     """
 
-    def __init__(self, http: VaultHttp, method: AppRole | TokenFile, state_dir: Path) -> None:
+    def __init__(self, http: VaultHttp, method: Method | TokenFile, state_dir: Path) -> None:
         self._http = http
         self._method = method
         self._state_dir = state_dir
@@ -78,7 +79,7 @@ class VaultSession:
                 await self._keeper
             self._keeper = None
         token, self._token = self._token, None
-        if token is not None and isinstance(self._method, AppRole):
+        if token is not None and not isinstance(self._method, TokenFile):
             with contextlib.suppress(DriverError):
                 await self._http.send("POST", "auth/token/revoke-self", token=token.value)
 
@@ -114,16 +115,9 @@ class VaultSession:
     async def _login(self) -> Token:
         if isinstance(self._method, TokenFile):
             return await self._from_file(self._method)
-        body = {
-            "role_id": self._method.role_id,
-            "secret_id": await secret_id(self._http, self._method, self._state_dir),
-        }
-        token = _issued(await self._http.send("POST", f"auth/{self._method.mount}/login", body=body))
+        token = _issued(await log_in(self._http, self._method, self._state_dir))
         if token is None:
-            raise StoreRefusedError(
-                "the engine refused the AppRole login.",
-                fix="Check role_id, that the method is enabled there, and that the secret id has not expired.",
-            )
+            raise StoreRefusedError("the engine took the login but gave no token.", fix="Check the method's mount.")
         return token
 
     async def _from_file(self, method: TokenFile) -> Token:

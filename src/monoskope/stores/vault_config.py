@@ -10,6 +10,8 @@ from monoskope.errors import UsageError
 from monoskope.protocol.payload import DEFAULT_MAX_PLAINTEXT, MAX_PADDED, MIN_PADDED, is_padded_size
 from monoskope.uri import parse_path
 
+SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path, not a token
+
 _ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?", re.ASCII)
 
 
@@ -38,22 +40,72 @@ class TokenFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     """A file of mode 0600 with the token."""
 
 
+class Jwt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="jwt"):
+    """Log in with a JWT that somebody else keeps fresh in a file, as SPIFFE agents and CI systems do."""
+
+    role: str
+    """The role of the method to log in to."""
+    jwt_file: str
+    """A file of mode 0600 with the JWT, read at each login."""
+    mount: str = "jwt"
+    """Where the method is enabled, below `auth/`."""
+
+    def __post_init__(self) -> None:
+        _segments("mount", self.mount)
+
+
+class Kubernetes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="kubernetes"):
+    """Log in with the token of the pod's service account."""
+
+    role: str
+    """The role of the method to log in to."""
+    jwt_file: str = SERVICE_ACCOUNT_TOKEN
+    """Where the kubelet keeps the token fresh, read at each login; its mode is the kubelet's and not looked at."""
+    mount: str = "kubernetes"
+    """Where the method is enabled, below `auth/`."""
+
+    def __post_init__(self) -> None:
+        _segments("mount", self.mount)
+
+
+class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="cert"):
+    """Log in with a TLS client certificate, which every connection then shows."""
+
+    certificate_file: str
+    """The certificate and those between it and its authority, PEM, read at each login."""
+    key_file: str
+    """A file of mode 0600 with the certificate's key, PEM, read at each login."""
+    role: str = ""
+    """The role of the method to log in to; "" lets the engine find one that the certificate fits."""
+    mount: str = "cert"
+    """Where the method is enabled, below `auth/`."""
+
+    def __post_init__(self) -> None:
+        _segments("mount", self.mount)
+
+
 class VaultConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the engine is, which part of it is ours, and how to log in."""
 
     address: str
     """`https://HOST[:PORT]`. Plain http is refused."""
-    auth: AppRole | TokenFile
+    auth: AppRole | TokenFile | Jwt | Kubernetes | Certificate
     ca_file: str | None = None
     """The certificates to trust, PEM; None for those of the operating system."""
     mount: str = "secret"
-    """Where a KV version 2 engine is mounted."""
+    """Where the KV engine is mounted, nested mounts in full."""
+    namespace: str = ""
+    """The namespace of the login and of the mount, `a/b` for one inside another, "" for the root."""
     prefix: str = ""
     """The path below the mount under which all secrets of this store lie, "" for the mount's root."""
     readable: bool = False
     """Whether the policy grants `read` on data. Without it the store is write-only."""
     patchable: bool = False
     """Whether the policy grants `patch` on data, by which some keys change without the others being read."""
+    deletable: bool = False
+    """Whether the policy grants deleting. Without it the store deletes nothing."""
+    binary: bool = False
+    """Whether the policy grants flagging a path as holding base64. Without it values must be text; KV version 2."""
     max_plaintext: int = DEFAULT_MAX_PLAINTEXT
     """Largest padded plaintext in bytes; see docs/stores/vault.md, Limits."""
     connect_timeout_s: float = 5.0
@@ -65,8 +117,9 @@ class VaultConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if _ADDRESS.fullmatch(self.address) is None:
             raise ValueError("`address` must be https://HOST or https://HOST:PORT, without a path")
         _segments("mount", self.mount)
-        if self.prefix:
-            _segments("prefix", self.prefix)
+        for field in ("prefix", "namespace"):
+            if getattr(self, field):
+                _segments(field, getattr(self, field))
         if not is_padded_size(self.max_plaintext):
             raise ValueError(f"`max_plaintext` must be a power of two from {MIN_PADDED} to {MAX_PADDED}")
         if not (0 < self.connect_timeout_s <= 30 and 0 < self.timeout_s <= 30):

@@ -5,6 +5,7 @@ What an engine says in words never leaves this file: errors carry sentences of o
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import ssl
@@ -55,17 +56,45 @@ class VaultHttp:
 
     def __init__(self, config: VaultConfig) -> None:
         self._base = f"{config.address}/v1/"
-        trace = aiohttp.TraceConfig()
+        self._config = config
+        self._fixed = {"X-Vault-Request": "true"}
+        if config.namespace:
+            self._fixed["X-Vault-Namespace"] = config.namespace
+        self._session = self._connections(_tls(config.ca_file))
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    def _connections(self, tls: ssl.SSLContext) -> aiohttp.ClientSession:
+        config, trace = self._config, aiohttp.TraceConfig()
         # Before any byte of the request is sent, so a request that fails with this unset has not reached anybody.
         trace.on_connection_create_end.append(_mark_connected)
         trace.on_connection_reuseconn.append(_mark_connected)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=_tls(config.ca_file)),
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=tls),
             timeout=aiohttp.ClientTimeout(total=config.timeout_s, sock_connect=config.connect_timeout_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=[trace],
             trust_env=False,
         )
+
+    def show_certificate(self, certificate_file: str, key_file: str) -> None:
+        """Show a client certificate on all connections from now on; requests that are under way end on the old ones.
+
+        Raises:
+            StoreRefusedError: the files do not hold a certificate and its key.
+        """
+        tls = _tls(self._config.ca_file)
+        try:
+            # A key that asks for a passphrase would otherwise ask on a terminal.
+            tls.load_cert_chain(certificate_file, key_file, password="")
+        except (OSError, ValueError):
+            raise StoreRefusedError(
+                f"{certificate_file} and {key_file} do not hold a certificate and its key.",
+                fix="Write both as PEM, the key without a passphrase.",
+            ) from None
+        before, self._session = self._session, self._connections(tls)
+        retiring = asyncio.create_task(_close_after(before, self._config.timeout_s))
+        self._retiring.add(retiring)
+        retiring.add_done_callback(self._retiring.discard)
 
     async def send(
         self, method: str, path: str, *, token: str = "", body: object | None = None, writes: bool = False
@@ -73,7 +102,7 @@ class VaultHttp:
         """Send one request and return its answer.
 
         Args:
-            method: GET, POST or PATCH. The last two are never repeated by the connection pool.
+            method: GET, POST, PATCH or DELETE. POST and PATCH are never repeated by the connection pool.
             path: What follows `/v1/`, of characters that need no escape.
             token: Sent as `X-Vault-Token` unless "".
             body: Sent as JSON.
@@ -91,7 +120,7 @@ class VaultHttp:
             async with self._session.request(
                 method,
                 URL(self._base + path, encoded=True),
-                headers=_headers(method, token, has_body=body is not None),
+                headers=self._fixed | _headers(method, token, has_body=body is not None),
                 data=data,
                 allow_redirects=False,
                 trace_request_ctx=progress,
@@ -107,15 +136,25 @@ class VaultHttp:
     async def close(self) -> None:
         """Close every connection. Safe to call twice."""
         await self._session.close()
+        retiring = list(self._retiring)
+        for task in retiring:
+            task.cancel()
+        await asyncio.gather(*retiring, return_exceptions=True)
 
 
 def _headers(method: str, token: str, *, has_body: bool) -> dict[str, str]:
-    headers = {"X-Vault-Request": "true"}
-    if token:
-        headers["X-Vault-Token"] = token
+    headers = {"X-Vault-Token": token} if token else {}
     if has_body:
         headers["Content-Type"] = "application/merge-patch+json" if method == "PATCH" else "application/json"
     return headers
+
+
+async def _close_after(session: aiohttp.ClientSession, seconds: float) -> None:
+    """Close `session` when every request in it has ended, or at once if cancelled."""
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        await session.close()
 
 
 async def _mark_connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:

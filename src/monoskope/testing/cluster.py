@@ -22,7 +22,6 @@ from typing import Self
 import tomli_w
 
 from monoskope.settings import write_private
-from monoskope.stores.vault_policy import least_policy
 from monoskope.testing.cluster_commands import Commands, Ran, User
 from monoskope.testing.openbao import OpenBao
 from monoskope.testing.parts import Part, free_port, listens, wait_until
@@ -169,9 +168,6 @@ class Cluster(Commands):
         """
         home = self._init_reactor(store, folder, "vault")
         role = f"m8-{home.name}"
-        self.bao.write_policy(
-            role, least_policy(mount=MOUNT, prefix=PREFIX, readable=readable, patchable=True, binary=True, delete=True)
-        )
         self.bao.create_role(role, [role])
         write_private(home / "wrapped-secret-id", self.bao.wrapped_secret_id(role).encode())
         self._set_engine(
@@ -184,6 +180,8 @@ class Cluster(Commands):
                 "prefix": PREFIX,
                 "readable": readable,
                 "patchable": True,
+                "deletable": True,
+                "binary": True,
                 "auth": {
                     "method": "approle",
                     "role_id": self.bao.role_id(role),
@@ -191,6 +189,7 @@ class Cluster(Commands):
                 },
             },
         )
+        self.bao.write_policy(role, self.must("m8", "reactor", "policy", home.name).out)
 
     def make_local_reactor(self, store: str, *, folder: str = "") -> None:
         """Make the folder of a reactor that keeps age files in `secrets` in it."""

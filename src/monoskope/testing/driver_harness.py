@@ -26,7 +26,7 @@ class Harness(ABC):
     refused: frozenset[str] = frozenset()
     """Names in `TRICKY` that the engine's layout has no place for, so that they are refused."""
     bytes_options: object | None = None
-    """Options under which any bytes are taken."""
+    """Options under which any bytes are taken; None where there are none, or none are needed."""
     bad_options: object = object()
     """Options that the driver must refuse."""
 

@@ -69,6 +69,8 @@ class ValuePromises(DriverFixtures):
         self, harness: Harness, driver: StoreDriver, reader: StoreDriver, path: Path
     ) -> None:
         """Reading may fail, but it never gives other bytes; text written later is read again."""
+        if harness.refuses_bytes and harness.bytes_options is None:
+            return  # the test above shows that they are refused
         values = {"fine": b"text", "raw": NOT_TEXT}
         version = await driver.write(
             path, Payload(values), replacing=over(driver, NOTHING), write_tag=tag(), options=harness.bytes_options

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monoskope.stores.vault_policy import least_policy
+from monoskope.stores.vault_config import TokenFile, VaultConfig
+from monoskope.stores.vault_policy import kv1_policy, least_policy, policy_of
+
+CONFIG = VaultConfig(
+    address="https://vault.example:8200", auth=TokenFile(token_file="/t"), mount="a/kv", prefix="team/m8"
+)
 
 
 def test_a_write_only_policy_cannot_read_values() -> None:
@@ -37,4 +42,26 @@ def test_deleting_is_granted_for_single_versions_alone() -> None:
     assert rest == (
         '\npath "kv/delete/team/m8/*" {\n  capabilities = ["update"]\n}\n'
         '\npath "kv/destroy/team/m8/*" {\n  capabilities = ["update"]\n}\n'
+    )
+
+
+def test_a_reactor_of_some_prefixes_is_granted_those_and_what_is_below() -> None:
+    paths = [line for line in policy_of(CONFIG, [("app",), ("web", "tls")]).splitlines() if line.startswith("path")]
+    assert paths == [
+        f'path "a/kv/{part}/team/m8/{place}" {{'
+        for part in ("data", "metadata")
+        for place in ("app", "app/*", "web/tls", "web/tls/*")
+    ]
+
+
+def test_a_configuration_without_flags_is_granted_least() -> None:
+    assert policy_of(CONFIG) == least_policy(mount="a/kv", prefix="team/m8")
+
+
+def test_in_version_1_a_write_only_store_lists_names_and_reads_nothing() -> None:
+    assert kv1_policy(CONFIG) == 'path "a/kv/team/m8/*" {\n  capabilities = ["create", "update", "list"]\n}\n'
+    assert kv1_policy(CONFIG, [("app",)]) == (
+        'path "a/kv/team/m8/app" {\n  capabilities = ["create", "update", "list"]\n}\n\n'
+        'path "a/kv/team/m8/" {\n  capabilities = ["list"]\n}\n\n'
+        'path "a/kv/team/m8/app/*" {\n  capabilities = ["create", "update", "list"]\n}\n'
     )

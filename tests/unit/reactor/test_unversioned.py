@@ -1,0 +1,149 @@
+"""A reactor on an engine without versions or check-and-set (docs/adr/0014-kv-v1.md): it knows by reading alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import pytest
+
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.stores.driver import NOTHING, CannotReadError, Snapshot, UnknownOutcomeError
+from tests.unit.reactor.world import SECRET, MemoryStore, World, ask
+
+OVERWRITE, COMPARE, DELETE = upload_pb2.EXPECT_OVERWRITE, upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_DELETE
+OTHER = {"password": b"another"}
+
+
+class Unversioned(MemoryStore):
+    """An engine that shows what is there and nothing of how it came there."""
+
+    def __init__(self, *, readable: bool = True) -> None:
+        super().__init__(check_and_set=False, write_tag=False, readable=readable, soft_delete=False)
+        self._capabilities = dataclasses.replace(self._capabilities, versions=False)
+        self._looks = itertools.count()
+
+    def _seen(self, path: tuple[str, ...]) -> str:
+        return f"seen{next(self._looks)}" if self.now(path) else NOTHING
+
+    async def read_version(self, path: tuple[str, ...]) -> str:
+        await super().read_version(path)
+        return self._seen(path)
+
+    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
+        found = await super().read(path)
+        return None if found is None else Snapshot(self._seen(path), found.payload)
+
+
+def unversioned(*, readable: bool = True) -> World:
+    return World(Unversioned(readable=readable))
+
+
+async def test_what_we_wrote_is_recognised_and_keeps_the_name_of_that_write() -> None:
+    world = unversioned()
+    put = await world.walk()
+    again = await world.walk()
+    assert world.outcomes() == ["STARTED", "UPLOADED", "UNCHANGED"]
+    assert again.upstream_version == put.upstream_version
+    other = await world.walk(secret=OTHER)
+    assert (other.outcome, other.prior_version) == (upload_pb2.OUTCOME_UPLOADED, put.upstream_version)
+    assert other.upstream_version != put.upstream_version
+
+
+async def test_a_restarted_reactor_recognises_it_by_the_last_receipt() -> None:
+    world = unversioned()
+    put = await world.walk()
+    after = World(world.store, key=world.key)
+    event = world.log.events[-1]
+    assert isinstance(event, events_pb2.SecretUploaded)
+    after.known.learn([event.receipt])
+    assert (await after.walk()).upstream_version == put.upstream_version
+    assert after.outcomes() == ["UNCHANGED"]
+
+
+@pytest.mark.parametrize("theirs", [OTHER, SECRET], ids=["another value", "a value that we replaced"])
+async def test_what_others_put_there_needs_overwrite(theirs: dict[str, bytes]) -> None:
+    world = unversioned()
+    await world.walk()
+    second = await world.walk(secret={"password": b"second"})
+    world.memory.put(theirs)
+    refused = await world.walk(secret={"password": b"third"})
+    assert world.outcomes()[-1] == "FAILED UPSTREAM_CHANGED"
+    written = await world.walk(ask(expect=OVERWRITE), secret={"password": b"third"})
+    assert written.outcome == upload_pb2.OUTCOME_UPLOADED
+    assert written.prior_version not in {NOTHING, second.upstream_version, refused.upstream_version}
+
+
+async def test_what_was_deleted_and_put_back_by_others_is_not_ours() -> None:
+    world = unversioned()
+    await world.walk()
+    assert (await world.walk(ask(DELETE, destroy=True))).outcome == upload_pb2.OUTCOME_DELETED
+    world.memory.put(SECRET)
+    await world.walk(secret=OTHER)
+    assert world.outcomes()[-1] == "FAILED UPSTREAM_CHANGED"
+
+
+async def test_a_deletion_expects_what_we_wrote() -> None:
+    world = unversioned()
+    put = await world.walk()
+    world.memory.put(OTHER)
+    assert (await world.walk(ask(DELETE, destroy=True))).reason == upload_pb2.REASON_UPSTREAM_CHANGED
+    world.memory.put(SECRET)
+    deleted = await world.walk(ask(DELETE, destroy=True))
+    assert (deleted.outcome, deleted.prior_version) == (upload_pb2.OUTCOME_DELETED, put.upstream_version)
+    assert (await world.walk(ask(DELETE, destroy=True))).reason == upload_pb2.REASON_CONFLICT
+
+
+async def test_a_write_only_store_fills_what_is_empty_and_replaces_on_demand_alone() -> None:
+    world = unversioned(readable=False)
+    await world.walk()
+    await world.walk(secret=OTHER)
+    await world.walk(ask(expect=OVERWRITE), secret=OTHER)
+    assert world.outcomes() == ["STARTED", "UPLOADED", "FAILED UPSTREAM_CHANGED", "STARTED", "UPLOADED"]
+
+
+@pytest.mark.parametrize(("secret", "outcome"), [(SECRET, "EQUAL"), (OTHER, "DIFFERENT")])
+async def test_what_can_be_read_is_compared_and_nothing_else(secret: dict[str, bytes], outcome: str) -> None:
+    world, blind = unversioned(), unversioned(readable=False)
+    for each in (world, blind):
+        each.memory.put(SECRET)
+        await each.walk(ask(COMPARE), secret)
+    assert world.outcomes() == [outcome]
+    assert blind.outcomes() == ["FAILED CANNOT_READ"]
+
+
+async def test_what_is_there_but_unreadable_needs_overwrite() -> None:
+    world = unversioned()
+    await world.walk()
+    world.memory.failures["read"].append(CannotReadError("not ours."))
+    await world.walk(secret=OTHER)
+    assert world.outcomes()[-1] == "FAILED UPSTREAM_CHANGED"
+
+
+async def test_a_write_whose_answer_was_lost_is_found_again_by_reading() -> None:
+    world = unversioned()
+    world.memory.failures["written"].append(UnknownOutcomeError("x"))
+    put = await world.walk()
+    assert world.outcomes() == ["STARTED", "UPLOADED"]
+    assert put.fingerprint == world.key.of(SECRET).whole
+    await world.walk()
+    assert world.outcomes()[-1] == "UNCHANGED"
+
+
+@pytest.mark.parametrize(("there", "reason"), [(None, "KEY_LOST"), (OTHER, "OUTCOME_UNKNOWN")])
+async def test_a_write_that_cannot_be_found_is_lost_only_where_nothing_was_and_is(
+    there: dict[str, bytes] | None, reason: str
+) -> None:
+    world = unversioned()
+    if there is not None:
+        world.memory.put(there)
+    world.memory.failures["write"].append(UnknownOutcomeError("x"))
+    await world.walk(ask(expect=OVERWRITE))
+    assert world.outcomes()[-1] == f"FAILED {reason}"
+
+
+async def test_without_reading_a_lost_answer_stays_unknown() -> None:
+    world = unversioned(readable=False)
+    world.memory.failures["written"].append(UnknownOutcomeError("x"))
+    await world.walk()
+    assert world.outcomes()[-1] == "FAILED OUTCOME_UNKNOWN"

@@ -6,6 +6,7 @@ import hmac
 from dataclasses import dataclass
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.fingerprint import FingerprintKey, Fingerprints
 from monoskope.reactor.known import KnownReceipts
@@ -53,7 +54,7 @@ class Upstream:
             DriverError: the engine cannot be asked.
         """
         if not self.driver.capabilities.versions:
-            content = await self._recognised(request.uri)
+            content = await self.recognised(request.uri, self.known.newest(request.uri))
             self.check(request, content.version)
             return content
         tries = TRIES if request.expect in _LOOK_AGAIN else 1
@@ -96,23 +97,22 @@ class Upstream:
         if reason is not None:
             raise FailedError(reason, upstream_version=version)
 
-    async def _recognised(self, uri: SecretUri) -> Content:
-        """Return what is there in an engine without versions: what our newest receipt names if the content is equal.
+    async def recognised(self, uri: SecretUri, newest: Receipt | None) -> Content:
+        """Return what is there in an engine without versions, under the version of `newest` if that names its content.
 
-        Then that receipt's version is its name, else one that was never given (docs/adr/0014-kv-v1.md).
+        Else under one that was never given (docs/adr/0014-kv-v1.md).
         """
-        if not self.driver.capabilities.readable:
+        try:
+            content = await self.read(uri) if self.driver.capabilities.readable else Content("", None)
+        except CannotReadError:
+            content = Content("", None)
+        if content is None:
+            return Content(NOTHING, _ABSENT)
+        if content.fingerprints is None:
             version = await self.driver.read_version(uri.path)
             return Content(version, _ABSENT if version == NOTHING else None)
-        try:
-            snapshot = await self.driver.read(uri.path)
-        except CannotReadError:
-            return Content(await self.driver.read_version(uri.path), None)
-        if snapshot is None:
-            return Content(NOTHING, _ABSENT)
-        there, receipt = self.fingerprint_key.of(snapshot.payload), self.known.newest(uri)
-        ours = receipt is not None and hmac.compare_digest(there.whole, receipt.fingerprint)
-        return Content(receipt.upstream_version if receipt is not None and ours else snapshot.version, there)
+        ours = newest is not None and hmac.compare_digest(content.fingerprints.whole, newest.fingerprint)
+        return Content(newest.upstream_version, content.fingerprints) if newest and ours else content
 
     async def _fingerprints(self, uri: SecretUri, version: str) -> Fingerprints | None:
         """Return the fingerprints of what is there under `version`: as read now, else as a receipt of ours says."""

@@ -39,6 +39,8 @@ async def verify(upstream: Upstream, grant: Grant, sealed_sha256: bytes, newest:
 
 async def _found(upstream: Upstream, grant: Grant, newest: Receipt) -> _Found:
     uri, deleted = grant.request.uri, newest.outcome == upload_pb2.OUTCOME_DELETED
+    if not upstream.driver.capabilities.versions:
+        return await _recognised(upstream, grant, newest)
     version = await upstream.driver.read_version(uri.path)
     if version == NOTHING:
         return (upload_pb2.OUTCOME_IN_SYNC if deleted else upload_pb2.OUTCOME_GONE), NOTHING
@@ -50,6 +52,19 @@ async def _found(upstream: Upstream, grant: Grant, newest: Receipt) -> _Found:
     if content is None:
         return upload_pb2.OUTCOME_GONE, NOTHING
     same = content.version == version and _fits(upstream, content, newest)
+    return (upload_pb2.OUTCOME_IN_SYNC if same else upload_pb2.OUTCOME_DRIFTED), content.version
+
+
+async def _recognised(upstream: Upstream, grant: Grant, newest: Receipt) -> _Found:
+    """In an engine without versions the content alone tells, so without it, or under another key, nothing does."""
+    content = await upstream.recognised(grant.request.uri, newest)
+    deleted = newest.outcome == upload_pb2.OUTCOME_DELETED
+    if content.version == NOTHING:
+        return (upload_pb2.OUTCOME_IN_SYNC if deleted else upload_pb2.OUTCOME_GONE), NOTHING
+    comparable = newest.fingerprint.startswith(f"fp1:{upstream.fingerprint_key.key_id}:")
+    if content.fingerprints is None or not (comparable or deleted):
+        raise FailedError(upload_pb2.REASON_CANNOT_READ)
+    same = content.version == newest.upstream_version
     return (upload_pb2.OUTCOME_IN_SYNC if same else upload_pb2.OUTCOME_DRIFTED), content.version
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 from monoskope.errors import Error
+
+_READY_S = 10.0
+_POLL_S = 0.02
 
 
 class OpenBaoError(Error):
@@ -79,8 +83,23 @@ class Admin:
     # --- setting it up ---
 
     def enable_kv(self, mount: str = "secret") -> None:
-        """Enable a KV version 2 engine at `mount`. Raises `OpenBaoError` if something is mounted there."""
+        """Enable a KV version 2 engine at `mount`; return when it serves.
+
+        Raises:
+            OpenBaoError: something is mounted there, or it does not serve within 10 s.
+        """
         self.call("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": "2"}})
+        deadline = time.monotonic() + _READY_S
+        while True:
+            try:
+                # A new engine refuses everything until it has laid itself out.
+                self.call("GET", f"{mount}/config")
+            except OpenBaoError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_S)
+            else:
+                return
 
     def write_policy(self, name: str, text: str) -> None:
         """Write the policy `name`, in OpenBao's policy language."""

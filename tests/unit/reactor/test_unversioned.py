@@ -8,10 +8,12 @@ import itertools
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.reactor.fingerprint import FingerprintKey
 from monoskope.stores.driver import NOTHING, CannotReadError, Snapshot, UnknownOutcomeError
 from tests.unit.reactor.world import SECRET, MemoryStore, World, ask
 
 OVERWRITE, COMPARE, DELETE = upload_pb2.EXPECT_OVERWRITE, upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_DELETE
+VERIFY, IMPORT = upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT
 OTHER = {"password": b"another"}
 
 
@@ -147,3 +149,44 @@ async def test_without_reading_a_lost_answer_stays_unknown() -> None:
     world.memory.failures["written"].append(UnknownOutcomeError("x"))
     await world.walk()
     assert world.outcomes()[-1] == "FAILED OUTCOME_UNKNOWN"
+
+
+async def test_verifying_compares_the_content() -> None:
+    world = unversioned()
+    put = await world.walk()
+    verified = await world.walk(ask(VERIFY), newest=put)
+    assert (verified.outcome, verified.upstream_version) == (upload_pb2.OUTCOME_IN_SYNC, put.upstream_version)
+    world.memory.put(OTHER)
+    assert (await world.walk(ask(VERIFY), newest=put)).outcome == upload_pb2.OUTCOME_DRIFTED
+    world.memory.content.clear()
+    assert (await world.walk(ask(VERIFY), newest=put)).outcome == upload_pb2.OUTCOME_GONE
+
+
+async def test_what_was_deleted_is_in_sync_while_nothing_is_there() -> None:
+    world = unversioned()
+    await world.walk()
+    deleted = await world.walk(ask(DELETE, destroy=True))
+    assert (await world.walk(ask(VERIFY), newest=deleted)).outcome == upload_pb2.OUTCOME_IN_SYNC
+    world.memory.put(SECRET)
+    assert (await world.walk(ask(VERIFY), newest=deleted)).outcome == upload_pb2.OUTCOME_DRIFTED
+
+
+async def test_without_reading_or_under_another_key_nothing_is_said_of_what_is_there() -> None:
+    blind = unversioned(readable=False)
+    put = await blind.walk()
+    assert (await blind.walk(ask(VERIFY), newest=put)).reason == upload_pb2.REASON_CANNOT_READ
+    blind.memory.content.clear()
+    assert (await blind.walk(ask(VERIFY), newest=put)).outcome == upload_pb2.OUTCOME_GONE
+    before = unversioned()
+    put = await before.walk()
+    after = World(before.store, key=FingerprintKey(bytes(range(1, 33))))
+    assert (await after.walk(ask(VERIFY), newest=put)).reason == upload_pb2.REASON_CANNOT_READ
+
+
+async def test_what_others_put_there_can_be_imported_and_then_replaced() -> None:
+    world = unversioned()
+    world.memory.put(OTHER)
+    imported = await world.walk(ask(IMPORT))
+    assert imported.outcome == upload_pb2.OUTCOME_IMPORTED
+    written = await world.walk()
+    assert (written.outcome, written.prior_version) == (upload_pb2.OUTCOME_UPLOADED, imported.upstream_version)

@@ -32,11 +32,26 @@ PACKAGE = ROOT / "src" / "monoskope"
 FILES = (
     *(
         f"protocol/{name}.py"
-        for name in ("payload", "grant", "receipt", "request", "wire", "identity", "rotation", "hello", "upload")
+        for name in (
+            "payload",
+            "grant",
+            "receipt",
+            "request",
+            "recipes",
+            "wire",
+            "identity",
+            "rotation",
+            "hello",
+            "upload",
+        )
     ),
     "reactor/keys.py",
     "reactor/admit.py",
+    "reactor/verify.py",
+    "reactor/import_secret.py",
+    "reactor/generate.py",
     "client/verify.py",
+    "client/verify_secret.py",
 )
 TESTS = {
     "protocol": ("tests/unit/protocol", "tests/protocol"),

@@ -1,8 +1,12 @@
-"""Life after the put, on real parts: importing, verifying."""
+"""Life after the put, on real parts: importing, verifying, generating."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.cluster_commands import Ran, User
@@ -120,3 +124,87 @@ def test_without_the_right_to_see_hashes_nothing_is_said_about_the_receipt(team:
 def test_what_was_never_put_through_m8_is_not_found(team: Team) -> None:
     theirs(team, "x")
     refused(do(team, "verify", team.uri("vault")), 4)
+
+
+# Generating.
+
+
+def upstream(team: Team, path: str = "db") -> dict[str, str]:
+    """What lies in OpenBao, as its administrator sees it."""
+    read = ok(team.cluster.run_bao("kv", "get", f"-mount={MOUNT}", "-format=json", f"{PREFIX}/{team.name}/{path}"))
+    found: dict[str, str] = json.loads(read.out)["data"]["data"]
+    return found
+
+
+@pytest.mark.parametrize("store", ["vault", "local"])
+def test_a_store_makes_a_secret_that_nobody_sees(team: Team, store: str) -> None:
+    uri = team.uri(store)
+    done = ok(do(team, "generate", uri, "password=password:32", "key=ed25519", "--label", "owner=anna"))
+    made = done.json()
+    assert made["hash"]
+    assert list(made["values"]) == ["key", "password"]
+    assert list(made["public_values"]) == ["key"]
+    assert types(team, done) == [
+        "SecretUploadKeyRequested",
+        "SecretUploadKeyProvided",
+        "SecretUploadRequested",
+        "SecretUploadStarted",
+        "SecretUploaded",
+    ]
+    assert shown(team, uri)["hash"] == made["hash"]
+    assert shown(team, uri)["labels"] == {"owner": "anna"}
+    again = ok(do(team, "generate", uri, "password=password:32", "key=ed25519")).json()
+    assert again["hash"] != made["hash"]
+    assert ok(do(team, "verify", uri)).json()["outcome"] == "IN_SYNC"
+
+
+def test_the_public_half_is_that_of_what_is_upstream_and_m8_has_no_other(team: Team, tmp_path: Path) -> None:
+    file = tmp_path / "public.pem"
+    words = ("--kind", "rsa", "--size", "2048", "--key", "tls.key", "--out-public", str(file))
+    made = ok(do(team, "generate", team.uri("vault"), *words)).json()
+    private = upstream(team)["tls.key"]
+    public = load_pem_private_key(private.encode(), None).public_key()
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    assert made["public_values"] == {"tls.key": pem}
+    assert file.read_text() == pem
+    body = "".join(private.splitlines()[1:-1])
+    held = (team.cluster.folder / "m8" / "log.db").read_bytes()
+    for part in (body[60:120], body[-120:-60]):
+        assert part.encode() not in held
+
+
+def test_what_is_expected_holds_for_generations_too(team: Team) -> None:
+    uri = team.uri("vault")
+    first = ok(do(team, "generate", uri, "--kind", "password", "--expect", "absent")).json()
+    assert upstream(team).keys() == {"password"}
+    refused(do(team, "generate", uri, "--kind", "password", "--expect", "absent"), 6)
+    ok(do(team, "generate", uri, "--kind", "hex", "--expect", first["upstream_version"]))
+    theirs(team, "theirs")
+    refused(do(team, "generate", uri, "--kind", "password"), 6)
+    ok(do(team, "generate", uri, "--kind", "password", "--overwrite"))
+
+
+def test_a_table_shows_public_halves_and_no_value(team: Team) -> None:
+    out = ok(team.user.monoctl("generate", "secret", team.uri("vault"), "--kind", "ed25519")).out
+    assert "-----BEGIN PUBLIC KEY-----" in out
+    assert "PRIVATE" not in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "what to make"),
+        (("password",), "what to make"),
+        (("a=dsa",), "dsa"),
+        (("--kind", "hex", "--size", "4"), "size"),
+        (("--key", "a"), "--kind"),
+        (("--size", "32"), "--kind"),
+        (("a=hex", "a=rsa"), "twice"),
+        (("a=hex", "--kind", "hex", "--key", "a"), "twice"),
+        (("--kind", "hex", "--expect", "absent", "--overwrite"), "exclude"),
+        (("--kind", "ed25519", "--out-public", "no/such/folder.pem"), "folder"),
+    ],
+)
+def test_what_cannot_be_made_is_said_before_anything_is_sent(patient: Team, words: tuple[str, ...], said: str) -> None:
+    assert said in refused(do(patient, "generate", patient.uri("vault", "none"), *words), 2)
+    refused(patient.user.monoctl("get", "secret", patient.uri("vault", "none"), "-o", "json"), 4)

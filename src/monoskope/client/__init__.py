@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from monoskope.client.client import Client
     from monoskope.client.compare import Comparison
     from monoskope.client.delete import Deletion
+    from monoskope.client.generate import Generated
     from monoskope.client.import_secret import Import
     from monoskope.client.put import Expect, PutResult
     from monoskope.client.settings import Settings, load_settings
@@ -22,6 +23,7 @@ __all__ = [
     "Comparison",
     "Deletion",
     "Expect",
+    "Generated",
     "Import",
     "PutResult",
     "Settings",
@@ -34,6 +36,7 @@ _HOMES = {
     "Comparison": "compare",
     "Deletion": "delete",
     "Expect": "put",
+    "Generated": "generate",
     "Import": "import_secret",
     "PutResult": "put",
     "Settings": "settings",

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from monoskope.client.delete import Deletion, delete, expected
+from monoskope.client.generate import Generated, generate
 from monoskope.client.import_secret import Import, import_secret
 from monoskope.client.patch import changes, patch
 from monoskope.client.preview import Preview
-from monoskope.client.put import Expect, PutResult
+from monoskope.client.put import Expect, Notes, PutResult, expectation
 from monoskope.client.queries import Queries
 from monoskope.client.target import Target
 from monoskope.client.verify_secret import Verification, verify
 from monoskope.client.walk import Walk
 from monoskope.errors import Error
+from monoskope.protocol.recipes import Recipe, check_recipes
 from monoskope.protocol.request import Options
 
 R = TypeVar("R")
@@ -124,6 +127,39 @@ class Changes(ABC):
             return await delete(self._walk(target, timeout), target, expect, destroy=destroy)
 
         return await self._each(uris, 0, None, timeout, one)
+
+    async def generate_secret(
+        self,
+        uri: str,
+        recipes: Mapping[str, str],
+        *,
+        expect: Expect | str = Expect.ANY,
+        labels: Mapping[str, str] | None = None,
+        expires_on: dt.date | str = "",
+        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
+    ) -> Generated:
+        """Have the store's reactor make a secret that nobody sees, and return the public halves of its key pairs.
+
+        Args:
+            uri: `store://path`, or `path` in the default store.
+            recipes: For each key what to make: password, hex, base64, rsa or ed25519, with `:SIZE` if not the default.
+            expect: What must be upstream; text names an upstream version.
+            labels: As for `put_secret`.
+            expires_on: As for `put_secret`.
+            timeout: Seconds for everything.
+
+        Raises:
+            UsageError: a recipe is not one; nothing was sent.
+            Error: as `put_secret`.
+        """
+        checked = check_recipes([Recipe.parse(key, text) for key, text in recipes.items()])
+        expectation(expect)
+        notes = Notes.of(labels, expires_on)
+
+        async def one(target: Target) -> Generated:
+            return await generate(self._walk(target, timeout), target, checked, expect, notes)
+
+        return only(await self._each([uri], 0, None, timeout, one))
 
     async def import_secret(
         self,

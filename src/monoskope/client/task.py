@@ -9,6 +9,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error, OutcomeUnknownError, RefusedError
 from monoskope.protocol.notes import Labels
 from monoskope.protocol.receipt import Receipt
+from monoskope.protocol.recipes import Recipes
 from monoskope.protocol.request import Options
 from monoskope.protocol.unshared import Unshared
 from monoskope.uri import SecretUri
@@ -68,6 +69,7 @@ class Task(Unshared):
     expires_on: str = ""
     destroy: bool = False
     remove_keys: tuple[str, ...] = ()
+    recipes: Recipes = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,10 @@ _UNKNOWN: dict[upload_pb2.Purpose, tuple[str, str]] = {
     upload_pb2.PURPOSE_DELETE: (
         "it may or may not have been deleted {request}.",
         f"{_ASK} before you delete it again.",
+    ),
+    upload_pb2.PURPOSE_GENERATE: (
+        "it may or may not have been generated {request}.",
+        f"{_ASK} before you generate it again.",
     ),
     upload_pb2.PURPOSE_VERIFY: (
         "whether it is in sync is not known {request}. Nothing was written.",

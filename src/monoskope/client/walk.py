@@ -117,6 +117,7 @@ class Walk:
             expires_on=task.expires_on,
             destroy=task.destroy,
             remove_keys=task.remove_keys,
+            recipes=task.recipes,
         )
         self._tell(request, Stage.ASKING)
         try:

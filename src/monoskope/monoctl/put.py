@@ -62,7 +62,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     pwgen 32 1 | monoctl put secret app/db --from-file password=- --expect absent
     """  # noqa: D301 - click wants the character itself
     uris, keys = split_words(words)
-    expected = _expectation(expect, overwrite=overwrite)
+    expected = expectation(expect, overwrite=overwrite)
     notes, expires_on = days.labels(labels), days.day(expires) if expires else ""
     values = read_values(sources, keys)
     if dry_run:
@@ -90,7 +90,8 @@ def end(results: list[PutResult | Error], output: str) -> NoReturn:
     click.get_current_context().exit(exit_code_of_all(errors))
 
 
-def _expectation(expect: str | None, *, overwrite: bool) -> Expect | str:
+def expectation(expect: str | None, *, overwrite: bool) -> Expect | str:
+    """Return what must be upstream for a put. Raises `UsageError` for both options at once."""
     if overwrite and expect is not None:
         raise UsageError("--overwrite and --expect exclude each other.", fix="Give one of them.")
     if overwrite:

@@ -13,13 +13,17 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import ProofError, open_signed
 from monoskope.protocol.labels import RECEIPT, WRITE_TAG, labelled
 from monoskope.protocol.payload import MAX_KEYS, check_key
+from monoskope.protocol.recipes import pair_keys
 from monoskope.protocol.request import is_version
 from monoskope.protocol.wire import MalformedError, parse, serialise
 from monoskope.uri import SecretUri
 
 DIGEST_BYTES = 32
+MAX_PUBLIC_LENGTH = 2_048
+"""Characters of a public half at most."""
 
 _NAME = "Receipt"
+_PUBLIC = re.compile(r"-----BEGIN PUBLIC KEY-----\n([A-Za-z0-9+/=]{1,64}\n)+-----END PUBLIC KEY-----\n", re.ASCII)
 _FINGERPRINT = re.compile(r"fp1:[0-9a-f]{16}:[0-9a-f]{64}", re.ASCII)
 _KINDS = frozenset(
     {upload_pb2.DIFFERENCE_KIND_MISSING, upload_pb2.DIFFERENCE_KIND_EXTRA, upload_pb2.DIFFERENCE_KIND_CHANGED}
@@ -40,6 +44,9 @@ _FITTING = {
     ),
     upload_pb2.PURPOSE_COMPARE: frozenset(
         {upload_pb2.OUTCOME_EQUAL, upload_pb2.OUTCOME_DIFFERENT, upload_pb2.OUTCOME_FAILED}
+    ),
+    upload_pb2.PURPOSE_GENERATE: frozenset(
+        {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_FAILED}
     ),
     upload_pb2.PURPOSE_VERIFY: frozenset(
         {
@@ -84,6 +91,8 @@ class Receipt:
     intent: bytes = field(repr=False)
     verified_sha256: bytes = b""
     """Of the receipt that was compared with, after VERIFY."""
+    public_values: tuple[tuple[str, str], ...] = ()
+    """After GENERATE: key and public half, in key order."""
 
     @property
     def sha256(self) -> bytes:
@@ -114,6 +123,7 @@ def make_receipt(
     differences: Sequence[tuple[str, upload_pb2.DifferenceKind]] = (),
     intent: bytes = b"",
     verified_sha256: bytes = b"",
+    public_values: Sequence[tuple[str, str]] = (),
 ) -> Receipt:
     """Return a receipt for `grant`, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.Receipt(
@@ -129,6 +139,7 @@ def make_receipt(
         differences=[upload_pb2.Difference(key=key, kind=kind) for key, kind in differences],
         intent=intent,
         verified_sha256=verified_sha256,
+        public_values=[upload_pb2.PublicValue(key=key, value=value) for key, value in public_values],
     )
     return parse_receipt(serialise(message))
 
@@ -158,12 +169,14 @@ def parse_receipt(content: bytes) -> Receipt:
         differences=tuple((difference.key, difference.kind) for difference in message.differences),
         intent=message.intent,
         verified_sha256=message.verified_sha256,
+        public_values=tuple((value.key, value.value) for value in message.public_values),
     )
     _check_outcome(receipt)
     _check_digests(receipt)
     _check_versions(receipt)
     _check_fingerprints(receipt)
     _check_differences(receipt)
+    _check_public_values(receipt)
     return receipt
 
 
@@ -187,6 +200,8 @@ def open_receipt(signed: upload_pb2.Signed, *, identity: str, grant: Grant, seal
         raise ProofError("the receipt is for another secret")
     if receipt.outcome not in _FITTING[grant.request.purpose]:
         raise ProofError("the receipt's outcome does not fit what was asked")
+    if receipt.public_values and [key for key, _ in receipt.public_values] != pair_keys(grant.request.recipes):
+        raise ProofError("the receipt's public halves are not of what was to be made")
     if receipt.sealed_sha256 != (sealed_sha256 or b"") and not _failed_before_sealing(receipt):
         raise ProofError("the receipt is for other sealed bytes")
     return receipt
@@ -258,6 +273,15 @@ def _check_differences(receipt: Receipt) -> None:
             raise MalformedError(_NAME, "differences", "must be MISSING, EXTRA or CHANGED")
     # Those that are missing and those that are extra.
     _check_keys("differences", [key for key, _ in receipt.differences], at_most=2 * MAX_KEYS)
+
+
+def _check_public_values(receipt: Receipt) -> None:
+    if receipt.public_values and receipt.outcome != upload_pb2.OUTCOME_UPLOADED:
+        raise MalformedError(_NAME, "public_values", "must be absent unless UPLOADED")
+    for _, value in receipt.public_values:
+        if len(value) > MAX_PUBLIC_LENGTH or _PUBLIC.fullmatch(value) is None:
+            raise MalformedError(_NAME, "public_values", "must be PEM, SubjectPublicKeyInfo")
+    _check_keys("public_values", [key for key, _ in receipt.public_values], at_most=MAX_KEYS)
 
 
 def _check_keys(name: str, keys: list[str], *, at_most: int) -> None:

@@ -9,6 +9,7 @@ from monoskope.errors import UsageError
 from monoskope.protocol.notes import Labels, check_labels, is_day
 from monoskope.protocol.one_reading import sorted_once, strict_json
 from monoskope.protocol.payload import MAX_KEYS, check_key
+from monoskope.protocol.recipes import Recipe, Recipes, check_recipes
 from monoskope.protocol.wire import MalformedError, parse, serialise
 from monoskope.uri import SecretUri
 
@@ -26,6 +27,7 @@ _EXPECTS = {
     upload_pb2.PURPOSE_UPLOAD: (_CHANGE_EXPECTS | {upload_pb2.EXPECT_ABSENT}, "ANY, ABSENT, VERSION or OVERWRITE"),
     upload_pb2.PURPOSE_COMPARE: (frozenset({upload_pb2.EXPECT_UNSPECIFIED}), "absent with COMPARE"),
     upload_pb2.PURPOSE_DELETE: (_CHANGE_EXPECTS, "ANY, VERSION or OVERWRITE"),
+    upload_pb2.PURPOSE_GENERATE: (_CHANGE_EXPECTS | {upload_pb2.EXPECT_ABSENT}, "ANY, ABSENT, VERSION or OVERWRITE"),
     upload_pb2.PURPOSE_VERIFY: (frozenset({upload_pb2.EXPECT_UNSPECIFIED}), "absent with VERIFY"),
     upload_pb2.PURPOSE_IMPORT: (frozenset({upload_pb2.EXPECT_UNSPECIFIED}), "absent with IMPORT"),
     upload_pb2.PURPOSE_PATCH: (_CHANGE_EXPECTS, "ANY, VERSION or OVERWRITE"),
@@ -40,6 +42,7 @@ _SEALS_NOTHING = frozenset(
         upload_pb2.PURPOSE_IMPORT,
     }
 )
+_WITH_NOTES = frozenset({upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_GENERATE})
 _WITHOUT_OPTIONS = _SEALS_NOTHING - {upload_pb2.PURPOSE_GENERATE}
 
 
@@ -59,6 +62,7 @@ class Request:
     expires_on: str = ""
     destroy: bool = False
     remove_keys: tuple[str, ...] = ()
+    recipes: Recipes = ()
 
     def must_seal_nothing(self) -> bool:
         """Whether encapsulated key and ciphertext are empty on this walk."""
@@ -83,6 +87,7 @@ def make_request(
     expires_on: str = "",
     destroy: bool = False,
     remove_keys: tuple[str, ...] = (),
+    recipes: Recipes = (),
 ) -> Request:
     """Return a request, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.UploadRequest(
@@ -96,6 +101,7 @@ def make_request(
         expires_on=expires_on,
         destroy=destroy,
         remove_keys=remove_keys,
+        recipes=[upload_pb2.Recipe(key=one.key, kind=one.kind, size=one.size) for one in recipes],
     )
     match options:
         case options_pb2.VaultOptions():
@@ -149,6 +155,7 @@ def parse_request(content: bytes) -> Request:
         expires_on=message.expires_on,
         destroy=message.destroy,
         remove_keys=tuple(message.remove_keys),
+        recipes=_recipes(message),
     )
 
 
@@ -166,8 +173,8 @@ def _check_expect(message: upload_pb2.UploadRequest) -> None:
 
 def _check_rest(message: upload_pb2.UploadRequest) -> None:
     """Each of these fields belongs to one purpose."""
-    if message.purpose != upload_pb2.PURPOSE_UPLOAD and (message.labels or message.expires_on):
-        raise MalformedError(_NAME, "labels", "and expires_on must be absent unless UPLOAD")
+    if message.purpose not in _WITH_NOTES and (message.labels or message.expires_on):
+        raise MalformedError(_NAME, "labels", "and expires_on must be absent unless UPLOAD or GENERATE")
     if message.purpose != upload_pb2.PURPOSE_DELETE and message.destroy:
         raise MalformedError(_NAME, "destroy", "must be absent unless DELETE")
     if message.purpose in _WITHOUT_OPTIONS and message.WhichOneof("options") is not None:
@@ -200,6 +207,21 @@ def _check_notes(message: upload_pb2.UploadRequest) -> None:
         raise MalformedError(_NAME, "labels", "must be sorted by name")
     if message.expires_on and not is_day(message.expires_on):
         raise MalformedError(_NAME, "expires_on", "must be a day, YYYY-MM-DD")
+
+
+def _recipes(message: upload_pb2.UploadRequest) -> Recipes:
+    if message.purpose != upload_pb2.PURPOSE_GENERATE:
+        if message.recipes:
+            raise MalformedError(_NAME, "recipes", "must be absent unless GENERATE")
+        return ()
+    recipes = tuple(Recipe(one.key, one.kind, one.size) for one in message.recipes)
+    try:
+        checked = check_recipes(recipes)
+    except UsageError as error:
+        raise MalformedError(_NAME, "recipes", f"are refused: {error.message.removesuffix('.')}") from None
+    if checked != recipes:
+        raise MalformedError(_NAME, "recipes", "must be sorted by key")
+    return recipes
 
 
 def _options(message: upload_pb2.UploadRequest) -> Options | None:

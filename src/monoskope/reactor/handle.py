@@ -18,12 +18,13 @@ from dataclasses import dataclass, field
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
-from monoskope.protocol.payload import BadPayloadError, Payload
+from monoskope.protocol.payload import BadPayloadError, Payload, encode
 from monoskope.protocol.receipt import Receipt, make_receipt, sealed_digest
 from monoskope.protocol.request import Request
 from monoskope.reactor.admit import Rates
 from monoskope.reactor.appends import AppendRefusedError
 from monoskope.reactor.fingerprint import Fingerprints
+from monoskope.reactor.generate import Generator, public_halves
 from monoskope.reactor.import_secret import import_secret
 from monoskope.reactor.keys import OneTimeKeys
 from monoskope.reactor.lookup import failed
@@ -83,6 +84,7 @@ class Handler:
         self._rates = rates
         self._slots = asyncio.Semaphore(parallel)
         self._locks = UriLocks()
+        self._generator = Generator()
         self._now = now
 
     async def handle(self, sealed: Sealed) -> bool:
@@ -152,6 +154,9 @@ class Handler:
         failpoint("reactor.before-open")
         payload = self._keys.open(request_id, sealed.encapsulated_key, sealed.ciphertext)
         failpoint("reactor.after-open")
+        return self._fitting(payload)
+
+    def _fitting(self, payload: Payload) -> Payload:
         rule = self._upstream.driver.capabilities.key_rule
         if rule is not None and not all(rule.fullmatch(key) for key in payload):
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
@@ -179,6 +184,8 @@ class Handler:
             self._rates.check_unwritten(request.uri)
             prior = await self._upstream.expected_version(request)
             return None, self._writer.prepare(sealed.grant, sealed.sha256, None, prior=prior)
+        if request.purpose == upload_pb2.PURPOSE_GENERATE:
+            return await self._generated(sealed)
         payload = self._open_changes(sealed) if request.purpose == upload_pb2.PURPOSE_PATCH else self._open(sealed)
         self._rates.check_unwritten(request.uri)
         content = await self._upstream.expected(request)
@@ -203,6 +210,20 @@ class Handler:
         changes = self._open(sealed)
         check_apart(changes, request.remove_keys)
         return changes
+
+    async def _generated(self, sealed: Sealed) -> tuple[Payload, Write]:
+        """Make what is to be written: never the same twice, so nothing is compared with what is there."""
+        request = sealed.grant.request
+        self._open_nothing(sealed)
+        self._rates.check_unwritten(request.uri)
+        prior = await self._upstream.expected_version(request)
+        payload = self._fitting(await self._generator.generate(request.recipes))
+        if len(encode(payload)) > sealed.grant.max_plaintext:
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        fingerprints = self._upstream.fingerprint_key.of(payload)
+        write = self._writer.prepare(sealed.grant, sealed.sha256, fingerprints, prior=prior)
+        write.public_values = public_halves(request.recipes, payload)
+        return payload, write
 
     def _open_nothing(self, sealed: Sealed) -> None:
         """Take the key of a request that seals nothing out of its table: it dies unused."""

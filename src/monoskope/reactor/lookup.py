@@ -10,8 +10,11 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.reactor.fingerprint import FingerprintKey, Fingerprints
+from monoskope.reactor.generate import public_halves
 from monoskope.reactor.timings import Timings
 from monoskope.stores.driver import NOTHING, CannotReadError, DriverError, Snapshot, StoreDriver, StoreUnavailableError
+
+PublicValues = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,8 @@ class Attempt:
     """The version that it was last to replace: STARTED's, or a later one that the issuer read after a conflict."""
     fingerprints: Fingerprints | None = None
     """Of what was to be written, if this process knows them."""
+    public_values: PublicValues = ()
+    """Of what was generated, if this process knows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class Lookup:
         found = await self.driver.find(path, tag.hex()) if self.driver.capabilities.write_tag else None
         if found == attempt.prior:
             found = None
-        fingerprints = attempt.fingerprints
+        fingerprints, public = attempt.fingerprints, attempt.public_values
         try:
             snapshot = await self._fitting(attempt, tag)
         except DriverError:
@@ -62,7 +67,8 @@ class Lookup:
             snapshot = None
         if snapshot is not None and found in {None, snapshot.version}:
             found, fingerprints = snapshot.version, self.fingerprint_key.of(snapshot.payload)
-        return None if found is None else uploaded(attempt, found, fingerprints)
+            public = public_halves(attempt.grant.request.recipes, snapshot.payload)
+        return None if found is None else uploaded(attempt, found, fingerprints, public)
 
     async def settled(self, attempt: Attempt) -> Receipt:
         """Return the last word on a write that can no longer be on its way: UPLOADED, KEY_LOST or OUTCOME_UNKNOWN."""
@@ -98,7 +104,7 @@ class Lookup:
         return snapshot if hmac.compare_digest(intent, attempt.started.intent) else None
 
 
-def uploaded(attempt: Attempt, version: str, fingerprints: Fingerprints | None) -> Receipt:
+def uploaded(attempt: Attempt, version: str, fingerprints: Fingerprints | None, public_values: PublicValues) -> Receipt:
     """Return the receipt of a write that happened."""
     return make_receipt(
         grant=attempt.grant,
@@ -108,6 +114,7 @@ def uploaded(attempt: Attempt, version: str, fingerprints: Fingerprints | None) 
         prior_version=attempt.prior,
         fingerprint=fingerprints.whole if fingerprints else "",
         values=fingerprints.values if fingerprints else (),
+        public_values=public_values,
     )
 
 

@@ -20,7 +20,7 @@ from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.reactor.admit import driver_options
 from monoskope.reactor.fingerprint import Fingerprints, digest_of
-from monoskope.reactor.lookup import Attempt, Lookup, deleted, uploaded
+from monoskope.reactor.lookup import Attempt, Lookup, PublicValues, deleted, uploaded
 from monoskope.reactor.reasons import FailedError, reason_of
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream import TRIES, Upstream
@@ -28,6 +28,8 @@ from monoskope.stores.driver import DriverError, StoreConflictError, UnknownOutc
 
 _NO_CONTENT = bytes(32)
 """What the intent of a deletion names instead of a content, and that of a patch of what is not known."""
+_WHOLE = frozenset({upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_GENERATE})
+"""What is written does not depend on what was there."""
 _TRIED_AGAIN = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE})
 
 
@@ -53,11 +55,13 @@ class Write:
     failure: FailedError | None = None
     """Why it certainly did not happen."""
     begun: bool = False
+    public_values: PublicValues = ()
+    """Of what was generated."""
 
     @property
     def attempt(self) -> Attempt:
         """What there is to look up."""
-        return Attempt(self.grant, self.started, self.prior, self.fingerprints)
+        return Attempt(self.grant, self.started, self.prior, self.fingerprints, self.public_values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class Writer:
     async def write(self, write: Write, payload: Payload | None, *, deadline: float) -> None:
         """Try to do what `write` is about with `payload`, and note in it how that ended."""
         request = write.grant.request
-        again = request.purpose == upload_pb2.PURPOSE_UPLOAD and request.expect in _TRIED_AGAIN
+        again = request.purpose in _WHOLE and request.expect in _TRIED_AGAIN
         tries = TRIES if again else 1
         for left in reversed(range(tries)):
             failpoint("reactor.before-write")
@@ -155,7 +159,7 @@ class Writer:
         if write.deleted:
             return deleted(write.attempt)
         if write.written:
-            return uploaded(write.attempt, write.written, write.fingerprints)
+            return uploaded(write.attempt, write.written, write.fingerprints, write.public_values)
         if write.failure is not None:
             raise write.failure
         if not write.begun:

@@ -36,6 +36,12 @@ FINGERPRINT = f"fp1:{KEY_ID}:{'ab' * 32}"
 VERSION = "7@2026-01-01T00:00:00Z"
 VERIFIED = bytes(32)
 """What verifications say they compared with."""
+PUBLIC = (
+    "-----BEGIN PUBLIC KEY-----\n"
+    "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n"
+    "-----END PUBLIC KEY-----\n"
+)
+"""The public half of every generated key pair."""
 
 
 @dataclass(slots=True)
@@ -67,6 +73,14 @@ class Attempt:
             return self.receipt(upload_pb2.OUTCOME_DELETED, prior_version=VERSION)
         if self.request.purpose == upload_pb2.PURPOSE_COMPARE:
             return self.receipt(upload_pb2.OUTCOME_EQUAL, upstream_version=VERSION)
+        if self.request.purpose == upload_pb2.PURPOSE_GENERATE:
+            return self.receipt(
+                upload_pb2.OUTCOME_UPLOADED,
+                upstream_version=VERSION,
+                fingerprint=FINGERPRINT,
+                values=[(recipe.key, FINGERPRINT) for recipe in self.request.recipes],
+                public_values=[(recipe.key, PUBLIC) for recipe in self.request.recipes if recipe.is_pair],
+            )
         imports = self.request.purpose == upload_pb2.PURPOSE_IMPORT
         return self.receipt(
             upload_pb2.OUTCOME_IMPORTED if imports else upload_pb2.OUTCOME_UPLOADED,

@@ -19,7 +19,9 @@ from monoskope.protocol.receipt import (
     sealed_digest,
     write_tag,
 )
+from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.wire import MalformedError, serialise
+from monoskope.testing.scripted_m8 import PUBLIC
 from tests.unit.protocol.vectors import KEY_ID, VECTORS, Signer, a_grant, a_request
 
 SIGNER = Signer()
@@ -62,6 +64,13 @@ GOOD: dict[str, dict[str, Any]] = {
     "IN_SYNC nothing": {"outcome": upload_pb2.OUTCOME_IN_SYNC, "verified_sha256": b"v" * 32},
     "DRIFTED": {"outcome": upload_pb2.OUTCOME_DRIFTED, "upstream_version": "2@x", "verified_sha256": b"v" * 32},
     "GONE": {"outcome": upload_pb2.OUTCOME_GONE, "verified_sha256": b"v" * 32},
+    "GENERATED": {
+        "outcome": upload_pb2.OUTCOME_UPLOADED,
+        "upstream_version": "1@x",
+        "fingerprint": FP,
+        "values": [("a", FP), ("b", FP)],
+        "public_values": [("a", PUBLIC)],
+    },
     "IMPORTED": {
         "outcome": upload_pb2.OUTCOME_IMPORTED,
         "upstream_version": "1@x",
@@ -70,6 +79,9 @@ GOOD: dict[str, dict[str, Any]] = {
     },
 }
 VERIFY_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_VERIFY))
+GENERATE_GRANT = a_grant(
+    a_request(purpose=upload_pb2.PURPOSE_GENERATE, recipes=(Recipe("a", "ed25519"), Recipe("b", "hex")))
+)
 IMPORT_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_IMPORT))
 GRANTS = {
     "EQUAL": COMPARE_GRANT,
@@ -80,6 +92,7 @@ GRANTS = {
     "DRIFTED": VERIFY_GRANT,
     "GONE": VERIFY_GRANT,
     "IMPORTED": IMPORT_GRANT,
+    "GENERATED": GENERATE_GRANT,
 }
 """What each kind of receipt answers; those that are not here answer an upload."""
 
@@ -136,6 +149,18 @@ def test_every_outcome_has_a_good_form_that_opens(kind: str) -> None:
         ("UPLOADED", "values", {"values": [("a", FP), ("a", FP)]}),
         ("UPLOADED", "values", {"values": [("..a", FP)]}),
         ("UPLOADED", "values", {"values": [(f"k{number:03}", FP) for number in range(129)]}),
+        ("UNCHANGED", "public_values", {"public_values": [("a", PUBLIC)]}),
+        ("GENERATED", "public_values", {"public_values": [("b", PUBLIC), ("a", PUBLIC)]}),
+        ("GENERATED", "public_values", {"public_values": [("a", PUBLIC), ("a", PUBLIC)]}),
+        ("GENERATED", "public_values", {"public_values": [("..a", PUBLIC)]}),
+        ("GENERATED", "public_values", {"public_values": [("a", "")]}),
+        ("GENERATED", "public_values", {"public_values": [("a", PUBLIC.replace("PUBLIC", "PRIVATE"))]}),
+        ("GENERATED", "public_values", {"public_values": [("a", PUBLIC + PUBLIC)]}),
+        (
+            "GENERATED",
+            "public_values",
+            {"public_values": [("a", PUBLIC.replace("MCo", "MCo" + 40 * ("A" * 60 + "\n")))]},
+        ),
         ("IN_SYNC", "verified_sha256", {"verified_sha256": b""}),
         ("DRIFTED", "verified_sha256", {"verified_sha256": b"v" * 31}),
         ("GONE", "verified_sha256", {"verified_sha256": b"v" * 33}),
@@ -195,12 +220,23 @@ def test_a_receipt_that_names_another_secret_is_refused() -> None:
         opened(parse_receipt(serialise(message)))
 
 
-@pytest.mark.parametrize("kind", sorted(GRANTS.keys()))
+@pytest.mark.parametrize("kind", sorted(GRANTS.keys() - {"GENERATED"}))
 def test_what_answers_one_purpose_answers_no_other(kind: str) -> None:
-    for other in (GRANT, COMPARE_GRANT, DELETE_GRANT, VERIFY_GRANT, IMPORT_GRANT):
+    for other in (GRANT, COMPARE_GRANT, DELETE_GRANT, VERIFY_GRANT, IMPORT_GRANT, GENERATE_GRANT):
         if other is not GRANTS[kind]:
             with pytest.raises(ProofError, match="does not fit"):
                 opened(receipt(kind, grant=other), grant=other)
+
+
+def test_public_halves_belong_to_what_was_to_be_made() -> None:
+    for public in ([("b", PUBLIC)], [("a", PUBLIC), ("b", PUBLIC)]):
+        with pytest.raises(ProofError, match="public halves"):
+            opened(receipt("GENERATED", grant=GENERATE_GRANT, public_values=public), grant=GENERATE_GRANT)
+    with pytest.raises(ProofError, match="public halves"):
+        opened(receipt("GENERATED"))
+    assert not opened(receipt("GENERATED", grant=GENERATE_GRANT, public_values=[]), grant=GENERATE_GRANT).public_values
+    with pytest.raises(ProofError, match="does not fit"):
+        opened(receipt("UNCHANGED", grant=GENERATE_GRANT), grant=GENERATE_GRANT)
 
 
 @pytest.mark.parametrize("kind", ["EQUAL", "DIFFERENT"])

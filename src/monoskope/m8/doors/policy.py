@@ -16,6 +16,7 @@ RIGHT_FOR: Mapping[upload_pb2.Purpose, events_pb2.Right] = MappingProxyType(
         upload_pb2.PURPOSE_UPLOAD: events_pb2.RIGHT_PUT,
         upload_pb2.PURPOSE_COMPARE: events_pb2.RIGHT_COMPARE,
         upload_pb2.PURPOSE_DELETE: events_pb2.RIGHT_DELETE,
+        upload_pb2.PURPOSE_GENERATE: events_pb2.RIGHT_PUT,
         upload_pb2.PURPOSE_VERIFY: events_pb2.RIGHT_COMPARE,
         upload_pb2.PURPOSE_IMPORT: events_pb2.RIGHT_PUT,
         upload_pb2.PURPOSE_PATCH: events_pb2.RIGHT_PUT,

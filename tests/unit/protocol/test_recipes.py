@@ -1,0 +1,137 @@
+"""What a reactor can be asked to make, and what not."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import UsageError
+from monoskope.protocol.recipes import KINDS, Recipe, check_recipes, pair_keys
+from monoskope.protocol.request import parse_request
+from monoskope.protocol.wire import MalformedError, serialise
+from monoskope.reactor.generate import ALPHABET
+from tests.unit.protocol.vectors import a_request
+
+SIZES = {"password": (8, 1_024), "hex": (8, 1_024), "base64": (8, 1_024)}
+
+
+def refused(*recipes: Recipe) -> str:
+    with pytest.raises(UsageError) as caught:
+        check_recipes(recipes)
+    assert caught.value.fix
+    return caught.value.message
+
+
+@pytest.mark.parametrize(("kind", "size"), [(kind, edge) for kind, edges in SIZES.items() for edge in edges])
+def test_sizes_at_the_edge_and_one_beyond(kind: str, size: int) -> None:
+    assert check_recipes([Recipe("a", kind, size)])
+    beyond = size - 1 if size == SIZES[kind][0] else size + 1
+    assert str(beyond) in refused(Recipe("a", kind, beyond))
+
+
+def test_key_pairs_have_the_sizes_that_people_use() -> None:
+    for bits in (0, 2_048, 3_072, 4_096):
+        assert check_recipes([Recipe("a", "rsa", bits)])
+    for bits in (1_024, 2_049, 8_192):
+        refused(Recipe("a", "rsa", bits))
+    assert check_recipes([Recipe("a", "ed25519")])
+    refused(Recipe("a", "ed25519", 256))
+
+
+def test_every_default_has_128_bits() -> None:
+    assert KINDS["password"].default * math.log2(len(ALPHABET)) >= 128
+    assert KINDS["hex"].default * 8 >= 128
+    assert KINDS["base64"].default * 8 >= 128
+    assert len(set(ALPHABET)) == len(ALPHABET)
+    assert not set("0O1lIo") & set(ALPHABET)
+    for kind in ("password", "hex", "base64", "rsa"):
+        recipe = Recipe("a", kind)
+        assert recipe.effective_size == KINDS[kind].default
+        check_recipes([Recipe("a", kind, recipe.effective_size)])
+
+
+def test_what_cannot_be_made_is_named() -> None:
+    assert "'dsa'" in refused(Recipe("a", "dsa"))
+    assert "key" in refused(Recipe("..a", "hex"))
+    assert "1 to 64" in refused()
+    assert "1 to 64" in refused(*[Recipe(f"k{number}", "hex") for number in range(65)])
+    assert "twice" in refused(Recipe("a", "hex"), Recipe("a", "rsa"))
+    assert "RSA" in refused(*[Recipe(f"k{number}", "rsa") for number in range(5)])
+    assert check_recipes([Recipe(f"k{number}", "rsa") for number in range(4)])
+    assert len(check_recipes([Recipe(f"k{number:02}", "hex") for number in range(64)])) == 64
+
+
+def test_recipes_are_in_the_order_of_their_keys() -> None:
+    recipes = check_recipes([Recipe("c", "rsa"), Recipe("a", "ed25519"), Recipe("b", "hex")])
+    assert [recipe.key for recipe in recipes] == ["a", "b", "c"]
+    assert pair_keys(recipes) == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "size"), [("hex", "hex", 0), ("hex:16", "hex", 16), ("rsa:2048", "rsa", 2_048)]
+)
+def test_a_recipe_is_a_kind_and_perhaps_a_size(text: str, kind: str, size: int) -> None:
+    assert Recipe.parse("a", text) == Recipe("a", kind, size)
+
+
+@pytest.mark.parametrize("text", ["hex:", "hex:x", "hex:-1", "hex:0", "hex: 8", "hex:٣", "hex:8:8", "hex:100000"])
+def test_another_size_is_none(text: str) -> None:
+    with pytest.raises(UsageError, match="no recipe"):
+        Recipe.parse("a", text)
+
+
+@given(st.text(max_size=20))
+def test_no_text_crashes_the_parser(text: str) -> None:
+    try:
+        check_recipes([Recipe.parse("a", text)])
+    except UsageError:
+        return
+    assert text.partition(":")[0] in KINDS
+
+
+def generation(*recipes: tuple[str, str, int], **fields: object) -> upload_pb2.UploadRequest:
+    message = upload_pb2.UploadRequest()
+    message.ParseFromString(a_request().content)
+    message.purpose = upload_pb2.PURPOSE_GENERATE
+    for key, kind, size in recipes:
+        message.recipes.add(key=key, kind=kind, size=size)
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        generation(),
+        generation(("b", "hex", 0), ("a", "hex", 0)),
+        generation(("a", "hex", 0), ("a", "hex", 0)),
+        generation(("a", "dsa", 0)),
+        generation(("a", "hex", 7)),
+        generation(("..a", "hex", 0)),
+        generation(("a", "hex", 0), purpose=upload_pb2.PURPOSE_UPLOAD),
+        generation(("a", "hex", 0), purpose=upload_pb2.PURPOSE_DELETE),
+    ],
+)
+def test_a_request_with_other_recipes_is_malformed(message: upload_pb2.UploadRequest) -> None:
+    with pytest.raises(MalformedError) as caught:
+        parse_request(serialise(message))
+    assert caught.value.field == "recipes"
+
+
+def test_a_generation_may_expect_what_an_upload_may_and_carry_its_notes_and_options() -> None:
+    for expect in (upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_OVERWRITE):
+        content = serialise(generation(("a", "hex", 0), expect=expect, expires_on="2027-01-31", other="{}"))
+        request = parse_request(content)
+        assert request.recipes == (Recipe("a", "hex"),)
+        assert request.must_seal_nothing()
+    with pytest.raises(MalformedError) as caught:
+        parse_request(serialise(generation(("a", "hex", 0), expect=upload_pb2.EXPECT_UNSPECIFIED)))
+    assert caught.value.field == "expect"
+    with pytest.raises(MalformedError) as caught:
+        parse_request(serialise(generation(("a", "hex", 0), destroy=True)))
+    assert caught.value.field == "destroy"

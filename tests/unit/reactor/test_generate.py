@@ -1,0 +1,247 @@
+"""Generating, kind by kind and branch by branch, on an engine in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gc
+import hashlib
+import re
+from collections.abc import Mapping
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.protocol.payload import Payload
+from monoskope.protocol.receipt import make_receipt, write_tag
+from monoskope.protocol.recipes import Recipe
+from monoskope.protocol.request import Request
+from monoskope.reactor.fingerprint import digest_of
+from monoskope.reactor.generate import ALPHABET, MAX_WAITING, Generator, public_halves
+from monoskope.reactor.handle import Sealed
+from monoskope.reactor.lookup import Attempt
+from monoskope.reactor.reasons import FailedError
+from monoskope.stores.driver import StoreConflictError, StoreUnavailableError, UnknownOutcomeError
+from tests.unit.reactor.world import SECRET, URI, MemoryStore, World, ask
+
+GENERATE = upload_pb2.PURPOSE_GENERATE
+EMPTY = hashlib.sha256(b"").digest()
+PAIR = (Recipe("key", "ed25519"), Recipe("password", "password"))
+
+
+def asked(*recipes: Recipe, **fields: object) -> Request:
+    return ask(GENERATE, recipes=recipes or PAIR, **fields)  # type: ignore[arg-type]
+
+
+def content(world: World) -> Mapping[str, bytes]:
+    return world.memory.content[URI.path][-1][1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "form"),
+    [
+        ("password", 0, rf"[{ALPHABET}]{{24}}"),
+        ("password", 40, rf"[{ALPHABET}]{{40}}"),
+        ("hex", 0, r"[0-9a-f]{64}"),
+        ("hex", 16, r"[0-9a-f]{32}"),
+        ("base64", 0, r"[A-Za-z0-9+/]{43}="),
+        ("base64", 24, r"[A-Za-z0-9+/]{32}"),
+    ],
+)
+async def test_text_has_the_form_that_was_asked_for_and_is_new_each_time(kind: str, size: int, form: str) -> None:
+    made = [(await Generator().generate((Recipe("a", kind, size),)))["a"].decode() for _ in range(20)]
+    assert all(re.fullmatch(form, value) for value in made)
+    assert len(set(made)) == 20
+    if kind == "base64":
+        assert len(base64.b64decode(made[0])) == (size or 32)
+
+
+@pytest.mark.parametrize(("kind", "size"), [("rsa", 2_048), ("rsa", 0), ("ed25519", 0)])
+async def test_a_key_pair_is_one(kind: str, size: int) -> None:
+    recipes = (Recipe("a", kind, size), Recipe("b", "hex"))
+    payload = await Generator().generate(recipes)
+    private = load_pem_private_key(payload["a"], None)
+    assert b"BEGIN PRIVATE KEY" in payload["a"]
+    ((key, shown),) = public_halves(recipes, payload)
+    assert key == "a"
+    assert b"PRIVATE" not in shown.encode()
+    public = load_pem_public_key(shown.encode())
+    assert isinstance(private, RSAPrivateKey | Ed25519PrivateKey)
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert public.public_bytes(*form) == private.public_key().public_bytes(*form)
+    if isinstance(private, RSAPrivateKey):
+        assert private.key_size == (size or 3_072)
+
+
+async def test_what_is_generated_is_announced_written_and_receipted_with_its_public_halves() -> None:
+    world = World()
+    sealed = world.sealed(asked())
+    assert await world.handler.handle(sealed)
+    assert world.outcomes() == ["STARTED", "UPLOADED"]
+    started, uploaded = world.receipt(0), world.receipt(1)
+    made = world.key.of(content(world))
+    assert (uploaded.fingerprint, uploaded.values) == (made.whole, made.values)
+    assert uploaded.public_values == public_halves(PAIR, Payload(content(world)))
+    assert [key for key, _ in uploaded.public_values] == ["key"]
+    assert uploaded.sealed_sha256 == EMPTY
+    assert started.intent == world.key.intent(write_tag(sealed.grant.sha256, EMPTY), digest_of(made.whole))
+    assert isinstance(world.log.events[-1], events_pb2.SecretUploaded)
+    assert len(world.keys) == 0
+
+
+async def test_a_repeated_generation_is_never_unchanged() -> None:
+    world = World()
+    first, second = await world.walk(asked()), await world.walk(asked())
+    assert (first.outcome, second.outcome) == (upload_pb2.OUTCOME_UPLOADED,) * 2
+    assert second.prior_version == first.upstream_version
+    assert second.fingerprint != first.fingerprint
+    assert second.public_values != first.public_values
+
+
+async def test_expectations_are_those_of_an_upload() -> None:
+    world = World()
+    version = world.memory.put(SECRET)
+    for expect, expect_version, reason in (
+        (upload_pb2.EXPECT_ANY, "", upload_pb2.REASON_UPSTREAM_CHANGED),
+        (upload_pb2.EXPECT_ABSENT, "", upload_pb2.REASON_CONFLICT),
+        (upload_pb2.EXPECT_VERSION, "v0", upload_pb2.REASON_CONFLICT),
+    ):
+        assert (await world.walk(asked(expect=expect, expect_version=expect_version))).reason == reason
+    receipt = await world.walk(asked(expect=upload_pb2.EXPECT_VERSION, expect_version=version))
+    assert receipt.prior_version == version
+    world.memory.put(SECRET)
+    assert (await world.walk(asked(expect=upload_pb2.EXPECT_OVERWRITE))).outcome == upload_pb2.OUTCOME_UPLOADED
+
+
+async def test_after_a_conflict_the_same_values_are_tried_again() -> None:
+    world = World()
+    world.memory.failures["write"].append(StoreConflictError("x"))
+    receipt = await world.walk(asked())
+    assert world.memory.calls.count("write") == 2
+    assert receipt.fingerprint == world.key.of(content(world)).whole
+
+
+@pytest.mark.parametrize("write_tag", [True, False])
+async def test_a_write_whose_answer_was_lost_is_looked_up_and_has_its_public_halves(*, write_tag: bool) -> None:
+    world = World(MemoryStore(write_tag=write_tag))
+    world.memory.failures["written"].append(UnknownOutcomeError("x"))
+    receipt = await world.walk(asked())
+    assert receipt.outcome == upload_pb2.OUTCOME_UPLOADED
+    assert receipt.public_values == public_halves(PAIR, Payload(content(world)))
+
+
+async def test_where_nothing_can_be_read_the_issuer_still_knows_the_public_halves() -> None:
+    world = World(MemoryStore(readable=False))
+    world.memory.failures["written"].append(UnknownOutcomeError("x"))
+    receipt = await world.walk(asked())
+    assert [key for key, _ in receipt.public_values] == ["key"]
+
+
+@pytest.mark.parametrize(("readable", "keys"), [(True, ["key"]), (False, [])])
+async def test_an_heir_shows_the_public_halves_of_what_it_can_read(*, readable: bool, keys: list[str]) -> None:
+    world = World(MemoryStore(readable=readable))
+    sealed, payload = world.sealed(asked()), await Generator().generate(PAIR)
+    tag = write_tag(sealed.grant.sha256, EMPTY)
+    started = make_receipt(
+        grant=sealed.grant,
+        sealed_sha256=EMPTY,
+        outcome=upload_pb2.OUTCOME_STARTED,
+        intent=world.key.intent(tag, world.key.whole(payload)),
+    )
+    world.memory.put(payload, tag=tag.hex())
+    receipt = await world.lookup.settled(Attempt(sealed.grant, started, ""))
+    assert receipt.outcome == upload_pb2.OUTCOME_UPLOADED
+    assert [key for key, _ in receipt.public_values] == keys
+
+
+async def test_an_heir_that_finds_nothing_says_key_lost() -> None:
+    world = World()
+    sealed = world.sealed(asked())
+    started = make_receipt(
+        grant=sealed.grant, sealed_sha256=EMPTY, outcome=upload_pb2.OUTCOME_STARTED, intent=b"i" * 32
+    )
+    receipt = await world.lookup.settled(Attempt(sealed.grant, started, ""))
+    assert receipt.reason == upload_pb2.REASON_KEY_LOST
+
+
+async def test_what_the_engine_could_not_take_is_refused_before_it_is_announced() -> None:
+    world = World(MemoryStore(key_rule=re.compile("[a-z]+")))
+    assert (await world.walk(asked(Recipe("A", "hex")))).reason == upload_pb2.REASON_UNSUPPORTED
+    large = tuple(Recipe(f"k{number:02}", "hex", 1_024) for number in range(64))
+    world = World()
+    assert (await world.walk(asked(*large))).reason == upload_pb2.REASON_UNSUPPORTED
+    assert world.outcomes() == ["FAILED UNSUPPORTED"]
+
+
+async def test_an_engine_that_fails_gets_nothing() -> None:
+    world = World()
+    world.memory.failures["write"].append(StoreUnavailableError("x"))
+    assert (await world.walk(asked())).reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE
+
+
+async def test_sealed_bytes_are_refused_and_the_key_dies() -> None:
+    world = World()
+    for encapsulated, ciphertext, digest in ((b"x", b"", EMPTY), (b"", b"x", EMPTY), (b"", b"", b"")):
+        sealed = world.sealed(asked())
+        await world.handler.handle(Sealed(sealed.grant, encapsulated, ciphertext, digest, 3))
+        assert world.outcomes()[-1] == "FAILED BAD_PAYLOAD"
+        assert len(world.keys) == 0
+    assert "write" not in world.memory.calls
+
+
+async def test_only_so_many_rsa_keys_are_waited_for_and_everything_else_goes_on() -> None:
+    generator, four = Generator(), tuple(Recipe(f"k{number}", "rsa", 2_048) for number in range(4))
+    waiting = [asyncio.create_task(generator.generate(four)) for _ in range(MAX_WAITING // 4)]
+    await asyncio.sleep(0)
+    with pytest.raises(FailedError) as caught:
+        await generator.generate(four[:1])
+    assert caught.value.reason == upload_pb2.REASON_RATE_LIMITED
+    assert len(await generator.generate(PAIR)) == 2
+    assert not any(task.done() for task in waiting)
+    await asyncio.gather(*waiting)
+    assert await generator.generate(four[:1])
+
+
+def alive() -> int:
+    """How many secrets that have our keys are in memory, garbage that only the collector would find included."""
+    payloads = [found for found in gc.get_objects() if isinstance(found, Payload)]
+    return sum(set(payload) == {"key", "rsa"} for payload in payloads)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_no_value_is_left_when_the_receipt_goes_out_or_started_is_refused(
+    monkeypatch: pytest.MonkeyPatch, *, refused: bool
+) -> None:
+    world = World()
+    seen: dict[str, int] = {}
+    monkeypatch.setattr(world.memory, "put", lambda *_: "v1")
+    sealed = world.sealed(asked(Recipe("key", "ed25519"), Recipe("rsa", "rsa", 2_048)))
+    world.memory.failures["write"].append(lambda: seen.update(writing=alive()))
+    world.log.before.extend([lambda: None, lambda: seen.update(receipt=alive())])
+    if refused:
+        world.log.refusals.append("CONFLICT")
+    gc.collect()
+    gc.disable()
+    try:
+        assert await world.handler.handle(sealed) is not refused
+        assert alive() == 0
+    finally:
+        gc.enable()
+    assert seen == ({} if refused else {"writing": 1, "receipt": 0})
+
+
+async def test_the_audit_log_has_no_value_no_recipe_and_no_public_half() -> None:
+    world = World()
+    await world.walk(asked())
+    text = repr(world.audit.entries)
+    assert [entry.outcome for entry in world.audit.entries] == ["STARTED", "UPLOADED"]
+    assert "fp1:" not in text
+    assert "PUBLIC" not in text

@@ -12,7 +12,7 @@ from narration import Narrator
 
 from monoskope.errors import Error
 from monoskope.settings import write_private
-from monoskope.stores.vault_values import is_text
+from monoskope.stores.text_values import is_text
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
 from monoskope.testing.cluster_commands import Ran, User
 from monoskope.testing.parts import Part

@@ -1,4 +1,4 @@
-"""A real OpenBao, a real Barbican and real GnuPG keys for the conformance tests: one a worker, made once."""
+"""A real OpenBao, a real Barbican, real GnuPG keys and an emulator of AWS: one a worker, made once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from monoskope.testing.barbican import Barbican
 from monoskope.testing.gnupg import Keys, keys
+from monoskope.testing.moto import CREDENTIALS, Moto
 from monoskope.testing.openbao import OpenBao
 
 _SUITE = ("drivers", "driver_deletions", "driver_harness", "driver_values", "driver_versions")
@@ -37,3 +38,15 @@ def barbican(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Barbican]:
 def gnupg() -> Iterator[Keys]:
     with keys() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
+    with Moto(tmp_path_factory.mktemp("moto")) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)

@@ -8,13 +8,13 @@ metadata. Without the flag every value is text. With it, text that could be eith
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 
 from monoskope.api.secrets.v1.options_pb2 import VaultBinary, VaultOptions
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
+from monoskope.stores.text_values import could_be_base64, is_text
 
 FLAG = {"m8_binary": "base64"}
 """Custom metadata of a path at which a value may lie as base64."""
@@ -29,15 +29,6 @@ def wants_base64(options: object | None) -> bool:
     if options.binary not in {VaultBinary.VAULT_BINARY_UNSPECIFIED, VaultBinary.VAULT_BINARY_BASE64}:
         raise StoreRefusedError("this way of storing bytes is not known.", fix="Use base64, or update the reactor.")
     return options.binary == VaultBinary.VAULT_BINARY_BASE64
-
-
-def is_text(value: bytes) -> bool:
-    """Whether `value` is valid UTF-8."""
-    try:
-        value.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def needs_flag(payload: Payload) -> bool:
@@ -89,15 +80,6 @@ def from_engine(data: Mapping[str, object], *, flagged: bool) -> Payload:
 def _from_text(value: object, *, flagged: bool) -> bytes:
     if not isinstance(value, str):
         raise CannotReadError("a value in the engine is not text.")
-    if flagged and _could_be_base64(value):
+    if flagged and could_be_base64(value):
         raise CannotReadError("a value in the engine could be text or base64.")
     return value.encode("utf-8")
-
-
-def _could_be_base64(text: str) -> bool:
-    """Whether `to_engine` could have made `text` from bytes that are not text."""
-    try:
-        value = base64.b64decode(text, validate=True)
-    except (ValueError, binascii.Error):
-        return False
-    return base64.b64encode(value).decode("ascii") == text and not is_text(value)

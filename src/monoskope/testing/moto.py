@@ -1,0 +1,71 @@
+"""moto as a server of its own: an emulator of AWS, which nothing here can be tested against for real.
+
+It keeps everything in memory: what was in it is gone after `kill`. It enforces few of AWS's limits, checks no policy
+and no credential. It comes with the development environment (`moto`, `flask`, `flask-cors`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from monoskope.testing.parts import Part, free_port, listens
+
+REGION = "eu-central-1"
+
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "an-emulator-takes-any",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
+"""An environment in which the SDK finds credentials for the emulator, and no others."""
+
+
+class Moto:
+    """One emulator on a free port of 127.0.0.1 that stays the same over restarts. Usable as a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._part = Part(
+            "moto",
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            log=folder / "moto.log",
+            folder=folder,
+            environment={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder)},
+        )
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start it, unless it runs, and return when it listens."""
+        self._part.start()
+        self._part.wait_for(lambda: listens(self.url.removeprefix("http://")))
+
+    def kill(self) -> None:
+        """End it at once. Whatever was in it is lost."""
+        self._part.kill()
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - the SDK has no types
+        """Return a plain SDK client, as people and other programs have."""
+        import botocore.session  # noqa: PLC0415 - only whoever plays AWS has it
+
+        keys: Mapping[str, str] = {
+            "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        }
+        return botocore.session.Session().create_client(service, region_name=REGION, endpoint_url=self.url, **keys)

@@ -1,0 +1,109 @@
+"""How the tests reach the AWS drivers: on moto, an emulator, for there is no AWS here."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from monoskope.stores.aws_config import AwsConfig, ParameterStoreConfig, SecretsManagerConfig
+from monoskope.stores.aws_parameters import ParameterStore
+from monoskope.stores.aws_secrets import SecretsManagerStore
+from monoskope.stores.driver import StoreDriver
+from monoskope.testing.driver_harness import Harness
+from monoskope.testing.moto import REGION, Moto
+
+PREFIX = "team/m8"
+
+
+class AwsHarness(Harness):
+    """What is alike for both services."""
+
+    bad_options: object = {"tags": []}
+    service: str
+    driver: type[StoreDriver]
+
+    def __init__(self, moto: Moto, folder: Path, *, readable: bool, **changes: Any) -> None:
+        self.moto = moto
+        self.folder = folder
+        self.readable = readable
+        self.changes = changes
+        self.people = moto.client(self.service)
+        """The SDK client of somebody else."""
+
+    def config(self, **changes: Any) -> AwsConfig:
+        """Return a configuration for the emulator."""
+        fields: dict[str, Any] = {
+            "region": REGION,
+            "prefix": PREFIX,
+            "endpoint_url": self.moto.url,
+            "readable": self.readable,
+        }
+        config: type[AwsConfig] = self.driver.Config  # type: ignore[assignment]
+        return config(**(fields | self.changes | changes))
+
+    async def open(self) -> Any:
+        return await self.driver.open(self.config(), state_dir=self.folder)
+
+    async def open_reader(self) -> Any:
+        return await self.driver.open(self.config(readable=True), state_dir=self.folder)
+
+    async def foreign_write(self, path: tuple[str, ...], values: Mapping[str, str]) -> None:
+        self.foreign_text(path, json.dumps(values))
+
+    @abstractmethod
+    def foreign_text(self, path: tuple[str, ...], text: str) -> None:
+        """Write text as it is, as people or other programs would."""
+
+    async def take_down(self) -> None:
+        self.moto.kill()
+
+    async def bring_up(self) -> None:
+        self.moto.start()
+
+
+class SecretsManagerHarness(AwsHarness):
+    service = "secretsmanager"
+    driver = SecretsManagerStore
+
+    def name(self, path: tuple[str, ...]) -> str:
+        return "/".join((PREFIX, *path))
+
+    def stages(self, path: tuple[str, ...]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = self.people.describe_secret(SecretId=self.name(path))["VersionIdsToStages"]
+        return found
+
+    def foreign_text(self, path: tuple[str, ...], text: str) -> None:
+        """As a rotation does. moto mixes labels up where one puts straight to AWSCURRENT after a label was moved."""
+        name = self.name(path)
+        [current] = [key for key, stages in self.stages(path).items() if "AWSCURRENT" in stages]
+        new = secrets.token_hex(16)
+        self.people.put_secret_value(
+            SecretId=name, ClientRequestToken=new, SecretString=text, VersionStages=["ROTATING"]
+        )
+        self.people.update_secret_version_stage(
+            SecretId=name, VersionStage="AWSCURRENT", RemoveFromVersionId=current, MoveToVersionId=new
+        )
+
+    async def delete(self, path: tuple[str, ...]) -> None:
+        self.people.delete_secret(SecretId=self.name(path), ForceDeleteWithoutRecovery=True)
+
+
+class ParameterStoreHarness(AwsHarness):
+    service = "ssm"
+    driver = ParameterStore
+
+    def name(self, path: tuple[str, ...]) -> str:
+        return "/".join(("", PREFIX, *path))
+
+    def foreign_text(self, path: tuple[str, ...], text: str) -> None:
+        self.people.put_parameter(Name=self.name(path), Value=text, Type="SecureString", Overwrite=True)
+
+    async def delete(self, path: tuple[str, ...]) -> None:
+        self.people.delete_parameter(Name=self.name(path))
+
+
+__all__ = ["PREFIX", "ParameterStoreConfig", "ParameterStoreHarness", "SecretsManagerConfig", "SecretsManagerHarness"]

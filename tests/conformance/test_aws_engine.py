@@ -1,0 +1,340 @@
+"""What is particular to the AWS drivers: labels, deletions, tags, keys and layouts. On moto, an emulator, not AWS."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+
+import pytest
+
+from monoskope.api.secrets.v1.options_pb2 import AwsOptions, Label
+from monoskope.protocol.payload import Payload
+from monoskope.stores.driver import (
+    NOTHING,
+    CannotReadError,
+    StoreConflictError,
+    StoreDriver,
+    StoreRefusedError,
+)
+from monoskope.testing.driver_harness import NOT_TEXT, tag
+from monoskope.testing.moto import Moto
+from tests.conformance.aws_harness import AwsHarness, ParameterStoreHarness, SecretsManagerHarness
+
+pytestmark = pytest.mark.usefixtures("aws_credentials")
+
+HARNESSES = {"secretsmanager": SecretsManagerHarness, "ssm": ParameterStoreHarness}
+TEXT = Payload({"password": b"correct horse"})
+
+
+@pytest.fixture
+def path() -> tuple[str, ...]:
+    return ("engine", secrets.token_hex(8), "db")
+
+
+@pytest.fixture
+def vault(moto: Moto, tmp_path: Path) -> SecretsManagerHarness:
+    return SecretsManagerHarness(moto, tmp_path, readable=True)
+
+
+@pytest.fixture
+def parameters(moto: Moto, tmp_path: Path) -> ParameterStoreHarness:
+    return ParameterStoreHarness(moto, tmp_path, readable=True)
+
+
+@pytest.fixture(params=HARNESSES)
+def either(request: pytest.FixtureRequest, moto: Moto, tmp_path: Path) -> AwsHarness:
+    made: AwsHarness = HARNESSES[request.param](moto, tmp_path, readable=True)
+    return made
+
+
+def tagged(**tags: str) -> AwsOptions:
+    return AwsOptions(tags=[Label(name=name, value=tags[name]) for name in sorted(tags)])
+
+
+async def put(driver: StoreDriver, path: tuple[str, ...], payload: Payload = TEXT, **options: object) -> str:
+    """Write over whatever is there."""
+    return await driver.write(path, payload, replacing=None, write_tag=tag(), options=options.get("options"))
+
+
+# --- Secrets Manager: versions and their labels ---
+
+
+async def test_the_version_id_is_the_write_tag(vault: SecretsManagerHarness, path: tuple[str, ...]) -> None:
+    driver, token = await vault.open(), tag()
+    version = await driver.write(path, TEXT, replacing=NOTHING, write_tag=token)
+    assert version.startswith(f"{token}@")
+    assert vault.people.get_secret_value(SecretId=vault.name(path))["VersionId"] == token
+    await driver.close()
+
+
+async def test_the_version_before_stays_where_aws_keeps_it(vault: SecretsManagerHarness, path: tuple[str, ...]) -> None:
+    driver, tags = await vault.open(), [tag(), tag(), tag()]
+    for each in tags:
+        await driver.write(path, TEXT, replacing=None, write_tag=each)
+    stages = vault.stages(path)
+    assert "AWSPREVIOUS" in stages[tags[1]]
+    assert "AWSCURRENT" in stages[tags[2]]
+    await driver.close()
+
+
+async def test_a_version_that_lost_is_not_found_and_nobody_reads_it(
+    vault: SecretsManagerHarness, path: tuple[str, ...]
+) -> None:
+    """It was put, under a label of ours; somebody else moved AWSCURRENT before we did."""
+    driver, lost = await vault.open(), tag()
+    version = await put(driver, path)
+    moving = driver._move
+
+    async def moved_by_others(*arguments: str) -> object:
+        vault.foreign_text(path, '{"password":"theirs"}')
+        return await moving(*arguments)
+
+    driver._move = moved_by_others
+    with pytest.raises(StoreConflictError):
+        await driver.write(path, TEXT, replacing=version, write_tag=lost)
+    assert await driver.find(path, lost) is None
+    snapshot = await driver.read(path)
+    assert snapshot is not None
+    assert dict(snapshot.payload) == {"password": b"theirs"}
+    assert vault.stages(path)[lost] == []
+    await driver.close()
+
+
+async def test_a_secret_made_anew_with_an_id_that_was_has_another_version(
+    vault: SecretsManagerHarness, path: tuple[str, ...]
+) -> None:
+    driver, token = await vault.open(), tag()
+    old = await driver.write(path, TEXT, replacing=NOTHING, write_tag=token)
+    await vault.delete(path)
+    vault.people.create_secret(Name=vault.name(path), SecretString='{"password":"x"}', ClientRequestToken=token)
+    assert await driver.read_version(path) != old
+    with pytest.raises(StoreConflictError):
+        await driver.write(path, TEXT, replacing=old, write_tag=tag())
+    await driver.close()
+
+
+async def test_a_secret_without_a_value_is_nothing_and_can_be_filled(
+    vault: SecretsManagerHarness, path: tuple[str, ...]
+) -> None:
+    """As infrastructure tools make it: the secret first, its value later."""
+    vault.people.create_secret(Name=vault.name(path))
+    driver = await vault.open()
+    assert await driver.read_version(path) == NOTHING
+    assert await driver.read(path) is None
+    version = await driver.write(path, TEXT, replacing=NOTHING, write_tag=tag())
+    assert await driver.read_version(path) == version
+    await driver.close()
+
+
+# --- Secrets Manager: deletions ---
+
+
+async def test_a_soft_deletion_can_be_undone_within_the_window(
+    vault: SecretsManagerHarness, path: tuple[str, ...]
+) -> None:
+    vault.changes["recovery_window_days"] = 7
+    driver = await vault.open()
+    version = await put(driver, path)
+    await driver.delete(path, replacing=version, destroy=False)
+    described = vault.people.describe_secret(SecretId=vault.name(path))
+    assert described["DeletedDate"] is not None
+    vault.people.restore_secret(SecretId=vault.name(path))
+    snapshot = await driver.read(path)
+    assert snapshot is not None
+    assert (snapshot.version, dict(snapshot.payload)) == (version, dict(TEXT))
+    await driver.close()
+
+
+async def test_a_destroyed_secret_cannot_be_restored(vault: SecretsManagerHarness, path: tuple[str, ...]) -> None:
+    driver = await vault.open()
+    await put(driver, path)
+    await driver.delete(path, replacing=None, destroy=True)
+    with pytest.raises(vault.people.exceptions.ResourceNotFoundException):
+        vault.people.restore_secret(SecretId=vault.name(path))
+    await driver.close()
+
+
+async def test_a_put_over_a_scheduled_deletion_takes_it_back(
+    vault: SecretsManagerHarness, path: tuple[str, ...]
+) -> None:
+    driver = await vault.open()
+    await put(driver, path)
+    await driver.delete(path, replacing=None, destroy=False)
+    version = await driver.write(path, Payload({"password": b"new"}), replacing=NOTHING, write_tag=tag())
+    assert "DeletedDate" not in vault.people.describe_secret(SecretId=vault.name(path))
+    snapshot = await driver.read(path)
+    assert snapshot is not None
+    assert (snapshot.version, dict(snapshot.payload)) == (version, {"password": b"new"})
+    await driver.close()
+
+
+# --- keys, tiers and tags ---
+
+
+async def test_the_configured_kms_key_is_used(vault: SecretsManagerHarness, path: tuple[str, ...]) -> None:
+    vault.changes["kms_key_id"] = "alias/m8"
+    driver = await vault.open()
+    await put(driver, path)
+    assert vault.people.describe_secret(SecretId=vault.name(path))["KmsKeyId"] == "alias/m8"
+    await driver.close()
+
+
+async def test_a_parameter_is_a_secure_string_of_the_configured_key_and_tier(
+    parameters: ParameterStoreHarness, path: tuple[str, ...]
+) -> None:
+    parameters.changes |= {"kms_key_id": "alias/m8", "tier": "advanced"}
+    driver = await parameters.open()
+    await put(driver, path)
+    await put(driver, path)
+    name = parameters.name(path)
+    [shown] = parameters.people.describe_parameters(
+        ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": [name]}]
+    )["Parameters"]
+    assert (shown["Type"], shown["KeyId"], shown["Tier"]) == ("SecureString", "alias/m8", "Advanced")
+    await driver.close()
+
+
+async def test_tags_are_set_with_the_first_version_and_with_later_ones(
+    either: AwsHarness, path: tuple[str, ...]
+) -> None:
+    driver = await either.open()
+    await put(driver, path, options=tagged(owner="team-a", stage="test"))
+    await put(driver, path, options=tagged(owner="team-b"))
+    if isinstance(either, SecretsManagerHarness):
+        found = either.people.describe_secret(SecretId=either.name(path))["Tags"]
+    else:
+        assert isinstance(either, ParameterStoreHarness)
+        listed = either.people.list_tags_for_resource(ResourceType="Parameter", ResourceId=either.name(path))
+        found = listed["TagList"]
+    assert {each["Key"]: each["Value"] for each in found} == {"owner": "team-b", "stage": "test"}
+    await driver.close()
+
+
+# --- Parameter Store ---
+
+
+async def test_a_deleted_parameter_made_anew_has_another_version(
+    parameters: ParameterStoreHarness, path: tuple[str, ...]
+) -> None:
+    """Numbers begin at 1 again, so the number alone would name another content."""
+    driver = await parameters.open()
+    first = await put(driver, path)
+    await driver.delete(path, replacing=None, destroy=True)
+    second = await put(driver, path)
+    assert first.partition("@")[0] == second.partition("@")[0] == "1"
+    assert first != second
+    await driver.close()
+
+
+async def test_the_tag_is_found_where_others_kept_our_description(
+    parameters: ParameterStoreHarness, path: tuple[str, ...]
+) -> None:
+    driver, token = await parameters.open(), tag()
+    version = await driver.write(path, TEXT, replacing=None, write_tag=token)
+    parameters.foreign_text(path, "{}")
+    assert await driver.find(path, token) == version != await driver.read_version(path)
+    await driver.close()
+
+
+async def test_a_tag_is_found_among_many_versions(parameters: ParameterStoreHarness, path: tuple[str, ...]) -> None:
+    driver, token = await parameters.open(), tag()
+    for number in range(60):
+        parameters.foreign_text(path, str(number))
+    version = await driver.write(path, TEXT, replacing=None, write_tag=token)
+    assert await driver.find(path, token) == version
+    await driver.close()
+
+
+async def test_what_parameter_store_takes_for_a_reference_lies_there_escaped(
+    parameters: ParameterStoreHarness, path: tuple[str, ...]
+) -> None:
+    driver, values = await parameters.open(), {"template": b"{{x}} {{{y}}} }} {{ {{{{"}
+    await put(driver, path, Payload(values))
+    there = parameters.people.get_parameter(Name=parameters.name(path), WithDecryption=True)["Parameter"]["Value"]
+    assert "{{" not in there
+    assert json.loads(there) == {"template": values["template"].decode()}
+    snapshot = await driver.read(path)
+    assert snapshot is not None
+    assert dict(snapshot.payload) == values
+    await driver.close()
+
+
+# --- layouts ---
+
+
+async def test_json_is_what_readers_of_secrets_manager_expect(
+    vault: SecretsManagerHarness, path: tuple[str, ...]
+) -> None:
+    driver = await vault.open()
+    await put(driver, path, Payload({"user": "grün".encode(), "password": b'a"b'}))
+    text = vault.people.get_secret_value(SecretId=vault.name(path))["SecretString"]
+    assert json.loads(text) == {"password": 'a"b', "user": "grün"}
+    await driver.close()
+
+
+@pytest.mark.parametrize("value", [b"plain", "grün {{ 1".encode(), b'{"a":1}', b" \n"])
+async def test_raw_text_lies_there_as_it_is(either: AwsHarness, path: tuple[str, ...], value: bytes) -> None:
+    either.changes |= {"layout": "raw", "raw_key": "tls.key"}
+    driver = await either.open()
+    assert driver.capabilities.key_rule.fullmatch("tls.key")
+    assert not driver.capabilities.key_rule.fullmatch("tls-key")
+    version = await put(driver, path, Payload({"tls.key": value}))
+    if isinstance(either, SecretsManagerHarness):
+        there = either.people.get_secret_value(SecretId=either.name(path))["SecretString"]
+    else:
+        assert isinstance(either, ParameterStoreHarness)
+        name = either.name(path)
+        there = either.people.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+    assert there.encode() == value
+    snapshot = await driver.read(path)
+    assert snapshot is not None
+    assert (snapshot.version, dict(snapshot.payload)) == (version, {"tls.key": value})
+    await driver.close()
+
+
+async def test_raw_bytes_lie_in_secret_binary(vault: SecretsManagerHarness, path: tuple[str, ...]) -> None:
+    vault.changes["layout"] = "raw"
+    driver = await vault.open()
+    await put(driver, path, Payload({"value": NOT_TEXT}))
+    assert vault.people.get_secret_value(SecretId=vault.name(path))["SecretBinary"] == NOT_TEXT
+    snapshot = await driver.read(path)
+    assert snapshot is not None
+    assert dict(snapshot.payload) == {"value": NOT_TEXT}
+    await driver.close()
+
+
+async def test_bytes_in_json_are_refused_unless_the_store_takes_base64(
+    either: AwsHarness, path: tuple[str, ...]
+) -> None:
+    payload = Payload({"fine": b"text", "key": NOT_TEXT})
+    driver = await either.open()
+    with pytest.raises(StoreRefusedError, match="key"):
+        await put(driver, path, payload)
+    assert await driver.read_version(path) == NOTHING
+    await driver.close()
+    either.changes["binary"] = "base64"
+    driver = await either.open()
+    await put(driver, path, Payload({"key": b"gIEA/w=="}))
+    snapshot = await driver.read(path)
+    assert snapshot is not None, "text that looks like base64 is text while nothing else was ever put"
+    await put(driver, path, payload)
+    with pytest.raises(CannotReadError, match="base64"):
+        await driver.read(path)
+    await driver.close()
+
+
+FOREIGN = ["no JSON", "[1]", '{"a":1}', '{"a":{"b":"c"}}', '{"a":"1","a":"2"}', "{}", '{"not a key":"x"}', '"text"']
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+async def test_what_others_wrote_in_another_form_is_not_read_as_ours(
+    either: AwsHarness, path: tuple[str, ...], text: str
+) -> None:
+    driver = await either.open()
+    await put(driver, path)
+    either.foreign_text(path, text)
+    with pytest.raises(CannotReadError):
+        await driver.read(path)
+    assert await driver.read_version(path) != NOTHING
+    await driver.close()

@@ -1,0 +1,38 @@
+"""The drivers `aws-secretsmanager` and `aws-ssm` against the suite, on moto: an emulator, not AWS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monoskope.testing.driver_harness import Harness
+from monoskope.testing.drivers import StoreDriverContract
+from monoskope.testing.moto import Moto
+from tests.conformance.aws_harness import ParameterStoreHarness, SecretsManagerHarness
+
+pytestmark = pytest.mark.usefixtures("aws_credentials")
+
+
+class TestSecretsManager(StoreDriverContract):
+    @pytest.fixture
+    def harness(self, moto: Moto, tmp_path: Path) -> Harness:
+        return SecretsManagerHarness(moto, tmp_path, readable=True, binary="base64")
+
+
+class TestSecretsManagerWriteOnly(StoreDriverContract):
+    @pytest.fixture
+    def harness(self, moto: Moto, tmp_path: Path) -> Harness:
+        return SecretsManagerHarness(moto, tmp_path, readable=False, binary="base64")
+
+
+class TestParameterStore(StoreDriverContract):
+    @pytest.fixture
+    def harness(self, moto: Moto, tmp_path: Path) -> Harness:
+        return ParameterStoreHarness(moto, tmp_path, readable=True, binary="base64")
+
+
+class TestParameterStoreWriteOnlyAndAdvanced(StoreDriverContract):
+    @pytest.fixture
+    def harness(self, moto: Moto, tmp_path: Path) -> Harness:
+        return ParameterStoreHarness(moto, tmp_path, readable=False, binary="base64", tier="advanced")

@@ -30,6 +30,8 @@ from monoskope.protocol.payload import Payload
 from monoskope.reactor.fingerprint import FingerprintKey
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.sign import Identity
+from monoskope.stores.aws_client import Answer
+from monoskope.stores.aws_layout import Content
 from monoskope.stores.barbican_auth import Token as BarbicanToken
 from monoskope.stores.barbican_values import Stored
 from monoskope.stores.driver import Snapshot
@@ -59,6 +61,8 @@ HOLDERS: dict[str, Callable[[], object]] = {
     "Settings": lambda: Settings(server="m8:1", ca_file=Path("ca"), token=TEXT, known_stores=Path("known_stores")),
     "Issued": lambda: Issued(TEXT, "0" * 32),
     "Certificate": lambda: Certificate(b"ca", b"certificate", SECRET),
+    "aws Answer": lambda: Answer(body={"SecretString": TEXT}),
+    "aws Content": lambda: Content(TEXT, SECRET),
     "vault Token": lambda: Token(TEXT, lease_s=1, first_lease_s=1, renewable=True),
     "barbican Token": lambda: BarbicanToken(TEXT, until=1.0),
     "barbican Stored": lambda: Stored("text/plain", TEXT),

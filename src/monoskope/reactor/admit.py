@@ -31,7 +31,8 @@ _TESTS_NO_GUESS = frozenset({upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPOR
 """Neither is given a value that the answer could be about (docs/threat-model.md)."""
 _TYPED: dict[str, type] = {
     "vault": options_pb2.VaultOptions,
-    "aws": options_pb2.AwsOptions,
+    "aws-secretsmanager": options_pb2.AwsOptions,
+    "aws-ssm": options_pb2.AwsOptions,
     "kubernetes": options_pb2.KubernetesOptions,
 }
 """The options that each kind of driver in the core understands."""

@@ -67,7 +67,9 @@ def _folder_argument(command: F) -> F:
 @click.option("--store", required=True, metavar="NAME", help="The store that it serves; never changes.")
 @click.option("--server", required=True, metavar="HOST:PORT", help="m8, as it is to be dialled.")
 @click.option("--ca-file", required=True, type=_FILE, help="The certificates under which m8 is trusted, PEM.")
-@click.option("--type", "kind", required=True, metavar="TYPE", help="The kind of engine: age, vault, or a plugin's.")
+@click.option(
+    "--type", "kind", required=True, metavar="TYPE", help="The kind of engine, e.g. vault; docs/stores has all."
+)
 @click.option("--prefix", "prefixes", multiple=True, metavar="PATH", help="A path prefix it serves; all if left out.")
 @click.option("--allow-swap", is_flag=True, help="Run even if its memory could be swapped to disk. To play.")
 def init(

@@ -1,4 +1,4 @@
-"""The first `reactor.toml`, with an engine table to fill in (vault, barbican, pass) or ready to run (age)."""
+"""The first `reactor.toml`, with an engine table to fill in (vault, barbican, pass, aws-…) or ready to run (age)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ from monoskope.reactor.settings import SETTINGS_FILE, ReactorFile
 from monoskope.settings import convert, write_private
 
 AGE_IDENTITY = "engine.agekey"
+
+_AWS: dict[str, Any] = {"region": "eu-central-1", "prefix": "m8", "layout": "json", "readable": False}
+_AWS_NOTES = """\
+# Credentials: the AWS SDK's own chain (AWS_* variables, profile, web identity, instance role). None stand here.
+# layout = "raw" stores one value as it is, under the key that raw_key names; "json" an object of all values.
+# kms_key_id = "alias/m8" encrypts with a key of yours. Policy and limits: docs/stores/aws.md.
+"""
+_NOTES = {"aws-secretsmanager": _AWS_NOTES, "aws-ssm": _AWS_NOTES}
+"""Comments for the engine's table, by kind."""
 
 
 def write(
@@ -36,7 +45,8 @@ def write(
     if allow_swap:
         table["allow_swap"] = True
     convert(table, ReactorFile, where=SETTINGS_FILE)
-    write_private(folder / SETTINGS_FILE, tomli_w.dumps(table).encode())
+    text = tomli_w.dumps(table).replace("[engine]\n", f"[engine]\n{_NOTES.get(kind, '')}", 1)
+    write_private(folder / SETTINGS_FILE, text.encode())
 
 
 def _engine(kind: str, folder: Path) -> dict[str, Any]:
@@ -67,6 +77,10 @@ def _engine(kind: str, folder: Path) -> dict[str, Any]:
             }
         case "pass":
             return {"folder": "/fill/in", "gpg_home": str(folder / "gnupg"), "readable": False}
+        case "aws-secretsmanager":
+            return _AWS | {"recovery_window_days": 30}
+        case "aws-ssm":
+            return _AWS | {"tier": "standard"}
         case _:
             return {}
 

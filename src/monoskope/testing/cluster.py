@@ -195,6 +195,13 @@ class Cluster(Commands):
         """Make the folder of a reactor that keeps age files in `secrets` in it."""
         self._init_reactor(store, folder, "age")
 
+    def make_reactor(self, store: str, kind: str, engine: dict[str, object], *, folder: str = "") -> Path:
+        """Make the folder of a reactor for an engine of any kind, with changes to the engine's first settings."""
+        home = self._init_reactor(store, folder, kind)
+        table = tomllib.loads((home / "reactor.toml").read_text(encoding="utf-8"))
+        self._set_engine(home, table["engine"] | engine)
+        return home
+
     def _init_reactor(self, store: str, folder: str, kind: str) -> Path:
         home = self.folder / (folder or f"reactor-{store}")
         options = ("--store", store, "--type", kind, "--server", self.server, "--ca-file", "m8/ca.crt")

@@ -52,6 +52,15 @@ def test_init_makes_a_private_folder_and_prints_the_identity_last(tmp_path: Path
     assert typed("identity", folder).output == f"{shown}\n"
 
 
+@pytest.mark.parametrize("kind", ["aws-secretsmanager", "aws-ssm"])
+def test_the_first_settings_of_an_aws_store_are_whole_and_say_where_to_read_on(tmp_path: Path, kind: str) -> None:
+    init(tmp_path / "reactor", kind=kind)
+    assert settings.read(tmp_path / "reactor").driver.kind == kind
+    text = (tmp_path / "reactor" / "reactor.toml").read_text()
+    assert "# Credentials: the AWS SDK's own chain" in text
+    assert "docs/stores/aws.md" in text
+
+
 def test_swap_is_allowed_only_where_asked_for(tmp_path: Path) -> None:
     init(tmp_path / "careful")
     init(tmp_path / "playful", "--allow-swap")

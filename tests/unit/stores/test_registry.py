@@ -28,6 +28,13 @@ def test_ours_are_found_under_their_kinds() -> None:
     assert {"age", "vault"} <= set(registry.kinds())
     assert registry.find("vault") is VaultStore
     assert registry.find("age") is AgeStore
+    assert {"aws-secretsmanager", "aws-ssm"} <= set(registry.kinds())
+
+
+def test_the_extra_to_install_is_named_where_it_has_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, **{"aws-ssm": ["monoskope.stores.no_such_module:ParameterStore"]})
+    with pytest.raises(registry.BrokenDriverError, match=r"monoskope\[aws\]"):
+        registry.find("aws-ssm")
 
 
 def test_an_unknown_kind_is_named_with_those_that_are_there() -> None:

@@ -13,7 +13,6 @@ from monoskope.settings import convert, write_private
 
 AGE_IDENTITY = "engine.agekey"
 
-_AWS: dict[str, Any] = {"region": "eu-central-1", "prefix": "m8", "layout": "json", "readable": False}
 _AWS_NOTES = """\
 # Credentials: the AWS SDK's own chain (AWS_* variables, profile, web identity, instance role). None stand here.
 # layout = "raw" stores one value as it is, under the key that raw_key names; "json" an object of all values.
@@ -50,39 +49,37 @@ def write(
 
 
 def _engine(kind: str, folder: Path) -> dict[str, Any]:
-    match kind:
-        case "age":
-            return _age(folder)
-        case "vault":
-            return {
-                "address": "https://127.0.0.1:8200",
-                "mount": "secret",
-                "readable": False,
-                "auth": {
-                    "method": "approle",
-                    "role_id": "fill-in",
-                    "wrapped_secret_id_file": str(folder / "wrapped-secret-id"),
-                },
-            }
-        case "barbican":
-            return {
-                "address": "https://127.0.0.1:9311",
-                "readable": False,
-                "auth": {
-                    "method": "application_credential",
-                    "auth_url": "https://127.0.0.1:5000/v3",
-                    "id": "fill-in",
-                    "secret_file": str(folder / "application-credential"),
-                },
-            }
-        case "pass":
-            return {"folder": "/fill/in", "gpg_home": str(folder / "gnupg"), "readable": False}
-        case "aws-secretsmanager":
-            return _AWS | {"recovery_window_days": 30}
-        case "aws-ssm":
-            return _AWS | {"tier": "standard"}
-        case _:
-            return {}
+    return _age(folder) if kind == "age" else _to_fill_in(folder).get(kind, {})
+
+
+def _to_fill_in(folder: Path) -> dict[str, dict[str, Any]]:
+    """Tables in which an administrator has something to fill in, by kind."""
+    aws = {"region": "eu-central-1", "prefix": "m8", "layout": "json", "readable": False}
+    return {
+        "vault": {
+            "address": "https://127.0.0.1:8200",
+            "mount": "secret",
+            "readable": False,
+            "auth": {
+                "method": "approle",
+                "role_id": "fill-in",
+                "wrapped_secret_id_file": str(folder / "wrapped-secret-id"),
+            },
+        },
+        "barbican": {
+            "address": "https://127.0.0.1:9311",
+            "readable": False,
+            "auth": {
+                "method": "application_credential",
+                "auth_url": "https://127.0.0.1:5000/v3",
+                "id": "fill-in",
+                "secret_file": str(folder / "application-credential"),
+            },
+        },
+        "pass": {"folder": "/fill/in", "gpg_home": str(folder / "gnupg"), "readable": False},
+        "aws-secretsmanager": aws | {"recovery_window_days": 30},
+        "aws-ssm": aws | {"tier": "standard"},
+    }
 
 
 def _age(folder: Path) -> dict[str, Any]:

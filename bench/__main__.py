@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import commands, cpu, uploads, waiting
+from bench import commands, cpu, engines, uploads, waiting
 from bench.counts import FULL, QUICK, Counts
 from bench.progress import say
 from bench.world import World
@@ -26,6 +26,7 @@ FIGURES = (
     "reactor_rss_mib_at_100",
     "keys_alive_bytes",
     "unlucky_ratio",
+    *engines.figures(),
 )
 """The last line's keys, in its order."""
 
@@ -38,6 +39,7 @@ def run(folder: Path, counts: Counts) -> dict[str, float]:
         found = asyncio.run(uploads.measure(world, counts))
         found["cli_put_ratio"] = commands.cli_put_ratio(world, counts.pairs)
         found["keys_alive_bytes"] = asyncio.run(waiting.keys_alive_bytes(world, counts))
+        found |= asyncio.run(engines.measure(world, counts))
         found["unlucky_ratio"] = asyncio.run(waiting.unlucky_ratio(world, counts))
     finally:
         world.close()

@@ -23,10 +23,34 @@ class Counts:
     """Of the quiet user, without and with a flood."""
     flood: int
     """Key requests of the other user, all at once."""
+    engine_blocks: int
+    """Of puts and of direct writes to each engine, alternating, alone and 16 in flight."""
+    engine_block: int
+    """Puts, or direct writes, in one such block."""
 
 
-FULL = Counts(pairs=20, blocks=10, few_uploads=100, uploads=10_000, keys=900, quiet_puts=300, flood=10_000)
-QUICK = Counts(pairs=3, blocks=2, few_uploads=20, uploads=200, keys=100, quiet_puts=20, flood=1_000)
+FULL = Counts(
+    pairs=20,
+    blocks=10,
+    few_uploads=100,
+    uploads=10_000,
+    keys=900,
+    quiet_puts=300,
+    flood=10_000,
+    engine_blocks=5,
+    engine_block=40,
+)
+QUICK = Counts(
+    pairs=3,
+    blocks=2,
+    few_uploads=20,
+    uploads=200,
+    keys=100,
+    quiet_puts=20,
+    flood=1_000,
+    engine_blocks=1,
+    engine_block=4,
+)
 
 IN_FLIGHT = 16
 """Uploads, or direct writes, at the same time."""

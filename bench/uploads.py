@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from dataclasses import dataclass
 from bench.counts import IN_FLIGHT, Counts
 from bench.figures import mib, p50, rss_bytes
 from bench.progress import say
+from bench.timing import each, together
 from bench.world import World, put, settings_of
 from monoskope.client import Client
 
@@ -30,20 +29,20 @@ class Uploads:
     async def one_by_one(self, puts: int) -> list[float]:
         """Put one at a time over a warm connection and return the seconds of each."""
         self.made += puts
-        return await _each(puts, lambda: put(self.clients[0], self.world.path()))
+        return await each(puts, lambda: put(self.clients[0], self.world.path()))
 
     async def direct_one_by_one(self, writes: int) -> list[float]:
         """Write one at a time over a warm connection and return the seconds of each."""
-        return await _each(writes, lambda: self.write(self.world.path()))
+        return await each(writes, lambda: self.write(self.world.path()))
 
     async def in_flight(self, puts: int) -> float:
         """Put with 16 in flight, each of another user, and return the seconds of all together."""
         self.made += puts
-        return await _together(puts, lambda lane: put(self.clients[lane], self.world.path()))
+        return await together(puts, lambda lane: put(self.clients[lane], self.world.path()))
 
     async def direct_in_flight(self, writes: int) -> float:
         """Write with 16 in flight and return the seconds of all together."""
-        return await _together(writes, lambda _: self.write(self.world.path()))
+        return await together(writes, lambda _: self.write(self.world.path()))
 
 
 async def measure(world: World, counts: Counts) -> dict[str, float]:
@@ -90,26 +89,3 @@ def _memory(world: World) -> dict[str, float]:
     found = {"m8_rss_mib": mib(rss_bytes(world.m8_pid)), "reactor_rss_mib": mib(rss_bytes(world.reactor_pid))}
     say(f"  m8 {found['m8_rss_mib']} MiB, reactor {found['reactor_rss_mib']} MiB")
     return found
-
-
-async def _each(times: int, work: Callable[[], Awaitable[None]]) -> list[float]:
-    seconds = []
-    for _ in range(times):
-        began = time.perf_counter()
-        await work()
-        seconds.append(time.perf_counter() - began)
-    return seconds
-
-
-async def _together(times: int, work: Callable[[int], Awaitable[None]]) -> float:
-    left = times
-
-    async def lane(number: int) -> None:
-        nonlocal left
-        while left > 0:
-            left -= 1
-            await work(number)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(lane(number) for number in range(IN_FLIGHT)))
-    return time.perf_counter() - began

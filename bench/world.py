@@ -46,7 +46,7 @@ class World:
         cluster.start_openbao()
         cluster.make_vault_reactor(STORE)
         cluster.share_fingerprint_key(f"reactor-{STORE}")
-        self._raise_limits(cluster.folder / f"reactor-{STORE}" / "reactor.toml")
+        self.raise_limits(cluster.folder / f"reactor-{STORE}" / "reactor.toml")
         cluster.add_store(STORE)
         cluster.start_reactor(STORE)
         cluster.bao.write_policy("direct", least_policy(mount=MOUNT, prefix=PREFIX, binary=True))
@@ -107,7 +107,8 @@ class World:
             yield Direct(session, f"{bao.address}/v1/{MOUNT}/data/{PREFIX}")
 
     @staticmethod
-    def _raise_limits(file: Path) -> None:
+    def raise_limits(file: Path) -> None:
+        """Raise the limits in a reactor's settings."""
         table = tomllib.loads(file.read_text(encoding="utf-8"))
         table["limits"] = table.get("limits", {}) | _LIMITS
         write_private(file, tomli_w.dumps(table).encode(), replace=True)

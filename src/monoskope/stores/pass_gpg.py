@@ -88,7 +88,6 @@ class Gpg:
                 stderr=asyncio.subprocess.PIPE,
                 env=environment,
                 cwd="/",
-                umask=0o077,
             )
         except OSError:
             failure = StoreRefusedError("the program gpg cannot be started.", fix="Install GnuPG (package gnupg).")

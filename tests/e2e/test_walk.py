@@ -225,6 +225,7 @@ def test_a_dry_run_sends_nothing_and_shows_no_value(team: Team) -> None:
     ran = ok(team.put(team.uri("local"), "--dry-run", value=b"a value not to be shown"))
     assert ran.json()["sizes"] == {"password": 23}
     assert "not to be shown" not in ran.out + ran.err
+    assert ran.json()["layout"].startswith("One age file a version")
     assert ok(team.user.monoctl("get", "events", "-o", "json")).json() == []
 
 
@@ -240,6 +241,9 @@ def test_stores_are_listed_and_described(team: Team) -> None:
     [attached] = [one for one in described["reactors"] if one["attached"]]
     assert attached["last_heard_at"]
     assert described["fingerprint_key_id"] == attached["fingerprint_key_id"]
+    types = {one["type"]: one for one in ok(team.user.monoctl("get", "store-types", "-o", "json")).json()}
+    assert types["vault"]["maturity"] == "stable"
+    assert types["vault"]["layouts"] == [described["layout"]]
 
 
 def test_users_see_the_events_of_their_own_uploads(team: Team) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.put import Expect, encoded, expectation
 from monoskope.client.settings import Settings
-from monoskope.client.target import Resolver
+from monoskope.client.target import Resolver, announced_layout
 from monoskope.uri import SecretUri
 
 
@@ -29,6 +29,8 @@ class Preview:
     """The identity that is pinned now; "" if it would ask first."""
     removes: tuple[str, ...] = ()
     """With a patch: the keys to drop."""
+    layout: str = ""
+    """How it will lie in the engine, as the store's reactor announced; "" if it announced nothing."""
 
 
 async def preview(
@@ -59,4 +61,5 @@ async def preview(
         identity=store.identity,
         pinned=known.identity(settings.server, store.name) or "",
         removes=removes or (),
+        layout=announced_layout(store),
     )

@@ -51,6 +51,18 @@ def announced_limit(store: views_pb2.SecretStore) -> int | None:
     return max((limit for limit in limits if limit), default=None)
 
 
+def announced_layout(store: views_pb2.SecretStore) -> str:
+    """Return the sentence that says how a secret lies in the store's engine; "" if none was announced."""
+    return next((each.capabilities.layout for each in store.reactors if each.capabilities.layout), "")
+
+
+def announced_maturity(store: views_pb2.SecretStore) -> str:
+    """Return "stable" or "experimental", as the reactor that attached last announced; "" if none ever attached."""
+    if not store.reactors:
+        return ""
+    return "experimental" if store.reactors[0].capabilities.experimental else "stable"
+
+
 def check_text(text: str) -> None:
     """Raise `UsageError` unless `text` is a secret URI, or the path of one in the default store."""
     if "://" in text:

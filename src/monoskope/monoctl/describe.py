@@ -18,6 +18,8 @@ _FIELDS = {
     "Identity steps": "identity_rotations",
     "Fingerprint key": "fingerprint_key_id",
     "Largest secret": "max_plaintext",
+    "Maturity": "maturity",
+    "Layout": "layout",
     "Created": "created_at",
 }
 _REACTORS = {

@@ -28,6 +28,7 @@ _STORES = {
     "LAST HEARD": "last_heard_at",
     "IDENTITY": "identity",
 }
+_TYPES = {"TYPE": "type", "MATURITY": "maturity", "STORES": "stores", "LAYOUT": "layouts"}
 _UPLOAD = {
     "REQUEST": "request_id",
     "URI": "uri",
@@ -153,6 +154,21 @@ def secret_stores(output: str, session: Session) -> None:
         return [views.store(view) async for view in client.queries.stores()]
 
     emit(output, session.run(work), _STORES, nothing="No stores found.")
+
+
+@click.command(short_help="List the types of stores in use.")
+@output_option
+@connection_options
+def store_types(output: str, session: Session) -> None:
+    """List the types of the stores that you can see: which are experimental, and how secrets lie in their engines.
+
+    As the stores' reactors announced it. "-": no reactor of that type ever attached.
+    """
+
+    async def work(client: Client) -> list[Document]:
+        return views.store_types([view async for view in client.queries.stores()])
+
+    emit(output, session.run(work), _TYPES, nothing="No stores found.")
 
 
 @click.command(short_help="Show one request.")

@@ -30,6 +30,7 @@ _VERBS = {
             "secrets": "get:secrets",
             "secret": "get:secret",
             "secret-stores": "get:secret_stores",
+            "store-types": "get:store_types",
             "events": "events:events",
             "upload": "get:upload",
         },

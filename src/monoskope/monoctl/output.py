@@ -69,6 +69,8 @@ def cell(document: Document, field: str) -> str:
         return "yes" if value else "no"
     if isinstance(value, Mapping):
         return printable(", ".join(f"{key} {text}" for key, text in value.items())) or "-"
+    if isinstance(value, list):
+        return printable(", ".join(map(str, value))) or "-"
     return printable(str(value)) if value not in (None, "") else "-"
 
 

@@ -8,6 +8,7 @@ import click
 
 from monoskope.api.secrets.v1.options_pb2 import VAULT_BINARY_BASE64, VaultOptions
 from monoskope.client import Client, PutResult
+from monoskope.client.channel import printable
 from monoskope.client.preview import Preview
 from monoskope.client.put import Expect
 from monoskope.errors import Error, UsageError
@@ -131,6 +132,7 @@ def show(previews: list[Preview], output: str) -> None:
             **({"removes": list(preview.removes)} if preview.purpose == "PATCH" else {}),
             "identity": preview.identity,
             "pinned": preview.pinned,
+            "layout": preview.layout,
         }
         for preview in previews
     ]
@@ -139,4 +141,6 @@ def show(previews: list[Preview], output: str) -> None:
     columns |= {"SEALED AS": "size_class", "PINNED": "pinned"}
     emit(output, documents[0] if len(documents) == 1 else documents, columns)
     if output == "table":
+        for uri, layout in ((preview.uri, preview.layout) for preview in previews if preview.layout):
+            click.echo(f"{uri} will lie in its engine like this: {printable(layout)}")
         click.echo("Dry run: no key was requested, nothing was sent.", err=True)

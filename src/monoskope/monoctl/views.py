@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
-from monoskope.client.target import announced_limit
+from monoskope.client.target import announced_layout, announced_limit, announced_maturity
 from monoskope.monoctl.output import Document, rfc3339
 from monoskope.protocol.names import spelled
 
@@ -73,9 +75,25 @@ def store(view: views_pb2.SecretStore) -> Document:
         "fingerprint_key_id": view.fingerprint_key_id,
         "max_plaintext": announced_limit(view) or 0,
         "created_at": rfc3339(view.created_at_ms),
+        "layout": announced_layout(view),
+        "maturity": announced_maturity(view),
         "last_heard_at": rfc3339(max((reactor.last_heard_ms for reactor in view.reactors), default=0)),
         "reactors": [reactor(one) for one in view.reactors],
     }
+
+
+def store_types(views: Iterable[views_pb2.SecretStore]) -> list[Document]:
+    """The types of the given stores, each with what its reactors announced of it, by name."""
+    found: dict[str, Document] = {}
+    for view in views:
+        known = found.setdefault(view.type, {"type": view.type, "maturity": "", "stores": [], "layouts": []})
+        known["stores"].append(view.name)
+        # One that is experimental anywhere is so everywhere: its reactors may be of several versions.
+        known["maturity"] = min(filter(None, (known["maturity"], announced_maturity(view))), default="")
+        layout = announced_layout(view)
+        if layout and layout not in known["layouts"]:
+            known["layouts"].append(layout)
+    return [found[name] for name in sorted(found)]
 
 
 def reactor(view: views_pb2.Reactor) -> Document:
@@ -92,6 +110,7 @@ def reactor(view: views_pb2.Reactor) -> Document:
         "soft_delete": view.capabilities.soft_delete,
         "patchable": view.capabilities.patchable,
         "key_rule": view.capabilities.key_rule,
+        "layout": view.capabilities.layout,
         "fingerprint_key_id": view.fingerprint_key_id,
     }
 

@@ -74,6 +74,7 @@ class Reactor:
             replica=self.replica,
             fingerprint_key_id=fingerprint_key.key_id,
             type=driver.kind,
+            experimental=driver.maturity == "experimental",
             capabilities=dataclasses.replace(driver.capabilities, max_plaintext=_largest(of, driver)),
         )
         self.session = Session(endpoint, self.appends, self.dispatcher, self.timings, channel=channel)

@@ -46,6 +46,8 @@ class Endpoint:
     fingerprint_key_id: str
     type: str
     capabilities: Capabilities
+    experimental: bool = False
+    """Whether the driver says of itself that it is."""
 
 
 def dial(endpoint: Endpoint) -> grpc.aio.Channel:
@@ -175,6 +177,8 @@ class Session:
                 patchable=endpoint.capabilities.patchable,
                 deletable=endpoint.capabilities.deletable,
                 soft_delete=endpoint.capabilities.soft_delete,
+                layout=endpoint.capabilities.layout,
+                experimental=endpoint.experimental,
                 key_rule="" if rule is None else rule.pattern,
                 options_schema=endpoint.capabilities.options_schema,
             ),

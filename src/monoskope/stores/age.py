@@ -61,6 +61,7 @@ class AgeStore(StoreDriver):
             deletable=True,
             soft_delete=True,
             patchable=bool(identities),
+            layout="One age file a version, padded, with the whole secret; its name tells number, time and write tag.",
         )
 
     def __repr__(self) -> str:

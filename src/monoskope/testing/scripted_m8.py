@@ -32,6 +32,7 @@ from monoskope.testing.identities import Identity, OneTimeKey
 from monoskope.testing.scripted_door import Door
 
 KEY_ID = "63e8eb50bcac50aa"
+LAYOUT = "One entry a secret."
 FINGERPRINT = f"fp1:{KEY_ID}:{'ab' * 32}"
 VERSION = "7@2026-01-01T00:00:00Z"
 VERIFIED = bytes(32)
@@ -131,7 +132,7 @@ class ScriptedM8:
             replica=bytes(16),
             attached=True,
             capabilities=events_pb2.StoreCapabilities(
-                max_plaintext=max_plaintext, check_and_set=True, readable=True, patchable=True
+                max_plaintext=max_plaintext, check_and_set=True, readable=True, patchable=True, layout=LAYOUT
             ),
             fingerprint_key_id=KEY_ID,
         )

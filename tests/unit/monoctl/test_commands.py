@@ -18,7 +18,7 @@ from monoskope.errors import AlreadyExistsError, RefusedError, UnauthenticatedEr
 from monoskope.monoctl.main import cli
 from monoskope.testing.identities import Identity
 from monoskope.testing.scripted_client import pinned, token
-from monoskope.testing.scripted_m8 import FINGERPRINT, KEY_ID, VERSION, ScriptedM8
+from monoskope.testing.scripted_m8 import FINGERPRINT, KEY_ID, LAYOUT, VERSION, ScriptedM8
 
 Run = Callable[..., Result]
 M = TypeVar("M", bound=Message)
@@ -167,6 +167,24 @@ def test_stores_with_type_and_state(m8: Answering, run: Run) -> None:
     assert local.split()[:3] == ["local", "age", "inactive"]
 
 
+def test_types_with_what_their_reactors_announced(m8: Answering, run: Run) -> None:
+    m8.add_store("old", Identity(), kind="vault")
+    m8.add_store("cluster", Identity(), kind="kubernetes")
+    m8.add_store("silent", Identity(), kind="age")
+    del m8.stores["silent"].reactors[:]
+    m8.stores["cluster"].reactors[0].capabilities.experimental = True
+
+    rows = ok(run("get", "store-types")).splitlines()
+    documents = json.loads(ok(run("get", "store-types", "-o", "json")))
+
+    assert [row.split("  ")[0] for row in rows[1:]] == ["age", "kubernetes", "vault"]
+    assert "experimental" in rows[2]
+    assert documents[0] == {"type": "age", "maturity": "", "stores": ["silent"], "layouts": []}
+    assert documents[1]["maturity"] == "experimental"
+    assert documents[2] == {"type": "vault", "maturity": "stable", "stores": ["vault", "old"], "layouts": [LAYOUT]}
+    assert "experimental" in ok(run("describe", "secret-store", "cluster"))
+
+
 def test_a_described_store_shows_its_reactors(m8: Answering, run: Run) -> None:
     m8.stores["vault"].reactors[0].last_heard_ms = FIVE_HOURS_AGO_MS
 
@@ -177,6 +195,8 @@ def test_a_described_store_shows_its_reactors(m8: Answering, run: Run) -> None:
     assert KEY_ID in table
     assert "131072" in table
     assert "ago" in table
+    assert LAYOUT in table
+    assert (document["layout"], document["maturity"]) == (LAYOUT, "stable")
     assert document["reactors"][0]["attached"] is True
     assert document["max_plaintext"] == 131_072
 

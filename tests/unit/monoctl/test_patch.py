@@ -11,7 +11,7 @@ from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.monoctl import terminal
 from monoskope.monoctl.main import cli
 from monoskope.testing.scripted_client import was_received
-from monoskope.testing.scripted_m8 import FINGERPRINT, VERSION, ScriptedM8
+from monoskope.testing.scripted_m8 import FINGERPRINT, LAYOUT, VERSION, ScriptedM8
 from tests.unit.monoctl.test_put import VALUE, Run, m8, run
 
 __all__ = ["m8", "run"]
@@ -66,6 +66,7 @@ def test_a_dry_run_shows_sizes_and_removals_and_sends_nothing(m8: ScriptedM8, ru
         "removes": ["old"],
         "identity": m8.identity.shown,
         "pinned": m8.identity.shown,
+        "layout": LAYOUT,
     }
     table = run("patch", "secret", "app/db", "--dry-run", "--remove", "old")
     assert "REMOVES" in table.stdout

@@ -17,7 +17,7 @@ from monoskope.monoctl import terminal
 from monoskope.monoctl.main import cli
 from monoskope.testing.identities import Identity
 from monoskope.testing.scripted_client import pinned, token, was_received
-from monoskope.testing.scripted_m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
+from monoskope.testing.scripted_m8 import FINGERPRINT, LAYOUT, VERSION, Attempt, ScriptedM8
 
 VALUE = "correct horse battery staple"
 Run = Callable[..., Result]
@@ -174,8 +174,17 @@ def test_a_dry_run_shows_sizes_and_sends_nothing(m8: ScriptedM8, run: Run) -> No
         "sizes": {"password": len(VALUE)},
         "identity": m8.identity.shown,
         "pinned": m8.identity.shown,
+        "layout": LAYOUT,
     }
     assert m8.count("RequestSecretUploadKey") == 0
+
+
+def test_a_dry_run_says_how_the_secret_will_lie_in_each_engine(m8: ScriptedM8, run: Run) -> None:
+    m8.stores["vault"].reactors[0].capabilities.layout = "One entry,\x1b[2J a key for a key."
+    table = put(run, "vault://app/db", "--dry-run").stdout
+    assert "vault://app/db will lie in its engine like this: One entry,�[2J a key for a key." in table
+    m8.stores["vault"].reactors[0].capabilities.layout = ""
+    assert "like this" not in put(run, "vault://app/db", "--dry-run").stdout
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import stat
 import tempfile
 import tomllib
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import TextIO, TypeVar, get_args
 
 import msgspec
 
@@ -62,8 +62,9 @@ def _field_names(kind: type[msgspec.Struct]) -> set[str]:
     names: set[str] = set()
     for field in msgspec.structs.fields(kind):
         names.add(field.encode_name)
-        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            names |= _field_names(field.type)
+        for part in (field.type, *get_args(field.type)):
+            if isinstance(part, type) and issubclass(part, msgspec.Struct):
+                names |= _field_names(part)
     return names
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from monoskope.errors import Error
 from monoskope.protocol.payload import Payload
-from monoskope.stores.driver import NOTHING, StoreRefusedError
+from monoskope.stores.driver import NOTHING, StoreRefusedError, StoreUnavailableError
 from monoskope.stores.vault import VaultStore
 from monoskope.stores.vault_config import AppRole, TokenFile
+from monoskope.stores.vault_http import Answer
 from monoskope.stores.vault_secret_id import STATE_FILE
 from monoskope.testing.driver_harness import tag
 from monoskope.testing.openbao import OpenBao
@@ -195,3 +198,68 @@ async def test_a_dead_token_in_the_file_is_refused(harness: VaultHarness, state:
     auth = TokenFile(token_file=harness.private("s.nonsense"))
     with pytest.raises(StoreRefusedError, match="token_file"):
         await VaultStore.open(harness.config(auth), state_dir=state)
+
+
+# --- credentials that expire in mid-write ---
+
+
+def expiring(store: VaultStore, revoke: Callable[[], object]) -> None:
+    """Have `revoke` called between the look of a write and the write itself."""
+    request = store._session.request
+
+    async def asked(method: str, path: str, **rest: Any) -> Answer:
+        if rest.get("writes"):
+            revoke()
+        return await request(method, path, **rest)
+
+    store._session.request = asked  # type: ignore[method-assign]
+
+
+async def test_a_login_that_dies_in_mid_write_is_made_anew_and_the_write_happens_once(
+    harness: VaultHarness, state: Path
+) -> None:
+    store = await VaultStore.open(harness.config(), state_dir=state)
+    path = ("mid-write", secrets.token_hex(6))
+    first = await store.write(path, VALUE, replacing=NOTHING, write_tag=tag())
+    expiring(store, lambda: harness.bao.call("POST", "sys/leases/revoke-prefix/auth/approle/login", {}))
+    second = await store.write(path, VALUE, replacing=first, write_tag=tag())
+    assert [first.split("@")[0], second.split("@")[0]] == ["1", "2"]
+    assert await store.read_version(path) == second
+    await store.close()
+
+
+async def test_credentials_that_are_gone_in_mid_write_refuse_it_and_nothing_is_written(
+    harness: VaultHarness, state: Path
+) -> None:
+    token = harness.bao.token([harness.role])
+    auth = harness.token_file(token)
+    store = await VaultStore.open(harness.config(auth), state_dir=state)
+    path = ("mid-write", secrets.token_hex(6))
+    first = await store.write(path, VALUE, replacing=NOTHING, write_tag=tag())
+    expiring(store, lambda: harness.bao.call("POST", "auth/token/revoke", {"token": token}))
+    with pytest.raises(StoreRefusedError, match="token_file") as caught:
+        await store.write(path, VALUE, replacing=first, write_tag=tag())
+    assert token not in str(caught.value)
+    harness.private(harness.bao.token([harness.role]), file=auth.token_file)
+    assert await store.read_version(path) == first
+    await store.close()
+
+
+async def test_an_engine_that_goes_away_while_the_login_is_renewed_in_mid_write_leaves_no_doubt(
+    harness: VaultHarness, state: Path
+) -> None:
+    store = await VaultStore.open(harness.config(), state_dir=state)
+    path = ("mid-write", secrets.token_hex(6))
+
+    def revoke_and_seal() -> None:
+        harness.bao.call("POST", "sys/leases/revoke-prefix/auth/approle/login", {})
+        harness.bao.call("PUT", "sys/seal")
+
+    expiring(store, revoke_and_seal)
+    try:
+        with pytest.raises(StoreUnavailableError):
+            await store.write(path, VALUE, replacing=NOTHING, write_tag=tag())
+    finally:
+        harness.bao.restart()
+    assert await store.read_version(path) == NOTHING
+    await store.close()

@@ -97,3 +97,22 @@ def test_m8_restarts_with_everything_it_knew(team: Team) -> None:
     team.cluster.start_m8()
     assert ok(team.user.monoctl("get", "secret", team.uri("local"), "-o", "json")).json()["hash"] == put["hash"]
     ok(team.put(team.uri("vault"), team.uri("local"), value=b"after the restart"))
+
+
+def test_a_path_outside_the_reactors_prefixes_is_refused_and_nothing_is_there(cluster: Cluster, team: Team) -> None:
+    cluster.make_local_reactor("narrow")
+    folder = cluster.folder / "reactor-narrow"
+    file = folder / "reactor.toml"
+    file.write_text(file.read_text().replace('prefixes = [\n    "",\n]', f'prefixes = ["{team.name}/app"]'))
+    assert f'prefixes = ["{team.name}/app"]' in file.read_text()
+    cluster.share_fingerprint_key("reactor-vault", "reactor-narrow")
+    cluster.add_store("narrow")
+    reactor = cluster.start_reactor("narrow")
+    user = cluster.add_user(f"narrow-{team.name}", prefixes=[f"narrow://{team.name}"])
+    for path in ("app", "app/db"):
+        ok(team.put(f"narrow://{team.name}/{path}", user=user))
+    for path in ("apps/db", "other", "App/db"):
+        assert "does not allow this" in refused(team.put(f"narrow://{team.name}/{path}", user=user), 3)
+    places = {str(entry.relative_to(folder / "secrets")) for entry in (folder / "secrets").rglob("*@")}
+    assert places == {f"{team.name}/app@", f"{team.name}/app/db@"}
+    reactor.stop()

@@ -54,18 +54,21 @@ def _engine(kind: str, folder: Path) -> dict[str, Any]:
 
 def _to_fill_in(folder: Path) -> dict[str, dict[str, Any]]:
     """Tables in which an administrator has something to fill in, by kind."""
+    vault = {
+        "address": "https://127.0.0.1:8200",
+        "mount": "secret",
+        "readable": False,
+        "deletable": False,
+        "auth": {
+            "method": "approle",
+            "role_id": "fill-in",
+            "wrapped_secret_id_file": str(folder / "wrapped-secret-id"),
+        },
+    }
     aws = {"region": "eu-central-1", "prefix": "m8", "layout": "json", "readable": False}
     return {
-        "vault": {
-            "address": "https://127.0.0.1:8200",
-            "mount": "secret",
-            "readable": False,
-            "auth": {
-                "method": "approle",
-                "role_id": "fill-in",
-                "wrapped_secret_id_file": str(folder / "wrapped-secret-id"),
-            },
-        },
+        "vault": vault | {"patchable": False, "binary": False},
+        "vault-kv1": vault,
         "barbican": {
             "address": "https://127.0.0.1:9311",
             "readable": False,

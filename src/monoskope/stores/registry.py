@@ -61,6 +61,11 @@ def _load(kind: str, point: EntryPoint) -> type[StoreDriver]:
         raise BrokenDriverError(
             f"the driver for the kind {kind!r} ({point.value}) is not in its module.", fix="Tell its authors."
         ) from None
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's module does when it is imported
+        raise BrokenDriverError(
+            f"the driver for the kind {kind!r} ({point.value}) does not import: it raises {type(error).__name__}.",
+            fix="Tell its authors, or install another version of it.",
+        ) from None
     if not (isinstance(found, type) and issubclass(found, StoreDriver) and getattr(found, "kind", None) == kind):
         raise BrokenDriverError(
             f"{point.value} is not a store driver of the kind {kind!r}.",

@@ -18,6 +18,7 @@ from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.identity import check_shown
 from monoskope.reactor import ceremony, cli, settings
 from monoskope.reactor.fingerprint import FingerprintKey
+from monoskope.stores.vault_policy import least_policy
 from tests.unit.reactor.stub_m8 import serving
 from tests.unit.reactor.test_harden import CLEAN
 
@@ -95,9 +96,39 @@ def test_where_memory_can_be_swapped_out_only_the_setting_lets_it_run(tmp_path: 
         assert first["message"].startswith("WARNING: the reactor's memory can be swapped to disk")
 
 
-def test_init_writes_a_vault_table_that_its_driver_accepts(tmp_path: Path) -> None:
-    init(tmp_path / "reactor", kind="vault")
-    assert settings.read(tmp_path / "reactor").driver.kind == "vault"
+@pytest.mark.parametrize("kind", ["vault", "vault-kv1"])
+def test_init_writes_a_vault_table_that_its_driver_accepts(tmp_path: Path, kind: str) -> None:
+    init(tmp_path / "reactor", kind=kind)
+    assert settings.read(tmp_path / "reactor").driver.kind == kind
+
+
+def test_policy_prints_what_the_settings_need_and_asks_nobody(tmp_path: Path) -> None:
+    init(tmp_path / "reactor", "--prefix", "team-a", kind="vault")
+    done = process("policy", tmp_path / "reactor")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == least_policy(prefixes=[("team-a",)])
+    assert "delete" not in done.stdout
+    file = tmp_path / "reactor" / "reactor.toml"
+    file.write_text(file.read_text().replace("deletable = false", "deletable = true"))
+    assert typed("policy", tmp_path / "reactor").output == least_policy(prefixes=[("team-a",)], delete=True)
+
+
+def test_policy_says_what_is_wrong(tmp_path: Path) -> None:
+    init(tmp_path / "files")
+    none = process("policy", tmp_path / "files")
+    assert (none.returncode, none.stdout) == (3, "")
+    assert "'age' have no policy" in none.stderr
+    assert "\nfix: " in none.stderr
+    missing = process("policy", tmp_path / "nowhere")
+    assert missing.returncode == 2
+    assert "reactor.toml" in missing.stderr
+    init(tmp_path / "vault", kind="vault")
+    file = tmp_path / "vault" / "reactor.toml"
+    file.write_text(file.read_text().replace("role_id =", "role_idd ="))
+    unknown = process("policy", tmp_path / "vault")
+    assert unknown.returncode == 2
+    assert "unknown field `role_idd`" in unknown.stderr
+    assert "Did you mean 'role_id'?" in unknown.stderr
 
 
 def test_init_replaces_nothing(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import os
 import re
 import signal
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from monoskope.errors import UsageError
@@ -87,12 +86,12 @@ class FailpointError(OSError):
     """Raised at a failpoint that was armed with `error`."""
 
 
-@dataclass(slots=True)
 class _Armed:
-    action: str
-    nth: int
-    shift_ms: int
-    reached: int = 0
+    def __init__(self, action: str, nth: int, shift_ms: int) -> None:
+        self.action = action
+        self.nth = nth
+        self.shift_ms = shift_ms
+        self.reached = 0
 
 
 _armed: dict[str, _Armed] = {}

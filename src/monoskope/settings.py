@@ -6,11 +6,9 @@ TOML in, a frozen `msgspec.Struct` out. Every complaint names the file, the fiel
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import re
 import stat
-import tempfile
 import tomllib
 from pathlib import Path
 from typing import TextIO, TypeVar, get_args
@@ -52,6 +50,8 @@ def convert(table: object, kind: type[S], *, where: str) -> S:
         fix = "Correct that field."
         unknown = _UNKNOWN.search(text)
         if unknown is not None:
+            import difflib  # noqa: PLC0415 - only a misspelling needs it
+
             close = difflib.get_close_matches(unknown["name"], _field_names(kind), n=1)
             fix = f"Did you mean {close[0]!r}?" if close else "Remove it, or correct its name."
         raise UsageError(f"{where}: {text}.", fix=fix) from None
@@ -96,6 +96,8 @@ def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
     Raises:
         UsageError: something of that name exists and `replace` is false, or the folder cannot be written to.
     """
+    import tempfile  # noqa: PLC0415 - slow to load, and `monoctl` seldom writes
+
     try:
         # A new file of a name that nobody can guess: whoever else may write to the folder prepares no link for us.
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:64]}.", suffix=".new", dir=path.parent)

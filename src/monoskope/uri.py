@@ -8,10 +8,10 @@ normalisation.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Self
 
 from monoskope.errors import UsageError
+from monoskope.value import Value
 
 MAX_BYTES = 512
 MAX_SEGMENTS = 16
@@ -44,8 +44,7 @@ def parse_path(text: str) -> tuple[str, ...]:
     return segments
 
 
-@dataclass(frozen=True, slots=True)
-class SecretUri:
+class SecretUri(Value, frozen=True):
     """A parsed secret URI; holding one means that it is valid."""
 
     store: str
@@ -71,8 +70,7 @@ class SecretUri:
         return f"{self.store}://{'/'.join(self.path)}"
 
 
-@dataclass(frozen=True, slots=True)
-class UriPrefix:
+class UriPrefix(Value, frozen=True):
     """Everything at and below a URI, by whole segments: `vault://team-a` covers `vault://team-a/db`, not `vault://team-ab`.
 
     `vault://` alone covers the whole store.

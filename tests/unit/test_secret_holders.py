@@ -38,6 +38,7 @@ from monoskope.stores.driver import Snapshot
 from monoskope.stores.vault_auth import Token
 from monoskope.testing.search import Wanted, look
 from monoskope.uri import SecretUri
+from monoskope.value import Value
 from tests.unit.protocol.vectors import a_request
 
 SECRET = b"correct-horse-battery-staple-32b"
@@ -126,35 +127,61 @@ SHOWN = {
     "monoskope.protocol.receipt.Receipt.values": "fingerprints",
     "monoskope.reactor.fingerprint.Fingerprints.values": "fingerprints",
     "monoskope.client.put.PutResult.values": "fingerprints",
+    "monoskope.client.import_secret.Import.values": "fingerprints",
 }
 """What is named like a secret and is none, with the reason."""
 
 
-def fields() -> Iterator[tuple[str, type, dataclasses.Field[object]]]:
-    """Every field of every dataclass of ours, with its full name."""
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """One field of one of our types."""
+
+    path: str
+    name: str
+    kind: str
+    shown: bool
+    """By the type's own `repr`."""
+
+
+def members() -> Iterator[Member]:
+    """Every field of every dataclass and every value of ours."""
     for module in pkgutil.walk_packages(monoskope.__path__, "monoskope."):
         if module.name.startswith(("monoskope.api.", "monoskope.testing")) or module.name.endswith("__main__"):
             continue
         for found in vars(importlib.import_module(module.name)).values():
-            if isinstance(found, type) and dataclasses.is_dataclass(found) and found.__module__ == module.name:
+            if not isinstance(found, type) or found.__module__ != module.name:
+                continue
+            path = f"{module.name}.{found.__qualname__}"
+            if dataclasses.is_dataclass(found):
+                shows = found.__dataclass_params__.repr  # type: ignore[attr-defined]
+                shows = shows and found.__repr__.__qualname__.endswith("__create_fn__.<locals>.__repr__")
                 for one in dataclasses.fields(found):
-                    yield f"{module.name}.{found.__qualname__}.{one.name}", found, one
+                    yield Member(f"{path}.{one.name}", one.name, str(one.type), shows and one.repr)
+            elif issubclass(found, Value):
+                for name in found.__struct_fields__:
+                    shown = found.__repr__ is not Value.__repr__ or name not in found.hidden
+                    yield Member(f"{path}.{name}", name, found.__annotations__.get(name, ""), shown)
 
 
 def test_a_field_that_is_named_like_a_secret_is_hidden() -> None:
     shown = [
-        name
-        for name, owner, field in fields()
-        if _LIKE_A_SECRET.search(field.name)
-        and _HELD_AS.search(str(field.type))
-        and field.repr
-        and owner.__dataclass_params__.repr  # type: ignore[attr-defined]
-        and owner.__repr__.__qualname__.endswith("__create_fn__.<locals>.__repr__")
-        and not name.startswith(tuple(SHOWN))
+        one.path
+        for one in members()
+        if _LIKE_A_SECRET.search(one.name)
+        and _HELD_AS.search(one.kind)
+        and one.shown
+        and not one.path.startswith(tuple(SHOWN))
     ]
     assert shown == []
 
 
 def test_the_rule_sees_fields() -> None:
-    names = {name for name, _, field in fields() if _LIKE_A_SECRET.search(field.name)}
+    names = {one.path for one in members() if _LIKE_A_SECRET.search(one.name)}
     assert {"monoskope.client.settings.Settings.token", "monoskope.m8.tokens.Issued.jwt"} <= names
+
+
+def test_every_hidden_field_is_one() -> None:
+    paths = {one.path for one in members()}
+    for kind in Value.__subclasses__():
+        for name in kind.hidden:
+            assert f"{kind.__module__}.{kind.__qualname__}.{name}" in paths

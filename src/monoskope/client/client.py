@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from monoskope.client import seal
 from monoskope.client.changes import DEFAULT_TIMEOUT_S, Changes, only
 from monoskope.client.channel import CALL_TIMEOUT_S, Connection
 from monoskope.client.compare import Comparison, compare
@@ -26,6 +27,9 @@ from monoskope.errors import Error, UsageError
 from monoskope.protocol.request import Options
 
 R = TypeVar("R")
+
+_ON_ITS_WAY_S = 0.001
+"""After so long the first call is dialled or sent, and there is time until its answer comes."""
 
 
 class Client(Changes):
@@ -208,6 +212,7 @@ class Client(Changes):
             raise UsageError("no secret URI is given, or one twice.", fix="Give each URI once.")
         for uri in uris:
             check_text(uri)
+        asyncio.get_running_loop().call_later(_ON_ITS_WAY_S, seal.load)
         resolver = self._resolver(timeout_s)
         targets: list[Target | Error] = []
         for uri in uris:

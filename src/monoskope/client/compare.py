@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.put import fitting
 from monoskope.client.target import Target
@@ -11,10 +9,10 @@ from monoskope.client.task import Task
 from monoskope.client.walk import Walk
 from monoskope.protocol.names import spelled
 from monoskope.protocol.request import Options
+from monoskope.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Value, frozen=True):
     """A comparison that a receipt proves."""
 
     uri: str

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.put import Expect, expectation
 from monoskope.client.target import Target
 from monoskope.client.task import Task
 from monoskope.client.walk import Walk
 from monoskope.errors import UsageError
+from monoskope.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Deletion:
+class Deletion(Value, frozen=True):
     """A deletion that a receipt proves."""
 
     uri: str

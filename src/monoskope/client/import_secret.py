@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.target import Target
 from monoskope.client.task import Task
 from monoskope.client.walk import Walk
+from monoskope.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(Value, frozen=True):
     """An import that a receipt proves."""
 
     uri: str

@@ -16,14 +16,16 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+
+import msgspec
 
 from monoskope.errors import IdentityChangedError, RefusedError, UsageError
 from monoskope.protocol.identity import check_shown
 from monoskope.settings import read_private, write_private
 from monoskope.uri import check_store_name
+from monoskope.value import Value
 
 SYSTEM_FILE = Path("/etc/monoskope/known_stores")
 DEFAULT = "@default"
@@ -38,13 +40,12 @@ def check_server(text: str) -> str:
     return text.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Pins:
+class Pins(Value, frozen=True):
     """The content of one file, or of several laid over one another."""
 
-    identities: dict[tuple[str, str], str] = field(default_factory=dict)
+    identities: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
     """(server, store) to shown identity."""
-    defaults: dict[str, str] = field(default_factory=dict)
+    defaults: dict[str, str] = msgspec.field(default_factory=dict)
     """Server to its default store."""
 
     @classmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
@@ -16,6 +15,7 @@ from monoskope.protocol.names import spelled
 from monoskope.protocol.notes import Labels, check_day, check_labels
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.request import Options, is_version
+from monoskope.value import Value
 
 
 class Expect(Enum):
@@ -36,8 +36,7 @@ _EXPECTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PutResult:
+class PutResult(Value, frozen=True):
     """A put or a patch that a receipt proves."""
 
     uri: str
@@ -82,8 +81,7 @@ def fitting(options: Options | None, store_type: str) -> Options | None:
     return options if fits else None
 
 
-@dataclass(frozen=True, slots=True)
-class Notes:
+class Notes(Value, frozen=True):
     """What goes with a put in the clear. Not secret."""
 
     labels: Labels = ()

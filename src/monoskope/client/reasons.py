@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import (
     ConflictError,
@@ -14,10 +12,10 @@ from monoskope.errors import (
     UnavailableError,
 )
 from monoskope.protocol.names import spelled
+from monoskope.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(Value, frozen=True):
     """How one reason is told."""
 
     error: type[Error]

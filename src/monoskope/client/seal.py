@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from cryptography.hazmat.backends import default_backend
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PublicKey, Suite
@@ -12,17 +11,19 @@ from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.labels import SEALED_SECRET, labelled
 from monoskope.protocol.receipt import sealed_digest
+from monoskope.value import Value
 
 _MLKEM_BYTES = 1_184
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(Value, frozen=True):
     """What goes over the wire instead of a secret."""
 
-    encapsulated_key: bytes = field(repr=False)
+    hidden = frozenset({"encapsulated_key", "ciphertext"})
+
+    encapsulated_key: bytes
     """1,120 bytes; the decision record's client key."""
-    ciphertext: bytes = field(repr=False)
+    ciphertext: bytes
     """The padded plaintext's size and 16 bytes more."""
 
     @property
@@ -33,6 +34,11 @@ class Sealed:
 
 NOTHING_SEALED = Sealed(b"", b"")
 """What goes over the wire with DELETE, and with a PATCH that only drops keys."""
+
+
+def load() -> None:
+    """Load what `seal` needs, which takes 8 ms once in a process: best while an answer is awaited."""
+    default_backend()
 
 
 def seal(plaintext: bytes, grant: Grant) -> Sealed:

@@ -6,10 +6,8 @@ the files of a running `m8 dev`. Those of `m8 dev` count only for its own server
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -18,6 +16,7 @@ from monoskope.client.known_stores import check_server
 from monoskope.errors import UsageError
 from monoskope.protocol.unshared import Unshared
 from monoskope.settings import load, read_private
+from monoskope.value import Value
 
 FIELDS = ("server", "ca_file", "token_file", "known_stores")
 
@@ -36,23 +35,23 @@ class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     """File of mode 0600 with the token."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Value, frozen=True):
     """One effective setting and where it comes from."""
 
     value: str
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Settings(Unshared):
+class Settings(Unshared, Value, frozen=True):
     """Everything needed to dial: complete and checked."""
+
+    hidden = frozenset({"token"})
 
     server: str
     ca_file: Path
-    token: str = field(repr=False)
+    token: str
     known_stores: Path
-    store_identities: dict[str, str] = field(default_factory=dict)
+    store_identities: dict[str, str] = msgspec.field(default_factory=dict)
     """Store to shown identity: agreement given beforehand to first contacts."""
     default_store: str | None = None
     """Agreement given beforehand to this default store."""
@@ -118,6 +117,8 @@ def check_variables(environ: Mapping[str, str]) -> None:
     """Raise `UsageError` for a MONOCTL_ variable that nothing reads: a misspelt one could mean another server."""
     for name in sorted(environ):
         if name.startswith("MONOCTL_") and name not in VARIABLES:
+            import difflib  # noqa: PLC0415 - only a misspelling needs it
+
             near = difflib.get_close_matches(name, sorted(VARIABLES), 1)
             meant = f" Did you mean {near[0]}?" if near else ""
             raise UsageError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.client.channel import CALL_TIMEOUT_S, Connection
@@ -16,13 +15,13 @@ from monoskope.client.verify import Trust
 from monoskope.errors import IdentityChangedError, RefusedError, UsageError
 from monoskope.protocol.identity import ProofError, check_shown
 from monoskope.uri import SecretUri, check_store_name, parse_path
+from monoskope.value import Value
 
 Confirm = Callable[[str], bool]
 """Asks a person a yes-or-no question."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Value, frozen=True):
     """A secret in a store whose identity is pinned."""
 
     uri: SecretUri
@@ -71,29 +70,34 @@ def check_text(text: str) -> None:
         parse_path(text)
 
 
-@dataclass(slots=True)
 class Remembered:
     """What m8 said of stores, for some seconds: an open client does not ask for each secret anew.
 
     It says which store is the default and how large a secret may be. Whom to trust the pin alone decides: what is
     remembered of a store counts only while the store's identity is the pinned one.
+
+    Args:
+        for_s: Seconds.
+        most: How many stores.
+        now: Monotonic seconds.
     """
 
-    for_s: float = 30.0
-    most: int = 64
-    now: Callable[[], float] = time.monotonic
-    _stores: OrderedDict[str, tuple[views_pb2.SecretStore, float]] = field(default_factory=OrderedDict)
+    def __init__(self, *, for_s: float = 30.0, most: int = 64, now: Callable[[], float] = time.monotonic) -> None:
+        self._for_s = for_s
+        self._most = most
+        self._now = now
+        self._stores: OrderedDict[str, tuple[views_pb2.SecretStore, float]] = OrderedDict()
 
     def get(self, name: str) -> views_pb2.SecretStore | None:
         """Return what was said of a store ("" for the default), None if that is not known or too old."""
         store, until = self._stores.get(name, (None, 0.0))
-        return store if self.now() < until else None
+        return store if self._now() < until else None
 
     def add(self, name: str, store: views_pb2.SecretStore) -> None:
         """Remember what was said of a store."""
         self._stores.pop(name, None)
-        self._stores[name] = (store, self.now() + self.for_s)
-        if len(self._stores) > self.most:
+        self._stores[name] = (store, self._now() + self._for_s)
+        if len(self._stores) > self._most:
             self._stores.popitem(last=False)
 
     def clear(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from monoskope.api.secrets.v1 import upload_pb2
@@ -13,6 +12,7 @@ from monoskope.protocol.recipes import Recipes
 from monoskope.protocol.request import Options
 from monoskope.protocol.unshared import Unshared
 from monoskope.uri import SecretUri
+from monoskope.value import Value
 
 WRITES = frozenset(
     {
@@ -36,8 +36,7 @@ class Stage(Enum):
     """A receipt proves the end, and that it is certain."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Value, frozen=True):
     """Told to observers whenever the stage of a request changes."""
 
     uri: SecretUri
@@ -54,17 +53,18 @@ class Progress:
         return self.stage is Stage.ENDED and not self.end.startswith("FAILED")
 
 
-@dataclass(frozen=True, slots=True)
-class Task(Unshared):
+class Task(Unshared, Value, frozen=True):
     """What to do: the same for every attempt."""
+
+    hidden = frozenset({"plaintext", "options"})
 
     uri: SecretUri
     purpose: upload_pb2.Purpose
-    plaintext: bytes = field(repr=False)
+    plaintext: bytes
     """Encoded and padded; b"" where nothing is sealed."""
     expect: upload_pb2.Expect = upload_pb2.EXPECT_UNSPECIFIED
     expect_version: str = ""
-    options: Options | None = field(default=None, repr=False)
+    options: Options | None = None
     labels: Labels = ()
     expires_on: str = ""
     destroy: bool = False
@@ -72,16 +72,14 @@ class Task(Unshared):
     recipes: Recipes = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Value, frozen=True):
     """Success, proven."""
 
     receipt: Receipt
     request_id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Value, frozen=True):
     """The end of one attempt without success."""
 
     error: Error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.queries import Queries
@@ -12,12 +11,12 @@ from monoskope.client.task import Task
 from monoskope.client.walk import Walk
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.names import spelled
+from monoskope.value import Value
 
 IN_SYNC = "IN_SYNC"
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(Value, frozen=True):
     """A verification that a receipt proves."""
 
     uri: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,14 +13,14 @@ import click
 from monoskope.errors import UsageError
 from monoskope.monoctl import terminal
 from monoskope.protocol.payload import check_key
+from monoskope.value import Value
 
 R = TypeVar("R")
 
 STDIN = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Value, frozen=True):
     """What the command line says about values, as it was written."""
 
     files: tuple[str, ...]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.identity import ProofError, open_signed
@@ -12,6 +11,7 @@ from monoskope.protocol.labels import UPLOAD_GRANT
 from monoskope.protocol.payload import is_padded_size
 from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.wire import MalformedError, parse, serialise
+from monoskope.value import Value
 
 SUITE_1 = 1
 """HPKE base mode, MLKEM768-X25519, HKDF-SHA256, ChaCha20-Poly1305 (docs/protocol.md, Suite 1)."""
@@ -28,15 +28,16 @@ _NAME = "UploadGrant"
 _KEY_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Value, frozen=True):
     """A well-formed grant together with its serialised bytes."""
 
-    content: bytes = field(repr=False)
+    hidden = frozenset({"content", "public_key"})
+
+    content: bytes
     request: Request
     subject: str
     suite: int
-    public_key: bytes = field(repr=False)
+    public_key: bytes
     replica: bytes
     lifetime_s: int
     max_plaintext: int

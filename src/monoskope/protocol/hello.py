@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
 from monoskope.protocol.grant import REPLICA_BYTES, is_key_id
@@ -11,14 +10,14 @@ from monoskope.protocol.identity import ProofError, open_signed
 from monoskope.protocol.labels import REACTOR_HELLO
 from monoskope.protocol.wire import MalformedError, parse, serialise
 from monoskope.uri import check_store_name
+from monoskope.value import Value
 
 CHALLENGE_BYTES = 32
 
 _NAME = "ReactorHello"
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(Value, frozen=True):
     """A well-formed hello."""
 
     server: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
@@ -17,6 +16,7 @@ from monoskope.protocol.recipes import pair_keys
 from monoskope.protocol.request import is_version
 from monoskope.protocol.wire import MalformedError, parse, serialise
 from monoskope.uri import SecretUri
+from monoskope.value import Value
 
 DIGEST_BYTES = 32
 MAX_PUBLIC_LENGTH = 2_048
@@ -73,11 +73,12 @@ _NEEDS_FINGERPRINT = frozenset({upload_pb2.OUTCOME_UNCHANGED, upload_pb2.OUTCOME
 _MAY_HAVE_FINGERPRINT = _NEEDS_FINGERPRINT | {upload_pb2.OUTCOME_UPLOADED}
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Value, frozen=True):
     """A well-formed receipt together with its serialised bytes."""
 
-    content: bytes = field(repr=False)
+    hidden = frozenset({"content", "intent"})
+
+    content: bytes
     grant_sha256: bytes
     sealed_sha256: bytes
     uri: SecretUri
@@ -88,7 +89,7 @@ class Receipt:
     fingerprint: str
     values: tuple[tuple[str, str], ...]
     differences: tuple[tuple[str, upload_pb2.DifferenceKind], ...]
-    intent: bytes = field(repr=False)
+    intent: bytes
     verified_sha256: bytes = b""
     """Of the receipt that was compared with, after VERIFY."""
     public_values: tuple[tuple[str, str], ...] = ()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.protocol.notes import Labels, check_labels, is_day
@@ -12,6 +10,7 @@ from monoskope.protocol.payload import MAX_KEYS, check_key
 from monoskope.protocol.recipes import Recipe, Recipes, check_recipes
 from monoskope.protocol.wire import MalformedError, parse, serialise
 from monoskope.uri import SecretUri
+from monoskope.value import Value
 
 REQUEST_ID_BYTES = 16
 MAX_SUITES = 8
@@ -46,18 +45,19 @@ _WITH_NOTES = frozenset({upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_GENERATE}
 _WITHOUT_OPTIONS = _SEALS_NOTHING - {upload_pb2.PURPOSE_GENERATE}
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Value, frozen=True):
     """A well-formed upload request together with its serialised bytes."""
 
-    content: bytes = field(repr=False)
+    hidden = frozenset({"content", "options"})
+
+    content: bytes
     request_id: bytes
     purpose: upload_pb2.Purpose
     uri: SecretUri
     expect: upload_pb2.Expect
     expect_version: str
     suites: tuple[int, ...]
-    options: Options | None = field(default=None, repr=False)
+    options: Options | None = None
     labels: Labels = ()
     expires_on: str = ""
     destroy: bool = False

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from monoskope.api.secrets.v1 import identity_pb2
 from monoskope.protocol.identity import KEY_BYTES, ProofError, shown, verify
 from monoskope.protocol.labels import IDENTITY_ROTATION
 from monoskope.protocol.wire import MalformedError, parse, serialise
 from monoskope.uri import check_store_name
+from monoskope.value import Value
 
 MAX_STEPS = 64
 
 _NAME = "IdentityRotation"
 
 
-@dataclass(frozen=True, slots=True)
-class Rotation:
+class Rotation(Value, frozen=True):
     """One verified step."""
 
     store: str

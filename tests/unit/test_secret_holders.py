@@ -128,6 +128,10 @@ SHOWN = {
     "monoskope.reactor.fingerprint.Fingerprints.values": "fingerprints",
     "monoskope.client.put.PutResult.values": "fingerprints",
     "monoskope.client.import_secret.Import.values": "fingerprints",
+    "monoskope.client.generate.Generated.values": "fingerprints",
+    "monoskope.client.generate.Generated.public_values": "public halves of key pairs",
+    "monoskope.protocol.receipt.Receipt.public_values": "public halves of key pairs",
+    "monoskope.protocol.recipes.Recipe.key": "the name of a value",
 }
 """What is named like a secret and is none, with the reason."""
 
@@ -154,7 +158,7 @@ def members() -> Iterator[Member]:
             path = f"{module.name}.{found.__qualname__}"
             if dataclasses.is_dataclass(found):
                 shows = found.__dataclass_params__.repr  # type: ignore[attr-defined]
-                shows = shows and found.__repr__.__qualname__.endswith("__create_fn__.<locals>.__repr__")
+                shows = shows and hasattr(found.__repr__, "__wrapped__")  # as the repr that was made is
                 for one in dataclasses.fields(found):
                     yield Member(f"{path}.{one.name}", one.name, str(one.type), shows and one.repr)
             elif issubclass(found, Value):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.put import Expect, Notes, expectation
 from monoskope.client.target import Target
 from monoskope.client.task import Task
 from monoskope.client.walk import Walk
 from monoskope.protocol.recipes import Recipes
+from monoskope.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Generated:
+class Generated(Value, frozen=True):
     """A generation that a receipt proves."""
 
     uri: str

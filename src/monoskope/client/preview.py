@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.put import Expect, encoded, expectation
 from monoskope.client.settings import Settings
 from monoskope.client.target import Resolver, announced_layout
 from monoskope.uri import SecretUri
+from monoskope.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(Value, frozen=True):
     """What a put or a patch would send. Holds no value."""
 
     uri: str

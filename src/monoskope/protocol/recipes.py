@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Self
 
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import MAX_KEYS, check_key
+from monoskope.value import Value
 
 MAX_RSA = 4
 """RSA keys that one request may ask for: each takes a reactor seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Value, frozen=True):
     """What can be made under one name."""
 
     default: int
@@ -40,8 +39,7 @@ KINDS = MappingProxyType(
 """Every kind. The defaults have at least 128 bits of entropy, or that strength."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(Value, frozen=True):
     """How one value is made."""
 
     key: str

@@ -33,7 +33,7 @@ def stores(cluster: Cluster, moto: Moto) -> Iterator[None]:
     (cluster.folder / ".aws").mkdir()
     write_private(cluster.folder / ".aws" / "credentials", profile.encode())
     for store, kind in STORES.items():
-        cluster.make_reactor(store, kind, {"endpoint_url": moto.url, "readable": True})
+        cluster.make_reactor(store, kind, {"endpoint_url": moto.url, "readable": True, "deletable": True})
         cluster.share_fingerprint_key("reactor-vault", f"reactor-{store}")
         cluster.add_store(store)
         cluster.start_reactor(store)

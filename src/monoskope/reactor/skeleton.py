@@ -65,7 +65,7 @@ def _to_fill_in(folder: Path) -> dict[str, dict[str, Any]]:
             "wrapped_secret_id_file": str(folder / "wrapped-secret-id"),
         },
     }
-    aws = {"region": "eu-central-1", "prefix": "m8", "layout": "json", "readable": False}
+    aws = {"region": "eu-central-1", "prefix": "m8", "layout": "json", "readable": False, "deletable": False}
     return {
         "vault": vault | {"patchable": False, "binary": False},
         "vault-kv1": vault,

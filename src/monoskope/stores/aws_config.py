@@ -35,6 +35,8 @@ class AwsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The KMS key to encrypt with: id, ARN or alias. None for the account's default key of the service."""
     readable: bool = False
     """Whether the role may read and decrypt values. Without it the store is write-only."""
+    deletable: bool = False
+    """Whether the role may delete secrets; in Secrets Manager also restore them, to put over a scheduled deletion."""
     layout: Literal["json", "raw"] = "json"
     """`json`: all values in one JSON object. `raw`: the single value `raw_key`, as it is."""
     raw_key: str = "value"

@@ -21,6 +21,7 @@ from monoskope.errors import UsageError
 from monoskope.protocol.one_reading import strict_json
 from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, Payload
 from monoskope.protocol.unshared import Unshared
+from monoskope.stores.aws_config import ParameterStoreConfig, SecretsManagerConfig
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
 from monoskope.stores.text_values import could_be_base64, is_text
 
@@ -30,6 +31,10 @@ _RAW_EXPANSION = 0.75
 _NESTED = re.compile(r"\{\{.*\}\}", re.DOTALL)
 
 
+SECRET_BYTES = 65_536
+"""What SecretString or SecretBinary hold at most."""
+PARAMETER_BYTES = {"standard": 4_096, "advanced": 8_192}
+"""What a parameter holds at most, by tier."""
 FLAG = {"Key": "m8_binary", "Value": "base64"}
 """The tag of a secret in which a value may lie as base64."""
 
@@ -57,8 +62,10 @@ class Layout:
     """Whether the service has a place for what is not text."""
     takes_braces: bool
     """Whether the service takes text with `{{…}}`."""
-    base64: bool = False
+    base64: bool
     """Whether values that are not text lie in JSON as base64, instead of being refused."""
+    sentence: str
+    """How a secret lies there, for people."""
 
     @property
     def key_rule(self) -> re.Pattern[str] | None:
@@ -150,3 +157,33 @@ class Layout:
                 fix='Use a store with layout = "json".',
             )
         return Content(text)
+
+
+def in_secrets_manager(config: SecretsManagerConfig) -> Layout:
+    """Return the layout of a Secrets Manager store."""
+    return Layout(
+        config.layout,
+        config.raw_key,
+        SECRET_BYTES,
+        takes_bytes=True,
+        takes_braces=True,
+        base64=config.binary == "base64",
+        sentence=f"the value of {config.raw_key} alone, in SecretString if it is text, else in SecretBinary."
+        if config.layout == "raw"
+        else "one JSON object of all keys and their text values, in SecretString.",
+    )
+
+
+def in_parameter_store(config: ParameterStoreConfig) -> Layout:
+    """Return the layout of a Parameter Store store."""
+    return Layout(
+        config.layout,
+        config.raw_key,
+        PARAMETER_BYTES[config.tier],
+        takes_bytes=False,
+        takes_braces=False,
+        base64=config.binary == "base64",
+        sentence=f"the value of {config.raw_key} alone, as a SecureString parameter."
+        if config.layout == "raw"
+        else "one JSON object of all keys and their text values, as a SecureString parameter.",
+    )

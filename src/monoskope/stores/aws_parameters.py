@@ -17,8 +17,9 @@ from typing import Any, Self
 from monoskope.protocol.payload import Payload
 from monoskope.stores.aws_client import Answer, AwsClient
 from monoskope.stores.aws_config import ParameterStoreConfig, is_reserved
-from monoskope.stores.aws_layout import FLAG, Content, Layout
+from monoskope.stores.aws_layout import FLAG, Content, in_parameter_store
 from monoskope.stores.aws_options import Tags, tags_of
+from monoskope.stores.aws_policy import PROBE, Prefixes, parameter_store_policy
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -32,9 +33,6 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 
-MAX_BYTES = {"standard": 4_096, "advanced": 8_192}
-"""What a parameter holds at most, by tier."""
-
 _MAX_LEVELS = 15
 _MAX_NAME_IN_ARN = 1_011
 _LONGEST_ARN = "arn:aws-us-gov:ssm:{region}:123456789012:parameter"
@@ -43,7 +41,6 @@ _NO_VERSION = "ParameterVersionNotFound"
 _EXISTS = "ParameterAlreadyExists"
 _NOT_TAGGABLE = "InvalidResourceId"
 _OTHER_TYPE = "HierarchyTypeMismatchException"
-_PROBE = ("m8-probe",)
 _PAGE = 50
 
 
@@ -56,27 +53,15 @@ class ParameterStore(StoreDriver):
     def __init__(self, config: ParameterStoreConfig, client: AwsClient) -> None:
         self._config = config
         self._client = client
-        limit = MAX_BYTES[config.tier]
-        self._layout = Layout(
-            config.layout,
-            config.raw_key,
-            limit,
-            takes_bytes=False,
-            takes_braces=False,
-            base64=config.binary == "base64",
-        )
+        self._layout = in_parameter_store(config)
         self._capabilities = Capabilities(
             max_plaintext=config.max_plaintext or self._layout.always_fits,
             check_and_set=False,
             write_tag=True,
             readable=config.readable,
             key_rule=self._layout.key_rule,
-            deletable=True,
-            layout=(
-                f"the value of {config.raw_key} alone, as a SecureString parameter."
-                if config.layout == "raw"
-                else "one JSON object of all keys and their text values, as a SecureString parameter."
-            ),
+            deletable=config.deletable,
+            layout=self._layout.sentence,
         )
 
     def __repr__(self) -> str:
@@ -94,11 +79,16 @@ class ParameterStore(StoreDriver):
         store = cls(config, AwsClient("ssm", config))
         try:
             await store._client.start()
-            await store.read_version(_PROBE)
+            await store.read_version(PROBE)
         except BaseException:
             await store.close()
             raise
         return store
+
+    @classmethod
+    def policy(cls, config: ParameterStoreConfig, prefixes: Prefixes) -> str:
+        """See `StoreDriver.policy`: an IAM policy."""
+        return parameter_store_policy(config, prefixes)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -154,6 +144,8 @@ class ParameterStore(StoreDriver):
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """See `StoreDriver.delete`: the parameter with all its versions, for good. The service knows no other way."""
         _refuse_expectation(replacing)
+        if not self._config.deletable:
+            raise UnsupportedError("this store is not configured to delete.", fix="Set deletable = true.")
         if not destroy:
             raise UnsupportedError("this engine deletes for good only.", fix="Ask for --destroy.")
         if await self.read_version(path) == NOTHING:

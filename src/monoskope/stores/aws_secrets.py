@@ -17,8 +17,9 @@ from monoskope.protocol.payload import Payload
 from monoskope.stores.aws_client import Answer, AwsClient
 from monoskope.stores.aws_config import SecretsManagerConfig
 from monoskope.stores.aws_errors import malformed
-from monoskope.stores.aws_layout import FLAG, Content, Layout
+from monoskope.stores.aws_layout import FLAG, Content, in_secrets_manager
 from monoskope.stores.aws_options import Tags, tags_of
+from monoskope.stores.aws_policy import PROBE, Prefixes, secrets_manager_policy
 from monoskope.stores.aws_secret_versions import CURRENT, Seen, life_of, version_text
 from monoskope.stores.driver import (
     NOTHING,
@@ -31,10 +32,9 @@ from monoskope.stores.driver import (
     StoreRefusedError,
     StoreUnavailableError,
     UnknownOutcomeError,
+    UnsupportedError,
 )
 
-MAX_BYTES = 65_536
-"""What SecretString or SecretBinary hold at most."""
 STAGED = "m8-staged"
 """The staging label of the version that was put last, whether it became current or not."""
 
@@ -44,7 +44,6 @@ _MISSING = "ResourceNotFoundException"
 _EXISTS = "ResourceExistsException"
 _UNFIT = "InvalidRequestException"
 _UNFIT_PARAMETER = "InvalidParameterException"
-_PROBE = ("m8-probe",)
 
 
 class SecretsManagerStore(StoreDriver):
@@ -56,27 +55,16 @@ class SecretsManagerStore(StoreDriver):
     def __init__(self, config: SecretsManagerConfig, client: AwsClient) -> None:
         self._config = config
         self._client = client
-        self._layout = Layout(
-            config.layout,
-            config.raw_key,
-            MAX_BYTES,
-            takes_bytes=True,
-            takes_braces=True,
-            base64=config.binary == "base64",
-        )
+        self._layout = in_secrets_manager(config)
         self._capabilities = Capabilities(
             max_plaintext=config.max_plaintext or self._layout.always_fits,
             check_and_set=True,
             write_tag=True,
             readable=config.readable,
             key_rule=self._layout.key_rule,
-            deletable=True,
-            soft_delete=True,
-            layout=(
-                f"the value of {config.raw_key} alone, in SecretString if it is text, else in SecretBinary."
-                if config.layout == "raw"
-                else "one JSON object of all keys and their text values, in SecretString."
-            ),
+            deletable=config.deletable,
+            soft_delete=config.deletable,
+            layout=self._layout.sentence,
         )
 
     def __repr__(self) -> str:
@@ -94,11 +82,16 @@ class SecretsManagerStore(StoreDriver):
         store = cls(config, AwsClient("secretsmanager", config))
         try:
             await store._client.start()
-            await store._look(_PROBE)
+            await store._look(PROBE)
         except BaseException:
             await store.close()
             raise
         return store
+
+    @classmethod
+    def policy(cls, config: SecretsManagerConfig, prefixes: Prefixes) -> str:
+        """See `StoreDriver.policy`: an IAM policy."""
+        return secrets_manager_policy(config, prefixes)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -154,6 +147,8 @@ class SecretsManagerStore(StoreDriver):
 
         AWS deletes without check-and-set: a version that is written between the look and the deletion goes, too.
         """
+        if not self._config.deletable:
+            raise UnsupportedError("this store is not configured to delete.", fix="Set deletable = true.")
         seen = await self._look(path)
         if seen.version == NOTHING or replacing not in {None, seen.version}:
             raise _conflict()

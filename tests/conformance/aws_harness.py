@@ -41,6 +41,7 @@ class AwsHarness(Harness):
             "prefix": PREFIX,
             "endpoint_url": self.moto.url,
             "readable": self.readable,
+            "deletable": True,
         }
         config: type[AwsConfig] = self.driver.Config  # type: ignore[assignment]
         return config(**(fields | self.changes | changes))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from monoskope.testing.barbican import Barbican
 from monoskope.testing.gnupg import Keys, keys
 from monoskope.testing.moto import CREDENTIALS, Moto
 from monoskope.testing.openbao import OpenBao
+from tests.conformance.kubernetes_server import KubernetesServer, server_tls
 
 _SUITE = ("drivers", "driver_deletions", "driver_harness", "driver_values", "driver_versions")
 pytest.register_assert_rewrite(*(f"monoskope.testing.{name}" for name in _SUITE))
@@ -50,3 +53,11 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
 def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest_asyncio.fixture
+async def kubernetes(tmp_path: Path) -> AsyncIterator[tuple[KubernetesServer, bytes]]:
+    """A contract server for Kubernetes' API, and the authority that signed its certificate."""
+    context, authority = server_tls(tmp_path)
+    async with KubernetesServer(context) as server:
+        yield server, authority

@@ -41,7 +41,8 @@ def test_hpke_is_imported_where_secrets_are_sealed_and_opened_alone() -> None:
 def test_drivers_do_not_import_one_another() -> None:
     stores = PACKAGE / "stores"
     modules = (point.module for point in entry_points(group="monoskope.stores"))
-    drivers = {name.rpartition(".")[2] for name in modules if name.startswith("monoskope.")}
+    # Drivers of one family, such as vault and vault-kv1, share files that begin with its name.
+    drivers = {name.rpartition(".")[2].partition("_")[0] for name in modules if name.startswith("monoskope.")}
     assert {"age", "vault"} <= drivers
     for driver in drivers:
         for path in (*stores.glob(f"{driver}.py"), *stores.glob(f"{driver}_*.py")):

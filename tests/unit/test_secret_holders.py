@@ -13,6 +13,7 @@ import importlib
 import pickle
 import pkgutil
 import re
+import ssl
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,6 +36,8 @@ from monoskope.stores.aws_layout import Content
 from monoskope.stores.barbican_auth import Token as BarbicanToken
 from monoskope.stores.barbican_values import Stored
 from monoskope.stores.driver import Snapshot
+from monoskope.stores.kubernetes_auth import Access
+from monoskope.stores.kubernetes_http import Answer as KubernetesAnswer
 from monoskope.stores.vault_auth import Token
 from monoskope.testing.search import Wanted, look
 from monoskope.uri import SecretUri
@@ -62,6 +65,8 @@ HOLDERS: dict[str, Callable[[], object]] = {
     "Settings": lambda: Settings(server="m8:1", ca_file=Path("ca"), token=TEXT, known_stores=Path("known_stores")),
     "Issued": lambda: Issued(TEXT, "0" * 32),
     "Certificate": lambda: Certificate(b"ca", b"certificate", SECRET),
+    "kubernetes Answer": lambda: KubernetesAnswer(200, {"data": {"password": TEXT}}),
+    "kubernetes Access": lambda: Access("https://k", ssl.create_default_context(), TEXT),
     "aws Answer": lambda: Answer(body={"SecretString": TEXT}),
     "aws Content": lambda: Content(TEXT, SECRET),
     "vault Token": lambda: Token(TEXT, lease_s=1, first_lease_s=1, renewable=True),

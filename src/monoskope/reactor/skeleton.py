@@ -18,7 +18,11 @@ _AWS_NOTES = """\
 # layout = "raw" stores one value as it is, under the key that raw_key names; "json" an object of all values.
 # kms_key_id = "alias/m8" encrypts with a key of yours. Policy and limits: docs/stores/aws.md.
 """
-_NOTES = {"aws-secretsmanager": _AWS_NOTES, "aws-ssm": _AWS_NOTES}
+_KUBERNETES_NOTES = """\
+# Experimental: this driver has met no real API server yet. Paths are NAMESPACE/NAME; with namespace = "…" just names.
+# Outside a cluster: auth = { method = "kubeconfig", file = "…" }. Roles and limits: docs/stores/kubernetes.md.
+"""
+_NOTES = {"aws-secretsmanager": _AWS_NOTES, "aws-ssm": _AWS_NOTES, "kubernetes": _KUBERNETES_NOTES}
 """Comments for the engine's table, by kind."""
 
 
@@ -82,6 +86,7 @@ def _to_fill_in(folder: Path) -> dict[str, dict[str, Any]]:
         "pass": {"folder": "/fill/in", "gpg_home": str(folder / "gnupg"), "readable": False},
         "aws-secretsmanager": aws | {"recovery_window_days": 30},
         "aws-ssm": aws | {"tier": "standard"},
+        "kubernetes": {"auth": {"method": "in-cluster"}, "readable": False, "deletable": False},
     }
 
 

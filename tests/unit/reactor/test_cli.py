@@ -53,6 +53,12 @@ def test_init_makes_a_private_folder_and_prints_the_identity_last(tmp_path: Path
     assert typed("identity", folder).output == f"{shown}\n"
 
 
+def test_the_first_settings_of_a_kubernetes_store_say_that_it_is_experimental(tmp_path: Path) -> None:
+    init(tmp_path / "reactor", kind="kubernetes")
+    assert settings.read(tmp_path / "reactor").driver.maturity == "experimental"
+    assert "# Experimental" in (tmp_path / "reactor" / "reactor.toml").read_text()
+
+
 @pytest.mark.parametrize("kind", ["aws-secretsmanager", "aws-ssm"])
 def test_the_first_settings_of_an_aws_store_are_whole_and_say_where_to_read_on(tmp_path: Path, kind: str) -> None:
     init(tmp_path / "reactor", kind=kind)

@@ -34,6 +34,7 @@ _COMMANDS = MappingProxyType(
         "reactor": "monoskope.m8.cli_reactor:reactor",
         "readmodels": "monoskope.m8.cli_server:readmodels",
         "serve": "monoskope.m8.cli_server:serve",
+        "stores": "monoskope.m8.cli_stores:stores",
         "token": "monoskope.m8.cli_token:token",
         "version": "monoskope.m8.cli:version",
     }

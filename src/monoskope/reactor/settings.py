@@ -117,12 +117,12 @@ class Settings:
         return any(prefix.covers(uri) for prefix in self.prefixes)
 
 
-def read_file(folder: Path) -> ReactorFile:
+def read_file(folder: Path, name: str = SETTINGS_FILE) -> ReactorFile:
     """Read the settings file in `folder` without looking for its driver. Raises `UsageError`."""
-    return load(folder / SETTINGS_FILE, ReactorFile)
+    return load(folder / name, ReactorFile)
 
 
-def read(folder: Path) -> Settings:
+def read(folder: Path, name: str = SETTINGS_FILE) -> Settings:
     """Read the settings in `folder`, the engine's table by its driver's own type.
 
     Raises:
@@ -130,10 +130,10 @@ def read(folder: Path) -> Settings:
         NotFoundError: no driver of that kind is installed.
         BrokenDriverError: the driver lacks a package; names the extra to install.
     """
-    file = read_file(folder)
+    file = read_file(folder, name)
     table = dict(file.engine)
     kind = table.pop("type", None)
-    where = f"{folder / SETTINGS_FILE}: [engine]"
+    where = f"{folder / name}: [engine]"
     if not isinstance(kind, str):
         raise UsageError(f"{where}: `type` is missing.", fix=f"Write one of: {', '.join(registry.kinds())}.")
     driver = registry.find(kind)

@@ -27,6 +27,8 @@ class Harness(ABC):
     """Names in `TRICKY` that the engine's layout has no place for, so that they are refused."""
     bytes_options: object | None = None
     """Options under which any bytes are taken; None where there are none, or none are needed."""
+    goes_away: bool = True
+    """Whether `take_down` can be called; without it what happens then is not checked."""
     bad_options: object = object()
     """Options that the driver must refuse."""
 
@@ -130,7 +132,7 @@ class DriverFixtures:
 
     @pytest.fixture
     def path(self) -> Path:
-        """A place where nothing was ever."""
+        """A place where nothing was ever. Everything that is written lies at its parent or below."""
         return ("contract", secrets.token_hex(8), "db")
 
 

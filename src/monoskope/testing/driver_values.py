@@ -88,7 +88,7 @@ class ValuePromises(DriverFixtures):
 
     async def test_every_path_is_a_place_of_its_own(self, driver: StoreDriver, reader: StoreDriver, path: Path) -> None:
         """Names that differ in case, in a dot or in where a slash is are different secrets."""
-        places = [(*path[:2], *each) for each in NEIGHBOURS]
+        places = [(*path[:-1], *each) for each in NEIGHBOURS]
         for number, place in enumerate(places):
             assert await driver.read_version(place) == NOTHING
             await driver.write(

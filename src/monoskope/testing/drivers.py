@@ -96,6 +96,8 @@ class StoreDriverContract(VersionPromises, ValuePromises, DeletionPromises, Patc
         self, harness: Harness, driver: StoreDriver, path: Path
     ) -> None:
         """Nothing is written meanwhile, and the same driver works again when the engine is back."""
+        if not harness.goes_away:
+            pytest.skip("the engine would have to be taken down")
         await harness.take_down()
         try:
             with pytest.raises(StoreUnavailableError):
@@ -118,11 +120,13 @@ class StoreDriverContract(VersionPromises, ValuePromises, DeletionPromises, Patc
         seen += await _complaints(driver, path, payload, None)
         seen += await _complaints(driver, path, payload, harness.bytes_options)
         seen += await _complaints(driver, path, payload, harness.bad_options)
-        await harness.take_down()
+        if harness.goes_away:
+            await harness.take_down()
         try:
             seen += await _complaints(driver, path, payload, harness.bytes_options)
         finally:
-            await harness.bring_up()
+            if harness.goes_away:
+                await harness.bring_up()
         assert value not in "\n".join([*seen, caplog.text])
 
     async def test_it_can_be_closed_twice(self, harness: Harness) -> None:

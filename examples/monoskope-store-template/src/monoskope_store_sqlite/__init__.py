@@ -1,0 +1,1 @@
+"""A store driver for Monoskope by third parties: one SQLite file."""

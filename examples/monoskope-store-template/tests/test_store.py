@@ -1,0 +1,86 @@
+"""The driver against Monoskope's suite, readable and write-only."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from monoskope_store_sqlite.config import SqliteConfig
+from monoskope_store_sqlite.store import SqliteStore
+
+from monoskope.errors import UsageError
+from monoskope.protocol.payload import Payload, encode
+from monoskope.settings import convert
+from monoskope.stores import registry
+from monoskope.stores.driver import StoreDriver
+from monoskope.testing.driver_harness import Harness
+from monoskope.testing.drivers import StoreDriverContract
+
+
+class SqliteHarness(Harness):
+    """How the suite reaches the engine, as a driver and past it."""
+
+    def __init__(self, folder: Path, *, readable: bool) -> None:
+        self._folder = folder
+        self._file = folder / "secrets.sqlite"
+        self._readable = readable
+
+    async def open(self) -> StoreDriver:
+        config = SqliteConfig(file=str(self._file), readable=self._readable)
+        return await SqliteStore.open(config, state_dir=self._folder)
+
+    async def open_reader(self) -> StoreDriver:
+        return await SqliteStore.open(SqliteConfig(file=str(self._file), readable=True), state_dir=self._folder)
+
+    async def foreign_write(self, path: tuple[str, ...], values: Mapping[str, str]) -> None:
+        content = encode(Payload({key: value.encode() for key, value in values.items()}))
+        with self._database() as database:
+            row = ("/".join(path), "somebody else", content)
+            database.execute("INSERT INTO secrets (path, tag, content) VALUES (?, ?, ?)", row)
+
+    async def delete(self, path: tuple[str, ...]) -> None:
+        with self._database() as database:
+            database.execute("DELETE FROM secrets WHERE path = ?", ("/".join(path),))
+
+    async def take_down(self) -> None:
+        self._file.rename(self._folder / "away")
+
+    async def bring_up(self) -> None:
+        if (self._folder / "away").exists():
+            (self._folder / "away").rename(self._file)
+
+    @contextlib.contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        with contextlib.closing(sqlite3.connect(self._file)) as database, database:
+            yield database
+
+
+class TestReadable(StoreDriverContract):
+    """May read values back."""
+
+    @pytest.fixture
+    def harness(self, tmp_path: Path) -> Harness:
+        return SqliteHarness(tmp_path, readable=True)
+
+
+class TestWriteOnly(StoreDriverContract):
+    """May not."""
+
+    @pytest.fixture
+    def harness(self, tmp_path: Path) -> Harness:
+        return SqliteHarness(tmp_path, readable=False)
+
+
+def test_monoskope_finds_the_driver_by_its_entry_point() -> None:
+    assert registry.find("sqlite") is SqliteStore
+
+
+@pytest.mark.parametrize(
+    ("table", "names"), [({"file": "x"}, "file"), ({"flie": "/x"}, "flie"), ({"file": "/x", "timeout_s": 0}, "timeout")]
+)
+def test_a_setting_that_is_wrong_is_named(table: dict[str, object], names: str) -> None:
+    with pytest.raises(UsageError, match=names):
+        convert(table, SqliteConfig, where="reactor.toml")

@@ -1,0 +1,125 @@
+"""`m8 stores check`: each promise of a configured engine, kept, broken with a fix, or not checked; the exit code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.reactor.test_harden import CLEAN
+from tests.unit.reactor.test_plugins import install
+
+M8 = Path(sys.executable).parent / "m8"
+LIAR = """
+import pathlib
+from monoskope.errors import Error
+from monoskope.stores.age import AgeStore
+from monoskope.stores.driver import StoreUnavailableError
+
+class Store(AgeStore):
+    kind = "shoebox"
+
+    async def read_version(self, path):
+        version = await super().read_version(path)
+        return version and "always the same"
+
+    async def find(self, path, write_tag):
+        raise StoreUnavailableError("the box is shut.", fix="Open the box.")
+"""
+
+
+@pytest.fixture
+def reactor(tmp_path: Path) -> Path:
+    folder = tmp_path / "reactor"
+    words = ("--store", "local", "--server", "localhost:1", "--ca-file", "x", "--type", "age", "--prefix", "team-a/b")
+    subprocess.run([M8, "reactor", "init", folder, *words], check=True, capture_output=True, env=CLEAN)
+    return folder
+
+
+def check(config: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command: list[str | Path] = [M8, "stores", "check", "--config", config, *words]
+    return subprocess.run(
+        command, check=False, capture_output=True, text=True, env=CLEAN | environment, timeout=300, cwd=config.parent
+    )
+
+
+def test_an_engine_that_keeps_all_is_said_to_and_is_left_as_it_was(reactor: Path) -> None:
+    (reactor / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    done = check(reactor / "reactor.toml")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "kind      age, stable"
+    assert sum(line.startswith("ok ") for line in lines) > 50
+    assert [line for line in lines if line.startswith("unchecked")] == [
+        "unchecked an engine that is away is unavailable: the engine would have to be taken down"
+    ]
+    assert lines[-1].endswith(" kept, 0 broken, 1 not checked.")
+    secrets = reactor / "secrets"
+    assert [entry.name for entry in (secrets / "team-a" / "b").iterdir()] == [lines[4].rpartition("/")[2]]
+    # What the suite deletes softly stays as that, for the engine's owner.
+    assert not list(secrets.rglob("*.age"))
+
+
+def test_what_cannot_be_read_back_is_not_checked_rather_than_passed(reactor: Path) -> None:
+    file = reactor / "write-only.toml"
+    text = (reactor / "reactor.toml").read_text()
+    file.write_text("\n".join(line for line in text.splitlines() if not line.startswith("identity_file")))
+    done = check(file)
+    assert done.returncode == 0, done.stdout
+    assert "unchecked bytes come back as they went [utf-8]: the settings do not let values be read back" in done.stdout
+    assert "ok        one of many writers wins" not in done.stdout
+
+
+def test_a_broken_promise_is_named_with_a_fix(reactor: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    install(site, "shoebox_store", LIAR)
+    file = reactor / "reactor.toml"
+    file.write_text(file.read_text().replace('type = "age"', 'type = "shoebox"'))
+    done = check(file, PYTHONPATH=str(site))
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    broken = lines.index("broken    a write becomes the current version")
+    assert lines[broken + 2].startswith("          fix: --verbose shows")
+    tagged = lines.index("broken    the tag flag is honest")
+    assert lines[tagged + 1 : tagged + 3] == [
+        "          StoreUnavailableError: the box is shut.",
+        "          fix: Open the box.",
+    ]
+    assert "ok        bytes that are not text are taken or refused as a whole" in lines
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        (('type = "age"', 'type = "agee"'), 4, "Did you mean 'age'?"),
+        (("recipients", "recipient"), 2, "unknown field `recipient`"),
+        (("identity_file", "keep_versions = 0\nidentity_file"), 2, "keep_versions"),
+    ],
+)
+def test_settings_that_are_wrong_are_named_before_anything_is_written(
+    reactor: Path, change: tuple[str, str], code: int, said: str
+) -> None:
+    file = reactor / "reactor.toml"
+    file.write_text(file.read_text().replace(*change, 1))
+    done = check(file)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert done.stdout == ""
+    assert not (reactor / "secrets").exists()
+
+
+def test_without_the_extra_it_says_which(reactor: Path, tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text(
+        "import importlib.util as u\nfind = u.find_spec\n"
+        "u.find_spec = lambda name, *rest: None if name.startswith('pytest') else find(name, *rest)\n"
+    )
+    done = check(reactor / "reactor.toml", PYTHONPATH=str(hidden))
+    assert done.returncode == 2
+    assert "pytest and pytest_asyncio" in done.stderr
+    assert "pip install 'monoskope[reactor,testing]'" in done.stderr

@@ -50,8 +50,11 @@ FILES = (
     "reactor/verify.py",
     "reactor/import_secret.py",
     "reactor/generate.py",
+    "reactor/copy_secret.py",
+    "reactor/authorize.py",
     "client/verify.py",
     "client/verify_secret.py",
+    "client/copy_secret.py",
 )
 TESTS = {
     "protocol": ("tests/unit/protocol", "tests/protocol"),

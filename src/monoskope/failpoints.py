@@ -28,6 +28,7 @@ _UPLOAD_EVENTS = (
     "SecretVerified",
     "SecretDriftDetected",
     "SecretImported",
+    "SecretCopied",
     "SecretUploadFailed",
 )
 _COMMANDS = ("RequestSecretUploadKey", "GetSecretUploadKey", "RequestUploadSecret", "GetSecretUpload")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from monoskope.client.client import Client
     from monoskope.client.compare import Comparison
+    from monoskope.client.copy_secret import Copy
     from monoskope.client.delete import Deletion
     from monoskope.client.generate import Generated
     from monoskope.client.import_secret import Import
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Client",
     "Comparison",
+    "Copy",
     "Deletion",
     "Expect",
     "Generated",
@@ -34,6 +36,7 @@ __all__ = [
 _HOMES = {
     "Client": "client",
     "Comparison": "compare",
+    "Copy": "copy_secret",
     "Deletion": "delete",
     "Expect": "put",
     "Generated": "generate",

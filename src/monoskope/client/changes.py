@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from monoskope.client.copy_secret import Copy, copy
 from monoskope.client.delete import Deletion, delete, expected
 from monoskope.client.generate import Generated, generate
 from monoskope.client.import_secret import Import, import_secret
@@ -128,6 +129,35 @@ class Changes(ABC):
 
         return await self._each(uris, 0, None, timeout, one)
 
+    async def copy_secret(
+        self,
+        uri: str,
+        destination: str,
+        *,
+        expect: Expect | str = Expect.ANY,
+        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
+    ) -> Copy:
+        """Have the reactor of `uri`'s store put that secret at `destination`, in another store. Nobody else reads it.
+
+        Args:
+            uri: `store://path`, or `path` in the default store.
+            destination: The same, in another store.
+            expect: What must be at the destination; text names an upstream version.
+            timeout: Seconds for everything.
+
+        Raises:
+            ConflictError: nothing is at `uri`, or not what `expect` names at the destination; nothing was written.
+            RefusedError: the source's reactor is not configured to copy there, among others.
+            OutcomeUnknownError: it may or may not have been copied.
+            Error: as `put_secret`.
+        """
+        expectation(expect)
+
+        async def one(target: Target) -> Copy:
+            return await copy(self._walk(target, timeout), target, await self._target(destination, timeout), expect)
+
+        return only(await self._each([uri], 0, None, timeout, one))
+
     async def generate_secret(
         self,
         uri: str,
@@ -223,6 +253,9 @@ class Changes(ABC):
     @abstractmethod
     def queries(self) -> Queries:
         """What m8 knows."""
+
+    @abstractmethod
+    async def _target(self, uri: str, timeout_s: float) -> Target: ...
 
     @abstractmethod
     async def _each(

@@ -237,6 +237,10 @@ class Client(Changes):
 
         return list(await asyncio.gather(*(walked(target) for target in targets)))
 
+    async def _target(self, uri: str, timeout_s: float) -> Target:
+        check_text(uri)
+        return await self._resolver(timeout_s).target(uri)
+
     def _walk(self, target: Target, timeout_s: float) -> Walk:
         return Walk(
             self._connection(),

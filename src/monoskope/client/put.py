@@ -39,6 +39,8 @@ _EXPECTS = {
 class PutResult(Value, frozen=True):
     """A put or a patch that a receipt proves."""
 
+    hidden = frozenset({"receipt"})
+
     uri: str
     outcome: str
     """"UPLOADED", or "UNCHANGED" if the same content was there."""
@@ -53,6 +55,8 @@ class PutResult(Value, frozen=True):
     """The version that is upstream now; what `expect` can name."""
     request_id: str
     """32 hex digits."""
+    receipt: upload_pb2.Signed | None = None
+    """The receipt itself, to be shown to others who pin the store."""
 
 
 def expectation(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
@@ -122,6 +126,7 @@ def result_of(target: Target, result: Result) -> PutResult:
         values=dict(receipt.values),
         upstream_version=receipt.upstream_version,
         request_id=result.request_id.hex(),
+        receipt=result.signed,
     )
 
 

@@ -110,6 +110,33 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
         "the store's reactor or its engine does not allow this, as when no key would be left; nothing was written.",
         "Check keys and options (text only? then --binary base64), or ask the store's operator.",
     ),
+    (upload_pb2.PURPOSE_IMPORT, upload_pb2.REASON_CONFLICT): Meaning(
+        ConflictError,
+        "nothing is upstream, so there is nothing to import.",
+        "Check the path in the engine.",
+    ),
+    (upload_pb2.PURPOSE_VERIFY, upload_pb2.REASON_CONFLICT): Meaning(
+        ConflictError,
+        "the store was shown no receipt of its own for it.",
+        "Put or import it first; after the store's identity was replaced, too.",
+    ),
+    (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_CONFLICT): Meaning(
+        ConflictError,
+        "nothing is there to be copied, or the destination holds what --expect does not name, or what was not put there"
+        " through m8; nothing was written.",
+        "Look at both with `monoctl get secret`; to replace what is there, copy again with --overwrite.",
+    ),
+    (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_UNSUPPORTED): Meaning(
+        RefusedError,
+        "the store's reactor is not set up to copy to that store.",
+        "See `copies_to` in `monoctl describe secret-store`; its operator adds a [[copy]] table to reactor.toml.",
+    ),
+    (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_UPSTREAM_REFUSED): Meaning(
+        RefusedError,
+        "the store's reactor may not copy from here to there, or one of the stores does not allow it; nothing was"
+        " written.",
+        "Ask the operator for the paths in its [[copy]] table and for the identity that it names.",
+    ),
     (upload_pb2.PURPOSE_DELETE, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
         "nothing is upstream, or not what --expect names; nothing was deleted.",

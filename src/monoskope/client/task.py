@@ -20,6 +20,7 @@ WRITES = frozenset(
         upload_pb2.PURPOSE_PATCH,
         upload_pb2.PURPOSE_DELETE,
         upload_pb2.PURPOSE_GENERATE,
+        upload_pb2.PURPOSE_COPY,
     }
 )
 """The purposes that change what is upstream."""
@@ -70,13 +71,18 @@ class Task(Unshared, Value, frozen=True):
     destroy: bool = False
     remove_keys: tuple[str, ...] = ()
     recipes: Recipes = ()
+    destination: SecretUri | None = None
 
 
 class Result(Value, frozen=True):
     """Success, proven."""
 
+    hidden = frozenset({"signed"})
+
     receipt: Receipt
     request_id: bytes
+    signed: upload_pb2.Signed
+    """The receipt as it came."""
 
 
 class Failure(Value, frozen=True):
@@ -137,6 +143,10 @@ _UNKNOWN: dict[upload_pb2.Purpose, tuple[str, str]] = {
     upload_pb2.PURPOSE_GENERATE: (
         "it may or may not have been generated {request}.",
         f"{_ASK} before you generate it again.",
+    ),
+    upload_pb2.PURPOSE_COPY: (
+        "it may or may not have been copied {request}.",
+        f"{_ASK}, and look at the destination with `monoctl get secret`, before you copy it again.",
     ),
     upload_pb2.PURPOSE_VERIFY: (
         "whether it is in sync is not known {request}. Nothing was written.",

@@ -31,6 +31,7 @@ ENDS = frozenset(
         upload_pb2.OUTCOME_DRIFTED,
         upload_pb2.OUTCOME_GONE,
         upload_pb2.OUTCOME_IMPORTED,
+        upload_pb2.OUTCOME_COPIED,
         upload_pb2.OUTCOME_FAILED,
     }
 )

@@ -118,6 +118,7 @@ class Walk:
             destroy=task.destroy,
             remove_keys=task.remove_keys,
             recipes=task.recipes,
+            destination=task.destination,
         )
         self._tell(request, Stage.ASKING)
         try:
@@ -169,7 +170,7 @@ class Walk:
             return self._uncertain(task, request, f"after the sealed secret was sent: {error.message}")
         if receipt.outcome != upload_pb2.OUTCOME_FAILED:
             self._tell(request, Stage.ENDED, spelled(upload_pb2.Outcome, receipt.outcome))
-            return Result(receipt, request.request_id)
+            return Result(receipt, request.request_id, upload.receipt)
         failure = self._failed(task, request, receipt.reason)
         if not failure.uncertain:
             self._tell(request, Stage.ENDED, f"FAILED: {spelled(upload_pb2.Reason, receipt.reason)}")

@@ -80,6 +80,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             clock=wall_clock,
             audience=settings.audience,
             version=version(),
+            token_for_copy=tokens.issue_for_copy,
             limits=replace(
                 settings.timings.limits,
                 open_per_user=settings.open_requests_per_user,

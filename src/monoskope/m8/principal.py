@@ -17,6 +17,7 @@ RIGHT_NAMES = MappingProxyType(
         events_pb2.RIGHT_COMPARE: "compare",
         events_pb2.RIGHT_SEE_HASH: "see-hash",
         events_pb2.RIGHT_DELETE: "delete",
+        events_pb2.RIGHT_COPY: "copy",
     }
 )
 """How people and tokens name each right."""

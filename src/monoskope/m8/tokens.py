@@ -19,7 +19,7 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.errors import NotFoundError, UnauthenticatedError, UsageError
+from monoskope.errors import ConflictError, NotFoundError, UnauthenticatedError, UsageError
 from monoskope.m8.domain.events import M8, token_stream, write
 from monoskope.m8.log.event_log import EventLog, ExpectedVersionError
 from monoskope.m8.principal import RIGHT_NAMES, ROLE_NAMES, Principal
@@ -27,10 +27,13 @@ from monoskope.m8.readmodels import tokens as documents
 from monoskope.m8.token_claims import ALGORITHM, ISSUER, Claims, read
 from monoskope.protocol.unshared import Unshared
 from monoskope.settings import read_private
-from monoskope.uri import UriPrefix
+from monoskope.uri import SecretUri, UriPrefix
 
 MAX_TTL_S = 366 * 86_400
 """A token lives for a year at most."""
+
+COPY_TTL_S = 300
+"""For so long the token of a copy counts."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
@@ -103,6 +106,7 @@ class Tokens:
         prefixes: Iterable[str] = (),
         rights: Iterable[events_pb2.Right] = (),
         ttl_s: int,
+        token_id: str = "",
     ) -> Issued:
         """Record a token and return it.
 
@@ -112,13 +116,15 @@ class Tokens:
             prefixes: URI prefixes such as `vault://team-a`.
             rights: What the user may do below them.
             ttl_s: Seconds until it expires, up to `MAX_TTL_S`.
+            token_id: 32 hex digits, "" for new ones.
 
         Raises:
             UsageError: one of these rules is broken; nothing was recorded.
+            ConflictError: a token of that id was issued before.
         """
         now_s = self._clock() // 1000
         event = events_pb2.TokenIssued(
-            id=secrets.token_hex(16),
+            id=token_id or secrets.token_hex(16),
             subject=_check_subject(subject),
             role=role,
             prefixes=sorted({str(UriPrefix.parse(prefix)) for prefix in prefixes}),
@@ -127,7 +133,10 @@ class Tokens:
         )
         _check_role(event)
         token = self._sign(event, now_s)
-        await self._log.append(token_stream(event.id), 0, [write(event)], actor=M8)
+        try:
+            await self._log.append(token_stream(event.id), 0, [write(event)], actor=M8)
+        except ExpectedVersionError:
+            raise ConflictError("that token was issued before.", fix="Begin anew.") from None
         return Issued(token, event.id)
 
     def _sign(self, event: events_pb2.TokenIssued, now_s: int) -> str:
@@ -143,6 +152,18 @@ class Tokens:
             "rights": [RIGHT_NAMES[right] for right in event.rights],
         }
         return jwt.encode({"alg": ALGORITHM}, claims, self._key, algorithms=[ALGORITHM])
+
+    async def issue_for_copy(self, token_id: str, subject: str, destination: SecretUri) -> str:
+        """Return a token of `subject` that may put at `destination`, for `COPY_TTL_S`. Raises as `issue`."""
+        issued = await self.issue(
+            subject=subject,
+            role=events_pb2.ROLE_USER,
+            prefixes=[str(destination)],
+            rights=[events_pb2.RIGHT_PUT],
+            ttl_s=COPY_TTL_S,
+            token_id=token_id,
+        )
+        return issued.jwt
 
     async def revoke(self, token_id: str) -> None:
         """Make the token count no more, from this moment on in every process. Revoking again changes nothing.

@@ -25,6 +25,7 @@ _VERBS = {
     "patch": _verb("Change some keys of secrets.", {"secret": "patch:secret"}),
     "compare": _verb("Compare values with what stores hold.", {"secret": "compare:secret"}),
     "delete": _verb("Delete secrets from stores.", {"secret": "delete:secret"}),
+    "copy": _verb("Copy secrets from store to store.", {"secret": "copy_secret:secret"}),
     "generate": _verb("Let stores make secrets that nobody sees.", {"secret": "generate:secret"}),
     "import": _verb("Adopt what is upstream already.", {"secret": "import_secret:secret"}),
     "verify": _verb("See whether stores still hold what was put.", {"secret": "verify:secret"}),

@@ -11,6 +11,15 @@ from monoskope.errors import UsageError
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import ProofError, open_signed
 from monoskope.protocol.labels import RECEIPT, WRITE_TAG, labelled
+from monoskope.protocol.outcomes import (
+    FITTING,
+    MAY_HAVE_FINGERPRINT,
+    NEEDS_FINGERPRINT,
+    NEEDS_VERSION,
+    THERE,
+    VERIFIED,
+    WITHOUT_VERSION,
+)
 from monoskope.protocol.payload import MAX_KEYS, check_key
 from monoskope.protocol.recipes import pair_keys
 from monoskope.protocol.request import is_version
@@ -28,55 +37,12 @@ _FINGERPRINT = re.compile(r"fp1:[0-9a-f]{16}:[0-9a-f]{64}", re.ASCII)
 _KINDS = frozenset(
     {upload_pb2.DIFFERENCE_KIND_MISSING, upload_pb2.DIFFERENCE_KIND_EXTRA, upload_pb2.DIFFERENCE_KIND_CHANGED}
 )
-_WRITES = frozenset(
-    {
-        upload_pb2.OUTCOME_STARTED,
-        upload_pb2.OUTCOME_UPLOADED,
-        upload_pb2.OUTCOME_UNCHANGED,
-        upload_pb2.OUTCOME_FAILED,
-    }
-)
-_FITTING = {
-    upload_pb2.PURPOSE_UPLOAD: _WRITES,
-    upload_pb2.PURPOSE_PATCH: _WRITES,
-    upload_pb2.PURPOSE_DELETE: frozenset(
-        {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_DELETED, upload_pb2.OUTCOME_FAILED}
-    ),
-    upload_pb2.PURPOSE_COMPARE: frozenset(
-        {upload_pb2.OUTCOME_EQUAL, upload_pb2.OUTCOME_DIFFERENT, upload_pb2.OUTCOME_FAILED}
-    ),
-    upload_pb2.PURPOSE_GENERATE: frozenset(
-        {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_FAILED}
-    ),
-    upload_pb2.PURPOSE_VERIFY: frozenset(
-        {
-            upload_pb2.OUTCOME_IN_SYNC,
-            upload_pb2.OUTCOME_DRIFTED,
-            upload_pb2.OUTCOME_GONE,
-            upload_pb2.OUTCOME_FAILED,
-        }
-    ),
-    upload_pb2.PURPOSE_IMPORT: frozenset({upload_pb2.OUTCOME_IMPORTED, upload_pb2.OUTCOME_FAILED}),
-}
-_VERIFIED = frozenset({upload_pb2.OUTCOME_IN_SYNC, upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE})
-_NEEDS_VERSION = frozenset(
-    {
-        upload_pb2.OUTCOME_UPLOADED,
-        upload_pb2.OUTCOME_UNCHANGED,
-        upload_pb2.OUTCOME_EQUAL,
-        upload_pb2.OUTCOME_DRIFTED,
-        upload_pb2.OUTCOME_IMPORTED,
-    }
-)
-_WITHOUT_VERSION = frozenset({upload_pb2.OUTCOME_DELETED, upload_pb2.OUTCOME_GONE})
-_NEEDS_FINGERPRINT = frozenset({upload_pb2.OUTCOME_UNCHANGED, upload_pb2.OUTCOME_IMPORTED})
-_MAY_HAVE_FINGERPRINT = _NEEDS_FINGERPRINT | {upload_pb2.OUTCOME_UPLOADED}
 
 
 class Receipt(Value, frozen=True):
     """A well-formed receipt together with its serialised bytes."""
 
-    hidden = frozenset({"content", "intent"})
+    hidden = frozenset({"content", "intent", "destination"})
 
     content: bytes
     grant_sha256: bytes
@@ -94,6 +60,8 @@ class Receipt(Value, frozen=True):
     """Of the receipt that was compared with, after VERIFY."""
     public_values: tuple[tuple[str, str], ...] = ()
     """After GENERATE: key and public half, in key order."""
+    destination: upload_pb2.Signed | None = None
+    """After COPY: the destination's receipt. Its signature is not verified here."""
 
     @property
     def sha256(self) -> bytes:
@@ -125,6 +93,7 @@ def make_receipt(
     intent: bytes = b"",
     verified_sha256: bytes = b"",
     public_values: Sequence[tuple[str, str]] = (),
+    destination: upload_pb2.Signed | None = None,
 ) -> Receipt:
     """Return a receipt for `grant`, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.Receipt(
@@ -141,6 +110,7 @@ def make_receipt(
         intent=intent,
         verified_sha256=verified_sha256,
         public_values=[upload_pb2.PublicValue(key=key, value=value) for key, value in public_values],
+        destination=destination,
     )
     return parse_receipt(serialise(message))
 
@@ -171,6 +141,7 @@ def parse_receipt(content: bytes) -> Receipt:
         intent=message.intent,
         verified_sha256=message.verified_sha256,
         public_values=tuple((value.key, value.value) for value in message.public_values),
+        destination=message.destination if message.HasField("destination") else None,
     )
     _check_outcome(receipt)
     _check_digests(receipt)
@@ -199,13 +170,27 @@ def open_receipt(signed: upload_pb2.Signed, *, identity: str, grant: Grant, seal
         raise ProofError("the receipt is for another grant")
     if receipt.uri != grant.request.uri:
         raise ProofError("the receipt is for another secret")
-    if receipt.outcome not in _FITTING[grant.request.purpose]:
+    if receipt.outcome not in FITTING[grant.request.purpose]:
         raise ProofError("the receipt's outcome does not fit what was asked")
     if receipt.public_values and [key for key, _ in receipt.public_values] != pair_keys(grant.request.recipes):
         raise ProofError("the receipt's public halves are not of what was to be made")
+    if receipt.destination is not None:
+        _check_copied(receipt, receipt.destination, grant)
     if receipt.sealed_sha256 != (sealed_sha256 or b"") and not _failed_before_sealing(receipt):
         raise ProofError("the receipt is for other sealed bytes")
     return receipt
+
+
+def _check_copied(receipt: Receipt, destination: upload_pb2.Signed, grant: Grant) -> None:
+    """What arrived is what left, at the place that was asked for. Who signed that, only the destination's pin tells."""
+    try:
+        there = parse_receipt(destination.content)
+    except MalformedError:
+        raise ProofError("the destination's receipt is malformed") from None
+    if there.uri != grant.request.destination or there.outcome not in THERE:
+        raise ProofError("the destination's receipt is about something else")
+    if there.fingerprint != receipt.fingerprint:
+        raise ProofError("the destination's receipt has another hash")
 
 
 def _failed_before_sealing(receipt: Receipt) -> bool:
@@ -218,6 +203,8 @@ def _check_outcome(receipt: Receipt) -> None:
         raise MalformedError(_NAME, "outcome", "must be a known outcome")
     if receipt.reason not in upload_pb2.Reason.values():
         raise MalformedError(_NAME, "reason", "must be a known reason")
+    if (receipt.outcome == upload_pb2.OUTCOME_COPIED) != (receipt.destination is not None):
+        raise MalformedError(_NAME, "destination", "must be given with COPIED and never else")
     failed = receipt.outcome == upload_pb2.OUTCOME_FAILED
     if failed == (receipt.reason == upload_pb2.REASON_UNSPECIFIED):
         raise MalformedError(_NAME, "reason", "must be given with FAILED and never else")
@@ -231,7 +218,7 @@ def _check_digests(receipt: Receipt) -> None:
     started = receipt.outcome == upload_pb2.OUTCOME_STARTED
     if len(receipt.intent) != (DIGEST_BYTES if started else 0):
         raise MalformedError(_NAME, "intent", "must have 32 bytes with STARTED and none else")
-    if len(receipt.verified_sha256) != (DIGEST_BYTES if receipt.outcome in _VERIFIED else 0):
+    if len(receipt.verified_sha256) != (DIGEST_BYTES if receipt.outcome in VERIFIED else 0):
         raise MalformedError(_NAME, "verified_sha256", "must have 32 bytes with IN_SYNC, DRIFTED, GONE and none else")
 
 
@@ -239,22 +226,22 @@ def _check_versions(receipt: Receipt) -> None:
     for name, version in (("upstream_version", receipt.upstream_version), ("prior_version", receipt.prior_version)):
         if version and not is_version(version):
             raise MalformedError(_NAME, name, "must be 1 to 256 printable ASCII characters")
-    if receipt.outcome in _NEEDS_VERSION and not receipt.upstream_version:
+    if receipt.outcome in NEEDS_VERSION and not receipt.upstream_version:
         raise MalformedError(_NAME, "upstream_version", "must be given where something is upstream")
     has_prior = {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_DELETED}
     if receipt.prior_version and receipt.outcome not in has_prior:
         raise MalformedError(_NAME, "prior_version", "must be absent unless STARTED, UPLOADED or DELETED")
     if receipt.outcome == upload_pb2.OUTCOME_DELETED and not receipt.prior_version:
         raise MalformedError(_NAME, "prior_version", "must be given with DELETED")
-    if receipt.outcome in _WITHOUT_VERSION and receipt.upstream_version:
+    if receipt.outcome in WITHOUT_VERSION and receipt.upstream_version:
         raise MalformedError(_NAME, "upstream_version", "must be absent with DELETED and GONE")
 
 
 def _check_fingerprints(receipt: Receipt) -> None:
-    if receipt.fingerprint and receipt.outcome not in _MAY_HAVE_FINGERPRINT:
-        raise MalformedError(_NAME, "fingerprint", "must be absent unless UPLOADED, UNCHANGED or IMPORTED")
-    if receipt.outcome in _NEEDS_FINGERPRINT and not receipt.fingerprint:
-        raise MalformedError(_NAME, "fingerprint", "must be given with UNCHANGED and IMPORTED")
+    if receipt.fingerprint and receipt.outcome not in MAY_HAVE_FINGERPRINT:
+        raise MalformedError(_NAME, "fingerprint", "must be absent unless UPLOADED, UNCHANGED, COPIED or IMPORTED")
+    if receipt.outcome in NEEDS_FINGERPRINT and not receipt.fingerprint:
+        raise MalformedError(_NAME, "fingerprint", "must be given with UNCHANGED, COPIED and IMPORTED")
     if bool(receipt.fingerprint) != bool(receipt.values):
         raise MalformedError(_NAME, "values", "must be given with a fingerprint and never else")
     for text in (receipt.fingerprint, *(text for _, text in receipt.values)):

@@ -27,6 +27,7 @@ _EXPECTS = {
     upload_pb2.PURPOSE_COMPARE: (frozenset({upload_pb2.EXPECT_UNSPECIFIED}), "absent with COMPARE"),
     upload_pb2.PURPOSE_DELETE: (_CHANGE_EXPECTS, "ANY, VERSION or OVERWRITE"),
     upload_pb2.PURPOSE_GENERATE: (_CHANGE_EXPECTS | {upload_pb2.EXPECT_ABSENT}, "ANY, ABSENT, VERSION or OVERWRITE"),
+    upload_pb2.PURPOSE_COPY: (_CHANGE_EXPECTS | {upload_pb2.EXPECT_ABSENT}, "ANY, ABSENT, VERSION or OVERWRITE"),
     upload_pb2.PURPOSE_VERIFY: (frozenset({upload_pb2.EXPECT_UNSPECIFIED}), "absent with VERIFY"),
     upload_pb2.PURPOSE_IMPORT: (frozenset({upload_pb2.EXPECT_UNSPECIFIED}), "absent with IMPORT"),
     upload_pb2.PURPOSE_PATCH: (_CHANGE_EXPECTS, "ANY, VERSION or OVERWRITE"),
@@ -63,6 +64,8 @@ class Request(Value, frozen=True):
     destroy: bool = False
     remove_keys: tuple[str, ...] = ()
     recipes: Recipes = ()
+    destination: SecretUri | None = None
+    """With COPY; `expect` speaks of it."""
 
     def must_seal_nothing(self) -> bool:
         """Whether encapsulated key and ciphertext are empty on this walk."""
@@ -88,6 +91,7 @@ def make_request(
     destroy: bool = False,
     remove_keys: tuple[str, ...] = (),
     recipes: Recipes = (),
+    destination: SecretUri | None = None,
 ) -> Request:
     """Return a request, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.UploadRequest(
@@ -102,6 +106,7 @@ def make_request(
         destroy=destroy,
         remove_keys=remove_keys,
         recipes=[upload_pb2.Recipe(key=one.key, kind=one.kind, size=one.size) for one in recipes],
+        destination="" if destination is None else str(destination),
     )
     match options:
         case options_pb2.VaultOptions():
@@ -156,6 +161,7 @@ def parse_request(content: bytes) -> Request:
         destroy=message.destroy,
         remove_keys=tuple(message.remove_keys),
         recipes=_recipes(message),
+        destination=_destination(message, uri),
     )
 
 
@@ -207,6 +213,20 @@ def _check_notes(message: upload_pb2.UploadRequest) -> None:
         raise MalformedError(_NAME, "labels", "must be sorted by name")
     if message.expires_on and not is_day(message.expires_on):
         raise MalformedError(_NAME, "expires_on", "must be a day, YYYY-MM-DD")
+
+
+def _destination(message: upload_pb2.UploadRequest, source: SecretUri) -> SecretUri | None:
+    if message.purpose != upload_pb2.PURPOSE_COPY:
+        if message.destination:
+            raise MalformedError(_NAME, "destination", "must be absent unless COPY")
+        return None
+    try:
+        destination = SecretUri.parse(message.destination)
+    except UsageError as error:
+        raise MalformedError(_NAME, "destination", f"is refused: {error.message.removesuffix('.')}") from None
+    if destination.store == source.store:
+        raise MalformedError(_NAME, "destination", "must be in another store")
+    return destination
 
 
 def _recipes(message: upload_pb2.UploadRequest) -> Recipes:

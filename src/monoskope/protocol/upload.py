@@ -4,7 +4,8 @@ Rules:
 - One stream a request. An event is appended only on the version that its author saw, so of several authors one wins.
 - m8 records what users ask; a replica answers with a grant; from then on only the replica that gave the grant may
   open and write.
-- WRITING begins with a STARTED receipt and can be ended by any replica of the store, for the issuer may be dead.
+- WRITING begins with a STARTED receipt and can be ended by any replica of the store, for the issuer may be dead; that
+  a secret was copied the issuer alone can know.
 - m8 may end a request before WRITING, never after: it cannot know what happened upstream.
 - ENDED is final.
 """
@@ -48,6 +49,7 @@ class Step(Enum):
     VERIFIED = "SecretVerified"
     DRIFT_DETECTED = "SecretDriftDetected"
     IMPORTED = "SecretImported"
+    COPIED = "SecretCopied"
     FAILED = "SecretUploadFailed"
 
 
@@ -84,6 +86,7 @@ TABLE: tuple[Transition, ...] = (
     Transition(State.UPLOADING, Step.IMPORTED, Author.ISSUER, State.ENDED),
     Transition(State.WRITING, Step.UPLOADED, Author.REPLICA, State.ENDED),
     Transition(State.WRITING, Step.DELETED, Author.REPLICA, State.ENDED),
+    Transition(State.WRITING, Step.COPIED, Author.ISSUER, State.ENDED),
     Transition(State.REQUESTED, Step.FAILED, Author.REPLICA, State.ENDED),
     Transition(State.GRANTED, Step.FAILED, Author.REPLICA, State.ENDED),
     Transition(State.UPLOADING, Step.FAILED, Author.REPLICA, State.ENDED),

@@ -26,9 +26,10 @@ from monoskope.uri import SecretUri
 
 _SECOND = 1.0
 _HOUR = 3_600.0
+_NEEDS_READING = frozenset({upload_pb2.PURPOSE_IMPORT, upload_pb2.PURPOSE_COPY})
 _NEEDS_CHECK_AND_SET = frozenset({upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION})
-_TESTS_NO_GUESS = frozenset({upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT})
-"""Neither is given a value that the answer could be about (docs/threat-model.md)."""
+_TESTS_NO_GUESS = frozenset({upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT, upload_pb2.PURPOSE_COPY})
+"""None is given a value that the answer could be about (docs/threat-model.md)."""
 _TYPED: dict[str, type] = {
     "vault": options_pb2.VaultOptions,
     "aws-secretsmanager": options_pb2.AwsOptions,
@@ -108,7 +109,8 @@ class Admission:
             raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED)
         if SUITE_1 not in request.suites:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
-        if request.expect in _NEEDS_CHECK_AND_SET and not self._driver.capabilities.check_and_set:
+        here = request.destination is None
+        if here and request.expect in _NEEDS_CHECK_AND_SET and not self._driver.capabilities.check_and_set:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
         self._check_purpose(request)
         options = driver_options(self._driver, request)
@@ -126,8 +128,18 @@ class Admission:
                 raise FailedError(upload_pb2.REASON_UNSUPPORTED)
         if request.purpose == upload_pb2.PURPOSE_DELETE and not (can.deletable if request.destroy else can.soft_delete):
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
-        if request.purpose == upload_pb2.PURPOSE_IMPORT and not can.readable:
+        if request.purpose in _NEEDS_READING and not can.readable:
             raise FailedError(upload_pb2.REASON_CANNOT_READ)
+        if request.destination is not None:
+            self._check_copy(request.uri, request.destination)
+
+    def _check_copy(self, source: SecretUri, destination: SecretUri) -> None:
+        """Where to copy to, this reactor's own settings say alone."""
+        rule = self._settings.copies_to(destination.store)
+        if rule is None:
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        if not rule.allows(source, destination):
+            raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED)
 
 
 def driver_options(driver: StoreDriver, request: Request) -> object | None:

@@ -16,6 +16,7 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Code, ConflictError
+from monoskope.reactor.authorize import CopyTokens
 from monoskope.reactor.requests import request_id_of
 
 Event = (
@@ -27,6 +28,7 @@ Event = (
     | events_pb2.SecretVerified
     | events_pb2.SecretDriftDetected
     | events_pb2.SecretImported
+    | events_pb2.SecretCopied
     | events_pb2.SecretUploadFailed
 )
 Send = Callable[[reactor_pb2.AttachRequest], None]
@@ -64,6 +66,7 @@ class Appends:
         self._pending: dict[int, _Pending] = {}
         self._last_call = 0
         self._send: Send | None = None
+        self.tokens = CopyTokens()
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -90,12 +93,14 @@ class Appends:
     def connected(self, send: Send) -> None:
         """Use `send` from now on, and offer everything that has no answer yet, in order."""
         self._send = send
+        self.tokens.connected(send)
         for call in sorted(self._pending):
             self._offer(call)
 
     def disconnected(self) -> None:
         """Keep what has no answer until `connected` is called again."""
         self._send = None
+        self.tokens.disconnected()
 
     def answered(self, answer: reactor_pb2.Appended) -> None:
         """Take in m8's answer to one call; one that is not waited for is passed over."""

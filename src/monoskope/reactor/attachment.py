@@ -19,7 +19,7 @@ from monoskope.reactor.appends import Appends
 from monoskope.reactor.timings import Timings
 
 _FAREWELL_S = 2.0
-_RECEIPTS = frozenset({"uploaded", "compared", "deleted", "failed"})
+_RECEIPTS = frozenset({"uploaded", "compared", "deleted", "failed", "verified", "drift_detected", "imported", "copied"})
 
 Call = grpc.aio.StreamStreamCall[reactor_pb2.AttachRequest, reactor_pb2.AttachResponse]
 
@@ -109,6 +109,8 @@ class Attachment:
                     self._deliver(answer.delivery)
                 case "appended":
                     self._appends.answered(answer.appended)
+                case "copy_authorized":
+                    self._appends.tokens.answered(answer.copy_authorized)
                 case "caught_up":
                     self._catch_up()
                 case _:

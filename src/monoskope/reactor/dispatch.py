@@ -15,14 +15,16 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.upload import State
 from monoskope.reactor import logs
 from monoskope.reactor.appends import Appends
+from monoskope.reactor.copy_secret import Copier
 from monoskope.reactor.grant import Granter
-from monoskope.reactor.handle import Handler, Sealed
+from monoskope.reactor.handle import Handler
 from monoskope.reactor.keys import OneTimeKeys
 from monoskope.reactor.known import KnownReceipts, newest_receipt
 from monoskope.reactor.lookup import failed
 from monoskope.reactor.offer import Offering
 from monoskope.reactor.recover import Recovery, own_grant
 from monoskope.reactor.requests import Open, OpenRequests
+from monoskope.reactor.sealed import Sealed
 
 
 @dataclass(slots=True)
@@ -35,6 +37,7 @@ class Dispatcher:
     appends: Appends
     granter: Granter
     handler: Handler
+    copier: Copier
     recovery: Recovery
     offering: Offering
     now: Callable[[], float] = time.monotonic
@@ -131,7 +134,8 @@ class Dispatcher:
         if offer is not None:
             newest = newest_receipt(request.receipts, self.recovery.identity, offer.grant.request.uri)
             arrived = Sealed.of(offer.grant, sealed, request.sealed_sha256, request.version, newest=newest)
-            self._begin(request, self.handler.handle(arrived))
+            copies = offer.grant.request.purpose == upload_pb2.PURPOSE_COPY
+            self._begin(request, (self.copier if copies else self.handler).handle(arrived))
 
     def _forget_orphans(self) -> None:
         """Erase the keys of requests that have ended while we were away; some patience, for m8 may be slow to tell."""

@@ -13,13 +13,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
-from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
+from monoskope.protocol.grant import Grant
 from monoskope.protocol.payload import BadPayloadError, Payload, encode
-from monoskope.protocol.receipt import Receipt, make_receipt, sealed_digest
+from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.admit import Rates
 from monoskope.reactor.appends import AppendRefusedError
@@ -31,36 +30,12 @@ from monoskope.reactor.lookup import failed
 from monoskope.reactor.offer import Offering
 from monoskope.reactor.patch import check_apart, result_of
 from monoskope.reactor.reasons import FailedError, reason_of
+from monoskope.reactor.sealed import Sealed, open_nothing
 from monoskope.reactor.upstream import Content, Upstream, differences
 from monoskope.reactor.verify import verify
 from monoskope.reactor.write import Write, Writer
 from monoskope.stores.driver import DriverError
 from monoskope.uri import SecretUri
-
-
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """What m8 delivered for a request of ours."""
-
-    grant: Grant
-    """Our own copy, never m8's."""
-    encapsulated_key: bytes = field(repr=False)
-    ciphertext: bytes = field(repr=False)
-    sha256: bytes
-    """Of what was delivered; empty if that is not what the log names: then receipts say that nothing was received."""
-    version: int
-    """The stream's."""
-    newest: Receipt | None = None
-    """The newest receipt for the secret that m8 handed over, verified; None if it is none of ours."""
-
-    @classmethod
-    def of(
-        cls, grant: Grant, delivered: bytes, announced_sha256: bytes, version: int, *, newest: Receipt | None = None
-    ) -> Sealed:
-        """Take apart encapsulated key || ciphertext."""
-        encapsulated, ciphertext = delivered[:ENCAPSULATED_KEY_BYTES], delivered[ENCAPSULATED_KEY_BYTES:]
-        digest = sealed_digest(encapsulated, ciphertext)
-        return cls(grant, encapsulated, ciphertext, digest if digest == announced_sha256 else b"", version, newest)
 
 
 class Handler:
@@ -138,10 +113,10 @@ class Handler:
             case upload_pb2.PURPOSE_COMPARE:
                 return await self._compare(sealed)
             case upload_pb2.PURPOSE_VERIFY:
-                self._open_nothing(sealed)
+                open_nothing(self._keys, sealed)
                 return await verify(self._upstream, sealed.grant, sealed.sha256, sealed.newest)
             case upload_pb2.PURPOSE_IMPORT:
-                self._open_nothing(sealed)
+                open_nothing(self._keys, sealed)
                 return await import_secret(self._upstream, sealed.grant, sealed.sha256)
             case _:
                 return None
@@ -180,7 +155,7 @@ class Handler:
         """Return what is to be written, None if nothing was sealed, and the write; or the receipt if none is needed."""
         request = sealed.grant.request
         if request.purpose == upload_pb2.PURPOSE_DELETE:
-            self._open_nothing(sealed)
+            open_nothing(self._keys, sealed)
             self._rates.check_unwritten(request.uri)
             prior = await self._upstream.expected_version(request)
             return None, self._writer.prepare(sealed.grant, sealed.sha256, None, prior=prior)
@@ -205,7 +180,7 @@ class Handler:
         """A patch that only drops keys may seal nothing."""
         request = sealed.grant.request
         if request.remove_keys and not sealed.encapsulated_key and not sealed.ciphertext:
-            self._open_nothing(sealed)
+            open_nothing(self._keys, sealed)
             return None
         changes = self._open(sealed)
         check_apart(changes, request.remove_keys)
@@ -214,7 +189,7 @@ class Handler:
     async def _generated(self, sealed: Sealed) -> tuple[Payload, Write]:
         """Make what is to be written: never the same twice, so nothing is compared with what is there."""
         request = sealed.grant.request
-        self._open_nothing(sealed)
+        open_nothing(self._keys, sealed)
         self._rates.check_unwritten(request.uri)
         prior = await self._upstream.expected_version(request)
         payload = self._fitting(await self._generator.generate(request.recipes))
@@ -224,14 +199,6 @@ class Handler:
         write = self._writer.prepare(sealed.grant, sealed.sha256, fingerprints, prior=prior)
         write.public_values = public_halves(request.recipes, payload)
         return payload, write
-
-    def _open_nothing(self, sealed: Sealed) -> None:
-        """Take the key of a request that seals nothing out of its table: it dies unused."""
-        request_id = sealed.grant.request.request_id
-        if not sealed.sha256 or sealed.encapsulated_key or sealed.ciphertext:
-            self._keys.forget(request_id)
-            raise BadPayloadError
-        self._keys.discard(request_id)
 
     async def _upload(self, sealed: Sealed) -> Receipt | Write | asyncio.Task[int] | None:
         """Return an UNCHANGED receipt, or the write that was tried, its plaintext erased.

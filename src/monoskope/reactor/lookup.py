@@ -73,6 +73,9 @@ class Lookup:
     async def settled(self, attempt: Attempt) -> Receipt:
         """Return the last word on a write that can no longer be on its way: UPLOADED, KEY_LOST or OUTCOME_UNKNOWN."""
         grant, sealed_sha256 = attempt.grant, attempt.started.sealed_sha256
+        if grant.request.purpose == upload_pb2.PURPOSE_COPY:
+            # The destination is another store's: only the issuer, whose client was answered, knows.
+            return failed(grant, sealed_sha256, upload_pb2.REASON_OUTCOME_UNKNOWN)
         for number in range(self.timings.lookup_tries):
             if number:
                 await asyncio.sleep(self.timings.lookup_retry)

@@ -29,6 +29,7 @@ _OfReceipt = (
     | events_pb2.SecretVerified
     | events_pb2.SecretDriftDetected
     | events_pb2.SecretImported
+    | events_pb2.SecretCopied
 )
 """The events of a request's end that hold a receipt and nothing else."""
 
@@ -95,6 +96,7 @@ _ENDINGS: dict[upload_pb2.Outcome, type[_OfReceipt]] = {
     upload_pb2.OUTCOME_DRIFTED: events_pb2.SecretDriftDetected,
     upload_pb2.OUTCOME_GONE: events_pb2.SecretDriftDetected,
     upload_pb2.OUTCOME_IMPORTED: events_pb2.SecretImported,
+    upload_pb2.OUTCOME_COPIED: events_pb2.SecretCopied,
 }
 
 

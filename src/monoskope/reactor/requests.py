@@ -138,6 +138,7 @@ _KINDS: dict[str, type[Message]] = {
         events_pb2.SecretVerified,
         events_pb2.SecretDriftDetected,
         events_pb2.SecretImported,
+        events_pb2.SecretCopied,
         events_pb2.SecretUploadFailed,
     )
 }

@@ -20,6 +20,7 @@ from monoskope.reactor.admit import Admission, Rates
 from monoskope.reactor.appends import Appends
 from monoskope.reactor.audit import FILE as AUDIT_FILE
 from monoskope.reactor.audit import AuditFile
+from monoskope.reactor.copy_secret import Copier
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.fingerprint import FingerprintKey
 from monoskope.reactor.grant import Granter
@@ -76,6 +77,7 @@ class Reactor:
             type=driver.kind,
             experimental=driver.maturity == "experimental",
             capabilities=dataclasses.replace(driver.capabilities, max_plaintext=_largest(of, driver)),
+            copies_to=tuple(rule.to for rule in of.copies),
         )
         self.session = Session(endpoint, self.appends, self.dispatcher, self.timings, channel=channel)
 
@@ -106,6 +108,7 @@ class Reactor:
                 offering=offering,
                 rates=rates,
             ),
+            copier=Copier(settings=of, keys=keys, upstream=upstream, offering=offering, tokens=self.appends.tokens),
             recovery=Recovery(identity, self.replica, Presence(), lookup, offering, self.timings),
             offering=offering,
         )

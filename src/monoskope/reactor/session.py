@@ -48,6 +48,8 @@ class Endpoint:
     capabilities: Capabilities
     experimental: bool = False
     """Whether the driver says of itself that it is."""
+    copies_to: tuple[str, ...] = ()
+    """Stores to which it may copy."""
 
 
 def dial(endpoint: Endpoint) -> grpc.aio.Channel:
@@ -181,6 +183,7 @@ class Session:
                 experimental=endpoint.experimental,
                 key_rule="" if rule is None else rule.pattern,
                 options_schema=endpoint.capabilities.options_schema,
+                copies_to=sorted(endpoint.copies_to),
             ),
             rotations=endpoint.identity.rotations,
             knows_caught_up=True,

@@ -11,6 +11,11 @@ type = "vault"                  # and that driver's own fields
 
 [limits]
 uploads_per_second = 50
+
+[[copy]]                        # where this reactor may copy to; none of it ever comes from m8
+to = "local"                    # a store of the same m8
+identity = "SHA256:..."         # its identity, as its own `m8 reactor init` printed it
+paths = [{from = "team-a", to = "team-a"}]  # whole segments: from below here to below there; "" for all paths
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ import msgspec
 
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
+from monoskope.protocol.identity import check_shown
 from monoskope.protocol.payload import DEFAULT_MAX_PLAINTEXT, is_padded_size
 from monoskope.reactor.timings import Timings
 from monoskope.settings import convert, load
@@ -65,6 +71,41 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("`max_plaintext` must be a power of two from 512 to 1048576")
 
 
+class PathPair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of `paths` of a `[[copy]]` table: whole segments."""
+
+    source: str = msgspec.field(name="from")
+    to: str = ""
+
+
+class CopyRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A `[[copy]]` table: another store to which this reactor may copy."""
+
+    to: str
+    identity: str
+    paths: list[PathPair]
+
+    def __post_init__(self) -> None:
+        if not self.paths:
+            raise ValueError("`copy.paths` must name at least one pair")
+        try:
+            check_store_name(self.to)
+            check_shown(self.identity)
+            for pair in self.paths:
+                _segments(pair.source)
+                _segments(pair.to)
+        except UsageError as error:
+            raise ValueError(f"`copy`: {error.message}") from None
+
+    def allows(self, source: SecretUri, destination: SecretUri) -> bool:
+        """Whether `source` may be copied to `destination`, which is in the store `to`."""
+        return any(
+            UriPrefix(source.store, _segments(pair.source)).covers(source)
+            and UriPrefix(self.to, _segments(pair.to)).covers(destination)
+            for pair in self.paths
+        )
+
+
 class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file as it is written."""
 
@@ -79,6 +120,7 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether to run where the reactor's memory could be swapped to disk (ADR 4). For play alone."""
     timings: Timings = msgspec.field(default_factory=Timings)
     """For tests (docs/breakage.md)."""
+    copy: list[CopyRule] = msgspec.field(default_factory=list)
 
     def __post_init__(self) -> None:
         match = _SERVER.fullmatch(self.server)
@@ -94,6 +136,9 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 _segments(prefix)
         except UsageError as error:
             raise ValueError(f"`store` and `prefixes`: {error.message}") from None
+        names = [rule.to for rule in self.copy]
+        if self.store in names or len(set(names)) != len(names):
+            raise ValueError("`copy.to` must be another store than this one, each named once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +156,12 @@ class Settings:
     limits: Limits
     log_file: Path | None
     timings: Timings = dataclasses.field(default_factory=Timings)
+    copies: tuple[CopyRule, ...] = ()
+    """Where this reactor may copy to."""
+
+    def copies_to(self, store: str) -> CopyRule | None:
+        """Return the rule by which this reactor copies to `store`, None if there is none."""
+        return next((rule for rule in self.copies if rule.to == store), None)
 
     def allows(self, uri: SecretUri) -> bool:
         """Whether `uri` is in this store, at or below an allowed prefix, by whole segments."""
@@ -148,6 +199,7 @@ def read(folder: Path, name: str = SETTINGS_FILE) -> Settings:
         limits=file.limits,
         log_file=folder / file.log_file if file.log_file else None,
         timings=file.timings,
+        copies=tuple(file.copy),
     )
 
 

@@ -32,7 +32,7 @@ MOUNT = "secret"
 PREFIX = "m8"
 """The path in it below which the reactor of a vault store may write."""
 
-ALL_RIGHTS = ("put", "compare", "see-hash", "delete")
+ALL_RIGHTS = ("put", "compare", "see-hash", "delete", "copy")
 
 
 class Cluster(Commands):
@@ -219,6 +219,14 @@ class Cluster(Commands):
         """Fill in the `[engine]` table, as a person does with an editor."""
         file = home / "reactor.toml"
         table = tomllib.loads(file.read_text(encoding="utf-8")) | {"engine": engine}
+        write_private(file, tomli_w.dumps(table).encode(), replace=True)
+
+    def allow_copy(self, store: str, to: str, *, source: str = "", destination: str = "") -> None:
+        """Let the reactor of `store` copy from below `source` to below `destination` in `to`, once it starts anew."""
+        file = self.folder / f"reactor-{store}" / "reactor.toml"
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        rule = {"to": to, "identity": self.identities[to], "paths": [{"from": source, "to": destination}]}
+        table["copy"] = [*table.get("copy", []), rule]
         write_private(file, tomli_w.dumps(table).encode(), replace=True)
 
     def share_fingerprint_key(self, first: str, *others: str) -> None:

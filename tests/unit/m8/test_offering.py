@@ -138,7 +138,7 @@ async def test_an_issuer_that_was_first_is_not_called_lost_by_a_slow_heir(world:
 async def test_an_append_without_an_event_is_refused(world: World) -> None:
     reactor = await world.attached()
     answer: asyncio.Future[reactor_pb2.Appended] = asyncio.get_running_loop().create_future()
-    reactor._answers[9] = answer
+    reactor.answers[9] = answer
     append = reactor_pb2.AppendEvent(call=9, request_id=bytes(16))
     await reactor.call.write(reactor_pb2.AttachRequest(append=append))
     assert (await answer).error == "USAGE"

@@ -56,6 +56,7 @@ Appends = (
     | events_pb2.SecretVerified
     | events_pb2.SecretDriftDetected
     | events_pb2.SecretImported
+    | events_pb2.SecretCopied
     | events_pb2.SecretUploadFailed
 )
 FIELDS = {
@@ -67,6 +68,7 @@ FIELDS = {
     "SecretVerified": "verified",
     "SecretDriftDetected": "drift_detected",
     "SecretImported": "imported",
+    "SecretCopied": "copied",
     "SecretUploadFailed": "failed",
 }
 
@@ -184,8 +186,8 @@ class FakeReactor:
         self.key_id = KEY_ID
         self.call = reactor_pb2_grpc.ReactorServiceStub(channel).Attach()
         self.delivered: asyncio.Queue[Delivered] = asyncio.Queue()
-        self._answers: dict[int, asyncio.Future[reactor_pb2.Appended]] = {}
-        self._calls = 0
+        self.answers: dict[int, asyncio.Future[Any]] = {}
+        self.calls = 0
         self._reader: asyncio.Task[None] | None = None
         self.challenge = b""
 
@@ -243,7 +245,9 @@ class FakeReactor:
                 event = event_pb2.Event.FromString(message.delivery.record)
                 self.delivered.put_nowait(Delivered(event, message.delivery.sealed))
             else:
-                self._answers[message.appended.call].set_result(message.appended)
+                kind = message.WhichOneof("message")
+                answer = message.copy_authorized if kind == "copy_authorized" else message.appended
+                self.answers[answer.call].set_result(answer)
 
     async def next(self, kind: str) -> Delivered:
         """The next delivery of that type; others before it are passed over."""
@@ -253,10 +257,10 @@ class FakeReactor:
             return told
 
     async def append(self, request_id: bytes, version: int, event: Appends) -> reactor_pb2.Appended:
-        self._calls += 1
+        self.calls += 1
         answer: asyncio.Future[reactor_pb2.Appended] = asyncio.get_running_loop().create_future()
-        self._answers[self._calls] = answer
-        append = reactor_pb2.AppendEvent(call=self._calls, request_id=request_id, expected_version=version)
+        self.answers[self.calls] = answer
+        append = reactor_pb2.AppendEvent(call=self.calls, request_id=request_id, expected_version=version)
         getattr(append, FIELDS[event.DESCRIPTOR.name]).CopyFrom(event)
         await self.call.write(reactor_pb2.AttachRequest(append=append))
         async with asyncio.timeout(PATIENCE_S):

@@ -22,6 +22,7 @@ from monoskope.protocol.receipt import (
 from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.wire import MalformedError, serialise
 from monoskope.testing.scripted_m8 import PUBLIC
+from monoskope.uri import SecretUri
 from tests.unit.protocol.vectors import KEY_ID, VECTORS, Signer, a_grant, a_request
 
 SIGNER = Signer()
@@ -71,6 +72,13 @@ GOOD: dict[str, dict[str, Any]] = {
         "values": [("a", FP), ("b", FP)],
         "public_values": [("a", PUBLIC)],
     },
+    "COPIED": {
+        "outcome": upload_pb2.OUTCOME_COPIED,
+        "upstream_version": "1@x",
+        "fingerprint": FP,
+        "values": [("a", FP)],
+        "destination": upload_pb2.Signed(content=b"x"),
+    },
     "IMPORTED": {
         "outcome": upload_pb2.OUTCOME_IMPORTED,
         "upstream_version": "1@x",
@@ -82,6 +90,18 @@ VERIFY_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_VERIFY))
 GENERATE_GRANT = a_grant(
     a_request(purpose=upload_pb2.PURPOSE_GENERATE, recipes=(Recipe("a", "ed25519"), Recipe("b", "hex")))
 )
+DESTINATION = SecretUri.parse("local://app/db")
+COPY_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_COPY, destination=DESTINATION))
+THERE_GRANT = a_grant(a_request(uri=str(DESTINATION)))
+
+
+def there(kind: str = "UPLOADED first", *, grant: Grant = THERE_GRANT, **fields: Any) -> upload_pb2.Signed:
+    """The destination's receipt, under an identity of its own."""
+    made = make_receipt(grant=grant, sealed_sha256=b"s" * 32, **{**GOOD[kind], **fields})
+    return Signer().sign(RECEIPT, made.content)
+
+
+GOOD["COPIED"]["destination"] = there()
 IMPORT_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_IMPORT))
 GRANTS = {
     "EQUAL": COMPARE_GRANT,
@@ -92,6 +112,7 @@ GRANTS = {
     "DRIFTED": VERIFY_GRANT,
     "GONE": VERIFY_GRANT,
     "IMPORTED": IMPORT_GRANT,
+    "COPIED": COPY_GRANT,
     "GENERATED": GENERATE_GRANT,
 }
 """What each kind of receipt answers; those that are not here answer an upload."""
@@ -161,6 +182,11 @@ def test_every_outcome_has_a_good_form_that_opens(kind: str) -> None:
             "public_values",
             {"public_values": [("a", PUBLIC.replace("MCo", "MCo" + 40 * ("A" * 60 + "\n")))]},
         ),
+        ("COPIED", "destination", {"destination": None}),
+        ("UPLOADED", "destination", {"destination": upload_pb2.Signed(content=b"x")}),
+        ("COPIED", "upstream_version", {"upstream_version": ""}),
+        ("COPIED", "fingerprint", {"fingerprint": "", "values": []}),
+        ("COPIED", "prior_version", {"prior_version": "1@x"}),
         ("IN_SYNC", "verified_sha256", {"verified_sha256": b""}),
         ("DRIFTED", "verified_sha256", {"verified_sha256": b"v" * 31}),
         ("GONE", "verified_sha256", {"verified_sha256": b"v" * 33}),
@@ -222,10 +248,32 @@ def test_a_receipt_that_names_another_secret_is_refused() -> None:
 
 @pytest.mark.parametrize("kind", sorted(GRANTS.keys() - {"GENERATED"}))
 def test_what_answers_one_purpose_answers_no_other(kind: str) -> None:
-    for other in (GRANT, COMPARE_GRANT, DELETE_GRANT, VERIFY_GRANT, IMPORT_GRANT, GENERATE_GRANT):
+    for other in (GRANT, COMPARE_GRANT, DELETE_GRANT, VERIFY_GRANT, IMPORT_GRANT, GENERATE_GRANT, COPY_GRANT):
         if other is not GRANTS[kind]:
             with pytest.raises(ProofError, match="does not fit"):
                 opened(receipt(kind, grant=other), grant=other)
+
+
+@pytest.mark.parametrize(
+    ("destination", "why"),
+    [
+        (upload_pb2.Signed(content=b"x"), "malformed"),
+        (there("EQUAL", grant=a_grant(a_request(uri=str(DESTINATION), purpose=upload_pb2.PURPOSE_COMPARE))), "else"),
+        (there(grant=a_grant(a_request(uri="local://app/other"))), "else"),
+        (there(fingerprint=FP[:-1] + "1"), "another hash"),
+        (there("UPLOADED unreadable"), "another hash"),
+    ],
+)
+def test_a_copy_is_proven_by_the_destinations_own_receipt_of_the_same_content(
+    destination: upload_pb2.Signed, why: str
+) -> None:
+    with pytest.raises(ProofError, match=why):
+        opened(receipt("COPIED", grant=COPY_GRANT, destination=destination), grant=COPY_GRANT)
+
+
+def test_a_copy_of_what_was_there_already_is_one() -> None:
+    unchanged = receipt("COPIED", grant=COPY_GRANT, destination=there("UNCHANGED"))
+    assert opened(unchanged, grant=COPY_GRANT).outcome == upload_pb2.OUTCOME_COPIED
 
 
 def test_public_halves_belong_to_what_was_to_be_made() -> None:

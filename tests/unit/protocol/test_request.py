@@ -39,6 +39,7 @@ def add_labels(labels: MutableSequence[options_pb2.Label], *names: str) -> None:
 
 
 COMPARE = {"purpose": upload_pb2.PURPOSE_COMPARE, "expect": upload_pb2.EXPECT_UNSPECIFIED}
+COPY = {"purpose": upload_pb2.PURPOSE_COPY, "expect": upload_pb2.EXPECT_ANY, "destination": "local://app/db"}
 VERIFY = COMPARE | {"purpose": upload_pb2.PURPOSE_VERIFY}
 IMPORT = COMPARE | {"purpose": upload_pb2.PURPOSE_IMPORT}
 
@@ -104,6 +105,15 @@ IMPORT = COMPARE | {"purpose": upload_pb2.PURPOSE_IMPORT}
         ("expect", set_fields(purpose=upload_pb2.PURPOSE_PATCH, expect=0)),
         ("labels", set_fields(purpose=upload_pb2.PURPOSE_PATCH, expires_on="2027-01-31")),
         ("destroy", set_fields(purpose=upload_pb2.PURPOSE_PATCH, destroy=True)),
+        ("destination", set_fields(destination="local://a")),
+        ("destination", set_fields(purpose=upload_pb2.PURPOSE_COPY)),
+        ("destination", set_fields(purpose=upload_pb2.PURPOSE_COPY, destination="local://a/../b")),
+        ("destination", set_fields(purpose=upload_pb2.PURPOSE_COPY, destination="vault://app/other")),
+        ("expect", set_fields(**COPY | {"expect": 0})),
+        ("options", set_fields(**COPY, other="{}")),
+        ("labels", set_fields(**COPY, labels=[options_pb2.Label(name="a")])),
+        ("labels", set_fields(**COPY, expires_on="2027-01-31")),
+        ("destroy", set_fields(**COPY, destroy=True)),
         ("other", set_fields(other="not json")),
         ("other", set_fields(other="[]")),
         ("other", set_fields(other='{"a":"' + "x" * 8192 + '"}')),
@@ -133,6 +143,9 @@ def test_a_field_that_breaks_its_rule_is_named(field: str, change: Change) -> No
         set_fields(**COMPARE),
         set_fields(**VERIFY),
         set_fields(**IMPORT),
+        set_fields(**COPY),
+        set_fields(**COPY | {"expect": upload_pb2.EXPECT_ABSENT}),
+        set_fields(**COPY | {"expect": upload_pb2.EXPECT_VERSION}, expect_version="1"),
         set_fields(expect=upload_pb2.EXPECT_VERSION, expect_version="3@2026-01-01T00:00:00Z"),
         set_fields(suites=[1, 2, 3, 4, 5, 6, 7, 8]),
         set_fields(other="{}"),

@@ -26,6 +26,7 @@ ALLOWED = {
     (State.WRITING, Step.UPLOADED, Author.ISSUER): State.ENDED,
     (State.WRITING, Step.DELETED, Author.REPLICA): State.ENDED,
     (State.WRITING, Step.DELETED, Author.ISSUER): State.ENDED,
+    (State.WRITING, Step.COPIED, Author.ISSUER): State.ENDED,
     (State.REQUESTED, Step.FAILED, Author.M8): State.ENDED,
     (State.GRANTED, Step.FAILED, Author.M8): State.ENDED,
     (State.UPLOADING, Step.FAILED, Author.M8): State.ENDED,
@@ -59,6 +60,7 @@ OF_THE_ISSUER = {
     Step.VERIFIED,
     Step.DRIFT_DETECTED,
     Step.IMPORTED,
+    Step.COPIED,
 }
 
 

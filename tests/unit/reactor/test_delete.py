@@ -11,9 +11,9 @@ import pytest
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.receipt import make_receipt, write_tag
 from monoskope.reactor.admit import Admission, Rates
-from monoskope.reactor.handle import Sealed
 from monoskope.reactor.lookup import Attempt
 from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.sealed import Sealed
 from monoskope.reactor.settings import Limits
 from monoskope.stores.driver import (
     StoreConflictError,

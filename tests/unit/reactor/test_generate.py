@@ -26,9 +26,9 @@ from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import Request
 from monoskope.reactor.fingerprint import digest_of
 from monoskope.reactor.generate import ALPHABET, MAX_WAITING, Generator, public_halves
-from monoskope.reactor.handle import Sealed
 from monoskope.reactor.lookup import Attempt
 from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.sealed import Sealed
 from monoskope.stores.driver import StoreConflictError, StoreUnavailableError, UnknownOutcomeError
 from tests.unit.reactor.world import SECRET, URI, MemoryStore, World, ask
 

@@ -13,8 +13,8 @@ from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import write_tag
 from monoskope.reactor.fingerprint import FingerprintKey
-from monoskope.reactor.handle import Sealed
 from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.sealed import Sealed
 from monoskope.reactor.timings import Timings
 from monoskope.stores.driver import (
     CannotReadError,

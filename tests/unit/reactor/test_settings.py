@@ -14,6 +14,8 @@ from monoskope.stores.age_config import AgeConfig
 from monoskope.uri import SecretUri
 
 AGE = {"type": "age", "folder": "/x", "recipients": ["age1x"]}
+IDENTITY = "SHA256:" + "A" * 43
+PAIRS = [{"from": "team-a", "to": "team-a"}]
 TABLE = {"server": "m8.example:7443", "ca_file": "ca.crt", "store": "local", "prefixes": ["team-a"], "engine": AGE}
 
 
@@ -33,6 +35,25 @@ def test_a_file_becomes_typed_settings(tmp_path: Path) -> None:
     assert of.allows(SecretUri.parse("local://team-a/db"))
     assert not of.allows(SecretUri.parse("local://team-ab/db"))
     assert not of.allows(SecretUri.parse("other://team-a/db"))
+
+
+def test_copies_go_where_a_pair_of_paths_leads_and_nowhere_else(tmp_path: Path) -> None:
+    paths = [{"from": "team-a", "to": "backup/team-a"}, {"from": "shared", "to": "shared"}]
+    of = read(written(tmp_path, copy=[{"to": "vault", "identity": IDENTITY, "paths": paths}]))
+    assert of.copies_to("other") is None
+    rule = of.copies_to("vault")
+    assert rule is not None
+    for source, destination, allowed in (
+        ("team-a/db", "backup/team-a/db", True),
+        ("team-a/db", "backup/team-a/other/name", True),
+        ("shared/x", "shared/x", True),
+        ("team-a/db", "shared/db", False),
+        ("shared/x", "backup/team-a/x", False),
+        ("team-ab/db", "backup/team-a/db", False),
+        ("team-a/db", "backup/team-ab/db", False),
+    ):
+        assert rule.allows(SecretUri.parse(f"local://{source}"), SecretUri.parse(f"vault://{destination}")) is allowed
+    assert read(written(tmp_path)).copies == ()
 
 
 def test_without_limits_the_protocols_count(tmp_path: Path) -> None:
@@ -56,6 +77,15 @@ def test_without_limits_the_protocols_count(tmp_path: Path) -> None:
         ({"engine": {}}, "type"),
         ({"engine": {"type": "age"}}, "folder"),
         ({"engine": {**AGE, "folders": 1}}, "folders"),
+        ({"copy": [{"to": "vault", "identity": IDENTITY, "paths": []}]}, "paths"),
+        ({"copy": [{"to": "vault", "identity": IDENTITY}]}, "paths"),
+        ({"copy": [{"to": "vault", "identity": "SHA256:x", "paths": PAIRS}]}, "copy"),
+        ({"copy": [{"to": "Vault", "identity": IDENTITY, "paths": PAIRS}]}, "copy"),
+        ({"copy": [{"to": "local", "identity": IDENTITY, "paths": PAIRS}]}, "another store"),
+        ({"copy": [{"to": "vault", "identity": IDENTITY, "paths": PAIRS}] * 2}, "named once"),
+        ({"copy": [{"to": "vault", "identity": IDENTITY, "paths": [{"from": "../x", "to": ""}]}]}, "copy"),
+        ({"copy": [{"to": "vault", "identity": IDENTITY, "paths": [{"from": "", "to": "x/"}]}]}, "copy"),
+        ({"copy": [{"to": "vault", "identity": IDENTITY, "paths": PAIRS, "token": "x"}]}, "token"),
         ({"timings": {"write_window": 31}}, "write_window"),
         ({"timings": {"settle": 59}}, "settle"),
         ({"timings": {"issuer_gone": 9}}, "issuer_gone"),

@@ -13,9 +13,9 @@ from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt
 from monoskope.reactor.admit import Admission, Rates
 from monoskope.reactor.fingerprint import FingerprintKey
-from monoskope.reactor.handle import Sealed
 from monoskope.reactor.known import newest_receipt
 from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.sealed import Sealed
 from monoskope.reactor.settings import Limits
 from monoskope.reactor.sign import Identity
 from monoskope.stores.driver import CannotReadError, StoreUnavailableError

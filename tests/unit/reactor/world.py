@@ -28,12 +28,13 @@ from monoskope.reactor.admit import Rates
 from monoskope.reactor.appends import AppendRefusedError, Event
 from monoskope.reactor.audit import Entry
 from monoskope.reactor.fingerprint import FingerprintKey
-from monoskope.reactor.handle import Handler, Sealed
+from monoskope.reactor.handle import Handler
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.known import KnownReceipts
 from monoskope.reactor.lookup import Lookup
 from monoskope.reactor.offer import Offering
 from monoskope.reactor.requests import Open, OpenRequests
+from monoskope.reactor.sealed import Sealed
 from monoskope.reactor.settings import Limits, Settings
 from monoskope.reactor.sign import Identity
 from monoskope.reactor.timings import Timings

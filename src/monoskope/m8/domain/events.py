@@ -36,6 +36,7 @@ KINDS: Mapping[str, type[Message]] = MappingProxyType(
             events_pb2.SecretVerified,
             events_pb2.SecretDriftDetected,
             events_pb2.SecretImported,
+            events_pb2.SecretCopied,
             events_pb2.SecretUploadFailed,
             events_pb2.SecretStoreCreated,
             events_pb2.SecretStoreActivated,

@@ -25,6 +25,7 @@ Offer = (
     | events_pb2.SecretVerified
     | events_pb2.SecretDriftDetected
     | events_pb2.SecretImported
+    | events_pb2.SecretCopied
     | events_pb2.SecretUploadFailed
 )
 """The events that a reactor may append."""
@@ -37,6 +38,7 @@ _OUTCOMES = {
     events_pb2.SecretVerified: {upload_pb2.OUTCOME_IN_SYNC},
     events_pb2.SecretDriftDetected: {upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE},
     events_pb2.SecretImported: {upload_pb2.OUTCOME_IMPORTED},
+    events_pb2.SecretCopied: {upload_pb2.OUTCOME_COPIED},
     events_pb2.SecretUploadFailed: {upload_pb2.OUTCOME_FAILED},
 }
 _REPLACING = {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_DELETED}
@@ -142,9 +144,10 @@ def _check_versions(upload: Upload, request: Request, receipt: Receipt) -> None:
     """What was expected and announced is what was replaced.
 
     With ANY and OVERWRITE a lost check-and-set is tried again on the version read then, so that UPLOADED may name a
-    later version than STARTED did. To refuse it would keep a finished write out of the log.
+    later version than STARTED did. To refuse it would keep a finished write out of the log. What a COPY expects is at
+    its destination, and checked there.
     """
-    if receipt.outcome not in _REPLACING:
+    if receipt.outcome not in _REPLACING or request.purpose == upload_pb2.PURPOSE_COPY:
         return
     if request.expect not in _ONE_TRY:
         return

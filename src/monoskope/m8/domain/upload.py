@@ -59,6 +59,7 @@ UploadEvent = (
     | events_pb2.SecretVerified
     | events_pb2.SecretDriftDetected
     | events_pb2.SecretImported
+    | events_pb2.SecretCopied
     | events_pb2.SecretUploadFailed
 )
 
@@ -72,6 +73,7 @@ _STEPS: Mapping[type[Message], Step] = {
     events_pb2.SecretVerified: Step.VERIFIED,
     events_pb2.SecretDriftDetected: Step.DRIFT_DETECTED,
     events_pb2.SecretImported: Step.IMPORTED,
+    events_pb2.SecretCopied: Step.COPIED,
     events_pb2.SecretUploadFailed: Step.FAILED,
 }
 _BY_M8 = frozenset({Step.KEY_REQUESTED, Step.UPLOAD_REQUESTED})

@@ -14,6 +14,7 @@ from monoskope.m8.doors.feed import BACKLOG, Feed
 from monoskope.m8.doors.turns import Turns
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.principal import Principal
+from monoskope.uri import SecretUri
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,9 @@ class Limits:
     """m8 itself verifies what it heard nothing of for so long; 0 for never."""
 
 
+TokenForCopy = Callable[[str, str, SecretUri], Awaitable[str]]
+
+
 def ticks_ms() -> float:
     """Milliseconds of a clock that nobody sets."""
     return time.monotonic() * 1000
@@ -58,6 +62,8 @@ class App:
         audience: Whom this server's tokens are for.
         version: Of m8.
         ticks: Milliseconds of a clock that nobody sets, by which spans of time are measured.
+        token_for_copy: Returns a new token with an id of 32 hex digits for a subject that may put at a destination, for
+            some minutes. Raises `ConflictError` if there is one of that id.
     """
 
     log: EventLog
@@ -69,6 +75,7 @@ class App:
     limits: Limits = field(default_factory=Limits)
     challenge: Callable[[], bytes] = lambda: secrets.token_bytes(32)
     ticks: Callable[[], float] = ticks_ms
+    token_for_copy: TokenForCopy | None = None
     aggregates: Aggregates = field(init=False)
     documents: Documents = field(init=False)
     feed: Feed = field(init=False)

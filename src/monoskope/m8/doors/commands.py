@@ -38,8 +38,8 @@ class Commands:
 
         Raises:
             UsageError: the request is not well formed.
-            NotFoundError: its store does not exist, the URI is outside the caller's prefixes, or there is no receipt
-                to VERIFY.
+            NotFoundError: a store does not exist, a URI is outside the caller's prefixes, or there is no receipt to
+                VERIFY.
             RefusedError: the caller lacks the right, the store is deactivated, or too many requests of the caller's
                 have not ended, and none did in time.
             UnavailableError: no reactor of the store is attached.
@@ -48,10 +48,12 @@ class Commands:
         began = time.monotonic()
         request = parse_request(message.request)
         structlog.contextvars.bind_contextvars(uri=str(request.uri), request_id=request.request_id.hex())
-        policy.require_purpose(caller.principal, request.purpose, request.uri)
+        policy.require_request(caller.principal, request)
         store = await self._app.documents.store(request.uri.store)
         if store is None:
             raise policy.hidden(str(request.uri))
+        if request.destination is not None and await self._app.documents.store(request.destination.store) is None:
+            raise policy.hidden(str(request.destination))
         last_receipt = await self._app.documents.last_receipt(str(request.uri))
         if request.purpose == upload_pb2.PURPOSE_VERIFY and last_receipt is None:
             raise policy.hidden(str(request.uri))
@@ -110,7 +112,7 @@ class Commands:
             raise upload.unknown_request()
         uri = known.request.uri
         structlog.contextvars.bind_contextvars(uri=str(uri))
-        policy.require_purpose(caller.principal, known.request.purpose, uri)
+        policy.require_request(caller.principal, known.request)
         await self._record_sealed(message, caller.principal.subject, uri)
         return commands_pb2.RequestUploadSecretResponse(upload=await self._end(message.request_id, caller.wait_s))
 

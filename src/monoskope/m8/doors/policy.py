@@ -9,6 +9,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.m8.principal import RIGHT_NAMES, Principal
+from monoskope.protocol.request import Request
 from monoskope.uri import SecretUri
 
 RIGHT_FOR: Mapping[upload_pb2.Purpose, events_pb2.Right] = MappingProxyType(
@@ -20,11 +21,12 @@ RIGHT_FOR: Mapping[upload_pb2.Purpose, events_pb2.Right] = MappingProxyType(
         upload_pb2.PURPOSE_VERIFY: events_pb2.RIGHT_COMPARE,
         upload_pb2.PURPOSE_IMPORT: events_pb2.RIGHT_PUT,
         upload_pb2.PURPOSE_PATCH: events_pb2.RIGHT_PUT,
+        upload_pb2.PURPOSE_COPY: events_pb2.RIGHT_COPY,
     }
 )
 """The right that each purpose needs."""
 
-_TELLS_OF_OTHERS = frozenset({upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_IMPORT})
+_TELLS_OF_OTHERS = frozenset({upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_IMPORT, upload_pb2.PURPOSE_COPY})
 """Purposes whose receipt, which whoever asks always gets, has hashes of values that they may not know."""
 
 
@@ -53,6 +55,14 @@ def require_purpose(principal: Principal, purpose: upload_pb2.Purpose, uri: Secr
     _require(principal, RIGHT_FOR[purpose], uri)
     if purpose in _TELLS_OF_OTHERS:
         _require(principal, events_pb2.RIGHT_SEE_HASH, uri)
+
+
+def require_request(principal: Principal, request: Request) -> None:
+    """Raise as `require_purpose` for what `request` asks; a COPY needs `put` at its destination, too."""
+    require_purpose(principal, request.purpose, request.uri)
+    if request.destination is not None:
+        require_sight(principal, request.destination)
+        _require(principal, events_pb2.RIGHT_PUT, request.destination)
 
 
 def _require(principal: Principal, right: events_pb2.Right, uri: SecretUri) -> None:

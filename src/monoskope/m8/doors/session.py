@@ -8,7 +8,8 @@ when its store's identity moves on: then it has to prove itself again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -18,7 +19,7 @@ from monoskope.errors import Error, IdentityChangedError, UnavailableError
 from monoskope.failpoints import failpoint
 from monoskope.m8.domain import reactors
 from monoskope.m8.domain.events import CATALOGUE_STREAM, M8, reactor_stream, read, upload_key, upload_stream
-from monoskope.m8.doors import offering
+from monoskope.m8.doors import copying, offering
 from monoskope.m8.doors.app import App
 from monoskope.m8.doors.errors import defect
 from monoskope.m8.doors.feed import Follower, Noted
@@ -153,9 +154,10 @@ class Session:
                 match message.WhichOneof("message"):
                     case "append":
                         await self._places.acquire()
-                        task = asyncio.create_task(self._append(message.append))
-                        self._appending.add(task)
-                        task.add_done_callback(self._appended)
+                        self._begin(self._append(message.append))
+                    case "authorize_copy":
+                        await self._places.acquire()
+                        self._begin(self._authorize(message.authorize_copy))
                     case "heartbeat":
                         await self._app.log.beat(self._login.key, self._app.clock())
                     case _:
@@ -164,6 +166,11 @@ class Session:
         finally:
             for task in self._appending:
                 task.cancel()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._appending.add(task)
+        task.add_done_callback(self._appended)
 
     def _appended(self, task: asyncio.Task[None]) -> None:
         self._appending.discard(task)
@@ -193,6 +200,17 @@ class Session:
             self._refuse(append, answer, defect())
         failpoint("m8.before-appended")
         await self._send(reactor_pb2.AttachResponse(appended=answer))
+
+    async def _authorize(self, asked: reactor_pb2.AuthorizeCopy) -> None:
+        answer = reactor_pb2.CopyAuthorized(call=asked.call)
+        try:
+            answer.token = await copying.authorize(self._app, self._login, asked.request_id)
+        except Error as error:
+            answer.error, answer.message = error.code.value, str(error)
+        except Exception as error:  # noqa: BLE001  as for appends
+            structlog.get_logger().error("defect", error_type=type(error).__name__)
+            answer.error = defect().code.value
+        await self._send(reactor_pb2.AttachResponse(copy_authorized=answer))
 
     def _refuse(self, append: reactor_pb2.AppendEvent, answer: reactor_pb2.Appended, error: Error) -> None:
         answer.error = error.code.value

@@ -43,7 +43,8 @@ def _of_request(message: Message) -> str:
     match message:
         case events_pb2.SecretUploadKeyRequested():
             request = parse_request(message.request)
-            return f"{spelled(upload_pb2.Purpose, request.purpose)} of {request.uri}"
+            to = f" to {request.destination}" if request.destination else ""
+            return f"{spelled(upload_pb2.Purpose, request.purpose)} of {request.uri}{to}"
         case events_pb2.SecretUploadKeyProvided():
             grant = parse_grant(message.grant.content)
             return f"by replica {grant.replica.hex()[:8]}, for {grant.lifetime_s} s"
@@ -64,6 +65,7 @@ def _of_receipt(message: Message) -> str:
             | events_pb2.SecretVerified()
             | events_pb2.SecretDriftDetected()
             | events_pb2.SecretImported()
+            | events_pb2.SecretCopied()
         ):
             receipt = parse_receipt(message.receipt.content)
             version = f", version {receipt.upstream_version}" if receipt.upstream_version else ""

@@ -80,6 +80,7 @@ def _apply(upload: views_pb2.SecretUpload, message: Message, event: RecordedEven
             | events_pb2.SecretVerified()
             | events_pb2.SecretDriftDetected()
             | events_pb2.SecretImported()
+            | events_pb2.SecretCopied()
         ):
             upload.state = views_pb2.UPLOAD_STATE_ENDED
             upload.receipt.CopyFrom(message.receipt)

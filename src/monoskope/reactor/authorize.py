@@ -1,0 +1,65 @@
+"""Tokens for copies: asked for on the session with m8, each once. Without a session there is none to be had."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.reactor.reasons import FailedError
+
+Send = Callable[[reactor_pb2.AttachRequest], None]
+
+
+class CopyTokens:
+    """Numbers the questions and matches the answers."""
+
+    def __init__(self) -> None:
+        # Answers, never exceptions: one that is raised where a value is held would keep that frame.
+        self._asked: dict[int, asyncio.Future[str | upload_pb2.Reason]] = {}
+        self._last_call = 0
+        self._send: Send | None = None
+
+    async def ask(self, request_id: bytes, *, within: float) -> str:
+        """Return m8's token for a COPY that this process started.
+
+        Raises:
+            FailedError: UPSTREAM_REFUSED, m8 says no; UPSTREAM_UNAVAILABLE, it does not answer `within` seconds.
+        """
+        if self._send is None:
+            raise FailedError(upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
+        self._last_call += 1
+        call = self._last_call
+        answer: asyncio.Future[str | upload_pb2.Reason] = asyncio.get_running_loop().create_future()
+        self._asked[call] = answer
+        self._send(
+            reactor_pb2.AttachRequest(authorize_copy=reactor_pb2.AuthorizeCopy(call=call, request_id=request_id))
+        )
+        await asyncio.wait({answer}, timeout=within)
+        del self._asked[call]
+        said = answer.result() if answer.done() else upload_pb2.REASON_UPSTREAM_UNAVAILABLE
+        if isinstance(said, int):
+            raise FailedError(said)
+        return said
+
+    def connected(self, send: Send) -> None:
+        """Use `send` from now on."""
+        self._send = send
+
+    def disconnected(self) -> None:
+        """What was asked will not be answered: a token that was on its way is lost, and not given twice."""
+        self._send = None
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_result(upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
+
+    def answered(self, answer: reactor_pb2.CopyAuthorized) -> None:
+        """Take in m8's answer; one that is not waited for is passed over."""
+        asked = self._asked.get(answer.call)
+        if asked is None or asked.done():
+            return
+        if answer.error or not answer.token:
+            asked.set_result(upload_pb2.REASON_UPSTREAM_REFUSED)
+        else:
+            asked.set_result(answer.token)

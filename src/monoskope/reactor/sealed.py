@@ -1,0 +1,49 @@
+"""What m8 delivered for a request of ours, and what is checked where nothing was to be sealed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
+from monoskope.protocol.payload import BadPayloadError
+from monoskope.protocol.receipt import Receipt, sealed_digest
+from monoskope.reactor.keys import OneTimeKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What m8 delivered for a request of ours."""
+
+    grant: Grant
+    """Our own copy, never m8's."""
+    encapsulated_key: bytes = field(repr=False)
+    ciphertext: bytes = field(repr=False)
+    sha256: bytes
+    """Of what was delivered; empty if that is not what the log names: then receipts say that nothing was received."""
+    version: int
+    """The stream's."""
+    newest: Receipt | None = None
+    """The newest receipt for the secret that m8 handed over, verified; None if it is none of ours."""
+
+    @classmethod
+    def of(
+        cls, grant: Grant, delivered: bytes, announced_sha256: bytes, version: int, *, newest: Receipt | None = None
+    ) -> Sealed:
+        """Take apart encapsulated key || ciphertext."""
+        encapsulated, ciphertext = delivered[:ENCAPSULATED_KEY_BYTES], delivered[ENCAPSULATED_KEY_BYTES:]
+        digest = sealed_digest(encapsulated, ciphertext)
+        return cls(grant, encapsulated, ciphertext, digest if digest == announced_sha256 else b"", version, newest)
+
+
+def open_nothing(keys: OneTimeKeys, sealed: Sealed) -> None:
+    """Take the key of a request that seals nothing out of its table: it dies unused.
+
+    Raises:
+        BadPayloadError: something was sealed all the same.
+        FailedError: KEY_LOST without a key, EXPIRED after its lifetime.
+    """
+    request_id = sealed.grant.request.request_id
+    if not sealed.sha256 or sealed.encapsulated_key or sealed.ciphertext:
+        keys.forget(request_id)
+        raise BadPayloadError
+    keys.discard(request_id)

@@ -1,0 +1,127 @@
+"""Copying from store to store, on real parts: OpenBao, age files, two reactors and m8 between them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
+from monoskope.testing.cluster_commands import Ran, User
+from tests.e2e.conftest import Team
+from tests.e2e.test_walk import ok, refused
+
+VALUE = b"a value that is copied and never shown: 5d21"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster whose `vault` may copy to `local` below one team, and whose `local` may copy nowhere."""
+    with Cluster(tmp_path_factory.mktemp("copies")) as cluster:
+        cluster.start()
+        cluster.allow_copy("vault", "local", source="copies-1", destination="copies-1")
+        cluster.reactors["reactor-vault"].stop()
+        cluster.wait_until_detached("vault", 0)
+        cluster.start_reactor("vault")
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def team(cluster: Cluster) -> Team:
+    """A team below whose prefix copies are allowed."""
+    name = "copies-1"
+    user = cluster.add_user("copier", prefixes=[f"{store}://{name}" for store in ("vault", "local")])
+    return Team(name, user, cluster)
+
+
+def copy(team: Team, source: str, destination: str, *words: str, user: User | None = None) -> Ran:
+    return (user or team.user).monoctl("copy", "secret", source, destination, *words, "-o", "json")
+
+
+def shown(team: Team, uri: str) -> dict[str, object]:
+    found: dict[str, object] = ok(team.user.monoctl("get", "secret", uri, "-o", "json")).json()
+    return found
+
+
+def test_a_secret_is_copied_and_both_hashes_are_equal(team: Team) -> None:
+    source, destination = team.uri("vault", "a"), team.uri("local", "a")
+    put = ok(team.put(source, value=VALUE)).json()
+    done = ok(copy(team, source, destination))
+    copied = done.json()
+    assert (copied["outcome"], copied["hash"]) == ("UPLOADED", put["hash"])
+    assert copied["upstream_version"] == put["upstream_version"]
+    assert [event["type"] for event in team.events(done)] == [
+        "SecretUploadKeyRequested",
+        "SecretUploadKeyProvided",
+        "SecretUploadRequested",
+        "SecretUploadStarted",
+        "SecretCopied",
+    ]
+    there = shown(team, destination)
+    assert (there["hash"], there["subject"]) == (put["hash"], "copier")
+    assert there["upstream_version"] == copied["destination_version"]
+    assert ok(team.compare(destination, value=VALUE)).json()["equal"]
+    again = ok(copy(team, source, destination)).json()
+    assert again["outcome"] == "UNCHANGED"
+
+
+def test_m8_has_seen_no_value_and_the_token_of_the_copy_could_do_nothing_else(team: Team) -> None:
+    source, destination = team.uri("vault", "b"), team.uri("local", "b")
+    ok(team.put(source, value=VALUE))
+    ok(copy(team, source, destination))
+    for file in ("log.db", "m8.log"):
+        assert VALUE not in (team.cluster.folder / "m8" / file).read_bytes()
+    tokens = team.cluster.must("m8", "token", "list", "--dir", "m8", "-o", "json").json()
+    (issued,) = [token for token in tokens if token["prefixes"] == [destination]]
+    assert (issued["subject"], issued["rights"]) == ("copier", ["put"])
+
+
+def test_what_is_expected_is_expected_at_the_destination(team: Team) -> None:
+    source, destination = team.uri("vault", "c"), team.uri("local", "c")
+    refused(copy(team, source, destination), 6)
+    ok(team.put(source, value=b"1"))
+    first = ok(copy(team, source, destination, "--expect", "absent")).json()
+    ok(team.put(source, value=b"2"))
+    refused(copy(team, source, destination, "--expect", "absent"), 6)
+    ok(copy(team, source, destination, "--expect", first["destination_version"]))
+    refused(copy(team, source, destination, "--expect", first["destination_version"], "--overwrite"), 2)
+
+
+def test_the_sources_own_settings_say_where_it_may_go(team: Team) -> None:
+    source = team.uri("vault", "d")
+    ok(team.put(source, team.uri("local", "d"), value=b"1"))
+    assert "not set up" in refused(copy(team, team.uri("local", "d"), team.uri("vault", "e")), 3)
+    everywhere = team.cluster.add_user("everywhere", prefixes=["vault://", "local://"])
+    refused(copy(team, source, "local://elsewhere/d", user=everywhere), 3)
+    refused(copy(team, source, team.uri("vault", "e")), 2)
+    described = ok(team.user.monoctl("describe", "secret-store", "vault", "-o", "json")).json()
+    assert [reactor["copies_to"] for reactor in described["reactors"] if reactor["attached"]] == [["local"]]
+
+
+def test_rights_are_needed_on_both_sides(team: Team) -> None:
+    source, destination = team.uri("vault", "f"), team.uri("local", "f")
+    ok(team.put(source, value=b"1"))
+    both = [f"vault://{team.name}", f"local://{team.name}"]
+    putter = team.cluster.add_user("no-copier", prefixes=both, rights=["put", "see-hash"])
+    assert "copy" in refused(copy(team, source, destination, user=putter), 3)
+    copier = team.cluster.add_user("no-putter", prefixes=both, rights=["copy", "see-hash"])
+    assert "put" in refused(copy(team, source, destination, user=copier), 3)
+    outside = team.cluster.add_user("outsider", prefixes=[f"vault://{team.name}"])
+    team.cluster.pin_all(outside)
+    refused(copy(team, source, destination, user=outside), 4)
+
+
+def test_what_others_put_at_the_destination_stays(team: Team) -> None:
+    bao = ("kv", "put", f"-mount={MOUNT}", f"{PREFIX}/{team.name}/g", "password=theirs")
+    ok(team.cluster.run_bao(*bao))
+    copied = ok(copy(team, team.uri("vault", "g"), team.uri("local", "g"))).json()
+    assert copied["hash"]
+    lines = (team.cluster.folder / "reactor-vault" / "audit.jsonl").read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    assert [entry["outcome"] for entry in entries if entry["uri"] == team.uri("vault", "g")] == [
+        "GRANTED",
+        "STARTED",
+        "COPIED",
+    ]
+    assert [path.name for path in (team.cluster.folder / "reactor-vault").glob("copy-*")] == []

@@ -1,0 +1,228 @@
+"""What m8 asks of who copies, what it records of copies, and the token that it gives the source's reactor."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.errors import ConflictError
+from monoskope.m8.domain.offers import offer
+from monoskope.m8.principal import Principal
+from monoskope.m8.tokens import COPY_TTL_S, Tokens
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.receipt import make_receipt
+from monoskope.protocol.request import Request, parse_request
+from monoskope.protocol.upload import State, WrongStepError
+from monoskope.protocol.wire import serialise
+from monoskope.uri import SecretUri, UriPrefix
+from tests.unit.m8.walk import PEER, Walk, fingerprints
+from tests.unit.m8.world import FakeReactor, Sealed, User, World, a_world, refused, until_granted
+from tests.unit.protocol.vectors import KEY_ID, Signer, a_grant, a_request
+
+COPY = upload_pb2.PURPOSE_COPY
+EMPTY = hashlib.sha256(b"").digest()
+URI = "vault://app/db"
+DESTINATION = SecretUri.parse("local://app/db")
+BOTH = ("vault://app", "local://app")
+COPY_RIGHTS = frozenset({events_pb2.RIGHT_COPY, events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH})
+NOTHING = Sealed(b"", b"")
+THERE = Signer()
+
+
+def a_copy(**fields: Any) -> Request:
+    return a_request(purpose=COPY, destination=DESTINATION, **fields)
+
+
+def there() -> upload_pb2.Signed:
+    receipt = make_receipt(
+        grant=a_grant(a_request(uri=str(DESTINATION))),
+        sealed_sha256=b"s" * 32,
+        outcome=upload_pb2.OUTCOME_UPLOADED,
+        upstream_version="w1",
+        **fingerprints(KEY_ID),
+    )
+    return THERE.sign(RECEIPT, receipt.content)
+
+
+def copied(walk: Walk) -> events_pb2.SecretCopied:
+    fields = {"upstream_version": "1", "destination": there(), **fingerprints(KEY_ID)}
+    return events_pb2.SecretCopied(receipt=walk.receipt(upload_pb2.OUTCOME_COPIED, **fields))
+
+
+def test_only_the_issuer_says_that_it_copied_and_only_after_announcing_it() -> None:
+    walk = Walk(a_copy(), digest=EMPTY)
+    event = copied(walk)
+    assert offer(walk.writing(), event, walk.by()) == [event]
+    assert walk.at(walk.asked(), walk.provided(), walk.sent(), walk.started(), event).state is State.ENDED
+    for upload, by in ((walk.writing(), walk.by(PEER)), (walk.uploading(), walk.by())):
+        with pytest.raises(WrongStepError):
+            offer(upload, event, by)
+    failure = walk.failed(upload_pb2.REASON_OUTCOME_UNKNOWN)
+    assert offer(walk.writing(), failure, walk.by(PEER)) == [failure]
+
+
+def test_what_a_copy_expects_is_not_looked_for_at_its_source() -> None:
+    message = upload_pb2.UploadRequest.FromString(a_copy().content)
+    message.expect, message.expect_version = upload_pb2.EXPECT_VERSION, "w0"
+    walk = Walk(parse_request(serialise(message)), digest=EMPTY)
+    started = walk.started()
+    assert offer(walk.uploading(), started, walk.by()) == [started]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        await world.administrator().create("local", THERE.shown, kind="age")
+        yield world
+
+
+def copier(world: World, **fields: Any) -> User:
+    return world.user("anna", *BOTH, **{"rights": COPY_RIGHTS, **fields})
+
+
+async def test_rights_are_needed_on_both_sides(world: World) -> None:
+    await world.attached()
+    await copier(world).ask(a_copy())
+    for missing, word in (
+        (events_pb2.RIGHT_COPY, "copy"),
+        (events_pb2.RIGHT_PUT, "put"),
+        (events_pb2.RIGHT_SEE_HASH, "see-hash"),
+    ):
+        with refused("REFUSED") as error:
+            await copier(world, rights=COPY_RIGHTS - {missing}).ask(a_copy())
+        assert word in error.message
+    for prefix in BOTH:
+        with refused("NOT_FOUND"):
+            await world.user("bob", prefix, rights=COPY_RIGHTS).ask(a_copy())
+
+
+async def test_a_store_that_does_not_exist_is_no_destination(world: World) -> None:
+    await world.attached()
+    user = world.user("anna", "vault://app", "third://app", rights=COPY_RIGHTS)
+    with refused("NOT_FOUND"):
+        await user.ask(a_request(purpose=COPY, destination=SecretUri.parse("third://app/db")))
+
+
+async def authorize(reactor: FakeReactor, request_id: bytes) -> reactor_pb2.CopyAuthorized:
+    """Ask for a copy's token."""
+    reactor.calls += 1
+    answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    reactor.answers[reactor.calls] = answer
+    asked = reactor_pb2.AuthorizeCopy(call=reactor.calls, request_id=request_id)
+    await reactor.call.write(reactor_pb2.AttachRequest(authorize_copy=asked))
+    async with asyncio.timeout(30):
+        found: reactor_pb2.CopyAuthorized = await answer
+    return found
+
+
+async def writing(user: User, reactor: FakeReactor, request: Request) -> tuple[Grant, asyncio.Task[Any]]:
+    """Bring a request to WRITING."""
+    await user.ask(request)
+    _, grant = await reactor.give_key()
+    sending = asyncio.create_task(user.send(request.request_id, NOTHING))
+    await reactor.next("SecretUploadRequested")
+    assert (await reactor.append(request.request_id, 3, reactor.started(grant, EMPTY))).error == ""
+    return grant, sending
+
+
+async def test_a_copy_gets_one_token_that_may_put_at_its_destination(world: World) -> None:
+    reactor, given = await world.attached(), []
+
+    async def issue(token_id: str, subject: str, destination: SecretUri) -> str:
+        if token_id in given:
+            raise ConflictError("that token was issued before.")
+        given.append(token_id)
+        return f"{subject} at {destination}"
+
+    world.app.token_for_copy = issue
+    request = a_copy()
+    grant, sending = await writing(copier(world), reactor, request)
+    assert (await authorize(reactor, request.request_id)).token == f"anna at {DESTINATION}"
+    again = await authorize(reactor, request.request_id)
+    assert (again.token, again.error) == ("", "CONFLICT")
+    receipt = reactor.receipt(
+        grant,
+        EMPTY,
+        upload_pb2.OUTCOME_COPIED,
+        upstream_version="1",
+        destination=there(),
+        **fingerprints(KEY_ID),
+    )
+    event = events_pb2.SecretCopied(receipt=receipt)
+    assert (await reactor.append(request.request_id, 4, event)).error == ""
+    upload = await sending
+    assert (upload.outcome, upload.state) == (upload_pb2.OUTCOME_COPIED, views_pb2.UPLOAD_STATE_ENDED)
+    assert (await authorize(reactor, request.request_id)).error == "CONFLICT"
+    events = (await copier(world).events(request_id=request.request_id)).events
+    assert events[0].detail == f"COPY of {URI} to {DESTINATION}"
+    assert events[-1].detail == "COPIED, version 1"
+
+
+async def test_nobody_else_and_nothing_else_gets_a_token(world: World) -> None:
+    issuer, peer = await world.attached(), await world.attached()
+    given: list[str] = []
+
+    async def issue(token_id: str, *_: object) -> str:
+        given.append(token_id)
+        return "a token"
+
+    world.app.token_for_copy = issue
+    assert (await authorize(issuer, bytes(16))).error == "NOT_FOUND"
+    early = await until_granted(copier(world), issuer, purpose=COPY, destination=DESTINATION)
+    assert (await authorize(issuer, early.request.request_id)).error == "CONFLICT"
+    put = a_request()
+    _, sending = await writing_put(copier(world), issuer, put)
+    assert (await authorize(issuer, put.request_id)).error == "NOT_FOUND"
+    sending.cancel()
+    copy = a_copy()
+    _, sending = await writing(copier(world), issuer, copy)
+    assert (await authorize(peer, copy.request_id)).error == "REFUSED"
+    assert given == []
+    other = world.reactor(THERE, store="local")
+    login = other.login
+    await other.open()
+    await other.attach(login(kind="age"))
+    assert (await authorize(other, copy.request_id)).error == "NOT_FOUND"
+    assert given == []
+    sending.cancel()
+
+
+async def writing_put(user: User, reactor: FakeReactor, request: Request) -> tuple[Grant, asyncio.Task[Any]]:
+    await user.ask(request)
+    _, grant = await reactor.give_key()
+    sealed = Sealed()
+    sending = asyncio.create_task(user.send(request.request_id, sealed))
+    await reactor.next("SecretUploadRequested")
+    assert (await reactor.append(request.request_id, 3, reactor.started(grant, sealed.sha256))).error == ""
+    return grant, sending
+
+
+async def test_a_server_without_tokens_says_so(world: World) -> None:
+    reactor = await world.attached()
+    request = a_copy()
+    _, sending = await writing(copier(world), reactor, request)
+    assert (await authorize(reactor, request.request_id)).error == "REFUSED"
+    sending.cancel()
+
+
+async def test_the_token_is_recorded_counts_for_minutes_and_is_given_once(world: World) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+
+    tokens = Tokens(world.app.log, signing_key=Ed25519PrivateKey.generate(), audience="m8", clock=world.clock)
+    jwt = await tokens.issue_for_copy("ab" * 16, "anna", DESTINATION)
+    principal: Principal = await tokens.authenticate(jwt)
+    assert (principal.subject, principal.token_id) == ("anna", "ab" * 16)
+    assert principal.prefixes == (UriPrefix.parse(str(DESTINATION)),)
+    assert principal.rights == {events_pb2.RIGHT_PUT}
+    assert principal.expires_at_ms == world.clock() + COPY_TTL_S * 1000
+    assert not principal.may(events_pb2.RIGHT_PUT, SecretUri.parse("local://app/other"))
+    with pytest.raises(ConflictError):
+        await tokens.issue_for_copy("ab" * 16, "anna", DESTINATION)

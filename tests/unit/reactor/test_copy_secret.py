@@ -1,0 +1,404 @@
+"""Copying, branch by branch: an engine in memory, a put at the destination that does what the test says."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
+from msgspec import structs
+
+from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.client import Expect, PutResult
+from monoskope.protocol.labels import RECEIPT, SEALED_SECRET, labelled
+from monoskope.protocol.payload import Payload, decode
+from monoskope.protocol.receipt import make_receipt
+from monoskope.protocol.request import Request
+from monoskope.reactor.admit import Admission, Rates
+from monoskope.reactor.authorize import CopyTokens
+from monoskope.reactor.copy_secret import AT_ONCE, Copier, Job, put_there
+from monoskope.reactor.lookup import Attempt
+from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.sealed import Sealed
+from monoskope.reactor.settings import CopyRule, Limits, PathPair, Settings
+from monoskope.stores.driver import CannotReadError, Snapshot, StoreUnavailableError
+from monoskope.testing.identities import Identity
+from monoskope.testing.scripted_client import token
+from monoskope.testing.scripted_m8 import FINGERPRINT, ScriptedM8
+from monoskope.uri import SecretUri
+from tests.unit.protocol.vectors import Signer, a_grant, a_request
+from tests.unit.reactor.world import SECRET, SUITE, MemoryStore, World, ask, settings
+
+COPY = upload_pb2.PURPOSE_COPY
+EMPTY = hashlib.sha256(b"").digest()
+DESTINATION = SecretUri.parse("other://team-a/db")
+THERE = Signer()
+TOKEN = "a token"
+
+
+def configured(folder: Path, *pairs: tuple[str, str], to: str = "other") -> Settings:
+    paths = [PathPair(source, destination) for source, destination in pairs or (("team-a", "team-a"),)]
+    return replace(settings(folder), copies=(CopyRule(to, THERE.shown, paths),))
+
+
+def asked(**fields: Any) -> Request:
+    return ask(COPY, **{"destination": DESTINATION, **fields})
+
+
+class Copies:
+    """A world with a copier whose destination does what the test says."""
+
+    def __init__(self, folder: Path, store: MemoryStore | None = None) -> None:
+        self.world = World(store)
+        self.jobs: list[Job] = []
+        self.seen: list[dict[str, bytes]] = []
+        self.tokens = CopyTokens()
+        self.asked: list[reactor_pb2.AttachRequest] = []
+        self.answer = reactor_pb2.CopyAuthorized(token=TOKEN)
+        self.there: Any = self.put
+        self.tokens.connected(self.say)
+        self.copier = Copier(
+            settings=configured(folder),
+            keys=self.world.keys,
+            upstream=self.world.upstream,
+            offering=self.world.offering,
+            tokens=self.tokens,
+            put=self.receive,
+        )
+
+    def say(self, message: reactor_pb2.AttachRequest) -> None:
+        self.asked.append(message)
+        answer = reactor_pb2.CopyAuthorized()
+        answer.CopyFrom(self.answer)
+        answer.call = message.authorize_copy.call
+        self.tokens.answered(answer)
+
+    async def receive(self, job: Job, payload: Payload) -> PutResult | upload_pb2.Reason:
+        self.jobs.append(job)
+        found: PutResult | upload_pb2.Reason = self.there(payload)
+        return found
+
+    def put(self, payload: Payload, fingerprint: str = "") -> PutResult:
+        made = self.world.key.of(payload)
+        receipt = make_receipt(
+            grant=a_grant(a_request(uri=str(DESTINATION))),
+            sealed_sha256=b"s" * 32,
+            outcome=upload_pb2.OUTCOME_UPLOADED,
+            upstream_version="w1",
+            fingerprint=made.whole,
+            values=made.values,
+        )
+        signed = THERE.sign(RECEIPT, receipt.content)
+        return PutResult(str(DESTINATION), "UPLOADED", fingerprint or made.whole, {}, "w1", "0" * 32, signed)
+
+    async def walk(self, request: Request | None = None) -> str:
+        """Walk a copy and return what came of it."""
+        assert await self.copier.handle(self.world.sealed(request or asked()))
+        return self.world.outcomes()[-1]
+
+
+@pytest.fixture
+def copies(tmp_path: Path) -> Copies:
+    return Copies(tmp_path)
+
+
+async def test_what_is_here_is_announced_read_put_there_and_receipted(copies: Copies) -> None:
+    version = copies.world.memory.put(SECRET)
+    assert await copies.walk() == "COPIED"
+    started, copied = copies.world.receipt(0), copies.world.receipt(1)
+    assert (started.outcome, started.intent, started.prior_version) == (
+        upload_pb2.OUTCOME_STARTED,
+        bytes(32),
+        "",
+    )
+    assert (copied.upstream_version, copied.sealed_sha256) == (version, EMPTY)
+    assert copied.fingerprint == copies.world.key.of(SECRET).whole
+    assert copied.destination is not None
+    assert copied.destination.identity_key == THERE.public
+    assert isinstance(copies.world.log.events[-1], events_pb2.SecretCopied)
+    (job,) = copies.jobs
+    assert (job.identity, job.token, job.destination) == (THERE.shown, TOKEN, DESTINATION)
+    assert TOKEN not in repr(job)
+    assert "write" not in copies.world.memory.calls
+    assert len(copies.world.keys) == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "expect"),
+    [
+        ({"expect": upload_pb2.EXPECT_ANY}, Expect.ANY),
+        ({"expect": upload_pb2.EXPECT_ABSENT}, Expect.ABSENT),
+        ({"expect": upload_pb2.EXPECT_OVERWRITE}, Expect.OVERWRITE),
+        ({"expect": upload_pb2.EXPECT_VERSION, "expect_version": "w9"}, "w9"),
+    ],
+)
+async def test_what_is_expected_is_expected_there(copies: Copies, fields: dict[str, Any], expect: object) -> None:
+    copies.world.memory.put(SECRET)
+    await copies.walk(asked(**fields))
+    assert copies.jobs[0].expect == expect
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        upload_pb2.REASON_CONFLICT,
+        upload_pb2.REASON_UPSTREAM_UNAVAILABLE,
+        upload_pb2.REASON_UPSTREAM_REFUSED,
+        upload_pb2.REASON_OUTCOME_UNKNOWN,
+    ],
+)
+async def test_how_the_put_there_fails_is_how_the_copy_fails(copies: Copies, reason: upload_pb2.Reason) -> None:
+    copies.world.memory.put(SECRET)
+    copies.there = lambda _: reason
+    name = upload_pb2.Reason.Name(reason).removeprefix("REASON_")
+    assert await copies.walk() == f"FAILED {name}"
+
+
+async def test_another_hash_there_is_no_success(copies: Copies) -> None:
+    copies.world.memory.put(SECRET)
+    copies.there = lambda payload: copies.put(payload, FINGERPRINT)
+    assert await copies.walk() == "FAILED OUTCOME_UNKNOWN"
+    copies.there = lambda payload: structs.replace(copies.put(payload), receipt=None)
+    assert await copies.walk() == "FAILED OUTCOME_UNKNOWN"
+
+
+async def test_nothing_here_cannot_be_copied_and_no_token_is_asked_for(copies: Copies) -> None:
+    assert await copies.walk() == "FAILED CONFLICT"
+    assert not copies.asked
+    assert not copies.jobs
+
+
+@pytest.mark.parametrize(
+    ("failure", "outcome"),
+    [(CannotReadError("x"), "FAILED CANNOT_READ"), (StoreUnavailableError("x"), "FAILED UPSTREAM_UNAVAILABLE")],
+)
+async def test_what_cannot_be_read_is_not_copied(copies: Copies, failure: Exception, outcome: str) -> None:
+    copies.world.memory.put(SECRET)
+    copies.world.memory.failures["read"].append(failure)
+    assert await copies.walk() == outcome
+    assert not copies.jobs
+
+
+async def test_without_m8s_token_nothing_is_sent(copies: Copies) -> None:
+    copies.world.memory.put(SECRET)
+    for answer in (reactor_pb2.CopyAuthorized(error="REFUSED"), reactor_pb2.CopyAuthorized()):
+        copies.answer = answer
+        assert await copies.walk() == "FAILED UPSTREAM_REFUSED"
+    copies.tokens.disconnected()
+    assert await copies.walk() == "FAILED UPSTREAM_UNAVAILABLE"
+    assert not copies.jobs
+
+
+async def test_a_session_that_breaks_takes_the_question_with_it() -> None:
+    tokens = CopyTokens()
+    tokens.connected(lambda _: None)
+    waiting = asyncio.create_task(tokens.ask(bytes(16), within=5))
+    await asyncio.sleep(0)
+    tokens.disconnected()
+    with pytest.raises(FailedError) as caught:
+        await waiting
+    assert caught.value.reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE
+    tokens.connected(lambda _: None)
+    with pytest.raises(FailedError):
+        await tokens.ask(bytes(16), within=0)
+    tokens.answered(reactor_pb2.CopyAuthorized(call=7, token=TOKEN))
+
+
+async def test_refused_started_copies_nothing(copies: Copies) -> None:
+    copies.world.memory.put(SECRET)
+    copies.world.log.refusals.append("CONFLICT")
+    assert not await copies.copier.handle(copies.world.sealed(asked()))
+    assert "read" not in copies.world.memory.calls
+    assert not copies.asked
+
+
+async def test_sealed_bytes_are_refused_and_a_key_is_good_for_one_copy(copies: Copies) -> None:
+    copies.world.memory.put(SECRET)
+    for encapsulated, ciphertext, digest in ((b"x", b"", EMPTY), (b"", b"x", EMPTY), (b"", b"", b"")):
+        sealed = copies.world.sealed(asked())
+        await copies.copier.handle(Sealed(sealed.grant, encapsulated, ciphertext, digest, 3))
+        assert copies.world.outcomes()[-1] == "FAILED BAD_PAYLOAD"
+        assert len(copies.world.keys) == 0
+    sealed = copies.world.sealed(asked())
+    await copies.copier.handle(sealed)
+    await copies.copier.handle(sealed)
+    assert copies.world.outcomes()[-1] == "FAILED KEY_LOST"
+
+
+async def test_copies_have_few_places_and_keep_none_of_the_others(copies: Copies, tmp_path: Path) -> None:
+    world, gate, inside = copies.world, asyncio.Event(), 0
+
+    async def slow(job: Job, payload: Payload) -> PutResult | upload_pb2.Reason:
+        nonlocal inside
+        inside += 1
+        await gate.wait()
+        return copies.put(payload)
+
+    copier = Copier(
+        settings=configured(tmp_path),
+        keys=world.keys,
+        upstream=world.upstream,
+        offering=world.offering,
+        tokens=copies.tokens,
+        put=slow,
+    )
+    world.memory.put(SECRET)
+    tasks = [asyncio.create_task(copier.handle(world.sealed(asked()))) for _ in range(AT_ONCE + 2)]
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert inside == AT_ONCE
+    assert (await world.walk(ask(expect=upload_pb2.EXPECT_OVERWRITE))).outcome == upload_pb2.OUTCOME_UNCHANGED
+    gate.set()
+    assert all(await asyncio.gather(*tasks))
+
+
+def _reachable(marker: bytes) -> bool:
+    payloads = [found for found in gc.get_objects() if isinstance(found, Payload)]
+    return any(marker in payload.values() for payload in payloads)
+
+
+@pytest.mark.parametrize("how", ["well", "refused there", "no token", "no session"])
+async def test_no_value_is_left_when_the_receipt_goes_out(
+    copies: Copies, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = b"a value that nothing else in this process holds: e81c"
+    alive: dict[str, bool] = {}
+    world = copies.world
+
+    async def fresh(*_: object) -> Snapshot:
+        return Snapshot("v1", Payload({"k": marker}))
+
+    monkeypatch.setattr(world.memory, "read", fresh)
+    if how == "refused there":
+        copies.there = lambda _: upload_pb2.REASON_UPSTREAM_REFUSED
+    elif how == "no token":
+        copies.answer = reactor_pb2.CopyAuthorized(error="REFUSED")
+    elif how == "no session":
+        copies.tokens.disconnected()
+    world.log.before.extend([lambda: None, lambda: alive.update(receipt=_reachable(marker))])
+    gc.collect()
+    gc.disable()
+    try:
+        assert await copies.copier.handle(world.sealed(asked()))
+    finally:
+        gc.enable()
+    assert alive == {"receipt": False}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "to", "readable", "reason"),
+    [
+        ((("team-a", "team-a"),), "other", True, None),
+        ((("team-a", "elsewhere"),), "other", True, upload_pb2.REASON_UPSTREAM_REFUSED),
+        ((("team-b", "team-a"),), "other", True, upload_pb2.REASON_UPSTREAM_REFUSED),
+        ((("team-a", "team-a"),), "third", True, upload_pb2.REASON_UNSUPPORTED),
+        ((("team-a", "team-a"),), "other", False, upload_pb2.REASON_CANNOT_READ),
+    ],
+)
+def test_where_to_copy_the_reactors_own_settings_say(
+    tmp_path: Path, *, pairs: Any, to: str, readable: bool, reason: upload_pb2.Reason | None
+) -> None:
+    store = MemoryStore(readable=readable, check_and_set=False)
+    admission = Admission(configured(tmp_path, *pairs, to=to), store, Rates(Limits()))
+    if reason is None:
+        admission.admit(asked())
+    else:
+        with pytest.raises(FailedError) as caught:
+            admission.admit(asked())
+        assert caught.value.reason == reason
+
+
+def test_what_is_expected_there_needs_nothing_of_the_engine_here(tmp_path: Path) -> None:
+    admission = Admission(configured(tmp_path), MemoryStore(check_and_set=False), Rates(Limits()))
+    admission.admit(asked(expect=upload_pb2.EXPECT_ABSENT))
+
+
+async def test_an_heir_does_not_know_whether_it_was_copied() -> None:
+    world = World()
+    world.memory.put(SECRET)
+    sealed = world.sealed(asked())
+    started = make_receipt(
+        grant=sealed.grant, sealed_sha256=EMPTY, outcome=upload_pb2.OUTCOME_STARTED, intent=bytes(32)
+    )
+    receipt = await world.lookup.settled(Attempt(sealed.grant, started, ""))
+    assert receipt.reason == upload_pb2.REASON_OUTCOME_UNKNOWN
+    assert not world.memory.calls
+
+
+# The put at the destination, against a real server that a test bends.
+
+
+@pytest.fixture
+async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
+    folder = tmp_path / "m8"
+    folder.mkdir()
+    async with ScriptedM8().serving(folder) as scripted:
+        yield scripted
+
+
+def job(m8: ScriptedM8, folder: Path, *, identity: str = "") -> Job:
+    of = replace(settings(folder, server=m8.server), ca_file=m8.ca_file)
+    return Job(of, identity or m8.identity.shown, token("alice"), SecretUri.parse("vault://app/db"), Expect.ABSENT)
+
+
+async def test_it_puts_what_was_read_under_the_configured_identity(m8: ScriptedM8, tmp_path: Path) -> None:
+    result = await put_there(job(m8, tmp_path), Payload(SECRET))
+    assert isinstance(result, PutResult)
+    (attempt,) = m8.attempts
+    assert (attempt.request.purpose, attempt.request.expect) == (upload_pb2.PURPOSE_UPLOAD, upload_pb2.EXPECT_ABSENT)
+    private = MLKEM768X25519PrivateKey(attempt.key.mlkem, attempt.key.x25519)
+    plaintext = SUITE.decrypt(attempt.sealed[0], private, info=labelled(SEALED_SECRET, attempt.grant.content))
+    assert dict(decode(plaintext)) == SECRET
+    assert result.receipt == attempt.success()
+    assert not list(tmp_path.glob("copy-*"))
+
+
+async def test_a_destination_under_another_identity_than_configured_gets_nothing(
+    m8: ScriptedM8, tmp_path: Path
+) -> None:
+    """m8 shows a store and a grant of its own: neither bears the identity in the settings."""
+    result = await put_there(job(m8, tmp_path, identity=Identity().shown), Payload(SECRET))
+    assert result == upload_pb2.REASON_UPSTREAM_REFUSED
+    assert not m8.attempts
+    impostor = Identity()
+    m8.key_answer = lambda attempt: forged(m8, attempt, impostor)
+    result = await put_there(job(m8, tmp_path), Payload(SECRET))
+    assert result == upload_pb2.REASON_UPSTREAM_REFUSED
+    assert not any(attempt.sealed for attempt in m8.attempts)
+    assert not list(tmp_path.glob("copy-*"))
+
+
+def forged(m8: ScriptedM8, attempt: Any, impostor: Identity) -> Any:
+    attempt.signer = impostor
+    return m8.honest_key(attempt)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (upload_pb2.REASON_CONFLICT, upload_pb2.REASON_CONFLICT),
+        (upload_pb2.REASON_UPSTREAM_CHANGED, upload_pb2.REASON_CONFLICT),
+        (upload_pb2.REASON_UPSTREAM_REFUSED, upload_pb2.REASON_UPSTREAM_REFUSED),
+        (upload_pb2.REASON_OUTCOME_UNKNOWN, upload_pb2.REASON_OUTCOME_UNKNOWN),
+        (upload_pb2.REASON_UPSTREAM_UNAVAILABLE, upload_pb2.REASON_UPSTREAM_UNAVAILABLE),
+    ],
+)
+async def test_reasons_are_told_apart_and_nothing_is_left_of_the_value(
+    m8: ScriptedM8, tmp_path: Path, given: upload_pb2.Reason, reason: upload_pb2.Reason
+) -> None:
+    marker = b"yet another value that nothing else holds: 77aa"
+    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(given), given)
+    gc.collect()
+    gc.disable()
+    try:
+        assert await put_there(job(m8, tmp_path), Payload({"k": marker})) == reason
+        assert not _reachable(marker)
+    finally:
+        gc.enable()

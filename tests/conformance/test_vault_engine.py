@@ -26,7 +26,6 @@ from monoskope.stores.driver import (
 )
 from monoskope.stores.vault import VaultStore
 from monoskope.stores.vault_kv1 import VaultKv1Store
-from monoskope.stores.vault_policy import least_policy
 from monoskope.stores.vault_versions import Current
 from monoskope.testing import openbao_files
 from monoskope.testing.driver_harness import NOT_TEXT, sized, tag
@@ -101,7 +100,7 @@ async def test_a_mount_that_demands_check_and_set_is_served(openbao: OpenBao, tm
     harness = VaultHarness(openbao, tmp_path, readable=True)
     openbao.enable_kv("strict")
     openbao.call("POST", "strict/config", {"cas_required": True})
-    openbao.write_policy(harness.role, 'path "strict/*" { capabilities = ["create", "update", "read"] }')
+    harness.grant(harness.policy(mount="strict"))
     store = await VaultStore.open(harness.config(mount="strict"), state_dir=tmp_path)
     first = await write(store, ("a",), None)
     second = await write(store, ("a",), None)
@@ -256,7 +255,7 @@ async def test_what_happens_between_look_and_patch_is_a_conflict(
 
 
 async def test_without_the_right_to_patch_nothing_changes(harness: VaultHarness, path: tuple[str, ...]) -> None:
-    harness.bao.write_policy(harness.role, least_policy(prefix=PREFIX, readable=True))
+    harness.grant(harness.policy(patchable=False))
     store = await VaultStore.open(harness.config(), state_dir=harness.folder)
     version = await write(store, path, NOTHING)
     with pytest.raises(StoreRefusedError, match="policy"):
@@ -279,7 +278,7 @@ async def test_a_mount_that_demands_check_and_set_is_patched(openbao: OpenBao, t
     harness = VaultHarness(openbao, tmp_path, readable=True)
     openbao.enable_kv("strict-patch")
     openbao.call("POST", "strict-patch/config", {"cas_required": True})
-    openbao.write_policy(harness.role, 'path "strict-patch/*" { capabilities = ["create", "update", "patch", "read"] }')
+    harness.grant(harness.policy(mount="strict-patch"))
     store = await VaultStore.open(harness.config(mount="strict-patch"), state_dir=tmp_path)
     await write(store, ("a",), None)
     assert (await patch(store, ("a",), None, Payload({"b": b"x"}))).startswith("2@")

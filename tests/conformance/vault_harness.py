@@ -43,9 +43,9 @@ class VaultHarness(Harness):
         self.grant(self.policy())
         bao.create_role(self.role, [self.role])
 
-    def policy(self) -> str:
+    def policy(self, **changes: object) -> str:
         """Return the least policy of the configuration under test, as `m8 reactor policy` prints it."""
-        return self.driver.policy(self.config(TokenFile(token_file="/not/read")), ((),))
+        return self.driver.policy(self.config(TokenFile(token_file="/not/read"), **changes), ((),))
 
     def grant(self, policy: str) -> None:
         """Let this role do what `policy` says, and nothing else."""

@@ -132,7 +132,7 @@ def identity(folder: Path) -> None:
 def policy(folder: Path) -> None:
     """Print the least rights that DIR's settings need in the engine, in its own policy language.
 
-    For vault and vault-kv1. Nothing is asked of the engine, and no credential is read.
+    A kind of store whose engine has none says so. Nothing is asked of the engine, and no credential is read.
     """
     from monoskope.reactor import settings  # noqa: PLC0415
 

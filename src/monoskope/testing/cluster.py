@@ -158,30 +158,34 @@ class Cluster(Commands):
             self.bao.enable_approle()
             (self.bao.folder / "ready").touch()
 
-    def make_vault_reactor(self, store: str, *, folder: str = "", readable: bool = False) -> None:
+    def make_vault_reactor(
+        self, store: str, *, folder: str = "", readable: bool = False, kind: str = "vault", mount: str = MOUNT
+    ) -> None:
         """Make the folder of a reactor that may write below `PREFIX` alone, and its role with a wrapped secret id.
 
         Args:
             store: The store's name.
             folder: Another replica's folder, "" for `reactor-<store>`.
             readable: Let it read values back, so that it can compare with what others wrote.
+            kind: "vault", or "vault-kv1" for a `mount` of KV version 1.
+            mount: Where the engine is mounted; `start_openbao` mounts the default.
         """
-        home = self._init_reactor(store, folder, "vault")
+        home = self._init_reactor(store, folder, kind)
         role = f"m8-{home.name}"
         self.bao.create_role(role, [role])
         write_private(home / "wrapped-secret-id", self.bao.wrapped_secret_id(role).encode())
         self._set_engine(
             home,
             {
-                "type": "vault",
+                "type": kind,
                 "address": self.bao.address,
                 "ca_file": str(self.bao.ca_file),
-                "mount": MOUNT,
+                "mount": mount,
                 "prefix": PREFIX,
                 "readable": readable,
-                "patchable": True,
+                "patchable": kind == "vault",
                 "deletable": True,
-                "binary": True,
+                "binary": kind == "vault",
                 "auth": {
                     "method": "approle",
                     "role_id": self.bao.role_id(role),

@@ -41,8 +41,9 @@ R = TypeVar("R", bound=Message)
 
 MAX_ANEW = 3
 """New attempts after the first."""
-RESENDS = 4
-"""How often the same bytes are sent again before step 5; after it until time is over."""
+RESENDS = 8
+"""How often the same bytes are sent again before step 5: ten seconds, in which an m8 starts anew; after it until time
+is over."""
 
 
 class _KeyRefusedError(Exception):

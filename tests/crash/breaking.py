@@ -1,0 +1,186 @@
+"""Ways to break a real cluster at a named place, and to watch a command that goes on meanwhile."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from monoskope.failpoints import VARIABLE
+from monoskope.m8.readmodels.stores import beat_key
+from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster_commands import Ran, User
+from monoskope.testing.parts import Part, listens, wait_until
+from tests.crash.auditor import Auditor
+
+FIRST, SECOND = "reactor-vault", "reactor-vault-2"
+
+
+@dataclass(slots=True)
+class Command:
+    """A command under way."""
+
+    uri: str
+    value: str
+    """What it puts or compares."""
+    thread: threading.Thread
+    done: list[Ran] = field(default_factory=list)
+
+    def ended(self) -> Ran:
+        """How it ended."""
+        self.thread.join(130)
+        assert self.done, "monoctl still runs"
+        return self.done[0]
+
+
+@dataclass(slots=True)
+class Crash:
+    """A cluster, a user, and ways to break things. Each test has paths of its own below `team`."""
+
+    cluster: Cluster
+    user: User
+    audit: Auditor
+    team: str = ""
+    spared: set[str] = field(default_factory=set)
+    """Folders of reactors that `again` leaves as they are."""
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    # --- what people do ---
+
+    def uri(self, store: str = "vault") -> str:
+        """Return the URI of a secret that nobody has used."""
+        return f"{store}://crash/{self.team}/n{next(self._numbers)}"
+
+    def put(
+        self, *options: str, failpoints: str = "", uri: str = "", background: bool = False, value: str = ""
+    ) -> Command:
+        """Put a value of its own at `uri`, by default one of its own."""
+        words = ("put", "secret", "--from-file", "password=-", *options)
+        value = value or f"value {next(self._numbers)} of {self.team}"
+        return self._run(words, uri or self.uri(), value, failpoints, background=background)
+
+    def compare(self, put: Command, *, failpoints: str = "", background: bool = False) -> Command:
+        """Compare with what was put."""
+        words = ("compare", "secret", "--from-file", "password=-")
+        return self._run(words, put.uri, put.value, failpoints, background=background)
+
+    def delete(self, put: Command, *options: str, background: bool = False) -> Command:
+        """Delete what was put."""
+        return self._run(("delete", "secret", "--yes", *options), put.uri, "", "", background=background)
+
+    def _run(self, words: tuple[str, ...], uri: str, value: str, failpoints: str, *, background: bool) -> Command:
+        environment = {VARIABLE: failpoints} if failpoints else {}
+
+        def run() -> None:
+            ran = self.user.monoctl(*words, uri, "-o", "json", input=value.encode(), environment=environment)
+            command.done.append(ran)
+
+        command = Command(uri, value, threading.Thread(target=run, daemon=True))
+        command.thread.start()
+        if not background:
+            command.ended()
+        return command
+
+    def check(self, put: Command, *codes: int, seconds: float = 60.0) -> Ran:
+        """Wait for a put, check that it ended with one of `codes` and that all of it is true."""
+        ran = put.ended()
+        assert ran.code in codes, (ran.code, ran.out, ran.err)
+        self.audit.check(put.uri, {put.value: ran}, seconds=seconds)
+        return ran
+
+    def check_all(self, *puts: Command) -> list[Ran]:
+        """Wait for puts at one place, check that all of it is true, and return how they ended."""
+        rans = [put.ended() for put in puts]
+        self.audit.check(puts[0].uri, {put.value: ran for put, ran in zip(puts, rans, strict=True)})
+        return rans
+
+    def versions(self, command: Command) -> int:
+        """How many versions the engine has of a command's secret."""
+        return len(self.audit.history(command.uri))
+
+    # --- what breaks ---
+
+    def reactor(self, failpoints: str = "", *, folder: str = FIRST) -> Part:
+        """Start a reactor anew, armed, and return when it is attached."""
+        part = self._reactor(folder)
+        part.kill()
+        before = sessions(part)
+        part.start({VARIABLE: failpoints} if failpoints else None)
+        part.wait_for(lambda: sessions(part) > before)
+        return part
+
+    def _reactor(self, folder: str) -> Part:
+        parts = self.cluster.reactors
+        if folder not in parts:
+            parts[folder] = self.cluster.part(folder, "m8", "reactor", "run", folder, log=f"{folder}/reactor.log")
+        return parts[folder]
+
+    def m8(self, failpoints: str = "") -> Part:
+        """Start m8 anew, armed, and return when it listens."""
+        self.cluster.m8.kill()
+        self.cluster.m8.start({VARIABLE: failpoints} if failpoints else None)
+        self.cluster.m8.wait_for(lambda: listens(self.cluster.server))
+        return self.cluster.m8
+
+    def reactor_is_back(self, folder: str = FIRST) -> None:
+        """Wait until m8 hears a reactor: it has a session, and with the m8 that runs now."""
+        key = beat_key(store_of(folder), replica_of(self.cluster.reactors[folder]))
+        before = self.audit.logbook.heard_ms(key)
+        wait_until(lambda: self.audit.logbook.heard_ms(key) != before, what=f"m8 hears {folder}")
+
+    def again(self) -> None:
+        """Let everything run, attached, as a test may expect it."""
+        if self.cluster.m8.pid is None:
+            self.m8()
+        for folder, part in self.cluster.reactors.items():
+            if folder in self.spared:
+                continue
+            if folder.endswith("-2"):
+                part.stop()
+            elif part.pid is None:
+                self.reactor(folder=folder)
+            else:
+                wake(part)
+                self.reactor_is_back(folder)
+
+
+def sessions(part: Part) -> int:
+    """How often a reactor has been attached, by its own log."""
+    return part.log.read_text().count('"event": "attached"') if part.log.exists() else 0
+
+
+def replica_of(part: Part) -> bytes:
+    """What a reactor that runs calls itself, by its own log."""
+    lines = [line for line in part.log.read_text().splitlines() if '"event": "reactor starts"' in line]
+    return bytes.fromhex(json.loads(lines[-1])["replica"])
+
+
+def store_of(folder: str) -> str:
+    """The store that a reactor's folder is for: `reactor-<store>`, or with `-2` for another replica."""
+    return folder.removeprefix("reactor-").removesuffix("-2")
+
+
+def dies(part: Part) -> None:
+    """Wait until a part is dead."""
+    wait_until(lambda: part.pid is None, what=f"{part.name} dies")
+
+
+def wake(part: Part) -> None:
+    """Continue a part that was stopped."""
+    part._signal(signal.SIGCONT)
+
+
+@contextmanager
+def stopped(pid: int | None) -> Iterator[None]:
+    """The process stands still meanwhile."""
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)

@@ -1,0 +1,86 @@
+"""What the engines themselves hold, asked past reactors and m8."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pyrage
+
+from monoskope.protocol.payload import decode
+from monoskope.stores.age_folder import SecretFolder
+from monoskope.stores.vault_versions import is_gone, version_text
+from monoskope.testing.cluster import MOUNT, PREFIX
+from monoskope.testing.openbao_admin import Admin, OpenBaoError
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version that an engine has of a secret."""
+
+    text: str
+    """As receipts name it."""
+    content: dict[str, str] | None
+    """None if it was deleted."""
+
+
+class Engine(Protocol):
+    """An engine as its owner sees it."""
+
+    def history(self, path: str) -> list[Version]:
+        """Every version of a path, deleted ones too, the oldest first."""
+
+
+class OpenBaoEngine:
+    """OpenBao, below the reactor's prefix."""
+
+    def __init__(self, bao: Admin) -> None:
+        self._bao = bao
+
+    def history(self, path: str) -> list[Version]:
+        try:
+            answer = self._bao.call("GET", f"{MOUNT}/metadata/{PREFIX}/{path}")
+        except OpenBaoError:
+            return []
+        versions = sorted(answer["data"]["versions"].items(), key=lambda item: int(item[0]))
+        return [
+            Version(
+                version_text(number, entry["created_time"]), None if is_gone(entry) else self._content(path, number)
+            )
+            for number, entry in versions
+        ]
+
+    def _content(self, path: str, number: str) -> dict[str, str]:
+        answer = self._bao.call("GET", f"{MOUNT}/data/{PREFIX}/{path}?version={number}")
+        found: dict[str, str] = answer["data"]["data"]
+        return found
+
+
+class AgeEngine:
+    """The folder of a reactor that keeps age files."""
+
+    def __init__(self, home: Path) -> None:
+        self._root = home / "secrets"
+        self._identity = home / "engine.agekey"
+
+    def history(self, path: str) -> list[Version]:
+        *parents, name = path.split("/")
+        kept = self._root.joinpath(*parents, f"{name}@")
+        deleted = {file.name.removesuffix(".deleted") for file in kept.glob("*.age.deleted")}
+        try:
+            with SecretFolder(self._root, tuple(path.split("/")), create=False) as folder:
+                alive = {entry.name: self._opened(folder.read(entry)) for entry in folder.entries()}
+        except FileNotFoundError:
+            alive = {}
+        names = sorted(alive.keys() | deleted)
+        return [Version(_text(name), alive.get(name)) for name in names]
+
+    def _opened(self, content: bytes) -> dict[str, str]:
+        identity = pyrage.x25519.Identity.from_str(self._identity.read_text().strip())
+        return {key: value.decode() for key, value in decode(pyrage.decrypt(content, [identity])).items()}
+
+
+def _text(name: str) -> str:
+    number, created, *_ = name.split(".")
+    return f"{int(number)}@{created}"

@@ -1,0 +1,68 @@
+"""Who deletes dies before or after the engine has deleted: it is deleted once, and nobody is told what is not so."""
+
+from __future__ import annotations
+
+import pytest
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.testing.parts import Part
+from tests.crash.breaking import Command, Crash, dies, stopped, wake
+from tests.crash.test_m8_killed import armed, around, dies_at
+
+STORES = {"vault": "reactor-vault", "local": "reactor-local"}
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, local: Crash) -> str:
+    """A store whose driver deletes in its own way."""
+    assert local is not None
+    return str(request.param)
+
+
+def check_deleted(crash: Crash, put: Command, deleting: Command) -> None:
+    """It succeeded, once, by the receipt that was shown, and nothing else happened to the secret."""
+    ran = deleting.ended()
+    assert ran.code == 0, ran.err
+    requests = crash.audit.all_end(put.uri)
+    deleted = [one.receipt for one in requests.values() if "SecretDeleted" in one.types]
+    assert len(deleted) == 1
+    [version] = crash.audit.history(put.uri)
+    assert version.content is None
+    assert deleted[0] is not None
+    assert (deleted[0].outcome, deleted[0].prior_version) == (upload_pb2.OUTCOME_DELETED, version.text)
+    assert ran.json()["deleted_version"] == version.text
+    crash.audit.answers_agree(requests)
+
+
+@pytest.mark.parametrize("place", ["before-write", "after-write"])
+def test_a_reactor_that_dies_around_the_engines_delete(crash: Crash, store: str, place: str) -> None:
+    put = crash.put(uri=crash.uri(store))
+    part: Part = crash.reactor(f"reactor.{place}=kill", folder=STORES[store])
+    deleting = crash.delete(put, background=True)
+    dies(part)
+    crash.reactor(folder=STORES[store])
+    check_deleted(crash, put, deleting)
+
+
+def test_m8_that_dies_around_the_end_of_a_deletion(crash: Crash) -> None:
+    put = crash.put()
+    places = (*around("SecretUploadStarted"), *around("SecretDeleted"))
+    armed(crash, places)
+    deleting = crash.delete(put, background=True)
+    dies_at(crash, places, deleting)
+    check_deleted(crash, put, deleting)
+
+
+def test_an_engine_that_does_not_answer_leaves_a_deletion_unknown(crash: Crash) -> None:
+    put = crash.put()
+    reactor = crash.reactor("reactor.before-write=stop")
+    deleting = crash.delete(put, background=True)
+    crash.audit.wait_for(put.uri, "SecretUploadStarted", times=2)
+    with stopped(crash.cluster.bao.pid):
+        wake(reactor)
+        deleting.ended()
+    ran = deleting.ended()
+    requests = crash.audit.all_end(put.uri)
+    crash.audit.answers_agree(requests)
+    assert (ran.code, "may or may not have been deleted" in ran.err) == (9, True)
+    crash.audit.can_be_asked_about(ran, requests)

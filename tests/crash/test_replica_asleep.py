@@ -1,0 +1,47 @@
+"""A replica that is stopped (SIGSTOP) past what it may still do: when it wakes it does nothing late."""
+
+from __future__ import annotations
+
+import time
+
+from monoskope.api.secrets.v1 import upload_pb2
+from tests.crash.breaking import SECOND, Crash, wake
+from tests.crash.conftest import REACTOR_TIMINGS
+
+
+def test_a_replica_that_slept_through_its_write_window_does_not_write_late(crash: Crash) -> None:
+    sleeper = crash.reactor("reactor.before-write=stop")
+    put = crash.put(background=True)
+    crash.audit.wait_for(put.uri, "SecretUploadStarted")
+    crash.reactor(folder=SECOND)
+    crash.check(put, 0)
+    wake(sleeper)
+    crash.reactor_is_back()
+    crash.check(crash.put(), 0)
+    crash.check(put, 0)
+    assert crash.versions(put) == 1
+
+
+def test_a_replica_that_slept_before_started_cannot_start_any_more(crash: Crash) -> None:
+    sleeper = crash.reactor("reactor.before-started=stop")
+    put = crash.put(background=True)
+    crash.audit.wait_for(put.uri, "SecretUploadRequested")
+    crash.reactor(folder=SECOND)
+    crash.check(put, 0)
+    wake(sleeper)
+    crash.reactor_is_back()
+    crash.check(crash.put(), 0)
+    crash.check(put, 0)
+    assert crash.versions(put) == 1
+
+
+def test_a_replica_alone_that_slept_through_its_write_window_says_so(crash: Crash) -> None:
+    sleeper = crash.reactor("reactor.before-write=stop")
+    put = crash.put(background=True)
+    crash.audit.wait_for(put.uri, "SecretUploadStarted")
+    time.sleep(float(str(REACTOR_TIMINGS["write_window"])))  # its own clock has to pass it: there is nothing to ask
+    wake(sleeper)
+    crash.check(put, 0)
+    reasons = [one.receipt.reason for one in crash.audit.requests(put.uri).values() if one.receipt is not None]
+    assert upload_pb2.REASON_KEY_LOST in reasons
+    assert crash.versions(put) == 1

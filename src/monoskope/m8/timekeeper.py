@@ -170,10 +170,14 @@ class Timekeeper:
     ) -> None:
         known = await self._app.aggregates.upload(upload.request_id)
         key = f"request {upload.request_id.hex()} {known.version}"
+        age_ms = self._ages.age_ms(key, known.since_ms, now_ms=self._now_ms, ticks_ms=self._ticks_ms)
+        # Whoever gave the grant may have done so, or have come, after we looked at the reactors.
+        replica = known.grant.replica if known.grant is not None else b""
+        unknown_ms = min(age_ms, self._ticks_ms - self._listening_since_ms)
         reason = overdue(
             known,
-            age_ms=self._ages.age_ms(key, known.since_ms, now_ms=self._now_ms, ticks_ms=self._ticks_ms),
-            silent_ms=silent.get(beat_key(store.name, upload.replica), self._ticks_ms - self._listening_since_ms),
+            age_ms=age_ms,
+            silent_ms=silent.get(beat_key(store.name, replica), unknown_ms),
             store_active=store.active,
             deadlines=self._app.limits.deadlines,
         )

@@ -79,6 +79,26 @@ async def test_a_key_whose_process_is_gone_is_lost_and_its_peers_learn_of_it(wor
     await peer.next("ReactorDetached")
 
 
+@pytest.mark.parametrize("newcomer", [False, True])
+async def test_a_key_that_is_given_while_m8_looks_is_not_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, newcomer: bool
+) -> None:
+    user, reactor, timekeeper = world.user("anna", "vault://app"), await world.attached(), Timekeeper(world.app)
+    await pass_s(world, timekeeper, 20, reactor)
+    request, look = a_request(), world.app.documents.open_uploads
+    await user.ask(request)
+
+    async def look_and_be_overtaken() -> AsyncIterator[views_pb2.SecretUpload]:
+        async for upload in look():
+            issuer = await world.attached() if newcomer else reactor
+            await issuer.append(request.request_id, 1, issuer.provided(issuer.grant_for(request, "anna")))
+            yield upload
+
+    monkeypatch.setattr(world.app.documents, "open_uploads", look_and_be_overtaken)
+    await timekeeper.tick()
+    assert (await user.upload(request.request_id)).state == views_pb2.UPLOAD_STATE_GRANTED
+
+
 async def test_a_write_under_way_is_never_ended_by_m8(world: World) -> None:
     user, reactor, timekeeper = world.user("anna", "vault://app"), await world.attached(), Timekeeper(world.app)
     grant = await until_granted(user, reactor)

@@ -25,8 +25,8 @@ help: ## Print this list
 demo: $(DEMO_READY) ## Put a secret into two real stores and search m8 for it (VALUE_FILE=f KEEP=dir)
 	@$(BIN)/python demo/demo.py $(if $(VALUE_FILE),--value-file "$(VALUE_FILE)") $(if $(KEEP),--keep "$(KEEP)")
 
-test: $(DEV_READY) ## Run all tests but those of make crash
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(or $(TESTS),--ignore=tests/crash)
+test: $(DEV_READY) ## Run all tests, those of make crash too (TESTS=tests/unit)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 crash: $(DEV_READY) ## Kill, stop and starve every part under a put (docs/breakage.md)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/crash

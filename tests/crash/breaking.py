@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from monoskope.errors import UnavailableError
 from monoskope.failpoints import VARIABLE
 from monoskope.m8.readmodels.stores import beat_key
 from monoskope.testing.cluster import Cluster
@@ -19,6 +21,8 @@ from monoskope.testing.parts import Part, listens, wait_until
 from tests.crash.auditor import Auditor
 
 FIRST, SECOND = "reactor-vault", "reactor-vault-2"
+STORES = {"vault": FIRST, "local": "reactor-local"}
+"""Each store and its first reactor's folder."""
 
 
 @dataclass(slots=True)
@@ -48,6 +52,8 @@ class Crash:
     team: str = ""
     spared: set[str] = field(default_factory=set)
     """Folders of reactors that `again` leaves as they are."""
+    unheard: set[str] = field(default_factory=set)
+    """Folders of reactors that may have no session now."""
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     # --- what people do ---
@@ -107,12 +113,21 @@ class Crash:
 
     def reactor(self, failpoints: str = "", *, folder: str = FIRST) -> Part:
         """Start a reactor anew, armed, and return when it is attached."""
-        part = self._reactor(folder)
-        part.kill()
-        before = sessions(part)
-        part.start({VARIABLE: failpoints} if failpoints else None)
-        part.wait_for(lambda: sessions(part) > before)
-        return part
+        return self.start_reactors(failpoints, folder)[0]
+
+    def start_reactors(self, failpoints: str, *folders: str) -> list[Part]:
+        """Start reactors anew, armed alike, and return when they are attached."""
+        parts = [self._reactor(folder) for folder in folders]
+        before = [sessions(part) for part in parts]
+        for part in parts:
+            part.kill()
+            part.start({VARIABLE: failpoints} if failpoints else None)
+        for part, count in zip(parts, before, strict=True):
+            wait_until(functools.partial(_was_attached, part, count), what=f"{part.name} is attached")
+        self.unheard.difference_update(folders)
+        if failpoints.endswith("=stop"):
+            self.unheard.update(folders)
+        return parts
 
     def _reactor(self, folder: str) -> Part:
         parts = self.cluster.reactors
@@ -125,6 +140,7 @@ class Crash:
         self.cluster.m8.kill()
         self.cluster.m8.start({VARIABLE: failpoints} if failpoints else None)
         self.cluster.m8.wait_for(lambda: listens(self.cluster.server))
+        self.unheard.update(self.cluster.reactors)
         return self.cluster.m8
 
     def reactor_is_back(self, folder: str = FIRST) -> None:
@@ -132,6 +148,7 @@ class Crash:
         key = beat_key(store_of(folder), replica_of(self.cluster.reactors[folder]))
         before = self.audit.logbook.heard_ms(key)
         wait_until(lambda: self.audit.logbook.heard_ms(key) != before, what=f"m8 hears {folder}")
+        self.unheard.discard(folder)
 
     def again(self) -> None:
         """Let everything run, attached, as a test may expect it."""
@@ -144,7 +161,7 @@ class Crash:
                 part.stop()
             elif part.pid is None:
                 self.reactor(folder=folder)
-            else:
+            elif folder in self.unheard:
                 wake(part)
                 self.reactor_is_back(folder)
 
@@ -152,6 +169,15 @@ class Crash:
 def sessions(part: Part) -> int:
     """How often a reactor has been attached, by its own log."""
     return part.log.read_text().count('"event": "attached"') if part.log.exists() else 0
+
+
+def _was_attached(part: Part, before: int) -> bool:
+    """Whether a reactor was attached since; it may have died of its failpoint already."""
+    if sessions(part) > before:
+        return True
+    if part.pid is None:
+        raise UnavailableError(f"{part.name} ended: {part.last_words()}")
+    return False
 
 
 def replica_of(part: Part) -> bytes:

@@ -18,27 +18,27 @@ from tests.crash.engines import AgeEngine, Engine, OpenBaoEngine
 from tests.crash.logbook import Logbook
 
 M8_TIMINGS = {
-    "requested": 6.0,
+    "requested": 8.0,
     "granted_grace": 1.0,
-    "issuer_gone": 3.0,
-    "silence": 2.5,
+    "issuer_gone": 2.5,
+    "silence": 2.2,
     "heartbeat": 1,
     "tick": 0.1,
 }
 REACTOR_TIMINGS = {
     "write_window": 2.0,
     "issuer_gone": 0.5,
-    "settle": 3.0,
+    "settle": 2.5,
     "lookups": [0.0, 0.5],
     "lookup_retry": 0.5,
-    "lookup_tries": 4,
+    "lookup_tries": 3,
     "tick": 0.1,
     "backoff_least": 0.1,
     "backoff_most": 0.3,
     "append_retry": 0.3,
     "drain": 3.0,
 }
-ENGINE_TIMEOUTS = {"timeout_s": 2.0, "connect_timeout_s": 2.0}
+ENGINE_TIMEOUTS = {"timeout_s": 1.25, "connect_timeout_s": 1.25}
 LIFETIME_S = 30
 """The shortest that the protocol allows."""
 

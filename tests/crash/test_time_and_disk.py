@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from monoskope.testing.parts import Part, wait_until
-from tests.crash.breaking import Crash, wake
+from tests.crash.breaking import STORES, Crash, wake
 
 
 @contextmanager
@@ -81,6 +81,17 @@ def test_a_disk_that_fills_after_the_write_costs_no_secret(crash: Crash) -> None
         wait_until(lambda: '"request stopped"' in last(reactor.log), what="its end cannot be noted")
     crash.check(put, 0)
     assert crash.versions(put) == 1
+
+
+def test_a_full_disk_below_age_files_takes_nothing_and_says_so(crash: Crash, local: Crash) -> None:
+    reactor = crash.cluster.reactors[STORES["local"]]
+    before = crash.put(uri=crash.uri("local"))
+    with full_disk(reactor, [reactor.log, reactor.log.parent / "audit.jsonl"], room=16_384):
+        full = crash.put(uri=before.uri, value="x" * 65_536)
+    ran = crash.check_all(before, full)[1]
+    assert (ran.code, "UPSTREAM_UNAVAILABLE" in ran.err) == (7, True)
+    crash.check_all(before, crash.put(uri=before.uri))
+    assert crash.versions(before) == 2
 
 
 def last(log: Path) -> str:

@@ -41,8 +41,8 @@ R = TypeVar("R", bound=Message)
 
 MAX_ANEW = 3
 """New attempts after the first."""
-RESENDS = 8
-"""How often the same bytes are sent again before step 5: ten seconds, in which an m8 starts anew; after it until time
+RESENDS = 16
+"""How often the same bytes are sent again before step 5: half a minute, in which an m8 starts anew; after it until time
 is over."""
 
 

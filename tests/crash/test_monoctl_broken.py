@@ -73,14 +73,14 @@ def test_killed_after_it_sent_what_it_sent_is_written_once(crash: Crash, place: 
     assert crash.versions(put) == 1
 
 
-def test_interrupted_before_anything_was_sent_it_says_so(crash: Crash) -> None:
-    put = crash.put(failpoints="monoctl.after-request=interrupt")
+@pytest.mark.parametrize("place", ["after-request", "after-grant"])
+def test_interrupted_before_anything_was_sent_it_says_so(crash: Crash, place: str) -> None:
+    put = crash.put(failpoints=f"monoctl.{place}=interrupt")
     assert (put.ended().code, said(put.ended())[0]) == (130, "interrupted; nothing was sent.")
 
 
-@pytest.mark.parametrize("place", ["after-grant", "before-send"])
-def test_interrupted_while_sending_it_says_what_is_not_known_and_how_to_ask(crash: Crash, place: str) -> None:
-    ran = crash.put(failpoints=f"monoctl.{place}=interrupt").ended()
+def test_interrupted_while_sending_it_says_what_is_not_known_and_how_to_ask(crash: Crash) -> None:
+    ran = crash.put(failpoints="monoctl.before-send=interrupt").ended()
     assert ran.code == 9
     assert "may or may not be written" in said(ran)[0]
     assert said(ran)[1].startswith("Ask with `monoctl get upload ")

@@ -20,6 +20,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, Expect, PutResult
 from monoskope.client import Settings as ClientSettings
 from monoskope.errors import ConflictError, Error, OutcomeUnknownError, TimedOutError, UnavailableError
+from monoskope.failpoints import failpoint
 from monoskope.protocol.payload import BadPayloadError, Payload
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Request
@@ -102,7 +103,9 @@ class Copier:
         version = sealed.version
         try:
             open_nothing(self._keys, sealed)
+            failpoint("reactor.before-started")
             version = await self._offering.start(sealed.grant, _started(sealed), version)
+            failpoint("reactor.after-started")
             return await self._copied(sealed), version
         except AppendRefusedError:
             return None

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from monoskope.exit_codes import ExitCode
+from monoskope.failpoints import VARIABLE
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
 from monoskope.testing.cluster_commands import Ran, User
-from tests.crash.conftest import LIFETIME_S, M8_TIMINGS, REACTOR_TIMINGS, Crash, dies, shorten
+from monoskope.testing.parts import Part, wait_until
+from tests.crash.breaking import FIRST, dies, sessions
+from tests.crash.conftest import M8_TIMINGS, shorten, shorten_reactor
 
 
 @pytest.fixture(scope="module")
@@ -19,19 +24,47 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """m8, OpenBao and the stores `vault` and `local`, of which the first may copy to the second."""
     with Cluster(tmp_path_factory.mktemp("life")) as cluster:
         cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
-        shorten(cluster.folder / "m8" / "m8.toml", timings=M8_TIMINGS)
+        shorten(cluster.folder / "m8" / "m8.toml", timings=dict(M8_TIMINGS))
         cluster.start_m8()
         cluster.start_openbao()
         cluster.make_vault_reactor("vault", readable=True)
         cluster.make_local_reactor("local")
-        cluster.share_fingerprint_key("reactor-vault", "reactor-local")
+        cluster.share_fingerprint_key(FIRST, "reactor-local")
         cluster.allow_copy("vault", "local")
         for store in ("vault", "local"):
             cluster.add_store(store)
-            limits = {"lifetime_s": LIFETIME_S}
-            shorten(cluster.folder / f"reactor-{store}" / "reactor.toml", timings=REACTOR_TIMINGS, limits=limits)
+            shorten_reactor(cluster.folder / f"reactor-{store}")
             cluster.start_reactor(store)
         yield cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """A cluster, and a user with a team of its own in both stores."""
+
+    cluster: Cluster
+    user: User
+    team: str
+
+    def reactor(self, failpoints: str = "") -> Part:
+        """Start the reactor of `vault` anew, armed, and return when it was attached."""
+        part = self.cluster.reactors[FIRST]
+        before = sessions(part)
+        part.kill()
+        part.start({VARIABLE: failpoints} if failpoints else None)
+        wait_until(lambda: sessions(part) > before, what=f"{part.name} is attached")
+        return part
+
+
+_teams = itertools.count(1)
+
+
+@pytest.fixture
+def life(cluster: Cluster) -> Life:
+    """A team that no other test knows."""
+    team = f"team-{next(_teams)}"
+    user = cluster.add_user(f"user-of-{team}", prefixes=[f"{store}://{team}" for store in ("vault", "local")])
+    return Life(cluster, user, team)
 
 
 class Doing:
@@ -49,31 +82,29 @@ class Doing:
 
 
 @pytest.mark.parametrize("place", ["before-started", "after-started", "after-write", "before-receipt"])
-def test_a_generated_secret_has_the_public_half_that_its_user_was_shown(crash: Crash, place: str) -> None:
-    part = crash.reactor(f"reactor.{place}=kill")
-    uri = f"vault://{crash.team}/{place}"
-    doing = Doing(crash.user, "generate", "secret", uri, "key=ed25519", "-o", "json")
+def test_a_generated_secret_has_the_public_half_that_its_user_was_shown(life: Life, place: str) -> None:
+    part = life.reactor(f"reactor.{place}=kill")
+    uri = f"vault://{life.team}/{place}"
+    doing = Doing(life.user, "generate", "secret", uri, "key=ed25519", "-o", "json")
     dies(part)
-    crash.reactor()
+    life.reactor()
     ran = doing.ended()
     assert ran.code == 0, ran.err
-    read = crash.cluster.run_bao("kv", "get", f"-mount={MOUNT}", "-field=key", f"{PREFIX}/{crash.team}/{place}")
+    read = life.cluster.run_bao("kv", "get", f"-mount={MOUNT}", "-field=key", f"{PREFIX}/{life.team}/{place}")
     public = load_pem_private_key(read.out.encode(), None).public_key()
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     assert ran.json()["public_values"] == {"key": pem}
 
 
 @pytest.mark.parametrize(("place", "arrived"), [("after-started", False), ("before-receipt", True)])
-def test_a_copy_whose_reactor_dies_is_unknown(crash: Crash, place: str, *, arrived: bool) -> None:
-    prefixes = [f"{store}://{crash.team}" for store in ("vault", "local")]
-    user = crash.cluster.add_user(f"copier-of-{crash.team}", prefixes=prefixes)
-    source, destination = (f"{prefix}/db" for prefix in prefixes)
+def test_a_copy_whose_reactor_dies_is_unknown(life: Life, place: str, *, arrived: bool) -> None:
+    user, source, destination = life.user, f"vault://{life.team}/db", f"local://{life.team}/db"
     put = user.monoctl("put", "secret", source, "--from-file", "password=-", "-o", "json", input=b"correct horse")
     assert put.code == 0, put.err
-    part = crash.reactor(f"reactor.{place}=kill")
+    part = life.reactor(f"reactor.{place}=kill")
     doing = Doing(user, "copy", "secret", source, destination, "-o", "json")
     dies(part)
-    crash.reactor()
+    life.reactor()
     ran = doing.ended()
     assert ran.code == ExitCode.OUTCOME_UNKNOWN, ran.err
     assert "copied" in ran.err
@@ -85,15 +116,15 @@ def test_a_copy_whose_reactor_dies_is_unknown(crash: Crash, place: str, *, arriv
     assert again.json()["outcome"] == ("UNCHANGED" if arrived else "UPLOADED")
 
 
-def test_a_verification_or_an_import_whose_reactor_dies_is_asked_again(crash: Crash) -> None:
-    uri = f"vault://{crash.team}/db"
-    put = crash.user.monoctl("put", "secret", uri, "--from-file", "password=-", "-o", "json", input=b"correct horse")
+def test_a_verification_or_an_import_whose_reactor_dies_is_asked_again(life: Life) -> None:
+    uri = f"vault://{life.team}/db"
+    put = life.user.monoctl("put", "secret", uri, "--from-file", "password=-", "-o", "json", input=b"correct horse")
     assert put.code == 0, put.err
     for verb, outcome in (("verify", "IN_SYNC"), ("import", "IMPORTED")):
-        part = crash.reactor("reactor.before-receipt=kill")
-        doing = Doing(crash.user, verb, "secret", uri, "-o", "json")
+        part = life.reactor("reactor.before-receipt=kill")
+        doing = Doing(life.user, verb, "secret", uri, "-o", "json")
         dies(part)
-        crash.reactor()
+        life.reactor()
         ran = doing.ended()
         assert ran.code == 0, ran.err
         assert ran.json()["outcome"] == outcome

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import click
 
-from monoskope.api.secrets.v1.options_pb2 import VAULT_BINARY_BASE64, VaultOptions
 from monoskope.client import Client, PutResult
 from monoskope.client.patch import changes
 from monoskope.client.preview import Preview
 from monoskope.errors import Error
 from monoskope.monoctl.delete import expectation
+from monoskope.monoctl.engines import engine_options
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
 from monoskope.monoctl.put import end, show
 from monoskope.monoctl.values import Sources, check_words, read_values, source_options, split_words
+from monoskope.protocol.request import Options
 
 
 @click.command(short_help="Change some keys of secrets and leave the others.")
@@ -21,7 +22,7 @@ from monoskope.monoctl.values import Sources, check_words, read_values, source_o
 @click.option("--remove", multiple=True, metavar="KEY", help="Drop this key; can be repeated.")
 @click.option("--expect", metavar="VERSION", help="Change it only if this version is upstream.")
 @click.option("--overwrite", is_flag=True, help="Change whatever is upstream, even what was not put through m8.")
-@click.option("--binary", type=click.Choice(["base64"]), help="Vault: store values that are no text as base64.")
+@engine_options
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, without a value; request no key.")
 @timeout_option
 @output_option
@@ -31,7 +32,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     sources: Sources,
     remove: tuple[str, ...],
     expect: str | None,
-    binary: str | None,
+    options: Options | None,
     timeout: float,
     output: str,
     session: Session,
@@ -57,7 +58,6 @@ def secret(  # noqa: PLR0917 - click passes them by name
     asked = keys or sources.named or not remove
     values = read_values(sources, keys) if asked else {}
     changes(values, remove)
-    options = VaultOptions(binary=VAULT_BINARY_BASE64) if binary else None
 
     async def preview(client: Client) -> list[Preview]:
         return [await client.preview_patch(uri, values, remove=remove, expect=expected) for uri in uris]

@@ -6,7 +6,6 @@ from typing import NoReturn
 
 import click
 
-from monoskope.api.secrets.v1.options_pb2 import VAULT_BINARY_BASE64, VaultOptions
 from monoskope.client import Client, PutResult
 from monoskope.client.channel import printable
 from monoskope.client.preview import Preview
@@ -15,10 +14,12 @@ from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import exit_code_of_all
 from monoskope.failpoints import failpoint
 from monoskope.monoctl import days
+from monoskope.monoctl.engines import engine_options
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import Document, emit
 from monoskope.monoctl.report import report
 from monoskope.monoctl.values import Sources, read_values, source_options, split_words
+from monoskope.protocol.request import Options
 
 _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
 
@@ -28,7 +29,7 @@ _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "
 @source_options
 @click.option("--expect", metavar="absent|VERSION", help="Write only if nothing, or this version, is upstream.")
 @click.option("--overwrite", is_flag=True, help="Replace whatever is upstream.")
-@click.option("--binary", type=click.Choice(["base64"]), help="Vault: store values that are no text as base64.")
+@engine_options
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A note, never secret; can be repeated.")
 @click.option("--expires", metavar="DAY", help="When it is said to expire: YYYY-MM-DD, or 90d. Nothing happens then.")
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, without a value; request no key.")
@@ -39,7 +40,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     words: tuple[str, ...],
     sources: Sources,
     expect: str | None,
-    binary: str | None,
+    options: Options | None,
     labels: tuple[str, ...],
     expires: str | None,
     timeout: float,
@@ -69,7 +70,6 @@ def secret(  # noqa: PLR0917 - click passes them by name
     if dry_run:
         _preview(session, uris, values, expected, output)
         return
-    options = VaultOptions(binary=VAULT_BINARY_BASE64) if binary else None
 
     async def work(client: Client) -> list[PutResult | Error]:
         return await client.put_secrets(

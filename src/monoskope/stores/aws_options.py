@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from monoskope.api.secrets.v1.options_pb2 import AwsOptions
+from monoskope.stores.aws_layout import FLAG
 from monoskope.stores.driver import StoreRefusedError
 
 _MOST = 50
@@ -28,6 +29,8 @@ def tags_of(options: object | None) -> Tags:
     if len(options.tags) > _MOST:
         raise StoreRefusedError(f"AWS takes at most {_MOST} tags.", fix="Leave some out.")
     for tag in options.tags:
+        if tag.name == FLAG["Key"]:
+            raise StoreRefusedError(f"the tag {FLAG['Key']} is the store's own.", fix="Choose another name.")
         if _NAME.fullmatch(tag.name) is None or tag.name.lower().startswith("aws:"):
             raise StoreRefusedError(
                 "the name of a tag has 1 to 128 letters, digits, spaces and + - = . : / @ _, and not aws: in front.",

@@ -209,6 +209,37 @@ def test_binary_becomes_an_option_of_vault(m8: ScriptedM8, run: Run) -> None:
     assert m8.attempts[0].request.options == options_pb2.VaultOptions(binary=options_pb2.VAULT_BINARY_BASE64)
 
 
+def test_tags_become_options_of_aws_and_labels_those_of_kubernetes(m8: ScriptedM8, run: Run) -> None:
+    """In the order of their names, which the protocol demands. A store of another kind is not told of them."""
+    result = put(run, "vault://app/db", "--aws-tag", "owner=a=b", "--aws-tag", "cost=")
+    assert (result.exit_code, "not for a store of type 'vault'" in result.stderr) == (2, True)
+    m8.stores["vault"].type = "aws-ssm"
+    assert put(run, "vault://app/db", "--aws-tag", "owner=a=b", "--aws-tag", "cost=").exit_code == 0
+    tags = [options_pb2.Label(name="cost"), options_pb2.Label(name="owner", value="a=b")]
+    assert m8.attempts[-1].request.options == options_pb2.AwsOptions(tags=tags)
+    m8.stores["vault"].type = "kubernetes"
+    words = ("--kubernetes-type", "kubernetes.io/tls", "--kubernetes-label", "app=db")
+    assert put(run, "vault://app/db", *words).exit_code == 0
+    label = options_pb2.Label(name="app", value="db")
+    wanted = options_pb2.KubernetesOptions(type="kubernetes.io/tls", labels=[label])
+    assert m8.attempts[-1].request.options == wanted
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--aws-tag", "owner"], "NAME=VALUE"),
+        (["--aws-tag", "=x"], "NAME=VALUE"),
+        (["--kubernetes-label", "a=1", "--kubernetes-label", "a=2"], "twice"),
+        (["--binary", "base64", "--aws-tag", "a=b"], "one kind of store"),
+    ],
+)
+def test_engine_options_that_cannot_be_meant_are_refused(run: Run, words: list[str], said: str) -> None:
+    result = put(run, "vault://app/db", *words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
 def test_overwrite_and_expect_exclude_each_other(run: Run) -> None:
     result = put(run, "vault://app/db", "--overwrite", "--expect", "absent")
 

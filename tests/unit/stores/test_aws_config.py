@@ -136,6 +136,7 @@ def test_names_are_as_long_as_aws_takes_them() -> None:
         {"x": "y" * 257},
         {"x": "<y>"},
         {"a,b": ""},
+        {"m8_binary": "no"},
         {f"tag-{number}": "" for number in range(51)},
     ],
 )

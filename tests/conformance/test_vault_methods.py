@@ -311,6 +311,14 @@ async def test_a_key_that_others_can_read_or_does_not_fit_is_refused(
     await refused(harness, mixed, "do not hold a certificate and its key")
     missing = Certificate(certificate_file="/missing.pem", key_file=one.key_file, mount=cert_mount)
     await refused(harness, missing, r"/missing\.pem")
+    loaded = serialization.load_pem_private_key(Path(one.key_file).read_bytes(), None)
+    sealed = loaded.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"pass")
+    )
+    guarded = Certificate(
+        certificate_file=one.certificate_file, key_file=harness.private(sealed.decode()), mount=cert_mount
+    )
+    await refused(harness, guarded, "do not hold a certificate and its key")
     Path(one.key_file).chmod(0o644)
     await refused(harness, one, "chmod 600")
 

@@ -20,7 +20,6 @@ from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import ExitCode, exit_code
 
 if TYPE_CHECKING:
-    from monoskope.reactor.settings import Settings
     from monoskope.testing.store_check_suite import Checked
 
 _NEEDED = ("pytest", "pytest_asyncio")
@@ -33,8 +32,13 @@ _NEEDED = ("pytest", "pytest_asyncio")
     type=click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True),
     help="A reactor's settings; its `[engine]` table and the first of its `prefixes` are used.",
 )
+@click.option(
+    "--reader",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True),
+    help="Settings for the same engine that may read, where those of --config may not.",
+)
 @click.option("--verbose", is_flag=True, help="Show where a promise broke.")
-def check(config: Path, *, verbose: bool) -> None:
+def check(config: Path, reader: Path | None, *, verbose: bool) -> None:
     """Check that a configured engine keeps what its driver promises.
 
     It writes about two hundred small secrets, and the largest ones that fit, below a new path of its own, and deletes
@@ -45,9 +49,14 @@ def check(config: Path, *, verbose: bool) -> None:
     from monoskope.reactor import harden, settings  # noqa: PLC0415 - after the check that it can work
 
     harden.close_memory()
+    _rewrite_asserts()
+    from monoskope.testing.store_check_suite import Checked  # noqa: PLC0415
+
     of = settings.read(config.parent, config.name)
-    prefix = of.prefixes[0].path
-    sys.exit(_run(of, config.parent, (*prefix, f"m8-check-{secrets.token_hex(4)}"), verbose=verbose))
+    checked = Checked(of, config.parent, (*of.prefixes[0].path, f"m8-check-{secrets.token_hex(4)}"))
+    if reader is not None:
+        checked.reader = settings.read(reader.parent, reader.name), reader.parent
+    sys.exit(_run(checked, verbose=verbose))
 
 
 def _need_extra() -> None:
@@ -59,14 +68,18 @@ def _need_extra() -> None:
         )
 
 
-def _run(of: Settings, folder: Path, below: tuple[str, ...], *, verbose: bool) -> int:
+def _rewrite_asserts() -> None:
     import pytest  # noqa: PLC0415 - an extra
 
     names = ("drivers", "driver_deletions", "driver_harness", "driver_patches", "driver_values", "driver_versions")
     pytest.register_assert_rewrite(*(f"monoskope.testing.{name}" for name in names))
+
+
+def _run(checked: Checked, *, verbose: bool) -> int:
+    import pytest  # noqa: PLC0415 - an extra
+
     from monoskope.testing import store_check_report, store_check_suite  # noqa: PLC0415
 
-    checked = store_check_suite.Checked(of, folder, below)
     asyncio.run(_introduce(checked))
     report = store_check_report.Report(checked, verbose=verbose)
     # Neither the user's plugins nor a pytest.ini nearby have a say.

@@ -30,6 +30,8 @@ class Checked:
     folder: FilePath
     below: Path
     """Everything that is written lies at this path or below."""
+    reader: tuple[Settings, FilePath] | None = None
+    """Settings that may read, and their folder, where `settings` may not."""
     written: set[Path] = field(default_factory=set)
     refused: frozenset[str] | None = None
     """Names in `TRICKY` that the engine has no place for; None before anybody asked."""
@@ -104,6 +106,9 @@ class ConfiguredHarness(Harness):
 
     async def open_reader(self) -> StoreDriver:
         """See `Harness.open_reader`."""
+        if self._of.reader is not None:
+            of, folder = self._of.reader
+            return await of.driver.open(of.engine, state_dir=folder)
         driver = await self._of.open()
         if not driver.capabilities.readable:
             await driver.close()

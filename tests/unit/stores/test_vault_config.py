@@ -8,7 +8,15 @@ import pytest
 
 from monoskope.errors import UsageError
 from monoskope.settings import convert
-from monoskope.stores.vault_config import AppRole, TokenFile, VaultConfig
+from monoskope.stores.vault_config import (
+    SERVICE_ACCOUNT_TOKEN,
+    AppRole,
+    Certificate,
+    Jwt,
+    Kubernetes,
+    TokenFile,
+    VaultConfig,
+)
 
 GOOD: dict[str, Any] = {
     "address": "https://vault.example:8200",
@@ -24,6 +32,51 @@ def test_defaults_are_the_cautious_ones() -> None:
     config = read()
     assert (config.mount, config.prefix, config.readable, config.ca_file) == ("secret", "", False, None)
     assert config.auth == AppRole(role_id="r", wrapped_secret_id_file="/w")
+
+
+def test_nothing_is_allowed_that_nobody_allowed() -> None:
+    config = read()
+    assert (config.patchable, config.deletable, config.binary, config.namespace) == (False, False, False, "")
+
+
+@pytest.mark.parametrize(
+    ("auth", "expected"),
+    [
+        ({"method": "jwt", "role": "r", "jwt_file": "/j"}, Jwt("r", "/j", "jwt")),
+        ({"method": "kubernetes", "role": "r"}, Kubernetes("r", SERVICE_ACCOUNT_TOKEN, "kubernetes")),
+        (
+            {"method": "cert", "certificate_file": "/c", "key_file": "/k", "mount": "by/cert"},
+            Certificate("/c", "/k", "", "by/cert"),
+        ),
+    ],
+)
+def test_every_method_has_fields_of_its_own(auth: dict[str, str], expected: object) -> None:
+    assert read(auth=auth).auth == expected
+
+
+@pytest.mark.parametrize(
+    ("auth", "said"),
+    [
+        ({"method": "jwt", "role": "r", "jwt_file": "/j", "role_id": "r"}, "role_id"),
+        ({"method": "jwt", "role": "r"}, "jwt_file"),
+        ({"method": "kubernetes", "roel": "r", "role": "r"}, "roel"),
+        ({"method": "kubernetes", "role": "r", "mount": "../jwt"}, "mount"),
+        ({"method": "cert", "certificate_file": "/c"}, "key_file"),
+        ({"method": "cert", "certificate_file": "/c", "key_file": "/k", "password": "in the settings"}, "password"),
+        ({"method": "oidc"}, "oidc"),
+    ],
+)
+def test_a_field_of_another_method_or_of_none_is_named(auth: dict[str, str], said: str) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        read(auth=auth)
+    assert "$.auth" in str(caught.value)
+    assert "in the settings" not in str(caught.value)
+
+
+def test_a_misspelt_field_of_a_login_is_named_with_what_is_meant() -> None:
+    with pytest.raises(UsageError, match="jwt_fil`") as caught:
+        read(auth={"method": "jwt", "role": "r", "jwt_file": "/j", "jwt_fil": "/j"})
+    assert caught.value.fix == "Did you mean 'jwt_file'?"
 
 
 def test_a_token_file_is_the_other_way_to_log_in() -> None:
@@ -52,7 +105,7 @@ def test_names_and_numbers_are_addresses(address: str) -> None:
     assert read(address=address).address == address
 
 
-@pytest.mark.parametrize("field", ["mount", "prefix"])
+@pytest.mark.parametrize("field", ["mount", "prefix", "namespace"])
 @pytest.mark.parametrize("value", ["../sys", "a//b", "/a", "a/", "a%2Fb", "a b", "ä", "a/../b", "."])
 def test_no_mount_or_prefix_reaches_elsewhere(field: str, value: str) -> None:
     with pytest.raises(UsageError, match=field):

@@ -70,6 +70,10 @@ def test_what_cannot_be_read_back_is_not_checked_rather_than_passed(reactor: Pat
     assert done.returncode == 0, done.stdout
     assert "unchecked bytes come back as they went [utf-8]: the settings do not let values be read back" in done.stdout
     assert "ok        one of many writers wins" not in done.stdout
+    full = check(file, "--reader", str(reactor / "reactor.toml"))
+    assert full.returncode == 0, full.stdout
+    assert "ok        bytes come back as they went [utf-8]" in full.stdout
+    assert full.stdout.splitlines()[-1].endswith(" 0 broken, 1 not checked.")
 
 
 def test_a_broken_promise_is_named_with_a_fix(reactor: Path, tmp_path: Path) -> None:

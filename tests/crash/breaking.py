@@ -79,6 +79,10 @@ class Crash:
         """Delete what was put."""
         return self._run(("delete", "secret", "--yes", *options), put.uri, "", "", background=background)
 
+    def ask(self, *words: str, uri: str = "", failpoints: str = "", background: bool = False) -> Command:
+        """Run a command that sends no value, e.g. `("verify", "secret")`, for `uri`, by default one of its own."""
+        return self._run(words, uri or self.uri(), "", failpoints, background=background)
+
     def _run(self, words: tuple[str, ...], uri: str, value: str, failpoints: str, *, background: bool) -> Command:
         environment = {VARIABLE: failpoints} if failpoints else {}
 

@@ -46,14 +46,10 @@ class Request:
         message = KINDS[event.type].FromString(event.data)
         self.upload = evolve(self.upload, message, at_ms=event.recorded_at_ms)
         self.types.append(event.type)
-        match message:
-            case events_pb2.SecretUploaded() | events_pb2.SecretCompared() | events_pb2.SecretDeleted():
-                self.signed = message.receipt
-            case events_pb2.SecretUploadFailed():
-                self.signed = message.receipt if message.HasField("receipt") else None
-                self.reason = message.reason
-            case _:
-                pass
+        if isinstance(message, events_pb2.SecretUploadFailed):
+            self.reason = message.reason
+        if self.ended and message.HasField("receipt"):
+            self.signed = message.receipt  # type: ignore[attr-defined]
 
 
 class Logbook:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.testing.cluster import MOUNT, PREFIX
 from tests.crash.breaking import Command, Crash, dies
 
 
@@ -46,16 +47,40 @@ def test_m8_that_dies_anywhere_costs_no_secret_and_the_user_does_not_notice(cras
         assert len(crash.audit.requests(put.uri)) == 1
 
 
-def test_m8_that_dies_around_the_end_of_a_comparison_tells_it_all_the_same(crash: Crash) -> None:
+@pytest.mark.parametrize(
+    ("event", "outcome"),
+    [("SecretCompared", upload_pb2.OUTCOME_EQUAL), ("SecretVerified", upload_pb2.OUTCOME_IN_SYNC)],
+)
+def test_m8_that_dies_around_the_end_of_a_question_answers_it_all_the_same(
+    crash: Crash, event: str, outcome: upload_pb2.Outcome
+) -> None:
     put = crash.put()
-    places = around("SecretCompared")
-    armed(crash, places)
-    comparing = crash.compare(put, background=True)
-    dies_at(crash, places, comparing)
-    assert comparing.ended().code == 0, comparing.ended().err
+    armed(crash, around(event))
+    if event == "SecretCompared":
+        asking = crash.compare(put, background=True)
+    else:
+        asking = crash.ask("verify", "secret", uri=put.uri, background=True)
+    dies_at(crash, around(event), asking)
+    assert asking.ended().code == 0, asking.ended().err
     crash.check(put, 0)
-    compared = [one for one in crash.audit.requests(put.uri).values() if "SecretCompared" in one.types]
-    assert [one.receipt.outcome for one in compared if one.receipt] == [upload_pb2.OUTCOME_EQUAL]
+    answered = [one for one in crash.audit.requests(put.uri).values() if event in one.types]
+    assert [one.receipt.outcome for one in answered if one.receipt] == [outcome]
+
+
+def test_m8_that_dies_around_the_end_of_an_import_adopts_it_all_the_same(crash: Crash) -> None:
+    uri = crash.uri()
+    crash.cluster.bao.call(
+        "POST", f"{MOUNT}/data/{PREFIX}/{uri.removeprefix('vault://')}", {"data": {"password": "of others"}}
+    )
+    armed(crash, around("SecretImported"))
+    importing = crash.ask("import", "secret", uri=uri, background=True)
+    dies_at(crash, around("SecretImported"), importing)
+    assert importing.ended().code == 0, importing.ended().err
+    [request] = crash.audit.all_end(uri).values()
+    assert request.receipt is not None
+    [version] = crash.audit.history(uri)
+    assert (request.receipt.outcome, request.receipt.upstream_version) == (upload_pb2.OUTCOME_IMPORTED, version.text)
+    crash.audit.answers_agree(crash.audit.requests(uri))
 
 
 def test_m8_that_dies_around_a_failure_tells_it_all_the_same(crash: Crash) -> None:

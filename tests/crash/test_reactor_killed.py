@@ -42,3 +42,18 @@ def test_the_other_replica_ends_what_a_dead_one_began(crash: Crash) -> None:
     ends = [one.receipt.reason for one in crash.audit.requests(put.uri).values() if one.receipt is not None]
     assert upload_pb2.REASON_KEY_LOST in ends
     assert crash.versions(put) == 1
+
+
+def test_a_reactor_that_dies_around_the_write_of_what_it_made_writes_once(crash: Crash) -> None:
+    part = crash.reactor("reactor.before-write=kill")
+    generating = crash.ask("generate", "secret", "--kind", "password", background=True)
+    dies(part)
+    dies(crash.reactor("reactor.after-write=kill"))
+    crash.reactor()
+    ran = generating.ended()
+    assert ran.code == 0, ran.err
+    requests = crash.audit.all_end(generating.uri)
+    crash.audit.answers_agree(requests)
+    done = requests[ran.json()["request_id"]].receipt
+    [version] = crash.audit.history(generating.uri)
+    assert (done and done.upstream_version, len((version.content or {})["password"])) == (version.text, 24)

@@ -76,6 +76,7 @@ class Demo:
         self._refuse_ben()
         self._read_from_openbao()
         self._show_events(put[f"vault://{PATH}"])
+        self._patch_and_delete()
         self._search()
 
     # --- the chapters ---
@@ -177,6 +178,23 @@ class Demo:
         self._check([event["type"] for event in told] == UPLOAD, "the upload's events are not those of the record")
         self.tell.proven("The events of the decision record, in its order.")
         self._must(self.cluster.run("m8", "events", "verify", "--dir", "m8"))
+
+    def _patch_and_delete(self) -> None:
+        self.tell.step("anna adds a key to her secret, which nobody reads for that, and deletes another secret")
+        anna = self._people["anna"]
+        write_private(anna.home / "user.txt", b"anna")
+        with self.cluster.quietly():
+            self._must(anna.monoctl("put", "secret", "vault://team-a/old", "--from-file", "user=anna/user.txt"))
+        self._must(anna.monoctl("patch", "secret", f"vault://{PATH}", "--from-file", "user=anna/user.txt"))
+        place = f"-mount={MOUNT}", "-format=json", "-field=data", f"{PREFIX}/{PATH}"
+        with self.cluster.quietly():
+            kept = self._must(self.cluster.run_bao("kv", "get", *place)).json()
+        text = str(kept.pop(KEY)).encode()
+        whole = text if self.value.is_text else base64.b64decode(text)
+        self._check(whole == self.value.content and kept == {"user": "anna"}, "the patch changed another key")
+        self.tell.proven("OpenBao merged: the first key is as it was, and the reactor has no right to read it.")
+        self._must(anna.monoctl("delete", "secret", "vault://team-a/old", "--yes"))
+        self._must(anna.monoctl("get", "secrets", "--state", "deleted"))
 
     def _search(self) -> None:
         self.tell.step("Could m8 have read it? Search all that m8 has, and every log file")

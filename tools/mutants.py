@@ -52,6 +52,7 @@ FILES = (
     "reactor/generate.py",
     "reactor/copy_secret.py",
     "reactor/authorize.py",
+    "reactor/patch.py",
     "client/verify.py",
     "client/verify_secret.py",
     "client/copy_secret.py",

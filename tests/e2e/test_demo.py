@@ -68,8 +68,10 @@ def test_it_shows_what_it_claims(kept: tuple[Path, subprocess.CompletedProcess[s
     assert done.returncode == 0, done.stdout + done.stderr
     out = done.stdout
     hashes = re.findall(r"UPLOADED +\S+ +(fp1:[0-9a-f]{16}:[0-9a-f]{64})$", out, re.MULTILINE)
-    assert len(hashes) == 2
-    assert hashes[0] == hashes[1]
+    assert len(hashes) == 3
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert "OpenBao merged: the first key is as it was" in out
+    assert "monoctl delete secret vault://team-a/old --yes" in out
     assert out.count("(exit code 4)") == 3
     events = re.findall(r"upload/[0-9a-f]{32} +[0-9]+ +(\w+)", out)
     assert events == [

@@ -144,7 +144,6 @@ def wait_until_gone(*pids: int) -> None:
 
 def test_one_command_then_monoctl_works_and_ctrl_c_leaves_nothing(newcomer: Newcomer) -> None:
     with running(newcomer, "--port", "0") as dev:
-        assert dev.said.count("monoctl get") == 2
         newcomer.put()
         assert newcomer.uris() == ["local://app/db"]
         compared = ("compare", "secret", "app/db", "--from-file", "password=-")
@@ -157,6 +156,57 @@ def test_one_command_then_monoctl_works_and_ctrl_c_leaves_nothing(newcomer: Newc
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
     newcomer.monoctl("get", "secrets", code=ExitCode.UNAVAILABLE)
+
+
+@pytest.mark.parametrize("found", [True, False], ids=["on the path", "in a folder of its own"])
+def test_what_it_says_to_try_works_as_it_stands(newcomer: Newcomer, tmp_path: Path, *, found: bool) -> None:
+    folder = tmp_path / "a folder; with 'odd' characters"
+    arguments = ["--port", "0", *([] if found else ["--dir", str(folder)])]
+    if found:
+        newcomer.environment["PATH"] = f"{BIN}:/usr/bin:/bin"
+    else:
+        newcomer.environment["PATH"] = "/usr/bin:/bin"
+    with running(newcomer, *arguments) as dev:
+        said = [line.strip() for line in dev.said.splitlines() if line.startswith("  ")]
+        assert [line.partition("monoctl ")[2].split(" ")[0] for line in said if "monoctl " in line] == [
+            "put",
+            "patch",
+            "get",
+            "get",
+            "delete",
+        ]
+        assert all(("/monoctl " in line) is not found for line in said if "monoctl " in line)
+        typed = subprocess.run(
+            ["sh", "-ec", "\n".join(said)],
+            env=newcomer.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert typed.returncode == 0, typed.stderr
+    rows = [line.split() for line in typed.stdout.splitlines() if line.startswith("local://app/db ")]
+    assert [rows[0][1], rows[1][1], rows[-1][1]] == ["UPLOADED", "UPLOADED", "DELETED"]
+
+
+def test_the_user_of_a_folder_from_before_gets_the_rights_that_came_since(newcomer: Newcomer) -> None:
+    with running(newcomer, "--port", "0") as dev:
+        token = newcomer.state / "client/token"
+        token.unlink()
+        subprocess.run(
+            [
+                *(str(BIN / "m8"), "token", "create", "--dir", str(newcomer.state / "m8"), "--out", str(token)),
+                *("--role", "user", "--subject", "dev", "--prefix", "local://", "--right", "put"),
+            ],
+            env=newcomer.environment,
+            capture_output=True,
+            check=True,
+        )
+        newcomer.put()
+        newcomer.monoctl("delete", "secret", "app/db", "--yes", code=ExitCode.REFUSED)
+        dev.stop()
+    with running(newcomer):
+        newcomer.monoctl("delete", "secret", "app/db", "--yes")
 
 
 def test_the_value_is_in_no_file_and_every_file_is_private(newcomer: Newcomer) -> None:

@@ -25,6 +25,9 @@ WRITES = frozenset(
 )
 """The purposes that change what is upstream."""
 
+DONE = {upload_pb2.PURPOSE_PATCH: "patched", upload_pb2.PURPOSE_DELETE: "deleted"}
+"""What has become of a secret then, if not "written"."""
+
 
 class Stage(Enum):
     """How far a request is."""
@@ -45,6 +48,8 @@ class Progress(Value, frozen=True):
     stage: Stage
     writes: bool = True
     """Whether it may write: a comparison does not."""
+    done: str = "written"
+    """What it does, if it writes: "written", "patched" or "deleted"."""
     end: str = ""
     """With `Stage.ENDED` what the receipt says: "UPLOADED", or "FAILED: CONFLICT"."""
 

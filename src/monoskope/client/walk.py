@@ -27,7 +27,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
 from monoskope.client.channel import Connection, NotReachedError
 from monoskope.client.seal import NOTHING_SEALED, Sealed, seal
-from monoskope.client.task import WRITES, Failure, Progress, Result, Stage, Task, too_large, unknown, whole
+from monoskope.client.task import DONE, WRITES, Failure, Progress, Result, Stage, Task, too_large, unknown, whole
 from monoskope.client.verify import Trust
 from monoskope.errors import Error, TimedOutError, UnavailableError
 from monoskope.failpoints import failpoint
@@ -255,4 +255,5 @@ class Walk:
     def _tell(self, request: Request, stage: Stage, end: str = "") -> None:
         if self._observe is not None:
             writes = request.purpose in WRITES
-            self._observe(Progress(request.uri, request.request_id, stage, writes, end))
+            done = DONE.get(request.purpose, "written")
+            self._observe(Progress(request.uri, request.request_id, stage, writes, done, end))

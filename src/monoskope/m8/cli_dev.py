@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
+import shutil
+import sysconfig
 from pathlib import Path
 
 import click
@@ -46,16 +49,27 @@ def _say(text: str) -> None:
         click.echo(f"m8 dev: {text}", err=True)
 
 
+def _monoctl() -> str:
+    """How a shell finds the monoctl that was installed with this m8: by its name if that leads there."""
+    installed = Path(sysconfig.get_path("scripts"), "monoctl")
+    found = shutil.which("monoctl")
+    same = found is not None and installed.exists() and Path(found).samefile(installed)
+    return "monoctl" if same else shlex.quote(str(installed))
+
+
 def _invitation(what: development.Ready, *, is_found: bool, admin: bool) -> str:
     lines = [f"m8 runs at {what.server}, with the store `local`: age files in {what.secrets}. Try:", ""]
     if not is_found:
-        lines.append(f"  export MONOCTL_CONFIG={what.client / 'config.toml'}")
+        lines.append(f"  export MONOCTL_CONFIG={shlex.quote(str(what.client / 'config.toml'))}")
+    monoctl = _monoctl()
     lines += [
-        "  printf hunter2 | monoctl put secret app/db --from-file password=-",
-        "  monoctl get secrets",
-        "  monoctl get events",
+        f"  printf hunter2 | {monoctl} put secret app/db --from-file password=-",
+        f"  printf anna | {monoctl} patch secret app/db --from-file user=-",
+        f"  {monoctl} get secrets",
+        f"  {monoctl} get events",
+        f"  {monoctl} delete secret app/db --yes",
         "",
     ]
     if admin:
-        lines += [f"As an administrator: export MONOCTL_TOKEN_FILE={what.client / 'admin-token'}", ""]
+        lines += [f"As an administrator: export MONOCTL_TOKEN_FILE={shlex.quote(str(what.client / 'admin-token'))}", ""]
     return "\n".join([*lines, "Ctrl-C stops everything; the next m8 dev goes on from here."])

@@ -10,6 +10,7 @@ import tomli_w
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnauthenticatedError, UsageError
 from monoskope.m8.bootstrap import wall_clock
+from monoskope.m8.principal import RIGHT_NAMES
 from monoskope.m8.tokens import Tokens
 from monoskope.settings import read_private, write_private
 
@@ -19,7 +20,7 @@ SUBJECT = "dev"
 
 TTL_S = 90 * 86_400
 _LEFT_MS = 86_400_000  # a token with less than a day left is replaced
-_RIGHTS = (events_pb2.RIGHT_PUT, events_pb2.RIGHT_COMPARE, events_pb2.RIGHT_SEE_HASH)
+_RIGHTS = frozenset(RIGHT_NAMES)
 
 
 def write_settings(folder: Path, *, server: str, ca: bytes) -> None:
@@ -42,9 +43,9 @@ def write_pins(folder: Path, *, server: str, identities: Mapping[str, str]) -> N
 async def ensure_user_token(folder: Path, tokens: Tokens, *, prefixes: list[str]) -> None:
     """Make sure that `token` is one that counts, of the user `dev` with every right below `prefixes`."""
     path = folder / TOKEN
-    if not await _counts(path, tokens):
+    if not await _counts(path, tokens, _RIGHTS):
         issued = await tokens.issue(
-            subject=SUBJECT, role=events_pb2.ROLE_USER, prefixes=prefixes, rights=_RIGHTS, ttl_s=TTL_S
+            subject=SUBJECT, role=events_pb2.ROLE_USER, prefixes=prefixes, rights=sorted(_RIGHTS), ttl_s=TTL_S
         )
         write_private(path, issued.jwt.encode() + b"\n", replace=True)
 
@@ -57,9 +58,9 @@ async def ensure_admin_token(folder: Path, tokens: Tokens) -> None:
         write_private(path, issued.jwt.encode() + b"\n", replace=True)
 
 
-async def _counts(path: Path, tokens: Tokens) -> bool:
+async def _counts(path: Path, tokens: Tokens, rights: frozenset[events_pb2.Right] = frozenset()) -> bool:
     try:
         principal = await tokens.authenticate(read_private(path).decode("ascii", "replace").strip())
     except (UnauthenticatedError, UsageError):  # it counts no more, or there is none
         return False
-    return principal.expires_at_ms - wall_clock() > _LEFT_MS
+    return principal.rights >= rights and principal.expires_at_ms - wall_clock() > _LEFT_MS

@@ -118,11 +118,11 @@ def interrupted(sent: Sequence[Progress], ended: Sequence[Progress]) -> Error:
     parts += [f"{one.uri} ended as {one.end} (request {one.request_id.hex()})" for one in ended]
     first = (*sent, *ended)[0]
     ask = f"Ask with `monoctl get upload {first.request_id.hex()}`"
-    again = ", or `monoctl compare secret`, before you put it again." if first.writes else ", or ask the store again."
+    again = ", or `monoctl compare secret`, before you do it again." if first.writes else ", or ask the store again."
     return OutcomeUnknownError(f"interrupted: {'; '.join(parts)}.", fix=ask + again)
 
 
 def _open_end(progress: Progress) -> str:
     if progress.writes:
-        return "may or may not be written"
+        return f"may or may not be {progress.done}"
     return "its answer is not known, nothing was written"

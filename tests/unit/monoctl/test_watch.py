@@ -54,6 +54,12 @@ def test_a_comparison_wrote_nothing() -> None:
     assert "nothing was written" in error.message
 
 
+def test_what_a_patch_or_a_deletion_may_have_done_is_named() -> None:
+    for done in ("patched", "deleted"):
+        error = interrupted(told(Progress(URI, FIRST, Stage.SENT, done=done)).sent(), [])
+        assert f"may or may not be {done}" in error.message
+
+
 def test_before_anything_was_sent_that_is_said() -> None:
     watch = told(Progress(URI, FIRST, Stage.ASKING))
     assert isinstance(interrupted(watch.sent(), watch.ended()), InterruptedBeforeSendingError)

@@ -1,0 +1,81 @@
+"""`monoctl delete secret` against a real server: the question on a terminal, what is printed, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.testing.scripted_m8 import VERSION, ScriptedM8
+from tests.unit.monoctl.on_terminal import CTRL_C, Typed, on_terminal
+from tests.unit.monoctl.test_put import Run, m8, run
+
+__all__ = ["m8", "run"]
+
+URI = "vault://app/db"
+
+
+def typed(keys: bytes, *words: str) -> Typed:
+    """Answer the question. The fixture `run` has set the environment."""
+    return on_terminal("delete", "secret", URI, *words, until="[y/N]", keys=keys, environment=os.environ)
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize(("words", "question"), [((), "Delete"), (("--destroy",), "Erase for good")])
+def test_a_terminal_is_asked_and_yes_deletes(m8: ScriptedM8, words: tuple[str, ...], question: str) -> None:
+    done = typed(b"y\n", "-o", "json", *words)
+
+    assert done.code == 0
+    assert f"{question}: {URI}? [y/N]" in done.shown
+    deleted = json.loads(done.out)
+    assert (deleted["outcome"], deleted["deleted_version"], deleted["destroyed"]) == ("DELETED", VERSION, bool(words))
+    assert m8.attempts[0].request.destroy is bool(words)
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize("keys", [b"\n", b"n\n", b"no\n"])
+def test_anything_but_yes_deletes_nothing(m8: ScriptedM8, keys: bytes) -> None:
+    done = typed(keys)
+
+    assert done.code == 2
+    assert "you did not agree; nothing was sent" in done.shown
+    assert (done.out, m8.calls) == ("", [])
+
+
+@pytest.mark.usefixtures("run")
+def test_ctrl_c_at_the_question_deletes_nothing(m8: ScriptedM8) -> None:
+    done = typed(CTRL_C)
+
+    assert done.code == 130
+    assert "interrupted; nothing was sent" in done.shown
+    assert "Traceback" not in done.shown
+    assert (done.out, m8.calls) == ("", [])
+
+
+def test_without_a_terminal_nothing_is_deleted_unless_it_was_said(m8: ScriptedM8, run: Run) -> None:
+    refused = run("delete", "secret", URI, stdin="y\n")
+    assert (refused.exit_code, m8.calls) == (2, [])
+    assert "no terminal" in refused.stderr
+
+    assert run("delete", "secret", URI, "--yes").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("reason", "said", "code"),
+    [
+        (upload_pb2.REASON_CONFLICT, "nothing is upstream, or not what --expect names; nothing was deleted", 6),
+        (upload_pb2.REASON_UPSTREAM_CHANGED, "delete again with --overwrite", 6),
+        (upload_pb2.REASON_UNSUPPORTED, "cannot do this", 3),
+    ],
+)
+def test_a_failure_says_what_it_means_for_a_deletion(
+    m8: ScriptedM8, run: Run, reason: upload_pb2.Reason, said: str, code: int
+) -> None:
+    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
+
+    result = run("delete", "secret", URI, "--yes")
+
+    assert result.exit_code == code
+    assert said in result.stderr

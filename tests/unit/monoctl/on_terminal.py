@@ -51,14 +51,25 @@ def on_terminal(*words: str, until: str, keys: bytes, environment: Mapping[str, 
             part = _read(person)
             assert part, f"it ended without asking: {shown.decode()}"
             shown += part
-        os.write(person, keys)
-        out, _ = process.communicate(timeout=_SECONDS)
+        out = _typed(process, person, keys)
         while part := _read(person):
             shown += part
     finally:
         process.kill()
         os.close(person)
     return Typed(process.returncode, out.decode(), shown.decode())
+
+
+def _typed(process: subprocess.Popen[bytes], person: int, keys: bytes) -> bytes:
+    """Type, and return what a pipe got. Ctrl-C is pressed until it is over: one between prompt and read is not seen."""
+    for _ in range(int(_SECONDS)):
+        os.write(person, keys)
+        try:
+            return process.communicate(timeout=1 if keys == CTRL_C else _SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            if keys != CTRL_C:
+                raise
+    raise AssertionError("Ctrl-C ended nothing")
 
 
 def _read(person: int) -> bytes:

@@ -17,7 +17,7 @@ from monoskope.testing.cluster_commands import User
 from monoskope.testing.search import Wanted, look, look_below
 from tests.e2e.conftest import Team
 from tests.e2e.inside import put_inside
-from tests.e2e.test_walk import UPLOADED, ok
+from tests.e2e.test_walk import UPLOADED, ok, refused
 
 LOUD = {
     "GRPC_VERBOSITY": "debug",
@@ -47,6 +47,25 @@ def test_one_request_can_be_followed_through_every_log(team: Team) -> None:
     audit = [line for line in lines(folder / "reactor-local" / "audit.jsonl") if line["request_id"] == request_id]
     assert [line["outcome"] for line in audit] == ["GRANTED", "STARTED", "UPLOADED"]
     assert {(line["uri"], line["subject"]) for line in audit} == {(uri, team.user.name)}
+
+    (told,) = [line for line in lines(folder / "reactor-local" / "reactor.log") if line.get("request_id") == request_id]
+    assert (told["event"], told["level"], told["uri"]) == ("request", "info", uri)
+    assert (told["purpose"], told["outcome"], told["reason"]) == ("UPLOAD", "UPLOADED", "")
+    assert told["duration_ms"] >= 0
+
+
+def test_what_the_reactor_refuses_is_in_its_log_with_the_reason(team: Team) -> None:
+    uri, log = team.uri("vault"), team.cluster.folder / "reactor-vault" / "reactor.log"
+    refused(team.user.monoctl("patch", "secret", uri, "--remove", "a", "-o", "json"), 6)
+    (told,) = [line for line in lines(log) if line.get("uri") == uri]
+    assert (told["event"], told["purpose"]) == ("request", "PATCH")
+    assert (told["outcome"], told["reason"]) == ("FAILED", "CONFLICT")
+    (call,) = [
+        line
+        for line in lines(team.cluster.m8.log)
+        if line.get("request_id") == told["request_id"] and line["method"] == "RequestUploadSecret"
+    ]
+    assert (call["code"], call["uri"]) == ("OK", uri)
 
 
 def test_every_line_is_one_object_of_listed_fields(team: Team) -> None:

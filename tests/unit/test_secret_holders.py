@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import copy
 import dataclasses
+import datetime as dt
 import importlib
 import pickle
 import pkgutil
@@ -17,16 +18,21 @@ import ssl
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import monoskope
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client import Client
+from monoskope.client.channel import Connection
 from monoskope.client.put import encoded
 from monoskope.client.settings import Settings
 from monoskope.client.task import Task
+from monoskope.m8 import tls
 from monoskope.m8.tls import Certificate
 from monoskope.m8.tokens import Issued
+from monoskope.monoctl.held import Values
 from monoskope.protocol.payload import Payload
 from monoskope.reactor.fingerprint import FingerprintKey
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
@@ -38,7 +44,8 @@ from monoskope.stores.barbican_values import Stored
 from monoskope.stores.driver import Snapshot
 from monoskope.stores.kubernetes_auth import Access
 from monoskope.stores.kubernetes_http import Answer as KubernetesAnswer
-from monoskope.stores.vault_auth import Token
+from monoskope.stores.vault_auth import Token, VaultSession
+from monoskope.stores.vault_config import TokenFile
 from monoskope.testing.search import Wanted, look
 from monoskope.uri import SecretUri
 from monoskope.value import Value
@@ -54,6 +61,39 @@ def one_time_keys() -> OneTimeKeys:
     return keys
 
 
+def values() -> Values:
+    gathered = Values()
+    gathered.add("password", SECRET)
+    return gathered
+
+
+def vault_session() -> VaultSession:
+    session = VaultSession(SimpleNamespace(), TokenFile(token_file="token"), Path("state"))  # type: ignore[arg-type]
+    session._token = Token(TEXT, lease_s=1, first_lease_s=1, renewable=True)
+    return session
+
+
+def connection(folder: Path) -> Connection:
+    """Made but not dialled."""
+    ca_file = folder / "ca.crt"
+    ca_file.write_bytes(tls.make(["localhost"], now=dt.datetime.now(dt.UTC)).ca)
+    return Connection("localhost:1", ca_file, TEXT)
+
+
+async def test_a_connection_and_the_client_that_has_it_are_holders(tmp_path: Path) -> None:
+    """Of the token that each call carries. They need an event loop, so they are not in `HOLDERS`."""
+    held = connection(tmp_path)
+    settings = Settings(server="m8:1", ca_file=tmp_path / "ca.crt", token=TEXT, known_stores=tmp_path / "known_stores")
+    client = Client(settings)
+    client._open = held
+    for holder in (held, client):
+        for text in (repr(holder), str(holder), f"{holder}", str([holder])):
+            assert not shows(text)
+        check_unshared(holder)
+        check_traceback(holder)
+    await held.close()
+
+
 HOLDERS: dict[str, Callable[[], object]] = {
     "Payload": lambda: Payload({"password": SECRET}),
     "Snapshot": lambda: Snapshot("1", Payload({"password": SECRET})),
@@ -63,6 +103,9 @@ HOLDERS: dict[str, Callable[[], object]] = {
         plaintext=encoded({"password": SECRET}),
     ),
     "Settings": lambda: Settings(server="m8:1", ca_file=Path("ca"), token=TEXT, known_stores=Path("known_stores")),
+    "Client": lambda: Client(HOLDERS["Settings"]()),  # type: ignore[arg-type]
+    "Values": values,
+    "vault VaultSession": vault_session,
     "Issued": lambda: Issued(TEXT, "0" * 32),
     "Certificate": lambda: Certificate(b"ca", b"certificate", SECRET),
     "kubernetes Answer": lambda: KubernetesAnswer(200, {"data": {"password": TEXT}}),
@@ -93,7 +136,10 @@ def test_a_holder_shows_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOLDERS)
 def test_a_holder_is_never_pickled_or_copied(name: str) -> None:
-    holder = HOLDERS[name]()
+    check_unshared(HOLDERS[name]())
+
+
+def check_unshared(holder: object) -> None:
     ways: list[Callable[[object], object]] = [copy.copy, copy.deepcopy]
     ways += [lambda one, protocol=protocol: pickle.dumps(one, protocol) for protocol in range(6)]  # type: ignore[misc]
     for way in ways:
@@ -103,12 +149,16 @@ def test_a_holder_is_never_pickled_or_copied(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOLDERS)
 def test_a_traceback_with_locals_shows_nothing_of_a_holder(name: str) -> None:
+    check_traceback(HOLDERS[name]())
+
+
+def check_traceback(holder: object) -> None:
     def stumble(holder: object) -> None:
         held = [holder]
         raise RuntimeError(f"with {holder} and {held!r}")
 
     with pytest.raises(RuntimeError) as stumbled:
-        stumble(HOLDERS[name]())
+        stumble(holder)
     text = "".join(traceback.TracebackException.from_exception(stumbled.value, capture_locals=True).format())
     assert "held = " in text
     assert not shows(text)

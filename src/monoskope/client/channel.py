@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 from monoskope import errors
 from monoskope.api.gateway.v1 import commands_pb2_grpc, queries_pb2_grpc
 from monoskope.errors import Code, Error, IdentityChangedError, TimedOutError, UnavailableError, UsageError
+from monoskope.protocol.unshared import Unshared
 
 R = TypeVar("R", bound=Message)
 
@@ -66,7 +67,7 @@ class NotReachedError(UnavailableError):
     """The connection failed or broke: m8 itself said nothing."""
 
 
-class Connection:
+class Connection(Unshared):
     """A channel to one m8. Dials at the first call; `close` ends it.
 
     Args:
@@ -87,6 +88,9 @@ class Connection:
         self._metadata = (("authorization", f"Bearer {token}"),)
         self.commands = commands_pb2_grpc.SecretCommandServiceStub(self._channel)
         self.queries = queries_pb2_grpc.SecretQueryServiceStub(self._channel)
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.server} token=hidden>"
 
     async def call(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], request: Message, timeout_s: float) -> R:
         """Call `method` once.

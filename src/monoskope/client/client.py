@@ -25,6 +25,7 @@ from monoskope.client.verify import subject_of
 from monoskope.client.walk import Walk
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.request import Options
+from monoskope.protocol.unshared import Unshared
 
 R = TypeVar("R")
 
@@ -32,7 +33,7 @@ _ON_ITS_WAY_S = 0.001
 """After so long the first call is dialled or sent, and there is time until its answer comes."""
 
 
-class Client(Changes):
+class Client(Changes, Unshared):
     """Puts secrets into stores, through an m8 that cannot read them.
 
     ```python
@@ -72,6 +73,9 @@ class Client(Changes):
         self._pause_s = pause_s
         self._open: Connection | None = None
         self._remembered = Remembered()
+
+    def __repr__(self) -> str:
+        return f"<Client {self.settings.server} token=hidden>"
 
     async def __aenter__(self) -> Self:
         self._open = Connection(self.settings.server, self.settings.ca_file, self.settings.token)

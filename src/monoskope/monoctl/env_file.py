@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 
 from monoskope.errors import UsageError
+from monoskope.monoctl.held import Values
 from monoskope.protocol.payload import check_key
 
 _MARK = "\ufeff"
@@ -21,11 +22,11 @@ _SINGLE = re.compile(r"'([^'\r\n\x00]*)'")
 _DOUBLE = re.compile(r'"([^"\\$`\r\n\x00]*)"')
 
 
-def parse_env(content: bytes, *, where: str) -> dict[str, bytes]:
+def parse_env(content: bytes, *, where: str) -> Values:
     """Return the values of an env file by key, in its order.
 
     Raises:
-        UsageError: a line is malformed, ambiguous, or repeats a key; names the line, never its value.
+        UsageError: a line is malformed, ambiguous, or repeats a key, or there is none; names the line, never its value.
     """
     try:
         text = content.decode("utf-8")
@@ -36,23 +37,25 @@ def parse_env(content: bytes, *, where: str) -> dict[str, bytes]:
         raise UsageError(
             f"{where}, line 1: the file begins with a byte order mark.", fix="Save it as UTF-8 without one."
         )
-    values: dict[str, bytes] = {}
+    values = Values()
     for number, line in enumerate(text.split("\n"), start=1):
         try:
             _add_line(values, line.removesuffix("\r"))
         except UsageError as error:
             raise UsageError(f"{where}, line {number}: {error.message}", fix=error.fix) from None
+    if not values:
+        raise UsageError(f"{where} holds no KEY=VALUE line.", fix="Name the file that holds the values.")
     return values
 
 
-def _add_line(values: dict[str, bytes], line: str) -> None:
+def _add_line(values: Values, line: str) -> None:
     parsed = _parse_line(line)
     if parsed is None:
         return
     key, value = parsed
     if key in values:
         raise UsageError(f"key {key!r} stands there twice.", fix="Remove one.")
-    values[key] = value.encode()
+    values.add(key, value.encode())
 
 
 def _parse_line(line: str) -> tuple[str, str] | None:

@@ -7,15 +7,16 @@ import binascii
 import json
 
 from monoskope.errors import UsageError
+from monoskope.monoctl.held import Values
 
 _FIX = 'Write {"key":"text"} or {"key":{"base64":"…"}}.'
 
 
-def parse_json(content: bytes, *, where: str) -> dict[str, bytes]:
+def parse_json(content: bytes, *, where: str) -> Values:
     """Return the values of a JSON object by key, in its order.
 
     Raises:
-        UsageError: not such an object, or a key stands there twice; names the key, never its value.
+        UsageError: not such an object, an empty one, or a key stands there twice; names the key, never its value.
     """
     try:
         parsed = json.loads(content.decode("utf-8"), object_pairs_hook=lambda pairs: _object(pairs, where))
@@ -24,7 +25,12 @@ def parse_json(content: bytes, *, where: str) -> dict[str, bytes]:
         raise UsageError(f"{where} is not JSON in UTF-8 ({at}).", fix=_FIX) from None
     if not isinstance(parsed, dict):
         raise UsageError(f"{where} is not a JSON object.", fix=_FIX)
-    return {key: _value(key, value, where) for key, value in parsed.items()}
+    values = Values()
+    for key, value in parsed.items():
+        values.add(key, _value(key, value, where))
+    if not values:
+        raise UsageError(f"{where} holds no key.", fix=_FIX)
+    return values
 
 
 def _object(pairs: list[tuple[str, object]], where: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ from monoskope.client.preview import Preview
 from monoskope.errors import Error
 from monoskope.monoctl.delete import expectation
 from monoskope.monoctl.engines import engine_options
+from monoskope.monoctl.held import Values
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
 from monoskope.monoctl.put import end, show
 from monoskope.monoctl.values import Sources, check_words, read_values, source_options, split_words
@@ -56,7 +57,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     check_words(remove, remove)
     expected = expectation(expect, overwrite=overwrite)
     asked = keys or sources.named or not remove
-    values = read_values(sources, keys) if asked else {}
+    values = read_values(sources, keys) if asked else Values()
     changes(values, remove)
 
     async def preview(client: Client) -> list[Preview]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NoReturn
 
 import click
@@ -113,7 +114,7 @@ def _document(result: PutResult) -> Document:
     }
 
 
-def _preview(session: Session, uris: list[str], values: dict[str, bytes], expect: Expect | str, output: str) -> None:
+def _preview(session: Session, uris: list[str], values: Mapping[str, bytes], expect: Expect | str, output: str) -> None:
     async def work(client: Client) -> list[Preview]:
         return [await client.preview_put(uri, values, expect=expect) for uri in uris]
 

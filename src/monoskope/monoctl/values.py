@@ -12,6 +12,7 @@ import click
 
 from monoskope.errors import UsageError
 from monoskope.monoctl import terminal
+from monoskope.monoctl.held import Values
 from monoskope.protocol.payload import check_key
 from monoskope.value import Value
 
@@ -106,29 +107,29 @@ def check_words(words: Sequence[str], keys: Sequence[str]) -> None:
             ) from None
 
 
-def read_values(sources: Sources, keys: list[str]) -> dict[str, bytes]:
+def read_values(sources: Sources, keys: list[str]) -> Values:
     """Read every value, asking for those of `keys`, or for everything if nothing else is given.
 
     Raises:
         UsageError: a file cannot be read or parsed, a key is given twice, or there is nobody to ask.
     """
-    values: dict[str, bytes] = {}
+    values = Values()
     _check_stdin(sources)
     for text in sources.files:
         key, separator, path = text.partition("=")
         if not separator:
             raise UsageError("--from-file is not KEY=PATH.", fix="Write --from-file KEY=PATH; KEY=- for stdin.")
-        _add(values, {check_key(key): _read(path, f"the file for key {key!r}")})
+        values.add(check_key(key), _read(path, f"the file for key {key!r}"))
     for path in sources.env_files:
         from monoskope.monoctl.env_file import parse_env  # noqa: PLC0415 - a put seldom needs it
 
         where = "stdin" if path == STDIN else path
-        _add(values, parse_env(_read(path, where), where=where))
+        values.add_all(parse_env(_read(path, where), where=where))
     for path in sources.json_files:
         from monoskope.monoctl.json_values import parse_json  # noqa: PLC0415
 
         where = "stdin" if path == STDIN else path
-        _add(values, parse_json(_read(path, where), where=where))
+        values.add_all(parse_json(_read(path, where), where=where))
     if keys or not sources.named:
         _ask(values, keys)
     return values
@@ -149,26 +150,19 @@ def _read(path: str, what: str) -> bytes:
         raise UsageError(f"{what} cannot be read: {error.strerror}.", fix="Name a file that you can read.") from None
 
 
-def _add(values: dict[str, bytes], more: dict[str, bytes]) -> None:
-    for key, value in more.items():
-        if key in values:
-            raise UsageError(f"key {key!r} is given twice.", fix="Give each key once.")
-        values[key] = value
-
-
-def _ask(values: dict[str, bytes], keys: list[str]) -> None:
+def _ask(values: Values, keys: list[str]) -> None:
     if not terminal.interactive():
         raise UsageError(
             "no value is given, and there is no terminal to ask on.",
             fix="Use --from-file KEY=PATH (KEY=- for stdin), --from-env-file or --from-json.",
         )
     for key in keys:
-        _add(values, {key: _prompt(key)})
+        values.add(key, _prompt(key))
     while not keys:
         key = click.prompt("Key (empty when done)", default="", show_default=False, err=True)
         if not key:
             return
-        _add(values, {check_key(key): _prompt(key)})
+        values.add(check_key(key), _prompt(key))
 
 
 def _prompt(key: str) -> bytes:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.failpoints import failpoint
+from monoskope.protocol.names import spelled
 from monoskope.protocol.request import Request, parse_request
-from monoskope.reactor import logs
+from monoskope.reactor import logs, request_log
 from monoskope.reactor.appends import AppendRefusedError
-from monoskope.reactor.audit import GRANTED, Audit, of_request
+from monoskope.reactor.audit import GRANTED, Audit, Entry, of_request
 from monoskope.reactor.keys import Offer, OneTimeKeys
 from monoskope.reactor.offer import Log
 from monoskope.reactor.reasons import FailedError
@@ -33,6 +36,7 @@ class Granter:
     keys: OneTimeKeys
     log: Log
     audit: Audit
+    now: Callable[[], float] = time.monotonic
 
     async def grant(self, asked: Open) -> bool:
         """Append a grant for `asked`, the same again for one that has it; return whether it stands.
@@ -56,7 +60,18 @@ class Granter:
             self.keys.forget(asked.request_id)
             return False
         failpoint("reactor.after-grant")
-        return isinstance(event, events_pb2.SecretUploadKeyProvided)
+        if isinstance(event, events_pb2.SecretUploadFailed):
+            self._tell(asked, event.reason)
+            return False
+        return True
+
+    def _tell(self, asked: Open, reason: upload_pb2.Reason) -> None:
+        """A request that got no key ends here."""
+        try:
+            entry = of_request(self._parsed(asked), asked.subject, "FAILED", reason)
+        except FailedError:
+            entry = Entry(asked.request_id.hex(), "", asked.subject, "", "FAILED", spelled(upload_pb2.Reason, reason))
+        request_log.ended(entry, self.now() - asked.arrived)
 
     def _offer(self, asked: Open) -> Offer:
         request = self._parsed(asked)

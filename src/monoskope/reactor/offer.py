@@ -6,6 +6,8 @@ such a receipt, as an heir's KEY_LOST is, loses to a STARTED that came first and
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +18,7 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.labels import RECEIPT
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.upload import State
+from monoskope.reactor import request_log
 from monoskope.reactor.appends import AppendRefusedError, Event
 from monoskope.reactor.audit import Audit, of_receipt
 from monoskope.reactor.known import KnownReceipts
@@ -52,6 +55,7 @@ class Offering:
     audit: Audit
     patience: float = 10.0
     """Seconds for which an event is waited for that overtook a receipt of ours and is not delivered yet."""
+    now: Callable[[], float] = time.monotonic
 
     async def start(self, grant: Grant, receipt: Receipt, version: int) -> int:
         """Append STARTED on `version` and return the stream's version then. Raises `AppendRefusedError`."""
@@ -66,9 +70,16 @@ class Offering:
         """
         request_id = grant.request.request_id
         signed = self.identity.sign(RECEIPT, receipt.content)
-        event = _ending(receipt, signed)
-        self.audit.write(of_receipt(grant, receipt))
+        event, entry = _ending(receipt, signed), of_receipt(grant, receipt)
+        self.audit.write(entry)
         self.known.learn([signed])
+        asked = self.requests.get(request_id)
+        arrived = asked.arrived if asked is not None else self.now()
+        taken = await self._ended(request_id, event, receipt, version)
+        request_log.ended(entry, self.now() - arrived, taken=taken)
+        return taken
+
+    async def _ended(self, request_id: bytes, event: Event, receipt: Receipt, version: int) -> bool:
         failpoint("reactor.before-receipt")
         while True:
             try:

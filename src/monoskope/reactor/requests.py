@@ -39,6 +39,8 @@ class Open:
     started: upload_pb2.Signed | None = field(default=None, repr=False)
     started_seen: float = 0.0
     """Monotonic seconds when STARTED was first seen."""
+    arrived: float = 0.0
+    """Monotonic seconds when the sealed bytes came, or before that the request."""
     idle_since: float | None = None
     """Monotonic seconds since when it is ours, without a key and without anybody at work on it."""
 
@@ -158,11 +160,13 @@ def _evolve(request: Open, message: Message, now: float) -> None:
     match message:
         case events_pb2.SecretUploadKeyRequested():
             request.state, request.request, request.subject = State.REQUESTED, message.request, message.subject
+            request.arrived = now
             _learn(request, message)
         case events_pb2.SecretUploadKeyProvided():
             request.state, request.grant = State.GRANTED, message.grant
         case events_pb2.SecretUploadRequested():
             request.state, request.sealed_sha256 = State.UPLOADING, message.sealed_sha256
+            request.arrived = now
             _learn(request, message)
         case events_pb2.SecretUploadStarted():
             request.state, request.started, request.started_seen = State.WRITING, message.receipt, now

@@ -43,7 +43,7 @@ class Token(Unshared):
         return max(0.0, self.since + self.lease_s * _RENEW_AT - time.monotonic())
 
 
-class VaultSession:
+class VaultSession(Unshared):
     """Sends requests with a token that it keeps alive.
 
     Args:
@@ -59,6 +59,9 @@ class VaultSession:
         self._login_lock = asyncio.Lock()
         self._token: Token | None = None
         self._keeper: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return "<VaultSession token=hidden>"
 
     async def start(self) -> None:
         """Log in and keep the login alive from now on.

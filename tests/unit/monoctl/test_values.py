@@ -21,10 +21,10 @@ plain = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_character
 
 
 def env(text: str) -> dict[str, bytes]:
-    return parse_env(text.encode(), where="app.env")
+    return dict(parse_env(text.encode(), where="app.env"))
 
 
-@given(st.dictionaries(keys, plain), st.sampled_from(["\n", "\r\n"]), st.sampled_from(["", "export "]))
+@given(st.dictionaries(keys, plain, min_size=1), st.sampled_from(["\n", "\r\n"]), st.sampled_from(["", "export "]))
 def test_single_quotes_carry_any_text_of_one_line(values: dict[str, str], end: str, export: str) -> None:
     text = "".join(f"{export}{key}='{value}'{end}" for key, value in values.items())
 
@@ -36,7 +36,7 @@ def test_any_other_bytes_are_read_or_refused_by_line(content: bytes) -> None:
     try:
         parse_env(content, where="app.env")
     except UsageError as error:
-        assert re.match(r"app\.env, line [1-9]", error.message)  # noqa: PT017
+        assert re.match(r"app\.env(, line [1-9]| holds no KEY=VALUE line)", error.message)  # noqa: PT017
 
 
 @given(keys, st.text(max_size=12))
@@ -104,7 +104,7 @@ def test_bytes_that_are_no_text_are_refused_by_line() -> None:
         parse_env(b"A=1\nB=\xff\n", where="app.env")
 
 
-@given(st.dictionaries(keys, st.one_of(st.binary(), st.text(st.characters(exclude_categories=["Cs"])))))
+@given(st.dictionaries(keys, st.one_of(st.binary(), st.text(st.characters(exclude_categories=["Cs"]))), min_size=1))
 def test_json_carries_text_and_bytes(values: dict[str, bytes | str]) -> None:
     document = {
         key: value if isinstance(value, str) else {"base64": base64.b64encode(value).decode()}
@@ -114,6 +114,14 @@ def test_json_carries_text_and_bytes(values: dict[str, bytes | str]) -> None:
     parsed = parse_json(json.dumps(document).encode(), where="stdin")
 
     assert parsed == {key: value.encode() if isinstance(value, str) else value for key, value in values.items()}
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\r\n", b"# A=1\n"])
+def test_a_file_without_values_is_named(content: bytes) -> None:
+    with pytest.raises(UsageError, match=r"^app\.env holds no KEY=VALUE line"):
+        parse_env(content, where="app.env")
+    with pytest.raises(UsageError, match=r"^app\.json holds no key"):
+        parse_json(b"{}", where="app.json")
 
 
 @pytest.mark.parametrize(

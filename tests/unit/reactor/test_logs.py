@@ -15,12 +15,15 @@ from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.names import spelled
 from monoskope.reactor import logs
+from monoskope.reactor.admit import Admission, Rates
 from monoskope.reactor.audit import AuditFile, of_request
+from monoskope.reactor.grant import Granter
 from monoskope.reactor.lookup import failed
 from monoskope.reactor.offer import Offering
 from monoskope.reactor.reasons import FailedError, reason_of
+from monoskope.reactor.settings import Limits
 from monoskope.stores.driver import DriverError, UnknownOutcomeError
-from tests.unit.reactor.world import World, ask
+from tests.unit.reactor.world import MemoryStore, World, ask, opened, settings
 
 
 def lines(file: Path) -> list[dict[str, object]]:
@@ -81,12 +84,12 @@ def test_the_audit_log_is_private_lines_of_listed_fields(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
 def test_logs_that_others_can_reach_are_refused(tmp_path: Path, mode: int) -> None:
-    for name, opened in (("audit.jsonl", AuditFile), ("reactor.log", lambda file: logs.written_to(file).__enter__())):
+    for name, opening in (("audit.jsonl", AuditFile), ("reactor.log", lambda file: logs.written_to(file).__enter__())):
         file = tmp_path / name
         file.touch()
         file.chmod(mode)
         with pytest.raises(RefusedError, match=f"{name} has mode") as refused:
-            opened(file)
+            opening(file)
         assert "chmod 600" in refused.value.fix
 
 
@@ -116,6 +119,65 @@ async def test_nothing_is_written_that_cannot_be_audited(tmp_path: Path) -> None
     with pytest.raises(OSError, match="file descriptor"):
         await world.handler.handle(world.sealed())
     assert "write" not in world.memory.calls
+
+
+@pytest.mark.parametrize(
+    ("purpose", "before", "outcome", "reason"),
+    [
+        (upload_pb2.PURPOSE_UPLOAD, False, "UPLOADED", ""),
+        (upload_pb2.PURPOSE_UPLOAD, True, "UNCHANGED", ""),
+        (upload_pb2.PURPOSE_PATCH, True, "UNCHANGED", ""),
+        (upload_pb2.PURPOSE_DELETE, True, "DELETED", ""),
+        (upload_pb2.PURPOSE_DELETE, False, "FAILED", "CONFLICT"),
+    ],
+)
+async def test_each_request_that_ends_is_one_line(
+    tmp_path: Path, purpose: upload_pb2.Purpose, outcome: str, reason: str, *, before: bool
+) -> None:
+    world = World()
+    if before:
+        await world.walk()
+    request = ask(purpose)
+    with logs.written_to(tmp_path / "reactor.log"):
+        await world.walk(request)
+    [line] = lines(tmp_path / "reactor.log")
+    assert isinstance(line.pop("duration_ms"), int)
+    del line["timestamp"]
+    assert line == {
+        "event": "request",
+        "level": "info",
+        "request_id": request.request_id.hex(),
+        "uri": str(request.uri),
+        "purpose": spelled(upload_pb2.Purpose, purpose),
+        "outcome": outcome,
+        "reason": reason,
+    }
+
+
+async def test_an_end_that_m8_does_not_take_is_one_line_that_says_so(tmp_path: Path) -> None:
+    world = World()
+    await world.walk()
+    world.log.refusals.append("CONFLICT")
+    with logs.written_to(tmp_path / "reactor.log"):
+        assert not await world.handler.handle(world.sealed())
+    [line] = lines(tmp_path / "reactor.log")
+    assert (line["event"], line["outcome"]) == ("request ended otherwise", "UNCHANGED")
+
+
+@pytest.mark.parametrize("content", [b"", b"no request"])
+async def test_a_request_that_gets_no_key_is_one_line(tmp_path: Path, content: bytes) -> None:
+    world, request = World(), ask(upload_pb2.PURPOSE_PATCH)
+    admission = Admission(settings(tmp_path), MemoryStore(patchable=False), Rates(Limits()))
+    granter = Granter(admission, world.keys, world.log, world.audit)
+    asked = opened(request)
+    if content:
+        asked.request = content
+    with logs.written_to(tmp_path / "reactor.log"):
+        assert not await granter.grant(asked)
+    [line] = lines(tmp_path / "reactor.log")
+    assert (line["event"], line["outcome"], line["reason"]) == ("request", "FAILED", "UNSUPPORTED")
+    assert line["request_id"] == request.request_id.hex()
+    assert (line["uri"], line["purpose"]) == (("", "") if content else (str(request.uri), "PATCH"))
 
 
 def test_every_error_has_a_reason_and_shows_no_text() -> None:

@@ -62,6 +62,8 @@ def test_a_secret_is_copied_and_both_hashes_are_equal(team: Team) -> None:
     assert (there["hash"], there["subject"]) == (put["hash"], "copier")
     assert there["upstream_version"] == copied["destination_version"]
     assert ok(team.compare(destination, value=VALUE)).json()["equal"]
+    told = ok(team.user.monoctl("get", "upload", copied["request_id"], "-o", "json")).json()
+    assert (told["outcome"], told["destination"]) == ("COPIED", destination)
     again = ok(copy(team, source, destination)).json()
     assert again["outcome"] == "UNCHANGED"
 
@@ -119,9 +121,7 @@ def test_what_others_put_at_the_destination_stays(team: Team) -> None:
     assert copied["hash"]
     lines = (team.cluster.folder / "reactor-vault" / "audit.jsonl").read_text().splitlines()
     entries = [json.loads(line) for line in lines]
-    assert [entry["outcome"] for entry in entries if entry["uri"] == team.uri("vault", "g")] == [
-        "GRANTED",
-        "STARTED",
-        "COPIED",
-    ]
+    found = [entry for entry in entries if entry["uri"] == team.uri("vault", "g")]
+    assert [entry["outcome"] for entry in found] == ["GRANTED", "STARTED", "COPIED"]
+    assert {entry["destination"] for entry in found} == {team.uri("local", "g")}
     assert [path.name for path in (team.cluster.folder / "reactor-vault").glob("copy-*")] == []

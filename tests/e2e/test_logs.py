@@ -25,7 +25,7 @@ LOUD = {
     "PYTHONASYNCIODEBUG": "1",
     "PYTHONDEVMODE": "1",
 }
-AUDITED = {"time", "request_id", "uri", "subject", "purpose", "outcome", "reason", "upstream_version"}
+AUDITED = {"time", "request_id", "uri", "subject", "purpose", "outcome", "reason", "upstream_version", "destination"}
 
 
 def lines(file: Path) -> list[dict[str, Any]]:

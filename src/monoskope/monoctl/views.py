@@ -52,6 +52,7 @@ def upload(view: views_pb2.SecretUpload) -> Document:
     return {
         "request_id": view.request_id.hex(),
         "uri": view.uri,
+        "destination": view.destination,
         "purpose": spelled(upload_pb2.Purpose, view.purpose),
         "state": spelled(views_pb2.UploadState, view.state),
         "outcome": spelled(upload_pb2.Outcome, view.outcome) if view.outcome else "",

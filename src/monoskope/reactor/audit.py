@@ -38,6 +38,8 @@ class Entry:
     """GRANTED, or a receipt's outcome."""
     reason: str = ""
     upstream_version: str = ""
+    destination: str = ""
+    """Where a COPY is to go."""
 
 
 class Audit(Protocol):
@@ -66,6 +68,7 @@ class AuditFile:
             "outcome": entry.outcome,
             "reason": entry.reason,
             "upstream_version": entry.upstream_version,
+            "destination": entry.destination,
         }
         text = b"\n" * self._torn + json.dumps(line).encode("ascii") + b"\n"
         # A disk that fills up takes a part of a line and says so by its length alone.
@@ -90,6 +93,7 @@ def of_request(request: Request, subject: str, outcome: str, reason: upload_pb2.
         purpose=spelled(upload_pb2.Purpose, request.purpose),
         outcome=outcome,
         reason="" if reason is None else spelled(upload_pb2.Reason, reason),
+        destination=_destination(request),
     )
 
 
@@ -103,4 +107,9 @@ def of_receipt(grant: Grant, receipt: Receipt) -> Entry:
         outcome=spelled(upload_pb2.Outcome, receipt.outcome),
         reason="" if receipt.reason == upload_pb2.REASON_UNSPECIFIED else spelled(upload_pb2.Reason, receipt.reason),
         upstream_version=receipt.upstream_version,
+        destination=_destination(grant.request),
     )
+
+
+def _destination(request: Request) -> str:
+    return "" if request.destination is None else str(request.destination)

@@ -126,6 +126,7 @@ async def test_what_is_here_is_announced_read_put_there_and_receipted(copies: Co
     (job,) = copies.jobs
     assert (job.identity, job.token, job.destination) == (THERE.shown, TOKEN, DESTINATION)
     assert TOKEN not in repr(job)
+    assert [entry.destination for entry in copies.world.audit.entries] == [str(DESTINATION)] * 2
     assert "write" not in copies.world.memory.calls
     assert len(copies.world.keys) == 0
 

@@ -1,0 +1,137 @@
+"""`monoctl generate`, `import`, `verify` and `copy secret` against a real server: what is printed, and how they end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import NotFoundError
+from monoskope.monoctl.main import cli
+from monoskope.testing.scripted_client import pinned, token
+from monoskope.testing.scripted_m8 import FINGERPRINT, PUBLIC, VERIFIED, VERSION, ScriptedM8
+
+URI = "vault://app/db"
+Run = Callable[..., Result]
+
+
+class Listing(ScriptedM8):
+    """Lists two secrets, and shows no receipt of either."""
+
+    def more(self, method: str, message: Message) -> Message:
+        match message:
+            case queries_pb2.GetSecretRequest():
+                return queries_pb2.GetSecretResponse(secret=views_pb2.Secret(uri=message.uri))
+            case queries_pb2.ListSecretsRequest(prefix="vault://app"):
+                secrets = [views_pb2.Secret(uri=f"vault://app/{name}") for name in ("a", "b")]
+                return queries_pb2.ListSecretsResponse(secrets=secrets)
+            case queries_pb2.ListSecretsRequest():
+                return queries_pb2.ListSecretsResponse()
+            case _:
+                raise NotFoundError(f"{method} is not scripted.")
+
+
+@pytest.fixture
+def m8(tmp_path: Path) -> Iterator[Listing]:
+    scripted = Listing()
+    with scripted.serving_in_thread(tmp_path):
+        yield scripted
+
+
+@pytest.fixture
+def run(m8: Listing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    (tmp_path / "token").write_text(token("alice"))
+    (tmp_path / "token").chmod(0o600)
+    pinned(m8, tmp_path)
+    for name, value in {
+        "MONOCTL_SERVER": m8.server,
+        "MONOCTL_CA_FILE": str(m8.ca_file),
+        "MONOCTL_TOKEN_FILE": str(tmp_path / "token"),
+        "MONOCTL_KNOWN_STORES": str(tmp_path / "known_stores"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    return lambda *words: CliRunner().invoke(cli, words)
+
+
+def drifted(m8: ScriptedM8, outcome: upload_pb2.Outcome) -> None:
+    fields: dict[str, Any] = {"upstream_version": "8@x"} if outcome == upload_pb2.OUTCOME_DRIFTED else {}
+    m8.end = lambda attempt: m8.ended(attempt, attempt.receipt(outcome, verified_sha256=VERIFIED, **fields))
+
+
+def test_an_import_prints_the_hash(run: Run) -> None:
+    result = run("import", "secret", URI)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1].split() == [URI, "IMPORTED", VERSION, FINGERPRINT]
+    document = json.loads(run("import", "secret", URI, "-o", "json").stdout)
+    assert document["values"] == {"password": FINGERPRINT}
+
+
+def test_an_import_of_nothing_says_so(run: Run, m8: Listing) -> None:
+    reason = upload_pb2.REASON_CONFLICT
+    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
+    result = run("import", "secret", URI)
+    assert result.exit_code == 6
+    assert "nothing to import" in result.stderr
+
+
+def test_in_sync_is_0_and_anything_else_12(run: Run, m8: Listing) -> None:
+    result = run("verify", "secret", URI)
+    assert result.exit_code == 0
+    assert "IN_SYNC" in result.stdout
+    for outcome in (upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE):
+        drifted(m8, outcome)
+        result = run("verify", "secret", URI, "-o", "json")
+        assert result.exit_code == 12
+        assert json.loads(result.stdout)["outcome"] == upload_pb2.Outcome.Name(outcome).removeprefix("OUTCOME_")
+
+
+def test_all_are_those_below_the_prefixes(run: Run, m8: Listing) -> None:
+    rows = json.loads(run("verify", "secret", "--all", "vault://app", "-o", "json").stdout)
+    assert [row["uri"] for row in rows] == ["vault://app/a", "vault://app/b"]
+    assert len(m8.attempts) == 2
+    result = run("verify", "secret", "--all")
+    assert (result.exit_code, "No secrets found." in result.output) == (0, True)
+
+
+def test_an_error_counts_more_than_drift(run: Run, m8: Listing) -> None:
+    reason = upload_pb2.REASON_CANNOT_READ
+    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
+    assert run("verify", "secret", URI).exit_code == 3
+
+
+def test_a_generation_prints_public_halves_and_writes_them(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "public.pem"
+    result = run("generate", "secret", URI, "--kind", "ed25519", "--out-public", str(file))
+    assert result.exit_code == 0
+    assert f"private-key:\n{PUBLIC}" in result.stdout
+    assert file.read_text() == PUBLIC
+    document = json.loads(run("generate", "secret", URI, "a=rsa:2048", "b=hex", "-o", "json").stdout)
+    assert document["public_values"] == {"a": PUBLIC}
+    assert list(document["values"]) == ["a", "b"]
+
+
+def test_keys_have_names_of_their_own_unless_they_are_given(run: Run, m8: Listing) -> None:
+    for words, keys in (
+        (("--kind", "password"), ["password"]),
+        (("--kind", "hex"), ["token"]),
+        (("--kind", "hex", "--size", "16", "--key", "b", "--key", "a"), ["a", "b"]),
+        (("c=rsa", "--kind", "hex", "--key", "a"), ["a", "c"]),
+    ):
+        assert run("generate", "secret", URI, *words).exit_code == 0
+        assert [recipe.key for recipe in m8.attempts[-1].request.recipes] == keys
+
+
+def test_a_file_that_cannot_be_written_after_all_is_said_with_the_public_half_shown(run: Run) -> None:
+    result = run("generate", "secret", URI, "--kind", "ed25519", "--out-public", "/dev/full")
+    assert result.exit_code == 2
+    assert PUBLIC in result.stdout
+    assert "cannot be written" in result.stderr

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import datetime as dt
+import sys
+from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -420,3 +424,27 @@ async def test_a_loose_or_broken_kubeconfig_and_a_context_that_is_not_there(
     Path(harness.file).write_text("{")
     with pytest.raises(StoreRefusedError, match="kubeconfig"):
         await opened(harness, auth=Kubeconfig(harness.file))
+
+
+async def test_a_configured_cluster_can_be_checked(harness: KubernetesHarness, tmp_path: Path) -> None:
+    """As whoever has a real one may do, which this repository has not. It is said where it lies and what is missing."""
+    engine = {"type": "kubernetes", "readable": True, "deletable": True}
+    engine |= {"auth": {"method": "kubeconfig", "file": harness.file}}
+    table: dict[str, Any] = {"server": "localhost:1", "ca_file": "x", "store": "k8s", "prefixes": ["apps"]}
+
+    async def check(**changes: Any) -> tuple[int | None, str]:
+        (tmp_path / "reactor.toml").write_text(tomli_w.dumps(table | {"engine": engine} | changes))
+        m8 = Path(sys.executable).parent / "m8"
+        command: list[str | Path] = [m8, "stores", "check", "--config", tmp_path / "reactor.toml"]
+        done = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=STDOUT)
+        said, _ = await done.communicate()
+        return done.returncode, said.decode()
+
+    code, said = await check()
+    assert code == 0, said
+    assert "kubernetes, experimental" in said
+    assert " 0 broken, " in said
+    assert harness.server.secrets == {}
+    code, said = await check(prefixes=[""])
+    assert code == 3, said
+    assert "NAMESPACE/NAME" in said

@@ -99,7 +99,10 @@ def _run(checked: Checked, *, verbose: bool) -> int:
 async def _introduce(checked: Checked) -> None:
     """Open the engine once and say what it announces. Raises what opening raises, and `UsageError`."""
     driver = await checked.open()
-    await driver.close()
+    try:
+        driver.check(checked.below, None)
+    finally:
+        await driver.close()
     can = driver.capabilities
     if can.key_rule is not None and can.key_rule.fullmatch("k") is None:
         raise UsageError(

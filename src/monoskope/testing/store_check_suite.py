@@ -16,6 +16,7 @@ from monoskope.protocol.payload import Payload
 from monoskope.reactor.settings import Settings
 from monoskope.stores.driver import NOTHING, DriverError, StoreDriver, StoreRefusedError
 from monoskope.testing.driver_harness import NOT_TEXT, TRICKY, Harness, Path, over, tag
+from monoskope.testing.driver_places import OneName
 from monoskope.testing.drivers import StoreDriverContract
 
 _OPTIONS: dict[str, object] = {"vault": VaultOptions(binary=VaultBinary.VAULT_BINARY_BASE64)}
@@ -39,8 +40,12 @@ class Checked:
     bytes_options: object | None = None
 
     async def open(self) -> StoreDriver:
-        """Return a new driver that notes where it writes."""
-        driver = await self.settings.driver.open(self.settings.engine, state_dir=self.folder)
+        """Return a new driver that notes where it writes, and that takes the suite's paths."""
+        driver: StoreDriver = await self.settings.driver.open(self.settings.engine, state_dir=self.folder)
+        try:
+            driver.check((*self.below, "A_b", "x" * 128), None)
+        except StoreRefusedError:
+            driver = OneName(driver, self.settings.prefixes[0].path)
         write = driver.write
 
         async def noted(

@@ -22,6 +22,7 @@ _FIELDS = {
     "Layout": "layout",
     "Created": "created_at",
 }
+_NOT_ANNOUNCED = "unknown until a reactor has attached"
 _REACTORS = {
     "REACTOR": "replica",
     "ATTACHED": "attached",
@@ -47,6 +48,8 @@ def secret_store(name: str, output: str, session: Session) -> None:
     if output != "table":
         emit(output, document, {})
         return
+    if not document["max_plaintext"]:
+        document["max_plaintext"] = _NOT_ANNOUNCED
     pairs({name: cell(document, field) for name, field in _FIELDS.items()})
     reactors: list[Document] = document["reactors"]
     click.echo()

@@ -23,6 +23,18 @@ class LazyGroup(click.Group):
         """Return the commands' names, eager ones first."""
         return [*super().list_commands(ctx), *self._lazy]
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; for a word that is none say which may be meant, those not loaded yet included."""
+        word, known = args[0], self.list_commands(ctx)
+        if not (ctx.resilient_parsing or word in known or word.startswith("-")):
+            import difflib  # noqa: PLC0415 - a well-spelt command never needs it
+
+            near = difflib.get_close_matches(word, known, 1)
+            ctx.fail(f"No such command {word!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load one command."""
         if cmd_name not in self._lazy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
+from monoskope.errors import UsageError
 from monoskope.protocol.grant import REPLICA_BYTES, is_key_id
 from monoskope.protocol.identity import ProofError, open_signed
 from monoskope.protocol.labels import REACTOR_HELLO
@@ -50,6 +51,14 @@ def parse_hello(content: bytes) -> Hello:
     if not is_key_id(message.fingerprint_key_id):
         raise MalformedError(_NAME, "fingerprint_key_id", "must be 16 hex digits")
     return Hello(message.server, message.store, message.replica, message.challenge, message.fingerprint_key_id)
+
+
+def claimed_store(content: bytes) -> str:
+    """Return the store that the bytes of a hello name, "" if they name none. Proves nothing."""
+    try:
+        return parse_hello(content).store
+    except UsageError:
+        return ""
 
 
 def open_hello(signed: upload_pb2.Signed, *, identity: str, challenge: bytes, servers: Collection[str]) -> Hello:

@@ -28,7 +28,7 @@ from monoskope.m8.doors.server import build_server
 from monoskope.m8.doors.services import SERVICES
 from monoskope.m8.log.event_log import EventLog
 from tests.unit.m8.world import World, a_world, refused
-from tests.unit.protocol.vectors import a_request
+from tests.unit.protocol.vectors import Signer, a_request
 
 
 @pytest.fixture
@@ -80,6 +80,22 @@ async def test_a_call_is_one_line_without_its_token_or_content(world: World, lin
     assert line["client_request_id"] == "abc-1"
     assert "Bearer" not in lines.getvalue()
     assert user.metadata[0][1].removeprefix("Bearer ") not in lines.getvalue()
+
+
+async def test_the_line_of_a_refused_reactor_names_the_store_that_it_asked_for(
+    world: World, lines: io.StringIO
+) -> None:
+    stranger, garbled = world.reactor(Signer()), world.reactor()
+    with refused("REFUSED"):
+        await stranger.attach()
+    await garbled.open()
+    login = garbled.login()
+    login.hello.content = b"\x12\x07../../x"
+    with refused("IDENTITY_CHANGED"):
+        await garbled.attach(login)
+    named, nameless = [line for line in map(json.loads, lines.getvalue().splitlines()) if line["event"] == "call"]
+    assert (named["method"], named["code"], named["store"]) == ("Attach", "REFUSED", "vault")
+    assert (nameless["code"], "store" in nameless) == ("IDENTITY_CHANGED", False)
 
 
 def test_fields_that_are_not_listed_cannot_be_logged(lines: io.StringIO) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -199,6 +200,40 @@ def test_a_described_store_shows_its_reactors(m8: Answering, run: Run) -> None:
     assert (document["layout"], document["maturity"]) == (LAYOUT, "stable")
     assert document["reactors"][0]["attached"] is True
     assert document["max_plaintext"] == 131_072
+
+
+def test_a_store_without_a_reactor_has_no_known_limit(m8: Answering, run: Run) -> None:
+    m8.stores["vault"].ClearField("reactors")
+
+    table = ok(run("describe", "secret-store", "vault"))
+
+    assert re.search(r"^Largest secret:? +unknown until a reactor has attached$", table, re.MULTILINE)
+    assert "No reactor has ever attached." in table
+    assert json.loads(ok(run("describe", "secret-store", "vault", "-o", "json")))["max_plaintext"] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["get", "secert"], "secret"),
+        (["get", "secret-store"], "secret-stores"),
+        (["put", "secrets", "vault://app/db"], "secret"),
+        (["verison"], "version"),
+        (["ptach", "secret"], "patch"),
+    ],
+)
+def test_a_misspelt_command_is_told_what_may_be_meant(run: Run, words: list[str], meant: str) -> None:
+    result = run(*words)
+
+    assert result.exit_code == 2
+    assert f"Did you mean '{meant}'?" in result.stderr
+
+
+def test_a_word_that_is_like_no_command_gets_no_advice(run: Run) -> None:
+    result = run("get", "xyzzy")
+
+    assert result.exit_code == 2
+    assert "no such command 'xyzzy'.\n" in result.stderr
 
 
 def test_events_in_the_order_of_the_log(m8: Answering, run: Run) -> None:

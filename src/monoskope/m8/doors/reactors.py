@@ -13,6 +13,7 @@ from monoskope.m8.doors.app import App
 from monoskope.m8.doors.login import log_in
 from monoskope.m8.doors.session import Send, Session, detach
 from monoskope.m8.doors.validate import validate
+from monoskope.protocol.hello import claimed_store
 
 
 class Reactors:
@@ -34,6 +35,9 @@ class Reactors:
         challenge = self._app.challenge()
         await send(reactor_pb2.AttachResponse(challenge=challenge))
         attach = await self._first(incoming)
+        if asked_for := claimed_store(attach.hello.content):
+            # Not proven yet: it is for the line that says why somebody was not let in.
+            structlog.contextvars.bind_contextvars(store=asked_for)
         login = await log_in(self._app, attach, challenge)
         structlog.contextvars.bind_contextvars(store=login.store, replica=login.replica.hex()[:8])
         structlog.get_logger().info("reactor attached")

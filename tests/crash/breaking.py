@@ -75,6 +75,11 @@ class Crash:
         words = ("compare", "secret", "--from-file", "password=-")
         return self._run(words, put.uri, put.value, failpoints, background=background)
 
+    def patch(self, put: Command, *, background: bool = False) -> Command:
+        """Set another key of what was put, with a value of its own."""
+        value = f"value {next(self._numbers)} of {self.team}"
+        return self._run(("patch", "secret", "--from-file", "user=-"), put.uri, value, "", background=background)
+
     def delete(self, put: Command, *options: str, background: bool = False) -> Command:
         """Delete what was put."""
         return self._run(("delete", "secret", "--yes", *options), put.uri, "", "", background=background)

@@ -78,5 +78,5 @@ def test_refusing_it_is_refused_and_nothing_is_written(crash: Crash) -> None:
 
 
 def allow(cluster: Cluster) -> None:
-    policy = least_policy(mount=MOUNT, prefix=PREFIX, readable=True, binary=True, delete=True)
+    policy = least_policy(mount=MOUNT, prefix=PREFIX, readable=True, patchable=True, binary=True, delete=True)
     cluster.bao.write_policy(ROLE, policy)

@@ -1,0 +1,46 @@
+"""Who patches dies before or after the engine has merged: it is merged once, and the other keys are as they were."""
+
+from __future__ import annotations
+
+import pytest
+
+from monoskope.api.secrets.v1 import upload_pb2
+from tests.crash.breaking import STORES, Command, Crash, dies
+from tests.crash.engines import Version
+from tests.crash.test_m8_killed import armed, around, dies_at
+
+
+def check_patched(crash: Crash, put: Command, patching: Command) -> None:
+    """It succeeded, once, by the receipt that was shown, with the hash of the whole."""
+    ran = patching.ended()
+    assert ran.code == 0, ran.err
+    requests = crash.audit.all_end(put.uri)
+    before, after = crash.audit.history(put.uri)
+    assert before.content == {"password": put.value}
+    assert after == Version(ran.json()["upstream_version"], {"password": put.value, "user": patching.value})
+    receipt = requests[ran.json()["request_id"]].receipt
+    assert receipt is not None
+    assert (receipt.outcome, receipt.upstream_version) == (upload_pb2.OUTCOME_UPLOADED, after.text)
+    assert [key for key, _ in receipt.values] == ["password", "user"]
+    crash.audit.answers_agree(requests)
+
+
+@pytest.mark.parametrize("place", ["after-started", "before-write", "after-write", "before-receipt"])
+def test_a_reactor_that_dies_around_the_engines_merge(crash: Crash, local: Crash, place: str) -> None:
+    puts = [crash.put(uri=crash.uri(store)) for store in STORES]
+    parts = crash.start_reactors(f"reactor.{place}=kill", *STORES.values())
+    patching = [crash.patch(put, background=True) for put in puts]
+    for part in parts:
+        dies(part)
+    crash.start_reactors("", *STORES.values())
+    for put, patch in zip(puts, patching, strict=True):
+        check_patched(crash, put, patch)
+
+
+def test_m8_that_dies_around_the_end_of_a_patch(crash: Crash) -> None:
+    put = crash.put()
+    places = (*around("SecretUploadStarted"), *around("SecretUploaded"))
+    armed(crash, places)
+    patching = crash.patch(put, background=True)
+    dies_at(crash, places, patching)
+    check_patched(crash, put, patching)

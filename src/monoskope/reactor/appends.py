@@ -32,6 +32,7 @@ Event = (
     | events_pb2.SecretUploadFailed
 )
 Send = Callable[[reactor_pb2.AttachRequest], None]
+Recorded = Callable[[bytes, int, Event], None]
 
 _OFFERED = reactor_pb2.AppendEvent.DESCRIPTOR.oneofs_by_name["event"].fields
 _FIELDS = {field.message_type.name: field.name for field in _OFFERED if field.message_type is not None}
@@ -59,10 +60,12 @@ class Appends:
 
     Args:
         retry_s: Seconds before an append that m8 could not take just now is offered again.
+        recorded: Told the request, the version and the event when m8 says that it recorded one: it delivers none.
     """
 
-    def __init__(self, *, retry_s: float) -> None:
+    def __init__(self, *, retry_s: float, recorded: Recorded | None = None) -> None:
         self._retry_s = retry_s
+        self._recorded = recorded
         self._pending: dict[int, _Pending] = {}
         self._last_call = 0
         self._send: Send | None = None
@@ -109,6 +112,9 @@ class Appends:
             return
         if not answer.error:
             pending.done.set_result(answer.version)
+            if self._recorded is not None:
+                message = pending.message
+                self._recorded(message.request_id, message.expected_version + 1, pending.event)
         elif answer.error in _TRY_AGAIN:
             asyncio.get_running_loop().call_later(self._retry_s, self._offer, answer.call)
         else:

@@ -14,7 +14,7 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.upload import State
 from monoskope.reactor import logs
-from monoskope.reactor.appends import Appends
+from monoskope.reactor.appends import Appends, Event
 from monoskope.reactor.copy_secret import Copier
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.handle import Handler
@@ -60,11 +60,15 @@ class Dispatcher:
         request = self.requests.apply(event, sealed, now=self.now())
         if request is None:
             return
-        self.known.learn(request.receipts)
+        self.known.learn(request.news())
         if self._told is not None:
             self._told.add(request.request_id)
         else:
             self._act(request)
+
+    def recorded(self, request_id: bytes, version: int, event: Event) -> None:
+        """Take in what m8 recorded for us and delivers to others alone."""
+        self.requests.appended(request_id, version, event, now=self.now())
 
     def caught_up(self) -> None:
         """Every unfinished request has been told: those that were not have ended while we were away."""
@@ -124,8 +128,10 @@ class Dispatcher:
 
     def _yield_to_winner(self, request: Open) -> None:
         """Erase our key if another replica's grant counts; a grant that proves nothing changes nothing."""
-        offer, granted = self.keys.offered(request.request_id), own_grant(request, self.recovery.identity)
-        if offer is not None and granted is not None and granted.content != offer.grant.content:
+        offer = self.keys.offered(request.request_id)
+        if offer is None or request.grant is None or request.grant.content == offer.grant.content:
+            return
+        if own_grant(request, self.recovery.identity) is not None:
             self.keys.forget(request.request_id)
 
     def _handle(self, request: Open) -> None:

@@ -56,8 +56,13 @@ class KnownReceipts:
         """Remember those that are ours and tell a version; anything else m8 may say is passed over."""
         for signed in receipts:
             receipt = own_receipt(signed, self._identity)
-            if receipt is not None and receipt.outcome in _TELLING:
-                self._remember(receipt)
+            if receipt is not None:
+                self.remember(receipt)
+
+    def remember(self, receipt: Receipt) -> None:
+        """Remember a receipt that this process just made, if it tells a version."""
+        if receipt.outcome in _TELLING:
+            self._remember(receipt)
 
     def naming(self, uri: SecretUri, version: str) -> Receipt | None:
         """Return a receipt of ours for `uri` by which `version` is there, or None."""

@@ -72,7 +72,7 @@ class Offering:
         signed = self.identity.sign(RECEIPT, receipt.content)
         event, entry = _ending(receipt, signed), of_receipt(grant, receipt)
         self.audit.write(entry)
-        self.known.learn([signed])
+        self.known.remember(receipt)
         asked = self.requests.get(request_id)
         arrived = asked.arrived if asked is not None else self.now()
         taken = await self._ended(request_id, event, receipt, version)

@@ -43,6 +43,12 @@ class Open:
     """Monotonic seconds when the sealed bytes came, or before that the request."""
     idle_since: float | None = None
     """Monotonic seconds since when it is ours, without a key and without anybody at work on it."""
+    _learned: int = 0
+
+    def news(self) -> list[upload_pb2.Signed]:
+        """Return the receipts that came since this was last asked."""
+        new, self._learned = self.receipts[self._learned :], len(self.receipts)
+        return new
 
     def take_sealed(self) -> bytes:
         """Return the sealed bytes and keep them no longer."""
@@ -87,6 +93,20 @@ class OpenRequests:
             self._open[request_id] = request
         self._tell(request_id)
         return request
+
+    def appended(self, request_id: bytes, version: int, event: Message, *, now: float) -> None:
+        """Take in an event of our own that m8 recorded as `version`; it may come after those that follow it."""
+        request = self._open.get(request_id)
+        if request is None:
+            return
+        if version > request.version:
+            request.version = version
+            _evolve(request, event, now)
+        elif request.grant is None and isinstance(event, events_pb2.SecretUploadKeyProvided):
+            request.grant = event.grant
+        if request.state is State.ENDED:
+            self._open.pop(request_id)
+        self._tell(request_id)
 
     async def moved(self, request_id: bytes, version: int, *, within: float) -> Open | None:
         """Return the request once its stream is beyond `version`; None if it has ended, or not moved `within` seconds.

@@ -17,7 +17,7 @@ from monoskope.errors import RefusedError
 from monoskope.protocol.grant import REPLICA_BYTES
 from monoskope.reactor import logs, settings
 from monoskope.reactor.admit import Admission, Rates
-from monoskope.reactor.appends import Appends
+from monoskope.reactor.appends import Appends, Event
 from monoskope.reactor.audit import FILE as AUDIT_FILE
 from monoskope.reactor.audit import AuditFile
 from monoskope.reactor.copy_secret import Copier
@@ -66,7 +66,7 @@ class Reactor:
     ) -> None:
         self.replica = secrets.token_bytes(REPLICA_BYTES)
         self.timings = timings or of.timings
-        self.appends = Appends(retry_s=self.timings.append_retry)
+        self.appends = Appends(retry_s=self.timings.append_retry, recorded=self._recorded)
         self.dispatcher = self._wired(of, driver, identity, fingerprint_key, audit)
         endpoint = Endpoint(
             server=of.server,
@@ -112,6 +112,9 @@ class Reactor:
             recovery=Recovery(identity, self.replica, Presence(), lookup, offering, self.timings),
             offering=offering,
         )
+
+    def _recorded(self, request_id: bytes, version: int, event: Event) -> None:
+        self.dispatcher.recorded(request_id, version, event)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set; then take nothing new, end what is in flight and end the session cleanly."""

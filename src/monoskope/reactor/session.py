@@ -187,4 +187,5 @@ class Session:
             ),
             rotations=endpoint.identity.rotations,
             knows_caught_up=True,
+            without_own=True,
         )

@@ -14,6 +14,7 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.request import Request
+from monoskope.protocol.upload import State
 from monoskope.reactor import logs
 from monoskope.reactor.audit import AuditFile
 from monoskope.reactor.dispatch import Dispatcher
@@ -95,6 +96,45 @@ def test_each_process_is_another_replica(tmp_path: Path) -> None:
     assert [len(replica) for replica in replicas] == [16, 16, 16]
     for bench in benches:
         bench.audit.close()
+
+
+async def test_what_m8_recorded_for_us_needs_no_delivery(bench: Bench) -> None:
+    request = ask()
+    bench.attach()
+    bench.tell(request, 1, asked(request))
+    bench.reactor.appends.answered(reactor_pb2.Appended(call=(await bench.next()).call, version=2))
+    await bench.settled()
+    known = bench.dispatcher.requests.get(request.request_id)
+    assert known is not None
+    assert (known.state, known.version) == (State.GRANTED, 2)
+    bench.tell(request, 3, events_pb2.SecretUploadRequested(sealed_sha256=bytes(32), size=3))
+    await bench.next()
+    assert len(bench.dispatcher.keys) == 0
+
+
+async def test_an_answer_that_comes_after_what_follows_it_is_taken_in_all_the_same(bench: Bench) -> None:
+    request = ask()
+    bench.attach()
+    bench.tell(request, 1, asked(request))
+    offered = await bench.next()
+    bench.tell(request, 3, events_pb2.SecretUploadRequested(sealed_sha256=bytes(32), size=3))
+    bench.reactor.appends.answered(reactor_pb2.Appended(call=offered.call, version=3))
+    known = bench.dispatcher.requests.get(request.request_id)
+    assert known is not None
+    assert (known.state, known.version, known.grant) == (State.UPLOADING, 3, offered.key_provided.grant)
+    assert (await bench.next()).WhichOneof("event") == "failed"
+
+
+async def test_an_answer_about_a_request_that_has_ended_brings_it_not_back(bench: Bench) -> None:
+    request = ask()
+    bench.attach()
+    bench.tell(request, 1, asked(request))
+    offered = await bench.next()
+    bench.dispatcher.requests.ended(request.request_id)
+    bench.reactor.appends.answered(reactor_pb2.Appended(call=offered.call, version=2))
+    await bench.settled()
+    assert list(bench.dispatcher.requests) == []
+    assert len(bench.dispatcher.keys) == 0
 
 
 async def test_a_key_dies_with_its_request(bench: Bench) -> None:

@@ -41,7 +41,7 @@ class Reactors:
         login = await log_in(self._app, attach, challenge)
         structlog.contextvars.bind_contextvars(store=login.store, replica=login.replica.hex()[:8])
         structlog.get_logger().info("reactor attached")
-        session = Session(self._app, login, incoming, send, marks=attach.knows_caught_up)
+        session = Session(self._app, login, incoming, send, marks=attach.knows_caught_up, own=not attach.without_own)
         before = self._sessions.get(login.key)
         if before is not None:
             before.replaced.set()

@@ -43,6 +43,7 @@ class Session:
         incoming: What it says.
         send: How to answer.
         marks: Whether it knows `caught_up`.
+        own: Whether it wants to be told of the events that it appends itself.
     """
 
     def __init__(
@@ -53,9 +54,11 @@ class Session:
         send: Send,
         *,
         marks: bool = False,
+        own: bool = True,
     ) -> None:
         self._app = app
         self._marks = marks
+        self._own = own
         self._login = login
         self._incoming = incoming
         self._send = send
@@ -94,7 +97,9 @@ class Session:
 
     def _wants(self, noted: Noted) -> bool:
         if noted.uri is not None:
-            return noted.uri.store == self._login.store
+            # What a session before this one appended and had no answer for, the reactor offers again and is answered.
+            mine = noted.event.actor == self._login.actor
+            return noted.uri.store == self._login.store and (self._own or not mine)
         return noted.event.stream in {reactor_stream(self._login.store), CATALOGUE_STREAM}
 
     async def _attached(self, position: int) -> reactor_pb2.AttachResponse:

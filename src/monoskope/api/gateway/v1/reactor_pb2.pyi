@@ -23,18 +23,20 @@ ENGINE_HEALTH_UNAVAILABLE: EngineHealth
 ENGINE_HEALTH_REFUSED: EngineHealth
 
 class AttachReactor(_message.Message):
-    __slots__ = ("hello", "type", "capabilities", "rotations", "knows_caught_up")
+    __slots__ = ("hello", "type", "capabilities", "rotations", "knows_caught_up", "without_own")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     ROTATIONS_FIELD_NUMBER: _ClassVar[int]
     KNOWS_CAUGHT_UP_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_OWN_FIELD_NUMBER: _ClassVar[int]
     hello: _upload_pb2.Signed
     type: str
     capabilities: _events_pb2.StoreCapabilities
     rotations: _containers.RepeatedCompositeFieldContainer[_identity_pb2.SignedRotation]
     knows_caught_up: bool
-    def __init__(self, hello: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., type: _Optional[str] = ..., capabilities: _Optional[_Union[_events_pb2.StoreCapabilities, _Mapping]] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ..., knows_caught_up: _Optional[bool] = ...) -> None: ...
+    without_own: bool
+    def __init__(self, hello: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., type: _Optional[str] = ..., capabilities: _Optional[_Union[_events_pb2.StoreCapabilities, _Mapping]] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ..., knows_caught_up: _Optional[bool] = ..., without_own: _Optional[bool] = ...) -> None: ...
 
 class AppendEvent(_message.Message):
     __slots__ = ("call", "request_id", "expected_version", "key_provided", "started", "uploaded", "compared", "failed", "deleted", "verified", "drift_detected", "imported", "copied")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.delete import expected
 from monoskope.client.put import Expect, PutResult, encoded, fitting, result_of
-from monoskope.client.target import Target
+from monoskope.client.target import Target, check_patchable
 from monoskope.client.task import Task
 from monoskope.client.walk import Walk
 from monoskope.errors import UsageError
@@ -36,7 +36,7 @@ async def patch(  # noqa: PLR0917 - one call, from one place
     walk: Walk, target: Target, plaintext: bytes, remove: tuple[str, ...], expect: Expect | str, options: Options | None
 ) -> PutResult:
     """Patch the secret at one target. Raises as `Walk.run`, and `RefusedError` where no key is asked for."""
-    target.check_patchable()
+    check_patchable(target.store, target.uri)
     kind, version = expected(expect)
     task = Task(
         uri=target.uri,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.put import Expect, encoded, expectation
 from monoskope.client.settings import Settings
-from monoskope.client.target import Resolver, announced_layout
+from monoskope.client.target import Resolver, announced_layout, check_patchable
 from monoskope.uri import SecretUri
 from monoskope.value import Value
 
@@ -42,7 +42,11 @@ async def preview(
     expect: Expect | str,
     removes: tuple[str, ...] | None,
 ) -> Preview:
-    """Return what a put, or with `removes` a patch, would send. Asks m8 for the store alone; nothing is pinned."""
+    """Return what a put, or with `removes` a patch, would send. Asks m8 for the store alone; nothing is pinned.
+
+    Raises:
+        RefusedError: a patch, and the store cannot.
+    """
     size = len(encoded(values)) if values or removes is None else 0
     _, version = expectation(expect)
     if "://" in uri:
@@ -51,6 +55,8 @@ async def preview(
     else:
         store = await resolver.store(settings.default_store or known.default(settings.server) or "")
         full = SecretUri.parse(f"{store.name}://{uri}")
+    if removes is not None:
+        check_patchable(store, full)
     return Preview(
         uri=str(full),
         purpose="UPLOAD" if removes is None else "PATCH",

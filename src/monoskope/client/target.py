@@ -34,14 +34,15 @@ class Target(Value, frozen=True):
         if limit is not None and size > limit:
             raise too_large(self.uri, size, limit)
 
-    def check_patchable(self) -> None:
-        """Raise `RefusedError` if reactors are attached and none of them announced that it can patch."""
-        attached = [reactor.capabilities for reactor in self.store.reactors if reactor.attached]
-        if attached and not any(can.patchable for can in attached):
-            raise RefusedError(
-                f"{self.uri}: the store cannot change some keys and leave the others as they are.",
-                fix="Put the whole secret, or ask the store's operator for `patchable`.",
-            )
+
+def check_patchable(store: views_pb2.SecretStore, uri: SecretUri) -> None:
+    """Raise `RefusedError` if reactors of the store are attached and none of them announced that it can patch."""
+    attached = [reactor.capabilities for reactor in store.reactors if reactor.attached]
+    if attached and not any(can.patchable for can in attached):
+        raise RefusedError(
+            f"{uri}: the store cannot change some keys and leave the others as they are.",
+            fix="Put the whole secret, or ask the store's operator for `patchable`.",
+        )
 
 
 def announced_limit(store: views_pb2.SecretStore) -> int | None:

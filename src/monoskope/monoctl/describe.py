@@ -22,6 +22,8 @@ _FIELDS = {
     "Layout": "layout",
     "Created": "created_at",
 }
+_DOES = {"patchable": "patch", "soft_delete": "delete", "deletable": "destroy"}
+"""What not every engine does: the field that says so, and the word that a user knows it by."""
 _NOT_ANNOUNCED = "unknown until a reactor has attached"
 _REACTORS = {
     "REACTOR": "replica",
@@ -30,6 +32,7 @@ _REACTORS = {
     "LARGEST": "max_plaintext",
     "CHECK-AND-SET": "check_and_set",
     "READABLE": "readable",
+    "DOES": "does",
     "FINGERPRINT KEY": "fingerprint_key_id",
 }
 
@@ -56,4 +59,6 @@ def secret_store(name: str, output: str, session: Session) -> None:
     if not reactors:
         click.echo("No reactor has ever attached.")
         return
+    for one in reactors:
+        one["does"] = [word for field, word in _DOES.items() if one[field]]
     table(list(_REACTORS), [[cell(one, field) for field in _REACTORS.values()] for one in reactors])

@@ -188,6 +188,7 @@ def test_types_with_what_their_reactors_announced(m8: Answering, run: Run) -> No
 
 def test_a_described_store_shows_its_reactors(m8: Answering, run: Run) -> None:
     m8.stores["vault"].reactors[0].last_heard_ms = FIVE_HOURS_AGO_MS
+    m8.stores["vault"].reactors[0].capabilities.deletable = True
 
     table = ok(run("describe", "secret-store", "vault"))
     document = json.loads(ok(run("describe", "secret-store", "-o", "json")))
@@ -197,6 +198,7 @@ def test_a_described_store_shows_its_reactors(m8: Answering, run: Run) -> None:
     assert "131072" in table
     assert "ago" in table
     assert LAYOUT in table
+    assert re.search(r"DOES .*\n.* patch, destroy ", table)
     assert (document["layout"], document["maturity"]) == (LAYOUT, "stable")
     assert document["reactors"][0]["attached"] is True
     assert document["max_plaintext"] == 131_072

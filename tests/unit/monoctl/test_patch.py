@@ -122,10 +122,11 @@ def test_without_keys_files_or_removals_somebody_must_be_there_to_ask(m8: Script
 def test_a_store_that_cannot_patch_is_asked_for_no_key(m8: ScriptedM8, run: Run) -> None:
     m8.stores["vault"].reactors[0].capabilities.CopyFrom(events_pb2.StoreCapabilities(max_plaintext=131_072))
 
-    result = patch(run, "app/db")
+    for words in ((), ("--dry-run",)):
+        result = patch(run, "app/db", *words)
 
-    assert result.exit_code == 3
-    assert "cannot change some keys" in result.stderr
+        assert result.exit_code == 3
+        assert "cannot change some keys" in result.stderr
     assert m8.count("RequestSecretUploadKey") == 0
 
 

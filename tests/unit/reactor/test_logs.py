@@ -76,6 +76,7 @@ def test_the_audit_log_is_private_lines_of_listed_fields(tmp_path: Path) -> None
         "outcome",
         "reason",
         "upstream_version",
+        "destination",
     }
     assert line["request_id"] == request.request_id.hex()
     assert (line["uri"], line["purpose"], line["outcome"]) == ("memory://team-a/db", "UPLOAD", "GRANTED")

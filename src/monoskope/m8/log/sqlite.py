@@ -17,17 +17,18 @@ from typing import TypeVar
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import failpoints
 from monoskope.m8.log import record, sqlite_file
+from monoskope.m8.log import sqlite_documents as documents
 from monoskope.m8.log.event_log import (
     EventLog,
     ExpectedVersionError,
     LogTamperedError,
     NewEvent,
     Projector,
-    Put,
     RecordedEvent,
     no_documents,
 )
-from monoskope.m8.log.sqlite_readers import Readers, Watcher
+from monoskope.m8.log.sqlite_readers import Readers, Watcher, last_position
+from monoskope.m8.log.sqlite_tail import Tail
 from monoskope.m8.log.sqlite_writer import Writer
 
 T = TypeVar("T")
@@ -44,9 +45,10 @@ class SqliteLog(EventLog):
         self._projector = projector
         self._closed = False
         self._signals: set[asyncio.Event] = set()
-        self._writer = Writer(path, self._wake)
+        self._tail = Tail()
+        self._writer = Writer(path, self._group_ended)
         self._readers = Readers(path)
-        self._watcher = Watcher(path, self._wake)
+        self._watcher = Watcher(self._readers, self._wake)
 
     @classmethod
     async def open(cls, path: Path, *, clock: Callable[[], int], projector: Projector = no_documents) -> SqliteLog:
@@ -54,8 +56,8 @@ class SqliteLog(EventLog):
 
         Args:
             path: The database file; SQLite keeps `-wal` and `-shm` beside it.
-            clock: Milliseconds since 1970, called from the writer's thread.
-            projector: What events change in the documents, called from the writer's thread.
+            clock: Milliseconds since 1970, called on the event loop or on the writer's thread.
+            projector: What events change in the documents, called on the event loop or on the writer's thread.
 
         Raises:
             UsageError: its folder does not exist, it is something else, or a newer m8 wrote it.
@@ -81,6 +83,7 @@ class SqliteLog(EventLog):
             if sealed is not None:
                 digest = hashlib.sha256(sealed).digest()
                 connection.execute("INSERT OR IGNORE INTO sealed VALUES (?, ?)", (digest, sealed))
+            self._tail.add(recorded)
             return recorded
 
         kinds = [event.type for event in events]
@@ -97,9 +100,8 @@ class SqliteLog(EventLog):
         events: Sequence[NewEvent],
         actor: str,
     ) -> list[RecordedEvent]:
-        position, previous = connection.execute("SELECT position, hash FROM head").fetchone()
-        query = "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?"
-        version = connection.execute(query, (stream,)).fetchone()[0]
+        query = "SELECT position, hash, (SELECT coalesce(max(version), 0) FROM events WHERE stream = ?) FROM head"
+        position, previous, version = connection.execute(query, (stream,)).fetchone()
         if expected_version is not None and version != expected_version:
             raise ExpectedVersionError(stream, expected=expected_version, actual=version)
         now = self._clock()
@@ -116,20 +118,11 @@ class SqliteLog(EventLog):
             )
             row = (event.position, stream, event.version, event.record, event.hash)
             connection.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?)", row)
-            self._project(connection, event)
+            documents.project(connection, self._projector, event)
             recorded.append(event)
             previous = event.hash
         connection.execute("UPDATE head SET position = ?, hash = ?", (position + len(events), previous))
         return recorded
-
-    def _project(self, connection: sqlite3.Connection, event: RecordedEvent) -> None:
-        for change in self._projector(event, lambda collection, key: _document(connection, collection, key)):
-            if isinstance(change, Put):
-                row = (change.collection, change.key, change.body)
-                connection.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", row)
-            else:
-                which = (change.collection, change.key)
-                connection.execute("DELETE FROM documents WHERE collection = ? AND key = ?", which)
 
     async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
         query = "SELECT position, record FROM events WHERE stream = ? AND version > ? ORDER BY version"
@@ -143,17 +136,20 @@ class SqliteLog(EventLog):
     async def subscribe(self, *, after: int) -> AsyncGenerator[RecordedEvent, None]:
         signal = asyncio.Event()
         self._signals.add(signal)
+        is_at_end = False
         try:
             while not self._closed:
                 # Cleared before reading: what is recorded after the read sets it again, so no wake-up is lost.
                 signal.clear()
-                events = await self._next_page(after)
+                # What is older than this subscription comes from the disk: its reader meets what happened to it there.
+                events = (self._tail.after(after) if is_at_end else []) or await self._next_page(after)
                 for event in events:
                     if event.position != after + 1:
                         raise LogTamperedError(after + 1, "the record is missing")
                     after = event.position
                     yield event
-                if not events:
+                if len(events) < PAGE:
+                    is_at_end = True
                     with self._watcher.watching():
                         await signal.wait()
         finally:
@@ -169,36 +165,38 @@ class SqliteLog(EventLog):
             raise
 
     async def head(self) -> int:
-        return self._read_now(lambda connection: int(connection.execute("SELECT position FROM head").fetchone()[0]))
+        return self._read_now(last_position)
 
     async def sealed(self, sha256: bytes) -> bytes | None:
         query = "SELECT body FROM sealed WHERE sha256 = ?"
-        return self._read_now(lambda connection: _one(connection, query, (sha256,)))
+        return self._read_now(lambda connection: documents.one(connection, query, (sha256,)))
 
     async def erase_sealed(self, sha256s: Iterable[bytes]) -> int:
         digests = [(digest,) for digest in sha256s]
         query = "DELETE FROM sealed WHERE sha256 = ?"
-        erased = await self._write(lambda connection: connection.executemany(query, digests).rowcount)
+        erased = await self._write(lambda connection: connection.executemany(query, digests).rowcount, is_long=True)
         await self._read(_cut_write_ahead_log)
         return max(erased, 0)
 
     async def get(self, collection: str, key: str) -> bytes | None:
-        return self._read_now(lambda connection: _document(connection, collection, key))
+        return self._read_now(lambda connection: documents.get(connection, collection, key))
 
     async def scan(self, collection: str, *, prefix: str = "", after: str = "", limit: int) -> list[tuple[str, bytes]]:
         _check_limit(limit)
-        return await self._read(lambda connection: _scan(connection, collection, prefix, after, limit))
+        return await self._read(
+            lambda connection: documents.scan(connection, collection, prefix=prefix, after=after, limit=limit)
+        )
 
     async def rebuild(self) -> int:
         def work(connection: sqlite3.Connection) -> int:
             connection.execute("DELETE FROM documents")
             replayed = 0
             for position, row in connection.execute("SELECT position, record FROM events ORDER BY position"):
-                self._project(connection, record.parse(position, row))
+                documents.project(connection, self._projector, record.parse(position, row))
                 replayed += 1
             return replayed
 
-        return await self._write(work)
+        return await self._write(work, is_long=True)
 
     async def verify(self) -> int:
         return await self._read(_verify)
@@ -220,16 +218,21 @@ class SqliteLog(EventLog):
         self._closed = True
         self._wake()
         await self._writer.close()
-        await self._watcher.close()
+        self._watcher.close()
         await self._readers.close()
 
     def _wake(self) -> None:
         for signal in self._signals:
             signal.set()
 
-    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _group_ended(self, *, is_committed: bool) -> None:
+        if last := self._tail.settle(is_committed=is_committed):
+            self._watcher.saw(last)
+            self._wake()
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T], *, is_long: bool = False) -> T:
         self._check_open()
-        return await self._writer.run(work)
+        return await self._writer.run(work, is_long=is_long)
 
     async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         self._check_open()
@@ -267,28 +270,6 @@ def _cut_write_ahead_log(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     finally:
         connection.execute(f"PRAGMA busy_timeout = {sqlite_file.BUSY_MS}")
-
-
-def _one(connection: sqlite3.Connection, query: str, values: tuple[str | bytes, ...]) -> bytes | None:
-    row = connection.execute(query, values).fetchone()
-    return None if row is None else bytes(row[0])
-
-
-def _document(connection: sqlite3.Connection, collection: str, key: str) -> bytes | None:
-    return _one(connection, "SELECT body FROM documents WHERE collection = ? AND key = ?", (collection, key))
-
-
-def _scan(
-    connection: sqlite3.Connection, collection: str, prefix: str, after: str, limit: int
-) -> list[tuple[str, bytes]]:
-    query = "SELECT key, body FROM documents WHERE collection = ? AND key > ? AND key >= ? ORDER BY key LIMIT ?"
-    page = []
-    for key, body in connection.execute(query, (collection, after, prefix, limit)):
-        # Keys with one prefix stand together, so the first without it ends them.
-        if not key.startswith(prefix):
-            break
-        page.append((key, body))
-    return page
 
 
 def _verify(connection: sqlite3.Connection) -> int:

@@ -1,4 +1,4 @@
-"""Reading off the event loop: a few threads with a connection each, and one that notices other processes' commits."""
+"""Reading: short reads on the event loop, long ones on a few threads, and noticing other processes' commits."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from monoskope.errors import UnavailableError
 from monoskope.m8.log import sqlite_file
 
 T = TypeVar("T")
@@ -67,64 +68,54 @@ class Readers:
 
 
 class Watcher:
-    """Polls `PRAGMA data_version`, which changes with every commit of another connection, while somebody waits.
+    """Looks at the log's last position while somebody waits, for another process may move it.
 
     Args:
-        path: The database.
-        changed: Called on the event loop when there may be something new. It may be called for nothing, never too
-            rarely: the version seen last is older than anything that a waiting subscriber has read.
+        readers: Asked on the event loop.
+        changed: Called when there may be something new. It may be called for nothing, never too rarely: the position
+            seen last is none after which a waiting subscriber has not been woken.
     """
 
-    def __init__(self, path: Path, changed: Callable[[], None]) -> None:
-        self._path = path
+    def __init__(self, readers: Readers, changed: Callable[[], None]) -> None:
+        self._readers = readers
         self._changed = changed
         self._loop = asyncio.get_running_loop()
-        self._condition = threading.Condition()
         self._waiting = 0
-        self._closed = False
-        self._thread = threading.Thread(target=self._main, name="m8-log-watcher", daemon=True)
-        self._thread.start()
+        self._seen = -1
+        self._timer: asyncio.TimerHandle | None = None
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Poll as long as the block runs."""
-        with self._condition:
-            self._waiting += 1
-            self._condition.notify()
+        """Look every `POLL_S` as long as the block runs."""
+        self._waiting += 1
+        if self._timer is None:
+            self._timer = self._loop.call_later(POLL_S, self._look)
         try:
             yield
         finally:
-            with self._condition:
-                self._waiting -= 1
+            self._waiting -= 1
 
-    async def close(self) -> None:
-        """Stop polling."""
-        with self._condition:
-            self._closed = True
-            self._condition.notify()
-        await asyncio.to_thread(self._thread.join)
+    def saw(self, position: int) -> None:
+        """Take note that every subscriber is woken for what stands up to `position`."""
+        self._seen = position
 
-    def _main(self) -> None:
-        connection: sqlite3.Connection | None = None
-        seen = -1
-        while self._wait():
-            try:
-                connection = connection or sqlite_file.connect(self._path, read_only=True)
-                version = connection.execute("PRAGMA data_version").fetchone()[0]
-            except sqlite3.Error:
-                version = -2  # whoever is woken reads, meets the same failure and reports it
-            if version != seen:
-                seen = version
-                with contextlib.suppress(RuntimeError):  # a closed event loop has no subscribers
-                    self._loop.call_soon_threadsafe(self._changed)
-            with self._condition:
-                if not self._closed:
-                    self._condition.wait(POLL_S)
-        if connection is not None:
-            connection.close()
+    def close(self) -> None:
+        """Look no more."""
+        self._waiting = 0
+        if self._timer is not None:
+            self._timer.cancel()
 
-    def _wait(self) -> bool:
-        """Wait until a subscriber waits; False when closed."""
-        with self._condition:
-            self._condition.wait_for(lambda: self._closed or self._waiting > 0)
-            return not self._closed
+    def _look(self) -> None:
+        self._timer = self._loop.call_later(POLL_S, self._look) if self._waiting > 0 else None
+        try:
+            position = self._readers.now(last_position)
+        except (UnavailableError, sqlite3.Error):
+            position = -2  # whoever is woken reads, meets the same failure and reports it
+        if position != self._seen:
+            self._seen = position
+            self._changed()
+
+
+def last_position(connection: sqlite3.Connection) -> int:
+    """Return the log's last position, 0 if it is empty."""
+    return int(connection.execute("SELECT position FROM head").fetchone()[0])

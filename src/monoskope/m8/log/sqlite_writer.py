@@ -1,8 +1,13 @@
-"""The one thread of a process that writes: what waits together is committed together.
+"""Writing: what waits together is committed together, on the event loop but for the commit itself.
 
-A commit forces the disk, which costs far more than the rows. So the thread takes everything that waits, gives each
-piece a savepoint of its own, and commits once. A piece that is refused is rolled back to its savepoint and does not
-touch the others; when the database itself fails, the whole group is rolled back and all are told.
+A commit forces the disk, which costs far more than the rows; so everything that waits is written in one transaction,
+each piece in a savepoint of its own. A piece that is refused is rolled back to its savepoint and does not touch the
+others; when the database itself fails, the whole group is rolled back and all are told.
+
+The rows of a group are a few dozen statements of some microseconds. On a thread each of them gives the interpreter's
+lock away and has to wait for it again, so they run on the event loop and only the commit, which waits for the disk,
+runs on the thread. Whatever may take long runs there as a whole: work that says so, and a group that has to wait for
+another process's transaction.
 """
 
 from __future__ import annotations
@@ -12,10 +17,11 @@ import contextlib
 import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import failpoint
@@ -23,8 +29,8 @@ from monoskope.m8.log import sqlite_file
 
 T = TypeVar("T")
 
-MAX_GROUP = 256
-"""Pieces of work in one commit at most, so that the first of them does not wait for ever."""
+MAX_GROUP = 64
+"""Pieces of work in one commit at most, so that neither the first of them nor the event loop waits long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,75 +39,119 @@ class _Job:
 
     work: Callable[[sqlite3.Connection], Any]
     done: asyncio.Future[Any]
+    is_long: bool
 
 
 _Outcome: TypeAlias = tuple[_Job, Any, Exception | None]
 
 
+class Ended(Protocol):
+    """Is told that a group is over."""
+
+    def __call__(self, *, is_committed: bool) -> None:
+        """Take note of it."""
+
+
 class Writer:
-    """Runs work inside write transactions, on a thread of its own.
+    """Runs work inside write transactions, one group after the other.
 
     Args:
         path: The database.
-        committed: Called on the event loop after every group.
+        ended: Called on the event loop after every group, with whether it was committed.
     """
 
-    def __init__(self, path: Path, committed: Callable[[], None]) -> None:
+    def __init__(self, path: Path, ended: Ended) -> None:
         self._path = path
-        self._committed = committed
+        self._ended = ended
         self._loop = asyncio.get_running_loop()
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: deque[_Job] = deque()
+        self._is_busy = False
+        self._idle = asyncio.Event()
+        # Used by the event loop or by the thread, never by both: a group goes from one to the other.
         self._connection: sqlite3.Connection | None = None
+        self._on_thread: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._main, name="m8-log-writer", daemon=True)
         self._thread.start()
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, work: Callable[[sqlite3.Connection], T], *, is_long: bool = False) -> T:
         """Run `work` in a transaction and return its result once that is durable.
+
+        Args:
+            work: Called on the event loop, or on the thread.
+            is_long: Whether it does more than touch a few rows.
 
         Raises:
             UnavailableError: the database failed; nothing was written.
             Exception: whatever `work` raised; nothing of it was written.
         """
         done: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put(_Job(work, done))
+        self._jobs.append(_Job(work, done, is_long))
+        self._go_on()
         return await done
 
     async def close(self) -> None:
         """Finish what waits, then stop."""
-        self._jobs.put(None)
+        while self._is_busy:
+            self._idle.clear()
+            await self._idle.wait()
+        self._on_thread.put(None)
         await asyncio.to_thread(self._thread.join)
-
-    def _main(self) -> None:
-        running = True
-        while running:
-            group = self._take()
-            running = group[-1] is not None
-            jobs = [job for job in group if job is not None]
-            if jobs:
-                self._deliver(self._commit(jobs))
         self._disconnect()
 
-    def _take(self) -> list[_Job | None]:
-        """Wait for a job, then take all that wait with it; None, the last ever put, means stop."""
-        group = [self._jobs.get()]
-        with contextlib.suppress(queue.Empty):
-            while group[-1] is not None and len(group) < MAX_GROUP:
-                group.append(self._jobs.get_nowait())
-        return group
+    def _go_on(self) -> None:
+        # Not at once: whoever else appends in this turn of the loop is in the same group.
+        if self._jobs and not self._is_busy:
+            self._is_busy = True
+            self._loop.call_soon(self._begin)
 
-    def _commit(self, jobs: list[_Job]) -> list[_Outcome]:
+    def _begin(self) -> None:
+        jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), MAX_GROUP))]
+        if self._connection is None or any(job.is_long for job in jobs):
+            self._on_thread.put(lambda: self._deliver(self._whole(jobs)))
+            return
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error:
+            # Mostly another process's transaction, for which the thread waits; else it meets the failure again.
+            self._on_thread.put(lambda: self._deliver(self._whole(jobs)))
+            return
+        try:
+            outcomes = _attempt_all(self._connection, jobs)
+        except Exception as error:  # noqa: BLE001  every waiting caller is told
+            self._settle(self._failed(jobs, error))
+            return
+        self._on_thread.put(lambda: self._deliver(self._commit(outcomes)))
+
+    def _main(self) -> None:
+        while (work := self._on_thread.get()) is not None:
+            work()
+
+    def _whole(self, jobs: list[_Job]) -> list[_Outcome]:
+        """Run a group from its beginning to its commit, on the thread."""
         try:
             if self._connection is None:
                 self._connection = sqlite_file.connect(self._path)
+            self._connection.execute(f"PRAGMA busy_timeout = {sqlite_file.BUSY_MS}")
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes = [_attempt(self._connection, job) for job in jobs]
-            failpoint("m8.before-commit")
-            self._connection.execute("COMMIT")
+            self._connection.execute("PRAGMA busy_timeout = 0")  # the event loop must not wait
+            outcomes = _attempt_all(self._connection, jobs)
         except Exception as error:  # noqa: BLE001  every waiting caller is told, and this thread must live on
-            self._disconnect()
-            failure = sqlite_file.explain(error, self._path) if isinstance(error, sqlite3.Error) else _lost(error)
-            return [(job, None, failure) for job in jobs]
+            return self._failed(jobs, error)
+        return self._commit(outcomes)
+
+    def _commit(self, outcomes: list[_Outcome]) -> list[_Outcome]:
+        try:
+            failpoint("m8.before-commit")
+            assert self._connection is not None, "its transaction is open"
+            self._connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001  as above
+            return self._failed([job for job, _, _ in outcomes], error)
         return outcomes
+
+    def _failed(self, jobs: list[_Job], error: Exception) -> list[_Outcome]:
+        self._disconnect()
+        failure = sqlite_file.explain(error, self._path) if isinstance(error, sqlite3.Error) else _lost(error)
+        return [(job, None, failure) for job in jobs]
 
     def _disconnect(self) -> None:
         """Closing rolls back what is open; after a failure the next group starts from a clean connection."""
@@ -116,7 +166,9 @@ class Writer:
             self._loop.call_soon_threadsafe(self._settle, outcomes)
 
     def _settle(self, outcomes: list[_Outcome]) -> None:
-        self._committed()
+        self._is_busy = False
+        self._idle.set()
+        self._ended(is_committed=self._connection is not None)
         for job, result, error in outcomes:
             if job.done.done():
                 continue
@@ -124,6 +176,11 @@ class Writer:
                 job.done.set_result(result)
             else:
                 job.done.set_exception(error)
+        self._go_on()
+
+
+def _attempt_all(connection: sqlite3.Connection, jobs: list[_Job]) -> list[_Outcome]:
+    return [_attempt(connection, job) for job in jobs]
 
 
 def _attempt(connection: sqlite3.Connection, job: _Job) -> _Outcome:

@@ -1,0 +1,91 @@
+"""Two processes on one database: a log that remembers what it wrote itself still tells what the other one wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import aclosing, closing
+from pathlib import Path
+
+import pytest
+
+from monoskope.m8.log import sqlite_writer
+from monoskope.m8.log.event_log import ExpectedVersionError, NewEvent, RecordedEvent
+from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.testing.logs import some_time
+
+Logs = tuple[SqliteLog, SqliteLog]
+
+
+@pytest.fixture
+async def logs(tmp_path: Path) -> AsyncIterator[Logs]:
+    """The same file, opened twice: what each keeps in memory, the other does not know of."""
+    one, other = [await SqliteLog.open(tmp_path / "log.db", clock=some_time) for _ in range(2)]
+    yield one, other
+    await one.close()
+    await other.close()
+
+
+def happened(data: bytes) -> list[NewEvent]:
+    return [NewEvent("Happened", data)]
+
+
+async def test_a_subscriber_sees_both_processes_events_in_their_order(logs: Logs) -> None:
+    one, other = logs
+    async with aclosing(one.subscribe(after=0)) as events:
+        seen: list[RecordedEvent] = []
+        for number in range(30):
+            await logs[number % 3 == 0].append(f"stream-{number % 4}", None, happened(b"%d" % number), actor="ann")
+            if number % 7 == 0:  # it catches up now and then, and lies behind in between
+                seen += [await anext(events) for _ in range(number + 1 - len(seen))]
+        seen += [await anext(events) for _ in range(30 - len(seen))]
+    assert [event.position for event in seen] == list(range(1, 31))
+    assert seen == await other.read(after=0, limit=100)
+
+
+async def test_one_of_two_processes_wins_a_version(logs: Logs) -> None:
+    for version in range(10):
+        tries = [log.append("a", version, happened(b""), actor="ann") for log in logs]
+        done = await asyncio.gather(*tries, return_exceptions=True)
+        assert [isinstance(one, ExpectedVersionError) for one in done].count(True) == 1
+    assert await logs[0].verify() == 10
+
+
+async def test_another_processes_transaction_holds_up_appends_and_nothing_else(logs: Logs, tmp_path: Path) -> None:
+    log = logs[0]
+    await log.append("a", 0, happened(b"1"), actor="ann")
+    with closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        waiting = asyncio.create_task(log.append("a", 1, happened(b"2"), actor="ann"))
+        for _ in range(50):
+            assert len(await log.read_stream("a")) == 1
+            assert await log.scan("documents", limit=1) == []
+        assert not waiting.done()
+        holder.execute("COMMIT")
+        [event] = await waiting
+    assert event.position == 2
+
+
+async def test_what_is_appended_in_one_moment_is_one_commit(logs: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = logs[0]
+    commits: list[str] = []
+    monkeypatch.setattr(sqlite_writer, "failpoint", commits.append)
+    for _ in range(2):
+        commits.clear()
+        tries = [log.append("a", 3 if number == 5 else None, happened(b""), actor="ann") for number in range(20)]
+        done = await asyncio.gather(*tries, return_exceptions=True)
+        assert [number for number, one in enumerate(done) if isinstance(one, ExpectedVersionError)] == [5]
+        assert len(commits) == 1
+    assert await log.verify() == 38
+
+
+async def test_an_append_to_a_log_that_closes_is_recorded_or_refused_but_not_forgotten(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "log.db", clock=some_time)
+    appends = [asyncio.create_task(log.append("a", None, happened(b""), actor="ann")) for _ in range(200)]
+    await asyncio.wait(appends, return_when=asyncio.FIRST_COMPLETED)
+    await log.close()
+    done = [one for one in await asyncio.gather(*appends, return_exceptions=True) if isinstance(one, list)]
+    again = await SqliteLog.open(tmp_path / "log.db", clock=some_time)
+    assert await again.verify() == len(done) == 200
+    await again.close()

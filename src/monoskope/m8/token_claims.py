@@ -40,8 +40,8 @@ class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nbf: int = 0
 
 
-def read(token: str, key: OKPKey, *, audience: str, now_s: float, fix: str) -> Claims:
-    """Verify and read `token`.
+def read(token: str, key: OKPKey, *, audience: str, fix: str) -> Claims:
+    """Verify `token` and read it; its times are `check_times`'s to judge.
 
     Raises:
         UnauthenticatedError: says which check failed, ends with `fix`, and never repeats the token.
@@ -51,6 +51,11 @@ def read(token: str, key: OKPKey, *, audience: str, now_s: float, fix: str) -> C
         raise UnauthenticatedError(f"the token was not issued by {ISSUER}.", fix=fix)
     if claims.aud != audience:
         raise UnauthenticatedError(f"the token is for another audience than this server, {audience!r}.", fix=fix)
+    return claims
+
+
+def check_times(claims: Claims, *, now_s: float, fix: str) -> None:
+    """Raise `UnauthenticatedError` if the token expired, or does not count yet."""
     if now_s >= claims.exp:
         raise UnauthenticatedError(f"the token expired at {_instant(claims.exp)}.", fix=fix)
     if max(claims.iat, claims.nbf) > now_s + LEEWAY_S:
@@ -58,7 +63,6 @@ def read(token: str, key: OKPKey, *, audience: str, now_s: float, fix: str) -> C
             f"the token counts only from {_instant(max(claims.iat, claims.nbf))} on.",
             fix="Wait until then, or correct this server's clock.",
         )
-    return claims
 
 
 def _verify(token: str, key: OKPKey, fix: str) -> bytes:

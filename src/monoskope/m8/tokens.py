@@ -7,8 +7,10 @@ process at its next call. Why: docs/adr/0010-tokens.md.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +26,7 @@ from monoskope.m8.domain.events import M8, token_stream, write
 from monoskope.m8.log.event_log import EventLog, ExpectedVersionError
 from monoskope.m8.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.m8.readmodels import tokens as documents
-from monoskope.m8.token_claims import ALGORITHM, ISSUER, Claims, read
+from monoskope.m8.token_claims import ALGORITHM, ISSUER, Claims, check_times, read
 from monoskope.protocol.unshared import Unshared
 from monoskope.settings import read_private
 from monoskope.uri import SecretUri, UriPrefix
@@ -34,6 +36,9 @@ MAX_TTL_S = 366 * 86_400
 
 COPY_TTL_S = 300
 """For so long the token of a copy counts."""
+
+MAX_VERIFIED = 4_096
+"""Tokens whose signature is not verified again, by their SHA-256; those used last are kept."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
@@ -97,6 +102,7 @@ class Tokens:
         self._key = OKPKey.import_key(pem)
         self._audience = audience
         self._clock = clock
+        self._verified: OrderedDict[bytes, tuple[Claims, Principal]] = OrderedDict()
 
     async def issue(
         self,
@@ -188,16 +194,28 @@ class Tokens:
     async def authenticate(self, token: str) -> Principal:
         """Return whom `token` stands for.
 
+        A token that was verified before is known again by its SHA-256. Its times and its revocation are looked at in
+        every call.
+
         Raises:
             UnauthenticatedError: it is not one of this server's, expired, revoked, or for another audience; says which.
             UnavailableError: the log does not answer.
         """
-        claims = read(token, self._key, audience=self._audience, now_s=self._clock() / 1000, fix=_FIX)
+        verified = self._verified.get(digest := hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest())
+        claims, principal = verified or (read(token, self._key, audience=self._audience, fix=_FIX), None)
+        check_times(claims, now_s=self._clock() / 1000, fix=_FIX)
+        if principal is None:
+            principal = await self._vouched_for(claims)
+        if await self._log.get(documents.REVOCATIONS, claims.jti) is not None:
+            raise UnauthenticatedError(f"the token {claims.jti} was revoked.", fix=_FIX)
+        self._remember(digest, claims, principal)
+        return principal
+
+    async def _vouched_for(self, claims: Claims) -> Principal:
+        """Whom the log recorded for these claims."""
         body = await self._log.get(documents.TOKENS, claims.jti)
         if body is None:
             raise UnauthenticatedError("the token is signed, but this server's log does not know it.", fix=_FIX)
-        if await self._log.get(documents.REVOCATIONS, claims.jti) is not None:
-            raise UnauthenticatedError(f"the token {claims.jti} was revoked.", fix=_FIX)
         issued = events_pb2.TokenIssued.FromString(body)
         if not _agree(claims, issued):
             raise UnauthenticatedError("the token says something else than this server's log of it.", fix=_FIX)
@@ -209,6 +227,13 @@ class Tokens:
             rights=frozenset(issued.rights),
             expires_at_ms=issued.expires_at_ms,
         )
+
+    def _remember(self, digest: bytes, claims: Claims, principal: Principal) -> None:
+        """Keep what can change no more: the signature, and what the log says that the token was issued for."""
+        self._verified[digest] = (claims, principal)
+        self._verified.move_to_end(digest)
+        if len(self._verified) > MAX_VERIFIED:
+            self._verified.popitem(last=False)
 
 
 def _credential(event: events_pb2.TokenIssued, *, revoked: bool) -> Credential:

@@ -19,6 +19,7 @@ from joserfc.jwk import ECKey, OctKey, OKPKey
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, NotFoundError, RefusedError, UnauthenticatedError, UsageError
+from monoskope.m8 import tokens as module
 from monoskope.m8.log.event_log import NewEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import tokens as documents
@@ -137,6 +138,47 @@ async def test_a_revoked_token_is_refused_by_another_process_at_once(
     await Tokens(elsewhere, signing_key=key, audience="m8", clock=clock).revoke(issued.id)
     await elsewhere.close()
     assert await refusal(tokens, issued.jwt) == f"the token {issued.id} was revoked."
+
+
+async def test_a_token_that_is_known_already_still_ends_and_still_begins(tokens: Tokens, clock: Clock) -> None:
+    issued = await issue(tokens)
+    for now_s in (NOW_S, NOW_S + 3599):
+        clock.now_ms = now_s * 1000
+        await tokens.authenticate(issued.jwt)
+    clock.now_ms = (NOW_S + 3600) * 1000
+    assert "expired" in await refusal(tokens, issued.jwt)
+    clock.now_ms = (NOW_S - 61) * 1000  # somebody set the clock back
+    assert "counts only from" in await refusal(tokens, issued.jwt)
+
+
+async def test_knowing_a_token_vouches_for_no_other(tokens: Tokens) -> None:
+    issued, other = await issue(tokens), await issue(tokens, subject="bob")
+    await tokens.authenticate(issued.jwt)
+    await tokens.authenticate(other.jwt)
+    head, claims, _ = issued.jwt.split(".")
+    assert "signature" in await refusal(tokens, f"{head}.{claims}.{other.jwt.split('.')[2]}")
+    assert "signature" in await refusal(tokens, f"{head}.{other.jwt.split('.')[1]}.{issued.jwt.split('.')[2]}")
+
+
+async def test_tokens_beyond_those_remembered_count_and_end_as_well(
+    tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_VERIFIED", 2)
+    every = [await issue(tokens, subject=f"user-{number}") for number in range(5)]
+    for issued in every * 2:
+        assert (await tokens.authenticate(issued.jwt)).token_id == issued.id
+    await tokens.revoke(every[0].id)
+    await tokens.revoke(every[4].id)
+    assert "revoked" in await refusal(tokens, every[0].jwt)
+    assert "revoked" in await refusal(tokens, every[4].jwt)
+    await tokens.authenticate(every[1].jwt)
+
+
+async def test_no_token_is_kept_in_memory(tokens: Tokens) -> None:
+    issued = await issue(tokens)
+    await tokens.authenticate(issued.jwt)
+    kept = repr(vars(tokens))
+    assert not any(part in kept for part in issued.jwt.split(".")[1:])
 
 
 async def test_revoking_twice_is_recorded_once(tokens: Tokens, log: SqliteLog) -> None:

@@ -57,6 +57,17 @@ KINDS: Mapping[str, type[Message]] = MappingProxyType(
 """Every event: the name of its type, which is its message's name, and its message."""
 
 
+_ON_THE_WAY = frozenset(
+    kind.DESCRIPTOR.name
+    for kind in (
+        events_pb2.SecretUploadKeyRequested,
+        events_pb2.SecretUploadKeyProvided,
+        events_pb2.SecretUploadRequested,
+        events_pb2.SecretUploadStarted,
+    )
+)
+
+
 def write(message: Message) -> NewEvent:
     """Return `message` as an event to append. Fields that this version does not know are dropped."""
     message.DiscardUnknownFields()
@@ -67,6 +78,11 @@ def read(event: RecordedEvent) -> Message | None:
     """Return what `event` says, None if its type is unknown here."""
     kind = KINDS.get(event.type)
     return None if kind is None else kind.FromString(event.data)
+
+
+def may_end(event: RecordedEvent) -> bool:
+    """Whether a request may be over after `event`: everything but the steps on the way, unknown types included."""
+    return event.type not in _ON_THE_WAY
 
 
 def upload_stream(request_id: bytes) -> str:

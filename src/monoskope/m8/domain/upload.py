@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from google.protobuf.message import Message
 
@@ -98,18 +99,22 @@ def evolve(upload: Upload, message: Message, *, at_ms: int = 0) -> Upload:
         return replace(upload, version=upload.version + 1)
     author = Author.M8 if step in _BY_M8 else Author.ISSUER
     following = advance(upload.state, step, author)
-    upload = replace(upload, version=upload.version + 1, state=following, since_ms=at_ms)
+    return replace(upload, version=upload.version + 1, state=following, since_ms=at_ms, **_told(message))
+
+
+def _told(message: Message) -> dict[str, Any]:
+    """What an event says of its request, by field."""
     match message:
         case events_pb2.SecretUploadKeyRequested():
-            return replace(upload, request=parse_request(message.request), subject=message.subject)
+            return {"request": parse_request(message.request), "subject": message.subject}
         case events_pb2.SecretUploadKeyProvided():
-            return replace(upload, grant=parse_grant(message.grant.content))
+            return {"grant": parse_grant(message.grant.content)}
         case events_pb2.SecretUploadRequested():
-            return replace(upload, sealed_sha256=message.sealed_sha256)
+            return {"sealed_sha256": message.sealed_sha256}
         case events_pb2.SecretUploadStarted():
-            return replace(upload, started=parse_receipt(message.receipt.content))
+            return {"started": parse_receipt(message.receipt.content)}
         case _:
-            return upload
+            return {}
 
 
 def fold(events: Iterable[RecordedEvent], upload: Upload = NEW) -> Upload:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -20,11 +21,15 @@ from monoskope.m8.domain.events import (
 from monoskope.m8.domain.fingerprint_key import FingerprintKey
 from monoskope.m8.domain.reactors import Attachments
 from monoskope.m8.domain.stores import Catalogue
-from monoskope.m8.domain.upload import Upload
+from monoskope.m8.domain.upload import NEW, Upload
 from monoskope.m8.log.event_log import EventLog, ExpectedVersionError, RecordedEvent
+from monoskope.protocol.upload import State
 
 TRIES = 8
 """How often a decision is made anew because somebody else was faster."""
+
+KEPT_UPLOADS = 1_000
+"""Requests whose events need not be folded again; those asked for last are kept, and none that has ended."""
 
 
 class Versioned(Protocol):
@@ -39,15 +44,27 @@ V = TypeVar("V", bound=Versioned)
 
 
 class Aggregates:
-    """The aggregates of one log. Long streams are folded once and then followed."""
+    """The aggregates of one log. Streams are folded once and then followed.
+
+    The log is asked each time for what came after the events that are folded already, so what is remembered here is
+    never an answer by itself: another process may have recorded meanwhile.
+    """
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._followed: dict[str, Any] = {}
+        self._uploads: OrderedDict[str, Upload] = OrderedDict()
 
     async def upload(self, request_id: bytes) -> Upload:
         """Return the request as it stands now; NEW if there is none."""
-        return upload.fold(await self._log.read_stream(upload_stream(request_id)))
+        stream = upload_stream(request_id)
+        value = self._uploads.pop(stream, NEW)
+        value = upload.fold(await self._log.read_stream(stream, after_version=value.version), value)
+        if value.state not in (State.NEW, State.ENDED):
+            self._uploads[stream] = value
+            if len(self._uploads) > KEPT_UPLOADS:
+                self._uploads.popitem(last=False)
+        return value
 
     async def catalogue(self) -> Catalogue:
         """Return the stores as they are now."""
@@ -77,6 +94,7 @@ class Aggregates:
         *,
         actor: str,
         sealed: bytes | None = None,
+        loaded: V | None = None,
     ) -> list[RecordedEvent]:
         """Load, decide, record; from the start again whenever somebody else recorded first.
 
@@ -86,6 +104,7 @@ class Aggregates:
             decide: Returns the events to record; [] to record nothing.
             actor: Who causes them.
             sealed: Bytes to keep with them, in the same transaction.
+            loaded: What the caller loaded just before: the first decision is made on it.
 
         Returns:
             The events as recorded, [] if there was nothing to record.
@@ -95,7 +114,8 @@ class Aggregates:
             UnavailableError: others were faster every time.
         """
         for _ in range(TRIES):
-            value = await load()
+            value = await load() if loaded is None else loaded
+            loaded = None
             events = [write(message) for message in decide(value)]
             if not events:
                 return []

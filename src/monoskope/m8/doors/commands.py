@@ -14,7 +14,7 @@ from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import fingerprint_key, stores, upload
-from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, upload_stream
+from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, may_end, upload_stream
 from monoskope.m8.domain.fingerprint_key import FingerprintKey
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import Upload
@@ -67,14 +67,16 @@ class Commands:
             return events
 
         # Who asks again for what was recorded is answered at once.
-        new = (await self._app.aggregates.upload(request.request_id)).request is None
-        turn = self._app.turns.turn(subject, wait_s=caller.wait_s) if new else contextlib.nullcontext()
+        known = await self._app.aggregates.upload(request.request_id)
+        is_new = known.request is None
+        turn = self._app.turns.turn(subject, wait_s=caller.wait_s) if is_new else contextlib.nullcontext()
         async with turn:
             await self._app.aggregates.change(
                 upload_stream(request.request_id),
                 lambda: self._app.aggregates.upload(request.request_id),
                 decide,
                 actor=subject,
+                loaded=known,
             )
         answer = commands_pb2.RequestSecretUploadKeyResponse(request_id=request.request_id)
         if message.wait:
@@ -113,11 +115,11 @@ class Commands:
         uri = known.request.uri
         structlog.contextvars.bind_contextvars(uri=str(uri))
         policy.require_request(caller.principal, known.request)
-        await self._record_sealed(message, caller.principal.subject, uri)
+        await self._record_sealed(message, caller.principal.subject, uri, known)
         return commands_pb2.RequestUploadSecretResponse(upload=await self._end(message.request_id, caller.wait_s))
 
     async def _record_sealed(
-        self, message: commands_pb2.RequestUploadSecretRequest, subject: str, uri: SecretUri
+        self, message: commands_pb2.RequestUploadSecretRequest, subject: str, uri: SecretUri, known: Upload
     ) -> None:
         store = await self._app.documents.store(uri.store)
         assert store is not None, "a request is recorded for a store that exists"
@@ -141,6 +143,7 @@ class Commands:
             decide,
             actor=subject,
             sealed=message.encapsulated_key + message.ciphertext or None,
+            loaded=known,
         )
 
     async def _end(self, request_id: bytes, wait_s: float) -> views_pb2.SecretUpload:
@@ -148,7 +151,7 @@ class Commands:
             known = await self._app.documents.upload(request_id)
             return known if known is not None and known.state == views_pb2.UPLOAD_STATE_ENDED else None
 
-        answer = await self._app.feed.until(upload_stream(request_id), ended, wait_s=wait_s)
+        answer = await self._app.feed.until(upload_stream(request_id), ended, wait_s=wait_s, wakes=may_end)
         answer = answer or await self._app.documents.upload(request_id)
         assert answer is not None, "the request was recorded"
         return answer
@@ -228,7 +231,7 @@ class Commands:
         structlog.contextvars.bind_contextvars(store=name)
         aggregates = self._app.aggregates
         await aggregates.change(CATALOGUE_STREAM, aggregates.catalogue, decide, actor=caller.principal.subject)
-        store = await self._app.documents.store(name)
+        store = await self._app.documents.store_heard(name)
         assert store is not None, "the domain decided on a store that exists"
         return store
 

@@ -43,11 +43,14 @@ class Documents:
         return None if secret is None else secret.receipt
 
     async def store(self, name: str) -> views_pb2.SecretStore | None:
-        """Return a store, its reactors with the time they were last heard; None if there is none."""
+        """Return a store as its events tell, None if there is none."""
         body = await self._log.get(STORES, name)
-        if body is None:
-            return None
-        return with_beats(views_pb2.SecretStore.FromString(body), await self._log.beats())
+        return None if body is None else views_pb2.SecretStore.FromString(body)
+
+    async def store_heard(self, name: str) -> views_pb2.SecretStore | None:
+        """Return a store, its reactors with the time they were last heard; None if there is none."""
+        store = await self.store(name)
+        return None if store is None else with_beats(store, await self._log.beats())
 
     async def default_store(self) -> str:
         """Return the name of the default store, "" if there is no store."""

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, UnavailableError
-from monoskope.m8.domain.events import upload_key
+from monoskope.m8.domain.events import read, upload_key
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.readmodels.uploads import UPLOADS
+from monoskope.protocol.request import parse_request
 from monoskope.uri import SecretUri
 
 T = TypeVar("T")
@@ -37,6 +39,10 @@ class Noted:
 
     event: RecordedEvent
     uri: SecretUri | None
+
+
+def _every(_event: RecordedEvent) -> bool:
+    return True
 
 
 class Follower:
@@ -94,7 +100,7 @@ class Feed:
         self._log = log
         self._backlog = backlog
         self._position = 0
-        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._waiting: dict[str, dict[asyncio.Event, Callable[[RecordedEvent], bool]]] = {}
         self._followers: set[Follower] = set()
         self._stopping = False
         self._uris: OrderedDict[str, SecretUri] = OrderedDict()
@@ -127,14 +133,21 @@ class Feed:
             async for event in events:
                 await self._tell(event)
 
-    async def until(self, stream: str, ready: Callable[[], Awaitable[T | None]], *, wait_s: float) -> T | None:
+    async def until(
+        self,
+        stream: str,
+        ready: Callable[[], Awaitable[T | None]],
+        *,
+        wait_s: float,
+        wakes: Callable[[RecordedEvent], bool] = _every,
+    ) -> T | None:
         """Return what `ready` returns as soon as that is not None, None after `wait_s` seconds or when m8 stops.
 
-        `ready` is asked at once and after every event of `stream`. It is asked only after we are registered, so that
-        no event can fall between the question and the waiting.
+        `ready` is asked at once and after every event of `stream` for which `wakes` is true. It is asked only after we
+        are registered, so that no event can fall between the question and the waiting.
         """
         signal = asyncio.Event()
-        self._waiting.setdefault(stream, set()).add(signal)
+        self._waiting.setdefault(stream, {})[signal] = wakes
         try:
             async with asyncio.timeout(wait_s):
                 while (answer := await ready()) is None and not self._stopping:
@@ -158,11 +171,11 @@ class Feed:
 
     async def note(self, event: RecordedEvent) -> Noted:
         """Return `event` with the secret that it is about."""
-        return Noted(event, await self._uri(event.stream))
+        return Noted(event, await self._uri(event))
 
     def _forget(self, stream: str, signal: asyncio.Event) -> None:
         waiting = self._waiting[stream]
-        waiting.discard(signal)
+        del waiting[signal]
         if not waiting:
             del self._waiting[stream]
 
@@ -172,21 +185,34 @@ class Feed:
             noted = await self.note(event)
             for follower in tuple(self._followers):
                 follower.offer(noted)
-        for signal in self._waiting.get(event.stream, ()):
-            signal.set()
+        for signal, wakes in self._waiting.get(event.stream, {}).items():
+            if wakes(event):
+                signal.set()
         self._position = event.position
 
-    async def _uri(self, stream: str) -> SecretUri | None:
+    async def _uri(self, event: RecordedEvent) -> SecretUri | None:
+        stream = event.stream
         key = upload_key(stream)
         if key is None:
             return None
         known = self._uris.get(stream)
         if known is None:
-            body = await self._log.get(UPLOADS, key)
-            if body is None:
+            known = _asked_for(event) or await self._recorded(key)
+            if known is None:
                 return None
-            known = SecretUri.parse(views_pb2.SecretUpload.FromString(body).uri)
             self._uris[stream] = known
             if len(self._uris) > _REMEMBERED:
                 self._uris.popitem(last=False)
         return known
+
+    async def _recorded(self, key: str) -> SecretUri | None:
+        body = await self._log.get(UPLOADS, key)
+        return None if body is None else SecretUri.parse(views_pb2.SecretUpload.FromString(body).uri)
+
+
+def _asked_for(event: RecordedEvent) -> SecretUri | None:
+    """The secret that a request's first event names; None for every other event."""
+    message = read(event) if event.version == 1 else None
+    if isinstance(message, events_pb2.SecretUploadKeyRequested):
+        return parse_request(message.request).uri
+    return None

@@ -8,7 +8,7 @@ from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import ConflictError, UsageError
 from monoskope.m8.domain.events import upload_stream, write
 from monoskope.m8.domain.offers import Offer, Offerer, offer
-from monoskope.m8.domain.upload import Upload, fold, unknown_request
+from monoskope.m8.domain.upload import Upload, unknown_request
 from monoskope.m8.doors.app import App
 from monoskope.m8.doors.login import Login
 from monoskope.m8.log.event_log import RecordedEvent
@@ -24,12 +24,11 @@ async def record(app: App, login: Login, append: reactor_pb2.AppendEvent) -> int
     """
     event = _event(append)
     stream = upload_stream(append.request_id)
-    recorded = await app.log.read_stream(stream)
-    upload = fold(recorded)
+    upload = await app.aggregates.upload(append.request_id)
     if upload.store != login.store:
         raise unknown_request()
     if append.expected_version != upload.version:
-        if _is_there(event, append.expected_version, recorded):
+        if _is_there(event, append.expected_version, await app.log.read_stream(stream)):
             return upload.version
         raise _another_version(append.expected_version, upload)
     by = Offerer(

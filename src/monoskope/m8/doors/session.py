@@ -184,7 +184,8 @@ class Session:
     async def _next(self) -> reactor_pb2.AttachRequest | None:
         """The reactor's next message, None when it half-closed."""
         try:
-            message = await asyncio.wait_for(anext(self._incoming), self._app.limits.silence_s)
+            async with asyncio.timeout(self._app.limits.silence_s):
+                message = await anext(self._incoming)
         except StopAsyncIteration:
             return None
         except TimeoutError:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from monoskope.m8.domain.events import upload_key
 from monoskope.m8.log.event_log import Change, Lookup, Projector, RecordedEvent
 from monoskope.m8.readmodels import history, secrets, stores, tokens, uploads
 
-PROJECTORS: tuple[Projector, ...] = (
-    uploads.project,
-    secrets.project,
-    history.project,
-    stores.project,
-    tokens.project,
-)
-"""Each read model's projector, in the order in which they need one another."""
+OF_REQUESTS: tuple[Projector, ...] = (uploads.project, secrets.project, history.project)
+"""The projectors of what happens to requests, in the order in which they need one another."""
+
+OF_THE_REST: tuple[Projector, ...] = (stores.project, tokens.project)
+"""The projectors of all other streams."""
 
 
 def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     """Yield what `event` changes in all documents."""
-    for projector in PROJECTORS:
+    for projector in OF_THE_REST if upload_key(event.stream) is None else OF_REQUESTS:
         yield from projector(event, lookup)

@@ -10,7 +10,7 @@ from monoskope.protocol.identity import ProofError, open_signed
 from monoskope.protocol.labels import UPLOAD_GRANT
 from monoskope.protocol.payload import is_padded_size
 from monoskope.protocol.request import Request, parse_request
-from monoskope.protocol.wire import MalformedError, parse, serialise
+from monoskope.protocol.wire import MalformedError, parse, remembered, serialise
 from monoskope.value import Value
 
 SUITE_1 = 1
@@ -78,6 +78,7 @@ def make_grant(
     return parse_grant(serialise(message))
 
 
+@remembered
 def parse_grant(content: bytes) -> Grant:
     """Parse the bytes of an UploadGrant.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
 
@@ -45,6 +46,12 @@ def check_shown(text: str) -> str:
     return text
 
 
+@functools.lru_cache(maxsize=64)
+def _key(public_key: bytes) -> Ed25519PublicKey:
+    """The same few identities sign everything."""
+    return Ed25519PublicKey.from_public_bytes(public_key)
+
+
 def verify(public_key: bytes, label: bytes, content: bytes, signature: bytes) -> None:
     """Verify one Ed25519 signature over `label`, a zero byte and `content`.
 
@@ -56,7 +63,7 @@ def verify(public_key: bytes, label: bytes, content: bytes, signature: bytes) ->
     if len(signature) != SIGNATURE_BYTES:
         raise ProofError("a signature does not have 64 bytes")
     try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, labelled(label, content))
+        _key(public_key).verify(signature, labelled(label, content))
     except (InvalidSignature, ValueError):
         raise ProofError("a signature does not verify") from None
 

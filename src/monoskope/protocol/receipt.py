@@ -23,7 +23,7 @@ from monoskope.protocol.outcomes import (
 from monoskope.protocol.payload import MAX_KEYS, check_key
 from monoskope.protocol.recipes import pair_keys
 from monoskope.protocol.request import is_version
-from monoskope.protocol.wire import MalformedError, parse, serialise
+from monoskope.protocol.wire import MalformedError, parse, remembered, serialise
 from monoskope.uri import SecretUri
 from monoskope.value import Value
 
@@ -115,6 +115,7 @@ def make_receipt(
     return parse_receipt(serialise(message))
 
 
+@remembered
 def parse_receipt(content: bytes) -> Receipt:
     """Parse the bytes of a Receipt.
 

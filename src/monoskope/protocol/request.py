@@ -8,7 +8,7 @@ from monoskope.protocol.notes import Labels, check_labels, is_day
 from monoskope.protocol.one_reading import sorted_once, strict_json
 from monoskope.protocol.payload import MAX_KEYS, check_key
 from monoskope.protocol.recipes import Recipe, Recipes, check_recipes
-from monoskope.protocol.wire import MalformedError, parse, serialise
+from monoskope.protocol.wire import MalformedError, parse, remembered, serialise
 from monoskope.uri import SecretUri
 from monoskope.value import Value
 
@@ -125,6 +125,7 @@ def make_request(
     return parse_request(serialise(message))
 
 
+@remembered
 def parse_request(content: bytes) -> Request:
     """Parse the bytes of an UploadRequest.
 

@@ -110,7 +110,7 @@ def advance(state: State, step: Step, author: Author) -> State:
     Raises:
         WrongStepError: the table has no such row.
     """
-    authors = {author, Author.REPLICA} if author is Author.ISSUER else {author}
+    authors = (author, Author.REPLICA) if author is Author.ISSUER else (author,)
     for row in TABLE:
         if row.state is state and row.step is step and row.author in authors:
             return row.next

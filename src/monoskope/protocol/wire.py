@@ -6,6 +6,8 @@ nothing that was signed can be read in two ways (docs/protocol.md, Bytes).
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -13,6 +15,10 @@ from google.protobuf.message import DecodeError, Message
 from monoskope.errors import UsageError
 
 M = TypeVar("M", bound=Message)
+V = TypeVar("V")
+
+REMEMBERED = 256
+"""Contents of one kind whose reading is kept, a few kilobytes each."""
 
 
 class MalformedError(UsageError):
@@ -43,3 +49,11 @@ def parse(kind: type[M], content: bytes) -> M:
     if serialise(message) != content:
         raise MalformedError(kind.__name__, "content", "is not in its one serialised form")
     return message
+
+
+def remembered(read: Callable[[bytes], V]) -> Callable[[bytes], V]:
+    """Return `read` with its last results kept: the same bytes have the same meaning, and come by many times.
+
+    For functions of the bytes alone whose results nobody changes. What is malformed is read anew each time.
+    """
+    return functools.lru_cache(maxsize=REMEMBERED)(read)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from monoskope.errors import UsageError
@@ -157,6 +158,15 @@ class Layout:
                 fix='Use a store with layout = "json".',
             )
         return Content(text)
+
+
+def merged(before: Payload, changes: Payload | None, remove: Sequence[str]) -> Payload:
+    """Return `before` with `changes` set and `remove` dropped. Raises `StoreRefusedError` if that is no secret."""
+    try:
+        return Payload({**{key: before[key] for key in before if key not in remove}, **(changes or {})})
+    except UsageError:
+        pass
+    raise StoreRefusedError("the secret would hold no value, or too many.", fix="Change fewer keys.")
 
 
 def in_secrets_manager(config: SecretsManagerConfig) -> Layout:

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from monoskope.stores.aws_layout import FLAG
-from monoskope.stores.driver import NOTHING, StoreRefusedError
+from monoskope.stores.aws_client import Answer
+from monoskope.stores.aws_layout import FLAG, Content
+from monoskope.stores.driver import NOTHING, StoreConflictError, StoreRefusedError, UnknownOutcomeError
 
 CURRENT = "AWSCURRENT"
 PREVIOUS = "AWSPREVIOUS"
@@ -72,3 +73,22 @@ class Seen:
     def was_current(self, version_id: str) -> bool:
         """Whether a version certainly is or was the current one, and not only staged."""
         return bool(self.stages.get(version_id, frozenset()) & {CURRENT, PREVIOUS})
+
+
+def values_of(content: Content) -> dict[str, Any]:
+    """Return the fields in which a request carries a secret."""
+    return {"SecretBinary": content.data} if content.text is None else {"SecretString": content.text}
+
+
+def written(write_tag: str, answer: Answer) -> str:
+    """Return the version that a write made. Raises `UnknownOutcomeError` if its answer names none."""
+    try:
+        return version_text(write_tag, life_of(answer.body.get("ARN")))
+    except StoreRefusedError:
+        pass
+    raise UnknownOutcomeError("AWS took the write but named no version.", fix="Look it up.")
+
+
+def conflict() -> StoreConflictError:
+    """Return the error of a write or deletion that met another version."""
+    return StoreConflictError("the secret in AWS is not the version that was to be replaced.")

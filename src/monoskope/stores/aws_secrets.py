@@ -10,6 +10,7 @@ a secret whose deletion is scheduled; `delete` 3.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,17 +18,16 @@ from monoskope.protocol.payload import Payload
 from monoskope.stores.aws_client import Answer, AwsClient
 from monoskope.stores.aws_config import SecretsManagerConfig
 from monoskope.stores.aws_errors import malformed
-from monoskope.stores.aws_layout import FLAG, Content, in_secrets_manager
+from monoskope.stores.aws_layout import FLAG, Content, in_secrets_manager, merged
 from monoskope.stores.aws_options import Tags, tags_of
 from monoskope.stores.aws_policy import PROBE, Prefixes, secrets_manager_policy
-from monoskope.stores.aws_secret_versions import CURRENT, Seen, life_of, version_text
+from monoskope.stores.aws_secret_versions import CURRENT, Seen, conflict, life_of, values_of, version_text, written
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
     Capabilities,
     DriverError,
     Snapshot,
-    StoreConflictError,
     StoreDriver,
     StoreRefusedError,
     StoreUnavailableError,
@@ -61,6 +61,7 @@ class SecretsManagerStore(StoreDriver):
             check_and_set=True,
             write_tag=True,
             readable=config.readable,
+            patchable=config.readable,
             key_rule=self._layout.key_rule,
             deletable=config.deletable,
             soft_delete=config.deletable,
@@ -129,18 +130,38 @@ class SecretsManagerStore(StoreDriver):
         tags = tags_of(options) + ([FLAG] if content.flagged else [])
         seen = await self._look(path)
         if replacing is not None and seen.version != replacing:
-            raise _conflict()
+            raise conflict()
         for _ in range(_TRIES):
             if seen.exists:
-                written = await self._replace(path, seen, content, write_tag, tags)
+                version = await self._replace(path, seen, content, write_tag, tags)
             else:
-                written = await self._create(path, content, write_tag, tags)
-            if written is not None:
-                return written
+                version = await self._create(path, content, write_tag, tags)
+            if version is not None:
+                return version
             if replacing is not None:
                 break
             seen = await self._look(path)
-        raise _conflict()
+        raise conflict()
+
+    async def patch(
+        self,
+        path: tuple[str, ...],
+        changes: Payload | None,
+        remove: Sequence[str],
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """See `StoreDriver.patch`: read, merge, and replace exactly what was read, so the store must be readable."""
+        self.check(path, options)
+        if not self._config.readable:
+            raise UnsupportedError("this store is write-only, and could not leave the other keys as they are.")
+        there = await self.read(path)
+        if there is None or replacing not in {None, there.version}:
+            raise conflict()
+        payload = merged(there.payload, changes, remove)
+        return await self.write(path, payload, replacing=there.version, write_tag=write_tag, options=options)
 
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """See `StoreDriver.delete`: the whole secret with all its versions, after a look at which one is there.
@@ -151,13 +172,13 @@ class SecretsManagerStore(StoreDriver):
             raise UnsupportedError("this store is not configured to delete.", fix="Set deletable = true.")
         seen = await self._look(path)
         if seen.version == NOTHING or replacing not in {None, seen.version}:
-            raise _conflict()
+            raise conflict()
         how: dict[str, Any] = {"RecoveryWindowInDays": self._config.recovery_window_days}
         if destroy:
             how = {"ForceDeleteWithoutRecovery": True}
         answer = await self._call("delete_secret", path, writes=True, tells={_MISSING, _UNFIT}, **how)
         if answer.code == _MISSING:
-            raise _conflict()
+            raise conflict()
         try:
             version = (await self._look(path)).version
         except DriverError:
@@ -213,12 +234,12 @@ class SecretsManagerStore(StoreDriver):
             tells={_EXISTS, _UNFIT},
             Name=self._name(path),
             ClientRequestToken=write_tag,
-            **_values(content),
+            **values_of(content),
             **more,
         )
         if answer.code == _UNFIT:
             raise StoreUnavailableError("AWS is still deleting the secret that was there.", fix="Try again later.")
-        return None if answer.code else _written(write_tag, answer)
+        return None if answer.code else written(write_tag, answer)
 
     async def _replace(
         self, path: tuple[str, ...], seen: Seen, content: Content, write_tag: str, tags: Tags
@@ -236,17 +257,17 @@ class SecretsManagerStore(StoreDriver):
             tells={_MISSING, _UNFIT},
             ClientRequestToken=write_tag,
             VersionStages=[STAGED],
-            **_values(content),
+            **values_of(content),
         )
         if staged.code:
             await self._refuse_if_unchanged(path, seen)
             return None
         if CURRENT in staged.body.get("VersionStages", []):
-            return _written(write_tag, staged)
+            return written(write_tag, staged)
         if seen.current and life_of(staged.body.get("ARN")) == seen.life:
             moved = await self._move(path, write_tag, seen.current)
             if not moved.code:
-                return _written(write_tag, moved)
+                return written(write_tag, moved)
         await self._withdraw(path, write_tag)
         await self._refuse_if_unchanged(path, seen)
         return None
@@ -277,19 +298,3 @@ class SecretsManagerStore(StoreDriver):
         now = await self._look(path)
         if (now.life, now.current, now.scheduled) == (seen.life, seen.current, False):
             raise malformed()
-
-
-def _values(content: Content) -> dict[str, Any]:
-    return {"SecretBinary": content.data} if content.text is None else {"SecretString": content.text}
-
-
-def _written(write_tag: str, answer: Answer) -> str:
-    try:
-        return version_text(write_tag, life_of(answer.body.get("ARN")))
-    except StoreRefusedError:
-        pass
-    raise UnknownOutcomeError("AWS took the write but named no version.", fix="Look it up.")
-
-
-def _conflict() -> StoreConflictError:
-    return StoreConflictError("the secret in AWS is not the version that was to be replaced.")

@@ -141,7 +141,7 @@ async def test_a_write_that_fails_half_way_is_unknown_and_a_look_is_unavailable(
 
 
 async def test_a_service_that_never_answers_is_not_waited_for(aws: FaultyAws, service: str, tmp_path: Path) -> None:
-    driver = await opened(service, aws, tmp_path, timeout_s=0.3)
+    driver = await opened(service, aws, tmp_path, timeout_s=2.0)
     aws.says[DRIVERS[service][2]] = HANG
     with pytest.raises(UnknownOutcomeError):
         await put(driver, service)

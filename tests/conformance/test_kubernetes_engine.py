@@ -245,7 +245,7 @@ async def test_a_clear_answer_is_no_unknown_outcome(
 
 
 async def test_a_cluster_that_never_answers_is_not_waited_for(harness: KubernetesHarness) -> None:
-    driver = await opened(harness, timeout_s=0.3)
+    driver = await opened(harness, timeout_s=2.0)
     harness.server.says["POST"] = HANG
     with pytest.raises(UnknownOutcomeError):
         await driver.write(PATH, TEXT, replacing=NOTHING, write_tag=tag())

@@ -8,13 +8,16 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 from bench import commands, cpu, engines, uploads, waiting
 from bench.counts import FULL, QUICK, Counts
 from bench.progress import say
 from bench.world import World
 from monoskope.errors import Error
+from monoskope.testing.openbao_files import Storage
 
 FIGURES = (
     "cli_put_ratio",
@@ -31,9 +34,9 @@ FIGURES = (
 """The last line's keys, in its order."""
 
 
-def run(folder: Path, counts: Counts) -> dict[str, float]:
+def run(folder: Path, counts: Counts, storage: Storage) -> dict[str, float]:
     """Measure everything in `folder`. Raises `Error` if anything does not work as it must."""
-    world = World(folder)
+    world = World(folder, storage=storage)
     try:
         world.start()
         found = asyncio.run(uploads.measure(world, counts))
@@ -43,12 +46,17 @@ def run(folder: Path, counts: Counts) -> dict[str, float]:
         found["unlucky_ratio"] = asyncio.run(waiting.unlucky_ratio(world, counts))
     finally:
         world.close()
-    return {name: round(found[name], 3) for name in FIGURES}
+    return found
 
 
-def profile(folder: Path) -> dict[str, float]:
+def last_line(found: Mapping[str, float]) -> str:
+    """Return the figures as one flat JSON object, exactly `FIGURES`."""
+    return json.dumps({name: round(found[name], 3) for name in FIGURES})
+
+
+def profile(folder: Path, storage: Storage) -> dict[str, float]:
     """Return the CPU milliseconds of one upload by process. Raises `Error` as `run`."""
-    world = World(folder)
+    world = World(folder, storage=storage)
     try:
         return cpu.run(world)
     finally:
@@ -60,16 +68,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small counts: shows that it runs, its figures are noise")
     parser.add_argument("--profile", action="store_true", help="only say what CPU one upload takes in each process")
+    parser.add_argument("--storage", choices=get_args(Storage), default="pebbledb", help="OpenBao's storage")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory(prefix="monoskope-bench-") as folder:
         try:
             home = Path(folder) / "world"
-            figures = profile(home) if options.profile else run(home, QUICK if options.quick else FULL)
+            if options.profile:
+                line = json.dumps(profile(home, options.storage))
+            else:
+                line = last_line(run(home, QUICK if options.quick else FULL, options.storage))
         except Error as error:
             say(str(error))
             return 1
-    print(json.dumps(figures))
+    print(line)
     return 0
 
 

@@ -21,6 +21,7 @@ from monoskope.settings import write_private
 from monoskope.stores.vault_policy import least_policy
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
 from monoskope.testing.cluster_commands import User
+from monoskope.testing.openbao_files import Storage
 
 STORE = "vault"
 VALUES = {"username": b"app", "password": b"correct horse battery staple"}
@@ -31,8 +32,8 @@ _LIMITS = {"uploads_per_second": 1_000}
 class World:
     """Everything, made in `folder` and running after `start`. Every put and every write goes to a new path."""
 
-    def __init__(self, folder: Path) -> None:
-        self.cluster = Cluster(folder)
+    def __init__(self, folder: Path, *, storage: Storage = "pebbledb") -> None:
+        self.cluster = Cluster(folder, storage=storage)
         self.users: list[User] = []
         """As many as there are puts in flight: each stays within the limits that m8 sets to one user."""
         self._paths = count()

@@ -24,6 +24,7 @@ import tomli_w
 from monoskope.settings import write_private
 from monoskope.testing.cluster_commands import Commands, Ran, User
 from monoskope.testing.openbao import OpenBao
+from monoskope.testing.openbao_files import Storage
 from monoskope.testing.parts import Part, free_port, listens, wait_until
 
 MOUNT = "secret"
@@ -41,11 +42,14 @@ class Cluster(Commands):
     Args:
         folder: Empty or missing.
         tell: Told of every command that ran.
+        storage: OpenBao's.
     """
 
-    def __init__(self, folder: Path, *, tell: Callable[[Ran], None] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, tell: Callable[[Ran], None] | None = None, storage: Storage = "pebbledb"
+    ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        super().__init__(folder.absolute(), OpenBao(folder / "openbao"), tell=tell)
+        super().__init__(folder.absolute(), OpenBao(folder / "openbao", storage=storage), tell=tell)
         self.server = f"127.0.0.1:{free_port()}"
         self.m8 = self.part("m8", "m8", "serve", "--dir", "m8", log="m8/m8.log")
         self.reactors: dict[str, Part] = {}

@@ -42,11 +42,12 @@ class OpenBao(Admin):
 
     Args:
         folder: An empty or missing folder, or one that an `OpenBao` used before.
+        storage: Where a new one keeps its data.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, storage: files.Storage = "pebbledb") -> None:
         self.folder = folder.absolute()
-        files.prepare(self.folder)
+        files.prepare(self.folder, storage=storage)
         super().__init__(
             address=(self.folder / files.ADDRESS).read_text(encoding="ascii"),
             ca_file=self.folder / files.CA,

@@ -10,6 +10,7 @@ import datetime as dt
 import secrets
 import socket
 from pathlib import Path
+from typing import Literal
 
 from monoskope.m8 import tls
 from monoskope.settings import write_private
@@ -26,11 +27,10 @@ _HOST = "127.0.0.1"
 _TEMPLATE = """\
 # A complete OpenBao server in this folder. Paths are relative to it: start OpenBao with this folder as its working
 # folder. The first start initialises it; later starts unseal it with seal.key. Nobody types anything.
-api_addr = "https://{host}:{port}"
+api_addr     = "https://{host}:{port}"
+cluster_addr = "https://{host}:{cluster_port}"
 
-storage "pebbledb" {{
-  path = "data"
-}}
+{storage}
 
 listener "tcp" {{
   address       = "{host}:{port}"
@@ -68,7 +68,18 @@ initialize "administrator" {{
 """
 
 
-def prepare(folder: Path) -> None:
+Storage = Literal["pebbledb", "raft"]
+"""Where a server keeps its data: in a database of its own, or in a log that a cluster shares, here of one server."""
+
+_STORAGES: dict[Storage, str] = {
+    "pebbledb": 'storage "pebbledb" {\n  path = "data"\n}',
+    # The multiplier is what OpenBao advises for production; with its default an election takes five times as long.
+    "raft": 'storage "raft" {\n  path                   = "data"\n  node_id                = "1"\n'
+    "  performance_multiplier = 1\n}",
+}
+
+
+def prepare(folder: Path, *, storage: Storage = "pebbledb") -> None:
     """Lay out `folder` (mode 0700) for a first start, on a free port. Does nothing where that is done already."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if (folder / CONFIG).exists():
@@ -79,7 +90,14 @@ def prepare(folder: Path) -> None:
     write_private(folder / ROOT_TOKEN, f"m8{secrets.token_hex(24)}".encode())
     port = _free_port()
     (folder / ADDRESS).write_text(f"https://{_HOST}:{port}", encoding="ascii")
-    text = _TEMPLATE.format(host=_HOST, port=port, audit=AUDIT_LOG, root_token=ROOT_TOKEN)
+    text = _TEMPLATE.format(
+        host=_HOST,
+        port=port,
+        cluster_port=port + 1,
+        storage=_STORAGES[storage],
+        audit=AUDIT_LOG,
+        root_token=ROOT_TOKEN,
+    )
     write_private(folder / CONFIG, text.encode())
 
 

@@ -1,0 +1,23 @@
+"""The last line of `make bench`, which programs read."""
+
+from __future__ import annotations
+
+import json
+
+from bench.__main__ import FIGURES, last_line
+from bench.engines import figures
+
+RATIOS = ("cli_put_ratio", "put_latency_ratio", "throughput_ratio", "unlucky_ratio")
+MEMORY = ("m8_rss_mib", "m8_rss_mib_at_100", "reactor_rss_mib", "reactor_rss_mib_at_100", "keys_alive_bytes")
+
+
+def test_the_last_line_is_one_flat_object_of_numbers_with_exactly_its_keys() -> None:
+    measured = {name: number / 7 for number, name in enumerate(FIGURES)} | {"something_else": 1.0}
+
+    line = last_line(measured)
+    found = json.loads(line)
+
+    assert "\n" not in line
+    assert list(found) == list(FIGURES)
+    assert set(found) == {*RATIOS, *MEMORY, *figures()}
+    assert all(isinstance(value, float) for value in found.values())

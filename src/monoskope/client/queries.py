@@ -96,13 +96,13 @@ class Queries:
                 yield version
 
     async def store(self, name: str = "") -> views_pb2.SecretStore:
-        """Return one store, the default one for ""."""
-        request = queries_pb2.GetSecretStoreRequest(name=name)
+        """Return one store, the default one for "", its requests that have not ended counted."""
+        request = queries_pb2.GetSecretStoreRequest(name=name, count_pending=True)
         return (await self._connection.call(self._stub.GetSecretStore, request, CALL_TIMEOUT_S)).store
 
     async def stores(self, *, page_size: int = PAGE_SIZE) -> AsyncIterator[views_pb2.SecretStore]:
-        """Yield stores in name order."""
-        request = queries_pb2.ListSecretStoresRequest(page_size=page_size)
+        """Yield stores in name order, their requests that have not ended counted."""
+        request = queries_pb2.ListSecretStoresRequest(page_size=page_size, count_pending=True)
         async for page in self._pages(self._stub.ListSecretStores, request):
             for store in page.stores:
                 yield store

@@ -20,6 +20,8 @@ _FIELDS = {
     "Largest secret": "max_plaintext",
     "Maturity": "maturity",
     "Layout": "layout",
+    "Engine": "engine",
+    "Pending requests": "pending",
     "Created": "created_at",
 }
 _DOES = {"patchable": "patch", "soft_delete": "delete", "deletable": "destroy"}
@@ -29,6 +31,10 @@ _REACTORS = {
     "REACTOR": "replica",
     "ATTACHED": "attached",
     "LAST HEARD": "last_heard_at",
+    "ENGINE": "engine",
+    "SINCE": "engine_since_at",
+    "LAST FAILURE": "last_failure",
+    "FAILED": "last_failure_at",
     "LARGEST": "max_plaintext",
     "CHECK-AND-SET": "check_and_set",
     "READABLE": "readable",

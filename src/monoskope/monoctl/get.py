@@ -25,6 +25,8 @@ _STORES = {
     "TYPE": "type",
     "STATE": "state",
     "DEFAULT": "default",
+    "ENGINE": "engine",
+    "PENDING": "pending",
     "LAST HEARD": "last_heard_at",
     "IDENTITY": "identity",
 }

@@ -16,6 +16,7 @@ from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import failpoint
 from monoskope.reactor.appends import Appends
+from monoskope.reactor.health import Health
 from monoskope.reactor.timings import Timings
 
 _FAREWELL_S = 2.0
@@ -65,6 +66,7 @@ class Attachment:
         *,
         timings: Timings,
         stop: asyncio.Event,
+        health: Health | None = None,
     ) -> None:
         self._call = call
         self._attached = attached
@@ -72,6 +74,7 @@ class Attachment:
         self._listener = listener
         self._timings = timings
         self._stop = stop
+        self._health = health
         self._outbox: asyncio.Queue[reactor_pb2.AttachRequest] = asyncio.Queue()
         self._quiet: asyncio.TimerHandle | None = None
         self._caught_up = False
@@ -154,9 +157,14 @@ class Attachment:
 
     async def _beating(self) -> None:
         span = self._attached.heartbeat_s / 3 if self._attached.heartbeat_s else self._timings.heartbeat
+        if self._health is None:
+            while True:
+                await asyncio.sleep(span)
+                self._outbox.put_nowait(reactor_pb2.AttachRequest(heartbeat=reactor_pb2.Heartbeat()))
         while True:
-            await asyncio.sleep(span)
-            self._outbox.put_nowait(reactor_pb2.AttachRequest(heartbeat=reactor_pb2.Heartbeat()))
+            # First at once: m8 knows nothing of our engine yet. Then early, if there is news.
+            self._outbox.put_nowait(reactor_pb2.AttachRequest(heartbeat=self._health.heartbeat()))
+            await self._health.news(within=span)
 
 
 @contextlib.contextmanager

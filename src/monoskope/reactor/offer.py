@@ -21,6 +21,7 @@ from monoskope.protocol.upload import State
 from monoskope.reactor import request_log
 from monoskope.reactor.appends import AppendRefusedError, Event
 from monoskope.reactor.audit import Audit, of_receipt
+from monoskope.reactor.health import Health
 from monoskope.reactor.known import KnownReceipts
 from monoskope.reactor.requests import OpenRequests
 from monoskope.reactor.sign import Identity
@@ -53,6 +54,8 @@ class Offering:
     requests: OpenRequests
     known: KnownReceipts
     audit: Audit
+    health: Health | None = None
+    """Told of every receipt that ends a request."""
     patience: float = 10.0
     """Seconds for which an event is waited for that overtook a receipt of ours and is not delivered yet."""
     now: Callable[[], float] = time.monotonic
@@ -73,6 +76,8 @@ class Offering:
         event, entry = _ending(receipt, signed), of_receipt(grant, receipt)
         self.audit.write(entry)
         self.known.remember(receipt)
+        if self.health is not None:
+            self.health.ended(receipt)
         asked = self.requests.get(request_id)
         arrived = asked.arrived if asked is not None else self.now()
         taken = await self._ended(request_id, event, receipt, version)

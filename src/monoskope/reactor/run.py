@@ -25,6 +25,7 @@ from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.fingerprint import FingerprintKey
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.handle import Handler
+from monoskope.reactor.health import Health
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.known import KnownReceipts
 from monoskope.reactor.lookup import Lookup
@@ -67,6 +68,7 @@ class Reactor:
         self.replica = secrets.token_bytes(REPLICA_BYTES)
         self.timings = timings or of.timings
         self.appends = Appends(retry_s=self.timings.append_retry, recorded=self._recorded)
+        self.health = Health(driver, self.timings)
         self.dispatcher = self._wired(of, driver, identity, fingerprint_key, audit)
         endpoint = Endpoint(
             server=of.server,
@@ -79,13 +81,15 @@ class Reactor:
             capabilities=dataclasses.replace(driver.capabilities, max_plaintext=_largest(of, driver)),
             copies_to=tuple(rule.to for rule in of.copies),
         )
-        self.session = Session(endpoint, self.appends, self.dispatcher, self.timings, channel=channel)
+        self.session = Session(
+            endpoint, self.appends, self.dispatcher, self.timings, health=self.health, channel=channel
+        )
 
     def _wired(
         self, of: Settings, driver: StoreDriver, identity: Identity, key: FingerprintKey, audit: AuditFile
     ) -> Dispatcher:
         requests, known = OpenRequests(), KnownReceipts(identity)
-        offering = Offering(identity, self.appends, requests, known, audit)
+        offering = Offering(identity, self.appends, requests, known, audit, self.health)
         upstream, lookup = Upstream(driver, key, known), Lookup(driver, key, self.timings)
         rules = KeyRules(
             replica=self.replica,
@@ -120,16 +124,17 @@ class Reactor:
         """Serve until `stop` is set; then take nothing new, end what is in flight and end the session cleanly."""
         serving = asyncio.create_task(self.session.run())
         ticking = asyncio.create_task(self._ticking())
+        looking = asyncio.create_task(self.health.run())
         stopping = asyncio.create_task(stop.wait())
         try:
-            await asyncio.wait({serving, ticking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({serving, ticking, looking, stopping}, return_when=asyncio.FIRST_COMPLETED)
             await self.dispatcher.drain(self.timings.drain)
             self.session.stop()
             await asyncio.wait({serving}, timeout=self.timings.connect)
         finally:
-            for task in (ticking, stopping, serving):
+            for task in (ticking, looking, stopping, serving):
                 task.cancel()
-            results = await asyncio.gather(serving, ticking, stopping, return_exceptions=True)
+            results = await asyncio.gather(serving, ticking, looking, stopping, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
                 raise result

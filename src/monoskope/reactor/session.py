@@ -19,6 +19,7 @@ from monoskope.protocol.labels import REACTOR_HELLO
 from monoskope.reactor import logs
 from monoskope.reactor.appends import Appends
 from monoskope.reactor.attachment import Attachment, Call, Listener, SessionEndedError, StatusError, read, write
+from monoskope.reactor.health import Health
 from monoskope.reactor.refusal import explained
 from monoskope.reactor.sign import Identity
 from monoskope.reactor.timings import Timings
@@ -76,6 +77,7 @@ class Session:
         appends: What is to be brought to m8.
         listener: Acts on what m8 says.
         timings: All spans of time.
+        health: What heartbeats say of the engine.
         channel: Makes a channel; tests replace it.
     """
 
@@ -86,12 +88,14 @@ class Session:
         listener: Listener,
         timings: Timings,
         *,
+        health: Health | None = None,
         channel: Callable[[Endpoint], grpc.aio.Channel] = dial,
     ) -> None:
         self._endpoint = endpoint
         self._appends = appends
         self._listener = listener
         self._timings = timings
+        self._health = health
         self._channel = channel
         self._stop = asyncio.Event()
         self._attached_once = False
@@ -141,7 +145,13 @@ class Session:
         try:
             attached = await self._log_in(call)
             await Attachment(
-                call, attached, self._appends, self._listener, timings=self._timings, stop=self._stop
+                call,
+                attached,
+                self._appends,
+                self._listener,
+                timings=self._timings,
+                stop=self._stop,
+                health=self._health,
             ).run()
         finally:
             call.cancel()

@@ -29,6 +29,10 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A pause in the deliveries of an m8 that does not say when the unfinished requests have all been told."""
     heartbeat: float = 3.0
     """Between heartbeats if m8 names no span; else a third of what it names."""
+    health: float = 10.0
+    """Between two looks at whether the engine would serve us; a request that fails brings the next one forward."""
+    health_again: float = 1.0
+    """Between two looks at least, and while it would not."""
     connect: float = 10.0
     """From dialling to being attached."""
     backoff_least: float = 0.2

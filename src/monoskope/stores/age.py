@@ -32,7 +32,7 @@ from monoskope.stores.driver import (
     StoreRefusedError,
     UnsupportedError,
 )
-from monoskope.stores.files import folds_case, translated
+from monoskope.stores.files import folds_case, translated, try_to_write
 
 _READ_TRIES = 5
 
@@ -159,6 +159,12 @@ class AgeStore(StoreDriver):
             raise CannotReadError("this store is write-only.")
         found = await asyncio.to_thread(self._newest, path)
         return None if found is None else Snapshot(found[0].version, self._opened(found[1]))
+
+    async def health(self) -> bool:
+        """Write into the folder."""
+        with translated():
+            await asyncio.to_thread(try_to_write, self._root)
+        return True
 
     async def close(self) -> None:
         """Forget the identities. Safe to call twice."""

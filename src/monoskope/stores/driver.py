@@ -235,6 +235,14 @@ class StoreDriver(ABC):
             f"stores of the kind {cls.kind!r} have no policy to print.", fix="See the page on that kind of store."
         )
 
+    async def health(self) -> bool:
+        """Look, in one cheap way, whether the engine would serve us now; asked every few seconds beside all else.
+
+        Return whether that was looked at: False, as it is unless a driver says otherwise, makes no claim. Raises what
+        a look at a secret would.
+        """
+        return False
+
     @abstractmethod
     async def close(self) -> None:
         """Give up credentials and connections. Safe to call twice."""

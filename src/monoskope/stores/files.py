@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import secrets
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ FILE_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 """What is added to the flags of every file."""
 
 _LOCK_POLL_S = 0.005
+_BLOCK = 4096
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EISDIR}
 
@@ -59,6 +61,12 @@ def folds_case(root: Path) -> bool:
         return os.path.lexists(root / name.upper())
     finally:
         (root / name).unlink()
+
+
+def try_to_write(root: Path) -> None:
+    """Write a file below `root` that has no name where the system can do that, and is gone. Raises `OSError`."""
+    with tempfile.TemporaryFile(dir=root, prefix=".new.health-", buffering=0) as file:
+        file.write(bytes(_BLOCK))
 
 
 def acquire(descriptor: int, deadline: float, cancelled: threading.Event) -> None:

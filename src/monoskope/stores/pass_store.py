@@ -25,7 +25,7 @@ from monoskope.stores.driver import (
     StoreUnavailableError,
     UnsupportedError,
 )
-from monoskope.stores.files import folds_case, translated
+from monoskope.stores.files import folds_case, translated, try_to_write
 from monoskope.stores.pass_config import PassConfig
 from monoskope.stores.pass_files import SUFFIX, SecretFile, locked, recipients, version_of
 from monoskope.stores.pass_git import Repository
@@ -140,6 +140,13 @@ class PassStore(StoreDriver):
         if content is None:
             return None
         return Snapshot(version_of(content), self._layout.payload(await self._gpg.decrypt(content)))
+
+    async def health(self) -> bool:
+        """Write into the folder, and encrypt nothing for those who are to read."""
+        with translated():
+            await asyncio.to_thread(try_to_write, self._root)
+        await self._gpg.encrypt(b"", await asyncio.to_thread(self._recipients, ("probe",)))
+        return True
 
     async def close(self) -> None:
         """Do nothing: between calls no program runs. An agent of GnuPG's that holds a secret key is the system's."""

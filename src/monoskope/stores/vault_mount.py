@@ -56,6 +56,11 @@ class VaultMount(StoreDriver):
         """See `StoreDriver.capabilities`."""
         return self._capabilities
 
+    async def health(self) -> bool:
+        """Look at the mount, with the login, as `open` does."""
+        await self._check_mount()
+        return True
+
     async def close(self) -> None:
         """Revoke the login's token and close the connections. Safe to call twice."""
         try:

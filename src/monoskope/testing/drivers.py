@@ -98,8 +98,12 @@ class StoreDriverContract(VersionPromises, ValuePromises, DeletionPromises, Patc
         """Nothing is written meanwhile, and the same driver works again when the engine is back."""
         if not harness.goes_away:
             pytest.skip("the engine would have to be taken down")
+        looks = await driver.health()
         await harness.take_down()
         try:
+            if looks:
+                with pytest.raises(StoreUnavailableError):
+                    await driver.health()
             with pytest.raises(StoreUnavailableError):
                 await driver.read_version(path)
             with pytest.raises(StoreUnavailableError):

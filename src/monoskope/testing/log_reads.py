@@ -126,10 +126,16 @@ class Reads(LogHarness):
         """The latest call counts, a forgotten one is gone, and none of it is an event."""
         assert await log.beats() == {}
         await log.beat("one", 5)
-        await log.beat("two", 6)
+        await log.beat("two", 6, b"\x00said")
         await log.beat("one", 7)
         assert await log.beats() == {"one": 7, "two": 6}
+        assert await log.beat_notes() == {"two": b"\x00said"}
+        await log.beat("one", 7, b"this")
+        await log.beat("one", 7, b"that")
+        assert await log.beat_notes() == {"one": b"that", "two": b"\x00said"}
+        await log.beat("one", 7)
         await log.forget_beat("two")
+        assert await log.beat_notes() == {}
         await log.forget_beat("three")
         assert await log.beats() == {"one": 7}
         assert await log.head() == 0

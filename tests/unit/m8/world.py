@@ -148,7 +148,7 @@ class User:
         return await self.queries.ListSecretVersions(message, metadata=self.metadata)
 
     async def store(self, name: str) -> views_pb2.SecretStore:
-        message = queries_pb2.GetSecretStoreRequest(name=name)
+        message = queries_pb2.GetSecretStoreRequest(name=name, count_pending=True)
         return (await self.queries.GetSecretStore(message, metadata=self.metadata)).store
 
     async def events(self, **fields: Any) -> queries_pb2.ListEventsResponse:
@@ -266,8 +266,8 @@ class FakeReactor:
         async with asyncio.timeout(PATIENCE_S):
             return await answer
 
-    async def beat(self) -> None:
-        await self.call.write(reactor_pb2.AttachRequest(heartbeat=reactor_pb2.Heartbeat()))
+    async def beat(self, heartbeat: reactor_pb2.Heartbeat | None = None) -> None:
+        await self.call.write(reactor_pb2.AttachRequest(heartbeat=heartbeat or reactor_pb2.Heartbeat()))
 
     async def half_close(self) -> None:
         await self.call.done_writing()

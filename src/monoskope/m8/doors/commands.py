@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
 import structlog
 from google.protobuf.message import Message
@@ -20,6 +19,8 @@ from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import Upload
 from monoskope.m8.doors import policy
 from monoskope.m8.doors.app import App, Caller
+from monoskope.m8.doors.engines import require_engine
+from monoskope.m8.doors.instants import instant
 from monoskope.m8.doors.keys import upload_key
 from monoskope.protocol.request import parse_request
 from monoskope.uri import SecretUri
@@ -42,7 +43,7 @@ class Commands:
                 VERIFY.
             RefusedError: the caller lacks the right, the store is deactivated, or too many requests of the caller's
                 have not ended, and none did in time.
-            UnavailableError: no reactor of the store is attached.
+            UnavailableError: no reactor of the store is attached, or none of them finds its engine.
             AlreadyExistsError: the request id is taken.
         """
         began = time.monotonic()
@@ -69,6 +70,8 @@ class Commands:
         # Who asks again for what was recorded is answered at once.
         known = await self._app.aggregates.upload(request.request_id)
         is_new = known.request is None
+        if is_new and store.active:
+            await require_engine(self._app, store, wait_s=caller.wait_s)
         turn = self._app.turns.turn(subject, wait_s=caller.wait_s) if is_new else contextlib.nullcontext()
         async with turn:
             await self._app.aggregates.change(
@@ -258,11 +261,7 @@ def _require_reactor(store: views_pb2.SecretStore) -> None:
     if any(reactor.attached for reactor in store.reactors):
         return
     heard_ms = max((reactor.last_heard_ms for reactor in store.reactors), default=0)
-    when = f"the last was heard at {_instant(heard_ms)}" if heard_ms else "none was ever heard"
+    when = f"the last was heard at {instant(heard_ms)}" if heard_ms else "none was ever heard"
     raise UnavailableError(
         f"no reactor of the store {store.name} is attached; {when}.", fix="Start one, or try again when it is back."
     )
-
-
-def _instant(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -48,9 +48,9 @@ class Documents:
         return None if body is None else views_pb2.SecretStore.FromString(body)
 
     async def store_heard(self, name: str) -> views_pb2.SecretStore | None:
-        """Return a store, its reactors with the time they were last heard; None if there is none."""
+        """Return a store, its reactors with what they were last heard to say; None if there is none."""
         store = await self.store(name)
-        return None if store is None else with_beats(store, await self._log.beats())
+        return None if store is None else with_beats(store, await self._log.beats(), await self._log.beat_notes())
 
     async def default_store(self) -> str:
         """Return the name of the default store, "" if there is no store."""

@@ -30,6 +30,9 @@ _TELLS_OF_OTHERS = frozenset({upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_IMPOR
 """Purposes whose receipt, which whoever asks always gets, has hashes of values that they may not know."""
 
 
+_OF_ENGINES = frozenset({upload_pb2.REASON_UPSTREAM_UNAVAILABLE, upload_pb2.REASON_UPSTREAM_REFUSED})
+
+
 def hidden(uri: str) -> NotFoundError:
     """Return the one answer to a secret that is missing, in a missing store, or outside the caller's prefixes."""
     return NotFoundError(f"{uri} does not exist, or is not yours to see.", fix="Check the URI and your prefixes.")
@@ -77,6 +80,19 @@ def _require(principal: Principal, right: events_pb2.Right, uri: SecretUri) -> N
 def sees_store(principal: Principal, name: str) -> bool:
     """Whether a store exists for the caller: one of the prefixes lies in it."""
     return principal.is_administrator or any(prefix.store == name for prefix in principal.prefixes)
+
+
+def store_for(principal: Principal, store: views_pb2.SecretStore) -> views_pb2.SecretStore:
+    """Return `store` as the caller may see it: why a request of others failed is theirs, unless it is the engine's."""
+    if principal.is_administrator:
+        return store
+    shown = views_pb2.SecretStore()
+    shown.CopyFrom(store)
+    for reactor in shown.reactors:
+        if reactor.last_failure not in _OF_ENGINES:
+            reactor.ClearField("last_failure")
+            reactor.ClearField("last_failure_at_ms")
+    return shown
 
 
 def secret_for(principal: Principal, secret: views_pb2.Secret) -> views_pb2.Secret:

@@ -131,7 +131,8 @@ class Queries:
         store = await self._app.documents.store_heard(name) if policy.sees_store(caller.principal, name) else None
         if store is None:
             raise unknown_store(name) if message.name else policy.hidden("the default store")
-        return queries_pb2.GetSecretStoreResponse(store=store)
+        (shown,) = await self._shown([store], caller, count=message.count_pending)
+        return queries_pb2.GetSecretStoreResponse(store=shown)
 
     async def list_secret_stores(
         self, message: queries_pb2.ListSecretStoresRequest, caller: Caller
@@ -139,17 +140,17 @@ class Queries:
         """Return a page of the stores in sight, in name order. Raises `UsageError` for a bad token."""
         scope, size = "secret-stores.1", page_size(message.page_size)
         after = read_token(scope, message.page_token)
-        beats = await self._app.log.beats()
+        beats, notes = await self._app.log.beats(), await self._app.log.beat_notes()
         stores: list[views_pb2.SecretStore] = []
         while len(stores) <= size:
             found = await self._app.log.scan(STORES, after=after, limit=size + 1)
             shown = [body for name, body in found if policy.sees_store(caller.principal, name)]
-            stores += [with_beats(views_pb2.SecretStore.FromString(body), beats) for body in shown]
+            stores += [with_beats(views_pb2.SecretStore.FromString(body), beats, notes) for body in shown]
             if len(found) <= size:
                 break
             after = found[-1][0]
         return queries_pb2.ListSecretStoresResponse(
-            stores=stores[:size],
+            stores=await self._shown(stores[:size], caller, count=message.count_pending),
             next_page_token=make_token(scope, stores[size - 1].name) if len(stores) > size else "",
         )
 
@@ -165,6 +166,19 @@ class Queries:
             rights=sorted(principal.rights),
             expires_at_ms=principal.expires_at_ms,
         )
+
+    async def _shown(
+        self, stores: list[views_pb2.SecretStore], caller: Caller, *, count: bool
+    ) -> list[views_pb2.SecretStore]:
+        """Return `stores` as the caller may see them, the requests in sight that have not ended counted if asked to."""
+        shown = {store.name: policy.store_for(caller.principal, store) for store in stores}
+        if not count:
+            return list(shown.values())
+        async for upload in self._app.documents.open_uploads():
+            uri = SecretUri.parse(upload.uri)
+            if uri.store in shown and caller.principal.sees(uri):
+                shown[uri.store].pending += 1
+        return list(shown.values())
 
     async def _wait(self, request_id: bytes, ready: Callable[[], Awaitable[T | None]], caller: Caller) -> T | None:
         structlog.contextvars.bind_contextvars(request_id=request_id.hex())

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, IdentityChangedError, UnavailableError
 from monoskope.failpoints import failpoint
@@ -26,6 +26,7 @@ from monoskope.m8.doors.feed import Follower, Noted
 from monoskope.m8.doors.login import Login
 from monoskope.m8.doors.validate import validate
 from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.m8.readmodels.stores import note_of
 
 Send = Callable[[reactor_pb2.AttachResponse], Awaitable[None]]
 """Sends one message to the reactor; waits while the reactor does not read."""
@@ -63,6 +64,7 @@ class Session:
         self._incoming = incoming
         self._send = send
         self._appending: set[asyncio.Task[None]] = set()
+        self._note = views_pb2.Reactor()
         self._places = asyncio.Semaphore(MAX_APPENDS)
         self.replaced = asyncio.Event()
 
@@ -164,7 +166,7 @@ class Session:
                         await self._places.acquire()
                         self._begin(self._authorize(message.authorize_copy))
                     case "heartbeat":
-                        await self._app.log.beat(self._login.key, self._app.clock())
+                        await self._beat(message.heartbeat)
                     case _:
                         raise UnavailableError("this stream is attached already.", fix="Send appends and heartbeats.")
             await asyncio.gather(*self._appending)
@@ -176,6 +178,11 @@ class Session:
         task = asyncio.create_task(work)
         self._appending.add(task)
         task.add_done_callback(self._appended)
+
+    async def _beat(self, heartbeat: reactor_pb2.Heartbeat) -> None:
+        now_ms = self._app.clock()
+        self._note = note_of(heartbeat, self._note, now_ms)
+        await self._app.log.beat(self._login.key, now_ms, self._note.SerializeToString())
 
     def _appended(self, task: asyncio.Task[None]) -> None:
         self._appending.discard(task)

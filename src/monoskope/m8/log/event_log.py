@@ -243,16 +243,20 @@ class EventLog(ABC):
         """
 
     @abstractmethod
-    async def beat(self, key: str, at_ms: int) -> None:
-        """Note that `key` was heard of at `at_ms` (milliseconds since 1970); the latest call counts."""
+    async def beat(self, key: str, at_ms: int, note: bytes = b"") -> None:
+        """Note that `key` was heard at `at_ms` (milliseconds since 1970) and what it said; the latest call counts."""
 
     @abstractmethod
     async def beats(self) -> dict[str, int]:
         """When each key was last heard of."""
 
     @abstractmethod
+    async def beat_notes(self) -> dict[str, bytes]:
+        """What each key said with its latest heartbeat; without those that said nothing."""
+
+    @abstractmethod
     async def forget_beat(self, key: str) -> None:
-        """Drop the heartbeat of `key`, if there is one."""
+        """Drop the heartbeat of `key` and its note, if there is one."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -201,16 +201,28 @@ class SqliteLog(EventLog):
     async def verify(self) -> int:
         return await self._read(_verify)
 
-    async def beat(self, key: str, at_ms: int) -> None:
-        await self._write(
-            lambda connection: _do(connection, "INSERT OR REPLACE INTO beats VALUES (?, ?)", (key, at_ms))
-        )
+    async def beat(self, key: str, at_ms: int, note: bytes = b"") -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT OR REPLACE INTO beats VALUES (?, ?)", (key, at_ms))
+            if note:
+                connection.execute("INSERT OR REPLACE INTO beat_notes VALUES (?, ?)", (key, note))
+            else:
+                connection.execute("DELETE FROM beat_notes WHERE key = ?", (key,))
+
+        await self._write(work)
 
     async def beats(self) -> dict[str, int]:
         return self._read_now(lambda connection: dict(connection.execute("SELECT key, at_ms FROM beats")))
 
+    async def beat_notes(self) -> dict[str, bytes]:
+        return self._read_now(lambda connection: dict(connection.execute("SELECT key, note FROM beat_notes")))
+
     async def forget_beat(self, key: str) -> None:
-        await self._write(lambda connection: _do(connection, "DELETE FROM beats WHERE key = ?", (key,)))
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM beats WHERE key = ?", (key,))
+            connection.execute("DELETE FROM beat_notes WHERE key = ?", (key,))
+
+        await self._write(work)
 
     async def close(self) -> None:
         if self._closed:
@@ -254,10 +266,6 @@ def _check_limit(limit: int) -> None:
 
 def _events(connection: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> list[RecordedEvent]:
     return [record.parse(position, row) for position, row in connection.execute(query, values)]
-
-
-def _do(connection: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> None:
-    connection.execute(query, values)
 
 
 def _cut_write_ahead_log(connection: sqlite3.Connection) -> None:

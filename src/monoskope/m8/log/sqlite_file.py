@@ -41,6 +41,9 @@ CREATE TABLE documents (
 CREATE TABLE beats (key TEXT PRIMARY KEY NOT NULL, at_ms INTEGER NOT NULL);
 """
 
+ADDED = "CREATE TABLE IF NOT EXISTS beat_notes (key TEXT PRIMARY KEY NOT NULL, note BLOB NOT NULL)"
+"""A table that came later, in files of before as in new ones. An m8 that does not know it leaves it alone."""
+
 
 def prepare(path: Path) -> None:
     """Make sure that `path` is an event log of this version, creating it if there is none. Blocks.
@@ -97,12 +100,14 @@ def _initialise(connection: sqlite3.Connection, path: Path) -> None:
     ready = _is_ours(connection, path)
     connection.execute("ROLLBACK")
     if ready:
+        connection.execute(ADDED)
         return
     _switch_to_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
     if not _is_ours(connection, path):
         for statement in SCHEMA.strip().split(";\n"):
             connection.execute(statement)
+        connection.execute(ADDED)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
@@ -73,13 +73,39 @@ def heard_ms(store: str, reactor: views_pb2.Reactor, beats: Mapping[str, int]) -
     return max(reactor.last_heard_ms, beats.get(beat_key(store, reactor.replica), 0))
 
 
-def with_beats(store: views_pb2.SecretStore, beats: Mapping[str, int]) -> views_pb2.SecretStore:
-    """Return a copy of `store` in which every reactor says when it was last heard."""
+def with_beats(
+    store: views_pb2.SecretStore, beats: Mapping[str, int], notes: Mapping[str, bytes]
+) -> views_pb2.SecretStore:
+    """Return a copy of `store` in which every reactor says when it was last heard, and what it said of its engine."""
     copy = views_pb2.SecretStore()
     copy.CopyFrom(store)
     for reactor in copy.reactors:
         reactor.last_heard_ms = heard_ms(store.name, reactor, beats)
+        said = noted(store.name, reactor, notes)
+        reactor.last_failure, reactor.last_failure_at_ms = said.last_failure, said.last_failure_at_ms
+        if reactor.attached:
+            reactor.engine, reactor.engine_since_ms = said.engine, said.engine_since_ms
     return copy
+
+
+def note_of(heartbeat: reactor_pb2.Heartbeat, before: views_pb2.Reactor, at_ms: int) -> views_pb2.Reactor:
+    """Return what a heartbeat says, as it is kept beside its time, given what the one before it said.
+
+    As `last_heard_ms` it has the moment at which the look began that it tells of.
+    """
+    since = before.engine_since_ms if before.engine == heartbeat.engine else at_ms
+    return views_pb2.Reactor(
+        engine=heartbeat.engine,
+        engine_since_ms=since if heartbeat.engine else 0,
+        last_failure=heartbeat.last_failure,
+        last_failure_at_ms=heartbeat.last_failure_at_ms,
+        last_heard_ms=at_ms - heartbeat.engine_looked_ms_ago,
+    )
+
+
+def noted(store: str, reactor: views_pb2.Reactor, notes: Mapping[str, bytes]) -> views_pb2.Reactor:
+    """Return the note of a process's latest heartbeat (`note_of`), an empty one if it said nothing."""
+    return views_pb2.Reactor.FromString(notes.get(beat_key(store, reactor.replica), b""))
 
 
 def _set_default(name: str, lookup: Lookup) -> Iterator[Change]:

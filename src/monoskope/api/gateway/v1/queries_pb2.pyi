@@ -104,10 +104,12 @@ class ListSecretVersionsResponse(_message.Message):
     def __init__(self, versions: _Optional[_Iterable[_Union[_views_pb2.SecretVersion, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class GetSecretStoreRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "count_pending")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    COUNT_PENDING_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    count_pending: bool
+    def __init__(self, name: _Optional[str] = ..., count_pending: _Optional[bool] = ...) -> None: ...
 
 class GetSecretStoreResponse(_message.Message):
     __slots__ = ("store",)
@@ -116,12 +118,14 @@ class GetSecretStoreResponse(_message.Message):
     def __init__(self, store: _Optional[_Union[_views_pb2.SecretStore, _Mapping]] = ...) -> None: ...
 
 class ListSecretStoresRequest(_message.Message):
-    __slots__ = ("page_size", "page_token")
+    __slots__ = ("page_size", "page_token", "count_pending")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    COUNT_PENDING_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    count_pending: bool
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., count_pending: _Optional[bool] = ...) -> None: ...
 
 class ListSecretStoresResponse(_message.Message):
     __slots__ = ("stores", "next_page_token")

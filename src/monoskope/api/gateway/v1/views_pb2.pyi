@@ -1,3 +1,4 @@
+from monoskope.api.gateway.v1 import reactor_pb2 as _reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2 as _events_pb2
 from monoskope.api.secrets.v1 import identity_pb2 as _identity_pb2
 from monoskope.api.secrets.v1 import options_pb2 as _options_pb2
@@ -140,21 +141,29 @@ class SecretVersion(_message.Message):
     def __init__(self, uri: _Optional[str] = ..., outcome: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., subject: _Optional[str] = ..., recorded_at_ms: _Optional[int] = ..., request_id: _Optional[bytes] = ..., purpose: _Optional[_Union[_upload_pb2.Purpose, str]] = ..., fingerprint: _Optional[str] = ...) -> None: ...
 
 class Reactor(_message.Message):
-    __slots__ = ("replica", "last_heard_ms", "attached", "capabilities", "fingerprint_key_id")
+    __slots__ = ("replica", "last_heard_ms", "attached", "capabilities", "fingerprint_key_id", "engine", "engine_since_ms", "last_failure", "last_failure_at_ms")
     REPLICA_FIELD_NUMBER: _ClassVar[int]
     LAST_HEARD_MS_FIELD_NUMBER: _ClassVar[int]
     ATTACHED_FIELD_NUMBER: _ClassVar[int]
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    LAST_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    LAST_FAILURE_AT_MS_FIELD_NUMBER: _ClassVar[int]
     replica: bytes
     last_heard_ms: int
     attached: bool
     capabilities: _events_pb2.StoreCapabilities
     fingerprint_key_id: str
-    def __init__(self, replica: _Optional[bytes] = ..., last_heard_ms: _Optional[int] = ..., attached: _Optional[bool] = ..., capabilities: _Optional[_Union[_events_pb2.StoreCapabilities, _Mapping]] = ..., fingerprint_key_id: _Optional[str] = ...) -> None: ...
+    engine: _reactor_pb2.EngineHealth
+    engine_since_ms: int
+    last_failure: _upload_pb2.Reason
+    last_failure_at_ms: int
+    def __init__(self, replica: _Optional[bytes] = ..., last_heard_ms: _Optional[int] = ..., attached: _Optional[bool] = ..., capabilities: _Optional[_Union[_events_pb2.StoreCapabilities, _Mapping]] = ..., fingerprint_key_id: _Optional[str] = ..., engine: _Optional[_Union[_reactor_pb2.EngineHealth, str]] = ..., engine_since_ms: _Optional[int] = ..., last_failure: _Optional[_Union[_upload_pb2.Reason, str]] = ..., last_failure_at_ms: _Optional[int] = ...) -> None: ...
 
 class SecretStore(_message.Message):
-    __slots__ = ("name", "type", "active", "is_default", "identity", "created_at_ms", "reactors", "fingerprint_key_id", "rotations")
+    __slots__ = ("name", "type", "active", "is_default", "identity", "created_at_ms", "reactors", "fingerprint_key_id", "rotations", "pending")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     ACTIVE_FIELD_NUMBER: _ClassVar[int]
@@ -164,6 +173,7 @@ class SecretStore(_message.Message):
     REACTORS_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_KEY_ID_FIELD_NUMBER: _ClassVar[int]
     ROTATIONS_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
     name: str
     type: str
     active: bool
@@ -173,7 +183,8 @@ class SecretStore(_message.Message):
     reactors: _containers.RepeatedCompositeFieldContainer[Reactor]
     fingerprint_key_id: str
     rotations: _containers.RepeatedCompositeFieldContainer[_identity_pb2.SignedRotation]
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., active: _Optional[bool] = ..., is_default: _Optional[bool] = ..., identity: _Optional[str] = ..., created_at_ms: _Optional[int] = ..., reactors: _Optional[_Iterable[_Union[Reactor, _Mapping]]] = ..., fingerprint_key_id: _Optional[str] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ...) -> None: ...
+    pending: int
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., active: _Optional[bool] = ..., is_default: _Optional[bool] = ..., identity: _Optional[str] = ..., created_at_ms: _Optional[int] = ..., reactors: _Optional[_Iterable[_Union[Reactor, _Mapping]]] = ..., fingerprint_key_id: _Optional[str] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ..., pending: _Optional[int] = ...) -> None: ...
 
 class EventSummary(_message.Message):
     __slots__ = ("position", "stream", "version", "type", "recorded_at_ms", "actor", "hash", "uri", "detail")

@@ -1,0 +1,118 @@
+"""How this process finds its engine, for the heartbeats: asked beside all other work, and sooner after a failure.
+
+A failed request alone makes no engine unavailable: its reason may be one secret's. It makes the next look come at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.receipt import Receipt
+from monoskope.reactor import logs
+from monoskope.reactor.timings import Timings
+from monoskope.stores.driver import DriverError, StoreUnavailableError
+
+_ABOUT_THE_ENGINE = frozenset(
+    {
+        upload_pb2.REASON_UPSTREAM_UNAVAILABLE,
+        upload_pb2.REASON_UPSTREAM_REFUSED,
+        upload_pb2.REASON_OUTCOME_UNKNOWN,
+    }
+)
+_WELL = frozenset({reactor_pb2.ENGINE_HEALTH_OK, reactor_pb2.ENGINE_HEALTH_UNSPECIFIED})
+
+
+class Asked(Protocol):
+    """The part of a `StoreDriver` that is asked."""
+
+    async def health(self) -> bool:
+        """See `StoreDriver.health`."""
+
+
+class Health:
+    """Asks the engine, and remembers how the last failed request ended.
+
+    Args:
+        driver: The engine.
+        timings: How often it is asked.
+        now_ms: Milliseconds since 1970.
+    """
+
+    def __init__(
+        self, driver: Asked, timings: Timings, *, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    ) -> None:
+        self._driver = driver
+        self._timings = timings
+        self._now_ms = now_ms
+        self._said = reactor_pb2.Heartbeat()
+        self._looked: float | None = None
+        self._news = asyncio.Event()
+        self._soon = asyncio.Event()
+
+    def heartbeat(self) -> reactor_pb2.Heartbeat:
+        """Return what there is to say now."""
+        self._news.clear()
+        said = reactor_pb2.Heartbeat()
+        said.CopyFrom(self._said)
+        if self._looked is not None:
+            said.engine_looked_ms_ago = int((time.monotonic() - self._looked) * 1000)
+        return said
+
+    async def news(self, *, within: float) -> None:
+        """Return when a heartbeat would say something else than the last, or `within` seconds are over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._news.wait()
+
+    def ended(self, receipt: Receipt) -> None:
+        """Take note of how a request ended."""
+        if receipt.outcome != upload_pb2.OUTCOME_FAILED:
+            return
+        self._said.last_failure = receipt.reason
+        self._said.last_failure_at_ms = self._now_ms()
+        self._news.set()
+        if receipt.reason in _ABOUT_THE_ENGINE:
+            self._soon.set()
+
+    async def run(self) -> None:
+        """Ask again and again, until cancelled."""
+        while True:
+            self._soon.clear()
+            began = time.monotonic()
+            found = await self._found()
+            self._looked = began
+            self._note(found)
+            await asyncio.sleep(self._timings.health_again)
+            if self._said.engine in _WELL:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(max(0.0, self._timings.health - self._timings.health_again)):
+                        await self._soon.wait()
+
+    def _note(self, engine: reactor_pb2.EngineHealth) -> None:
+        if engine not in _WELL:
+            # Even if nothing changed: m8 refuses by what was found after a user asked, and users wait for it.
+            self._news.set()
+        if engine == self._said.engine:
+            return
+        self._said.engine = engine
+        self._news.set()
+        logs.get().info("engine", health=reactor_pb2.EngineHealth.Name(engine).removeprefix("ENGINE_HEALTH_"))
+
+    async def _found(self) -> reactor_pb2.EngineHealth:
+        try:
+            async with asyncio.timeout(self._timings.connect):
+                looked = await self._driver.health()
+        except (StoreUnavailableError, TimeoutError):
+            return reactor_pb2.ENGINE_HEALTH_UNAVAILABLE
+        except DriverError:
+            return reactor_pb2.ENGINE_HEALTH_REFUSED
+        except Exception as error:  # noqa: BLE001 - a driver's defect must not end the reactor, and its text is not ours
+            logs.get().error("engine", **logs.described(error))
+            return reactor_pb2.ENGINE_HEALTH_UNSPECIFIED
+        return reactor_pb2.ENGINE_HEALTH_OK if looked else reactor_pb2.ENGINE_HEALTH_UNSPECIFIED

@@ -1,0 +1,161 @@
+"""What reactors say of their engines: who is told, and whom it spares a request that would only fail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from tests.unit.m8.world import PATIENCE_S, FakeReactor, World, a_world, refused
+from tests.unit.protocol.vectors import a_request
+
+T = TypeVar("T")
+
+OK = reactor_pb2.ENGINE_HEALTH_OK
+DOWN = reactor_pb2.ENGINE_HEALTH_UNAVAILABLE
+REFUSED = reactor_pb2.ENGINE_HEALTH_REFUSED
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+async def says(
+    world: World, reactor: FakeReactor, engine: reactor_pb2.EngineHealth, *, after_s: float = 1.0, **fields: Any
+) -> views_pb2.Reactor:
+    """Let a reactor say something, and return what an administrator sees of it then."""
+    world.clock.pass_s(after_s)
+    await reactor.beat(reactor_pb2.Heartbeat(engine=engine, **fields))
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            store = await world.administrator().store("vault")
+            shown = next(one for one in store.reactors if one.replica == reactor.replica)
+            if shown.last_heard_ms == world.clock():
+                return shown
+
+
+async def while_saying(
+    world: World, work: Coroutine[Any, Any, T], said: dict[FakeReactor, reactor_pb2.EngineHealth]
+) -> T:
+    """Do `work` while reactors go on saying the same."""
+    task = asyncio.ensure_future(work)
+    async with asyncio.timeout(PATIENCE_S):
+        while not task.done():
+            for reactor, engine in said.items():
+                await says(world, reactor, engine, after_s=0.001)
+    return task.result()
+
+
+async def test_an_engine_that_is_down_refuses_before_anything_is_recorded(world: World) -> None:
+    reactor = await world.attached()
+    await says(world, reactor, OK)
+    since = await says(world, reactor, DOWN)
+    user, request, head = world.user("anna", "vault://app"), a_request(), await world.app.log.head()
+    with refused("UNAVAILABLE") as error:
+        await while_saying(world, user.ask(request), {reactor: DOWN})
+    assert "the engine of the store vault does not answer (UPSTREAM_UNAVAILABLE)" in error.message
+    assert "2023-11-14T22:13:22Z" in error.message
+    assert since.engine_since_ms == 1_700_000_002_000
+    assert await world.app.log.head() == head
+
+
+async def test_an_engine_that_is_back_is_believed_at_once(world: World) -> None:
+    reactor = await world.attached()
+    await says(world, reactor, DOWN)
+    asking = asyncio.ensure_future(world.user("anna", "vault://app").ask(a_request()))
+    await says(world, reactor, OK)
+    await asyncio.wait_for(asking, PATIENCE_S)
+
+
+async def test_an_old_word_alone_refuses_nothing(world: World) -> None:
+    await says(world, await world.attached(), DOWN)
+    asking = asyncio.ensure_future(world.user("anna", "vault://app").ask(a_request()))
+    async with asyncio.timeout(PATIENCE_S):
+        while not asking.done():
+            world.clock.pass_s(1)
+            await world.administrator().store("vault")
+    await asking
+
+
+async def test_a_look_from_before_the_request_refuses_nothing_however_often_it_is_told(world: World) -> None:
+    reactor = await world.attached()
+    await says(world, reactor, DOWN)
+    asking = asyncio.ensure_future(world.user("anna", "vault://app").ask(a_request()))
+    async with asyncio.timeout(PATIENCE_S):
+        while not asking.done():
+            await says(world, reactor, DOWN, engine_looked_ms_ago=60_000)
+    await asking
+
+
+@pytest.mark.parametrize("other", [OK, REFUSED, reactor_pb2.ENGINE_HEALTH_UNSPECIFIED])
+async def test_one_reactor_that_may_serve_is_enough(world: World, other: reactor_pb2.EngineHealth) -> None:
+    first, second = await world.attached(), await world.attached()
+    await says(world, first, DOWN)
+    await says(world, second, other)
+    await while_saying(world, world.user("anna", "vault://app").ask(a_request()), {first: DOWN, second: other})
+
+
+async def test_a_reactor_that_left_has_no_say(world: World) -> None:
+    gone, here = await world.attached(), await world.attached()
+    await says(world, gone, OK)
+    await says(world, here, DOWN)
+    await gone.half_close()
+    with refused("UNAVAILABLE"):
+        await while_saying(world, world.user("anna", "vault://app").ask(a_request()), {here: DOWN})
+    store = await world.administrator().store("vault")
+    assert {one.replica: one.engine for one in store.reactors} == {here.replica: DOWN, gone.replica: 0}
+
+
+async def test_who_asks_again_for_what_was_recorded_is_answered(world: World) -> None:
+    reactor, user, request = await world.attached(), world.user("anna", "vault://app"), a_request()
+    await user.ask(request)
+    await says(world, reactor, DOWN)
+    assert await user.ask(request) == request.request_id
+
+
+async def test_a_new_session_begins_without_a_word(world: World) -> None:
+    reactor = await world.attached()
+    await says(world, reactor, DOWN)
+    await reactor.half_close()
+    again = world.reactor(replica=reactor.replica)
+    await again.attach()
+    (shown,) = (await world.administrator().store("vault")).reactors
+    assert (shown.replica, shown.engine, shown.engine_since_ms) == (again.replica, 0, 0)
+
+
+async def test_since_counts_from_the_first_heartbeat_that_says_so(world: World) -> None:
+    reactor = await world.attached()
+    first = await says(world, reactor, REFUSED)
+    later = await says(world, reactor, REFUSED)
+    assert first.engine_since_ms == later.engine_since_ms < (await says(world, reactor, OK)).engine_since_ms
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_shown"),
+    [(upload_pb2.REASON_UPSTREAM_UNAVAILABLE, True), (upload_pb2.REASON_CONFLICT, False)],
+)
+async def test_why_others_failed_is_theirs_unless_it_is_the_engines(
+    world: World, reason: upload_pb2.Reason, *, is_shown: bool
+) -> None:
+    shown = await says(world, await world.attached(), OK, last_failure=reason, last_failure_at_ms=5)
+    assert (shown.last_failure, shown.last_failure_at_ms) == (reason, 5)
+    (seen,) = (await world.user("anna", "vault://app").store("vault")).reactors
+    assert (seen.last_failure, seen.last_failure_at_ms) == ((reason, 5) if is_shown else (0, 0))
+    assert seen.engine == OK
+
+
+async def test_unfinished_requests_in_sight_are_counted(world: World) -> None:
+    await world.attached()
+    anna, bert = world.user("anna", "vault://app"), world.user("bert", "vault://other")
+    for uri in ("vault://app/a", "vault://app/b"):
+        await anna.ask(a_request(uri=uri))
+    await bert.ask(a_request(uri="vault://other/c"))
+    counted = [(await user.store("vault")).pending for user in (anna, bert, world.administrator())]
+    assert counted == [2, 1, 3]

@@ -148,7 +148,7 @@ async def test_a_signed_conflict_is_one_and_an_end_that_nobody_signed_is_none(
 
 
 async def test_one_store_is_no_two(m8: ScriptedM8, known: KnownStores) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="in one store"):
         await copy(m8, known, "vault://app/other")
     with pytest.raises(UsageError):
         await copy(m8, known, "local://../x")

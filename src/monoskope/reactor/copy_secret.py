@@ -135,8 +135,9 @@ class Copier:
 
     async def _moved(self, request: Request) -> tuple[str, Fingerprints, PutResult | upload_pb2.Reason]:
         """Return the version read here, its fingerprints, and what became of it there. The value stays in here."""
-        rule = None if request.destination is None else self._settings.copies_to(request.destination.store)
-        if rule is None or request.destination is None:
+        assert request.destination is not None, "a COPY has a destination"
+        rule = self._settings.copies_to(request.destination.store)
+        if rule is None:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
         snapshot = await self._upstream.driver.read(request.uri.path)
         if snapshot is None:

@@ -17,8 +17,9 @@ async def import_secret(upstream: Upstream, grant: Grant, sealed_sha256: bytes) 
         DriverError: the engine cannot be asked, or what is there cannot be read.
     """
     content = await upstream.read(grant.request.uri)
-    if content is None or content.fingerprints is None:
+    if content is None:
         raise FailedError(upload_pb2.REASON_CONFLICT)
+    assert content.fingerprints is not None, "what was read has fingerprints"
     return make_receipt(
         grant=grant,
         sealed_sha256=sealed_sha256,

@@ -176,6 +176,13 @@ async def test_nothing_here_cannot_be_copied_and_no_token_is_asked_for(copies: C
     assert not copies.jobs
 
 
+async def test_without_a_rule_nothing_is_read_whoever_gave_the_grant(copies: Copies) -> None:
+    copies.world.memory.put(SECRET)
+    assert await copies.walk(asked(destination=SecretUri.parse("third://team-a/db"))) == "FAILED UNSUPPORTED"
+    assert "read" not in copies.world.memory.calls
+    assert not copies.asked
+
+
 @pytest.mark.parametrize(
     ("failure", "outcome"),
     [(CannotReadError("x"), "FAILED CANNOT_READ"), (StoreUnavailableError("x"), "FAILED UPSTREAM_UNAVAILABLE")],

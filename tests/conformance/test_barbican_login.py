@@ -54,6 +54,10 @@ async def test_an_application_credential_is_sent_as_keystone_wants_it(gate: Gate
     ]
 
 
+def test_users_are_told_that_it_has_met_no_keystone() -> None:
+    assert BarbicanStore.maturity == "experimental"
+
+
 async def test_a_password_names_the_project_too(gate: Gate, config: BarbicanConfig) -> None:
     assert isinstance(config.auth, ApplicationCredential)
     auth = Password(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import re
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Literal, Self
 from urllib.parse import urlencode
 
 from monoskope.protocol.payload import Payload
@@ -45,6 +45,8 @@ class BarbicanStore(StoreDriver):
 
     kind = "barbican"
     Config = BarbicanConfig
+    maturity: ClassVar[Literal["stable", "experimental"]] = "experimental"
+    """It has met a real Barbican, but no real Keystone yet."""
 
     def __init__(self, config: BarbicanConfig, http: BarbicanHttp) -> None:
         self._config = config

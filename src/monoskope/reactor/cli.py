@@ -87,8 +87,10 @@ def init(
     An administrator gives it to `monoctl create secret-store`.
     """
     from monoskope.reactor import sign, skeleton  # noqa: PLC0415 - help needs none of it
+    from monoskope.stores import registry  # noqa: PLC0415
 
     check_store_name(store)
+    registry.entry_point(kind)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     skeleton.write(
         folder,

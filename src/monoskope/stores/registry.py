@@ -34,6 +34,11 @@ def find(kind: str) -> type[StoreDriver]:
         UsageError: two packages bring a driver of that name.
         BrokenDriverError: it does not import, or is no driver of that kind.
     """
+    return _load(kind, entry_point(kind))
+
+
+def entry_point(kind: str) -> EntryPoint:
+    """Return where the driver of `kind` is; imports nothing of it. Raises `NotFoundError` and `UsageError` as `find`."""
     points = {point.value: point for point in entry_points(group=GROUP) if point.name == kind}
     if not points:
         near = difflib.get_close_matches(kind, kinds(), 1)
@@ -46,7 +51,7 @@ def find(kind: str) -> type[StoreDriver]:
             f"two drivers are installed for the kind {kind!r}: {' and '.join(sorted(points))}.",
             fix="Uninstall one of them.",
         )
-    return _load(kind, *points.values())
+    return next(iter(points.values()))
 
 
 def _load(kind: str, point: EntryPoint) -> type[StoreDriver]:

@@ -137,6 +137,14 @@ def test_policy_says_what_is_wrong(tmp_path: Path) -> None:
     assert "Did you mean 'role_id'?" in unknown.stderr
 
 
+def test_init_names_a_kind_that_is_not_installed_and_makes_nothing(tmp_path: Path) -> None:
+    done = process("init", tmp_path / "r", "--store", "local", "--server", "x:1", "--ca-file", "x", "--type", "valt")
+    assert done.returncode == 4
+    assert "'valt'" in done.stderr
+    assert "Did you mean 'vault'?" in done.stderr
+    assert not (tmp_path / "r").exists()
+
+
 def test_init_replaces_nothing(tmp_path: Path) -> None:
     shown = init(tmp_path / "reactor")
     again = process(

@@ -38,7 +38,7 @@ def find(kind: str) -> type[StoreDriver]:
 
 
 def entry_point(kind: str) -> EntryPoint:
-    """Return where the driver of `kind` is; imports nothing of it. Raises `NotFoundError` and `UsageError` as `find`."""
+    """Return where the driver of `kind` is; imports nothing of it. Raises `NotFoundError`, `UsageError` as `find`."""
     points = {point.value: point for point in entry_points(group=GROUP) if point.name == kind}
     if not points:
         near = difflib.get_close_matches(kind, kinds(), 1)

@@ -1,0 +1,25 @@
+"""A log of before heartbeats had notes opens as it is, and takes them from then on."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from monoskope.m8.log.sqlite import SqliteLog
+
+
+async def test_a_log_without_the_table_of_notes_gets_it_when_it_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    old = await SqliteLog.open(path, clock=lambda: 1)
+    await old.beat("vault/1", 5)
+    await old.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE beat_notes")
+    log = await SqliteLog.open(path, clock=lambda: 1)
+    try:
+        assert await log.beats() == {"vault/1": 5}
+        await log.beat("vault/1", 6, b"said")
+        assert await log.beat_notes() == {"vault/1": b"said"}
+    finally:
+        await log.close()

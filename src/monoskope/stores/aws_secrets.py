@@ -209,6 +209,11 @@ class SecretsManagerStore(StoreDriver):
             raise CannotReadError("a value in the engine could be text or base64.")
         return Snapshot(version, payload)
 
+    async def health(self) -> bool:
+        """Look at a name that is nobody's, as `open` does."""
+        await self._look(PROBE)
+        return True
+
     async def close(self) -> None:
         """Close the connections. Safe to call twice."""
         await self._client.close()

@@ -53,7 +53,8 @@ class Recipe(Value, frozen=True):
         """Parse `KIND` or `KIND:SIZE`; whether it can be made, `check_recipes` says. Raises `UsageError`."""
         kind, colon, size = text.partition(":")
         if colon and not (size.isascii() and size.isdecimal() and len(size) <= 5 and int(size)):
-            raise UsageError(f"{text!r} is no recipe: write KIND or KIND:SIZE.", fix="For example password:32.")
+            # Not repeated: somebody may have written a value there.
+            raise UsageError(f"what to make under {key!r} is not KIND or KIND:SIZE.", fix="For example password:32.")
         return cls(key, kind, int(size) if colon else 0)
 
     @property
@@ -97,7 +98,9 @@ def pair_keys(recipes: Recipes) -> list[str]:
 def _check_kind(recipe: Recipe) -> None:
     kind = KINDS.get(recipe.kind)
     if kind is None:
-        raise UsageError(f"{recipe.kind!r} cannot be made.", fix=f"Choose one of: {', '.join(KINDS)}.")
+        raise UsageError(
+            f"what to make under {recipe.key!r} is of no kind that there is.", fix=f"Choose one of: {', '.join(KINDS)}."
+        )
     if recipe.size and recipe.size not in kind.sizes:
         raise UsageError(f"{recipe.kind} cannot have the size {recipe.size}.", fix=f"Allowed {_sizes(kind)}.")
 

@@ -34,7 +34,7 @@ from monoskope.reactor.reasons import FailedError, reason_of
 from monoskope.reactor.sealed import Sealed, open_nothing
 from monoskope.reactor.settings import Settings
 from monoskope.reactor.upstream import Upstream
-from monoskope.stores.driver import DriverError
+from monoskope.stores.driver import NOTHING, DriverError
 from monoskope.uri import SecretUri
 
 AT_ONCE = 4
@@ -139,11 +139,15 @@ class Copier:
         rule = self._settings.copies_to(request.destination.store)
         if rule is None:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
-        snapshot = await self._upstream.driver.read(request.uri.path)
+        driver, path = self._upstream.driver, request.uri.path
+        if await driver.read_version(path) == NOTHING:
+            raise FailedError(upload_pb2.REASON_CONFLICT)
+        # However long m8 takes to answer, no value waits for it here.
+        token = await self._tokens.ask(request.request_id, within=TOKEN_S)
+        snapshot = await driver.read(path)
         if snapshot is None:
             raise FailedError(upload_pb2.REASON_CONFLICT)
         fingerprints = self._upstream.fingerprint_key.of(snapshot.payload)
-        token = await self._tokens.ask(request.request_id, within=TOKEN_S)
         expect = _EXPECTS.get(request.expect, request.expect_version)
         job = Job(self._settings, rule.identity, token, request.destination, expect)
         return snapshot.version, fingerprints, await self._put(job, snapshot.payload)

@@ -14,6 +14,7 @@ from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import ConflictError
 from monoskope.m8.domain.offers import offer
+from monoskope.m8.doors.copying import WITHIN_S
 from monoskope.m8.principal import Principal
 from monoskope.m8.tokens import COPY_TTL_S, Tokens
 from monoskope.protocol.grant import Grant
@@ -193,6 +194,26 @@ async def test_nobody_else_and_nothing_else_gets_a_token(world: World) -> None:
     assert (await authorize(other, copy.request_id)).error == "NOT_FOUND"
     assert given == []
     sending.cancel()
+
+
+async def test_a_token_is_not_given_long_after_the_copy_began(world: World) -> None:
+    reactor, given = await world.attached(), []
+
+    async def issue(token_id: str, *_: object) -> str:
+        given.append(token_id)
+        return "a token"
+
+    world.app.token_for_copy = issue
+    late, in_time = a_copy(), a_copy()
+    _, first = await writing(copier(world), reactor, late)
+    world.clock.pass_s(WITHIN_S + 1)
+    _, second = await writing(copier(world), reactor, in_time)
+    world.clock.pass_s(WITHIN_S)
+    assert (await authorize(reactor, late.request_id)).error == "CONFLICT"
+    assert given == []
+    assert (await authorize(reactor, in_time.request_id)).token == "a token"
+    first.cancel()
+    second.cancel()
 
 
 async def writing_put(user: User, reactor: FakeReactor, request: Request) -> tuple[Grant, asyncio.Task[Any]]:

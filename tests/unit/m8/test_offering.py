@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,25 @@ async def test_the_same_event_offered_again_is_not_recorded_twice(world: World) 
     again = await reactor.append(grant.request.request_id, 1, reactor.provided(grant))
     assert (again.error, again.version) == ("", 2)
     assert await world.app.log.head() == head
+
+
+async def test_what_a_broken_session_records_while_it_is_offered_again_is_recorded_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    request = a_request()
+    await user.ask(request)
+    append = world.app.log.append
+
+    async def late(*event: Any, **rest: Any) -> Any:
+        await append(*event, **rest)
+        return await append(*event, **rest)
+
+    grant = reactor.grant_for(request, "anna")
+    monkeypatch.setattr(world.app.log, "append", late)
+    answer = await reactor.append(request.request_id, 1, reactor.provided(grant))
+    assert (answer.error, answer.version) == ("", 2)
+    assert len(await world.app.log.read_stream(f"upload/{request.request_id.hex()}")) == 2
 
 
 async def test_of_two_replicas_one_gives_the_key(world: World) -> None:

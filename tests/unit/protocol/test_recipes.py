@@ -55,7 +55,7 @@ def test_every_default_has_128_bits() -> None:
 
 
 def test_what_cannot_be_made_is_named() -> None:
-    assert "'dsa'" in refused(Recipe("a", "dsa"))
+    assert "'a'" in refused(Recipe("a", "dsa"))
     assert "key" in refused(Recipe("..a", "hex"))
     assert "1 to 64" in refused()
     assert "1 to 64" in refused(*[Recipe(f"k{number}", "hex") for number in range(65)])
@@ -80,7 +80,7 @@ def test_a_recipe_is_a_kind_and_perhaps_a_size(text: str, kind: str, size: int) 
 
 @pytest.mark.parametrize("text", ["hex:", "hex:x", "hex:-1", "hex:0", "hex: 8", "hex:٣", "hex:8:8", "hex:100000"])
 def test_another_size_is_none(text: str) -> None:
-    with pytest.raises(UsageError, match="no recipe"):
+    with pytest.raises(UsageError, match="KIND or KIND:SIZE"):
         Recipe.parse("a", text)
 
 
@@ -91,6 +91,13 @@ def test_no_text_crashes_the_parser(text: str) -> None:
     except UsageError:
         return
     assert text.partition(":")[0] in KINDS
+
+
+@pytest.mark.parametrize("text", ["hunter2", "hunter2:x", "hunter2:12"])
+def test_what_may_be_a_value_is_not_repeated(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_recipes([Recipe.parse("a", text)])
+    assert "hunter2" not in f"{caught.value}{caught.value.fix}"
 
 
 def generation(*recipes: tuple[str, str, int], **fields: object) -> upload_pb2.UploadRequest:

@@ -194,6 +194,23 @@ async def test_what_cannot_be_read_is_not_copied(copies: Copies, failure: Except
     assert not copies.jobs
 
 
+async def test_no_value_is_read_while_m8_is_asked_for_the_token(copies: Copies) -> None:
+    copies.world.memory.put(SECRET)
+    said, calls_then = copies.say, list[str]()
+
+    def say(message: reactor_pb2.AttachRequest) -> None:
+        calls_then.extend(copies.world.memory.calls)
+        said(message)
+
+    copies.tokens.connected(say)
+    assert await copies.walk() == "COPIED"
+    assert calls_then == ["read_version"]
+    copies.world.memory.calls.clear()
+    copies.answer = reactor_pb2.CopyAuthorized(error="REFUSED")
+    await copies.walk()
+    assert "read" not in copies.world.memory.calls
+
+
 async def test_without_m8s_token_nothing_is_sent(copies: Copies) -> None:
     copies.world.memory.put(SECRET)
     for answer in (reactor_pb2.CopyAuthorized(error="REFUSED"), reactor_pb2.CopyAuthorized()):
@@ -283,6 +300,7 @@ async def test_no_value_is_left_when_the_receipt_goes_out(
     async def fresh(*_: object) -> Snapshot:
         return Snapshot("v1", Payload({"k": marker}))
 
+    world.memory.put(SECRET)
     monkeypatch.setattr(world.memory, "read", fresh)
     if how == "refused there":
         copies.there = lambda _: upload_pb2.REASON_UPSTREAM_REFUSED

@@ -10,6 +10,9 @@ from monoskope.m8.doors.app import App
 from monoskope.m8.doors.login import Login
 from monoskope.protocol.upload import State
 
+WITHIN_S = 60
+"""So soon after STARTED a token is given: what its user was allowed then does not count for ever."""
+
 
 async def authorize(app: App, login: Login, request_id: bytes) -> str:
     """Return a token that may put at the request's destination and nothing else, once for each request.
@@ -17,7 +20,7 @@ async def authorize(app: App, login: Login, request_id: bytes) -> str:
     Raises:
         NotFoundError: there is no such COPY, or it is another store's.
         RefusedError: another replica gave its grant, or this server issues no tokens.
-        ConflictError: it is not in WRITING, or its token was given already.
+        ConflictError: it is not in WRITING, has been for too long, or its token was given already.
     """
     upload = await app.aggregates.upload(request_id)
     request, grant = upload.request, upload.grant
@@ -25,6 +28,8 @@ async def authorize(app: App, login: Login, request_id: bytes) -> str:
         raise unknown_request()
     if grant is None or upload.state is not State.WRITING:
         raise ConflictError("the copy is not being made now.", fix="Append STARTED first.")
+    if app.clock() - upload.since_ms > WITHIN_S * 1000:
+        raise ConflictError("the copy was announced too long ago.", fix="Let its user ask for it anew.")
     if grant.replica != login.replica:
         raise RefusedError("another replica makes this copy.", fix="Leave it to that one.")
     if app.token_for_copy is None:

@@ -11,7 +11,7 @@ from monoskope.m8.domain.offers import Offer, Offerer, offer
 from monoskope.m8.domain.upload import Upload, unknown_request
 from monoskope.m8.doors.app import App
 from monoskope.m8.doors.login import Login
-from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.m8.log.event_log import ExpectedVersionError, RecordedEvent
 
 
 async def record(app: App, login: Login, append: reactor_pb2.AppendEvent) -> int:
@@ -38,8 +38,15 @@ async def record(app: App, login: Login, append: reactor_pb2.AppendEvent) -> int
         key_ids=(await app.aggregates.fingerprint_key()).allowed,
     )
     events = [write(decided) for decided in offer(upload, event, by)]
-    # Somebody else may record now: then this one is refused, and only the reactor can know what it means.
-    done = await app.log.append(stream, upload.version, events, actor=login.actor)
+    try:
+        done = await app.log.append(stream, upload.version, events, actor=login.actor)
+    except ExpectedVersionError:
+        # A broken session of the same reactor's may have recorded this very event just now, and told nobody. Of any
+        # other event the reactor alone can know what it means.
+        recorded = await app.log.read_stream(stream)
+        if not _is_there(event, append.expected_version, recorded):
+            raise
+        return recorded[-1].version
     return done[-1].version
 
 

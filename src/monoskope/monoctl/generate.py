@@ -95,7 +95,8 @@ def _recipes(words: tuple[str, ...], kind: str | None, size: int | None, keys: t
     pairs = [word.partition("=") for word in words]
     for key, equals, text in pairs:
         if not (key and equals and text):
-            raise UsageError(f"{key!r} says not what to make.", fix="Write KEY=KIND or KEY=KIND:SIZE.")
+            # Not repeated: it may be a value.
+            raise UsageError("a word says not what to make.", fix="Write KEY=KIND or KEY=KIND:SIZE.")
     wanted = [(key, text) for key, _, text in pairs]
     if kind is not None:
         text = kind if size is None else f"{kind}:{size}"

@@ -130,6 +130,13 @@ def test_keys_have_names_of_their_own_unless_they_are_given(run: Run, m8: Listin
         assert [recipe.key for recipe in m8.attempts[-1].request.recipes] == keys
 
 
+@pytest.mark.parametrize("word", ["hunter2", "password=hunter2", "password=hunter2:9"])
+def test_a_word_that_says_not_what_to_make_is_not_repeated(run: Run, word: str) -> None:
+    result = run("generate", "secret", URI, word)
+    assert result.exit_code == 2
+    assert "hunter2" not in result.output
+
+
 def test_a_file_that_cannot_be_written_after_all_is_said_with_the_public_half_shown(run: Run) -> None:
     result = run("generate", "secret", URI, "--kind", "ed25519", "--out-public", "/dev/full")
     assert result.exit_code == 2

@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
     """How a program ends. A number never changes its meaning."""
 
     OK = 0
-    """Done. A comparison: equal."""
+    """Done. A comparison: equal. A verification: in sync."""
     INTERNAL = 1
     """A defect in Monoskope."""
     USAGE = 2
@@ -41,7 +41,7 @@ class ExitCode(IntEnum):
     ALREADY_EXISTS = 11
     """The name or the id is taken."""
     DIFFERENT = 12
-    """A comparison that worked: not equal."""
+    """A comparison that worked: not equal. A verification that worked: not in sync."""
     INTERRUPTED = 130
     """Interrupted with Ctrl-C before anything was sent (128 and SIGINT, as shells do)."""
 

@@ -22,8 +22,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 
 
-def load(path: Path, kind: type[S]) -> S:
-    """Read the TOML file at `path` as a `kind`.
+def load(path: Path, kind: type[S], *, missing: str = "Create it, or name another one.") -> S:
+    """Read the TOML file at `path` as a `kind`; `missing` says what to do if there is none.
 
     Raises:
         UsageError: the file is missing, is not TOML, or has a field that is unknown, missing or of the wrong type.
@@ -31,7 +31,7 @@ def load(path: Path, kind: type[S]) -> S:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UsageError(f"the settings file {path} does not exist.", fix="Create it, or name another one.") from None
+        raise UsageError(f"the settings file {path} does not exist.", fix=missing) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the settings file {path} cannot be read: {type(error).__name__}.", fix="Check it.") from None
     try:
@@ -68,8 +68,8 @@ def _field_names(kind: type[msgspec.Struct]) -> set[str]:
     return names
 
 
-def read_private(path: Path) -> bytes:
-    """Read a file that must be a regular file of mode 0600 or tighter.
+def read_private(path: Path, *, missing: str = "Create it, or name another file.") -> bytes:
+    """Read a file that must be a regular file of mode 0600 or tighter; `missing` says what to do if there is none.
 
     Raises:
         UsageError: it is missing or not a regular file.
@@ -78,7 +78,7 @@ def read_private(path: Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise UsageError(f"{path} does not exist.", fix="Create it, or name another file.") from None
+        raise UsageError(f"{path} does not exist.", fix=missing) from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Check its owner and mode.") from None
     with os.fdopen(descriptor, "rb") as file:

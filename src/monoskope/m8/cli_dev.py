@@ -65,6 +65,8 @@ def _invitation(what: development.Ready, *, is_found: bool, admin: bool) -> str:
     lines += [
         f"  printf hunter2 | {monoctl} put secret app/db --from-file password=-",
         f"  printf anna | {monoctl} patch secret app/db --from-file user=-",
+        f"  {monoctl} generate secret app/key signing=ed25519",
+        f"  {monoctl} verify secret --all",
         f"  {monoctl} get secrets",
         f"  {monoctl} get events",
         f"  {monoctl} delete secret app/db --yes",

@@ -17,7 +17,12 @@ def stores() -> None:
     """Look after the engines behind stores."""
 
 
-@stores.command(cls=PassThrough, options_metavar="--config FILE", add_help_option=False)
+@stores.command(
+    cls=PassThrough,
+    options_metavar="--config FILE",
+    add_help_option=False,
+    short_help="Run the driver suite against a configured engine.",
+)
 @click.pass_context
 def check(context: click.Context) -> None:
     """Run the driver suite against a configured engine, below a path of its own (m8 stores check --help)."""

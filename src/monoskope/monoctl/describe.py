@@ -26,7 +26,7 @@ _FIELDS = {
 }
 _DOES = {"patchable": "patch", "soft_delete": "delete", "deletable": "destroy"}
 """What not every engine does: the field that says so, and the word that a user knows it by."""
-_NOT_ANNOUNCED = "unknown until a reactor has attached"
+_NOT_ANNOUNCED = "unknown while no reactor is attached"
 _REACTORS = {
     "REACTOR": "replica",
     "ATTACHED": "attached",
@@ -39,6 +39,7 @@ _REACTORS = {
     "CHECK-AND-SET": "check_and_set",
     "READABLE": "readable",
     "DOES": "does",
+    "COPIES TO": "copies_to",
     "FINGERPRINT KEY": "fingerprint_key_id",
 }
 
@@ -59,6 +60,7 @@ def secret_store(name: str, output: str, session: Session) -> None:
         return
     if not document["max_plaintext"]:
         document["max_plaintext"] = _NOT_ANNOUNCED
+    document["engine"] = document["engine"] or _NOT_ANNOUNCED
     pairs({name: cell(document, field) for name, field in _FIELDS.items()})
     reactors: list[Document] = document["reactors"]
     click.echo()

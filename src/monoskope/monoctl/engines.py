@@ -35,10 +35,15 @@ def engine_options(command: Callable[..., R]) -> Callable[..., R]:
 
     options = (
         click.option("--binary", type=click.Choice(["base64"]), help="Vault: store values that are no text as base64."),
-        click.option("--aws-tag", multiple=True, metavar="NAME=VALUE", help="AWS: a tag, never secret; repeatable."),
+        click.option(
+            "--aws-tag", multiple=True, metavar="NAME=VALUE", help="AWS: a tag, never secret; can be repeated."
+        ),
         click.option("--kubernetes-type", default="", metavar="TYPE", help="Kubernetes: the type of a new Secret."),
         click.option(
-            "--kubernetes-label", multiple=True, metavar="NAME=VALUE", help="Kubernetes: a label, never secret."
+            "--kubernetes-label",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Kubernetes: a label, never secret; can be repeated.",
         ),
     )
     result: Callable[..., R] = wrapped

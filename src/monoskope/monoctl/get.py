@@ -18,7 +18,7 @@ _SECRETS = {
     "VERSION": "upstream_version",
     "DRIFTED": "drifted",
     "BY": "subject",
-    "UPLOADED": "uploaded_at",
+    "CHANGED": "uploaded_at",
 }
 _STORES = {
     "NAME": "name",
@@ -43,7 +43,7 @@ _UPLOAD = {
 }
 
 
-_NOTES = {"SYNC": "sync", "VERIFIED": "verified_at", "EXPIRES": "expires_on", "LABELS": "labels"}
+_NOTES = {"DELETED": "deleted", "SYNC": "sync", "VERIFIED": "verified_at", "EXPIRES": "expires_on", "LABELS": "labels"}
 """Shown if any of the secrets has them."""
 _STATES = {
     "present": views_pb2.SECRET_STATE_PRESENT,
@@ -70,7 +70,7 @@ def _columns(documents: list[Document]) -> dict[str, str]:
 @click.argument("prefix", default="")
 @click.option("--prefix", "below", default="", metavar="URI", help="The same as PREFIX.")
 @click.option("--store", default="", metavar="STORE", help="Of one store alone.")
-@click.option("--by", "subject", default="", metavar="SUBJECT", help="Last uploaded by SUBJECT.")
+@click.option("--by", "subject", default="", metavar="SUBJECT", help="Last changed by SUBJECT.")
 @click.option(
     "--state",
     type=click.Choice(list(_STATES)),
@@ -123,7 +123,7 @@ def secrets(  # noqa: PLR0917 - click passes them by name
 @output_option
 @connection_options
 def secret(uri: str, output: str, session: Session, *, versions: bool) -> None:
-    """Show one secret: its hash if you may see it, its version, who put it and when. Never a value."""
+    """Show one secret: its hash if you may see it, its version, who changed it last and when. Never a value."""
     if versions:
         _show_versions(uri, output, session)
         return

@@ -121,6 +121,10 @@ def _preview(session: Session, uris: list[str], values: Mapping[str, bytes], exp
     show(session.run(work), output)
 
 
+_ANY = {"UPLOAD": "nothing, or put through m8", "PATCH": "put through m8"}
+"""What ANY means for each purpose, as `Expect.ANY` promises: not whatever others left there."""
+
+
 def show(previews: list[Preview], output: str) -> None:
     """Print what would be sent."""
     documents: list[Document] = [
@@ -140,6 +144,11 @@ def show(previews: list[Preview], output: str) -> None:
     columns = {"URI": "uri", "EXPECT": "expect", "KEYS AND BYTES": "sizes"}
     columns |= {"REMOVES": "removes"} if any(preview.removes for preview in previews) else {}
     columns |= {"SEALED AS": "size_class", "PINNED": "pinned"}
+    if output == "table":
+        for document in documents:
+            document["expect"] = (
+                _ANY.get(document["purpose"], "ANY") if document["expect"] == "ANY" else document["expect"]
+            )
     emit(output, documents[0] if len(documents) == 1 else documents, columns)
     if output == "table":
         for uri, layout in ((preview.uri, preview.layout) for preview in previews if preview.layout):

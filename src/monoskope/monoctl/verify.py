@@ -16,7 +16,12 @@ _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "UPSTREAM": "upstream_version", 
 
 @click.command(short_help="See whether stores still hold what was put.")
 @click.argument("uris", nargs=-1, metavar="[URI...]")
-@click.option("--all", "everything", is_flag=True, help="All secrets below the URI prefixes given, or all you see.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="All secrets below the URI prefixes given (`store://` or `store://segment`), or all you see.",
+)
 @timeout_option
 @output_option
 @connection_options

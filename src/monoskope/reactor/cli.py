@@ -62,7 +62,7 @@ def _folder_argument(command: F) -> F:
     return click.argument("folder", metavar="DIR", type=_FOLDER)(command)
 
 
-@_group.command()
+@_group.command(short_help="Make DIR with settings and a new identity.")
 @_folder_argument
 @click.option("--store", required=True, metavar="NAME", help="The store that it serves; never changes.")
 @click.option("--server", required=True, metavar="HOST:PORT", help="m8, as it is to be dialled.")
@@ -70,7 +70,13 @@ def _folder_argument(command: F) -> F:
 @click.option(
     "--type", "kind", required=True, metavar="TYPE", help="The kind of engine, e.g. vault; docs/stores has all."
 )
-@click.option("--prefix", "prefixes", multiple=True, metavar="PATH", help="A path prefix it serves; all if left out.")
+@click.option(
+    "--prefix",
+    "prefixes",
+    multiple=True,
+    metavar="PATH",
+    help="A path prefix it serves; can be repeated; all if left out.",
+)
 @click.option("--allow-swap", is_flag=True, help="Run even if its memory could be swapped to disk. To play.")
 def init(
     *,
@@ -129,7 +135,7 @@ def identity(folder: Path) -> None:
     click.echo(sign.Identity.load(folder, store=settings.read_file(folder).store).shown)
 
 
-@_group.command()
+@_group.command(short_help="Print the least rights in the engine.")
 @_folder_argument
 def policy(folder: Path) -> None:
     """Print the least rights that DIR's settings need in the engine, in its own policy language.
@@ -142,7 +148,7 @@ def policy(folder: Path) -> None:
     click.echo(of.driver.policy(of.engine, tuple(prefix.path for prefix in of.prefixes)), nl=False)
 
 
-@_group.command("rotate-identity")
+@_group.command("rotate-identity", short_help="Give the store a new identity.")
 @_folder_argument
 def rotate_identity(folder: Path) -> None:
     """Give the store a new identity, proven by the old one, and print it.
@@ -162,7 +168,7 @@ def rotate_identity(folder: Path) -> None:
     )
 
 
-@_group.group("fingerprint-key")
+@_group.group("fingerprint-key", short_help="Make and carry the key of the hashes.")
 def fingerprint_key() -> None:
     """Make the key of the hashes that users see, and carry it to every reactor of one m8."""
 
@@ -176,9 +182,15 @@ def new(folder: Path) -> None:
     click.echo(ceremony.make(folder).key_id)
 
 
-@fingerprint_key.command("export")
+@fingerprint_key.command("export", short_help="Write the key, encrypted with age.")
 @_folder_argument
-@click.option("--recipient", "recipients", multiple=True, metavar="age1…", help="Encrypt it to this age recipient.")
+@click.option(
+    "--recipient",
+    "recipients",
+    multiple=True,
+    metavar="age1…",
+    help="Encrypt it to this age recipient; can be repeated.",
+)
 @click.option("--passphrase", is_flag=True, help="Encrypt it with a passphrase that is asked for.")
 @click.option("-o", "--output", type=_FILE, help="Write here, mode 0600, and not to standard output.")
 def export(folder: Path, recipients: tuple[str, ...], output: Path | None, *, passphrase: bool) -> None:

@@ -55,7 +55,10 @@ class FingerprintKey:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read K of the reactor in `folder`; raises as `read_private` does, and `UsageError` for another size."""
-        return cls(read_private(folder / KEY_FILE))
+        make = f"m8 reactor fingerprint-key new {folder}"
+        carried = f"m8 reactor fingerprint-key import {folder} FILE"
+        fix = f"For the first reactor of an m8: {make}. For each other one export it there, then: {carried}."
+        return cls(read_private(folder / KEY_FILE, missing=fix))
 
     def value(self, key: str, value: bytes) -> bytes:
         """Return the 32-byte fingerprint of one value under its key."""

@@ -170,7 +170,7 @@ class Settings:
 
 def read_file(folder: Path, name: str = SETTINGS_FILE) -> ReactorFile:
     """Read the settings file in `folder` without looking for its driver. Raises `UsageError`."""
-    return load(folder / name, ReactorFile)
+    return load(folder / name, ReactorFile, missing="Make the folder with `m8 reactor init`, or name another one.")
 
 
 def read(folder: Path, name: str = SETTINGS_FILE) -> Settings:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Literal, Self
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.aws_client import Answer, AwsClient
@@ -49,6 +49,7 @@ class ParameterStore(StoreDriver):
 
     kind = "aws-ssm"
     Config = ParameterStoreConfig
+    maturity: ClassVar[Literal["stable", "experimental"]] = "experimental"
 
     def __init__(self, config: ParameterStoreConfig, client: AwsClient) -> None:
         self._config = config

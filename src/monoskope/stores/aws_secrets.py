@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Literal, Self
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.aws_client import Answer, AwsClient
@@ -51,6 +51,7 @@ class SecretsManagerStore(StoreDriver):
 
     kind = "aws-secretsmanager"
     Config = SecretsManagerConfig
+    maturity: ClassVar[Literal["stable", "experimental"]] = "experimental"
 
     def __init__(self, config: SecretsManagerConfig, client: AwsClient) -> None:
         self._config = config

@@ -113,7 +113,8 @@ async def _introduce(checked: Checked) -> None:
     click.echo(f"layout    {can.layout or 'not announced'}")
     flags = ("check_and_set", "versions", "write_tag", "readable", "patchable", "deletable", "soft_delete")
     click.echo(f"announces {', '.join(flag for flag in flags if getattr(can, flag)) or 'nothing'}")
-    click.echo(f"          not {', '.join(flag for flag in flags if not getattr(can, flag)) or 'one of them'}")
+    if lacking := [flag for flag in flags if not getattr(can, flag)]:
+        click.echo(f"          not {', '.join(lacking)}")
     click.echo(f"below     {checked.settings.store}://{'/'.join(checked.below)}\n")
 
 

@@ -189,6 +189,7 @@ def test_types_with_what_their_reactors_announced(m8: Answering, run: Run) -> No
 def test_a_described_store_shows_its_reactors(m8: Answering, run: Run) -> None:
     m8.stores["vault"].reactors[0].last_heard_ms = FIVE_HOURS_AGO_MS
     m8.stores["vault"].reactors[0].capabilities.deletable = True
+    m8.stores["vault"].reactors[0].capabilities.copies_to.append("local")
 
     table = ok(run("describe", "secret-store", "vault"))
     document = json.loads(ok(run("describe", "secret-store", "-o", "json")))
@@ -198,10 +199,17 @@ def test_a_described_store_shows_its_reactors(m8: Answering, run: Run) -> None:
     assert "131072" in table
     assert "ago" in table
     assert LAYOUT in table
-    assert re.search(r"DOES .*\n.* patch, destroy ", table)
+    assert re.search(r"DOES +COPIES TO .*\n.* patch, destroy +local ", table)
     assert (document["layout"], document["maturity"]) == (LAYOUT, "stable")
     assert document["reactors"][0]["attached"] is True
     assert document["max_plaintext"] == 131_072
+
+
+def test_a_deleted_secret_says_so(m8: Answering, run: Run) -> None:
+    assert "DELETED" not in ok(run("get", "secret", "vault://app/db"))
+    m8.secrets[0].deleted = True
+
+    assert re.search(r"DELETED.*\n.* yes( |$)", ok(run("get", "secret", "vault://app/db")), re.MULTILINE)
 
 
 def test_a_store_without_a_reactor_has_no_known_limit(m8: Answering, run: Run) -> None:
@@ -209,7 +217,8 @@ def test_a_store_without_a_reactor_has_no_known_limit(m8: Answering, run: Run) -
 
     table = ok(run("describe", "secret-store", "vault"))
 
-    assert re.search(r"^Largest secret:? +unknown until a reactor has attached$", table, re.MULTILINE)
+    assert re.search(r"^Largest secret:? +unknown while no reactor is attached$", table, re.MULTILINE)
+    assert re.search(r"^Engine:? +unknown while no reactor is attached$", table, re.MULTILINE)
     assert "No reactor has ever attached." in table
     assert json.loads(ok(run("describe", "secret-store", "vault", "-o", "json")))["max_plaintext"] == 0
 

@@ -182,6 +182,7 @@ def test_a_dry_run_shows_sizes_and_sends_nothing(m8: ScriptedM8, run: Run) -> No
 def test_a_dry_run_says_how_the_secret_will_lie_in_each_engine(m8: ScriptedM8, run: Run) -> None:
     m8.stores["vault"].reactors[0].capabilities.layout = "One entry,\x1b[2J a key for a key."
     table = put(run, "vault://app/db", "--dry-run").stdout
+    assert "nothing, or put through m8" in table
     assert "vault://app/db will lie in its engine like this: One entry,�[2J a key for a key." in table
     m8.stores["vault"].reactors[0].capabilities.layout = ""
     assert "like this" not in put(run, "vault://app/db", "--dry-run").stdout

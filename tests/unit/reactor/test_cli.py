@@ -280,8 +280,8 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("break_it", "says"),
     [
-        (lambda folder: (folder / "reactor.toml").unlink(), "does not exist"),
-        (lambda folder: (folder / "fingerprint.key").unlink(), "fingerprint.key does not exist"),
+        (lambda folder: (folder / "reactor.toml").unlink(), "m8 reactor init"),
+        (lambda folder: (folder / "fingerprint.key").unlink(), "m8 reactor fingerprint-key new"),
         (lambda folder: (folder / "identity.key").chmod(0o644), "mode 0644"),
         (lambda folder: folder.chmod(0o755), "mode 0755"),
         (lambda folder: (folder.parent / "ca.crt").unlink(), "ca.crt"),

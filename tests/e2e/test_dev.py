@@ -171,6 +171,8 @@ def test_what_it_says_to_try_works_as_it_stands(newcomer: Newcomer, tmp_path: Pa
         assert [line.partition("monoctl ")[2].split(" ")[0] for line in said if "monoctl " in line] == [
             "put",
             "patch",
+            "generate",
+            "verify",
             "get",
             "get",
             "delete",

@@ -4,8 +4,7 @@ A write is a check-and-set in two steps. The new version is put under a staging 
 its id is the write tag. Then `AWSCURRENT` is moved to it from exactly the version that it replaces, which AWS refuses
 if the label is elsewhere by now. Only the second step can have an unknown outcome, and `find` tells.
 
-Round trips: `read_version` and `read` 1; `write` 2 where nothing is, else 3, one more for tags and one more to restore
-a secret whose deletion is scheduled; `delete` 3.
+Round trips: `read_version` and `read` 1; `write` 2 where nothing is, else 3, +1 for tags, +1 to restore; `delete` 3.
 """
 
 from __future__ import annotations

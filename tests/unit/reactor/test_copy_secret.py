@@ -176,6 +176,18 @@ async def test_nothing_here_cannot_be_copied_and_no_token_is_asked_for(copies: C
     assert not copies.jobs
 
 
+async def test_what_vanishes_while_the_token_is_asked_for_cannot_be_copied(
+    copies: Copies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(*_: object) -> None:
+        return None
+
+    copies.world.memory.put(SECRET)
+    monkeypatch.setattr(copies.world.memory, "read", gone)
+    assert await copies.walk() == "FAILED CONFLICT"
+    assert not copies.jobs
+
+
 async def test_without_a_rule_nothing_is_read_whoever_gave_the_grant(copies: Copies) -> None:
     copies.world.memory.put(SECRET)
     assert await copies.walk(asked(destination=SecretUri.parse("third://team-a/db"))) == "FAILED UNSUPPORTED"

@@ -145,10 +145,14 @@ class Crash:
         return parts[folder]
 
     def m8(self, failpoints: str = "") -> Part:
-        """Start m8 anew, armed, and return when it listens."""
-        self.cluster.m8.kill()
-        self.cluster.m8.start({VARIABLE: failpoints} if failpoints else None)
-        self.cluster.m8.wait_for(lambda: listens(self.cluster.server))
+        """Start m8 anew, armed, and return when it listens, or has died of that already."""
+        m8 = self.cluster.m8
+        m8.kill()
+        m8.start({VARIABLE: failpoints} if failpoints else None)
+        if failpoints:
+            wait_until(lambda: m8.pid is None or listens(self.cluster.server), what="m8 listens, or dies")
+        else:
+            m8.wait_for(lambda: listens(self.cluster.server))
         self.unheard.update(self.cluster.reactors)
         return self.cluster.m8
 

@@ -176,7 +176,8 @@ async def _barbican(world: World, servers: ExitStack) -> AsyncIterator[Write]:
     tls = ssl.create_default_context(cafile=barbican.ca_file)
     body = {"payload": _PLAIN.decode(), "payload_content_type": "text/plain"}
     headers = {"X-Project-Id": barbican.project, "Accept": "application/json"}
-    connector = aiohttp.TCPConnector(limit=IN_FLIGHT, ssl=tls)
+    # gunicorn closes idle connections after 2 s.
+    connector = aiohttp.TCPConnector(limit=IN_FLIGHT, ssl=tls, keepalive_timeout=1.0)
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
 
         async def write(path: str) -> None:

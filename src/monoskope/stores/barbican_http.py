@@ -23,6 +23,8 @@ JSON = "application/json"
 
 _MAX_ANSWER = 8 * 1024 * 1024
 _CONNECTIONS = 32
+_KEEPALIVE_S = 1.0
+"""WSGI servers close idle connections after 2 s or 5 s: a write must not be sent into one that is just being closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,9 @@ class BarbicanHttp:
         trace.on_connection_create_end.append(_mark_connected)
         trace.on_connection_reuseconn.append(_mark_connected)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=_tls(config.ca_file)),
+            connector=aiohttp.TCPConnector(
+                limit=_CONNECTIONS, ssl=_tls(config.ca_file), keepalive_timeout=_KEEPALIVE_S
+            ),
             timeout=aiohttp.ClientTimeout(total=config.timeout_s, sock_connect=config.connect_timeout_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=[trace],

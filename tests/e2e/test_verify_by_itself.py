@@ -1,0 +1,58 @@
+"""m8 verifies by itself what it heard nothing of for long; its clock is moved two hours on instead of waiting."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from collections.abc import Iterator
+
+import pytest
+import tomli_w
+
+from monoskope.failpoints import VARIABLE
+from monoskope.settings import write_private
+from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster_commands import User
+from monoskope.testing.parts import listens, wait_until
+from tests.e2e.test_walk import ok
+
+
+@pytest.fixture(scope="module")
+def later(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, User]]:
+    """A store of age files in which one secret is as it was put and another one is gone; m8 looks each hour."""
+    with Cluster(tmp_path_factory.mktemp("later")) as cluster:
+        cluster.start_m8()
+        cluster.make_local_reactor("local")
+        cluster.share_fingerprint_key("reactor-local")
+        cluster.add_store("local")
+        cluster.start_reactor("local")
+        user = cluster.add_user("anna", prefixes=["local://team-a"])
+        for name in ("kept", "gone"):
+            ok(user.monoctl("put", "secret", f"local://team-a/{name}", "--from-file", "p=-", input=b"value"))
+        cluster.m8.stop()
+        file = cluster.folder / "m8" / "m8.toml"
+        settings = tomllib.loads(file.read_text(encoding="utf-8")) | {"verify_every_hours": 1}
+        write_private(file, tomli_w.dumps(settings).encode(), replace=True)
+        found = [path for path in (cluster.folder / "reactor-local" / "secrets").rglob("gone*") if path.is_dir()]
+        assert len(found) == 1
+        shutil.rmtree(found[0])
+        cluster.m8.start({VARIABLE: "m8.clock=shift+7200"})
+        cluster.m8.wait_for(lambda: listens(cluster.server))
+        yield cluster, user
+
+
+def test_each_secret_is_verified_and_what_is_gone_is_listed(later: tuple[Cluster, User]) -> None:
+    cluster, user = later
+
+    def sync() -> dict[str, str]:
+        listed = ok(user.monoctl("get", "secrets", "-o", "json")).json()
+        return {one["uri"].rpartition("/")[2]: one["sync"] for one in listed}
+
+    with cluster.quietly():
+        wait_until(lambda: all(sync().values()), what="both secrets are verified")
+    assert sync() == {"kept": "IN_SYNC", "gone": "GONE"}
+    listed = ok(user.monoctl("get", "secrets", "--state", "out-of-sync", "-o", "json")).json()
+    assert [one["uri"] for one in listed] == ["local://team-a/gone"]
+    events = cluster.must("m8", "events", "--dir", "m8", "-o", "json").json()
+    own = [one["type"] for one in events if one["type"] in {"SecretVerified", "SecretDriftDetected"}]
+    assert sorted(own) == ["SecretDriftDetected", "SecretVerified"]

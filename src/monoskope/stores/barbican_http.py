@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -18,11 +17,10 @@ from yarl import URL
 
 from monoskope.stores.barbican_config import BarbicanConfig
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
+from monoskope.stores.http import body_of, connections, json_object, trusting
 
 JSON = "application/json"
 
-_MAX_ANSWER = 8 * 1024 * 1024
-_CONNECTIONS = 32
 _KEEPALIVE_S = 1.0
 """WSGI servers close idle connections after 2 s or 5 s: a write must not be sent into one that is just being closed."""
 
@@ -44,11 +42,7 @@ class Answer:
 
     def json(self) -> dict[str, Any]:
         """Return the JSON object that came, `{}` if none did."""
-        try:
-            parsed = json.loads(self.raw)
-        except (ValueError, RecursionError):
-            return {}
-        return parsed if isinstance(parsed, dict) else {}
+        return json_object(self.raw)
 
 
 class BarbicanHttp:
@@ -59,18 +53,11 @@ class BarbicanHttp:
     """
 
     def __init__(self, config: BarbicanConfig) -> None:
-        trace = aiohttp.TraceConfig()
-        # Before any byte of the request is sent, so a request that fails with this unset has not reached anybody.
-        trace.on_connection_create_end.append(_mark_connected)
-        trace.on_connection_reuseconn.append(_mark_connected)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=_CONNECTIONS, ssl=_tls(config.ca_file), keepalive_timeout=_KEEPALIVE_S
-            ),
-            timeout=aiohttp.ClientTimeout(total=config.timeout_s, sock_connect=config.connect_timeout_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trace_configs=[trace],
-            trust_env=False,
+        self._session = connections(
+            trusting(config.ca_file),
+            timeout_s=config.timeout_s,
+            connect_timeout_s=config.connect_timeout_s,
+            keepalive_s=_KEEPALIVE_S,
         )
 
     async def send(
@@ -111,7 +98,7 @@ class BarbicanHttp:
                 allow_redirects=False,
                 trace_request_ctx=progress,
             ) as response:
-                raw, token = await _read(response), response.headers.get("X-Subject-Token", "")
+                raw, token = await body_of(response), response.headers.get("X-Subject-Token", "")
                 return _judged(Answer(response.status, raw, token), writes=writes)
         except aiohttp.ClientSSLError:
             failure = _untrusted()
@@ -123,33 +110,6 @@ class BarbicanHttp:
     async def close(self) -> None:
         """Close every connection. Safe to call twice."""
         await self._session.close()
-
-
-async def _mark_connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-    context.trace_request_ctx.connected = True
-
-
-def _tls(ca_file: str | None) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError):
-        raise StoreRefusedError(
-            f"the certificates in {ca_file} cannot be read.", fix="Name a readable PEM file as ca_file."
-        ) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Return the whole body, or raise `aiohttp.ClientPayloadError` if it is larger than any honest one."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > _MAX_ANSWER:
-            raise aiohttp.ClientPayloadError
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _judged(answer: Answer, *, writes: bool) -> Answer:

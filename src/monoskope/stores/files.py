@@ -105,6 +105,17 @@ def close(descriptor: int) -> None:
         os.close(descriptor)
 
 
+def descended(folder_fd: int, name: str, *, create: bool) -> int:
+    """Open the folder `name` in another one, which is closed then; make it first if `create`. Raises `OSError`."""
+    if create:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, 0o700, dir_fd=folder_fd)
+            os.fsync(folder_fd)
+    below = os.open(name, FOLDER_FLAGS, dir_fd=folder_fd)
+    os.close(folder_fd)
+    return below
+
+
 def write_new(name: str, content: bytes, *, folder_fd: int) -> None:
     """Write a new file of mode 0600 and force it to disk. Raises `OSError`; what was written by then stays."""
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FILE_FLAGS, 0o600, dir_fd=folder_fd)

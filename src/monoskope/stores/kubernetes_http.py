@@ -16,14 +16,13 @@ from yarl import URL
 
 from monoskope.protocol.unshared import Unshared
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
+from monoskope.stores.http import body_of, connections, json_object
 from monoskope.stores.kubernetes_auth import Access
 from monoskope.stores.kubernetes_config import KubernetesConfig
 
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 """The representation of an object that leaves its content out."""
 
-_MAX_ANSWER = 8 * 1024 * 1024
-_CONNECTIONS = 32
 _TOLD = frozenset({404, 409})
 """What the driver itself makes sense of."""
 _REFUSED = {
@@ -53,17 +52,7 @@ class KubernetesHttp:
 
     def __init__(self, config: KubernetesConfig, access: Access) -> None:
         self._access = access
-        trace = aiohttp.TraceConfig()
-        # Before any byte of the request is sent, so a request that fails with this unset has not reached anybody.
-        trace.on_connection_create_end.append(_mark_connected)
-        trace.on_connection_reuseconn.append(_mark_connected)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=access.tls),
-            timeout=aiohttp.ClientTimeout(total=config.timeout_s, sock_connect=config.connect_timeout_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trace_configs=[trace],
-            trust_env=False,
-        )
+        self._session = connections(access.tls, timeout_s=config.timeout_s, connect_timeout_s=config.connect_timeout_s)
 
     async def send(
         self, method: str, path: str, *, accept: str = METADATA, body: object | None = None, writes: bool = False
@@ -100,7 +89,7 @@ class KubernetesHttp:
                 allow_redirects=False,
                 trace_request_ctx=progress,
             ) as response:
-                return _judged(response.status, await _read(response), writes=writes)
+                return _judged(response.status, json_object(await body_of(response)), writes=writes)
         except aiohttp.ClientSSLError:
             failure = _untrusted()
         except (aiohttp.ClientError, TimeoutError, OSError):
@@ -111,26 +100,6 @@ class KubernetesHttp:
     async def close(self) -> None:
         """Close every connection. Safe to call twice."""
         await self._session.close()
-
-
-async def _mark_connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-    context.trace_request_ctx.connected = True
-
-
-async def _read(response: aiohttp.ClientResponse) -> dict[str, Any]:
-    """Return the JSON object of the body, `{}` if it is none. Raises `aiohttp.ClientPayloadError` if too much comes."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > _MAX_ANSWER:
-            raise aiohttp.ClientPayloadError
-        parts.append(part)
-    try:
-        parsed = json.loads(b"".join(parts))
-    except (ValueError, RecursionError):
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
 
 
 def _judged(status: int, body: dict[str, Any], *, writes: bool) -> Answer:

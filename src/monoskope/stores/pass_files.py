@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Self
 
 from monoskope.stores.driver import NOTHING, StoreRefusedError, UnknownOutcomeError
-from monoskope.stores.files import FILE_FLAGS, FOLDER_FLAGS, acquire, check_called_off, close, write_new
+from monoskope.stores.files import FILE_FLAGS, FOLDER_FLAGS, acquire, check_called_off, close, descended, write_new
 
 SUFFIX = ".gpg"
 IDS = ".gpg-id"
@@ -99,19 +99,10 @@ class SecretFile:
         self._fd = os.open(root, FOLDER_FLAGS)
         try:
             for name in path[:-1]:
-                self._descend(name, create=create)
+                self._fd = descended(self._fd, name, create=create)
         except BaseException:
             os.close(self._fd)
             raise
-
-    def _descend(self, name: str, *, create: bool) -> None:
-        if create:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(name, 0o700, dir_fd=self._fd)
-                os.fsync(self._fd)
-        below = os.open(name, FOLDER_FLAGS, dir_fd=self._fd)
-        os.close(self._fd)
-        self._fd = below
 
     def __enter__(self) -> Self:
         return self

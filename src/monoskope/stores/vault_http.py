@@ -17,10 +17,8 @@ import aiohttp
 from yarl import URL
 
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
+from monoskope.stores.http import body_of, connections, json_object, trusting
 from monoskope.stores.vault_config import VaultConfig
-
-_MAX_ANSWER = 8 * 1024 * 1024
-_CONNECTIONS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +58,12 @@ class VaultHttp:
         self._fixed = {"X-Vault-Request": "true"}
         if config.namespace:
             self._fixed["X-Vault-Namespace"] = config.namespace
-        self._session = self._connections(_tls(config.ca_file))
+        self._session = self._connections(trusting(config.ca_file))
         self._retiring: set[asyncio.Task[None]] = set()
 
     def _connections(self, tls: ssl.SSLContext) -> aiohttp.ClientSession:
-        config, trace = self._config, aiohttp.TraceConfig()
-        # Before any byte of the request is sent, so a request that fails with this unset has not reached anybody.
-        trace.on_connection_create_end.append(_mark_connected)
-        trace.on_connection_reuseconn.append(_mark_connected)
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=tls),
-            timeout=aiohttp.ClientTimeout(total=config.timeout_s, sock_connect=config.connect_timeout_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trace_configs=[trace],
-            trust_env=False,
-        )
+        config = self._config
+        return connections(tls, timeout_s=config.timeout_s, connect_timeout_s=config.connect_timeout_s)
 
     def show_certificate(self, certificate_file: str, key_file: str) -> None:
         """Show a client certificate on all connections from now on; requests that are under way end on the old ones.
@@ -82,7 +71,7 @@ class VaultHttp:
         Raises:
             StoreRefusedError: the files do not hold a certificate and its key.
         """
-        tls = _tls(self._config.ca_file)
+        tls = trusting(self._config.ca_file)
         try:
             # A key that asks for a passphrase would otherwise ask on a terminal.
             tls.load_cert_chain(certificate_file, key_file, password="")
@@ -125,7 +114,7 @@ class VaultHttp:
                 allow_redirects=False,
                 trace_request_ctx=progress,
             ) as response:
-                return _judge(response.status, await _read(response), writes=writes)
+                return _judge(response.status, await body_of(response), writes=writes)
         except aiohttp.ClientSSLError:
             failure = _untrusted()
         except (aiohttp.ClientError, TimeoutError, OSError):
@@ -157,36 +146,9 @@ async def _close_after(session: aiohttp.ClientSession, seconds: float) -> None:
         await session.close()
 
 
-async def _mark_connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-    context.trace_request_ctx.connected = True
-
-
-def _tls(ca_file: str | None) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError):
-        raise StoreRefusedError(
-            f"the certificates in {ca_file} cannot be read.", fix="Name a readable PEM file as ca_file."
-        ) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Return the whole body, or raise `aiohttp.ClientPayloadError` if it is larger than any honest one."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > _MAX_ANSWER:
-            raise aiohttp.ClientPayloadError
-        parts.append(part)
-    return b"".join(parts)
-
-
 def _judge(status: int, raw: bytes, *, writes: bool) -> Answer:
     """Turn an answer that means failure into its error; see `VaultHttp.send`."""
-    answer = Answer(status, _parse(raw))
+    answer = Answer(status, json_object(raw))
     if 300 <= status < 400:
         raise StoreRefusedError(
             "the engine answered with a redirect, which is never followed.", fix="Set address to the engine itself."
@@ -196,14 +158,6 @@ def _judge(status: int, raw: bytes, *, writes: bool) -> Answer:
     if status >= 500:
         raise _broken() if writes else StoreUnavailableError("the engine failed.", fix="Look into its log.")
     return answer
-
-
-def _parse(raw: bytes) -> dict[str, Any]:
-    try:
-        parsed = json.loads(raw)
-    except (ValueError, RecursionError):
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
 
 
 def _says_sealed(body: dict[str, Any]) -> bool:

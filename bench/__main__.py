@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
-from bench import commands, cpu, engines, uploads, waiting
+from bench import commands, cpu, engines, floor, uploads, waiting
 from bench.counts import FULL, QUICK, Counts
 from bench.progress import say
 from bench.world import World
@@ -63,11 +63,23 @@ def profile(folder: Path, storage: Storage) -> dict[str, float]:
         world.close()
 
 
+def lowest(folder: Path, storage: Storage) -> dict[str, float]:
+    """Return what a put would cost with nothing of ours in it. Raises `Error` as `run`."""
+    world = World(folder, storage=storage)
+    try:
+        return {name: round(figure, 3) for name, figure in floor.run(folder, world).items()}
+    finally:
+        world.close()
+
+
 def main() -> int:
     """Run it and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small counts: shows that it runs, its figures are noise")
     parser.add_argument("--profile", action="store_true", help="only say what CPU one upload takes in each process")
+    parser.add_argument(
+        "--floor", action="store_true", help="only say what a put would cost with nothing of ours in it"
+    )
     parser.add_argument("--storage", choices=get_args(Storage), default="pebbledb", help="OpenBao's storage")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -76,6 +88,8 @@ def main() -> int:
             home = Path(folder) / "world"
             if options.profile:
                 line = json.dumps(profile(home, options.storage))
+            elif options.floor:
+                line = json.dumps(lowest(home, options.storage))
             else:
                 line = last_line(run(home, QUICK if options.quick else FULL, options.storage))
         except Error as error:

@@ -28,9 +28,9 @@ async def cpu_of_a_put(world: World) -> dict[str, float]:
         direct = await stack.enter_async_context(world.direct())
         uploads = Uploads(world, clients, direct.write)
         await uploads.in_flight(PUTS // 3)
-        before = {name: _cpu_s(pid) for name, pid in pids.items()}
+        before = {name: cpu_s(pid) for name, pid in pids.items()}
         await uploads.in_flight(PUTS)
-        found = {name: (_cpu_s(pid) - before[name]) / PUTS * 1_000 for name, pid in pids.items()}
+        found = {name: (cpu_s(pid) - before[name]) / PUTS * 1_000 for name, pid in pids.items()}
     for name, spent in found.items():
         say(f"  {name}: {spent:.1f} ms")
     return {name: round(spent, 2) for name, spent in found.items()}
@@ -43,7 +43,8 @@ def run(world: World) -> dict[str, float]:
     return asyncio.run(cpu_of_a_put(world))
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds that a process has taken. Raises `UnavailableError` where the system does not tell."""
     stat = Path(f"/proc/{pid}/stat")
     if not stat.exists():
         raise UnavailableError("this system does not tell the CPU time of a process.", fix="Profile on Linux.")

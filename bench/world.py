@@ -44,17 +44,22 @@ class World:
         say("starting m8, OpenBao and a reactor")
         cluster = self.cluster
         cluster.start_m8()
-        cluster.start_openbao()
+        self.start_engine()
         cluster.make_vault_reactor(STORE)
         cluster.share_fingerprint_key(f"reactor-{STORE}")
         self.raise_limits(cluster.folder / f"reactor-{STORE}" / "reactor.toml")
         cluster.add_store(STORE)
         cluster.start_reactor(STORE)
-        cluster.bao.write_policy("direct", least_policy(mount=MOUNT, prefix=PREFIX, binary=True))
-        self._token = cluster.bao.token(["direct"])
         say(f"making {IN_FLIGHT + 2} users")
         self.users = [cluster.add_user(f"user-{number}", prefixes=[f"{STORE}://bench"]) for number in range(IN_FLIGHT)]
         say("the reactor's limits are raised for this bench: " + ", ".join(f"{k} = {v}" for k, v in _LIMITS.items()))
+
+    def start_engine(self) -> None:
+        """Start OpenBao alone, and take a token for direct writes."""
+        cluster = self.cluster
+        cluster.start_openbao()
+        cluster.bao.write_policy("direct", least_policy(mount=MOUNT, prefix=PREFIX, binary=True))
+        self._token = cluster.bao.token(["direct"])
 
     def close(self) -> None:
         """Stop everything."""

@@ -1,0 +1,126 @@
+"""The middle of a bare put: the calls and messages of m8 and its five forced writes, with nothing in between."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+import grpc.aio
+
+from bench.bare import ASK, ATTACH, ID_BYTES, SERVICE, UPLOAD, Cryptography, Kind, Message, Step
+from monoskope import event_loop
+
+_WRITTEN = 24 * 1_024
+"""Bytes that one append writes; m8's are more."""
+_MOST_WRITTEN = 16 * _WRITTEN
+
+Stream = grpc.aio.ServicerContext[bytes, bytes]
+
+
+class Disk:
+    """Forces writes to a file: what waits together is forced together, as m8's log does."""
+
+    def __init__(self, path: Path, *, on: bool) -> None:
+        self._on = on
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._thread = ThreadPoolExecutor(1)
+        self._waiting: list[asyncio.Future[None]] = []
+        self._work: asyncio.Task[None] | None = None
+
+    async def append(self) -> None:
+        """Return when a write is on the disk."""
+        if not self._on:
+            return
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
+        if self._work is None:
+            self._work = asyncio.create_task(self._write())
+        await done
+
+    async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            group, self._waiting = self._waiting, []
+            await loop.run_in_executor(self._thread, self._force, len(group))
+            for done in group:
+                done.set_result(None)
+        self._work = None
+
+    def _force(self, appends: int) -> None:
+        os.pwrite(self._file, bytes(min(appends * _WRITTEN, _MOST_WRITTEN)), 0)
+        os.fdatasync(self._file)
+
+
+class Middle:
+    """Carries what the client asks to the reactor, and back."""
+
+    def __init__(self, disk: Disk, cryptography: Cryptography) -> None:
+        self._disk = disk
+        self._cryptography = cryptography
+        self._reactor: asyncio.Future[Stream] = asyncio.get_running_loop().create_future()
+        self._sending = asyncio.Lock()
+        self._waiting: dict[bytes, asyncio.Future[bytes]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def attach(self, _requests: object, stream: Stream) -> None:
+        """Serve the reactor."""
+        self._reactor.set_result(stream)
+        while isinstance(content := await stream.read(), bytes):
+            task = asyncio.create_task(self._take(Message.parse(content)))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def ask(self, request: bytes, _: Stream) -> bytes:
+        """Answer with a key."""
+        return await self._carried(Kind.ASKED, request)
+
+    async def upload(self, request: bytes, _: Stream) -> bytes:
+        """Answer with a receipt."""
+        return await self._carried(Kind.SEALED, request)
+
+    async def _carried(self, kind: Kind, request: bytes) -> bytes:
+        message = Message(kind, request[:ID_BYTES], request[ID_BYTES:])
+        await self._disk.append()
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting[message.request_id] = answer
+        await self._send(message)
+        return await answer
+
+    async def _take(self, message: Message) -> None:
+        self._cryptography.verified(message.body)
+        await self._disk.append()
+        await self._send(Message(Kind.RECORDED, message.request_id))
+        if message.kind is not Kind.STARTED:
+            self._waiting.pop(message.request_id).set_result(message.body)
+
+    async def _send(self, message: Message) -> None:
+        reactor = await asyncio.shield(self._reactor)
+        async with self._sending:
+            await reactor.write(message.serialise())
+
+
+async def serve(disk: Path, credentials: grpc.ServerCredentials, port: str, steps: Iterable[str]) -> None:
+    """Serve until killed."""
+    on = set(steps)
+    middle = Middle(Disk(disk, on=Step.DISK in on), Cryptography(on=Step.CRYPTOGRAPHY in on))
+    server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+        ATTACH: grpc.stream_stream_rpc_method_handler(middle.attach),
+        ASK: grpc.unary_unary_rpc_method_handler(middle.ask),
+        UPLOAD: grpc.unary_unary_rpc_method_handler(middle.upload),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    server.add_secure_port(f"127.0.0.1:{port}", credentials)
+    await server.start()
+    await server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    home = Path(sys.argv[1])
+    pair = ((home / "tls.key").read_bytes(), (home / "tls.crt").read_bytes())
+    event_loop.run(serve(home / "disk", grpc.ssl_server_credentials([pair]), sys.argv[2], sys.argv[3:]))

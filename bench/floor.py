@@ -36,7 +36,11 @@ _BLOCKS = 8
 _ONE_BY_ONE = 25
 _IN_FLIGHT_PUTS = 1_500
 _REQUEST = bytes(200)
-_LADDER: tuple[tuple[str, tuple[Step, ...]], ...] = (
+
+Rung = tuple[str, tuple[Step, ...]]
+"""A name, and the steps that a put does."""
+
+_LADDER: tuple[Rung, ...] = (
     ("calls", ()),
     ("cryptography", (Step.CRYPTOGRAPHY,)),
     ("disk", (Step.CRYPTOGRAPHY, Step.DISK)),
@@ -45,7 +49,7 @@ _LADDER: tuple[tuple[str, tuple[Step, ...]], ...] = (
 """Each rung is the one before it and one step more; the last is the whole put."""
 
 Put = Callable[[int], Awaitable[None]]
-Call = Callable[[bytes], Awaitable[bytes]]
+Call = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
 
 
 def run(folder: Path, world: World) -> dict[str, float]:
@@ -58,7 +62,7 @@ def run(folder: Path, world: World) -> dict[str, float]:
         home.mkdir(mode=0o700)
         with _parts(home, world, steps) as (port, parts):
             roots = grpc.ssl_channel_credentials((home / "ca.crt").read_bytes())
-            found |= asyncio.run(_measure(name, roots, port, parts, world))
+            found |= asyncio.run(_measure((name, steps), roots, port, parts, world))
     return found
 
 
@@ -99,12 +103,13 @@ def _part(module: str, home: Path, arguments: Sequence[object]) -> Part:
 
 
 async def _measure(
-    name: str, roots: grpc.ChannelCredentials, port: int, parts: dict[str, Part], world: World
+    rung: Rung, roots: grpc.ChannelCredentials, port: int, parts: dict[str, Part], world: World
 ) -> dict[str, float]:
+    name, steps = rung
     pids = {"client": os.getpid()} | {part: process.pid for part, process in parts.items() if process.pid}
     pids["openbao"] = world.cluster.pids["openbao"]
     async with AsyncExitStack() as stack:
-        put = await _client(stack, roots, port, Cryptography(on=name != "calls"))
+        put = await _client(stack, roots, port, Cryptography(on=Step.CRYPTOGRAPHY in steps))
         direct = await stack.enter_async_context(world.direct())
         await together(_IN_FLIGHT_PUTS // 10, put)
         puts, writes = [], []

@@ -23,6 +23,8 @@ FIGURES = (
     "cli_put_ratio",
     "put_latency_ratio",
     "throughput_ratio",
+    "floor_put_latency_ratio",
+    "floor_throughput_ratio",
     "m8_rss_mib",
     "m8_rss_mib_at_100",
     "reactor_rss_mib",
@@ -40,6 +42,7 @@ def run(folder: Path, counts: Counts, storage: Storage) -> dict[str, float]:
     try:
         world.start()
         found = asyncio.run(uploads.measure(world, counts))
+        found |= floor.ratios(folder, world)
         found["cli_put_ratio"] = commands.cli_put_ratio(world, counts.pairs)
         found["keys_alive_bytes"] = asyncio.run(waiting.keys_alive_bytes(world, counts))
         found |= asyncio.run(engines.measure(world, counts))
@@ -67,7 +70,7 @@ def lowest(folder: Path, storage: Storage) -> dict[str, float]:
     """Return what a put would cost with nothing of ours in it. Raises `Error` as `run`."""
     world = World(folder, storage=storage)
     try:
-        return {name: round(figure, 3) for name, figure in floor.run(folder, world).items()}
+        return {name: round(figure, 3) for name, figure in floor.ladder(folder, world).items()}
     finally:
         world.close()
 

@@ -52,18 +52,30 @@ Put = Callable[[int], Awaitable[None]]
 Call = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
 
 
-def run(folder: Path, world: World) -> dict[str, float]:
-    """Return the ratios of a bare put, and for each rung its p50 and the CPU of all processes, in milliseconds."""
+def ladder(folder: Path, world: World) -> dict[str, float]:
+    """Return each rung's p50 of a put and CPU of all processes, in milliseconds, and the last one's ratios."""
     say("starting OpenBao alone")
     world.start_engine()
     found: dict[str, float] = {}
-    for number, (name, steps) in enumerate(_LADDER):
-        home = folder / f"bare-{number}"
-        home.mkdir(mode=0o700)
-        with _parts(home, world, steps) as (port, parts):
-            roots = grpc.ssl_channel_credentials((home / "ca.crt").read_bytes())
-            found |= asyncio.run(_measure((name, steps), roots, port, parts, world))
+    for rung in _LADDER:
+        found |= _climb(folder, world, rung)
     return found
+
+
+def ratios(folder: Path, world: World) -> dict[str, float]:
+    """Return floor_put_latency_ratio and floor_throughput_ratio, beside everything else in a `world` that runs."""
+    say("floor: the same calls, messages, cryptography, forced writes and requests with nothing in them")
+    found = _climb(folder, world, _LADDER[-1])
+    return {name: figure for name, figure in found.items() if name.startswith("floor_")}
+
+
+def _climb(folder: Path, world: World, rung: Rung) -> dict[str, float]:
+    name, steps = rung
+    home = folder / f"bare-{name}"
+    home.mkdir(mode=0o700)
+    with _parts(home, world, steps) as (port, parts):
+        roots = grpc.ssl_channel_credentials((home / "ca.crt").read_bytes())
+        return asyncio.run(_measure(rung, roots, port, parts, world))
 
 
 @contextlib.contextmanager

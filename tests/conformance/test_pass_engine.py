@@ -9,13 +9,14 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from monoskope import event_loop
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import (
     NOTHING,
@@ -26,6 +27,7 @@ from monoskope.stores.driver import (
     UnknownOutcomeError,
     UnsupportedError,
 )
+from monoskope.stores.pass_gpg import Gpg
 from monoskope.stores.pass_store import PassStore
 from monoskope.testing.driver_harness import NOT_TEXT, tag
 from monoskope.testing.gnupg import ANNA, BERT, Keys
@@ -42,6 +44,14 @@ def harness(gnupg: Keys, tmp_path: Path) -> PassHarness:
 
 async def opened(harness: PassHarness, **changes: Any) -> PassStore:
     return await PassStore.open(harness.config(**changes), state_dir=harness.root)
+
+
+def fake_gpg(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    (folder / "bin").mkdir()
+    fake = folder / "bin" / "gpg"
+    fake.write_text(f"#!/bin/sh\n{script}\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}/bin:{os.environ['PATH']}")
 
 
 async def write(store: PassStore, replacing: str | None = None, path: tuple[str, ...] = PATH) -> str:
@@ -96,16 +106,12 @@ async def test_equal_secrets_have_different_files_and_versions(harness: PassHarn
 async def test_the_value_is_no_argument_and_no_variable_of_gpg(
     harness: PassHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spy = tmp_path / "bin" / "gpg"
-    spy.parent.mkdir()
-    real = shutil.which("gpg")
-    spy.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/seen\nenv >> {tmp_path}/seen\nexec {real} "$@"\n')
-    spy.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{spy.parent}:{os.environ['PATH']}")
+    seen_by_spy, real = tmp_path / "seen", shutil.which("gpg")
+    fake_gpg(tmp_path, monkeypatch, f'echo "$@" >> {seen_by_spy}\nenv >> {seen_by_spy}\nexec {real} "$@"')
     store = await opened(harness)
     await write(store)
     await store.read(PATH)
-    seen = (tmp_path / "seen").read_text()
+    seen = seen_by_spy.read_text()
     assert "--encrypt" in seen
     assert "--decrypt" in seen
     assert "must not show" not in seen
@@ -359,12 +365,27 @@ async def test_gpg_that_is_missing_is_named(harness: PassHarness, monkeypatch: p
         await opened(harness)
 
 
+@pytest.mark.parametrize("run", [asyncio.run, event_loop.run])
+def test_gpg_that_dies_before_it_is_given_anything_is_named(
+    run: Callable[[Coroutine[object, object, None]], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_gpg(tmp_path, monkeypatch, "kill -SEGV $$")
+    gpg = Gpg(tmp_path, timeout_s=20)
+
+    async def one() -> None:
+        with pytest.raises(StoreUnavailableError, match="ended by signal 11"):
+            await gpg.encrypt(b"value", [ANNA])
+
+    async def many() -> None:
+        # Whether it is dead before or after it is written to is chance.
+        for _ in range(10):
+            await asyncio.gather(*(one() for _ in range(16)))
+
+    run(many())
+
+
 async def test_gpg_that_hangs_is_ended(harness: PassHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "bin").mkdir()
-    fake = tmp_path / "bin" / "gpg"
-    fake.write_text("#!/bin/sh\nexec sleep 1000\n")
-    fake.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    fake_gpg(tmp_path, monkeypatch, "exec sleep 1000")
     with pytest.raises(StoreUnavailableError, match="does not come to an end"):
         await opened(harness, timeout_s=0.2)
 

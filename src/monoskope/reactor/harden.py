@@ -1,7 +1,7 @@
 """What the process does about its own memory before it touches a secret (docs/adr/0004-reactor-memory.md).
 
-The allocator is configured by environment before the interpreter starts, so the process executes itself once. Then: not
-dumpable, no core files, nothing swapped out.
+The allocator and gRPC are configured by environment before the interpreter starts, so the process executes itself
+once. Then: not dumpable, no core files, nothing swapped out.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ _SWAPPABLE = "the reactor's memory can be swapped to disk: it may not lock it, a
 _NO_SWAP = "Let it lock memory (LimitMEMLOCK=infinity, CAP_IPC_LOCK), set memory.swap.max to 0, or turn swap off."
 
 
-def allocator_environment(environment: Mapping[str, str]) -> dict[str, str] | None:
+def execution_environment(environment: Mapping[str, str]) -> dict[str, str] | None:
     """Return the environment to execute ourselves under, None if this already is that execution.
 
     `PYTHONMALLOC=malloc` hands small objects to the C library, which with `perturb` overwrites what is freed, and with
-    `tcache_count=0` does so at once.
+    `tcache_count=0` does so at once. gRPC's fork handlers, off here, would start its threads anew in the copy of this
+    process that is about to become gpg, and sometimes crash it.
     """
     if environment.get(MARKER):
         return None
@@ -43,14 +44,15 @@ def allocator_environment(environment: Mapping[str, str]) -> dict[str, str] | No
         MARKER: "1",
         "PYTHONMALLOC": "malloc",
         "GLIBC_TUNABLES": f"glibc.malloc.perturb={perturb}:glibc.malloc.tcache_count=0",
+        "GRPC_ENABLE_FORK_SUPPORT": "0",
     }
 
 
 def execute_again() -> None:
-    """Execute this process again under the allocator's settings, once; returns if that has happened or cannot."""
+    """Execute this process again under those settings, once; returns if that has happened or cannot."""
     if not sys.platform.startswith("linux"):
         return
-    environment = allocator_environment(os.environ)
+    environment = execution_environment(os.environ)
     if environment is not None:
         _execute(environment)
 

@@ -94,16 +94,31 @@ class Gpg:
         else:
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    out, err = await process.communicate(data)
+                    out, err = await _told(process, data)
             except TimeoutError:
                 failure = StoreUnavailableError(
                     "gpg does not come to an end.", fix="Try it by hand, or raise timeout_s."
                 )
             else:
-                return process.returncode or 0, out, _names(err)
+                code = process.returncode or 0
+                if code >= 0:
+                    return code, out, _names(err)
+                failure = StoreUnavailableError(
+                    f"gpg was ended by signal {-code}.", fix="Try again; the system may say why."
+                )
             finally:
                 await _ended(process)
         raise failure
+
+
+async def _told(process: asyncio.subprocess.Process, data: bytes) -> tuple[bytes, bytes]:
+    """Give `data` to a program and return what it writes and what it says."""
+    try:
+        return await process.communicate(data)
+    except RuntimeError:
+        # uvloop says so of a program that ended before it was given anything; asyncio's own loop just goes on.
+        await process.wait()
+        return b"", b""
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:

@@ -321,6 +321,7 @@ async def test_run_is_a_hardened_process_that_ends_cleanly_on_sigterm(tmp_path: 
     assert (folder / "fingerprint.key").read_bytes().hex() not in log
     if environment is not None:
         assert environment["PYTHONMALLOC"] == "malloc"
+        assert environment["GRPC_ENABLE_FORK_SUPPORT"] == "0"
         assert environment["GLIBC_TUNABLES"].endswith(":glibc.malloc.tcache_count=0")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.reactor.harden import MARKER, Swap, allocator_environment, may_lock
+from monoskope.reactor.harden import MARKER, Swap, execution_environment, may_lock
 
 SWAPS = "Filename Type Size Used Priority\n"
 ACTIVE = SWAPS + "/dev/sda2 partition 1 0 -2\n"
@@ -17,13 +17,13 @@ CLEAN = {name: value for name, value in os.environ.items() if name not in {MARKE
 
 
 def test_the_allocator_is_set_once() -> None:
-    found = allocator_environment({"A": "1"})
+    found = execution_environment({"A": "1"})
     assert found is not None
     assert (found["A"], found["PYTHONMALLOC"]) == ("1", "malloc")
     perturb, tcache = found["GLIBC_TUNABLES"].split(":")
     assert 1 <= int(perturb.removeprefix("glibc.malloc.perturb=")) <= 255
     assert tcache == "glibc.malloc.tcache_count=0"
-    assert allocator_environment(found) is None
+    assert execution_environment(found) is None
 
 
 def swap(folder: Path, *, swaps: str | None, cgroup: str = "", limits: dict[str, str] | None = None) -> Swap:
@@ -127,3 +127,36 @@ def allowed(folder: Path, *, swaps: str) -> str:
 def test_elsewhere_one_sentence_says_what_is_not_done() -> None:
     code = "import sys\nsys.platform = 'darwin'\nfrom monoskope.reactor import harden\nprint(len(harden.harden()))\n"
     assert python(code) == "1\n"
+
+
+STARTS_A_PROGRAM = """
+import asyncio
+import grpc.aio
+from monoskope import event_loop
+
+async def main():
+    server = grpc.aio.server()
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        await channel.channel_ready()
+        started = [await asyncio.create_subprocess_exec("true") for _ in range(8)]
+        print(*[await one.wait() for one in started])
+    await server.stop(0)
+
+event_loop.run(main())
+"""
+
+
+def test_grpc_leaves_the_programs_alone_that_a_driver_starts() -> None:
+    """Its fork handlers, where they run, crash about one in a thousand before it is executed."""
+    hardened = execution_environment(CLEAN)
+    assert hardened is not None
+    told = {}
+    for name, environment in (("plain", CLEAN), ("hardened", hardened)):
+        done = subprocess.run(
+            [sys.executable, "-c", STARTS_A_PROGRAM], check=True, capture_output=True, text=True, env=environment
+        )
+        told[name] = "fork" in done.stderr
+        assert done.stdout.split() == ["0"] * 8
+    assert told == {"plain": True, "hardened": False}

@@ -31,7 +31,7 @@ test: $(DEV_READY) ## Run all tests, those of make crash too (TESTS=tests/unit)
 crash: $(DEV_READY) ## Kill, stop and starve every part under a put (docs/breakage.md)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/crash
 
-bench: $(DEV_READY) ## Measure beside a real OpenBao, about 5 minutes; ends with one line of JSON (QUICK=1, PROFILE=1, FLOOR=1, STORAGE=raft)
+bench: $(DEV_READY) ## Measure beside a real OpenBao, about 6 minutes; ends with one line of JSON (QUICK=1, PROFILE=1, FLOOR=1, STORAGE=raft)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(PROFILE),--profile) $(if $(FLOOR),--floor) $(if $(STORAGE),--storage $(STORAGE))
 
 check: $(DEV_READY) ## Run every check that is not a test; stops at the first that fails

@@ -42,7 +42,7 @@ def run(folder: Path, counts: Counts, storage: Storage) -> dict[str, float]:
     try:
         world.start()
         found = asyncio.run(uploads.measure(world, counts))
-        found |= floor.ratios(folder, world)
+        found |= floor.ratios(folder, world, counts)
         found["cli_put_ratio"] = commands.cli_put_ratio(world, counts.pairs)
         found["keys_alive_bytes"] = asyncio.run(waiting.keys_alive_bytes(world, counts))
         found |= asyncio.run(engines.measure(world, counts))
@@ -66,11 +66,11 @@ def profile(folder: Path, storage: Storage) -> dict[str, float]:
         world.close()
 
 
-def lowest(folder: Path, storage: Storage) -> dict[str, float]:
-    """Return what a put would cost with nothing of ours in it. Raises `Error` as `run`."""
+def lowest(folder: Path, counts: Counts, storage: Storage) -> dict[str, float]:
+    """Return what a put would cost with only the protocol's own steps in it. Raises `Error` as `run`."""
     world = World(folder, storage=storage)
     try:
-        return {name: round(figure, 3) for name, figure in floor.ladder(folder, world).items()}
+        return {name: round(figure, 3) for name, figure in floor.ladder(folder, world, counts).items()}
     finally:
         world.close()
 
@@ -79,22 +79,22 @@ def main() -> int:
     """Run it and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small counts: shows that it runs, its figures are noise")
-    parser.add_argument("--profile", action="store_true", help="only say what CPU one upload takes in each process")
-    parser.add_argument(
-        "--floor", action="store_true", help="only say what a put would cost with nothing of ours in it"
-    )
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--profile", action="store_true", help="only say what CPU one upload takes in each process")
+    only.add_argument("--floor", action="store_true", help="only say what a put with just the protocol's steps costs")
     parser.add_argument("--storage", choices=get_args(Storage), default="pebbledb", help="OpenBao's storage")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory(prefix="monoskope-bench-") as folder:
+        counts = QUICK if options.quick else FULL
         try:
             home = Path(folder) / "world"
             if options.profile:
                 line = json.dumps(profile(home, options.storage))
             elif options.floor:
-                line = json.dumps(lowest(home, options.storage))
+                line = json.dumps(lowest(home, counts, options.storage))
             else:
-                line = last_line(run(home, QUICK if options.quick else FULL, options.storage))
+                line = last_line(run(home, counts, options.storage))
         except Error as error:
             say(str(error))
             return 1

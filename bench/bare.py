@@ -20,11 +20,12 @@ _PUBLIC = _IDENTITY.public_key()
 _SIGNATURE_BYTES = 64
 _MLKEM_BYTES = 1_184
 _KEY_BYTES = _MLKEM_BYTES + 32
-_SEALED_BYTES = 1_392
-_PADDED = bytes(256)
+_SEALED_BYTES = 1_648
+_PADDED = bytes(512)
 _REST_OF_GRANT = bytes(300)
-RECEIPT = bytes(600)
-"""About as long as what a receipt says."""
+STARTED = bytes(150)
+RECEIPT = bytes(400)
+"""About as long as what receipts say."""
 
 
 class Step(StrEnum):

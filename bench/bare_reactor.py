@@ -18,7 +18,7 @@ import grpc
 import grpc.aio
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
 
-from bench.bare import ATTACH, RECEIPT, SERVICE, Cryptography, Kind, Message, Step
+from bench.bare import ATTACH, RECEIPT, SERVICE, STARTED, Cryptography, Kind, Message, Step
 from bench.counts import IN_FLIGHT
 from monoskope import event_loop
 
@@ -78,7 +78,7 @@ class Reactor:
             async with self._http.get(f"{self._engine['mount']}/metadata/{path}") as answer:
                 await answer.read()
         self._recorded[message.request_id] = recorded = asyncio.get_running_loop().create_future()
-        await self._send(Kind.STARTED, message.request_id, RECEIPT)
+        await self._send(Kind.STARTED, message.request_id, STARTED)
         await recorded
         if self._http is not None:
             body = json.dumps({"data": self._engine["values"], "options": {"cas": 0}})

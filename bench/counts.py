@@ -27,6 +27,8 @@ class Counts:
     """Of puts and of direct writes to each engine, alternating, alone and 16 in flight."""
     engine_block: int
     """Puts, or direct writes, in one such block."""
+    floor_block: int
+    """Bare puts, or direct writes, in one block that has 16 in flight; there are `blocks` of them, too."""
 
 
 FULL = Counts(
@@ -39,6 +41,7 @@ FULL = Counts(
     flood=10_000,
     engine_blocks=5,
     engine_block=40,
+    floor_block=160,
 )
 QUICK = Counts(
     pairs=3,
@@ -50,6 +53,7 @@ QUICK = Counts(
     flood=1_000,
     engine_blocks=1,
     engine_block=4,
+    floor_block=16,
 )
 
 IN_FLIGHT = 16

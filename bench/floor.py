@@ -1,8 +1,8 @@
 """How far down a put could go: the same calls, messages, cryptography, forced writes and requests, and nothing else.
 
-Three bare processes do what the protocol has client, m8 and reactor do, with the same libraries and sizes, over TLS on
-the same OpenBao. No request is checked, no rule decided, no read model kept, nothing logged; so nothing that is done in
-m8, reactor or client can bring a put below this, whatever it is written in, but another transport or protocol.
+Three bare processes do what the protocol has client, m8 and reactor do, with the same libraries, over TLS, beside the
+same OpenBao. No request is checked, no rule decided, no read model kept, nothing logged; so whatever m8, reactor and
+client do better in between, a put stays above this. Below it there are only another protocol, transport or language.
 """
 
 from __future__ import annotations
@@ -13,28 +13,30 @@ import datetime as dt
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import grpc.aio
 
 from bench.bare import ASK, ID_BYTES, SERVICE, UPLOAD, Cryptography, Step
-from bench.counts import IN_FLIGHT
+from bench.counts import IN_FLIGHT, Counts
 from bench.cpu import cpu_s
 from bench.figures import p50
 from bench.progress import say
 from bench.timing import each, together
 from bench.world import VALUES, World
+from monoskope.errors import UnavailableError
 from monoskope.m8 import tls
 from monoskope.settings import write_private
 from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.parts import Part, free_port, listens
 
-_BLOCKS = 8
-_ONE_BY_ONE = 25
-_IN_FLIGHT_PUTS = 1_500
+_ONE_BY_ONE = 20
+"""Bare puts, and direct writes, in one block of those that are made one at a time."""
+_PATIENCE_S = 30.0
 _REQUEST = bytes(200)
 
 Rung = tuple[str, tuple[Step, ...]]
@@ -52,34 +54,47 @@ Put = Callable[[int], Awaitable[None]]
 Call = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
 
 
-def ladder(folder: Path, world: World) -> dict[str, float]:
-    """Return each rung's p50 of a put and CPU of all processes, in milliseconds, and the last one's ratios."""
+def ladder(folder: Path, world: World, counts: Counts) -> dict[str, float]:
+    """Return each rung's p50 of a put and CPU of all processes, in milliseconds, and the last one's ratios.
+
+    Raises:
+        UnavailableError: a part fails, or the system does not tell the CPU time of a process; Linux does.
+    """
     say("starting OpenBao alone")
     world.start_engine()
     found: dict[str, float] = {}
     for rung in _LADDER:
-        found |= _climb(folder, world, rung)
+        found |= _climb(folder, world, counts, rung, with_cpu=True)
     return found
 
 
-def ratios(folder: Path, world: World) -> dict[str, float]:
-    """Return floor_put_latency_ratio and floor_throughput_ratio, beside everything else in a `world` that runs."""
-    say("floor: the same calls, messages, cryptography, forced writes and requests with nothing in them")
-    found = _climb(folder, world, _LADDER[-1])
-    return {name: figure for name, figure in found.items() if name.startswith("floor_")}
+def ratios(folder: Path, world: World, counts: Counts) -> dict[str, float]:
+    """Return floor_put_latency_ratio and floor_throughput_ratio, in a `world` that runs. Raises `UnavailableError`."""
+    say("floor: the same calls, messages, cryptography, forced writes and requests with nothing in between")
+    return _climb(folder, world, counts, _LADDER[-1], with_cpu=False)
 
 
-def _climb(folder: Path, world: World, rung: Rung) -> dict[str, float]:
+def _climb(folder: Path, world: World, counts: Counts, rung: Rung, *, with_cpu: bool) -> dict[str, float]:
     name, steps = rung
     home = folder / f"bare-{name}"
     home.mkdir(mode=0o700)
     with _parts(home, world, steps) as (port, parts):
         roots = grpc.ssl_channel_credentials((home / "ca.crt").read_bytes())
-        return asyncio.run(_measure(rung, roots, port, parts, world))
+        pids = {part.name: part.pid for part in parts if part.pid} if with_cpu else {}
+
+        def dial() -> grpc.aio.Channel:
+            own = (("grpc.use_local_subchannel_pool", 1),)
+            return grpc.aio.secure_channel(f"127.0.0.1:{port}", roots, options=own)
+
+        try:
+            return asyncio.run(_measure(rung, dial, pids, world, counts))
+        except grpc.aio.AioRpcError as error:
+            said = " / ".join(f"{part.name}: {part.last_words()}" for part in parts)
+            raise UnavailableError(f"a bare put ended with {error.code().name}. {said}") from None
 
 
 @contextlib.contextmanager
-def _parts(home: Path, world: World, steps: Sequence[Step]) -> Iterator[tuple[int, dict[str, Part]]]:
+def _parts(home: Path, world: World, steps: Sequence[Step]) -> Iterator[tuple[int, list[Part]]]:
     made = tls.make((), now=dt.datetime.now(dt.UTC))
     files = {"ca.crt": made.ca, "tls.crt": made.certificate, "tls.key": made.key}
     engine = {
@@ -98,7 +113,7 @@ def _parts(home: Path, world: World, steps: Sequence[Step]) -> Iterator[tuple[in
         middle.start()
         middle.wait_for(lambda: listens(f"127.0.0.1:{port}"))
         reactor.start()
-        yield port, {"m8": middle, "reactor": reactor}
+        yield port, [middle, reactor]
     finally:
         reactor.kill()
         middle.kill()
@@ -114,40 +129,71 @@ def _part(module: str, home: Path, arguments: Sequence[object]) -> Part:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """Bare puts and direct writes, made in turn."""
+
+    put: Put
+    write: Put
+    counts: Counts
+
+    async def one_by_one(self) -> tuple[float, float]:
+        """Return the p50 of a put and of a write, in seconds."""
+        puts, writes = [], []
+        for _ in range(self.counts.blocks):
+            puts += await each(_ONE_BY_ONE, lambda: self.put(0))
+            writes += await each(_ONE_BY_ONE, lambda: self.write(0))
+        return p50(puts), p50(writes)
+
+    async def in_flight(self) -> tuple[float, float]:
+        """Return how many puts and writes a second there are with 16 in flight."""
+        putting = writing = 0.0
+        for _ in range(self.counts.blocks):
+            putting += await together(self.counts.floor_block, self.put)
+            writing += await together(self.counts.floor_block, self.write)
+        made = self.counts.blocks * self.counts.floor_block
+        return made / putting, made / writing
+
+    async def cpu_ms(self, pids: Mapping[str, int]) -> float:
+        """Return the CPU that one put takes with 16 in flight, of all processes together."""
+        before = {part: cpu_s(pid) for part, pid in pids.items()}
+        made = self.counts.blocks * self.counts.floor_block
+        await together(made, self.put)
+        spent = {part: (cpu_s(pid) - before[part]) / made * 1_000 for part, pid in pids.items()}
+        say(
+            "  CPU of one put, 16 in flight: "
+            + ", ".join(f"{part} {each_ms:.2f} ms" for part, each_ms in spent.items())
+        )
+        return sum(spent.values())
+
+
 async def _measure(
-    rung: Rung, roots: grpc.ChannelCredentials, port: int, parts: dict[str, Part], world: World
+    rung: Rung, dial: Callable[[], grpc.aio.Channel], pids: dict[str, int], world: World, counts: Counts
 ) -> dict[str, float]:
     name, steps = rung
-    pids = {"client": os.getpid()} | {part: process.pid for part, process in parts.items() if process.pid}
-    pids["openbao"] = world.cluster.pids["openbao"]
     async with AsyncExitStack() as stack:
-        put = await _client(stack, roots, port, Cryptography(on=Step.CRYPTOGRAPHY in steps))
+        put = await _client(stack, dial, Cryptography(on=Step.CRYPTOGRAPHY in steps))
         direct = await stack.enter_async_context(world.direct())
-        await together(_IN_FLIGHT_PUTS // 10, put)
-        puts, writes = [], []
-        for _ in range(_BLOCKS):
-            puts += await each(_ONE_BY_ONE, lambda: put(0))
-            writes += await each(_ONE_BY_ONE, lambda: direct.write(world.path()))
-        before = {part: cpu_s(pid) for part, pid in pids.items()}
-        putting = await together(_IN_FLIGHT_PUTS, put)
-        cpu = {part: (cpu_s(pid) - before[part]) / _IN_FLIGHT_PUTS * 1_000 for part, pid in pids.items()}
-        writing = await together(_IN_FLIGHT_PUTS, lambda _: direct.write(world.path()))
-    latency, throughput = p50(puts) / p50(writes), writing / putting
-    say(f"{name}: put {p50(puts) * 1_000:.1f} ms, {latency:.1f} times a direct write; {throughput:.2f} of its rate")
-    say("  CPU of one put, 16 in flight: " + ", ".join(f"{part} {spent:.2f} ms" for part, spent in cpu.items()))
-    found = {f"{name}_put_ms": p50(puts) * 1_000, f"{name}_cpu_ms": sum(cpu.values())}
+        bare = Bare(put, lambda _: direct.write(world.path()), counts)
+        await together(counts.floor_block, bare.put)
+        await together(counts.floor_block, bare.write)
+        (put_s, write_s), (puts, writes) = await bare.one_by_one(), await bare.in_flight()
+        say(f"{name}: put {put_s * 1_000:.1f} ms, direct write {write_s * 1_000:.2f} ms (p50)")
+        say(f"  {puts:.0f} puts/s, {writes:.0f} direct writes/s")
+        found: dict[str, float] = {}
+        if pids:
+            every = {"client": os.getpid(), "openbao": world.cluster.pids["openbao"]} | pids
+            found = {f"{name}_put_ms": put_s * 1_000, f"{name}_cpu_ms": await bare.cpu_ms(every)}
     if name == _LADDER[-1][0]:
-        found |= {"floor_put_latency_ratio": latency, "floor_throughput_ratio": throughput}
+        found |= {"floor_put_latency_ratio": put_s / write_s, "floor_throughput_ratio": puts / writes}
     return found
 
 
-async def _client(stack: AsyncExitStack, roots: grpc.ChannelCredentials, port: int, cryptography: Cryptography) -> Put:
+async def _client(stack: AsyncExitStack, dial: Callable[[], grpc.aio.Channel], cryptography: Cryptography) -> Put:
     """Return what puts once in one of 16 lanes, each with a connection of its own, as 16 users have."""
-    own = (("grpc.use_local_subchannel_pool", 1),)
     calls: list[tuple[Call, Call]] = []
     for _ in range(IN_FLIGHT):
-        channel = grpc.aio.secure_channel(f"127.0.0.1:{port}", roots, options=own)
-        await stack.enter_async_context(channel)
+        channel = await stack.enter_async_context(dial())
         ask: Call = channel.unary_unary(f"/{SERVICE}/{ASK}")
         upload: Call = channel.unary_unary(f"/{SERVICE}/{UPLOAD}")
         calls.append((ask, upload))
@@ -155,7 +201,7 @@ async def _client(stack: AsyncExitStack, roots: grpc.ChannelCredentials, port: i
     async def put(lane: int) -> None:
         ask, upload = calls[lane]
         request_id = os.urandom(ID_BYTES)
-        grant = cryptography.verified(await ask(request_id + _REQUEST))
-        cryptography.verified(await upload(request_id + cryptography.seal(grant)))
+        grant = cryptography.verified(await ask(request_id + _REQUEST, timeout=_PATIENCE_S))
+        cryptography.verified(await upload(request_id + cryptography.seal(grant), timeout=_PATIENCE_S))
 
     return put

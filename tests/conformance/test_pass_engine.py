@@ -366,18 +366,30 @@ async def test_gpg_that_is_missing_is_named(harness: PassHarness, monkeypatch: p
 
 
 @pytest.mark.parametrize("run", [asyncio.run, event_loop.run])
-def test_gpg_that_dies_before_it_is_given_anything_is_named(
-    run: Callable[[Coroutine[object, object, None]], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("kill -KILL $$", (StoreUnavailableError, "ended by signal 9")),
+        ("echo '[GNUPG:] INV_RECP 10 x' >&2; exit 2", (StoreRefusedError, "no usable public key")),
+    ],
+)
+def test_gpg_that_ends_before_it_is_given_anything_is_heard(
+    run: Callable[[Coroutine[object, object, None]], None],
+    script: str,
+    expected: tuple[type[Exception], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fake_gpg(tmp_path, monkeypatch, "kill -SEGV $$")
+    fake_gpg(tmp_path, monkeypatch, script)
     gpg = Gpg(tmp_path, timeout_s=20)
+    error, words = expected
 
     async def one() -> None:
-        with pytest.raises(StoreUnavailableError, match="ended by signal 11"):
+        with pytest.raises(error, match=words):
             await gpg.encrypt(b"value", [ANNA])
 
     async def many() -> None:
-        # Whether it is dead before or after it is written to is chance.
+        # Whether it has ended before or after it is written to is chance.
         for _ in range(10):
             await asyncio.gather(*(one() for _ in range(16)))
 

@@ -48,7 +48,7 @@ class Gpg:
 
         Raises:
             StoreRefusedError: gpg is missing, or has no usable public key of a recipient.
-            StoreUnavailableError: it did not come to an end.
+            StoreUnavailableError: it did not come to an end, or was killed.
         """
         named = [f"--recipient={recipient}" for recipient in recipients]
         code, sealed, said = await self._run([*_ENCRYPT, *named], plaintext)
@@ -67,7 +67,7 @@ class Gpg:
         Raises:
             CannotReadError: no secret key in the folder opens it, or it is damaged or too large.
             StoreRefusedError: gpg is missing.
-            StoreUnavailableError: it did not come to an end.
+            StoreUnavailableError: it did not come to an end, or was killed.
         """
         code, plaintext, said = await self._run(_DECRYPT, sealed)
         if code == 0 and b"DECRYPTION_OKAY" in said:
@@ -112,13 +112,22 @@ class Gpg:
 
 
 async def _told(process: asyncio.subprocess.Process, data: bytes) -> tuple[bytes, bytes]:
-    """Give `data` to a program and return what it writes and what it says."""
-    try:
-        return await process.communicate(data)
-    except RuntimeError:
-        # uvloop says so of a program that ended before it was given anything; asyncio's own loop just goes on.
-        await process.wait()
-        return b"", b""
+    """Give `data` to a program and return what it wrote and what it said when it has ended."""
+    stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
+    assert stdin is not None, "it was started with pipes"
+    assert stdout is not None, "it was started with pipes"
+    assert stderr is not None, "it was started with pipes"
+    out, err, _, _ = await asyncio.gather(stdout.read(), stderr.read(), _given(stdin, data), process.wait())
+    return out, err
+
+
+async def _given(stdin: asyncio.StreamWriter, data: bytes) -> None:
+    """A program that has ended takes nothing any more; how it ended says more than that."""
+    # asyncio's own loop tells of it by these errors of pipes, uvloop by a RuntimeError.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
+        stdin.write(data)
+        await stdin.drain()
+        stdin.close()
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:

@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
@@ -38,8 +39,7 @@ FIGURES = (
 
 def run(folder: Path, counts: Counts, storage: Storage) -> dict[str, float]:
     """Measure everything in `folder`. Raises `Error` if anything does not work as it must."""
-    world = World(folder, storage=storage)
-    try:
+    with closing(World(folder, storage=storage)) as world:
         world.start()
         found = asyncio.run(uploads.measure(world, counts))
         found |= floor.ratios(folder, world, counts)
@@ -47,9 +47,7 @@ def run(folder: Path, counts: Counts, storage: Storage) -> dict[str, float]:
         found["keys_alive_bytes"] = asyncio.run(waiting.keys_alive_bytes(world, counts))
         found |= asyncio.run(engines.measure(world, counts))
         found["unlucky_ratio"] = asyncio.run(waiting.unlucky_ratio(world, counts))
-    finally:
-        world.close()
-    return found
+        return found
 
 
 def last_line(found: Mapping[str, float]) -> str:
@@ -59,20 +57,14 @@ def last_line(found: Mapping[str, float]) -> str:
 
 def profile(folder: Path, storage: Storage) -> dict[str, float]:
     """Return the CPU milliseconds of one upload by process. Raises `Error` as `run`."""
-    world = World(folder, storage=storage)
-    try:
+    with closing(World(folder, storage=storage)) as world:
         return cpu.run(world)
-    finally:
-        world.close()
 
 
 def lowest(folder: Path, counts: Counts, storage: Storage) -> dict[str, float]:
     """Return what a put would cost with only the protocol's own steps in it. Raises `Error` as `run`."""
-    world = World(folder, storage=storage)
-    try:
+    with closing(World(folder, storage=storage)) as world:
         return {name: round(figure, 3) for name, figure in floor.ladder(folder, world, counts).items()}
-    finally:
-        world.close()
 
 
 def main() -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
@@ -63,6 +66,38 @@ class Message:
     def serialise(self) -> bytes:
         """Return the message as bytes."""
         return self.kind.value.encode() + self.request_id + self.body
+
+
+class Stream(Protocol):
+    """An end of the reactor's stream, as gRPC gives it to servers and to clients."""
+
+    async def read(self) -> object:
+        """Return the next message; what is not bytes is the end."""
+
+    async def write(self, content: bytes, /) -> None:
+        """Send a message."""
+
+
+class Link:
+    """An end of the reactor's stream."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._sending = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def send(self, message: Message) -> None:
+        """Send a message, one at a time."""
+        async with self._sending:
+            await self._stream.write(message.serialise())
+
+    async def serve(self, take: Callable[[Message], Coroutine[Any, Any, None] | None]) -> None:
+        """Hand every message to `take` until the stream ends, and do beside each other what it returns."""
+        while isinstance(content := await self._stream.read(), bytes):
+            if (work := take(Message.parse(content))) is not None:
+                task = asyncio.create_task(work)
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
 
 @dataclass(frozen=True, slots=True)

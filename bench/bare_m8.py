@@ -12,13 +12,13 @@ from pathlib import Path
 import grpc
 import grpc.aio
 
-from bench.bare import ASK, ATTACH, ID_BYTES, SERVICE, UPLOAD, Cryptography, Kind, Message, Step
+from bench.bare import ASK, ATTACH, ID_BYTES, SERVICE, UPLOAD, Cryptography, Kind, Link, Message, Step
 from monoskope import event_loop
 
 _WRITTEN = 4 * 1_024
 """Bytes that one append writes: one page of a database. m8's take several."""
 
-Stream = grpc.aio.ServicerContext[bytes, bytes]
+Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class Disk:
@@ -61,24 +61,20 @@ class Middle:
     def __init__(self, disk: Disk, cryptography: Cryptography) -> None:
         self._disk = disk
         self._cryptography = cryptography
-        self._reactor: asyncio.Future[Stream] = asyncio.get_running_loop().create_future()
-        self._sending = asyncio.Lock()
+        self._reactor: asyncio.Future[Link] = asyncio.get_running_loop().create_future()
         self._waiting: dict[bytes, asyncio.Future[bytes]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def attach(self, _requests: object, stream: Stream) -> None:
+    async def attach(self, _requests: object, stream: Context) -> None:
         """Serve the reactor."""
-        self._reactor.set_result(stream)
-        while isinstance(content := await stream.read(), bytes):
-            task = asyncio.create_task(self._take(Message.parse(content)))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        link = Link(stream)
+        self._reactor.set_result(link)
+        await link.serve(self._take)
 
-    async def ask(self, request: bytes, _: Stream) -> bytes:
+    async def ask(self, request: bytes, _: Context) -> bytes:
         """Answer with a key."""
         return await self._carried(Kind.ASKED, request)
 
-    async def upload(self, request: bytes, _: Stream) -> bytes:
+    async def upload(self, request: bytes, _: Context) -> bytes:
         """Answer with a receipt."""
         return await self._carried(Kind.SEALED, request)
 
@@ -98,9 +94,7 @@ class Middle:
         await self._send(Message(Kind.RECORDED, message.request_id))
 
     async def _send(self, message: Message) -> None:
-        reactor = await asyncio.shield(self._reactor)
-        async with self._sending:
-            await reactor.write(message.serialise())
+        await (await asyncio.shield(self._reactor)).send(message)
 
 
 async def serve(disk: Path, credentials: grpc.ServerCredentials, port: str, steps: Iterable[str]) -> None:

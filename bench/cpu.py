@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -28,9 +29,7 @@ async def cpu_of_a_put(world: World) -> dict[str, float]:
         direct = await stack.enter_async_context(world.direct())
         uploads = Uploads(world, clients, direct.write)
         await uploads.in_flight(PUTS // 3)
-        before = {name: cpu_s(pid) for name, pid in pids.items()}
-        await uploads.in_flight(PUTS)
-        found = {name: (cpu_s(pid) - before[name]) / PUTS * 1_000 for name, pid in pids.items()}
+        found = await spent_ms(pids, PUTS, uploads.in_flight(PUTS))
     for name, spent in found.items():
         say(f"  {name}: {spent:.1f} ms")
     return {name: round(spent, 2) for name, spent in found.items()}
@@ -43,8 +42,18 @@ def run(world: World) -> dict[str, float]:
     return asyncio.run(cpu_of_a_put(world))
 
 
-def cpu_s(pid: int) -> float:
-    """Return the CPU seconds that a process has taken. Raises `UnavailableError` where the system does not tell."""
+async def spent_ms(pids: Mapping[str, int], times: int, work: Awaitable[object]) -> dict[str, float]:
+    """Do `work`, which is `times` the same thing, and return the CPU milliseconds of one of them in each process.
+
+    Raises:
+        UnavailableError: the system does not tell; Linux does.
+    """
+    before = {name: _cpu_s(pid) for name, pid in pids.items()}
+    await work
+    return {name: (_cpu_s(pid) - before[name]) / times * 1_000 for name, pid in pids.items()}
+
+
+def _cpu_s(pid: int) -> float:
     stat = Path(f"/proc/{pid}/stat")
     if not stat.exists():
         raise UnavailableError("this system does not tell the CPU time of a process.", fix="Profile on Linux.")

@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import grpc
@@ -23,15 +23,14 @@ import grpc.aio
 
 from bench.bare import ASK, ID_BYTES, SERVICE, UPLOAD, Cryptography, Step
 from bench.counts import IN_FLIGHT, Counts
-from bench.cpu import cpu_s
+from bench.cpu import spent_ms
 from bench.figures import p50
 from bench.progress import say
 from bench.timing import each, together
-from bench.world import VALUES, World
+from bench.world import World
 from monoskope.errors import UnavailableError
 from monoskope.m8 import tls
 from monoskope.settings import write_private
-from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.parts import Part, free_port, listens
 
 _ONE_BY_ONE = 20
@@ -97,14 +96,7 @@ def _climb(folder: Path, world: World, counts: Counts, rung: Rung, *, with_cpu: 
 def _parts(home: Path, world: World, steps: Sequence[Step]) -> Iterator[tuple[int, list[Part]]]:
     made = tls.make((), now=dt.datetime.now(dt.UTC))
     files = {"ca.crt": made.ca, "tls.crt": made.certificate, "tls.key": made.key}
-    engine = {
-        "ca_file": str(world.cluster.bao.ca_file),
-        "token": world.direct_environment["BAO_TOKEN"],
-        "mount": f"{world.cluster.bao.address}/v1/{MOUNT}",
-        "prefix": PREFIX,
-        "values": {key: value.decode() for key, value in VALUES.items()},
-    }
-    for name, content in (files | {"engine.json": json.dumps(engine).encode()}).items():
+    for name, content in (files | {"engine.json": json.dumps(asdict(world.place)).encode()}).items():
         write_private(home / name, content)
     port = free_port()
     middle = _part("bare_m8", home, [home, port, *steps])
@@ -156,10 +148,8 @@ class Bare:
 
     async def cpu_ms(self, pids: Mapping[str, int]) -> float:
         """Return the CPU that one put takes with 16 in flight, of all processes together."""
-        before = {part: cpu_s(pid) for part, pid in pids.items()}
         made = self.counts.blocks * self.counts.floor_block
-        await together(made, self.put)
-        spent = {part: (cpu_s(pid) - before[part]) / made * 1_000 for part, pid in pids.items()}
+        spent = await spent_ms(pids, made, together(made, self.put))
         say(
             "  CPU of one put, 16 in flight: "
             + ", ".join(f"{part} {each_ms:.2f} ms" for part, each_ms in spent.items())

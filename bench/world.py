@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import ssl
 import tomllib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from itertools import count
 from pathlib import Path
 
-import aiohttp
 import tomli_w
 
 from bench.counts import IN_FLIGHT
+from bench.direct import Direct, Place, connected
 from bench.progress import say
 from monoskope.client import Client, Settings, load_settings
 from monoskope.settings import write_private
@@ -103,14 +100,16 @@ class World:
             "BAO_TOKEN": self._token,
         }
 
-    @asynccontextmanager
-    async def direct(self) -> AsyncIterator[Direct]:
-        """Write to OpenBao without Monoskope."""
+    @property
+    def place(self) -> Place:
+        """Where the direct way writes."""
         bao = self.cluster.bao
-        tls = ssl.create_default_context(cafile=bao.ca_file)
-        connector = aiohttp.TCPConnector(limit=IN_FLIGHT, ssl=tls)
-        async with aiohttp.ClientSession(connector=connector, headers={"X-Vault-Token": self._token}) as session:
-            yield Direct(session, f"{bao.address}/v1/{MOUNT}/data/{PREFIX}")
+        values = {key: value.decode() for key, value in VALUES.items()}
+        return Place(str(bao.ca_file), self._token, f"{bao.address}/v1/{MOUNT}", PREFIX, values)
+
+    def direct(self) -> AbstractAsyncContextManager[Direct]:
+        """Write to OpenBao without Monoskope."""
+        return connected(self.place)
 
     @staticmethod
     def raise_limits(file: Path) -> None:
@@ -118,22 +117,6 @@ class World:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
         table["limits"] = table.get("limits", {}) | _LIMITS
         write_private(file, tomli_w.dumps(table).encode(), replace=True)
-
-
-class Direct:
-    """A KV version 2 engine, written with aiohttp over a warm connection."""
-
-    def __init__(self, session: aiohttp.ClientSession, base: str) -> None:
-        self._session = session
-        self._base = base
-
-    async def write(self, path: str) -> None:
-        """Write the values at `path`, where nothing is."""
-        values = {key: value.decode() for key, value in VALUES.items()}
-        body = json.dumps({"data": values, "options": {"cas": 0}})
-        async with self._session.post(f"{self._base}/{path}", data=body) as answer:
-            answer.raise_for_status()
-            await answer.read()
 
 
 def settings_of(user: User) -> Settings:

@@ -209,6 +209,16 @@ def dies(part: Part) -> None:
     wait_until(lambda: part.pid is None, what=f"{part.name} dies")
 
 
+@contextmanager
+def reactors_die(crash: Crash, place: str) -> Iterator[None]:
+    """What is begun meanwhile kills the reactor of every store at `place`; then all of them are started anew."""
+    parts = crash.start_reactors(f"reactor.{place}=kill", *STORES.values())
+    yield
+    for part in parts:
+        dies(part)
+    crash.start_reactors("", *STORES.values())
+
+
 def wake(part: Part) -> None:
     """Continue a part that was stopped."""
     part._signal(signal.SIGCONT)

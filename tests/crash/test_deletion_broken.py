@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
-from tests.crash.breaking import STORES, Command, Crash, dies, stopped, wake
+from tests.crash.breaking import STORES, Command, Crash, reactors_die, stopped, wake
 from tests.crash.test_m8_killed import armed, around, dies_at
 
 
@@ -27,11 +27,8 @@ def check_deleted(crash: Crash, put: Command, deleting: Command) -> None:
 @pytest.mark.parametrize("place", ["before-write", "after-write"])
 def test_a_reactor_that_dies_around_the_engines_delete(crash: Crash, local: Crash, place: str) -> None:
     puts = [crash.put(uri=crash.uri(store)) for store in STORES]
-    parts = crash.start_reactors(f"reactor.{place}=kill", *STORES.values())
-    deleting = [crash.delete(put, background=True) for put in puts]
-    for part in parts:
-        dies(part)
-    crash.start_reactors("", *STORES.values())
+    with reactors_die(crash, place):
+        deleting = [crash.delete(put, background=True) for put in puts]
     for put, deletion in zip(puts, deleting, strict=True):
         check_deleted(crash, put, deletion)
 

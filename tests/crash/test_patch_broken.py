@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
-from tests.crash.breaking import STORES, Command, Crash, dies
+from tests.crash.breaking import STORES, Command, Crash, reactors_die
 from tests.crash.engines import Version
 from tests.crash.test_m8_killed import armed, around, dies_at
 
@@ -28,11 +28,8 @@ def check_patched(crash: Crash, put: Command, patching: Command) -> None:
 @pytest.mark.parametrize("place", ["after-started", "before-write", "after-write", "before-receipt"])
 def test_a_reactor_that_dies_around_the_engines_merge(crash: Crash, local: Crash, place: str) -> None:
     puts = [crash.put(uri=crash.uri(store)) for store in STORES]
-    parts = crash.start_reactors(f"reactor.{place}=kill", *STORES.values())
-    patching = [crash.patch(put, background=True) for put in puts]
-    for part in parts:
-        dies(part)
-    crash.start_reactors("", *STORES.values())
+    with reactors_die(crash, place):
+        patching = [crash.patch(put, background=True) for put in puts]
     for put, patch in zip(puts, patching, strict=True):
         check_patched(crash, put, patch)
 

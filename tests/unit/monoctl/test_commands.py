@@ -18,8 +18,8 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import AlreadyExistsError, RefusedError, UnauthenticatedError
 from monoskope.monoctl.main import cli
 from monoskope.testing.identities import Identity
-from monoskope.testing.scripted_client import pinned, token
 from monoskope.testing.scripted_m8 import FINGERPRINT, KEY_ID, LAYOUT, VERSION, ScriptedM8
+from tests.unit.monoctl.as_alice import environment
 
 Run = Callable[..., Result]
 M = TypeVar("M", bound=Message)
@@ -106,18 +106,7 @@ def m8(tmp_path: Path) -> Iterator[Answering]:
 
 @pytest.fixture
 def run(m8: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    (tmp_path / "token").write_text(token("alice"))
-    (tmp_path / "token").chmod(0o600)
-    pinned(m8, tmp_path)
-    flags = {
-        "MONOCTL_SERVER": m8.server,
-        "MONOCTL_CA_FILE": str(m8.ca_file),
-        "MONOCTL_TOKEN_FILE": str(tmp_path / "token"),
-        "MONOCTL_KNOWN_STORES": str(tmp_path / "known_stores"),
-        "XDG_CONFIG_HOME": str(tmp_path / "config"),
-        "XDG_STATE_HOME": str(tmp_path / "state"),
-    }
-    for name, value in flags.items():
+    for name, value in environment(m8, tmp_path).items():
         monkeypatch.setenv(name, value)
     return lambda *words: CliRunner().invoke(cli, words)
 

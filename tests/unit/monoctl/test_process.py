@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.testing.scripted_client import pinned, token
 from monoskope.testing.scripted_m8 import Attempt, ScriptedM8
+from tests.unit.monoctl.as_alice import environment
 
 
 @pytest.fixture
@@ -25,21 +25,10 @@ def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
 
 
 def start(m8: ScriptedM8, folder: Path, *words: str) -> subprocess.Popen[str]:
-    (folder / "token").write_text(token("alice"))
-    (folder / "token").chmod(0o600)
     (folder / "value").write_text("correct horse battery staple")
-    pinned(m8, folder)
-    environ = os.environ | {
-        "MONOCTL_SERVER": m8.server,
-        "MONOCTL_CA_FILE": str(m8.ca_file),
-        "MONOCTL_TOKEN_FILE": str(folder / "token"),
-        "MONOCTL_KNOWN_STORES": str(folder / "known_stores"),
-        "XDG_CONFIG_HOME": str(folder),
-        "XDG_STATE_HOME": str(folder),
-    }
     return subprocess.Popen(
         [sys.executable, "-m", "monoskope.monoctl.main", *words],
-        env=environ,
+        env=os.environ | environment(m8, folder),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -16,8 +16,9 @@ from monoskope.errors import NotFoundError, RefusedError
 from monoskope.monoctl import terminal
 from monoskope.monoctl.main import cli
 from monoskope.testing.identities import Identity
-from monoskope.testing.scripted_client import pinned, token, was_received
+from monoskope.testing.scripted_client import pinned, was_received
 from monoskope.testing.scripted_m8 import FINGERPRINT, LAYOUT, VERSION, Attempt, ScriptedM8
+from tests.unit.monoctl.as_alice import environment
 
 VALUE = "correct horse battery staple"
 Run = Callable[..., Result]
@@ -32,17 +33,7 @@ def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
 @pytest.fixture
 def run(m8: ScriptedM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run monoctl as a user whose pins hold the store, in an empty environment."""
-    (tmp_path / "token").write_text(token("alice"))
-    (tmp_path / "token").chmod(0o600)
-    pinned(m8, tmp_path)
-    for name, value in {
-        "MONOCTL_SERVER": m8.server,
-        "MONOCTL_CA_FILE": str(m8.ca_file),
-        "MONOCTL_TOKEN_FILE": str(tmp_path / "token"),
-        "MONOCTL_KNOWN_STORES": str(tmp_path / "known_stores"),
-        "XDG_CONFIG_HOME": str(tmp_path / "config"),
-        "XDG_STATE_HOME": str(tmp_path / "state"),
-    }.items():
+    for name, value in environment(m8, tmp_path).items():
         monkeypatch.setenv(name, value)
 
     def invoke(*words: str, stdin: str | bytes | None = None) -> Result:

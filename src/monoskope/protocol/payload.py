@@ -13,9 +13,9 @@ import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import NoReturn
 
 from monoskope.errors import Error, UsageError
+from monoskope.protocol.unshared import Unshared
 
 MIN_PADDED = 512
 MAX_PADDED = 1_048_576
@@ -33,7 +33,7 @@ class BadPayloadError(Error):
         super().__init__("the sealed payload is not in the accepted form.", fix="Use an unmodified client.")
 
 
-class Payload(Mapping[str, bytes]):
+class Payload(Unshared, Mapping[str, bytes]):
     """The values of one secret, by key, in byte order. Shows its keys, never its values; refuses copying and pickling.
 
     Raises:
@@ -60,18 +60,6 @@ class Payload(Mapping[str, bytes]):
 
     def __repr__(self) -> str:
         return f"<Payload keys={list(self._values)} values=hidden>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a Payload is never pickled or copied")
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        self.__reduce__()
-
-    def __copy__(self) -> NoReturn:
-        self.__reduce__()
-
-    def __deepcopy__(self, memo: object) -> NoReturn:
-        self.__reduce__()
 
 
 def check_key(key: str) -> str:

@@ -10,11 +10,14 @@ class Unshared:
 
     __slots__ = ()
 
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
+    def __reduce__(self) -> NoReturn:
         raise TypeError(f"a {type(self).__name__} is never pickled or copied")
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        self.__reduce__()
+
     def __copy__(self) -> NoReturn:
-        self.__reduce_ex__(None)
+        self.__reduce__()
 
     def __deepcopy__(self, memo: object) -> NoReturn:
-        self.__reduce_ex__(None)
+        self.__reduce__()

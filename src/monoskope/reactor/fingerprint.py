@@ -11,10 +11,11 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, Self
+from typing import Self
 
 from monoskope.errors import UsageError
 from monoskope.protocol.labels import FINGERPRINT, FINGERPRINT_KEY_ID, FINGERPRINT_VALUE, WRITE_INTENT, labelled
+from monoskope.protocol.unshared import Unshared
 from monoskope.settings import read_private
 
 KEY_FILE = "fingerprint.key"
@@ -30,7 +31,7 @@ class Fingerprints:
     """By key, in key order."""
 
 
-class FingerprintKey:
+class FingerprintKey(Unshared):
     """K. Shows its id, never itself; refuses copying and pickling.
 
     Raises:
@@ -48,9 +49,6 @@ class FingerprintKey:
 
     def __repr__(self) -> str:
         return f"<FingerprintKey {self.key_id}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a FingerprintKey is never pickled or copied")
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -108,9 +108,7 @@ def _start(world: World, name: str, kind: str, engine: dict[str, object]) -> Pat
     cluster = world.cluster
     home = cluster.make_reactor(name, kind, engine)
     world.raise_limits(home / "reactor.toml")
-    cluster.share_fingerprint_key(f"reactor-{STORE}", home.name)
-    cluster.add_store(name)
-    cluster.start_reactor(name)
+    cluster.join_store(name, key_of=f"reactor-{STORE}")
     return home
 
 

@@ -34,9 +34,7 @@ def stores(cluster: Cluster, moto: Moto) -> Iterator[None]:
     write_private(cluster.folder / ".aws" / "credentials", profile.encode())
     for store, kind in STORES.items():
         cluster.make_reactor(store, kind, {"endpoint_url": moto.url, "readable": True, "deletable": True})
-        cluster.share_fingerprint_key("reactor-vault", f"reactor-{store}")
-        cluster.add_store(store)
-        cluster.start_reactor(store)
+        cluster.join_store(store, key_of="reactor-vault")
     yield
     for store in STORES:
         cluster.reactors[f"reactor-{store}"].stop()

@@ -137,9 +137,7 @@ def test_one_identity_at_two_servers_is_refused_naming_both(
 def moving(cluster: Cluster) -> Iterator[str]:
     """A store with a reactor of its own, whose identity moves on."""
     cluster.make_local_reactor("moving")
-    cluster.share_fingerprint_key("reactor-vault", "reactor-moving")
-    cluster.add_store("moving")
-    cluster.start_reactor("moving")
+    cluster.join_store("moving", key_of="reactor-vault")
     yield "moving"
     cluster.reactors["reactor-moving"].stop()
 

@@ -51,9 +51,7 @@ def stores(cluster: Cluster, barbican: Barbican, keys: Keys, folder: Path) -> It
     }
     for store, engine in engines.items():
         cluster.make_reactor(store, store, engine)
-        cluster.share_fingerprint_key("reactor-vault", f"reactor-{store}")
-        cluster.add_store(store)
-        cluster.start_reactor(store)
+        cluster.join_store(store, key_of="reactor-vault")
     yield
     for store in STORES:
         cluster.reactors[f"reactor-{store}"].stop()

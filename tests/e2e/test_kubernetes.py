@@ -44,9 +44,7 @@ def store(
     file = kubeconfig(Path(tmp_path_factory.mktemp("kube") / "config"), server.url, authority, {"token": "a-token"})
     engine: dict[str, object] = {"auth": {"method": "kubeconfig", "file": file}, "readable": True, "namespace": "apps"}
     cluster.make_reactor(STORE, "kubernetes", engine)
-    cluster.share_fingerprint_key("reactor-vault", f"reactor-{STORE}")
-    cluster.add_store(STORE)
-    cluster.start_reactor(STORE)
+    cluster.join_store(STORE, key_of="reactor-vault")
     yield STORE
     cluster.reactors[f"reactor-{STORE}"].stop()
 

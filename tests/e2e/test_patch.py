@@ -121,9 +121,7 @@ def test_several_are_patched_at_once_and_each_answer_is_its_own(team: Team) -> N
 def test_an_engine_merges_for_a_reactor_that_can_read_nothing(cluster: Cluster) -> None:
     """And where no receipt tells what was there, none tells the hash of the whole."""
     cluster.make_vault_reactor("blind", readable=False)
-    cluster.share_fingerprint_key("reactor-local", "reactor-blind")
-    cluster.add_store("blind")
-    cluster.start_reactor("blind")
+    cluster.join_store("blind", key_of="reactor-local")
     user = cluster.add_user("user-of-blind", prefixes=["blind://blind"])
     team = Team("blind", user, cluster)
     before = put(team, "blind://blind/db", {"a": "1", "b": "2"}).json()
@@ -145,9 +143,7 @@ def test_a_store_that_cannot_patch_gets_no_request(cluster: Cluster) -> None:
     file = cluster.folder / "reactor-sealed" / "reactor.toml"
     text = file.read_text(encoding="utf-8")
     file.write_text("\n".join(line for line in text.splitlines() if "identity_file" not in line), encoding="utf-8")
-    cluster.share_fingerprint_key("reactor-local", "reactor-sealed")
-    cluster.add_store("sealed")
-    cluster.start_reactor("sealed")
+    cluster.join_store("sealed", key_of="reactor-local")
     user = cluster.add_user("user-of-sealed", prefixes=["sealed://sealed"])
     team = Team("sealed", user, cluster)
     put(team, "sealed://sealed/db", {"a": "1"})

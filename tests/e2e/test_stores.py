@@ -16,9 +16,7 @@ from tests.e2e.test_walk import ok, refused
 def spare(cluster: Cluster) -> Iterator[str]:
     """A third store, active, with a reactor of its own."""
     cluster.make_local_reactor("spare")
-    cluster.share_fingerprint_key("reactor-vault", "reactor-spare")
-    cluster.add_store("spare")
-    cluster.start_reactor("spare")
+    cluster.join_store("spare", key_of="reactor-vault")
     yield "spare"
     cluster.reactors["reactor-spare"].stop()
 
@@ -105,9 +103,7 @@ def test_a_path_outside_the_reactors_prefixes_is_refused_and_nothing_is_there(cl
     file = folder / "reactor.toml"
     file.write_text(file.read_text().replace('prefixes = [\n    "",\n]', f'prefixes = ["{team.name}/app"]'))
     assert f'prefixes = ["{team.name}/app"]' in file.read_text()
-    cluster.share_fingerprint_key("reactor-vault", "reactor-narrow")
-    cluster.add_store("narrow")
-    reactor = cluster.start_reactor("narrow")
+    reactor = cluster.join_store("narrow", key_of="reactor-vault")
     user = cluster.add_user(f"narrow-{team.name}", prefixes=[f"narrow://{team.name}"])
     for path in ("app", "app/db"):
         ok(team.put(f"narrow://{team.name}/{path}", user=user))

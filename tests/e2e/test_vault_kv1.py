@@ -18,9 +18,7 @@ STORE, MOUNT = "elder", "elder"
 def elder(cluster: Cluster) -> Iterator[str]:
     cluster.bao.call("POST", f"sys/mounts/{MOUNT}", {"type": "kv", "options": {"version": "1"}})
     cluster.make_vault_reactor(STORE, readable=True, kind="vault-kv1", mount=MOUNT)
-    cluster.share_fingerprint_key("reactor-vault", f"reactor-{STORE}")
-    cluster.add_store(STORE)
-    cluster.start_reactor(STORE)
+    cluster.join_store(STORE, key_of="reactor-vault")
     yield STORE
     cluster.reactors[f"reactor-{STORE}"].stop()
 

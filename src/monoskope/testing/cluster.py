@@ -258,6 +258,12 @@ class Cluster(Commands):
         )
         self.must("monoctl", "activate", "secret-store", store, user=admin)
 
+    def join_store(self, store: str, *, key_of: str) -> Part:
+        """Let a reactor that was made serve its store, with the fingerprint key of the one in the folder `key_of`."""
+        self.share_fingerprint_key(key_of, f"reactor-{store}")
+        self.add_store(store)
+        return self.start_reactor(store)
+
     def start_reactor(self, store: str, *, folder: str = "") -> Part:
         """Start a reactor, unless it runs, and return when m8 says that it is attached."""
         home = folder or f"reactor-{store}"

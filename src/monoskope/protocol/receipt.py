@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
-from monoskope.protocol.grant import Grant
+from monoskope.protocol.grant import REPLICA_BYTES, Grant
 from monoskope.protocol.identity import ProofError, open_signed
 from monoskope.protocol.labels import RECEIPT, WRITE_TAG, labelled
 from monoskope.protocol.outcomes import (
@@ -42,7 +42,7 @@ _KINDS = frozenset(
 class Receipt(Value, frozen=True):
     """A well-formed receipt together with its serialised bytes."""
 
-    hidden = frozenset({"content", "intent", "destination"})
+    hidden = frozenset({"content", "intent", "destination", "destination_grant"})
 
     content: bytes
     grant_sha256: bytes
@@ -62,6 +62,10 @@ class Receipt(Value, frozen=True):
     """After GENERATE: key and public half, in key order."""
     destination: upload_pb2.Signed | None = None
     """After COPY: the destination's receipt. Its signature is not verified here."""
+    replica: bytes = b""
+    """With KEY_LOST: the process that says so, 16 bytes; b"" from a reactor of before this field."""
+    destination_grant: upload_pb2.Signed | None = None
+    """After COPY: the grant that `destination` answers; None from a reactor of before this field."""
 
     @property
     def sha256(self) -> bytes:
@@ -94,6 +98,8 @@ def make_receipt(
     verified_sha256: bytes = b"",
     public_values: Sequence[tuple[str, str]] = (),
     destination: upload_pb2.Signed | None = None,
+    replica: bytes = b"",
+    destination_grant: upload_pb2.Signed | None = None,
 ) -> Receipt:
     """Return a receipt for `grant`, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.Receipt(
@@ -111,6 +117,8 @@ def make_receipt(
         verified_sha256=verified_sha256,
         public_values=[upload_pb2.PublicValue(key=key, value=value) for key, value in public_values],
         destination=destination,
+        replica=replica,
+        destination_grant=destination_grant,
     )
     return parse_receipt(serialise(message))
 
@@ -143,8 +151,11 @@ def parse_receipt(content: bytes) -> Receipt:
         verified_sha256=message.verified_sha256,
         public_values=tuple((value.key, value.value) for value in message.public_values),
         destination=message.destination if message.HasField("destination") else None,
+        replica=message.replica,
+        destination_grant=message.destination_grant if message.HasField("destination_grant") else None,
     )
     _check_outcome(receipt)
+    _check_replica(receipt)
     _check_digests(receipt)
     _check_versions(receipt)
     _check_fingerprints(receipt)
@@ -206,9 +217,18 @@ def _check_outcome(receipt: Receipt) -> None:
         raise MalformedError(_NAME, "reason", "must be a known reason")
     if (receipt.outcome == upload_pb2.OUTCOME_COPIED) != (receipt.destination is not None):
         raise MalformedError(_NAME, "destination", "must be given with COPIED and never else")
+    if receipt.destination_grant is not None and receipt.outcome != upload_pb2.OUTCOME_COPIED:
+        raise MalformedError(_NAME, "destination_grant", "must be absent unless COPIED")
     failed = receipt.outcome == upload_pb2.OUTCOME_FAILED
     if failed == (receipt.reason == upload_pb2.REASON_UNSPECIFIED):
         raise MalformedError(_NAME, "reason", "must be given with FAILED and never else")
+
+
+def _check_replica(receipt: Receipt) -> None:
+    if receipt.replica and receipt.reason != upload_pb2.REASON_KEY_LOST:
+        raise MalformedError(_NAME, "replica", "must be absent unless KEY_LOST")
+    if len(receipt.replica) not in {0, REPLICA_BYTES}:
+        raise MalformedError(_NAME, "replica", "must have 16 bytes")
 
 
 def _check_digests(receipt: Receipt) -> None:

@@ -204,7 +204,7 @@ class Difference(_message.Message):
     def __init__(self, key: _Optional[str] = ..., kind: _Optional[_Union[DifferenceKind, str]] = ...) -> None: ...
 
 class Receipt(_message.Message):
-    __slots__ = ("grant_sha256", "sealed_sha256", "uri", "outcome", "reason", "upstream_version", "prior_version", "fingerprint", "values", "differences", "intent", "public_values", "verified_sha256", "destination")
+    __slots__ = ("grant_sha256", "sealed_sha256", "uri", "outcome", "reason", "upstream_version", "prior_version", "fingerprint", "values", "differences", "intent", "public_values", "verified_sha256", "destination", "replica", "destination_grant")
     GRANT_SHA256_FIELD_NUMBER: _ClassVar[int]
     SEALED_SHA256_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
@@ -219,6 +219,8 @@ class Receipt(_message.Message):
     PUBLIC_VALUES_FIELD_NUMBER: _ClassVar[int]
     VERIFIED_SHA256_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_GRANT_FIELD_NUMBER: _ClassVar[int]
     grant_sha256: bytes
     sealed_sha256: bytes
     uri: str
@@ -233,7 +235,9 @@ class Receipt(_message.Message):
     public_values: _containers.RepeatedCompositeFieldContainer[PublicValue]
     verified_sha256: bytes
     destination: Signed
-    def __init__(self, grant_sha256: _Optional[bytes] = ..., sealed_sha256: _Optional[bytes] = ..., uri: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[ValueFingerprint, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ..., intent: _Optional[bytes] = ..., public_values: _Optional[_Iterable[_Union[PublicValue, _Mapping]]] = ..., verified_sha256: _Optional[bytes] = ..., destination: _Optional[_Union[Signed, _Mapping]] = ...) -> None: ...
+    replica: bytes
+    destination_grant: Signed
+    def __init__(self, grant_sha256: _Optional[bytes] = ..., sealed_sha256: _Optional[bytes] = ..., uri: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[ValueFingerprint, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ..., intent: _Optional[bytes] = ..., public_values: _Optional[_Iterable[_Union[PublicValue, _Mapping]]] = ..., verified_sha256: _Optional[bytes] = ..., destination: _Optional[_Union[Signed, _Mapping]] = ..., replica: _Optional[bytes] = ..., destination_grant: _Optional[_Union[Signed, _Mapping]] = ...) -> None: ...
 
 class Signed(_message.Message):
     __slots__ = ("content", "signature", "identity_key")

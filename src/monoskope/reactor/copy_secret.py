@@ -115,7 +115,7 @@ class Copier:
             reason = error.reason
         except DriverError as error:
             reason = reason_of(error)
-        return failed(sealed.grant, sealed.sha256, reason), version
+        return failed(sealed.grant, sealed.sha256, reason, replica=sealed.grant.replica), version
 
     async def _copied(self, sealed: Sealed) -> Receipt:
         version, fingerprints, there = await self._moved(sealed.grant.request)

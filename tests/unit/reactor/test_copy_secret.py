@@ -21,12 +21,12 @@ from monoskope.protocol.labels import RECEIPT, SEALED_SECRET, labelled
 from monoskope.protocol.payload import Payload, decode
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request
-from monoskope.reactor.admit import Admission, Rates
+from monoskope.reactor.admit import Admission
 from monoskope.reactor.authorize import CopyTokens
 from monoskope.reactor.copy_secret import AT_ONCE, Copier, Job, put_there
 from monoskope.reactor.lookup import Attempt
+from monoskope.reactor.rates import Rates
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.sealed import Sealed
 from monoskope.reactor.settings import CopyRule, Limits, PathPair, Settings
 from monoskope.stores.driver import CannotReadError, Snapshot, StoreUnavailableError
 from monoskope.testing.identities import Identity
@@ -260,7 +260,7 @@ async def test_sealed_bytes_are_refused_and_a_key_is_good_for_one_copy(copies: C
     copies.world.memory.put(SECRET)
     for encapsulated, ciphertext, digest in ((b"x", b"", EMPTY), (b"", b"x", EMPTY), (b"", b"", b"")):
         sealed = copies.world.sealed(asked())
-        await copies.copier.handle(Sealed(sealed.grant, encapsulated, ciphertext, digest, 3))
+        await copies.copier.handle(replace(sealed, encapsulated_key=encapsulated, ciphertext=ciphertext, sha256=digest))
         assert copies.world.outcomes()[-1] == "FAILED BAD_PAYLOAD"
         assert len(copies.world.keys) == 0
     sealed = copies.world.sealed(asked())
@@ -346,16 +346,16 @@ def test_where_to_copy_the_reactors_own_settings_say(
     store = MemoryStore(readable=readable, check_and_set=False)
     admission = Admission(configured(tmp_path, *pairs, to=to), store, Rates(Limits()))
     if reason is None:
-        admission.admit(asked())
+        admission.admit(asked(), "alice")
     else:
         with pytest.raises(FailedError) as caught:
-            admission.admit(asked())
+            admission.admit(asked(), "alice")
         assert caught.value.reason == reason
 
 
 def test_what_is_expected_there_needs_nothing_of_the_engine_here(tmp_path: Path) -> None:
     admission = Admission(configured(tmp_path), MemoryStore(check_and_set=False), Rates(Limits()))
-    admission.admit(asked(expect=upload_pb2.EXPECT_ABSENT))
+    admission.admit(asked(expect=upload_pb2.EXPECT_ABSENT), "alice")
 
 
 async def test_an_heir_does_not_know_whether_it_was_copied() -> None:

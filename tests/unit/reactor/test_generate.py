@@ -8,6 +8,7 @@ import gc
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -28,7 +29,6 @@ from monoskope.reactor.fingerprint import digest_of
 from monoskope.reactor.generate import ALPHABET, MAX_WAITING, Generator, public_halves
 from monoskope.reactor.lookup import Attempt
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.sealed import Sealed
 from monoskope.stores.driver import StoreConflictError, StoreUnavailableError, UnknownOutcomeError
 from tests.unit.reactor.world import SECRET, URI, MemoryStore, World, ask
 
@@ -191,7 +191,7 @@ async def test_sealed_bytes_are_refused_and_the_key_dies() -> None:
     world = World()
     for encapsulated, ciphertext, digest in ((b"x", b"", EMPTY), (b"", b"x", EMPTY), (b"", b"", b"")):
         sealed = world.sealed(asked())
-        await world.handler.handle(Sealed(sealed.grant, encapsulated, ciphertext, digest, 3))
+        await world.handler.handle(replace(sealed, encapsulated_key=encapsulated, ciphertext=ciphertext, sha256=digest))
         assert world.outcomes()[-1] == "FAILED BAD_PAYLOAD"
         assert len(world.keys) == 0
     assert "write" not in world.memory.calls

@@ -117,7 +117,7 @@ async def test_what_can_be_read_is_compared_and_nothing_else(secret: dict[str, b
 async def test_what_is_there_but_unreadable_needs_overwrite() -> None:
     world = unversioned()
     await world.walk()
-    world.memory.failures["read"].append(CannotReadError("not ours."))
+    world.memory.failures["read"].extend([CannotReadError("not ours.")] * 2)
     await world.walk(secret=OTHER)
     assert world.outcomes()[-1] == "FAILED UPSTREAM_CHANGED"
 

@@ -173,10 +173,9 @@ class Writer:
 
         Content that is equal by now is written over all the same: after STARTED there is no UNCHANGED.
         """
-        if self.now() >= write.young_until:
-            write.failure = FailedError(upload_pb2.REASON_CONFLICT)
-            return False
         write.failure = FailedError(upload_pb2.REASON_CONFLICT)
+        if self.now() >= write.young_until:
+            return False
         request = write.grant.request
         try:
             version = await self.upstream.driver.read_version(request.uri.path)

@@ -36,6 +36,7 @@ Way = Callable[[World, str], Awaitable[None] | None]
 """Lets the next announced write of a world fail; the text is the driver's method."""
 
 NO_TIME = msgspec.structs.replace(FAST, write_window=0.0)
+YOUNG = msgspec.structs.replace(FAST, young=1.0)
 LITTLE_TIME = msgspec.structs.replace(FAST, write_window=0.02)
 
 
@@ -76,7 +77,7 @@ def _late(world: World, _: str) -> None:
 
 
 def _overtaken_under_an_old_key(world: World, method: str) -> None:
-    world.log.before.append(lambda: setattr(world.now, "time", world.now.time + 11.0))
+    world.log.before.append(lambda: setattr(world.now, "time", world.now.time + 2.0))
     world.memory.failures[method].append(StoreConflictError("moved."))
 
 
@@ -98,7 +99,7 @@ WAYS: dict[str, tuple[Way, Any]] = {
     "m8: STARTED is taken after the key's lifetime": (_late, FAST),
     "engine: does not answer in the window": (_hangs, LITTLE_TIME),
     "engine: somebody else always comes first": (_overtaken, FAST),
-    "engine: somebody else comes first, under an old key": (_overtaken_under_an_old_key, FAST),
+    "engine: somebody else comes first, under an old key": (_overtaken_under_an_old_key, YOUNG),
     "engine: goes away after a conflict": (_conflict_then(StoreUnavailableError("away.")), FAST),
     "driver: a defect": (_raises(ZeroDivisionError()), FAST),
     "driver: an unknown end that stays unknown": (_raises(UnknownOutcomeError("broke.")), FAST),

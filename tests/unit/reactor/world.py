@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
+import itertools
 import re
 import secrets
 from collections import defaultdict, deque
@@ -227,6 +229,26 @@ class MemoryStore(StoreDriver):
 
     async def close(self) -> None:
         self.calls.append("close")
+
+
+class Unversioned(MemoryStore):
+    """An engine that shows what is there and nothing of how it came there."""
+
+    def __init__(self, *, readable: bool = True) -> None:
+        super().__init__(check_and_set=False, write_tag=False, readable=readable, soft_delete=False)
+        self._capabilities = dataclasses.replace(self._capabilities, versions=False)
+        self._looks = itertools.count()
+
+    def _seen(self, path: tuple[str, ...]) -> str:
+        return f"seen{next(self._looks)}" if self.now(path) else NOTHING
+
+    async def read_version(self, path: tuple[str, ...]) -> str:
+        await super().read_version(path)
+        return self._seen(path)
+
+    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
+        found = await super().read(path)
+        return None if found is None else Snapshot(self._seen(path), found.payload)
 
 
 class ListAudit:

@@ -364,3 +364,14 @@ def test_a_receipt_has_as_many_values_as_a_secret_can_and_twice_as_many_differen
     with pytest.raises(MalformedError) as caught:
         make_receipt(**different, differences=[(key, missing) for key in keys(129)])
     assert caught.value.field == "differences"
+
+
+@pytest.mark.parametrize("vector", VECTORS["receipts"], ids=lambda vector: str(vector["name"]))
+def test_receipts_that_were_encoded_by_hand(vector: dict[str, str]) -> None:
+    content = bytes.fromhex(vector["receipt"])
+    if vector["malformed"]:
+        with pytest.raises(MalformedError) as caught:
+            parse_receipt(content)
+        assert caught.value.field == vector["malformed"]
+    else:
+        assert parse_receipt(content).replica.hex() == vector["replica"]

@@ -210,7 +210,7 @@ class Handler:
         open_nothing(self._keys, sealed)
         young = self._writer.is_young(sealed)
         base = await self._upstream.replaced(request, first, young=young, compare=False)
-        payload = self._fitting(await self._generator.generate(request.recipes))
+        payload = self._fitting(await self._generator.generate(request.recipes, sealed.grant.subject))
         if len(encode(payload)) > sealed.grant.max_plaintext:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
         write = self._writer.prepare(sealed, self._upstream.fingerprint_key.of(payload), base=base)

@@ -35,8 +35,8 @@ class Sealed:
         return cls(grant, encapsulated, ciphertext, digest if digest == announced_sha256 else b"", version, newest)
 
 
-def open_nothing(keys: OneTimeKeys, sealed: Sealed) -> None:
-    """Take the key of a request that seals nothing out of its table: it dies unused.
+def open_nothing(keys: OneTimeKeys, sealed: Sealed) -> float:
+    """Take the key of a request that seals nothing out of its table: it dies unused. Return its age in seconds.
 
     Raises:
         BadPayloadError: something was sealed all the same.
@@ -46,4 +46,4 @@ def open_nothing(keys: OneTimeKeys, sealed: Sealed) -> None:
     if not sealed.sha256 or sealed.encapsulated_key or sealed.ciphertext:
         keys.forget(request_id)
         raise BadPayloadError
-    keys.discard(request_id)
+    return keys.discard(request_id)

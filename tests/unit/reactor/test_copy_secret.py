@@ -659,3 +659,18 @@ async def test_an_answer_that_does_not_parse_is_no_exception(
     finally:
         gc.enable()
     assert method in m8.calls
+
+
+async def test_an_identity_that_follows_from_the_configured_one_counts_and_no_file_remembers_it(
+    m8: ScriptedM8, tmp_path: Path
+) -> None:
+    first, second = m8.identity, Identity()
+    m8.stores["vault"].rotations.append(first.rotate(second, "vault"))
+    m8.stores["vault"].identity, m8.signers["vault"] = second.shown, second
+    before = sorted(tmp_path.rglob("*"))
+    for _ in range(2):
+        result = await put_there(job(m8, tmp_path, identity=first.shown), Payload(SECRET))
+        assert isinstance(result, Result)
+        assert result.signed.identity_key == second.key
+        m8.attempts.clear()
+    assert sorted(tmp_path.rglob("*")) == before

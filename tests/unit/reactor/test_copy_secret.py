@@ -35,6 +35,7 @@ from monoskope.stores.driver import CannotReadError, Snapshot, StoreUnavailableE
 from monoskope.testing.identities import Identity
 from monoskope.testing.scripted_client import token
 from monoskope.testing.scripted_m8 import FINGERPRINT, ScriptedM8
+from monoskope.testing.scripted_m8 import Attempt as Asked
 from monoskope.uri import SecretUri
 from tests.unit.protocol.vectors import Signer, a_grant, a_request
 from tests.unit.reactor.world import SECRET, SUITE, MemoryStore, World, ask, settings
@@ -596,10 +597,10 @@ async def test_the_put_there_is_tried_once(m8: ScriptedM8, tmp_path: Path, reaso
     """A new attempt would need a new id, and its receipt would not prove this copy."""
     m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
     assert not isinstance(await put_there(job(m8, tmp_path), Payload(SECRET)), Result)
-    assert len(m8.attempts) == 1
+    assert (m8.count("RequestSecretUploadKey"), m8.count("RequestUploadSecret")) == (1, 1)
     m8.key_answer = lambda attempt: refused(reason)
     assert await put_there(job(m8, tmp_path), Payload(SECRET)) == upload_pb2.REASON_UPSTREAM_UNAVAILABLE
-    assert len(m8.attempts) == 1
+    assert (m8.count("RequestSecretUploadKey"), m8.count("RequestUploadSecret")) == (2, 1)
 
 
 def refused(reason: upload_pb2.Reason) -> queries_pb2.GetSecretUploadKeyResponse:
@@ -607,7 +608,15 @@ def refused(reason: upload_pb2.Reason) -> queries_pb2.GetSecretUploadKeyResponse
 
 
 async def test_a_key_there_that_does_not_come_in_time_gets_nothing(m8: ScriptedM8, tmp_path: Path) -> None:
-    m8.key_answer = lambda _: queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_REQUESTED)
+    loop = asyncio.get_running_loop()
+    late = loop.time() + 0.9
+
+    def key(attempt: Asked) -> queries_pb2.GetSecretUploadKeyResponse:
+        if loop.time() < late:
+            return queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_REQUESTED)
+        return m8.honest_key(attempt)
+
+    m8.key_answer = key
     marker = b"a value for which no key came: 9f04"
     gc.collect()
     gc.disable()

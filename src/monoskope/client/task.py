@@ -82,17 +82,23 @@ class Task(Unshared, Value, frozen=True):
     remove_keys: tuple[str, ...] = ()
     recipes: Recipes = ()
     destination: SecretUri | None = None
+    request_id: bytes = b""
+    """The request's id where it is given, 16 bytes: then there is one attempt. b"" for a new random one each."""
+    key_within_s: float | None = None
+    """Seconds from its beginning in which an attempt must have its key; else nothing is sealed or sent."""
 
 
 class Result(Value, frozen=True):
     """Success, proven."""
 
-    hidden = frozenset({"signed"})
+    hidden = frozenset({"signed", "grant"})
 
     receipt: Receipt
     request_id: bytes
     signed: upload_pb2.Signed
     """The receipt as it came."""
+    grant: upload_pb2.Signed | None = None
+    """The grant that it answers, as it came. `Walk.run` always sets it."""
 
 
 class Failure(Value, frozen=True):

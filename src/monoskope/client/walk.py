@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 import grpc.aio
 from google.protobuf.message import Message
+from msgspec import structs
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
@@ -119,13 +120,13 @@ class Walk:
             uncertain = uncertain or end.uncertain
             again = end.again or (end.conflict and lost)
             lost = lost or end.lost
-            if not again or anew == MAX_ANEW or not await self._pause(anew):
+            if not again or task.request_id or anew == MAX_ANEW or not await self._pause(anew):
                 raise whole(task, end, uncertain)
             anew += 1
 
     async def _attempt(self, task: Task, *, resends: int | None) -> Result | Failure:
         request = make_request(
-            request_id=os.urandom(REQUEST_ID_BYTES),
+            request_id=task.request_id or os.urandom(REQUEST_ID_BYTES),
             purpose=task.purpose,
             uri=task.uri,
             expect=task.expect,
@@ -141,7 +142,8 @@ class Walk:
         )
         self._tell(request, Stage.ASKING)
         try:
-            grant = await self._grant(request, resends)
+            async with asyncio.timeout(task.key_within_s):
+                grant, shown = await self._grant(request, resends)
             over_at = asyncio.get_running_loop().time() + grant.lifetime_s
             if len(task.plaintext) > grant.max_plaintext:
                 raise too_large(task.uri, len(task.plaintext), grant.max_plaintext)
@@ -151,7 +153,7 @@ class Walk:
             return Failure(
                 reasons.error_for(end.reason, str(task.uri), task.purpose), again=end.reason in reasons.RETRIED
             )
-        except TimedOutError:
+        except (TimedOutError, TimeoutError):
             return Failure(self._timed_out(task))
         except Error as error:
             return Failure(error)
@@ -159,9 +161,10 @@ class Walk:
         await asyncio.sleep(0)
         self._tell(request, Stage.SENT)
         failpoint("monoctl.before-send")
-        return await self._send(_Sent(task, request, grant, sealed, over_at))
+        ended = await self._send(_Sent(task, request, grant, sealed, over_at))
+        return structs.replace(ended, grant=shown) if isinstance(ended, Result) else ended
 
-    async def _grant(self, request: Request, resends: int | None) -> Grant:
+    async def _grant(self, request: Request, resends: int | None) -> tuple[Grant, upload_pb2.Signed]:
         commands, queries = self._connection.commands, self._connection.queries
         ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content, wait=True)
         answer = (await self._resend(commands.RequestSecretUploadKey, ask, resends)).key
@@ -172,7 +175,8 @@ class Walk:
             if answer.state == views_pb2.UPLOAD_STATE_ENDED:
                 raise _KeyRefusedError(answer.reason)
             if answer.HasField("grant"):
-                return self._trust.open_grant(answer.grant, answer.rotations, request, self._subject)
+                grant = self._trust.open_grant(answer.grant, answer.rotations, request, self._subject)
+                return grant, answer.grant
             if polls:
                 await self._pause(polls - 1)
             answer = await self._resend(queries.GetSecretUploadKey, query, RESENDS)
@@ -284,8 +288,9 @@ class Walk:
         return remaining > pause
 
     def _timed_out(self, task: Task) -> TimedOutError:
+        within = self._timeout_s if task.key_within_s is None else min(task.key_within_s, self._timeout_s)
         return TimedOutError(
-            f"{task.uri}: no key came within {self._timeout_s:g} s; nothing was sent.",
+            f"{task.uri}: no key came within {round(within, 1):g} s; nothing was sent.",
             fix="Try again, raise --timeout, or see `monoctl describe secret-store` for its reactors.",
         )
 

@@ -190,8 +190,8 @@ class OneTimeKeys(Unshared):
             entry.private = None
         return decode(plaintext)
 
-    def discard(self, request_id: bytes) -> None:
-        """Take the key of a request that seals nothing out of the table, unused.
+    def discard(self, request_id: bytes) -> float:
+        """Take the key of a request that seals nothing out of the table, unused; return its age in seconds.
 
         Raises:
             FailedError: KEY_LOST without a key, EXPIRED after its lifetime.
@@ -202,6 +202,7 @@ class OneTimeKeys(Unshared):
         self._expire(entry)
         if entry.private is None:
             raise FailedError(upload_pb2.REASON_EXPIRED)
+        return self._now() - entry.offer.born
 
     def _take(self, request_id: bytes) -> _Entry | None:
         entry = self._table.pop(request_id, None)

@@ -15,7 +15,7 @@ import grpc.aio
 
 from monoskope.errors import RefusedError
 from monoskope.protocol.grant import REPLICA_BYTES
-from monoskope.reactor import logs, settings
+from monoskope.reactor import copy_folders, logs, settings
 from monoskope.reactor.admit import Admission
 from monoskope.reactor.appends import Appends, Event
 from monoskope.reactor.audit import FILE as AUDIT_FILE
@@ -161,6 +161,7 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
     of = settings.read(folder)
     _check_folder(folder)
     roots(of.ca_file)
+    copy_folders.clear(folder)
     identity, key = Identity.load(folder, store=of.store), FingerprintKey.load(folder)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -49,8 +49,8 @@ class Sealed:
         )
 
 
-def open_nothing(keys: OneTimeKeys, sealed: Sealed) -> None:
-    """Take the key of a request that seals nothing out of its table: it dies unused.
+def open_nothing(keys: OneTimeKeys, sealed: Sealed) -> float:
+    """Take the key of a request that seals nothing out of its table: it dies unused. Return its age in seconds.
 
     Raises:
         BadPayloadError: something was sealed all the same.
@@ -60,4 +60,4 @@ def open_nothing(keys: OneTimeKeys, sealed: Sealed) -> None:
     if not sealed.sha256 or sealed.encapsulated_key or sealed.ciphertext:
         keys.forget(request_id)
         raise BadPayloadError
-    keys.discard(request_id)
+    return keys.discard(request_id)

@@ -35,7 +35,6 @@ from monoskope.stores.driver import CannotReadError, Snapshot, StoreUnavailableE
 from monoskope.testing.identities import Identity
 from monoskope.testing.scripted_client import token
 from monoskope.testing.scripted_m8 import FINGERPRINT, ScriptedM8
-from monoskope.testing.scripted_m8 import Attempt as Asked
 from monoskope.uri import SecretUri
 from tests.unit.protocol.vectors import Signer, a_grant, a_request
 from tests.unit.reactor.world import SECRET, SUITE, MemoryStore, World, ask, settings

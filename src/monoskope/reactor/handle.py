@@ -23,6 +23,7 @@ from monoskope.protocol.request import Request
 from monoskope.reactor.admit import Rates
 from monoskope.reactor.appends import AppendRefusedError
 from monoskope.reactor.fingerprint import Fingerprints
+from monoskope.reactor.fitting import check_fitting
 from monoskope.reactor.generate import Generator, public_halves
 from monoskope.reactor.import_secret import import_secret
 from monoskope.reactor.keys import OneTimeKeys
@@ -129,12 +130,7 @@ class Handler:
         failpoint("reactor.before-open")
         payload = self._keys.open(request_id, sealed.encapsulated_key, sealed.ciphertext)
         failpoint("reactor.after-open")
-        return self._fitting(payload)
-
-    def _fitting(self, payload: Payload) -> Payload:
-        rule = self._upstream.driver.capabilities.key_rule
-        if rule is not None and not all(rule.fullmatch(key) for key in payload):
-            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        check_fitting(self._upstream.driver, sealed.grant.request, payload)
         return payload
 
     async def _compare(self, sealed: Sealed) -> Receipt:
@@ -181,6 +177,7 @@ class Handler:
         request = sealed.grant.request
         if request.remove_keys and not sealed.encapsulated_key and not sealed.ciphertext:
             open_nothing(self._keys, sealed)
+            check_fitting(self._upstream.driver, request, None)
             return None
         changes = self._open(sealed)
         check_apart(changes, request.remove_keys)
@@ -192,7 +189,8 @@ class Handler:
         open_nothing(self._keys, sealed)
         self._rates.check_unwritten(request.uri)
         prior = await self._upstream.expected_version(request)
-        payload = self._fitting(await self._generator.generate(request.recipes))
+        payload = await self._generator.generate(request.recipes)
+        check_fitting(self._upstream.driver, request, payload)
         if len(encode(payload)) > sealed.grant.max_plaintext:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
         fingerprints = self._upstream.fingerprint_key.of(payload)

@@ -11,6 +11,7 @@ import contextlib
 import re
 import stat
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -88,6 +89,15 @@ class PassStore(StoreDriver):
             raise StoreRefusedError(
                 f"a segment before the last ends in {SUFFIX}, as the files of secrets do.", fix="Choose another path."
             )
+
+    def check_payload(
+        self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
+    ) -> None:
+        """Refuse values that the layout has no place for."""
+        del remove
+        self.check(path, options)
+        if payload is not None:
+            self._layout.content(payload)
 
     async def read_version(self, path: tuple[str, ...]) -> str:
         """Return the version at `path`, or `NOTHING`."""

@@ -77,8 +77,7 @@ class KubernetesStore(StoreDriver):
             StoreRefusedError: the environment, the kubeconfig or the role is not as it must be; the message says which.
             StoreUnavailableError: the cluster does not answer.
         """
-        del state_dir
-        store = cls(config, KubernetesHttp(config, access(config.auth)))
+        store = cls(config, KubernetesHttp(config, access(config.auth, state_dir)))
         try:
             await store.health()
         except BaseException:

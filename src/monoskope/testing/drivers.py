@@ -31,11 +31,12 @@ from monoskope.stores.driver import (
 from monoskope.testing.driver_deletions import DeletionPromises
 from monoskope.testing.driver_harness import NEIGHBOURS, NOT_TEXT, Harness, Path, over, shows, tag
 from monoskope.testing.driver_patches import PatchPromises
+from monoskope.testing.driver_refusals import RefusalPromises
 from monoskope.testing.driver_values import ValuePromises
 from monoskope.testing.driver_versions import VersionPromises
 
 
-class StoreDriverContract(VersionPromises, ValuePromises, DeletionPromises, PatchPromises):
+class StoreDriverContract(VersionPromises, ValuePromises, RefusalPromises, DeletionPromises, PatchPromises):
     """Subclass this with a fixture `harness`. Tests use new paths, so the engine may be kept between them."""
 
     async def test_capabilities_are_within_the_protocol(self, driver: StoreDriver) -> None:
@@ -152,6 +153,11 @@ class StoreDriverContract(VersionPromises, ValuePromises, DeletionPromises, Patc
 async def _complaints(driver: StoreDriver, path: Path, payload: Payload, options: object | None) -> list[str]:
     """Make the driver fail in several ways, or succeed; return all that it said."""
     said: list[str] = []
+    for remove in (None, ["gone"]):
+        try:
+            driver.check_payload(path, payload, remove=remove, options=options)
+        except DriverError as error:
+            said += _everything(error)
     for replacing in (NOTHING, NOTHING, "nonsense", None):
         try:
             said.append(await driver.write(path, payload, replacing=replacing, write_tag=tag(), options=options))

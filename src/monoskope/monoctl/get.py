@@ -7,7 +7,7 @@ import click
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
 from monoskope.errors import UsageError
-from monoskope.monoctl import views
+from monoskope.monoctl import views, write
 from monoskope.monoctl.days import day
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import Document, emit, pairs
@@ -134,7 +134,7 @@ def secret(uri: str, output: str, session: Session, *, versions: bool) -> None:
     document = session.run(work)
     emit(output, document, _columns([document]))
     if output == "table" and document["values"]:
-        click.echo()
+        write.out()
         pairs(document["values"])
 
 

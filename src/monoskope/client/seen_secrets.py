@@ -35,6 +35,15 @@ Seen = dict[tuple[str, str], tuple[str, ...]]
 """(server, URI) to digests, the one shown last at the end; none for a secret of which no receipt was shown."""
 
 
+class Shown(Value, frozen=True):
+    """What m8 shows of one secret now."""
+
+    sha256: bytes | None
+    """Of its receipt, None if it shows none."""
+    proven: bool
+    """Whether that receipt is proven. Others are compared, but not remembered."""
+
+
 class Difference(Value, frozen=True):
     """What m8 shows otherwise than it did before."""
 
@@ -43,7 +52,7 @@ class Difference(Value, frozen=True):
     older: tuple[str, ...]
     """URIs of which it shows a receipt from before the one that it showed last."""
     unproven: tuple[str, ...]
-    """URIs of which it showed a proven receipt before, and shows none now."""
+    """URIs of which it showed a proven receipt before, and now neither that one nor another that is proven."""
     not_remembered: int
     """How many secrets are too many to be remembered."""
 
@@ -60,12 +69,12 @@ class SeenSecrets:
         self.path = path
         self._most = most
 
-    def compare(self, server: str, shown: Mapping[str, bytes | None], prefixes: Sequence[UriPrefix] = ()) -> Difference:
+    def compare(self, server: str, shown: Mapping[str, Shown], prefixes: Sequence[UriPrefix] = ()) -> Difference:
         """Return what is otherwise than before, and remember what is new. What was seen before stays remembered.
 
         Args:
             server: The `host:port` dialled.
-            shown: Every URI that m8 lists, with the SHA-256 of its receipt if that is proven.
+            shown: Every URI that m8 lists.
             prefixes: Below which it was asked to list; none for everywhere.
 
         Raises:
@@ -79,12 +88,12 @@ class SeenSecrets:
                 if at == server and uri not in shown and (not prefixes or _covered(SecretUri.parse(uri), prefixes))
             ]
             older, unproven = [], []
-            for uri, sha256 in shown.items():
-                before = seen.get((server, uri), ())
-                if before and sha256 is None:
-                    unproven.append(uri)
-                elif sha256 is not None and _short(sha256) in before[:-1]:
+            for uri, now in shown.items():
+                before, digest = seen.get((server, uri), ()), _short(now)
+                if digest in before[:-1]:
                     older.append(uri)
+                elif before and digest != before[-1] and not now.proven:
+                    unproven.append(uri)
             left = self._remember(seen, server, shown)
         return Difference(tuple(sorted(gone)), tuple(sorted(older)), tuple(sorted(unproven)), left)
 
@@ -94,16 +103,16 @@ class SeenSecrets:
             for uri in uris:
                 seen.pop((server, uri), None)
 
-    def _remember(self, seen: Seen, server: str, shown: Mapping[str, bytes | None]) -> int:
+    def _remember(self, seen: Seen, server: str, shown: Mapping[str, Shown]) -> int:
         """Add what is new. Returns how much there is no place for."""
         left = 0
-        for uri, sha256 in shown.items():
+        for uri, now in shown.items():
             if (server, uri) not in seen and len(seen) >= self._most:
                 left += 1
                 continue
             before = seen.setdefault((server, str(SecretUri.parse(uri))), ())
-            digest = () if sha256 is None or _short(sha256) in before else (_short(sha256),)
-            seen[server, uri] = (*before, *digest)[-DIGESTS:]
+            if now.proven and _short(now) not in before:
+                seen[server, uri] = (*before, _short(now))[-DIGESTS:]
         return left
 
     @contextmanager
@@ -147,8 +156,8 @@ def _is_entry(server: str, uri: str, digests: Sequence[str]) -> bool:
     return all(map(_DIGEST.fullmatch, digests))
 
 
-def _short(sha256: bytes) -> str:
-    return sha256.hex()[:32]
+def _short(now: Shown) -> str:
+    return "" if now.sha256 is None else now.sha256.hex()[:32]
 
 
 def _covered(uri: SecretUri, prefixes: Sequence[UriPrefix]) -> bool:

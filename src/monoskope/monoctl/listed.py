@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
-from monoskope.client.seen_secrets import MOST, NAME, SeenSecrets
+from monoskope.client.seen_secrets import MOST, NAME, SeenSecrets, Shown
 from monoskope.errors import Error
 from monoskope.monoctl import terminal
 from monoskope.uri import UriPrefix
@@ -42,11 +43,12 @@ async def listed(client: Client, prefixes: tuple[str, ...]) -> Listed:
     """Ask m8 for all secrets that are there below `prefixes`, and compare with what it listed before."""
     below = [UriPrefix.parse(prefix) for prefix in prefixes]
     proofs = client.proofs
-    shown: dict[str, bytes | None] = {}
+    shown: dict[str, Shown] = {}
     for prefix in prefixes or ("",):
         async for view in client.queries.secrets(prefix):
             checked = await proofs.secret(view)
-            shown[view.uri] = checked.receipt.sha256 if checked.proven and checked.receipt is not None else None
+            digest = hashlib.sha256(view.receipt.content).digest() if view.HasField("receipt") else None
+            shown[view.uri] = Shown(digest, checked.proven)
     uris = sorted(shown)
     notes = [ASKED.format(count="1 secret" if len(uris) == 1 else f"{len(uris)} secrets")]
     seen = SeenSecrets(client.settings.known_stores.with_name(NAME))

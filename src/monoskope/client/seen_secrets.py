@@ -138,7 +138,11 @@ class SeenSecrets:
         if not self.path.exists():
             return {}
         seen: Seen = {}
-        for number, line in enumerate(read_private(self.path).decode("ascii", "replace").splitlines(), start=1):
+        try:
+            text = read_private(self.path).decode("ascii", "replace")
+        except OSError as error:
+            raise UsageError(f"{self.path} cannot be read: {error.strerror}.", fix=_FIX) from None
+        for number, line in enumerate(text.splitlines(), start=1):
             server, _, rest = line.partition(" ")
             uri, *digests = rest.split(" ")
             if (server, uri) in seen or not _is_entry(server, uri, digests):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +34,9 @@ class Remembering(ScriptedM8):
     def remember(self, attempt: Attempt) -> views_pb2.SecretUpload:
         """End a request, and list its secret from now on."""
         uri, receipt = str(attempt.request.uri), attempt.success()
+        if attempt.request.purpose == upload_pb2.PURPOSE_VERIFY:
+            compared = hashlib.sha256(self.secrets[uri].receipt.content).digest()
+            receipt = attempt.receipt(upload_pb2.OUTCOME_IN_SYNC, upstream_version=VERSION, verified_sha256=compared)
         if attempt.request.purpose == upload_pb2.PURPOSE_UPLOAD:
             self.secrets[uri] = views_pb2.Secret(
                 uri=uri,

@@ -222,6 +222,8 @@ async def test_what_is_shown_as_proof_of_an_end_and_is_none(
 async def test_an_answer_about_another_request_than_was_asked_about(m8: ScriptedM8, proofs: Proofs) -> None:
     one, other = attempt(m8), attempt(m8)
     assert (await proofs.upload(answer(other, other.success()), one.request.request_id)).is_false
+    renamed = answer(one, one.success(), lambda upload: setattr(upload, "request_id", other.request.request_id))
+    assert (await proofs.upload(renamed, one.request.request_id)).is_false
 
 
 @pytest.mark.parametrize("reason", [upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_OUTCOME_UNKNOWN])

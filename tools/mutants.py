@@ -36,6 +36,7 @@ FILES = (
             "payload",
             "grant",
             "receipt",
+            "copy_request",
             "request",
             "recipes",
             "wire",

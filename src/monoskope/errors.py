@@ -33,6 +33,8 @@ class Code(Enum):
     """The time allowed ran out before anything was sent to be written."""
     OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
     """It may or may not have been written; ask or compare before trying again."""
+    PROTOCOL = "PROTOCOL"
+    """The other side answered what is no message of this protocol."""
     INTERNAL = "INTERNAL"
     """A defect in Monoskope."""
 
@@ -119,3 +121,9 @@ class OutcomeUnknownError(Error):
     """It may or may not have been written."""
 
     code = Code.OUTCOME_UNKNOWN
+
+
+class ProtocolError(Error):
+    """The other side answered what is no message of this protocol."""
+
+    code = Code.PROTOCOL

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Copy, Expect
 from monoskope.client.known_stores import KnownStores
 from monoskope.errors import ConflictError, IdentityChangedError, OutcomeUnknownError, UsageError
-from monoskope.protocol.identity import ProofError
-from monoskope.protocol.labels import RECEIPT
-from monoskope.protocol.receipt import make_receipt
+from monoskope.protocol.copy_request import put_request_id
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.wire import serialise
 from monoskope.testing.identities import Identity
 from monoskope.testing.scripted_client import client_for, pinned
 from monoskope.testing.scripted_m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
@@ -23,9 +25,18 @@ from tests.unit.protocol.vectors import a_grant, a_request
 SOURCE, DESTINATION = "vault://app/db", "local://app/db"
 THERE = Identity()
 VALUES = [("password", FINGERPRINT)]
+LABELS = {"destination": RECEIPT, "destination_grant": UPLOAD_GRANT}
+
+
+def granted(attempt: Attempt, **fields: Any) -> Grant:
+    """What the destination grants for the put of a copy."""
+    copy = attempt.request
+    there = {"uri": DESTINATION, "request_id": put_request_id(copy.request_id), "expect": copy.expect}
+    return a_grant(a_request(**{**there, **fields}))
 
 
 def there(
+    grant: Grant,
     *,
     signer: Identity = THERE,
     uri: str = DESTINATION,
@@ -33,15 +44,16 @@ def there(
     fingerprint: str = FINGERPRINT,
 ) -> upload_pb2.Signed:
     """The destination's receipt."""
-    receipt = make_receipt(
-        grant=a_grant(a_request(uri=uri)),
+    message = upload_pb2.Receipt(
+        grant_sha256=grant.sha256,
         sealed_sha256=b"s" * 32,
+        uri=uri,
         outcome=outcome,
         upstream_version="w1",
         fingerprint=fingerprint,
-        values=[("password", fingerprint)],
+        values=[upload_pb2.ValueFingerprint(key="password", fingerprint=fingerprint)] if fingerprint else [],
     )
-    return signer.sign(RECEIPT, receipt.content)
+    return signer.sign(RECEIPT, serialise(message))
 
 
 def copied(attempt: Attempt, **fields: Any) -> upload_pb2.Signed:
@@ -51,8 +63,13 @@ def copied(attempt: Attempt, **fields: Any) -> upload_pb2.Signed:
         upstream_version=VERSION,
         fingerprint=FINGERPRINT,
         values=VALUES,
-        **{"destination": there(), **fields},
+        **{**by(granted(attempt)), **fields},
     )
+
+
+def by(grant: Grant) -> dict[str, upload_pb2.Signed]:
+    """A grant of the destination and the receipt that answers it."""
+    return {"destination": there(grant), "destination_grant": THERE.sign(UPLOAD_GRANT, grant.content)}
 
 
 @pytest.fixture
@@ -91,10 +108,86 @@ async def test_a_copy_sends_nothing_sealed_and_shows_what_both_stores_signed(
     assert (done.upstream_version, done.destination_version) == (VERSION, "w1")
 
 
-async def test_a_destination_that_is_not_the_pinned_one_is_not_believed(m8: ScriptedM8, known: KnownStores) -> None:
-    m8.end = lambda attempt: m8.ended(attempt, copied(attempt, destination=there(signer=Identity())))
-    with pytest.raises(ProofError, match="the copy there"):
+@pytest.mark.parametrize("part", ["destination", "destination_grant"])
+async def test_a_destination_that_is_not_the_pinned_one_is_not_believed(
+    m8: ScriptedM8, known: KnownStores, part: str
+) -> None:
+    stranger = Identity()
+
+    def by_a_stranger(attempt: Attempt) -> dict[str, upload_pb2.Signed]:
+        proof = by(granted(attempt))
+        return {**proof, part: stranger.sign(LABELS[part], proof[part].content)}
+
+    m8.end = lambda attempt: m8.ended(attempt, copied(attempt, **by_a_stranger(attempt)))
+    with pytest.raises(OutcomeUnknownError, match="does not hold: a message is signed by"):
         await copy(m8, known)
+
+
+@pytest.mark.parametrize("part", ["destination", "destination_grant"])
+async def test_what_bears_the_pinned_identity_must_be_signed_by_it_as_what_it_is(
+    m8: ScriptedM8, known: KnownStores, part: str
+) -> None:
+    (other,) = LABELS.keys() - {part}
+
+    def mislabelled(attempt: Attempt) -> dict[str, upload_pb2.Signed]:
+        proof = by(granted(attempt))
+        return {**proof, part: THERE.sign(LABELS[other], proof[part].content)}
+
+    m8.end = lambda attempt: m8.ended(attempt, copied(attempt, **mislabelled(attempt)))
+    with pytest.raises(OutcomeUnknownError, match="does not hold: a signature does not verify"):
+        await copy(m8, known)
+
+
+def earlier(attempt: Attempt) -> dict[str, upload_pb2.Signed]:
+    """An honest put of the same value that this source, or anybody, made before: something else is there by now."""
+    del attempt
+    return by(a_grant(a_request(uri=DESTINATION)))
+
+
+def earlier_receipt(attempt: Attempt) -> dict[str, upload_pb2.Signed]:
+    """The receipt of an earlier put beside the grant of this copy, which was asked for and not used."""
+    return {**by(granted(attempt)), "destination": there(a_grant(a_request(uri=DESTINATION)))}
+
+
+REPLAYS: dict[str, tuple[Callable[[Attempt], dict[str, upload_pb2.Signed]], str]] = {
+    "an earlier put": (earlier, "another request"),
+    "an earlier copy": (lambda attempt: by(granted(attempt, request_id=put_request_id(b"e" * 16))), "another request"),
+    "an earlier receipt": (earlier_receipt, "another grant"),
+    "a grant for another secret": (lambda attempt: by(granted(attempt, uri="local://app/other")), "another secret"),
+    "a grant to compare": (
+        lambda attempt: by(granted(attempt, purpose=upload_pb2.PURPOSE_COMPARE, expect=upload_pb2.EXPECT_UNSPECIFIED)),
+        "not for a put",
+    ),
+    "a grant that expects less": (
+        lambda attempt: by(granted(attempt, expect=upload_pb2.EXPECT_OVERWRITE)),
+        "expects something else",
+    ),
+    "a malformed grant": (
+        lambda attempt: {**by(granted(attempt)), "destination_grant": THERE.sign(UPLOAD_GRANT, b"x")},
+        "malformed",
+    ),
+}
+"""What a hostile source shows that the destination really signed, and what its user is told."""
+
+
+@pytest.mark.parametrize("name", REPLAYS)
+async def test_what_the_destination_signed_for_something_else_proves_no_copy(
+    m8: ScriptedM8, known: KnownStores, name: str
+) -> None:
+    shown, why = REPLAYS[name]
+    m8.end = lambda attempt: m8.ended(attempt, copied(attempt, **shown(attempt)))
+    with pytest.raises(OutcomeUnknownError, match=why) as caught:
+        await copy(m8, known, expect=Expect.ABSENT)
+    assert "nothing was" not in str(caught.value)
+    assert m8.attempts[-1].request.request_id.hex() in str(caught.value)
+
+
+async def test_an_older_reactor_that_shows_no_grant_is_to_be_updated(m8: ScriptedM8, known: KnownStores) -> None:
+    m8.end = lambda attempt: m8.ended(attempt, copied(attempt, destination_grant=None))
+    with pytest.raises(OutcomeUnknownError, match="older than this client; it may or may not have been") as caught:
+        await copy(m8, known)
+    assert caught.value.fix.startswith("Have the reactor of store 'vault' updated")
+    assert "nothing was" not in str(caught.value)
 
 
 async def test_a_destination_whose_identity_changed_is_asked_for_nothing(m8: ScriptedM8, known: KnownStores) -> None:
@@ -107,16 +200,22 @@ async def test_a_destination_whose_identity_changed_is_asked_for_nothing(m8: Scr
 @pytest.mark.parametrize(
     "destination",
     [
-        lambda: there(uri="local://app/other"),
-        lambda: there(fingerprint=FINGERPRINT[:-1] + "0"),
-        lambda: upload_pb2.Signed(content=b"x"),
+        lambda put: there(put, uri="local://app/other"),
+        lambda put: there(put, fingerprint=FINGERPRINT[:-1] + "0"),
+        lambda put: there(put, fingerprint=""),
+        lambda put: there(put, outcome=upload_pb2.OUTCOME_IMPORTED),
+        lambda _: upload_pb2.Signed(content=b"x"),
     ],
-    ids=["another place", "another hash", "malformed"],
+    ids=["another place", "another hash", "no hash", "no put", "malformed"],
 )
 async def test_a_copy_that_the_destination_does_not_prove_is_unknown(
-    m8: ScriptedM8, known: KnownStores, destination: Callable[[], upload_pb2.Signed]
+    m8: ScriptedM8, known: KnownStores, destination: Callable[[Grant], upload_pb2.Signed]
 ) -> None:
-    m8.end = lambda attempt: m8.ended(attempt, copied(attempt, destination=destination()))
+    def end(attempt: Attempt) -> views_pb2.SecretUpload:
+        put = granted(attempt)
+        return m8.ended(attempt, copied(attempt, **{**by(put), "destination": destination(put)}))
+
+    m8.end = end
     with pytest.raises(OutcomeUnknownError, match="proves nothing"):
         await copy(m8, known)
 
@@ -130,7 +229,7 @@ async def test_the_receipt_of_an_earlier_copy_is_a_replay(m8: ScriptedM8, known:
 
 
 async def test_the_destinations_receipt_alone_is_no_copy(m8: ScriptedM8, known: KnownStores) -> None:
-    m8.end = lambda attempt: m8.ended(attempt, there())
+    m8.end = lambda attempt: m8.ended(attempt, there(granted(attempt)))
     with pytest.raises(OutcomeUnknownError):
         await copy(m8, known)
 

@@ -286,16 +286,6 @@ async def test_where_nothing_was_sent_nobody_waits_for_a_reactor(m8: ScriptedM8,
     assert m8.count("RequestSecretUploadKey") == 1
 
 
-@pytest.mark.parametrize("first", [signed, unsigned])
-async def test_a_conflict_after_a_lost_key_may_be_about_what_that_one_wrote(
-    m8: ScriptedM8, known: KnownStores, first: Callable[[ScriptedM8, upload_pb2.Reason], End]
-) -> None:
-    m8.end = in_turn(first(m8, upload_pb2.REASON_KEY_LOST), signed(m8, upload_pb2.REASON_CONFLICT))
-
-    assert "CONFLICT" in await unknown(m8, known)
-    assert len(m8.attempts) == 2
-
-
 async def test_a_proof_that_fails_after_a_lost_key_leaves_that_one_unknown(m8: ScriptedM8, known: KnownStores) -> None:
     def bad_second_grant(attempt: Attempt) -> object:
         return m8.honest_key(m8.attempts[0])

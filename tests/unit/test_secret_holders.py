@@ -26,7 +26,7 @@ import monoskope
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
 from monoskope.client.channel import Connection
-from monoskope.client.put import encoded
+from monoskope.client.put import Expect, encoded
 from monoskope.client.settings import Settings
 from monoskope.client.task import Task
 from monoskope.m8 import tls
@@ -34,6 +34,7 @@ from monoskope.m8.tls import Certificate
 from monoskope.m8.tokens import Issued
 from monoskope.monoctl.held import Values
 from monoskope.protocol.payload import Payload
+from monoskope.reactor.copy_secret import Job
 from monoskope.reactor.fingerprint import FingerprintKey
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.sign import Identity
@@ -73,6 +74,11 @@ def vault_session() -> VaultSession:
     return session
 
 
+def copy_job() -> Job:
+    there = SecretUri.parse("vault://app/db")
+    return Job(SimpleNamespace(), "SHA256:", TEXT, b"p" * 16, there, Expect.ANY, 20.0)  # type: ignore[arg-type]
+
+
 def connection(folder: Path) -> Connection:
     """Made but not dialled."""
     ca_file = folder / "ca.crt"
@@ -105,6 +111,7 @@ HOLDERS: dict[str, Callable[[], object]] = {
     "Settings": lambda: Settings(server="m8:1", ca_file=Path("ca"), token=TEXT, known_stores=Path("known_stores")),
     "Client": lambda: Client(HOLDERS["Settings"]()),  # type: ignore[arg-type]
     "Values": values,
+    "copy Job": copy_job,
     "vault VaultSession": vault_session,
     "Issued": lambda: Issued(TEXT, "0" * 32),
     "Certificate": lambda: Certificate(b"ca", b"certificate", SECRET),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,11 +14,22 @@ from google.protobuf.message import DecodeError, Message
 
 from monoskope import errors
 from monoskope.api.gateway.v1 import commands_pb2_grpc, queries_pb2_grpc
-from monoskope.errors import Code, Error, IdentityChangedError, TimedOutError, UnavailableError, UsageError
+from monoskope.errors import (
+    Code,
+    Error,
+    IdentityChangedError,
+    ProtocolError,
+    TimedOutError,
+    UnavailableError,
+    UsageError,
+)
 from monoskope.escape import escape
 from monoskope.protocol.unshared import Unshared
 
 R = TypeVar("R", bound=Message)
+
+# What does not parse is told as our own error; gRPC would print a traceback besides.
+logging.getLogger("grpc").addHandler(logging.NullHandler())
 
 CALL_TIMEOUT_S = 30.0
 """For a call that does not wait for anybody but m8."""
@@ -48,6 +60,7 @@ ERRORS: dict[Code, type[Error]] = {
     Code.UNAVAILABLE: errors.UnavailableError,
     Code.TIMED_OUT: errors.TimedOutError,
     Code.OUTCOME_UNKNOWN: errors.OutcomeUnknownError,
+    Code.PROTOCOL: errors.ProtocolError,
     Code.INTERNAL: errors.Error,
 }
 """The class of each code."""
@@ -102,24 +115,35 @@ class Connection(Unshared):
         Raises:
             NotReachedError: the connection failed or broke.
             IdentityChangedError: the server's certificate does not verify.
+            ProtocolError: the answer is no message of this protocol.
             Error: what m8 said, by its code.
         """
         try:
-            return await method(request, timeout=max(timeout_s, 0.001), metadata=self._metadata)
+            answer: R | None = await method(request, timeout=max(timeout_s, 0.001), metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             raise self._translate(error) from None
+        return self._readable(answer)
 
     async def stream(self, method: grpc.aio.UnaryStreamMultiCallable[Any, R], request: Message) -> AsyncIterator[R]:
         """Yield what `method` streams until it ends. Raises as `call`."""
         try:
             async for response in method(request, metadata=self._metadata):
-                yield response
+                yield self._readable(response)
         except grpc.aio.AioRpcError as error:
             raise self._translate(error) from None
 
     async def close(self) -> None:
         """Close the channel; calls under way are cancelled."""
         await self._channel.close(None)
+
+    def _readable(self, answer: R | None) -> R:
+        """GRPC gives None for bytes that do not parse."""
+        if answer is None:
+            raise ProtocolError(
+                f"m8 at {self.server} answered what is no message of this protocol.",
+                fix="Check that server and client are of versions that fit; else somebody in between changes messages.",
+            )
+        return answer
 
     def _translate(self, error: grpc.aio.AioRpcError) -> Error:
         said = _error_info(error)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.put import Expect, expectation
 from monoskope.client.target import Target
-from monoskope.client.task import Task
+from monoskope.client.task import Result, Task, unknown
 from monoskope.client.walk import Walk
 from monoskope.errors import UsageError
 from monoskope.protocol.identity import ProofError, open_signed
-from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.value import Value
@@ -37,7 +37,8 @@ async def copy(walk: Walk, source: Target, destination: Target, expect: Expect |
 
     Raises:
         UsageError: both are in one store.
-        ProofError: the source says that it copied, but its proof is not signed by the destination's pinned identity.
+        OutcomeUnknownError: also if the source says that it copied, but shows nothing for this copy that the
+            destination's pinned identity signed.
     """
     if source.uri.store == destination.uri.store:
         raise UsageError("source and destination are in one store.", fix="Name another store.")
@@ -51,7 +52,7 @@ async def copy(walk: Walk, source: Target, destination: Target, expect: Expect |
         destination=destination.uri,
     )
     result = await walk.run(task)
-    there = _there(result.receipt, destination)
+    there = _there(task, result, destination)
     return Copy(
         uri=str(source.uri),
         destination=str(destination.uri),
@@ -63,10 +64,22 @@ async def copy(walk: Walk, source: Target, destination: Target, expect: Expect |
     )
 
 
-def _there(receipt: Receipt, destination: Target) -> Receipt:
-    """Return the destination's receipt; that it is about the same secret, the protocol has checked."""
+def _there(task: Task, result: Result, destination: Target) -> Receipt:
+    """Return the destination's receipt. That it is about this copy, `protocol.copy_request` has checked."""
+    receipt, pin = result.receipt, destination.trust.pin
     assert receipt.destination is not None, "COPIED holds the destination's receipt"
+    if receipt.destination_grant is None:
+        error = unknown(
+            task, result.request_id.hex(), f"{_SAYS} but not by which request: it is older than this client"
+        )
+        error.fix = f"Have the reactor of store {task.uri.store!r} updated before you copy again. {error.fix}"
+        raise error
     try:
-        return parse_receipt(open_signed(receipt.destination, RECEIPT, destination.trust.pin))
+        open_signed(receipt.destination_grant, UPLOAD_GRANT, pin)
+        return parse_receipt(open_signed(receipt.destination, RECEIPT, pin))
     except ProofError as error:
-        raise ProofError(f"{destination.uri}: what proves the copy there does not hold: {error.message}") from None
+        why = f"{_SAYS} but what is to prove that does not hold: {error.message}"
+        raise unknown(task, result.request_id.hex(), why) from None
+
+
+_SAYS = "its reactor says that it copied,"

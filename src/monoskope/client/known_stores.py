@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -218,6 +218,29 @@ class KnownStores:
                 fix=f"Run: chmod 644 {self._system}",
             )
         return Pins.parse(_text(content, self._system), where=str(self._system))
+
+
+class PinsInMemory(KnownStores):
+    """Pins that stand in no file, such as those of a reactor's settings. What changes is forgotten with the object.
+
+    Args:
+        identities: (server, store) to shown identity.
+    """
+
+    def __init__(self, identities: Mapping[tuple[str, str], str]) -> None:
+        super().__init__(Path(), system=Path())
+        self._pins = Pins(dict(identities))
+
+    @contextmanager
+    def _changing(self) -> Iterator[Pins]:
+        yield self._pins
+        self._pins.check_names()
+
+    def _own(self) -> Pins:
+        return self._pins
+
+    def _read_system(self) -> Pins:
+        return Pins()
 
 
 def _text(content: bytes, path: Path) -> str:

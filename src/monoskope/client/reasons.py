@@ -32,8 +32,8 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
     ),
     upload_pb2.REASON_CONFLICT: Meaning(
         ConflictError,
-        "what is upstream is not what --expect names; nothing was written.",
-        "Look at the version that `monoctl get secret` shows, then try again with that one.",
+        "what is upstream is not what --expect names, or changed after the key was asked for; nothing was written.",
+        "Look at the version that `monoctl get secret` shows, then try again.",
     ),
     upload_pb2.REASON_KEY_LOST: Meaning(
         UnavailableError,
@@ -123,8 +123,8 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
         "nothing is there to be copied, or the destination holds what --expect does not name, or what was not put there"
-        " through m8; nothing was written.",
-        "Look at both with `monoctl get secret`; to replace what is there, copy again with --overwrite.",
+        " through m8, or the request took longer than 10 s to reach the reactor; nothing was written.",
+        "Look at both with `monoctl get secret`, then copy again; to replace what is there, with --overwrite.",
     ),
     (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_UNSUPPORTED): Meaning(
         RefusedError,
@@ -151,7 +151,7 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
 """Where one reason means something else for another purpose than putting."""
 
 RETRIED = frozenset({upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_UPSTREAM_UNAVAILABLE})
-"""On these a new attempt is made, at most three times."""
+"""On these a new attempt is made before anything was sent; after that, a receipt decides (`monoskope.client.walk`)."""
 
 _UNKNOWN = Meaning(Error, "the request failed for a reason that this client does not know.", "Use a newer client.")
 

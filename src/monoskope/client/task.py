@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 from enum import Enum, auto
 
 from monoskope.api.secrets.v1 import upload_pb2
@@ -27,6 +29,9 @@ WRITES = frozenset(
 
 DONE = {upload_pb2.PURPOSE_PATCH: "patched", upload_pb2.PURPOSE_DELETE: "deleted"}
 """What has become of a secret then, if not "written"."""
+
+
+_STILL = DONE | {upload_pb2.PURPOSE_GENERATE: "generated"}
 
 
 class Stage(Enum):
@@ -77,17 +82,23 @@ class Task(Unshared, Value, frozen=True):
     remove_keys: tuple[str, ...] = ()
     recipes: Recipes = ()
     destination: SecretUri | None = None
+    request_id: bytes = b""
+    """The request's id where it is given, 16 bytes: then there is one attempt. b"" for a new random one each."""
+    key_within_s: float | None = None
+    """Seconds from its beginning in which an attempt must have its key; else nothing is sealed or sent."""
 
 
 class Result(Value, frozen=True):
     """Success, proven."""
 
-    hidden = frozenset({"signed"})
+    hidden = frozenset({"signed", "grant"})
 
     receipt: Receipt
     request_id: bytes
     signed: upload_pb2.Signed
     """The receipt as it came."""
+    grant: upload_pb2.Signed | None = None
+    """The grant that it answers, as it came. `Walk.run` always sets it."""
 
 
 class Failure(Value, frozen=True):
@@ -95,9 +106,13 @@ class Failure(Value, frozen=True):
 
     error: Error
     again: bool = False
-    """Whether a new attempt may help."""
+    """Whether a new attempt may begin: what was sent, if anything was, cannot be written any more."""
     uncertain: str = ""
     """The request id in hex if this attempt may have written."""
+    lost: bool = False
+    """Whether the process that made the key says that the key is gone."""
+    conflict: bool = False
+    """Whether a receipt about what was sent says CONFLICT."""
 
 
 def too_large(uri: SecretUri, size: int, limit: int) -> RefusedError:
@@ -120,11 +135,28 @@ def whole(task: Task, last: Failure, uncertain: str) -> Error:
     return last.error
 
 
-def unknown(task: Task, request_id: str, why: str) -> OutcomeUnknownError:
-    """Return the error for a request of which `why` says that its end is not proven."""
+def unknown(task: Task, request_id: str, why: str, left_s: float | None = None) -> OutcomeUnknownError:
+    """Return the error for a request of which `why` says that its end is not proven.
+
+    Args:
+        task: What was to be done.
+        request_id: In hex.
+        why: A sentence, or the first half of one.
+        left_s: Seconds for which it could still be done; None if it no longer can.
+    """
     what, fix = _UNKNOWN[task.purpose]
     message = f"{task.uri}: {why.removesuffix('.')}; {what.format(request=f'(request {request_id})')}"
+    if left_s is not None and task.purpose in WRITES:
+        message += f" {_still(task, left_s)}"
     return OutcomeUnknownError(message, fix=fix.format(request_id=request_id))
+
+
+def _still(task: Task, left_s: float) -> str:
+    if task.purpose == upload_pb2.PURPOSE_COPY:
+        return "It could still be copied for some minutes."
+    until = dt.datetime.now().astimezone() + dt.timedelta(seconds=max(0.0, math.ceil(left_s)))
+    done = _STILL.get(task.purpose, "written")
+    return f"It could still be {done} until {until.isoformat(' ', 'seconds')}."
 
 
 _ASK = "Ask with `monoctl get upload {request_id}`"

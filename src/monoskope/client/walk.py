@@ -5,11 +5,13 @@ How ends become errors, in the order in which they are looked at:
 - Before step 5 any end is failure: nothing was sent. A check of step 3 that does not hold is a `ProofError`.
 - After it, a receipt that passes every check of step 7 decides: success, or FAILED, which is failure. Every other end
   is uncertain: a receipt that proves nothing, FAILED with KEY_LOST or OUTCOME_UNKNOWN, failure that nobody signed, m8's
-  refusal, a broken connection, silence.
-- KEY_LOST and UPSTREAM_UNAVAILABLE begin a new attempt, at most three, each with its own id, grant and sealing.
-- A write with an uncertain attempt behind it is OUTCOME_UNKNOWN unless a later attempt succeeds: a signed CONFLICT
-  may be about what the earlier attempt wrote. Success settles it, for both carry the same values. A COMPARE writes
-  nothing, so its last attempt alone counts.
+  refusal, an answer that cannot be read, a broken connection, silence.
+- What was sent may be held back on its way and be written later. So after step 5 a new attempt begins only if a receipt
+  about the own sealed bytes says that this cannot be: UPSTREAM_UNAVAILABLE, or KEY_LOST from the very process that made
+  the key; and CONFLICT, if an attempt before it ended in such a KEY_LOST. Before step 5 KEY_LOST and
+  UPSTREAM_UNAVAILABLE begin one in m8's word, too. At most three, each with its own id, grant and sealing.
+- A write with an uncertain attempt behind it is OUTCOME_UNKNOWN unless a later attempt succeeds. Success settles it,
+  for both carry the same values. A COMPARE writes nothing, so its last attempt alone counts.
 """
 
 from __future__ import annotations
@@ -17,10 +19,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import grpc.aio
 from google.protobuf.message import Message
+from msgspec import structs
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
@@ -52,6 +56,18 @@ class _KeyRefusedError(Exception):
     def __init__(self, reason: upload_pb2.Reason) -> None:
         super().__init__(reasons.name(reason))
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """One attempt of which the sealed bytes have left this process, or are about to."""
+
+    task: Task
+    request: Request
+    grant: Grant
+    sealed: Sealed = field(repr=False)
+    over_at: float
+    """The loop's time at which the key's lifetime is over for certain: counted from when its grant came."""
 
 
 class Walk:
@@ -90,10 +106,11 @@ class Walk:
         Raises:
             IdentityChangedError: a grant does not verify; nothing was sent.
             TimedOutError: time was over, and nothing was sent.
-            OutcomeUnknownError: it may or may not have been done; the message names the request.
+            OutcomeUnknownError: it may or may not have been done; the message names the request, and until when it
+                could still be done.
             Error: failure, by its reason (`reasons.MEANINGS`) or by what m8 said before anything was sent.
         """
-        uncertain = ""
+        uncertain, lost = "", False
         anew = 0
         while True:
             # Giving up now would leave a doubt behind: m8 is asked for as long as there is time.
@@ -101,13 +118,15 @@ class Walk:
             if isinstance(end, Result):
                 return end
             uncertain = uncertain or end.uncertain
-            if not end.again or anew == MAX_ANEW or not await self._pause(anew):
+            again = end.again or (end.conflict and lost)
+            lost = lost or end.lost
+            if not again or task.request_id or anew == MAX_ANEW or not await self._pause(anew):
                 raise whole(task, end, uncertain)
             anew += 1
 
     async def _attempt(self, task: Task, *, resends: int | None) -> Result | Failure:
         request = make_request(
-            request_id=os.urandom(REQUEST_ID_BYTES),
+            request_id=task.request_id or os.urandom(REQUEST_ID_BYTES),
             purpose=task.purpose,
             uri=task.uri,
             expect=task.expect,
@@ -123,16 +142,19 @@ class Walk:
         )
         self._tell(request, Stage.ASKING)
         try:
-            grant = await self._grant(request, resends)
+            async with asyncio.timeout(task.key_within_s):
+                grant, shown = await self._grant(request, resends)
+            over_at = asyncio.get_running_loop().time() + grant.lifetime_s
             if len(task.plaintext) > grant.max_plaintext:
                 raise too_large(task.uri, len(task.plaintext), grant.max_plaintext)
             failpoint("monoctl.after-grant")
             sealed = seal(task.plaintext, grant) if task.plaintext else NOTHING_SEALED
         except _KeyRefusedError as end:
             return Failure(
-                reasons.error_for(end.reason, str(task.uri), task.purpose), again=end.reason in reasons.RETRIED
+                reasons.error_for(end.reason, str(task.uri), task.purpose, said_by_m8=True),
+                again=end.reason in reasons.RETRIED,
             )
-        except TimedOutError:
+        except (TimedOutError, TimeoutError):
             return Failure(self._timed_out(task))
         except Error as error:
             return Failure(error)
@@ -140,9 +162,10 @@ class Walk:
         await asyncio.sleep(0)
         self._tell(request, Stage.SENT)
         failpoint("monoctl.before-send")
-        return await self._send(task, request, grant, sealed)
+        ended = await self._send(_Sent(task, request, grant, sealed, over_at))
+        return structs.replace(ended, grant=shown) if isinstance(ended, Result) else ended
 
-    async def _grant(self, request: Request, resends: int | None) -> Grant:
+    async def _grant(self, request: Request, resends: int | None) -> tuple[Grant, upload_pb2.Signed]:
         commands, queries = self._connection.commands, self._connection.queries
         ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content, wait=True)
         answer = (await self._resend(commands.RequestSecretUploadKey, ask, resends)).key
@@ -153,28 +176,37 @@ class Walk:
             if answer.state == views_pb2.UPLOAD_STATE_ENDED:
                 raise _KeyRefusedError(answer.reason)
             if answer.HasField("grant"):
-                return self._trust.open_grant(answer.grant, answer.rotations, request, self._subject)
+                grant = self._trust.open_grant(answer.grant, answer.rotations, request, self._subject)
+                return grant, answer.grant
             if polls:
                 await self._pause(polls - 1)
             answer = await self._resend(queries.GetSecretUploadKey, query, RESENDS)
             polls += 1
 
-    async def _send(self, task: Task, request: Request, grant: Grant, sealed: Sealed) -> Result | Failure:
+    async def _send(self, sent: _Sent) -> Result | Failure:
         try:
-            upload = await self._until_ended(request, sealed)
-            if not upload.HasField("receipt"):
-                return self._unproven(task, request, upload.reason)
-            receipt = await self._open(upload.receipt, request, grant, sealed)
+            return await self._ended(sent)
         except ProofError as error:
-            return self._uncertain(task, request, f"what came as its receipt proves nothing: {error.message}")
+            why = f"what came as its receipt proves nothing: {error.message}"
         except TimedOutError:
-            return self._uncertain(task, request, f"no receipt came within {self._timeout_s:g} s")
+            why = f"no receipt came within {self._timeout_s:g} s"
         except Error as error:
-            return self._uncertain(task, request, f"after the sealed secret was sent: {error.message}")
+            why = f"after the sealed secret was sent: {error.message}"
+        except Exception as error:  # noqa: BLE001  what was sent may be written, whatever defect of ours there is
+            why = f"after the sealed secret was sent: a defect ({type(error).__name__})"
+        return self._uncertain(sent, why)
+
+    async def _ended(self, sent: _Sent) -> Result | Failure:
+        request = sent.request
+        upload = await self._until_ended(request, sent.sealed)
+        if not upload.HasField("receipt"):
+            said = reasons.name(upload.reason)
+            return self._uncertain(sent, f"m8 says that it ended ({said}), but shows no receipt for it")
+        receipt = await self._open(upload.receipt, request, sent.grant, sent.sealed)
         if receipt.outcome != upload_pb2.OUTCOME_FAILED:
             self._tell(request, Stage.ENDED, spelled(upload_pb2.Outcome, receipt.outcome))
             return Result(receipt, request.request_id, upload.receipt)
-        failure = self._failed(task, request, receipt.reason)
+        failure = self._failed(sent, receipt)
         if not failure.uncertain:
             self._tell(request, Stage.ENDED, f"FAILED: {spelled(upload_pb2.Reason, receipt.reason)}")
         return failure
@@ -201,21 +233,31 @@ class Walk:
             self._trust.follow((await self._ask(request, wait=False)).rotations)
         return self._trust.open_receipt(signed, grant, sealed.sha256)
 
-    def _failed(self, task: Task, request: Request, reason: upload_pb2.Reason) -> Failure:
+    def _failed(self, sent: _Sent, receipt: Receipt) -> Failure:
         """A receipt says FAILED."""
-        if reason in {upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_OUTCOME_UNKNOWN}:
-            why = reasons.MEANINGS[reason].message.removesuffix(".")
-            return self._uncertain(task, request, why, again=reason == upload_pb2.REASON_KEY_LOST)
-        return Failure(reasons.error_for(reason, str(task.uri), task.purpose), again=reason in reasons.RETRIED)
+        task, reason = sent.task, receipt.reason
+        # A receipt from before the sealed bytes came says nothing of what becomes of them.
+        about_sent = receipt.sealed_sha256 == sent.sealed.sha256
+        why = reasons.MEANINGS[reason].message.removesuffix(".")
+        if reason == upload_pb2.REASON_KEY_LOST:
+            lost = about_sent and receipt.replica == sent.grant.replica
+            return self._uncertain(sent, why, lost=lost, over=lost)
+        if reason == upload_pb2.REASON_OUTCOME_UNKNOWN:
+            return self._uncertain(sent, why, over=True)
+        return Failure(
+            reasons.error_for(reason, str(task.uri), task.purpose),
+            again=about_sent and reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE,
+            conflict=about_sent and reason == upload_pb2.REASON_CONFLICT,
+        )
 
-    def _unproven(self, task: Task, request: Request, reason: upload_pb2.Reason) -> Failure:
-        """M8 says that it ended, and shows no receipt."""
-        why = f"m8 says that it ended ({reasons.name(reason)}), but shows no receipt for it"
-        return self._uncertain(task, request, why, again=reason in reasons.RETRIED)
+    def _uncertain(self, sent: _Sent, why: str, *, lost: bool = False, over: bool = False) -> Failure:
+        """It may have been done; unless it is `over`, it still may be until the key's lifetime ends.
 
-    def _uncertain(self, task: Task, request: Request, why: str, *, again: bool = False) -> Failure:
-        request_id = request.request_id.hex()
-        return Failure(unknown(task, request_id, why), again=again, uncertain=request_id)
+        A key is `lost` if the process that made it says so.
+        """
+        request_id = sent.request.request_id.hex()
+        left_s = None if over else sent.over_at - asyncio.get_running_loop().time()
+        return Failure(unknown(sent.task, request_id, why, left_s), again=lost, uncertain=request_id, lost=lost)
 
     async def _resend(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], message: Message, resends: int | None = None
@@ -247,8 +289,9 @@ class Walk:
         return remaining > pause
 
     def _timed_out(self, task: Task) -> TimedOutError:
+        within = self._timeout_s if task.key_within_s is None else min(task.key_within_s, self._timeout_s)
         return TimedOutError(
-            f"{task.uri}: no key came within {self._timeout_s:g} s; nothing was sent.",
+            f"{task.uri}: no key came within {round(within, 1):g} s; nothing was sent.",
             fix="Try again, raise --timeout, or see `monoctl describe secret-store` for its reactors.",
         )
 

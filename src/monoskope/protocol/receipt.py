@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
-from monoskope.protocol.grant import REPLICA_BYTES, Grant
+from monoskope.protocol.copy_request import check_copied
+from monoskope.protocol.grant import REPLICA_BYTES, Grant, parse_grant
 from monoskope.protocol.identity import ProofError, open_signed
 from monoskope.protocol.labels import RECEIPT, WRITE_TAG, labelled
 from monoskope.protocol.outcomes import (
@@ -16,7 +17,6 @@ from monoskope.protocol.outcomes import (
     MAY_HAVE_FINGERPRINT,
     NEEDS_FINGERPRINT,
     NEEDS_VERSION,
-    THERE,
     VERIFIED,
     WITHOUT_VERSION,
 )
@@ -194,15 +194,14 @@ def open_receipt(signed: upload_pb2.Signed, *, identity: str, grant: Grant, seal
 
 
 def _check_copied(receipt: Receipt, destination: upload_pb2.Signed, grant: Grant) -> None:
-    """What arrived is what left, at the place that was asked for. Who signed that, only the destination's pin tells."""
+    """Who signed the destination's grant and receipt, only its pin tells. An older reactor shows no grant."""
+    shown = receipt.destination_grant
     try:
         there = parse_receipt(destination.content)
+        put = None if shown is None else parse_grant(shown.content)
     except MalformedError:
-        raise ProofError("the destination's receipt is malformed") from None
-    if there.uri != grant.request.destination or there.outcome not in THERE:
-        raise ProofError("the destination's receipt is about something else")
-    if there.fingerprint != receipt.fingerprint:
-        raise ProofError("the destination's receipt has another hash")
+        raise ProofError("the destination's grant or receipt is malformed") from None
+    check_copied(receipt, there, put, grant.request)
 
 
 def _failed_before_sealing(receipt: Receipt) -> bool:

@@ -186,12 +186,15 @@ async def read(call: Call) -> reactor_pb2.AttachResponse:
     """Return the next message.
 
     Raises:
-        SessionEndedError: at the stream's end.
+        SessionEndedError: at the stream's end, or what m8 sent does not parse.
         StatusError: m8 refuses; or `AioRpcError`, as gRPC sees fit.
     """
     answer = await call.read()
     if isinstance(answer, reactor_pb2.AttachResponse):
         return answer
+    if answer is not grpc.aio.EOF:
+        # grpc.aio reports it in its own log, and gives nothing.
+        raise SessionEndedError("m8 sent what does not parse.", fix="Update the reactor or m8.")
     code = await call.code()
     if code is not grpc.StatusCode.OK:
         raise StatusError(code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 
 from monoskope.api.gateway.v1 import reactor_pb2
@@ -10,6 +11,10 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.reactor.reasons import FailedError
 
 Send = Callable[[reactor_pb2.AttachRequest], None]
+
+MAX_TOKEN_LENGTH = 8_192
+"""Characters of a token at most."""
+_JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 
 
 class CopyTokens:
@@ -25,7 +30,8 @@ class CopyTokens:
         """Return m8's token for a COPY that this process started.
 
         Raises:
-            FailedError: UPSTREAM_REFUSED, m8 says no; UPSTREAM_UNAVAILABLE, it does not answer `within` seconds.
+            FailedError: UPSTREAM_REFUSED, m8 says no, or what it gives cannot be a token; UPSTREAM_UNAVAILABLE, it does
+                not answer `within` seconds.
         """
         if self._send is None:
             raise FailedError(upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
@@ -59,7 +65,7 @@ class CopyTokens:
         asked = self._asked.get(answer.call)
         if asked is None or asked.done():
             return
-        if answer.error or not answer.token:
+        if answer.error or len(answer.token) > MAX_TOKEN_LENGTH or _JWT.fullmatch(answer.token) is None:
             asked.set_result(upload_pb2.REASON_UPSTREAM_REFUSED)
         else:
             asked.set_result(answer.token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from monoskope.reactor.appends import Appends, Event
 from monoskope.reactor.copy_secret import Copier
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.handle import Handler
-from monoskope.reactor.keys import OneTimeKeys
+from monoskope.reactor.keys import Offer, OneTimeKeys
 from monoskope.reactor.known import KnownReceipts, newest_receipt
 from monoskope.reactor.lookup import failed
 from monoskope.reactor.offer import Offering
@@ -45,6 +46,11 @@ class Dispatcher:
     _told: set[bytes] | None = None
     """The requests told since the session began, while the unfinished ones are still being told."""
     _stopping: bool = False
+    """No new key is given."""
+    _drained: bool = False
+    """Nothing is begun any more."""
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a request moves on."""
     _orphans: dict[bytes, float] = field(default_factory=dict)
     """Since when a key of ours has had no unfinished request, by request id."""
 
@@ -58,6 +64,7 @@ class Dispatcher:
         self.appends.delivered(event)
         self._note_presence(event)
         request = self.requests.apply(event, sealed, now=self.now())
+        self._moved.set()
         if request is None:
             return
         self.known.learn(request.news())
@@ -97,25 +104,43 @@ class Dispatcher:
         self.recovery.presence.prune(needed)
 
     async def drain(self, seconds: float) -> None:
-        """Take nothing new, end what is in flight within `seconds`, give up the keys that nothing was sealed for."""
+        """Give no new key, take what comes for those given, end what is in flight; all within `seconds`.
+
+        Whoever was given a key has sealed for it, or is about to: told that the key is gone, they could not know
+        whether their secret was written.
+        """
         self._stopping = True
-        for request in self.requests:
-            offer = self.keys.offered(request.request_id)
-            if offer is not None and request.state is State.GRANTED and request.request_id not in self._tasks:
-                self.keys.forget(request.request_id)
-                lost = failed(offer.grant, b"", upload_pb2.REASON_KEY_LOST)
-                self._begin(request, self.offering.end(offer.grant, lost, request.version))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(seconds, self.recovery.timings.linger)):
+                while self._awaited() or self._tasks:
+                    self._moved.clear()
+                    await self._moved.wait()
+        self._drained = True
+        for request, offer in self._awaited():
+            self.keys.forget(request.request_id)
+            lost = failed(offer.grant, b"", upload_pb2.REASON_KEY_LOST, replica=offer.grant.replica)
+            self._begin(request, self.offering.end(offer.grant, lost, request.version))
         if self._tasks:
             await asyncio.wait(list(self._tasks.values()), timeout=seconds)
         self.keys.clear()
         for task in self._tasks.values():
             task.cancel()
 
+    def _awaited(self) -> list[tuple[Open, Offer]]:
+        """The requests for whose key of ours nothing has come yet."""
+        return [
+            (request, offer)
+            for request in self.requests
+            if request.state is State.GRANTED
+            and request.request_id not in self._tasks
+            and (offer := self.keys.offered(request.request_id)) is not None
+        ]
+
     def _act(self, request: Open) -> None:
-        if self._stopping or request.request_id in self._tasks:
+        if self._drained or request.request_id in self._tasks:
             return
         match request.state:
-            case State.REQUESTED:
+            case State.REQUESTED if not self._stopping:
                 self._begin(request, self.granter.grant(request))
             case State.GRANTED:
                 self._yield_to_winner(request)
@@ -139,7 +164,7 @@ class Dispatcher:
         offer, sealed = self.keys.offered(request.request_id), request.take_sealed()
         if offer is not None:
             newest = newest_receipt(request.receipts, self.recovery.identity, offer.grant.request.uri)
-            arrived = Sealed.of(offer.grant, sealed, request.sealed_sha256, request.version, newest=newest)
+            arrived = Sealed.of(offer, sealed, request.sealed_sha256, request.version, newest=newest)
             copies = offer.grant.request.purpose == upload_pb2.PURPOSE_COPY
             self._begin(request, (self.copier if copies else self.handler).handle(arrived))
 
@@ -177,6 +202,7 @@ class Dispatcher:
 
     def _ended(self, request_id: bytes, task: asyncio.Task[bool]) -> None:
         del self._tasks[request_id]
+        self._moved.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             logs.get().error("request stopped", request_id=request_id.hex(), **logs.described(error))
         request = self.requests.get(request_id)
@@ -187,5 +213,5 @@ class Dispatcher:
 
     def _act_again(self, request: Open) -> None:
         """What arrived while a task was at work has not been acted on; what it was at work on has."""
-        if request.state in {State.GRANTED, State.UPLOADING} and not self._stopping:
+        if request.state in {State.GRANTED, State.UPLOADING}:
             self._act(request)

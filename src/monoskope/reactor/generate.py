@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -29,8 +30,8 @@ from monoskope.reactor.reasons import FailedError
 ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
 """Of passwords: 56 letters and digits that nobody takes for one another, 5.8 bits each."""
 
-MAX_WAITING = 8
-"""RSA keys that may be waited for at once."""
+MAX_WAITING = 16
+"""RSA keys that may be waited for at once; by one subject at most half of what the others leave."""
 
 _EXPONENT = 65_537
 
@@ -40,22 +41,24 @@ class Generator:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "generate")
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
-    async def generate(self, recipes: Recipes) -> Payload:
-        """Return a new secret made by `recipes`.
+    async def generate(self, recipes: Recipes, subject: str) -> Payload:
+        """Return a new secret made by `recipes` for `subject`.
 
         Raises:
             FailedError: RATE_LIMITED, too many RSA keys are waited for already.
         """
         slow = sum(recipe.kind == "rsa" for recipe in recipes)
-        if self._waiting + slow > MAX_WAITING:
+        own = self._waiting[subject]
+        if slow and 2 * (own + slow) > MAX_WAITING - (self._waiting.total() - own):
             raise FailedError(upload_pb2.REASON_RATE_LIMITED)
-        self._waiting += slow
+        self._waiting[subject] += slow
         try:
             return Payload({recipe.key: await self._value(recipe) for recipe in recipes})
         finally:
-            self._waiting -= slow
+            self._waiting[subject] -= slow
+            self._waiting += Counter()  # Keeps those alone who wait for something.
 
     async def _value(self, recipe: Recipe) -> bytes:
         size = recipe.effective_size

@@ -15,6 +15,7 @@ from monoskope.protocol.request import Request, parse_request
 from monoskope.reactor import logs, request_log
 from monoskope.reactor.appends import AppendRefusedError
 from monoskope.reactor.audit import GRANTED, Audit, Entry, of_request
+from monoskope.reactor.first_look import FirstLooks
 from monoskope.reactor.keys import Offer, OneTimeKeys
 from monoskope.reactor.offer import Log
 from monoskope.reactor.reasons import FailedError
@@ -24,7 +25,7 @@ from monoskope.reactor.requests import Open
 class Admits(Protocol):
     """What decides whether a request may get a key: `monoskope.reactor.admit.Admission`."""
 
-    def admit(self, request: Request) -> None:
+    def admit(self, request: Request, subject: str) -> None:
         """Return if it may. Raises `FailedError`."""
 
 
@@ -34,6 +35,7 @@ class Granter:
 
     admission: Admits
     keys: OneTimeKeys
+    looks: FirstLooks
     log: Log
     audit: Audit
     now: Callable[[], float] = time.monotonic
@@ -78,8 +80,8 @@ class Granter:
         if self.keys.offered(request.request_id) is not None:
             return self.keys.offer(request, asked.subject)
         try:
-            self.admission.admit(request)
-            offer = self.keys.offer(request, asked.subject)
+            self.admission.admit(request, asked.subject)
+            offer = self.keys.offer(request, asked.subject, self.looks.begin)
         except FailedError as error:
             self.audit.write(of_request(request, asked.subject, "FAILED", error.reason))
             raise

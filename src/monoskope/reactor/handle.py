@@ -1,10 +1,10 @@
 """Step 6 of the walk: one sealed secret is opened, compared or written, and answered with a receipt.
 
-In docs/protocol.md's order: the key leaves its table, lengths and lifetime, open, the key dies, parse; COMPARE answers;
-UPLOAD and PATCH: expectation, known content, STARTED (stop if refused), check-and-set write, unknown ends looked up,
-erase, receipt. The plaintext lives only in frames that have returned before a receipt is offered. A write that was
-announced and not made is counted, for m8 learns from it that the content is another one
-(`monoskope.reactor.admit.Rates`).
+In docs/protocol.md's order: what was upstream when the key was made is awaited; the key leaves its table, lengths and
+lifetime, open, the key dies, parse; COMPARE answers; UPLOAD and PATCH: expectation, known content, STARTED (stop if
+refused), check-and-set write, unknown ends looked up, erase, receipt. The plaintext lives only in frames that have
+returned before a receipt is offered. A write that was announced counts as a guess until it is proven written, whatever
+ends it (`monoskope.reactor.rates`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from contextlib import asynccontextmanager
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import Grant
+from monoskope.protocol.outcomes import WRITTEN
 from monoskope.protocol.payload import BadPayloadError, Payload, encode
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Request
-from monoskope.reactor.admit import Rates
 from monoskope.reactor.appends import AppendRefusedError
 from monoskope.reactor.fingerprint import Fingerprints
 from monoskope.reactor.generate import Generator, public_halves
@@ -29,6 +29,7 @@ from monoskope.reactor.keys import OneTimeKeys
 from monoskope.reactor.lookup import failed
 from monoskope.reactor.offer import Offering
 from monoskope.reactor.patch import check_apart, result_of
+from monoskope.reactor.rates import Guess, Rates
 from monoskope.reactor.reasons import FailedError, reason_of
 from monoskope.reactor.sealed import Sealed, open_nothing
 from monoskope.reactor.upstream import Content, Upstream, differences
@@ -80,7 +81,7 @@ class Handler:
             version = await starting
         except AppendRefusedError:
             return None
-        return failed(sealed.grant, sealed.sha256, upload_pb2.REASON_KEY_LOST), version
+        return _failed(sealed, upload_pb2.REASON_KEY_LOST), version
 
     async def _answer(self, sealed: Sealed) -> tuple[Receipt, int] | asyncio.Task[int] | None:
         """Return the receipt, and the version of the stream on which it is offered.
@@ -92,20 +93,25 @@ class Handler:
             looked = await self._looked(sealed)
             if looked is not None:
                 return looked, version
-            done = await self._upload(sealed)
-            if done is None or isinstance(done, asyncio.Task):
-                return done
-            if isinstance(done, Receipt):
-                return done, version
-            version = done.version
-            return await self._writer.ended(done), version
+            with self._rates.guess(sealed.grant.request.uri, sealed.grant.subject) as guess:
+                done = await self._upload(sealed, guess)
+                if done is None or isinstance(done, asyncio.Task):
+                    return done
+                if isinstance(done, Receipt):
+                    return done, version
+                version = done.version
+                receipt = await self._writer.ended(done)
+                guess.written = receipt.outcome in WRITTEN
+                return receipt, version
         except BadPayloadError:
             reason, upstream_version = upload_pb2.REASON_BAD_PAYLOAD, ""
         except FailedError as error:
             reason, upstream_version = error.reason, error.upstream_version
         except DriverError as error:
             reason, upstream_version = reason_of(error), ""
-        return failed(sealed.grant, sealed.sha256, reason, version=upstream_version), version
+        finally:
+            self._keys.forget(sealed.grant.request.request_id)
+        return _failed(sealed, reason, version=upstream_version), version
 
     async def _looked(self, sealed: Sealed) -> Receipt | None:
         """Return the receipt of a request that only looks, None for the others."""
@@ -139,7 +145,7 @@ class Handler:
 
     async def _compare(self, sealed: Sealed) -> Receipt:
         sent = self._upstream.fingerprint_key.of(self._open(sealed))
-        content = await self._upstream.expected(sealed.grant.request)
+        content = await self._upstream.compared(sealed.grant.request)
         if content.fingerprints is None:
             raise FailedError(upload_pb2.REASON_CANNOT_READ, upstream_version=content.version)
         found = differences(sent, content.fingerprints)
@@ -151,23 +157,35 @@ class Handler:
             differences=found,
         )
 
-    async def _prepared(self, sealed: Sealed) -> Receipt | tuple[Payload | None, Write]:
+    async def _prepared(self, sealed: Sealed, guess: Guess) -> Receipt | tuple[Payload | None, Write]:
         """Return what is to be written, None if nothing was sealed, and the write; or the receipt if none is needed."""
         request = sealed.grant.request
-        if request.purpose == upload_pb2.PURPOSE_DELETE:
-            open_nothing(self._keys, sealed)
-            self._rates.check_unwritten(request.uri)
-            prior = await self._upstream.expected_version(request)
-            return None, self._writer.prepare(sealed.grant, sealed.sha256, None, prior=prior)
+        assert sealed.first_look is not None, "a key that may write has a first look"
+        # Before anything is opened: no plaintext waits for the engine.
+        first = await sealed.first_look.content()
         if request.purpose == upload_pb2.PURPOSE_GENERATE:
-            return await self._generated(sealed)
-        payload = self._open_changes(sealed) if request.purpose == upload_pb2.PURPOSE_PATCH else self._open(sealed)
-        self._rates.check_unwritten(request.uri)
-        content = await self._upstream.expected(request)
-        fingerprints = self._after(request, payload, content)
-        if fingerprints is not None and content.equals(fingerprints):
-            return unchanged(sealed.grant, sealed.sha256, content.version, fingerprints)
-        return payload, self._writer.prepare(sealed.grant, sealed.sha256, fingerprints, prior=content.version)
+            return await self._generated(sealed, first)
+        payload = self._opened(sealed)
+        young = self._writer.is_young(sealed)
+        base = await self._upstream.replaced(request, first, young=young, compare=guess.may_compare)
+        if request.purpose == upload_pb2.PURPOSE_DELETE:
+            return None, self._writer.prepare(sealed, None, base=base)
+        fingerprints = self._after(request, payload, base)
+        if guess.may_compare and fingerprints is not None and base.equals(fingerprints):
+            await self._upstream.check_still(request, base)
+            return unchanged(sealed.grant, sealed.sha256, base.version, fingerprints)
+        return payload, self._writer.prepare(sealed, fingerprints, base=base)
+
+    def _opened(self, sealed: Sealed) -> Payload | None:
+        """Return what was sealed, None for nothing, as the purpose wants it."""
+        match sealed.grant.request.purpose:
+            case upload_pb2.PURPOSE_DELETE:
+                open_nothing(self._keys, sealed)
+                return None
+            case upload_pb2.PURPOSE_PATCH:
+                return self._open_changes(sealed)
+            case _:
+                return self._open(sealed)
 
     def _after(self, request: Request, payload: Payload | None, content: Content) -> Fingerprints | None:
         """Return the fingerprints of what is to be there afterwards, None if they cannot be known."""
@@ -186,49 +204,48 @@ class Handler:
         check_apart(changes, request.remove_keys)
         return changes
 
-    async def _generated(self, sealed: Sealed) -> tuple[Payload, Write]:
+    async def _generated(self, sealed: Sealed, first: Content) -> tuple[Payload, Write]:
         """Make what is to be written: never the same twice, so nothing is compared with what is there."""
         request = sealed.grant.request
         open_nothing(self._keys, sealed)
-        self._rates.check_unwritten(request.uri)
-        prior = await self._upstream.expected_version(request)
-        payload = self._fitting(await self._generator.generate(request.recipes))
+        young = self._writer.is_young(sealed)
+        base = await self._upstream.replaced(request, first, young=young, compare=False)
+        payload = self._fitting(await self._generator.generate(request.recipes, sealed.grant.subject))
         if len(encode(payload)) > sealed.grant.max_plaintext:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
-        fingerprints = self._upstream.fingerprint_key.of(payload)
-        write = self._writer.prepare(sealed.grant, sealed.sha256, fingerprints, prior=prior)
+        write = self._writer.prepare(sealed, self._upstream.fingerprint_key.of(payload), base=base)
         write.public_values = public_halves(request.recipes, payload)
         return payload, write
 
-    async def _upload(self, sealed: Sealed) -> Receipt | Write | asyncio.Task[int] | None:
+    async def _upload(self, sealed: Sealed, guess: Guess) -> Receipt | Write | asyncio.Task[int] | None:
         """Return an UNCHANGED receipt, or the write that was tried, its plaintext erased.
 
         None if m8 refused STARTED; the task that still offers it if there is no time left to write.
         """
-        uri = sealed.grant.request.uri
-        prepared = await self._prepared(sealed)
+        prepared = await self._prepared(sealed, guess)
         if isinstance(prepared, Receipt):
             return prepared
         payload, write = prepared
         del prepared
         failpoint("reactor.before-started")
+        guess.announced = True
         starting = asyncio.create_task(self._offering.start(sealed.grant, write.started, sealed.version))
-        deadline = write.offered + self._writer.timings.write_window
-        done, _ = await asyncio.wait({starting}, timeout=deadline - self._now())
+        done, _ = await asyncio.wait({starting}, timeout=max(0.0, write.deadline - self._now()))
         if not done:
             # m8 is away. What cannot be written any more is not kept; STARTED may still land, so it goes on.
-            self._rates.count_unwritten(uri)
             return starting
         # A refusal is looked at, not raised: its traceback and this frame would hold each other, and the plaintext.
         if isinstance(starting.exception(), AppendRefusedError):
-            self._rates.count_unwritten(uri)
             return None
         write.version = starting.result()
         failpoint("reactor.after-started")
-        await self._writer.write(write, payload, deadline=deadline)
-        if not write.begun and write.failure is None:
-            self._rates.count_unwritten(uri)
+        await self._writer.write(write, payload)
         return write
+
+
+def _failed(sealed: Sealed, reason: upload_pb2.Reason, *, version: str = "") -> Receipt:
+    """The process that made the key says so: it is the one that its grant names."""
+    return failed(sealed.grant, sealed.sha256, reason, replica=sealed.grant.replica, version=version)
 
 
 def unchanged(grant: Grant, sealed_sha256: bytes, version: str, fingerprints: Fingerprints) -> Receipt:

@@ -22,8 +22,11 @@ from monoskope.protocol.labels import SEALED_SECRET, UPLOAD_GRANT, labelled
 from monoskope.protocol.payload import BadPayloadError, Payload, decode, is_padded_size
 from monoskope.protocol.request import Request
 from monoskope.protocol.unshared import Unshared
+from monoskope.reactor.first_look import FirstLook
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.sign import Identity
+
+Look = Callable[[Request], FirstLook | None]
 
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _REMEMBERED = 65_536
@@ -49,13 +52,16 @@ class Offer:
 
     grant: Grant
     signed: upload_pb2.Signed = field(repr=False)
+    born: float
+    """Monotonic seconds when the key was made."""
+    first_look: FirstLook | None = field(repr=False)
+    """What was upstream then; None for a request that writes nothing here."""
 
 
 @dataclass(slots=True)
 class _Entry(Unshared):
     offer: Offer
     private: MLKEM768X25519PrivateKey | None = field(repr=False)
-    born: float
 
 
 class OneTimeKeys(Unshared):
@@ -81,8 +87,13 @@ class OneTimeKeys(Unshared):
     def __repr__(self) -> str:
         return f"<OneTimeKeys {len(self)} alive>"
 
-    def offer(self, request: Request, subject: str) -> Offer:
+    def offer(self, request: Request, subject: str, look: Look = lambda _: None) -> Offer:
         """Return the grant for `request`; the same request and subject get the same one again.
+
+        Args:
+            request: What was asked for.
+            subject: Who asks.
+            look: Begins to look at what a write is to replace; called when a key is made.
 
         Raises:
             FailedError: RATE_LIMITED with as many keys alive as may be; KEY_LOST for a request id whose key was used
@@ -99,9 +110,9 @@ class OneTimeKeys(Unshared):
             raise FailedError(upload_pb2.REASON_KEY_LOST)
         if len(self) >= self._rules.alive:
             raise FailedError(upload_pb2.REASON_RATE_LIMITED)
-        return self._make(request, subject)
+        return self._make(request, subject, look)
 
-    def _make(self, request: Request, subject: str) -> Offer:
+    def _make(self, request: Request, subject: str, look: Look) -> Offer:
         born = self._now()
         lattice, curve = mlkem.MLKEM768PrivateKey.generate(), x25519.X25519PrivateKey.generate()
         grant = make_grant(
@@ -113,8 +124,9 @@ class OneTimeKeys(Unshared):
             max_plaintext=self._rules.max_plaintext,
             fingerprint_key_id=self._rules.fingerprint_key_id,
         )
-        offer = Offer(grant, self._identity.sign(UPLOAD_GRANT, grant.content))
-        self._table[request.request_id] = _Entry(offer, MLKEM768X25519PrivateKey(lattice, curve), born)
+        signed = self._identity.sign(UPLOAD_GRANT, grant.content)
+        offer = Offer(grant, signed, born, look(request))
+        self._table[request.request_id] = _Entry(offer, MLKEM768X25519PrivateKey(lattice, curve))
         return offer
 
     def request_ids(self) -> list[bytes]:
@@ -143,7 +155,7 @@ class OneTimeKeys(Unshared):
 
     def _expire(self, entry: _Entry) -> float:
         """Erase a key whose lifetime is over; return for how many seconds it has been, negative while it is not."""
-        over = self._now() - entry.born - entry.offer.grant.lifetime_s
+        over = self._now() - entry.offer.born - entry.offer.grant.lifetime_s
         if over >= 0:
             entry.private = None
         return over
@@ -178,8 +190,8 @@ class OneTimeKeys(Unshared):
             entry.private = None
         return decode(plaintext)
 
-    def discard(self, request_id: bytes) -> None:
-        """Take the key of a request that seals nothing out of the table, unused.
+    def discard(self, request_id: bytes) -> float:
+        """Take the key of a request that seals nothing out of the table, unused; return its age in seconds.
 
         Raises:
             FailedError: KEY_LOST without a key, EXPIRED after its lifetime.
@@ -190,6 +202,7 @@ class OneTimeKeys(Unshared):
         self._expire(entry)
         if entry.private is None:
             raise FailedError(upload_pb2.REASON_EXPIRED)
+        return self._now() - entry.offer.born
 
     def _take(self, request_id: bytes) -> _Entry | None:
         entry = self._table.pop(request_id, None)

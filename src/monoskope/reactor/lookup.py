@@ -39,6 +39,8 @@ class Lookup:
     driver: StoreDriver
     fingerprint_key: FingerprintKey
     timings: Timings
+    replica: bytes
+    """This process."""
 
     async def written(self, attempt: Attempt) -> Receipt | None:
         """Return the UPLOADED receipt if the engine shows that the write happened, else None; so with DELETED.
@@ -72,10 +74,10 @@ class Lookup:
 
     async def settled(self, attempt: Attempt) -> Receipt:
         """Return the last word on a write that can no longer be on its way: UPLOADED, KEY_LOST or OUTCOME_UNKNOWN."""
-        grant, sealed_sha256 = attempt.grant, attempt.started.sealed_sha256
+        grant = attempt.grant
         if grant.request.purpose == upload_pb2.PURPOSE_COPY:
             # The destination is another store's: only the issuer, whose client was answered, knows.
-            return failed(grant, sealed_sha256, upload_pb2.REASON_OUTCOME_UNKNOWN)
+            return self._failed(attempt, upload_pb2.REASON_OUTCOME_UNKNOWN)
         for number in range(self.timings.lookup_tries):
             if number:
                 await asyncio.sleep(self.timings.lookup_retry)
@@ -89,9 +91,12 @@ class Lookup:
             except DriverError:
                 break
             if version == attempt.prior:
-                return failed(grant, sealed_sha256, upload_pb2.REASON_KEY_LOST, version=version)
+                return self._failed(attempt, upload_pb2.REASON_KEY_LOST, version=version)
             break
-        return failed(grant, sealed_sha256, upload_pb2.REASON_OUTCOME_UNKNOWN)
+        return self._failed(attempt, upload_pb2.REASON_OUTCOME_UNKNOWN)
+
+    def _failed(self, attempt: Attempt, reason: upload_pb2.Reason, *, version: str = "") -> Receipt:
+        return failed(attempt.grant, attempt.started.sealed_sha256, reason, replica=self.replica, version=version)
 
     async def _fitting(self, attempt: Attempt, tag: bytes) -> Snapshot | None:
         """Return what is there if it is a newer version that fits the intent."""
@@ -131,12 +136,15 @@ def deleted(attempt: Attempt) -> Receipt:
     )
 
 
-def failed(grant: Grant, sealed_sha256: bytes, reason: upload_pb2.Reason, *, version: str = "") -> Receipt:
-    """Return a FAILED receipt."""
+def failed(
+    grant: Grant, sealed_sha256: bytes, reason: upload_pb2.Reason, *, replica: bytes, version: str = ""
+) -> Receipt:
+    """Return a FAILED receipt; with KEY_LOST it names `replica`, the process that says so."""
     return make_receipt(
         grant=grant,
         sealed_sha256=sealed_sha256,
         outcome=upload_pb2.OUTCOME_FAILED,
         reason=reason,
         upstream_version=version,
+        replica=replica if reason == upload_pb2.REASON_KEY_LOST else b"",
     )

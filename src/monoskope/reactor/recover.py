@@ -129,7 +129,8 @@ class Recovery:
         version = request.version
         failpoint("reactor.before-recovery")
         if request.state is not State.WRITING:
-            return await self.offering.end(grant, failed(grant, b"", upload_pb2.REASON_KEY_LOST), version)
+            lost = failed(grant, b"", upload_pb2.REASON_KEY_LOST, replica=self.replica)
+            return await self.offering.end(grant, lost, version)
         started = self._started(request, grant)
         if started is None:
             return False

@@ -15,14 +15,15 @@ import grpc.aio
 
 from monoskope.errors import RefusedError
 from monoskope.protocol.grant import REPLICA_BYTES
-from monoskope.reactor import logs, settings
-from monoskope.reactor.admit import Admission, Rates
+from monoskope.reactor import copy_folders, logs, settings
+from monoskope.reactor.admit import Admission
 from monoskope.reactor.appends import Appends, Event
 from monoskope.reactor.audit import FILE as AUDIT_FILE
 from monoskope.reactor.audit import AuditFile
 from monoskope.reactor.copy_secret import Copier
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.fingerprint import FingerprintKey
+from monoskope.reactor.first_look import FirstLooks
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.handle import Handler
 from monoskope.reactor.health import Health
@@ -30,6 +31,7 @@ from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.known import KnownReceipts
 from monoskope.reactor.lookup import Lookup
 from monoskope.reactor.offer import Offering
+from monoskope.reactor.rates import Rates
 from monoskope.reactor.recover import Presence, Recovery
 from monoskope.reactor.requests import OpenRequests
 from monoskope.reactor.session import Endpoint, Session, dial, roots
@@ -90,7 +92,7 @@ class Reactor:
     ) -> Dispatcher:
         requests, known = OpenRequests(), KnownReceipts(identity)
         offering = Offering(identity, self.appends, requests, known, audit, self.health)
-        upstream, lookup = Upstream(driver, key, known), Lookup(driver, key, self.timings)
+        upstream, lookup = Upstream(driver, key, known), Lookup(driver, key, self.timings, self.replica)
         rules = KeyRules(
             replica=self.replica,
             lifetime_s=of.limits.lifetime_s,
@@ -98,13 +100,14 @@ class Reactor:
             fingerprint_key_id=key.key_id,
             alive=of.limits.keys_alive,
         )
+        looks = FirstLooks(upstream, within_s=self.timings.young)
         keys, rates = OneTimeKeys(identity, rules), Rates(of.limits)
         return Dispatcher(
             requests=requests,
             known=known,
             keys=keys,
             appends=self.appends,
-            granter=Granter(Admission(of, driver, rates), keys, self.appends, audit),
+            granter=Granter(Admission(of, driver, rates), keys, looks, self.appends, audit),
             handler=Handler(
                 keys=keys,
                 upstream=upstream,
@@ -158,6 +161,7 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
     of = settings.read(folder)
     _check_folder(folder)
     roots(of.ca_file)
+    copy_folders.clear(folder)
     identity, key = Identity.load(folder, store=of.store), FingerprintKey.load(folder)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

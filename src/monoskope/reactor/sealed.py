@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
 from monoskope.protocol.payload import BadPayloadError
 from monoskope.protocol.receipt import Receipt, sealed_digest
-from monoskope.reactor.keys import OneTimeKeys
+from monoskope.reactor.first_look import FirstLook
+from monoskope.reactor.keys import Offer, OneTimeKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +23,34 @@ class Sealed:
     """Of what was delivered; empty if that is not what the log names: then receipts say that nothing was received."""
     version: int
     """The stream's."""
+    born: float
+    """Monotonic seconds when the key was made."""
+    first_look: FirstLook | None = field(repr=False)
+    """What was upstream then; None for a request that writes nothing here."""
     newest: Receipt | None = None
     """The newest receipt for the secret that m8 handed over, verified; None if it is none of ours."""
 
     @classmethod
     def of(
-        cls, grant: Grant, delivered: bytes, announced_sha256: bytes, version: int, *, newest: Receipt | None = None
+        cls, offer: Offer, delivered: bytes, announced_sha256: bytes, version: int, *, newest: Receipt | None = None
     ) -> Sealed:
-        """Take apart encapsulated key || ciphertext."""
+        """Take apart encapsulated key || ciphertext, delivered for the grant in `offer`."""
         encapsulated, ciphertext = delivered[:ENCAPSULATED_KEY_BYTES], delivered[ENCAPSULATED_KEY_BYTES:]
         digest = sealed_digest(encapsulated, ciphertext)
-        return cls(grant, encapsulated, ciphertext, digest if digest == announced_sha256 else b"", version, newest)
+        return cls(
+            offer.grant,
+            encapsulated,
+            ciphertext,
+            digest if digest == announced_sha256 else b"",
+            version,
+            offer.born,
+            offer.first_look,
+            newest,
+        )
 
 
-def open_nothing(keys: OneTimeKeys, sealed: Sealed) -> None:
-    """Take the key of a request that seals nothing out of its table: it dies unused.
+def open_nothing(keys: OneTimeKeys, sealed: Sealed) -> float:
+    """Take the key of a request that seals nothing out of its table: it dies unused. Return its age in seconds.
 
     Raises:
         BadPayloadError: something was sealed all the same.
@@ -46,4 +60,4 @@ def open_nothing(keys: OneTimeKeys, sealed: Sealed) -> None:
     if not sealed.sha256 or sealed.encapsulated_key or sealed.ciphertext:
         keys.forget(request_id)
         raise BadPayloadError
-    keys.discard(request_id)
+    return keys.discard(request_id)

@@ -10,7 +10,7 @@ allow_swap = false              # true runs where memory could be swapped to dis
 type = "vault"                  # and that driver's own fields
 
 [limits]
-uploads_per_second = 50
+uploads_per_second = 100
 
 [[copy]]                        # where this reactor may copy to; none of it ever comes from m8
 to = "local"                    # a store of the same m8
@@ -47,9 +47,12 @@ _SERVER = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):([1-9][0-9]{0,4})", r
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `[limits]` table: what one reactor process does at most."""
 
-    uploads_per_second: int = 50
+    uploads_per_second: int = 100
+    """Of all subjects; each may have at most half of what the others leave (`monoskope.reactor.rates`), as below."""
     compares_per_hour_per_uri: int = 10
+    """Comparisons of one secret, and writes to it that were announced and not made."""
     compares_per_hour: int = 60
+    """The same for all secrets together."""
     keys_alive: int = 1_000
     lifetime_s: int = DEFAULT_LIFETIME_S
     """Seconds for which a one-time key can be used."""

@@ -13,6 +13,8 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     write_window: float = 30.0
     """From offering STARTED: the write has begun and ended within it."""
+    young: float = 10.0
+    """From a key's making: what comes upstream within it counts as concurrent, what comes later as newer."""
     issuer_gone: float = 10.0
     """An issuer whose session is gone this long is taken to be dead."""
     settle: float = 60.0
@@ -41,6 +43,8 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Before any attempt to connect again."""
     append_retry: float = 1.0
     """Before an append that m8 could not take just now is offered again."""
+    linger: float = 5.0
+    """After SIGTERM: how long what was sealed for keys that were given is still taken."""
     drain: float = 30.0
     """How long work in flight may take to end after SIGTERM."""
 
@@ -53,6 +57,8 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not testing:
             if self.write_window > PROTOCOL.write_window:
                 raise ValueError("`timings.write_window` must be at most 30")
+            if self.young > PROTOCOL.young:
+                raise ValueError("`timings.young` must be at most 10")
             if self.settle < PROTOCOL.settle:
                 raise ValueError("`timings.settle` must be at least 60")
             if self.issuer_gone < PROTOCOL.issuer_gone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hmac
 from dataclasses import dataclass
 
@@ -18,12 +19,20 @@ TRIES = 3
 """How often a secret that changes while it is looked at is looked at again."""
 
 _NEEDS_SOMETHING = frozenset({upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_PATCH})
+_TRIED_ONCE = _NEEDS_SOMETHING
+"""A lost check-and-set ends them: what they do depends on what was there."""
+_COMPARED = frozenset({upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH})
+"""They end as UNCHANGED where the content is the same already."""
 _ABSENT = Fingerprints("", ())
-_LOOK_AGAIN = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE, upload_pb2.EXPECT_UNSPECIFIED})
+_MAY_MOVE = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE})
 
 
 class _MovedError(Exception):
     """The version changed between two looks."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__()
+        self.version = version
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,8 @@ class Content:
 
     version: str
     fingerprints: Fingerprints | None
+    was_read: bool = False
+    """Whether the content was read just now, not told by a receipt."""
 
     def equals(self, other: Fingerprints) -> bool:
         """Whether the content is known and is that of `other`."""
@@ -46,42 +57,105 @@ class Upstream:
     fingerprint_key: FingerprintKey
     known: KnownReceipts
 
-    async def expected(self, request: Request) -> Content:
-        """Return what is at the request's place, its expectation met.
+    async def compared(self, request: Request) -> Content:
+        """Return what is at the request's place now, with its fingerprints where they are known.
 
         Raises:
-            FailedError: CONFLICT, or UPSTREAM_CHANGED for ANY on content that no receipt of ours names.
+            FailedError: CONFLICT, it changes whenever it is looked at.
             DriverError: the engine cannot be asked.
         """
         if not self.driver.capabilities.versions:
-            content = await self.recognised(request.uri, self.known.newest(request.uri))
-            self.check(request, content.version)
-            return content
-        tries = TRIES if request.expect in _LOOK_AGAIN else 1
-        for _ in range(tries):
+            return await self.recognised(request.uri, self.known.newest(request.uri))
+        for _ in range(TRIES):
             version = await self.driver.read_version(request.uri.path)
-            self.check(request, version)
             try:
-                return Content(version, await self._fingerprints(request.uri, version))
+                return await self._fingerprinted(request.uri, version)
             except _MovedError:
                 continue
         raise FailedError(upload_pb2.REASON_CONFLICT)
 
-    async def expected_version(self, request: Request) -> str:
-        """Return the version at the request's place, its expectation met. Raises as `expected`."""
+    async def present(self, request: Request) -> Content:
+        """Return what is at the request's place, whatever it expects; the content only where nothing else tells.
+
+        Raises:
+            DriverError: the engine cannot be asked.
+        """
+        if self.driver.capabilities.versions:
+            return Content(await self.driver.read_version(request.uri.path), None)
+        return await self.recognised(request.uri, self.known.newest(request.uri))
+
+    async def replaced(self, request: Request, first: Content, *, young: bool, compare: bool) -> Content:
+        """Return what a write is to replace, the request's expectation met: what `first` found when the key was made.
+
+        Under a young key, where ANY or OVERWRITE is expected, it may also be what came after that: whoever wrote it was
+        at work at the same time.
+
+        Args:
+            request: UPLOAD, PATCH, DELETE or GENERATE.
+            first: What was there when the key was made.
+            young: Whether the key is so young that what came after it counts as concurrent.
+            compare: Whether the content is needed to tell whether it is the same already.
+
+        Raises:
+            FailedError: CONFLICT, also for what came after an older key; UPSTREAM_CHANGED for ANY on content that no
+                receipt of ours names.
+            DriverError: the engine cannot be asked.
+        """
+        may_move = young and request.expect in _MAY_MOVE
         if not self.driver.capabilities.versions:
-            return (await self.expected(request)).version
-        version = await self.driver.read_version(request.uri.path)
-        self.check(request, version)
-        return version
+            return await self._replaced_unversioned(request, first, may_move=may_move)
+        version = await self._from_where(request, first) if may_move else first.version
+        for _ in range(TRIES if may_move else 1):
+            self.check(request, version)
+            try:
+                return await self._content(request, version, compare=compare)
+            except _MovedError as moved:
+                version = moved.version
+        raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
+
+    async def _from_where(self, request: Request, first: Content) -> str:
+        """Where nothing later would notice that the version moved, or a lost write is not tried again, look anew."""
+        can = self.driver.capabilities
+        if request.purpose in _TRIED_ONCE or not (can.check_and_set and can.readable):
+            return await self.driver.read_version(request.uri.path)
+        return first.version
+
+    async def _content(self, request: Request, version: str, *, compare: bool) -> Content:
+        patch = request.purpose == upload_pb2.PURPOSE_PATCH
+        if not patch and not (compare and request.purpose in _COMPARED):
+            return Content(version, None)
+        return await self._fingerprinted(request.uri, version)
+
+    async def _replaced_unversioned(self, request: Request, first: Content, *, may_move: bool) -> Content:
+        content = await self.present(request)
+        if not may_move and not self.is_same(first, content):
+            raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=content.version)
+        self.check(request, content.version)
+        return content
+
+    def is_same(self, first: Content, now: Content) -> bool:
+        """Whether two looks at one place saw the same; where neither version nor content tells, they did not."""
+        if self.driver.capabilities.versions or NOTHING in {first.version, now.version}:
+            return first.version == now.version
+        return first.fingerprints is not None and now.equals(first.fingerprints)
+
+    async def check_still(self, request: Request, content: Content) -> None:
+        """Raise `FailedError` (CONFLICT) if what a receipt told about is not there any more."""
+        if content.was_read:
+            return
+        version = (await self.present(request)).version
+        if version != content.version:
+            raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
 
     async def read(self, uri: SecretUri) -> Content | None:
         """Return what is there as it is read now, None for nothing. Raises `DriverError`: `CannotReadError` too."""
         snapshot = await self.driver.read(uri.path)
-        return None if snapshot is None else Content(snapshot.version, self.fingerprint_key.of(snapshot.payload))
+        if snapshot is None:
+            return None
+        return Content(snapshot.version, self.fingerprint_key.of(snapshot.payload), was_read=True)
 
     def check(self, request: Request, version: str) -> None:
-        """Raise `FailedError` if `version` is not what the request expects to be there; COMPARE expects nothing."""
+        """Raise `FailedError` if `version` is not what the request expects to be there."""
         reason: upload_pb2.Reason | None = None
         if request.purpose in _NEEDS_SOMETHING and version == NOTHING:
             raise FailedError(upload_pb2.REASON_CONFLICT)
@@ -107,26 +181,27 @@ class Upstream:
         except CannotReadError:
             content = Content("", None)
         if content is None:
-            return Content(NOTHING, _ABSENT)
+            return Content(NOTHING, _ABSENT, was_read=True)
         if content.fingerprints is None:
             version = await self.driver.read_version(uri.path)
             return Content(version, _ABSENT if version == NOTHING else None)
         ours = newest is not None and hmac.compare_digest(content.fingerprints.whole, newest.fingerprint)
-        return Content(newest.upstream_version, content.fingerprints) if newest and ours else content
+        return dataclasses.replace(content, version=newest.upstream_version) if newest and ours else content
 
-    async def _fingerprints(self, uri: SecretUri, version: str) -> Fingerprints | None:
-        """Return the fingerprints of what is there under `version`: as read now, else as a receipt of ours says."""
+    async def _fingerprinted(self, uri: SecretUri, version: str) -> Content:
+        """Return what is there under `version`: as read now, else as a receipt of ours says."""
         if version == NOTHING:
-            return _ABSENT
-        if self.driver.capabilities.readable:
-            try:
-                snapshot = await self.driver.read(uri.path)
-            except CannotReadError:
-                return self._from_receipt(uri, version)
-            if snapshot is None or snapshot.version != version:
-                raise _MovedError
-            return self.fingerprint_key.of(snapshot.payload)
-        return self._from_receipt(uri, version)
+            return Content(NOTHING, _ABSENT)
+        if not self.driver.capabilities.readable:
+            return Content(version, self._from_receipt(uri, version))
+        try:
+            content = await self.read(uri)
+        except CannotReadError:
+            return Content(version, self._from_receipt(uri, version))
+        found = NOTHING if content is None else content.version
+        if content is None or found != version:
+            raise _MovedError(found)
+        return content
 
     def _from_receipt(self, uri: SecretUri, version: str) -> Fingerprints | None:
         receipt = self.known.naming(uri, version)

@@ -1,7 +1,9 @@
-"""One check-and-set write: announced by STARTED, tried on the version just read, its end found out.
+"""One check-and-set write: announced by STARTED, tried on the version that STARTED names, its end found out.
 
-STARTED names the version that was read before it. After a conflict ANY and OVERWRITE read and decide anew, so UPLOADED
-may name a later one: the issuer's always names the version that was really replaced. An heir knows STARTED alone. If
+After a conflict ANY and OVERWRITE read and decide anew, as long as the key is young, so UPLOADED may name a later
+version: the issuer's always names the one that was really replaced. Under an older key what came after the key's making
+is newer than the sealed secret: that is CONFLICT. Where the engine has no check-and-set, a look just before the write
+takes its place. An heir knows STARTED alone. If
 the issuer dies between two tries it finds another version than that one, and says OUTCOME_UNKNOWN rather than a wrong
 KEY_LOST; if it dies after a later try its heir's UPLOADED names the version that STARTED did (see `Lookup.written`).
 """
@@ -22,8 +24,9 @@ from monoskope.reactor.admit import driver_options
 from monoskope.reactor.fingerprint import Fingerprints, digest_of
 from monoskope.reactor.lookup import Attempt, Lookup, PublicValues, deleted, uploaded
 from monoskope.reactor.reasons import FailedError, reason_of
+from monoskope.reactor.sealed import Sealed
 from monoskope.reactor.timings import Timings
-from monoskope.reactor.upstream import TRIES, Upstream
+from monoskope.reactor.upstream import TRIES, Content, Upstream
 from monoskope.stores.driver import DriverError, StoreConflictError, UnknownOutcomeError
 
 _NO_CONTENT = bytes(32)
@@ -42,10 +45,14 @@ class Write:
     fingerprints: Fingerprints | None = field(repr=False)
     """Of what is to be there; None for a deletion, and for a patch of what is not known."""
     tag: bytes
-    prior: str
-    """The version that it is to replace: the one that STARTED names, or the one read after a conflict."""
-    offered: float
-    """Monotonic seconds just before STARTED was offered."""
+    base: Content = field(repr=False)
+    """What it is to replace: what STARTED names, or what was read after a conflict."""
+    young_until: float
+    """Monotonic seconds until when what comes upstream meanwhile counts as concurrent."""
+    deadline: float
+    """Monotonic seconds by which it has ended: the window after STARTED was offered, within the key's lifetime."""
+    settled_at: float
+    """Monotonic seconds after which it can no longer be on its way."""
     version: int = 0
     """The stream's, STARTED included."""
     written: str = ""
@@ -57,6 +64,11 @@ class Write:
     begun: bool = False
     public_values: PublicValues = ()
     """Of what was generated."""
+
+    @property
+    def prior(self) -> str:
+        """The version that it is to replace."""
+        return self.base.version
 
     @property
     def attempt(self) -> Attempt:
@@ -73,32 +85,47 @@ class Writer:
     timings: Timings
     now: Callable[[], float] = time.monotonic
 
-    def prepare(self, grant: Grant, sealed_sha256: bytes, fingerprints: Fingerprints | None, *, prior: str) -> Write:
+    def prepare(self, sealed: Sealed, fingerprints: Fingerprints | None, *, base: Content) -> Write:
         """Return the write with its STARTED receipt; the window opens now.
 
         Without fingerprints it is a deletion, or a patch of what is not known.
         """
-        key, tag = self.upstream.fingerprint_key, write_tag(grant.sha256, sealed_sha256)
+        grant, now = sealed.grant, self.now()
+        key, tag = self.upstream.fingerprint_key, write_tag(grant.sha256, sealed.sha256)
         started = make_receipt(
             grant=grant,
-            sealed_sha256=sealed_sha256,
+            sealed_sha256=sealed.sha256,
             outcome=upload_pb2.OUTCOME_STARTED,
-            prior_version=prior,
+            prior_version=base.version,
             intent=key.intent(tag, digest_of(fingerprints.whole) if fingerprints else _NO_CONTENT),
         )
-        return Write(grant, started, fingerprints, tag, prior, self.now())
+        return Write(
+            grant,
+            started,
+            fingerprints,
+            tag,
+            base,
+            young_until=sealed.born + self.timings.young,
+            # What its client is told holds: after the key's lifetime nothing is written.
+            deadline=min(now + self.timings.write_window, sealed.born + grant.lifetime_s),
+            settled_at=now + self.timings.settle,
+        )
 
-    async def write(self, write: Write, payload: Payload | None, *, deadline: float) -> None:
+    def is_young(self, sealed: Sealed) -> bool:
+        """Whether what came upstream since the key was made counts as concurrent."""
+        return self.now() < sealed.born + self.timings.young
+
+    async def write(self, write: Write, payload: Payload | None) -> None:
         """Try to do what `write` is about with `payload`, and note in it how that ended."""
         request = write.grant.request
         again = request.purpose in _WHOLE and request.expect in _TRIED_AGAIN
         tries = TRIES if again else 1
         for left in reversed(range(tries)):
             failpoint("reactor.before-write")
-            if self.now() >= deadline:
+            if self.now() >= write.deadline:
                 return
             try:
-                async with asyncio.timeout(deadline - self.now()):
+                async with asyncio.timeout(write.deadline - self.now()):
                     if await self._tried(write, payload, last=left == 0):
                         return
             except TimeoutError:
@@ -122,6 +149,8 @@ class Writer:
 
     async def _act(self, write: Write, payload: Payload | None) -> None:
         driver, request = self.upstream.driver, write.grant.request
+        if not driver.capabilities.check_and_set and self.now() >= write.young_until:
+            await self._look_before(write)
         replacing = write.prior if driver.capabilities.check_and_set else None
         path, tag, options = request.uri.path, write.tag.hex(), driver_options(driver, request)
         if request.purpose == upload_pb2.PURPOSE_DELETE:
@@ -134,12 +163,19 @@ class Writer:
         elif payload is not None:
             write.written = await driver.write(path, payload, replacing=replacing, write_tag=tag, options=options)
 
+    async def _look_before(self, write: Write) -> None:
+        """Raise `StoreConflictError` if something else is there than what is to be replaced, or `DriverError`."""
+        if not self.upstream.is_same(write.base, await self.upstream.present(write.grant.request)):
+            raise StoreConflictError("something else is there than when the key was made.")
+
     async def _decided_anew(self, write: Write) -> bool:
         """After a conflict: read the version and note it as the one to replace, or why there is nothing to try again.
 
         Content that is equal by now is written over all the same: after STARTED there is no UNCHANGED.
         """
         write.failure = FailedError(upload_pb2.REASON_CONFLICT)
+        if self.now() >= write.young_until:
+            return False
         request = write.grant.request
         try:
             version = await self.upstream.driver.read_version(request.uri.path)
@@ -150,7 +186,7 @@ class Writer:
             write.failure = FailedError(reason_of(error))
         else:
             write.failure = FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
-            write.prior = version
+            write.base = Content(version, None)
             return True
         return False
 
@@ -173,5 +209,5 @@ class Writer:
                 continue
             if receipt is not None:
                 return receipt
-        await asyncio.sleep(max(0.0, write.offered + self.timings.settle - self.now()))
+        await asyncio.sleep(max(0.0, write.settled_at - self.now()))
         return await self.lookup.settled(write.attempt)

@@ -18,7 +18,7 @@ class Scripted(Protocol):
 
     received: list[bytes]
     calls: list[str]
-    failing: dict[str, list[Error | grpc.StatusCode]]
+    failing: dict[str, list[Error | grpc.StatusCode | bytes]]
 
     def handle(self, method: str, message: Message) -> Message:
         """Answer one call, or raise what to answer with."""
@@ -47,13 +47,17 @@ class Door(grpc.GenericRpcHandler):
         return self._methods.get(handler_call_details.method)
 
     def _unary(self, name: str, request: type[Message]) -> Any:  # noqa: ANN401 - grpc's own
-        async def answer(message: Message, context: Any) -> Message:  # noqa: ANN401 - grpc's own
+        async def answer(message: Message, context: Any) -> Message | bytes:  # noqa: ANN401 - grpc's own
             self._m8.received.append(message.SerializeToString())
             self._m8.calls.append(name)
             try:
                 failing = self._m8.failing.get(name)
-                if failing:
-                    await _fail(context, failing.pop(0))
+                failure = failing.pop(0) if failing else None
+                if isinstance(failure, bytes):
+                    self._m8.handle(name, message)
+                    return failure
+                if failure is not None:
+                    await _fail(context, failure)
                 return self._m8.handle(name, message)
             except Error as error:
                 await _fail(context, error)
@@ -62,7 +66,7 @@ class Door(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(
             answer,
             request_deserializer=request.FromString,
-            response_serializer=lambda message: message.SerializeToString(),
+            response_serializer=lambda message: message if isinstance(message, bytes) else message.SerializeToString(),
         )
 
     def _stream(self, name: str, request: type[Message]) -> Any:  # noqa: ANN401 - grpc's own

@@ -91,8 +91,9 @@ class Attempt:
         )
 
     def failure(self, reason: upload_pb2.Reason) -> upload_pb2.Signed:
-        """Return a FAILED receipt."""
-        return self.receipt(upload_pb2.OUTCOME_FAILED, reason=reason)
+        """Return a FAILED receipt; with KEY_LOST from the process that made the key."""
+        replica = self.grant.replica if reason == upload_pb2.REASON_KEY_LOST else b""
+        return self.receipt(upload_pb2.OUTCOME_FAILED, reason=reason, replica=replica)
 
 
 class ScriptedM8:
@@ -115,8 +116,8 @@ class ScriptedM8:
         """Every message that came in, serialised."""
         self.calls: list[str] = []
         """The method of each call, in order."""
-        self.failing: dict[str, list[Error | grpc.StatusCode]] = {}
-        """Method to what its next calls fail with."""
+        self.failing: dict[str, list[Error | grpc.StatusCode | bytes]] = {}
+        """Method to what its next calls fail with; bytes are answered as they are, once the call was carried out."""
         self.key_answer: Callable[[Attempt], queries_pb2.GetSecretUploadKeyResponse] = self.honest_key
         self.end: Callable[[Attempt], views_pb2.SecretUpload] = self.honest_end
         self.waits = True

@@ -17,8 +17,10 @@ from monoskope.m8.domain.offers import offer
 from monoskope.m8.doors.copying import WITHIN_S
 from monoskope.m8.principal import Principal
 from monoskope.m8.tokens import COPY_TTL_S, Tokens
+from monoskope.protocol.copy_request import put_request_id
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.identity import ProofError
+from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.upload import State, WrongStepError
@@ -42,9 +44,9 @@ def a_copy(**fields: Any) -> Request:
     return a_request(purpose=COPY, destination=DESTINATION, **fields)
 
 
-def there() -> upload_pb2.Signed:
+def there(grant: Grant) -> upload_pb2.Signed:
     receipt = make_receipt(
-        grant=a_grant(a_request(uri=str(DESTINATION))),
+        grant=grant,
         sealed_sha256=b"s" * 32,
         outcome=upload_pb2.OUTCOME_UPLOADED,
         upstream_version="w1",
@@ -53,8 +55,10 @@ def there() -> upload_pb2.Signed:
     return THERE.sign(RECEIPT, receipt.content)
 
 
-def copied(walk: Walk) -> events_pb2.SecretCopied:
-    fields = {"upstream_version": "1", "destination": there(), **fingerprints(KEY_ID)}
+def copied(walk: Walk, *, request_id: bytes = b"", **fields: Any) -> events_pb2.SecretCopied:
+    put = a_grant(a_request(uri=str(DESTINATION), request_id=request_id or put_request_id(walk.request.request_id)))
+    proof = {"destination": there(put), "destination_grant": THERE.sign(UPLOAD_GRANT, put.content)}
+    fields = {"upstream_version": "1", **proof, **fingerprints(KEY_ID), **fields}
     return events_pb2.SecretCopied(receipt=walk.receipt(upload_pb2.OUTCOME_COPIED, **fields))
 
 
@@ -68,6 +72,19 @@ def test_only_the_issuer_says_that_it_copied_and_only_after_announcing_it() -> N
             offer(upload, event, by)
     failure = walk.failed(upload_pb2.REASON_OUTCOME_UNKNOWN)
     assert offer(walk.writing(), failure, walk.by(PEER)) == [failure]
+
+
+def test_the_end_of_a_copy_by_an_older_reactor_is_recorded() -> None:
+    """It shows no grant of the destination; what it did is done, and the log must tell."""
+    walk = Walk(a_copy(), digest=EMPTY)
+    event = copied(walk, destination_grant=None)
+    assert offer(walk.writing(), event, walk.by()) == [event]
+
+
+def test_a_put_that_is_not_this_copys_is_not_recorded_as_its_end() -> None:
+    walk = Walk(a_copy(), digest=EMPTY)
+    with pytest.raises(ProofError, match="another request"):
+        offer(walk.writing(), copied(walk, request_id=b"e" * 16), walk.by())
 
 
 def test_what_a_copy_expects_is_not_looked_for_at_its_source() -> None:
@@ -154,7 +171,7 @@ async def test_a_copy_gets_one_token_that_may_put_at_its_destination(world: Worl
         EMPTY,
         upload_pb2.OUTCOME_COPIED,
         upstream_version="1",
-        destination=there(),
+        destination=there(a_grant(a_request(uri=str(DESTINATION)))),
         **fingerprints(KEY_ID),
     )
     event = events_pb2.SecretCopied(receipt=receipt)

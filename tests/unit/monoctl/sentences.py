@@ -24,7 +24,7 @@ FILES = (
     "monoctl/put.py",
 )
 """Where sentences about outcomes are made in place. Each text with a space in it counts, but docstrings and fixes."""
-_INSTRUCTION = re.compile(r"Ask with |Compare again|Verify again|Import it again|…?, |… before you ")
+_INSTRUCTION = re.compile(r"Ask with |Have the |Compare again|Verify again|Import it again|…?, |… before you ")
 _OPTIONS = {"option", "argument", "command", "make_request", "UsageError"}
 """Calls whose texts are about the command line."""
 

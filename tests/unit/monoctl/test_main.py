@@ -35,6 +35,7 @@ def test_exit_codes_never_change() -> None:
         "INTERNAL": 1,
         "USAGE": 2,
         "REFUSED": 3,
+        "PROTOCOL": 13,
         "NOT_FOUND": 4,
         "IDENTITY_CHANGED": 5,
         "CONFLICT": 6,

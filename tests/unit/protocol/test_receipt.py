@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
+from monoskope.protocol.copy_request import put_request_id
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import ProofError, check_shown, shown
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
@@ -184,6 +185,7 @@ def test_every_outcome_has_a_good_form_that_opens(kind: str) -> None:
         ),
         ("COPIED", "destination", {"destination": None}),
         ("UPLOADED", "destination", {"destination": upload_pb2.Signed(content=b"x")}),
+        ("UPLOADED", "destination_grant", {"destination_grant": upload_pb2.Signed(content=b"x")}),
         ("COPIED", "upstream_version", {"upstream_version": ""}),
         ("COPIED", "fingerprint", {"fingerprint": "", "values": []}),
         ("COPIED", "prior_version", {"prior_version": "1@x"}),
@@ -269,6 +271,44 @@ def test_a_copy_is_proven_by_the_destinations_own_receipt_of_the_same_content(
 ) -> None:
     with pytest.raises(ProofError, match=why):
         opened(receipt("COPIED", grant=COPY_GRANT, destination=destination), grant=COPY_GRANT)
+
+
+def put_grant(**fields: Any) -> Grant:
+    """What the destination grants for the put of the copy."""
+    request_id = put_request_id(COPY_GRANT.request.request_id)
+    return a_grant(a_request(**{"uri": str(DESTINATION), "request_id": request_id, **fields}))
+
+
+def copied_by(put: Grant, *, answers: Grant | None = None) -> Receipt:
+    signed = Signer().sign(UPLOAD_GRANT, put.content)
+    return receipt("COPIED", grant=COPY_GRANT, destination=there(grant=answers or put), destination_grant=signed)
+
+
+@pytest.mark.parametrize(
+    ("copied", "why"),
+    [
+        (copied_by(THERE_GRANT), "another request"),
+        (copied_by(put_grant(request_id=COPY_GRANT.request.request_id)), "another request"),
+        (copied_by(put_grant(uri="local://app/other"), answers=put_grant()), "another secret"),
+        (copied_by(put_grant(expect=upload_pb2.EXPECT_OVERWRITE)), "expects something else"),
+        (copied_by(put_grant(expect=upload_pb2.EXPECT_VERSION, expect_version="1")), "expects something else"),
+        (copied_by(put_grant(purpose=upload_pb2.PURPOSE_COMPARE), answers=put_grant()), "not for a put"),
+        (copied_by(put_grant(), answers=put_grant()), "receipt is for another grant"),
+        (
+            receipt("COPIED", grant=COPY_GRANT, destination=there(), destination_grant=upload_pb2.Signed(content=b"x")),
+            "malformed",
+        ),
+    ],
+)
+def test_a_copy_is_proven_by_the_put_that_has_its_own_id(copied: Receipt, why: str) -> None:
+    with pytest.raises(ProofError, match=why):
+        opened(copied, grant=COPY_GRANT)
+    assert opened(copied_by(put_grant()), grant=COPY_GRANT).outcome == upload_pb2.OUTCOME_COPIED
+
+
+def test_put_request_id_vector() -> None:
+    vector = VECTORS["copy_request"]
+    assert put_request_id(bytes.fromhex(vector["copy_request_id"])).hex() == vector["put_request_id"]
 
 
 def test_a_copy_of_what_was_there_already_is_one() -> None:
@@ -364,3 +404,14 @@ def test_a_receipt_has_as_many_values_as_a_secret_can_and_twice_as_many_differen
     with pytest.raises(MalformedError) as caught:
         make_receipt(**different, differences=[(key, missing) for key in keys(129)])
     assert caught.value.field == "differences"
+
+
+@pytest.mark.parametrize("vector", VECTORS["receipts"], ids=lambda vector: str(vector["name"]))
+def test_receipts_that_were_encoded_by_hand(vector: dict[str, str]) -> None:
+    content = bytes.fromhex(vector["receipt"])
+    if vector["malformed"]:
+        with pytest.raises(MalformedError) as caught:
+            parse_receipt(content)
+        assert caught.value.field == vector["malformed"]
+    else:
+        assert parse_receipt(content).replica.hex() == vector["replica"]

@@ -11,11 +11,12 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.protocol.request import Options, Request
-from monoskope.reactor.admit import Admission, Rates
+from monoskope.reactor.admit import Admission
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.handle import Handler
 from monoskope.reactor.keys import OneTimeKeys
+from monoskope.reactor.rates import Rates
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.recover import Presence, Recovery
 from monoskope.reactor.settings import Limits
@@ -34,7 +35,7 @@ def refusal(
     """Return the reason for which `request` gets no key, "" if it gets one."""
     of = settings(Path("nowhere"), prefixes=prefixes)
     try:
-        Admission(of, store or MemoryStore(), Rates(of.limits, now=Clock())).admit(request)
+        Admission(of, store or MemoryStore(), Rates(of.limits, now=Clock())).admit(request, "alice")
     except FailedError as error:
         return upload_pb2.Reason.Name(error.reason).removeprefix("REASON_")
     return ""
@@ -114,43 +115,11 @@ def test_the_driver_may_refuse(error: Exception, reason: str) -> None:
     assert refusal(ask(), store) == reason
 
 
-def taken(rates: Rates, request: Request) -> bool:
-    try:
-        rates.take(request)
-    except FailedError as error:
-        return error.reason != upload_pb2.REASON_RATE_LIMITED
-    return True
-
-
-def test_uploads_are_limited_by_the_second() -> None:
-    clock = Clock()
-    rates = Rates(Limits(uploads_per_second=3), now=clock)
-    assert [taken(rates, ask()) for _ in range(5)] == [True, True, True, False, False]
-    clock.time += 0.9
-    assert not taken(rates, ask())
-    clock.time += 0.2
-    assert taken(rates, ask())
-
-
-def test_compares_are_limited_by_the_hour_for_a_uri_and_for_the_process() -> None:
-    clock = Clock()
-    rates = Rates(Limits(compares_per_hour_per_uri=2, compares_per_hour=3), now=clock)
-    one, two, three = (ask(COMPARE, uri=SecretUri.parse(f"memory://team-a/{name}")) for name in "xyz")
-    assert [taken(rates, one) for _ in range(3)] == [True, True, False]
-    assert taken(rates, two)
-    assert not taken(rates, three)
-    assert taken(rates, ask())
-    clock.time += 3_599
-    assert not taken(rates, one)
-    clock.time += 1
-    assert taken(rates, one)
-
-
 async def test_a_request_over_the_rate_gets_no_key() -> None:
     world = World()
     of = settings(Path("nowhere"), limits=Limits(uploads_per_second=1, compares_per_hour_per_uri=1))
     admission = Admission(of, world.memory, Rates(of.limits, now=world.now))
-    granter = Granter(admission, world.keys, world.log, world.audit)
+    granter = Granter(admission, world.keys, world.looks, world.log, world.audit)
     for purpose in (upload_pb2.PURPOSE_UPLOAD, COMPARE):
         assert await granter.grant(opened(ask(purpose)))
         alive = len(world.keys)
@@ -166,21 +135,10 @@ def test_spans_are_measured_by_a_clock_that_nobody_sets(part: Callable[..., obje
     assert inspect.signature(part).parameters["now"].default is time.monotonic
 
 
-def test_the_memory_of_rates_is_bounded() -> None:
-    clock = Clock()
-    rates = Rates(Limits(), now=clock)
-    for number in range(2_000):
-        clock.time += 10
-        taken(rates, ask(COMPARE, uri=SecretUri.parse(f"memory://team-a/{number}")))
-        taken(rates, ask())
-    assert len(rates._compares) <= 60
-    assert len(rates._uploads) <= 50
-
-
 def test_what_is_refused_for_another_reason_costs_no_rate() -> None:
     of = settings(Path("nowhere"), limits=Limits(uploads_per_second=1))
     admission = Admission(of, MemoryStore(), Rates(of.limits, now=Clock()))
     for _ in range(5):
         with pytest.raises(FailedError):
-            admission.admit(ask(uri=SecretUri.parse("memory://team-b/db")))
-    admission.admit(ask())
+            admission.admit(ask(uri=SecretUri.parse("memory://team-b/db")), "alice")
+    admission.admit(ask(), "alice")

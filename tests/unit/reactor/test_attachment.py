@@ -52,6 +52,20 @@ async def test_reading_from_it_says_why_without_foreign_words(code: grpc.StatusC
     assert (code.name in ended.value.message) == (code is not grpc.StatusCode.OK)
 
 
+async def test_what_does_not_parse_ends_the_session() -> None:
+    """grpc.aio gives None for it, while the stream goes on and its status is never told."""
+
+    class Garbled(EndedCall):
+        async def read(self) -> object:
+            return None
+
+        async def code(self) -> grpc.StatusCode:
+            raise AssertionError("nobody would answer")
+
+    with pytest.raises(SessionEndedError, match="does not parse"):
+        await read(cast("Call", Garbled(grpc.StatusCode.OK)))
+
+
 class ScriptedCall:
     """A stream on which the test speaks for m8."""
 

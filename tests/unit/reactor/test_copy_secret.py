@@ -8,25 +8,28 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Literal, NoReturn
 
 import pytest
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
-from msgspec import structs
+from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.client import Expect, PutResult
-from monoskope.protocol.labels import RECEIPT, SEALED_SECRET, labelled
+from monoskope.client import Expect
+from monoskope.client.task import Result
+from monoskope.protocol.grant import parse_grant
+from monoskope.protocol.labels import RECEIPT, SEALED_SECRET, UPLOAD_GRANT, labelled
 from monoskope.protocol.payload import Payload, decode
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request
-from monoskope.reactor.admit import Admission, Rates
+from monoskope.reactor.admit import Admission
 from monoskope.reactor.authorize import CopyTokens
-from monoskope.reactor.copy_secret import AT_ONCE, Copier, Job, put_there
+from monoskope.reactor.copy_secret import AT_ONCE, BEGIN_S, KEY_S, Copier, Job, put_there
 from monoskope.reactor.lookup import Attempt
+from monoskope.reactor.rates import Rates
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.sealed import Sealed
 from monoskope.reactor.settings import CopyRule, Limits, PathPair, Settings
 from monoskope.stores.driver import CannotReadError, Snapshot, StoreUnavailableError
 from monoskope.testing.identities import Identity
@@ -40,7 +43,7 @@ COPY = upload_pb2.PURPOSE_COPY
 EMPTY = hashlib.sha256(b"").digest()
 DESTINATION = SecretUri.parse("other://team-a/db")
 THERE = Signer()
-TOKEN = "a token"
+TOKEN = token("alice")
 
 
 def configured(folder: Path, *pairs: tuple[str, str], to: str = "other") -> Settings:
@@ -71,6 +74,7 @@ class Copies:
             offering=self.world.offering,
             tokens=self.tokens,
             put=self.receive,
+            now=self.world.now,
         )
 
     def say(self, message: reactor_pb2.AttachRequest) -> None:
@@ -80,23 +84,25 @@ class Copies:
         answer.call = message.authorize_copy.call
         self.tokens.answered(answer)
 
-    async def receive(self, job: Job, payload: Payload) -> PutResult | upload_pb2.Reason:
+    async def receive(self, job: Job, payload: Payload) -> Result | upload_pb2.Reason:
         self.jobs.append(job)
-        found: PutResult | upload_pb2.Reason = self.there(payload)
+        found: Result | upload_pb2.Reason = self.there(payload)
         return found
 
-    def put(self, payload: Payload, fingerprint: str = "") -> PutResult:
-        made = self.world.key.of(payload)
+    def put(self, payload: Payload, fingerprint: str = "") -> Result:
+        """What the destination's reactor makes of the put that was asked of it last."""
+        job, made = self.jobs[-1], self.world.key.of(payload)
+        grant = a_grant(a_request(uri=str(job.destination), request_id=job.request_id))
         receipt = make_receipt(
-            grant=a_grant(a_request(uri=str(DESTINATION))),
+            grant=grant,
             sealed_sha256=b"s" * 32,
             outcome=upload_pb2.OUTCOME_UPLOADED,
             upstream_version="w1",
-            fingerprint=made.whole,
-            values=made.values,
+            fingerprint=fingerprint or made.whole,
+            values=[(key, fingerprint) for key, _ in made.values] if fingerprint else made.values,
         )
-        signed = THERE.sign(RECEIPT, receipt.content)
-        return PutResult(str(DESTINATION), "UPLOADED", fingerprint or made.whole, {}, "w1", "0" * 32, signed)
+        signed, granted = THERE.sign(RECEIPT, receipt.content), THERE.sign(UPLOAD_GRANT, grant.content)
+        return Result(receipt, job.request_id, signed, granted)
 
     async def walk(self, request: Request | None = None) -> str:
         """Walk a copy and return what came of it."""
@@ -123,12 +129,23 @@ async def test_what_is_here_is_announced_read_put_there_and_receipted(copies: Co
     assert copied.destination is not None
     assert copied.destination.identity_key == THERE.public
     assert isinstance(copies.world.log.events[-1], events_pb2.SecretCopied)
+    assert copied.destination_grant is not None
+    granted = parse_grant(copied.destination_grant.content)
     (job,) = copies.jobs
+    assert granted.request.request_id == job.request_id
     assert (job.identity, job.token, job.destination) == (THERE.shown, TOKEN, DESTINATION)
     assert TOKEN not in repr(job)
     assert [entry.destination for entry in copies.world.audit.entries] == [str(DESTINATION)] * 2
     assert "write" not in copies.world.memory.calls
     assert len(copies.world.keys) == 0
+
+
+async def test_the_put_there_has_the_one_id_that_follows_from_the_copys(copies: Copies) -> None:
+    copies.world.memory.put(SECRET)
+    request = asked()
+    assert await copies.walk(request) == "COPIED"
+    digest = hashlib.sha256(b"m8/copy-request/v1\x00" + request.request_id).digest()
+    assert copies.jobs[0].request_id == digest[:16]
 
 
 @pytest.mark.parametrize(
@@ -165,8 +182,6 @@ async def test_how_the_put_there_fails_is_how_the_copy_fails(copies: Copies, rea
 async def test_another_hash_there_is_no_success(copies: Copies) -> None:
     copies.world.memory.put(SECRET)
     copies.there = lambda payload: copies.put(payload, FINGERPRINT)
-    assert await copies.walk() == "FAILED OUTCOME_UNKNOWN"
-    copies.there = lambda payload: structs.replace(copies.put(payload), receipt=None)
     assert await copies.walk() == "FAILED OUTCOME_UNKNOWN"
 
 
@@ -233,6 +248,127 @@ async def test_without_m8s_token_nothing_is_sent(copies: Copies) -> None:
     assert not copies.jobs
 
 
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "no token",
+        f"{TOKEN}\n",
+        f"{TOKEN}\r\nx-other: y",
+        TOKEN.replace(".", ". "),
+        TOKEN.rpartition(".")[0],
+        f"{TOKEN}.more",
+        f"{TOKEN}ä",
+        "\x00.\x00.\x00",
+        f"{TOKEN}{'x' * 8_192}",
+    ],
+)
+async def test_what_cannot_be_a_token_is_never_used(copies: Copies, garbage: str) -> None:
+    copies.world.memory.put(SECRET)
+    copies.answer = reactor_pb2.CopyAuthorized(token=garbage)
+    assert await copies.walk() == "FAILED UPSTREAM_REFUSED"
+    assert not copies.jobs
+    assert "read" not in copies.world.memory.calls
+
+
+async def test_the_longest_token_is_used(copies: Copies) -> None:
+    copies.world.memory.put(SECRET)
+    copies.answer = reactor_pb2.CopyAuthorized(token=TOKEN + "x" * (8_192 - len(TOKEN)))
+    assert await copies.walk() == "COPIED"
+
+
+# What m8 held back for long.
+
+
+async def test_a_copy_that_m8_held_back_copies_nothing(copies: Copies) -> None:
+    copies.world.memory.put(SECRET)
+    sealed = copies.world.sealed(asked())
+    copies.world.now.time += BEGIN_S + 0.1
+    assert await copies.copier.handle(sealed)
+    assert copies.world.outcomes() == ["FAILED CONFLICT"]
+    assert copies.world.receipt().sealed_sha256 == EMPTY
+    assert not copies.asked
+    assert not copies.world.memory.calls
+    assert len(copies.world.keys) == 0
+
+
+async def test_a_copy_that_only_waited_for_its_place_is_to_be_asked_for_anew(copies: Copies) -> None:
+    copies.world.memory.put(SECRET)
+    sealed, gate = copies.world.sealed(asked()), asyncio.Event()
+
+    class Places(asyncio.Semaphore):
+        async def acquire(self) -> Literal[True]:
+            await gate.wait()
+            return await super().acquire()
+
+    copies.copier._places = Places(1)
+    walking = asyncio.create_task(copies.copier.handle(sealed))
+    await asyncio.sleep(0)
+    copies.world.now.time += BEGIN_S + 0.1
+    gate.set()
+    assert await walking
+    assert copies.world.outcomes() == ["FAILED UPSTREAM_UNAVAILABLE"]
+    assert not copies.world.memory.calls
+
+
+async def test_a_copy_begins_ten_seconds_after_its_key_was_made(copies: Copies) -> None:
+    copies.world.memory.put(SECRET)
+    sealed = copies.world.sealed(asked())
+    copies.world.now.time += BEGIN_S
+    assert await copies.copier.handle(sealed)
+    assert copies.world.outcomes()[-1] == "COPIED"
+
+
+async def test_the_seconds_for_the_key_there_run_from_started(copies: Copies) -> None:
+    """m8 answers STARTED and the question for a token when it likes; what is left is for the key."""
+    world = copies.world
+    world.memory.put(SECRET)
+    world.log.before.append(lambda: setattr(world.now, "time", world.now.time + KEY_S - 3))
+    assert await copies.walk() == "COPIED"
+    assert copies.jobs[0].key_within_s == pytest.approx(3)
+
+
+async def test_nothing_is_read_or_sent_once_the_seconds_for_the_key_there_are_over(copies: Copies) -> None:
+    world = copies.world
+    world.memory.put(SECRET)
+    world.log.before.append(lambda: setattr(world.now, "time", world.now.time + KEY_S))
+    assert await copies.walk() == "FAILED UPSTREAM_UNAVAILABLE"
+    assert "read" not in world.memory.calls
+    assert not copies.jobs
+
+
+# Whatever goes wrong, there is a receipt, and nothing is left of the value.
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("x"), OSError("x"), KeyError("x"), RecursionError("x")])
+@pytest.mark.parametrize(
+    ("method", "outcome"),
+    [
+        ("read_version", "FAILED UPSTREAM_UNAVAILABLE"),
+        ("read", "FAILED UPSTREAM_UNAVAILABLE"),
+        ("put", "FAILED OUTCOME_UNKNOWN"),
+    ],
+)
+async def test_an_exception_that_nobody_foresaw_ends_the_copy_with_a_receipt(
+    copies: Copies, failure: Exception, method: str, outcome: str
+) -> None:
+    copies.world.memory.put(SECRET)
+
+    def fails(_: Payload) -> NoReturn:
+        raise failure
+
+    if method == "put":
+        copies.there = fails
+    else:
+        copies.world.memory.failures[method].append(failure)
+    assert await copies.walk() == outcome
+    assert copies.world.receipt().sealed_sha256 == EMPTY
+
+
+async def test_a_version_that_no_receipt_can_name_leaves_a_copy_that_was_made_unknown(copies: Copies) -> None:
+    copies.world.memory.content[copies.world.uri.path].append(("no version", Payload(SECRET), ""))
+    assert await copies.walk() == "FAILED OUTCOME_UNKNOWN"
+
+
 async def test_a_session_that_breaks_takes_the_question_with_it() -> None:
     tokens = CopyTokens()
     tokens.connected(lambda _: None)
@@ -260,7 +396,7 @@ async def test_sealed_bytes_are_refused_and_a_key_is_good_for_one_copy(copies: C
     copies.world.memory.put(SECRET)
     for encapsulated, ciphertext, digest in ((b"x", b"", EMPTY), (b"", b"x", EMPTY), (b"", b"", b"")):
         sealed = copies.world.sealed(asked())
-        await copies.copier.handle(Sealed(sealed.grant, encapsulated, ciphertext, digest, 3))
+        await copies.copier.handle(replace(sealed, encapsulated_key=encapsulated, ciphertext=ciphertext, sha256=digest))
         assert copies.world.outcomes()[-1] == "FAILED BAD_PAYLOAD"
         assert len(copies.world.keys) == 0
     sealed = copies.world.sealed(asked())
@@ -272,7 +408,7 @@ async def test_sealed_bytes_are_refused_and_a_key_is_good_for_one_copy(copies: C
 async def test_copies_have_few_places_and_keep_none_of_the_others(copies: Copies, tmp_path: Path) -> None:
     world, gate, inside = copies.world, asyncio.Event(), 0
 
-    async def slow(job: Job, payload: Payload) -> PutResult | upload_pb2.Reason:
+    async def slow(job: Job, payload: Payload) -> Result | upload_pb2.Reason:
         nonlocal inside
         inside += 1
         await gate.wait()
@@ -301,7 +437,16 @@ def _reachable(marker: bytes) -> bool:
     return any(marker in payload.values() for payload in payloads)
 
 
-@pytest.mark.parametrize("how", ["well", "refused there", "no token", "no session"])
+def stumble(payload: Payload) -> NoReturn:
+    """Raise as a library does that keeps its exceptions, and catches and raises them anew."""
+    try:
+        kept = RuntimeError("x")
+        raise kept
+    except RuntimeError as error:
+        raise LookupError(len(payload)) from ExceptionGroup("x", [error])
+
+
+@pytest.mark.parametrize("how", ["well", "refused there", "stumbled there", "no token", "no session"])
 async def test_no_value_is_left_when_the_receipt_goes_out(
     copies: Copies, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,6 +461,8 @@ async def test_no_value_is_left_when_the_receipt_goes_out(
     monkeypatch.setattr(world.memory, "read", fresh)
     if how == "refused there":
         copies.there = lambda _: upload_pb2.REASON_UPSTREAM_REFUSED
+    elif how == "stumbled there":
+        copies.there = stumble
     elif how == "no token":
         copies.answer = reactor_pb2.CopyAuthorized(error="REFUSED")
     elif how == "no session":
@@ -346,16 +493,16 @@ def test_where_to_copy_the_reactors_own_settings_say(
     store = MemoryStore(readable=readable, check_and_set=False)
     admission = Admission(configured(tmp_path, *pairs, to=to), store, Rates(Limits()))
     if reason is None:
-        admission.admit(asked())
+        admission.admit(asked(), "alice")
     else:
         with pytest.raises(FailedError) as caught:
-            admission.admit(asked())
+            admission.admit(asked(), "alice")
         assert caught.value.reason == reason
 
 
 def test_what_is_expected_there_needs_nothing_of_the_engine_here(tmp_path: Path) -> None:
     admission = Admission(configured(tmp_path), MemoryStore(check_and_set=False), Rates(Limits()))
-    admission.admit(asked(expect=upload_pb2.EXPECT_ABSENT))
+    admission.admit(asked(expect=upload_pb2.EXPECT_ABSENT), "alice")
 
 
 async def test_an_heir_does_not_know_whether_it_was_copied() -> None:
@@ -381,20 +528,22 @@ async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
         yield scripted
 
 
-def job(m8: ScriptedM8, folder: Path, *, identity: str = "") -> Job:
+def job(m8: ScriptedM8, folder: Path, *, identity: str = "", key_within_s: float = 20.0) -> Job:
     of = replace(settings(folder, server=m8.server), ca_file=m8.ca_file)
-    return Job(of, identity or m8.identity.shown, token("alice"), SecretUri.parse("vault://app/db"), Expect.ABSENT)
+    there, expect = SecretUri.parse("vault://app/db"), Expect.ABSENT
+    return Job(of, identity or m8.identity.shown, token("alice"), b"p" * 16, there, expect, key_within_s)
 
 
 async def test_it_puts_what_was_read_under_the_configured_identity(m8: ScriptedM8, tmp_path: Path) -> None:
     result = await put_there(job(m8, tmp_path), Payload(SECRET))
-    assert isinstance(result, PutResult)
+    assert isinstance(result, Result)
     (attempt,) = m8.attempts
     assert (attempt.request.purpose, attempt.request.expect) == (upload_pb2.PURPOSE_UPLOAD, upload_pb2.EXPECT_ABSENT)
     private = MLKEM768X25519PrivateKey(attempt.key.mlkem, attempt.key.x25519)
     plaintext = SUITE.decrypt(attempt.sealed[0], private, info=labelled(SEALED_SECRET, attempt.grant.content))
     assert dict(decode(plaintext)) == SECRET
-    assert result.receipt == attempt.success()
+    assert (result.signed, result.grant) == (attempt.success(), attempt.signed_grant())
+    assert attempt.request.request_id == b"p" * 16
     assert not list(tmp_path.glob("copy-*"))
 
 
@@ -440,3 +589,89 @@ async def test_reasons_are_told_apart_and_nothing_is_left_of_the_value(
         assert not _reachable(marker)
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("reason", [upload_pb2.REASON_UPSTREAM_UNAVAILABLE, upload_pb2.REASON_KEY_LOST])
+async def test_the_put_there_is_tried_once(m8: ScriptedM8, tmp_path: Path, reason: upload_pb2.Reason) -> None:
+    """A new attempt would need a new id, and its receipt would not prove this copy."""
+    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
+    assert not isinstance(await put_there(job(m8, tmp_path), Payload(SECRET)), Result)
+    assert (m8.count("RequestSecretUploadKey"), m8.count("RequestUploadSecret")) == (1, 1)
+    m8.key_answer = lambda attempt: refused(reason)
+    assert await put_there(job(m8, tmp_path), Payload(SECRET)) == upload_pb2.REASON_UPSTREAM_UNAVAILABLE
+    assert (m8.count("RequestSecretUploadKey"), m8.count("RequestUploadSecret")) == (2, 1)
+
+
+def refused(reason: upload_pb2.Reason) -> queries_pb2.GetSecretUploadKeyResponse:
+    return queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_ENDED, reason=reason)
+
+
+async def test_a_key_there_that_does_not_come_in_time_gets_nothing(m8: ScriptedM8, tmp_path: Path) -> None:
+    requested = queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_REQUESTED)
+    m8.key_answer = lambda _: requested
+    marker = b"a value for which no key came: 9f04"
+    gc.collect()
+    gc.disable()
+    try:
+        result = await put_there(job(m8, tmp_path, key_within_s=0.3), Payload({"k": marker}))
+        assert result == upload_pb2.REASON_UPSTREAM_UNAVAILABLE
+        assert not _reachable(marker)
+    finally:
+        gc.enable()
+    assert not any(attempt.sealed for attempt in m8.attempts)
+    m8.key_answer = m8.honest_key
+    result = await put_there(job(m8, tmp_path, key_within_s=-1.0), Payload(SECRET))
+    assert result == upload_pb2.REASON_UPSTREAM_UNAVAILABLE
+    assert not any(attempt.sealed for attempt in m8.attempts)
+
+
+GARBAGE = {
+    "GetSecretStore": upload_pb2.REASON_UPSTREAM_UNAVAILABLE,
+    "RequestSecretUploadKey": upload_pb2.REASON_UPSTREAM_UNAVAILABLE,
+    "GetSecretUploadKey": upload_pb2.REASON_UPSTREAM_UNAVAILABLE,
+    "RequestUploadSecret": upload_pb2.REASON_OUTCOME_UNKNOWN,
+    "GetSecretUpload": upload_pb2.REASON_OUTCOME_UNKNOWN,
+}
+"""Where m8's answer does not parse, and how the put ends then."""
+
+
+@pytest.mark.parametrize("method", GARBAGE)
+async def test_an_answer_that_does_not_parse_is_no_exception(
+    m8: ScriptedM8, tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = b"a value whose m8 answers garbage: 3d1e"
+    honest = m8.handle
+
+    def handle(called: str, message: Message) -> object:
+        if called == method:
+            return SimpleNamespace(SerializeToString=lambda: b"\xff\xff")
+        return honest(called, message)
+
+    monkeypatch.setattr(m8, "handle", handle)
+    if method == "GetSecretUploadKey":
+        m8.waits = False
+    if method == "GetSecretUpload":
+        m8.end = lambda _: views_pb2.SecretUpload(state=views_pb2.UPLOAD_STATE_UPLOADING)
+    gc.collect()
+    gc.disable()
+    try:
+        assert await put_there(job(m8, tmp_path), Payload({"k": marker})) == GARBAGE[method]
+        assert not _reachable(marker)
+    finally:
+        gc.enable()
+    assert method in m8.calls
+
+
+async def test_an_identity_that_follows_from_the_configured_one_counts_and_no_file_remembers_it(
+    m8: ScriptedM8, tmp_path: Path
+) -> None:
+    first, second = m8.identity, Identity()
+    m8.stores["vault"].rotations.append(first.rotate(second, "vault"))
+    m8.stores["vault"].identity, m8.signers["vault"] = second.shown, second
+    before = sorted(tmp_path.rglob("*"))
+    for _ in range(2):
+        result = await put_there(job(m8, tmp_path, identity=first.shown), Payload(SECRET))
+        assert isinstance(result, Result)
+        assert result.signed.identity_key == second.key
+        m8.attempts.clear()
+    assert sorted(tmp_path.rglob("*")) == before

@@ -10,8 +10,9 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.receipt import make_receipt, write_tag
-from monoskope.reactor.admit import Admission, Rates
+from monoskope.reactor.admit import Admission
 from monoskope.reactor.lookup import Attempt
+from monoskope.reactor.rates import Rates
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.sealed import Sealed
 from monoskope.reactor.settings import Limits
@@ -126,8 +127,8 @@ async def test_sealed_bytes_with_a_deletion_are_refused_and_its_key_dies() -> No
 
 async def test_an_upload_without_sealed_bytes_is_refused() -> None:
     world = World()
-    grant = world.keys.offer(ask(UPLOAD), "alice").grant
-    await world.handler.handle(Sealed.of(grant, b"", EMPTY, 3))
+    offer = world.keys.offer(ask(UPLOAD), "alice", world.looks.begin)
+    await world.handler.handle(Sealed.of(offer, b"", EMPTY, 3))
     assert world.outcomes() == ["FAILED BAD_PAYLOAD"]
 
 
@@ -175,10 +176,10 @@ def test_what_the_engine_cannot_delete_gets_no_key(
     admission = Admission(settings(tmp_path), store, Rates(Limits()))
     request = ask(DELETE, destroy=destroy)
     if admitted:
-        admission.admit(request)
+        admission.admit(request, "alice")
     else:
         with pytest.raises(FailedError) as caught:
-            admission.admit(request)
+            admission.admit(request, "alice")
         assert caught.value.reason == upload_pb2.REASON_UNSUPPORTED
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from google.protobuf.message import Message
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.protocol.grant import parse_grant
+from monoskope.protocol.payload import Payload, encode
+from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import Request
 from monoskope.protocol.upload import State
 from monoskope.reactor import logs
@@ -21,7 +26,8 @@ from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.fingerprint import FingerprintKey
 from monoskope.reactor.run import Reactor
 from monoskope.reactor.sign import Identity
-from tests.unit.reactor.world import FAST, SEED, Clock, K, MemoryStore, ask, settings
+from monoskope.reactor.timings import Timings
+from tests.unit.reactor.world import FAST, SECRET, SEED, Clock, K, MemoryStore, ask, seal, settings
 
 EXPIRED = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_EXPIRED)
 
@@ -29,10 +35,12 @@ EXPIRED = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_EXPIRED)
 class Bench:
     """A reactor's dispatcher, fed by hand."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, timings: Timings = FAST) -> None:
         self.audit = AuditFile(folder / "audit.jsonl")
         identity = Identity(SEED, store="memory")
-        self.reactor = Reactor(settings(folder), MemoryStore(), identity, FingerprintKey(K), self.audit, timings=FAST)
+        self.reactor = Reactor(
+            settings(folder), MemoryStore(), identity, FingerprintKey(K), self.audit, timings=timings
+        )
         self.dispatcher: Dispatcher = self.reactor.dispatcher
         self.clock = self.dispatcher.now = Clock()
         self.sent: list[reactor_pb2.AttachRequest] = []
@@ -223,3 +231,55 @@ async def test_nothing_new_is_begun_while_stopping(bench: Bench) -> None:
     bench.dispatcher.tick()
     assert bench.sent == []
     assert bench.dispatcher._tasks == {}
+
+
+LINGERING = msgspec.structs.replace(FAST, linger=5.0)
+
+
+async def test_what_is_sealed_for_a_key_that_was_given_is_still_taken_while_stopping(tmp_path: Path) -> None:
+    """Told that its key is gone, a client could not know whether its secret was written."""
+    bench = Bench(tmp_path, LINGERING)
+    request = ask()
+    bench.attach()
+    grant = parse_grant((await bench.grant(request)).grant.content)
+    draining = asyncio.create_task(bench.dispatcher.drain(5.0))
+    await asyncio.sleep(0)
+    sealed = seal(grant, encode(Payload(SECRET)))
+    digest = hashlib.sha256(sealed).digest()
+    requested = events_pb2.SecretUploadRequested(sealed_sha256=digest, size=len(sealed))
+    bench.tell(request, 3, requested, sealed=sealed)
+    started = await bench.next()
+    bench.reactor.appends.answered(reactor_pb2.Appended(call=started.call, version=4))
+    ended = await bench.next()
+    assert (started.WhichOneof("event"), ended.WhichOneof("event")) == ("started", "uploaded")
+    bench.reactor.appends.answered(reactor_pb2.Appended(call=ended.call, version=5))
+    await draining
+    bench.audit.close()
+
+
+async def test_a_key_that_nothing_came_for_is_given_up_at_last(bench: Bench) -> None:
+    request = ask()
+    bench.attach()
+    await bench.grant(request)
+    draining = asyncio.create_task(bench.dispatcher.drain(5.0))
+    ended = await bench.next()
+    receipt = parse_receipt(ended.failed.receipt.content)
+    assert receipt.reason == upload_pb2.REASON_KEY_LOST
+    assert receipt.replica == bench.reactor.replica
+    bench.reactor.appends.answered(reactor_pb2.Appended(call=ended.call, version=3))
+    await draining
+    assert len(bench.dispatcher.keys) == 0
+
+
+async def test_what_comes_after_that_is_told_that_the_key_is_gone(bench: Bench) -> None:
+    request = ask()
+    bench.attach()
+    await bench.grant(request)
+    draining = asyncio.create_task(bench.dispatcher.drain(5.0))
+    await bench.next()
+    bench.tell(request, 3, events_pb2.SecretUploadRequested(sealed_sha256=bytes(32), size=3), sealed=b"xyz")
+    again = await bench.next()
+    assert (again.expected_version, again.failed.reason) == (3, upload_pb2.REASON_KEY_LOST)
+    bench.reactor.appends.answered(reactor_pb2.Appended(call=again.call, version=4))
+    await draining
+    assert bench.sent == []

@@ -8,6 +8,7 @@ import gc
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -28,7 +29,6 @@ from monoskope.reactor.fingerprint import digest_of
 from monoskope.reactor.generate import ALPHABET, MAX_WAITING, Generator, public_halves
 from monoskope.reactor.lookup import Attempt
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.sealed import Sealed
 from monoskope.stores.driver import StoreConflictError, StoreUnavailableError, UnknownOutcomeError
 from tests.unit.reactor.world import SECRET, URI, MemoryStore, World, ask
 
@@ -57,7 +57,7 @@ def content(world: World) -> Mapping[str, bytes]:
     ],
 )
 async def test_text_has_the_form_that_was_asked_for_and_is_new_each_time(kind: str, size: int, form: str) -> None:
-    made = [(await Generator().generate((Recipe("a", kind, size),)))["a"].decode() for _ in range(20)]
+    made = [(await Generator().generate((Recipe("a", kind, size),), "alice"))["a"].decode() for _ in range(20)]
     assert all(re.fullmatch(form, value) for value in made)
     assert len(set(made)) == 20
     if kind == "base64":
@@ -67,7 +67,7 @@ async def test_text_has_the_form_that_was_asked_for_and_is_new_each_time(kind: s
 @pytest.mark.parametrize(("kind", "size"), [("rsa", 2_048), ("rsa", 0), ("ed25519", 0)])
 async def test_a_key_pair_is_one(kind: str, size: int) -> None:
     recipes = (Recipe("a", kind, size), Recipe("b", "hex"))
-    payload = await Generator().generate(recipes)
+    payload = await Generator().generate(recipes, "alice")
     private = load_pem_private_key(payload["a"], None)
     assert b"BEGIN PRIVATE KEY" in payload["a"]
     ((key, shown),) = public_halves(recipes, payload)
@@ -148,7 +148,7 @@ async def test_where_nothing_can_be_read_the_issuer_still_knows_the_public_halve
 @pytest.mark.parametrize(("readable", "keys"), [(True, ["key"]), (False, [])])
 async def test_an_heir_shows_the_public_halves_of_what_it_can_read(*, readable: bool, keys: list[str]) -> None:
     world = World(MemoryStore(readable=readable))
-    sealed, payload = world.sealed(asked()), await Generator().generate(PAIR)
+    sealed, payload = world.sealed(asked()), await Generator().generate(PAIR, "alice")
     tag = write_tag(sealed.grant.sha256, EMPTY)
     started = make_receipt(
         grant=sealed.grant,
@@ -191,7 +191,7 @@ async def test_sealed_bytes_are_refused_and_the_key_dies() -> None:
     world = World()
     for encapsulated, ciphertext, digest in ((b"x", b"", EMPTY), (b"", b"x", EMPTY), (b"", b"", b"")):
         sealed = world.sealed(asked())
-        await world.handler.handle(Sealed(sealed.grant, encapsulated, ciphertext, digest, 3))
+        await world.handler.handle(replace(sealed, encapsulated_key=encapsulated, ciphertext=ciphertext, sha256=digest))
         assert world.outcomes()[-1] == "FAILED BAD_PAYLOAD"
         assert len(world.keys) == 0
     assert "write" not in world.memory.calls
@@ -199,15 +199,18 @@ async def test_sealed_bytes_are_refused_and_the_key_dies() -> None:
 
 async def test_only_so_many_rsa_keys_are_waited_for_and_everything_else_goes_on() -> None:
     generator, four = Generator(), tuple(Recipe(f"k{number}", "rsa", 2_048) for number in range(4))
-    waiting = [asyncio.create_task(generator.generate(four)) for _ in range(MAX_WAITING // 4)]
+    waiting = [asyncio.create_task(generator.generate(four, "alice")) for _ in range(MAX_WAITING // 8)]
     await asyncio.sleep(0)
     with pytest.raises(FailedError) as caught:
-        await generator.generate(four[:1])
+        await generator.generate(four[:1], "alice")
     assert caught.value.reason == upload_pb2.REASON_RATE_LIMITED
-    assert len(await generator.generate(PAIR)) == 2
+    assert len(await generator.generate(PAIR, "alice")) == 2
     assert not any(task.done() for task in waiting)
+    # Whoever waits for as many as may be is not the others' problem.
+    waiting.append(asyncio.create_task(generator.generate(four, "bob")))
     await asyncio.gather(*waiting)
-    assert await generator.generate(four[:1])
+    assert await generator.generate(four[:1], "alice")
+    assert not generator._waiting
 
 
 def alive() -> int:

@@ -74,7 +74,7 @@ async def looking(engine: Engine, timings: Timings) -> AsyncIterator[Found]:
 
 
 def a_failure(reason: upload_pb2.Reason) -> Receipt:
-    return failed(a_grant(a_request()), b"", reason)
+    return failed(a_grant(a_request()), b"", reason, replica=bytes(16))
 
 
 @pytest.mark.parametrize(

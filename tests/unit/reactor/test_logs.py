@@ -15,11 +15,12 @@ from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.names import spelled
 from monoskope.reactor import logs
-from monoskope.reactor.admit import Admission, Rates
+from monoskope.reactor.admit import Admission
 from monoskope.reactor.audit import AuditFile, of_request
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.lookup import failed
 from monoskope.reactor.offer import Offering
+from monoskope.reactor.rates import Rates
 from monoskope.reactor.reasons import FailedError, reason_of
 from monoskope.reactor.settings import Limits
 from monoskope.stores.driver import DriverError, UnknownOutcomeError
@@ -169,7 +170,7 @@ async def test_an_end_that_m8_does_not_take_is_one_line_that_says_so(tmp_path: P
 async def test_a_request_that_gets_no_key_is_one_line(tmp_path: Path, content: bytes) -> None:
     world, request = World(), ask(upload_pb2.PURPOSE_PATCH)
     admission = Admission(settings(tmp_path), MemoryStore(patchable=False), Rates(Limits()))
-    granter = Granter(admission, world.keys, world.log, world.audit)
+    granter = Granter(admission, world.keys, world.looks, world.log, world.audit)
     asked = opened(request)
     if content:
         asked.request = content
@@ -189,10 +190,10 @@ def test_every_error_has_a_reason_and_shows_no_text() -> None:
     assert isinstance(ProofError("x"), Exception)
 
 
-def test_receipts_and_parts_show_no_value() -> None:
+async def test_receipts_and_parts_show_no_value() -> None:
     world = World()
     sealed = world.sealed()
-    receipt = failed(sealed.grant, sealed.sha256, reason_of(UnknownOutcomeError("x")))
+    receipt = failed(sealed.grant, sealed.sha256, reason_of(UnknownOutcomeError("x")), replica=world.replica)
     for part in (sealed, receipt, world.keys, world.key, world.identity, world.offering, world.handler):
         text = repr(part)
         assert "correct horse" not in text

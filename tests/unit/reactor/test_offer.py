@@ -33,7 +33,7 @@ async def test_a_stream_that_moved_on_without_ending_is_tried_where_it_now_is() 
     request_id = made.request.request_id
     world.requests._open[request_id] = Open(request_id, version=4, state=State.UPLOADING)
     world.log.refusals.append("CONFLICT")
-    assert await world.offering.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST), 3)
+    assert await world.offering.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
     assert world.log.expected == [3, 4]
     assert world.requests.get(request_id) is None
 
@@ -44,7 +44,7 @@ async def test_a_key_is_not_called_lost_once_writing_has_begun() -> None:
     request_id = made.request.request_id
     world.requests._open[request_id] = Open(request_id, version=4, state=State.WRITING)
     world.log.refusals.append("CONFLICT")
-    assert not await world.offering.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST), 3)
+    assert not await world.offering.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
     assert world.log.expected == [3]
     assert world.log.events == []
     assert world.requests.get(request_id) is not None
@@ -57,7 +57,7 @@ async def test_a_refusal_that_overtakes_the_event_it_is_about_loses_no_receipt()
     stream = f"upload/{request_id.hex()}"
     world.requests.apply(event(SENT, 3, stream=stream), b"", now=1.0)
     world.log.refusals.append("CONFLICT")
-    receipt = failed(made, bytes(32), upload_pb2.REASON_CONFLICT)
+    receipt = failed(made, bytes(32), upload_pb2.REASON_CONFLICT, replica=bytes(16))
     offering = asyncio.create_task(world.offering.end(made, receipt, 3))
     while not world.log.expected:
         await asyncio.sleep(0)
@@ -72,7 +72,9 @@ async def test_a_receipt_is_not_kept_for_a_stream_that_ends_meanwhile() -> None:
     request_id = made.request.request_id
     world.requests._open[request_id] = Open(request_id, version=3, state=State.UPLOADING)
     world.log.refusals.append("CONFLICT")
-    offering = asyncio.create_task(world.offering.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST), 3))
+    offering = asyncio.create_task(
+        world.offering.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
+    )
     while not world.log.expected:
         await asyncio.sleep(0)
     world.requests.keep_only(set())
@@ -82,7 +84,7 @@ async def test_a_receipt_is_not_kept_for_a_stream_that_ends_meanwhile() -> None:
 async def test_a_stream_that_ended_or_a_refusal_for_good_is_left_alone() -> None:
     world = World()
     made = grant(world)
-    receipt = failed(made, b"", upload_pb2.REASON_KEY_LOST)
+    receipt = failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16))
     world.log.refusals.append("CONFLICT")
     assert not await world.offering.end(made, receipt, 3)
     world.requests._open[made.request.request_id] = Open(made.request.request_id, version=9)
@@ -94,7 +96,7 @@ async def test_a_stream_that_ended_or_a_refusal_for_good_is_left_alone() -> None
 
 async def test_a_grant_that_m8_refuses_takes_its_key_with_it() -> None:
     world = World()
-    granter = Granter(_Everything(), world.keys, world.log, world.audit)
+    granter = Granter(_Everything(), world.keys, world.looks, world.log, world.audit)
     world.log.refusals.append("REFUSED")
     request = ask()
     assert not await granter.grant(opened(request))
@@ -107,7 +109,7 @@ async def test_without_an_audit_log_there_is_no_key_and_who_asked_is_told(tmp_pa
     world, audit = World(), AuditFile(tmp_path / "audit.jsonl")
     audit.close()
     request = ask()
-    assert not await Granter(_Everything(), world.keys, world.log, audit).grant(opened(request))
+    assert not await Granter(_Everything(), world.keys, world.looks, world.log, audit).grant(opened(request))
     assert world.keys.offered(request.request_id) is None
     [event] = world.log.events
     assert isinstance(event, events_pb2.SecretUploadFailed)
@@ -117,7 +119,7 @@ async def test_without_an_audit_log_there_is_no_key_and_who_asked_is_told(tmp_pa
 class _Everything:
     """Admits everything."""
 
-    def admit(self, request: Request) -> None:
+    def admit(self, request: Request, subject: str) -> None:
         del request
 
 

@@ -11,9 +11,10 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.receipt import make_receipt, write_tag
-from monoskope.reactor.admit import Admission, Rates
+from monoskope.reactor.admit import Admission
 from monoskope.reactor.fingerprint import digest_of
 from monoskope.reactor.lookup import Attempt
+from monoskope.reactor.rates import Rates
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import Limits
 from monoskope.stores.driver import (
@@ -213,14 +214,12 @@ async def test_a_lost_answer_that_nothing_tells_is_unknown() -> None:
     assert (await world.walk(ask(PATCH), NEW)).reason == upload_pb2.REASON_OUTCOME_UNKNOWN
 
 
-async def test_refused_started_changes_nothing_and_counts_as_a_guess() -> None:
+async def test_refused_started_changes_nothing() -> None:
     world = World()
     await world.walk()
-    for _ in range(10):
-        world.log.refusals.append("CONFLICT")
-        assert not await world.handler.handle(world.sealed(ask(PATCH), NEW))
+    world.log.refusals.append("CONFLICT")
+    assert not await world.handler.handle(world.sealed(ask(PATCH), NEW))
     assert "patch" not in world.memory.calls
-    assert (await world.walk(ask(PATCH), NEW)).reason == upload_pb2.REASON_RATE_LIMITED
 
 
 @pytest.mark.parametrize(("now", "outcome"), [("v1", "KEY_LOST"), ("patched", "UPLOADED"), ("v2", "OUTCOME_UNKNOWN")])
@@ -260,10 +259,10 @@ def test_what_the_engine_cannot_patch_gets_no_key(
     admission = Admission(settings(tmp_path), store, Rates(Limits()))
     request = ask(PATCH, remove_keys=remove)
     if admitted:
-        admission.admit(request)
+        admission.admit(request, "alice")
     else:
         with pytest.raises(FailedError) as caught:
-            admission.admit(request)
+            admission.admit(request, "alice")
         assert caught.value.reason == upload_pb2.REASON_UNSUPPORTED
 
 

@@ -31,7 +31,7 @@ def test_a_file_becomes_typed_settings(tmp_path: Path) -> None:
     assert of.log_file == tmp_path / "reactor.log"
     assert of.driver.kind == "age"
     assert of.engine == AgeConfig("/x", ["age1x"])
-    assert (of.limits.lifetime_s, of.limits.uploads_per_second, of.limits.keys_alive) == (60, 50, 1_000)
+    assert (of.limits.lifetime_s, of.limits.uploads_per_second, of.limits.keys_alive) == (60, 100, 1_000)
     assert of.allows(SecretUri.parse("local://team-a/db"))
     assert not of.allows(SecretUri.parse("local://team-ab/db"))
     assert not of.allows(SecretUri.parse("other://team-a/db"))
@@ -58,8 +58,8 @@ def test_copies_go_where_a_pair_of_paths_leads_and_nowhere_else(tmp_path: Path) 
 
 def test_without_limits_the_protocols_count(tmp_path: Path) -> None:
     of = read(written(tmp_path)).limits
-    assert (of.lifetime_s, of.max_plaintext, of.keys_alive) == (300, 131_072, 1_000)
-    assert (of.uploads_per_second, of.compares_per_hour_per_uri, of.compares_per_hour) == (50, 10, 60)
+    assert (of.lifetime_s, of.max_plaintext, of.keys_alive) == (60, 131_072, 1_000)
+    assert (of.uploads_per_second, of.compares_per_hour_per_uri, of.compares_per_hour) == (100, 10, 60)
 
 
 @pytest.mark.parametrize(

@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
-
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.reactor.fingerprint import FingerprintKey
-from monoskope.stores.driver import NOTHING, CannotReadError, Snapshot, UnknownOutcomeError
-from tests.unit.reactor.world import SECRET, MemoryStore, World, ask
+from monoskope.stores.driver import NOTHING, CannotReadError, UnknownOutcomeError
+from tests.unit.reactor.world import SECRET, Unversioned, World, ask
 
 OVERWRITE, COMPARE, DELETE = upload_pb2.EXPECT_OVERWRITE, upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_DELETE
 VERIFY, IMPORT = upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT
 OTHER = {"password": b"another"}
-
-
-class Unversioned(MemoryStore):
-    """An engine that shows what is there and nothing of how it came there."""
-
-    def __init__(self, *, readable: bool = True) -> None:
-        super().__init__(check_and_set=False, write_tag=False, readable=readable, soft_delete=False)
-        self._capabilities = dataclasses.replace(self._capabilities, versions=False)
-        self._looks = itertools.count()
-
-    def _seen(self, path: tuple[str, ...]) -> str:
-        return f"seen{next(self._looks)}" if self.now(path) else NOTHING
-
-    async def read_version(self, path: tuple[str, ...]) -> str:
-        await super().read_version(path)
-        return self._seen(path)
-
-    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
-        found = await super().read(path)
-        return None if found is None else Snapshot(self._seen(path), found.payload)
 
 
 def unversioned(*, readable: bool = True) -> World:
@@ -117,7 +94,7 @@ async def test_what_can_be_read_is_compared_and_nothing_else(secret: dict[str, b
 async def test_what_is_there_but_unreadable_needs_overwrite() -> None:
     world = unversioned()
     await world.walk()
-    world.memory.failures["read"].append(CannotReadError("not ours."))
+    world.memory.failures["read"].extend([CannotReadError("not ours.")] * 2)
     await world.walk(secret=OTHER)
     assert world.outcomes()[-1] == "FAILED UPSTREAM_CHANGED"
 

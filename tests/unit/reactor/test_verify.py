@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,11 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.labels import RECEIPT
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt
-from monoskope.reactor.admit import Admission, Rates
+from monoskope.reactor.admit import Admission
 from monoskope.reactor.fingerprint import FingerprintKey
 from monoskope.reactor.known import newest_receipt
+from monoskope.reactor.rates import Rates
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.sealed import Sealed
 from monoskope.reactor.settings import Limits
 from monoskope.reactor.sign import Identity
 from monoskope.stores.driver import CannotReadError, StoreUnavailableError
@@ -148,7 +149,7 @@ async def test_sealed_bytes_are_refused_and_the_key_dies(purpose: upload_pb2.Pur
     put = await world.walk()
     for encapsulated, ciphertext, digest in ((b"x", b"", EMPTY), (b"", b"x", EMPTY), (b"", b"", b"")):
         sealed = world.sealed(ask(purpose), newest=put)
-        other = Sealed(sealed.grant, encapsulated, ciphertext, digest, 3, put)
+        other = replace(sealed, encapsulated_key=encapsulated, ciphertext=ciphertext, sha256=digest)
         await world.handler.handle(other)
         assert world.outcomes()[-1] == "FAILED BAD_PAYLOAD"
         assert len(world.keys) == 0
@@ -190,18 +191,19 @@ async def test_what_cannot_be_read_cannot_be_imported(tmp_path: Path) -> None:
     assert (await world.walk(ask(IMPORT))).reason == upload_pb2.REASON_CANNOT_READ
     admission = Admission(settings(tmp_path), MemoryStore(readable=False), Rates(Limits()))
     with pytest.raises(FailedError) as caught:
-        admission.admit(ask(IMPORT))
+        admission.admit(ask(IMPORT), "alice")
     assert caught.value.reason == upload_pb2.REASON_CANNOT_READ
-    admission.admit(ask(VERIFY))
+    admission.admit(ask(VERIFY), "alice")
 
 
 def test_looks_count_like_uploads_and_not_like_comparisons(tmp_path: Path) -> None:
-    rates = Rates(Limits(uploads_per_second=20, compares_per_hour_per_uri=1, compares_per_hour=1), now=lambda: 0.0)
+    rates = Rates(Limits(uploads_per_second=40, compares_per_hour_per_uri=1, compares_per_hour=1), now=lambda: 0.0)
     admission = Admission(settings(tmp_path), MemoryStore(), rates)
-    rates.count_unwritten(URI)
+    with rates.guess(URI, "alice") as guess:
+        guess.announced = True
     for _ in range(10):
-        admission.admit(ask(VERIFY))
-        admission.admit(ask(IMPORT))
+        admission.admit(ask(VERIFY), "alice")
+        admission.admit(ask(IMPORT), "alice")
     with pytest.raises(FailedError) as caught:
-        admission.admit(ask(VERIFY))
+        admission.admit(ask(VERIFY), "alice")
     assert caught.value.reason == upload_pb2.REASON_RATE_LIMITED

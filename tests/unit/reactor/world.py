@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
+import itertools
 import re
 import secrets
 from collections import defaultdict, deque
@@ -24,15 +26,16 @@ from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.request import Options, Request, make_request
 from monoskope.protocol.upload import State
-from monoskope.reactor.admit import Rates
 from monoskope.reactor.appends import AppendRefusedError, Event
 from monoskope.reactor.audit import Entry
 from monoskope.reactor.fingerprint import FingerprintKey
+from monoskope.reactor.first_look import FirstLooks
 from monoskope.reactor.handle import Handler
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.known import KnownReceipts
 from monoskope.reactor.lookup import Lookup
 from monoskope.reactor.offer import Offering
+from monoskope.reactor.rates import Rates
 from monoskope.reactor.requests import Open, OpenRequests
 from monoskope.reactor.sealed import Sealed
 from monoskope.reactor.settings import Limits, Settings
@@ -70,6 +73,7 @@ FAST = Timings(
     backoff_least=0.01,
     backoff_most=0.05,
     append_retry=0.01,
+    linger=0.0,
     drain=3.0,
 )
 
@@ -227,6 +231,26 @@ class MemoryStore(StoreDriver):
         self.calls.append("close")
 
 
+class Unversioned(MemoryStore):
+    """An engine that shows what is there and nothing of how it came there."""
+
+    def __init__(self, *, readable: bool = True) -> None:
+        super().__init__(check_and_set=False, write_tag=False, readable=readable, soft_delete=False)
+        self._capabilities = dataclasses.replace(self._capabilities, versions=False)
+        self._looks = itertools.count()
+
+    def _seen(self, path: tuple[str, ...]) -> str:
+        return f"seen{next(self._looks)}" if self.now(path) else NOTHING
+
+    async def read_version(self, path: tuple[str, ...]) -> str:
+        await super().read_version(path)
+        return self._seen(path)
+
+    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
+        found = await super().read(path)
+        return None if found is None else Snapshot(self._seen(path), found.payload)
+
+
 class ListAudit:
     """An audit log in memory."""
 
@@ -340,10 +364,11 @@ class World:
         self.log = ListLog(self.requests)
         self.audit = ListAudit()
         self.known = KnownReceipts(self.identity)
+        self.upstream = Upstream(self.store, self.key, self.known)
+        self.looks = FirstLooks(self.upstream, within_s=timings.young)
         self.keys = OneTimeKeys(self.identity, rules(self.replica, self.key), now=self.now)
         self.offering = Offering(self.identity, self.log, self.requests, self.known, self.audit)
-        self.upstream = Upstream(self.store, self.key, self.known)
-        self.lookup = Lookup(self.store, self.key, timings)
+        self.lookup = Lookup(self.store, self.key, timings, self.replica)
         self.writer = Writer(self.upstream, self.lookup, timings, now=self.now)
         self.rates = Rates(Limits(), now=self.now)
         self.handler = Handler(
@@ -366,12 +391,14 @@ class World:
         secret: Mapping[str, bytes] = SECRET,
         *,
         newest: Receipt | None = None,
+        subject: str = "alice",
     ) -> Sealed:
         """Return a secret that is sealed under a grant of this reactor."""
-        grant = self.keys.offer(request or ask(uri=self.uri), "alice").grant
+        offer = self.keys.offer(request or ask(uri=self.uri), subject, self.looks.begin)
+        grant = offer.grant
         nothing = grant.request.must_seal_nothing() or not secret
         delivered = b"" if nothing else seal(grant, encode(Payload(secret)))
-        return Sealed.of(grant, delivered, hashlib.sha256(delivered).digest(), 3, newest=newest)
+        return Sealed.of(offer, delivered, hashlib.sha256(delivered).digest(), 3, newest=newest)
 
     async def walk(
         self,

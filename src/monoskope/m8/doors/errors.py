@@ -26,6 +26,7 @@ STATUS: Mapping[Code, grpc.StatusCode] = MappingProxyType(
         Code.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
         Code.TIMED_OUT: grpc.StatusCode.DEADLINE_EXCEEDED,
         Code.OUTCOME_UNKNOWN: grpc.StatusCode.UNKNOWN,
+        Code.PROTOCOL: grpc.StatusCode.DATA_LOSS,
         Code.INTERNAL: grpc.StatusCode.INTERNAL,
     }
 )

@@ -1,0 +1,85 @@
+"""What was upstream when a one-time key was made: what a write under this key may replace (docs/protocol.md, Versions).
+
+A sealed secret can be held back on its way and delivered later, when something newer is upstream. So the version that a
+write replaces is read when its key is made, beside the making: the grant does not wait for it, step 6 does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.request import Request
+from monoskope.reactor.upstream import Content
+from monoskope.stores.driver import DriverError, StoreUnavailableError
+
+AT_ONCE = 16
+"""Looks of one process that the engine is asked for at a time."""
+
+_WRITES = frozenset(
+    {
+        upload_pb2.PURPOSE_UPLOAD,
+        upload_pb2.PURPOSE_GENERATE,
+        upload_pb2.PURPOSE_DELETE,
+        upload_pb2.PURPOSE_PATCH,
+    }
+)
+
+
+class Looks(Protocol):
+    """What looks: `monoskope.reactor.upstream.Upstream`."""
+
+    async def present(self, request: Request) -> Content:
+        """Return what is at the request's place. Raises `DriverError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstLook:
+    """A look that was begun when a key was made."""
+
+    _found: asyncio.Task[Content | DriverError] = field(repr=False)
+
+    async def content(self) -> Content:
+        """Return what it found. Raises `DriverError`: the engine could not be asked then."""
+        found = await asyncio.shield(self._found)
+        if isinstance(found, DriverError):
+            # A new one: the traceback of what the task keeps would keep the frames of whoever asks.
+            raise type(found)(found.message, fix=found.fix)
+        return found
+
+
+class FirstLooks:
+    """Begins a look for each key that may write.
+
+    Args:
+        looks: Asks the engine.
+        within_s: Seconds that a look may take, waiting included: as long as a key is young. What was read later could
+            be something newer than what its user knew.
+    """
+
+    def __init__(self, looks: Looks, *, within_s: float) -> None:
+        self._looks = looks
+        self._within_s = within_s
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._running: set[asyncio.Task[Content | DriverError]] = set()
+
+    def begin(self, request: Request) -> FirstLook | None:
+        """Begin to look at the request's place; return None for one that writes nothing here."""
+        if request.purpose not in _WRITES:
+            return None
+        task = asyncio.create_task(self._look(request))
+        # The loop holds its tasks weakly.
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return FirstLook(task)
+
+    async def _look(self, request: Request) -> Content | DriverError:
+        try:
+            async with asyncio.timeout(self._within_s), self._places:
+                return await self._looks.present(request)
+        except TimeoutError:
+            return StoreUnavailableError("the engine did not answer when the key was made.", fix="Try again later.")
+        except DriverError as error:
+            return error

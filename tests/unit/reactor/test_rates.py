@@ -1,0 +1,145 @@
+"""How often a process serves, and that one subject's use is not the others' problem."""
+
+from __future__ import annotations
+
+import pytest
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.request import Request
+from monoskope.reactor.rates import Rates
+from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.settings import Limits
+from monoskope.uri import SecretUri
+from tests.unit.reactor.world import URI, Clock, ask
+
+COMPARE = upload_pb2.PURPOSE_COMPARE
+
+
+def at(name: str) -> SecretUri:
+    return SecretUri.parse(f"memory://team-a/{name}")
+
+
+def taken(rates: Rates, request: Request, subject: str = "alice") -> bool:
+    try:
+        rates.take(request, subject)
+    except FailedError as error:
+        return error.reason != upload_pb2.REASON_RATE_LIMITED
+    return True
+
+
+def spent(rates: Rates, uri: SecretUri, subject: str) -> bool:
+    """Announce a write that is not made; return whether it could have told right from wrong."""
+    with rates.guess(uri, subject) as guess:
+        guess.announced = True
+    return guess.may_compare
+
+
+def test_the_defaults_are_the_protocols() -> None:
+    limits = Limits()
+    assert (limits.compares_per_hour_per_uri, limits.compares_per_hour, limits.uploads_per_second) == (10, 60, 100)
+
+
+def test_uploads_are_limited_by_the_second_and_half_is_left_to_others() -> None:
+    clock = Clock()
+    rates = Rates(Limits(uploads_per_second=6), now=clock)
+    assert [taken(rates, ask()) for _ in range(5)] == [True, True, True, False, False]
+    assert [taken(rates, ask(), "bob") for _ in range(3)] == [True, True, False]
+    assert taken(rates, ask(), "carol")
+    assert not taken(rates, ask(), "dave")
+    clock.time += 0.9
+    assert not taken(rates, ask())
+    clock.time += 0.2
+    assert taken(rates, ask())
+
+
+def test_24_parallel_puts_of_one_subject_leave_another_alone() -> None:
+    clock = Clock()
+    rates = Rates(Limits(), now=clock)
+    refused = 0
+    for _ in range(200):
+        clock.time += 0.04
+        for _ in range(24):
+            taken(rates, ask())
+        refused += not taken(rates, ask(), "bob")
+    assert refused == 0
+
+
+def test_58_comparisons_of_one_subject_shut_nobody_out() -> None:
+    rates = Rates(Limits(), now=Clock())
+    allowed = sum(taken(rates, ask(COMPARE, uri=at(f"x{number}"))) for number in range(58))
+    assert allowed == 30
+    assert taken(rates, ask(COMPARE, uri=at("y")), "bob")
+
+
+@pytest.mark.parametrize("subjects", [1, 2, 5, 100])
+def test_in_all_no_more_guesses_than_the_limits_whoever_makes_them(subjects: int) -> None:
+    rates = Rates(Limits(), now=Clock())
+    one = sum(spent(rates, URI, f"s{number % subjects}") for number in range(300))
+    every = one + sum(spent(rates, at(f"x{number}"), f"s{number % subjects}") for number in range(600))
+    assert one <= 10
+    assert every <= 60
+
+
+def test_comparisons_and_writes_that_were_not_made_share_one_limit() -> None:
+    rates = Rates(Limits(), now=Clock())
+    told = 0
+    for number in range(40):
+        told += taken(rates, ask(COMPARE), f"a{number}")
+        told += spent(rates, URI, f"b{number}")
+    assert told == 10
+
+
+def test_sixty_failures_of_one_subject_do_not_stop_another() -> None:
+    rates = Rates(Limits(), now=Clock())
+    for number in range(60):
+        spent(rates, at(f"x{number % 7}"), "alice")
+    assert taken(rates, ask(), "bob")
+    assert taken(rates, ask(COMPARE), "bob")
+    with rates.guess(URI, "bob") as guess:
+        assert guess.may_compare
+
+
+def test_an_hour_later_everything_is_as_before() -> None:
+    clock = Clock()
+    rates = Rates(Limits(), now=clock)
+    assert sum(spent(rates, URI, "alice") for _ in range(9)) == 5
+    clock.time += 3_599
+    assert not spent(rates, URI, "alice")
+    clock.time += 1
+    assert spent(rates, URI, "alice")
+
+
+def test_what_is_proven_written_or_never_announced_counts_for_nothing() -> None:
+    rates = Rates(Limits(), now=Clock())
+    for _ in range(30):
+        with rates.guess(URI, "alice") as guess:
+            assert guess.may_compare
+            guess.announced = guess.written = True
+        with pytest.raises(RuntimeError), rates.guess(URI, "alice") as guess:
+            raise RuntimeError
+
+
+def test_a_defect_after_the_announcement_counts() -> None:
+    rates = Rates(Limits(compares_per_hour_per_uri=2), now=Clock())
+    guessing = rates.guess(URI, "alice")
+    guessing.__enter__().announced = True
+    assert not guessing.__exit__(RuntimeError, RuntimeError(), None)
+    assert not spent(rates, URI, "alice")
+
+
+def test_guesses_that_are_under_way_count_so_that_many_at_once_are_no_more() -> None:
+    rates = Rates(Limits(compares_per_hour_per_uri=10), now=Clock())
+    held = [rates.guess(URI, f"s{number}") for number in range(16)]
+    assert sum(guess.__enter__().may_compare for guess in held) == 10
+
+
+def test_the_memory_of_rates_is_bounded() -> None:
+    clock = Clock()
+    rates = Rates(Limits(), now=clock)
+    for number in range(2_000):
+        clock.time += 0.001
+        taken(rates, ask(COMPARE, uri=at(str(number))), f"s{number}")
+        taken(rates, ask(), f"s{number}")
+        spent(rates, URI, f"s{number}")
+    assert len(rates._guesses) <= 60
+    assert len(rates._uploads) <= 100

@@ -17,9 +17,11 @@ from monoskope.client.queries import Queries
 from monoskope.errors import NotFoundError
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.request import make_request
+from monoskope.protocol.wire import serialise
 from monoskope.testing.identities import Identity
 from monoskope.testing.scripted_m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
 from monoskope.uri import SecretUri
+from tests.protocol.test_hostile_m8_copies import DESTINATION, LABELS, THERE, copied
 
 SERVER = "m8:7443"
 URI = "vault://app/db"
@@ -65,6 +67,7 @@ def attempt(
     *,
     uri: str = URI,
     signer: Identity | None = None,
+    destination: str = "",
 ) -> Attempt:
     compares = purpose == upload_pb2.PURPOSE_COMPARE
     request = make_request(
@@ -73,6 +76,7 @@ def attempt(
         uri=SecretUri.parse(uri),
         expect=upload_pb2.EXPECT_UNSPECIFIED if compares else upload_pb2.EXPECT_ANY,
         suites=(1,),
+        destination=SecretUri.parse(destination) if destination else None,
     )
     made = m8.grant_for(request, signer=signer)
     made.sealed.append(b"sealed" if purpose in proof.SEALS else b"")
@@ -86,6 +90,7 @@ def answer(
         request_id=of.request.request_id,
         uri=str(of.request.uri),
         purpose=of.request.purpose,
+        destination=str(of.request.destination or ""),
         state=views_pb2.UPLOAD_STATE_ENDED,
         grant=of.signed_grant(),
         receipt=receipt,
@@ -217,6 +222,42 @@ async def test_what_is_shown_as_proof_of_an_end_and_is_none(
     checked = await proofs.upload(shown, shown.upload.request_id)
     assert checked.is_false
     assert checked.receipt is None
+
+
+@pytest.fixture
+def copied_to(m8: ScriptedM8, asked: Asked) -> Callable[..., Any]:
+    """Ask about a copy whose destination's store has `pin`."""
+
+    async def ask(pin: Identity | None = THERE, change: Change | None = None, **fields: Any) -> Checked:
+        one = attempt(m8, upload_pb2.PURPOSE_COPY, destination=DESTINATION)
+        pins = {(SERVER, "vault"): m8.identity.shown} | ({(SERVER, "local"): pin.shown} if pin else {})
+        m8.stores["local"] = views_pb2.SecretStore(name="local")
+        return await Proofs(Pins(pins), SERVER, asked).upload(
+            answer(one, copied(one, **fields), change), one.request.request_id
+        )
+
+    return ask
+
+
+async def test_a_copy_is_proven_by_what_both_stores_signed(copied_to: Callable[..., Any]) -> None:
+    assert (await copied_to()).proven
+    assert await copied_to(pin=None) == Checked(proof.NOT_PINNED)
+    assert await copied_to(destination_grant=None) == Checked(proof.COPIED)
+    assert (await copied_to(pin=Identity())).is_false
+    assert (await copied_to(change=lambda upload: setattr(upload, "destination", "local://app/other"))).is_false
+
+
+@pytest.mark.parametrize("part", ["destination", "destination_grant"])
+async def test_a_copy_of_which_one_part_is_signed_by_another_than_the_destination(
+    m8: ScriptedM8, copied_to: Callable[..., Any], part: str
+) -> None:
+    def forge(upload: views_pb2.SecretUpload) -> None:
+        receipt = upload_pb2.Receipt.FromString(upload.receipt.content)
+        own = getattr(receipt, part)
+        own.CopyFrom(Identity().sign(LABELS[part], own.content))
+        upload.receipt.CopyFrom(m8.identity.sign(RECEIPT, serialise(receipt)))
+
+    assert (await copied_to(change=forge)).is_false
 
 
 async def test_an_answer_about_another_request_than_was_asked_about(m8: ScriptedM8, proofs: Proofs) -> None:

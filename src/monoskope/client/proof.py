@@ -32,7 +32,7 @@ NOT_ENDED = "m8 does not show it as ended"
 EARLIER = "its receipt is signed by an identity that the store had before the pinned one"
 NOT_KNOWN = "its receipt says that the store does not know whether it was done"
 NOTHING_SENT = "its receipt names nothing that was sent, so it does not say what became of that"
-COPIED = "a copy is proven by receipts of both stores, which the copy itself checks"
+COPIED = "its receipt says that it was copied, but not by which request"
 QUIET = frozenset({NOT_PINNED, NO_RECEIPT, NOT_ENDED, EARLIER, NOT_KNOWN, NOTHING_SENT, COPIED})
 """Why something is m8's word although nobody need have lied."""
 
@@ -95,9 +95,11 @@ class Proofs:
             return Checked(NO_RECEIPT)
         try:
             identities = await self._identities(view.uri, (view.grant, view.receipt), answer.rotations)
-            return _end(identities, view, request_id)
+            checked = _end(identities, view, request_id)
+            await self._check_destination(checked.receipt)
         except (_NotProvenError, ProofError, UsageError) as error:
             return _not_proven(error)
+        return checked
 
     async def secret(self, view: views_pb2.Secret) -> Checked:
         """Check what is there, or was deleted: hash, hashes of values and version. Who and when are m8's word."""
@@ -117,6 +119,17 @@ class Proofs:
                 return await self._version(view)
 
         return await asyncio.gather(*(one(view) for view in views))
+
+    async def _check_destination(self, receipt: Receipt | None) -> None:
+        """A copy has arrived if the destination signed so; that it is about this copy, `open_receipt` has checked."""
+        if receipt is None or receipt.destination is None:
+            return
+        there, grant = receipt.destination, receipt.destination_grant
+        if grant is None:
+            raise _NotProvenError(COPIED)
+        identities = await self._identities(str(parse_receipt(there.content).uri), (there, grant), None)
+        open_signed(grant, UPLOAD_GRANT, identities.of(grant))
+        open_signed(there, RECEIPT, identities.of(there))
 
     async def _version(self, view: views_pb2.SecretVersion) -> Checked:
         try:
@@ -173,7 +186,7 @@ def _end(identities: _Identities, view: views_pb2.SecretUpload, request_id: byte
     asked = grant.request
     if asked.request_id != request_id or view.request_id != request_id:
         raise ProofError("its grant is for another request")
-    if str(asked.uri) != view.uri or asked.purpose != view.purpose:
+    if (str(asked.uri), asked.purpose, str(asked.destination or "")) != (view.uri, view.purpose, view.destination):
         raise ProofError("its grant is for something else than m8 shows")
     sealed = parse_receipt(view.receipt.content).sealed_sha256 if asked.purpose in SEALS else sealed_digest(b"", b"")
     identity = identities.of(view.receipt)
@@ -182,8 +195,6 @@ def _end(identities: _Identities, view: views_pb2.SecretUpload, request_id: byte
         raise ProofError("its receipt says that writing began, not how it ended")
     if view.outcome and (view.outcome, view.reason) != (receipt.outcome, receipt.reason):
         raise ProofError("m8 shows another end than its receipt")
-    if receipt.outcome == upload_pb2.OUTCOME_COPIED:
-        return Checked(COPIED)
     if receipt.reason in _UNCERTAIN:
         return Checked(NOT_KNOWN, receipt)
     return Checked("" if receipt.sealed_sha256 else NOTHING_SENT, receipt)

@@ -57,6 +57,7 @@ FILES = (
     "client/verify.py",
     "client/verify_secret.py",
     "client/copy_secret.py",
+    "client/proof.py",
 )
 TESTS = {
     "protocol": ("tests/unit/protocol", "tests/protocol"),

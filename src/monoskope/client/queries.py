@@ -127,8 +127,14 @@ class Queries:
         self, request_id: str, *, wait: bool = False, timeout_s: float = CALL_TIMEOUT_S
     ) -> views_pb2.SecretUpload:
         """Return one request, with `wait` once it has ended or at the deadline."""
-        request = queries_pb2.GetSecretUploadRequest(request_id=request_id_bytes(request_id), wait=wait)
-        return (await self._connection.call(self._stub.GetSecretUpload, request, timeout_s)).upload
+        return (await self.upload_answer(request_id_bytes(request_id), wait=wait, timeout_s=timeout_s)).upload
+
+    async def upload_answer(
+        self, request_id: bytes, *, wait: bool = False, timeout_s: float = CALL_TIMEOUT_S
+    ) -> queries_pb2.GetSecretUploadResponse:
+        """Return the same with its store's identity steps, which a proof can need (`monoskope.client.proof`)."""
+        request = queries_pb2.GetSecretUploadRequest(request_id=request_id, wait=wait)
+        return await self._connection.call(self._stub.GetSecretUpload, request, timeout_s)
 
     async def _pages(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, P], request: _Asked) -> AsyncIterator[P]:
         """Yield every page of a listing, from the one that `request` asks for on."""

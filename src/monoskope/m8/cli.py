@@ -18,6 +18,7 @@ from typing import NoReturn
 import click
 
 from monoskope.errors import Error, UsageError
+from monoskope.escape import escape
 from monoskope.exit_codes import ExitCode, exit_code
 
 VARIABLES = frozenset({"M8_DIR"})
@@ -106,9 +107,9 @@ def _missing(error: ModuleNotFoundError) -> UsageError:
 
 
 def _explain(error: Error) -> ExitCode:
-    click.echo(f"error: {error.message}", err=True)
+    click.echo(f"error: {escape(error.message)}", err=True)
     if error.fix:
-        click.echo(f"fix: {error.fix}", err=True)
+        click.echo(f"fix: {escape(error.fix)}", err=True)
     return exit_code(error)
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import click
-
-from monoskope.client.channel import printable
-from monoskope.monoctl.terminal import styled
+from monoskope.escape import escape, json_text
+from monoskope.monoctl import write
 
 Document = dict[str, Any]
 
@@ -47,15 +43,15 @@ def emit(form: str, document: Document | Sequence[Document], columns: Mapping[st
         nothing: What a table says on stderr instead of being empty.
     """
     if form == "json":
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        write.out(*json_text(document, indent=2).split("\n"))
     elif form == "yaml":
-        import yaml  # noqa: PLC0415 - the other forms do not need it
+        from monoskope.monoctl.yaml_text import yaml_text  # noqa: PLC0415 - the other forms do not need it
 
-        click.echo(yaml.safe_dump(document, allow_unicode=True, sort_keys=False), nl=False)
+        write.out(*yaml_text(document).split("\n"), end="")
     else:
         documents = [document] if isinstance(document, dict) else list(document)
         if not documents:
-            click.echo(nothing, err=True)
+            write.err(nothing)
             return
         table(list(columns), [[cell(row, field) for field in columns.values()] for row in documents])
 
@@ -68,10 +64,10 @@ def cell(document: Document, field: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return printable(", ".join(f"{key} {text}" for key, text in value.items())) or "-"
+        return escape(", ".join(f"{key} {text}" for key, text in value.items())) or "-"
     if isinstance(value, list):
-        return printable(", ".join(map(str, value))) or "-"
-    return printable(str(value)) if value not in (None, "") else "-"
+        return escape(", ".join(map(str, value))) or "-"
+    return escape(str(value)) if value not in (None, "") else "-"
 
 
 def _epoch_ms(text: str) -> int:
@@ -85,13 +81,12 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     def line(cells: Sequence[str]) -> str:
         return "  ".join(text.ljust(width) for text, width in zip(cells, widths, strict=True)).rstrip()
 
-    click.echo(styled(line(headers), sys.stdout, bold=True))
-    for row in rows:
-        click.echo(line(row))
+    write.out("", *map(line, rows), mark=line(headers), bold=True)
 
 
 def pairs(items: Mapping[str, str]) -> None:
     """Print names and values, one a line."""
+    items = {escape(name): value for name, value in items.items()}
     width = max(len(name) for name in items) + 1
     for name, value in items.items():
-        click.echo(f"{styled((name + ':').ljust(width), sys.stdout, bold=True)}  {printable(value) or '-'}")
+        write.out(value or "-", mark=f"{name}:".ljust(width) + "  ", bold=True)

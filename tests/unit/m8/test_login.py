@@ -18,6 +18,7 @@ from monoskope.api.secrets.v1 import events_pb2, identity_pb2
 from monoskope.errors import IdentityChangedError
 from monoskope.m8.doors.app import Limits
 from monoskope.m8.doors.login import Login
+from monoskope.m8.doors.logins import WAITING_EACH
 from monoskope.m8.doors.session import Session
 from monoskope.protocol import identity
 from monoskope.protocol.labels import IDENTITY_ROTATION
@@ -392,3 +393,13 @@ async def test_an_identity_that_was_replaced_while_its_reactor_logged_in_is_shut
     await administrator.commands.ReplaceSecretStoreIdentity(replace, metadata=administrator.metadata)
     with pytest.raises(IdentityChangedError):
         await Session(world.app, login, silence(), nothing).serve()
+
+
+async def test_a_login_that_says_nothing_is_cut_off_when_its_address_has_too_many(world: World) -> None:
+    first = world.reactor()
+    await first.open()
+    others = [world.reactor() for _ in range(WAITING_EACH)]
+    for other in others:
+        await other.open()
+    assert reason(await first.failure()) == "UNAUTHENTICATED"
+    await others[-1].attach()

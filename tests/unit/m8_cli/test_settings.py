@@ -56,7 +56,7 @@ def test_the_bound_port_takes_the_place_of_port_0(tmp_path: Path) -> None:
         ("[limits]\nconnections = 15", "connections"),
         ("[limits]\nconnections_per_address = 100001", "connections_per_address"),
         ("[limits]\nfailed_logins = 0", "failed_logins"),
-        ("[limits]\nfailed_login = 1", "failed_logins"),
+        ("[limits]\nfailed_login = 1", "failed_login"),
     ],
 )
 def test_a_wrong_field_is_named_with_its_file_and_a_fix(tmp_path: Path, text: str, field: str) -> None:

@@ -24,10 +24,22 @@ from monoskope.m8.settings import Settings
 from monoskope.m8.tokens import Tokens, read_signing_key
 from monoskope.settings import write_private
 
+_MANY_FILES = 1_048_576
+
 
 def wall_clock() -> int:
     """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000 + shift_ms(CLOCK)
+
+
+def open_files() -> int:
+    """Return how many files this process may open, at most 1,048,576."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows, which has no such limit
+    except ImportError:
+        return _MANY_FILES
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MANY_FILES if soft == resource.RLIM_INFINITY else min(soft, _MANY_FILES)
 
 
 def version() -> str:
@@ -66,10 +78,11 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
     """Serve as long as the block runs; several processes may serve one log.
 
     Raises:
-        UsageError, RefusedError: a file of the folder is missing, wrong or too open.
+        UsageError, RefusedError: a file of the folder is missing, wrong or too open, or the process may open too few.
         UnavailableError: the address is taken, or the log fails.
     """
     credentials = tls.credentials(settings)
+    connections, each = settings.limits.within(open_files())
     log = await open_log(settings)
     try:
         tokens = open_tokens(settings, log)
@@ -83,6 +96,10 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             token_for_copy=tokens.issue_for_copy,
             limits=replace(
                 settings.timings.limits,
+                connections=connections,
+                connections_each=each,
+                failed_logins=settings.limits.failed_logins,
+                failed_logins_each=settings.limits.failed_logins_per_address,
                 open_per_user=settings.open_requests_per_user,
                 verify_every_s=settings.verify_every_hours * 3_600,
             ),

@@ -17,6 +17,7 @@ from monoskope.errors import RefusedError
 from monoskope.protocol.grant import REPLICA_BYTES
 from monoskope.reactor import copy_folders, logs, settings
 from monoskope.reactor.admit import Admission
+from monoskope.reactor.announcement import announced
 from monoskope.reactor.appends import Appends, Event
 from monoskope.reactor.audit import FILE as AUDIT_FILE
 from monoskope.reactor.audit import AuditFile
@@ -54,6 +55,9 @@ class Reactor:
         audit: The open audit log.
         timings: All spans of time.
         channel: Makes the channel to m8.
+
+    Raises:
+        UsageError: the driver says more of its engine than a reactor may announce.
     """
 
     def __init__(
@@ -79,9 +83,11 @@ class Reactor:
             replica=self.replica,
             fingerprint_key_id=fingerprint_key.key_id,
             type=driver.kind,
-            experimental=driver.maturity == "experimental",
-            capabilities=dataclasses.replace(driver.capabilities, max_plaintext=_largest(of, driver)),
-            copies_to=tuple(rule.to for rule in of.copies),
+            announced=announced(
+                dataclasses.replace(driver.capabilities, max_plaintext=_largest(of, driver)),
+                experimental=driver.maturity == "experimental",
+                copies_to=[rule.to for rule in of.copies],
+            ),
         )
         self.session = Session(
             endpoint, self.appends, self.dispatcher, self.timings, health=self.health, channel=channel

@@ -19,6 +19,7 @@ import pytest
 
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, Payload
+from monoskope.reactor.announcement import announced
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -40,11 +41,13 @@ class StoreDriverContract(VersionPromises, ValuePromises, RefusalPromises, Delet
     """Subclass this with a fixture `harness`. Tests use new paths, so the engine may be kept between them."""
 
     async def test_capabilities_are_within_the_protocol(self, driver: StoreDriver) -> None:
-        """The largest payload is one of the padded sizes; what has no versions cannot compare them."""
+        """The largest payload is a padded size; what has no versions cannot compare them; m8 would take all of it."""
         size = driver.capabilities.max_plaintext
         assert MIN_PADDED <= size <= MAX_PADDED
         assert size & (size - 1) == 0
         assert driver.capabilities.versions or not driver.capabilities.check_and_set
+        # It raises, in a sentence, for more than a reactor may announce, and for references and patterns in a schema.
+        announced(driver.capabilities)
 
     async def test_the_readable_flag_is_honest(self, driver: StoreDriver, path: Path) -> None:
         """A driver that says it can read does; one that says it cannot refuses as the interface says."""

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 from monoskope.m8.domain.deadlines import Deadlines
 from monoskope.m8.doors.aggregates import Aggregates
+from monoskope.m8.doors.connections import Connections
 from monoskope.m8.doors.documents import Documents
 from monoskope.m8.doors.feed import BACKLOG, Feed
+from monoskope.m8.doors.logins import Logins
 from monoskope.m8.doors.turns import Turns
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.principal import Principal
@@ -21,8 +23,16 @@ from monoskope.uri import SecretUri
 class Limits:
     """Spans of time in seconds and sizes. The defaults are the protocol's: only tests shorten them."""
 
-    hello_s: float = 10.0
+    hello_s: float = 5.0
     """From the challenge to the reactor's login."""
+    connections: int = 768
+    """At a time, at most."""
+    connections_each: int = 192
+    """Those of one address."""
+    failed_logins: float = 20.0
+    """Reactors' logins that may fail in a second; more are refused unread."""
+    failed_logins_each: float = 10.0
+    """Those of one address."""
     silence_s: float = 10.0
     """A reactor that says nothing for so long is cut off."""
     heartbeat_s: int = 3
@@ -80,11 +90,15 @@ class App:
     documents: Documents = field(init=False)
     feed: Feed = field(init=False)
     turns: Turns = field(init=False)
+    connections: Connections = field(init=False)
+    logins: Logins = field(init=False)
 
     def __post_init__(self) -> None:
         self.aggregates = Aggregates(self.log)
         self.documents = Documents(self.log)
         self.turns = Turns(self.documents.count_open, self.limits.open_per_user)
+        self.connections = Connections(self.limits.connections, self.limits.connections_each)
+        self.logins = Logins(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
         self.feed = Feed(self.log, backlog=self.limits.backlog)
 
 

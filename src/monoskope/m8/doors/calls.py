@@ -37,6 +37,7 @@ async def caller_of(app: App, context: Context) -> Caller:
             "the call carries no token.", fix="Send the metadata `authorization: Bearer <token>` once."
         )
     principal = await app.authenticate(match[1])
+    app.connections.prove(context.peer())
     structlog.contextvars.bind_contextvars(subject=principal.subject, role=ROLE_NAMES[principal.role])
     remaining: float | None = context.time_remaining()
     longest = app.limits.longest_wait_s

@@ -11,10 +11,11 @@ from typing import Any, TypeAlias
 import grpc
 import grpc.aio
 from google.protobuf.descriptor import MethodDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2
+from monoskope.errors import UsageError
 from monoskope.failpoints import failpoint
 from monoskope.m8.doors.app import App
 from monoskope.m8.doors.calls import Context, answering, caller_of
@@ -27,6 +28,12 @@ from monoskope.m8.doors.validate import validate
 _COMMANDS = commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"]
 _QUERIES = queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"]
 _REACTORS = reactor_pb2.DESCRIPTOR.services_by_name["ReactorService"]
+
+MAX_LOGIN = 65_536
+"""Bytes of a reactor's first message at most: the most capabilities and the most rotations take half of that."""
+
+MAX_MESSAGE = 1_258_291
+"""Bytes in a message at most (1.2 MiB): the largest sealed secret and what belongs to it."""
 
 _Callable: TypeAlias = Callable[..., Any]
 """A handler, or what gRPC calls: their types follow from the method's, which no static type can say."""
@@ -60,7 +67,8 @@ def _method(app: App, method: MethodDescriptor, handler: _Callable) -> grpc.RpcM
     request_class: type[Message] = GetMessageClass(method.input_type)
     return wrap(
         adapt(app, method.name, handler),
-        request_deserializer=request_class.FromString,
+        # A reactor's first message is measured before anything is made of it.
+        request_deserializer=None if adapt is _attaching else request_class.FromString,
         response_serializer=_serialise,
     )
 
@@ -96,7 +104,7 @@ def _streaming(app: App, name: str, handler: _Callable) -> _Callable:
 def _attaching(_app: App, name: str, handler: _Callable) -> _Callable:
     """Reactors carry no token: their login proves who they are."""
 
-    async def call(requests: AsyncIterator[Message], context: Context) -> None:
+    async def call(requests: AsyncIterator[bytes], context: Context) -> None:
         one_at_a_time = asyncio.Lock()
 
         async def send(response: Message) -> None:
@@ -104,6 +112,19 @@ def _attaching(_app: App, name: str, handler: _Callable) -> _Callable:
                 await context.write(response)
 
         async with answering(context, name):
-            await handler(aiter(requests), send)
+            await handler(_parsed(aiter(requests)), send, context.peer())
 
     return call
+
+
+async def _parsed(incoming: AsyncIterator[bytes]) -> AsyncIterator[reactor_pb2.AttachRequest]:
+    """What a reactor says. Raises `UsageError` for a first message that is too large, and for what does not parse."""
+    largest = MAX_LOGIN
+    async for message in incoming:
+        if len(message) > largest:
+            raise UsageError(f"a login has at most {MAX_LOGIN:,} bytes.", fix="Announce less.")
+        largest = MAX_MESSAGE
+        try:
+            yield reactor_pb2.AttachRequest.FromString(message)
+        except DecodeError:
+            raise UsageError("a message is not an AttachRequest.", fix="Update the reactor or m8.") from None

@@ -1,0 +1,176 @@
+"""How many guesses at a secret tell right from wrong, for an m8 that lets no announced write happen, and for a user.
+
+A right guess is UNCHANGED; a wrong one is announced by STARTED, which m8 then refuses, keeps or loses, so that nothing
+is written and the next guess finds the same secret. Every request is a guess of its own, and all come at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from monoskope.client import Client
+from monoskope.errors import Error, RefusedError
+from tests.attack.conftest import Scene
+from tests.support.hostile_m8 import HostileM8
+from tests.support.hostile_session import Session
+from tests.support.passing import Passing, Way
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+A_SECRET, A_PROCESS = 10, 60
+"""Guesses in an hour that may tell something."""
+
+WINDOW_S = 0.25
+TIMINGS = {"write_window": WINDOW_S, "settle": 1.0, "issuer_gone": 60.0}
+"""A short window, for a late STARTED; and nobody gives up what m8 keeps open."""
+
+REFUSED_BY_M8 = {
+    "refuses": lambda m8, uri: m8.refuse_append("SecretUploadStarted", of=uri, times=None),
+    "keeps": lambda m8, uri: m8.hold_append("SecretUploadStarted", of=uri, times=None),
+    "loses": lambda m8, uri: m8.lose_append("SecretUploadStarted", of=uri, times=None),
+}
+"""What m8 does about a write that is announced."""
+
+Guess = Callable[[Client, str, bytes], Coroutine[Any, Any, Any]]
+
+
+def by_put(client: Client, uri: str, guess: bytes) -> Coroutine[Any, Any, Any]:
+    return client.put_secret(uri, {"pin": guess})
+
+
+def by_patch(client: Client, uri: str, guess: bytes) -> Coroutine[Any, Any, Any]:
+    return client.patch_secret(uri, {"pin": guess})
+
+
+GUESSES: dict[str, Guess] = {"UPLOAD": by_put, "PATCH": by_patch}
+
+
+def pin(number: int) -> bytes:
+    """A PIN; the secrets hold that of 0."""
+    return f"{7_000 + number}".encode()
+
+
+@contextmanager
+def at_once(guesses: list[Coroutine[Any, Any, Any]]) -> Iterator[None]:
+    """Send them all; who waits for an end that m8 keeps is given up at last."""
+    tasks = [asyncio.ensure_future(guess) for guess in guesses]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+class Told:
+    """What a hostile m8 has learnt about guesses at some secrets: by request, and from each only once.
+
+    Args:
+        m8: The hostile m8.
+        uris: The secrets.
+    """
+
+    def __init__(self, m8: HostileM8, *uris: str) -> None:
+        self._m8 = m8
+        self._uris = uris
+        self._before = {request_id for uri in uris for request_id in m8.of(uri)}
+        self._found: dict[bytes, bool] = {}
+        self._looked: dict[Session, int] = {}
+
+    def answered(self) -> dict[bytes, bool]:
+        """Each guess that is answered, and whether its answer tells right from wrong."""
+        for session in self._m8.sessions:
+            for one in session.passed[self._looked.get(session, 0) :]:
+                ours = one.request is not None and one.request.uri in self._uris
+                if ours and one.way is Way.TO_M8 and one.request_id not in self._before:
+                    tells = _tells(one)
+                    if tells is not None:
+                        self._found[one.request_id] = self._found.get(one.request_id, False) or tells
+            self._looked[session] = len(session.passed)
+        return self._found
+
+    async def after(self, guesses: int) -> int:
+        """Wait until so many guesses are answered, and return how many of them told right from wrong."""
+        await self._m8.until(lambda: len(self.answered()) >= guesses)
+        return sum(self.answered().values())
+
+
+def _tells(one: Passing) -> bool | None:
+    """Whether a reactor's word about a guess tells right from wrong; None if it is not about that yet."""
+    match one.kind:
+        case "SecretUploadStarted" | "SecretUploaded":
+            return True
+        case "SecretUploadFailed":
+            append: reactor_pb2.AppendEvent = one.to_m8().append
+            return append.failed.reason != upload_pb2.REASON_RATE_LIMITED
+        case _:
+            return None
+
+
+@pytest.mark.parametrize("purpose", GUESSES)
+@pytest.mark.parametrize("m8_does", REFUSED_BY_M8)
+async def test_a_secret_can_be_guessed_at_ten_times_an_hour(scene: Scene, m8_does: str, purpose: str) -> None:
+    await scene.hostile.serve("vault", timings=TIMINGS, limits={"compares_per_hour": 10_000})
+    uri, guesses = scene.uri("vault"), 2 * A_SECRET
+    await scene.client.put_secret(uri, {"pin": pin(0)})
+    REFUSED_BY_M8[m8_does](scene.m8, uri)
+    told = Told(scene.m8, uri)
+    with at_once([GUESSES[purpose](scene.client, uri, pin(number)) for number in range(1, guesses + 1)]):
+        assert 0 < await told.after(guesses) <= A_SECRET
+
+
+@pytest.mark.parametrize("m8_does", ["refuses", "keeps"])
+async def test_all_secrets_of_a_process_can_be_guessed_at_sixty_times_an_hour(scene: Scene, m8_does: str) -> None:
+    await scene.hostile.serve("vault", timings=TIMINGS, fresh=True)
+    uris = [scene.uri("vault", f"n{number}") for number in range(16)]
+    await scene.client.put_secrets(uris, {"pin": pin(0)})
+    for uri in uris:
+        REFUSED_BY_M8[m8_does](scene.m8, uri)
+    told = Told(scene.m8, *uris)
+    guesses = [by_put(scene.client, uri, pin(number)) for number in range(1, 6) for uri in uris]
+    assert len(guesses) > A_PROCESS
+    with at_once(guesses):
+        assert 0 < await told.after(len(guesses)) <= A_PROCESS
+
+
+async def attempt(client: Client, uri: str, guess: bytes, options: options_pb2.VaultOptions | None = None) -> str:
+    """What a user is told about a guess."""
+    try:
+        return (await client.put_secret(uri, {"pin": guess}, options=options)).outcome
+    except Error as error:
+        return f"{type(error).__name__}: {error.message}"
+
+
+async def user_with_put_alone(scene: Scene) -> Client:
+    """A client of somebody who may put below the scene's path, and nothing else."""
+    prefixes = [f"vault://attack/{scene.team}"]
+    user = await asyncio.to_thread(scene.hostile.add_user, f"eve-{scene.team}", prefixes, rights=("put",))
+    return scene.hostile.client(user)
+
+
+async def test_a_user_with_put_alone_can_guess_ten_times_an_hour_at_what_the_driver_refuses_late(scene: Scene) -> None:
+    """Bytes that are not text, without the option for it: right is UNCHANGED, wrong is refused after STARTED."""
+    await scene.hostile.serve("vault", timings=TIMINGS, limits={"compares_per_hour": 10_000})
+    uri, base64 = scene.uri("vault"), options_pb2.VaultOptions(binary=options_pb2.VAULT_BINARY_BASE64)
+    await scene.client.put_secret(uri, {"pin": b"\xff" + pin(0)}, options=base64)
+    async with await user_with_put_alone(scene) as eve:
+        answers = [await attempt(eve, uri, b"\xff" + pin(number)) for number in range(2 * A_SECRET, 0, -1)]
+        told = [answer for answer in answers if "RATE_LIMITED" not in answer]
+        assert len(told) <= A_SECRET, set(told)
+
+
+async def test_an_option_that_the_store_does_not_take_tells_nothing(scene: Scene) -> None:
+    limits = {"compares_per_hour": 10_000}
+    await scene.hostile.serve("vault", timings=TIMINGS, limits=limits, engine={"binary": False})
+    uri, base64 = scene.uri("vault"), options_pb2.VaultOptions(binary=options_pb2.VAULT_BINARY_BASE64)
+    await scene.client.put_secret(uri, {"pin": pin(0)})
+    async with await user_with_put_alone(scene) as eve:
+        answers = {await attempt(eve, uri, pin(number), base64) for number in range(A_SECRET)}
+        (only,) = answers
+        assert only.startswith(RefusedError.__name__)

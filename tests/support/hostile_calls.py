@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,8 @@ class CallRules:
     def __init__(self) -> None:
         self.calls: Rules[Call] = Rules()
         self.seen: list[bytes] = []
-        self._channel: grpc.aio.Channel | None = None
+        self.channels: list[grpc.aio.Channel] = []
+        self._turns = itertools.count()
 
     # --- what it can be told ---
 
@@ -126,9 +128,8 @@ class CallRules:
 
     @property
     def real(self) -> grpc.aio.Channel:
-        """The connection to the real m8."""
-        assert self._channel is not None, "the proxy runs"
-        return self._channel
+        """A connection to the real m8, each in its turn."""
+        return self.channels[next(self._turns) % len(self.channels)]
 
     async def forward(self, call: Call, *, time_s: float | None = None) -> bytes:
         """Ask the real m8, and return its answer. Raises `grpc.aio.AioRpcError`."""

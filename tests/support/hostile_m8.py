@@ -34,6 +34,11 @@ from tests.support.hostile_rules import DEADLINE_S, Rule, Rules, failures
 from tests.support.hostile_session import Session
 from tests.support.passing import ATTACH, METHODS, Call, Metadata, Passing, Way, Which
 
+_CONNECTIONS = 8
+"""To the real m8, which takes so many calls on each: a hostile one keeps many waiting."""
+
+_OPTIONS = tuple((name, value) for name, value in OPTIONS if name != "grpc.max_concurrent_streams")
+
 Act = Callable[[Passing, Rule[Passing]], Any]
 
 
@@ -69,22 +74,21 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
         self._listen = listen
         self._upstream = upstream
         self._folder = folder
-        self._server = grpc.aio.server(options=OPTIONS)
-        self._channel: grpc.aio.Channel | None = None
+        self._server = grpc.aio.server(options=_OPTIONS)
 
     async def __aenter__(self) -> Self:
         key, certificate = (self._folder / "tls.key").read_bytes(), (self._folder / "tls.crt").read_bytes()
         self._server.add_generic_rpc_handlers((self,))
         self._server.add_secure_port(self._listen, grpc.ssl_server_credentials([(key, certificate)]))
-        self._channel = self._dial()
+        self.channels += [self._dial() for _ in range(_CONNECTIONS)]
         await self._server.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.honest()
         await self._server.stop(0.5)
-        if self._channel is not None:
-            await self._channel.close()
+        for channel in self.channels:
+            await channel.close()
         failures(self.errors)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import pytest
@@ -63,6 +64,16 @@ def stop_reactors(cluster: ProxiedCluster) -> None:
 async def attacker(hostile: HostileCluster) -> User:
     """A user who may do everything below `attack` in every store."""
     return await asyncio.to_thread(hostile.add_user, "anna", [f"{store}://attack" for store in STORES])
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def crowd(hostile: HostileCluster, attacker: User) -> AsyncIterator[list[Client]]:
+    """Clients of four subjects, each of whom may do the same: a subject is m8's word, so it can have many."""
+    names = [f"anna-{number}" for number in range(3)]
+    prefixes = [f"{store}://attack" for store in STORES]
+    users = [await asyncio.to_thread(hostile.add_user, name, prefixes) for name in names]
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(hostile.client(user)) for user in (attacker, *users)]
 
 
 _teams = itertools.count(1)

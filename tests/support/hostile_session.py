@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.hostile_m8 import HostileM8
 
 _LAST_WORDS_S = 2.0
-_ENDINGS = (grpc.RpcError, grpc.aio.UsageError, asyncio.InvalidStateError)
+_ENDINGS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError)
 """How gRPC says that a side is gone."""
 
 

@@ -140,9 +140,8 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
     # --- reactors ---
 
     def live(self, store: str) -> list[Session]:
-        """The newest stream of each replica of a store."""
-        newest = {session.replica: session for session in self.sessions if session.store == store}
-        return list(newest.values())
+        """The streams of a store's replicas that are open now."""
+        return [session for session in self.sessions if session.store == store and not session.ended]
 
     def on_append(self, kind: str, act: Act, *, times: int | None = 1, **which: Any) -> Rule[Passing]:
         """Do something with an event that a reactor offers; it goes on only by `Passing.go`."""

@@ -33,12 +33,14 @@ class Session:
         store: The store that the reactor says it serves, "" before it said so.
         replica: The process, 16 bytes.
         passed: Every message that came, in order, whatever became of it.
+        ended: Whether the stream is over.
     """
 
     def __init__(self, m8: HostileM8, channel: grpc.aio.Channel) -> None:
         self.store = ""
         self.replica = b""
         self.passed: list[Passing] = []
+        self.ended = False
         self._m8 = m8
         self._channel = channel
         self._queues: dict[Way, asyncio.Queue[bytes]] = {way: asyncio.Queue() for way in Way}
@@ -82,6 +84,8 @@ class Session:
             if code is not grpc.StatusCode.OK:
                 await context.abort(code, await call.details(), tuple(await call.trailing_metadata() or ()))
         finally:
+            self.ended = True
+            self._m8.news.set()
             call.cancel()
             for task in (*tasks, *self._acting):
                 task.cancel()

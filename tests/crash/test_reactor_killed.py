@@ -10,26 +10,26 @@ import pytest
 from monoskope.api.secrets.v1 import upload_pb2
 from tests.crash.breaking import SECOND, STORES, Crash, dies, replica_of
 
-PLACES = {
-    "before its grant": (0, "before-grant"),
-    "after its grant": (9, "after-grant"),
-    "before it opened": (9, "before-open"),
-    "after it opened": (9, "after-open"),
-    "before STARTED": (9, "before-started"),
-    "after STARTED": (9, "after-started"),
-    "before the write": (9, "before-write"),
-    "after the write, and its heirs too": (0, "after-write", "before-recovery", "before-receipt", "receipt-offered"),
-    "when m8 has the receipt": (0, "after-receipt"),
+PLACES: dict[str, tuple[int, list[str]]] = {
+    "before its grant": (0, ["before-grant"]),
+    "after its grant": (9, ["after-grant"]),
+    "before it opened": (9, ["before-open"]),
+    "after it opened": (9, ["after-open"]),
+    "before STARTED": (9, ["before-started"]),
+    "after STARTED": (9, ["after-started"]),
+    "before the write": (9, ["before-write"]),
+    "after the write, and its heirs too": (0, ["after-write", "before-recovery", "before-receipt", "receipt-offered"]),
+    "when m8 has the receipt": (0, ["after-receipt"]),
 }
-"""How the command ends, and where the reactor dies, and then its heirs. Once the key's maker is gone, nobody who is left
-can say that what was sealed for it will not be written: that is 9."""
+"""How the command ends; where the reactor dies, then its heirs. Once the key's maker is gone, nobody who is left can
+say that what was sealed for it will not be written: that is 9."""
 
 
 @pytest.mark.parametrize("moment", PLACES)
 def test_a_reactor_that_dies_anywhere_costs_no_secret_and_writes_at_most_once(
     crash: Crash, local: Crash, moment: str
 ) -> None:
-    code, first, *others = PLACES[moment]
+    code, [first, *others] = PLACES[moment]
     parts = crash.start_reactors(f"reactor.{first}=kill", *STORES.values())
     puts = [crash.put(uri=crash.uri(store), background=True) for store in STORES]
     for place in (*others, ""):

@@ -33,7 +33,7 @@ from monoskope.reactor.known import KnownReceipts
 from monoskope.reactor.lookup import Lookup
 from monoskope.reactor.offer import Offering
 from monoskope.reactor.rates import Rates
-from monoskope.reactor.recover import Presence, Recovery
+from monoskope.reactor.recover import Peers, Presence, Recovery
 from monoskope.reactor.requests import OpenRequests
 from monoskope.reactor.session import Endpoint, Session, dial, roots
 from monoskope.reactor.settings import Settings
@@ -98,7 +98,8 @@ class Reactor:
     ) -> Dispatcher:
         requests, known = OpenRequests(), KnownReceipts(identity)
         offering = Offering(identity, self.appends, requests, known, audit, self.health)
-        upstream, lookup = Upstream(driver, key, known), Lookup(driver, key, self.timings, self.replica)
+        upstream = Upstream(driver, key, known, Peers(requests, identity, self.replica).write)
+        lookup = Lookup(driver, key, self.timings, self.replica)
         rules = KeyRules(
             replica=self.replica,
             lifetime_s=of.limits.lifetime_s,
@@ -121,7 +122,14 @@ class Reactor:
                 offering=offering,
                 rates=rates,
             ),
-            copier=Copier(settings=of, keys=keys, upstream=upstream, offering=offering, tokens=self.appends.tokens),
+            copier=Copier(
+                settings=of,
+                keys=keys,
+                upstream=upstream,
+                offering=offering,
+                tokens=self.appends.tokens,
+                begin_s=self.timings.young,
+            ),
             recovery=Recovery(identity, self.replica, Presence(), lookup, offering, self.timings),
             offering=offering,
         )

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 
@@ -95,17 +95,17 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         await log.close()
 
 
-async def serve(settings: Settings, *, warning: str = "") -> None:
+async def serve(settings: Settings, *, warnings: Sequence[str] = ()) -> None:
     """Run a server until SIGTERM or SIGINT; its address stands in `settings.address_file` meanwhile.
 
-    `warning`, if there is one, is the first line of its log.
+    `warnings`, if there are any, are the first lines of its log.
 
     Raises:
         Error: it cannot start, or a part of it failed; as `build`.
     """
     logs.configure(settings.log_file)
     log = structlog.get_logger()
-    if warning:
+    for warning in warnings:
         log.warning(warning)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

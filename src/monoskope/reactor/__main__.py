@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from monoskope.reactor import cli, harden
+from monoskope import start
 
 if __name__ == "__main__":
+    start.begin()
+    from monoskope.reactor import cli, harden
+
     harden.execute_again()
     cli.main()

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from monoskope import start
 from monoskope.errors import RefusedError
 
 MARKER = "MONOSKOPE_REACTOR_EXECUTED"
@@ -122,7 +123,7 @@ def close_memory() -> None:
     Raises:
         RefusedError: the kernel does not let this process do so.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    start.forbid_core_files()
     if not sys.platform.startswith("linux"):
         return
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:

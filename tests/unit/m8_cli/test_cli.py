@@ -20,7 +20,7 @@ def m8(
     *arguments: str, home: Path, code: int = 0, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     environment = {**ENVIRONMENT, "HOME": str(home), **(env or {})}
-    command = [sys.executable, "-P", "-m", "monoskope.m8.cli", *arguments]
+    command = [sys.executable, "-P", "-m", "monoskope.m8", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=home)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr

@@ -1,0 +1,17 @@
+"""The `m8` program, `python -m monoskope.m8` too: nothing is imported before `start` has begun."""
+
+from __future__ import annotations
+
+from monoskope import start
+
+
+def main() -> None:
+    """Run `m8` with the arguments of this process and end it with its exit code."""
+    start.begin()
+    from monoskope.m8 import cli  # noqa: PLC0415
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 KEY_LOG = "SSLKEYLOGFILE"
 """The variable that makes Python's TLS write the keys of its connections to a file: whoever has them reads the rest."""
 
 DROPPED = "MONOSKOPE_KEY_LOG_DROPPED"
 """Set for the processes that this one becomes or starts, so that the one with a log can say that `KEY_LOG` was set."""
+
+EXECUTED = "MONOSKOPE_EXECUTED"
+"""Set in a process that was executed under `execution_environment`."""
 
 INTERRUPTED = 130
 """`ExitCode.INTERRUPTED`, which takes time to import."""
@@ -21,6 +25,7 @@ INTERRUPTED = 130
 def begin() -> None:
     """Let Ctrl-C end this process without a word, drop `SSLKEYLOGFILE`, and allow no core files, now and later."""
     _end_quietly_when_interrupted()
+    _mask_interrupts(block=False)
     if os.environ.pop(KEY_LOG, ""):
         os.environ[DROPPED] = "1"
     forbid_core_files()
@@ -46,6 +51,45 @@ def forbid_core_files() -> None:
     except ImportError:  # not everywhere
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def execution_environment(environment: dict[str, str]) -> dict[str, str] | None:
+    """Return the environment to execute ourselves under, None if this already is that execution.
+
+    `PYTHONMALLOC=malloc` hands small objects to the C library, which with `perturb` overwrites what is freed, and with
+    `tcache_count=0` does so at once. gRPC's fork handlers, off here, would start its threads anew in the copy of this
+    process that is about to become gpg, and sometimes crash it. Why: docs/adr/0004-reactor-memory.md.
+    """
+    if environment.get(EXECUTED):
+        return None
+    perturb = os.urandom(1)[0] % 255 + 1
+    return {
+        **environment,
+        EXECUTED: "1",
+        "PYTHONMALLOC": "malloc",
+        "GLIBC_TUNABLES": f"glibc.malloc.perturb={perturb}:glibc.malloc.tcache_count=0",
+        "GRPC_ENABLE_FORK_SUPPORT": "0",
+    }
+
+
+def execute_again() -> None:
+    """Execute this process again under those settings, once; returns if that has happened or cannot."""
+    if not sys.platform.startswith("linux"):
+        return
+    environment = execution_environment(dict(os.environ))
+    if environment is not None:
+        execute([sys.executable, *sys.orig_argv[1:]], environment)
+
+
+def execute(arguments: list[str], environment: dict[str, str]) -> None:
+    """Become another of our programs. Never returns; Ctrl-C waits until its `begin`, so that it is quiet, too."""
+    _mask_interrupts(block=True)
+    os.execve(arguments[0], arguments, environment)  # noqa: S606  no shell is wanted
+
+
+def _mask_interrupts(*, block: bool) -> None:
+    if hasattr(signal, "pthread_sigmask"):  # not everywhere
+        signal.pthread_sigmask(signal.SIG_BLOCK if block else signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
 def _end_quietly_when_interrupted() -> None:

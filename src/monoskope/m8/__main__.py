@@ -1,4 +1,7 @@
-"""The `m8` program, `python -m monoskope.m8` too: nothing is imported before `start` has begun."""
+"""The `m8` program, `python -m monoskope.m8` too: nothing is imported before `start` has begun.
+
+It executes itself once under the reactor's allocator settings: what a call's credential leaves behind is overwritten.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from monoskope import start
 def main() -> None:
     """Run `m8` with the arguments of this process and end it with its exit code."""
     start.begin()
+    start.execute_again()
     from monoskope.m8 import cli  # noqa: PLC0415
 
     cli.main()

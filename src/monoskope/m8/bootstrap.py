@@ -14,7 +14,7 @@ import structlog
 
 from monoskope.errors import Error
 from monoskope.failpoints import CLOCK, shift_ms
-from monoskope.m8 import logs, tls
+from monoskope.m8 import leftovers, logs, tls
 from monoskope.m8.doors.app import App
 from monoskope.m8.doors.server import build_server, running
 from monoskope.m8.log.event_log import EventLog
@@ -111,7 +111,7 @@ async def serve(settings: Settings, *, warnings: Sequence[str] = ()) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        async with build(settings) as server:
+        async with build(settings) as server, leftovers.forgotten():
             write_private(settings.address_file, f"{server.address}\n".encode(), replace=True)
             log.info("serving", address=server.address, version=server.app.version)
             await stop.wait()

@@ -6,7 +6,7 @@ from monoskope import start
 
 if __name__ == "__main__":
     start.begin()
-    from monoskope.reactor import cli, harden
+    start.execute_again()
+    from monoskope.reactor import cli
 
-    harden.execute_again()
     cli.main()

@@ -17,7 +17,7 @@ from google.protobuf.message_factory import GetMessageClass
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2
 from monoskope.failpoints import failpoint
 from monoskope.m8.doors.app import App
-from monoskope.m8.doors.calls import Context, answering, caller_of
+from monoskope.m8.doors.calls import Context, answered, caller_of
 from monoskope.m8.doors.commands import Commands
 from monoskope.m8.doors.events import Events
 from monoskope.m8.doors.queries import Queries
@@ -71,24 +71,28 @@ def _serialise(message: Message) -> bytes:
 
 def _unary(app: App, name: str, handler: _Callable) -> _Callable:
     async def call(request: Message, context: Context) -> Message:
-        async with answering(context, name):
+        async def work() -> Message:
             caller = await caller_of(app, context)
             validate(request)
             response: Message = await handler(request, caller)
             failpoint("m8.before-answer", name)
             return response
 
+        return await answered(context, name, work)
+
     return call
 
 
 def _streaming(app: App, name: str, handler: _Callable) -> _Callable:
     async def call(request: Message, context: Context) -> None:
-        async with answering(context, name):
+        async def work() -> None:
             caller = await caller_of(app, context)
             validate(request)
             async with contextlib.aclosing(handler(request, caller)) as responses:
                 async for response in responses:
                     await context.write(response)
+
+        await answered(context, name, work)
 
     return call
 
@@ -103,7 +107,9 @@ def _attaching(_app: App, name: str, handler: _Callable) -> _Callable:
             async with one_at_a_time:
                 await context.write(response)
 
-        async with answering(context, name):
+        async def work() -> None:
             await handler(aiter(requests), send)
+
+        await answered(context, name, work)
 
     return call

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 
 from monoskope.api.gateway.v1 import queries_pb2
@@ -63,13 +64,18 @@ class Events:
 
         Raises:
             UsageError: a bad prefix.
+            RefusedError: too many are watching already, with this token, as this subject, or in all.
             UnavailableError: the caller reads more slowly than events happen.
             UnauthenticatedError: the caller's token expired or was revoked meanwhile.
         """
         seen = sight(caller.principal, message.prefix)
         after = message.after
         own = token_stream(caller.principal.token_id)
-        with self._app.feed.follow(lambda noted: noted.event.stream == own or _in_sight(noted, seen)) as follower:
+        place = self._app.watching.held(caller.principal)
+        with (
+            place,
+            self._app.feed.follow(lambda noted: noted.event.stream == own or _in_sight(noted, seen)) as follower,
+        ):
             # Joined first, asked then: a revocation that comes later is seen as an event.
             await self._require_token(caller.principal)
             head = await self._app.log.head()
@@ -147,5 +153,7 @@ def _in_sight(noted: Noted, seen: Sight) -> bool:
     return seen.covers(noted.uri)
 
 
+# All who watch are told the same, so it is worded once.
+@functools.lru_cache(maxsize=_CHUNK)
 def _response(noted: Noted) -> queries_pb2.WatchEventsResponse:
     return queries_pb2.WatchEventsResponse(event=summarise(noted.event, uri=str(noted.uri or "")))

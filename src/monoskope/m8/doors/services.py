@@ -16,7 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2
 from monoskope.failpoints import failpoint
-from monoskope.m8.doors.app import App
+from monoskope.m8.doors.app import App, Caller
 from monoskope.m8.doors.calls import Context, answered, caller_of
 from monoskope.m8.doors.commands import Commands
 from monoskope.m8.doors.events import Events
@@ -27,6 +27,9 @@ from monoskope.m8.doors.validate import validate
 _COMMANDS = commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"]
 _QUERIES = queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"]
 _REACTORS = reactor_pb2.DESCRIPTOR.services_by_name["ReactorService"]
+
+_WAITING = frozenset({"RequestSecretUploadKey", "GetSecretUploadKey", "GetSecretUpload"})
+_SENDING = frozenset({"RequestUploadSecret"})
 
 _Callable: TypeAlias = Callable[..., Any]
 """A handler, or what gRPC calls: their types follow from the method's, which no static type can say."""
@@ -74,13 +77,21 @@ def _unary(app: App, name: str, handler: _Callable) -> _Callable:
         async def work() -> Message:
             caller = await caller_of(app, context)
             validate(request)
-            response: Message = await handler(request, caller)
+            with _place(app, name, caller):
+                response: Message = await handler(request, caller)
             failpoint("m8.before-answer", name)
             return response
 
         return await answered(context, name, work)
 
     return call
+
+
+def _place(app: App, name: str, caller: Caller) -> contextlib.AbstractContextManager[None]:
+    """A place among the calls that may wait, none for the others."""
+    if name in _SENDING:
+        return app.sending.held(caller.principal)
+    return app.waiting.held(caller.principal) if name in _WAITING else contextlib.nullcontext()
 
 
 def _streaming(app: App, name: str, handler: _Callable) -> _Callable:

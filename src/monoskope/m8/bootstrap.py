@@ -84,6 +84,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             limits=replace(
                 settings.timings.limits,
                 open_per_user=settings.open_requests_per_user,
+                sealed_bytes_per_user_per_day=settings.sealed_bytes_per_user_per_day,
                 verify_every_s=settings.verify_every_hours * 3_600,
             ),
         )

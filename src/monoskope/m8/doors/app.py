@@ -14,6 +14,7 @@ from monoskope.m8.doors.aggregates import Aggregates
 from monoskope.m8.doors.documents import Documents
 from monoskope.m8.doors.feed import BACKLOG, Feed
 from monoskope.m8.doors.places import Places
+from monoskope.m8.doors.quota import Quota
 from monoskope.m8.doors.turns import Turns
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.principal import Principal
@@ -36,6 +37,8 @@ class Limits:
     """Events that a reactor or a watcher may lie behind."""
     open_per_user: int = 100
     """Requests of one subject that have not ended, at most."""
+    sealed_bytes_per_user_per_day: int = 1_073_741_824
+    """Sealed bytes of one subject that are recorded in a day (UTC), at most."""
     watchers_per_token: int = 8
     """Calls of `WatchEvents` with one token at once, at most."""
     watchers_per_user: int = 16
@@ -95,6 +98,7 @@ class App:
     documents: Documents = field(init=False)
     feed: Feed = field(init=False)
     turns: Turns = field(init=False)
+    quota: Quota = field(init=False)
     looks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
     """Held by store while somebody looks whether its engine answers."""
     watching: Places = field(init=False)
@@ -106,6 +110,7 @@ class App:
         self.documents = Documents(self.log)
         self.turns = Turns(self.documents.count_open, self.limits.open_per_user)
         of = self.limits
+        self.quota = Quota(self.documents.sealed_bytes, of.sealed_bytes_per_user_per_day, self.clock)
         self.watching = Places(
             "watchers", of_token=of.watchers_per_token, of_subject=of.watchers_per_user, in_all=of.watchers
         )

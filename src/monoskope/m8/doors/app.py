@@ -101,6 +101,8 @@ class App:
     quota: Quota = field(init=False)
     looks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
     """Held by store while somebody looks whether its engine answers."""
+    listing: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
+    """Held by subject while a page is made for it."""
     watching: Places = field(init=False)
     waiting: Places = field(init=False)
     sending: Places = field(init=False)

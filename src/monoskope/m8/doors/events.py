@@ -23,7 +23,8 @@ from monoskope.uri import SecretUri
 MAX_LOOKED_AT = 5_000
 """Events that one page looks through; a page with fewer events than asked for, or none, can have a next one."""
 
-_CHUNK = 500
+_CHUNK = 100
+"""Events looked at before others have their turn: a few milliseconds."""
 
 
 class Events:
@@ -85,6 +86,7 @@ class Events:
                     if _in_sight(noted, seen):
                         yield _response(noted)
                 after = events[-1].position
+                await asyncio.sleep(0)
                 await self._require_token(caller.principal)
             while True:
                 noted = await self._next(follower, caller.principal)
@@ -130,6 +132,7 @@ class Events:
                     return found, after
                 await self._keep(event, seen, found)
                 after = event.position
+            await asyncio.sleep(0)
             looked_at += len(events)
             if len(events) < _CHUNK:
                 return found, 0
@@ -154,6 +157,6 @@ def _in_sight(noted: Noted, seen: Sight) -> bool:
 
 
 # All who watch are told the same, so it is worded once.
-@functools.lru_cache(maxsize=_CHUNK)
+@functools.lru_cache(maxsize=500)
 def _response(noted: Noted) -> queries_pb2.WatchEventsResponse:
     return queries_pb2.WatchEventsResponse(event=summarise(noted.event, uri=str(noted.uri or "")))

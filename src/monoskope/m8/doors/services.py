@@ -30,6 +30,7 @@ _REACTORS = reactor_pb2.DESCRIPTOR.services_by_name["ReactorService"]
 
 _WAITING = frozenset({"RequestSecretUploadKey", "GetSecretUploadKey", "GetSecretUpload"})
 _SENDING = frozenset({"RequestUploadSecret"})
+_LISTING = frozenset({"ListSecrets", "ListSecretVersions", "ListSecretStores", "GetSecretStore", "ListEvents"})
 
 _Callable: TypeAlias = Callable[..., Any]
 """A handler, or what gRPC calls: their types follow from the method's, which no static type can say."""
@@ -77,7 +78,7 @@ def _unary(app: App, name: str, handler: _Callable) -> _Callable:
         async def work() -> Message:
             caller = await caller_of(app, context)
             validate(request)
-            with _place(app, name, caller):
+            async with _place(app, name, caller):
                 response: Message = await handler(request, caller)
             failpoint("m8.before-answer", name)
             return response
@@ -87,11 +88,27 @@ def _unary(app: App, name: str, handler: _Callable) -> _Callable:
     return call
 
 
-def _place(app: App, name: str, caller: Caller) -> contextlib.AbstractContextManager[None]:
-    """A place among the calls that may wait, none for the others."""
+@contextlib.asynccontextmanager
+async def _place(app: App, name: str, caller: Caller) -> AsyncIterator[None]:
+    """Hold what a call of that name needs, so that one user's many calls do not hold up others.
+
+    Raises:
+        RefusedError: the caller has too many such calls.
+    """
     if name in _SENDING:
-        return app.sending.held(caller.principal)
-    return app.waiting.held(caller.principal) if name in _WAITING else contextlib.nullcontext()
+        with app.sending.held(caller.principal):
+            yield
+    elif name in _WAITING:
+        with app.waiting.held(caller.principal):
+            yield
+    elif name in _LISTING:
+        # One at a time of each subject: a listing can look through thousands of documents.
+        turn = app.listing.setdefault(caller.principal.subject, asyncio.Lock())
+        with app.waiting.held(caller.principal):
+            async with turn:
+                yield
+    else:
+        yield
 
 
 def _streaming(app: App, name: str, handler: _Callable) -> _Callable:

@@ -131,6 +131,16 @@ def _weaker(test: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
             return
 
 
+def _without_operands(tree: ast.Module) -> Iterator[tuple[ast.BoolOp, ast.expr]]:
+    """Take each operand of each `and` and `or` out of `tree`, alone, for as long as its (rule, operand) is looked at."""
+    for rule in [node for node in ast.walk(tree) if isinstance(node, ast.BoolOp)]:
+        operands = rule.values
+        for i, part in enumerate(operands):
+            rule.values = [*operands[:i], *operands[i + 1 :]]
+            yield rule, part
+        rule.values = operands
+
+
 def mutants_of(file: str, source: str) -> list[Mutant]:
     """Every mutant of one file, in the order of its lines."""
     tree = ast.parse(source)
@@ -153,13 +163,8 @@ def mutants_of(file: str, source: str) -> list[Mutant]:
                 block[i] = ast.Pass()
                 note(node, node)
                 block[i] = node
-    if file in RULES:
-        for rule in [node for node in ast.walk(tree) if isinstance(node, ast.BoolOp)]:
-            operands = rule.values
-            for i, part in enumerate(operands):
-                rule.values = [*operands[:i], *operands[i + 1 :]]
-                note(rule, part)
-            rule.values = operands
+    for rule, part in _without_operands(tree) if file in RULES else ():
+        note(rule, part)
     once: dict[str, Mutant] = {}
     for mutant in found:
         once.setdefault(mutant.source, mutant)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 
@@ -14,7 +14,7 @@ import structlog
 
 from monoskope.errors import Error
 from monoskope.failpoints import CLOCK, shift_ms
-from monoskope.m8 import logs, tls
+from monoskope.m8 import leftovers, logs, tls
 from monoskope.m8.doors.app import App
 from monoskope.m8.doors.server import build_server, running
 from monoskope.m8.log.event_log import EventLog
@@ -101,6 +101,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
                 failed_logins=settings.limits.failed_logins,
                 failed_logins_each=settings.limits.failed_logins_per_address,
                 open_per_user=settings.open_requests_per_user,
+                sealed_bytes_per_user_per_day=settings.sealed_bytes_per_user_per_day,
                 verify_every_s=settings.verify_every_hours * 3_600,
             ),
         )
@@ -112,23 +113,23 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         await log.close()
 
 
-async def serve(settings: Settings, *, warning: str = "") -> None:
+async def serve(settings: Settings, *, warnings: Sequence[str] = ()) -> None:
     """Run a server until SIGTERM or SIGINT; its address stands in `settings.address_file` meanwhile.
 
-    `warning`, if there is one, is the first line of its log.
+    `warnings`, if there are any, are the first lines of its log.
 
     Raises:
         Error: it cannot start, or a part of it failed; as `build`.
     """
     logs.configure(settings.log_file)
     log = structlog.get_logger()
-    if warning:
+    for warning in warnings:
         log.warning(warning)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        async with build(settings) as server:
+        async with build(settings) as server, leftovers.forgotten():
             write_private(settings.address_file, f"{server.address}\n".encode(), replace=True)
             log.info("serving", address=server.address, version=server.app.version)
             await stop.wait()

@@ -17,6 +17,7 @@ from typing import NoReturn
 
 import click
 
+from monoskope import start
 from monoskope.errors import Error, UsageError
 from monoskope.escape import escape
 from monoskope.exit_codes import ExitCode, exit_code
@@ -56,6 +57,7 @@ class Program(click.Group):
         module, _, attribute = _COMMANDS[cmd_name].partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
+        start.loaded()
         return command
 
 

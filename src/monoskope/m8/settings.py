@@ -27,6 +27,11 @@ DEFAULT_LISTEN = "127.0.0.1:7443"
 _MOST_CONNECTIONS = 2_000
 """Unless the settings name another number: so many cost about 200 MB."""
 
+DEFAULT_SEALED_BYTES = 1_073_741_824
+MIN_SEALED_BYTES = 2_097_152
+"""Room for the largest secret. There is no way to say "no limit"."""
+MAX_SEALED_BYTES = 2**50
+
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
 _AUDIENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
 
@@ -164,6 +169,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tls_key: PEM file with its private key, mode 0600.
         log_file: Where structured log lines go; "" for standard error.
         open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
+        sealed_bytes_per_user_per_day: How many sealed bytes of one user are taken in a day (UTC).
         verify_every_hours: m8 itself verifies secrets that it heard nothing of for so many hours; 0 for never.
         limits: What those may take who have not logged in.
         timings: For tests (docs/breakage.md).
@@ -176,6 +182,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls_key: str = "tls.key"
     log_file: str = ""
     open_requests_per_user: int = 100
+    sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
     limits: Door = msgspec.field(default_factory=Door)
     timings: Timings = msgspec.field(default_factory=Timings)
@@ -193,6 +200,7 @@ class Settings:
     tls_key: Path
     log_file: Path | None
     open_requests_per_user: int = 100
+    sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
     limits: Door = field(default_factory=Door)
     timings: Timings = field(default_factory=Timings)
@@ -235,6 +243,11 @@ def load(folder: Path) -> Settings:
         )
     if not 1 <= file.open_requests_per_user <= 10_000:
         raise UsageError(f"{path}: open_requests_per_user must be from 1 to 10000.", fix="Remove the line for 100.")
+    if not MIN_SEALED_BYTES <= file.sealed_bytes_per_user_per_day <= MAX_SEALED_BYTES:
+        raise UsageError(
+            f"{path}: sealed_bytes_per_user_per_day must be from {MIN_SEALED_BYTES} to {MAX_SEALED_BYTES}.",
+            fix=f"Remove the line for {DEFAULT_SEALED_BYTES}.",
+        )
     if not 0 <= file.verify_every_hours <= 8_784:
         raise UsageError(f"{path}: verify_every_hours must be from 0 to 8784.", fix="Remove the line for never.")
     return Settings(
@@ -246,6 +259,7 @@ def load(folder: Path) -> Settings:
         tls_key=_path(path, "tls_key", file.tls_key),
         log_file=folder / file.log_file if file.log_file else None,
         open_requests_per_user=file.open_requests_per_user,
+        sealed_bytes_per_user_per_day=file.sealed_bytes_per_user_per_day,
         verify_every_hours=file.verify_every_hours,
         limits=file.limits,
         timings=file.timings,

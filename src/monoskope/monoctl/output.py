@@ -14,10 +14,14 @@ Document = dict[str, Any]
 
 
 def rfc3339(at_ms: int) -> str:
-    """Return milliseconds since the Unix epoch as RFC 3339 in UTC, "" for 0."""
+    """Return milliseconds since 1970 as RFC 3339 in UTC, "" for 0; a time beyond the calendar is called so."""
     if not at_ms:
         return ""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"beyond the calendar ({at_ms} ms)"
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def ago(at_ms: int, now_s: float | None = None) -> str:
@@ -60,7 +64,7 @@ def cell(document: Document, field: str) -> str:
     """Return one field as a table shows it."""
     value = document.get(field)
     if field.endswith("_at"):
-        return ago(_epoch_ms(value)) if isinstance(value, str) else "-"
+        return _when(value) if isinstance(value, str) else "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
@@ -70,8 +74,12 @@ def cell(document: Document, field: str) -> str:
     return escape(str(value)) if value not in (None, "") else "-"
 
 
-def _epoch_ms(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp() * 1000) if text else 0
+def _when(text: str) -> str:
+    """How long ago what `rfc3339` returned was."""
+    try:
+        return ago(int(datetime.fromisoformat(text).timestamp() * 1000) if text else 0)
+    except ValueError:
+        return text
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

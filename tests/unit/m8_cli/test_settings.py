@@ -25,6 +25,7 @@ def test_defaults_are_complete(tmp_path: Path) -> None:
     assert loaded.tls_key == tmp_path / "tls.key"
     assert loaded.log_file is None
     assert loaded.verify_every_hours == 0
+    assert loaded.sealed_bytes_per_user_per_day == 1_073_741_824
 
 
 def test_paths_start_at_the_folder_unless_absolute(tmp_path: Path) -> None:
@@ -51,6 +52,10 @@ def test_the_bound_port_takes_the_place_of_port_0(tmp_path: Path) -> None:
         ('tls_key = ""', "tls_key"),
         ('tls_certificate = ""', "tls_certificate"),
         ("listen =", "TOML"),
+        ("sealed_bytes_per_user_per_day = 0", "sealed_bytes_per_user_per_day"),
+        ("sealed_bytes_per_user_per_day = -1", "sealed_bytes_per_user_per_day"),
+        ("sealed_bytes_per_user_per_day = 2097151", "sealed_bytes_per_user_per_day"),
+        ("sealed_bytes_per_user_per_day = 1125899906842625", "sealed_bytes_per_user_per_day"),
         ("verify_every_hours = -1", "verify_every_hours"),
         ("verify_every_hours = 8785", "verify_every_hours"),
         ("[limits]\nconnections = 15", "connections"),

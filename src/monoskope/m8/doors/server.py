@@ -40,6 +40,8 @@ OPTIONS = (
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # Else gRPC keeps the headers that came last, tokens among them, as long as the connection lasts.
+    ("grpc.http2.hpack_table_size.decoder", 0),
 )
 
 

@@ -17,8 +17,8 @@ from google.protobuf.message_factory import GetMessageClass
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2
 from monoskope.errors import UsageError
 from monoskope.failpoints import failpoint
-from monoskope.m8.doors.app import App
-from monoskope.m8.doors.calls import Context, answering, caller_of
+from monoskope.m8.doors.app import App, Caller
+from monoskope.m8.doors.calls import Context, answered, caller_of
 from monoskope.m8.doors.commands import Commands
 from monoskope.m8.doors.events import Events
 from monoskope.m8.doors.queries import Queries
@@ -34,6 +34,10 @@ MAX_LOGIN = 65_536
 
 MAX_MESSAGE = 1_258_291
 """Bytes in a message at most (1.2 MiB): the largest sealed secret and what belongs to it."""
+
+_WAITING = frozenset({"RequestSecretUploadKey", "GetSecretUploadKey", "GetSecretUpload"})
+_SENDING = frozenset({"RequestUploadSecret"})
+_LISTING = frozenset({"ListSecrets", "ListSecretVersions", "ListSecretStores", "GetSecretStore", "ListEvents"})
 
 _Callable: TypeAlias = Callable[..., Any]
 """A handler, or what gRPC calls: their types follow from the method's, which no static type can say."""
@@ -79,24 +83,52 @@ def _serialise(message: Message) -> bytes:
 
 def _unary(app: App, name: str, handler: _Callable) -> _Callable:
     async def call(request: Message, context: Context) -> Message:
-        async with answering(context, name):
+        async def work() -> Message:
             caller = await caller_of(app, context)
             validate(request)
-            response: Message = await handler(request, caller)
+            async with _place(app, name, caller):
+                response: Message = await handler(request, caller)
             failpoint("m8.before-answer", name)
             return response
+
+        return await answered(context, name, work)
 
     return call
 
 
+@contextlib.asynccontextmanager
+async def _place(app: App, name: str, caller: Caller) -> AsyncIterator[None]:
+    """Hold what a call of that name needs, so that one user's many calls do not hold up others.
+
+    Raises:
+        RefusedError: the caller has too many such calls.
+    """
+    if name in _SENDING:
+        with app.sending.held(caller.principal):
+            yield
+    elif name in _WAITING:
+        with app.waiting.held(caller.principal):
+            yield
+    elif name in _LISTING:
+        # One at a time of each subject: a listing can look through thousands of documents.
+        turn = app.listing.setdefault(caller.principal.subject, asyncio.Lock())
+        with app.waiting.held(caller.principal):
+            async with turn:
+                yield
+    else:
+        yield
+
+
 def _streaming(app: App, name: str, handler: _Callable) -> _Callable:
     async def call(request: Message, context: Context) -> None:
-        async with answering(context, name):
+        async def work() -> None:
             caller = await caller_of(app, context)
             validate(request)
             async with contextlib.aclosing(handler(request, caller)) as responses:
                 async for response in responses:
                     await context.write(response)
+
+        await answered(context, name, work)
 
     return call
 
@@ -111,8 +143,10 @@ def _attaching(_app: App, name: str, handler: _Callable) -> _Callable:
             async with one_at_a_time:
                 await context.write(response)
 
-        async with answering(context, name):
+        async def work() -> None:
             await handler(_parsed(aiter(requests)), send, context.peer())
+
+        await answered(context, name, work)
 
     return call
 

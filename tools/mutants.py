@@ -132,7 +132,7 @@ def _weaker(test: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
 
 
 def _without_operands(tree: ast.Module) -> Iterator[tuple[ast.BoolOp, ast.expr]]:
-    """Take each operand of each `and` and `or` out of `tree`, alone, for as long as its (rule, operand) is looked at."""
+    """Take each operand of each `and` and `or` out of `tree`, alone, while its (rule, operand) is looked at."""
     for rule in [node for node in ast.walk(tree) if isinstance(node, ast.BoolOp)]:
         operands = rule.values
         for i, part in enumerate(operands):

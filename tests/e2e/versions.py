@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 OLD, NEW = "old", "new"
 STORES = [f"{version}-{letter}" for version in (OLD, NEW) for letter in "ab"]
 WRITE_WINDOW_S = 3.0
-_TIMEOUT = ("--timeout", "20")
+_TIMEOUT = ("--timeout", "30")
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -5,8 +5,9 @@
     python tools/mutants.py --list          what would be removed
 
 A check is an `if` that ends in `raise`, each operand of its `or`, each bound of its `low <= x <= high`, and a call for
-its own sake of a function that is named like a check. Mutants live in a copy of the package in a temporary folder that
-comes first on the import path: the checkout is never touched.
+its own sake of a function that is named like a check. In files that decide by conditions rather than by raising
+(`RULES`) it is each operand of an `and` or `or`, too, wherever it stands. Mutants live in a copy of the package in a
+temporary folder that comes first on the import path: the checkout is never touched.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "monoskope"
+RULES = ("client/walk.py", "reactor/first_look.py", "reactor/rates.py", "reactor/upstream.py", "reactor/write.py")
+"""Files whose conditions are rules, whether or not they lead to `raise`."""
 FILES = (
     *(
         f"protocol/{name}.py"
@@ -44,8 +47,10 @@ FILES = (
             "rotation",
             "hello",
             "upload",
+            "announcement",
         )
     ),
+    "reactor/fitting.py",
     "reactor/keys.py",
     "reactor/admit.py",
     "reactor/verify.py",
@@ -57,6 +62,8 @@ FILES = (
     "client/verify.py",
     "client/verify_secret.py",
     "client/copy_secret.py",
+    "client/proof.py",
+    *RULES,
 )
 TESTS = {
     "protocol": ("tests/unit/protocol", "tests/protocol"),
@@ -124,12 +131,22 @@ def _weaker(test: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
             return
 
 
+def _without_operands(tree: ast.Module) -> Iterator[tuple[ast.BoolOp, ast.expr]]:
+    """Take each operand of each `and` and `or` out of `tree`, alone, for as long as its (rule, operand) is looked at."""
+    for rule in [node for node in ast.walk(tree) if isinstance(node, ast.BoolOp)]:
+        operands = rule.values
+        for i, part in enumerate(operands):
+            rule.values = [*operands[:i], *operands[i + 1 :]]
+            yield rule, part
+        rule.values = operands
+
+
 def mutants_of(file: str, source: str) -> list[Mutant]:
     """Every mutant of one file, in the order of its lines."""
     tree = ast.parse(source)
     found: list[Mutant] = []
 
-    def note(node: ast.stmt, what: ast.AST) -> None:
+    def note(node: ast.stmt | ast.expr, what: ast.AST) -> None:
         found.append(Mutant(file, node.lineno, ast.unparse(what), ast.unparse(ast.fix_missing_locations(tree))))
 
     for block in _blocks(tree):
@@ -146,7 +163,12 @@ def mutants_of(file: str, source: str) -> list[Mutant]:
                 block[i] = ast.Pass()
                 note(node, node)
                 block[i] = node
-    return sorted(found, key=lambda mutant: mutant.line)
+    for rule, part in _without_operands(tree) if file in RULES else ():
+        note(rule, part)
+    once: dict[str, Mutant] = {}
+    for mutant in found:
+        once.setdefault(mutant.source, mutant)
+    return sorted(once.values(), key=lambda mutant: mutant.line)
 
 
 def all_mutants(words: Sequence[str]) -> list[Mutant]:

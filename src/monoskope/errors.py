@@ -46,14 +46,16 @@ class Error(Exception):
         message: One sentence that says what happened and why. Never a secret.
         fix: One sentence that says what to do next, "" if there is nothing to do.
         code: The stable code; a subclass sets its own default.
+        by_m8: Whether message and fix are m8's own words, which say so: nobody checked them. A client sets it.
     """
 
     code: Code = Code.INTERNAL
 
-    def __init__(self, message: str, *, fix: str = "", code: Code | None = None) -> None:
+    def __init__(self, message: str, *, fix: str = "", code: Code | None = None, by_m8: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.fix = fix
+        self.by_m8 = by_m8
         if code is not None:
             self.code = code
 

@@ -29,13 +29,20 @@ def load(path: Path, kind: type[S], *, missing: str = "Create it, or name anothe
         UsageError: the file is missing, is not TOML, or has a field that is unknown, missing or of the wrong type.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except FileNotFoundError:
         raise UsageError(f"the settings file {path} does not exist.", fix=missing) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise UsageError(f"the settings file {path} cannot be read: {type(error).__name__}.", fix="Check it.") from None
+    return parse(content, kind, path=path)
+
+
+def parse(content: bytes, kind: type[S], *, path: Path) -> S:
+    """Turn the content of the TOML file at `path` into a `kind`. Raises `UsageError`, as `load`."""
     try:
-        table = tomllib.loads(text)
+        table = tomllib.loads(content.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise UsageError(f"the settings file {path} is not UTF-8.", fix="Check it.") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not valid TOML: {error}.", fix="Correct that line.") from None
     return convert(table, kind, where=str(path))
@@ -75,10 +82,26 @@ def read_private(path: Path, *, missing: str = "Create it, or name another file.
         UsageError: it is missing or not a regular file.
         RefusedError: group or others can reach it.
     """
+    found = find_private(path)
+    if found is None:
+        raise UsageError(f"{path} does not exist.", fix=missing)
+    return found
+
+
+def find_private(path: Path) -> bytes | None:
+    """Read a file as `read_private` does, or return None if there is none.
+
+    What is looked at is the file that was opened, so nobody can put another one in its place in between.
+
+    Raises:
+        UsageError: it is not a regular file.
+        RefusedError: group or others can reach it.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # Opening a pipe would otherwise wait for somebody who writes to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise UsageError(f"{path} does not exist.", fix=missing) from None
+        return None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Check its owner and mode.") from None
     with os.fdopen(descriptor, "rb") as file:

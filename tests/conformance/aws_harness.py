@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from monoskope.api.secrets.v1.options_pb2 import AwsOptions, Label
 from monoskope.stores.aws_config import AwsConfig, ParameterStoreConfig, SecretsManagerConfig
 from monoskope.stores.aws_parameters import ParameterStore
 from monoskope.stores.aws_secrets import SecretsManagerStore
@@ -17,12 +18,19 @@ from monoskope.testing.driver_harness import Harness
 from monoskope.testing.moto import REGION, Moto
 
 PREFIX = "team/m8"
+TAGS = (
+    [Label(name=f"tag-{number:02}", value="v") for number in range(49)],
+    [Label(name=f"tag-{number:02}", value="v") for number in range(50)],
+    [Label(name="owner", value="a\tb")],
+)
+"""As many as fit beside the store's own, one more, and one that AWS takes for no tag."""
 
 
 class AwsHarness(Harness):
     """What is alike for both services."""
 
     bad_options: object = {"tags": []}
+    more_options = tuple(AwsOptions(tags=tags) for tags in TAGS)
     service: str
     driver: type[StoreDriver]
 

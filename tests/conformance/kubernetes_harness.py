@@ -9,12 +9,15 @@ from typing import Any
 
 import yaml
 
+from monoskope.api.secrets.v1.options_pb2 import KubernetesOptions, Label
 from monoskope.settings import write_private
 from monoskope.stores.kubernetes import KubernetesStore
 from monoskope.stores.kubernetes_config import Kubeconfig, KubernetesConfig
 from monoskope.testing.driver_harness import Harness, Path
 from monoskope.testing.driver_places import OneName, one_name
 from tests.conformance.kubernetes_server import KubernetesServer
+
+TYPES = ("basic-auth", "dockercfg", "dockerconfigjson", "ssh-auth", "tls")
 
 
 def kubeconfig(file: File, url: str, authority: bytes, user: Mapping[str, Any], **cluster: Any) -> str:
@@ -34,6 +37,11 @@ def kubeconfig(file: File, url: str, authority: bytes, user: Mapping[str, Any], 
 
 class KubernetesHarness(Harness):
     bad_options: object = {"type": "Opaque"}
+    more_options = (
+        *(KubernetesOptions(type=f"kubernetes.io/{name}") for name in TYPES),
+        KubernetesOptions(type="team/own", labels=[Label(name="app", value="db")]),
+        KubernetesOptions(type="not a type"),
+    )
 
     def __init__(self, server: KubernetesServer, authority: bytes, folder: File, *, readable: bool) -> None:
         self.server = server

@@ -37,7 +37,12 @@ MAX_BODY = 3 * 1024 * 1024
 MAX_DATA = 1024 * 1024
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
-_REQUIRED = {"kubernetes.io/tls": {"tls.crt", "tls.key"}, "kubernetes.io/dockerconfigjson": {".dockerconfigjson"}}
+_REQUIRED = {
+    "kubernetes.io/tls": {"tls.crt", "tls.key"},
+    "kubernetes.io/dockerconfigjson": {".dockerconfigjson"},
+    "kubernetes.io/dockercfg": {".dockercfg"},
+    "kubernetes.io/ssh-auth": {"ssh-privatekey"},
+}
 
 Object = dict[str, Any]
 
@@ -262,7 +267,7 @@ def _validate(found: Object) -> None:
     name, data = found["metadata"]["name"], found.get("data") or {}
     if len(name) > 253 or _NAME.fullmatch(name) is None:
         raise RefusedError(422, "Invalid")
-    size = 0
+    size, kind = 0, found.get("type", "")
     for key, value in data.items():
         if _KEY.fullmatch(key) is None or key in {".", ".."} or key.startswith(".."):
             raise RefusedError(422, "Invalid")
@@ -270,8 +275,24 @@ def _validate(found: Object) -> None:
             size += len(base64.b64decode(value, validate=True))
         except (binascii.Error, TypeError):
             raise RefusedError(400, "BadRequest") from None
-    if size > MAX_DATA or not _REQUIRED.get(found.get("type", ""), set()) <= data.keys():
+    if size > MAX_DATA or not _REQUIRED.get(kind, set()) <= data.keys():
         raise RefusedError(422, "Invalid")
+    if kind == "kubernetes.io/basic-auth" and not {"username", "password"} & data.keys():
+        raise RefusedError(422, "Invalid")
+    if kind == "kubernetes.io/ssh-auth" and not data["ssh-privatekey"]:
+        raise RefusedError(422, "Invalid")
+    for docker, key in (("dockercfg", ".dockercfg"), ("dockerconfigjson", ".dockerconfigjson")):
+        if kind == f"kubernetes.io/{docker}" and not _is_object(base64.b64decode(data[key])):
+            raise RefusedError(422, "Invalid")
+
+
+def _is_object(value: bytes) -> bool:
+    """Whether Go's encoding/json reads it as a map: every number as a float that is not too large."""
+    try:
+        found = json.loads(value, parse_int=float)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and "Infinity" not in json.dumps(found)
 
 
 def _status(code: int, reason: str) -> Object:

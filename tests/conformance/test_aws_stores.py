@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.testing.driver_harness import Harness
+from monoskope.testing.driver_refusals import RefusalPromises
 from monoskope.testing.drivers import StoreDriverContract
 from monoskope.testing.moto import Moto
 from tests.conformance.aws_harness import ParameterStoreHarness, SecretsManagerHarness
@@ -36,3 +37,17 @@ class TestParameterStoreWriteOnlyAndAdvanced(StoreDriverContract):
     @pytest.fixture
     def harness(self, moto: Moto, tmp_path: Path) -> Harness:
         return ParameterStoreHarness(moto, tmp_path, readable=False, binary="base64", tier="advanced")
+
+
+@pytest.mark.parametrize("layout", [{"layout": "raw", "raw_key": "k"}, {"layout": "json"}], ids=["raw", "text"])
+class TestSecretsManagerLayouts(RefusalPromises):
+    @pytest.fixture
+    def harness(self, moto: Moto, tmp_path: Path, layout: dict[str, str]) -> Harness:
+        return SecretsManagerHarness(moto, tmp_path, readable=True, **layout)
+
+
+@pytest.mark.parametrize("layout", [{"layout": "raw", "raw_key": "k"}, {"layout": "json"}], ids=["raw", "text"])
+class TestParameterStoreLayouts(RefusalPromises):
+    @pytest.fixture
+    def harness(self, moto: Moto, tmp_path: Path, layout: dict[str, str]) -> Harness:
+        return ParameterStoreHarness(moto, tmp_path, readable=True, **layout)

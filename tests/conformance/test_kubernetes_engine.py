@@ -115,12 +115,15 @@ async def test_an_immutable_secret_and_another_type_are_refused(harness: Kuberne
 
 
 async def test_a_type_that_lacks_its_keys_is_refused_in_our_words(harness: KubernetesHarness) -> None:
+    """Before the cluster is asked for anything."""
     driver = await opened(harness)
-    with pytest.raises(StoreRefusedError, match="takes no such Secret") as refused:
+    harness.server.asked.clear()
+    with pytest.raises(StoreRefusedError, match=r"kubernetes\.io/tls has tls\.crt and tls\.key") as refused:
         await driver.write(
             PATH, TEXT, replacing=NOTHING, write_tag=tag(), options=KubernetesOptions(type="kubernetes.io/tls")
         )
     shows_nothing(refused.value)
+    assert harness.server.asked == []
     await driver.close()
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from monoskope.stores.pass_config import PassConfig
 from monoskope.testing.driver_harness import Harness
+from monoskope.testing.driver_refusals import RefusalPromises
 from monoskope.testing.drivers import StoreDriverContract
 from monoskope.testing.gnupg import Keys
 from tests.conformance.pass_harness import PassHarness
@@ -28,3 +30,14 @@ class TestGit(StoreDriverContract):
     @pytest.fixture
     def harness(self, gnupg: Keys, tmp_path: Path) -> Harness:
         return PassHarness(gnupg, tmp_path, readable=True, git=True)
+
+
+class RawHarness(PassHarness):
+    def config(self, **changes: object) -> PassConfig:
+        return super().config(layout="raw", raw_key="k", **changes)
+
+
+class TestRawLayout(RefusalPromises):
+    @pytest.fixture
+    def harness(self, gnupg: Keys, tmp_path: Path) -> Harness:
+        return RawHarness(gnupg, tmp_path, readable=True)

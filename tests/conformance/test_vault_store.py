@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.testing.driver_harness import Harness
+from monoskope.testing.driver_refusals import RefusalPromises
 from monoskope.testing.drivers import StoreDriverContract
 from monoskope.testing.openbao import OpenBao
 from tests.conformance.vault_harness import Kv1Harness, NamespaceHarness, VaultHarness
@@ -40,3 +41,9 @@ class TestKv1WriteOnly(StoreDriverContract):
     @pytest.fixture
     def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
         return Kv1Harness(openbao, tmp_path, readable=False)
+
+
+class TestWithoutBase64(RefusalPromises):
+    @pytest.fixture
+    def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
+        return VaultHarness(openbao, tmp_path, readable=True, binary=False)

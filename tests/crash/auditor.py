@@ -131,4 +131,6 @@ class Auditor:
         if receipt is not None:
             assert told["outcome"] == upload_pb2.Outcome.Name(receipt.outcome).removeprefix("OUTCOME_")
         if named.reason:
-            assert told["reason"] == upload_pb2.Reason.Name(named.reason).removeprefix("REASON_")
+            reason = upload_pb2.Reason.Name(named.reason).removeprefix("REASON_")
+            assert told["m8_says"] == f"FAILED: {reason}"
+            assert told["reason"] == (reason if receipt is not None else "")

@@ -264,4 +264,4 @@ async def test_an_end_that_shows_a_key_too_is_failure(m8: ScriptedM8, known: Kno
 async def test_what_m8_refuses_before_step_5_is_told_as_it_is(m8: ScriptedM8, known: KnownStores) -> None:
     m8.failing["RequestSecretUploadKey"] = [NotFoundError("there is no such secret for you.", fix="Ask for a prefix.")]
 
-    assert await refused(m8, known, NotFoundError) == "there is no such secret for you."
+    assert await refused(m8, known, NotFoundError) == "m8 says: there is no such secret for you."

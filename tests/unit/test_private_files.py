@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from monoskope.client.known_stores import KnownStores
+from monoskope.client.settings import read_config
 from monoskope.errors import RefusedError, UsageError
 from monoskope.settings import append_private, read_private, write_private
+from monoskope.stores.age_folder import SecretFolder
+from monoskope.stores.driver import StoreRefusedError
+from monoskope.stores.pass_files import SecretFile
+
+IDENTITY = "SHA256:" + "A" * 43
 
 
 def names(folder: Path) -> set[str]:
@@ -98,3 +109,73 @@ def test_a_log_is_made_for_its_owner_and_a_looser_one_is_refused(tmp_path: Path)
 def test_a_log_may_go_to_what_is_no_file() -> None:
     with append_private(Path(os.devnull)) as file:
         file.write("anything\n")
+
+
+# --- what is looked at is what was opened ---
+
+
+@contextlib.contextmanager
+def swapping(path: Path, *, at: int, content: bytes, mode: int) -> Iterator[None]:
+    """Put another file in the place of `path` just before it is opened for the `at`th time: what an attacker hopes for.
+
+    An audit hook stays for ever, so it is told when it is over.
+    """
+    opened, over = 0, False
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal opened
+        if over or event != "open" or str(arguments[0]) != str(path):
+            return
+        opened += 1
+        if opened == at:
+            other = path.with_name("theirs")
+            Path(other).write_bytes(content)
+            other.chmod(mode)
+            other.replace(path)
+
+    sys.addaudithook(hook)
+    try:
+        yield
+    finally:
+        over = True
+
+
+def test_the_system_s_pins_are_those_of_the_file_that_was_looked_at(tmp_path: Path) -> None:
+    system = tmp_path / "system"
+    system.write_bytes(b"")
+    system.chmod(0o644)
+    pins = KnownStores(tmp_path / "own", system=system)
+    theirs = f"m8:1 vault {IDENTITY}\n".encode()
+    with swapping(system, at=1, content=theirs, mode=0o666), pytest.raises(RefusedError, match="0666"):
+        pins.read()
+
+
+def test_the_client_s_settings_are_those_of_the_file_that_was_looked_at(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    write_private(file, b'server = "m8.example:1"\n')
+    with swapping(file, at=2, content=b'server = "evil.example:1"\n', mode=0o666):
+        assert read_config(file).server == "m8.example:1"
+
+
+def test_a_pipe_in_the_place_of_a_private_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "key", 0o600)
+    code = "import sys, pathlib; from monoskope import settings; settings.read_private(pathlib.Path(sys.argv[1]))"
+    command = [sys.executable, "-c", code, str(tmp_path / "key")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+    assert "not a regular file" in done.stderr
+
+
+@pytest.mark.parametrize("driver", ["age", "pass"])
+def test_a_store_s_folder_is_looked_at_each_time_that_it_is_opened(tmp_path: Path, driver: str) -> None:
+    root = tmp_path / "store"
+    root.mkdir(mode=0o700)
+    with pytest.raises(FileNotFoundError):
+        _opened(driver, root)
+    root.chmod(0o777)
+    with pytest.raises(StoreRefusedError, match="0777"):
+        _opened(driver, root)
+
+
+def _opened(driver: str, root: Path) -> None:
+    with (SecretFolder if driver == "age" else SecretFile)(root, ("app", "db"), create=False):
+        pass

@@ -41,12 +41,15 @@ from monoskope.reactor.sign import Identity
 from monoskope.stores.aws_client import Answer
 from monoskope.stores.aws_layout import Content
 from monoskope.stores.barbican_auth import Token as BarbicanToken
+from monoskope.stores.barbican_http import Answer as BarbicanAnswer
 from monoskope.stores.barbican_values import Stored
 from monoskope.stores.driver import Snapshot
 from monoskope.stores.kubernetes_auth import Access
 from monoskope.stores.kubernetes_http import Answer as KubernetesAnswer
 from monoskope.stores.vault_auth import Token, VaultSession
 from monoskope.stores.vault_config import TokenFile
+from monoskope.stores.vault_http import Answer as VaultAnswer
+from monoskope.stores.vault_secret_id import _Kept
 from monoskope.testing.search import Wanted, look
 from monoskope.uri import SecretUri
 from monoskope.value import Value
@@ -118,6 +121,9 @@ HOLDERS: dict[str, Callable[[], object]] = {
     "kubernetes Answer": lambda: KubernetesAnswer(200, {"data": {"password": TEXT}}),
     "kubernetes Access": lambda: Access("https://k", ssl.create_default_context(), TEXT),
     "aws Answer": lambda: Answer(body={"SecretString": TEXT}),
+    "vault Answer": lambda: VaultAnswer(200, {"data": {"password": TEXT}}),
+    "vault _Kept": lambda: _Kept(wrapping_token_sha256="0" * 64, secret_id=TEXT),
+    "barbican Answer": lambda: BarbicanAnswer(200, SECRET, TEXT),
     "aws Content": lambda: Content(TEXT, SECRET),
     "vault Token": lambda: Token(TEXT, lease_s=1, first_lease_s=1, renewable=True),
     "barbican Token": lambda: BarbicanToken(TEXT, until=1.0),

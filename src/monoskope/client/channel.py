@@ -23,6 +23,7 @@ from monoskope.errors import (
     UnavailableError,
     UsageError,
 )
+from monoskope.escape import escape
 from monoskope.protocol.unshared import Unshared
 
 R = TypeVar("R", bound=Message)
@@ -32,6 +33,9 @@ logging.getLogger("grpc").addHandler(logging.NullHandler())
 
 CALL_TIMEOUT_S = 30.0
 """For a call that does not wait for anybody but m8."""
+
+SAYS, SUGGESTS = "m8 says: ", "m8 suggests: "
+"""What stands before m8's own words in an error's message and fix."""
 
 DOMAIN = "monoskope"
 _DETAILS_KEY = "grpc-status-details-bin"
@@ -152,7 +156,7 @@ class Connection(Unshared):
         if code is Code.TIMED_OUT:
             return TimedOutError(f"m8 at {self.server} did not answer in time.", fix="Try again, or raise --timeout.")
         message = (
-            f"m8 at {self.server} answered {error.code().name}: {printable(details[:_MAX_TEXT]) or 'no reason given'}."
+            f"m8 at {self.server} answered {error.code().name}: {escape(details[:_MAX_TEXT]) or 'no reason given'}."
         )
         return ERRORS[code](message, fix="Check that server and client are of versions that fit.")
 
@@ -203,11 +207,6 @@ def _is_pem(content: bytes) -> bool:
     return True
 
 
-def printable(text: str) -> str:
-    """Return text fit for a terminal: whatever could steer one is replaced."""
-    return "".join(character if character.isprintable() else "�" for character in text)
-
-
 def _error_info(error: grpc.aio.AioRpcError) -> Error | None:
     """What m8 itself said: google.rpc.ErrorInfo of our domain, cut at 500 characters; None if there is none."""
     details = next((value for key, value in error.trailing_metadata() if key == _DETAILS_KEY), None)
@@ -231,4 +230,5 @@ def _from_info(message: str, reason: str, fix: str) -> Error:
         code = Code(reason)
     except ValueError:
         code = Code.INTERNAL
-    return ERRORS[code](printable(message[:_MAX_TEXT]), fix=printable(fix[:_MAX_TEXT]), code=code)
+    said, suggested = escape(message[:_MAX_TEXT]), escape(fix[:_MAX_TEXT])
+    return ERRORS[code](f"{SAYS}{said}", fix=f"{SUGGESTS}{suggested}" if suggested else "", code=code, by_m8=True)

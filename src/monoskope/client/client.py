@@ -15,6 +15,7 @@ from monoskope.client.channel import CALL_TIMEOUT_S, Connection
 from monoskope.client.compare import Comparison, compare
 from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
 from monoskope.client.preview import Preview, preview
+from monoskope.client.proof import Proofs
 from monoskope.client.put import Expect, Notes, PutResult, encoded, expectation, fitting, put
 from monoskope.client.queries import Queries
 from monoskope.client.settings import Settings, load_settings
@@ -197,6 +198,11 @@ class Client(Changes, Unshared):
     def queries(self) -> Queries:
         """What m8 knows."""
         return Queries(self._connection())
+
+    @property
+    def proofs(self) -> Proofs:
+        """What of m8's answers is proven, under the pins as they are now. Raises as `KnownStores.read`."""
+        return Proofs(self._known.read(), self.settings.server, self.queries)
 
     @property
     def stores(self) -> Stores:

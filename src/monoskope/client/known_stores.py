@@ -23,7 +23,7 @@ import msgspec
 
 from monoskope.errors import IdentityChangedError, RefusedError, UsageError
 from monoskope.protocol.identity import check_shown
-from monoskope.settings import read_private, write_private
+from monoskope.settings import find_private, write_private
 from monoskope.uri import check_store_name
 from monoskope.value import Value
 
@@ -200,14 +200,13 @@ class KnownStores:
             os.close(lock)
 
     def _own(self) -> Pins:
-        if not self.path.exists():
-            return Pins()
-        return Pins.parse(_text(read_private(self.path), self.path), where=str(self.path))
+        found = find_private(self.path)
+        return Pins() if found is None else Pins.parse(_text(found, self.path), where=str(self.path))
 
     def _read_system(self) -> Pins:
         try:
-            mode = self._system.stat().st_mode
-            content = self._system.read_bytes()
+            with self._system.open("rb") as file:
+                mode, content = os.fstat(file.fileno()).st_mode, file.read()
         except FileNotFoundError:
             return Pins()
         except OSError as error:

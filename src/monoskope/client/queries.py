@@ -9,10 +9,13 @@ import grpc.aio
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.client.channel import CALL_TIMEOUT_S, Connection
-from monoskope.errors import UsageError
+from monoskope.errors import UnavailableError, UsageError
 from monoskope.protocol.request import REQUEST_ID_BYTES
 
 PAGE_SIZE = 100
+
+MAX_PAGES = 50_000
+"""Pages of one listing at most: more than any log has, of which a page looks through thousands of events."""
 
 _Asked = (
     queries_pb2.ListSecretsRequest
@@ -127,14 +130,31 @@ class Queries:
         self, request_id: str, *, wait: bool = False, timeout_s: float = CALL_TIMEOUT_S
     ) -> views_pb2.SecretUpload:
         """Return one request, with `wait` once it has ended or at the deadline."""
-        request = queries_pb2.GetSecretUploadRequest(request_id=request_id_bytes(request_id), wait=wait)
-        return (await self._connection.call(self._stub.GetSecretUpload, request, timeout_s)).upload
+        return (await self.upload_answer(request_id_bytes(request_id), wait=wait, timeout_s=timeout_s)).upload
+
+    async def upload_answer(
+        self, request_id: bytes, *, wait: bool = False, timeout_s: float = CALL_TIMEOUT_S
+    ) -> queries_pb2.GetSecretUploadResponse:
+        """Return the same with its store's identity steps, which a proof can need (`monoskope.client.proof`)."""
+        request = queries_pb2.GetSecretUploadRequest(request_id=request_id, wait=wait)
+        return await self._connection.call(self._stub.GetSecretUpload, request, timeout_s)
 
     async def _pages(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, P], request: _Asked) -> AsyncIterator[P]:
-        """Yield every page of a listing, from the one that `request` asks for on."""
-        while True:
+        """Yield every page of a listing, from the one that `request` asks for on.
+
+        Raises:
+            UnavailableError: the pages have no end, or lead back to one that was there.
+        """
+        seen = {""}
+        for _ in range(MAX_PAGES):
             page = await self._connection.call(method, request, CALL_TIMEOUT_S)
             yield page
             if not page.next_page_token:
                 return
+            if page.next_page_token in seen:
+                break
+            seen.add(page.next_page_token)
             request.page_token = page.next_page_token
+        raise UnavailableError(
+            "the pages of m8's answer have no end.", fix="What was shown is incomplete. Look into m8, or ask for less."
+        )

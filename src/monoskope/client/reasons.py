@@ -165,7 +165,30 @@ def name(reason: int) -> str:
     return f"reason {text}" if text.isdecimal() else text
 
 
-def error_for(reason: upload_pb2.Reason, uri: str, purpose: upload_pb2.Purpose = upload_pb2.PURPOSE_UPLOAD) -> Error:
-    """Return the error to raise for a request of `purpose` on `uri` that failed for `reason`."""
+UNSIGNED = "m8 says: {message} No store signed that; nothing was sent."
+"""How a reason is told that came without a receipt, before anything was sent."""
+_UNSIGNED_CONFLICT_FIX = "Look in the engine itself before you change anything on m8's word."
+
+
+def error_for(
+    reason: upload_pb2.Reason,
+    uri: str,
+    purpose: upload_pb2.Purpose = upload_pb2.PURPOSE_UPLOAD,
+    *,
+    said_by_m8: bool = False,
+) -> Error:
+    """Return the error to raise for a request of `purpose` on `uri` that failed for `reason`.
+
+    Args:
+        reason: Why.
+        uri: Of the secret.
+        purpose: What was asked.
+        said_by_m8: Whether m8 alone says so, without a receipt, before anything was sent. Then the message says that,
+            and no fix leads to overwriting something on m8's word.
+    """
     meaning = _FOR_PURPOSE.get((purpose, reason)) or MEANINGS.get(reason, _UNKNOWN)
-    return meaning.error(f"{uri}: {meaning.message} ({name(reason)})", fix=meaning.fix)
+    message = f"{meaning.message} ({name(reason)})"
+    if not said_by_m8:
+        return meaning.error(f"{uri}: {message}", fix=meaning.fix)
+    fix = _UNSIGNED_CONFLICT_FIX if issubclass(meaning.error, ConflictError) else meaning.fix
+    return meaning.error(f"{uri}: {UNSIGNED.format(message=message)}", fix=fix)

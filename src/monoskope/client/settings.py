@@ -15,7 +15,7 @@ import msgspec
 from monoskope.client.known_stores import check_server
 from monoskope.errors import UsageError
 from monoskope.protocol.unshared import Unshared
-from monoskope.settings import load, read_private
+from monoskope.settings import find_private, parse, read_private
 from monoskope.value import Value
 
 FIELDS = ("server", "ca_file", "token_file", "known_stores")
@@ -79,10 +79,8 @@ def _base(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
 
 def read_config(path: Path) -> ConfigFile:
     """Read a settings file; a missing one is empty. Raises `UsageError`, `RefusedError` if others can reach it."""
-    if not path.exists():
-        return ConfigFile()
-    read_private(path)
-    return load(path, ConfigFile)
+    found = find_private(path)
+    return ConfigFile() if found is None else parse(found, ConfigFile, path=path)
 
 
 def find(

@@ -151,7 +151,8 @@ class Walk:
             sealed = seal(task.plaintext, grant) if task.plaintext else NOTHING_SEALED
         except _KeyRefusedError as end:
             return Failure(
-                reasons.error_for(end.reason, str(task.uri), task.purpose), again=end.reason in reasons.RETRIED
+                reasons.error_for(end.reason, str(task.uri), task.purpose, said_by_m8=True),
+                again=end.reason in reasons.RETRIED,
             )
         except (TimedOutError, TimeoutError):
             return Failure(self._timed_out(task))

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 
@@ -14,7 +14,7 @@ import structlog
 
 from monoskope.errors import Error
 from monoskope.failpoints import CLOCK, shift_ms
-from monoskope.m8 import logs, tls
+from monoskope.m8 import leftovers, logs, tls
 from monoskope.m8.doors.app import App
 from monoskope.m8.doors.server import build_server, running
 from monoskope.m8.log.event_log import EventLog
@@ -24,10 +24,22 @@ from monoskope.m8.settings import Settings
 from monoskope.m8.tokens import Tokens, read_signing_key
 from monoskope.settings import write_private
 
+_MANY_FILES = 1_048_576
+
 
 def wall_clock() -> int:
     """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000 + shift_ms(CLOCK)
+
+
+def open_files() -> int:
+    """Return how many files this process may open, at most 1,048,576."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows, which has no such limit
+    except ImportError:
+        return _MANY_FILES
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MANY_FILES if soft == resource.RLIM_INFINITY else min(soft, _MANY_FILES)
 
 
 def version() -> str:
@@ -66,10 +78,11 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
     """Serve as long as the block runs; several processes may serve one log.
 
     Raises:
-        UsageError, RefusedError: a file of the folder is missing, wrong or too open.
+        UsageError, RefusedError: a file of the folder is missing, wrong or too open, or the process may open too few.
         UnavailableError: the address is taken, or the log fails.
     """
     credentials = tls.credentials(settings)
+    connections, each = settings.limits.within(open_files())
     log = await open_log(settings)
     try:
         tokens = open_tokens(settings, log)
@@ -83,7 +96,12 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             token_for_copy=tokens.issue_for_copy,
             limits=replace(
                 settings.timings.limits,
+                connections=connections,
+                connections_each=each,
+                failed_logins=settings.limits.failed_logins,
+                failed_logins_each=settings.limits.failed_logins_per_address,
                 open_per_user=settings.open_requests_per_user,
+                sealed_bytes_per_user_per_day=settings.sealed_bytes_per_user_per_day,
                 verify_every_s=settings.verify_every_hours * 3_600,
             ),
         )
@@ -95,23 +113,23 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         await log.close()
 
 
-async def serve(settings: Settings, *, warning: str = "") -> None:
+async def serve(settings: Settings, *, warnings: Sequence[str] = ()) -> None:
     """Run a server until SIGTERM or SIGINT; its address stands in `settings.address_file` meanwhile.
 
-    `warning`, if there is one, is the first line of its log.
+    `warnings`, if there are any, are the first lines of its log.
 
     Raises:
         Error: it cannot start, or a part of it failed; as `build`.
     """
     logs.configure(settings.log_file)
     log = structlog.get_logger()
-    if warning:
+    for warning in warnings:
         log.warning(warning)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        async with build(settings) as server:
+        async with build(settings) as server, leftovers.forgotten():
             write_private(settings.address_file, f"{server.address}\n".encode(), replace=True)
             log.info("serving", address=server.address, version=server.app.version)
             await stop.wait()

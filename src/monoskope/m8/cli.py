@@ -17,7 +17,9 @@ from typing import NoReturn
 
 import click
 
+from monoskope import start
 from monoskope.errors import Error, UsageError
+from monoskope.escape import escape
 from monoskope.exit_codes import ExitCode, exit_code
 
 VARIABLES = frozenset({"M8_DIR"})
@@ -55,6 +57,7 @@ class Program(click.Group):
         module, _, attribute = _COMMANDS[cmd_name].partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
+        start.loaded()
         return command
 
 
@@ -106,9 +109,9 @@ def _missing(error: ModuleNotFoundError) -> UsageError:
 
 
 def _explain(error: Error) -> ExitCode:
-    click.echo(f"error: {error.message}", err=True)
+    click.echo(f"error: {escape(error.message)}", err=True)
     if error.fix:
-        click.echo(f"fix: {error.fix}", err=True)
+        click.echo(f"fix: {escape(error.fix)}", err=True)
     return exit_code(error)
 
 

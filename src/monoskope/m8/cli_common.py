@@ -12,6 +12,7 @@ from typing import Final
 
 import click
 
+from monoskope.escape import escape
 from monoskope.m8 import settings
 from monoskope.m8.bootstrap import open_log
 from monoskope.m8.log.event_log import EventLog
@@ -72,4 +73,4 @@ def show(rows: Sequence[dict[str, object]], columns: Sequence[str], output: str)
 
 
 def _cell(value: object) -> str:
-    return ",".join(str(part) for part in value) if isinstance(value, list) else str(value)
+    return escape(",".join(str(part) for part in value) if isinstance(value, list) else str(value))

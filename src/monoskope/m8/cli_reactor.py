@@ -7,6 +7,8 @@ import sys
 
 import click
 
+from monoskope import start
+
 MODULE = "monoskope.reactor"
 
 
@@ -29,4 +31,4 @@ def command_line(*arguments: str) -> list[str]:
 def reactor(context: click.Context) -> None:
     """Run the reactor's program (m8 reactor --help)."""
     arguments = command_line(*context.args)
-    os.execv(arguments[0], arguments)  # noqa: S606  no shell is wanted
+    start.execute(arguments, dict(os.environ))

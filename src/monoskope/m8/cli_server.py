@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from monoskope import event_loop, failpoints
+from monoskope import event_loop, failpoints, start
 from monoskope.m8 import bootstrap, settings
 from monoskope.m8.cli_common import folder_option, opened
 from monoskope.m8.init import Plan, lay_out
@@ -34,8 +34,8 @@ def init(folder: Path, names: tuple[str, ...], listen: str) -> None:
 @folder_option
 def serve(folder: Path) -> None:
     """Run the server until it is told to stop (SIGTERM, Ctrl-C)."""
-    warning = failpoints.arm(os.environ)
-    event_loop.run(bootstrap.serve(settings.load(folder), warning=warning))
+    warnings = [sentence for sentence in (failpoints.arm(os.environ), start.warning()) if sentence]
+    event_loop.run(bootstrap.serve(settings.load(folder), warnings=warnings))
 
 
 @click.group()

@@ -151,7 +151,7 @@ async def _start(options: Options, server: settings.Settings, supervisor: Superv
     store = Store(name="local", type="age", folder=options.folder / "reactor-local")
     ca_file = server.folder / "ca.crt"
     ca = ca_file.read_bytes()
-    m8 = (sys.executable, "-P", "-m", "monoskope.m8.cli", "serve", "--dir", str(server.folder))
+    m8 = (sys.executable, "-P", "-m", "monoskope.m8", "serve", "--dir", str(server.folder))
     await supervisor.start(Child("m8", m8, logs / "m8.log"))
     identity = await dev_stores.prepare(store, server=address, ca_file=ca_file)
     await supervisor.until(dev_stores.listening(address, ca))

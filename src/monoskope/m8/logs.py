@@ -17,6 +17,7 @@ FIELDS = frozenset(
         "event",
         "level",
         "timestamp",
+        "connections",
         "dropped",
         "method",
         "code",

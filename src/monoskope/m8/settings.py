@@ -24,6 +24,14 @@ from monoskope.m8.doors.app import Limits
 SETTINGS_FILE = "m8.toml"
 DEFAULT_LISTEN = "127.0.0.1:7443"
 
+_MOST_CONNECTIONS = 2_000
+"""Unless the settings name another number: so many cost about 200 MB."""
+
+DEFAULT_SEALED_BYTES = 1_073_741_824
+MIN_SEALED_BYTES = 2_097_152
+"""Room for the largest secret. There is no way to say "no limit"."""
+MAX_SEALED_BYTES = 2**50
+
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
 _AUDIENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
 
@@ -107,6 +115,49 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+class Door(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The `[limits]` table: what those may take who have not logged in.
+
+    Attributes:
+        connections: At a time, at most; 0 for three quarters of the files that the process may open (`ulimit -n`), and
+            at most 2,000.
+        connections_per_address: Those of one address; 0 for a quarter of `connections`.
+        failed_logins: Reactors' logins that may fail in a second before others are refused.
+        failed_logins_per_address: Those of one address.
+    """
+
+    connections: int = 0
+    connections_per_address: int = 0
+    failed_logins: int = 20
+    failed_logins_per_address: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("connections", "connections_per_address"):
+            if not (getattr(self, name) == 0 or 16 <= getattr(self, name) <= 100_000):
+                raise ValueError(f"`{name}` must be 0, or from 16 to 100000")
+        for name in ("failed_logins", "failed_logins_per_address"):
+            if not 1 <= getattr(self, name) <= 10_000:
+                raise ValueError(f"`{name}` must be from 1 to 10000")
+
+    def within(self, files: int) -> tuple[int, int]:
+        """Return how many connections there may be at a time, in all and of one address.
+
+        Args:
+            files: How many files the process may open.
+
+        Raises:
+            UsageError: there are not enough of them for `connections`.
+        """
+        most = files - files // 4
+        connections = self.connections or min(most, _MOST_CONNECTIONS)
+        if connections > most:
+            raise UsageError(
+                f"{SETTINGS_FILE}: connections = {connections} is too much for a process that may open {files} files.",
+                fix=f"Allow it more (ulimit -n, LimitNOFILE=), or at most {most} connections.",
+            )
+        return connections, min(connections, self.connections_per_address or max(16, connections // 4))
+
+
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`m8.toml`. Paths are relative to its folder.
 
@@ -118,7 +169,9 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tls_key: PEM file with its private key, mode 0600.
         log_file: Where structured log lines go; "" for standard error.
         open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
+        sealed_bytes_per_user_per_day: How many sealed bytes of one user are taken in a day (UTC).
         verify_every_hours: m8 itself verifies secrets that it heard nothing of for so many hours; 0 for never.
+        limits: What those may take who have not logged in.
         timings: For tests (docs/breakage.md).
     """
 
@@ -129,7 +182,9 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls_key: str = "tls.key"
     log_file: str = ""
     open_requests_per_user: int = 100
+    sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
+    limits: Door = msgspec.field(default_factory=Door)
     timings: Timings = msgspec.field(default_factory=Timings)
 
 
@@ -145,7 +200,9 @@ class Settings:
     tls_key: Path
     log_file: Path | None
     open_requests_per_user: int = 100
+    sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
+    limits: Door = field(default_factory=Door)
     timings: Timings = field(default_factory=Timings)
 
     @property
@@ -186,6 +243,11 @@ def load(folder: Path) -> Settings:
         )
     if not 1 <= file.open_requests_per_user <= 10_000:
         raise UsageError(f"{path}: open_requests_per_user must be from 1 to 10000.", fix="Remove the line for 100.")
+    if not MIN_SEALED_BYTES <= file.sealed_bytes_per_user_per_day <= MAX_SEALED_BYTES:
+        raise UsageError(
+            f"{path}: sealed_bytes_per_user_per_day must be from {MIN_SEALED_BYTES} to {MAX_SEALED_BYTES}.",
+            fix=f"Remove the line for {DEFAULT_SEALED_BYTES}.",
+        )
     if not 0 <= file.verify_every_hours <= 8_784:
         raise UsageError(f"{path}: verify_every_hours must be from 0 to 8784.", fix="Remove the line for never.")
     return Settings(
@@ -197,7 +259,9 @@ def load(folder: Path) -> Settings:
         tls_key=_path(path, "tls_key", file.tls_key),
         log_file=folder / file.log_file if file.log_file else None,
         open_requests_per_user=file.open_requests_per_user,
+        sealed_bytes_per_user_per_day=file.sealed_bytes_per_user_per_day,
         verify_every_hours=file.verify_every_hours,
+        limits=file.limits,
         timings=file.timings,
     )
 

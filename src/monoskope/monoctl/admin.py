@@ -8,7 +8,7 @@ import click
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
-from monoskope.monoctl import views
+from monoskope.monoctl import views, write
 from monoskope.monoctl.options import Session, connection_options, output_option
 from monoskope.monoctl.output import Document, emit
 
@@ -76,7 +76,7 @@ def replace(name: str, identity: str, output: str, session: Session) -> None:
 def start_rotation(key_id: str, session: Session) -> None:
     """Allow a second fingerprint key id, while reactors move to it."""
     session.run(lambda client: client.stores.start_fingerprint_key_rotation(key_id))
-    click.echo(f"Reactors may use fingerprint key {key_id} now.")
+    write.out(f"m8 says: reactors may use fingerprint key {key_id} now.")
 
 
 @click.command(short_help="Allow the new fingerprint key id alone.")
@@ -85,4 +85,4 @@ def start_rotation(key_id: str, session: Session) -> None:
 def finish_rotation(key_id: str, session: Session) -> None:
     """Allow the new fingerprint key id alone."""
     session.run(lambda client: client.stores.finish_fingerprint_key_rotation(key_id))
-    click.echo(f"Fingerprint key {key_id} alone counts now.")
+    write.out(f"m8 says: fingerprint key {key_id} alone counts now.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import ShellComplete, get_completion_class
 
+from monoskope.monoctl import write
+
 
 @click.command(short_help="Print a completion script for your shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -21,4 +23,5 @@ def completion(shell: str) -> None:
         raise click.UsageError(f"no completion for {shell}")
     root = click.get_current_context().find_root().command
     # The base class's method: bash's own would run bash to look at its version.
-    click.echo(ShellComplete.source(kind(root, {}, "monoctl", "_MONOCTL_COMPLETE")))
+    script = ShellComplete.source(kind(root, {}, "monoctl", "_MONOCTL_COMPLETE"))
+    write.out(*script.split("\n"))

@@ -10,6 +10,7 @@ import msgspec
 from monoskope.client.known_stores import check_server
 from monoskope.client.settings import FIELDS, config_path, find, read_config
 from monoskope.errors import UsageError
+from monoskope.monoctl import write
 from monoskope.monoctl.output import emit
 from monoskope.settings import write_private
 
@@ -55,4 +56,4 @@ def set_(name: str, value: str, config: Path | None) -> None:
 @_config_option
 def path(config: Path | None) -> None:
     """Show the settings file's path, whether it exists or not."""
-    click.echo(str(config_path(config)))
+    write.out(str(config_path(config)))

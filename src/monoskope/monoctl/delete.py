@@ -8,7 +8,7 @@ from monoskope.client import Client, Deletion
 from monoskope.client.put import Expect
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import exit_code_of_all
-from monoskope.monoctl import terminal
+from monoskope.monoctl import terminal, write
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import emit
 from monoskope.monoctl.report import report
@@ -83,5 +83,5 @@ def _agree(uris: tuple[str, ...], *, destroy: bool) -> None:
     if not terminal.interactive():
         raise UsageError("there is no terminal to ask on.", fix="Say --yes if you mean it.")
     how = "Erase for good" if destroy else "Delete"
-    if not terminal.confirm(f"{how}: {', '.join(uris)}?"):
+    if not write.confirm(f"{how}: {', '.join(uris)}?"):
         raise UsageError("you did not agree; nothing was sent.", fix="Nothing to do.")

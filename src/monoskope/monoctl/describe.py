@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from monoskope.client import Client
-from monoskope.monoctl import views
+from monoskope.monoctl import views, write
 from monoskope.monoctl.options import Session, connection_options, output_option
 from monoskope.monoctl.output import Document, cell, emit, pairs, table
 
@@ -63,9 +63,9 @@ def secret_store(name: str, output: str, session: Session) -> None:
     document["engine"] = document["engine"] or _NOT_ANNOUNCED
     pairs({name: cell(document, field) for name, field in _FIELDS.items()})
     reactors: list[Document] = document["reactors"]
-    click.echo()
+    write.out()
     if not reactors:
-        click.echo("No reactor has ever attached.")
+        write.out("No reactor has ever attached.")
         return
     for one in reactors:
         one["does"] = [word for field, word in _DOES.items() if one[field]]

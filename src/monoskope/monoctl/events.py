@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from monoskope.client import Client
 from monoskope.errors import UsageError
-from monoskope.monoctl import views
+from monoskope.escape import json_text
+from monoskope.monoctl import views, write
 from monoskope.monoctl.options import Session, connection_options, output_option
 from monoskope.monoctl.output import Document, cell, emit
 
@@ -57,9 +56,9 @@ async def _watch(client: Client, after: int, prefix: str, limit: int | None, out
     async for view in client.queries.watch(after=after, prefix=prefix):
         document = views.event(view)
         if output == "json":
-            click.echo(json.dumps(document, ensure_ascii=False))
+            write.out(json_text(document))
         else:
-            click.echo("  ".join(cell(document, field) for field in _COLUMNS.values()))
+            write.out("  ".join(cell(document, field) for field in _COLUMNS.values()))
         seen += 1
         if seen == limit:
             return

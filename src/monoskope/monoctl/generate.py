@@ -8,7 +8,7 @@ import click
 
 from monoskope.client import Client, Generated
 from monoskope.errors import UsageError
-from monoskope.monoctl import days
+from monoskope.monoctl import days, write
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import Document, emit
 from monoskope.monoctl.put import expectation
@@ -85,7 +85,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     emit(output, _document(generated), _COLUMNS)
     if output == "table":
         for name, value in generated.public_values.items():
-            click.echo(f"\n{name}:\n{value}", nl=False)
+            write.out("", f"{name}:", *value.split("\n"), end="")
     if out_public is not None:
         _write(out_public, "".join(generated.public_values.values()))
 

@@ -6,16 +6,20 @@ import click
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
+from monoskope.client.proof import Checked
+from monoskope.client.queries import request_id_bytes
 from monoskope.errors import UsageError
-from monoskope.monoctl import views
+from monoskope.monoctl import views, write
 from monoskope.monoctl.days import day
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import Document, emit, pairs
+from monoskope.monoctl.proven import tell, tell_whose
 
 _SECRETS = {
     "URI": "uri",
     "HASH": "hash",
     "VERSION": "upstream_version",
+    "PROVEN": "proven",
     "DRIFTED": "drifted",
     "BY": "subject",
     "CHANGED": "uploaded_at",
@@ -38,6 +42,7 @@ _UPLOAD = {
     "STATE": "state",
     "OUTCOME": "outcome",
     "REASON": "reason",
+    "PROVEN": "proven",
     "BY": "subject",
     "CHANGED": "changed_at",
 }
@@ -56,6 +61,7 @@ _VERSIONS = {
     "OUTCOME": "outcome",
     "VERSION": "upstream_version",
     "REPLACED": "prior_version",
+    "PROVEN": "proven",
     "BY": "subject",
     "REQUEST": "request_id",
     "HASH": "hash",
@@ -93,13 +99,18 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     output: str,
     session: Session,
 ) -> None:
-    """List the secrets below PREFIX (`store://` or `store://segment`), or all that you may see."""
+    """List the secrets below PREFIX (`store://` or `store://segment`), or all that you may see.
+
+    PROVEN says whether a receipt of the store's pinned identity proves hash and version. The rest is m8's word: by
+    whom and when, labels, state, that there is no newer receipt, and that no secret is left out.
+    """
     if prefix and below:
         raise UsageError("PREFIX and --prefix exclude each other.", fix="Give one of them.")
     before = day(expiring, more=1) if expiring else ""
 
-    async def work(client: Client) -> list[Document]:
-        found: list[Document] = []
+    async def work(client: Client) -> list[tuple[Document, Checked]]:
+        found: list[tuple[Document, Checked]] = []
+        proofs = client.proofs
         views_of = client.queries.secrets(
             prefix or below,
             store=store,
@@ -108,13 +119,16 @@ def secrets(  # noqa: PLR0917 - click passes them by name
             expiring_before=before,
         )
         async for view in views_of:
-            found.append(views.secret(view))
+            checked = await proofs.secret(view)
+            found.append((views.secret(view) | views.proof(checked), checked))
             if len(found) == limit:
                 break
         return found
 
-    documents = session.run(work)
+    results = session.run(work)
+    documents = [document for document, _ in results]
     emit(output, documents, _columns(documents), nothing="No secrets found.")
+    tell(((document["uri"], checked) for document, checked in results), output=output)
 
 
 @click.command(short_help="Show one secret.")
@@ -123,27 +137,39 @@ def secrets(  # noqa: PLR0917 - click passes them by name
 @output_option
 @connection_options
 def secret(uri: str, output: str, session: Session, *, versions: bool) -> None:
-    """Show one secret: its hash if you may see it, its version, who changed it last and when. Never a value."""
+    """Show one secret: its hash if you may see it, its version, who changed it last and when. Never a value.
+
+    PROVEN as in `get secrets`; with --versions it is what the receipt of each request proves.
+    """
     if versions:
         _show_versions(uri, output, session)
         return
 
-    async def work(client: Client) -> Document:
-        return views.secret(await client.queries.secret(await client.full_uri(uri)))
+    async def work(client: Client) -> tuple[Document, Checked]:
+        view = await client.queries.secret(await client.full_uri(uri))
+        checked = await client.proofs.secret(view)
+        return views.secret(view) | views.proof(checked), checked
 
-    document = session.run(work)
+    document, checked = session.run(work)
     emit(output, document, _columns([document]))
     if output == "table" and document["values"]:
-        click.echo()
+        write.out()
         pairs(document["values"])
+    tell([(document["uri"], checked)], output=output)
 
 
 def _show_versions(uri: str, output: str, session: Session) -> None:
-    async def work(client: Client) -> list[Document]:
+    async def work(client: Client) -> list[tuple[Document, Checked]]:
         full = await client.full_uri(uri)
-        return [views.version(view) async for view in client.queries.secret_versions(full)]
+        found = [view async for view in client.queries.secret_versions(full)]
+        checks = await client.proofs.versions(found)
+        return [
+            (views.version(view) | views.proof(checked), checked) for view, checked in zip(found, checks, strict=True)
+        ]
 
-    emit(output, session.run(work), _VERSIONS)
+    results = session.run(work)
+    emit(output, [document for document, _ in results], _VERSIONS)
+    tell(((f"request {document['request_id']}", checked) for document, checked in results), output=output)
 
 
 @click.command(short_help="List stores.")
@@ -180,9 +206,18 @@ def store_types(output: str, session: Session) -> None:
 @output_option
 @connection_options
 def upload(request_id: str, timeout: float, output: str, session: Session, *, wait: bool) -> None:
-    """Show what m8 knows of one request. That is m8's word; a put or compare of your own proves more."""
+    """Show one request. How it ended is shown only with a receipt of the store's pinned identity for this request.
 
-    async def work(client: Client) -> Document:
-        return views.upload(await client.queries.upload(request_id, wait=wait, timeout_s=timeout))
+    PROVEN says whether that receipt settles it. What m8 says without one is shown as such; all the rest is m8's word.
+    """
 
-    emit(output, session.run(work), _UPLOAD)
+    async def work(client: Client) -> tuple[views_pb2.SecretUpload, Checked]:
+        content = request_id_bytes(request_id)
+        answer = await client.queries.upload_answer(content, wait=wait, timeout_s=timeout)
+        return answer.upload, await client.proofs.upload(answer, content)
+
+    view, checked = session.run(work)
+    columns = _UPLOAD if checked.proven else _UPLOAD | {"M8 SAYS": "m8_says"}
+    emit(output, views.upload(view, checked.receipt) | views.proof(checked), columns)
+    tell([(f"request {request_id}", checked)], output=output)
+    tell_whose(checked, view.purpose)

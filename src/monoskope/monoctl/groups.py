@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from monoskope import start
 from monoskope.monoctl.report import guarded
 
 
@@ -41,6 +42,7 @@ class LazyGroup(click.Group):
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self._lazy[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
+        start.loaded()
         return command
 
 

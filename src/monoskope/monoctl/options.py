@@ -12,7 +12,7 @@ import click
 
 from monoskope.client import Client
 from monoskope.client.settings import load_settings, parse_identities
-from monoskope.monoctl import terminal
+from monoskope.monoctl import terminal, write
 from monoskope.monoctl.report import interrupted
 
 R = TypeVar("R")
@@ -60,7 +60,7 @@ class Session:
         settings = load_settings(**self._flags, store_identities=identities)
         client = Client(
             settings,
-            confirm=terminal.confirm if terminal.interactive() else None,
+            confirm=write.confirm if terminal.interactive() else None,
             notify=terminal.note,
             observe=self.watch.observe,
         )

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import click
-
-from monoskope.client.channel import printable
-from monoskope.monoctl.terminal import styled
+from monoskope.escape import escape, json_text
+from monoskope.monoctl import write
 
 Document = dict[str, Any]
 
 
 def rfc3339(at_ms: int) -> str:
-    """Return milliseconds since the Unix epoch as RFC 3339 in UTC, "" for 0."""
+    """Return milliseconds since 1970 as RFC 3339 in UTC, "" for 0; a time beyond the calendar is called so."""
     if not at_ms:
         return ""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"beyond the calendar ({at_ms} ms)"
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def ago(at_ms: int, now_s: float | None = None) -> str:
@@ -47,15 +47,15 @@ def emit(form: str, document: Document | Sequence[Document], columns: Mapping[st
         nothing: What a table says on stderr instead of being empty.
     """
     if form == "json":
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        write.out(*json_text(document, indent=2).split("\n"))
     elif form == "yaml":
-        import yaml  # noqa: PLC0415 - the other forms do not need it
+        from monoskope.monoctl.yaml_text import yaml_text  # noqa: PLC0415 - the other forms do not need it
 
-        click.echo(yaml.safe_dump(document, allow_unicode=True, sort_keys=False), nl=False)
+        write.out(*yaml_text(document).split("\n"), end="")
     else:
         documents = [document] if isinstance(document, dict) else list(document)
         if not documents:
-            click.echo(nothing, err=True)
+            write.err(nothing)
             return
         table(list(columns), [[cell(row, field) for field in columns.values()] for row in documents])
 
@@ -64,18 +64,22 @@ def cell(document: Document, field: str) -> str:
     """Return one field as a table shows it."""
     value = document.get(field)
     if field.endswith("_at"):
-        return ago(_epoch_ms(value)) if isinstance(value, str) else "-"
+        return _when(value) if isinstance(value, str) else "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return printable(", ".join(f"{key} {text}" for key, text in value.items())) or "-"
+        return escape(", ".join(f"{key} {text}" for key, text in value.items())) or "-"
     if isinstance(value, list):
-        return printable(", ".join(map(str, value))) or "-"
-    return printable(str(value)) if value not in (None, "") else "-"
+        return escape(", ".join(map(str, value))) or "-"
+    return escape(str(value)) if value not in (None, "") else "-"
 
 
-def _epoch_ms(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp() * 1000) if text else 0
+def _when(text: str) -> str:
+    """How long ago what `rfc3339` returned was."""
+    try:
+        return ago(int(datetime.fromisoformat(text).timestamp() * 1000) if text else 0)
+    except ValueError:
+        return text
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -85,13 +89,12 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     def line(cells: Sequence[str]) -> str:
         return "  ".join(text.ljust(width) for text, width in zip(cells, widths, strict=True)).rstrip()
 
-    click.echo(styled(line(headers), sys.stdout, bold=True))
-    for row in rows:
-        click.echo(line(row))
+    write.out("", *map(line, rows), mark=line(headers), bold=True)
 
 
 def pairs(items: Mapping[str, str]) -> None:
     """Print names and values, one a line."""
+    items = {escape(name): value for name, value in items.items()}
     width = max(len(name) for name in items) + 1
     for name, value in items.items():
-        click.echo(f"{styled((name + ':').ljust(width), sys.stdout, bold=True)}  {printable(value) or '-'}")
+        write.out(value or "-", mark=f"{name}:".ljust(width) + "  ", bold=True)

@@ -8,13 +8,12 @@ from typing import NoReturn
 import click
 
 from monoskope.client import Client, PutResult
-from monoskope.client.channel import printable
 from monoskope.client.preview import Preview
 from monoskope.client.put import Expect
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import exit_code_of_all
 from monoskope.failpoints import failpoint
-from monoskope.monoctl import days
+from monoskope.monoctl import days, write
 from monoskope.monoctl.engines import engine_options
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import Document, emit
@@ -152,5 +151,5 @@ def show(previews: list[Preview], output: str) -> None:
     emit(output, documents[0] if len(documents) == 1 else documents, columns)
     if output == "table":
         for uri, layout in ((preview.uri, preview.layout) for preview in previews if preview.layout):
-            click.echo(f"{uri} will lie in its engine like this: {printable(layout)}")
-        click.echo("Dry run: no key was requested, nothing was sent.", err=True)
+            write.out(f"{uri} will lie in its engine like this: {layout}")
+        write.err("Dry run: no key was requested, nothing was sent.")

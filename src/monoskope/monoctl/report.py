@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from monoskope.errors import Code, Error, OutcomeUnknownError, UsageError
+from monoskope.escape import json_text
 from monoskope.exit_codes import ExitCode, exit_code
+from monoskope.monoctl import write
 
 if TYPE_CHECKING:
     from monoskope.client.task import Progress  # loads gRPC, which a good `version` never needs
@@ -38,15 +39,20 @@ def report(error: Error, *, as_json: bool) -> None:
     if isinstance(error, InterruptedBeforeSendingError):
         code, number = "INTERRUPTED", ExitCode.INTERRUPTED
     if as_json:
-        document = {"code": code, "exit_code": int(number), "message": error.message, "fix": error.fix}
-        click.echo(json.dumps({"error": document}, ensure_ascii=False), err=True)
+        document = {
+            "code": code,
+            "exit_code": int(number),
+            "message": error.message,
+            "fix": error.fix,
+            "by_m8": error.by_m8,
+        }
+        write.err(json_text({"error": document}))
         return
-    from monoskope.client.channel import printable  # noqa: PLC0415 - loads gRPC, which a good `version` never needs
-    from monoskope.monoctl.terminal import styled  # noqa: PLC0415
-
-    click.echo(f"{styled('error:', sys.stderr, fg='red', bold=True)} {printable(error.message)}", err=True)
-    if error.fix:
-        click.echo(f"{styled('fix:', sys.stderr, fg='green')} {printable(error.fix)}", err=True)
+    write.err(error.message, mark="error: ", fg="red", bold=True)
+    if error.fix and error.by_m8:
+        write.err(error.fix)  # it says itself whose advice it is
+    elif error.fix:
+        write.err(error.fix, mark="fix: ", fg="green")
 
 
 def guarded(call: Callable[[], object], words: Sequence[str]) -> int:
@@ -79,12 +85,12 @@ def _arm_failpoints() -> None:
     if "MONOSKOPE_FAILPOINTS" in os.environ:
         from monoskope.failpoints import arm  # noqa: PLC0415 - for tests alone
 
-        click.echo(f"warning: {arm(os.environ)}", err=True)
+        write.err(f"warning: {arm(os.environ)}")
 
 
 def _report_click(error: click.ClickException, *, as_json: bool) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        click.echo(error.format_message(), err=True)
+        write.err(*error.format_message().split("\n"))
     else:
         report(_usage(error), as_json=as_json)
 

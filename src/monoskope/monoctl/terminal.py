@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
-from typing import TextIO
 
-import click
-
-from monoskope.client.channel import printable
 from monoskope.client.task import Progress, Stage
+from monoskope.monoctl import write
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-_CLEAR = "\r\x1b[2K"
 _SAYS = {
     Stage.ASKING: "waiting for a key of the reactor",
     Stage.SENT: "sealed and sent, waiting for the receipt",
@@ -27,33 +22,14 @@ def interactive() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def coloured(stream: TextIO) -> bool:
-    """Whether `stream` may have colour: a terminal, NO_COLOR unset or empty (https://no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def styled(text: str, stream: TextIO, **style: str | bool) -> str:
-    """Return `text` with colour if `stream` may have it."""
-    return click.style(text, **style) if coloured(stream) else text  # type: ignore[arg-type]
-
-
-def confirm(question: str) -> bool:
-    """Ask a yes-or-no question on the terminal; no is the default."""
-    said, _, asked = question.rpartition("\n")
-    if said:
-        click.echo(printable(said), err=True)
-    # The event loop takes Ctrl-C for itself, and would act on it only once the question is answered.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return click.confirm(printable(asked), default=False, err=True)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def note(text: str) -> None:
     """Tell something that the user should know."""
-    line = _CLEAR if sys.stderr.isatty() else ""
-    click.echo(f"{line}{styled('note:', sys.stderr, fg='yellow')} {printable(text)}", err=True)
+    write.err(text, mark="note: ", over=True, fg="yellow")
+
+
+def warn(text: str) -> None:
+    """Tell that something is not as it should be."""
+    write.err(text, mark="warning: ", over=True, fg="red")
 
 
 class Watch:
@@ -93,10 +69,8 @@ class Watch:
                 latest = {str(progress.uri): progress for progress in self._requests.values()}
                 waiting = [progress for progress in latest.values() if progress.stage is not Stage.ENDED]
                 text = f"{waiting[0].uri}: {_SAYS[waiting[0].stage]}" if waiting else "finishing"
-                sys.stderr.write(f"{_CLEAR}{_FRAMES[frame % len(_FRAMES)]} {text}")
-                sys.stderr.flush()
+                write.err(f"{_FRAMES[frame % len(_FRAMES)]} {text}", end="", over=True)
                 frame += 1
                 await asyncio.sleep(0.1)
         finally:
-            sys.stderr.write(_CLEAR)
-            sys.stderr.flush()
+            write.err(end="", over=True)

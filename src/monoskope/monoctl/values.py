@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from monoskope.errors import UsageError
-from monoskope.monoctl import terminal
+from monoskope.monoctl import terminal, write
 from monoskope.monoctl.held import Values
 from monoskope.protocol.payload import check_key
 from monoskope.value import Value
@@ -159,11 +159,11 @@ def _ask(values: Values, keys: list[str]) -> None:
     for key in keys:
         values.add(key, _prompt(key))
     while not keys:
-        key = click.prompt("Key (empty when done)", default="", show_default=False, err=True)
+        key = write.prompt("Key (empty when done)")
         if not key:
             return
         values.add(check_key(key), _prompt(key))
 
 
 def _prompt(key: str) -> bytes:
-    return str(click.prompt(f"Value of {key} (hidden)", hide_input=True, err=True)).encode()
+    return write.prompt(f"Value of {key} (hidden)", hidden=True).encode()

@@ -7,6 +7,7 @@ import click
 from monoskope.client import Client, Verification
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import ExitCode, exit_code_of_all
+from monoskope.monoctl.listed import Listed, listed
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import emit
 from monoskope.monoctl.report import report
@@ -30,15 +31,19 @@ def secret(uris: tuple[str, ...], timeout: float, output: str, session: Session,
 
     IN_SYNC, DRIFTED (something else is upstream) or GONE. Exit code 0 if all are in sync, 12 if one is not. NEWEST says
     whether the store was asked about the newest receipt that m8 shows; without the right to see hashes it is empty.
+
+    With --all it is m8 that says which secrets there are. What it lists and shows is compared with what it did before
+    (`seen_secrets`, beside `known_stores`): a warning names what is missing without a proven deletion, or older.
     """
     if not uris and not everything:
         raise UsageError("no secret is named.", fix="Name URIs, or say --all.")
 
-    async def work(client: Client) -> list[Verification | Error]:
-        chosen = await _below(client, uris) if everything else uris
-        return await client.verify_secrets(chosen, timeout=timeout) if chosen else []
+    async def work(client: Client) -> tuple[Listed | None, list[Verification | Error]]:
+        asked = await listed(client, uris) if everything else None
+        chosen = uris if asked is None else asked.uris
+        return asked, await client.verify_secrets(chosen, timeout=timeout) if chosen else []
 
-    results = session.run(work)
+    asked, results = session.run(work)
     verifications = [result for result in results if isinstance(result, Verification)]
     documents = [
         {
@@ -54,15 +59,11 @@ def secret(uris: tuple[str, ...], timeout: float, output: str, session: Session,
     if documents or everything:
         single = len(uris) == 1 and not everything
         emit(output, documents[0] if single else documents, _COLUMNS, nothing="No secrets found.")
+    if asked is not None:
+        asked.tell()
     for error in errors:
         report(error, as_json=output == "json")
     code = exit_code_of_all(errors)
     if not errors and not all(verification.in_sync for verification in verifications):
         code = ExitCode.DIFFERENT
     click.get_current_context().exit(code)
-
-
-async def _below(client: Client, prefixes: tuple[str, ...]) -> list[str]:
-    """Return the URIs of all secrets that are there below `prefixes`, each once."""
-    found = {view.uri for prefix in prefixes or ("",) async for view in client.queries.secrets(prefix)}
-    return sorted(found)

@@ -6,6 +6,8 @@ from importlib.metadata import version as installed
 
 import click
 
+from monoskope.monoctl import write
+
 
 @click.command(short_help="Show the version of monoctl.")
 @click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
@@ -13,7 +15,7 @@ def version(output: str) -> None:
     """Show the version of monoctl. Dials nothing."""
     number = installed("monoskope")
     if output == "table":
-        click.echo(f"monoctl {number}")
+        write.out(f"monoctl {number}")
         return
     from monoskope.monoctl.output import emit  # noqa: PLC0415 - the plain form needs no client
 

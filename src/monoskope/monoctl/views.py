@@ -7,9 +7,16 @@ from collections.abc import Iterable
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
+from monoskope.client.proof import Checked
 from monoskope.client.target import announced_layout, announced_limit, announced_maturity
 from monoskope.monoctl.output import Document, rfc3339
 from monoskope.protocol.names import spelled
+from monoskope.protocol.receipt import Receipt
+
+
+def proof(checked: Checked) -> Document:
+    """Whether what stands beside it is proven by a receipt under the pin, and if not, why not: then it is m8's word."""
+    return {"proven": checked.proven, "why_not_proven": checked.why_not}
 
 
 def secret(view: views_pb2.Secret) -> Document:
@@ -47,16 +54,19 @@ def version(view: views_pb2.SecretVersion) -> Document:
     }
 
 
-def upload(view: views_pb2.SecretUpload) -> Document:
-    """One request."""
+def upload(view: views_pb2.SecretUpload, receipt: Receipt | None) -> Document:
+    """One request. How it ended is said by `receipt` alone; what m8 says of that stands by itself."""
+    said = spelled(upload_pb2.Outcome, view.outcome) if view.outcome else ""
+    why = reasons.name(view.reason) if view.reason else ""
     return {
         "request_id": view.request_id.hex(),
         "uri": view.uri,
         "destination": view.destination,
         "purpose": spelled(upload_pb2.Purpose, view.purpose),
         "state": spelled(views_pb2.UploadState, view.state),
-        "outcome": spelled(upload_pb2.Outcome, view.outcome) if view.outcome else "",
-        "reason": reasons.name(view.reason) if view.reason else "",
+        "outcome": spelled(upload_pb2.Outcome, receipt.outcome) if receipt is not None else "",
+        "reason": reasons.name(receipt.reason) if receipt is not None and receipt.reason else "",
+        "m8_says": ": ".join(filter(None, (said, why))),
         "subject": view.subject,
         "requested_at": rfc3339(view.requested_at_ms),
         "changed_at": rfc3339(view.changed_at_ms),

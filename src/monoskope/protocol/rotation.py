@@ -53,10 +53,13 @@ def open_rotation(signed: identity_pb2.SignedRotation, *, store: str) -> Rotatio
     return Rotation(message.store, shown(message.old_key), shown(message.new_key))
 
 
-def follow(pin: str, rotations: Sequence[identity_pb2.SignedRotation], *, store: str) -> list[str]:
-    """Return the identities that follow `pin` through `rotations`, oldest first, [] if none does.
+def steps_from(
+    pin: str, rotations: Sequence[identity_pb2.SignedRotation], *, store: str
+) -> list[tuple[identity_pb2.SignedRotation, Rotation]]:
+    """Return the steps that lead on from `pin`, oldest first, each as it came and as verified; [] if none does.
 
-    Steps before the pin are passed over; from it on, each must begin where the one before ended.
+    Steps before the pin are passed over unverified, so that what does not lead on costs nobody a signature; from it on,
+    each must begin where the one before ended, and the first that does not hold ends the walk.
 
     Raises:
         ProofError: a step does not verify, leads back to an earlier identity, or there are more than 64.
@@ -64,13 +67,30 @@ def follow(pin: str, rotations: Sequence[identity_pb2.SignedRotation], *, store:
     """
     if len(rotations) > MAX_STEPS:
         raise ProofError(f"more than {MAX_STEPS} identity rotations are offered")
-    steps = [open_rotation(signed, store=store) for signed in rotations]
     chain = [pin]
-    for step in steps:
-        if step.old == chain[-1]:
-            if step.new in chain:
-                raise ProofError("an identity rotation leads back to an earlier identity")
-            chain.append(step.new)
-        elif len(chain) > 1:
+    steps: list[tuple[identity_pb2.SignedRotation, Rotation]] = []
+    for signed in rotations:
+        if not steps and _claimed_old(signed) != pin:
+            continue
+        step = open_rotation(signed, store=store)
+        if step.old != chain[-1]:
             raise ProofError("the identity rotations do not form a chain")
-    return chain[1:]
+        if step.new in chain:
+            raise ProofError("an identity rotation leads back to an earlier identity")
+        chain.append(step.new)
+        steps.append((signed, step))
+    return steps
+
+
+def follow(pin: str, rotations: Sequence[identity_pb2.SignedRotation], *, store: str) -> list[str]:
+    """Return the identities that follow `pin` through `rotations`, oldest first, [] if none does.
+
+    Raises:
+        ProofError, MalformedError: as `steps_from`.
+    """
+    return [step.new for _, step in steps_from(pin, rotations, store=store)]
+
+
+def _claimed_old(signed: identity_pb2.SignedRotation) -> str:
+    """The identity from which a step says that it leads on, as shown. Proves nothing."""
+    return shown(parse(identity_pb2.IdentityRotation, signed.content).old_key)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from monoskope.reactor import cli, harden
+from monoskope import start
 
 if __name__ == "__main__":
-    harden.execute_again()
+    start.begin()
+    start.execute_again()
+    from monoskope.reactor import cli
+
     cli.main()

@@ -32,10 +32,12 @@ class MissingExtraError(UsageError):
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    from monoskope import start  # noqa: PLC0415
     from monoskope.reactor import harden  # noqa: PLC0415
 
     try:
         harden.close_memory()
+        start.loaded()
         _group(prog_name="m8 reactor", standalone_mode=True)
     except Error as error:
         _stop(error)
@@ -114,15 +116,14 @@ def init(
 @_folder_argument
 def run(folder: Path) -> None:
     """Serve until SIGTERM or SIGINT."""
-    from monoskope import event_loop, failpoints  # noqa: PLC0415
+    from monoskope import event_loop, failpoints, start  # noqa: PLC0415
     from monoskope.reactor import harden, logs, settings  # noqa: PLC0415
     from monoskope.reactor import run as running  # noqa: PLC0415
 
     logs.set_up(sys.stderr)
     armed = failpoints.arm(os.environ)
     warnings = harden.harden(allow_swap=settings.read_file(folder).allow_swap)
-    if armed:
-        warnings.insert(0, armed)
+    warnings = [sentence for sentence in (armed, start.warning()) if sentence] + warnings
     event_loop.run(running.run(folder, warnings=warnings))
 
 

@@ -45,8 +45,6 @@ from monoskope.uri import SecretUri
 
 AT_ONCE = 4
 """Copies of one process."""
-BEGIN_S = 10.0
-"""Seconds from the making of its key in which a copy must begin: nothing has to be gathered for it."""
 TOKEN_S = 10.0
 """Seconds for m8's answer to the question for a token."""
 KEY_S = 20.0
@@ -95,6 +93,7 @@ class Copier:
     """Walks COPY requests.
 
     Args:
+        begin_s: Seconds from the making of its key in which a copy must begin: nothing has to be gathered for it.
         put: Puts at the destination; `put_there` but in tests.
         now: Monotonic seconds.
     """
@@ -107,6 +106,7 @@ class Copier:
         upstream: Upstream,
         offering: Offering,
         tokens: CopyTokens,
+        begin_s: float,
         put: PutThere | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -115,6 +115,7 @@ class Copier:
         self._upstream = upstream
         self._offering = offering
         self._tokens = tokens
+        self._begin_s = begin_s
         self._put = put or put_there
         self._now = now
         self._places = asyncio.Semaphore(AT_ONCE)
@@ -145,9 +146,9 @@ class Copier:
     def _begin(self, sealed: Sealed, waited_s: float) -> None:
         """Take the key out of its table. Refuse a request that m8 held back: since then others may have written."""
         age_s = open_nothing(self._keys, sealed)
-        if age_s > BEGIN_S:
+        if age_s > self._begin_s:
             # A request that waited for its place here alone is asked for anew by its user's client.
-            held_back = age_s - waited_s > BEGIN_S
+            held_back = age_s - waited_s > self._begin_s
             raise FailedError(upload_pb2.REASON_CONFLICT if held_back else upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
 
     async def _copied(self, sealed: Sealed, course: _Course) -> Receipt:

@@ -23,6 +23,7 @@ from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.appends import AppendRefusedError
 from monoskope.reactor.fingerprint import Fingerprints
+from monoskope.reactor.fitting import check_fitting
 from monoskope.reactor.generate import Generator, public_halves
 from monoskope.reactor.import_secret import import_secret
 from monoskope.reactor.keys import OneTimeKeys
@@ -135,12 +136,7 @@ class Handler:
         failpoint("reactor.before-open")
         payload = self._keys.open(request_id, sealed.encapsulated_key, sealed.ciphertext)
         failpoint("reactor.after-open")
-        return self._fitting(payload)
-
-    def _fitting(self, payload: Payload) -> Payload:
-        rule = self._upstream.driver.capabilities.key_rule
-        if rule is not None and not all(rule.fullmatch(key) for key in payload):
-            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        check_fitting(self._upstream.driver, sealed.grant.request, payload)
         return payload
 
     async def _compare(self, sealed: Sealed) -> Receipt:
@@ -199,6 +195,7 @@ class Handler:
         request = sealed.grant.request
         if request.remove_keys and not sealed.encapsulated_key and not sealed.ciphertext:
             open_nothing(self._keys, sealed)
+            check_fitting(self._upstream.driver, request, None)
             return None
         changes = self._open(sealed)
         check_apart(changes, request.remove_keys)
@@ -210,7 +207,8 @@ class Handler:
         open_nothing(self._keys, sealed)
         young = self._writer.is_young(sealed)
         base = await self._upstream.replaced(request, first, young=young, compare=False)
-        payload = self._fitting(await self._generator.generate(request.recipes, sealed.grant.subject))
+        payload = await self._generator.generate(request.recipes, sealed.grant.subject)
+        check_fitting(self._upstream.driver, request, payload)
         if len(encode(payload)) > sealed.grant.max_plaintext:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
         write = self._writer.prepare(sealed, self._upstream.fingerprint_key.of(payload), base=base)

@@ -1,25 +1,21 @@
 """What the process does about its own memory before it touches a secret (docs/adr/0004-reactor-memory.md).
 
-The allocator and gRPC are configured by environment before the interpreter starts, so the process executes itself
-once. Then: not dumpable, no core files, nothing swapped out.
+The allocator and gRPC are configured before the interpreter starts (`start.execute_again`). Then: not dumpable, no core
+files, nothing swapped out.
 """
 
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
 import resource
-import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
+from monoskope import start
 from monoskope.errors import RefusedError
-
-MARKER = "MONOSKOPE_REACTOR_EXECUTED"
 
 _PR_SET_DUMPABLE = 4
 _LOCK_CURRENT_FUTURE_ON_FAULT = 1 | 2 | 4
@@ -27,38 +23,6 @@ _CAP_IPC_LOCK = 14
 
 _SWAPPABLE = "the reactor's memory can be swapped to disk: it may not lock it, and swap is active."
 _NO_SWAP = "Let it lock memory (LimitMEMLOCK=infinity, CAP_IPC_LOCK), set memory.swap.max to 0, or turn swap off."
-
-
-def execution_environment(environment: Mapping[str, str]) -> dict[str, str] | None:
-    """Return the environment to execute ourselves under, None if this already is that execution.
-
-    `PYTHONMALLOC=malloc` hands small objects to the C library, which with `perturb` overwrites what is freed, and with
-    `tcache_count=0` does so at once. gRPC's fork handlers, off here, would start its threads anew in the copy of this
-    process that is about to become gpg, and sometimes crash it.
-    """
-    if environment.get(MARKER):
-        return None
-    perturb = secrets.randbelow(255) + 1
-    return {
-        **environment,
-        MARKER: "1",
-        "PYTHONMALLOC": "malloc",
-        "GLIBC_TUNABLES": f"glibc.malloc.perturb={perturb}:glibc.malloc.tcache_count=0",
-        "GRPC_ENABLE_FORK_SUPPORT": "0",
-    }
-
-
-def execute_again() -> None:
-    """Execute this process again under those settings, once; returns if that has happened or cannot."""
-    if not sys.platform.startswith("linux"):
-        return
-    environment = execution_environment(os.environ)
-    if environment is not None:
-        _execute(environment)
-
-
-def _execute(environment: dict[str, str]) -> NoReturn:
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606 - ourselves, no shell
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +86,7 @@ def close_memory() -> None:
     Raises:
         RefusedError: the kernel does not let this process do so.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    start.forbid_core_files()
     if not sys.platform.startswith("linux"):
         return
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:

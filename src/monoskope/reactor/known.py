@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
@@ -51,6 +53,7 @@ class KnownReceipts:
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
         self._by_uri: OrderedDict[SecretUri, OrderedDict[str, Receipt]] = OrderedDict()
+        self._learnt = asyncio.Event()
 
     def learn(self, receipts: Iterable[upload_pb2.Signed]) -> None:
         """Remember those that are ours and tell a version; anything else m8 may say is passed over."""
@@ -69,6 +72,15 @@ class KnownReceipts:
         versions = self._by_uri.get(uri)
         return None if versions is None else versions.get(version)
 
+    async def named(self, uri: SecretUri, version: str, *, within: float) -> bool:
+        """Return whether a receipt of ours names `version`, waiting up to `within` seconds for one to be learnt."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while self.naming(uri, version) is None:
+                    self._learnt.clear()
+                    await self._learnt.wait()
+        return self.naming(uri, version) is not None
+
     def newest(self, uri: SecretUri) -> Receipt | None:
         """Return the receipt of ours for `uri` that was learnt last, or None."""
         versions = self._by_uri.get(uri)
@@ -82,6 +94,7 @@ class KnownReceipts:
         if known is None or receipt.fingerprint:
             versions[receipt.upstream_version] = receipt
         versions.move_to_end(receipt.upstream_version)
+        self._learnt.set()
         if len(versions) > _VERSIONS:
             versions.popitem(last=False)
         if len(self._by_uri) > _SECRETS:

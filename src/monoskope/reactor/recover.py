@@ -21,9 +21,10 @@ from monoskope.protocol.upload import State
 from monoskope.reactor.known import own_receipt
 from monoskope.reactor.lookup import Attempt, Lookup, failed
 from monoskope.reactor.offer import Offering
-from monoskope.reactor.requests import Open
+from monoskope.reactor.requests import Open, OpenRequests
 from monoskope.reactor.sign import Identity
 from monoskope.reactor.timings import Timings
+from monoskope.uri import SecretUri
 
 _RECOVERABLE = frozenset({State.GRANTED, State.UPLOADING, State.WRITING})
 
@@ -48,6 +49,21 @@ def _verified(request: Open, signed: upload_pb2.Signed, identity: Identity) -> G
         return None
     ours = grant.request.request_id == request.request_id and grant.request.uri.store == identity.store
     return grant if ours else None
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """What the other replicas of the store are at work on, in m8's word and by their signed grants."""
+
+    requests: OpenRequests
+    identity: Identity
+    replica: bytes
+    """This process."""
+
+    def write(self, uri: SecretUri) -> bool:
+        """Whether another replica gave a key for an unfinished request about `uri`."""
+        grants = (own_grant(request, self.identity) for request in self.requests)
+        return any(grant and grant.replica != self.replica and grant.request.uri == uri for grant in grants)
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grpc
 
+from monoskope.protocol.announcement import MAX_REPLICAS
 from monoskope.reactor.sign import Identity
 
 
@@ -27,7 +28,8 @@ def _words(code: grpc.StatusCode, *, server: str, identity: Identity, kind: str)
         case grpc.StatusCode.PERMISSION_DENIED:
             message = (
                 f"m8 refuses this reactor: it does not know the store {store}, knows it under another identity than"
-                f" {identity.shown} or as another type than {kind}, or counts another fingerprint key."
+                f" {identity.shown} or as another type than {kind}, counts another fingerprint key, or has"
+                f" {MAX_REPLICAS} reactors of it already."
             )
             fix = (
                 f"Let an administrator run: monoctl create secret-store {store} --type {kind} --identity"

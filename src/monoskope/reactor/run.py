@@ -17,6 +17,7 @@ from monoskope.errors import RefusedError
 from monoskope.protocol.grant import REPLICA_BYTES
 from monoskope.reactor import copy_folders, logs, settings
 from monoskope.reactor.admit import Admission
+from monoskope.reactor.announcement import announced
 from monoskope.reactor.appends import Appends, Event
 from monoskope.reactor.audit import FILE as AUDIT_FILE
 from monoskope.reactor.audit import AuditFile
@@ -32,7 +33,7 @@ from monoskope.reactor.known import KnownReceipts
 from monoskope.reactor.lookup import Lookup
 from monoskope.reactor.offer import Offering
 from monoskope.reactor.rates import Rates
-from monoskope.reactor.recover import Presence, Recovery
+from monoskope.reactor.recover import Peers, Presence, Recovery
 from monoskope.reactor.requests import OpenRequests
 from monoskope.reactor.session import Endpoint, Session, dial, roots
 from monoskope.reactor.settings import Settings
@@ -54,6 +55,9 @@ class Reactor:
         audit: The open audit log.
         timings: All spans of time.
         channel: Makes the channel to m8.
+
+    Raises:
+        UsageError: the driver says more of its engine than a reactor may announce.
     """
 
     def __init__(
@@ -79,9 +83,11 @@ class Reactor:
             replica=self.replica,
             fingerprint_key_id=fingerprint_key.key_id,
             type=driver.kind,
-            experimental=driver.maturity == "experimental",
-            capabilities=dataclasses.replace(driver.capabilities, max_plaintext=_largest(of, driver)),
-            copies_to=tuple(rule.to for rule in of.copies),
+            announced=announced(
+                dataclasses.replace(driver.capabilities, max_plaintext=_largest(of, driver)),
+                experimental=driver.maturity == "experimental",
+                copies_to=[rule.to for rule in of.copies],
+            ),
         )
         self.session = Session(
             endpoint, self.appends, self.dispatcher, self.timings, health=self.health, channel=channel
@@ -92,7 +98,8 @@ class Reactor:
     ) -> Dispatcher:
         requests, known = OpenRequests(), KnownReceipts(identity)
         offering = Offering(identity, self.appends, requests, known, audit, self.health)
-        upstream, lookup = Upstream(driver, key, known), Lookup(driver, key, self.timings, self.replica)
+        upstream = Upstream(driver, key, known, Peers(requests, identity, self.replica).write)
+        lookup = Lookup(driver, key, self.timings, self.replica)
         rules = KeyRules(
             replica=self.replica,
             lifetime_s=of.limits.lifetime_s,
@@ -115,7 +122,14 @@ class Reactor:
                 offering=offering,
                 rates=rates,
             ),
-            copier=Copier(settings=of, keys=keys, upstream=upstream, offering=offering, tokens=self.appends.tokens),
+            copier=Copier(
+                settings=of,
+                keys=keys,
+                upstream=upstream,
+                offering=offering,
+                tokens=self.appends.tokens,
+                begin_s=self.timings.young,
+            ),
             recovery=Recovery(identity, self.replica, Presence(), lookup, offering, self.timings),
             offering=offering,
         )

@@ -23,7 +23,6 @@ from monoskope.reactor.health import Health
 from monoskope.reactor.refusal import explained
 from monoskope.reactor.sign import Identity
 from monoskope.reactor.timings import Timings
-from monoskope.stores.driver import Capabilities
 
 _MAX_MESSAGE = 8 * 1024 * 1024
 _OPTIONS = (
@@ -46,11 +45,8 @@ class Endpoint:
     replica: bytes
     fingerprint_key_id: str
     type: str
-    capabilities: Capabilities
-    experimental: bool = False
-    """Whether the driver says of itself that it is."""
-    copies_to: tuple[str, ...] = ()
-    """Stores to which it may copy."""
+    announced: events_pb2.StoreCapabilities
+    """What m8 is told of the engine."""
 
 
 def dial(endpoint: Endpoint) -> grpc.aio.Channel:
@@ -177,24 +173,10 @@ class Session:
         hello = Hello(
             endpoint.server, endpoint.identity.store, endpoint.replica, challenge, endpoint.fingerprint_key_id
         )
-        rule = endpoint.capabilities.key_rule
         return reactor_pb2.AttachReactor(
             hello=endpoint.identity.sign(REACTOR_HELLO, hello.serialise()),
             type=endpoint.type,
-            capabilities=events_pb2.StoreCapabilities(
-                max_plaintext=endpoint.capabilities.max_plaintext,
-                check_and_set=endpoint.capabilities.check_and_set,
-                write_tag=endpoint.capabilities.write_tag,
-                readable=endpoint.capabilities.readable,
-                patchable=endpoint.capabilities.patchable,
-                deletable=endpoint.capabilities.deletable,
-                soft_delete=endpoint.capabilities.soft_delete,
-                layout=endpoint.capabilities.layout,
-                experimental=endpoint.experimental,
-                key_rule="" if rule is None else rule.pattern,
-                options_schema=endpoint.capabilities.options_schema,
-                copies_to=sorted(endpoint.copies_to),
-            ),
+            capabilities=endpoint.announced,
             rotations=endpoint.identity.rotations,
             knows_caught_up=True,
             without_own=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from monoskope.api.secrets.v1 import upload_pb2
@@ -15,8 +16,10 @@ from monoskope.reactor.reasons import FailedError
 from monoskope.stores.driver import NOTHING, CannotReadError, StoreDriver
 from monoskope.uri import SecretUri
 
-TRIES = 3
-"""How often a secret that changes while it is looked at is looked at again."""
+TRIES = 16
+"""How often a secret that changes while it is looked at is looked at again, and a write that lost to another tried."""
+RECEIPT_S = 2.0
+"""Seconds for which the receipt of a write by another replica is waited for, when its version is there already."""
 
 _NEEDS_SOMETHING = frozenset({upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_PATCH})
 _TRIED_ONCE = _NEEDS_SOMETHING
@@ -56,6 +59,8 @@ class Upstream:
     driver: StoreDriver
     fingerprint_key: FingerprintKey
     known: KnownReceipts
+    peer_writes: Callable[[SecretUri], bool] = lambda _: False
+    """Whether another replica has an unfinished request for a secret, in m8's word."""
 
     async def compared(self, request: Request) -> Content:
         """Return what is at the request's place now, with its fingerprints where they are known.
@@ -106,12 +111,28 @@ class Upstream:
             return await self._replaced_unversioned(request, first, may_move=may_move)
         version = await self._from_where(request, first) if may_move else first.version
         for _ in range(TRIES if may_move else 1):
-            self.check(request, version)
             try:
+                await self._check(request, version)
                 return await self._content(request, version, compare=compare)
             except _MovedError as moved:
                 version = moved.version
         raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
+
+    async def _check(self, request: Request, version: str) -> None:
+        """Check as `check`, and say UPSTREAM_CHANGED only of what is there now and stays without a receipt of ours.
+
+        Another replica's write may be there before m8 delivers its receipt.
+        """
+        try:
+            self.check(request, version)
+        except FailedError as error:
+            if error.reason != upload_pb2.REASON_UPSTREAM_CHANGED:
+                raise
+            now = await self.driver.read_version(request.uri.path)
+            if now != version:
+                raise _MovedError(now) from None
+            if not (self.peer_writes(request.uri) and await self.known.named(request.uri, version, within=RECEIPT_S)):
+                raise
 
     async def _from_where(self, request: Request, first: Content) -> str:
         """Where nothing later would notice that the version moved, or a lost write is not tried again, look anew."""

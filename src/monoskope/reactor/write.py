@@ -178,15 +178,17 @@ class Writer:
             return False
         request = write.grant.request
         try:
-            version = await self.upstream.driver.read_version(request.uri.path)
-            self.upstream.check(request, version)
+            now = await self.upstream.present(request)
+            if request.purpose in _WHOLE:
+                now = await self.upstream.replaced(request, now, young=True, compare=False)
+            self.upstream.check(request, now.version)
         except FailedError as error:
             write.failure = error
         except DriverError as error:
             write.failure = FailedError(reason_of(error))
         else:
-            write.failure = FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
-            write.base = Content(version, None)
+            write.failure = FailedError(upload_pb2.REASON_CONFLICT, upstream_version=now.version)
+            write.base = now
             return True
         return False
 

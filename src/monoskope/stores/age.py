@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import stat
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ import pyrage
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.payload import Payload, decode, encode
 from monoskope.stores.age_config import AgeConfig
-from monoskope.stores.age_folder import Entry, SecretFolder
+from monoskope.stores.age_folder import CLOSED_TO, Entry, SecretFolder
 from monoskope.stores.age_keys import parse_recipient, read_identities
 from monoskope.stores.driver import (
     NOTHING,
@@ -32,7 +31,7 @@ from monoskope.stores.driver import (
     StoreRefusedError,
     UnsupportedError,
 )
-from monoskope.stores.files import folds_case, translated, try_to_write
+from monoskope.stores.files import close, folds_case, opened_root, translated, try_to_write
 
 _READ_TRIES = 5
 
@@ -172,12 +171,7 @@ class AgeStore(StoreDriver):
 
     def _prepare_root(self) -> None:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mode = self._root.stat().st_mode
-        if mode & 0o077:
-            raise StoreRefusedError(
-                f"{self._root} has mode {stat.S_IMODE(mode):04o}: others than its owner can reach it.",
-                fix=f"Run: chmod 700 {self._root}",
-            )
+        close(opened_root(self._root, closed_to=CLOSED_TO))
         if folds_case(self._root):
             raise StoreRefusedError(
                 f"the disk below {self._root} does not tell small letters from capitals: two secrets could meet there.",

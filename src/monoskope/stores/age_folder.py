@@ -23,7 +23,10 @@ from pathlib import Path
 from typing import Self
 
 from monoskope.stores.driver import UnknownOutcomeError
-from monoskope.stores.files import FILE_FLAGS, FOLDER_FLAGS, acquire, check_called_off, close, descended, write_new
+from monoskope.stores.files import FILE_FLAGS, acquire, check_called_off, close, descended, opened_root, write_new
+
+CLOSED_TO = 0o077
+"""The bits that the mode of a store's folder does not have: it is its owner's alone."""
 
 _NAME = re.compile(r"(?P<number>[0-9]{10})\.(?P<created>[1-9][0-9]{0,19})\.(?P<tag>[0-9a-f]{64})\.age", re.ASCII)
 _DELETED = ".deleted"
@@ -61,11 +64,12 @@ class SecretFolder:
 
     Raises:
         FileNotFoundError: a folder is missing and `create` is false, or the root is missing.
+        StoreRefusedError: others than its owner can reach the root.
         OSError: as the system says; a symbolic link is ENOTDIR or ELOOP.
     """
 
     def __init__(self, root: Path, path: tuple[str, ...], *, create: bool) -> None:
-        self._fd = os.open(root, FOLDER_FLAGS)
+        self._fd = opened_root(root, closed_to=CLOSED_TO)
         try:
             for name in (*path[:-1], f"{path[-1]}@"):
                 self._fd = descended(self._fd, name, create=create)

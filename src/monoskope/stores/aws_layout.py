@@ -97,6 +97,19 @@ class Layout:
             )
         return content
 
+    def check(self, payload: Payload | None, remove: Sequence[str] | None) -> None:
+        """Refuse what `to_engine` would, for a patch whatever is there; `remove` is None for a whole secret.
+
+        What a patch sets under the layout `json` lies in the result, which so is not smaller.
+
+        Raises:
+            StoreRefusedError: as `to_engine`, or nothing would be left.
+        """
+        if payload is not None:
+            self.to_engine(payload)
+        elif self.kind == "raw" and self.raw_key in (remove or ()):
+            raise _no_secret()
+
     def from_engine(self, content: Content) -> Payload:
         """Return the values that were written.
 
@@ -166,7 +179,11 @@ def merged(before: Payload, changes: Payload | None, remove: Sequence[str]) -> P
         return Payload({**{key: before[key] for key in before if key not in remove}, **(changes or {})})
     except UsageError:
         pass
-    raise StoreRefusedError("the secret would hold no value, or too many.", fix="Change fewer keys.")
+    raise _no_secret()
+
+
+def _no_secret() -> StoreRefusedError:
+    return StoreRefusedError("the secret would hold no value, or too many.", fix="Change fewer keys.")
 
 
 def in_secrets_manager(config: SecretsManagerConfig) -> Layout:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
 
 from monoskope.api.secrets.v1.options_pb2 import AwsOptions
 from monoskope.stores.aws_layout import FLAG
 from monoskope.stores.driver import StoreRefusedError
 
-_MOST = 50
-_NAME = re.compile(r"[\w\s+\-=.:/@]{1,128}")
-_VALUE = re.compile(r"[\w\s+\-=.:/@]{0,256}")
+_MOST = 49
+"""AWS takes 50, and one is the store's own."""
+_MAX_NAME = 128
+_MAX_VALUE = 256
+_PUNCTUATION = frozenset("_.:/=+-@")
 
 Tags = list[dict[str, str]]
 """Tags as the SDK takes them."""
@@ -27,17 +29,27 @@ def tags_of(options: object | None) -> Tags:
     if not isinstance(options, AwsOptions):
         raise StoreRefusedError("an AWS store takes the options of an AWS store alone.", fix="Leave them out.")
     if len(options.tags) > _MOST:
-        raise StoreRefusedError(f"AWS takes at most {_MOST} tags.", fix="Leave some out.")
+        raise StoreRefusedError(f"a secret has at most {_MOST} tags.", fix="Leave some out.")
     for tag in options.tags:
         if tag.name == FLAG["Key"]:
             raise StoreRefusedError(f"the tag {FLAG['Key']} is the store's own.", fix="Choose another name.")
-        if _NAME.fullmatch(tag.name) is None or tag.name.lower().startswith("aws:"):
+        if not (0 < len(tag.name) <= _MAX_NAME and _fits(tag.name)):
             raise StoreRefusedError(
                 "the name of a tag has 1 to 128 letters, digits, spaces and + - = . : / @ _, and not aws: in front.",
                 fix="Rename it.",
             )
-        if _VALUE.fullmatch(tag.value) is None:
+        if not (len(tag.value) <= _MAX_VALUE and _fits(tag.value)):
             raise StoreRefusedError(
-                "the value of a tag has at most 256 letters, digits, spaces and + - = . : / @ _.", fix="Change it."
+                "the value of a tag has at most 256 letters, digits, spaces and + - = . : / @ _, no aws: in front.",
+                fix="Change it.",
             )
     return [{"Key": tag.name, "Value": tag.value} for tag in options.tags]
+
+
+def _fits(text: str) -> bool:
+    """Whether `text` is of the characters that AWS takes, letters, numbers and separators of Unicode, and not its own.
+
+    A tab is white space and no separator.
+    """
+    allowed = all(one in _PUNCTUATION or unicodedata.category(one)[0] in "LNZ" for one in text)
+    return allowed and not text.lower().startswith("aws:")

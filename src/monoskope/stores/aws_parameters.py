@@ -10,7 +10,7 @@ Round trips: `read_version` and `read` 1; `write` 2, with tags 3; `find` 1 or 2;
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -109,6 +109,13 @@ class ParameterStore(StoreDriver):
         if len(name) > most:
             raise StoreRefusedError(f"a parameter's name has at most {most} characters here.", fix="Shorten the path.")
         tags_of(options)
+
+    def check_payload(
+        self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
+    ) -> None:
+        """Refuse values that the layout has no place for, and more than AWS holds."""
+        self.check(path, options)
+        self._layout.check(payload, remove)
 
     async def read_version(self, path: tuple[str, ...]) -> str:
         """See `StoreDriver.read_version`. What AWS sends along stays encrypted."""

@@ -107,6 +107,13 @@ class SecretsManagerStore(StoreDriver):
             )
         tags_of(options)
 
+    def check_payload(
+        self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
+    ) -> None:
+        """Refuse values that the layout has no place for, and more than AWS holds."""
+        self.check(path, options)
+        self._layout.check(payload, remove)
+
     async def read_version(self, path: tuple[str, ...]) -> str:
         """Return the version at `path`; a secret whose deletion is scheduled, or without a value, is `NOTHING`."""
         return (await self._look(path)).version

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 from urllib.parse import urlencode
@@ -94,6 +95,15 @@ class BarbicanStore(StoreDriver):
         if options is not None:
             raise StoreRefusedError("a barbican store takes no options.", fix="Leave them out.")
         self._name(path)
+
+    def check_payload(
+        self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
+    ) -> None:
+        """Refuse values that the layout has no place for, and a secret that is larger than the engine takes."""
+        del remove
+        self.check(path, options)
+        if payload is not None:
+            self._layout.stored(payload)
 
     async def read_version(self, path: tuple[str, ...]) -> str:
         """Return the id of the current secret at `path`, or `NOTHING`."""

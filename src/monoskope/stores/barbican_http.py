@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from monoskope.protocol.unshared import Unshared
 from monoskope.stores.barbican_config import BarbicanConfig
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.stores.http import body_of, connections, json_object, trusting
@@ -26,7 +27,7 @@ _KEEPALIVE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Unshared):
     """A whole answer that is neither a redirect nor a failure of the server."""
 
     status: int

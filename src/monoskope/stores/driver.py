@@ -132,6 +132,30 @@ class StoreDriver(ABC):
             StoreRefusedError: with a fixed sentence that names the rule.
         """
 
+    def check_payload(
+        self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
+    ) -> None:
+        """Refuse values that this engine could never take; called when they are known and before anything is compared.
+
+        Whoever may write could otherwise test guesses without a trace: what `write` alone refuses is first compared
+        with what is there, so that a right guess ends as UNCHANGED and a wrong one as refused. So whatever `write` and
+        `patch` refuse because of the values, with these options, this refuses first, by the same error: values that are
+        not text where only text goes, sizes, keys, options that do not fit the values. It does no I/O and does not look
+        at what is there.
+
+        Unless a driver says otherwise, whatever passes `check` and `Capabilities` is taken.
+
+        Args:
+            path: The segments of the secret URI.
+            payload: The whole secret for `write`; for `patch` the keys to set, None for none.
+            remove: None for `write`; for `patch` the keys to drop.
+            options: As for `check`.
+
+        Raises:
+            StoreRefusedError: with a fixed sentence that names the rule, and the key at most: never a value.
+        """
+        del path, payload, remove, options
+
     @abstractmethod
     async def read_version(self, path: tuple[str, ...]) -> str:
         """Return the version now at `path`: text never given twice for one path, or `NOTHING`."""

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import secrets
+import stat
 import tempfile
 import threading
 import time
@@ -51,6 +52,28 @@ def _meaning(error: OSError) -> DriverError:
             fix="Check owner, modes and links below the store's folder.",
         )
     return StoreUnavailableError("the store's folder cannot be used now.", fix="Check the disk and its mount.")
+
+
+def opened_root(root: Path, *, closed_to: int) -> int:
+    """Open a store's folder and look at its mode: the folder that is used is the one that was looked at.
+
+    Args:
+        root: The folder; a symbolic link is not followed.
+        closed_to: The bits of its mode that must not be set.
+
+    Raises:
+        StoreRefusedError: one of them is.
+        OSError: it cannot be opened.
+    """
+    descriptor = os.open(root, FOLDER_FLAGS)
+    mode = os.fstat(descriptor).st_mode
+    if mode & closed_to:
+        close(descriptor)
+        raise StoreRefusedError(
+            f"{root} has mode {stat.S_IMODE(mode):04o}: others than its owner can change or reach it.",
+            fix=f"Run: chmod 700 {root}",
+        )
+    return descriptor
 
 
 def folds_case(root: Path) -> bool:

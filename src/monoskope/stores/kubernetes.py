@@ -35,6 +35,7 @@ from monoskope.stores.kubernetes_config import KubernetesConfig
 from monoskope.stores.kubernetes_http import METADATA, Answer, KubernetesHttp
 from monoskope.stores.kubernetes_places import Place, place_of, wishes_of
 from monoskope.stores.kubernetes_policy import least_role
+from monoskope.stores.kubernetes_types import check_type
 
 _TRIES = 3
 _WHOLE = "application/json"
@@ -76,8 +77,7 @@ class KubernetesStore(StoreDriver):
             StoreRefusedError: the environment, the kubeconfig or the role is not as it must be; the message says which.
             StoreUnavailableError: the cluster does not answer.
         """
-        del state_dir
-        store = cls(config, KubernetesHttp(config, access(config.auth)))
+        store = cls(config, KubernetesHttp(config, access(config.auth, state_dir)))
         try:
             await store.health()
         except BaseException:
@@ -100,6 +100,13 @@ class KubernetesStore(StoreDriver):
         self._place(path)
         wishes_of(options)
 
+    def check_payload(
+        self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
+    ) -> None:
+        """Refuse values that the API does not take in a Secret of the type that is asked for."""
+        self._place(path)
+        check_type(wishes_of(options).type, payload, remove)
+
     async def read_version(self, path: tuple[str, ...]) -> str:
         """See `StoreDriver.read_version`. The values are not asked for."""
         return objects.version_of(await self._get(self._place(path), METADATA))
@@ -114,6 +121,7 @@ class KubernetesStore(StoreDriver):
         options: object | None = None,
     ) -> str:
         """See `StoreDriver.write`. Labels are added to those that are there."""
+        self.check_payload(path, payload, remove=None, options=options)
         values = objects.values_of(payload)
         return await self._change(path, lambda _: values, replacing=replacing, write_tag=write_tag, options=options)
 
@@ -128,6 +136,7 @@ class KubernetesStore(StoreDriver):
         options: object | None = None,
     ) -> str:
         """See `StoreDriver.patch`. The values that stay are sent back as they came."""
+        self.check_payload(path, changes, remove=remove, options=options)
         new = objects.values_of(changes) if changes else {}
 
         def merged(found: objects.Object | None) -> dict[str, str]:

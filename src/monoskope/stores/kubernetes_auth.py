@@ -10,7 +10,6 @@ import binascii
 import os
 import re
 import ssl
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ import yaml
 from monoskope.errors import Error
 from monoskope.protocol.unshared import Unshared
 from monoskope.settings import read_private
+from monoskope.stores.client_key import show_pair
 from monoskope.stores.driver import StoreRefusedError
 from monoskope.stores.kubernetes_config import InCluster, Kubeconfig
 
@@ -55,13 +55,13 @@ class Access(Unshared):
             raise StoreRefusedError(f"{self.token_file} cannot be read.", fix="Check the pod's mounts.") from None
 
 
-def access(auth: InCluster | Kubeconfig) -> Access:
-    """Return how to reach the cluster.
+def access(auth: InCluster | Kubeconfig, state_dir: Path) -> Access:
+    """Return how to reach the cluster; `state_dir` is the reactor's own folder.
 
     Raises:
         StoreRefusedError: the environment or a file does not say so, or in a way that is refused; names it.
     """
-    return _in_cluster(auth) if isinstance(auth, InCluster) else _from_kubeconfig(auth)
+    return _in_cluster(auth) if isinstance(auth, InCluster) else _from_kubeconfig(auth, state_dir)
 
 
 def _in_cluster(auth: InCluster) -> Access:
@@ -81,7 +81,7 @@ def _in_cluster(auth: InCluster) -> Access:
     return found
 
 
-def _from_kubeconfig(auth: Kubeconfig) -> Access:
+def _from_kubeconfig(auth: Kubeconfig, state_dir: Path) -> Access:
     try:
         parsed = yaml.safe_load(read_private(Path(auth.file)))
     except Error as error:
@@ -102,7 +102,7 @@ def _from_kubeconfig(auth: Kubeconfig) -> Access:
         raise StoreRefusedError(f"{auth.file}: server must be https://HOST[:PORT].", fix="Correct it.")
     folder = Path(auth.file).parent
     tls = _tls(_content(cluster, "certificate-authority", folder, auth.file), auth.file)
-    _show_certificate(tls, user, folder, auth.file)
+    _show_certificate(tls, user, auth.file, state_dir)
     token = user.get("token")
     if token is not None:
         _checked_token(token, auth.file)
@@ -152,20 +152,17 @@ def _tls(authority: str | None, file: str) -> ssl.SSLContext:
     return context
 
 
-def _show_certificate(tls: ssl.SSLContext, user: Mapping[str, Any], folder: Path, file: str) -> None:
-    certificate, key = (_content(user, name, folder, file) for name in ("client-certificate", "client-key"))
+def _show_certificate(tls: ssl.SSLContext, user: Mapping[str, Any], file: str, state_dir: Path) -> None:
+    names = ("client-key", "client-certificate")
+    key, certificate = (_content(user, name, Path(file).parent, file) for name in names)
     if certificate is None and key is None:
         return
-    # The library takes files alone; this one has mode 0600 and is gone when it has been read.
-    with tempfile.NamedTemporaryFile("w", encoding="ascii") as pair:
-        pair.write(f"{certificate or ''}\n{key or ''}\n")
-        pair.flush()
-        try:
-            tls.load_cert_chain(pair.name, password="")
-        except (OSError, ValueError):
-            raise StoreRefusedError(
-                f"{file}: client-certificate and client-key are not a pair.", fix="Give both, without a passphrase."
-            ) from None
+    try:
+        show_pair(tls, (key or "").encode("ascii"), (certificate or "").encode("ascii"), state_dir)
+    except (OSError, ValueError):
+        raise StoreRefusedError(
+            f"{file}: client-certificate and client-key are not a pair.", fix="Give both, without a passphrase."
+        ) from None
 
 
 def _checked_token(token: object, file: str) -> str:

@@ -23,8 +23,19 @@ from pathlib import Path
 from typing import Self
 
 from monoskope.stores.driver import NOTHING, StoreRefusedError, UnknownOutcomeError
-from monoskope.stores.files import FILE_FLAGS, FOLDER_FLAGS, acquire, check_called_off, close, descended, write_new
+from monoskope.stores.files import (
+    FILE_FLAGS,
+    FOLDER_FLAGS,
+    acquire,
+    check_called_off,
+    close,
+    descended,
+    opened_root,
+    write_new,
+)
 
+CLOSED_TO = 0o022
+"""The bits that the mode of a password store does not have: its owner alone changes it."""
 SUFFIX = ".gpg"
 IDS = ".gpg-id"
 
@@ -46,7 +57,7 @@ def recipients(root: Path, path: tuple[str, ...]) -> list[str]:
         OSError: as the system says.
     """
     nearest: bytes | None = None
-    folder_fd = os.open(root, FOLDER_FLAGS)
+    folder_fd = opened_root(root, closed_to=CLOSED_TO)
     try:
         for name in (*path[:-1], None):
             found = _content(IDS, folder_fd)
@@ -71,7 +82,7 @@ def recipients(root: Path, path: tuple[str, ...]) -> list[str]:
 @contextlib.contextmanager
 def locked(root: Path, timeout_s: float, cancelled: threading.Event) -> Iterator[None]:
     """Hold the store's lock. Raises `StoreUnavailableError` as `acquire` does, `OSError` as the system says."""
-    descriptor = os.open(root, FOLDER_FLAGS)
+    descriptor = opened_root(root, closed_to=CLOSED_TO)
     try:
         acquire(descriptor, time.monotonic() + timeout_s, cancelled)
         yield
@@ -96,7 +107,7 @@ class SecretFile:
         self._root = root
         self._path = path
         self._name = f"{path[-1]}{SUFFIX}"
-        self._fd = os.open(root, FOLDER_FLAGS)
+        self._fd = opened_root(root, closed_to=CLOSED_TO)
         try:
             for name in path[:-1]:
                 self._fd = descended(self._fd, name, create=create)

@@ -11,6 +11,7 @@ import contextlib
 import re
 import stat
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -25,9 +26,9 @@ from monoskope.stores.driver import (
     StoreUnavailableError,
     UnsupportedError,
 )
-from monoskope.stores.files import folds_case, translated, try_to_write
+from monoskope.stores.files import close, folds_case, opened_root, translated, try_to_write
 from monoskope.stores.pass_config import PassConfig
-from monoskope.stores.pass_files import SUFFIX, SecretFile, locked, recipients, version_of
+from monoskope.stores.pass_files import CLOSED_TO, SUFFIX, SecretFile, locked, recipients, version_of
 from monoskope.stores.pass_git import Repository
 from monoskope.stores.pass_gpg import Gpg
 from monoskope.stores.pass_values import Layout
@@ -88,6 +89,15 @@ class PassStore(StoreDriver):
             raise StoreRefusedError(
                 f"a segment before the last ends in {SUFFIX}, as the files of secrets do.", fix="Choose another path."
             )
+
+    def check_payload(
+        self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
+    ) -> None:
+        """Refuse values that the layout has no place for."""
+        del remove
+        self.check(path, options)
+        if payload is not None:
+            self._layout.content(payload)
 
     async def read_version(self, path: tuple[str, ...]) -> str:
         """Return the version at `path`, or `NOTHING`."""
@@ -152,16 +162,20 @@ class PassStore(StoreDriver):
         """Do nothing: between calls no program runs. An agent of GnuPG's that holds a secret key is the system's."""
 
     def _check_folders(self) -> None:
-        if not self._root.is_dir():
-            raise StoreRefusedError(f"{self._root} is no folder.", fix="Make the store with: pass init KEY-ID")
+        try:
+            close(opened_root(self._root, closed_to=CLOSED_TO))
+        except (FileNotFoundError, NotADirectoryError):
+            raise StoreRefusedError(
+                f"{self._root} is no folder.", fix="Make the store with: pass init KEY-ID"
+            ) from None
+        # The home is gpg's: it opens what is in it by name.
         home = Path(self._config.gpg_home)
-        for folder, open_to in ((self._root, 0o022), (home, 0o077)):
-            mode = folder.stat().st_mode
-            if mode & open_to:
-                raise StoreRefusedError(
-                    f"{folder} has mode {stat.S_IMODE(mode):04o}: others than its owner can change or reach it.",
-                    fix=f"Run: chmod 700 {folder}",
-                )
+        mode = home.stat().st_mode
+        if mode & 0o077:
+            raise StoreRefusedError(
+                f"{home} has mode {stat.S_IMODE(mode):04o}: others than its owner can change or reach it.",
+                fix=f"Run: chmod 700 {home}",
+            )
         if folds_case(self._root):
             raise StoreRefusedError(
                 f"the disk below {self._root} does not tell small letters from capitals: two secrets could meet there.",

@@ -61,6 +61,13 @@ class VaultStore(VaultMount):
                 "this store is not configured to hold base64.", fix="Set binary = true and grant the new policy."
             )
 
+    def check_payload(
+        self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
+    ) -> None:
+        """Refuse values that are not text unless they are to be base64, and base64 that is not configured."""
+        self.check(path, options)
+        merge_patch(payload, remove or (), binary=wants_base64(options))
+
     async def read_version(self, path: tuple[str, ...]) -> str:
         """Return the version at `path`; a deleted or destroyed last version counts as `NOTHING`."""
         return (await self._current(path)).version

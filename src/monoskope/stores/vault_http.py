@@ -10,19 +10,22 @@ import io
 import json
 import ssl
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
+from monoskope.protocol.unshared import Unshared
+from monoskope.stores.client_key import show_pair
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.stores.http import body_of, connections, json_object, trusting
 from monoskope.stores.vault_config import VaultConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Unshared):
     """A whole answer that is neither a redirect nor a failure of the server."""
 
     status: int
@@ -65,21 +68,21 @@ class VaultHttp:
         config = self._config
         return connections(tls, timeout_s=config.timeout_s, connect_timeout_s=config.connect_timeout_s)
 
-    def show_certificate(self, certificate_file: str, key_file: str) -> None:
+    def show_certificate(self, key: bytes, certificate: bytes, state_dir: Path) -> None:
         """Show a client certificate on all connections from now on; requests that are under way end on the old ones.
 
+        Args:
+            key: The private key, PEM.
+            certificate: The certificate, PEM.
+            state_dir: The reactor's own folder.
+
         Raises:
-            StoreRefusedError: the files do not hold a certificate and its key.
+            OSError: they are not a pair.
+            ValueError: the key has a passphrase.
+            StoreRefusedError: `ca_file` cannot be used.
         """
         tls = trusting(self._config.ca_file)
-        try:
-            # A key that asks for a passphrase would otherwise ask on a terminal.
-            tls.load_cert_chain(certificate_file, key_file, password="")
-        except (OSError, ValueError):
-            raise StoreRefusedError(
-                f"{certificate_file} and {key_file} do not hold a certificate and its key.",
-                fix="Write both as PEM, the key without a passphrase.",
-            ) from None
+        show_pair(tls, key, certificate, state_dir)
         before, self._session = self._session, self._connections(tls)
         retiring = asyncio.create_task(_close_after(before, self._config.timeout_s))
         self._retiring.add(retiring)

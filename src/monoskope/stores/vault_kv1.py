@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Sequence
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import (
@@ -51,6 +52,15 @@ class VaultKv1Store(VaultMount):
         del path
         if options is not None:
             raise StoreRefusedError("a vault-kv1 store takes no options.", fix="Leave them out.")
+
+    def check_payload(
+        self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
+    ) -> None:
+        """Refuse any options, and values that are not text."""
+        del remove
+        self.check(path, options)
+        if payload is not None:
+            to_engine(payload, binary=False)
 
     async def read_version(self, path: tuple[str, ...]) -> str:
         """Return a new text if anything is at `path`, else `NOTHING`."""

@@ -40,8 +40,7 @@ async def _body(http: VaultHttp, method: Method, state_dir: Path) -> dict[str, s
         case Kubernetes():
             return {"role": method.role, "jwt": _jwt(_any(method.jwt_file), method.jwt_file)}
         case Certificate():
-            _private(method.key_file)
-            http.show_certificate(method.certificate_file, method.key_file)
+            _show_certificate(http, method, state_dir)
             return {"name": method.role} if method.role else {}
 
 
@@ -67,6 +66,17 @@ def _refused(method: Method) -> StoreRefusedError:
                 "the engine refused the certificate login.",
                 fix="Check role, that the certificate has not expired, and which authority the method trusts.",
             )
+
+
+def _show_certificate(http: VaultHttp, method: Certificate, state_dir: Path) -> None:
+    key = _private(method.key_file)
+    try:
+        http.show_certificate(key, Path(method.certificate_file).read_bytes(), state_dir)
+    except (OSError, ValueError):
+        raise StoreRefusedError(
+            f"{method.certificate_file} and {method.key_file} do not hold a certificate and its key.",
+            fix="Write both as PEM, the key without a passphrase.",
+        ) from None
 
 
 def _private(file: str) -> bytes:

@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from monoskope.errors import Error
-from monoskope.settings import read_private, write_private
+from monoskope.protocol.unshared import Unshared
+from monoskope.settings import find_private, write_private
 from monoskope.stores.driver import StoreRefusedError
 from monoskope.stores.vault_config import AppRole
 from monoskope.stores.vault_http import VaultHttp
@@ -24,7 +25,7 @@ STATE_FILE = "vault-secret-id.json"
 _SECRET_ID = re.compile(r"[\x21-\x7e]{1,4096}", re.ASCII)
 
 
-class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Kept(Unshared, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of the state file."""
 
     wrapping_token_sha256: str
@@ -40,12 +41,21 @@ def read_credential(path: str) -> str:
     Raises:
         StoreRefusedError: it is missing, open to others or not one line of printable text.
     """
+    found = _read(Path(path))
+    if found is None:
+        raise StoreRefusedError(f"{path} does not exist.", fix="Create it, or name another file.")
+    return _one_line(found, path)
+
+
+def _read(file: Path) -> bytes | None:
     try:
-        text = read_private(Path(path)).decode("ascii").strip()
+        return find_private(file)
     except Error as error:
         raise StoreRefusedError(error.message, fix=error.fix) from None
-    except UnicodeDecodeError:
-        text = ""
+
+
+def _one_line(content: bytes, path: str) -> str:
+    text = content.decode("ascii", "replace").strip()
     if _SECRET_ID.fullmatch(text) is None:
         raise StoreRefusedError(f"{path} does not hold one line of printable ASCII.", fix="Write it again.")
     return text
@@ -77,16 +87,16 @@ async def secret_id(http: VaultHttp, role: AppRole, state_dir: Path) -> str:
 
 def _wrapping_token(file: Path, *, needed: bool) -> str:
     """Return the wrapping token, "" if its file was removed after use."""
-    return read_credential(str(file)) if needed or file.exists() else ""
+    if needed:
+        return read_credential(str(file))
+    found = _read(file)
+    return "" if found is None else _one_line(found, str(file))
 
 
 def _kept(state: Path) -> _Kept | None:
-    if not state.exists():
-        return None
+    found = _read(state)
     try:
-        return msgspec.json.decode(read_private(state), type=_Kept)
-    except Error as error:
-        raise StoreRefusedError(error.message, fix=error.fix) from None
+        return None if found is None else msgspec.json.decode(found, type=_Kept)
     except msgspec.MsgspecError:
         raise StoreRefusedError(f"{state} is damaged.", fix="Remove it and give a new wrapping token.") from None
 

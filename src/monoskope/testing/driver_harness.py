@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
 import pytest_asyncio
@@ -27,6 +27,8 @@ class Harness(ABC):
     """Names in `TRICKY` that the engine's layout has no place for, so that they are refused."""
     bytes_options: object | None = None
     """Options under which any bytes are taken; None where there are none, or none are needed."""
+    more_options: Sequence[object] = ()
+    """Other options that the driver takes or refuses, by themselves or with some values; each is tried with each."""
     goes_away: bool = True
     """Whether `take_down` can be called; without it what happens then is not checked."""
     bad_options: object = object()

@@ -52,6 +52,10 @@ class OneName(StoreDriver):
         """Ask the driver."""
         self.inner.check(self._place(path), options)
 
+    def check_payload(self, path: Path, payload: Payload | None, **rest: Any) -> None:  # noqa: ANN401 - passed on
+        """Ask the driver."""
+        self.inner.check_payload(self._place(path), payload, **rest)
+
     async def read_version(self, path: Path) -> str:
         """Ask the driver."""
         return await self.inner.read_version(self._place(path))

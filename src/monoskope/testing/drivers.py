@@ -19,6 +19,7 @@ import pytest
 
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, Payload
+from monoskope.reactor.announcement import announced
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -31,19 +32,22 @@ from monoskope.stores.driver import (
 from monoskope.testing.driver_deletions import DeletionPromises
 from monoskope.testing.driver_harness import NEIGHBOURS, NOT_TEXT, Harness, Path, over, shows, tag
 from monoskope.testing.driver_patches import PatchPromises
+from monoskope.testing.driver_refusals import RefusalPromises
 from monoskope.testing.driver_values import ValuePromises
 from monoskope.testing.driver_versions import VersionPromises
 
 
-class StoreDriverContract(VersionPromises, ValuePromises, DeletionPromises, PatchPromises):
+class StoreDriverContract(VersionPromises, ValuePromises, RefusalPromises, DeletionPromises, PatchPromises):
     """Subclass this with a fixture `harness`. Tests use new paths, so the engine may be kept between them."""
 
     async def test_capabilities_are_within_the_protocol(self, driver: StoreDriver) -> None:
-        """The largest payload is one of the padded sizes; what has no versions cannot compare them."""
+        """The largest payload is a padded size; what has no versions cannot compare them; m8 would take all of it."""
         size = driver.capabilities.max_plaintext
         assert MIN_PADDED <= size <= MAX_PADDED
         assert size & (size - 1) == 0
         assert driver.capabilities.versions or not driver.capabilities.check_and_set
+        # It raises, in a sentence, for more than a reactor may announce, and for references and patterns in a schema.
+        announced(driver.capabilities)
 
     async def test_the_readable_flag_is_honest(self, driver: StoreDriver, path: Path) -> None:
         """A driver that says it can read does; one that says it cannot refuses as the interface says."""
@@ -152,6 +156,11 @@ class StoreDriverContract(VersionPromises, ValuePromises, DeletionPromises, Patc
 async def _complaints(driver: StoreDriver, path: Path, payload: Payload, options: object | None) -> list[str]:
     """Make the driver fail in several ways, or succeed; return all that it said."""
     said: list[str] = []
+    for remove in (None, ["gone"]):
+        try:
+            driver.check_payload(path, payload, remove=remove, options=options)
+        except DriverError as error:
+            said += _everything(error)
     for replacing in (NOTHING, NOTHING, "nonsense", None):
         try:
             said.append(await driver.write(path, payload, replacing=replacing, write_tag=tag(), options=options))

@@ -41,7 +41,7 @@ _NEEDED = ("pytest", "pytest_asyncio")
 def check(config: Path, reader: Path | None, *, verbose: bool) -> None:
     """Check that a configured engine keeps what its driver promises.
 
-    It writes about two hundred small secrets, and the largest ones that fit, below a new path of its own, and deletes
+    It writes about three hundred small secrets, and the largest ones that fit, below a new path of its own, and deletes
     them again as far as the settings allow; what it deletes softly stays so. m8 is not needed. What would need the
     engine to be down is not checked, nor what the settings do not allow.
     """
@@ -71,7 +71,8 @@ def _need_extra() -> None:
 def _rewrite_asserts() -> None:
     import pytest  # noqa: PLC0415 - an extra
 
-    names = ("drivers", "driver_deletions", "driver_harness", "driver_patches", "driver_values", "driver_versions")
+    parts = ("deletions", "harness", "patches", "refusals", "values", "versions")
+    names = ("drivers", *(f"driver_{part}" for part in parts))
     pytest.register_assert_rewrite(*(f"monoskope.testing.{name}" for name in names))
 
 

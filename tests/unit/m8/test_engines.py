@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.m8.doors.app import Limits, ticks_ms
 from tests.unit.m8.world import PATIENCE_S, FakeReactor, World, a_world, refused
 from tests.unit.protocol.vectors import a_request
 
@@ -159,3 +161,23 @@ async def test_unfinished_requests_in_sight_are_counted(world: World) -> None:
     await bert.ask(a_request(uri="vault://other/c"))
     counted = [(await user.store("vault")).pending for user in (anna, bert, world.administrator())]
     assert counted == [2, 1, 3]
+
+
+async def test_many_callers_of_one_store_look_no_more_often_than_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callers, looks = 80, 0
+    async with a_world(tmp_path, limits=Limits(heartbeat_s=1)) as world:
+        await says(world, await world.attached(), DOWN)
+        user, notes = world.user("anna", "vault://app"), world.app.log.beat_notes
+        world.app.ticks = ticks_ms
+
+        async def counted() -> dict[str, bytes]:
+            nonlocal looks
+            looks += 1
+            return await notes()
+
+        monkeypatch.setattr(world.app.log, "beat_notes", counted)
+        requests = [a_request(request_id=secrets.token_bytes(16)) for _ in range(callers)]
+        await asyncio.gather(*(user.ask(request) for request in requests))
+    assert looks < 5 * callers

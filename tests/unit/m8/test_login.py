@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import grpc
+import grpc.aio
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2
+from monoskope.api.secrets.v1 import events_pb2, identity_pb2
 from monoskope.errors import IdentityChangedError
 from monoskope.m8.doors.app import Limits
 from monoskope.m8.doors.login import Login
+from monoskope.m8.doors.logins import WAITING_EACH
 from monoskope.m8.doors.session import Session
+from monoskope.protocol import identity
+from monoskope.protocol.labels import IDENTITY_ROTATION
 from tests.unit.m8.test_stores_domain import step
-from tests.unit.m8.world import SERVER, World, a_world, reason, refused
+from tests.unit.m8.world import SERVER, FakeReactor, World, a_world, reason, refused
 from tests.unit.protocol.vectors import KEY_ID, Signer
 
 OTHER_KEY = "0123456789abcdef"
+
+
+async def attach_with(reactor: FakeReactor, rotations: Sequence[identity_pb2.SignedRotation]) -> None:
+    """Let a reactor log in that shows these steps."""
+    await reactor.open()
+    login = reactor.login()
+    login.rotations.extend(rotations)
+    await reactor.attach(login)
 
 
 @pytest.fixture
@@ -85,14 +100,12 @@ async def test_nobody_learns_which_stores_there_are_without_the_identity_of_one(
     assert stranger.shown in answers[0]
 
 
-async def test_steps_that_lead_back_tell_a_stranger_nothing(world: World) -> None:
+async def test_steps_that_lead_back_change_nothing(world: World) -> None:
     there, back = step(world.signer, new := Signer()), step(new, world.signer)
-    reactor = world.reactor()
-    await reactor.open()
-    login = reactor.login()
-    login.rotations.extend([there, back])
+    await attach_with(world.reactor(), [there, back])
+    assert (await world.administrator().store("vault")).identity == world.signer.shown
     with refused("REFUSED"):
-        await reactor.attach(login)
+        await attach_with(world.reactor(new), [there, back, step(world.signer, new)])
 
 
 @pytest.mark.parametrize("store", ["vault", "nowhere"])
@@ -108,16 +121,150 @@ async def test_what_nobody_signed_is_not_even_read(world: World, store: str, con
 
 
 @pytest.mark.parametrize("store", ["vault", "nowhere"])
-async def test_a_forged_step_has_one_answer_for_every_store(world: World, store: str) -> None:
-    reactor = world.reactor(store=store)
+@pytest.mark.parametrize("broken", ["old_signature", "new_signature", "content"])
+async def test_a_forged_step_has_one_answer_for_every_store(world: World, store: str, broken: str) -> None:
+    stranger = Signer()
+    forged = step(world.signer, stranger, store)
+    setattr(forged, broken, bytes(64))
+    with refused("REFUSED") as error:
+        await attach_with(world.reactor(stranger, store=store), [forged])
+    assert error.message.startswith(f"there is no store {store} with the identity {stranger.shown}")
+
+
+@pytest.fixture
+def verified(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The keys under which a signature is verified from now on, in turn."""
+    keys: list[bytes] = []
+    known = identity._key
+
+    def counted(public_key: bytes) -> Ed25519PublicKey:
+        keys.append(public_key)
+        return known(public_key)
+
+    monkeypatch.setattr(identity, "_key", counted)
+    return keys
+
+
+async def test_a_stranger_costs_one_signature_whatever_it_sends(world: World, verified: list[bytes]) -> None:
+    stranger = Signer()
+    chain = [*(Signer() for _ in range(64)), stranger]
+    with refused("REFUSED"):
+        await attach_with(world.reactor(stranger), [step(old, new) for old, new in itertools.pairwise(chain)])
+    assert verified == [stranger.public]
+
+
+async def test_the_first_step_that_does_not_hold_ends_the_walk(world: World, verified: list[bytes]) -> None:
+    stranger = Signer()
+    forged = step(world.signer, stranger)
+    forged.old_signature = stranger.sign(IDENTITY_ROTATION, forged.content).signature
+    with refused("REFUSED"):
+        await attach_with(world.reactor(stranger), [forged] * 64)
+    assert verified == [stranger.public, world.signer.public]
+
+
+async def test_a_thousand_steps_are_not_looked_at(world: World, verified: list[bytes]) -> None:
+    with refused("USAGE"):
+        await attach_with(world.reactor(), [identity_pb2.SignedRotation(content=b"x")] * 1_000)
+    assert verified == []
+
+
+async def test_whoever_has_the_identity_that_counts_has_no_step_verified(world: World, verified: list[bytes]) -> None:
+    former = [step(old, new) for old, new in itertools.pairwise([*(Signer() for _ in range(60)), world.signer])]
+    await attach_with(world.reactor(), former)
+    assert verified == [world.signer.public]
+
+
+async def test_a_login_that_is_too_large_is_not_read(world: World, verified: list[bytes]) -> None:
+    login = identity_pb2.SignedRotation(content=bytes(70_000))
+    with refused("USAGE") as error:
+        await attach_with(world.reactor(), [login])
+    assert error.message == "a login has at most 65,536 bytes."
+    assert verified == []
+
+
+async def test_logins_that_fail_are_limited_and_one_that_succeeds_is_not(tmp_path: Path, verified: list[bytes]) -> None:
+    async with a_world(tmp_path, limits=Limits(failed_logins_each=3, failed_logins=3)) as world:
+        await world.attached()
+        stranger, answers = Signer(), []
+        for _ in range(12):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await world.reactor(stranger).attach()
+            answers.append(reason(caught.value))
+        assert answers[:3] == ["REFUSED"] * 3
+        assert "UNAVAILABLE" in answers[3:]
+        assert verified.count(stranger.public) == answers.count("REFUSED")
+
+
+def sized(size: int) -> events_pb2.StoreCapabilities:
+    """Capabilities of that many bytes."""
+    made = events_pb2.StoreCapabilities(max_plaintext=512, layout="x" * (size - 100))
+    made.layout += "x" * (size - made.ByteSize())
+    assert made.ByteSize() == size
+    return made
+
+
+def with_schema(schema: str) -> events_pb2.StoreCapabilities:
+    return events_pb2.StoreCapabilities(max_plaintext=512, options_schema=schema)
+
+
+def padded(size: int) -> str:
+    return json.dumps({"description": "x" * (size - len('{"description": ""}'))})
+
+
+@pytest.mark.parametrize(
+    "capabilities", [sized(16_384), with_schema(padded(8_192)), with_schema('{"properties": {"pattern": {}}}')]
+)
+async def test_what_a_reactor_may_announce_is_shown(world: World, capabilities: events_pb2.StoreCapabilities) -> None:
+    reactor = world.reactor()
     await reactor.open()
     login = reactor.login()
-    forged = step(Signer(), Signer(), store)
-    forged.old_signature = bytes(64)
-    login.rotations.append(forged)
-    with refused("IDENTITY_CHANGED") as error:
+    login.capabilities.CopyFrom(capabilities)
+    await reactor.attach(login)
+    (shown,) = (await world.administrator().store("vault")).reactors
+    assert shown.capabilities == capabilities
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "said"),
+    [
+        (sized(16_385), "the capabilities have 16,385 bytes; a reactor may announce 16,384."),
+        (with_schema(padded(8_193)), "options_schema must have at most 8192 bytes"),
+        (with_schema('{"items": {"$ref": "#"}}'), "has the keyword $ref; references and patterns are not allowed."),
+        (with_schema('{"properties": {"a": {"pattern": "(a+)+b"}}}'), "has the keyword pattern;"),
+        (with_schema('{"patternProperties": {}}'), "has the keyword patternProperties;"),
+        (with_schema('{"dependentSchemas": {"properties": {"pattern": "a"}}}'), "has the keyword pattern;"),
+        (with_schema('{"a": 1, "a": 2}'), "names a member twice."),
+        (with_schema("[" * 4_000), "is not JSON"),
+        (with_schema('{"not":' * 40 + "{}" + "}" * 40), "is nested deeper than 32 levels."),
+        (with_schema("[]"), "is not a JSON object."),
+    ],
+)
+async def test_what_a_reactor_may_not_announce_is_refused(
+    world: World, capabilities: events_pb2.StoreCapabilities, said: str
+) -> None:
+    reactor = world.reactor()
+    await reactor.open()
+    login = reactor.login()
+    login.capabilities.CopyFrom(capabilities)
+    before = await world.app.log.head()
+    with refused("USAGE") as error:
         await reactor.attach(login)
-    assert error.message == "a signature does not verify."
+    assert said in error.message
+    assert await world.app.log.head() == before
+
+
+async def test_a_store_has_sixteen_reactors_and_one_that_comes_again_is_not_another(world: World) -> None:
+    attached = [await world.attached() for _ in range(16)]
+    with refused("REFUSED") as error:
+        await world.attached()
+    assert error.message == "the store vault has 16 attached reactors; it may have 16."
+    again = world.reactor(replica=attached[0].replica)
+    await again.open()
+    login = again.login()
+    login.capabilities.layout = "another"
+    await again.attach(login)
+    await attached[1].half_close()
+    await world.attached()
 
 
 async def test_another_stores_identity_is_refused(world: World) -> None:
@@ -173,12 +320,7 @@ async def test_a_rotation_is_followed_and_the_former_identity_is_shut_out(world:
 
 async def test_a_rotation_without_the_new_key_at_the_other_end_changes_nothing(world: World) -> None:
     old, new = world.signer, Signer()
-    reactor = world.reactor(old)
-    await reactor.open()
-    login = reactor.login()
-    login.rotations.append(step(old, new))
-    with refused("REFUSED"):
-        await reactor.attach(login)
+    await attach_with(world.reactor(old), [step(old, new)])
     assert (await world.administrator().store("vault")).identity == old.shown
 
 
@@ -251,3 +393,13 @@ async def test_an_identity_that_was_replaced_while_its_reactor_logged_in_is_shut
     await administrator.commands.ReplaceSecretStoreIdentity(replace, metadata=administrator.metadata)
     with pytest.raises(IdentityChangedError):
         await Session(world.app, login, silence(), nothing).serve()
+
+
+async def test_a_login_that_says_nothing_is_cut_off_when_its_address_has_too_many(world: World) -> None:
+    first = world.reactor()
+    await first.open()
+    others = [world.reactor() for _ in range(WAITING_EACH)]
+    for other in others:
+        await other.open()
+    assert reason(await first.failure()) == "UNAUTHENTICATED"
+    await others[-1].attach()

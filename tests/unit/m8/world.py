@@ -353,6 +353,8 @@ class World:
         self.channel = channel
         self.clock = clock
         self.signer = Signer()
+        self.target = ""
+        """Where it listens."""
         self._principals = principals
         self._reactors: list[FakeReactor] = []
 
@@ -404,6 +406,7 @@ async def a_world(folder: Path, *, limits: Limits | None = None) -> AsyncIterato
     bound = build_server(app, None)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{bound.port}") as channel, running(app, bound):
         world = World(app, channel, clock, principals)
+        world.target = f"127.0.0.1:{bound.port}"
         await world.administrator().create("vault", world.signer.shown)
         yield world
         await world.close()

@@ -12,6 +12,7 @@ import pytest
 
 from monoskope.errors import Code, Error
 from monoskope.exit_codes import ExitCode, exit_code
+from monoskope.start import EXECUTED
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
 
@@ -20,7 +21,7 @@ def m8(
     *arguments: str, home: Path, code: int = 0, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     environment = {**ENVIRONMENT, "HOME": str(home), **(env or {})}
-    command = [sys.executable, "-P", "-m", "monoskope.m8.cli", *arguments]
+    command = [sys.executable, "-P", "-m", "monoskope.m8", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=home)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
@@ -172,9 +173,9 @@ def test_a_missing_extra_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("run", "--", "-x", "a b"), ("--", "--dir")])
 def test_the_reactors_arguments_are_passed_as_they_are(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     # Stands in for the interpreter that becomes the reactor.
-    shown = "import os, sys\nos.execv = lambda path, args: (print(repr((path, args))), sys.exit(0))\n"
+    shown = "import os, sys\nos.execve = lambda path, args, _: (print(repr((path, args))), sys.exit(0))\n"
     (tmp_path / "sitecustomize.py").write_text(shown, encoding="utf-8")
-    done = m8("reactor", *arguments, home=tmp_path, env={"PYTHONPATH": str(tmp_path)})
+    done = m8("reactor", *arguments, home=tmp_path, env={"PYTHONPATH": str(tmp_path), EXECUTED: "1"})
     command = [sys.executable, "-P", "-m", "monoskope.reactor", *arguments]
     assert done.stdout == f"{(sys.executable, command)!r}\n"
 

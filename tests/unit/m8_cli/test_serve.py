@@ -21,7 +21,7 @@ from monoskope.exit_codes import ExitCode
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.settings import Address, Settings
 
-PROGRAM = [sys.executable, "-P", "-m", "monoskope.m8.cli"]
+PROGRAM = [sys.executable, "-P", "-m", "monoskope.m8"]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
 
 

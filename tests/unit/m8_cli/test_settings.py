@@ -25,6 +25,7 @@ def test_defaults_are_complete(tmp_path: Path) -> None:
     assert loaded.tls_key == tmp_path / "tls.key"
     assert loaded.log_file is None
     assert loaded.verify_every_hours == 0
+    assert loaded.sealed_bytes_per_user_per_day == 1_073_741_824
 
 
 def test_paths_start_at_the_folder_unless_absolute(tmp_path: Path) -> None:
@@ -51,8 +52,16 @@ def test_the_bound_port_takes_the_place_of_port_0(tmp_path: Path) -> None:
         ('tls_key = ""', "tls_key"),
         ('tls_certificate = ""', "tls_certificate"),
         ("listen =", "TOML"),
+        ("sealed_bytes_per_user_per_day = 0", "sealed_bytes_per_user_per_day"),
+        ("sealed_bytes_per_user_per_day = -1", "sealed_bytes_per_user_per_day"),
+        ("sealed_bytes_per_user_per_day = 2097151", "sealed_bytes_per_user_per_day"),
+        ("sealed_bytes_per_user_per_day = 1125899906842625", "sealed_bytes_per_user_per_day"),
         ("verify_every_hours = -1", "verify_every_hours"),
         ("verify_every_hours = 8785", "verify_every_hours"),
+        ("[limits]\nconnections = 15", "connections"),
+        ("[limits]\nconnections_per_address = 100001", "connections_per_address"),
+        ("[limits]\nfailed_logins = 0", "failed_logins"),
+        ("[limits]\nfailed_login = 1", "failed_login"),
     ],
 )
 def test_a_wrong_field_is_named_with_its_file_and_a_fix(tmp_path: Path, text: str, field: str) -> None:
@@ -89,3 +98,28 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 )
 def test_an_address_reads_as_it_shows(host: str, port: int) -> None:
     assert Address.parse(str(Address(host, port))) == Address(host, port)
+
+
+@pytest.mark.parametrize(
+    ("text", "files", "most", "each"),
+    [
+        ("", 1_024, 768, 192),
+        ("", 1_048_576, 2_000, 500),
+        ("", 64, 48, 16),
+        ("connections = 500", 1_024, 500, 125),
+        ("connections_per_address = 700", 1_024, 768, 700),
+        ("connections = 100\nconnections_per_address = 700", 1_024, 100, 100),
+    ],
+)
+def test_connections_stay_below_the_files_that_may_be_open(
+    tmp_path: Path, text: str, files: int, most: int, each: int
+) -> None:
+    loaded = settings.load(write(tmp_path, f"[limits]\n{text}"))
+    assert loaded.limits.within(files) == (most, each)
+
+
+def test_more_connections_than_files_are_refused_with_both_numbers(tmp_path: Path) -> None:
+    loaded = settings.load(write(tmp_path, "[limits]\nconnections = 1000"))
+    with pytest.raises(UsageError, match="connections = 1000 is too much for a process that may open 1024") as caught:
+        loaded.limits.within(1_024)
+    assert "at most 768" in caught.value.fix

@@ -290,7 +290,10 @@ def test_a_name_that_is_taken(run: Run) -> None:
     result = run("create", "secret-store", "vault", "--type", "age", "--identity", Identity().shown)
 
     assert result.exit_code == 11
-    assert result.stderr.splitlines() == ["error: the name 'vault' is taken.", "fix: Choose another."]
+    assert result.stderr.splitlines() == [
+        "error: m8 says: the name 'vault' is taken.",
+        "m8 suggests: Choose another.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -323,7 +326,7 @@ def test_what_m8_refuses(m8: Answering, run: Run, error: UnauthenticatedError | 
     result = run("get", "secrets")
 
     assert result.exit_code == code
-    assert result.stderr == f"error: {error.message}\n"
+    assert result.stderr == f"error: m8 says: {error.message}\n"
 
 
 def test_foreign_text_cannot_steer_a_terminal(m8: Answering, run: Run) -> None:

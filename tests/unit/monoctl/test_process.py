@@ -27,7 +27,7 @@ def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
 def start(m8: ScriptedM8, folder: Path, *words: str) -> subprocess.Popen[str]:
     (folder / "value").write_text("correct horse battery staple")
     return subprocess.Popen(
-        [sys.executable, "-m", "monoskope.monoctl.main", *words],
+        [sys.executable, "-m", "monoskope.monoctl", *words],
         env=os.environ | environment(m8, folder),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

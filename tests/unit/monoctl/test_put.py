@@ -174,7 +174,7 @@ def test_a_dry_run_says_how_the_secret_will_lie_in_each_engine(m8: ScriptedM8, r
     m8.stores["vault"].reactors[0].capabilities.layout = "One entry,\x1b[2J a key for a key."
     table = put(run, "vault://app/db", "--dry-run").stdout
     assert "nothing, or put through m8" in table
-    assert "vault://app/db will lie in its engine like this: One entry,�[2J a key for a key." in table
+    assert "vault://app/db will lie in its engine like this: One entry,\\u001b[2J a key for a key." in table
     m8.stores["vault"].reactors[0].capabilities.layout = ""
     assert "like this" not in put(run, "vault://app/db", "--dry-run").stdout
 
@@ -396,7 +396,7 @@ def test_compare_that_fails_is_not_different(m8: ScriptedM8, run: Run) -> None:
     result = run("compare", "secret", "vault://app/db", "--from-file", "password=-", stdin=VALUE)
 
     assert result.exit_code == 4
-    assert result.stderr == "error: no such secret.\n"
+    assert result.stderr == "error: m8 says: no such secret.\n"
 
 
 def test_a_malformed_uri_among_others_stops_all_of_them(m8: ScriptedM8, run: Run) -> None:

@@ -26,7 +26,7 @@ from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.admit import Admission
 from monoskope.reactor.authorize import CopyTokens
-from monoskope.reactor.copy_secret import AT_ONCE, BEGIN_S, KEY_S, Copier, Job, put_there
+from monoskope.reactor.copy_secret import AT_ONCE, KEY_S, Copier, Job, put_there
 from monoskope.reactor.lookup import Attempt
 from monoskope.reactor.rates import Rates
 from monoskope.reactor.reasons import FailedError
@@ -37,7 +37,7 @@ from monoskope.testing.scripted_client import token
 from monoskope.testing.scripted_m8 import FINGERPRINT, ScriptedM8
 from monoskope.uri import SecretUri
 from tests.unit.protocol.vectors import Signer, a_grant, a_request
-from tests.unit.reactor.world import SECRET, SUITE, MemoryStore, World, ask, settings
+from tests.unit.reactor.world import FAST, SECRET, SUITE, MemoryStore, World, ask, settings
 
 COPY = upload_pb2.PURPOSE_COPY
 EMPTY = hashlib.sha256(b"").digest()
@@ -72,6 +72,7 @@ class Copies:
             keys=self.world.keys,
             upstream=self.world.upstream,
             offering=self.world.offering,
+            begin_s=FAST.young,
             tokens=self.tokens,
             put=self.receive,
             now=self.world.now,
@@ -291,7 +292,7 @@ async def test_the_longest_token_is_used(copies: Copies) -> None:
 async def test_a_copy_that_m8_held_back_copies_nothing(copies: Copies) -> None:
     copies.world.memory.put(SECRET)
     sealed = copies.world.sealed(asked())
-    copies.world.now.time += BEGIN_S + 0.1
+    copies.world.now.time += FAST.young + 0.1
     assert await copies.copier.handle(sealed)
     assert copies.world.outcomes() == ["FAILED CONFLICT"]
     assert copies.world.receipt().sealed_sha256 == EMPTY
@@ -312,7 +313,7 @@ async def test_a_copy_that_only_waited_for_its_place_is_to_be_asked_for_anew(cop
     copies.copier._places = Places(1)
     walking = asyncio.create_task(copies.copier.handle(sealed))
     await asyncio.sleep(0)
-    copies.world.now.time += BEGIN_S + 0.1
+    copies.world.now.time += FAST.young + 0.1
     gate.set()
     assert await walking
     assert copies.world.outcomes() == ["FAILED UPSTREAM_UNAVAILABLE"]
@@ -322,7 +323,7 @@ async def test_a_copy_that_only_waited_for_its_place_is_to_be_asked_for_anew(cop
 async def test_a_copy_begins_ten_seconds_after_its_key_was_made(copies: Copies) -> None:
     copies.world.memory.put(SECRET)
     sealed = copies.world.sealed(asked())
-    copies.world.now.time += BEGIN_S
+    copies.world.now.time += FAST.young
     assert await copies.copier.handle(sealed)
     assert copies.world.outcomes()[-1] == "COPIED"
 
@@ -429,6 +430,7 @@ async def test_copies_have_few_places_and_keep_none_of_the_others(copies: Copies
         upstream=world.upstream,
         offering=world.offering,
         tokens=copies.tokens,
+        begin_s=FAST.young,
         put=slow,
     )
     world.memory.put(SECRET)

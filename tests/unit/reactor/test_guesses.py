@@ -23,6 +23,7 @@ import pytest
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
 from monoskope.reactor.handle import Handler
+from monoskope.reactor.upstream import TRIES
 from monoskope.reactor.write import Writer
 from monoskope.stores.driver import DriverError, StoreConflictError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.uri import SecretUri
@@ -48,7 +49,7 @@ def _driver_errors(kind: type[DriverError] = DriverError) -> Iterator[type[Drive
 
 
 def _raises(error: BaseException) -> Way:
-    return lambda world, method: world.memory.failures[method].extend([error] * 3)
+    return lambda world, method: world.memory.failures[method].extend([error] * TRIES)
 
 
 def _refused(code: str) -> Way:
@@ -57,7 +58,7 @@ def _refused(code: str) -> Way:
 
 def _overtaken(world: World, method: str) -> None:
     """Somebody else writes whenever this write is tried."""
-    world.memory.failures[method].extend([lambda: _put_back(world)] * 3)
+    world.memory.failures[method].extend([lambda: _put_back(world)] * TRIES)
 
 
 def _put_back(world: World) -> None:

@@ -15,6 +15,7 @@ from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import write_tag
 from monoskope.reactor.fingerprint import FingerprintKey
 from monoskope.reactor.timings import Timings
+from monoskope.reactor.upstream import TRIES
 from monoskope.stores.driver import (
     CannotReadError,
     StoreConflictError,
@@ -202,10 +203,10 @@ async def test_a_passing_conflict_is_tried_three_times(expect: upload_pb2.Expect
 
 async def test_a_conflict_that_stays_ends_in_conflict() -> None:
     world = World()
-    world.memory.failures["write"].extend([StoreConflictError("locked.")] * 4)
+    world.memory.failures["write"].extend([StoreConflictError("locked.")] * TRIES)
     await world.walk()
     assert world.outcomes() == ["STARTED", "FAILED CONFLICT"]
-    assert world.memory.calls.count("write") == 3
+    assert world.memory.calls.count("write") == TRIES
 
 
 @pytest.mark.parametrize(("expect", "version"), [(ABSENT, ""), (VERSION, "v1")])
@@ -280,7 +281,7 @@ async def test_a_version_that_changes_before_started_is_looked_at_again() -> Non
 async def test_a_secret_that_never_holds_still_is_a_conflict() -> None:
     world = World()
     world.memory.put({"first": b""})
-    world.memory.failures["read"].extend([lambda: world.memory.put({"more": b""})] * 3)
+    world.memory.failures["read"].extend([lambda: world.memory.put({"more": b""})] * TRIES)
     await world.walk(ask(expect=OVERWRITE))
     assert world.outcomes() == ["FAILED CONFLICT"]
 
@@ -501,3 +502,31 @@ async def test_the_audit_log_has_no_value_and_no_fingerprint() -> None:
     assert [entry.outcome for entry in world.audit.entries] == ["STARTED", "UPLOADED"]
     assert "fp1:" not in text
     assert "correct horse" not in text
+
+
+async def test_what_came_after_the_look_is_looked_at_before_it_is_called_somebody_elses() -> None:
+    """Of many writers at one place none is refused for a version that is long gone."""
+    world = World()
+    sealed = [world.sealed(ask(expect=ANY), {"n": b"%d" % number}) for number in range(12)]
+    for one in sealed:
+        assert await world.handler.handle(one)
+    assert world.outcomes().count("UPLOADED") == 12
+
+
+@pytest.mark.parametrize("comes", [True, False])
+async def test_the_receipt_of_another_replica_is_waited_for_where_one_is_at_work(*, comes: bool) -> None:
+    world = World()
+    other = World(world.store)
+    await other.walk()
+    asked: list[SecretUri] = []
+
+    def at_work(uri: SecretUri) -> bool:
+        asked.append(uri)
+        if comes:
+            asyncio.get_running_loop().call_soon(world.known.learn, [_last(other)])
+        return comes
+
+    object.__setattr__(world.upstream, "peer_writes", at_work)
+    await world.walk(ask(expect=ANY), {"mine": b"1"})
+    assert asked == [URI]
+    assert world.outcomes()[-1] == ("UPLOADED" if comes else "FAILED UPSTREAM_CHANGED")

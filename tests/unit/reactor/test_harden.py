@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.reactor.harden import MARKER, Swap, execution_environment, may_lock
+from monoskope.reactor.harden import Swap, may_lock
+from monoskope.start import EXECUTED, execution_environment
 
 SWAPS = "Filename Type Size Used Priority\n"
 ACTIVE = SWAPS + "/dev/sda2 partition 1 0 -2\n"
-OURS = {MARKER, "PYTHONMALLOC", "GLIBC_TUNABLES", "GRPC_ENABLE_FORK_SUPPORT", "GRPC_VERBOSITY"}
+OURS = {EXECUTED, "PYTHONMALLOC", "GLIBC_TUNABLES", "GRPC_ENABLE_FORK_SUPPORT", "GRPC_VERBOSITY"}
 CLEAN = {name: value for name, value in os.environ.items() if name not in OURS}
 
 

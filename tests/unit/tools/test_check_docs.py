@@ -52,6 +52,11 @@ def test_a_true_repository_has_no_problems(root: Path) -> None:
         ("docs/threat-model.md", THREATS.replace("test_two", "test_none"), "test_none does not exist"),
         ("docs/threat-model.md", THREATS.replace("test_a.py", "test_b.py"), "test_b.py::test_one does not exist"),
         ("docs/threat-model.md", THREATS + "| spy | all | - |\n", "docs/threat-model.md:7: this row names no test."),
+        (
+            "docs/threat-model.md",
+            THREATS + "\n| sentence | proof |\n|---|---|\n| UPLOADED | - |\n\n| a |\n|---|\n| b |\n",
+            "docs/threat-model.md:14: this row names no test.",
+        ),
         ("docs/threat-model.md", "# Threat model\n", "docs/threat-model.md has no table."),
         ("docs/breakage.md", THREATS.replace("test_one", "test_none"), "docs/breakage.md:5: the test"),
     ],

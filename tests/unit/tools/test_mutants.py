@@ -55,6 +55,18 @@ def test_a_mutant_lacks_its_check_and_nothing_else() -> None:
     assert by_check["key.verify(text)"] == whole.replace("key.verify(text)", "pass")
 
 
+def test_where_conditions_are_the_rules_each_operand_is_removed_alone() -> None:
+    source = "def young(a, b, c):\n    return a and (b or not c)\n"
+    found = mutants.mutants_of(mutants.RULES[0], source)
+    assert [mutant.source.splitlines()[1].strip() for mutant in found] == [
+        "return (b or not c)",
+        "return a",
+        "return a and (not c)",
+        "return a and (b)",
+    ]
+    assert mutants.mutants_of("sample.py", source) == []
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> mutants.Workspace:
     return mutants.Workspace(tmp_path_factory.mktemp("copy"))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import RefusedError
+from monoskope.protocol.announcement import MAX_REPLICAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,11 @@ def evolve(attachments: Attachments, message: Message | None) -> Attachments:
 
 
 def attach(attachments: Attachments, event: events_pb2.ReactorAttached) -> list[Message]:
-    """Decide on a process that logged in: [] if it is attached with the same capabilities and key id already."""
+    """Decide on a process that logged in: [] if it is attached with the same capabilities and key id already.
+
+    Raises:
+        RefusedError: as many others are attached as one store may have.
+    """
     known = attachments.attached.get(event.replica)
     if (
         known is not None
@@ -40,6 +46,11 @@ def attach(attachments: Attachments, event: events_pb2.ReactorAttached) -> list[
         and known.fingerprint_key_id == event.fingerprint_key_id
     ):
         return []
+    if known is None and len(attachments.attached) >= MAX_REPLICAS:
+        raise RefusedError(
+            f"the store {event.store} has {len(attachments.attached)} attached reactors; it may have {MAX_REPLICAS}.",
+            fix="Stop one of them. One that is gone is forgotten when it was not heard for 10 s.",
+        )
     return [event]
 
 

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2
 from monoskope.errors import AlreadyExistsError, NotFoundError
 from monoskope.protocol.identity import ProofError, check_shown
-from monoskope.protocol.rotation import follow, open_rotation
+from monoskope.protocol.rotation import open_rotation, steps_from
 from monoskope.uri import check_store_name
 
 
@@ -124,12 +124,11 @@ def rotate_identity(catalogue: Catalogue, name: str, rotations: Sequence[identit
         MalformedError: a step is not well formed.
     """
     current = catalogue.store(name).identity
-    following = follow(current, rotations, store=name)
-    for identity in following:
-        if identity in catalogue.identities:
-            raise ProofError(f"an identity rotation leads to {identity}, which was in use before")
-    steps = [signed for signed in rotations if open_rotation(signed, store=name).new in following]
-    return [events_pb2.SecretStoreIdentityRotated(name=name, rotation=signed) for signed in steps]
+    steps = steps_from(current, rotations, store=name)
+    for _, step in steps:
+        if step.new in catalogue.identities:
+            raise ProofError(f"an identity rotation leads to {step.new}, which was in use before")
+    return [events_pb2.SecretStoreIdentityRotated(name=name, rotation=signed) for signed, _ in steps]
 
 
 def replace_identity(catalogue: Catalogue, name: str, identity: str) -> list[Message]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from monoskope.m8.domain.deadlines import Deadlines
 from monoskope.m8.doors.aggregates import Aggregates
+from monoskope.m8.doors.connections import Connections
 from monoskope.m8.doors.documents import Documents
 from monoskope.m8.doors.feed import BACKLOG, Feed
+from monoskope.m8.doors.logins import Logins
+from monoskope.m8.doors.places import Places
+from monoskope.m8.doors.quota import Quota
 from monoskope.m8.doors.turns import Turns
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.principal import Principal
@@ -21,8 +27,16 @@ from monoskope.uri import SecretUri
 class Limits:
     """Spans of time in seconds and sizes. The defaults are the protocol's: only tests shorten them."""
 
-    hello_s: float = 10.0
+    hello_s: float = 5.0
     """From the challenge to the reactor's login."""
+    connections: int = 768
+    """At a time, at most."""
+    connections_each: int = 192
+    """Those of one address."""
+    failed_logins: float = 20.0
+    """Reactors' logins that may fail in a second; more are refused unread."""
+    failed_logins_each: float = 10.0
+    """Those of one address."""
     silence_s: float = 10.0
     """A reactor that says nothing for so long is cut off."""
     heartbeat_s: int = 3
@@ -33,6 +47,20 @@ class Limits:
     """Events that a reactor or a watcher may lie behind."""
     open_per_user: int = 100
     """Requests of one subject that have not ended, at most."""
+    sealed_bytes_per_user_per_day: int = 1_073_741_824
+    """Sealed bytes of one subject that are recorded in a day (UTC), at most."""
+    watchers_per_token: int = 8
+    """Calls of `WatchEvents` with one token at once, at most."""
+    watchers_per_user: int = 16
+    """The same of one subject."""
+    watchers: int = 1_000
+    """The same in all."""
+    waiting_per_user: int = 1_000
+    """Calls of one subject that wait for something, or could, at most."""
+    waiting: int = 10_000
+    """The same in all."""
+    sending_per_user: int = 200
+    """Calls of one subject that hold sealed bytes, a megabyte at worst, while they wait, at most."""
     deadlines: Deadlines = field(default_factory=Deadlines)
     tick_s: float = 1.0
     """Between two looks of the timekeeper."""
@@ -80,11 +108,34 @@ class App:
     documents: Documents = field(init=False)
     feed: Feed = field(init=False)
     turns: Turns = field(init=False)
+    connections: Connections = field(init=False)
+    logins: Logins = field(init=False)
+    quota: Quota = field(init=False)
+    looks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
+    """Held by store while somebody looks whether its engine answers."""
+    listing: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
+    """Held by subject while a page is made for it."""
+    watching: Places = field(init=False)
+    waiting: Places = field(init=False)
+    sending: Places = field(init=False)
 
     def __post_init__(self) -> None:
         self.aggregates = Aggregates(self.log)
         self.documents = Documents(self.log)
         self.turns = Turns(self.documents.count_open, self.limits.open_per_user)
+        self.connections = Connections(self.limits.connections, self.limits.connections_each)
+        self.logins = Logins(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
+        of = self.limits
+        self.quota = Quota(self.documents.sealed_bytes, of.sealed_bytes_per_user_per_day, self.clock)
+        self.watching = Places(
+            "watchers", of_token=of.watchers_per_token, of_subject=of.watchers_per_user, in_all=of.watchers
+        )
+        self.waiting = Places(
+            "calls that wait", of_token=of.waiting_per_user, of_subject=of.waiting_per_user, in_all=of.waiting
+        )
+        self.sending = Places(
+            "uploads under way", of_token=of.sending_per_user, of_subject=of.sending_per_user, in_all=of.waiting
+        )
         self.feed = Feed(self.log, backlog=self.limits.backlog)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
-from collections.abc import AsyncIterator
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
 
 import grpc.aio
 import structlog
@@ -17,6 +16,8 @@ from monoskope.m8.doors.errors import defect, to_status
 from monoskope.m8.principal import ROLE_NAMES
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+T = TypeVar("T")
 
 MARGIN_S = 0.2
 """Left of the caller's deadline for the way back."""
@@ -37,15 +38,15 @@ async def caller_of(app: App, context: Context) -> Caller:
             "the call carries no token.", fix="Send the metadata `authorization: Bearer <token>` once."
         )
     principal = await app.authenticate(match[1])
+    app.connections.prove(context.peer())
     structlog.contextvars.bind_contextvars(subject=principal.subject, role=ROLE_NAMES[principal.role])
     remaining: float | None = context.time_remaining()
     longest = app.limits.longest_wait_s
     return Caller(principal, longest if remaining is None else max(0.0, min(longest, remaining - MARGIN_S)))
 
 
-@contextlib.asynccontextmanager
-async def answering(context: Context, method: str) -> AsyncIterator[None]:
-    """Turn what the block raises into the call's status, and log the call: names and numbers, never content."""
+async def answered(context: Context, method: str, work: Callable[[], Awaitable[T]]) -> T:
+    """Return what `work` returns, turn what it raises into the call's status, and log the call: never content."""
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(method=method)
     if _CLIENT_ID.fullmatch(given := _metadata(context, "x-request-id")):
@@ -53,17 +54,28 @@ async def answering(context: Context, method: str) -> AsyncIterator[None]:
     begun = time.monotonic()
     code = "CANCELLED"
     try:
-        yield
-        code = "OK"
+        answer = await work()
     except Error as error:
         code = error.code.value
-        await context.abort_with_status(to_status(error))
+        status = _status(error)
     except Exception as error:  # noqa: BLE001  a defect is reported by its type alone: its text may hold anything
         code = "INTERNAL"
         structlog.get_logger().error("defect", error_type=type(error).__name__)
-        await context.abort_with_status(to_status(defect()))
+        status = _status(error)
+    else:
+        code = "OK"
+        return answer
     finally:
         structlog.get_logger().info("call", code=code, duration_ms=round((time.monotonic() - begun) * 1000))
+    # Here and not above, where `error` would be the context of what gRPC raises, and gRPC keeps the last of those.
+    await context.abort_with_status(status)
+    raise AssertionError("abort_with_status raises")
+
+
+def _status(error: Exception) -> grpc.Status:
+    """Return the status that carries `error`, and let go of the frames that it came through: they hold the token."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return to_status(error if isinstance(error, Error) else defect())
 
 
 def _metadata(context: Context, key: str) -> str:

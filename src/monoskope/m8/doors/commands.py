@@ -23,6 +23,7 @@ from monoskope.m8.doors.engines import require_engine
 from monoskope.m8.doors.instants import instant
 from monoskope.m8.doors.keys import upload_key
 from monoskope.protocol.request import parse_request
+from monoskope.protocol.upload import State
 from monoskope.uri import SecretUri
 
 
@@ -41,8 +42,8 @@ class Commands:
             UsageError: the request is not well formed.
             NotFoundError: a store does not exist, a URI is outside the caller's prefixes, or there is no receipt to
                 VERIFY.
-            RefusedError: the caller lacks the right, the store is deactivated, or too many requests of the caller's
-                have not ended, and none did in time.
+            RefusedError: the caller lacks the right or may seal no more today, the store is deactivated, or too many
+                requests of the caller's have not ended, and none did in time.
             UnavailableError: no reactor of the store is attached, or none of them finds its engine.
             AlreadyExistsError: the request id is taken.
         """
@@ -70,6 +71,8 @@ class Commands:
         # Who asks again for what was recorded is answered at once.
         known = await self._app.aggregates.upload(request.request_id)
         is_new = known.request is None
+        if is_new and not (request.must_seal_nothing() or request.remove_keys):
+            await self._app.quota.require(subject)
         if is_new and store.active:
             await require_engine(self._app, store, wait_s=caller.wait_s)
         turn = self._app.turns.turn(subject, wait_s=caller.wait_s) if is_new else contextlib.nullcontext()
@@ -106,7 +109,7 @@ class Commands:
 
         Raises:
             NotFoundError: there is no such request of the caller's.
-            RefusedError: the caller lost the right, or the store was deactivated.
+            RefusedError: the caller lost the right or may seal no more today, or the store was deactivated.
             AlreadyExistsError: other bytes came before.
             ConflictError: no key was given yet.
             UsageError: lengths that the grant does not allow.
@@ -140,14 +143,18 @@ class Commands:
                 _require_active(store)
             return events
 
-        await self._app.aggregates.change(
-            upload_stream(message.request_id),
-            lambda: self._app.aggregates.upload(message.request_id),
-            decide,
-            actor=subject,
-            sealed=message.encapsulated_key + message.ciphertext or None,
-            loaded=known,
-        )
+        sealed = message.encapsulated_key + message.ciphertext
+        # Bytes that came before are not recorded again, and those for a request that ended are not recorded at all.
+        is_new = not known.sealed_sha256 and known.state is not State.ENDED
+        async with self._app.quota.used(subject, len(sealed) if is_new else 0):
+            await self._app.aggregates.change(
+                upload_stream(message.request_id),
+                lambda: self._app.aggregates.upload(message.request_id),
+                decide,
+                actor=subject,
+                sealed=sealed or None,
+                loaded=known,
+            )
 
     async def _end(self, request_id: bytes, wait_s: float) -> views_pb2.SecretUpload:
         async def ended() -> views_pb2.SecretUpload | None:

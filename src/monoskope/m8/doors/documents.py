@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES, bytes_on
 from monoskope.m8.readmodels.secrets import SECRETS
 from monoskope.m8.readmodels.stores import DEFAULT_STORE, FINGERPRINT_KEY, STORES, with_beats
 from monoskope.m8.readmodels.uploads import OPEN_COUNTS, OPEN_UPLOADS, UPLOADS
@@ -31,6 +32,10 @@ class Documents:
     async def count_open(self, subject: str) -> int:
         """Return how many requests of `subject` have not ended."""
         return int(await self._log.get(OPEN_COUNTS, subject) or b"0")
+
+    async def sealed_bytes(self, subject: str, day: int) -> int:
+        """Return how many sealed bytes of `subject` were recorded on the day of that number since 1970."""
+        return bytes_on(day, await self._log.get(SEALED_BYTES, subject))
 
     async def secret(self, uri: str) -> views_pb2.Secret | None:
         """Return what is known of a secret, None if no receipt told of it."""

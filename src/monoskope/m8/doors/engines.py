@@ -30,6 +30,12 @@ async def require_engine(app: App, store: views_pb2.SecretStore, *, wait_s: floa
         UnavailableError: they do. Nothing was recorded.
     """
     asked_ms, until_ms = app.clock(), app.ticks() + 1000 * min(wait_s, app.limits.heartbeat_s)
+    # One caller of each store looks again and again; the others find what it waited for, however many they are.
+    async with app.looks.setdefault(store.name, asyncio.Lock()):
+        await _look(app, store, asked_ms=asked_ms, until_ms=until_ms)
+
+
+async def _look(app: App, store: views_pb2.SecretStore, *, asked_ms: int, until_ms: float) -> None:
     while (bad := await _all_bad(app, store)) and app.ticks() < until_ms:
         if all(said.last_heard_ms > asked_ms for said in bad):
             since = min(said.engine_since_ms for said in bad)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 
 from monoskope.api.gateway.v1 import queries_pb2
@@ -22,7 +23,8 @@ from monoskope.uri import SecretUri
 MAX_LOOKED_AT = 5_000
 """Events that one page looks through; a page with fewer events than asked for, or none, can have a next one."""
 
-_CHUNK = 500
+_CHUNK = 100
+"""Events looked at before others have their turn: a few milliseconds."""
 
 
 class Events:
@@ -63,13 +65,18 @@ class Events:
 
         Raises:
             UsageError: a bad prefix.
+            RefusedError: too many are watching already, with this token, as this subject, or in all.
             UnavailableError: the caller reads more slowly than events happen.
             UnauthenticatedError: the caller's token expired or was revoked meanwhile.
         """
         seen = sight(caller.principal, message.prefix)
         after = message.after
         own = token_stream(caller.principal.token_id)
-        with self._app.feed.follow(lambda noted: noted.event.stream == own or _in_sight(noted, seen)) as follower:
+        place = self._app.watching.held(caller.principal)
+        with (
+            place,
+            self._app.feed.follow(lambda noted: noted.event.stream == own or _in_sight(noted, seen)) as follower,
+        ):
             # Joined first, asked then: a revocation that comes later is seen as an event.
             await self._require_token(caller.principal)
             head = await self._app.log.head()
@@ -79,6 +86,7 @@ class Events:
                     if _in_sight(noted, seen):
                         yield _response(noted)
                 after = events[-1].position
+                await asyncio.sleep(0)
                 await self._require_token(caller.principal)
             while True:
                 noted = await self._next(follower, caller.principal)
@@ -124,6 +132,7 @@ class Events:
                     return found, after
                 await self._keep(event, seen, found)
                 after = event.position
+            await asyncio.sleep(0)
             looked_at += len(events)
             if len(events) < _CHUNK:
                 return found, 0
@@ -147,5 +156,7 @@ def _in_sight(noted: Noted, seen: Sight) -> bool:
     return seen.covers(noted.uri)
 
 
+# All who watch are told the same, so it is worded once.
+@functools.lru_cache(maxsize=500)
 def _response(noted: Noted) -> queries_pb2.WatchEventsResponse:
     return queries_pb2.WatchEventsResponse(event=summarise(noted.event, uri=str(noted.uri or "")))

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from monoskope.api.gateway.v1 import reactor_pb2
-from monoskope.api.secrets.v1 import events_pb2, identity_pb2
-from monoskope.errors import NotFoundError, RefusedError
+from monoskope.api.secrets.v1 import events_pb2, identity_pb2, upload_pb2
+from monoskope.errors import NotFoundError, RefusedError, UsageError
 from monoskope.m8.domain import fingerprint_key, reactors, stores
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.doors.app import App
 from monoskope.m8.readmodels.stores import beat_key
+from monoskope.protocol.announcement import check_capabilities
 from monoskope.protocol.hello import Hello, open_hello
 from monoskope.protocol.identity import ProofError, shown
-from monoskope.protocol.rotation import open_rotation
+from monoskope.protocol.wire import MalformedError
+
+MAX_HELLO = 1_024
+"""Bytes of a serialised hello at most: its longest fields take half of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +45,27 @@ class Login:
 async def log_in(app: App, attach: reactor_pb2.AttachReactor, challenge: bytes) -> Login:
     """Verify a login and record what it brings: identity rotations, the fingerprint key id, the attachment.
 
+    A stranger costs one signature: the hello's comes first, and of the rotations only the steps that lead on from the
+    identity that m8 knows are verified, none if the hello is signed by that one.
+
     Nothing is recorded before the hello is verified, and nobody learns which stores there are without the identity of
     one: a store that does not exist and one of another identity have the same answer.
 
     Raises:
-        RefusedError: there is no such store of that identity, it is of another type, or another fingerprint key id
-            counts.
+        RefusedError: there is no such store of that identity, it is of another type, another fingerprint key id
+            counts, or as many processes are attached as one store may have.
         ProofError: the hello is not signed by the identity that it names, or answers another challenge or server.
-        MalformedError: something signed is not well formed.
+        MalformedError: the hello is signed, but not well formed.
+        UsageError: the capabilities are larger than allowed, or their schema is not of the allowed form.
     """
+    _check_size(attach.hello)
     identity = shown(attach.hello.identity_key)
     hello = open_hello(attach.hello, identity=identity, challenge=challenge, servers=app.names)
     name = hello.store
-    for signed in attach.rotations:
-        open_rotation(signed, store=name)
     catalogue = await app.aggregates.catalogue()
-    if identity != _identity(catalogue, name, attach.rotations):
+    known = catalogue.stores.get(name)
+    current = known is not None and known.identity == identity
+    if not current and identity != _identity(catalogue, name, attach.rotations):
         raise RefusedError(
             f"there is no store {name} with the identity {identity} here.",
             fix="Let an administrator create it, or compare its identity: monoctl describe secret-store.",
@@ -68,6 +77,7 @@ async def log_in(app: App, attach: reactor_pb2.AttachReactor, challenge: bytes) 
             f"the store {name} is of type {kind}; this reactor serves {attach.type}.",
             fix="Correct the reactor's settings, or create a store of that type.",
         )
+    check_capabilities(attach.capabilities)
     aggregates = app.aggregates
     await aggregates.change(
         FINGERPRINT_KEY_STREAM,
@@ -75,21 +85,28 @@ async def log_in(app: App, attach: reactor_pb2.AttachReactor, challenge: bytes) 
         lambda known: fingerprint_key.adopt(known, hello.fingerprint_key_id),
         actor=login.actor,
     )
-    await aggregates.change(
-        CATALOGUE_STREAM,
-        aggregates.catalogue,
-        lambda known: stores.rotate_identity(known, name, attach.rotations),
-        actor=login.actor,
-    )
+    if not current:
+        await aggregates.change(
+            CATALOGUE_STREAM,
+            aggregates.catalogue,
+            lambda known: stores.rotate_identity(known, name, attach.rotations),
+            actor=login.actor,
+        )
     await _record_attachment(app, attach, hello, login)
     return login
+
+
+def _check_size(hello: upload_pb2.Signed) -> None:
+    """Raise `MalformedError` for what is too large to be a hello, before anything is computed over it."""
+    if len(hello.content) > MAX_HELLO:
+        raise MalformedError("ReactorHello", "content", f"must have at most {MAX_HELLO} bytes")
 
 
 def _identity(catalogue: Catalogue, name: str, rotations: Sequence[identity_pb2.SignedRotation]) -> str:
     """The store's identity after `rotations`; "" if there is no such store, or they do not lead on from it."""
     try:
         steps = stores.rotate_identity(catalogue, name, rotations)
-    except (NotFoundError, ProofError):
+    except (NotFoundError, ProofError, UsageError):
         return ""
     for step in steps:
         catalogue = stores.evolve(catalogue, step)

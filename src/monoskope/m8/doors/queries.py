@@ -23,6 +23,11 @@ from monoskope.uri import SecretUri
 
 T = TypeVar("T")
 
+MAX_PAGE = 1_048_576
+"""Bytes of stores on one page, about: what is on it is up to reactors. One store always fits."""
+
+_STORES_AT_A_TIME = 16
+
 
 class Queries:
     """`SecretQueryService` without a transport, but for events: one method a query, named like it."""
@@ -137,21 +142,28 @@ class Queries:
     async def list_secret_stores(
         self, message: queries_pb2.ListSecretStoresRequest, caller: Caller
     ) -> queries_pb2.ListSecretStoresResponse:
-        """Return a page of the stores in sight, in name order. Raises `UsageError` for a bad token."""
+        """Return a page of the stores in sight, in name order, shorter where stores announce much.
+
+        Raises:
+            UsageError: a bad token.
+        """
         scope, size = "secret-stores.1", page_size(message.page_size)
-        after = read_token(scope, message.page_token)
         beats, notes = await self._app.log.beats(), await self._app.log.beat_notes()
         stores: list[views_pb2.SecretStore] = []
-        while len(stores) <= size:
-            found = await self._app.log.scan(STORES, after=after, limit=size + 1)
-            shown = [body for name, body in found if policy.sees_store(caller.principal, name)]
-            stores += [with_beats(views_pb2.SecretStore.FromString(body), beats, notes) for body in shown]
-            if len(found) <= size:
-                break
+        taken, more = 0, False
+        after = read_token(scope, message.page_token)
+        while not more and (found := await self._app.log.scan(STORES, after=after, limit=_STORES_AT_A_TIME)):
             after = found[-1][0]
+            for body in (body for name, body in found if policy.sees_store(caller.principal, name)):
+                store = with_beats(views_pb2.SecretStore.FromString(body), beats, notes)
+                taken += store.ByteSize()
+                more = len(stores) == size or (bool(stores) and taken > MAX_PAGE)
+                if more:
+                    break
+                stores.append(store)
         return queries_pb2.ListSecretStoresResponse(
-            stores=await self._shown(stores[:size], caller, count=message.count_pending),
-            next_page_token=make_token(scope, stores[size - 1].name) if len(stores) > size else "",
+            stores=await self._shown(stores, caller, count=message.count_pending),
+            next_page_token=make_token(scope, stores[-1].name) if more else "",
         )
 
     async def get_server(self, _message: queries_pb2.GetServerRequest, caller: Caller) -> queries_pb2.GetServerResponse:

@@ -14,17 +14,17 @@ from grpc_reflection.v1alpha import reflection
 
 from monoskope.errors import UnavailableError
 from monoskope.m8.doors.app import App
-from monoskope.m8.doors.services import SERVICES, add_services
+from monoskope.m8.doors.services import MAX_MESSAGE, SERVICES, add_services
 from monoskope.m8.timekeeper import Timekeeper
-
-MAX_MESSAGE = 1_258_291
-"""Bytes in a message at most (1.2 MiB): the largest sealed secret and what belongs to it."""
 
 MAX_CALLS = 100
 """Calls of one connection at a time; its client keeps the others back."""
 
 MAX_METADATA = 16_384
 """Bytes of metadata at most: a token and little else."""
+
+SILENT_S = 5.0
+"""A connection that has not ended its TLS handshake and begun to speak HTTP/2 by then is closed."""
 
 GRACE_S = 2.0
 """For calls under way when the server stops."""
@@ -36,9 +36,12 @@ OPTIONS = (
     ("grpc.max_concurrent_streams", MAX_CALLS),
     # A second server on the same port by mistake must fail to start, not take every other call.
     ("grpc.so_reuseport", 0),
+    ("grpc.server_handshake_timeout_ms", int(SILENT_S * 1000)),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # Else gRPC keeps the headers that came last, tokens among them, as long as the connection lasts.
+    ("grpc.http2.hpack_table_size.decoder", 0),
 )
 
 
@@ -62,7 +65,8 @@ def build_server(app: App, credentials: grpc.ServerCredentials | None, *, addres
     Raises:
         UnavailableError: the address cannot be bound.
     """
-    server = grpc.aio.server(options=OPTIONS)
+    ceiling = ("grpc.max_allowed_incoming_connections", app.connections.most)
+    server = grpc.aio.server(options=(*OPTIONS, ceiling))
     add_services(server, app)
     alive = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(alive, server)
@@ -83,14 +87,16 @@ def _bind(server: grpc.aio.Server, credentials: grpc.ServerCredentials | None, a
 
 @contextlib.asynccontextmanager
 async def running(app: App, bound: Bound) -> AsyncIterator[None]:
-    """Serve as long as the block runs, with what a server needs beside it: the feed and the timekeeper.
+    """Serve as long as the block runs, with the feed, the timekeeper and the limits of connections beside it.
 
     When one of those fails, as when the log does not hold any more, the block is cancelled and an `ExceptionGroup` with
     the failure is raised.
     """
     await app.feed.begin()
     async with asyncio.TaskGroup() as group:
-        beside = [group.create_task(app.feed.run()), group.create_task(Timekeeper(app).run())]
+        beside = [
+            group.create_task(work) for work in (app.feed.run(), Timekeeper(app).run(), app.connections.run(bound.port))
+        ]
         await bound.server.start()
         for name in SERVICES:
             await bound.health.set(name, health_pb2.HealthCheckResponse.SERVING)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from monoskope.m8.domain.events import upload_key
 from monoskope.m8.log.event_log import Change, Lookup, Projector, RecordedEvent
-from monoskope.m8.readmodels import history, secrets, stores, tokens, uploads
+from monoskope.m8.readmodels import history, sealed_bytes, secrets, stores, tokens, uploads
 
-OF_REQUESTS: tuple[Projector, ...] = (uploads.project, secrets.project, history.project)
+OF_REQUESTS: tuple[Projector, ...] = (uploads.project, sealed_bytes.project, secrets.project, history.project)
 """The projectors of what happens to requests, in the order in which they need one another."""
 
 OF_THE_REST: tuple[Projector, ...] = (stores.project, tokens.project)

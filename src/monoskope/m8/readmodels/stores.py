@@ -10,6 +10,7 @@ from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
+from monoskope.protocol.announcement import MAX_CAPABILITIES, MAX_REPLICAS
 from monoskope.protocol.rotation import MAX_STEPS, open_rotation
 
 STORES = "secret-stores"
@@ -76,9 +77,14 @@ def heard_ms(store: str, reactor: views_pb2.Reactor, beats: Mapping[str, int]) -
 def with_beats(
     store: views_pb2.SecretStore, beats: Mapping[str, int], notes: Mapping[str, bytes]
 ) -> views_pb2.SecretStore:
-    """Return a copy of `store` in which every reactor says when it was last heard, and what it said of its engine."""
+    """Return a copy of `store` in which every reactor says when it was last heard, and what it said of its engine.
+
+    The copy is bounded, whatever was recorded before logins were: 16 attached reactors and 4 detached ones at most, and
+    no texts of capabilities that are larger than a reactor may announce.
+    """
     copy = views_pb2.SecretStore()
     copy.CopyFrom(store)
+    _keep(copy, attached=MAX_REPLICAS)
     for reactor in copy.reactors:
         reactor.last_heard_ms = heard_ms(store.name, reactor, beats)
         said = noted(store.name, reactor, notes)
@@ -151,13 +157,28 @@ def _change_reactors(
         store.fingerprint_key_id = message.fingerprint_key_id
     elif reactor is not None:
         reactor.attached = False
-    attached = [known for known in store.reactors if known.attached]
-    detached = [known for known in store.reactors if not known.attached]
+    _keep(store)
+
+
+def _keep(store: views_pb2.SecretStore, *, attached: int | None = None) -> None:
+    """Leave so many attached reactors in `store`, all for None, then those detached last, with bounded texts."""
+    there = [known for known in store.reactors if known.attached]
     # Who leaves comes from among the attached, so those detached stand newest first.
-    kept = attached + detached[:KEPT_DETACHED]
-    copies = [views_pb2.Reactor.FromString(known.SerializeToString()) for known in kept]
+    gone = [known for known in store.reactors if not known.attached]
+    for known in store.reactors:
+        _bound(known.capabilities)
+    copies = [
+        views_pb2.Reactor.FromString(known.SerializeToString()) for known in there[:attached] + gone[:KEPT_DETACHED]
+    ]
     store.ClearField("reactors")
     store.reactors.extend(copies)
+
+
+def _bound(capabilities: events_pb2.StoreCapabilities) -> None:
+    """Leave the texts of capabilities out that are larger than a reactor may announce, as older logs have them."""
+    if capabilities.ByteSize() > MAX_CAPABILITIES:
+        for name in ("options_schema", "key_rule", "layout", "copies_to"):
+            capabilities.ClearField(name)
 
 
 def _get(name: str, lookup: Lookup) -> views_pb2.SecretStore:

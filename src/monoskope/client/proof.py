@@ -1,0 +1,237 @@
+"""What of m8's answers a receipt under the pinned identity proves. All the rest is m8's word.
+
+Nothing is pinned here. A receipt of an identity that the pin leads to by signed steps counts; one of an identity before
+the pin does not, for whoever has a former key could have made it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.known_stores import Pins
+from monoskope.client.queries import Queries
+from monoskope.client.verify import ENDS, Rotations
+from monoskope.errors import Error, UsageError
+from monoskope.protocol.grant import parse_grant
+from monoskope.protocol.identity import ProofError, open_signed, shown
+from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.receipt import Receipt, open_receipt, parse_receipt, sealed_digest
+from monoskope.protocol.rotation import follow, open_rotation
+from monoskope.uri import SecretUri
+from monoskope.value import Value
+
+AT_ONCE = 16
+"""Requests that m8 is asked about at one time."""
+
+NOT_PINNED = "not checked: no identity of its store is pinned here"
+NO_RECEIPT = "m8 shows no receipt for it"
+NOT_ENDED = "m8 does not show it as ended"
+EARLIER = "its receipt is signed by an identity that the store had before the pinned one"
+NOT_KNOWN = "its receipt says that the store does not know whether it was done"
+NOTHING_SENT = "its receipt names nothing that was sent, so it does not say what became of that"
+COPIED = "its receipt says that it was copied, but not by which request"
+QUIET = frozenset({NOT_PINNED, NO_RECEIPT, NOT_ENDED, EARLIER, NOT_KNOWN, NOTHING_SENT, COPIED})
+"""Why something is m8's word although nobody need have lied."""
+
+_TELLING = frozenset(
+    {
+        upload_pb2.OUTCOME_UPLOADED,
+        upload_pb2.OUTCOME_UNCHANGED,
+        upload_pb2.OUTCOME_IMPORTED,
+        upload_pb2.OUTCOME_DELETED,
+    }
+)
+_UNCERTAIN = frozenset({upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_OUTCOME_UNKNOWN})
+SEALS = frozenset({upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_COMPARE})
+"""The purposes with which the user sends something sealed."""
+
+
+class Checked(Value, frozen=True):
+    """What became of a check."""
+
+    why_not: str = ""
+    """Why what is shown is not proven; "" if it is."""
+    receipt: Receipt | None = None
+    """The receipt, if it is signed as it must be and about what it is shown for; it may prove less than an end."""
+
+    @property
+    def proven(self) -> bool:
+        """Whether a receipt proves what is shown."""
+        return not self.why_not
+
+    @property
+    def is_false(self) -> bool:
+        """Whether something is shown as proof and is none."""
+        return not self.proven and self.why_not not in QUIET
+
+
+class Proofs:
+    """Checks what m8 shows.
+
+    Args:
+        pins: Whom the user trusts.
+        server: The `host:port` dialled.
+        queries: Where to ask for a store's identity steps, once a store, and for the requests behind versions.
+    """
+
+    def __init__(self, pins: Pins, server: str, queries: Queries) -> None:
+        self._pins = pins
+        self._server = server
+        self._queries = queries
+        self._known: dict[str, _Identities] = {}
+
+    async def upload(self, answer: queries_pb2.GetSecretUploadResponse, request_id: bytes) -> Checked:
+        """Check how a request ended: grant and receipt under the pin, about each other and that request.
+
+        It does not prove that what was sealed came from the user: m8 could have sent other bytes for that grant.
+        """
+        view = answer.upload
+        if view.state != views_pb2.UPLOAD_STATE_ENDED:
+            return Checked(NOT_ENDED)
+        if not view.HasField("receipt"):
+            return Checked(NO_RECEIPT)
+        try:
+            identities = await self._identities(view.uri, (view.grant, view.receipt), answer.rotations)
+            checked = _end(identities, view, request_id)
+            await self._check_destination(checked.receipt)
+        except (_NotProvenError, ProofError, UsageError) as error:
+            return _not_proven(error)
+        return checked
+
+    async def secret(self, view: views_pb2.Secret) -> Checked:
+        """Check what is there, or was deleted: hash, hashes of values and version. Who and when are m8's word."""
+        if not view.HasField("receipt"):
+            return Checked(NO_RECEIPT)
+        try:
+            return _state(await self._identities(view.uri, (view.receipt,), None), view)
+        except (_NotProvenError, ProofError, UsageError) as error:
+            return _not_proven(error)
+
+    async def versions(self, views: Iterable[views_pb2.SecretVersion]) -> list[Checked]:
+        """Check each version by the request behind it, which m8 is asked about."""
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def one(view: views_pb2.SecretVersion) -> Checked:
+            async with places:
+                return await self._version(view)
+
+        return await asyncio.gather(*(one(view) for view in views))
+
+    async def _check_destination(self, receipt: Receipt | None) -> None:
+        """A copy has arrived if the destination signed so; that it is about this copy, `open_receipt` has checked."""
+        if receipt is None or receipt.destination is None:
+            return
+        there, grant = receipt.destination, receipt.destination_grant
+        if grant is None:
+            raise _NotProvenError(COPIED)
+        identities = await self._identities(str(parse_receipt(there.content).uri), (there, grant), None)
+        open_signed(grant, UPLOAD_GRANT, identities.of(grant))
+        open_signed(there, RECEIPT, identities.of(there))
+
+    async def _version(self, view: views_pb2.SecretVersion) -> Checked:
+        try:
+            answer = await self._queries.upload_answer(view.request_id)
+        except Error as error:
+            return Checked(f"m8 does not show its request: {error.message.removesuffix('.')}")
+        checked = await self.upload(answer, view.request_id)
+        if checked.receipt is not None and not _is_version(view, answer.upload.purpose, checked.receipt):
+            return Checked("m8 shows something else than the receipt of its request says")
+        return checked
+
+    async def _identities(
+        self, uri: str, signed: Iterable[upload_pb2.Signed], rotations: Rotations | None
+    ) -> _Identities:
+        store = SecretUri.parse(uri).store
+        pin = self._pins.identities.get((self._server, store))
+        if pin is None:
+            raise _NotProvenError(NOT_PINNED)
+        if all(shown(each.identity_key) == pin for each in signed):
+            return _Identities(pin, frozenset(), frozenset())
+        if store not in self._known:
+            steps = rotations if rotations is not None else (await self._queries.store(store)).rotations
+            self._known[store] = _steps(store, pin, steps)
+        return self._known[store]
+
+
+class _NotProvenError(Exception):
+    """One of `QUIET`."""
+
+
+class _Identities(Value, frozen=True):
+    pin: str
+    later: frozenset[str]
+    """To which steps lead from the pin."""
+    earlier: frozenset[str]
+    """From which steps led to the pin."""
+
+    def of(self, signed: upload_pb2.Signed) -> str:
+        """Return the identity under which `signed` must verify."""
+        identity = shown(signed.identity_key)
+        if identity in self.earlier:
+            raise _NotProvenError(EARLIER)
+        return identity if identity in self.later else self.pin
+
+
+def _steps(store: str, pin: str, rotations: Rotations) -> _Identities:
+    later = frozenset(follow(pin, rotations, store=store))
+    earlier = frozenset(open_rotation(step, store=store).old for step in rotations)
+    return _Identities(pin, later, earlier - later - {pin})
+
+
+def _end(identities: _Identities, view: views_pb2.SecretUpload, request_id: bytes) -> Checked:
+    grant = parse_grant(open_signed(view.grant, UPLOAD_GRANT, identities.of(view.grant)))
+    asked = grant.request
+    if asked.request_id != request_id or view.request_id != request_id:
+        raise ProofError("its grant is for another request")
+    if (str(asked.uri), asked.purpose, str(asked.destination or "")) != (view.uri, view.purpose, view.destination):
+        raise ProofError("its grant is for something else than m8 shows")
+    sealed = parse_receipt(view.receipt.content).sealed_sha256 if asked.purpose in SEALS else sealed_digest(b"", b"")
+    identity = identities.of(view.receipt)
+    receipt = open_receipt(view.receipt, identity=identity, grant=grant, sealed_sha256=sealed or None)
+    if receipt.outcome not in ENDS:
+        raise ProofError("its receipt says that writing began, not how it ended")
+    if view.outcome and (view.outcome, view.reason) != (receipt.outcome, receipt.reason):
+        raise ProofError("m8 shows another end than its receipt")
+    if receipt.reason in _UNCERTAIN:
+        return Checked(NOT_KNOWN, receipt)
+    return Checked("" if receipt.sealed_sha256 else NOTHING_SENT, receipt)
+
+
+def _state(identities: _Identities, view: views_pb2.Secret) -> Checked:
+    receipt = parse_receipt(open_signed(view.receipt, RECEIPT, identities.of(view.receipt)))
+    deleted = receipt.outcome == upload_pb2.OUTCOME_DELETED
+    says = (
+        str(receipt.uri),
+        deleted,
+        receipt.prior_version if deleted else receipt.upstream_version,
+        receipt.fingerprint,
+        receipt.values,
+    )
+    values = tuple((value.key, value.fingerprint) for value in view.values)
+    shows = (view.uri, view.deleted, view.upstream_version, view.fingerprint, values)
+    if receipt.outcome not in _TELLING or says != shows:
+        raise ProofError("m8 shows something else than its receipt says")
+    return Checked(receipt=receipt)
+
+
+def _is_version(view: views_pb2.SecretVersion, purpose: upload_pb2.Purpose, receipt: Receipt) -> bool:
+    """Whether `receipt` says what m8 shows; without the right to see it there is no fingerprint."""
+    return (
+        view.uri == str(receipt.uri)
+        and view.purpose == purpose
+        and view.outcome == receipt.outcome
+        and view.upstream_version == receipt.upstream_version
+        and view.prior_version == receipt.prior_version
+        and view.fingerprint in {"", receipt.fingerprint}
+    )
+
+
+def _not_proven(error: Exception) -> Checked:
+    """A quiet reason as it is; else what is wrong with what came as proof."""
+    if isinstance(error, _NotProvenError):
+        return Checked(str(error))
+    assert isinstance(error, Error), "ProofError and UsageError are errors of ours"
+    return Checked(f"what m8 shows as its proof is none: {error.message.removesuffix('.')}")

@@ -1,0 +1,172 @@
+"""`seen_secrets`: which receipts of which secrets m8 has shown on this machine, so that what it hides later is noticed.
+
+It lies beside `known_stores` (mode 0600). Fields of a line are apart by one space, nothing else:
+
+    server uri digest digest …
+
+A digest is the first 32 hex digits of the SHA-256 of a receipt that was proven and shown as the newest; the last one
+was shown last. Without the file nothing is noticed, and nothing else is worse.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from monoskope.client.known_stores import check_server
+from monoskope.errors import UsageError
+from monoskope.settings import read_private, write_private
+from monoskope.uri import SecretUri, UriPrefix
+from monoskope.value import Value
+
+NAME = "seen_secrets"
+MOST = 20_000
+"""Secrets that are remembered; more are not."""
+DIGESTS = 8
+"""Receipts of one secret that are remembered."""
+
+_DIGEST = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_FIX = "Correct that line, or remove the file: then it begins anew."
+
+Seen = dict[tuple[str, str], tuple[str, ...]]
+"""(server, URI) to digests, the one shown last at the end; none for a secret of which no receipt was shown."""
+
+
+class Shown(Value, frozen=True):
+    """What m8 shows of one secret now."""
+
+    sha256: bytes | None
+    """Of its receipt, None if it shows none."""
+    proven: bool
+    """Whether that receipt is proven. Others are compared, but not remembered."""
+
+
+class Difference(Value, frozen=True):
+    """What m8 shows otherwise than it did before."""
+
+    gone: tuple[str, ...]
+    """URIs that it lists no more."""
+    older: tuple[str, ...]
+    """URIs of which it shows a receipt from before the one that it showed last."""
+    unproven: tuple[str, ...]
+    """URIs of which it showed a proven receipt before, and now neither that one nor another that is proven."""
+    not_remembered: int
+    """How many secrets are too many to be remembered."""
+
+
+class SeenSecrets:
+    """The file. Every change is written at once, whole, under a lock.
+
+    Args:
+        path: The file; it and its folder are made when something is remembered first.
+        most: How many secrets are remembered.
+    """
+
+    def __init__(self, path: Path, *, most: int = MOST) -> None:
+        self.path = path
+        self._most = most
+
+    def compare(self, server: str, shown: Mapping[str, Shown], prefixes: Sequence[UriPrefix] = ()) -> Difference:
+        """Return what is otherwise than before, and remember what is new. What was seen before stays remembered.
+
+        Args:
+            server: The `host:port` dialled.
+            shown: Every URI that m8 lists.
+            prefixes: Below which it was asked to list; none for everywhere.
+
+        Raises:
+            UsageError: the file is malformed or cannot be read or written, or m8 lists what is no secret URI.
+            RefusedError: others can reach it.
+        """
+        with self._changing() as seen:
+            gone = [
+                uri
+                for at, uri in seen
+                if at == server and uri not in shown and (not prefixes or _covered(SecretUri.parse(uri), prefixes))
+            ]
+            older, unproven = [], []
+            for uri, now in shown.items():
+                before, digest = seen.get((server, uri), ()), _short(now)
+                if digest in before[:-1]:
+                    older.append(uri)
+                elif before and digest != before[-1] and not now.proven:
+                    unproven.append(uri)
+            left = self._remember(seen, server, shown)
+        return Difference(tuple(sorted(gone)), tuple(sorted(older)), tuple(sorted(unproven)), left)
+
+    def forget(self, server: str, uris: Iterable[str]) -> None:
+        """Remember these no more: their deletion is proven. Raises as `compare`."""
+        with self._changing() as seen:
+            for uri in uris:
+                seen.pop((server, uri), None)
+
+    def _remember(self, seen: Seen, server: str, shown: Mapping[str, Shown]) -> int:
+        """Add what is new. Returns how much there is no place for."""
+        left = 0
+        for uri, now in shown.items():
+            if (server, uri) not in seen and len(seen) >= self._most:
+                left += 1
+                continue
+            before = seen.setdefault((server, str(SecretUri.parse(uri))), ())
+            if now.proven and _short(now) not in before:
+                seen[server, uri] = (*before, _short(now))[-DIGESTS:]
+        return left
+
+    @contextmanager
+    def _changing(self) -> Iterator[Seen]:
+        import fcntl  # noqa: PLC0415 - as in known_stores
+
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self.path.with_name(f".{self.path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise UsageError(f"{self.path} cannot be written: {error.strerror}.", fix="Check its folder.") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            seen = self._read()
+            before = _serialise(seen)
+            yield seen
+            if (after := _serialise(seen)) != before:
+                write_private(self.path, after.encode("ascii"), replace=True)
+        finally:
+            os.close(lock)
+
+    def _read(self) -> Seen:
+        if not self.path.exists():
+            return {}
+        seen: Seen = {}
+        try:
+            text = read_private(self.path).decode("ascii", "replace")
+        except OSError as error:
+            raise UsageError(f"{self.path} cannot be read: {error.strerror}.", fix=_FIX) from None
+        for number, line in enumerate(text.splitlines(), start=1):
+            server, _, rest = line.partition(" ")
+            uri, *digests = rest.split(" ")
+            if (server, uri) in seen or not _is_entry(server, uri, digests):
+                raise UsageError(f"{self.path}, line {number} is not 'server uri digest …'.", fix=_FIX)
+            seen[server, uri] = tuple(digests)
+        return seen
+
+
+def _is_entry(server: str, uri: str, digests: Sequence[str]) -> bool:
+    try:
+        check_server(server)
+        SecretUri.parse(uri)
+    except UsageError:
+        return False
+    return all(map(_DIGEST.fullmatch, digests))
+
+
+def _short(now: Shown) -> str:
+    return "" if now.sha256 is None else now.sha256.hex()[:32]
+
+
+def _covered(uri: SecretUri, prefixes: Sequence[UriPrefix]) -> bool:
+    return any(prefix.covers(uri) for prefix in prefixes)
+
+
+def _serialise(seen: Seen) -> str:
+    return "".join(f"{' '.join((server, uri, *digests))}\n" for (server, uri), digests in sorted(seen.items()))

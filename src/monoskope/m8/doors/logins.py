@@ -1,0 +1,116 @@
+"""How many reactors may be logging in, and how often a login may fail: by address, and in all.
+
+To verify a login takes a signature, so those that fail are limited before that. A flood from elsewhere shuts nobody
+out: where too many failed in all, only addresses from which some failed just now have to wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from monoskope.errors import UnavailableError
+
+WAITING_EACH = 32
+"""Logins of one address that may be under way: as many reactors as two full stores have."""
+
+WAITING = 256
+"""Logins in all that may be under way."""
+
+BLAMED_S = 10.0
+"""For so long a failure is held against its address when too many fail in all."""
+
+_REMEMBERED = 10_000
+"""Addresses of which failures are remembered."""
+
+
+class Bucket:
+    """Tokens that come back over time, up to those of one second."""
+
+    def __init__(self, per_second: float, now: float) -> None:
+        self._rate = per_second
+        self._most = max(1.0, per_second)
+        self._tokens = self._most
+        self.taken_at = now
+
+    def has(self, now: float) -> bool:
+        """Whether there is a token at `now`, in seconds."""
+        return min(self._most, self._tokens + (now - self.taken_at) * self._rate) >= 1
+
+    def take(self, now: float) -> None:
+        """Take a token; what is missing comes back before there is one again, but no more than one second's."""
+        self._tokens = max(-self._most, min(self._most, self._tokens + (now - self.taken_at) * self._rate) - 1)
+        self.taken_at = now
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    origin: str
+    deadline: asyncio.Timeout
+
+
+class Logins:
+    """Counts logins of one process.
+
+    Args:
+        failed: Failures a second in all.
+        failed_each: Failures a second of one address.
+        clock: Seconds of a monotonic clock.
+    """
+
+    def __init__(self, failed: float, failed_each: float, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._failed_each = failed_each
+        self._all = Bucket(failed, clock())
+        self._by_origin: OrderedDict[str, Bucket] = OrderedDict()
+        self._waiting: dict[_Waiting, None] = {}
+
+    @contextlib.contextmanager
+    def under_way(self, origin: str, deadline: asyncio.Timeout) -> Iterator[None]:
+        """Count a login from `origin` while the block runs.
+
+        The one that waits longest makes room for one too many: its `deadline` is set to now. Of an address that has too
+        many it is that address's own.
+        """
+        waiting = _Waiting(origin, deadline)
+        of_origin = [each for each in self._waiting if each.origin == origin]
+        if len(of_origin) >= WAITING_EACH:
+            self._end(of_origin[0])
+        elif len(self._waiting) >= WAITING:
+            self._end(next(iter(self._waiting)))
+        self._waiting[waiting] = None
+        try:
+            yield
+        finally:
+            self._waiting.pop(waiting, None)
+
+    def _end(self, waiting: _Waiting) -> None:
+        del self._waiting[waiting]
+        waiting.deadline.reschedule(asyncio.get_running_loop().time())
+
+    def admit(self, origin: str) -> None:
+        """Return if a login from `origin` may be verified now. Raises `UnavailableError` if too many failed."""
+        now = self._clock()
+        own = self._by_origin.get(origin)
+        if own is None:
+            return
+        if own.has(now) and (self._all.has(now) or now - own.taken_at >= BLAMED_S):
+            return
+        raise UnavailableError("too many logins failed just now.", fix="Try again in a few seconds.")
+
+    def failed(self, origin: str) -> None:
+        """Hold a failed login against its address."""
+        now = self._clock()
+        self._all.take(now)
+        own = self._by_origin.pop(origin, None) or Bucket(self._failed_each, now)
+        own.take(now)
+        self._by_origin[origin] = own
+        if len(self._by_origin) > _REMEMBERED:
+            self._by_origin.popitem(last=False)
+
+    def succeeded(self, origin: str) -> None:
+        """Forget the failures of an address from which somebody proved an identity."""
+        self._by_origin.pop(origin, None)

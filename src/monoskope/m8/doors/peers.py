@@ -1,0 +1,41 @@
+"""What a connection's other end is called: by gRPC, by sockets, and where limits go by address."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+_PEER = re.compile(r"ipv[46]:(?:%5B)?(?P<host>[^%]+)(?:%5D)?:(?P<port>[0-9]+)")
+
+
+def named(host: str, port: int) -> str:
+    """Return what gRPC calls the peer whose socket says that it is at `host` and `port`."""
+    address = _parsed(host)
+    if isinstance(address, ipaddress.IPv6Address):
+        return f"ipv6:%5B{host}%5D:{port}"
+    return f"ipv4:{address}:{port}"
+
+
+def origin(peer: str) -> str:
+    """Return whom the limits of one address hold for: the IPv4 address, or the first 64 bits of an IPv6 one.
+
+    Whoever has one IPv6 address has at least so many of them. What is no such peer stands for itself.
+    """
+    match = _PEER.fullmatch(peer)
+    if match is None:
+        return peer
+    address = _parsed(match["host"])
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
+    return str(address)
+
+
+def _parsed(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | str:
+    """The address, an IPv4 one that is written as IPv6 as what it is; `host` itself if it is none."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address

@@ -1,0 +1,40 @@
+"""How many sealed bytes each subject had recorded on the last day (UTC) on which it had any. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.m8.domain.events import read, upload_key
+from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
+from monoskope.m8.readmodels.uploads import UPLOADS
+
+SEALED_BYTES = "sealed-bytes"
+"""Collection: subject -> number of the day since 1970 and how many bytes, in decimal digits with a space between."""
+
+DAY_MS = 86_400_000
+
+
+def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
+    """Yield the count that a sealed secret changes. Must come after `uploads.project`.
+
+    A log whose secrets were recorded before they were counted begins to count with the next one, or is rebuilt.
+    """
+    key = upload_key(event.stream)
+    message = read(event)
+    if key is None or not isinstance(message, events_pb2.SecretUploadRequested) or not message.size:
+        return
+    body = lookup(UPLOADS, key)
+    assert body is not None, "the request was recorded before its sealed secret"
+    subject, day = views_pb2.SecretUpload.FromString(body).subject, event.recorded_at_ms // DAY_MS
+    total = bytes_on(day, lookup(SEALED_BYTES, subject)) + message.size
+    yield Put(SEALED_BYTES, subject, b"%d %d" % (day, total))
+
+
+def bytes_on(day: int, body: bytes | None) -> int:
+    """Return how many bytes a document counts on the day of that number, 0 if it is of another day."""
+    if body is None:
+        return 0
+    counted, _, total = body.partition(b" ")
+    return int(total) if int(counted) == day else 0

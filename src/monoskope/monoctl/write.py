@@ -1,0 +1,70 @@
+"""The one place that writes to stdout and stderr, and that asks: nothing unprintable gets through, but our own colour.
+
+Names, labels, versions and sentences come from others. Whoever writes them anywhere else would have to think of that.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TextIO
+
+import click
+
+from monoskope.escape import escape
+
+_CLEAR = "\r\x1b[2K"
+
+
+def out(*lines: str, mark: str = "", end: str = "\n", **style: str | bool) -> None:
+    """Write lines to stdout, escaped.
+
+    Args:
+        lines: Each without its line feed; one inside is escaped.
+        mark: Words of ours before the first line, in `style` where stdout may have colour.
+        end: What follows the last line.
+        style: As for `click.style`.
+    """
+    click.echo(f"{styled(mark, sys.stdout, **style)}{_joined(lines)}{end}", nl=False)
+
+
+def err(*lines: str, mark: str = "", end: str = "\n", over: bool = False, **style: str | bool) -> None:
+    """Write lines to stderr as `out` does to stdout; `over` takes away what the terminal's last line shows."""
+    clear = _CLEAR if over and sys.stderr.isatty() else ""
+    click.echo(f"{clear}{styled(mark, sys.stderr, **style)}{_joined(lines)}{end}", err=True, nl=False)
+
+
+def confirm(question: str) -> bool:
+    """Ask a yes-or-no question on the terminal; no is the default. What stands before its last line is said first."""
+    *said, asked = question.split("\n")
+    if said:
+        err(*said)
+    # The event loop takes Ctrl-C for itself, and would act on it only once the question is answered.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return click.confirm(escape(asked), default=False, err=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def prompt(question: str, *, hidden: bool = False) -> str:
+    """Ask for one line on the terminal. What is hidden must not be empty; the rest may be."""
+    if hidden:
+        return str(click.prompt(escape(question), hide_input=True, err=True))
+    return str(click.prompt(escape(question), default="", show_default=False, err=True))
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether `stream` may have colour: a terminal, NO_COLOR unset or empty (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _joined(lines: tuple[str, ...]) -> str:
+    return "\n".join(escape(line) for line in lines)
+
+
+def styled(text: str, stream: TextIO, **style: str | bool) -> str:
+    """Return `text`, escaped, in colour if `stream` may have it."""
+    shown = escape(text)
+    return click.style(shown, **style) if text and coloured(stream) else shown  # type: ignore[arg-type]

@@ -1,0 +1,25 @@
+"""Documents as YAML that holds no unprintable character."""
+
+from __future__ import annotations
+
+import yaml
+
+from monoskope.escape import escape
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that is not printable, so that its characters can be escaped."""
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
+_Dumper.add_representer(str, _text)
+
+
+def yaml_text(document: object) -> str:
+    """Return `document` as YAML; its only unprintable characters are line feeds, and it parses to what it was."""
+    text = yaml.dump(document, Dumper=_Dumper, allow_unicode=True, sort_keys=False)
+    # What is left between quotes is spelled as YAML spells it, too: \u202e, \U000e0001.
+    return "\n".join(escape(line) for line in text.split("\n"))

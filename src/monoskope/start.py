@@ -1,0 +1,103 @@
+"""What each of our programs does first, before it imports the rest of itself.
+
+This module imports nothing that takes time. What happens before it is the interpreter's own start.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+KEY_LOG = "SSLKEYLOGFILE"
+"""The variable that makes Python's TLS write the keys of its connections to a file: whoever has them reads the rest."""
+
+DROPPED = "MONOSKOPE_KEY_LOG_DROPPED"
+"""Set for the processes that this one becomes or starts, so that the one with a log can say that `KEY_LOG` was set."""
+
+EXECUTED = "MONOSKOPE_EXECUTED"
+"""Set in a process that was executed under `execution_environment`."""
+
+INTERRUPTED = 130
+"""`ExitCode.INTERRUPTED`, which takes time to import."""
+
+
+def begin() -> None:
+    """Let Ctrl-C end this process without a word, drop `SSLKEYLOGFILE`, and allow no core files, now and later."""
+    _end_quietly_when_interrupted()
+    _mask_interrupts(block=False)
+    if os.environ.pop(KEY_LOG, ""):
+        os.environ[DROPPED] = "1"
+    forbid_core_files()
+
+
+def loaded() -> None:
+    """Let Ctrl-C be `KeyboardInterrupt` again: the program is loaded, and says itself what was interrupted."""
+    if signal.getsignal(signal.SIGINT) is _leave:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def warning() -> str:
+    """Return the sentence for the log if `SSLKEYLOGFILE` was set, "" if it was not."""
+    if DROPPED not in os.environ:
+        return ""
+    return f"{KEY_LOG} IS IGNORED: with the keys in that file all TLS traffic of this process could be read."
+
+
+def forbid_core_files() -> None:
+    """Set the limit of core files to 0, the hard one too, so that nothing this process starts can raise it."""
+    try:
+        import resource  # noqa: PLC0415
+    except ImportError:  # not everywhere
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def execution_environment(environment: dict[str, str]) -> dict[str, str] | None:
+    """Return the environment to execute ourselves under, None if this already is that execution.
+
+    `PYTHONMALLOC=malloc` hands small objects to the C library, which with `perturb` overwrites what is freed, and with
+    `tcache_count=0` does so at once. gRPC's fork handlers, off here, would start its threads anew in the copy of this
+    process that is about to become gpg, and sometimes crash it. Why: docs/adr/0004-reactor-memory.md.
+    """
+    if environment.get(EXECUTED):
+        return None
+    perturb = os.urandom(1)[0] % 255 + 1
+    return {
+        **environment,
+        EXECUTED: "1",
+        "PYTHONMALLOC": "malloc",
+        "GLIBC_TUNABLES": f"glibc.malloc.perturb={perturb}:glibc.malloc.tcache_count=0",
+        "GRPC_ENABLE_FORK_SUPPORT": "0",
+    }
+
+
+def execute_again() -> None:
+    """Execute this process again under those settings, once; returns if that has happened or cannot."""
+    if not sys.platform.startswith("linux"):
+        return
+    environment = execution_environment(dict(os.environ))
+    if environment is not None:
+        execute([sys.executable, *sys.orig_argv[1:]], environment)
+
+
+def execute(arguments: list[str], environment: dict[str, str]) -> None:
+    """Become another of our programs. Never returns; Ctrl-C waits until its `begin`, so that it is quiet, too."""
+    _mask_interrupts(block=True)
+    os.execve(arguments[0], arguments, environment)  # noqa: S606  no shell is wanted
+
+
+def _mask_interrupts(*, block: bool) -> None:
+    if hasattr(signal, "pthread_sigmask"):  # not everywhere
+        signal.pthread_sigmask(signal.SIG_BLOCK if block else signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def _end_quietly_when_interrupted() -> None:
+    # Not where SIGINT is ignored: who started us in the background wants that.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _leave)
+
+
+def _leave(_number: int, _frame: object) -> None:
+    """End at once: nothing was begun. An exception could be swallowed or printed by whatever is being imported."""
+    os._exit(INTERRUPTED)

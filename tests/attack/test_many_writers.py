@@ -1,0 +1,157 @@
+"""Many honest writers of one secret at once: all end well, and one after the other would have had the same end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client import Client, Expect
+from monoskope.errors import ConflictError, Error
+from monoskope.protocol.receipt import Receipt, parse_receipt
+from tests.attack.conftest import Scene
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+WRITERS = 64
+AGAIN = 16
+"""So many of them put another value once their first is there."""
+CLIENTS = 8
+TIMEOUT_S = 60.0
+PLACES = [(replicas, store) for replicas in (1, 2) for store in ("vault", "local")]
+KEPT = {"vault": {}, "local": {"keep_versions": 1_000}}
+
+Write = Callable[[Client], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One operation as its caller saw it."""
+
+    began: float
+    ended: float
+    receipt: Receipt
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def clients(scene: Scene) -> AsyncIterator[list[Client]]:
+    """Connections of their own for the writers to share."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(scene.hostile.client(scene.user)) for _ in range(CLIENTS)]
+
+
+async def do(client: Client, write: Write) -> Done | Error:
+    """Do one thing, and return the receipt that proves it, with its beginning and its end."""
+    began = time.monotonic()
+    try:
+        result = await write(client)
+    except Error as error:
+        return error
+    ended = time.monotonic()
+    upload = await client.queries.upload(result.request_id)
+    return Done(began, ended, parse_receipt(upload.receipt.content))
+
+
+def put(uri: str, number: int, expect: Expect) -> Write:
+    """A put of a value that nobody else puts."""
+    value = f"the value of writer {number}".encode()
+    return lambda client: client.put_secret(uri, {"password": value}, expect=expect, timeout=TIMEOUT_S)
+
+
+def place(receipt: Receipt) -> tuple[int, int]:
+    """Where an operation has its place by the engine's own numbers: a deletion after the version that it deleted."""
+    if receipt.outcome == upload_pb2.OUTCOME_DELETED:
+        return int(receipt.prior_version.partition("@")[0]), 2
+    return int(receipt.upstream_version.partition("@")[0]), int(receipt.outcome == upload_pb2.OUTCOME_UNCHANGED)
+
+
+def check_linear(done: list[Done]) -> Receipt:
+    """The receipts are one line without forks, each version is given once, and real time is respected.
+
+    Returns the receipt at the line's end.
+    """
+    line = sorted(done, key=lambda one: place(one.receipt))
+    written = [one.receipt.upstream_version for one in line if one.receipt.outcome == upload_pb2.OUTCOME_UPLOADED]
+    assert len(set(written)) == len(written)
+    there = ""
+    for one in line:
+        receipt = one.receipt
+        if receipt.outcome == upload_pb2.OUTCOME_UNCHANGED:
+            assert receipt.upstream_version == there
+            continue
+        assert receipt.prior_version == there, (place(receipt), receipt.prior_version, there)
+        there = receipt.upstream_version
+    latest_begin = 0.0
+    for one in line:
+        # Nothing that comes later in the line ended before something earlier had begun.
+        assert one.ended >= latest_begin
+        latest_begin = max(latest_begin, one.began)
+    return line[-1].receipt
+
+
+async def holds_what_it_names(scene: Scene, uri: str, last: Receipt) -> None:
+    """Upstream is what the last receipt names, by the engine itself and by m8's newest receipt."""
+    history = scene.hostile.history(uri)
+    assert (history[-1].text if history[-1].content else "") == last.upstream_version
+    assert (await scene.client.verify_secret(uri)).in_sync
+
+
+def failed(ends: list[Done | Error]) -> Counter[str]:
+    """What went wrong, and how often."""
+    return Counter(f"{end.code.value}: {end.message}" for end in ends if isinstance(end, Error))
+
+
+@pytest.mark.parametrize("expect", [Expect.ANY, Expect.OVERWRITE])
+@pytest.mark.parametrize(("replicas", "store"), PLACES)
+async def test_all_end_well_and_one_after_the_other(
+    scene: Scene, clients: list[Client], replicas: int, store: str, expect: Expect
+) -> None:
+    await scene.hostile.serve(store, replicas=replicas, engine=KEPT[store])
+    uri = scene.uri(store)
+
+    async def writer(number: int) -> list[Done | Error]:
+        client = clients[number % CLIENTS]
+        ends = [await do(client, put(uri, number, expect))]
+        if number < AGAIN:
+            ends.append(await do(client, put(uri, WRITERS + number, expect)))
+        return ends
+
+    ends = [end for both in await asyncio.gather(*map(writer, range(WRITERS))) for end in both]
+    assert failed(ends) == {}
+    last = check_linear([end for end in ends if isinstance(end, Done)])
+    await holds_what_it_names(scene, uri, last)
+    assert scene.m8.saw(b"the value of writer") == 0
+
+
+@pytest.mark.parametrize(("replicas", "store"), PLACES[::-1])
+async def test_whatever_they_do_it_is_one_after_the_other(
+    scene: Scene, clients: list[Client], replicas: int, store: str
+) -> None:
+    await scene.hostile.serve(store, replicas=replicas, engine=KEPT[store])
+    uri = scene.uri(store)
+    first = await do(scene.client, put(uri, 0, Expect.ANY))
+    assert isinstance(first, Done)
+    writes: list[Write] = []
+    for number in range(1, 7):
+        writes += [
+            put(uri, number, Expect.ANY),
+            lambda client, number=number: client.patch_secret(  # type: ignore[misc]
+                uri, {f"key{number}": b"the value of a patch"}, timeout=TIMEOUT_S
+            ),
+            lambda client: client.delete_secret(uri, timeout=TIMEOUT_S),
+            lambda client: client.generate_secret(uri, {"password": "password"}, timeout=TIMEOUT_S),
+        ]
+    ends = await asyncio.gather(*(do(clients[n % CLIENTS], write) for n, write in enumerate(writes)))
+    # A patch or a deletion is not tried again on another version, and there may be nothing to patch or to delete.
+    assert all(isinstance(end, Done | ConflictError) for end in ends), failed(ends)
+    assert not any(isinstance(end, Error) for end in ends[::4] + ends[3::4]), failed(ends[::4] + ends[3::4])
+    last = check_linear([first, *(end for end in ends if isinstance(end, Done))])
+    await holds_what_it_names(scene, uri, last)

@@ -1,0 +1,190 @@
+"""Floods by those who have not logged in: m8 goes on serving, and gives back what they took."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import socket
+import statistics
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monoskope.client import Client, load_settings
+from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster_commands import User
+from monoskope.testing.parts import Part, wait_until
+
+FILES = 1_024
+"""That m8 may open (`ulimit -n`): three quarters of them may be connections, a quarter of those of one address."""
+
+SHARE = 192
+SILENT = 1_300
+PUTS = 20
+HOSTILE_LOGINS = 28
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """m8 with few files, and a store of age files with its reactor."""
+    with Cluster(tmp_path_factory.mktemp("floods")) as cluster:
+        cluster.m8.arguments = ("/bin/sh", "-c", f'ulimit -n {FILES}; exec "$@"', "sh", *cluster.m8.arguments)
+        cluster.start_m8()
+        cluster.make_local_reactor("local")
+        cluster.share_fingerprint_key("reactor-local")
+        cluster.add_store("local")
+        cluster.start_reactor("local")
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def user(cluster: Cluster) -> User:
+    return cluster.add_user("user", prefixes=["local://team"])
+
+
+@contextmanager
+def hostile(cluster: Cluster, *arguments: str) -> Iterator[Part]:
+    """A hostile peer as long as the block runs."""
+    log = cluster.folder / f"hostile-{time.monotonic_ns()}.log"
+    command = (sys.executable, "-m", "tests.crash.hostile", *arguments)
+    part = Part("hostile", command, log=log, folder=ROOT, environment={"PATH": "/usr/bin:/bin"})
+    part.start()
+    try:
+        part.wait_for(lambda: "{" in log.read_text(encoding="utf-8"))
+        yield part
+    finally:
+        part.kill()
+
+
+def last(part: Part) -> dict[str, Any]:
+    """What a hostile peer said last."""
+    lines = part.log.read_text(encoding="utf-8").splitlines(keepends=True)
+    whole = [line for line in lines if line.startswith("{") and line.endswith("\n")]
+    found: dict[str, Any] = json.loads(whole[-1])
+    return found
+
+
+def resident_mib(cluster: Cluster) -> float:
+    status = Path(f"/proc/{cluster.pids['m8']}/status").read_text(encoding="utf-8")
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1_024
+
+
+def open_files(cluster: Cluster) -> int:
+    return len(list(Path(f"/proc/{cluster.pids['m8']}/fd").iterdir()))
+
+
+@contextmanager
+def relayed(server: str, host: str) -> Iterator[str]:
+    """An address here that leads to `server` from `host`: gRPC lets nobody choose from where it connects."""
+    name, _, port = server.rpartition(":")
+    listening, stop = threading.Event(), threading.Event()
+    address: list[str] = []
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection(name, int(port), local_addr=(host, 0))
+        await asyncio.gather(copy(reader, there[1]), copy(there[0], writer))
+
+    async def serve() -> None:
+        async with await asyncio.start_server(relay, "127.0.0.1", 0) as running:
+            address.append(f"127.0.0.1:{running.sockets[0].getsockname()[1]}")
+            listening.set()
+            await asyncio.to_thread(stop.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
+    thread.start()
+    listening.wait()
+    try:
+        yield address[0]
+    finally:
+        stop.set()
+        thread.join()
+
+
+def put(user: User, path: str) -> None:
+    """Put as a new process with a new connection, as people do."""
+    ran = user.monoctl("put", "secret", f"local://team/{path}", "--from-file", "password=-", input=b"value")
+    assert ran.code == 0, ran.err
+
+
+def test_silent_connections_leave_m8_serving(cluster: Cluster, user: User) -> None:
+    before_mib, before_files = resident_mib(cluster), open_files(cluster)
+    with hostile(cluster, "silent", cluster.server, "127.0.0.1", str(SILENT)) as flood:
+        assert last(flood)["opened"] == SILENT
+        put(user, "from-the-same-address")
+        wait_until(lambda: last(flood)["open"] <= SHARE, what="an address has its share and no more")
+        assert open_files(cluster) <= FILES * 3 // 4
+        with relayed(cluster.server, "127.0.0.2") as address:
+            assert answers(address)
+        wait_until(lambda: last(flood)["open"] == 0, what="who says nothing is cut off")
+        assert last(flood)["seconds"] < 10
+        put(user, "afterwards")
+    assert cluster.attached("local")
+    wait_until(lambda: open_files(cluster) <= before_files + 5, what="no connection is left")
+    wait_until(lambda: resident_mib(cluster) < before_mib + 25, what="the flood's memory is given back")
+
+
+def answers(address: str) -> bool:
+    """Whether a TLS server lets somebody in there who begins to speak at once."""
+    import ssl  # noqa: PLC0415 - here alone
+
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as raw, context.wrap_socket(raw) as one:
+        one.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))
+        return one.recv(9)[3:4] == b"\x04"
+
+
+_names = itertools.count(1)
+
+
+@contextlib.asynccontextmanager
+async def warm(user: User) -> AsyncIterator[Client]:
+    config = user.token_file.parent / "config.toml"
+    async with Client(load_settings(config=config, environ={"HOME": str(user.home)})) as client:
+        await median_put_s(client, puts=5)
+        yield client
+
+
+async def median_put_s(client: Client, *, puts: int = PUTS) -> float:
+    """The median of so many puts, one after another over one connection."""
+    took: list[float] = []
+    for _ in range(puts):
+        begun = time.monotonic()
+        await client.put_secret(f"local://team/n{next(_names)}", {"password": b"value"})
+        took.append(time.monotonic() - begun)
+    return statistics.median(took)
+
+
+async def test_hostile_logins_leave_puts_within_twice_what_they_took(cluster: Cluster, user: User) -> None:
+    ca_file = str(cluster.folder / "m8" / "ca.crt")
+    async with warm(user) as client:
+        quiet = await median_put_s(client)
+        with hostile(cluster, "logins", cluster.server, ca_file, str(HOSTILE_LOGINS)) as flood:
+            first, begun = last(flood)["sent"], time.monotonic()
+            async with asyncio.timeout(20 * PUTS * quiet):
+                flooded = await median_put_s(client)
+            await asyncio.to_thread(flood.wait_for, lambda: last(flood)["sent"] > first)
+            said = last(flood)
+            rate = (said["sent"] - first) / (time.monotonic() - begun)
+    figures = f"{flooded * 1_000:.1f} ms under the flood, {quiet * 1_000:.1f} ms without; {rate:.0f} a second: {said}"
+    assert rate > HOSTILE_LOGINS / 2, figures
+    assert "OK" not in said, figures
+    assert flooded < 2 * quiet, figures

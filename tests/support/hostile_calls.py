@@ -1,0 +1,197 @@
+"""What a hostile m8 does with the calls of its clients. See `tests.support.hostile_m8`."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import commands_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import Error
+from monoskope.m8.doors.errors import to_status
+from tests.support.hostile_rules import DEADLINE_S, Answer, Rule, Rules, as_bytes, unsigned_end
+from tests.support.passing import Call, Which
+
+Change = Callable[[Call, bytes], Message | bytes | None]
+
+
+class _RefusedError(Exception):
+    """A call is refused in m8's place."""
+
+    def __init__(self, failure: Error | grpc.StatusCode) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
+class CallRules:
+    """The part of `HostileM8` that clients speak to."""
+
+    def __init__(self) -> None:
+        self.calls: Rules[Call] = Rules()
+        self.seen: list[bytes] = []
+        self.channels: list[grpc.aio.Channel] = []
+        self._turns = itertools.count()
+
+    # --- what it can be told ---
+
+    def on_call(
+        self,
+        name: str,
+        act: Callable[[Call, Rule[Call]], Any],
+        *,
+        times: int | None = 1,
+        **which: Any,
+    ) -> Rule[Call]:
+        """Answer a call with the bytes that `act` returns when it is awaited; `forward` asks the real m8."""
+        return self.calls.add(Which(name, **which), act, times=times)
+
+    def answer(self, name: str, answer: Answer, **more: Any) -> Rule[Call]:
+        """Answer in m8's place; m8 never hears of the call."""
+
+        async def act(call: Call, _: Rule[Call]) -> bytes:
+            return as_bytes(answer, call)
+
+        return self.on_call(name, act, **more)
+
+    def refuse(self, name: str, failure: Error | grpc.StatusCode, **more: Any) -> Rule[Call]:
+        """Refuse in m8's place: as m8 does, or with a bare status as a broken connection has."""
+
+        async def act(_: Call, __: Rule[Call]) -> bytes:
+            raise _RefusedError(failure)
+
+        return self.on_call(name, act, **more)
+
+    def hold(self, name: str, **more: Any) -> Rule[Call]:
+        """Keep a call from m8, and its caller waiting, until the rule is released."""
+
+        async def act(call: Call, rule: Rule[Call]) -> bytes:
+            await rule.released()
+            return await self.forward(call)
+
+        return self.on_call(name, act, **more)
+
+    def change(self, name: str, change: Change, **more: Any) -> Rule[Call]:
+        """Change what m8 answers: each message of a stream, where None leaves one out."""
+
+        async def act(call: Call, _: Rule[Call]) -> bytes:
+            changed = change(call, await self.forward(call))
+            assert changed is not None, "a call has an answer"
+            return changed if isinstance(changed, bytes) else changed.SerializeToString(deterministic=True)
+
+        rule = self.on_call(name, act, **more)
+        rule.change = change
+        return rule
+
+    def lose_answer(self, name: str, **more: Any) -> Rule[Call]:
+        """Let m8 act, and break the connection in place of its answer."""
+
+        async def act(call: Call, _: Rule[Call]) -> bytes:
+            await self.forward(call)
+            raise _RefusedError(grpc.StatusCode.UNAVAILABLE)
+
+        return self.on_call(name, act, **more)
+
+    def withhold(self, *, reason: upload_pb2.Reason = upload_pb2.REASON_KEY_LOST, **which: Any) -> Ghost:
+        """Keep the next sealed secret, and say from then on that its request has ended for `reason`, unsigned.
+
+        Args:
+            reason: What is said.
+            which: As for `Which`: `of`, `purpose`, `when`.
+        """
+        return self._lie(reason, which, at_once=False)
+
+    def belie(self, *, reason: upload_pb2.Reason = upload_pb2.REASON_KEY_LOST, **which: Any) -> Ghost:
+        """Give the next sealed secret to the real m8, but say at once, and from then on, that its request has ended."""
+        return self._lie(reason, which, at_once=True)
+
+    def _lie(self, reason: upload_pb2.Reason, which: dict[str, Any], *, at_once: bool) -> Ghost:
+        lie = unsigned_end(reason)
+
+        async def act(call: Call, _: Rule[Call]) -> bytes:
+            if at_once:
+                ghost.deliver_soon(call)
+            return as_bytes(lie, call)
+
+        ghost = Ghost(self, self.on_call("RequestUploadSecret", act, **which))
+        for name in ("RequestUploadSecret", "GetSecretUpload"):
+            self.answer(name, lie, times=None, when=ghost.is_about)
+        return ghost
+
+    # --- what it does ---
+
+    @property
+    def real(self) -> grpc.aio.Channel:
+        """A connection to the real m8, each in its turn."""
+        return self.channels[next(self._turns) % len(self.channels)]
+
+    async def forward(self, call: Call, *, time_s: float | None = None) -> bytes:
+        """Ask the real m8, and return its answer. Raises `grpc.aio.AioRpcError`."""
+        ask: Any = self.real.unary_unary(call.path)
+        answer: bytes = await ask(call.content, metadata=call.metadata, timeout=time_s or call.time_s)
+        return answer
+
+    async def answered(self, call: Call, context: Any) -> bytes:
+        """Answer a call: as the real m8 does, or as a rule says."""
+        rule = self.calls.find(call)
+        try:
+            answer = await self.forward(call) if rule is None else await rule.act(call, rule)
+        except grpc.aio.AioRpcError as error:
+            await context.abort(error.code(), error.details() or "", tuple(error.trailing_metadata() or ()))
+            raise
+        except _RefusedError as error:
+            if isinstance(error.failure, Error):
+                await context.abort_with_status(to_status(error.failure))
+            else:
+                await context.abort(error.failure, "broken")
+            raise
+        self.seen.append(answer)
+        return bytes(answer)
+
+    async def streamed(self, call: Call) -> AsyncIterator[bytes]:
+        """Answer a call whose answer is a stream."""
+        rule = self.calls.find(call)
+        change: Change | None = None if rule is None else rule.change
+        ask: Any = self.real.unary_stream(call.path)
+        async for answer in ask(call.content, metadata=call.metadata, timeout=call.time_s):
+            self.seen.append(answer)
+            changed = answer if change is None else change(call, answer)
+            if changed is not None:
+                yield changed if isinstance(changed, bytes) else changed.SerializeToString(deterministic=True)
+
+
+@dataclass(eq=False)
+class Ghost:
+    """A sealed secret whose client was told that it is lost."""
+
+    m8: CallRules
+    rule: Rule[Call]
+    _delivered: asyncio.Task[bytes] | None = None
+
+    def is_about(self, call: Any) -> bool:
+        """Whether a call asks for that request."""
+        return any(call.request_id == taken.request_id for taken in self.rule.taken)
+
+    @property
+    def request_id(self) -> bytes:
+        """The request's id."""
+        return self.rule.taken[0].request_id
+
+    def deliver_soon(self, call: Call) -> None:
+        """Begin to give it to the real m8, in its user's name."""
+        self._delivered = asyncio.ensure_future(self.m8.forward(call, time_s=DEADLINE_S))
+
+    async def deliver(self) -> views_pb2.SecretUpload:
+        """Give it to the real m8 after all, if that was not done, and return how the request ended."""
+        call = await self.rule.arrived()
+        if self._delivered is None:
+            self.deliver_soon(call)
+        assert self._delivered is not None, "it was begun"
+        async with asyncio.timeout(DEADLINE_S):
+            return commands_pb2.RequestUploadSecretResponse.FromString(await self._delivered).upload

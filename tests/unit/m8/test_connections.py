@@ -1,0 +1,144 @@
+"""Who has to go when there are too many connections."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from monoskope.m8.doors.connections import Connections, give_memory_back
+from monoskope.m8.doors.peers import named, origin
+
+
+class Door:
+    """A listening socket that takes whoever comes, as gRPC does, in this process."""
+
+    def __init__(self, last: ExitStack) -> None:
+        self._last = last
+        self._listener = last.enter_context(socket.create_server(("127.0.0.1", 0), backlog=128))
+        self.port = self._listener.getsockname()[1]
+
+    def comes(self, host: str = "127.0.0.1") -> socket.socket:
+        """Connect from `host` and be accepted; return the connection's other end."""
+        one = socket.create_connection(("127.0.0.1", self.port), source_address=(host, 0))
+        self._last.enter_context(one)
+        self._last.enter_context(self._listener.accept()[0])
+        one.setblocking(False)
+        return one
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    with ExitStack() as last:
+        yield Door(last)
+
+
+def is_open(one: socket.socket) -> bool:
+    try:
+        return one.recv(1) != b""
+    except BlockingIOError:
+        return True
+
+
+def peer(one: socket.socket) -> str:
+    return named(*one.getsockname())
+
+
+def test_an_address_has_its_share_and_who_came_first_makes_room(door: Door) -> None:
+    connections = Connections(100, 4)
+    flood = [door.comes() for _ in range(6)]
+    other = door.comes("127.0.0.2")
+    connections.look(door.port)
+    assert sum(is_open(one) for one in flood) == 4
+    assert is_open(other)
+    staying = [one for one in flood if is_open(one)]
+    late = door.comes()
+    for one in flood:
+        if not is_open(one):
+            one.close()
+    connections.look(door.port)
+    assert is_open(late)
+    assert sum(is_open(one) for one in staying) >= 3
+
+
+def test_who_logged_in_stays_and_strangers_make_room(door: Door) -> None:
+    connections = Connections(100, 4)
+    honest = [door.comes() for _ in range(4)]
+    for one in honest:
+        connections.prove(peer(one))
+    strangers = [door.comes() for _ in range(10)]
+    connections.look(door.port)
+    assert all(is_open(one) for one in honest)
+    assert not any(is_open(one) for one in strangers)
+
+
+def test_a_share_is_a_share_even_of_those_who_logged_in(door: Door) -> None:
+    connections = Connections(100, 4)
+    farm = []
+    for _ in range(6):
+        farm.append(door.comes())
+        connections.prove(peer(farm[-1]))
+        connections.look(door.port)
+    assert [is_open(one) for one in farm] == [True] * 4 + [False] * 2
+
+
+def test_a_quarter_of_the_places_is_kept_free_of_strangers(door: Door) -> None:
+    connections = Connections(16, 10)
+    honest = [door.comes("127.0.0.2") for _ in range(6)]
+    for one in honest:
+        connections.prove(peer(one))
+    strangers = [door.comes(f"127.0.1.{host}") for host in range(1, 11)]
+    connections.look(door.port)
+    assert all(is_open(one) for one in honest)
+    assert sum(is_open(one) for one in strangers) == 6
+
+
+def test_other_sockets_and_files_of_the_process_are_left_alone(door: Door) -> None:
+    with ExitStack() as last:
+        other = Door(last)
+        mine = [other.comes() for _ in range(10)]
+        here, there = socket.socketpair()
+        last.enter_context(here)
+        last.enter_context(there)
+        Connections(16, 4).look(door.port)
+        assert all(is_open(one) for one in mine)
+        here.sendall(b"x")
+        assert there.recv(1) == b"x"
+
+
+def test_looking_uses_no_file_up(door: Door) -> None:
+    connections = Connections(16, 4)
+    flood = [door.comes() for _ in range(8)]
+    before = socket.socket()
+    number = before.fileno()
+    before.close()
+    for _ in range(50):
+        connections.look(door.port)
+    with socket.socket() as after:
+        assert after.fileno() == number
+    assert len(flood) == 8
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        ("ipv4:192.0.2.7:40000", "192.0.2.7"),
+        ("ipv6:%5B2001:db8:1:2:3:4:5:6%5D:40000", "2001:db8:1:2::/64"),
+        ("ipv6:%5B::1%5D:7", "::/64"),
+        ("unix:/run/m8.sock", "unix:/run/m8.sock"),
+    ],
+)
+def test_limits_go_by_address_and_by_network_where_addresses_are_many(peer: str, address: str) -> None:
+    assert origin(peer) == address
+
+
+def test_an_address_is_called_as_grpc_calls_it() -> None:
+    assert named("192.0.2.7", 40_000) == "ipv4:192.0.2.7:40000"
+    assert named("::ffff:192.0.2.7", 40_000) == "ipv4:192.0.2.7:40000"
+    assert named("2001:db8::1", 7) == "ipv6:%5B2001:db8::1%5D:7"
+
+
+def test_giving_memory_back_does_no_harm() -> None:
+    give_memory_back()

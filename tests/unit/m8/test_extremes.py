@@ -1,0 +1,143 @@
+"""Whatever a valid caller puts into any field of any command or query, m8 answers soon, and never with a defect."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.m8.doors.paging import make_token
+from monoskope.m8.doors.services import MAX_MESSAGE
+from tests.unit.m8.world import RIGHTS, World, a_world
+from tests.unit.protocol.vectors import Signer, a_request
+
+SOON_S = 20.0
+"""Far more than an answer takes, on a machine that is busy with other things, too."""
+
+METHODS = [
+    method
+    for file, name in ((commands_pb2, "SecretCommandService"), (queries_pb2, "SecretQueryService"))
+    for method in file.DESCRIPTOR.services_by_name[name].methods
+]
+LONG = 1_200_000
+TEXTS = ("\0", "x" * 64, "x" * LONG, "vault://", "vault://a" + "/a" * 600, "://", "é" * 300, "\u202e", "-1", "9" * 400)
+DAYS = ("0000-00-00", "0001-01-01", "9999-12-31", "99999-01-1", "-001-01-01", "2026-02-30")
+BYTES = (b"\0", b"\xff" * 16, b"\x08" * 15, b"x" * LONG, b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f")
+NUMBERS = {
+    FieldDescriptor.TYPE_UINT32: (1, 1_000, 1_001, 2**31, 2**32 - 1),
+    FieldDescriptor.TYPE_UINT64: (1, 2**31, 2**62, 2**63 - 1, 2**63, 2**64 - 1),
+    FieldDescriptor.TYPE_INT64: (-(2**63), -1, 1, 2**63 - 1),
+    FieldDescriptor.TYPE_ENUM: (-(2**31), -1, 1, 99, 2**31 - 1),
+    FieldDescriptor.TYPE_BOOL: (True,),
+    FieldDescriptor.TYPE_STRING: (*TEXTS, *DAYS),
+    FieldDescriptor.TYPE_BYTES: BYTES,
+}
+POSITIONS = ("0", "1", "9" * 18, "9" * 19, "9" * 400, "-1", "1e3", "\0", "vault://" + "x" * 500, "٣")
+
+
+def bases(method: MethodDescriptor) -> Iterator[Message]:
+    """Requests in order, from which one field is changed."""
+    request: type[Message] = GetMessageClass(method.input_type)
+    yield request()
+    known = {
+        "request_id": b"i" * 16,
+        "uri": "vault://app/db",
+        "name": "vault",
+        "type": "vault",
+        "identity": Signer().shown,
+        "key_id": "0" * 16,
+        "request": a_request().content,
+    }
+    yield request(**{name: value for name, value in known.items() if name in method.input_type.fields_by_name})
+
+
+def extremes(method: MethodDescriptor) -> Iterator[Message]:
+    """Every field of `method`'s request with every extreme value, and what pages and requests hold inside."""
+    for base in bases(method):
+        yield base
+        for field in method.input_type.fields:
+            for value in NUMBERS[field.type]:
+                changed = type(base)()
+                changed.CopyFrom(base)
+                setattr(changed, field.name, value)
+                yield changed
+        if "page_token" in method.input_type.fields_by_name:
+            for position in POSITIONS:
+                for scope in (
+                    "events.1::",
+                    "secret-stores.1",
+                    "secret-versions.1:vault://app/db",
+                    "secrets.1\n\n\n\n0\n",
+                ):
+                    changed = type(base)()
+                    changed.CopyFrom(base)
+                    changed.page_token = make_token(scope, position)  # type: ignore[attr-defined]
+                    yield changed
+    if method.name == "RequestSecretUploadKey":
+        for content in inner_requests():
+            yield commands_pb2.RequestSecretUploadKeyRequest(request=content)
+
+
+def inner_requests() -> Iterator[bytes]:
+    """Bytes of an UploadRequest of each purpose with one field extreme."""
+    for purpose in (0, *upload_pb2.Purpose.values(), 99):
+        good = upload_pb2.UploadRequest.FromString(a_request().content)
+        good.purpose = purpose  # type: ignore[assignment]
+        yield good.SerializeToString(deterministic=True)
+        for field in good.DESCRIPTOR.fields:
+            if field.is_repeated or field.message_type is not None:
+                continue
+            for value in NUMBERS[field.type]:
+                changed = upload_pb2.UploadRequest()
+                changed.CopyFrom(good)
+                setattr(changed, field.name, value)
+                yield changed.SerializeToString(deterministic=True)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+async def test_no_field_of_any_call_meets_a_defect_or_takes_long(world: World, method: MethodDescriptor) -> None:
+    await world.attached()
+    callers = [world.user("anna", "vault://", rights=RIGHTS), world.administrator()]
+    stubs: Any = callers[0].commands if method.containing_service.name == "SecretCommandService" else callers[0].queries
+    asked = 0
+    for caller in callers:
+        for request in extremes(method):
+            if request.ByteSize() > MAX_MESSAGE:
+                continue
+            code = await the_code(getattr(stubs, method.name), request, caller.metadata, method.server_streaming)
+            assert code not in {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}, (caller, request)
+            asked += 1
+    assert asked >= 4 or not method.input_type.fields
+
+
+async def the_code(call: Any, request: Message, metadata: Any, streams: bool) -> grpc.StatusCode:
+    """How m8 answers; a stream that has nothing to say and is open counts as OK."""
+    try:
+        async with asyncio.timeout(SOON_S):
+            if streams:
+                stream = call(request, metadata=metadata, timeout=0.05)
+                await stream.read()
+                stream.cancel()
+            else:
+                await call(request, metadata=metadata, timeout=SOON_S / 2)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            assert streams, request
+        return error.code()
+    return grpc.StatusCode.OK

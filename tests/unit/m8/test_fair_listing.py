@@ -1,0 +1,73 @@
+"""Listings that look through much give way to others, and one user has one of them made at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monoskope.api.gateway.v1 import queries_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.m8.domain.events import upload_stream, write
+from monoskope.m8.doors.app import Caller
+from monoskope.m8.doors.events import Events
+from monoskope.m8.principal import Principal
+from monoskope.uri import UriPrefix
+from tests.unit.m8.world import World, a_world
+from tests.unit.protocol.vectors import a_request
+
+EVENTS = 1_000
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+async def test_a_page_through_what_one_may_not_see_gives_way_again_and_again(world: World) -> None:
+    for _ in range(EVENTS):
+        request = a_request(request_id=os.urandom(16))
+        event = events_pb2.SecretUploadKeyRequested(request=request.content, subject="boris")
+        await world.app.log.append(upload_stream(request.request_id), 0, [write(event)], actor="boris")
+    rights = frozenset({events_pb2.RIGHT_PUT})
+    eve = Principal("id", "eve", events_pb2.ROLE_USER, (UriPrefix.parse("vault://elsewhere"),), rights, 2**50)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    beside = asyncio.create_task(others())
+    await asyncio.sleep(0)
+    page = await Events(world.app).list_events(queries_pb2.ListEventsRequest(), Caller(eve, 10.0))
+    beside.cancel()
+    assert not page.events
+    assert turns >= EVENTS // 200
+
+
+async def test_one_user_has_one_page_made_at_a_time_and_others_theirs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna, boris = (world.user(name, "vault://") for name in ("anna", "boris"))
+    scan, active, most = world.app.log.scan, 0, 0
+
+    async def counted(*arguments: Any, **options: Any) -> list[tuple[str, bytes]]:
+        nonlocal active, most
+        active += 1
+        most = max(most, active)
+        found = await scan(*arguments, **options)
+        active -= 1
+        return found
+
+    monkeypatch.setattr(world.app.log, "scan", counted)
+    await asyncio.gather(*(anna.secrets() for _ in range(30)))
+    assert most == 1
+    await asyncio.gather(*(user.secrets() for _ in range(30) for user in (anna, boris)))
+    assert most == 2

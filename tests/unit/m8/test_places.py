@@ -1,0 +1,173 @@
+"""One valid user's watchers and waiting calls are bounded, and others go on meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+import pytest
+
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import RefusedError
+from monoskope.m8.doors.app import Limits
+from monoskope.m8.doors.places import Places
+from monoskope.m8.principal import Principal
+from tests.unit.m8.world import FakeReactor, Sealed, User, World, a_world, reason, refused
+from tests.unit.protocol.vectors import a_request
+
+LIMITS = Limits(watchers_per_token=3, watchers_per_user=5, watchers=7, waiting_per_user=4, sending_per_user=2)
+CONNECTIONS = 5
+ALONE = (("grpc.use_local_subchannel_pool", 1),)
+PUTS = 20
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path, limits=LIMITS) as world:
+        yield world
+
+
+def watch(user: User, *, after: int = 0) -> Any:
+    return user.queries.WatchEvents(queries_pb2.WatchEventsRequest(after=after), metadata=user.metadata)
+
+
+async def watching(user: User, count: int) -> list[Any]:
+    """Watchers that have their place: each has read its first event."""
+    calls = [watch(user) for _ in range(count)]
+    for call in calls:
+        assert isinstance(await call.read(), queries_pb2.WatchEventsResponse)
+    return calls
+
+
+async def the_answer(call: Any) -> str:
+    """The code with which m8 refuses `call`."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    return reason(caught.value)
+
+
+async def asked(user: User) -> bytes:
+    return await user.ask(a_request(request_id=os.urandom(16)))
+
+
+async def test_watchers_of_a_token_of_a_subject_and_of_all_are_bounded(world: World) -> None:
+    await world.attached()
+    anna, again, boris, carla = (world.user(name, "vault://") for name in ("anna", "anna", "boris", "carla"))
+    await asked(anna)
+    first = await watching(anna, 3)
+    assert await the_answer(watch(anna)) == "REFUSED"
+    await watching(again, 2)
+    assert await the_answer(watch(again)) == "REFUSED"
+    await watching(boris, 2)
+    assert await the_answer(watch(carla)) == "REFUSED"
+
+    first[0].cancel()
+    # m8 learns of it a moment later.
+    while not isinstance(await read_or_refused(watch(carla)), queries_pb2.WatchEventsResponse):
+        pass
+
+
+async def read_or_refused(call: Any) -> Any:
+    try:
+        return await call.read()
+    except grpc.aio.AioRpcError as error:
+        return reason(error)
+
+
+def test_the_refusal_says_how_many_and_what_to_do() -> None:
+    places = Places("watchers", of_token=2, of_subject=3, in_all=4)
+    anna = Principal("id", "anna", events_pb2.ROLE_USER, (), frozenset(), 0)
+    with places.held(anna), places.held(anna), pytest.raises(RefusedError) as refusal, places.held(anna):
+        pytest.fail("a third place was given")
+    assert refusal.value.message == "your token has 2 watchers already, and may not have more at once."
+    assert refusal.value.fix
+    with places.held(anna):
+        pass
+
+
+async def test_calls_of_one_user_that_wait_are_bounded_and_others_get_in(world: World) -> None:
+    await world.attached()
+    anna, boris = world.user("anna", "vault://"), world.user("boris", "vault://")
+    request_id = await asked(anna)
+
+    def wait() -> Any:
+        return anna.queries.GetSecretUpload(
+            queries_pb2.GetSecretUploadRequest(request_id=request_id, wait=True), metadata=anna.metadata
+        )
+
+    parked = [wait() for _ in range(LIMITS.waiting_per_user + 1)]
+    done, waiting = await asyncio.wait(
+        [asyncio.ensure_future(call) for call in parked], return_when=asyncio.FIRST_COMPLETED
+    )
+    (ended,) = done
+    error = ended.exception()
+    assert isinstance(error, grpc.aio.AioRpcError)
+    assert reason(error) == "REFUSED"
+    await asked(boris)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_calls_of_one_user_that_hold_sealed_bytes_are_bounded(world: World) -> None:
+    reactor, anna = await world.attached(), world.user("anna", "vault://")
+    request_id = await asked(anna)
+    await reactor.give_key()
+    sealed = Sealed()
+    message = commands_pb2.RequestUploadSecretRequest(
+        request_id=request_id, encapsulated_key=sealed.encapsulated_key, ciphertext=sealed.ciphertext
+    )
+    parked = [
+        asyncio.ensure_future(anna.commands.RequestUploadSecret(message, metadata=anna.metadata)) for _ in range(3)
+    ]
+    done, waiting = await asyncio.wait(parked, return_when=asyncio.FIRST_COMPLETED)
+    with refused("REFUSED"):
+        await done.pop()
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_user_with_all_the_watchers_that_it_can_get_slows_nobodys_put(tmp_path: Path) -> None:
+    """Measured in this process's own time, so that other processes of the machine do not count.
+
+    The client's half is in it, too. 400 watchers made a put twenty times as expensive; 2 is the aim, 4 is asserted.
+    """
+    async with a_world(tmp_path) as world, AsyncExitStack() as stack:
+        reactor = await world.attached()
+        anna, mallory = world.user("anna", "vault://"), world.user("mallory", "vault://")
+        await put_cost(anna, reactor)
+        alone = await put_cost(anna, reactor)
+
+        head = await world.app.log.head()
+        opened = []
+        for _ in range(CONNECTIONS):
+            channel = await stack.enter_async_context(grpc.aio.insecure_channel(world.target, options=ALONE))
+            user = User(channel, mallory.metadata[0][1].removeprefix("Bearer "))
+            opened += [watch(user, after=head) for _ in range(80)]
+            # Whoever is answered on a connection knows that m8 has the calls before.
+            await user.queries.GetServer(queries_pb2.GetServerRequest(), metadata=user.metadata)
+        beside = await put_cost(anna, reactor)
+        for call in opened:
+            call.cancel()
+    assert beside < 4 * alone, (beside, alone)
+
+
+async def put_cost(user: User, reactor: FakeReactor) -> float:
+    """Seconds of this process that a put costs, in the middle."""
+    costs = []
+    for _ in range(PUTS):
+        begun = time.process_time()
+        request_id = await asked(user)
+        _, grant = await reactor.give_key()
+        await asyncio.gather(user.send(request_id, Sealed()), reactor.write(grant, os.urandom(4).hex()))
+        costs.append(time.process_time() - begun)
+    return statistics.median(costs)

@@ -1,0 +1,115 @@
+"""The attack: m8's memory, searched for the credentials of those who called it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import grpc
+import pytest
+
+from monoskope.api.gateway.v1 import queries_pb2, queries_pb2_grpc
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.m8 import bootstrap
+from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.settings import Address, Settings
+from monoskope.m8.tokens import Issued, Tokens
+from monoskope.testing.search import Wanted
+from monoskope.testing.search_memory import is_closed, look_in_memory
+from tests.unit.m8_cli.test_serve import Server, served
+
+CALLS = 50
+READ_BUFFER = 14
+"""Calls as small as these that an open connection's read buffer of 8 KiB can hold at most."""
+PATIENCE_S = 30.0
+SUBJECT = f"anna-{secrets.token_hex(12)}"
+
+
+async def issue(issuer: Tokens) -> Issued:
+    rights = [events_pb2.RIGHT_PUT]
+    return await issuer.issue(
+        subject=SUBJECT, role=events_pb2.ROLE_USER, prefixes=["local://"], rights=rights, ttl_s=3_600
+    )
+
+
+@pytest.fixture
+async def tokens(settings: Settings) -> list[str]:
+    """One for each call, of one subject: so they have their first half in common."""
+    log = await bootstrap.open_log(settings)
+    try:
+        issuer = bootstrap.open_tokens(settings, log)
+        return [(await issue(issuer)).jwt for _ in range(CALLS)]
+    finally:
+        await log.close()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return lay_out(Plan(folder=tmp_path / "m8", listen=Address("127.0.0.1", 0)))
+
+
+@pytest.fixture
+def server(settings: Settings, tokens: list[str]) -> Iterator[Server]:
+    if is_closed():
+        pytest.skip("this system lets nobody look into a process")
+    with served(settings) as running:
+        yield running
+
+
+def channel(server: Server) -> grpc.Channel:
+    ca = (server.settings.folder / "ca.crt").read_bytes()
+    alone = (("grpc.use_local_subchannel_pool", 1),)
+    return grpc.secure_channel(server.address, grpc.ssl_channel_credentials(ca), options=alone)
+
+
+def call(open_channel: grpc.Channel, token: str) -> None:
+    stub = queries_pb2_grpc.SecretQueryServiceStub(open_channel)
+    stub.GetServer(queries_pb2.GetServerRequest(), metadata=(("authorization", f"Bearer {token}"),), timeout=20)
+
+
+def watch(open_channel: grpc.Channel, token: str) -> None:
+    stub = queries_pb2_grpc.SecretQueryServiceStub(open_channel)
+    events = stub.WatchEvents(
+        queries_pb2.WatchEventsRequest(), metadata=(("authorization", f"Bearer {token}"),), timeout=20
+    )
+    events.cancel()
+
+
+def copies(server: Server, tokens: list[str]) -> int:
+    """Copies of any of the tokens in m8's memory, which certainly knows who called."""
+    common = tokens[0][60:120]
+    assert all(common in token for token in tokens)
+    wanted = [Wanted.of("token", common.encode()), Wanted.of("signature", tokens[-1].rpartition(".")[2].encode())]
+    result = look_in_memory(server.process.pid, [*wanted, Wanted.of("subject", SUBJECT.encode())])
+    assert result.total("subject", "raw") > 0
+    return result.total("token") + result.total("signature")
+
+
+def copies_left(server: Server, tokens: list[str], *, at_most: int) -> int:
+    """The copies once there are no more than `at_most`, or when patience is over."""
+    until = time.monotonic() + PATIENCE_S
+    while (found := copies(server, tokens)) > at_most and time.monotonic() < until:
+        pass
+    return found
+
+
+def test_no_token_is_left_in_m8s_memory_once_its_connection_is_closed(server: Server, tokens: list[str]) -> None:
+    for token in tokens:
+        with closing(channel(server)) as one:
+            call(one, token)
+            call(one, token)
+            with pytest.raises(grpc.RpcError):
+                call(one, token[:-8] + "AAAAAAAA")
+            watch(one, token)
+    assert copies_left(server, tokens, at_most=0) == 0
+
+
+def test_an_open_connection_keeps_no_more_than_its_read_buffer(server: Server, tokens: list[str]) -> None:
+    with closing(channel(server)) as one:
+        for token in tokens:
+            call(one, token)
+        assert copies_left(server, tokens, at_most=READ_BUFFER) <= READ_BUFFER
+    assert copies_left(server, tokens, at_most=0) == 0

@@ -1,0 +1,67 @@
+"""Every sentence about an outcome that `monoctl` can print, collected from the code that prints it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client import proof, reasons
+from monoskope.client.verify import ENDS
+from monoskope.monoctl import listed, proven
+from monoskope.protocol.names import spelled
+
+PACKAGE = Path(__file__).resolve().parents[3] / "src" / "monoskope"
+FILES = (
+    "client/walk.py",
+    "client/task.py",
+    "client/verify_secret.py",
+    "client/copy_secret.py",
+    "monoctl/report.py",
+    "monoctl/admin.py",
+    "monoctl/put.py",
+)
+"""Where sentences about outcomes are made in place. Each text with a space in it counts, but docstrings and fixes."""
+_INSTRUCTION = re.compile(r"Ask with |Have the |Compare again|Verify again|Import it again|…?, |… before you ")
+_OPTIONS = {"option", "argument", "command", "make_request", "UsageError"}
+"""Calls whose texts are about the command line."""
+
+
+def normal(text: str) -> str:
+    """Return a sentence with `…` for what is filled in, as the table has it."""
+    return re.sub(r"\{[^}]*\}", "…", text).strip().rstrip(".").replace("|", "\\|")
+
+
+def every() -> set[str]:
+    """Return all of them, `normal`."""
+    found = {meaning.message for meaning in (*reasons.MEANINGS.values(), *reasons._FOR_PURPOSE.values())}
+    found |= {reasons._UNKNOWN.message, reasons.UNSIGNED, proven.M8S_WORD, proven.NOT_WHOSE}
+    found |= {*proof.QUIET, *listed.SENTENCES}
+    for name in FILES:
+        found |= set(_texts(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))))
+    sentences = {normal(text) for text in found}
+    return {text for text in sentences if re.search("[a-z]", text) and not _INSTRUCTION.match(text)} | _words()
+
+
+def _words() -> set[str]:
+    return {spelled(upload_pb2.Outcome, outcome) for outcome in ENDS}
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    for child in ast.iter_child_nodes(node):
+        match child:
+            case ast.Expr(value=ast.Constant()) | ast.keyword(arg="fix") | ast.Assert():
+                continue  # a docstring, an instruction, what is never printed
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _OPTIONS:
+                continue
+            case ast.JoinedStr(values=values):
+                text = "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in values)  # type: ignore[misc]
+                if " " in text.strip("{} "):
+                    yield text
+            case ast.Constant(value=str(text)):
+                if " " in text.strip():
+                    yield text
+            case _:
+                yield from _texts(child)

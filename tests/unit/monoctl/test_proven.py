@@ -1,0 +1,255 @@
+"""What `monoctl` shows as proven, what as m8's word, and what it says of m8's list."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client import reasons
+from monoskope.monoctl.main import cli
+from monoskope.testing.identities import Identity
+from monoskope.testing.scripted_m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
+from tests.unit.monoctl.as_alice import environment
+
+URI = "vault://app/db"
+Run = Callable[..., Result]
+
+
+class Remembering(ScriptedM8):
+    """Lists what was put through it, each with its receipt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secrets: dict[str, views_pb2.Secret] = {}
+        self.deleted: dict[str, views_pb2.Secret] = {}
+
+    def remember(self, attempt: Attempt) -> views_pb2.SecretUpload:
+        """End a request, and list its secret from now on."""
+        uri, receipt = str(attempt.request.uri), attempt.success()
+        if attempt.request.purpose == upload_pb2.PURPOSE_VERIFY:
+            compared = hashlib.sha256(self.secrets[uri].receipt.content).digest()
+            receipt = attempt.receipt(upload_pb2.OUTCOME_IN_SYNC, upstream_version=VERSION, verified_sha256=compared)
+        if attempt.request.purpose == upload_pb2.PURPOSE_UPLOAD:
+            self.secrets[uri] = views_pb2.Secret(
+                uri=uri,
+                fingerprint=FINGERPRINT,
+                values=[upload_pb2.ValueFingerprint(key="password", fingerprint=FINGERPRINT)],
+                upstream_version=VERSION,
+                request_id=attempt.request.request_id,
+                receipt=receipt,
+            )
+        elif attempt.request.purpose == upload_pb2.PURPOSE_DELETE:
+            del self.secrets[uri]
+            self.deleted[uri] = views_pb2.Secret(uri=uri, upstream_version=VERSION, deleted=True, receipt=receipt)
+        return self.ended(attempt, receipt)
+
+    def more(self, method: str, message: Message) -> Message:
+        match message:
+            case queries_pb2.GetSecretRequest():
+                return queries_pb2.GetSecretResponse(secret=self.secrets[message.uri])
+            case queries_pb2.ListSecretsRequest(state=views_pb2.SECRET_STATE_DELETED):
+                return queries_pb2.ListSecretsResponse(secrets=self.deleted.values())
+            case queries_pb2.ListSecretsRequest():
+                return queries_pb2.ListSecretsResponse(secrets=self.secrets.values())
+            case queries_pb2.ListSecretVersionsRequest():
+                secret = self.secrets[message.uri]
+                version = views_pb2.SecretVersion(
+                    uri=secret.uri,
+                    outcome=upload_pb2.OUTCOME_UPLOADED,
+                    upstream_version=secret.upstream_version,
+                    request_id=secret.request_id,
+                    purpose=upload_pb2.PURPOSE_UPLOAD,
+                )
+                return queries_pb2.ListSecretVersionsResponse(versions=[version])
+            case _:
+                return super().more(method, message)
+
+
+@pytest.fixture
+def m8(tmp_path: Path) -> Iterator[Remembering]:
+    scripted = Remembering()
+    scripted.end = scripted.remember
+    with scripted.serving_in_thread(tmp_path):
+        yield scripted
+
+
+@pytest.fixture
+def run(m8: Remembering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    for name, value in environment(m8, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    return lambda *words: CliRunner().invoke(cli, words, input="value")
+
+
+def put(run: Run, uri: str = URI) -> str:
+    result = run("put", "secret", uri, "--from-file", "password=-", "-o", "json")
+    assert result.exit_code == 0, result.output
+    return str(json.loads(result.stdout)["request_id"])
+
+
+def shown(run: Run, *words: str) -> dict[str, object]:
+    result = run(*words, "-o", "json")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    found: dict[str, object] = document[0] if isinstance(document, list) else document
+    return found
+
+
+def test_an_end_with_its_receipt_is_shown_as_proven_with_what_that_leaves_open(run: Run) -> None:
+    request_id = put(run)
+    document = shown(run, "get", "upload", request_id)
+    assert (document["outcome"], document["proven"], document["why_not_proven"]) == ("UPLOADED", True, "")
+    result = run("get", "upload", request_id)
+    assert "UPLOADED" in result.stdout
+    assert result.stderr.startswith("note: the receipt proves how that request ended, not that what was sealed")
+
+
+def test_an_end_that_nobody_signed_is_never_shown_as_one(m8: Remembering, run: Run) -> None:
+    request_id = put(run)
+    claim = upload_pb2.OUTCOME_UPLOADED
+
+    def without_receipt(attempt: Attempt) -> views_pb2.SecretUpload:
+        upload = m8.ended(attempt)
+        upload.outcome = claim
+        return upload
+
+    def of_another_identity(attempt: Attempt) -> views_pb2.SecretUpload:
+        upload = without_receipt(attempt)
+        upload.grant.CopyFrom(attempt.signed_grant())
+        attempt.signer = Identity()
+        upload.receipt.CopyFrom(attempt.success())
+        return upload
+
+    for lie, mark in ((without_receipt, "note: "), (of_another_identity, "warning: ")):
+        m8.end = lie
+        document = shown(run, "get", "upload", request_id)
+        assert (document["outcome"], document["proven"], document["m8_says"]) == ("", False, "UPLOADED")
+        result = run("get", "upload", request_id)
+        header, row = result.stdout.splitlines()
+        assert header.split()[-2:] == ["M8", "SAYS"]
+        assert row.split()[-1] == "UPLOADED"
+        assert row.count("UPLOADED") == 1
+        assert result.stderr.startswith(f"{mark}request {request_id} is m8's word alone: ")
+
+
+def test_after_an_unknown_outcome_the_request_is_asked_about_and_proven(m8: Remembering, run: Run) -> None:
+    m8.end = lambda attempt: m8.ended(attempt, reason=upload_pb2.REASON_UPSTREAM_REFUSED)
+    unknown = run("put", "secret", URI, "--from-file", "password=-")
+    assert unknown.exit_code == 9
+    request_id = m8.attempts[0].request.request_id.hex()
+
+    m8.end = lambda attempt: granted(m8.remember(attempt), attempt)
+    assert shown(run, "get", "upload", request_id)["proven"] is True
+
+
+def granted(upload: views_pb2.SecretUpload, attempt: Attempt) -> views_pb2.SecretUpload:
+    upload.grant.CopyFrom(attempt.signed_grant())
+    return upload
+
+
+@pytest.fixture(autouse=True)
+def with_grants(m8: Remembering, monkeypatch: pytest.MonkeyPatch) -> None:
+    m8.end = lambda attempt: granted(m8.remember(attempt), attempt)
+
+
+def test_lists_say_which_rows_are_proven(m8: Remembering, run: Run) -> None:
+    put(run)
+    put(run, "vault://app/other")
+    m8.secrets["vault://app/other"].ClearField("receipt")
+
+    result = run("get", "secrets")
+    rows = [line.split() for line in result.stdout.splitlines()]
+    at = rows[0].index("PROVEN")
+    assert [row[at] for row in rows[1:]] == ["yes", "no"]
+    assert result.stderr.startswith("note: vault://app/other is m8's word alone: m8 shows no receipt for it")
+    assert [row["proven"] for row in json.loads(run("get", "secrets", "-o", "json").stdout)] == [True, False]
+    assert shown(run, "get", "secret", URI)["proven"] is True
+    assert shown(run, "get", "secret", URI, "--versions")["proven"] is True
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_a_receipt_that_proves_nothing_is_warned_about_by_name(m8: Remembering, run: Run, form: str) -> None:
+    put(run)
+    m8.secrets[URI].upstream_version = "8@2026-01-01T00:00:00Z"
+
+    result = run("get", "secrets", "-o", form)
+
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"warning: {URI} is m8's word alone: what m8 shows as its proof is none")
+
+
+def test_without_a_pin_nothing_is_checked_and_that_is_said(run: Run, tmp_path: Path) -> None:
+    request_id = put(run)
+    (tmp_path / "known_stores").write_text("")
+
+    for words in (("get", "secrets"), ("get", "secret", URI), ("get", "upload", request_id)):
+        document = shown(run, *words)
+        assert (document["proven"], document["why_not_proven"]) == (
+            False,
+            "not checked: no identity of its store is pinned here",
+        )
+        assert "not checked" in run(*words).stderr
+
+
+def test_verifying_all_says_how_many_m8_lists_and_names_what_it_leaves_out(m8: Remembering, run: Run) -> None:
+    put(run)
+    put(run, "vault://app/other")
+    first = run("verify", "secret", "--all")
+    left_out = m8.secrets.pop("vault://app/other")
+    second = run("verify", "secret", "--all", "-o", "json")
+    m8.secrets[left_out.uri] = left_out
+    third = run("verify", "secret", "--all")
+
+    assert "note: 2 secrets asked about, as m8 lists them.\n" in first.stderr
+    assert "note: 1 secret asked about, as m8 lists them.\n" in second.stderr
+    assert "warning: vault://app/other: m8 listed it before, does not list it now, and proves no" in second.stderr
+    assert "warning" not in first.stderr + third.stderr
+
+
+def test_verifying_all_names_what_m8_shows_an_older_receipt_of(m8: Remembering, run: Run) -> None:
+    put(run)
+    run("verify", "secret", "--all")
+    older = m8.secrets[URI]
+    put(run)
+    assert "warning" not in run("verify", "secret", "--all").stderr
+    m8.secrets[URI] = older
+    assert f"warning: {URI}: m8 shows an older receipt" in run("verify", "secret", "--all").stderr
+
+
+def test_a_deletion_that_is_proven_is_nothing_to_warn_of(m8: Remembering, run: Run) -> None:
+    put(run)
+    put(run, "vault://app/other")
+    run("verify", "secret", "--all")
+    assert run("delete", "secret", URI, "--yes").exit_code == 0
+    assert "warning" not in run("verify", "secret", "--all").stderr
+    m8.deleted.clear()
+    assert "warning" not in run("verify", "secret", "--all").stderr
+
+
+def test_where_nothing_can_be_remembered_that_is_said_and_all_is_verified(run: Run, tmp_path: Path) -> None:
+    put(run)
+    (tmp_path / "seen_secrets").mkdir(mode=0o700)
+
+    result = run("verify", "secret", "--all")
+
+    assert result.exit_code == 0
+    assert "IN_SYNC" in result.stdout
+    assert "note: what m8 lists was not compared with what it listed before: " in result.stderr
+
+
+@pytest.mark.parametrize("reason", list(reasons.MEANINGS))
+def test_a_reason_that_nobody_signed_is_told_as_m8s_word(reason: upload_pb2.Reason) -> None:
+    for purpose in {upload_pb2.PURPOSE_UPLOAD, *(purpose for purpose, _ in reasons._FOR_PURPOSE)}:
+        signed = reasons.error_for(reason, URI, purpose)
+        unsigned = reasons.error_for(reason, URI, purpose, said_by_m8=True)
+        assert (type(unsigned), unsigned.code) == (type(signed), signed.code)
+        assert unsigned.message.startswith(f"{URI}: m8 says: ")
+        assert unsigned.message.endswith("No store signed that; nothing was sent.")
+        assert "--overwrite" not in unsigned.fix

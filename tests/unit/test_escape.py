@@ -1,0 +1,78 @@
+"""Text of others is shown so that nothing in it steers a terminal or hides, and programs get back what it was."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monoskope.escape import escape, json_text
+from monoskope.monoctl.yaml_text import yaml_text
+
+_RANGES = (
+    (0x00, 0x1F),  # C0
+    (0x7F, 0x9F),  # DEL, C1
+    (0x061C, 0x061C),
+    (0x200B, 0x200F),  # no width, bidirectional marks
+    (0x2028, 0x202E),  # separators, bidirectional controls
+    (0x2060, 0x2060),
+    (0x2066, 0x2069),  # bidirectional isolates
+    (0xD800, 0xDFFF),  # lone surrogates
+    (0xFEFF, 0xFEFF),  # byte order mark
+    (0xE0000, 0xE007F),  # tags
+)
+STEERING = frozenset(chr(code) for first, last in _RANGES for code in range(first, last + 1))
+"""What must not reach a terminal."""
+
+EVERYTHING = st.text(st.characters())
+NO_SURROGATES = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+def test_no_character_of_unicode_gets_through_that_could_steer_a_terminal() -> None:
+    for code in range(sys.maxunicode + 1):
+        shown = escape(chr(code))
+        assert shown.isprintable()
+        assert not STEERING & set(shown)
+        if chr(code) in STEERING:
+            assert shown.endswith(f"{code:04x}")
+
+
+@given(EVERYTHING)
+def test_what_is_escaped_holds_no_control_and_escaping_it_again_changes_nothing(text: str) -> None:
+    shown = escape(text)
+    assert not STEERING & set(shown)
+    assert escape(shown) == shown
+    if text.isprintable():
+        assert shown == text
+
+
+def test_what_people_write_stays_as_it_is() -> None:
+    assert escape("straße, naïve: ok ☺ \\u202e") == "straße, naïve: ok ☺ \\u202e"
+    assert escape("a\x9b2J\u202e\U000e0001\udc80") == "a\\u009b2J\\u202e\\U000e0001\\udc80"
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@given(text=NO_SURROGATES)
+def test_json_holds_no_control_and_parses_to_the_same(indent: int | None, text: str) -> None:
+    document = {"outer": [{text: text}], text: [text]}
+    written = json_text(document, indent=indent)
+    assert not STEERING & set(written) - {"\n"}
+    assert json.loads(written) == document
+
+
+@given(NO_SURROGATES)
+def test_yaml_holds_no_control_and_parses_to_the_same(text: str) -> None:
+    document = {"outer": [{text: text}], "text": text, text + "x": {"y": text}}
+    written = yaml_text(document)
+    assert not STEERING & set(written) - {"\n"}
+    assert yaml.safe_load(written) == document
+
+
+@pytest.mark.parametrize("code", [0xD800, 0xDC80, 0xDFFF])
+def test_lone_surrogates_come_back_too(code: int) -> None:
+    assert json.loads(json_text([chr(code)])) == [chr(code)]
+    assert yaml.safe_load(yaml_text([chr(code)])) == [chr(code)]

@@ -181,7 +181,6 @@ def test_reactors_are_updated_under_settings_of_before(worlds: Worlds) -> None:
         part = world.cluster.reactors[f"reactor-{store}"]
         part.environment.pop("MONOSKOPE_FAILPOINTS", None)
         world.become(part, NEW)
-        world.cluster.wait_until_detached(store, 0)
         world.cluster.start_reactor(store)
     ok(world.run(NEW, "put", "secret", uri, "--from-file", "password=-", value=b"1"))
     ok(world.run(NEW, "copy", "secret", uri, "old-b://t/new/updated"))

@@ -186,7 +186,7 @@ async def test_an_older_reactor_that_shows_no_grant_is_to_be_updated(m8: Scripte
     m8.end = lambda attempt: m8.ended(attempt, copied(attempt, destination_grant=None))
     with pytest.raises(OutcomeUnknownError, match="older than this client; it may or may not have been") as caught:
         await copy(m8, known)
-    assert caught.value.fix.startswith("Have m8 and the reactor of store 'vault' updated")
+    assert caught.value.fix.startswith("Have the reactor of store 'vault' updated")
     assert "nothing was" not in str(caught.value)
 
 

@@ -72,7 +72,7 @@ def _there(task: Task, result: Result, destination: Target) -> Receipt:
         error = unknown(
             task, result.request_id.hex(), f"{_SAYS} but not by which request: it, or m8, is older than this client"
         )
-        error.fix = f"Have m8 and the reactor of store {task.uri.store!r} updated before you copy again. {error.fix}"
+        error.fix = f"Have the reactor of store {task.uri.store!r} updated, and m8, before you copy again. {error.fix}"
         raise error
     try:
         open_signed(receipt.destination_grant, UPLOAD_GRANT, pin)

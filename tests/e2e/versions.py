@@ -110,24 +110,9 @@ class World:
         cluster = Cluster(folder, environments=environments | ({"m8": old} if m8 == OLD else {}))
         try:
             cluster.start_m8()
-            for store in STORES:
-                cluster.make_local_reactor(store)
-            cluster.share_fingerprint_key(*(f"reactor-{store}" for store in STORES))
-            for version in (OLD, NEW):
-                settings = cluster.folder / f"reactor-{version}-a" / "reactor.toml"
-                add_to(settings, limits={"lifetime_s": 300, "uploads_per_second": 50} if version == m8 else {})
-                add_to(
-                    cluster.folder / f"reactor-{version}-b" / "reactor.toml", timings={"write_window": WRITE_WINDOW_S}
-                )
-                for other in (OLD, NEW):
-                    cluster.allow_copy(f"{version}-a", f"{other}-b")
+            _make_reactors(cluster, longer_lived=f"reactor-{m8}-a")
             for store in STORES:
                 cluster.add_store(store)
-                home = f"reactor-{store}"
-                part = cluster.part(home, "m8", "reactor", "run", home, log=f"{home}/reactor.log")
-                if store.endswith("b"):
-                    part.environment[VARIABLE] = "reactor.before-write=stop"
-                cluster.reactors[home] = part
                 cluster.start_reactor(store)
             user = cluster.add_user("user", prefixes=[f"{store}://t" for store in STORES])
         except BaseException:
@@ -158,6 +143,25 @@ class World:
             store: administrator.monoctl("describe", "secret-store", store, "-o", "json").json() for store in STORES
         }
         return {store: one["pending"] for store, one in shown.items()}
+
+
+def _make_reactors(cluster: Cluster, *, longer_lived: str) -> None:
+    """Make the folders and parts of all reactors. The folder `longer_lived` says so in its settings."""
+    for store in STORES:
+        cluster.make_local_reactor(store)
+    cluster.share_fingerprint_key(*(f"reactor-{store}" for store in STORES))
+    for store in STORES:
+        home = f"reactor-{store}"
+        cluster.reactors[home] = cluster.part(home, "m8", "reactor", "run", home, log=f"{home}/reactor.log")
+        settings = cluster.folder / home / "reactor.toml"
+        if home == longer_lived:
+            add_to(settings, limits={"lifetime_s": 300, "uploads_per_second": 50})
+        if store.endswith("a"):
+            for version in (OLD, NEW):
+                cluster.allow_copy(store, f"{version}-b")
+        else:
+            add_to(settings, timings={"write_window": WRITE_WINDOW_S})
+            cluster.reactors[home].environment[VARIABLE] = "reactor.before-write=stop"
 
 
 def request_id(ran: Ran) -> str:

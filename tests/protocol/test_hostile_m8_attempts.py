@@ -139,6 +139,15 @@ async def test_without_it_none_begins_and_the_end_is_unknown(
     assert attempt.request.request_id.hex() in caught.value.message
 
 
+async def test_a_lost_key_that_names_no_process_is_said_to_come_from_something_older(
+    m8: ScriptedM8, tmp_path: Path, purpose: Callable[[Client], Awaitable[object]]
+) -> None:
+    script(m8, from_an_older_reactor)
+    async with client_for(m8, tmp_path) as client:
+        with pytest.raises(OutcomeUnknownError, match="older than this client"):
+            await purpose(client)
+
+
 async def test_a_conflict_after_an_own_lost_key_begins_a_new_attempt(
     m8: ScriptedM8, tmp_path: Path, purpose: Callable[[Client], Awaitable[object]]
 ) -> None:

@@ -70,9 +70,9 @@ def _there(task: Task, result: Result, destination: Target) -> Receipt:
     assert receipt.destination is not None, "COPIED holds the destination's receipt"
     if receipt.destination_grant is None:
         error = unknown(
-            task, result.request_id.hex(), f"{_SAYS} but not by which request: it is older than this client"
+            task, result.request_id.hex(), f"{_SAYS} but not by which request: it, or m8, is older than this client"
         )
-        error.fix = f"Have the reactor of store {task.uri.store!r} updated before you copy again. {error.fix}"
+        error.fix = f"Have the reactor of store {task.uri.store!r} updated, and m8, before you copy again. {error.fix}"
         raise error
     try:
         open_signed(receipt.destination_grant, UPLOAD_GRANT, pin)

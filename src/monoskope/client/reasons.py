@@ -153,6 +153,9 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
 RETRIED = frozenset({upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_UPSTREAM_UNAVAILABLE})
 """On these a new attempt is made before anything was sent; after that, a receipt decides (`monoskope.client.walk`)."""
 
+NOT_WHICH = "; it does not name the process that says so: it, or m8, is older than this client"
+"""Added to KEY_LOST without `replica`."""
+
 _UNKNOWN = Meaning(Error, "the request failed for a reason that this client does not know.", "Use a newer client.")
 
 

@@ -241,6 +241,7 @@ class Walk:
         why = reasons.MEANINGS[reason].message.removesuffix(".")
         if reason == upload_pb2.REASON_KEY_LOST:
             lost = about_sent and receipt.replica == sent.grant.replica
+            why += "" if receipt.replica else reasons.NOT_WHICH
             return self._uncertain(sent, why, lost=lost, over=lost)
         if reason == upload_pb2.REASON_OUTCOME_UNKNOWN:
             return self._uncertain(sent, why, over=True)

@@ -2,6 +2,10 @@
 
 A receipt that names no sealed bytes says that nothing was opened. Once STARTED is recorded that is no longer known, so
 such a receipt, as an heir's KEY_LOST is, loses to a STARTED that came first and is not offered again.
+
+An m8 that is older than this program refuses receipts with fields that it does not know. They are offered without
+these: else the request would never end. A client that needs them says OUTCOME_UNKNOWN then (docs/protocol.md, Versions
+of the programs).
 """
 
 from __future__ import annotations
@@ -16,9 +20,10 @@ from monoskope.errors import Code
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.older import without_later_fields
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.upload import State
-from monoskope.reactor import request_log
+from monoskope.reactor import logs, request_log
 from monoskope.reactor.appends import AppendRefusedError, Event
 from monoskope.reactor.audit import Audit, of_receipt
 from monoskope.reactor.health import Health
@@ -72,24 +77,28 @@ class Offering:
         A stream that moved on without ending is tried again where it now is; one that ended needs nothing more.
         """
         request_id = grant.request.request_id
-        signed = self.identity.sign(RECEIPT, receipt.content)
-        event, entry = _ending(receipt, signed), of_receipt(grant, receipt)
+        entry = of_receipt(grant, receipt)
         self.audit.write(entry)
         self.known.remember(receipt)
         if self.health is not None:
             self.health.ended(receipt)
         asked = self.requests.get(request_id)
         arrived = asked.arrived if asked is not None else self.now()
-        taken = await self._ended(request_id, event, receipt, version)
+        taken = await self._ended(request_id, receipt, version)
         request_log.ended(entry, self.now() - arrived, taken=taken)
         return taken
 
-    async def _ended(self, request_id: bytes, event: Event, receipt: Receipt, version: int) -> bool:
+    async def _ended(self, request_id: bytes, receipt: Receipt, version: int) -> bool:
         failpoint("reactor.before-receipt")
+        event = self._ending(receipt)
         while True:
             try:
                 await self.log.append(request_id, version, event)
             except AppendRefusedError as error:
+                if error.reason == Code.USAGE.value and (older := without_later_fields(receipt)) is not None:
+                    logs.get().warning("m8 is older", request_id=request_id.hex(), message=_OLDER)
+                    receipt, event = older, self._ending(older)
+                    continue
                 if error.reason != Code.CONFLICT.value:
                     return False
                 request = await self.requests.moved(request_id, version, within=self.patience)
@@ -101,7 +110,14 @@ class Offering:
                 self.requests.ended(request_id)
                 return True
 
+    def _ending(self, receipt: Receipt) -> Event:
+        signed = self.identity.sign(RECEIPT, receipt.content)
+        if receipt.outcome == upload_pb2.OUTCOME_FAILED:
+            return events_pb2.SecretUploadFailed(reason=receipt.reason, receipt=signed)
+        return _ENDINGS[receipt.outcome](receipt=signed)
 
+
+_OLDER = "m8 refuses what it does not know in this receipt: it is offered with less, and proves less. Update m8."
 _ENDINGS: dict[upload_pb2.Outcome, type[_OfReceipt]] = {
     upload_pb2.OUTCOME_UPLOADED: events_pb2.SecretUploaded,
     upload_pb2.OUTCOME_UNCHANGED: events_pb2.SecretUploaded,
@@ -114,9 +130,3 @@ _ENDINGS: dict[upload_pb2.Outcome, type[_OfReceipt]] = {
     upload_pb2.OUTCOME_IMPORTED: events_pb2.SecretImported,
     upload_pb2.OUTCOME_COPIED: events_pb2.SecretCopied,
 }
-
-
-def _ending(receipt: Receipt, signed: upload_pb2.Signed) -> Event:
-    if receipt.outcome == upload_pb2.OUTCOME_FAILED:
-        return events_pb2.SecretUploadFailed(reason=receipt.reason, receipt=signed)
-    return _ENDINGS[receipt.outcome](receipt=signed)

@@ -22,7 +22,7 @@ from typing import Self
 import tomli_w
 
 from monoskope.settings import write_private
-from monoskope.testing.cluster_commands import Commands, Ran, User
+from monoskope.testing.cluster_commands import Commands, Environments, Ran, User
 from monoskope.testing.openbao import OpenBao
 from monoskope.testing.openbao_files import Storage
 from monoskope.testing.parts import Part, free_port, listens, wait_until
@@ -43,13 +43,19 @@ class Cluster(Commands):
         folder: Empty or missing.
         tell: Told of every command that ran.
         storage: OpenBao's.
+        environments: See `Commands.environments`.
     """
 
     def __init__(
-        self, folder: Path, *, tell: Callable[[Ran], None] | None = None, storage: Storage = "pebbledb"
+        self,
+        folder: Path,
+        *,
+        tell: Callable[[Ran], None] | None = None,
+        storage: Storage = "pebbledb",
+        environments: Environments | None = None,
     ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        super().__init__(folder.absolute(), OpenBao(folder / "openbao", storage=storage), tell=tell)
+        super().__init__(folder.absolute(), OpenBao(folder / "openbao", storage=storage), tell, environments)
         self.server = f"127.0.0.1:{free_port()}"
         self.m8 = self.part("m8", "m8", "serve", "--dir", "m8", log="m8/m8.log")
         self.reactors: dict[str, Part] = {}
@@ -126,9 +132,8 @@ class Cluster(Commands):
             rights: Some of `ALL_RIGHTS`.
             pin: Put the stores' identities and the default into the user's `known_stores`, as an administrator would.
         """
-        options = [part for prefix in prefixes for part in ("--prefix", prefix)]
-        options += [part for right in rights for part in ("--right", right)]
-        user = self._add_person(name, "--role", "user", *options)
+        given = [("--prefix", prefix) for prefix in prefixes] + [("--right", right) for right in rights]
+        user = self._add_person(name, "--role", "user", *(word for option in given for word in option))
         if pin:
             self.pin_all(user)
         return user

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,9 @@ from monoskope.testing.openbao import OpenBao, binary
 from monoskope.testing.parts import Part, program
 
 _COMMAND_S = 120.0
+
+Environments = Mapping[str, Mapping[str, str]]
+"""See `Commands.environments`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +78,21 @@ class Commands:
         folder: Where they run.
         bao: The OpenBao that its command line talks to.
         tell: Told of every command that ran.
+        environments: See `environments`.
     """
 
-    def __init__(self, folder: Path, bao: OpenBao, *, tell: Callable[[Ran], None] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        bao: OpenBao,
+        tell: Callable[[Ran], None] | None = None,
+        environments: Environments | None = None,
+    ) -> None:
         self.folder = folder
         self.bao = bao
+        self.environments = dict(environments or {})
+        """What is added to the environment of parts and commands of `m8`, by the folder that they are about: the first
+        of their arguments that is a name here. With PYTHONPATH such a part runs other code than the rest."""
         self._tell = tell or _nobody
 
     @contextmanager
@@ -102,7 +115,7 @@ class Commands:
         done = subprocess.run(
             [program(arguments[0]), *arguments[1:]],
             cwd=self.folder,
-            env=self._environment(user) | dict(environment or {}),
+            env=self._environment(user) | self._added(arguments) | dict(environment or {}),
             input=input,
             capture_output=True,
             check=False,
@@ -138,13 +151,18 @@ class Commands:
     def part(self, name: str, *arguments: str, log: str, user: User | None = None) -> Part:
         """Prepare a program that goes on running once it is started."""
         command = (program(arguments[0]), *arguments[1:])
-        environment = self._environment(user)
+        environment = self._environment(user) | self._added(arguments)
         return Part(name, command, log=self.folder / log, folder=self.folder, environment=environment)
 
     def _told(self, who: str, arguments: tuple[str, ...], done: subprocess.CompletedProcess[bytes]) -> Ran:
         ran = Ran(who, arguments, done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace"))
         self._tell(ran)
         return ran
+
+    def _added(self, arguments: Sequence[str]) -> dict[str, str]:
+        program, *words = arguments
+        found = (self.environments[word] for word in words if program == "m8" and word in self.environments)
+        return dict(next(found, {}))
 
     def _environment(self, user: User | None) -> dict[str, str]:
         return {

@@ -109,7 +109,8 @@ class Part:
         self.arguments = tuple(arguments)
         self.log = log
         self._folder = folder
-        self._environment = dict(environment)
+        self.environment = dict(environment)
+        """Its whole environment; what is changed here counts from the next start."""
         self._process: subprocess.Popen[bytes] | None = None
 
     def __repr__(self) -> str:
@@ -129,7 +130,7 @@ class Part:
             self._process = subprocess.Popen(
                 tethered(self.arguments),
                 cwd=self._folder,
-                env=self._environment | dict(environment or {}),
+                env=self.environment | dict(environment or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -37,7 +37,7 @@ def normal(text: str) -> str:
 def every() -> set[str]:
     """Return all of them, `normal`."""
     found = {meaning.message for meaning in (*reasons.MEANINGS.values(), *reasons._FOR_PURPOSE.values())}
-    found |= {reasons._UNKNOWN.message, reasons.UNSIGNED, proven.M8S_WORD, proven.NOT_WHOSE}
+    found |= {reasons._UNKNOWN.message, reasons.UNSIGNED, reasons.NOT_WHICH, proven.M8S_WORD, proven.NOT_WHOSE}
     found |= {*proof.QUIET, *listed.SENTENCES}
     for name in FILES:
         found |= set(_texts(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))))

@@ -18,7 +18,7 @@ OLD, NEW = b"the old value that m8 kept", b"the new value that was deleted"
 
 @pytest.mark.xfail(strict=True, reason="a deletion leaves no version that a ghost could meet")
 @pytest.mark.parametrize("store", ["vault", "local", KV1])
-async def test_a_withheld_secret_does_not_come_back_after_what_followed_it_was_deleted(scene: Scene, store: str) -> None:
+async def test_a_withheld_secret_does_not_come_back_once_what_followed_is_deleted(scene: Scene, store: str) -> None:
     await scene.hostile.serve(store, timings=young())
     uri = scene.uri(store)
     ghost = scene.m8.withhold(of=uri)

@@ -60,7 +60,7 @@ class Accountant:
     def __init__(self, m8: HostileM8, uri: str) -> None:
         self.shown: list[bytes] = []
         self.ends: dict[bytes, str] = {}
-        put = {"of": uri, "purpose": upload_pb2.PURPOSE_UPLOAD, "times": None}
+        put: dict[str, Any] = {"of": uri, "purpose": upload_pb2.PURPOSE_UPLOAD, "times": None}
         m8.on_append("SecretUploadStarted", self.started, **put)
         for kind in ("SecretUploaded", "SecretUploadFailed"):
             m8.on_append(kind, self.ended, **put)

@@ -22,7 +22,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 OLD, NEW = b"the old value that m8 kept", b"the new value that was deleted"
 
 
-@pytest.mark.xfail(strict=True, reason="a deletion leaves no version that a ghost could meet")
 @pytest.mark.parametrize("store", ["vault", "local", KV1])
 async def test_a_withheld_secret_does_not_come_back_once_what_followed_is_deleted(scene: Scene, store: str) -> None:
     await scene.hostile.serve(store, timings=young())
@@ -37,7 +36,6 @@ async def test_a_withheld_secret_does_not_come_back_once_what_followed_is_delete
     assert await scene.hostile.holds(uri) is None
 
 
-@pytest.mark.xfail(strict=True, reason="a signed OUTCOME_UNKNOWN of a copy is taken for its end; its put lives on")
 async def test_a_copy_whose_put_may_still_land_says_so(scene: Scene) -> None:
     """m8 withholds the destination's put. COPY ends at once with OUTCOME_UNKNOWN; the put lands afterwards."""
     uri, source = scene.uri("local"), scene.uri("vault", "source")
@@ -84,7 +82,6 @@ class Accountant:
         self.ends[one.request_id] = one.kind
 
 
-@pytest.mark.xfail(strict=True, reason="what an heir recognises by its content is an oracle that nobody counts")
 @pytest.mark.parametrize("store", [KV1, "vault"])
 async def test_recovery_does_not_tell_a_right_guess_from_wrong_ones(
     scene: Scene, crowd: list[Client], store: str

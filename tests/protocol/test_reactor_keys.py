@@ -311,7 +311,7 @@ def test_the_key_is_dropped_before_anything_is_parsed(monkeypatch: pytest.Monkey
 
 def test_only_so_many_keys_are_alive() -> None:
     clock = Clock()
-    keys = table(clock, alive=3)
+    keys = table(clock, alive=6)
     for _ in range(3):
         offered(keys)
     with pytest.raises(FailedError) as failed:

@@ -244,7 +244,8 @@ class Walk:
             why += "" if receipt.replica else reasons.NOT_WHICH
             return self._uncertain(sent, why, lost=lost, over=lost)
         if reason == upload_pb2.REASON_OUTCOME_UNKNOWN:
-            return self._uncertain(sent, why, over=True)
+            # What a copy's reactor sent may still be written: it is another store's reactor that would know.
+            return self._uncertain(sent, why, over=task.purpose != upload_pb2.PURPOSE_COPY)
         return Failure(
             reasons.error_for(reason, str(task.uri), task.purpose),
             again=about_sent and reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE,

@@ -12,7 +12,6 @@ Copies have places of their own and hold no secret's lock: two stores that copy 
 
 from __future__ import annotations
 
-import asyncio
 import time
 import traceback
 from collections.abc import Awaitable, Callable
@@ -36,6 +35,7 @@ from monoskope.reactor.fingerprint import Fingerprints
 from monoskope.reactor.keys import OneTimeKeys
 from monoskope.reactor.lookup import failed
 from monoskope.reactor.offer import Offering
+from monoskope.reactor.places import Places
 from monoskope.reactor.reasons import FailedError, reason_of
 from monoskope.reactor.sealed import Sealed, open_nothing
 from monoskope.reactor.settings import Settings
@@ -43,8 +43,8 @@ from monoskope.reactor.upstream import Upstream
 from monoskope.stores.driver import NOTHING, DriverError
 from monoskope.uri import SecretUri
 
-AT_ONCE = 4
-"""Copies of one process."""
+AT_ONCE = 8
+"""Copies of one process; of one subject at most half of what the others leave."""
 TOKEN_S = 10.0
 """Seconds for m8's answer to the question for a token."""
 KEY_S = 20.0
@@ -118,12 +118,12 @@ class Copier:
         self._begin_s = begin_s
         self._put = put or put_there
         self._now = now
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places = Places(AT_ONCE)
 
     async def handle(self, sealed: Sealed) -> bool:
         """Walk one request to its end; return whether m8 took its receipt: not if the stream ended otherwise."""
         arrived = self._now()
-        async with self._places:
+        async with self._places.held(sealed.grant.subject):
             answer = await self._answer(sealed, waited_s=self._now() - arrived)
         return answer is not None and await self._offering.end(sealed.grant, *answer)
 

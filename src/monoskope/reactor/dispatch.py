@@ -24,7 +24,7 @@ from monoskope.reactor.known import KnownReceipts, newest_receipt
 from monoskope.reactor.lookup import failed
 from monoskope.reactor.offer import Offering
 from monoskope.reactor.recover import Recovery, own_grant
-from monoskope.reactor.requests import Open, OpenRequests
+from monoskope.reactor.requests import Open, OpenRequests, request_id_of
 from monoskope.reactor.sealed import Sealed
 
 
@@ -63,7 +63,7 @@ class Dispatcher:
         """Take in one delivery."""
         self.appends.delivered(event)
         self._note_presence(event)
-        request = self.requests.apply(event, sealed, now=self.now())
+        request = self.requests.apply(event, sealed if self._is_ours(event.stream) else b"", now=self.now())
         self._moved.set()
         if request is None:
             return
@@ -72,6 +72,11 @@ class Dispatcher:
             self._told.add(request.request_id)
         else:
             self._act(request)
+
+    def _is_ours(self, stream: str) -> bool:
+        """Whether we have the key for what is sealed on `stream`: nothing else is kept, whatever m8 delivers."""
+        request_id = request_id_of(stream)
+        return request_id is not None and self.keys.offered(request_id) is not None
 
     def recorded(self, request_id: bytes, version: int, event: Event) -> None:
         """Take in what m8 recorded for us and delivers to others alone."""

@@ -7,16 +7,21 @@ write replaces is read when its key is made, beside the making: the grant does n
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.request import Request
+from monoskope.reactor.places import Places
 from monoskope.reactor.upstream import Content
 from monoskope.stores.driver import DriverError, StoreUnavailableError
 
-AT_ONCE = 16
-"""Looks of one process that the engine is asked for at a time."""
+AT_ONCE = 32
+"""Looks of one process that the engine is asked for at a time; of one subject at most half of what the others leave."""
+LATE_S = 2.0
+"""Seconds after which a look is late."""
 
 _WRITES = frozenset(
     {
@@ -36,12 +41,22 @@ class Looks(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What a first look found."""
+
+    content: Content
+    late: bool
+    """Whether it ended so long after the key was made that something newer may have come before it: then it counts for
+    a young key alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class FirstLook:
     """A look that was begun when a key was made."""
 
-    _found: asyncio.Task[Content | DriverError] = field(repr=False)
+    _found: asyncio.Task[Found | DriverError] = field(repr=False)
 
-    async def content(self) -> Content:
+    async def found(self) -> Found:
         """Return what it found. Raises `DriverError`: the engine could not be asked then."""
         found = await asyncio.shield(self._found)
         if isinstance(found, DriverError):
@@ -57,29 +72,33 @@ class FirstLooks:
         looks: Asks the engine.
         within_s: Seconds that a look may take, waiting included: as long as a key is young. What was read later could
             be something newer than what its user knew.
+        now: Monotonic seconds.
     """
 
-    def __init__(self, looks: Looks, *, within_s: float) -> None:
+    def __init__(self, looks: Looks, *, within_s: float, now: Callable[[], float] = time.monotonic) -> None:
         self._looks = looks
         self._within_s = within_s
-        self._places = asyncio.Semaphore(AT_ONCE)
-        self._running: set[asyncio.Task[Content | DriverError]] = set()
+        self._now = now
+        self._places = Places(AT_ONCE)
+        self._running: set[asyncio.Task[Found | DriverError]] = set()
 
-    def begin(self, request: Request) -> FirstLook | None:
+    def begin(self, request: Request, subject: str) -> FirstLook | None:
         """Begin to look at the request's place; return None for one that writes nothing here."""
         if request.purpose not in _WRITES:
             return None
-        task = asyncio.create_task(self._look(request))
+        task = asyncio.create_task(self._look(request, subject))
         # The loop holds its tasks weakly.
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return FirstLook(task)
 
-    async def _look(self, request: Request) -> Content | DriverError:
+    async def _look(self, request: Request, subject: str) -> Found | DriverError:
+        began = self._now()
         try:
-            async with asyncio.timeout(self._within_s), self._places:
-                return await self._looks.present(request)
+            async with asyncio.timeout(self._within_s), self._places.held(subject):
+                content = await self._looks.present(request)
         except TimeoutError:
             return StoreUnavailableError("the engine did not answer when the key was made.", fix="Try again later.")
         except DriverError as error:
             return error
+        return Found(content, late=self._now() - began > LATE_S)

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.recipes import Recipe, Recipes
+from monoskope.reactor.places import has_room
 from monoskope.reactor.reasons import FailedError
 
 ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
@@ -51,7 +52,7 @@ class Generator:
         """
         slow = sum(recipe.kind == "rsa" for recipe in recipes)
         own = self._waiting[subject]
-        if slow and 2 * (own + slow) > MAX_WAITING - (self._waiting.total() - own):
+        if slow and not has_room(own + slow - 1, self._waiting.total() - own, MAX_WAITING):
             raise FailedError(upload_pb2.REASON_RATE_LIMITED)
         self._waiting[subject] += slow
         try:

@@ -30,10 +30,11 @@ from monoskope.reactor.keys import OneTimeKeys
 from monoskope.reactor.lookup import failed
 from monoskope.reactor.offer import Offering
 from monoskope.reactor.patch import check_apart, result_of
+from monoskope.reactor.places import Places
 from monoskope.reactor.rates import Guess, Rates
 from monoskope.reactor.reasons import FailedError, reason_of
 from monoskope.reactor.sealed import Sealed, open_nothing
-from monoskope.reactor.upstream import Content, Upstream, differences
+from monoskope.reactor.upstream import Age, Content, Upstream, differences
 from monoskope.reactor.verify import verify
 from monoskope.reactor.write import Write, Writer
 from monoskope.stores.driver import DriverError
@@ -51,7 +52,7 @@ class Handler:
         writer: Writer,
         offering: Offering,
         rates: Rates,
-        parallel: int = 16,
+        parallel: int = 32,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._keys = keys
@@ -59,14 +60,14 @@ class Handler:
         self._writer = writer
         self._offering = offering
         self._rates = rates
-        self._slots = asyncio.Semaphore(parallel)
+        self._places = Places(parallel)
         self._locks = UriLocks()
         self._generator = Generator()
         self._now = now
 
     async def handle(self, sealed: Sealed) -> bool:
         """Walk one request to its end; return whether m8 took its receipt: not if the stream ended otherwise."""
-        async with self._locks.held(sealed.grant.request.uri), self._slots:
+        async with self._locks.held(sealed.grant.request.uri):
             answer = await self._answer(sealed)
         if isinstance(answer, asyncio.Task):
             # Nothing will be written: however long m8 takes, no other request has to wait for it.
@@ -91,16 +92,18 @@ class Handler:
         """
         version = sealed.version
         try:
-            looked = await self._looked(sealed)
-            if looked is not None:
-                return looked, version
+            if sealed.first_look is None:
+                async with self._places.held(sealed.grant.subject):
+                    return await self._looked(sealed), version
             with self._rates.guess(sealed.grant.request.uri, sealed.grant.subject) as guess:
-                done = await self._upload(sealed, guess)
+                async with self._places.held(sealed.grant.subject):
+                    done = await self._upload(sealed, guess)
                 if done is None or isinstance(done, asyncio.Task):
                     return done
                 if isinstance(done, Receipt):
                     return done, version
                 version = done.version
+                # An end that is not known is waited for without a place: others go on.
                 receipt = await self._writer.ended(done)
                 guess.written = receipt.outcome in WRITTEN
                 return receipt, version
@@ -114,19 +117,17 @@ class Handler:
             self._keys.forget(sealed.grant.request.request_id)
         return _failed(sealed, reason, version=upstream_version), version
 
-    async def _looked(self, sealed: Sealed) -> Receipt | None:
-        """Return the receipt of a request that only looks, None for the others."""
+    async def _looked(self, sealed: Sealed) -> Receipt:
+        """Return the receipt of a request that only looks."""
         match sealed.grant.request.purpose:
             case upload_pb2.PURPOSE_COMPARE:
                 return await self._compare(sealed)
             case upload_pb2.PURPOSE_VERIFY:
                 open_nothing(self._keys, sealed)
                 return await verify(self._upstream, sealed.grant, sealed.sha256, sealed.newest)
-            case upload_pb2.PURPOSE_IMPORT:
+            case _:
                 open_nothing(self._keys, sealed)
                 return await import_secret(self._upstream, sealed.grant, sealed.sha256)
-            case _:
-                return None
 
     def _open(self, sealed: Sealed) -> Payload:
         request_id = sealed.grant.request.request_id
@@ -158,19 +159,19 @@ class Handler:
         request = sealed.grant.request
         assert sealed.first_look is not None, "a key that may write has a first look"
         # Before anything is opened: no plaintext waits for the engine.
-        first = await sealed.first_look.content()
+        first = await sealed.first_look.found()
+        age = self._writer.age_of(sealed, late_look=first.late)
         if request.purpose == upload_pb2.PURPOSE_GENERATE:
-            return await self._generated(sealed, first)
+            return await self._generated(sealed, first.content, age)
         payload = self._opened(sealed)
-        young = self._writer.is_young(sealed)
-        base = await self._upstream.replaced(request, first, young=young, compare=guess.may_compare)
+        base = await self._upstream.replaced(request, first.content, age, compare=guess.may_compare)
         if request.purpose == upload_pb2.PURPOSE_DELETE:
             return None, self._writer.prepare(sealed, None, base=base)
         fingerprints = self._after(request, payload, base)
         if guess.may_compare and fingerprints is not None and base.equals(fingerprints):
             await self._upstream.check_still(request, base)
             return unchanged(sealed.grant, sealed.sha256, base.version, fingerprints)
-        return payload, self._writer.prepare(sealed, fingerprints, base=base)
+        return payload, self._writer.prepare(sealed, fingerprints, base=base, tells=guess.may_compare)
 
     def _opened(self, sealed: Sealed) -> Payload | None:
         """Return what was sealed, None for nothing, as the purpose wants it."""
@@ -201,12 +202,11 @@ class Handler:
         check_apart(changes, request.remove_keys)
         return changes
 
-    async def _generated(self, sealed: Sealed, first: Content) -> tuple[Payload, Write]:
+    async def _generated(self, sealed: Sealed, first: Content, age: Age) -> tuple[Payload, Write]:
         """Make what is to be written: never the same twice, so nothing is compared with what is there."""
         request = sealed.grant.request
         open_nothing(self._keys, sealed)
-        young = self._writer.is_young(sealed)
-        base = await self._upstream.replaced(request, first, young=young, compare=False)
+        base = await self._upstream.replaced(request, first, age, compare=False)
         payload = await self._generator.generate(request.recipes, sealed.grant.subject)
         check_fitting(self._upstream.driver, request, payload)
         if len(encode(payload)) > sealed.grant.max_plaintext:

@@ -23,10 +23,11 @@ from monoskope.protocol.payload import BadPayloadError, Payload, decode, is_padd
 from monoskope.protocol.request import Request
 from monoskope.protocol.unshared import Unshared
 from monoskope.reactor.first_look import FirstLook
+from monoskope.reactor.places import has_room
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.sign import Identity
 
-Look = Callable[[Request], FirstLook | None]
+Look = Callable[[Request, str], FirstLook | None]
 
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _REMEMBERED = 65_536
@@ -43,7 +44,7 @@ class KeyRules:
     max_plaintext: int
     fingerprint_key_id: str
     alive: int
-    """How many keys may be alive at once."""
+    """How many keys may be alive at once; of one subject at most half of what the others leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class OneTimeKeys(Unshared):
     def __repr__(self) -> str:
         return f"<OneTimeKeys {len(self)} alive>"
 
-    def offer(self, request: Request, subject: str, look: Look = lambda _: None) -> Offer:
+    def offer(self, request: Request, subject: str, look: Look = lambda *_: None) -> Offer:
         """Return the grant for `request`; the same request and subject get the same one again.
 
         Args:
@@ -96,8 +97,8 @@ class OneTimeKeys(Unshared):
             look: Begins to look at what a write is to replace; called when a key is made.
 
         Raises:
-            FailedError: RATE_LIMITED with as many keys alive as may be; KEY_LOST for a request id whose key was used
-                or given up, or was made for something else.
+            FailedError: RATE_LIMITED with as many keys alive as may be, of this subject or in all; KEY_LOST for a
+                request id whose key was used or given up, or was made for something else.
         """
         self.sweep()
         entry = self._table.get(request.request_id)
@@ -108,7 +109,9 @@ class OneTimeKeys(Unshared):
             return entry.offer
         if request.request_id in self._spent:
             raise FailedError(upload_pb2.REASON_KEY_LOST)
-        if len(self) >= self._rules.alive:
+        alive = [one.offer.grant.subject for one in self._table.values() if one.private is not None]
+        own = alive.count(subject)
+        if not has_room(own, len(alive) - own, self._rules.alive):
             raise FailedError(upload_pb2.REASON_RATE_LIMITED)
         return self._make(request, subject, look)
 
@@ -125,7 +128,7 @@ class OneTimeKeys(Unshared):
             fingerprint_key_id=self._rules.fingerprint_key_id,
         )
         signed = self._identity.sign(UPLOAD_GRANT, grant.content)
-        offer = Offer(grant, signed, born, look(request))
+        offer = Offer(grant, signed, born, look(request, subject))
         self._table[request.request_id] = _Entry(offer, MLKEM768X25519PrivateKey(lattice, curve))
         return offer
 

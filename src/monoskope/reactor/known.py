@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error
@@ -50,8 +51,10 @@ def newest_receipt(signed: Sequence[upload_pb2.Signed], identity: Identity, uri:
 class KnownReceipts:
     """The newest receipts of ours that tell what is there, a few for each of the secrets used last."""
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, *, now: Callable[[], float] = time.monotonic) -> None:
         self._identity = identity
+        self._now = now
+        self._last: dict[SecretUri, float] = {}
         self._by_uri: OrderedDict[SecretUri, OrderedDict[str, Receipt]] = OrderedDict()
         self._learnt = asyncio.Event()
 
@@ -71,6 +74,10 @@ class KnownReceipts:
         """Return a receipt of ours for `uri` by which `version` is there, or None."""
         versions = self._by_uri.get(uri)
         return None if versions is None else versions.get(version)
+
+    def learnt_after(self, uri: SecretUri, moment: float) -> bool:
+        """Whether a receipt of ours for `uri` was made or learnt after `moment`, in monotonic seconds."""
+        return self._last.get(uri, moment) > moment
 
     async def named(self, uri: SecretUri, version: str, *, within: float) -> bool:
         """Return whether a receipt of ours names `version`, waiting up to `within` seconds for one to be learnt."""
@@ -95,7 +102,9 @@ class KnownReceipts:
             versions[receipt.upstream_version] = receipt
         versions.move_to_end(receipt.upstream_version)
         self._learnt.set()
+        self._last[receipt.uri] = self._now()
         if len(versions) > _VERSIONS:
             versions.popitem(last=False)
         if len(self._by_uri) > _SECRETS:
-            self._by_uri.popitem(last=False)
+            uri, _ = self._by_uri.popitem(last=False)
+            self._last.pop(uri, None)

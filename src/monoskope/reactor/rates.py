@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.request import Request
+from monoskope.reactor.places import has_room
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import Limits
 from monoskope.uri import SecretUri
@@ -109,5 +110,4 @@ def _forget(window: deque[_Use], until: float) -> None:
 
 def _has_room(window: Collection[_Use], most: int, subject: str) -> bool:
     own = sum(use.subject == subject for use in window)
-    others = len(window) - own
-    return 2 * own < most - others
+    return has_room(own, len(window) - own, most)

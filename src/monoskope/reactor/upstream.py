@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hmac
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -53,6 +54,24 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Age:
+    """How old the key of a write is: what came upstream since it was made counts as concurrent while it is young."""
+
+    born: float
+    """Monotonic seconds when the key was made."""
+    young_until: float
+    """Monotonic seconds until when it is young."""
+    late_look: bool = False
+    """Whether the first look ended so late that it counts for a young key alone."""
+    now: Callable[[], float] = time.monotonic
+
+    @property
+    def is_young(self) -> bool:
+        """Whether it is young now."""
+        return self.now() < self.young_until
+
+
+@dataclass(frozen=True, slots=True)
 class Upstream:
     """Looks at the engine through the driver, and at receipts of ours where values cannot be read."""
 
@@ -89,7 +108,7 @@ class Upstream:
             return Content(await self.driver.read_version(request.uri.path), None)
         return await self.recognised(request.uri, self.known.newest(request.uri))
 
-    async def replaced(self, request: Request, first: Content, *, young: bool, compare: bool) -> Content:
+    async def replaced(self, request: Request, first: Content, age: Age, *, compare: bool) -> Content:
         """Return what a write is to replace, the request's expectation met: what `first` found when the key was made.
 
         Under a young key, where ANY or OVERWRITE is expected, it may also be what came after that: whoever wrote it was
@@ -98,7 +117,7 @@ class Upstream:
         Args:
             request: UPLOAD, PATCH, DELETE or GENERATE.
             first: What was there when the key was made.
-            young: Whether the key is so young that what came after it counts as concurrent.
+            age: Of the key.
             compare: Whether the content is needed to tell whether it is the same already.
 
         Raises:
@@ -106,17 +125,36 @@ class Upstream:
                 receipt of ours names.
             DriverError: the engine cannot be asked.
         """
-        may_move = young and request.expect in _MAY_MOVE
         if not self.driver.capabilities.versions:
-            return await self._replaced_unversioned(request, first, may_move=may_move)
-        version = await self._from_where(request, first) if may_move else first.version
-        for _ in range(TRIES if may_move else 1):
+            return await self._replaced_unversioned(request, first, age)
+        version = await self._from_where(request, first) if self._may_move(request, age) else first.version
+        for _ in range(TRIES):
             try:
                 await self._check(request, version)
-                return await self._content(request, version, compare=compare)
+                content = await self._content(request, version, compare=compare)
             except _MovedError as moved:
                 version = moved.version
+            else:
+                found_again = version == first.version and not self._is_newer(request, first, age)
+                # Asked once more: what was waited for meanwhile may have cost the key its youth.
+                if found_again or self._may_move(request, age):
+                    return content
+            if not self._may_move(request, age):
+                break
         raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
+
+    def _may_move(self, request: Request, age: Age) -> bool:
+        return age.is_young and request.expect in _MAY_MOVE
+
+    def _is_newer(self, request: Request, first: Content, age: Age) -> bool:
+        """Whether what `first` found, seen again, may be something newer than the key, though it looks the same.
+
+        Where nothing is, or nothing has a version, what came and went since leaves no trace but a receipt of ours.
+        """
+        if age.late_look:
+            return True
+        traceless = first.version == NOTHING or not self.driver.capabilities.versions
+        return traceless and self.known.learnt_after(request.uri, age.born)
 
     async def _check(self, request: Request, version: str) -> None:
         """Check as `check`, and say UPSTREAM_CHANGED only of what is there now and stays without a receipt of ours.
@@ -147,9 +185,10 @@ class Upstream:
             return Content(version, None)
         return await self._fingerprinted(request.uri, version)
 
-    async def _replaced_unversioned(self, request: Request, first: Content, *, may_move: bool) -> Content:
+    async def _replaced_unversioned(self, request: Request, first: Content, age: Age) -> Content:
         content = await self.present(request)
-        if not may_move and not self.is_same(first, content):
+        same = self.is_same(first, content) and not self._is_newer(request, first, age)
+        if not same and not self._may_move(request, age):
             raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=content.version)
         self.check(request, content.version)
         return content

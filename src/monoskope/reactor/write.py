@@ -26,11 +26,11 @@ from monoskope.reactor.lookup import Attempt, Lookup, PublicValues, deleted, upl
 from monoskope.reactor.reasons import FailedError, reason_of
 from monoskope.reactor.sealed import Sealed
 from monoskope.reactor.timings import Timings
-from monoskope.reactor.upstream import TRIES, Content, Upstream
+from monoskope.reactor.upstream import TRIES, Age, Content, Upstream
 from monoskope.stores.driver import DriverError, StoreConflictError, UnknownOutcomeError
 
 _NO_CONTENT = bytes(32)
-"""What the intent of a deletion names instead of a content, and that of a patch of what is not known."""
+"""What an intent names instead of a content: of a deletion, of what is not known, of what must not be told."""
 _WHOLE = frozenset({upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_GENERATE})
 """What is written does not depend on what was there."""
 _TRIED_AGAIN = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE})
@@ -47,6 +47,8 @@ class Write:
     tag: bytes
     base: Content = field(repr=False)
     """What it is to replace: what STARTED names, or what was read after a conflict."""
+    born: float
+    """Monotonic seconds when the key was made."""
     young_until: float
     """Monotonic seconds until when what comes upstream meanwhile counts as concurrent."""
     deadline: float
@@ -85,10 +87,11 @@ class Writer:
     timings: Timings
     now: Callable[[], float] = time.monotonic
 
-    def prepare(self, sealed: Sealed, fingerprints: Fingerprints | None, *, base: Content) -> Write:
+    def prepare(self, sealed: Sealed, fingerprints: Fingerprints | None, *, base: Content, tells: bool = True) -> Write:
         """Return the write with its STARTED receipt; the window opens now.
 
-        Without fingerprints it is a deletion, or a patch of what is not known.
+        Without fingerprints it is a deletion, or a patch of what is not known. Where the window of guesses has no room,
+        STARTED must not `tell` what is to be written: whoever looked for it upstream would tell a right guess from it.
         """
         grant, now = sealed.grant, self.now()
         key, tag = self.upstream.fingerprint_key, write_tag(grant.sha256, sealed.sha256)
@@ -97,7 +100,7 @@ class Writer:
             sealed_sha256=sealed.sha256,
             outcome=upload_pb2.OUTCOME_STARTED,
             prior_version=base.version,
-            intent=key.intent(tag, digest_of(fingerprints.whole) if fingerprints else _NO_CONTENT),
+            intent=key.intent(tag, digest_of(fingerprints.whole) if fingerprints and tells else _NO_CONTENT),
         )
         return Write(
             grant,
@@ -105,15 +108,16 @@ class Writer:
             fingerprints,
             tag,
             base,
+            sealed.born,
             young_until=sealed.born + self.timings.young,
             # What its client is told holds: after the key's lifetime nothing is written.
             deadline=min(now + self.timings.write_window, sealed.born + grant.lifetime_s),
             settled_at=now + self.timings.settle,
         )
 
-    def is_young(self, sealed: Sealed) -> bool:
-        """Whether what came upstream since the key was made counts as concurrent."""
-        return self.now() < sealed.born + self.timings.young
+    def age_of(self, sealed: Sealed, *, late_look: bool) -> Age:
+        """Return what counts as concurrent with the request that `sealed` is about."""
+        return Age(sealed.born, sealed.born + self.timings.young, late_look=late_look, now=self.now)
 
     async def write(self, write: Write, payload: Payload | None) -> None:
         """Try to do what `write` is about with `payload`, and note in it how that ended."""
@@ -180,7 +184,8 @@ class Writer:
         try:
             now = await self.upstream.present(request)
             if request.purpose in _WHOLE:
-                now = await self.upstream.replaced(request, now, young=True, compare=False)
+                age = Age(write.born, write.young_until, now=self.now)
+                now = await self.upstream.replaced(request, now, age, compare=False)
             self.upstream.check(request, now.version)
         except FailedError as error:
             write.failure = error

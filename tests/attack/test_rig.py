@@ -114,7 +114,7 @@ async def test_what_a_reactor_is_told_is_held_doubled_replayed_and_cut(scene: Sc
     await lost.arrived()
     session.cut()
     await within(last)
-    await scene.m8.until(lambda: session.ended)
+    await scene.m8.until(lambda: session.ended and bool(scene.m8.live("vault")))
     assert [version.content for version in scene.hostile.history(uri)] == [
         {"password": value} for value in (VALUE.decode(), "another one altogether", "the last of three")
     ]

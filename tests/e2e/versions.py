@@ -76,6 +76,10 @@ def unpack(folder: Path) -> Path:
         not_here(os.environ)
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
+    # The installed scripts are this version's, and begin where the old one had nothing yet.
+    for program, module in (("m8", "m8.cli"), ("monoctl", "monoctl.main")):
+        begin = folder / "src" / "monoskope" / program / "__main__.py"
+        begin.write_text(f"from monoskope.{module} import main as main\n")
     return folder / "src"
 
 

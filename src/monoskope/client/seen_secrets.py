@@ -18,7 +18,7 @@ from pathlib import Path
 
 from monoskope.client.known_stores import check_server
 from monoskope.errors import UsageError
-from monoskope.settings import read_private, write_private
+from monoskope.settings import find_private, write_private
 from monoskope.uri import SecretUri, UriPrefix
 from monoskope.value import Value
 
@@ -135,14 +135,9 @@ class SeenSecrets:
             os.close(lock)
 
     def _read(self) -> Seen:
-        if not self.path.exists():
-            return {}
+        found = find_private(self.path)
         seen: Seen = {}
-        try:
-            text = read_private(self.path).decode("ascii", "replace")
-        except OSError as error:
-            raise UsageError(f"{self.path} cannot be read: {error.strerror}.", fix=_FIX) from None
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate((found or b"").decode("ascii", "replace").splitlines(), start=1):
             server, _, rest = line.partition(" ")
             uri, *digests = rest.split(" ")
             if (server, uri) in seen or not _is_entry(server, uri, digests):

@@ -89,7 +89,9 @@ class Logins:
 
     def _end(self, waiting: _Waiting) -> None:
         del self._waiting[waiting]
-        waiting.deadline.reschedule(asyncio.get_running_loop().time())
+        # One whose own time is over at this very moment ends by that.
+        if not waiting.deadline.expired():
+            waiting.deadline.reschedule(asyncio.get_running_loop().time())
 
     def admit(self, origin: str) -> None:
         """Return if a login from `origin` may be verified now. Raises `UnavailableError` if too many failed."""

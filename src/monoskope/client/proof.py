@@ -177,8 +177,11 @@ class _Identities(Value, frozen=True):
 
 def _steps(store: str, pin: str, rotations: Rotations) -> _Identities:
     later = frozenset(follow(pin, rotations, store=store))
-    earlier = frozenset(open_rotation(step, store=store).old for step in rotations)
-    return _Identities(pin, later, earlier - later - {pin})
+    before = [pin]
+    for step in reversed([open_rotation(signed, store=store) for signed in rotations]):
+        if step.new == before[-1]:
+            before.append(step.old)
+    return _Identities(pin, later, frozenset(before[1:]) - later - {pin})
 
 
 def _end(identities: _Identities, view: views_pb2.SecretUpload, request_id: bytes) -> Checked:

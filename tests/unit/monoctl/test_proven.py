@@ -233,6 +233,19 @@ def test_a_deletion_that_is_proven_is_nothing_to_warn_of(m8: Remembering, run: R
     assert "warning" not in run("verify", "secret", "--all").stderr
 
 
+def test_a_deletion_from_before_hides_nothing_that_was_put_after_it(m8: Remembering, run: Run) -> None:
+    put(run)
+    run("verify", "secret", "--all")
+    run("delete", "secret", URI, "--yes")
+    run("verify", "secret", "--all")
+    before = m8.deleted.pop(URI)
+    put(run)
+    assert "warning" not in run("verify", "secret", "--all").stderr
+    del m8.secrets[URI]
+    m8.deleted[URI] = before
+    assert f"warning: {URI}: m8 listed it before" in run("verify", "secret", "--all").stderr
+
+
 def test_where_nothing_can_be_remembered_that_is_said_and_all_is_verified(run: Run, tmp_path: Path) -> None:
     put(run)
     (tmp_path / "seen_secrets").mkdir(mode=0o700)

@@ -13,7 +13,7 @@ from monoskope.monoctl import terminal
 from monoskope.uri import UriPrefix
 from monoskope.value import Value
 
-ASKED = "{count} asked about, as m8 lists them."
+ASKED = "asked about {count}, all that m8 lists."
 GONE = "{uri}: m8 listed it before, does not list it now, and proves no deletion (if you know why, edit {file})."
 OLDER = "{uri}: m8 shows an older receipt as the newest than it showed before."
 UNPROVEN = "{uri}: m8 showed a proven receipt before, and shows none now."

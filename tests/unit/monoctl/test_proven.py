@@ -207,8 +207,8 @@ def test_verifying_all_says_how_many_m8_lists_and_names_what_it_leaves_out(m8: R
     m8.secrets[left_out.uri] = left_out
     third = run("verify", "secret", "--all")
 
-    assert "note: 2 secrets asked about, as m8 lists them.\n" in first.stderr
-    assert "note: 1 secret asked about, as m8 lists them.\n" in second.stderr
+    assert "note: asked about 2 secrets, all that m8 lists.\n" in first.stderr
+    assert "note: asked about 1 secret, all that m8 lists.\n" in second.stderr
     assert "warning: vault://app/other: m8 listed it before, does not list it now, and proves no" in second.stderr
     assert "warning" not in first.stderr + third.stderr
 

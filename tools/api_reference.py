@@ -140,7 +140,7 @@ def _choice(message: DescriptorProto, field: FieldDescriptorProto) -> str:
 def _rules(field: FieldDescriptorProto) -> str:
     if not field.options.HasExtension(_RULES):
         return ""
-    return ", ".join(f"`{rule}`" for rule in _flat(field.options.Extensions[_RULES], ()))
+    return ", ".join(f"`{' '.join(rule.split())}`" for rule in _flat(field.options.Extensions[_RULES], ()))
 
 
 def _flat(rules: Message, outer: tuple[str, ...]) -> Iterator[str]:

@@ -104,13 +104,16 @@ def find_private(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Check its owner and mode.") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             raise UsageError(f"{path} is not a regular file.", fix="Name a regular file.")
         if mode & 0o077:
             raise _too_open(path, mode)
-        return file.read()
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:

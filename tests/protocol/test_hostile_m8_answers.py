@@ -361,6 +361,15 @@ async def test_identities_to_which_steps_lead_from_the_pin_count_and_those_befor
     assert asked.stores_asked == 1
 
 
+async def test_a_step_that_does_not_lead_to_the_pin_makes_nobody_an_earlier_identity(
+    m8: ScriptedM8, proofs: Proofs
+) -> None:
+    stranger = Identity()
+    m8.stores["vault"].rotations.append(stranger.rotate(Identity(), "vault"))
+    one = attempt(m8, signer=stranger)
+    assert (await proofs.secret(secret(one, one.success()))).is_false
+
+
 async def test_a_step_that_the_old_identity_did_not_sign_leads_nowhere(m8: ScriptedM8, proofs: Proofs) -> None:
     thief = Identity()
     step = m8.identity.rotate(thief, "vault")

@@ -165,6 +165,11 @@ def test_a_pipe_in_the_place_of_a_private_file_is_refused_and_not_waited_for(tmp
     assert "not a regular file" in done.stderr
 
 
+def test_a_folder_in_the_place_of_a_private_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not a regular file"):
+        read_private(tmp_path)
+
+
 @pytest.mark.parametrize("driver", ["age", "pass"])
 def test_a_store_s_folder_is_looked_at_each_time_that_it_is_opened(tmp_path: Path, driver: str) -> None:
     root = tmp_path / "store"

@@ -34,7 +34,7 @@ NOT_KNOWN = "its receipt says that the store does not know whether it was done"
 NOTHING_SENT = "its receipt names nothing that was sent, so it does not say what became of that"
 COPIED = "its receipt says that it was copied, but not by which request"
 QUIET = frozenset({NOT_PINNED, NO_RECEIPT, NOT_ENDED, EARLIER, NOT_KNOWN, NOTHING_SENT, COPIED})
-"""Why something is m8's word although nobody need have lied."""
+"""Reasons for which an honest m8 may have no proof to show."""
 
 _TELLING = frozenset(
     {
@@ -163,9 +163,9 @@ class _NotProvenError(Exception):
 class _Identities(Value, frozen=True):
     pin: str
     later: frozenset[str]
-    """To which steps lead from the pin."""
+    """Identities to which signed steps lead from the pin."""
     earlier: frozenset[str]
-    """From which steps led to the pin."""
+    """Identities from which signed steps led to the pin."""
 
     def of(self, signed: upload_pb2.Signed) -> str:
         """Return the identity under which `signed` must verify."""
@@ -177,8 +177,11 @@ class _Identities(Value, frozen=True):
 
 def _steps(store: str, pin: str, rotations: Rotations) -> _Identities:
     later = frozenset(follow(pin, rotations, store=store))
-    earlier = frozenset(open_rotation(step, store=store).old for step in rotations)
-    return _Identities(pin, later, earlier - later - {pin})
+    before = [pin]
+    for step in reversed([open_rotation(signed, store=store) for signed in rotations]):
+        if step.new == before[-1]:
+            before.append(step.old)
+    return _Identities(pin, later, frozenset(before[1:]) - later - {pin})
 
 
 def _end(identities: _Identities, view: views_pb2.SecretUpload, request_id: bytes) -> Checked:

@@ -165,7 +165,7 @@ def name(reason: int) -> str:
     return f"reason {text}" if text.isdecimal() else text
 
 
-UNSIGNED = "m8 says: {message} No store signed that; nothing was sent."
+UNSIGNED = "m8 says: {message}. No store signed that; nothing was sent."
 """How a reason is told that came without a receipt, before anything was sent."""
 _UNSIGNED_CONFLICT_FIX = "Look in the engine itself before you change anything on m8's word."
 
@@ -187,8 +187,8 @@ def error_for(
             and no fix leads to overwriting something on m8's word.
     """
     meaning = _FOR_PURPOSE.get((purpose, reason)) or MEANINGS.get(reason, _UNKNOWN)
-    message = f"{meaning.message} ({name(reason)})"
     if not said_by_m8:
-        return meaning.error(f"{uri}: {message}", fix=meaning.fix)
+        return meaning.error(f"{uri}: {meaning.message} ({name(reason)})", fix=meaning.fix)
+    message = f"{meaning.message.removesuffix('.')} ({name(reason)})"
     fix = _UNSIGNED_CONFLICT_FIX if issubclass(meaning.error, ConflictError) else meaning.fix
     return meaning.error(f"{uri}: {UNSIGNED.format(message=message)}", fix=fix)

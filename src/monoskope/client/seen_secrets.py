@@ -4,21 +4,21 @@ It lies beside `known_stores` (mode 0600). Fields of a line are apart by one spa
 
     server uri digest digest …
 
-A digest is the first 32 hex digits of the SHA-256 of a receipt that was proven and shown as the newest; the last one
-was shown last. Without the file nothing is noticed, and nothing else is worse.
+A digest is the first 32 hex digits of the SHA-256 of a receipt that was proven and shown as the newest, followed by a
+`-` if it is of a deletion; the last one was shown last. Without the file nothing is noticed, and nothing else is worse.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from monoskope.client.known_stores import check_server
 from monoskope.errors import UsageError
-from monoskope.settings import read_private, write_private
+from monoskope.settings import find_private, write_private
 from monoskope.uri import SecretUri, UriPrefix
 from monoskope.value import Value
 
@@ -28,7 +28,8 @@ MOST = 20_000
 DIGESTS = 8
 """Receipts of one secret that are remembered."""
 
-_DIGEST = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_DELETED = "-"
+_DIGEST = re.compile(r"[0-9a-f]{32}-?", re.ASCII)
 _FIX = "Correct that line, or remove the file: then it begins anew."
 
 Seen = dict[tuple[str, str], tuple[str, ...]]
@@ -84,8 +85,11 @@ class SeenSecrets:
         with self._changing() as seen:
             gone = [
                 uri
-                for at, uri in seen
-                if at == server and uri not in shown and (not prefixes or _covered(SecretUri.parse(uri), prefixes))
+                for (at, uri), digests in seen.items()
+                if at == server
+                and uri not in shown
+                and not (digests and digests[-1].endswith(_DELETED))
+                and (not prefixes or _covered(SecretUri.parse(uri), prefixes))
             ]
             older, unproven = [], []
             for uri, now in shown.items():
@@ -97,11 +101,24 @@ class SeenSecrets:
             left = self._remember(seen, server, shown)
         return Difference(tuple(sorted(gone)), tuple(sorted(older)), tuple(sorted(unproven)), left)
 
-    def forget(self, server: str, uris: Iterable[str]) -> None:
-        """Remember these no more: their deletion is proven. Raises as `compare`."""
+    def accept(self, server: str, deletions: Mapping[str, bytes]) -> frozenset[str]:
+        """Remember proven deletions, and return the URIs of those that are new; another is from before what was shown.
+
+        Args:
+            server: The `host:port` dialled.
+            deletions: URI to the SHA-256 of the receipt.
+
+        Raises:
+            UsageError, RefusedError: as `compare`.
+        """
+        accepted: set[str] = set()
         with self._changing() as seen:
-            for uri in uris:
-                seen.pop((server, uri), None)
+            for uri, sha256 in deletions.items():
+                before, digest = seen.get((server, uri), ()), f"{sha256.hex()[:32]}{_DELETED}"
+                if digest not in before:
+                    seen[server, uri] = (*before, digest)[-DIGESTS:]
+                    accepted.add(uri)
+        return frozenset(accepted)
 
     def _remember(self, seen: Seen, server: str, shown: Mapping[str, Shown]) -> int:
         """Add what is new. Returns how much there is no place for."""
@@ -135,14 +152,9 @@ class SeenSecrets:
             os.close(lock)
 
     def _read(self) -> Seen:
-        if not self.path.exists():
-            return {}
+        found = find_private(self.path)
         seen: Seen = {}
-        try:
-            text = read_private(self.path).decode("ascii", "replace")
-        except OSError as error:
-            raise UsageError(f"{self.path} cannot be read: {error.strerror}.", fix=_FIX) from None
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate((found or b"").decode("ascii", "replace").splitlines(), start=1):
             server, _, rest = line.partition(" ")
             uri, *digests = rest.split(" ")
             if (server, uri) in seen or not _is_entry(server, uri, digests):

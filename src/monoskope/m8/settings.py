@@ -116,7 +116,7 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Door(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The `[limits]` table: what those may take who have not logged in.
+    """The `[limits]` table: limits for peers that have not logged in.
 
     Attributes:
         connections: At a time, at most; 0 for three quarters of the files that the process may open (`ulimit -n`), and
@@ -171,7 +171,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
         sealed_bytes_per_user_per_day: How many sealed bytes of one user are taken in a day (UTC).
         verify_every_hours: m8 itself verifies secrets that it heard nothing of for so many hours; 0 for never.
-        limits: What those may take who have not logged in.
+        limits: For peers that have not logged in.
         timings: For tests (docs/breakage.md).
     """
 

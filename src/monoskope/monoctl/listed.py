@@ -13,7 +13,7 @@ from monoskope.monoctl import terminal
 from monoskope.uri import UriPrefix
 from monoskope.value import Value
 
-ASKED = "{count} asked about, as m8 lists them."
+ASKED = "asked about {count}, all that m8 lists."
 GONE = "{uri}: m8 listed it before, does not list it now, and proves no deletion (if you know why, edit {file})."
 OLDER = "{uri}: m8 shows an older receipt as the newest than it showed before."
 UNPROVEN = "{uri}: m8 showed a proven receipt before, and shows none now."
@@ -57,9 +57,8 @@ async def listed(client: Client, prefixes: tuple[str, ...]) -> Listed:
         found = seen.compare(server, shown, below)
     except Error as error:
         return Listed(uris, [], [*notes, NOT_COMPARED.format(why=error.message)])
-    deleted = await _deleted(client, prefixes) & set(found.gone) if found.gone else set()
-    if deleted:
-        seen.forget(server, deleted)
+    proven = await _deleted(client, prefixes) if found.gone else {}
+    deleted = seen.accept(server, {uri: proven[uri] for uri in found.gone if uri in proven})
     if found.not_remembered:
         notes.append(NOT_REMEMBERED.format(count=found.not_remembered, most=MOST, file=seen.path))
     gone = [uri for uri in found.gone if uri not in deleted]
@@ -71,11 +70,11 @@ async def listed(client: Client, prefixes: tuple[str, ...]) -> Listed:
     return Listed(uris, warnings, notes)
 
 
-async def _deleted(client: Client, prefixes: tuple[str, ...]) -> set[str]:
-    """Return the URIs whose deletion m8 proves."""
+async def _deleted(client: Client, prefixes: tuple[str, ...]) -> dict[str, bytes]:
+    """Return the URIs whose deletion m8 proves, each with the SHA-256 of its receipt."""
     proofs, state = client.proofs, views_pb2.SECRET_STATE_DELETED
     return {
-        view.uri
+        view.uri: hashlib.sha256(view.receipt.content).digest()
         for prefix in prefixes or ("",)
         async for view in client.queries.secrets(prefix, state=state)
         if view.deleted and (await proofs.secret(view)).proven

@@ -15,7 +15,7 @@ NOT_WHOSE = (
     " whether your value is there."
 )
 """Beside a proven end of what was sealed: this client keeps nothing of what it sent."""
-_NEEDS_RIGHT = " (to see receipts of others needs the right see-hash)"
+_NEEDS_RIGHT = " (your token may lack the right see-hash)"
 
 
 def tell(checks: Iterable[tuple[str, Checked]], *, output: str) -> None:

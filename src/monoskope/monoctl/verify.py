@@ -58,7 +58,12 @@ def secret(uris: tuple[str, ...], timeout: float, output: str, session: Session,
     errors = [result for result in results if isinstance(result, Error)]
     if documents or everything:
         single = len(uris) == 1 and not everything
-        emit(output, documents[0] if single else documents, _COLUMNS, nothing="No secrets found.")
+        emit(
+            output,
+            documents[0] if single else documents,
+            _COLUMNS,
+            nothing="No secret was verified." if errors else "No secrets found.",
+        )
     if asked is not None:
         asked.tell()
     for error in errors:

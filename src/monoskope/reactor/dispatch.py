@@ -115,6 +115,8 @@ class Dispatcher:
         whether their secret was written.
         """
         self._stopping = True
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + seconds
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(seconds, self.recovery.timings.linger)):
                 while self._awaited() or self._tasks:
@@ -126,7 +128,7 @@ class Dispatcher:
             lost = failed(offer.grant, b"", upload_pb2.REASON_KEY_LOST, replica=offer.grant.replica)
             self._begin(request, self.offering.end(offer.grant, lost, request.version))
         if self._tasks:
-            await asyncio.wait(list(self._tasks.values()), timeout=seconds)
+            await asyncio.wait(list(self._tasks.values()), timeout=max(0.0, ends_at - loop.time()))
         self.keys.clear()
         for task in self._tasks.values():
             task.cancel()

@@ -35,12 +35,22 @@ def test_the_same_again_and_what_is_new_is_nothing_to_tell(seen: SeenSecrets) ->
     assert seen.path.stat().st_mode & 0o777 == 0o600
 
 
-def test_what_is_listed_no_more_is_told_each_time_until_it_is_forgotten(seen: SeenSecrets) -> None:
+def test_what_is_listed_no_more_is_told_each_time_until_its_deletion_is_proven(seen: SeenSecrets) -> None:
     seen.compare(SERVER, {A: receipt(1), B: receipt(2)})
     for _ in range(2):
         assert seen.compare(SERVER, {A: receipt(1)}).gone == (B,)
-    seen.forget(SERVER, [B])
+    assert seen.accept(SERVER, {B: bytes(32)}) == {B}
     assert seen.compare(SERVER, {A: receipt(1)}) == SAME
+
+
+def test_a_deletion_from_before_what_was_shown_last_proves_nothing(seen: SeenSecrets) -> None:
+    seen.compare(SERVER, {A: receipt(1)})
+    seen.accept(SERVER, {A: bytes(32)})
+    assert seen.compare(SERVER, {A: receipt(2)}) == SAME
+    assert seen.compare(SERVER, {A: receipt(1)}).older == (A,)
+    assert seen.compare(SERVER, {}).gone == (A,)
+    assert seen.accept(SERVER, {A: bytes(32)}) == frozenset()
+    assert seen.compare(SERVER, {}).gone == (A,)
 
 
 def test_only_what_lies_below_the_prefixes_and_at_the_server_can_be_missing(seen: SeenSecrets) -> None:

@@ -95,6 +95,15 @@ def test_a_quarter_of_the_places_is_kept_free_of_strangers(door: Door) -> None:
     assert sum(is_open(one) for one in strangers) == 6
 
 
+def test_who_comes_last_has_time_to_log_in_however_many_have(door: Door) -> None:
+    connections = Connections(16, 10)
+    for number in range(13):
+        connections.prove(peer(door.comes(f"127.0.0.{2 + number % 2}")))
+    strangers = [door.comes(f"127.0.1.{host}") for host in range(1, 4)]
+    connections.look(door.port)
+    assert [is_open(one) for one in strangers] == [False, True, True]
+
+
 def test_other_sockets_and_files_of_the_process_are_left_alone(door: Door) -> None:
     with ExitStack() as last:
         other = Door(last)

@@ -182,6 +182,17 @@ async def test_a_login_that_is_too_large_is_not_read(world: World, verified: lis
     assert verified == []
 
 
+async def test_what_is_too_large_to_be_a_hello_is_not_verified(world: World, verified: list[bytes]) -> None:
+    reactor = world.reactor()
+    await reactor.open()
+    login = reactor.login()
+    login.hello.content += bytes(1_024)
+    with refused("USAGE") as error:
+        await reactor.attach(login)
+    assert "at most 1024 bytes" in error.message
+    assert verified == []
+
+
 async def test_logins_that_fail_are_limited_and_one_that_succeeds_is_not(tmp_path: Path, verified: list[bytes]) -> None:
     async with a_world(tmp_path, limits=Limits(failed_logins_each=3, failed_logins=3)) as world:
         await world.attached()

@@ -101,3 +101,24 @@ async def test_who_waits_longest_makes_room_of_its_own_address_if_that_has_too_m
         assert await honest == "made room"
         for task in (*silent[1:], *elsewhere):
             task.cancel()
+
+
+async def test_a_login_whose_time_is_over_at_that_moment_makes_room_without_a_defect(logins: Logins) -> None:
+    deadlines: list[asyncio.Timeout] = []
+
+    async def waits() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(600) as deadline:
+                deadlines.append(deadline)
+                with logins.under_way(FLOOD, deadline):
+                    await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as group:
+        silent = [group.create_task(waits()) for _ in range(WAITING_EACH)]
+        await asyncio.sleep(0)
+        deadlines[0].reschedule(asyncio.get_running_loop().time())
+        newcomer = group.create_task(ends_when_told(logins, FLOOD))
+        await silent[0]
+        assert not newcomer.done()
+        for task in (*silent[1:], newcomer):
+            task.cancel()

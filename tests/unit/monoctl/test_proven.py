@@ -207,8 +207,8 @@ def test_verifying_all_says_how_many_m8_lists_and_names_what_it_leaves_out(m8: R
     m8.secrets[left_out.uri] = left_out
     third = run("verify", "secret", "--all")
 
-    assert "note: 2 secrets asked about, as m8 lists them.\n" in first.stderr
-    assert "note: 1 secret asked about, as m8 lists them.\n" in second.stderr
+    assert "note: asked about 2 secrets, all that m8 lists.\n" in first.stderr
+    assert "note: asked about 1 secret, all that m8 lists.\n" in second.stderr
     assert "warning: vault://app/other: m8 listed it before, does not list it now, and proves no" in second.stderr
     assert "warning" not in first.stderr + third.stderr
 
@@ -231,6 +231,19 @@ def test_a_deletion_that_is_proven_is_nothing_to_warn_of(m8: Remembering, run: R
     assert "warning" not in run("verify", "secret", "--all").stderr
     m8.deleted.clear()
     assert "warning" not in run("verify", "secret", "--all").stderr
+
+
+def test_a_deletion_from_before_hides_nothing_that_was_put_after_it(m8: Remembering, run: Run) -> None:
+    put(run)
+    run("verify", "secret", "--all")
+    run("delete", "secret", URI, "--yes")
+    run("verify", "secret", "--all")
+    before = m8.deleted.pop(URI)
+    put(run)
+    assert "warning" not in run("verify", "secret", "--all").stderr
+    del m8.secrets[URI]
+    m8.deleted[URI] = before
+    assert f"warning: {URI}: m8 listed it before" in run("verify", "secret", "--all").stderr
 
 
 def test_where_nothing_can_be_remembered_that_is_said_and_all_is_verified(run: Run, tmp_path: Path) -> None:

@@ -34,7 +34,10 @@ _OPEN = "/dev/fd"
 _LISTED = Path(_OPEN).is_dir()
 
 _FREE = 4
-"""A part of so many of all places is kept free for those who come next."""
+"""One place in so many is kept free for those who come next."""
+
+_SPARED = 8
+"""One place in so many is left to those who came last and have proven nothing yet."""
 
 
 class Connections:
@@ -99,7 +102,8 @@ class Connections:
         going = set(gone)
         above = len(self._known) - len(going) - (self.most - self.most // _FREE)
         strangers = [peer for peer in self._known if peer not in going and peer not in self._proven]
-        return gone + strangers[: max(0, above)]
+        # Those who came last are spared: where many have logged in, nobody else would have the time to do so.
+        return gone + strangers[: max(0, min(above, len(strangers) - self.most // _SPARED))]
 
     def _in_turn(self, peers: Sequence[str]) -> list[str]:
         """Strangers first, of them who came first; then those who logged in, of them who came last."""

@@ -1,7 +1,7 @@
 """How many reactors may be logging in, and how often a login may fail: by address, and in all.
 
-To verify a login takes a signature, so those that fail are limited before that. A flood from elsewhere shuts nobody
-out: where too many failed in all, only addresses from which some failed just now have to wait.
+Verifying a login costs a signature, so an address from which too many logins failed is refused before that. A flood
+from elsewhere shuts nobody out: where too many failed in all, only addresses from which some failed just now must wait.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _REMEMBERED = 10_000
 
 
 class Bucket:
-    """Tokens that come back over time, up to those of one second."""
+    """A token bucket, which holds the tokens of one second at most."""
 
     def __init__(self, per_second: float, now: float) -> None:
         self._rate = per_second
@@ -41,7 +41,7 @@ class Bucket:
         return min(self._most, self._tokens + (now - self.taken_at) * self._rate) >= 1
 
     def take(self, now: float) -> None:
-        """Take a token; what is missing comes back before there is one again, but no more than one second's."""
+        """Take a token, also where there is none: the bucket then owes it, and owes one second's tokens at most."""
         self._tokens = max(-self._most, min(self._most, self._tokens + (now - self.taken_at) * self._rate) - 1)
         self.taken_at = now
 
@@ -89,7 +89,9 @@ class Logins:
 
     def _end(self, waiting: _Waiting) -> None:
         del self._waiting[waiting]
-        waiting.deadline.reschedule(asyncio.get_running_loop().time())
+        # One whose own time is over at this very moment ends by that.
+        if not waiting.deadline.expired():
+            waiting.deadline.reschedule(asyncio.get_running_loop().time())
 
     def admit(self, origin: str) -> None:
         """Return if a login from `origin` may be verified now. Raises `UnavailableError` if too many failed."""

@@ -17,9 +17,9 @@ def named(host: str, port: int) -> str:
 
 
 def origin(peer: str) -> str:
-    """Return whom the limits of one address hold for: the IPv4 address, or the first 64 bits of an IPv6 one.
+    """Return what counts as one address for the limits: an IPv4 address, or the first 64 bits of an IPv6 address.
 
-    Whoever has one IPv6 address has at least so many of them. What is no such peer stands for itself.
+    Whoever has one IPv6 address usually has all of those 64 bits. A peer that is neither counts by its own name.
     """
     match = _PEER.fullmatch(peer)
     if match is None:

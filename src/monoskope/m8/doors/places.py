@@ -1,7 +1,7 @@
 """How many calls that last may be open at once: so many of a token, of a subject and in all, in this process.
 
 A call that waits costs memory, and one that follows the log costs something at every event. Whoever opens more is
-refused at once: a place is no turn, for nobody can say when one becomes free.
+refused at once and not queued, for nobody can say when a place becomes free.
 """
 
 from __future__ import annotations

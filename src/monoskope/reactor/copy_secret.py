@@ -13,7 +13,6 @@ Copies have places of their own and hold no secret's lock: two stores that copy 
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -32,6 +31,7 @@ from monoskope.reactor import logs
 from monoskope.reactor.appends import AppendRefusedError
 from monoskope.reactor.authorize import CopyTokens
 from monoskope.reactor.fingerprint import Fingerprints
+from monoskope.reactor.forget import forget
 from monoskope.reactor.keys import OneTimeKeys
 from monoskope.reactor.lookup import failed
 from monoskope.reactor.offer import Offering
@@ -140,7 +140,7 @@ class Copier:
             return None
         except Exception as error:  # noqa: BLE001 - a library's defect must not leave the request without a receipt
             reason = _ended_by(error, sealed.grant.request, course)
-            _forget(error)
+            forget(error)
         return failed(sealed.grant, sealed.sha256, reason, replica=sealed.grant.replica), version
 
     def _begin(self, sealed: Sealed, waited_s: float) -> None:
@@ -221,10 +221,10 @@ async def put_there(job: Job, payload: Payload) -> Result | upload_pb2.Reason:
         )
     except Error as error:
         reason = _reason(error)
-        _forget(error)
+        forget(error)
     except Exception as error:  # noqa: BLE001 - what m8 answers can stumble over anything, libraries included
         reason = _unexpected(error, job.request_id, sent=Stage.SENT in stages)
-        _forget(error)
+        forget(error)
     return reason
 
 
@@ -257,20 +257,6 @@ def _reason(error: Error) -> upload_pb2.Reason:
             return upload_pb2.REASON_UPSTREAM_UNAVAILABLE
         case _:
             return upload_pb2.REASON_UPSTREAM_REFUSED
-
-
-def _forget(error: BaseException) -> None:
-    """The frames of what failed held the value: an exception and its frames may hold one another for long."""
-    left: list[BaseException | None] = [error]
-    seen: set[int] = set()
-    while left:
-        one = left.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        traceback.clear_frames(one.__traceback__)
-        one.__traceback__ = None
-        left += [one.__context__, one.__cause__, *(one.exceptions if isinstance(one, BaseExceptionGroup) else ())]
 
 
 def _started(sealed: Sealed) -> Receipt:

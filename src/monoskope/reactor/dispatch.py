@@ -17,6 +17,8 @@ from monoskope.protocol.upload import State
 from monoskope.reactor import logs
 from monoskope.reactor.appends import Appends, Event
 from monoskope.reactor.copy_secret import Copier
+from monoskope.reactor.forget import forget
+from monoskope.reactor.garbage import Garbage
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.handle import Handler
 from monoskope.reactor.keys import Offer, OneTimeKeys
@@ -41,6 +43,7 @@ class Dispatcher:
     copier: Copier
     recovery: Recovery
     offering: Offering
+    garbage: Garbage = field(default_factory=Garbage)
     now: Callable[[], float] = time.monotonic
     _tasks: dict[bytes, asyncio.Task[bool]] = field(default_factory=dict)
     _told: set[bytes] | None = None
@@ -212,6 +215,8 @@ class Dispatcher:
         self._moved.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             logs.get().error("request stopped", request_id=request_id.hex(), **logs.described(error))
+            forget(error)
+        self.garbage.collect_soon()
         request = self.requests.get(request_id)
         if request is None:
             self.keys.forget(request_id)

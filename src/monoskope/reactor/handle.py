@@ -3,8 +3,8 @@
 In docs/protocol.md's order: what was upstream when the key was made is awaited; the key leaves its table, lengths and
 lifetime, open, the key dies, parse; COMPARE answers; UPLOAD and PATCH: expectation, known content, STARTED (stop if
 refused), check-and-set write, unknown ends looked up, erase, receipt. The plaintext lives only in frames that have
-returned before a receipt is offered. A write that was announced counts as a guess until it is proven written, whatever
-ends it (`monoskope.reactor.rates`).
+returned before a receipt is offered; no exception outlives `_answer`. A write that was announced counts as a guess
+until it is proven written, whatever ends it (`monoskope.reactor.rates`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from monoskope.protocol.request import Request
 from monoskope.reactor.appends import AppendRefusedError
 from monoskope.reactor.fingerprint import Fingerprints
 from monoskope.reactor.fitting import check_fitting
+from monoskope.reactor.forget import forget
 from monoskope.reactor.generate import Generator, public_halves
 from monoskope.reactor.import_secret import import_secret
 from monoskope.reactor.keys import OneTimeKeys
@@ -32,12 +33,11 @@ from monoskope.reactor.offer import Offering
 from monoskope.reactor.patch import check_apart, result_of
 from monoskope.reactor.places import Places
 from monoskope.reactor.rates import Guess, Rates
-from monoskope.reactor.reasons import FailedError, reason_of
+from monoskope.reactor.reasons import FailedError, ended_by
 from monoskope.reactor.sealed import Sealed, open_nothing
 from monoskope.reactor.upstream import Age, Content, Upstream, differences
 from monoskope.reactor.verify import verify
 from monoskope.reactor.write import Write, Writer
-from monoskope.stores.driver import DriverError
 from monoskope.uri import SecretUri
 
 
@@ -91,6 +91,7 @@ class Handler:
         None if STARTED was refused; the task that offers it if it is too late to write.
         """
         version = sealed.version
+        done: Receipt | Write | asyncio.Task[int] | None = None
         try:
             if sealed.first_look is None:
                 async with self._places.held(sealed.grant.subject):
@@ -107,12 +108,9 @@ class Handler:
                 receipt = await self._writer.ended(done)
                 guess.written = receipt.outcome in WRITTEN
                 return receipt, version
-        except BadPayloadError:
-            reason, upstream_version = upload_pb2.REASON_BAD_PAYLOAD, ""
-        except FailedError as error:
-            reason, upstream_version = error.reason, error.upstream_version
-        except DriverError as error:
-            reason, upstream_version = reason_of(error), ""
+        except Exception as error:  # noqa: BLE001 - a defect must leave neither a value nor a request without an end
+            reason, upstream_version = ended_by(error, sealed.grant.request, written=isinstance(done, Write))
+            forget(error)
         finally:
             self._keys.forget(sealed.grant.request.request_id)
         return _failed(sealed, reason, version=upstream_version), version

@@ -19,6 +19,7 @@ from typing import Any, TextIO, cast
 import structlog
 
 from monoskope.errors import Error, RefusedError
+from monoskope.reactor.forget import forget
 
 FIELDS = frozenset(
     {
@@ -123,6 +124,8 @@ def quiet(loop: asyncio.AbstractEventLoop) -> None:
 def _report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     error = context.get("exception")
     get().error("stray exception", **(described(error) if isinstance(error, BaseException) else {}))
+    if isinstance(error, BaseException):
+        forget(error)
 
 
 def _place(error: BaseException) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError
 from monoskope.protocol.names import spelled
+from monoskope.protocol.payload import BadPayloadError
+from monoskope.protocol.request import Request
+from monoskope.reactor import logs
 from monoskope.stores.driver import (
     CannotReadError,
     DriverError,
@@ -39,3 +42,23 @@ def reason_of(error: DriverError) -> upload_pb2.Reason:
             return upload_pb2.REASON_OUTCOME_UNKNOWN
         case _:
             return upload_pb2.REASON_UPSTREAM_REFUSED
+
+
+def ended_by(error: Exception, request: Request, *, written: bool) -> tuple[upload_pb2.Reason, str]:
+    """Return the reason for which a request ends, and the upstream version that goes with it.
+
+    Args:
+        error: What it ended by. One that nobody foresaw is reported by its type and place.
+        request: What ends.
+        written: Whether the engine may have been told to write, so that what became of it was being found out.
+    """
+    match error:
+        case BadPayloadError():
+            return upload_pb2.REASON_BAD_PAYLOAD, ""
+        case FailedError():
+            return error.reason, error.upstream_version
+        case DriverError():
+            return reason_of(error), ""
+        case _:
+            logs.get().error("unforeseen", request_id=request.request_id.hex(), **logs.described(error))
+            return (upload_pb2.REASON_OUTCOME_UNKNOWN if written else upload_pb2.REASON_KEY_LOST), ""

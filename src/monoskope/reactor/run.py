@@ -25,7 +25,9 @@ from monoskope.reactor.copy_secret import Copier
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.fingerprint import FingerprintKey
 from monoskope.reactor.first_look import FirstLooks
+from monoskope.reactor.garbage import Garbage, spare_what_is_here
 from monoskope.reactor.grant import Granter
+from monoskope.reactor.guarded import GuardedDriver
 from monoskope.reactor.handle import Handler
 from monoskope.reactor.health import Health
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
@@ -73,6 +75,8 @@ class Reactor:
     ) -> None:
         self.replica = secrets.token_bytes(REPLICA_BYTES)
         self.timings = timings or of.timings
+        self.garbage = Garbage()
+        driver = GuardedDriver(driver, self.garbage, within_s=self.timings.write_window)
         self.appends = Appends(retry_s=self.timings.append_retry, recorded=self._recorded)
         self.health = Health(driver, self.timings)
         self.dispatcher = self._wired(of, driver, identity, fingerprint_key, audit)
@@ -132,6 +136,7 @@ class Reactor:
             ),
             recovery=Recovery(identity, self.replica, Presence(), lookup, offering, self.timings),
             offering=offering,
+            garbage=self.garbage,
         )
 
     def _recorded(self, request_id: bytes, version: int, event: Event) -> None:
@@ -196,6 +201,7 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
                 fingerprint_key_id=key.key_id,
                 type=driver.kind,
             )
+            spare_what_is_here()
             await reactor.run(stop)
         finally:
             await driver.close()

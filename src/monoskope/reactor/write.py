@@ -20,8 +20,10 @@ from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
+from monoskope.reactor import logs
 from monoskope.reactor.admit import driver_options
 from monoskope.reactor.fingerprint import Fingerprints, digest_of
+from monoskope.reactor.forget import forget
 from monoskope.reactor.lookup import Attempt, Lookup, PublicValues, deleted, uploaded
 from monoskope.reactor.reasons import FailedError, reason_of
 from monoskope.reactor.sealed import Sealed
@@ -125,14 +127,18 @@ class Writer:
         again = request.purpose in _WHOLE and request.expect in _TRIED_AGAIN
         tries = TRIES if again else 1
         for left in reversed(range(tries)):
-            failpoint("reactor.before-write")
-            if self.now() >= write.deadline:
-                return
             try:
+                failpoint("reactor.before-write")
+                if self.now() >= write.deadline:
+                    return
                 async with asyncio.timeout(write.deadline - self.now()):
                     if await self._tried(write, payload, last=left == 0):
                         return
             except TimeoutError:
+                return
+            except Exception as error:  # noqa: BLE001 - what it left behind is looked up, as any unknown end
+                logs.get().error("unforeseen", request_id=request.request_id.hex(), **logs.described(error))
+                forget(error)
                 return
 
     async def _tried(self, write: Write, payload: Payload | None, *, last: bool) -> bool:

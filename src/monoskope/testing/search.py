@@ -165,7 +165,7 @@ class _Counter:
         self.size = 0
         every = (needle for one in wanted for needles in one.needles.values() for needle in needles)
         self._counts = dict.fromkeys(every, 0)
-        self._keep = max(map(len, self._counts)) - 1
+        self._keep = max(map(len, self._counts), default=1) - 1
         self._tail = b""
 
     def add(self, chunk: bytes) -> None:
@@ -174,7 +174,7 @@ class _Counter:
         text = self._tail + chunk
         for needle in self._counts:
             self._counts[needle] += _count(text, needle, len(self._tail))
-        self._tail = text[-self._keep :] if chunk else b""
+        self._tail = text[-self._keep :] if chunk and self._keep else b""
 
     def hits(self, one: Wanted) -> dict[str, int]:
         """Hits of one wanted value by form."""

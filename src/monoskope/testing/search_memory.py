@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -28,6 +29,12 @@ def look_in_memory(pid: int, wanted: Sequence[Wanted], *, place: str = "") -> Re
     Raises:
         ValueError: `pid` is this process, which holds what it looks for.
     """
+    return _look(pid, wanted, place=place, through=iter)
+
+
+def _look(
+    pid: int, wanted: Sequence[Wanted], *, place: str, through: Callable[[Iterator[bytes]], Iterator[bytes]]
+) -> Result:
     if pid == os.getpid():
         raise ValueError("a process cannot search itself: it holds what it looks for")
     name = place or f"memory of process {pid}"
@@ -38,10 +45,44 @@ def look_in_memory(pid: int, wanted: Sequence[Wanted], *, place: str = "") -> Re
     except OSError as error:
         return Result(name, reason=f"the system does not allow it: {error.strerror}")
     with reader:
-        result = look(name, reader.chunks(), wanted)
+        result = look(name, through(reader.chunks()), wanted)
         if reader.failure or not result.size:
             return Result(name, reason=reader.failure or "the process has no memory that can be read")
         return Result(name, result.size, result.hits, unread=reader.unread)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One find, with the bytes around it. Its `repr` does not show them."""
+
+    name: str
+    """Of the wanted value."""
+    form: str
+    text: bytes = field(repr=False)
+
+
+def passages_in_memory(pid: int, wanted: Sequence[Wanted], *, around: int) -> tuple[Result, list[Passage]]:
+    """Look through the memory of the process `pid`, and return each find with `around` bytes on either side, too.
+
+    Where the end of a chunk is near there are fewer. Raises as `look_in_memory`.
+    """
+    needles = [(one.name, form, needle) for one in wanted for form, all_ in one.needles.items() for needle in all_]
+    keep = around + max(len(needle) for _, _, needle in needles)
+    passages: list[Passage] = []
+
+    def seen(chunks: Iterator[bytes]) -> Iterator[bytes]:
+        tail = b""
+        for chunk in chunks:
+            text = tail + chunk
+            for name, form, needle in needles:
+                at = text.find(needle, max(0, len(tail) - len(needle) + 1))
+                while at >= 0:
+                    passages.append(Passage(name, form, text[max(0, at - around) : at + len(needle) + around]))
+                    at = text.find(needle, at + 1)
+            tail = text[-keep:] if chunk else b""
+            yield chunk
+
+    return _look(pid, [], place="", through=seen), passages
 
 
 def is_closed() -> bool:

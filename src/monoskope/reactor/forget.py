@@ -1,0 +1,27 @@
+"""Letting go of what an exception holds: its frames, and those of all that hangs on it.
+
+An exception keeps the frames that it went through, and with them every value that was in them. A frame that has the
+exception in a variable keeps it in turn: then both stay until the garbage collector comes by, which in an idle process
+may be never.
+"""
+
+from __future__ import annotations
+
+import traceback
+
+
+def forget(error: BaseException) -> None:
+    """Clear the frames of `error`, of its causes and contexts and of what is in its group, and part them from it.
+
+    Frames that still run are left as they are. What the exceptions hold themselves, they hold until they are gone.
+    """
+    left: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while left:
+        one = left.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        traceback.clear_frames(one.__traceback__)
+        one.__traceback__ = None
+        left += [one.__context__, one.__cause__, *(one.exceptions if isinstance(one, BaseExceptionGroup) else ())]

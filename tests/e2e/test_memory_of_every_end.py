@@ -1,0 +1,125 @@
+"""A value in a live reactor's memory one second after each way to end its request: no copy, in no form.
+
+Root alone may look, for reactors hide their memory. Elsewhere these tests are skipped; with CI=true they fail instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from monoskope.protocol.outcomes import FITTING
+from monoskope.testing.parts import wait_until
+from tests.e2e.breaking_store import GATE
+from tests.e2e.ends_rig import Rig, Way, running
+from tests.e2e.ends_table import CANNOT, DEFECTS, HELD, UPLOAD, WAYS, ends, purposes, reached
+from tests.e2e.inside import Door
+
+AT_ONCE = 48
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    if sys.platform != "linux" or os.geteuid() != 0:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("only root may look into a reactor's memory")
+    with running(tmp_path_factory.mktemp("ends")) as rig:
+        yield rig
+
+
+def test_every_end_of_every_purpose_has_a_way_or_a_reason_why_no_value_is_held() -> None:
+    assert purposes() == set(FITTING)
+    assert ends() - reached() - CANNOT.keys() == set()
+    assert reached() & CANNOT.keys() == set()
+    assert reached() <= ends()
+
+
+def test_no_end_of_a_request_leaves_its_value_in_a_reactor(rig: Rig) -> None:
+    found = asyncio.run(walk(rig, WAYS))
+    assert found == [(way.name, way.end) for way in WAYS]
+    check_nothing_is_left(rig)
+
+
+def test_no_defect_of_a_reactor_leaves_a_value_and_every_one_ends(rig: Rig) -> None:
+    places = ",".join(place for place, _ in DEFECTS)
+    rig.restart("breaking", {"MONOSKOPE_FAILPOINTS": places})
+    for place, way in DEFECTS:
+        assert asyncio.run(walk(rig, [way])) == [(way.name, way.end)], place
+    check_nothing_is_left(rig)
+
+
+def test_a_reactor_that_cannot_note_a_start_keeps_no_value(rig: Rig) -> None:
+    """Its disk is full when STARTED is to be noted, and still when its end is: once there is room it is ended."""
+    part = rig.cluster.reactors["reactor-breaking"]
+    audit = part.log.parent / "audit.jsonl"
+    assert part.pid is not None
+    pid = part.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+
+    async def full() -> list[tuple[str, str]]:
+        way = Way(UPLOAD, "KEY_LOST", held=lambda: fill(pid, max(audit.stat().st_size, 1)))
+        walking = asyncio.create_task(walk(rig, [way]))
+        await asyncio.to_thread(wait_until, lambda: "request stopped" in part.log.read_text(), what="it stopped")
+        await asyncio.to_thread(check_nothing_is_left, rig)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+        return await walking
+
+    assert asyncio.run(full())[0][1] == "KEY_LOST"
+
+
+def fill(pid: int, size: int) -> None:
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def test_no_value_is_left_by_what_m8_ends_while_the_reactor_is_at_work(rig: Rig) -> None:
+    async def ended() -> list[tuple[str, str]]:
+        walking = asyncio.create_task(walk(rig, HELD))
+        await asyncio.to_thread(wait_until, lambda: len(list(folder.glob(f"{GATE}-*"))) == len(HELD), what="all wait")
+        deactivate = ("monoctl", "deactivate", "secret-store", "breaking")
+        await asyncio.to_thread(rig.cluster.must, *deactivate, user=rig.cluster.administrator)
+        found = await walking
+        gate.touch()
+        return found
+
+    rig.restart("breaking", {}, write_window=25.0, settle=25.2)
+    folder = rig.cluster.folder / "reactor-breaking" / "secrets"
+    gate = folder / GATE
+    try:
+        assert asyncio.run(ended()) == [(way.name, way.end) for way in HELD]
+        check_nothing_is_left(rig)
+    finally:
+        gate.unlink(missing_ok=True)
+        rig.cluster.must("monoctl", "activate", "secret-store", "breaking", user=rig.cluster.administrator)
+
+
+async def walk(rig: Rig, ways: Sequence[Way]) -> list[tuple[str, str]]:
+    """Walk all, many at once, and return the end of each; what failed in another way is its own end."""
+    places = asyncio.Semaphore(AT_ONCE)
+    door = Door.of(rig.cluster, rig.user)
+
+    async def one(way: Way) -> tuple[str, str]:
+        async with places:
+            return way.name, await rig.walk(door, way)
+
+    async with door.channel:
+        return list(await asyncio.gather(*map(one, ways)))
+
+
+def check_nothing_is_left(rig: Rig) -> None:
+    """Look into every reactor a second after the last end. The control shows that each form would be seen."""
+    time.sleep(1)
+    left: list[str] = []
+    for name, part in rig.cluster.reactors.items():
+        assert part.pid is not None
+        seen = rig.canaries.look_into(part.pid)
+        assert not seen.reason
+        assert seen.forms("control") >= rig.forms, (name, rig.forms - seen.forms("control"))
+        left += [
+            f"{name}: {value or 'a fragment'} {dict(hits)}" for value, hits in seen.found.items() if value != "control"
+        ]
+    assert not left, "\n".join(left)

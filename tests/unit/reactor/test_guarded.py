@@ -1,0 +1,243 @@
+"""What leaves a guarded driver, what an unforeseen exception leaves of a request, and the collector."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import traceback
+import weakref
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from monoskope.protocol.payload import Payload
+from monoskope.reactor import garbage
+from monoskope.reactor.forget import forget
+from monoskope.reactor.garbage import Garbage
+from monoskope.reactor.guarded import GuardedDriver
+from monoskope.stores.driver import (
+    DriverError,
+    StoreConflictError,
+    StoreDriver,
+    StoreRefusedError,
+    StoreUnavailableError,
+    UnknownOutcomeError,
+    UnsupportedError,
+)
+from tests.unit.reactor.test_handle import _reachable
+from tests.unit.reactor.world import URI, MemoryStore, World
+
+MARKER = b"a value that a driver stumbles over: 4b1e"
+
+
+class Held:
+    """Something whose end can be seen."""
+
+
+class TheirError(StoreConflictError):
+    """A subclass with a constructor of its own."""
+
+    def __init__(self, held: object) -> None:
+        super().__init__("it is another version.")
+        self.held = held
+
+
+def guarded(driver: StoreDriver, *, within_s: float = 5.0) -> GuardedDriver:
+    return GuardedDriver(driver, Garbage(), within_s=within_s)
+
+
+CALLS: dict[str, Callable[[StoreDriver], Awaitable[object]]] = {
+    "read_version": lambda driver: driver.read_version(URI.path),
+    "read": lambda driver: driver.read(URI.path),
+    "find": lambda driver: driver.find(URI.path, "0" * 64),
+    "write": lambda driver: driver.write(URI.path, Payload({"k": MARKER}), replacing=None, write_tag="0" * 64),
+    "patch": lambda driver: driver.patch(URI.path, Payload({"k": MARKER}), (), replacing=None, write_tag="0" * 64),
+    "delete": lambda driver: driver.delete(URI.path, replacing=None, destroy=False),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_whatever_a_driver_raises_comes_out_as_one_of_ours_without_what_it_held(
+    call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, gone = MemoryStore(), []
+
+    async def stumbles(*_: object, **__: object) -> None:
+        held = Held()
+        gone.append(weakref.ref(held))
+        try:
+            json.loads('{"value": ' + MARKER.decode())
+        except ValueError as error:
+            failure = RuntimeError(held, MARKER)
+            raise failure from error
+
+    monkeypatch.setattr(memory, call, stumbles)
+    gc.disable()
+    try:
+        with pytest.raises(DriverError) as raised:
+            await CALLS[call](guarded(memory))
+        expected = UnknownOutcomeError if call in {"write", "patch", "delete"} else StoreUnavailableError
+        assert type(raised.value) is expected
+        assert raised.value.__context__ is raised.value.__cause__ is None
+        assert MARKER.decode() not in "".join(traceback.format_exception(raised.value))
+        assert [one() for one in gone] == [None]
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (TheirError(Held()), StoreConflictError),
+        (UnsupportedError("cannot."), UnsupportedError),
+        (DriverError("none of the kinds."), StoreRefusedError),
+    ],
+)
+async def test_a_drivers_own_errors_keep_their_kind_and_sentence(error: DriverError, kind: type[DriverError]) -> None:
+    memory = MemoryStore()
+    memory.failures["read_version"].append(error)
+    with pytest.raises(DriverError) as raised:
+        await guarded(memory).read_version(URI.path)
+    assert type(raised.value) is kind
+    assert raised.value.message == error.message
+
+
+async def test_a_call_that_never_ends_is_an_engine_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = MemoryStore()
+
+    async def never(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(memory, "read", never)
+    with pytest.raises(StoreUnavailableError, match="in time"):
+        await guarded(memory, within_s=0.01).read(URI.path)
+
+
+async def test_forgetting_reaches_causes_contexts_and_groups() -> None:
+    gone = []
+
+    def fail() -> None:
+        held = Held()
+        gone.append(weakref.ref(held))
+        failure = ValueError(gone)
+        raise failure
+
+    def both() -> None:
+        errors = []
+        for _ in range(2):
+            try:
+                fail()
+            except ValueError as error:
+                errors.append(error)
+        try:
+            fail()
+        except ValueError as error:
+            raise ExceptionGroup("both", errors) from error
+
+    gc.disable()
+    try:
+        with pytest.raises(ExceptionGroup) as raised:
+            both()
+        assert all(one() is not None for one in gone)
+        forget(raised.value)
+        assert [one() for one in gone] == [None] * 3
+    finally:
+        gc.enable()
+
+
+async def test_garbage_is_collected_soon_and_again_for_what_came_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    collected = asyncio.Queue[int]()
+    monkeypatch.setattr(garbage, "SOON_S", 0.01)
+    monkeypatch.setattr(gc, "collect", lambda: collected.put_nowait(1))
+    heap = Garbage()
+    async with asyncio.timeout(10):
+        for _ in range(5):
+            heap.collect_soon()
+        await collected.get()
+        await collected.get()
+        heap.collect_soon()
+        await collected.get()
+    assert collected.empty()
+
+
+@pytest.mark.parametrize(
+    ("method", "outcomes"),
+    [
+        ("read_version", ["FAILED KEY_LOST"]),
+        ("write", ["STARTED", "FAILED KEY_LOST"]),
+        ("written", ["STARTED", "UPLOADED"]),
+    ],
+)
+async def test_what_nobody_foresaw_ends_its_request_at_once_and_leaves_no_value(
+    method: str, outcomes: list[str]
+) -> None:
+    """Also where no guard is around the driver: so is every defect of the reactor's own."""
+    world = World()
+    sealed = world.sealed(secret={"k": MARKER})
+    world.memory.failures[method].append(ZeroDivisionError(MARKER))
+    gc.disable()
+    try:
+        assert await world.handler.handle(sealed)
+        assert world.outcomes() == outcomes
+        if method != "written":
+            assert not _reachable(MARKER)
+    finally:
+        gc.enable()
+    last = world.receipt()
+    assert last.sealed_sha256 == sealed.sha256
+    if outcomes[-1].endswith("KEY_LOST"):
+        assert last.replica
+    assert len(world.keys) == 0
+
+
+async def test_what_nobody_foresaw_while_an_end_is_looked_up_leaves_it_unknown() -> None:
+    world = World()
+    world.memory.failures["written"].append(UnknownOutcomeError("broke."))
+    world.memory.failures["find"].extend([ZeroDivisionError()] * 9)
+    assert await world.handler.handle(world.sealed())
+    assert world.outcomes() == ["STARTED", "FAILED OUTCOME_UNKNOWN"]
+
+
+async def test_a_start_that_cannot_be_noted_is_no_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    sealed = world.sealed(secret={"k": MARKER})
+    write, full = world.audit.write, [OSError(28, "full")]
+
+    def note(entry: object) -> None:
+        if full:
+            raise full.pop()
+        write(entry)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(world.audit, "write", note)
+    gc.disable()
+    try:
+        assert await world.handler.handle(sealed)
+        assert not _reachable(MARKER)
+    finally:
+        gc.enable()
+    assert world.outcomes() == ["FAILED KEY_LOST"]
+    assert "write" not in world.memory.calls
+
+
+def test_every_call_of_a_driver_passes_the_guard() -> None:
+    """A method that the guard does not know would answer with the interface's default instead of the driver's word."""
+    calls = {name for name, value in vars(StoreDriver).items() if callable(value) and not name.startswith("_")}
+    assert calls <= vars(GuardedDriver).keys()
+
+
+def test_what_a_driver_says_of_values_passes_the_guard_and_nothing_else() -> None:
+    class Particular(MemoryStore):
+        def check_payload(self, path: object, payload: Payload | None, **_: object) -> None:
+            assert payload is not None
+            try:
+                payload["k"].decode("ascii") + json.loads(payload["k"])
+            except ValueError as error:
+                raise StoreRefusedError("text alone.") from error
+
+    driver = guarded(Particular())
+    with pytest.raises(StoreRefusedError) as caught:
+        driver.check_payload(URI.path, Payload({"k": b"{" + MARKER}), remove=None, options=None)
+    assert caught.value.message == "text alone."
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None

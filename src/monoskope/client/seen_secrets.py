@@ -1,6 +1,7 @@
-"""`seen_secrets`: which receipts of which secrets m8 has shown on this machine, so that what it hides later is noticed.
+"""`seen_secrets`: which receipts of which secrets m8 has shown to one subject, so that what it hides later is noticed.
 
-It lies beside `known_stores` (mode 0600). Fields of a line are apart by one space, nothing else:
+It lies beside `known_stores` (mode 0600), one file for each subject: others may see other secrets, or no receipts.
+Fields of a line are apart by one space, nothing else:
 
     server uri digest digest …
 
@@ -71,7 +72,9 @@ class SeenSecrets:
         self._most = most
 
     def compare(self, server: str, shown: Mapping[str, Shown], prefixes: Sequence[UriPrefix] = ()) -> Difference:
-        """Return what is otherwise than before, and remember what is new. What was seen before stays remembered.
+        """Return what is otherwise than before, and remember what is new.
+
+        What was seen before stays remembered, save what is gone and never had a proven receipt: that is told once.
 
         Args:
             server: The `host:port` dialled.
@@ -98,6 +101,9 @@ class SeenSecrets:
                     older.append(uri)
                 elif before and digest != before[-1] and not now.proven:
                     unproven.append(uri)
+            for uri in gone:
+                if not seen[server, uri]:
+                    del seen[server, uri]
             left = self._remember(seen, server, shown)
         return Difference(tuple(sorted(gone)), tuple(sorted(older)), tuple(sorted(unproven)), left)
 

@@ -8,13 +8,17 @@ from collections.abc import Iterator, Sequence
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
 from monoskope.client.seen_secrets import MOST, NAME, SeenSecrets, Shown
+from monoskope.client.verify import subject_of
 from monoskope.errors import Error
 from monoskope.monoctl import terminal
 from monoskope.uri import UriPrefix
 from monoskope.value import Value
 
 ASKED = "asked about {count}, all that m8 lists."
-GONE = "{uri}: m8 listed it before, does not list it now, and proves no deletion (if you know why, edit {file})."
+GONE = (
+    "{uri}: m8 listed it before, does not list it now, and proves no deletion"
+    " (if you expected this, remove its line from {file})."
+)
 OLDER = "{uri}: m8 shows an older receipt as the newest than it showed before."
 UNPROVEN = "{uri}: m8 showed a proven receipt before, and shows none now."
 NOT_COMPARED = "what m8 lists was not compared with what it listed before: {why}"
@@ -51,12 +55,12 @@ async def listed(client: Client, prefixes: tuple[str, ...]) -> Listed:
             shown[view.uri] = Shown(digest, checked.proven)
     uris = sorted(shown)
     notes = [ASKED.format(count="1 secret" if len(uris) == 1 else f"{len(uris)} secrets")]
-    seen = SeenSecrets(client.settings.known_stores.with_name(NAME))
+    seen = SeenSecrets(client.settings.known_stores.with_name(file_name(client.settings.token)))
     server = client.settings.server
     try:
         found = seen.compare(server, shown, below)
     except Error as error:
-        return Listed(uris, [], [*notes, NOT_COMPARED.format(why=error.message)])
+        return Listed(uris, [NOT_COMPARED.format(why=error.message)], notes)
     proven = await _deleted(client, prefixes) if found.gone else {}
     deleted = seen.accept(server, {uri: proven[uri] for uri in found.gone if uri in proven})
     if found.not_remembered:
@@ -68,6 +72,12 @@ async def listed(client: Client, prefixes: tuple[str, ...]) -> Listed:
         *_each(UNPROVEN, found.unproven),
     ]
     return Listed(uris, warnings, notes)
+
+
+def file_name(token: str) -> str:
+    """Return the name of the file that remembers what was shown to the subject of `token`: others see other secrets."""
+    subject = subject_of(token)
+    return NAME if subject is None else f"{NAME}.{hashlib.sha256(subject.encode()).hexdigest()[:16]}"
 
 
 async def _deleted(client: Client, prefixes: tuple[str, ...]) -> dict[str, bytes]:

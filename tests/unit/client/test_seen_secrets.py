@@ -43,6 +43,13 @@ def test_what_is_listed_no_more_is_told_each_time_until_its_deletion_is_proven(s
     assert seen.compare(SERVER, {A: receipt(1)}) == SAME
 
 
+def test_what_never_had_a_proven_receipt_is_told_once(seen: SeenSecrets) -> None:
+    """As for somebody who may not see receipts, when somebody else deletes a secret."""
+    seen.compare(SERVER, {A: NONE, B: NONE})
+    assert seen.compare(SERVER, {A: NONE}).gone == (B,)
+    assert seen.compare(SERVER, {A: NONE}) == SAME
+
+
 def test_a_deletion_from_before_what_was_shown_last_proves_nothing(seen: SeenSecrets) -> None:
     seen.compare(SERVER, {A: receipt(1)})
     seen.accept(SERVER, {A: bytes(32)})
@@ -81,7 +88,7 @@ def test_it_is_bounded(tmp_path: Path) -> None:
     seen = SeenSecrets(tmp_path / "seen_secrets", most=2)
     assert seen.compare(SERVER, {A: NONE, B: NONE, OTHER: NONE}).not_remembered == 1
     for number in range(3 * DIGESTS):
-        seen.compare(SERVER, {A: receipt(number)})
+        seen.compare(SERVER, {A: receipt(number), B: NONE})
     lines = seen.path.read_text().splitlines()
     assert sorted(len(line.split(" ")) for line in lines) == [2, 2 + DIGESTS]
 

@@ -18,7 +18,7 @@ from monoskope.api.secrets.v1 import events_pb2, identity_pb2
 from monoskope.errors import IdentityChangedError
 from monoskope.m8.doors.app import Limits
 from monoskope.m8.doors.login import Login
-from monoskope.m8.doors.logins import WAITING_EACH
+from monoskope.m8.doors.logins import ATTACHMENTS, WAITING_EACH
 from monoskope.m8.doors.session import Session
 from monoskope.protocol import identity
 from monoskope.protocol.labels import IDENTITY_ROTATION
@@ -276,6 +276,21 @@ async def test_a_store_has_sixteen_reactors_and_one_that_comes_again_is_not_anot
     await again.attach(login)
     await attached[1].half_close()
     await world.attached()
+
+
+async def test_whoever_has_an_identity_does_not_fill_the_log_by_attaching_again_and_again(world: World) -> None:
+    await world.attached()
+    before, refusals = await world.app.log.head(), 0
+    for number in range(60):
+        reactor = world.reactor(replica=bytes([number]) * 16)
+        try:
+            await reactor.attach()
+        except grpc.aio.AioRpcError as error:
+            refusals += error.code() is grpc.StatusCode.UNAVAILABLE
+        else:
+            await reactor.half_close()
+    assert refusals >= 20
+    assert await world.app.log.head() - before <= 2 * ATTACHMENTS
 
 
 async def test_another_stores_identity_is_refused(world: World) -> None:

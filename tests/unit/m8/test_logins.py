@@ -8,7 +8,7 @@ import contextlib
 import pytest
 
 from monoskope.errors import UnavailableError
-from monoskope.m8.doors.logins import BLAMED_S, WAITING, WAITING_EACH, Logins
+from monoskope.m8.doors.logins import ATTACHMENTS, BLAMED_S, WAITING, WAITING_EACH, Logins
 
 FLOOD = "192.0.2.66"
 HONEST = "192.0.2.1"
@@ -122,3 +122,18 @@ async def test_a_login_whose_time_is_over_at_that_moment_makes_room_without_a_de
         assert not newcomer.done()
         for task in (*silent[1:], newcomer):
             task.cancel()
+
+
+def test_one_store_attaches_a_few_times_at_once_and_then_once_a_second(logins: Logins, clock: Clock) -> None:
+    def attached(store: str, tries: int) -> int:
+        count = 0
+        for _ in range(tries):
+            with contextlib.suppress(UnavailableError):
+                logins.attaches(store)
+                count += 1
+        return count
+
+    assert attached("vault", 638) == ATTACHMENTS
+    assert attached("local", 3) == 3
+    clock.now += 5.0
+    assert attached("vault", 638) == 5

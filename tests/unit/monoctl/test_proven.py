@@ -14,8 +14,11 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
+from monoskope.client.seen_secrets import NAME
+from monoskope.monoctl.listed import file_name
 from monoskope.monoctl.main import cli
 from monoskope.testing.identities import Identity
+from monoskope.testing.scripted_client import token
 from monoskope.testing.scripted_m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
 from tests.unit.monoctl.as_alice import environment
 
@@ -248,13 +251,19 @@ def test_a_deletion_from_before_hides_nothing_that_was_put_after_it(m8: Remember
 
 def test_where_nothing_can_be_remembered_that_is_said_and_all_is_verified(run: Run, tmp_path: Path) -> None:
     put(run)
-    (tmp_path / "seen_secrets").mkdir(mode=0o700)
+    (tmp_path / file_name(token("alice"))).mkdir(mode=0o700)
 
     result = run("verify", "secret", "--all")
 
     assert result.exit_code == 0
     assert "IN_SYNC" in result.stdout
-    assert "note: what m8 lists was not compared with what it listed before: " in result.stderr
+    assert "warning: what m8 lists was not compared with what it listed before: " in result.stderr
+
+
+def test_each_subject_is_told_of_what_was_shown_to_it_alone() -> None:
+    names = {file_name(token(subject)) for subject in ("alice", "bob")}
+    assert len(names) == 2
+    assert file_name("no token of ours") == NAME
 
 
 @pytest.mark.parametrize("reason", list(reasons.MEANINGS))

@@ -61,6 +61,8 @@ class Limits:
     """The same in all."""
     sending_per_user: int = 200
     """Calls of one subject that hold sealed bytes, a megabyte at worst, while they wait, at most."""
+    sending: int = 500
+    """The same in all."""
     deadlines: Deadlines = field(default_factory=Deadlines)
     tick_s: float = 1.0
     """Between two looks of the timekeeper."""
@@ -134,7 +136,7 @@ class App:
             "calls that wait", of_token=of.waiting_per_user, of_subject=of.waiting_per_user, in_all=of.waiting
         )
         self.sending = Places(
-            "uploads under way", of_token=of.sending_per_user, of_subject=of.sending_per_user, in_all=of.waiting
+            "uploads under way", of_token=of.sending_per_user, of_subject=of.sending_per_user, in_all=of.sending
         )
         self.feed = Feed(self.log, backlog=self.limits.backlog)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from google.protobuf.message import Message
+
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2, upload_pb2
 from monoskope.errors import NotFoundError, RefusedError, UsageError
@@ -123,9 +125,13 @@ async def _record_attachment(app: App, attach: reactor_pb2.AttachReactor, hello:
         hello=attach.hello,
     )
     await app.log.beat(login.key, app.clock())
+
+    def decide(known: reactors.Attachments) -> list[Message]:
+        events = reactors.attach(known, event)
+        if events:
+            app.logins.attaches(login.store)
+        return events
+
     await app.aggregates.change(
-        reactor_stream(login.store),
-        lambda: app.aggregates.attachments(login.store),
-        lambda known: reactors.attach(known, event),
-        actor=login.actor,
+        reactor_stream(login.store), lambda: app.aggregates.attachments(login.store), decide, actor=login.actor
     )

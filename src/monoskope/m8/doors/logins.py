@@ -27,12 +27,19 @@ _REMEMBERED = 10_000
 """Addresses of which failures are remembered."""
 
 
-class Bucket:
-    """A token bucket, which holds the tokens of one second at most."""
+ATTACHMENTS_PER_S = 1.0
+"""Attachments of one store that are recorded a second, in the long run: each stays in the log, 16 KiB at worst."""
 
-    def __init__(self, per_second: float, now: float) -> None:
+ATTACHMENTS = 32
+"""Attachments of one store that are recorded at once."""
+
+
+class Bucket:
+    """A token bucket, which holds the tokens of one second at most, or `burst`."""
+
+    def __init__(self, per_second: float, now: float, *, burst: float = 1.0) -> None:
         self._rate = per_second
-        self._most = max(1.0, per_second)
+        self._most = max(burst, per_second)
         self._tokens = self._most
         self.taken_at = now
 
@@ -67,6 +74,17 @@ class Logins:
         self._all = Bucket(failed, clock())
         self._by_origin: OrderedDict[str, Bucket] = OrderedDict()
         self._waiting: dict[_Waiting, None] = {}
+        self._attachments: dict[str, Bucket] = {}
+
+    def attaches(self, store: str) -> None:
+        """Count an attachment to `store`, which exists. Raises `UnavailableError` if too many were recorded lately."""
+        now = self._clock()
+        bucket = self._attachments.setdefault(store, Bucket(ATTACHMENTS_PER_S, now, burst=ATTACHMENTS))
+        if not bucket.has(now):
+            raise UnavailableError(
+                f"too many reactors of the store {store} attached just now.", fix="Try again in a few seconds."
+            )
+        bucket.take(now)
 
     @contextlib.contextmanager
     def under_way(self, origin: str, deadline: asyncio.Timeout) -> Iterator[None]:

@@ -163,10 +163,14 @@ class VaultStore(VaultMount):
         self._expect_ok(answer)
         found = answer.section("data")
         values, metadata = found.get("data"), found.get("metadata")
-        if not isinstance(values, dict) or not isinstance(metadata, dict) or is_gone(metadata):
+        if not isinstance(metadata, dict):
+            metadata = {}
+        if is_gone(metadata):
             return None
-        payload = from_engine(values, flagged=is_flagged(metadata, FLAG))
-        return Snapshot(version_text(metadata.get("version"), metadata.get("created_time")), payload)
+        # An answer that is none of this engine's must not be taken for "nothing is there".
+        version = version_text(metadata.get("version"), metadata.get("created_time"))
+        payload = from_engine(values if isinstance(values, dict) else {}, flagged=is_flagged(metadata, FLAG))
+        return Snapshot(version, payload)
 
     @classmethod
     def policy(cls, config: VaultConfig, prefixes: tuple[tuple[str, ...], ...]) -> str:

@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
+from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.client import Client, Expect
 from monoskope.errors import Error, RefusedError
+from monoskope.protocol.grant import parse_grant
 from tests.attack.conftest import Scene
 from tests.support.hostile_m8 import HostileM8
 from tests.support.hostile_session import Session
@@ -97,28 +99,38 @@ class Told:
         self._uris = uris
         self._known = {request_id for uri in uris for request_id in m8.of(uri)}
         self._looked: dict[Session, int] = {}
-        self._answers: list[tuple[str, bool]] = []
+        self._subjects: dict[bytes, str] = {}
+        self._answers: list[tuple[str, str, bool]] = []
 
-    def answers(self) -> list[tuple[str, bool]]:
-        """The first word of the reactors about each guess, in their order, and whether the guess is right."""
+    def answers(self) -> list[tuple[str, str, bool]]:
+        """Whose guess, the first word of the reactors about it, in their order, and whether it is right."""
         for session in self._m8.sessions:
             for one in session.passed[self._looked.get(session, 0) :]:
                 ours = one.request is not None and one.request.uri in self._uris and one.way is Way.TO_M8
-                if ours and one.kind != "SecretUploadKeyProvided" and one.request_id not in self._known:
+                if ours and one.kind == "SecretUploadKeyProvided":
+                    provided = reactor_pb2.AttachRequest.FromString(one.content).append.key_provided
+                    self._subjects[one.request_id] = parse_grant(provided.grant.content).subject
+                elif ours and one.request_id not in self._known:
                     self._known.add(one.request_id)
                     right = one.request is not None and one.request.expect == upload_pb2.EXPECT_ANY
-                    self._answers.append((one.kind, right))
+                    self._answers.append((self._subjects[one.request_id], one.kind, right))
             self._looked[session] = len(session.passed)
         return self._answers
 
     async def after(self, guesses: int) -> int:
-        """Wait until so many guesses are answered, and return how many wrong ones told something."""
+        """Wait until so many guesses are answered, and return how many wrong ones told something.
+
+        A subject that has no room any more gets none: what it hears after its last UNCHANGED tells nothing.
+        """
         await self._m8.until(lambda: len(self.answers()) >= guesses)
-        answers = self.answers()
-        wrong = ("SecretUploadStarted", False)
-        assert wrong in answers
-        unchanged = [place for place, answer in enumerate(answers) if answer == ("SecretUploaded", True)]
-        return answers[: unchanged[-1]].count(wrong) if unchanged else 0
+        answers, wrong = self.answers(), ("SecretUploadStarted", False)
+        assert wrong in [answer[1:] for answer in answers]
+        told = 0
+        for subject in {whose for whose, *_ in answers}:
+            own = [answer[1:] for answer in answers if answer[0] == subject]
+            unchanged = [place for place, answer in enumerate(own) if answer == ("SecretUploaded", True)]
+            told += own[: unchanged[-1]].count(wrong) if unchanged else 0
+        return told
 
 
 @pytest.mark.parametrize("purpose", GUESSES)

@@ -14,6 +14,8 @@ from typing import Protocol
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.request import Request
+from monoskope.reactor import logs
+from monoskope.reactor.forget import forget
 from monoskope.reactor.places import Places
 from monoskope.reactor.upstream import Content
 from monoskope.stores.driver import DriverError, StoreUnavailableError
@@ -101,4 +103,8 @@ class FirstLooks:
             return StoreUnavailableError("the engine did not answer when the key was made.", fix="Try again later.")
         except DriverError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - a defect must not wait in a task, with what its frames hold
+            logs.get().error("first look failed", **logs.described(error))
+            forget(error)
+            return StoreUnavailableError("what is upstream could not be looked at.", fix="Look into the reactor's log.")
         return Found(content, late=self._now() - began > LATE_S)

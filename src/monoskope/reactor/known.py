@@ -76,7 +76,7 @@ class KnownReceipts:
         return None if versions is None else versions.get(version)
 
     def learnt_after(self, uri: SecretUri, moment: float) -> bool:
-        """Whether a receipt of ours for `uri` was made or learnt after `moment`, in monotonic seconds."""
+        """Whether a receipt of ours for `uri` that was new was made or learnt after `moment`, in monotonic seconds."""
         return self._last.get(uri, moment) > moment
 
     async def named(self, uri: SecretUri, version: str, *, within: float) -> bool:
@@ -97,12 +97,13 @@ class KnownReceipts:
         versions = self._by_uri.setdefault(receipt.uri, OrderedDict())
         self._by_uri.move_to_end(receipt.uri)
         known = versions.get(receipt.upstream_version)
+        if known is None or known.content != receipt.content:
+            self._last[receipt.uri] = self._now()
         # A receipt without fingerprints, as recovery makes for what cannot be read, never hides one that has them.
         if known is None or receipt.fingerprint:
             versions[receipt.upstream_version] = receipt
         versions.move_to_end(receipt.upstream_version)
         self._learnt.set()
-        self._last[receipt.uri] = self._now()
         if len(versions) > _VERSIONS:
             versions.popitem(last=False)
         if len(self._by_uri) > _SECRETS:

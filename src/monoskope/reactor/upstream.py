@@ -19,7 +19,7 @@ from monoskope.uri import SecretUri
 
 TRIES = 16
 """How often a secret that changes while it is looked at is looked at again, and a write that lost to another tried."""
-RECEIPT_S = 2.0
+RECEIPT_S = 5.0
 """Seconds for which the receipt of a write by another replica is waited for, when its version is there already."""
 
 _NEEDS_SOMETHING = frozenset({upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_PATCH})
@@ -151,6 +151,8 @@ class Upstream:
 
         Where nothing is, or nothing has a version, what came and went since leaves no trace but a receipt of ours.
         """
+        if age.is_young:
+            return False
         if age.late_look:
             return True
         traceless = first.version == NOTHING or not self.driver.capabilities.versions

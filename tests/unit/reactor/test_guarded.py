@@ -164,7 +164,7 @@ async def test_garbage_is_collected_soon_and_again_for_what_came_meanwhile(monke
 @pytest.mark.parametrize(
     ("method", "outcomes"),
     [
-        ("read_version", ["FAILED KEY_LOST"]),
+        ("read_version", ["FAILED UPSTREAM_UNAVAILABLE"]),
         ("write", ["STARTED", "FAILED KEY_LOST"]),
         ("written", ["STARTED", "UPLOADED"]),
     ],

@@ -16,7 +16,7 @@ DEV_MB := 206
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test crash bench check mutants generate reference lock weigh clean need-python
+.PHONY: help demo test soak crash bench check mutants generate reference lock weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -27,6 +27,9 @@ demo: $(DEMO_READY) ## Put a secret into two real stores and search m8 for it (V
 
 test: $(DEV_READY) ## Run all tests, those of make crash too (TESTS=tests/unit)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+
+soak: $(DEV_READY) ## Run the tests that are too slow for each change: every version mixture, more attacks and ends
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m soak $(TESTS)
 
 crash: $(DEV_READY) ## Kill, stop and starve every part under a put (docs/breakage.md)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/crash

@@ -134,7 +134,9 @@ class Told:
 
 
 @pytest.mark.parametrize("purpose", GUESSES)
-@pytest.mark.parametrize("m8_does", REFUSED_BY_M8)
+@pytest.mark.parametrize(
+    "m8_does", ["refuses", *(pytest.param(way, marks=pytest.mark.soak) for way in ("keeps", "loses"))]
+)
 async def test_a_secret_can_be_guessed_at_ten_times_an_hour(
     scene: Scene, crowd: list[Client], m8_does: str, purpose: str
 ) -> None:
@@ -147,7 +149,7 @@ async def test_a_secret_can_be_guessed_at_ten_times_an_hour(
         assert await told.after(4 * A_SECRET) <= A_SECRET
 
 
-@pytest.mark.parametrize("m8_does", ["refuses", "keeps"])
+@pytest.mark.parametrize("m8_does", ["refuses", pytest.param("keeps", marks=pytest.mark.soak)])
 async def test_after_sixty_wrong_guesses_a_right_one_at_any_secret_tells_nothing(
     scene: Scene, crowd: list[Client], m8_does: str
 ) -> None:

@@ -26,7 +26,10 @@ AGAIN = 16
 """So many of them put another value once their first is there."""
 CLIENTS = 8
 TIMEOUT_S = 60.0
-PLACES = [(replicas, store) for replicas in (1, 2) for store in ("vault", "local")]
+PLACES = [
+    (2, "vault"),
+    *(pytest.param(*place, marks=pytest.mark.soak) for place in [(1, "vault"), (1, "local"), (2, "local")]),
+]
 KEPT = {"vault": {}, "local": {"keep_versions": 1_000}}
 
 Write = Callable[[Client], Awaitable[Any]]

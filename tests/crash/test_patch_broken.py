@@ -9,6 +9,9 @@ from tests.crash.breaking import STORES, Command, Crash, reactors_die
 from tests.crash.engines import Version
 from tests.crash.test_m8_killed import armed, around, dies_at
 
+BEFORE_WRITE = pytest.param("before-write", marks=pytest.mark.soak)
+"""As "after-started" is for whoever comes after."""
+
 
 def check_patched(crash: Crash, put: Command, patching: Command) -> None:
     """It succeeded, once, by the receipt that was shown, with the hash of the whole."""
@@ -25,7 +28,7 @@ def check_patched(crash: Crash, put: Command, patching: Command) -> None:
     crash.audit.answers_agree(requests)
 
 
-@pytest.mark.parametrize("place", ["after-started", "before-write", "after-write", "before-receipt"])
+@pytest.mark.parametrize("place", ["after-started", BEFORE_WRITE, "after-write", "before-receipt"])
 def test_a_reactor_that_dies_around_the_engines_merge(crash: Crash, local: Crash, place: str) -> None:
     puts = [crash.put(uri=crash.uri(store)) for store in STORES]
     with reactors_die(crash, place):

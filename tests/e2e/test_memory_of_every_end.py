@@ -45,6 +45,7 @@ def test_no_end_of_a_request_leaves_its_value_in_a_reactor(rig: Rig) -> None:
     check_nothing_is_left(rig)
 
 
+@pytest.mark.soak
 def test_no_defect_of_a_reactor_leaves_a_value_and_every_one_ends(rig: Rig) -> None:
     places = ",".join(place for place, _ in DEFECTS)
     rig.restart("breaking", {"MONOSKOPE_FAILPOINTS": places})
@@ -53,6 +54,7 @@ def test_no_defect_of_a_reactor_leaves_a_value_and_every_one_ends(rig: Rig) -> N
     check_nothing_is_left(rig)
 
 
+@pytest.mark.soak
 def test_a_reactor_that_cannot_note_a_start_keeps_no_value(rig: Rig) -> None:
     """Its disk is full when STARTED is to be noted, and still when its end is: once there is room it is ended."""
     part = rig.cluster.reactors["reactor-breaking"]
@@ -76,6 +78,7 @@ def fill(pid: int, size: int) -> None:
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
+@pytest.mark.soak
 def test_no_value_is_left_by_what_m8_ends_while_the_reactor_is_at_work(rig: Rig) -> None:
     async def ended() -> list[tuple[str, str]]:
         walking = asyncio.create_task(walk(rig, HELD))

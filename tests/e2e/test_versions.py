@@ -20,6 +20,8 @@ from tests.crash.logbook import Logbook, Request
 from tests.e2e.test_walk import ok, refused
 from tests.e2e.versions import MIXTURES, NEW, OLD, STORES, Mixture, World, Worlds, not_here, request_id, unpack
 
+pytestmark = pytest.mark.soak
+
 
 class End(NamedTuple):
     """How a step ends: its exit code, and a part of what it prints."""

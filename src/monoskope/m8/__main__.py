@@ -1,17 +1,24 @@
 """The `m8` program, `python -m monoskope.m8` too: nothing is imported before `start` has begun.
 
-It executes itself once under the reactor's allocator settings: what a call's credential leaves behind is overwritten.
+A server executes itself once under the reactor's allocator settings: what a call's credential leaves behind is
+overwritten.
 """
 
 from __future__ import annotations
 
+import sys
+
 from monoskope import start
+
+SERVERS = frozenset({"serve", "dev"})
+"""The commands that other people's credentials come to."""
 
 
 def main() -> None:
     """Run `m8` with the arguments of this process and end it with its exit code."""
     start.begin()
-    start.execute_again()
+    if SERVERS & set(sys.argv[1:]):
+        start.execute_again()
     from monoskope.m8 import cli  # noqa: PLC0415
 
     cli.main()

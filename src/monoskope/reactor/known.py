@@ -16,8 +16,10 @@ from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.reactor.sign import Identity
 from monoskope.uri import SecretUri
 
-_SECRETS = 10_000
-_VERSIONS = 4
+_RECEIPTS = 40_000
+"""Of all secrets together."""
+_VERSIONS = 128
+"""Of one secret: as many as may be written at once, for m8 shows old receipts again with each of those requests."""
 _TELLING = frozenset(
     {
         upload_pb2.OUTCOME_UPLOADED,
@@ -49,12 +51,13 @@ def newest_receipt(signed: Sequence[upload_pb2.Signed], identity: Identity, uri:
 
 
 class KnownReceipts:
-    """The newest receipts of ours that tell what is there, a few for each of the secrets used last."""
+    """The newest receipts of ours that tell what is there, for the secrets used last."""
 
     def __init__(self, identity: Identity, *, now: Callable[[], float] = time.monotonic) -> None:
         self._identity = identity
         self._now = now
         self._last: dict[SecretUri, float] = {}
+        self._count = 0
         self._by_uri: OrderedDict[SecretUri, OrderedDict[str, Receipt]] = OrderedDict()
         self._learnt = asyncio.Event()
 
@@ -96,16 +99,19 @@ class KnownReceipts:
     def _remember(self, receipt: Receipt) -> None:
         versions = self._by_uri.setdefault(receipt.uri, OrderedDict())
         self._by_uri.move_to_end(receipt.uri)
-        known = versions.get(receipt.upstream_version)
-        if known is None or known.content != receipt.content:
-            self._last[receipt.uri] = self._now()
+        before, known = len(versions), versions.get(receipt.upstream_version)
         # A receipt without fingerprints, as recovery makes for what cannot be read, never hides one that has them.
         if known is None or receipt.fingerprint:
             versions[receipt.upstream_version] = receipt
-        versions.move_to_end(receipt.upstream_version)
+        if known is None or known.content != receipt.content:
+            # m8 shows old ones again with each request: those must not take the place of newer ones.
+            versions.move_to_end(receipt.upstream_version)
+            self._last[receipt.uri] = self._now()
         self._learnt.set()
         if len(versions) > _VERSIONS:
             versions.popitem(last=False)
-        if len(self._by_uri) > _SECRETS:
-            uri, _ = self._by_uri.popitem(last=False)
+        self._count += len(versions) - before
+        while self._count > _RECEIPTS and len(self._by_uri) > 1:
+            uri, forgotten = self._by_uri.popitem(last=False)
+            self._count -= len(forgotten)
             self._last.pop(uri, None)

@@ -171,8 +171,14 @@ class Upstream:
             now = await self.driver.read_version(request.uri.path)
             if now != version:
                 raise _MovedError(now) from None
-            if not (self.peer_writes(request.uri) and await self.known.named(request.uri, version, within=RECEIPT_S)):
+            if not await self._was_named(request.uri, version):
                 raise
+
+    async def _was_named(self, uri: SecretUri, version: str) -> bool:
+        """Whether a receipt of ours names `version` after all: one just come, or from a peer at work."""
+        if self.known.naming(uri, version) is not None:
+            return True
+        return self.peer_writes(uri) and await self.known.named(uri, version, within=RECEIPT_S)
 
     async def _from_where(self, request: Request, first: Content) -> str:
         """Where nothing later would notice that the version moved, or a lost write is not tried again, look anew."""

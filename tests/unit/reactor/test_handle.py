@@ -530,3 +530,24 @@ async def test_the_receipt_of_another_replica_is_waited_for_where_one_is_at_work
     await world.walk(ask(expect=ANY), {"mine": b"1"})
     assert asked == [URI]
     assert world.outcomes()[-1] == ("UPLOADED" if comes else "FAILED UPSTREAM_CHANGED")
+
+
+async def test_a_receipt_that_comes_during_a_second_look_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other replica's request ended with it, so that nobody is at work any more."""
+    world = World()
+    other = World(world.store)
+    await other.walk()
+    sealed = world.sealed(ask(expect=ANY), {"mine": b"1"})
+    read_version, looks = world.memory.read_version, 0
+
+    async def read(path: tuple[str, ...]) -> str:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            world.known.learn([_last(other)])
+        return await read_version(path)
+
+    monkeypatch.setattr(world.memory, "read_version", read)
+    assert await world.handler.handle(sealed)
+    assert looks >= 2
+    assert world.outcomes()[-1] == "UPLOADED"

@@ -111,12 +111,30 @@ def test_a_receipt_without_fingerprints_hides_none() -> None:
     assert known.naming(URI, "v1") == full
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monoskope.reactor.known._SECRETS", 3)
+def test_a_secret_keeps_its_newest_receipts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monoskope.reactor.known._VERSIONS", 4)
     known = KnownReceipts(OURS)
     known.learn(signed(uploaded(f"v{number}")) for number in range(10))
     assert [known.naming(URI, f"v{number}") is not None for number in range(10)] == [False] * 6 + [True] * 4
-    for number in range(5):
-        known.learn([signed(uploaded(uri=SecretUri.parse(f"memory://team-a/{number}")))])
-    assert len(known._by_uri) == 3
-    assert known.naming(SecretUri.parse("memory://team-a/4"), "v1") is not None
+
+
+def test_old_receipts_that_are_shown_again_do_not_push_out_newer_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monoskope.reactor.known._VERSIONS", 4)
+    known = KnownReceipts(OURS)
+    receipts = [signed(uploaded(f"v{number}")) for number in range(5)]
+    known.learn(receipts[:4])
+    known.learn(receipts[:3])
+    known.learn(receipts[4:])
+    assert [known.naming(URI, f"v{number}") is not None for number in range(5)] == [False] + [True] * 4
+    newest = known.newest(URI)
+    assert newest is not None
+    assert newest.upstream_version == "v4"
+
+
+def test_all_secrets_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monoskope.reactor.known._RECEIPTS", 6)
+    known = KnownReceipts(OURS)
+    uris = [SecretUri.parse(f"memory://team-a/{number}") for number in range(5)]
+    for uri in uris:
+        known.learn([signed(uploaded("v1", uri=uri)), signed(uploaded("v2", uri=uri))])
+    assert [known.naming(uri, "v2") is not None for uri in uris] == [False] * 2 + [True] * 3

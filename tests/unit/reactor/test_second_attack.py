@@ -40,7 +40,6 @@ from tests.unit.reactor.world import (
     SECRET,
     SEED,
     URI,
-    Clock,
     K,
     MemoryStore,
     Unversioned,
@@ -78,7 +77,6 @@ class HostileBench(Bench):
             settings(folder), store, Identity(SEED, store="memory"), FingerprintKey(K), self.audit, timings=FAST
         )
         self.dispatcher = self.reactor.dispatcher
-        self.clock = self.dispatcher.now = Clock()
 
     def refuse(self, append: reactor_pb2.AppendEvent) -> None:
         self.reactor.appends.answered(reactor_pb2.Appended(call=append.call, error="REFUSED"))

@@ -18,7 +18,7 @@ from bench.counts import FULL, QUICK, Counts
 from bench.progress import say
 from bench.world import World
 from monoskope.errors import Error
-from monoskope.testing.openbao_files import Storage
+from monoskope.testing.engines.openbao_files import Storage
 
 FIGURES = (
     "cli_put_ratio",

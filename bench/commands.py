@@ -11,7 +11,7 @@ from bench.progress import say
 from bench.world import STORE, VALUES, World
 from monoskope.errors import UnavailableError
 from monoskope.testing.cluster import MOUNT, PREFIX
-from monoskope.testing.openbao import binary
+from monoskope.testing.engines.openbao import binary
 from monoskope.testing.parts import program
 
 

@@ -27,8 +27,8 @@ from bench.progress import say
 from bench.timing import each, together
 from bench.world import STORE, VALUES, World, settings_of
 from monoskope.client import Client
-from monoskope.testing.barbican import Barbican
-from monoskope.testing.gnupg import ANNA, keys
+from monoskope.testing.engines.barbican import Barbican
+from monoskope.testing.engines.gnupg import ANNA, keys
 
 NAMES = (STORE, "age", "barbican", "pass")
 """The engines, each also the name of its store."""

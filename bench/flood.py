@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.waiting import new_request
 from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.client import load_settings
-from monoskope.client.channel import Connection
+from monoskope.client.connection import Connection
 from monoskope.errors import Error
 
 _WAIT_S = 600.0

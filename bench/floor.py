@@ -29,7 +29,7 @@ from bench.progress import say
 from bench.timing import each, together
 from bench.world import World
 from monoskope.errors import UnavailableError
-from monoskope.m8 import tls
+from monoskope.m8.grpc import tls
 from monoskope.settings import write_private
 from monoskope.testing.parts import Part, free_port, listens
 

@@ -16,11 +16,11 @@ from bench.world import STORE, World, put, settings_of
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
-from monoskope.client.channel import Connection
+from monoskope.client.connection import Connection
 from monoskope.errors import UnavailableError
 from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.request import Request, make_request
-from monoskope.testing.cluster_commands import User
+from monoskope.testing.cluster.commands import User
 from monoskope.uri import SecretUri
 
 _WAIT_S = 60.0

@@ -15,10 +15,10 @@ from bench.direct import Direct, Place, connected
 from bench.progress import say
 from monoskope.client import Client, Settings, load_settings
 from monoskope.settings import write_private
-from monoskope.stores.vault_policy import least_policy
+from monoskope.stores.vault.policy import least_policy
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
-from monoskope.testing.cluster_commands import User
-from monoskope.testing.openbao_files import Storage
+from monoskope.testing.cluster.commands import User
+from monoskope.testing.engines.openbao_files import Storage
 
 STORE = "vault"
 VALUES = {"username": b"app", "password": b"correct horse battery staple"}

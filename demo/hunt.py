@@ -12,7 +12,7 @@ from pathlib import Path
 
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.search import FORMS, Result, Wanted, look_in_file, look_in_rows, write_form
-from monoskope.testing.search_memory import look_in_memory
+from monoskope.testing.search.memory import look_in_memory
 
 VALUE = "your value"
 CONTROL = "control"

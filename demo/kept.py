@@ -6,7 +6,7 @@ import shlex
 import sys
 
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
-from monoskope.testing.openbao import binary
+from monoskope.testing.engines.openbao import binary
 from monoskope.testing.parts import program
 
 _TEXT = """\
@@ -62,7 +62,7 @@ def readme(cluster: Cluster, path: str, key: str, *, is_text: bool) -> str:
         is_text: Whether OpenBao holds the value as it is, and not in base64.
     """
     bao = cluster.bao
-    serve = [sys.executable, "-m", "monoskope.testing.openbao", "serve", str(bao.folder)]
+    serve = [sys.executable, "-m", "monoskope.testing.engines.openbao", "serve", str(bao.folder)]
     read = [binary(), "kv", "get", f"-mount={MOUNT}", f"-field={key}", f"{PREFIX}/{path}"]
     return _TEXT.format(
         serve=shlex.join(serve),

@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from monoskope.testing.cluster_commands import Ran
+from monoskope.testing.cluster.commands import Ran
 
 WIDTH = 100
 

@@ -12,9 +12,9 @@ from narration import Narrator
 
 from monoskope.errors import Error
 from monoskope.settings import write_private
-from monoskope.stores.text_values import is_text
+from monoskope.stores.shared.text_values import is_text
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
-from monoskope.testing.cluster_commands import Ran, User
+from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.parts import Part
 from monoskope.testing.search import Wanted
 

@@ -14,7 +14,7 @@ import click
 from monoskope import errors, exit_codes
 from monoskope.exit_codes import ExitCode
 
-PROGRAMS = {"monoctl": "monoskope.monoctl.main:cli", "m8": "monoskope.m8.cli:program"}
+PROGRAMS = {"monoctl": "monoskope.monoctl.main:cli", "m8": "monoskope.m8.cli.main:program"}
 WIDTH = 100
 
 

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from monoskope.client import Client
-from monoskope.testing.cluster_commands import User
+from monoskope.testing.cluster.commands import User
 from tests.support.hostile_cluster import KV1, STORES, HostileCluster, ProxiedCluster
 from tests.support.hostile_m8 import HostileM8
 

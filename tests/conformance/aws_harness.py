@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from monoskope.api.secrets.v1.options_pb2 import AwsOptions, Label
-from monoskope.stores.aws_config import AwsConfig, ParameterStoreConfig, SecretsManagerConfig
-from monoskope.stores.aws_parameters import ParameterStore
-from monoskope.stores.aws_secrets import SecretsManagerStore
+from monoskope.stores.aws.config import AwsConfig, ParameterStoreConfig, SecretsManagerConfig
+from monoskope.stores.aws.parameter_store import ParameterStore
+from monoskope.stores.aws.secrets_manager import SecretsManagerStore
 from monoskope.stores.driver import StoreDriver
-from monoskope.testing.driver_harness import Harness
-from monoskope.testing.moto import REGION, Moto
+from monoskope.testing.drivers.harness import Harness
+from monoskope.testing.engines.moto import REGION, Moto
 
 PREFIX = "team/m8"
 TAGS = (

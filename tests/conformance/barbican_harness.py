@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from monoskope.stores.barbican import BarbicanStore
-from monoskope.stores.barbican_config import BarbicanConfig, NoLogin
+from monoskope.stores.barbican.config import BarbicanConfig, NoLogin
+from monoskope.stores.barbican.secrets import BarbicanStore
 from monoskope.stores.driver import StoreDriver
-from monoskope.testing.barbican import Barbican
-from monoskope.testing.driver_harness import Harness
+from monoskope.testing.drivers.harness import Harness
+from monoskope.testing.engines.barbican import Barbican
 
 PREFIX = "team/m8"
 

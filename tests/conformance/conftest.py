@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from monoskope.testing.barbican import Barbican
-from monoskope.testing.gnupg import Keys, keys
-from monoskope.testing.moto import CREDENTIALS, Moto
-from monoskope.testing.openbao import OpenBao
+from monoskope.testing.engines.barbican import Barbican
+from monoskope.testing.engines.gnupg import Keys, keys
+from monoskope.testing.engines.moto import CREDENTIALS, Moto
+from monoskope.testing.engines.openbao import OpenBao
 from tests.conformance.kubernetes_server import KubernetesServer, server_tls
 
-_SUITE = ("drivers", "driver_deletions", "driver_harness", "driver_values", "driver_versions")
-pytest.register_assert_rewrite(*(f"monoskope.testing.{name}" for name in _SUITE))
+pytest.register_assert_rewrite("monoskope.testing.drivers")
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,8 @@ from typing import Any
 
 from aiohttp import web
 
-from monoskope.testing.barbican import Barbican
-from monoskope.testing.openbao_files import CA, make_certificate
+from monoskope.testing.engines.barbican import Barbican
+from monoskope.testing.engines.openbao_files import CA, make_certificate
 
 
 @asynccontextmanager

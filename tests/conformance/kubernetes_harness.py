@@ -11,10 +11,10 @@ import yaml
 
 from monoskope.api.secrets.v1.options_pb2 import KubernetesOptions, Label
 from monoskope.settings import write_private
-from monoskope.stores.kubernetes import KubernetesStore
-from monoskope.stores.kubernetes_config import Kubeconfig, KubernetesConfig
-from monoskope.testing.driver_harness import Harness, Path
-from monoskope.testing.driver_places import OneName, one_name
+from monoskope.stores.kubernetes.config import Kubeconfig, KubernetesConfig
+from monoskope.stores.kubernetes.secrets import KubernetesStore
+from monoskope.testing.drivers.harness import Harness, Path
+from monoskope.testing.drivers.places import OneName, one_name
 from tests.conformance.kubernetes_server import KubernetesServer
 
 TYPES = ("basic-auth", "dockercfg", "dockerconfigjson", "ssh-auth", "tls")

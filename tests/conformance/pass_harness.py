@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from monoskope.stores.driver import StoreDriver
-from monoskope.stores.pass_config import PassConfig
-from monoskope.stores.pass_store import PassStore
-from monoskope.testing.driver_harness import Harness
-from monoskope.testing.gnupg import ANNA, Keys
+from monoskope.stores.password_store.config import PassConfig
+from monoskope.stores.password_store.store import PassStore
+from monoskope.testing.drivers.harness import Harness
+from monoskope.testing.engines.gnupg import ANNA, Keys
 
 
 class PassHarness(Harness):

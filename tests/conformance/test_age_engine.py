@@ -19,9 +19,9 @@ import pytest
 
 from monoskope.protocol.payload import Payload, encode
 from monoskope.settings import write_private
-from monoskope.stores.age import AgeStore
-from monoskope.stores.age_config import AgeConfig
-from monoskope.stores.age_folder import Writer
+from monoskope.stores.age.config import AgeConfig
+from monoskope.stores.age.files import AgeStore
+from monoskope.stores.age.folder import Writer
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -30,7 +30,7 @@ from monoskope.stores.driver import (
     StoreUnavailableError,
     UnknownOutcomeError,
 )
-from monoskope.testing.driver_harness import tag
+from monoskope.testing.drivers.harness import tag
 
 IDENTITY = pyrage.x25519.Identity.generate()
 PATH = ("app", "db")
@@ -122,7 +122,7 @@ async def test_a_failing_disk_leaves_what_was_there(
 
     with monkeypatch.context() as patch:
         if call == "write":
-            patch.setattr("monoskope.stores.age_folder.Writer._write", fail)
+            patch.setattr("monoskope.stores.age.folder.Writer._write", fail)
         else:
             patch.setattr(os, call, fail)
         with pytest.raises(StoreUnavailableError) as caught:
@@ -466,7 +466,7 @@ async def test_a_full_disk_leaves_a_patched_secret_as_it_was(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr("monoskope.stores.age_folder.Writer._write", full)
+    monkeypatch.setattr("monoskope.stores.age.folder.Writer._write", full)
     with pytest.raises(StoreUnavailableError, match="full"):
         await patch(store, {"b": b"2"})
     assert (await store.read_version(PATH), await kept(store)) == (version, dict(VALUE))

@@ -10,11 +10,11 @@ import pytest
 
 from monoskope.protocol.payload import Payload
 from monoskope.settings import write_private
-from monoskope.stores.age import AgeStore
-from monoskope.stores.age_config import AgeConfig
+from monoskope.stores.age.config import AgeConfig
+from monoskope.stores.age.files import AgeStore
 from monoskope.stores.driver import StoreDriver
-from monoskope.testing.driver_harness import Harness, tag
 from monoskope.testing.drivers import StoreDriverContract
+from monoskope.testing.drivers.harness import Harness, tag
 
 
 class AgeHarness(Harness):

@@ -17,8 +17,8 @@ from monoskope.stores.driver import (
     StoreDriver,
     StoreRefusedError,
 )
-from monoskope.testing.driver_harness import NOT_TEXT, tag
-from monoskope.testing.moto import Moto
+from monoskope.testing.drivers.harness import NOT_TEXT, tag
+from monoskope.testing.engines.moto import Moto
 from tests.conformance.aws_harness import AwsHarness, ParameterStoreHarness, SecretsManagerHarness
 
 pytestmark = pytest.mark.usefixtures("aws_credentials")

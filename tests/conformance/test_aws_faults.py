@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from monoskope.m8 import tls
+from monoskope.m8.grpc import tls
 from monoskope.protocol.payload import Payload
-from monoskope.stores.aws_config import AwsConfig
-from monoskope.stores.aws_parameters import ParameterStore
-from monoskope.stores.aws_secrets import SecretsManagerStore
+from monoskope.stores.aws.config import AwsConfig
+from monoskope.stores.aws.parameter_store import ParameterStore
+from monoskope.stores.aws.secrets_manager import SecretsManagerStore
 from monoskope.stores.driver import (
     NOTHING,
     DriverError,
@@ -25,8 +25,8 @@ from monoskope.stores.driver import (
     StoreUnavailableError,
     UnknownOutcomeError,
 )
-from monoskope.testing.driver_harness import tag
-from monoskope.testing.moto import CREDENTIALS, REGION
+from monoskope.testing.drivers.harness import tag
+from monoskope.testing.engines.moto import CREDENTIALS, REGION
 from tests.conformance.aws_faults import BREAK, HANG, SECRET_TEXT, FaultyAws, error
 
 pytestmark = pytest.mark.usefixtures("aws_credentials")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.testing.driver_harness import Harness
-from monoskope.testing.driver_refusals import RefusalPromises
 from monoskope.testing.drivers import StoreDriverContract
-from monoskope.testing.moto import Moto
+from monoskope.testing.drivers.harness import Harness
+from monoskope.testing.drivers.refusals import RefusalPromises
+from monoskope.testing.engines.moto import Moto
 from tests.conformance.aws_harness import ParameterStoreHarness, SecretsManagerHarness
 
 pytestmark = pytest.mark.usefixtures("aws_credentials")

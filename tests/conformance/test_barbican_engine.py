@@ -12,8 +12,8 @@ import pytest
 from aiohttp import web
 
 from monoskope.protocol.payload import Payload, encode
-from monoskope.stores.barbican import BarbicanStore
-from monoskope.stores.barbican_config import NoLogin
+from monoskope.stores.barbican.config import NoLogin
+from monoskope.stores.barbican.secrets import BarbicanStore
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -24,9 +24,9 @@ from monoskope.stores.driver import (
     UnknownOutcomeError,
     UnsupportedError,
 )
-from monoskope.testing.barbican import Barbican
-from monoskope.testing.barbican_files import READ_ONLY
-from monoskope.testing.driver_harness import NOT_TEXT, sized, tag
+from monoskope.testing.drivers.harness import NOT_TEXT, sized, tag
+from monoskope.testing.engines.barbican import Barbican
+from monoskope.testing.engines.barbican_files import READ_ONLY
 from tests.conformance.barbican_harness import BarbicanHarness
 from tests.conformance.keystone_fake import served
 
@@ -247,7 +247,7 @@ async def test_a_clock_that_went_back_does_not_hide_the_new_version(
     async def skewed(self: BarbicanStore, path: tuple[str, ...]) -> list[Any]:
         return sorted(await real(self, path), key=lambda entry: (entry.id == ahead, entry))
 
-    monkeypatch.setattr("monoskope.stores.barbican_entries.Entry.__lt__", lambda one, other: other.id == ahead)
+    monkeypatch.setattr("monoskope.stores.barbican.entries.Entry.__lt__", lambda one, other: other.id == ahead)
     monkeypatch.setattr(BarbicanStore, "_entries", skewed)
     version = await write(store, path)
     assert await store.read_version(path) == version

@@ -12,11 +12,11 @@ import pytest
 
 from monoskope.protocol.payload import Payload
 from monoskope.settings import write_private
-from monoskope.stores.barbican import BarbicanStore
-from monoskope.stores.barbican_config import ApplicationCredential, BarbicanConfig, Password
+from monoskope.stores.barbican.config import ApplicationCredential, BarbicanConfig, Password
+from monoskope.stores.barbican.secrets import BarbicanStore
 from monoskope.stores.driver import NOTHING, StoreRefusedError, StoreUnavailableError
-from monoskope.testing.barbican import Barbican
-from monoskope.testing.driver_harness import tag
+from monoskope.testing.drivers.harness import tag
+from monoskope.testing.engines.barbican import Barbican
 from tests.conformance.keystone_fake import Gate, served
 
 SECRET = "correct-horse-battery-staple"

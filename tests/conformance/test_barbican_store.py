@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.stores.barbican_config import BarbicanConfig
-from monoskope.testing.barbican import Barbican
-from monoskope.testing.driver_harness import Harness
-from monoskope.testing.driver_refusals import RefusalPromises
+from monoskope.stores.barbican.config import BarbicanConfig
 from monoskope.testing.drivers import StoreDriverContract
+from monoskope.testing.drivers.harness import Harness
+from monoskope.testing.drivers.refusals import RefusalPromises
+from monoskope.testing.engines.barbican import Barbican
 from tests.conformance.barbican_harness import BarbicanHarness
 
 

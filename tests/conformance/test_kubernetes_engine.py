@@ -30,10 +30,10 @@ from monoskope.stores.driver import (
     UnknownOutcomeError,
     UnsupportedError,
 )
-from monoskope.stores.kubernetes import KubernetesStore
-from monoskope.stores.kubernetes_config import InCluster, Kubeconfig
-from monoskope.stores.kubernetes_object import TAG
-from monoskope.testing.driver_harness import NOT_TEXT, tag
+from monoskope.stores.kubernetes.config import InCluster, Kubeconfig
+from monoskope.stores.kubernetes.object import TAG
+from monoskope.stores.kubernetes.secrets import KubernetesStore
+from monoskope.testing.drivers.harness import NOT_TEXT, tag
 from tests.conformance.kubernetes_harness import KubernetesHarness, kubeconfig
 from tests.conformance.kubernetes_server import BREAK, HANG, SERVER_TEXT, KubernetesServer, server_tls
 

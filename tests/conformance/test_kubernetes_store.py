@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.testing.driver_harness import Harness
 from monoskope.testing.drivers import StoreDriverContract
+from monoskope.testing.drivers.harness import Harness
 from tests.conformance.kubernetes_harness import KubernetesHarness
 from tests.conformance.kubernetes_server import KubernetesServer
 

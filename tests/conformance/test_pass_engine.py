@@ -27,10 +27,10 @@ from monoskope.stores.driver import (
     UnknownOutcomeError,
     UnsupportedError,
 )
-from monoskope.stores.pass_gpg import Gpg
-from monoskope.stores.pass_store import PassStore
-from monoskope.testing.driver_harness import NOT_TEXT, tag
-from monoskope.testing.gnupg import ANNA, BERT, Keys
+from monoskope.stores.password_store.gpg import Gpg
+from monoskope.stores.password_store.store import PassStore
+from monoskope.testing.drivers.harness import NOT_TEXT, tag
+from monoskope.testing.engines.gnupg import ANNA, BERT, Keys
 from tests.conformance.pass_harness import PassHarness
 
 PATH = ("app", "db")
@@ -281,7 +281,7 @@ async def test_a_failing_disk_leaves_what_was_there(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        patch.setattr("monoskope.stores.pass_files.write_new" if call == "write_new" else "os.rename", fail)
+        patch.setattr("monoskope.stores.password_store.files.write_new" if call == "write_new" else "os.rename", fail)
         with pytest.raises(StoreUnavailableError):
             await write(store, version)
     assert sorted(harness.root.rglob("*")) == before

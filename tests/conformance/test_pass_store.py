@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.stores.pass_config import PassConfig
-from monoskope.testing.driver_harness import Harness
-from monoskope.testing.driver_refusals import RefusalPromises
+from monoskope.stores.password_store.config import PassConfig
 from monoskope.testing.drivers import StoreDriverContract
-from monoskope.testing.gnupg import Keys
+from monoskope.testing.drivers.harness import Harness
+from monoskope.testing.drivers.refusals import RefusalPromises
+from monoskope.testing.engines.gnupg import Keys
 from tests.conformance.pass_harness import PassHarness
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from monoskope.testing.openbao import OpenBao
+from monoskope.testing.engines.openbao import OpenBao
 from tests.conformance.vault_harness import PREFIX, Kv1Harness, VaultHarness
 
 M8 = Path(sys.executable).parent / "m8"

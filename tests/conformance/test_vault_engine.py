@@ -24,12 +24,12 @@ from monoskope.stores.driver import (
     UnknownOutcomeError,
     UnsupportedError,
 )
-from monoskope.stores.vault import VaultStore
-from monoskope.stores.vault_kv1 import VaultKv1Store
-from monoskope.stores.vault_versions import Current
-from monoskope.testing import openbao_files
-from monoskope.testing.driver_harness import NOT_TEXT, sized, tag
-from monoskope.testing.openbao import OpenBao
+from monoskope.stores.vault.kv1 import VaultKv1Store
+from monoskope.stores.vault.kv2 import VaultStore
+from monoskope.stores.vault.versions import Current
+from monoskope.testing.drivers.harness import NOT_TEXT, sized, tag
+from monoskope.testing.engines import openbao_files
+from monoskope.testing.engines.openbao import OpenBao
 from tests.conformance.vault_harness import BASE64, PREFIX, Kv1Harness, VaultHarness
 
 VALUE = Payload({"k": b"v"})

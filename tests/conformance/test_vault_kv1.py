@@ -8,11 +8,11 @@ import pytest
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import NOTHING, CannotReadError, StoreConflictError, StoreRefusedError, UnsupportedError
-from monoskope.stores.vault_config import TokenFile
-from monoskope.stores.vault_kv1 import VaultKv1Store
-from monoskope.testing.driver_harness import NOT_TEXT, tag
-from monoskope.testing.openbao import OpenBao
-from monoskope.testing.openbao_admin import OpenBaoError
+from monoskope.stores.vault.config import TokenFile
+from monoskope.stores.vault.kv1 import VaultKv1Store
+from monoskope.testing.drivers.harness import NOT_TEXT, tag
+from monoskope.testing.engines.openbao import OpenBao
+from monoskope.testing.engines.openbao_admin import OpenBaoError
 from tests.conformance.vault_harness import PREFIX, Kv1Harness
 
 VALUE = Payload({"k": b"v"})

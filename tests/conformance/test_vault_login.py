@@ -15,13 +15,13 @@ import pytest
 from monoskope.errors import Error
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import NOTHING, StoreRefusedError, StoreUnavailableError
-from monoskope.stores.vault import VaultStore
-from monoskope.stores.vault_config import AppRole, TokenFile
-from monoskope.stores.vault_http import Answer
-from monoskope.stores.vault_secret_id import STATE_FILE
-from monoskope.testing.driver_harness import tag
-from monoskope.testing.openbao import OpenBao
-from monoskope.testing.openbao_admin import OpenBaoError
+from monoskope.stores.vault.config import AppRole, TokenFile
+from monoskope.stores.vault.http import Answer
+from monoskope.stores.vault.kv2 import VaultStore
+from monoskope.stores.vault.secret_id import STATE_FILE
+from monoskope.testing.drivers.harness import tag
+from monoskope.testing.engines.openbao import OpenBao
+from monoskope.testing.engines.openbao_admin import OpenBaoError
 from tests.conformance.vault_harness import VaultHarness
 
 VALUE = Payload({"k": b"v"})

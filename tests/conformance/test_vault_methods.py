@@ -18,10 +18,10 @@ from joserfc.jwk import ECKey
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import NOTHING, StoreRefusedError
-from monoskope.stores.vault import VaultStore
-from monoskope.stores.vault_config import AppRole, Certificate, Jwt, Kubernetes
-from monoskope.testing.driver_harness import tag
-from monoskope.testing.openbao import OpenBao
+from monoskope.stores.vault.config import AppRole, Certificate, Jwt, Kubernetes
+from monoskope.stores.vault.kv2 import VaultStore
+from monoskope.testing.drivers.harness import tag
+from monoskope.testing.engines.openbao import OpenBao
 from tests.conformance.test_vault_login import audited, until
 from tests.conformance.token_review import TokenReview, serving
 from tests.conformance.vault_harness import Auth, NamespaceHarness, VaultHarness

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.testing.driver_harness import Harness
-from monoskope.testing.driver_refusals import RefusalPromises
 from monoskope.testing.drivers import StoreDriverContract
-from monoskope.testing.openbao import OpenBao
+from monoskope.testing.drivers.harness import Harness
+from monoskope.testing.drivers.refusals import RefusalPromises
+from monoskope.testing.engines.openbao import OpenBao
 from tests.conformance.vault_harness import Kv1Harness, NamespaceHarness, VaultHarness
 
 

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from monoskope.testing import openbao_files
+from monoskope.testing.engines import openbao_files
 
 
 class TokenReview:

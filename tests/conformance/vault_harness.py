@@ -10,13 +10,13 @@ from typing import Any
 from monoskope.api.secrets.v1.options_pb2 import VaultBinary, VaultOptions
 from monoskope.settings import write_private
 from monoskope.stores.driver import StoreDriver
-from monoskope.stores.vault import VaultStore
-from monoskope.stores.vault_config import AppRole, TokenFile, VaultConfig
-from monoskope.stores.vault_kv1 import VaultKv1Store
-from monoskope.stores.vault_logins import Method
-from monoskope.stores.vault_mount import VaultMount
-from monoskope.testing.driver_harness import Harness
-from monoskope.testing.openbao import OpenBao
+from monoskope.stores.vault.config import AppRole, TokenFile, VaultConfig
+from monoskope.stores.vault.kv1 import VaultKv1Store
+from monoskope.stores.vault.kv2 import VaultStore
+from monoskope.stores.vault.logins import Method
+from monoskope.stores.vault.mount import VaultMount
+from monoskope.testing.drivers.harness import Harness
+from monoskope.testing.engines.openbao import OpenBao
 
 Auth = Method | TokenFile
 

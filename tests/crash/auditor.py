@@ -11,7 +11,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
 from monoskope.client.settings import load_settings
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.testing.cluster_commands import Ran, User
+from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.parts import wait_until
 from tests.crash.engines import Engine, Version
 from tests.crash.logbook import Logbook, Request

@@ -9,10 +9,10 @@ from typing import Protocol
 import pyrage
 
 from monoskope.protocol.payload import decode
-from monoskope.stores.age_folder import SecretFolder
-from monoskope.stores.vault_versions import is_gone, version_text
+from monoskope.stores.age.folder import SecretFolder
+from monoskope.stores.vault.versions import is_gone, version_text
 from monoskope.testing.cluster import MOUNT, PREFIX
-from monoskope.testing.openbao_admin import Admin, OpenBaoError
+from monoskope.testing.engines.openbao_admin import Admin, OpenBaoError
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import pytest
 
 from monoskope.client import Client, load_settings
 from monoskope.testing.cluster import Cluster
-from monoskope.testing.cluster_commands import User
+from monoskope.testing.cluster.commands import User
 from monoskope.testing.parts import Part, wait_until
 
 FILES = 1_024

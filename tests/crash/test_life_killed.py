@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from monoskope.exit_codes import ExitCode
 from monoskope.failpoints import VARIABLE
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
-from monoskope.testing.cluster_commands import Ran, User
+from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.parts import Part, wait_until
 from tests.crash.breaking import FIRST, dies, sessions
 from tests.crash.conftest import M8_TIMINGS, shorten, shorten_reactor

@@ -12,7 +12,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import VARIABLE
-from monoskope.testing.cluster_commands import Ran
+from monoskope.testing.cluster.commands import Ran
 from monoskope.testing.parts import Part
 from tests.crash.breaking import FIRST, Command, Crash, dies, wake
 from tests.crash.conftest import LIFETIME_S, REACTOR_TIMINGS

@@ -23,7 +23,7 @@ import pyrage
 from cryptography.exceptions import InvalidTag
 
 from monoskope.protocol.payload import Payload
-from monoskope.stores.age import AgeStore
+from monoskope.stores.age.files import AgeStore
 from monoskope.stores.driver import (
     CannotReadError,
     Capabilities,

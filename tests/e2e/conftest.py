@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from monoskope.testing.cluster import Cluster
-from monoskope.testing.cluster_commands import Ran, User
+from monoskope.testing.cluster.commands import Ran, User
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,11 +31,11 @@ from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import Request, make_request
 from monoskope.settings import write_private
-from monoskope.stores.age import AgeStore
-from monoskope.stores.age_config import AgeConfig
-from monoskope.testing.canaries import Canaries, Style
+from monoskope.stores.age.config import AgeConfig
+from monoskope.stores.age.files import AgeStore
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
-from monoskope.testing.cluster_commands import User
+from monoskope.testing.cluster.commands import User
+from monoskope.testing.search.canaries import Canaries, Style
 from monoskope.uri import SecretUri
 from tests.e2e.breaking_bao import BreakingBao
 from tests.e2e.ends_spoilt import spoilt

@@ -15,7 +15,7 @@ from monoskope.monoctl.main import cli
 from monoskope.protocol.grant import Grant, open_grant
 from monoskope.protocol.request import Request
 from monoskope.testing.cluster import Cluster
-from monoskope.testing.cluster_commands import Ran, User
+from monoskope.testing.cluster.commands import Ran, User
 
 TIMEOUT_S = 30.0
 

@@ -9,8 +9,8 @@ import pytest
 
 from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
-from monoskope.testing.cluster_commands import User
-from monoskope.testing.moto import CREDENTIALS, Moto
+from monoskope.testing.cluster.commands import User
+from monoskope.testing.engines.moto import CREDENTIALS, Moto
 from tests.e2e.conftest import Team
 from tests.e2e.test_walk import ok, refused
 

@@ -13,7 +13,7 @@ import tomli_w
 
 from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
-from monoskope.testing.cluster_commands import Ran
+from monoskope.testing.cluster.commands import Ran
 from monoskope.testing.parts import free_port
 from tests.e2e.conftest import Team
 from tests.e2e.inside import inside, put_inside

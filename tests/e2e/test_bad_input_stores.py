@@ -12,8 +12,8 @@ import tomli_w
 
 from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
-from monoskope.testing.cluster_commands import Ran, User
-from monoskope.testing.identities import Identity
+from monoskope.testing.cluster.commands import Ran, User
+from monoskope.testing.cluster.identities import Identity
 from tests.e2e.conftest import Team
 from tests.e2e.inside import inside, put_inside
 from tests.e2e.test_walk import ok, refused

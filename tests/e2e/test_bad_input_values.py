@@ -13,7 +13,7 @@ from monoskope.client import client
 from monoskope.protocol.payload import padded_size
 from monoskope.protocol.wire import serialise
 from monoskope.testing.cluster import Cluster
-from monoskope.testing.cluster_commands import Ran
+from monoskope.testing.cluster.commands import Ran
 from tests.e2e.conftest import Team
 from tests.e2e.inside import Door, inside, put_inside
 from tests.e2e.test_walk import ok, refused

@@ -10,7 +10,7 @@ import pytest
 
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.search import FORMS, Result, Wanted, look_below, look_in_rows, write_form
-from monoskope.testing.search_memory import is_closed, look_in_memory
+from monoskope.testing.search.memory import is_closed, look_in_memory
 from tests.e2e.conftest import Team
 from tests.e2e.test_walk import ok
 

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from monoskope.testing.cluster import MOUNT, PREFIX
-from monoskope.testing.cluster_commands import Ran, User
+from monoskope.testing.cluster.commands import Ran, User
 from tests.e2e.conftest import Team
 from tests.e2e.test_walk import ok, refused
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.testing.parts import wait_until
-from monoskope.testing.search_memory import is_closed
+from monoskope.testing.search.memory import is_closed
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUE = 'päß"wörd\r\n\\ on two lines, with a \t tab\n'.encode()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monoskope.testing.openbao import OpenBao
+from monoskope.testing.engines.openbao import OpenBao
 from monoskope.testing.parts import wait_until
 from tests.e2e.conftest import Team
 from tests.e2e.test_walk import ok, refused

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.testing import gnupg
-from monoskope.testing.barbican import Barbican
 from monoskope.testing.cluster import Cluster
-from monoskope.testing.cluster_commands import User
-from monoskope.testing.gnupg import ANNA, Keys
+from monoskope.testing.cluster.commands import User
+from monoskope.testing.engines import gnupg
+from monoskope.testing.engines.barbican import Barbican
+from monoskope.testing.engines.gnupg import ANNA, Keys
 from tests.e2e.conftest import Team
 from tests.e2e.test_walk import ok
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.testing.cluster import Cluster
-from monoskope.testing.cluster_commands import User
+from monoskope.testing.cluster.commands import User
 
 VARIABLE = "SSLKEYLOGFILE"
 

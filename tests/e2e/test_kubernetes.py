@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.testing.cluster import Cluster
-from monoskope.testing.cluster_commands import User
+from monoskope.testing.cluster.commands import User
 from tests.conformance.kubernetes_harness import kubeconfig
 from tests.conformance.kubernetes_server import KubernetesServer, server_tls
 from tests.e2e.conftest import Team

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from monoskope.testing.cluster import MOUNT, PREFIX
-from monoskope.testing.cluster_commands import Ran, User
+from monoskope.testing.cluster.commands import Ran, User
 from tests.e2e.conftest import Team
 from tests.e2e.test_walk import ok, refused
 

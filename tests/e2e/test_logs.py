@@ -13,7 +13,7 @@ import pytest
 from monoskope.m8 import logs as m8_logs
 from monoskope.reactor import logs as reactor_logs
 from monoskope.testing.cluster import Cluster
-from monoskope.testing.cluster_commands import User
+from monoskope.testing.cluster.commands import User
 from monoskope.testing.search import Wanted, look, look_below
 from tests.e2e.conftest import Team
 from tests.e2e.inside import put_inside

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
-from monoskope.testing.cluster_commands import Ran, User
+from monoskope.testing.cluster.commands import Ran, User
 from tests.e2e.conftest import Team
 from tests.e2e.test_walk import UPLOADED, ok, refused, upstream
 

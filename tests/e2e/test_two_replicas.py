@@ -14,7 +14,7 @@ import pytest
 
 from monoskope.exit_codes import ExitCode
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
-from monoskope.testing.cluster_commands import Ran
+from monoskope.testing.cluster.commands import Ran
 from monoskope.testing.parts import Part, wait_until
 from tests.e2e.conftest import Team
 from tests.e2e.test_walk import UPLOADED, ok

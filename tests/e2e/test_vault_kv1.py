@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from monoskope.testing.cluster import PREFIX, Cluster
-from monoskope.testing.cluster_commands import User
+from monoskope.testing.cluster.commands import User
 from tests.e2e.conftest import Team
 from tests.e2e.test_walk import ok, refused
 

@@ -12,7 +12,7 @@ import tomli_w
 from monoskope.failpoints import VARIABLE
 from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
-from monoskope.testing.cluster_commands import User
+from monoskope.testing.cluster.commands import User
 from monoskope.testing.parts import listens, wait_until
 from tests.e2e.test_walk import ok
 

@@ -14,7 +14,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.channel import Connection
+from monoskope.client.connection import Connection
 from monoskope.client.queries import Queries
 from tests.crash.logbook import Logbook, Request
 from tests.e2e.test_walk import ok, refused

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
-from monoskope.testing.cluster_commands import Ran
+from monoskope.testing.cluster.commands import Ran
 from tests.e2e.conftest import Team
 
 UPLOADED = [

@@ -50,7 +50,9 @@ def _run(*command: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"monoskope"}
-    assert {"monoskope/py.typed", "monoskope/m8/cli.py", "monoskope/api/buf/validate/validate_pb2.py"} <= set(names)
+    assert {"monoskope/py.typed", "monoskope/m8/cli/main.py", "monoskope/api/buf/validate/validate_pb2.py"} <= set(
+        names
+    )
     assert any(name.endswith("/licenses/LICENSE") for name in names)
 
 

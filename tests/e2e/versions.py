@@ -28,7 +28,7 @@ import tomli_w
 from monoskope.failpoints import VARIABLE
 from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
-from monoskope.testing.cluster_commands import Ran, User
+from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.parts import Part, wait_until
 
 COMMIT = "750a469dcf653da221adbba5560babfacf74aa05"

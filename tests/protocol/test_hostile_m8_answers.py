@@ -18,8 +18,8 @@ from monoskope.errors import NotFoundError
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.request import make_request
 from monoskope.protocol.wire import serialise
-from monoskope.testing.identities import Identity
-from monoskope.testing.scripted_m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
+from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
 from monoskope.uri import SecretUri
 from tests.protocol.test_hostile_m8_copies import DESTINATION, LABELS, THERE, copied
 

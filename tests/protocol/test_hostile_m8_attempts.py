@@ -16,8 +16,8 @@ from monoskope.client.known_stores import KnownStores
 from monoskope.errors import Code, ConflictError, Error, OutcomeUnknownError, ProtocolError, UnavailableError
 from monoskope.protocol.labels import RECEIPT
 from monoskope.protocol.receipt import make_receipt
-from monoskope.testing.scripted_client import client_for, pinned
-from monoskope.testing.scripted_m8 import Attempt, ScriptedM8
+from monoskope.testing.scripted.client import client_for, pinned
+from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 
 URI = "vault://app/db"
 OTHER = "vault://app/other"
@@ -240,7 +240,7 @@ async def test_a_defect_after_sending_leaves_it_unknown(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("monoskope.client.verify.Trust.open_receipt", broken)
+    monkeypatch.setattr("monoskope.client.trust.Trust.open_receipt", broken)
     async with client_for(m8, tmp_path) as client:
         with pytest.raises(OutcomeUnknownError, match="ZeroDivisionError"):
             await _put(client)

@@ -17,9 +17,9 @@ from monoskope.protocol.copy_request import put_request_id
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.wire import serialise
-from monoskope.testing.identities import Identity
-from monoskope.testing.scripted_client import client_for, pinned
-from monoskope.testing.scripted_m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
+from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.scripted.client import client_for, pinned
+from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
 from tests.unit.protocol.vectors import a_grant, a_request
 
 SOURCE, DESTINATION = "vault://app/db", "local://app/db"

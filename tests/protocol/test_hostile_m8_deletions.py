@@ -11,8 +11,8 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Deletion, Expect
 from monoskope.client.known_stores import KnownStores
 from monoskope.errors import ConflictError, OutcomeUnknownError, UsageError
-from monoskope.testing.scripted_client import client_for, pinned
-from monoskope.testing.scripted_m8 import FINGERPRINT, VERSION, ScriptedM8
+from monoskope.testing.scripted.client import client_for, pinned
+from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, ScriptedM8
 
 URI = "vault://app/db"
 

@@ -13,8 +13,8 @@ from monoskope.client import Expect, Generated
 from monoskope.client.known_stores import KnownStores
 from monoskope.errors import ConflictError, OutcomeUnknownError, UsageError
 from monoskope.protocol.recipes import Recipe
-from monoskope.testing.scripted_client import client_for, pinned
-from monoskope.testing.scripted_m8 import FINGERPRINT, PUBLIC, VERSION, ScriptedM8
+from monoskope.testing.scripted.client import client_for, pinned
+from monoskope.testing.scripted.m8 import FINGERPRINT, PUBLIC, VERSION, ScriptedM8
 
 URI = "vault://app/db"
 WANTED = {"password": "password:32", "key": "ed25519"}

@@ -14,9 +14,9 @@ from monoskope.client.known_stores import KnownStores
 from monoskope.errors import Error, IdentityChangedError, NotFoundError, RefusedError, UnavailableError
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.request import make_request
-from monoskope.testing.identities import Identity, OneTimeKey
-from monoskope.testing.scripted_client import client_for, pinned, was_received
-from monoskope.testing.scripted_m8 import Attempt, ScriptedM8
+from monoskope.testing.cluster.identities import Identity, OneTimeKey
+from monoskope.testing.scripted.client import client_for, pinned, was_received
+from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from monoskope.uri import SecretUri
 
 VALUE = b"correct horse battery staple \xff\x00"

@@ -13,8 +13,8 @@ from monoskope.client.known_stores import KnownStores
 from monoskope.errors import ConflictError, IdentityChangedError, OutcomeUnknownError, RefusedError, UsageError
 from monoskope.protocol.labels import RECEIPT
 from monoskope.protocol.receipt import make_receipt, sealed_digest
-from monoskope.testing.scripted_client import client_for, pinned
-from monoskope.testing.scripted_m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
+from monoskope.testing.scripted.client import client_for, pinned
+from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
 
 URI = "vault://app/db"
 VALUES = {"password": b"correct horse battery"}

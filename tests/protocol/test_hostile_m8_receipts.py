@@ -22,8 +22,8 @@ from monoskope.errors import (
     UnavailableError,
 )
 from monoskope.protocol.labels import RECEIPT
-from monoskope.testing.scripted_client import client_for, pinned, was_received
-from monoskope.testing.scripted_m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
+from monoskope.testing.scripted.client import client_for, pinned, was_received
+from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
 
 VALUE = b"correct horse battery staple"
 URI = "vault://app/db"

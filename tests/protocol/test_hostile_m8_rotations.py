@@ -11,9 +11,9 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.client import Client, PutResult
 from monoskope.client.known_stores import KnownStores
 from monoskope.errors import IdentityChangedError, OutcomeUnknownError
-from monoskope.testing.identities import Identity
-from monoskope.testing.scripted_client import client_for, pinned, settings_for, was_received
-from monoskope.testing.scripted_m8 import Attempt, ScriptedM8
+from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.scripted.client import client_for, pinned, settings_for, was_received
+from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 
 VALUE = b"correct horse battery staple"
 URI = "vault://app/db"

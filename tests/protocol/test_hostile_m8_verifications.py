@@ -15,8 +15,8 @@ from monoskope.client import Import, Verification
 from monoskope.client.known_stores import KnownStores
 from monoskope.errors import ConflictError, NotFoundError, OutcomeUnknownError
 from monoskope.protocol.identity import ProofError
-from monoskope.testing.scripted_client import client_for, pinned
-from monoskope.testing.scripted_m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
+from monoskope.testing.scripted.client import client_for, pinned
+from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
 
 URI = "vault://app/db"
 

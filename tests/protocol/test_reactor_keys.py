@@ -17,10 +17,10 @@ from monoskope.protocol.identity import open_signed
 from monoskope.protocol.labels import SEALED_SECRET, UPLOAD_GRANT, labelled
 from monoskope.protocol.payload import BadPayloadError, Payload, decode, encode
 from monoskope.protocol.request import Request
-from monoskope.reactor.fingerprint import FingerprintKey
+from monoskope.reactor.identity.fingerprint import FingerprintKey
+from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import Offer, OneTimeKeys
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.sign import Identity
 from tests.unit.reactor.world import SECRET, SEED, Clock, K, World, ask, rules, seal
 
 VECTORS = json.loads((Path(__file__).resolve().parents[1] / "vectors.json").read_text())

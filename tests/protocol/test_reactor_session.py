@@ -20,14 +20,14 @@ from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.request import Request
 from monoskope.reactor import logs
-from monoskope.reactor.audit import AuditFile
-from monoskope.reactor.fingerprint import FingerprintKey
+from monoskope.reactor.identity.fingerprint import FingerprintKey
+from monoskope.reactor.identity.store_identity import Identity
+from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
 from monoskope.reactor.settings import Limits
-from monoskope.reactor.sign import Identity
 from monoskope.reactor.timings import Timings
-from monoskope.stores.age import AgeStore
-from monoskope.stores.age_config import AgeConfig
+from monoskope.stores.age.config import AgeConfig
+from monoskope.stores.age.files import AgeStore
 from monoskope.stores.driver import StoreDriver
 from monoskope.uri import SecretUri
 from tests.unit.reactor.stub_m8 import REFUSED, StubM8, serving
@@ -449,10 +449,10 @@ async def test_a_silent_m8_is_dialled_again(stub: StubM8, tmp_path: Path) -> Non
 
 
 async def test_a_rotated_identity_tells_its_steps(tmp_path: Path) -> None:
-    from monoskope.reactor import sign  # noqa: PLC0415
+    from monoskope.reactor.identity import store_identity  # noqa: PLC0415
 
-    sign.make(tmp_path, store="memory")
-    rotated = sign.rotate(tmp_path, store="memory")
+    store_identity.make(tmp_path, store="memory")
+    rotated = store_identity.rotate(tmp_path, store="memory")
     async with serving(rotated.shown, tmp_path) as m8:
         of = settings(tmp_path, server=m8.server)
         audit = AuditFile(tmp_path / "audit.jsonl")

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error
-from monoskope.m8.doors.errors import to_status
+from monoskope.m8.grpc.status import to_status
 from tests.support.hostile_rules import DEADLINE_S, Answer, Rule, Rules, as_bytes, unsigned_end
 from tests.support.passing import Call, Which
 

@@ -18,8 +18,8 @@ from monoskope.client.settings import load_settings
 from monoskope.reactor.timings import Timings
 from monoskope.settings import write_private
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
-from monoskope.testing.cluster_commands import Ran, User
-from monoskope.testing.openbao_admin import OpenBaoError
+from monoskope.testing.cluster.commands import Ran, User
+from monoskope.testing.engines.openbao_admin import OpenBaoError
 from monoskope.testing.parts import free_port, listens
 from tests.crash.engines import AgeEngine, OpenBaoEngine, Version
 from tests.support.hostile_m8 import HostileM8

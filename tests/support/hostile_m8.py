@@ -27,8 +27,8 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
-from monoskope.m8.doors.server import OPTIONS
-from monoskope.m8.doors.services import MAX_MESSAGE
+from monoskope.m8.grpc.server import OPTIONS
+from monoskope.m8.grpc.services import MAX_MESSAGE
 from monoskope.testing.search import Wanted, look
 from tests.support.hostile_calls import CallRules
 from tests.support.hostile_rules import DEADLINE_S, Rule, Rules, failures

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.escape import escape, json_text
-from monoskope.monoctl.yaml_text import yaml_text
+from monoskope.monoctl.output.yaml_text import yaml_text
 
 _RANGES = (
     (0x00, 0x1F),  # C0

@@ -16,9 +16,9 @@ from monoskope.client.known_stores import KnownStores
 from monoskope.client.settings import read_config
 from monoskope.errors import RefusedError, UsageError
 from monoskope.settings import append_private, read_private, write_private
-from monoskope.stores.age_folder import SecretFolder
+from monoskope.stores.age.folder import SecretFolder
 from monoskope.stores.driver import StoreRefusedError
-from monoskope.stores.pass_files import SecretFile
+from monoskope.stores.password_store.files import SecretFile
 
 IDENTITY = "SHA256:" + "A" * 43
 

@@ -25,31 +25,31 @@ import pytest
 import monoskope
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
-from monoskope.client.channel import Connection
-from monoskope.client.put import Expect, encoded
+from monoskope.client.connection import Connection
+from monoskope.client.purposes.put import Expect, encoded
 from monoskope.client.settings import Settings
 from monoskope.client.task import Task
-from monoskope.m8 import tls
-from monoskope.m8.tls import Certificate
-from monoskope.m8.tokens import Issued
-from monoskope.monoctl.held import Values
+from monoskope.m8.credentials.tokens import Issued
+from monoskope.m8.grpc import tls
+from monoskope.m8.grpc.tls import Certificate
+from monoskope.monoctl.input.gathered_values import Values
 from monoskope.protocol.payload import Payload
-from monoskope.reactor.copy_secret import Job
-from monoskope.reactor.fingerprint import FingerprintKey
+from monoskope.reactor.identity.fingerprint import FingerprintKey
+from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
-from monoskope.reactor.sign import Identity
-from monoskope.stores.aws_client import Answer
-from monoskope.stores.aws_layout import Content
-from monoskope.stores.barbican_auth import Token as BarbicanToken
-from monoskope.stores.barbican_http import Answer as BarbicanAnswer
-from monoskope.stores.barbican_values import Stored
+from monoskope.reactor.work.copy_secret import Job
+from monoskope.stores.aws.client import Answer
+from monoskope.stores.aws.layout import Content
+from monoskope.stores.barbican.auth import Token as BarbicanToken
+from monoskope.stores.barbican.http import Answer as BarbicanAnswer
+from monoskope.stores.barbican.values import Stored
 from monoskope.stores.driver import Snapshot
-from monoskope.stores.kubernetes_auth import Access
-from monoskope.stores.kubernetes_http import Answer as KubernetesAnswer
-from monoskope.stores.vault_auth import Token, VaultSession
-from monoskope.stores.vault_config import TokenFile
-from monoskope.stores.vault_http import Answer as VaultAnswer
-from monoskope.stores.vault_secret_id import _Kept
+from monoskope.stores.kubernetes.auth import Access
+from monoskope.stores.kubernetes.http import Answer as KubernetesAnswer
+from monoskope.stores.vault.config import TokenFile
+from monoskope.stores.vault.http import Answer as VaultAnswer
+from monoskope.stores.vault.secret_id import _Kept
+from monoskope.stores.vault.session import Token, VaultSession
 from monoskope.testing.search import Wanted, look
 from monoskope.uri import SecretUri
 from monoskope.value import Value
@@ -193,11 +193,11 @@ _HELD_AS = re.compile(r"\b(bytes|str|bytearray|PrivateKey\b|\w+PrivateKey)\b|Map
 SHOWN = {
     "monoskope.m8.log.event_log": "documents' names and serialized views, which hold no value",
     "monoskope.protocol.receipt.Receipt.values": "fingerprints",
-    "monoskope.reactor.fingerprint.Fingerprints.values": "fingerprints",
-    "monoskope.client.put.PutResult.values": "fingerprints",
-    "monoskope.client.import_secret.Import.values": "fingerprints",
-    "monoskope.client.generate.Generated.values": "fingerprints",
-    "monoskope.client.generate.Generated.public_values": "public halves of key pairs",
+    "monoskope.reactor.identity.fingerprint.Fingerprints.values": "fingerprints",
+    "monoskope.client.purposes.put.PutResult.values": "fingerprints",
+    "monoskope.client.purposes.import_secret.Import.values": "fingerprints",
+    "monoskope.client.purposes.generate.Generated.values": "fingerprints",
+    "monoskope.client.purposes.generate.Generated.public_values": "public halves of key pairs",
     "monoskope.protocol.receipt.Receipt.public_values": "public halves of key pairs",
     "monoskope.protocol.recipes.Recipe.key": "the name of a value",
 }
@@ -249,7 +249,7 @@ def test_a_field_that_is_named_like_a_secret_is_hidden() -> None:
 
 def test_the_rule_sees_fields() -> None:
     names = {one.path for one in members() if _LIKE_A_SECRET.search(one.name)}
-    assert {"monoskope.client.settings.Settings.token", "monoskope.m8.tokens.Issued.jwt"} <= names
+    assert {"monoskope.client.settings.Settings.token", "monoskope.m8.credentials.tokens.Issued.jwt"} <= names
 
 
 def test_every_hidden_field_is_one() -> None:

@@ -16,8 +16,8 @@ from monoskope.protocol.payload import Payload, encode
 from monoskope.settings import convert
 from monoskope.stores import registry
 from monoskope.stores.driver import StoreDriver
-from monoskope.testing.driver_harness import Harness
 from monoskope.testing.drivers import StoreDriverContract
+from monoskope.testing.drivers.harness import Harness
 
 
 class SqliteHarness(Harness):

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from monoskope.client.client import Client
-    from monoskope.client.compare import Comparison
-    from monoskope.client.copy_secret import Copy
-    from monoskope.client.delete import Deletion
-    from monoskope.client.generate import Generated
-    from monoskope.client.import_secret import Import
-    from monoskope.client.put import Expect, PutResult
+    from monoskope.client.purposes.compare import Comparison
+    from monoskope.client.purposes.copy_secret import Copy
+    from monoskope.client.purposes.delete import Deletion
+    from monoskope.client.purposes.generate import Generated
+    from monoskope.client.purposes.import_secret import Import
+    from monoskope.client.purposes.put import Expect, PutResult
+    from monoskope.client.purposes.verify import Verification
     from monoskope.client.settings import Settings, load_settings
-    from monoskope.client.verify_secret import Verification
 
 __all__ = [
     "Client",
@@ -35,15 +35,15 @@ __all__ = [
 
 _HOMES = {
     "Client": "client",
-    "Comparison": "compare",
-    "Copy": "copy_secret",
-    "Deletion": "delete",
-    "Expect": "put",
-    "Generated": "generate",
-    "Import": "import_secret",
-    "PutResult": "put",
+    "Comparison": "purposes.compare",
+    "Copy": "purposes.copy_secret",
+    "Deletion": "purposes.delete",
+    "Expect": "purposes.put",
+    "Generated": "purposes.generate",
+    "Import": "purposes.import_secret",
+    "PutResult": "purposes.put",
     "Settings": "settings",
-    "Verification": "verify_secret",
+    "Verification": "purposes.verify",
     "load_settings": "settings",
 }
 

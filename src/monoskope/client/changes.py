@@ -8,16 +8,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from monoskope.client.copy_secret import Copy, copy
-from monoskope.client.delete import Deletion, delete, expected
-from monoskope.client.generate import Generated, generate
-from monoskope.client.import_secret import Import, import_secret
-from monoskope.client.patch import changes, patch
 from monoskope.client.preview import Preview
-from monoskope.client.put import Expect, Notes, PutResult, expectation
+from monoskope.client.purposes.copy_secret import Copy, copy
+from monoskope.client.purposes.delete import Deletion, delete, expected
+from monoskope.client.purposes.generate import Generated, generate
+from monoskope.client.purposes.import_secret import Import, import_secret
+from monoskope.client.purposes.patch import changes, patch
+from monoskope.client.purposes.put import Expect, Notes, PutResult, expectation
+from monoskope.client.purposes.verify import Verification, verify
 from monoskope.client.queries import Queries
 from monoskope.client.target import Target
-from monoskope.client.verify_secret import Verification, verify
 from monoskope.client.walk import Walk
 from monoskope.errors import Error
 from monoskope.protocol.recipes import Recipe, check_recipes

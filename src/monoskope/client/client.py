@@ -10,19 +10,19 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from monoskope.client import seal
+from monoskope.client.administration import Stores
 from monoskope.client.changes import DEFAULT_TIMEOUT_S, Changes, only
-from monoskope.client.channel import CALL_TIMEOUT_S, Connection
-from monoskope.client.compare import Comparison, compare
+from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
 from monoskope.client.preview import Preview, preview
 from monoskope.client.proof import Proofs
-from monoskope.client.put import Expect, Notes, PutResult, encoded, expectation, fitting, put
+from monoskope.client.purposes.compare import Comparison, compare
+from monoskope.client.purposes.put import Expect, Notes, PutResult, encoded, expectation, fitting, put
 from monoskope.client.queries import Queries
 from monoskope.client.settings import Settings, load_settings
-from monoskope.client.stores import Stores
 from monoskope.client.target import Confirm, Remembered, Resolver, Target, check_text
 from monoskope.client.task import Progress
-from monoskope.client.verify import subject_of
+from monoskope.client.trust import subject_of
 from monoskope.client.walk import Walk
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.request import Options

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from monoskope.client.known_stores import KnownStores
-from monoskope.client.put import Expect, encoded, expectation
+from monoskope.client.purposes.put import Expect, encoded, expectation
 from monoskope.client.settings import Settings
 from monoskope.client.target import Resolver, announced_layout, check_patchable
 from monoskope.uri import SecretUri

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import grpc.aio
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.client.channel import CALL_TIMEOUT_S, Connection
+from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.protocol.request import REQUEST_ID_BYTES
 

@@ -7,11 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.client.channel import CALL_TIMEOUT_S, Connection
+from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known_stores import KnownStores, Pins
 from monoskope.client.settings import Settings
 from monoskope.client.task import too_large
-from monoskope.client.verify import Trust
+from monoskope.client.trust import Trust
 from monoskope.errors import IdentityChangedError, RefusedError, UsageError
 from monoskope.protocol.identity import ProofError, check_shown
 from monoskope.uri import SecretUri, check_store_name, parse_path

@@ -29,10 +29,10 @@ from msgspec import structs
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
-from monoskope.client.channel import Connection, NotReachedError
+from monoskope.client.connection import Connection, NotReachedError
 from monoskope.client.seal import NOTHING_SEALED, Sealed, seal
 from monoskope.client.task import DONE, WRITES, Failure, Progress, Result, Stage, Task, too_large, unknown, whole
-from monoskope.client.verify import Trust
+from monoskope.client.trust import Trust
 from monoskope.errors import Error, TimedOutError, UnavailableError
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import SUITE_1, Grant

@@ -19,9 +19,9 @@ def main() -> None:
     start.begin()
     if SERVERS & set(sys.argv[1:]):
         start.execute_again()
-    from monoskope.m8 import cli  # noqa: PLC0415
+    from monoskope.m8.cli.main import main as run  # noqa: PLC0415
 
-    cli.main()
+    run()
 
 
 if __name__ == "__main__":

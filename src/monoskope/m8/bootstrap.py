@@ -14,14 +14,16 @@ import structlog
 
 from monoskope.errors import Error
 from monoskope.failpoints import CLOCK, shift_ms
-from monoskope.m8 import leftovers, logs, tls
-from monoskope.m8.doors.app import App
-from monoskope.m8.doors.server import build_server, running
+from monoskope.m8 import logs
+from monoskope.m8.credentials import leftovers
+from monoskope.m8.credentials.tokens import Tokens, read_signing_key
+from monoskope.m8.grpc import tls
+from monoskope.m8.grpc.server import build_server, running
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import chain
+from monoskope.m8.service.app import App
 from monoskope.m8.settings import Settings
-from monoskope.m8.tokens import Tokens, read_signing_key
 from monoskope.settings import write_private
 
 _MANY_FILES = 1_048_576

@@ -11,7 +11,8 @@ import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from monoskope.errors import AlreadyExistsError, UsageError
-from monoskope.m8 import settings, tls
+from monoskope.m8 import settings
+from monoskope.m8.grpc import tls
 from monoskope.settings import write_private
 
 _FILES = frozenset({settings.SETTINGS_FILE, "log.db", "token-signing.key", "tls.key", "tls.crt", "ca.crt"})

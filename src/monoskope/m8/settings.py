@@ -19,7 +19,7 @@ import msgspec
 from monoskope import settings
 from monoskope.errors import UsageError
 from monoskope.m8.domain.deadlines import Deadlines
-from monoskope.m8.doors.app import Limits
+from monoskope.m8.service.app import Limits
 
 SETTINGS_FILE = "m8.toml"
 DEFAULT_LISTEN = "127.0.0.1:7443"

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from monoskope import start
-from monoskope.monoctl.report import guarded
+from monoskope.monoctl.output.report import guarded
 
 
 class LazyGroup(click.Group):

@@ -12,7 +12,7 @@ import click
 from monoskope.exit_codes import ExitCode
 from monoskope.monoctl.groups import LazyGroup, RootGroup
 
-_HERE = "monoskope.monoctl"
+_HERE = "monoskope.monoctl.commands"
 
 
 def _verb(help_text: str, nouns: dict[str, str]) -> LazyGroup:

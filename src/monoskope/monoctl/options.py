@@ -12,8 +12,8 @@ import click
 
 from monoskope.client import Client
 from monoskope.client.settings import load_settings, parse_identities
-from monoskope.monoctl import terminal, write
-from monoskope.monoctl.report import interrupted
+from monoskope.monoctl.output import terminal, write
+from monoskope.monoctl.output.report import interrupted
 
 R = TypeVar("R")
 

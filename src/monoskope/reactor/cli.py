@@ -33,7 +33,7 @@ class MissingExtraError(UsageError):
 def main() -> NoReturn:
     """Run the command line and exit."""
     from monoskope import start  # noqa: PLC0415
-    from monoskope.reactor import harden  # noqa: PLC0415
+    from monoskope.reactor.memory import harden  # noqa: PLC0415
 
     try:
         harden.close_memory()
@@ -94,7 +94,8 @@ def init(
 
     An administrator gives it to `monoctl create secret-store`.
     """
-    from monoskope.reactor import sign, skeleton  # noqa: PLC0415 - help needs none of it
+    from monoskope.reactor import skeleton  # noqa: PLC0415 - help needs none of it
+    from monoskope.reactor.identity import store_identity  # noqa: PLC0415 - help needs none of it
     from monoskope.stores import registry  # noqa: PLC0415
 
     check_store_name(store)
@@ -109,7 +110,7 @@ def init(
         kind=kind,
         allow_swap=allow_swap,
     )
-    click.echo(sign.make(folder, store=store).shown)
+    click.echo(store_identity.make(folder, store=store).shown)
 
 
 @_group.command()
@@ -117,8 +118,9 @@ def init(
 def run(folder: Path) -> None:
     """Serve until SIGTERM or SIGINT."""
     from monoskope import event_loop, failpoints, start  # noqa: PLC0415
-    from monoskope.reactor import harden, logs, settings  # noqa: PLC0415
+    from monoskope.reactor import logs, settings  # noqa: PLC0415
     from monoskope.reactor import run as running  # noqa: PLC0415
+    from monoskope.reactor.memory import harden  # noqa: PLC0415
 
     logs.set_up(sys.stderr)
     armed = failpoints.arm(os.environ)
@@ -131,9 +133,10 @@ def run(folder: Path) -> None:
 @_folder_argument
 def identity(folder: Path) -> None:
     """Print the store's identity."""
-    from monoskope.reactor import settings, sign  # noqa: PLC0415
+    from monoskope.reactor import settings  # noqa: PLC0415
+    from monoskope.reactor.identity import store_identity  # noqa: PLC0415
 
-    click.echo(sign.Identity.load(folder, store=settings.read_file(folder).store).shown)
+    click.echo(store_identity.Identity.load(folder, store=settings.read_file(folder).store).shown)
 
 
 @_group.command(short_help="Print the least rights in the engine.")
@@ -157,10 +160,11 @@ def rotate_identity(folder: Path) -> None:
     Drain, then rotate: with the store deactivated let its replicas run for two minutes, then stop them all. Afterwards
     copy the folder's identity.key and rotations to all replicas, start them, and activate the store.
     """
-    from monoskope.reactor import settings, sign  # noqa: PLC0415
+    from monoskope.reactor import settings  # noqa: PLC0415
+    from monoskope.reactor.identity import store_identity  # noqa: PLC0415
 
     store = settings.read_file(folder).store
-    click.echo(sign.rotate(folder, store=store).shown)
+    click.echo(store_identity.rotate(folder, store=store).shown)
     click.echo(
         "Drain, then rotate: a replica that still runs under the former identity is cut off at the first login under"
         " the new one, and a write that it has not reported by then stays without an end. Before you start one, let"
@@ -178,9 +182,9 @@ def fingerprint_key() -> None:
 @_folder_argument
 def new(folder: Path) -> None:
     """Make the key; print its id. Do this once, then export it to the other reactors."""
-    from monoskope.reactor import ceremony  # noqa: PLC0415
+    from monoskope.reactor.identity import fingerprint_key_transfer  # noqa: PLC0415
 
-    click.echo(ceremony.make(folder).key_id)
+    click.echo(fingerprint_key_transfer.make(folder).key_id)
 
 
 @fingerprint_key.command("export", short_help="Write the key, encrypted with age.")
@@ -196,7 +200,7 @@ def new(folder: Path) -> None:
 @click.option("-o", "--output", type=_FILE, help="Write here, mode 0600, and not to standard output.")
 def export(folder: Path, recipients: tuple[str, ...], output: Path | None, *, passphrase: bool) -> None:
     """Write the key, encrypted with age, for people to carry to another reactor."""
-    from monoskope.reactor import ceremony  # noqa: PLC0415
+    from monoskope.reactor.identity import fingerprint_key_transfer  # noqa: PLC0415
 
     if bool(recipients) == passphrase:
         raise UsageError(
@@ -204,9 +208,9 @@ def export(folder: Path, recipients: tuple[str, ...], output: Path | None, *, pa
         )
     if passphrase:
         asked = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
-        exported = ceremony.export_with(folder, asked)
+        exported = fingerprint_key_transfer.export_with(folder, asked)
     else:
-        exported = ceremony.export_to(folder, recipients)
+        exported = fingerprint_key_transfer.export_to(folder, recipients)
     if output is None:
         sys.stdout.buffer.write(exported)
     else:
@@ -219,10 +223,10 @@ def export(folder: Path, recipients: tuple[str, ...], output: Path | None, *, pa
 @click.option("--identity", "identity_file", type=_FILE, help="The age identity file it was encrypted for.")
 def import_(folder: Path, file: Path, identity_file: Path | None) -> None:
     """Take in an exported key; print its id. Without --identity a passphrase is asked for."""
-    from monoskope.reactor import ceremony  # noqa: PLC0415
+    from monoskope.reactor.identity import fingerprint_key_transfer  # noqa: PLC0415
 
     if identity_file is not None:
-        click.echo(ceremony.import_with_identity(folder, file, identity_file).key_id)
+        click.echo(fingerprint_key_transfer.import_with_identity(folder, file, identity_file).key_id)
         return
     asked = click.prompt("Passphrase", hide_input=True, err=True)
-    click.echo(ceremony.import_with_passphrase(folder, file, asked).key_id)
+    click.echo(fingerprint_key_transfer.import_with_passphrase(folder, file, asked).key_id)

@@ -15,19 +15,19 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.upload import State
 from monoskope.reactor import logs
-from monoskope.reactor.appends import Appends, Event
-from monoskope.reactor.copy_secret import Copier
-from monoskope.reactor.forget import forget
-from monoskope.reactor.garbage import Garbage
-from monoskope.reactor.grant import Granter
-from monoskope.reactor.handle import Handler
+from monoskope.reactor.admission.grant import Granter
 from monoskope.reactor.keys import Offer, OneTimeKeys
-from monoskope.reactor.known import KnownReceipts, newest_receipt
-from monoskope.reactor.lookup import failed
-from monoskope.reactor.offer import Offering
-from monoskope.reactor.recover import Recovery, own_grant
-from monoskope.reactor.requests import Open, OpenRequests, request_id_of
-from monoskope.reactor.sealed import Sealed
+from monoskope.reactor.link.appends import Appends, Event
+from monoskope.reactor.link.open_requests import Open, OpenRequests, request_id_of
+from monoskope.reactor.memory.forget import forget
+from monoskope.reactor.memory.garbage import Garbage
+from monoskope.reactor.report.known_receipts import KnownReceipts, newest_receipt
+from monoskope.reactor.report.reporter import Offering
+from monoskope.reactor.work.copy_secret import Copier
+from monoskope.reactor.work.delivery import Sealed
+from monoskope.reactor.work.handle import Handler
+from monoskope.reactor.work.lookup import failed
+from monoskope.reactor.work.recover import Recovery, own_grant
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from typing import Any, TextIO, cast
 import structlog
 
 from monoskope.errors import Error, RefusedError
-from monoskope.reactor.forget import forget
+from monoskope.reactor.memory.forget import forget
 
 FIELDS = frozenset(
     {

@@ -15,34 +15,35 @@ import grpc.aio
 
 from monoskope.errors import RefusedError
 from monoskope.protocol.grant import REPLICA_BYTES
-from monoskope.reactor import copy_folders, logs, settings
-from monoskope.reactor.admit import Admission
-from monoskope.reactor.announcement import announced
-from monoskope.reactor.appends import Appends, Event
-from monoskope.reactor.audit import FILE as AUDIT_FILE
-from monoskope.reactor.audit import AuditFile
-from monoskope.reactor.copy_secret import Copier
+from monoskope.reactor import logs, settings
+from monoskope.reactor.admission.admission import Admission
+from monoskope.reactor.admission.grant import Granter
 from monoskope.reactor.dispatch import Dispatcher
-from monoskope.reactor.fingerprint import FingerprintKey
-from monoskope.reactor.first_look import FirstLooks
-from monoskope.reactor.garbage import Garbage, spare_what_is_here
-from monoskope.reactor.grant import Granter
-from monoskope.reactor.guarded import GuardedDriver
-from monoskope.reactor.handle import Handler
 from monoskope.reactor.health import Health
+from monoskope.reactor.identity.fingerprint import FingerprintKey
+from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
-from monoskope.reactor.known import KnownReceipts
-from monoskope.reactor.lookup import Lookup
-from monoskope.reactor.offer import Offering
-from monoskope.reactor.rates import Rates
-from monoskope.reactor.recover import Peers, Presence, Recovery
-from monoskope.reactor.requests import OpenRequests
-from monoskope.reactor.session import Endpoint, Session, dial, roots
+from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.link.announcement import announced
+from monoskope.reactor.link.appends import Appends, Event
+from monoskope.reactor.link.open_requests import OpenRequests
+from monoskope.reactor.link.session import Endpoint, Session, dial, roots
+from monoskope.reactor.memory.garbage import Garbage, spare_what_is_here
+from monoskope.reactor.memory.guarded_driver import GuardedDriver
+from monoskope.reactor.report.audit_log import FILE as AUDIT_FILE
+from monoskope.reactor.report.audit_log import AuditFile
+from monoskope.reactor.report.known_receipts import KnownReceipts
+from monoskope.reactor.report.reporter import Offering
 from monoskope.reactor.settings import Settings
-from monoskope.reactor.sign import Identity
 from monoskope.reactor.timings import Timings
-from monoskope.reactor.upstream import Upstream
-from monoskope.reactor.write import Writer
+from monoskope.reactor.upstream.content import Upstream
+from monoskope.reactor.upstream.first_look import FirstLooks
+from monoskope.reactor.work import copy_folders
+from monoskope.reactor.work.copy_secret import Copier
+from monoskope.reactor.work.handle import Handler
+from monoskope.reactor.work.lookup import Lookup
+from monoskope.reactor.work.recover import Peers, Presence, Recovery
+from monoskope.reactor.work.write import Writer
 from monoskope.stores.driver import StoreDriver
 
 

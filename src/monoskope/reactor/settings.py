@@ -48,7 +48,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `[limits]` table: what one reactor process does at most."""
 
     uploads_per_second: int = 100
-    """Of all subjects; each may have at most half of what the others leave (`monoskope.reactor.rates`), as below."""
+    """Of all subjects; each may have at most half of what the others leave (`reactor/limits/rates.py`), as below."""
     compares_per_hour_per_uri: int = 10
     """Comparisons of one secret, and writes to it that were announced and not made."""
     compares_per_hour: int = 60

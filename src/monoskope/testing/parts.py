@@ -86,7 +86,7 @@ def listens(server: str) -> bool:
     return True
 
 
-def tethered(arguments: Sequence[str]) -> list[str]:
+def dying_with_us(arguments: Sequence[str]) -> list[str]:
     """Return how to start a program so that it ends when this process ends. The program's path comes first."""
     return [sys.executable, "-S", "-E", "-c", _TETHER, str(os.getpid()), *arguments]
 
@@ -128,7 +128,7 @@ class Part:
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             self._process = subprocess.Popen(
-                tethered(self.arguments),
+                dying_with_us(self.arguments),
                 cwd=self._folder,
                 env=self.environment | dict(environment or {}),
                 stdin=subprocess.DEVNULL,

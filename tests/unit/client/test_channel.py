@@ -11,12 +11,12 @@ import grpc
 import pytest
 
 from monoskope.client import Client
-from monoskope.client.channel import ERRORS, Connection, NotReachedError
+from monoskope.client.connection import ERRORS, Connection, NotReachedError
 from monoskope.client.queries import Queries, request_id_bytes
 from monoskope.client.settings import Settings
 from monoskope.errors import Code, Error, IdentityChangedError, NotFoundError, RefusedError, TimedOutError, UsageError
-from monoskope.m8 import tls
-from monoskope.testing.scripted_m8 import ScriptedM8
+from monoskope.m8.grpc import tls
+from monoskope.testing.scripted.m8 import ScriptedM8
 
 
 @pytest.fixture

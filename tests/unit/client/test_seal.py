@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
-from monoskope.client.put import encoded
+from monoskope.client.purposes.put import encoded
 from monoskope.client.seal import Sealed, seal
-from monoskope.client.verify import subject_of
+from monoskope.client.trust import subject_of
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.request import make_request
-from monoskope.testing.scripted_m8 import Attempt, ScriptedM8
+from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from monoskope.uri import SecretUri
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors.json").read_text())

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.client import Client, Expect, PutResult
-from monoskope.client.channel import Connection
+from monoskope.client.connection import Connection
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.target import Remembered, Resolver
 from monoskope.errors import Error, IdentityChangedError, NotFoundError, RefusedError, UsageError
-from monoskope.m8 import tls
-from monoskope.testing.identities import Identity
-from monoskope.testing.scripted_client import client_for, pinned, settings_for
-from monoskope.testing.scripted_m8 import ScriptedM8
+from monoskope.m8.grpc import tls
+from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.scripted.client import client_for, pinned, settings_for
+from monoskope.testing.scripted.m8 import ScriptedM8
 from monoskope.uri import SecretUri
 
 VALUES = {"password": b"correct horse battery staple"}

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from monoskope.m8.doors.connections import Connections, give_memory_back
-from monoskope.m8.doors.peers import named, origin
+from monoskope.m8.limits.connections import Connections, give_memory_back
+from monoskope.m8.limits.peers import named, origin
 
 
 class Door:

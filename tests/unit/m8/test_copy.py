@@ -13,10 +13,10 @@ import pytest
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import ConflictError
+from monoskope.m8.credentials.tokens import COPY_TTL_S, Tokens
 from monoskope.m8.domain.offers import offer
-from monoskope.m8.doors.copying import WITHIN_S
-from monoskope.m8.principal import Principal
-from monoskope.m8.tokens import COPY_TTL_S, Tokens
+from monoskope.m8.domain.principal import Principal
+from monoskope.m8.service.copy_tokens import WITHIN_S
 from monoskope.protocol.copy_request import put_request_id
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import ProofError

@@ -16,8 +16,8 @@ from google.protobuf.message_factory import GetMessageClass
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.m8.doors.paging import make_token
-from monoskope.m8.doors.services import MAX_MESSAGE
+from monoskope.m8.grpc.services import MAX_MESSAGE
+from monoskope.m8.queries.paging import make_token
 from tests.unit.m8.world import RIGHTS, World, a_world
 from tests.unit.protocol.vectors import Signer, a_request
 

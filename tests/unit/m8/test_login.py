@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2
 from monoskope.errors import IdentityChangedError
-from monoskope.m8.doors.app import Limits
-from monoskope.m8.doors.login import Login
-from monoskope.m8.doors.logins import ATTACHMENTS, WAITING_EACH
-from monoskope.m8.doors.session import Session
+from monoskope.m8.limits.logins import ATTACHMENTS, WAITING_EACH
+from monoskope.m8.service.app import Limits
+from monoskope.m8.service.login import Login
+from monoskope.m8.service.session import Session
 from monoskope.protocol import identity
 from monoskope.protocol.labels import IDENTITY_ROTATION
 from tests.unit.m8.test_stores_domain import step

@@ -8,7 +8,7 @@ import contextlib
 import pytest
 
 from monoskope.errors import UnavailableError
-from monoskope.m8.doors.logins import ATTACHMENTS, BLAMED_S, WAITING, WAITING_EACH, Logins
+from monoskope.m8.limits.logins import ATTACHMENTS, BLAMED_S, WAITING, WAITING_EACH, Logins
 
 FLOOD = "192.0.2.66"
 HONEST = "192.0.2.1"

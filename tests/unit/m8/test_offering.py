@@ -12,9 +12,9 @@ import pytest
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UnavailableError
-from monoskope.m8.doors.app import Limits
-from monoskope.m8.doors.login import Login
-from monoskope.m8.doors.session import Session
+from monoskope.m8.service.app import Limits
+from monoskope.m8.service.login import Login
+from monoskope.m8.service.session import Session
 from tests.unit.m8.world import Sealed, World, a_world, until_granted
 from tests.unit.protocol.vectors import KEY_ID, Signer, a_request
 

@@ -17,9 +17,9 @@ import pytest
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import RefusedError
-from monoskope.m8.doors.app import Limits
-from monoskope.m8.doors.places import Places
-from monoskope.m8.principal import Principal
+from monoskope.m8.domain.principal import Principal
+from monoskope.m8.limits.places import Places
+from monoskope.m8.service.app import Limits
 from tests.unit.m8.world import FakeReactor, Sealed, User, World, a_world, reason, refused
 from tests.unit.protocol.vectors import a_request
 

@@ -14,10 +14,10 @@ from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.domain.events import token_stream, write
-from monoskope.m8.doors.paging import make_token, read_token
-from monoskope.m8.doors.visible import Sight, page
 from monoskope.m8.log.event_log import NewEvent, Put
 from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.queries.paging import make_token, read_token
+from monoskope.m8.queries.visible import Sight, page
 from monoskope.uri import UriPrefix
 from tests.unit.m8.world import (
     PATIENCE_S,

@@ -12,12 +12,12 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.m8.doors.app import App, Limits
-from monoskope.m8.doors.quota import LARGEST
-from monoskope.m8.doors.server import build_server, running
+from monoskope.m8.grpc.server import build_server, running
+from monoskope.m8.limits.quota import LARGEST
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.chain import project
 from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES
+from monoskope.m8.service.app import App, Limits
 from tests.unit.m8.world import RIGHTS, SERVER, FakeReactor, Sealed, User, World, a_world, refused
 from tests.unit.protocol.vectors import a_request
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from monoskope.errors import RefusedError
-from monoskope.m8.doors.turns import Turns
+from monoskope.m8.limits.request_limit import Turns
 
 
 async def test_whoever_has_too_many_open_requests_is_refused_when_time_is_over() -> None:

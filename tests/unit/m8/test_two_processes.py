@@ -15,13 +15,13 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import upload
 from monoskope.m8.domain.events import M8, upload_stream, write
-from monoskope.m8.doors import aggregates
-from monoskope.m8.doors.aggregates import Aggregates
-from monoskope.m8.doors.app import App, Limits
-from monoskope.m8.doors.server import build_server, running
+from monoskope.m8.grpc.server import build_server, running
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.chain import project
+from monoskope.m8.service import aggregates
+from monoskope.m8.service.aggregates import Aggregates
+from monoskope.m8.service.app import App, Limits
 from tests.unit.m8.world import SERVER, Sealed, User, World, a_world, reason, refused, until_granted
 from tests.unit.protocol.vectors import a_request
 

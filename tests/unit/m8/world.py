@@ -30,11 +30,11 @@ from monoskope.api.gateway.v1 import (
 )
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UnauthenticatedError
-from monoskope.m8.doors.app import App, Limits
-from monoskope.m8.doors.server import build_server, running
+from monoskope.m8.domain.principal import Principal
+from monoskope.m8.grpc.server import build_server, running
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.principal import Principal
 from monoskope.m8.readmodels.chain import project
+from monoskope.m8.service.app import App, Limits
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.hello import Hello
 from monoskope.protocol.labels import REACTOR_HELLO, RECEIPT, UPLOAD_GRANT

@@ -182,7 +182,7 @@ def test_the_reactors_arguments_are_passed_as_they_are(tmp_path: Path, arguments
 
 def test_nothing_of_the_reactor_or_the_client_is_imported(tmp_path: Path) -> None:
     program = (
-        "import sys, monoskope.m8.cli as cli\n"
+        "import sys, monoskope.m8.cli.main as cli\n"
         "cli.run(['--help'])\n"
         "print(sorted(m for m in sys.modules if m.startswith(('monoskope.reactor', 'monoskope.client',"
         " 'monoskope.stores', 'monoskope.monoctl'))))\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.m8.cli_events import erasable
+from monoskope.m8.cli.events import erasable
 from monoskope.m8.log.event_log import Change, Lookup, NewEvent, Put, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.uploads import UPLOADS

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import UnavailableError
-from monoskope.m8 import supervisor, tether
-from monoskope.m8.supervisor import Child, Supervisor
+from monoskope.m8.dev import die_with_parent, supervisor
+from monoskope.m8.dev.supervisor import Child, Supervisor
 
 # Says its process id into a pipe, then waits for ever.
 SLEEPER = "import os, signal, sys; os.write(int(sys.argv[1]), b'%d\\n' % os.getpid()); signal.pause()"
@@ -136,8 +136,8 @@ if sys.platform == "linux":  # elsewhere nobody tells a child that its parent is
         command = pids.child(SLEEPER).arguments
         program = (
             "import subprocess, sys\n"
-            "from monoskope.m8 import tether\n"
-            "subprocess.run(tether.command_line(sys.argv[1:]))\n"
+            "from monoskope.m8.dev import die_with_parent\n"
+            "subprocess.run(die_with_parent.command_line(sys.argv[1:]))\n"
         )  # fmt: skip
         parent = await asyncio.create_subprocess_exec(sys.executable, "-c", program, *command)
         child = await pids.next()
@@ -151,7 +151,7 @@ if sys.platform == "linux":  # elsewhere nobody tells a child that its parent is
         os.close(watched)
 
     def test_a_program_is_not_started_for_a_parent_that_is_gone() -> None:
-        command = [*tether.command_line(["/bin/echo", "started"])]
+        command = [*die_with_parent.command_line(["/bin/echo", "started"])]
         command[command.index(str(os.getpid()))] = "1"
         done = subprocess.run(command, capture_output=True, check=True)
         assert done.stdout == b""

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.x509 import verification
 
 from monoskope.errors import AlreadyExistsError, Error, RefusedError, UsageError
-from monoskope.m8 import tls
+from monoskope.m8.grpc import tls
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.settings import Address, Settings
 

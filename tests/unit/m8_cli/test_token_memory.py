@@ -14,11 +14,11 @@ import pytest
 from monoskope.api.gateway.v1 import queries_pb2, queries_pb2_grpc
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8 import bootstrap
+from monoskope.m8.credentials.tokens import Issued, Tokens
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.settings import Address, Settings
-from monoskope.m8.tokens import Issued, Tokens
 from monoskope.testing.search import Wanted
-from monoskope.testing.search_memory import is_closed, look_in_memory
+from monoskope.testing.search.memory import is_closed, look_in_memory
 from tests.unit.m8_cli.test_serve import Server, served
 
 CALLS = 50

@@ -19,11 +19,11 @@ from joserfc.jwk import ECKey, OctKey, OKPKey
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, NotFoundError, RefusedError, UnauthenticatedError, UsageError
-from monoskope.m8 import tokens as module
+from monoskope.m8.credentials import tokens as module
+from monoskope.m8.credentials.tokens import MAX_TTL_S, Issued, Tokens, read_signing_key
 from monoskope.m8.log.event_log import NewEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import tokens as documents
-from monoskope.m8.tokens import MAX_TTL_S, Issued, Tokens, read_signing_key
 
 NOW_S = 1_800_000_000
 RIGHTS = (events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH)

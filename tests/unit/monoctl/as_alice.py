@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monoskope.testing.scripted_client import pinned, token
-from monoskope.testing.scripted_m8 import ScriptedM8
+from monoskope.testing.scripted.client import pinned, token
+from monoskope.testing.scripted.m8 import ScriptedM8
 
 
 def environment(m8: ScriptedM8, folder: Path) -> dict[str, str]:

@@ -9,19 +9,19 @@ from pathlib import Path
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import proof, reasons
-from monoskope.client.verify import ENDS
-from monoskope.monoctl import listed, proven
+from monoskope.client.trust import ENDS
+from monoskope.monoctl.output import listed, proven
 from monoskope.protocol.names import spelled
 
 PACKAGE = Path(__file__).resolve().parents[3] / "src" / "monoskope"
 FILES = (
     "client/walk.py",
     "client/task.py",
-    "client/verify_secret.py",
-    "client/copy_secret.py",
-    "monoctl/report.py",
-    "monoctl/admin.py",
-    "monoctl/put.py",
+    "client/purposes/verify.py",
+    "client/purposes/copy_secret.py",
+    "monoctl/output/report.py",
+    "monoctl/commands/admin.py",
+    "monoctl/commands/put.py",
 )
 """Where sentences about outcomes are made in place. Each text with a space in it counts, but docstrings and fixes."""
 _INSTRUCTION = re.compile(r"Ask with |Have the |Compare again|Verify again|Import it again|…?, |… before you ")

@@ -17,8 +17,8 @@ from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import AlreadyExistsError, RefusedError, UnauthenticatedError
 from monoskope.monoctl.main import cli
-from monoskope.testing.identities import Identity
-from monoskope.testing.scripted_m8 import FINGERPRINT, KEY_ID, LAYOUT, VERSION, ScriptedM8
+from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.scripted.m8 import FINGERPRINT, KEY_ID, LAYOUT, VERSION, ScriptedM8
 from tests.unit.monoctl.as_alice import environment
 
 Run = Callable[..., Result]

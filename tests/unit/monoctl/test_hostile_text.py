@@ -16,8 +16,8 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import Error, NotFoundError, RefusedError
 from monoskope.monoctl.main import cli
-from monoskope.monoctl.report import report
-from monoskope.testing.scripted_m8 import ScriptedM8
+from monoskope.monoctl.output.report import report
+from monoskope.testing.scripted.m8 import ScriptedM8
 from tests.unit.monoctl.as_alice import environment
 from tests.unit.test_escape import STEERING
 

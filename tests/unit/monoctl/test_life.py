@@ -15,7 +15,7 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import NotFoundError
 from monoskope.monoctl.main import cli
-from monoskope.testing.scripted_m8 import FINGERPRINT, PUBLIC, VERIFIED, VERSION, ScriptedM8
+from monoskope.testing.scripted.m8 import FINGERPRINT, PUBLIC, VERIFIED, VERSION, ScriptedM8
 from tests.unit.monoctl.as_alice import environment
 
 URI = "vault://app/db"

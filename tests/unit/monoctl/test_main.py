@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 
 from monoskope.errors import Code, ConflictError, Error, OutcomeUnknownError
 from monoskope.exit_codes import ExitCode, exit_code, exit_code_of_all
-from monoskope.monoctl import output
 from monoskope.monoctl.main import cli
-from monoskope.monoctl.report import guarded, wants_json
+from monoskope.monoctl.output import formats
+from monoskope.monoctl.output.report import guarded, wants_json
 
 Run = Callable[..., Result]
 
@@ -166,16 +166,16 @@ def test_a_token_is_no_token_file(run: Run) -> None:
     [(0, "now"), (42, "42s ago"), (119, "119s ago"), (180, "3m ago"), (7_300, "2h ago"), (90_000, "1d ago")],
 )
 def test_times_for_people(seconds: int, text: str) -> None:
-    assert output.ago(1_000_000_000, now_s=1_000_000 + seconds) == text
+    assert formats.ago(1_000_000_000, now_s=1_000_000 + seconds) == text
 
 
 def test_times_for_programs() -> None:
-    assert output.rfc3339(1_700_000_000_123) == "2023-11-14T22:13:20.123Z"
-    assert output.rfc3339(0) == ""
+    assert formats.rfc3339(1_700_000_000_123) == "2023-11-14T22:13:20.123Z"
+    assert formats.rfc3339(0) == ""
 
 
 def test_colour_only_on_a_terminal_that_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from monoskope.monoctl import write  # noqa: PLC0415
+    from monoskope.monoctl.output import write  # noqa: PLC0415
 
     class Screen:
         def isatty(self) -> bool:

@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
-from monoskope.monoctl import terminal
 from monoskope.monoctl.main import cli
-from monoskope.testing.scripted_client import was_received
-from monoskope.testing.scripted_m8 import FINGERPRINT, LAYOUT, VERSION, ScriptedM8
+from monoskope.monoctl.output import terminal
+from monoskope.testing.scripted.client import was_received
+from monoskope.testing.scripted.m8 import FINGERPRINT, LAYOUT, VERSION, ScriptedM8
 from tests.unit.monoctl.test_put import VALUE, Run, m8, run
 
 __all__ = ["m8", "run"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.testing.scripted_m8 import Attempt, ScriptedM8
+from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from tests.unit.monoctl.as_alice import environment
 
 
@@ -92,7 +92,7 @@ def loaded(code: str) -> set[str]:
 
 
 def test_a_put_loads_no_more_than_it_needs() -> None:
-    modules = loaded("import monoskope.monoctl.put, monoskope.monoctl.main")
+    modules = loaded("import monoskope.monoctl.commands.put, monoskope.monoctl.main")
 
     assert {"click", "grpc", "monoskope.client.seal"} <= modules
     for name in (
@@ -112,4 +112,4 @@ def test_a_put_loads_no_more_than_it_needs() -> None:
 
 
 def test_the_first_help_needs_no_connection() -> None:
-    assert "grpc" not in loaded("import monoskope.monoctl.main, monoskope.monoctl.version")
+    assert "grpc" not in loaded("import monoskope.monoctl.main, monoskope.monoctl.commands.version")

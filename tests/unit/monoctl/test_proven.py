@@ -15,11 +15,11 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
 from monoskope.client.seen_secrets import NAME
-from monoskope.monoctl.listed import file_name
 from monoskope.monoctl.main import cli
-from monoskope.testing.identities import Identity
-from monoskope.testing.scripted_client import token
-from monoskope.testing.scripted_m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
+from monoskope.monoctl.output.listed import file_name
+from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.scripted.client import token
+from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
 from tests.unit.monoctl.as_alice import environment
 
 URI = "vault://app/db"

@@ -13,11 +13,11 @@ from click.testing import CliRunner, Result
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.errors import NotFoundError, RefusedError
-from monoskope.monoctl import terminal
 from monoskope.monoctl.main import cli
-from monoskope.testing.identities import Identity
-from monoskope.testing.scripted_client import pinned, was_received
-from monoskope.testing.scripted_m8 import FINGERPRINT, LAYOUT, VERSION, Attempt, ScriptedM8
+from monoskope.monoctl.output import terminal
+from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.scripted.client import pinned, was_received
+from monoskope.testing.scripted.m8 import FINGERPRINT, LAYOUT, VERSION, Attempt, ScriptedM8
 from tests.unit.monoctl.as_alice import environment
 
 VALUE = "correct horse battery staple"

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.errors import UsageError
-from monoskope.monoctl.env_file import parse_env
-from monoskope.monoctl.json_values import parse_json
-from monoskope.monoctl.values import split_words
+from monoskope.monoctl.input.env_file import parse_env
+from monoskope.monoctl.input.json_values import parse_json
+from monoskope.monoctl.input.values import split_words
 
 keys = st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_]{0,20}\Z")
 plain = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="'"))

@@ -22,7 +22,7 @@ from monoskope.protocol.receipt import (
 )
 from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.wire import MalformedError, serialise
-from monoskope.testing.scripted_m8 import PUBLIC
+from monoskope.testing.scripted.m8 import PUBLIC
 from monoskope.uri import SecretUri
 from tests.unit.protocol.vectors import KEY_ID, VECTORS, Signer, a_grant, a_request
 

@@ -11,16 +11,16 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.protocol.request import Options, Request
-from monoskope.reactor.admit import Admission
+from monoskope.reactor.admission.admission import Admission
+from monoskope.reactor.admission.grant import Granter
 from monoskope.reactor.dispatch import Dispatcher
-from monoskope.reactor.grant import Granter
-from monoskope.reactor.handle import Handler
 from monoskope.reactor.keys import OneTimeKeys
-from monoskope.reactor.rates import Rates
+from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.recover import Presence, Recovery
 from monoskope.reactor.settings import Limits
-from monoskope.reactor.write import Writer
+from monoskope.reactor.work.handle import Handler
+from monoskope.reactor.work.recover import Presence, Recovery
+from monoskope.reactor.work.write import Writer
 from monoskope.stores.driver import StoreRefusedError, UnsupportedError
 from monoskope.uri import SecretUri
 from tests.unit.reactor.world import Clock, MemoryStore, World, ask, opened, settings

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import UsageError
-from monoskope.reactor.audit import AuditFile
-from monoskope.reactor.fingerprint import FingerprintKey
+from monoskope.reactor.identity.fingerprint import FingerprintKey
+from monoskope.reactor.identity.store_identity import Identity
+from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
-from monoskope.reactor.sign import Identity
 from tests.unit.reactor.world import FAST, SEED, K, MemoryStore, settings
 
 

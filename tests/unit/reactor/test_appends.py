@@ -10,7 +10,7 @@ import pytest
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.reactor.appends import AppendRefusedError, Appends, Event
+from monoskope.reactor.link.appends import AppendRefusedError, Appends, Event
 
 ID = secrets.token_bytes(16)
 FAILED = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_CONFLICT)

@@ -13,8 +13,8 @@ import pytest
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
-from monoskope.reactor.appends import Appends
-from monoskope.reactor.attachment import Attachment, Call, SessionEndedError, read, write
+from monoskope.reactor.link.appends import Appends
+from monoskope.reactor.link.attachment import Attachment, Call, SessionEndedError, read, write
 from monoskope.reactor.timings import Timings
 
 

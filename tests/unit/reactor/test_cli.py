@@ -16,9 +16,10 @@ from click.testing import CliRunner, Result
 
 from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.identity import check_shown
-from monoskope.reactor import ceremony, cli, settings
-from monoskope.reactor.fingerprint import FingerprintKey
-from monoskope.stores.vault_policy import least_policy
+from monoskope.reactor import cli, settings
+from monoskope.reactor.identity import fingerprint_key_transfer
+from monoskope.reactor.identity.fingerprint import FingerprintKey
+from monoskope.stores.vault.policy import least_policy
 from tests.unit.reactor.stub_m8 import serving
 from tests.unit.reactor.test_harden import CLEAN
 
@@ -221,10 +222,10 @@ def carrier(folder: Path) -> tuple[str, Path]:
 
 def test_an_import_replaces_no_key(tmp_path: Path) -> None:
     recipient, identity = carrier(tmp_path)
-    key = ceremony.make(tmp_path)
-    (tmp_path / "key.age").write_bytes(ceremony.export_to(tmp_path, [recipient]))
+    key = fingerprint_key_transfer.make(tmp_path)
+    (tmp_path / "key.age").write_bytes(fingerprint_key_transfer.export_to(tmp_path, [recipient]))
     with pytest.raises(UsageError, match="exists already"):
-        ceremony.import_with_identity(tmp_path, tmp_path / "key.age", identity)
+        fingerprint_key_transfer.import_with_identity(tmp_path, tmp_path / "key.age", identity)
     assert FingerprintKey.load(tmp_path).key_id == key.key_id
 
 
@@ -233,33 +234,33 @@ def test_an_import_takes_a_key_and_nothing_else(tmp_path: Path) -> None:
     exported = tmp_path / "key.age"
     exported.write_bytes(bytes(pyrage.encrypt(b"short", [pyrage.x25519.Recipient.from_str(recipient)])))
     with pytest.raises(UsageError, match="32 bytes"):
-        ceremony.import_with_identity(tmp_path, exported, identity)
+        fingerprint_key_transfer.import_with_identity(tmp_path, exported, identity)
     exported.write_bytes(b"not an age file")
     with pytest.raises(RefusedError, match="cannot be opened"):
-        ceremony.import_with_identity(tmp_path, exported, identity)
+        fingerprint_key_transfer.import_with_identity(tmp_path, exported, identity)
     with pytest.raises(RefusedError, match="cannot be opened"):
-        ceremony.import_with_passphrase(tmp_path, exported, "a passphrase")
+        fingerprint_key_transfer.import_with_passphrase(tmp_path, exported, "a passphrase")
     with pytest.raises(UsageError, match="cannot be read"):
-        ceremony.import_with_identity(tmp_path, tmp_path / "nothing", identity)
+        fingerprint_key_transfer.import_with_identity(tmp_path, tmp_path / "nothing", identity)
     identity.write_text("not an identity\n")
     with pytest.raises(UsageError, match="not an age identity file"):
-        ceremony.import_with_identity(tmp_path, exported, identity)
+        fingerprint_key_transfer.import_with_identity(tmp_path, exported, identity)
     assert not (tmp_path / "fingerprint.key").exists()
 
 
 def test_an_identity_that_others_can_read_is_refused(tmp_path: Path) -> None:
     recipient, identity = carrier(tmp_path)
-    ceremony.make(tmp_path)
-    (tmp_path / "key.age").write_bytes(ceremony.export_to(tmp_path, [recipient]))
+    fingerprint_key_transfer.make(tmp_path)
+    (tmp_path / "key.age").write_bytes(fingerprint_key_transfer.export_to(tmp_path, [recipient]))
     identity.chmod(0o644)
     with pytest.raises(RefusedError, match="mode 0644"):
-        ceremony.import_with_identity(tmp_path, tmp_path / "key.age", identity)
+        fingerprint_key_transfer.import_with_identity(tmp_path, tmp_path / "key.age", identity)
 
 
 def test_an_empty_passphrase_protects_nothing(tmp_path: Path) -> None:
-    ceremony.make(tmp_path)
+    fingerprint_key_transfer.make(tmp_path)
     with pytest.raises(UsageError, match="empty"):
-        ceremony.export_with(tmp_path, "")
+        fingerprint_key_transfer.export_with(tmp_path, "")
 
 
 def test_a_second_fingerprint_key_is_not_made(tmp_path: Path) -> None:

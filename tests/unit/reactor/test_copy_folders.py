@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from monoskope.reactor import copy_folders
+from monoskope.reactor.work import copy_folders
 
 
 def left_behind(folder: Path, name: str, *, idle_s: float = 600.0) -> Path:

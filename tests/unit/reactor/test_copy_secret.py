@@ -24,18 +24,18 @@ from monoskope.protocol.labels import RECEIPT, SEALED_SECRET, UPLOAD_GRANT, labe
 from monoskope.protocol.payload import Payload, decode
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request
-from monoskope.reactor.admit import Admission
-from monoskope.reactor.authorize import CopyTokens
-from monoskope.reactor.copy_secret import AT_ONCE, KEY_S, Copier, Job, put_there
-from monoskope.reactor.lookup import Attempt
-from monoskope.reactor.places import Places
-from monoskope.reactor.rates import Rates
+from monoskope.reactor.admission.admission import Admission
+from monoskope.reactor.limits.places import Places
+from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.link.copy_tokens import CopyTokens
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import CopyRule, Limits, PathPair, Settings
+from monoskope.reactor.work.copy_secret import AT_ONCE, KEY_S, Copier, Job, put_there
+from monoskope.reactor.work.lookup import Attempt
 from monoskope.stores.driver import CannotReadError, Snapshot, StoreUnavailableError
-from monoskope.testing.identities import Identity
-from monoskope.testing.scripted_client import token
-from monoskope.testing.scripted_m8 import FINGERPRINT, ScriptedM8
+from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.scripted.client import token
+from monoskope.testing.scripted.m8 import FINGERPRINT, ScriptedM8
 from monoskope.uri import SecretUri
 from tests.unit.protocol.vectors import Signer, a_grant, a_request
 from tests.unit.reactor.world import FAST, SECRET, SUITE, MemoryStore, World, ask, settings

@@ -10,12 +10,12 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.receipt import make_receipt, write_tag
-from monoskope.reactor.admit import Admission
-from monoskope.reactor.lookup import Attempt
-from monoskope.reactor.rates import Rates
+from monoskope.reactor.admission.admission import Admission
+from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.sealed import Sealed
 from monoskope.reactor.settings import Limits
+from monoskope.reactor.work.delivery import Sealed
+from monoskope.reactor.work.lookup import Attempt
 from monoskope.stores.driver import (
     StoreConflictError,
     StoreDriver,

@@ -21,11 +21,11 @@ from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import Request
 from monoskope.protocol.upload import State
 from monoskope.reactor import logs
-from monoskope.reactor.audit import AuditFile
 from monoskope.reactor.dispatch import Dispatcher
-from monoskope.reactor.fingerprint import FingerprintKey
+from monoskope.reactor.identity.fingerprint import FingerprintKey
+from monoskope.reactor.identity.store_identity import Identity
+from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
-from monoskope.reactor.sign import Identity
 from monoskope.reactor.timings import Timings
 from tests.unit.reactor.world import FAST, SECRET, SEED, Clock, K, MemoryStore, ask, seal, settings
 

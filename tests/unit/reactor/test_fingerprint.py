@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.errors import Error, UsageError
-from monoskope.reactor.fingerprint import FingerprintKey, new_key
+from monoskope.reactor.identity.fingerprint import FingerprintKey, new_key
 
 VECTORS = json.loads((Path(__file__).resolve().parents[2] / "vectors.json").read_text())
 KEY = FingerprintKey(bytes.fromhex(VECTORS["key_K"]))

@@ -25,10 +25,10 @@ from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import make_receipt, write_tag
 from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import Request
-from monoskope.reactor.fingerprint import digest_of
-from monoskope.reactor.generate import ALPHABET, MAX_WAITING, Generator, public_halves
-from monoskope.reactor.lookup import Attempt
+from monoskope.reactor.identity.fingerprint import digest_of
 from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.work.generate import ALPHABET, MAX_WAITING, Generator, public_halves
+from monoskope.reactor.work.lookup import Attempt
 from monoskope.stores.driver import StoreConflictError, StoreUnavailableError, UnknownOutcomeError
 from tests.unit.reactor.world import SECRET, URI, MemoryStore, World, ask
 

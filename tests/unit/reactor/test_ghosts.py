@@ -11,7 +11,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.recipes import Recipe
-from monoskope.reactor.sealed import Sealed
+from monoskope.reactor.work.delivery import Sealed
 from monoskope.stores.driver import CannotReadError, StoreUnavailableError
 from tests.unit.reactor.world import FAST, URI, MemoryStore, Unversioned, World, ask
 

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from monoskope.protocol.payload import Payload
-from monoskope.reactor import garbage
-from monoskope.reactor.forget import forget
-from monoskope.reactor.garbage import Garbage
-from monoskope.reactor.guarded import GuardedDriver
+from monoskope.reactor.memory import garbage
+from monoskope.reactor.memory.forget import forget
+from monoskope.reactor.memory.garbage import Garbage
+from monoskope.reactor.memory.guarded_driver import GuardedDriver
 from monoskope.stores.driver import (
     DriverError,
     StoreConflictError,

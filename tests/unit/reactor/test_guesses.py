@@ -22,9 +22,9 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
-from monoskope.reactor.handle import Handler
-from monoskope.reactor.upstream import TRIES
-from monoskope.reactor.write import Writer
+from monoskope.reactor.upstream.content import TRIES
+from monoskope.reactor.work.handle import Handler
+from monoskope.reactor.work.write import Writer
 from monoskope.stores.driver import DriverError, StoreConflictError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.uri import SecretUri
 from tests.unit.reactor.world import FAST, SECRET, URI, MemoryStore, World, ask

@@ -13,9 +13,9 @@ import pytest
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import write_tag
-from monoskope.reactor.fingerprint import FingerprintKey
+from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.timings import Timings
-from monoskope.reactor.upstream import TRIES
+from monoskope.reactor.upstream.content import TRIES
 from monoskope.stores.driver import (
     CannotReadError,
     StoreConflictError,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.reactor.harden import Swap, may_lock
+from monoskope.reactor.memory.harden import Swap, may_lock
 from monoskope.start import EXECUTED, execution_environment
 
 SWAPS = "Filename Type Size Used Priority\n"

@@ -13,8 +13,8 @@ from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.receipt import Receipt
 from monoskope.reactor.health import Health
-from monoskope.reactor.lookup import failed
 from monoskope.reactor.timings import Timings
+from monoskope.reactor.work.lookup import failed
 from monoskope.stores.driver import (
     CannotReadError,
     StoreRefusedError,

@@ -11,9 +11,9 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import Receipt, make_receipt
-from monoskope.reactor import sign
-from monoskope.reactor.known import KnownReceipts
-from monoskope.reactor.sign import Identity
+from monoskope.reactor.identity import store_identity
+from monoskope.reactor.identity.store_identity import Identity
+from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.uri import SecretUri
 from tests.unit.reactor.world import SECRET, SEED, URI, World, ask
 
@@ -95,8 +95,8 @@ def test_receipts_of_other_outcomes_name_nothing() -> None:
 
 
 def test_a_former_identity_counts_through_our_own_rotations_alone(tmp_path: Path) -> None:
-    former = sign.make(tmp_path, store="memory")
-    now = sign.rotate(tmp_path, store="memory")
+    former = store_identity.make(tmp_path, store="memory")
+    now = store_identity.rotate(tmp_path, store="memory")
     receipt = uploaded()
     rotated, stranger = KnownReceipts(now), KnownReceipts(OURS)
     for known in (rotated, stranger):
@@ -112,14 +112,14 @@ def test_a_receipt_without_fingerprints_hides_none() -> None:
 
 
 def test_a_secret_keeps_its_newest_receipts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monoskope.reactor.known._VERSIONS", 4)
+    monkeypatch.setattr("monoskope.reactor.report.known_receipts._VERSIONS", 4)
     known = KnownReceipts(OURS)
     known.learn(signed(uploaded(f"v{number}")) for number in range(10))
     assert [known.naming(URI, f"v{number}") is not None for number in range(10)] == [False] * 6 + [True] * 4
 
 
 def test_old_receipts_that_are_shown_again_do_not_push_out_newer_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monoskope.reactor.known._VERSIONS", 4)
+    monkeypatch.setattr("monoskope.reactor.report.known_receipts._VERSIONS", 4)
     known = KnownReceipts(OURS)
     receipts = [signed(uploaded(f"v{number}")) for number in range(5)]
     known.learn(receipts[:4])
@@ -132,7 +132,7 @@ def test_old_receipts_that_are_shown_again_do_not_push_out_newer_ones(monkeypatc
 
 
 def test_all_secrets_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monoskope.reactor.known._RECEIPTS", 6)
+    monkeypatch.setattr("monoskope.reactor.report.known_receipts._RECEIPTS", 6)
     known = KnownReceipts(OURS)
     uris = [SecretUri.parse(f"memory://team-a/{number}") for number in range(5)]
     for uri in uris:

@@ -15,14 +15,14 @@ from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.names import spelled
 from monoskope.reactor import logs
-from monoskope.reactor.admit import Admission
-from monoskope.reactor.audit import AuditFile, of_request
-from monoskope.reactor.grant import Granter
-from monoskope.reactor.lookup import failed
-from monoskope.reactor.offer import Offering
-from monoskope.reactor.rates import Rates
+from monoskope.reactor.admission.admission import Admission
+from monoskope.reactor.admission.grant import Granter
+from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError, reason_of
+from monoskope.reactor.report.audit_log import AuditFile, of_request
+from monoskope.reactor.report.reporter import Offering
 from monoskope.reactor.settings import Limits
+from monoskope.reactor.work.lookup import failed
 from monoskope.stores.driver import DriverError, UnknownOutcomeError
 from tests.unit.reactor.world import MemoryStore, World, ask, opened, settings
 

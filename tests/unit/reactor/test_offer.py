@@ -17,10 +17,10 @@ from monoskope.protocol.labels import RECEIPT
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import Request
 from monoskope.protocol.upload import State
-from monoskope.reactor.audit import AuditFile
-from monoskope.reactor.grant import Granter
-from monoskope.reactor.lookup import failed
-from monoskope.reactor.requests import Open, OpenRequests, request_id_of
+from monoskope.reactor.admission.grant import Granter
+from monoskope.reactor.link.open_requests import Open, OpenRequests, request_id_of
+from monoskope.reactor.report.audit_log import AuditFile
+from monoskope.reactor.work.lookup import failed
 from tests.unit.reactor.world import World, ask, opened
 
 ID = bytes(range(16))

@@ -6,7 +6,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.request import Request
-from monoskope.reactor.rates import Rates
+from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import Limits
 from monoskope.uri import SecretUri

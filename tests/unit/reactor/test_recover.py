@@ -10,10 +10,10 @@ from monoskope.protocol.identity import open_signed
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.protocol.upload import State
-from monoskope.reactor.recover import Presence, Recovery
-from monoskope.reactor.requests import Open
-from monoskope.reactor.sign import Identity
+from monoskope.reactor.identity.store_identity import Identity
+from monoskope.reactor.link.open_requests import Open
 from monoskope.reactor.timings import Timings
+from monoskope.reactor.work.recover import Presence, Recovery
 from monoskope.stores.driver import CannotReadError, StoreRefusedError, StoreUnavailableError
 from tests.unit.reactor.world import SECRET, MemoryStore, World, ask
 
@@ -170,7 +170,7 @@ def test_a_grant_is_verified_once_however_often_it_is_looked_at(monkeypatch: pyt
         verified.append(signed)
         return open_signed(signed, label, signer)
 
-    monkeypatch.setattr("monoskope.reactor.recover.open_signed", spied)
+    monkeypatch.setattr("monoskope.reactor.work.recover.open_signed", spied)
     for _ in range(5):
         heir.abandoned(request)
     assert len(verified) == 1

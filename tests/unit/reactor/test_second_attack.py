@@ -19,17 +19,17 @@ from monoskope.protocol.identity import ProofError
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, make_receipt, parse_receipt
 from monoskope.protocol.request import Request, parse_request
-from monoskope.reactor import copy_secret
-from monoskope.reactor.admit import Admission
-from monoskope.reactor.audit import AuditFile
-from monoskope.reactor.fingerprint import FingerprintKey
+from monoskope.reactor.admission.admission import Admission
+from monoskope.reactor.identity.fingerprint import FingerprintKey
+from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import OneTimeKeys
-from monoskope.reactor.known import KnownReceipts
-from monoskope.reactor.rates import Rates
+from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.report.audit_log import AuditFile
+from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.run import Reactor
 from monoskope.reactor.settings import Limits
-from monoskope.reactor.sign import Identity
+from monoskope.reactor.work import copy_secret
 from monoskope.stores.driver import UnknownOutcomeError
 from monoskope.uri import SecretUri
 from tests.unit.reactor.test_copy_secret import Copies

@@ -10,7 +10,7 @@ import tomli_w
 
 from monoskope.errors import Error, NotFoundError, UsageError
 from monoskope.reactor.settings import read
-from monoskope.stores.age_config import AgeConfig
+from monoskope.stores.age.config import AgeConfig
 from monoskope.uri import SecretUri
 
 AGE = {"type": "age", "folder": "/x", "recipients": ["age1x"]}

@@ -9,24 +9,24 @@ import pytest
 from monoskope.errors import Error, RefusedError, UsageError
 from monoskope.protocol.identity import ProofError, open_signed
 from monoskope.protocol.rotation import follow
-from monoskope.reactor import sign
-from monoskope.reactor.sign import Identity
+from monoskope.reactor.identity import store_identity
+from monoskope.reactor.identity.store_identity import Identity
 
 
 def test_an_identity_is_made_once_and_is_private(tmp_path: Path) -> None:
-    made = sign.make(tmp_path, store="vault")
+    made = store_identity.make(tmp_path, store="vault")
     assert Identity.load(tmp_path, store="vault").shown == made.shown
     assert made.accepted == {made.shown}
     assert (tmp_path / "identity.key").read_bytes().hex() not in repr(made)
     with pytest.raises(UsageError):
-        sign.make(tmp_path, store="vault")
+        store_identity.make(tmp_path, store="vault")
     (tmp_path / "identity.key").chmod(0o640)
     with pytest.raises(RefusedError):
         Identity.load(tmp_path, store="vault")
 
 
 def test_what_it_signs_verifies_under_its_label_alone(tmp_path: Path) -> None:
-    made = sign.make(tmp_path, store="vault")
+    made = store_identity.make(tmp_path, store="vault")
     signed = made.sign(b"label", b"content")
     assert open_signed(signed, b"label", made.shown) == b"content"
     with pytest.raises(ProofError):
@@ -34,9 +34,9 @@ def test_what_it_signs_verifies_under_its_label_alone(tmp_path: Path) -> None:
 
 
 def test_clients_follow_rotations_from_any_earlier_pin(tmp_path: Path) -> None:
-    first = sign.make(tmp_path, store="vault")
-    second = sign.rotate(tmp_path, store="vault")
-    third = sign.rotate(tmp_path, store="vault")
+    first = store_identity.make(tmp_path, store="vault")
+    second = store_identity.rotate(tmp_path, store="vault")
+    third = store_identity.rotate(tmp_path, store="vault")
     assert Identity.load(tmp_path, store="vault").shown == third.shown
     assert third.accepted == {first.shown, second.shown, third.shown}
     assert follow(first.shown, third.rotations, store="vault") == [second.shown, third.shown]
@@ -47,19 +47,19 @@ def test_clients_follow_rotations_from_any_earlier_pin(tmp_path: Path) -> None:
 def test_an_interrupted_rotation_is_ended_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, proof_written: bool
 ) -> None:
-    first = sign.make(tmp_path, store="vault")
+    first = store_identity.make(tmp_path, store="vault")
     with monkeypatch.context() as patch:
         if proof_written:
             patch.setattr(Path, "replace", _crash_on_next(Path.replace))
         else:
-            patch.setattr(sign, "_write_rotation", _crash)
+            patch.setattr(store_identity, "_write_rotation", _crash)
         with pytest.raises(KeyboardInterrupt):
-            sign.rotate(tmp_path, store="vault")
+            store_identity.rotate(tmp_path, store="vault")
     if proof_written:
         with pytest.raises(UsageError) as refused:
             Identity.load(tmp_path, store="vault")
         assert "once more" in refused.value.fix
-    second = sign.rotate(tmp_path, store="vault")
+    second = store_identity.rotate(tmp_path, store="vault")
     assert follow(first.shown, second.rotations, store="vault") == [second.shown]
     assert not (tmp_path / "identity.key.next").exists()
 
@@ -79,16 +79,16 @@ def _crash_on_next(real: object) -> object:
 
 
 def test_64_steps_and_no_more(tmp_path: Path) -> None:
-    sign.make(tmp_path, store="vault")
+    store_identity.make(tmp_path, store="vault")
     for _ in range(64):
-        sign.rotate(tmp_path, store="vault")
+        store_identity.rotate(tmp_path, store="vault")
     with pytest.raises(RefusedError):
-        sign.rotate(tmp_path, store="vault")
+        store_identity.rotate(tmp_path, store="vault")
 
 
 def test_foreign_or_broken_steps_are_refused(tmp_path: Path) -> None:
-    sign.make(tmp_path, store="vault")
-    sign.rotate(tmp_path, store="vault")
+    store_identity.make(tmp_path, store="vault")
+    store_identity.rotate(tmp_path, store="vault")
     with pytest.raises(Error):
         Identity.load(tmp_path, store="other")
     (tmp_path / "rotations" / "0001").write_bytes(b"\xff")
@@ -97,9 +97,9 @@ def test_foreign_or_broken_steps_are_refused(tmp_path: Path) -> None:
 
 
 def test_steps_that_form_no_chain_are_refused(tmp_path: Path) -> None:
-    sign.make(tmp_path, store="vault")
+    store_identity.make(tmp_path, store="vault")
     for _ in range(3):
-        sign.rotate(tmp_path, store="vault")
+        store_identity.rotate(tmp_path, store="vault")
     (tmp_path / "rotations" / "0002").unlink()
     with pytest.raises(ProofError):
         Identity.load(tmp_path, store="vault")

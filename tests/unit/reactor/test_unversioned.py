@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.reactor.fingerprint import FingerprintKey
+from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.stores.driver import NOTHING, CannotReadError, UnknownOutcomeError
 from tests.unit.reactor.world import SECRET, Unversioned, World, ask
 

@@ -26,23 +26,23 @@ from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.request import Options, Request, make_request
 from monoskope.protocol.upload import State
-from monoskope.reactor.appends import AppendRefusedError, Event
-from monoskope.reactor.audit import Entry
-from monoskope.reactor.fingerprint import FingerprintKey
-from monoskope.reactor.first_look import FirstLooks
-from monoskope.reactor.handle import Handler
+from monoskope.reactor.identity.fingerprint import FingerprintKey
+from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
-from monoskope.reactor.known import KnownReceipts
-from monoskope.reactor.lookup import Lookup
-from monoskope.reactor.offer import Offering
-from monoskope.reactor.rates import Rates
-from monoskope.reactor.requests import Open, OpenRequests
-from monoskope.reactor.sealed import Sealed
+from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.link.appends import AppendRefusedError, Event
+from monoskope.reactor.link.open_requests import Open, OpenRequests
+from monoskope.reactor.report.audit_log import Entry
+from monoskope.reactor.report.known_receipts import KnownReceipts
+from monoskope.reactor.report.reporter import Offering
 from monoskope.reactor.settings import Limits, Settings
-from monoskope.reactor.sign import Identity
 from monoskope.reactor.timings import Timings
-from monoskope.reactor.upstream import Upstream
-from monoskope.reactor.write import Writer
+from monoskope.reactor.upstream.content import Upstream
+from monoskope.reactor.upstream.first_look import FirstLooks
+from monoskope.reactor.work.delivery import Sealed
+from monoskope.reactor.work.handle import Handler
+from monoskope.reactor.work.lookup import Lookup
+from monoskope.reactor.work.write import Writer
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,

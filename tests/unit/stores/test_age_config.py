@@ -8,7 +8,7 @@ import pytest
 
 from monoskope.errors import UsageError
 from monoskope.settings import convert
-from monoskope.stores.age_config import AgeConfig
+from monoskope.stores.age.config import AgeConfig
 
 GOOD: dict[str, Any] = {"folder": "/var/lib/store", "recipients": ["age1x"]}
 

@@ -10,12 +10,12 @@ from monoskope.api.secrets.v1.options_pb2 import AwsOptions, Label, VaultOptions
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import Payload, encode
 from monoskope.settings import convert
-from monoskope.stores.aws_client import AwsClient
-from monoskope.stores.aws_config import AwsConfig, ParameterStoreConfig, SecretsManagerConfig
-from monoskope.stores.aws_parameters import ParameterStore
-from monoskope.stores.aws_secrets import SecretsManagerStore
+from monoskope.stores.aws.client import AwsClient
+from monoskope.stores.aws.config import AwsConfig, ParameterStoreConfig, SecretsManagerConfig
+from monoskope.stores.aws.parameter_store import ParameterStore
+from monoskope.stores.aws.secrets_manager import SecretsManagerStore
 from monoskope.stores.driver import StoreRefusedError
-from monoskope.testing.driver_harness import sized
+from monoskope.testing.drivers.harness import sized
 
 BOTH = pytest.mark.parametrize("kind", [SecretsManagerConfig, ParameterStoreConfig])
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from monoskope.settings import convert
-from monoskope.stores.aws_config import ParameterStoreConfig, SecretsManagerConfig
-from monoskope.stores.aws_parameters import ParameterStore
-from monoskope.stores.aws_secrets import SecretsManagerStore
+from monoskope.stores.aws.config import ParameterStoreConfig, SecretsManagerConfig
+from monoskope.stores.aws.parameter_store import ParameterStore
+from monoskope.stores.aws.secrets_manager import SecretsManagerStore
 
 TABLE = {"region": "eu-central-1", "prefix": "m8"}
 

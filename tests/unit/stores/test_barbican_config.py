@@ -8,7 +8,7 @@ import pytest
 
 from monoskope.errors import UsageError
 from monoskope.settings import convert
-from monoskope.stores.barbican_config import ApplicationCredential, BarbicanConfig
+from monoskope.stores.barbican.config import ApplicationCredential, BarbicanConfig
 
 LOGIN: dict[str, Any] = {
     "method": "application_credential",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monoskope.stores.barbican_entries import mark, page, secret_id
+from monoskope.stores.barbican.entries import mark, page, secret_id
 from monoskope.stores.driver import StoreRefusedError
 
 TAG = "ab" * 32

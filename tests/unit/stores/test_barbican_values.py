@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.protocol.payload import Payload
-from monoskope.stores.barbican_values import BYTES, TEXT, Layout, Stored
+from monoskope.stores.barbican.values import BYTES, TEXT, Layout, Stored
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
 
 AS_JSON = Layout("json", "value", 20_000)

@@ -8,18 +8,18 @@ import pytest
 
 from monoskope.api.secrets.v1.options_pb2 import AwsOptions, KubernetesOptions, Label
 from monoskope.protocol.payload import Payload
-from monoskope.stores.aws_config import ParameterStoreConfig, SecretsManagerConfig
-from monoskope.stores.aws_parameters import ParameterStore
-from monoskope.stores.aws_secrets import SecretsManagerStore
-from monoskope.stores.barbican import BarbicanStore
-from monoskope.stores.barbican_config import BarbicanConfig, NoLogin
+from monoskope.stores.aws.config import ParameterStoreConfig, SecretsManagerConfig
+from monoskope.stores.aws.parameter_store import ParameterStore
+from monoskope.stores.aws.secrets_manager import SecretsManagerStore
+from monoskope.stores.barbican.config import BarbicanConfig, NoLogin
+from monoskope.stores.barbican.secrets import BarbicanStore
 from monoskope.stores.driver import StoreDriver, StoreRefusedError
-from monoskope.stores.kubernetes import KubernetesStore
-from monoskope.stores.kubernetes_config import InCluster, KubernetesConfig
-from monoskope.stores.kubernetes_types import check_type
-from monoskope.stores.vault_config import TokenFile, VaultConfig
-from monoskope.stores.vault_kv1 import VaultKv1Store
-from monoskope.stores.vault_mount import VaultMount
+from monoskope.stores.kubernetes.config import InCluster, KubernetesConfig
+from monoskope.stores.kubernetes.secrets import KubernetesStore
+from monoskope.stores.kubernetes.types import check_type
+from monoskope.stores.vault.config import TokenFile, VaultConfig
+from monoskope.stores.vault.kv1 import VaultKv1Store
+from monoskope.stores.vault.mount import VaultMount
 
 PATH = ("app", "db")
 NOT_TEXT = b"\xff\x00"

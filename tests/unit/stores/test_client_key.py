@@ -13,13 +13,13 @@ import pytest
 import yaml
 
 from monoskope.settings import read_private, write_private
-from monoskope.stores import vault_logins
-from monoskope.stores.client_key import show_pair
 from monoskope.stores.driver import StoreRefusedError
-from monoskope.stores.kubernetes_auth import access
-from monoskope.stores.kubernetes_config import Kubeconfig
-from monoskope.stores.vault_config import Certificate, VaultConfig
-from monoskope.stores.vault_http import VaultHttp
+from monoskope.stores.kubernetes.auth import access
+from monoskope.stores.kubernetes.config import Kubeconfig
+from monoskope.stores.shared.client_key import show_pair
+from monoskope.stores.vault import logins
+from monoskope.stores.vault.config import Certificate, VaultConfig
+from monoskope.stores.vault.http import VaultHttp
 from tests.conformance.test_kubernetes_engine import client_certificate
 
 
@@ -132,12 +132,12 @@ async def test_the_key_that_a_vault_login_shows_is_the_one_that_was_looked_at(
         path.write_bytes(b"theirs")
         return found
 
-    monkeypatch.setattr(vault_logins, "read_private", swapped)
+    monkeypatch.setattr(logins, "read_private", swapped)
     method = Certificate(certificate_file=str(tmp_path / "certificate"), key_file=str(tmp_path / "key"))
     http = VaultHttp(VaultConfig(address="https://vault:8200", mount="secret", auth=method))
     try:
-        assert await vault_logins._body(http, method, state_dir) == {}
+        assert await logins._body(http, method, state_dir) == {}
     finally:
         await http.close()
     with pytest.raises(StoreRefusedError, match="do not hold"):
-        await vault_logins._body(http, method, state_dir)
+        await logins._body(http, method, state_dir)

@@ -8,7 +8,7 @@ import pytest
 
 from monoskope.errors import UsageError
 from monoskope.settings import convert
-from monoskope.stores.pass_config import PassConfig
+from monoskope.stores.password_store.config import PassConfig
 
 GOOD: dict[str, Any] = {"folder": "/var/lib/password-store", "gpg_home": "/etc/monoskope/gnupg"}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
-from monoskope.stores.pass_values import Layout
+from monoskope.stores.password_store.values import Layout
 
 PASS = Layout("pass", "password")
 RAW = Layout("raw", "value")

@@ -10,8 +10,8 @@ import pytest
 
 from monoskope.errors import Error, NotFoundError, UsageError
 from monoskope.stores import registry
-from monoskope.stores.age import AgeStore
-from monoskope.stores.vault import VaultStore
+from monoskope.stores.age.files import AgeStore
+from monoskope.stores.vault.kv2 import VaultStore
 
 
 def install(monkeypatch: pytest.MonkeyPatch, **values: list[str]) -> None:
@@ -43,19 +43,24 @@ def test_an_unknown_kind_is_named_with_those_that_are_there() -> None:
 
 
 def test_two_drivers_of_one_kind_are_an_error_that_names_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, vault=["monoskope.stores.vault:VaultStore", "other.package:Store"])
+    install(monkeypatch, vault=["monoskope.stores.vault.kv2:VaultStore", "other.package:Store"])
     with pytest.raises(UsageError, match=r"monoskope\.stores\.vault:VaultStore and other\.package:Store"):
         registry.find("vault")
 
 
 def test_one_driver_seen_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, vault=["monoskope.stores.vault:VaultStore"] * 2)
+    install(monkeypatch, vault=["monoskope.stores.vault.kv2:VaultStore"] * 2)
     assert registry.find("vault") is VaultStore
 
 
 @pytest.mark.parametrize(
     "value",
-    ["no_such_package.x:Store", "monoskope.stores.vault:NoSuchStore", "monoskope.stores.age:AgeStore", "json:loads"],
+    [
+        "no_such_package.x:Store",
+        "monoskope.stores.vault.kv2:NoSuchStore",
+        "monoskope.stores.age.files:AgeStore",
+        "json:loads",
+    ],
 )
 def test_a_driver_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     install(monkeypatch, mine=[value])
@@ -68,7 +73,7 @@ def test_a_driver_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, 
 def test_nothing_of_a_driver_is_imported_before_it_is_asked_for() -> None:
     code = (
         "import sys; from monoskope.stores import registry; registry.kinds();"
-        "print([name for name in ('aiohttp', 'pyrage', 'monoskope.stores.vault') if name in sys.modules])"
+        "print([name for name in ('aiohttp', 'pyrage', 'monoskope.stores.vault.kv2') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

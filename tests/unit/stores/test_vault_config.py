@@ -8,7 +8,7 @@ import pytest
 
 from monoskope.errors import UsageError
 from monoskope.settings import convert
-from monoskope.stores.vault_config import (
+from monoskope.stores.vault.config import (
     SERVICE_ACCOUNT_TOKEN,
     AppRole,
     Certificate,

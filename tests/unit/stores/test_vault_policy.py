@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monoskope.stores.vault_config import TokenFile, VaultConfig
-from monoskope.stores.vault_policy import kv1_policy, least_policy, policy_of
+from monoskope.stores.vault.config import TokenFile, VaultConfig
+from monoskope.stores.vault.policy import kv1_policy, least_policy, policy_of
 
 CONFIG = VaultConfig(
     address="https://vault.example:8200", auth=TokenFile(token_file="/t"), mount="a/kv", prefix="team/m8"

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
-from monoskope.stores.vault import VaultStore
-from monoskope.stores.vault_config import TokenFile, VaultConfig
-from monoskope.stores.vault_http import Answer
+from monoskope.stores.vault.config import TokenFile, VaultConfig
+from monoskope.stores.vault.http import Answer
+from monoskope.stores.vault.kv2 import VaultStore
 
 WHEN = "2026-11-25T04:00:00.0Z"
 THERE = {"version": 3, "created_time": WHEN, "deletion_time": "", "destroyed": False}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.stores.driver import NOTHING, StoreRefusedError
-from monoskope.stores.vault_versions import Current, from_metadata, is_gone, version_text
+from monoskope.stores.vault.versions import Current, from_metadata, is_gone, version_text
 
 CREATED = "2026-01-31T12:00:00.123456789Z"
 FLAG = {"m8_binary": "base64"}

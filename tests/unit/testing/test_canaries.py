@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from monoskope.testing.canaries import STYLES, Canaries, Style
-from monoskope.testing.search_memory import is_closed
+from monoskope.testing.search.canaries import STYLES, Canaries, Style
+from monoskope.testing.search.memory import is_closed
 
 HOLDER = """
 import sys

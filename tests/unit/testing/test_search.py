@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.testing.search import FORMS, Result, Wanted, look, look_below, look_in_file, look_in_rows, write_form
-from monoskope.testing.search_memory import is_closed, look_in_memory
+from monoskope.testing.search.memory import is_closed, look_in_memory
 
 VALUE = b"correct horse battery staple?>~\xff"
 

@@ -7,8 +7,8 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain.events import read
+from monoskope.m8.domain.principal import ROLE_NAMES
 from monoskope.m8.log.event_log import RecordedEvent
-from monoskope.m8.principal import ROLE_NAMES
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import parse_receipt

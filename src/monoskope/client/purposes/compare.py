@@ -1,0 +1,44 @@
+"""Compare a secret with what a store holds: sealed like a put, answered without a value."""
+
+from __future__ import annotations
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.purposes.put import fitting
+from monoskope.client.target import Target
+from monoskope.client.task import Task
+from monoskope.client.walk import Walk
+from monoskope.protocol.names import spelled
+from monoskope.protocol.request import Options
+from monoskope.value import Value
+
+
+class Comparison(Value, frozen=True):
+    """A comparison that a receipt proves."""
+
+    uri: str
+    equal: bool
+    differences: dict[str, str]
+    """Key to "MISSING" (upstream lacks it), "EXTRA" (only upstream has it) or "CHANGED", in key order."""
+    upstream_version: str
+    """The version that was compared with."""
+    request_id: str
+    """32 hex digits."""
+
+
+async def compare(walk: Walk, target: Target, plaintext: bytes, options: Options | None) -> Comparison:
+    """Compare one encoded secret with one target. Raises as `Walk.run`."""
+    task = Task(
+        uri=target.uri,
+        purpose=upload_pb2.PURPOSE_COMPARE,
+        plaintext=plaintext,
+        options=fitting(options, target.store.type),
+    )
+    result = await walk.run(task)
+    receipt = result.receipt
+    return Comparison(
+        uri=str(target.uri),
+        equal=receipt.outcome == upload_pb2.OUTCOME_EQUAL,
+        differences={key: spelled(upload_pb2.DifferenceKind, kind) for key, kind in receipt.differences},
+        upstream_version=receipt.upstream_version,
+        request_id=result.request_id.hex(),
+    )

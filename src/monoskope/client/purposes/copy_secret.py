@@ -1,0 +1,85 @@
+"""Copy a secret into another store: the source's reactor puts it there. Nothing is sealed here, nobody sees a value."""
+
+from __future__ import annotations
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.purposes.put import Expect, expectation
+from monoskope.client.target import Target
+from monoskope.client.task import Result, Task, unknown
+from monoskope.client.walk import Walk
+from monoskope.errors import UsageError
+from monoskope.protocol.identity import ProofError, open_signed
+from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.names import spelled
+from monoskope.protocol.receipt import Receipt, parse_receipt
+from monoskope.value import Value
+
+
+class Copy(Value, frozen=True):
+    """A copy that receipts of both stores prove."""
+
+    uri: str
+    destination: str
+    outcome: str
+    """What the destination's receipt says: "UPLOADED", or "UNCHANGED" if the same content was there."""
+    hash: str
+    """The whole secret's fingerprint in both stores, `fp1:…`."""
+    upstream_version: str
+    """The version that was read at the source."""
+    destination_version: str
+    """The version that is at the destination now."""
+    request_id: str
+    """32 hex digits."""
+
+
+async def copy(walk: Walk, source: Target, destination: Target, expect: Expect | str) -> Copy:
+    """Copy the secret at `source` to `destination`, which `expect` is about. Raises as `Walk.run`.
+
+    Raises:
+        UsageError: both are in one store.
+        OutcomeUnknownError: also if the source says that it copied, but shows nothing for this copy that the
+            destination's pinned identity signed.
+    """
+    if source.uri.store == destination.uri.store:
+        raise UsageError("source and destination are in one store.", fix="Name another store.")
+    kind, version = expectation(expect)
+    task = Task(
+        uri=source.uri,
+        purpose=upload_pb2.PURPOSE_COPY,
+        plaintext=b"",
+        expect=kind,
+        expect_version=version,
+        destination=destination.uri,
+    )
+    result = await walk.run(task)
+    there = _there(task, result, destination)
+    return Copy(
+        uri=str(source.uri),
+        destination=str(destination.uri),
+        outcome=spelled(upload_pb2.Outcome, there.outcome),
+        hash=result.receipt.fingerprint,
+        upstream_version=result.receipt.upstream_version,
+        destination_version=there.upstream_version,
+        request_id=result.request_id.hex(),
+    )
+
+
+def _there(task: Task, result: Result, destination: Target) -> Receipt:
+    """Return the destination's receipt. That it is about this copy, `protocol.copy_request` has checked."""
+    receipt, pin = result.receipt, destination.trust.pin
+    assert receipt.destination is not None, "COPIED holds the destination's receipt"
+    if receipt.destination_grant is None:
+        error = unknown(
+            task, result.request_id.hex(), f"{_SAYS} but not by which request: it, or m8, is older than this client"
+        )
+        error.fix = f"Have the reactor of store {task.uri.store!r} updated, and m8, before you copy again. {error.fix}"
+        raise error
+    try:
+        open_signed(receipt.destination_grant, UPLOAD_GRANT, pin)
+        return parse_receipt(open_signed(receipt.destination, RECEIPT, pin))
+    except ProofError as error:
+        why = f"{_SAYS} but what is to prove that does not hold: {error.message}"
+        raise unknown(task, result.request_id.hex(), why) from None
+
+
+_SAYS = "its reactor says that it copied,"

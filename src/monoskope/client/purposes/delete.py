@@ -1,0 +1,45 @@
+"""Delete a secret from a store: nothing is sealed, and a receipt says what was deleted."""
+
+from __future__ import annotations
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.purposes.put import Expect, expectation
+from monoskope.client.target import Target
+from monoskope.client.task import Task
+from monoskope.client.walk import Walk
+from monoskope.errors import UsageError
+from monoskope.value import Value
+
+
+class Deletion(Value, frozen=True):
+    """A deletion that a receipt proves."""
+
+    uri: str
+    deleted_version: str
+    """The upstream version that was there."""
+    destroyed: bool
+    """Whether it was to be erased for good."""
+    request_id: str
+    """32 hex digits."""
+
+
+def expected(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
+    """Return the protocol's form of an expectation that something is there. Raises `UsageError` for ABSENT."""
+    if expect is Expect.ABSENT:
+        raise UsageError("what is absent cannot be changed or deleted.", fix="Expect a version, or leave it out.")
+    return expectation(expect)
+
+
+async def delete(walk: Walk, target: Target, expect: Expect | str, *, destroy: bool) -> Deletion:
+    """Delete the secret at one target. Raises as `Walk.run`."""
+    kind, version = expected(expect)
+    task = Task(
+        uri=target.uri,
+        purpose=upload_pb2.PURPOSE_DELETE,
+        plaintext=b"",
+        expect=kind,
+        expect_version=version,
+        destroy=destroy,
+    )
+    result = await walk.run(task)
+    return Deletion(str(target.uri), result.receipt.prior_version, destroy, result.request_id.hex())

@@ -1,0 +1,52 @@
+"""Generate a secret: the store's reactor makes the values. Nothing is sealed, and nobody sees them."""
+
+from __future__ import annotations
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.purposes.put import Expect, Notes, expectation
+from monoskope.client.target import Target
+from monoskope.client.task import Task
+from monoskope.client.walk import Walk
+from monoskope.protocol.recipes import Recipes
+from monoskope.value import Value
+
+
+class Generated(Value, frozen=True):
+    """A generation that a receipt proves."""
+
+    uri: str
+    hash: str
+    """The whole secret's fingerprint, `fp1:…`; "" if the engine cannot be read and a lost write was found again."""
+    values: dict[str, str]
+    """Each key's fingerprint, in key order."""
+    public_values: dict[str, str]
+    """Each key pair's public half under its key, PEM, in key order; {} if a lost write was found and not read."""
+    upstream_version: str
+    """The version that is upstream now."""
+    request_id: str
+    """32 hex digits."""
+
+
+async def generate(walk: Walk, target: Target, recipes: Recipes, expect: Expect | str, notes: Notes) -> Generated:
+    """Have one secret made at one target. Raises as `Walk.run`."""
+    kind, version = expectation(expect)
+    task = Task(
+        uri=target.uri,
+        purpose=upload_pb2.PURPOSE_GENERATE,
+        plaintext=b"",
+        expect=kind,
+        expect_version=version,
+        labels=notes.labels,
+        expires_on=notes.expires_on,
+        recipes=recipes,
+    )
+    result = await walk.run(task)
+    receipt = result.receipt
+    return Generated(
+        uri=str(target.uri),
+        hash=receipt.fingerprint,
+        values=dict(receipt.values),
+        public_values=dict(receipt.public_values),
+        upstream_version=receipt.upstream_version,
+        request_id=result.request_id.hex(),
+    )

@@ -1,0 +1,80 @@
+"""The put that a COPY makes at its destination, for the reactor of its source: one attempt, no file, nobody to ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.connection import CALL_TIMEOUT_S, Connection
+from monoskope.client.known_stores import PinsInMemory
+from monoskope.client.purposes.put import Expect, encoded, expectation
+from monoskope.client.settings import Settings
+from monoskope.client.target import Resolver
+from monoskope.client.task import Progress, Result, Task
+from monoskope.client.trust import subject_of
+from monoskope.client.walk import Walk
+from monoskope.uri import SecretUri
+
+
+async def put_copy(
+    destination: SecretUri,
+    values: Mapping[str, bytes],
+    *,
+    server: str,
+    ca_file: Path,
+    token: str,
+    identity: str,
+    request_id: bytes,
+    expect: Expect | str,
+    key_within_s: float,
+    timeout_s: float,
+    observe: Callable[[Progress], None] | None = None,
+) -> Result:
+    """Put `values` at `destination` by the request with this id, and return once a receipt proves that they are there.
+
+    Args:
+        destination: Where.
+        values: The bytes of each key.
+        server: `host:port` of m8.
+        ca_file: PEM file with the authority that signs its certificate.
+        token: May put at the destination.
+        identity: The destination store's, shown; one that follows from it by rotations counts, too.
+        request_id: See `monoskope.protocol.copy_request.put_request_id`. It is one attempt's, so there is no other.
+        expect: What must be there; text names an upstream version.
+        key_within_s: Seconds in which the destination's key must have come; else nothing is sealed or sent.
+        timeout_s: Seconds for everything.
+        observe: Told whenever the request changes its stage.
+
+    Raises:
+        TimedOutError: no key came in time; nothing was sent.
+        OutcomeUnknownError: it may or may not have been written.
+        Error: as `Client.put_secret`.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    plaintext = encoded(values)
+    kind, version = expectation(expect)
+    known = PinsInMemory({(server, destination.store): identity})
+    settings = Settings(server=server, ca_file=ca_file, token=token, known_stores=known.path)
+    connection = Connection(server, ca_file, token)
+    try:
+        question_s = min(key_within_s, CALL_TIMEOUT_S)
+        resolver = Resolver(connection, settings, known, confirm=None, notify=None, timeout_s=question_s)
+        target = await resolver.target(str(destination))
+        target.check_size(len(plaintext))
+        task = Task(
+            uri=target.uri,
+            purpose=upload_pb2.PURPOSE_UPLOAD,
+            plaintext=plaintext,
+            expect=kind,
+            expect_version=version,
+            request_id=request_id,
+            key_within_s=key_within_s - (loop.time() - began),
+        )
+        left_s = timeout_s - (loop.time() - began)
+        walk = Walk(connection, target.trust, subject=subject_of(token), timeout_s=left_s, observe=observe)
+        return await walk.run(task)
+    finally:
+        await connection.close()

@@ -1,0 +1,201 @@
+"""What time does to requests and reactors: deadlines, and processes that are not heard of any more.
+
+Spans are measured by a clock that nobody sets. The time of day, which the log carries, is asked once for what happened
+before this process looked for the first time; set it forward or back, and no request ends early or waits for ever.
+
+Every m8 process may run one. Each action is decided by the domain on the version that was read, so of several
+timekeepers, and of a timekeeper and a reactor, one wins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import UnavailableError
+from monoskope.failpoints import failpoint
+from monoskope.m8.background.verify_schedule import Verifier
+from monoskope.m8.domain.deadlines import overdue
+from monoskope.m8.domain.events import M8, reactor_stream, upload_stream, write
+from monoskope.m8.domain.reactors import detach
+from monoskope.m8.domain.upload import fail_by_m8
+from monoskope.m8.log.event_log import ExpectedVersionError, NewEvent
+from monoskope.m8.readmodels.stores import STORES, beat_key, heard_ms
+from monoskope.m8.service.app import App
+from monoskope.protocol.names import spelled
+
+_PAGE = 200
+
+
+class Ages:
+    """How long ago stamps of the time of day were made, by a clock that nobody sets."""
+
+    def __init__(self) -> None:
+        self._begun: dict[str, tuple[int, float]] = {}
+        self._seen: set[str] = set()
+        self._last_look: float | None = None
+
+    def age_ms(self, key: str, stamp_ms: int, *, now_ms: int, ticks_ms: float) -> float:
+        """Return how old the stamp under `key` is: by the time of day when it is first seen, then by `ticks_ms`.
+
+        What was not there at the look before cannot be older than that look.
+        """
+        self._seen.add(key)
+        known = self._begun.get(key)
+        if known is None or known[0] != stamp_ms:
+            age = max(0.0, now_ms - stamp_ms)
+            if self._last_look is not None:
+                age = min(age, ticks_ms - self._last_look)
+            known = self._begun[key] = (stamp_ms, ticks_ms - age)
+        return ticks_ms - known[1]
+
+    def looked(self, ticks_ms: float) -> None:
+        """A look is over: forget what it did not see."""
+        self._begun = {key: begun for key, begun in self._begun.items() if key in self._seen}
+        self._seen = set()
+        self._last_look = ticks_ms
+
+
+class Timekeeper:
+    """Looks at every open request and every attached reactor once a second."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._ages = Ages()
+        self._verifier = Verifier(app)
+        self._key = f"m8/{secrets.token_hex(16)}"
+        self._looked_ms: float | None = None
+        self._listening_since_ms = 0.0
+        self._now_ms = 0
+        self._ticks_ms = 0.0
+
+    async def run(self) -> None:
+        """Look, sleep, look again. A log that does not answer is asked again later."""
+        while True:
+            try:
+                await self.tick()
+            except UnavailableError as error:
+                structlog.get_logger().warning("the timekeeper waits", code=error.code.value)
+            await asyncio.sleep(self._app.limits.tick_s)
+
+    async def tick(self) -> None:
+        """Look once."""
+        failpoint("m8.timekeeper")
+        if not await self._could_hear():
+            return
+        self._now_ms, self._ticks_ms = self._app.clock(), self._app.ticks()
+        if self._looked_ms is None or self._ticks_ms - self._looked_ms >= self._app.limits.stall_s * 1000:
+            self._listening_since_ms = self._ticks_ms
+        self._looked_ms = self._ticks_ms
+        stores = {store.name: store for store in await self._stores()}
+        beats = await self._app.log.beats()
+        silent = {
+            (key := beat_key(store.name, reactor.replica)): self._silence(key, heard_ms(store.name, reactor, beats))
+            for store in stores.values()
+            for reactor in store.reactors
+        }
+        await self._look_at_reactors(stores, beats, silent)
+        own: list[views_pb2.SecretUpload] = []
+        async for upload in self._app.documents.open_uploads():
+            if upload.subject == M8:
+                own.append(upload)
+            store = stores.get(upload.uri.partition("://")[0])
+            # A store that was created after we looked is seen the next time.
+            if store is not None:
+                await self._look_at(upload, store, silent)
+        self._ages.looked(self._ticks_ms)
+        await self._verifier.tick(stores.values(), own)
+
+    async def _could_hear(self) -> bool:
+        """Whether the log takes heartbeats now, tried with one of our own: where it takes none, silence says nothing.
+
+        Raises:
+            UnavailableError: the log fails. Silence counts from the next look that finds it well.
+        """
+        begun = self._app.ticks()
+        try:
+            await self._app.log.beat(self._key, self._app.clock())
+        except UnavailableError:
+            self._looked_ms = None
+            raise
+        if self._app.ticks() - begun < self._app.limits.stall_s * 1000:
+            return True
+        self._looked_ms = None
+        return False
+
+    def _silence(self, key: str, heard_at_ms: int) -> float:
+        """For how many milliseconds a reactor was not heard, while it could have been."""
+        age = self._ages.age_ms(f"beat {key}", heard_at_ms, now_ms=self._now_ms, ticks_ms=self._ticks_ms)
+        return min(age, self._ticks_ms - self._listening_since_ms)
+
+    async def _stores(self) -> list[views_pb2.SecretStore]:
+        stores: list[views_pb2.SecretStore] = []
+        after = ""
+        while page := await self._app.log.scan(STORES, after=after, limit=_PAGE):
+            stores += [views_pb2.SecretStore.FromString(body) for _, body in page]
+            after = page[-1][0]
+        return stores
+
+    async def _look_at_reactors(
+        self,
+        stores: Mapping[str, views_pb2.SecretStore],
+        beats: Mapping[str, int],
+        silent: Mapping[str, float],
+    ) -> None:
+        gone_ms = self._app.limits.deadlines.issuer_gone_s * 1000
+        for store in stores.values():
+            for reactor in store.reactors:
+                if reactor.attached and silent[beat_key(store.name, reactor.replica)] >= gone_ms:
+                    await self._detach(store.name, reactor.replica)
+        for key, at_ms in beats.items():
+            if key not in silent and key != self._key and self._silence(key, at_ms) >= gone_ms:
+                await self._app.log.forget_beat(key)
+
+    async def _detach(self, store: str, replica: bytes) -> None:
+        attachments = await self._app.aggregates.attachments(store)
+        events = [write(message) for message in detach(attachments, store=store, replica=replica)]
+        if events and await self._append(reactor_stream(store), attachments.version, events):
+            structlog.get_logger().info("reactor gone", store=store, replica=replica.hex()[:8])
+
+    async def _look_at(
+        self,
+        upload: views_pb2.SecretUpload,
+        store: views_pb2.SecretStore,
+        silent: Mapping[str, float],
+    ) -> None:
+        known = await self._app.aggregates.upload(upload.request_id)
+        key = f"request {upload.request_id.hex()} {known.version}"
+        age_ms = self._ages.age_ms(key, known.since_ms, now_ms=self._now_ms, ticks_ms=self._ticks_ms)
+        # Whoever gave the grant may have done so, or have come, after we looked at the reactors.
+        replica = known.grant.replica if known.grant is not None else b""
+        unknown_ms = min(age_ms, self._ticks_ms - self._listening_since_ms)
+        reason = overdue(
+            known,
+            age_ms=age_ms,
+            silent_ms=silent.get(beat_key(store.name, replica), unknown_ms),
+            store_active=store.active,
+            deadlines=self._app.limits.deadlines,
+        )
+        if reason == upload_pb2.REASON_UNSPECIFIED:
+            return
+        events = [write(message) for message in fail_by_m8(known, reason)]
+        if await self._append(upload_stream(upload.request_id), known.version, events):
+            structlog.get_logger().info(
+                "request ended",
+                request_id=upload.request_id.hex(),
+                uri=upload.uri,
+                reason=spelled(upload_pb2.Reason, reason),
+            )
+
+    async def _append(self, stream: str, version: int, events: Sequence[NewEvent]) -> bool:
+        """Whether we were the one who recorded; else somebody else was faster, and the next look sees what."""
+        try:
+            await self._app.log.append(stream, version, events, actor=M8)
+        except ExpectedVersionError:
+            return False
+        return True

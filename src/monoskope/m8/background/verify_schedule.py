@@ -1,0 +1,114 @@
+"""VERIFY of m8's own accord, as its actor `m8`: secrets that nothing was heard of for `verify_every_hours` (m8.toml).
+
+It walks like a user's request, one at a time for each store and at most one begun at each look of the timekeeper. It
+goes through a store's secrets in the order of their URIs and rests for a while at the end, so that one that cannot be
+verified is not asked for again and again. Several m8 processes may run one: then a secret may be verified twice.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.m8.domain.events import M8, upload_stream, write
+from monoskope.m8.domain.upload import NEW, request_key, request_upload
+from monoskope.m8.log.event_log import ExpectedVersionError
+from monoskope.m8.readmodels.secrets import SECRETS
+from monoskope.m8.service.app import App
+from monoskope.protocol.grant import SUITE_1
+from monoskope.protocol.request import REQUEST_ID_BYTES, make_request
+from monoskope.uri import SecretUri
+
+LOOKED_AT = 200
+"""Secrets of one store that one look goes through."""
+ROUNDS = 24
+"""A store is gone through at most so often in the time after which its secrets are verified again."""
+
+
+@dataclass(slots=True)
+class _Round:
+    after: str = ""
+    """The URI up to which it is."""
+    rests_until_ms: float = 0.0
+
+
+class Verifier:
+    """Begins and continues m8's own verifications."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._every_ms = app.limits.verify_every_s * 1000
+        self._rounds: dict[str, _Round] = {}
+
+    async def tick(self, stores: Iterable[views_pb2.SecretStore], own: Sequence[views_pb2.SecretUpload]) -> None:
+        """Look once.
+
+        Args:
+            stores: All of them.
+            own: The requests of m8 that have not ended.
+        """
+        for upload in own:
+            if upload.state == views_pb2.UPLOAD_STATE_GRANTED:
+                await self._continue(upload)
+        if not self._every_ms:
+            return
+        busy = {upload.uri.partition("://")[0] for upload in own}
+        for store in stores:
+            if store.active and store.name not in busy and any(reactor.attached for reactor in store.reactors):
+                await self._begin_next(store.name)
+
+    async def _begin_next(self, store: str) -> None:
+        now_ms = self._app.ticks()
+        place = self._rounds.setdefault(store, _Round())
+        if now_ms < place.rests_until_ms:
+            return
+        page = await self._app.log.scan(SECRETS, prefix=f"{store}://", after=place.after, limit=LOOKED_AT)
+        for uri, body in page:
+            place.after = uri
+            secret = views_pb2.Secret.FromString(body)
+            if self._is_due(secret):
+                await self._begin(secret)
+                return
+        if len(page) < LOOKED_AT:
+            self._rounds[store] = _Round(rests_until_ms=now_ms + self._every_ms / ROUNDS)
+
+    def _is_due(self, secret: views_pb2.Secret) -> bool:
+        heard_ms = max(secret.uploaded_at_ms, secret.verified_at_ms)
+        return not secret.deleted and self._app.clock() - heard_ms >= self._every_ms
+
+    async def _begin(self, secret: views_pb2.Secret) -> None:
+        request = make_request(
+            request_id=secrets.token_bytes(REQUEST_ID_BYTES),
+            purpose=upload_pb2.PURPOSE_VERIFY,
+            uri=SecretUri.parse(secret.uri),
+            expect=upload_pb2.EXPECT_UNSPECIFIED,
+            suites=(SUITE_1,),
+        )
+        await self._append(
+            request.request_id, 0, request_key(NEW, request=request, subject=M8, last_receipt=secret.receipt)
+        )
+
+    async def _continue(self, upload: views_pb2.SecretUpload) -> None:
+        known = await self._app.aggregates.upload(upload.request_id)
+        events = request_upload(
+            known,
+            subject=M8,
+            encapsulated_key=b"",
+            ciphertext=b"",
+            last_receipt=await self._app.documents.last_receipt(upload.uri),
+        )
+        await self._append(upload.request_id, known.version, events)
+
+    async def _append(self, request_id: bytes, version: int, messages: Sequence[Message]) -> None:
+        events = [write(message) for message in messages]
+        if not events:
+            return
+        try:
+            await self._app.log.append(upload_stream(request_id), version, events, actor=M8)
+        except ExpectedVersionError:
+            return  # another process did it, or the request ended meanwhile

@@ -1,0 +1,1 @@
+"""The `m8` program, one file a group of commands."""

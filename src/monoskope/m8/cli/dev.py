@@ -1,0 +1,77 @@
+"""`m8 dev`: an all-in-one server to play with."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import shutil
+import sysconfig
+from pathlib import Path
+
+import click
+
+from monoskope.m8.dev import environment as development
+from monoskope.m8.settings import state_folder
+
+
+@click.command()
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    metavar="FOLDER",
+    help="Where everything lies.  [default: $XDG_STATE_HOME/monoskope/dev]",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=None,
+    metavar="PORT",
+    help=f"Where a new server listens; 0 for any free port.  [default: {development.PORT}]",
+)
+@click.option("--admin", is_flag=True, help="Leave an administrator's token for monoctl, too.")
+def dev(*, folder: Path | None, port: int | None, admin: bool) -> None:
+    """Run m8 and a reactor with a store of age files, to play with. Ctrl-C stops all of it."""
+    own = state_folder(os.environ, "dev")
+    options = development.Options(folder=(folder or own).absolute(), port=port, admin=admin)
+
+    def ready(what: development.Ready) -> None:
+        click.echo(_invitation(what, is_found=options.folder == own, admin=admin))
+
+    asyncio.run(development.run(options, say=_say, ready=ready))
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # a terminal that is gone must not keep anything from stopping
+        click.echo(f"m8 dev: {text}", err=True)
+
+
+def _monoctl() -> str:
+    """How a shell finds the monoctl that was installed with this m8: by its name if that leads there."""
+    installed = Path(sysconfig.get_path("scripts"), "monoctl")
+    found = shutil.which("monoctl")
+    same = found is not None and installed.exists() and Path(found).samefile(installed)
+    return "monoctl" if same else shlex.quote(str(installed))
+
+
+def _invitation(what: development.Ready, *, is_found: bool, admin: bool) -> str:
+    lines = [f"m8 runs at {what.server}, with the store `local`: age files in {what.secrets}. Try:", ""]
+    if not is_found:
+        lines.append(f"  export MONOCTL_CONFIG={shlex.quote(str(what.client / 'config.toml'))}")
+    monoctl = _monoctl()
+    lines += [
+        f"  printf hunter2 | {monoctl} put secret app/db --from-file password=-",
+        f"  printf anna | {monoctl} patch secret app/db --from-file user=-",
+        f"  {monoctl} generate secret app/key signing=ed25519",
+        f"  {monoctl} verify secret --all",
+        f"  {monoctl} get secrets",
+        f"  {monoctl} get events",
+        f"  {monoctl} delete secret app/db --yes",
+        "",
+    ]
+    if admin:
+        lines += [f"As an administrator: export MONOCTL_TOKEN_FILE={shlex.quote(str(what.client / 'admin-token'))}", ""]
+    return "\n".join([*lines, "Ctrl-C stops everything; the next m8 dev goes on from here."])

@@ -1,0 +1,104 @@
+"""`m8 events`: the log itself, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.m8.bootstrap import wall_clock
+from monoskope.m8.cli.common import folder_option, instant, opened, output_option, seconds, show
+from monoskope.m8.log.event_log import EventLog, RecordedEvent
+from monoskope.m8.readmodels.uploads import UPLOADS
+
+_COLUMNS = ("position", "stream", "version", "type", "time", "actor", "hash")
+
+# The group takes --dir too, so that both `m8 events --dir D verify` and `m8 events verify --dir D` do what they say.
+_own_folder_option = click.option(
+    "--dir", "own", type=click.Path(path_type=Path, file_okay=False), default=None, help="The folder of m8."
+)
+
+
+@click.group(invoke_without_command=True)
+@folder_option
+@click.option("--after", type=click.IntRange(min=0), default=0, metavar="N", help="Only events after position N.")
+@click.option(
+    "--limit", type=click.IntRange(min=1, max=100_000), default=100, show_default=True, help="At most so many."
+)
+@click.option("--stream", default="", metavar="NAME", help="Only events of this stream, e.g. upload/<request id>.")
+@output_option
+@click.pass_context
+def events(context: click.Context, *, folder: Path, after: int, limit: int, stream: str, output: str) -> None:
+    """Print events as they are in the log, in their order."""
+    context.obj = folder
+    if context.invoked_subcommand is None:
+        show([_row(event, output) for event in asyncio.run(_read(folder, after, limit, stream))], _COLUMNS, output)
+
+
+async def _read(folder: Path, after: int, limit: int, stream: str) -> list[RecordedEvent]:
+    async with opened(folder) as (_, log):
+        if not stream:
+            return await log.read(after=after, limit=limit)
+        return [event for event in await log.read_stream(stream) if event.position > after][:limit]
+
+
+def _row(event: RecordedEvent, output: str) -> dict[str, object]:
+    digest = event.hash.hex()
+    return {
+        "position": event.position,
+        "stream": event.stream,
+        "version": event.version,
+        "type": event.type,
+        "time": instant(event.recorded_at_ms),
+        "actor": event.actor,
+        "hash": digest if output == "json" else digest[:16],
+    }
+
+
+@events.command()
+@_own_folder_option
+@click.pass_obj
+def verify(folder: Path, own: Path | None) -> None:
+    """Check every record and the chain of hashes."""
+
+    async def work() -> tuple[int, str]:
+        async with opened(own or folder) as (_, log):
+            last = await log.verify()
+            events = await log.read(after=last - 1, limit=1) if last else []
+            return last, events[0].hash.hex() if events else "none"
+
+    last, digest = asyncio.run(work())
+    click.echo(f"The log holds: {last} events, each naming the hash of the one before it.")
+    click.echo(f"Hash of the last: {digest}. Keep it elsewhere to notice a log rewritten as a whole.")
+
+
+@events.command()
+@click.option(
+    "--older-than", type=seconds, default="0s", metavar="30d", help="Only of requests that ended so long ago."
+)
+@_own_folder_option
+@click.pass_obj
+def erase_sealed(folder: Path, older_than: int, own: Path | None) -> None:
+    """Erase the sealed bytes of requests that have ended. The log still verifies."""
+
+    async def work() -> int:
+        async with opened(own or folder) as (_, log):
+            return await log.erase_sealed(await erasable(log, wall_clock() - older_than * 1000))
+
+    click.echo(f"Erased {asyncio.run(work())} sealed secrets.")
+
+
+async def erasable(log: EventLog, before_ms: int) -> set[bytes]:
+    """Return the SHA-256 of what only requests name that ended at `before_ms` or earlier.
+
+    Somebody may send the same bytes under two requests, so what any other request names stays.
+    """
+    old: set[bytes] = set()
+    kept: set[bytes] = set()
+    async for _, body in log.scan_all(UPLOADS):
+        upload = views_pb2.SecretUpload.FromString(body)
+        ended = upload.state == views_pb2.UPLOAD_STATE_ENDED and upload.changed_at_ms <= before_ms
+        (old if ended else kept).add(upload.sealed_sha256)
+    return old - kept - {b""}

@@ -1,0 +1,137 @@
+"""The `m8` program: its commands, and how it ends. Each command's module is imported when it is called.
+
+`m8 reactor` becomes the reactor's own process and imports nothing of it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from importlib import metadata
+from types import MappingProxyType
+from typing import NoReturn
+
+import click
+
+from monoskope import start
+from monoskope.errors import Error, UsageError
+from monoskope.escape import escape
+from monoskope.exit_codes import ExitCode, exit_code
+
+VARIABLES = frozenset({"M8_DIR"})
+"""Environment variables that m8 reads."""
+
+# What Kubernetes sets in every pod beside a Service named `m8`.
+_KUBERNETES = re.compile(r"M8_(SERVICE_HOST|SERVICE_PORT.*|PORT|PORT_[0-9].*)")
+_EXTRA = frozenset({"grpc_health", "grpc_reflection", "joserfc", "protovalidate", "structlog"})
+_COMMANDS = MappingProxyType(
+    {
+        "dev": "monoskope.m8.cli.dev:dev",
+        "events": "monoskope.m8.cli.events:events",
+        "init": "monoskope.m8.cli.server:init",
+        "reactor": "monoskope.m8.cli.reactor:reactor",
+        "readmodels": "monoskope.m8.cli.server:readmodels",
+        "serve": "monoskope.m8.cli.server:serve",
+        "stores": "monoskope.m8.cli.stores:stores",
+        "token": "monoskope.m8.cli.token:token",
+        "version": "monoskope.m8.cli.main:version",
+    }
+)
+
+
+class Program(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
+        """Return the names of all commands."""
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command `cmd_name`, None if there is none."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[cmd_name].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        start.loaded()
+        return command
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+def program() -> None:
+    """Run and look after m8, the control plane that cannot read your secrets."""
+
+
+@click.command()
+def version() -> None:
+    """Print the version of m8."""
+    click.echo(f"m8 {metadata.version('monoskope')}")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run `m8` with `arguments` and return its exit code (`ExitCode`)."""
+    warn_of_unknown_variables(os.environ)
+    try:
+        result = program.main(args=list(arguments), prog_name="m8", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = ExitCode.USAGE
+    except click.ClickException as error:
+        code = _explain(_malformed(error))
+    except click.Abort:
+        code = ExitCode.INTERRUPTED
+    except Error as error:
+        code = _explain(error)
+    except ModuleNotFoundError as error:
+        code = _explain(_missing(error))
+    else:
+        return result if isinstance(result, int) else ExitCode.OK
+    return code
+
+
+def _malformed(error: click.ClickException) -> UsageError:
+    """Say what click says in the form of our own errors."""
+    message = " ".join(error.format_message().split())
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context is not None else "m8"
+    return UsageError(f"{message[:1].lower()}{message[1:]}", fix=f"See: {path} --help")
+
+
+def _missing(error: ModuleNotFoundError) -> UsageError:
+    """Say which extra holds the package that is missing; raise `error` again if it is a defect of ours."""
+    if (error.name or "").partition(".")[0] not in _EXTRA:
+        raise error
+    return UsageError(f"m8 needs the package {error.name}.", fix="Install it: pip install 'monoskope[m8]'")
+
+
+def _explain(error: Error) -> ExitCode:
+    click.echo(f"error: {escape(error.message)}", err=True)
+    if error.fix:
+        click.echo(f"fix: {escape(error.fix)}", err=True)
+    return exit_code(error)
+
+
+def warn_of_unknown_variables(names: Iterable[str]) -> None:
+    """Say on standard error which `M8_…` variables nobody reads: one of them may be a misspelt one."""
+    for name in sorted(names):
+        if name.startswith("M8_") and name not in VARIABLES and _KUBERNETES.fullmatch(name) is None:
+            close = difflib.get_close_matches(name, VARIABLES, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            click.echo(f"warning: the environment variable {name} means nothing to m8.{hint}", err=True)
+
+
+# gRPC's own words on stderr come beside ours and say less; it reads this when it is loaded.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
+def main() -> NoReturn:
+    """Run `m8` with the process's own arguments and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

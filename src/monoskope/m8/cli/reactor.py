@@ -1,0 +1,27 @@
+"""`m8 reactor …`: become the reactor. It is another program, which m8 starts and does not know."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from monoskope import start
+from monoskope.m8.programs import reactor_command
+
+
+class PassThrough(click.Command):
+    """A command whose arguments, `--help` and `--` among them, are another program's."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep `args` as they are."""
+        ctx.args = list(args)
+        return ctx.args
+
+
+@click.command(cls=PassThrough, options_metavar="", add_help_option=False)
+@click.pass_context
+def reactor(context: click.Context) -> None:
+    """Run the reactor's program (m8 reactor --help)."""
+    arguments = reactor_command(*context.args)
+    start.execute(arguments, dict(os.environ))

@@ -1,0 +1,55 @@
+"""`m8 init`, `m8 serve`, `m8 readmodels`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+from monoskope import event_loop, failpoints, start
+from monoskope.m8 import bootstrap, settings
+from monoskope.m8.cli.common import folder_option, opened
+from monoskope.m8.init import Plan, lay_out
+
+
+@click.command()
+@folder_option
+@click.option("--name", "names", multiple=True, metavar="HOST", help="A name by which m8 is dialled; can be repeated.")
+@click.option(
+    "--listen", default=settings.DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Where to listen."
+)
+def init(folder: Path, names: tuple[str, ...], listen: str) -> None:
+    """Make the folder of a new server: settings, token key, CA and certificate."""
+    lay_out(Plan(folder=folder, listen=settings.Address.parse(listen), names=names))
+    here = f" --dir {folder}" if folder != settings.default_folder() else ""
+    click.echo(f"m8 is ready in {folder}. Next:\n")
+    click.echo(f"  m8 serve{here}")
+    click.echo(f"  m8 token create{here} --role administrator --subject YOU --out admin-token\n")
+    click.echo(f"Clients and reactors need {folder / 'ca.crt'}.")
+
+
+@click.command()
+@folder_option
+def serve(folder: Path) -> None:
+    """Run the server until it is told to stop (SIGTERM, Ctrl-C)."""
+    warnings = [sentence for sentence in (failpoints.arm(os.environ), start.warning()) if sentence]
+    event_loop.run(bootstrap.serve(settings.load(folder), warnings=warnings))
+
+
+@click.group()
+def readmodels() -> None:
+    """Look after what queries read."""
+
+
+@readmodels.command()
+@folder_option
+def rebuild(folder: Path) -> None:
+    """Make the read models anew from the log; appends wait meanwhile."""
+    click.echo(f"Replayed {asyncio.run(_rebuild(folder))} events.")
+
+
+async def _rebuild(folder: Path) -> int:
+    async with opened(folder) as (_, log):
+        return await log.rebuild()

@@ -1,0 +1,111 @@
+"""`m8 token create|list|revoke`: works on the log itself, beside a server that runs or without one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+from monoskope.errors import UsageError
+from monoskope.m8.bootstrap import open_tokens, wall_clock
+from monoskope.m8.cli.common import folder_option, instant, opened, output_option, seconds, show
+from monoskope.m8.credentials.tokens import Credential, Issued
+from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES
+from monoskope.settings import write_private
+
+_ROLES = {name: role for role, name in ROLE_NAMES.items()}
+_RIGHTS = {name: right for right, name in RIGHT_NAMES.items()}
+_COLUMNS = ("id", "subject", "role", "prefixes", "rights", "expires", "state")
+
+
+@click.group()
+def token() -> None:
+    """Make, list and revoke credentials."""
+
+
+@token.command()
+@folder_option
+@click.option("--role", type=click.Choice(list(_ROLES)), required=True, help="What it is for.")
+@click.option("--subject", required=True, metavar="WHO", help="Who it is for.")
+@click.option("--prefix", "prefixes", multiple=True, metavar="URI", help="With user: where it counts; can be repeated.")
+@click.option(
+    "--right", "rights", multiple=True, type=click.Choice(list(_RIGHTS)), help="With user: what for; can be repeated."
+)
+@click.option("--ttl", type=seconds, metavar="30d", default="30d", show_default=True, help="How long it counts.")
+@click.option(
+    "--out", default="-", metavar="FILE", help="A new file of mode 0600; '-', the default, is standard output."
+)
+def create(
+    *, folder: Path, role: str, subject: str, prefixes: tuple[str, ...], rights: tuple[str, ...], ttl: int, out: str
+) -> None:
+    """Make a credential. It is shown once: m8 does not keep it."""
+    if out != "-":
+        _check_new(Path(out))
+
+    async def issue() -> Issued:
+        async with opened(folder) as (settings, log):
+            return await open_tokens(settings, log).issue(
+                subject=subject,
+                role=_ROLES[role],
+                prefixes=prefixes,
+                rights=[_RIGHTS[right] for right in rights],
+                ttl_s=ttl,
+            )
+
+    issued = asyncio.run(issue())
+    if out == "-":
+        click.echo(issued.jwt)
+    else:
+        write_private(Path(out), issued.jwt.encode() + b"\n")
+    click.echo(f"Token {issued.id} for {subject}, until {instant(wall_clock() + ttl * 1000)[:16]}Z.", err=True)
+
+
+def _check_new(file: Path) -> None:
+    """A token that cannot be written would be recorded and lost."""
+    if file.exists() or file.is_symlink():
+        raise UsageError(f"{file} exists already.", fix="Remove it first, or name another file.")
+    if not os.access(file.parent, os.W_OK):
+        raise UsageError(f"no file can be made in {file.parent}.", fix="Make that folder, or name another one.")
+
+
+@token.command(name="list")
+@folder_option
+@output_option
+def list_(folder: Path, output: str) -> None:
+    """List every credential ever made, without the credentials themselves."""
+
+    async def collect() -> list[Credential]:
+        async with opened(folder) as (settings, log):
+            return [credential async for credential in open_tokens(settings, log).list()]
+
+    now = wall_clock()
+    show([_row(credential, now) for credential in asyncio.run(collect())], _COLUMNS, output)
+
+
+def _row(credential: Credential, now: int) -> dict[str, object]:
+    expired = "expired" if credential.expires_at_ms <= now else "valid"
+    return {
+        "id": credential.id,
+        "subject": credential.subject,
+        "role": ROLE_NAMES[credential.role],
+        "prefixes": list(credential.prefixes),
+        "rights": [RIGHT_NAMES[right] for right in credential.rights],
+        "expires": instant(credential.expires_at_ms),
+        "state": "revoked" if credential.revoked else expired,
+    }
+
+
+@token.command()
+@folder_option
+@click.argument("token_id", metavar="ID")
+def revoke(folder: Path, token_id: str) -> None:
+    """Make the credential ID count no more, at once and in every process."""
+
+    async def work() -> None:
+        async with opened(folder) as (settings, log):
+            await open_tokens(settings, log).revoke(token_id)
+
+    asyncio.run(work())
+    click.echo(f"Revoked {token_id}.")

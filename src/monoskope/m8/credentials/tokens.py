@@ -1,0 +1,289 @@
+"""Credentials: signed JWTs that count only while the log says so.
+
+A token proves two things at once: this server signed it, and the log holds the `TokenIssued` that it repeats and no
+`TokenRevoked`. So a stolen signing key alone makes no token that is accepted, and a revoked token is refused by every
+process at its next call. Why: docs/adr/0010-tokens.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from joserfc import jwt
+from joserfc.jwk import OKPKey
+
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import ConflictError, NotFoundError, UnauthenticatedError, UsageError
+from monoskope.m8.credentials.token_claims import ALGORITHM, ISSUER, Claims, check_times, read
+from monoskope.m8.domain.events import M8, token_stream, write
+from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
+from monoskope.m8.log.event_log import EventLog, ExpectedVersionError
+from monoskope.m8.readmodels import tokens as documents
+from monoskope.protocol.unshared import Unshared
+from monoskope.settings import read_private
+from monoskope.uri import SecretUri, UriPrefix
+
+MAX_TTL_S = 366 * 86_400
+"""A token lives for a year at most."""
+
+COPY_TTL_S = 300
+"""For so long the token of a copy counts."""
+
+MAX_VERIFIED = 4_096
+"""Tokens whose signature is not verified again, by their SHA-256; those used last are kept."""
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
+_FIX = "Ask an administrator of m8 for a new token (m8 token create)."
+
+
+@dataclass(frozen=True, slots=True)
+class Issued(Unshared):
+    """A new token: the JWT, which nobody can read again later, and its id."""
+
+    jwt: str
+    id: str
+
+    def __repr__(self) -> str:
+        return f"<Issued {self.id}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What the log knows of one token. The token itself is not kept."""
+
+    id: str
+    subject: str
+    role: events_pb2.Role
+    prefixes: tuple[str, ...]
+    rights: tuple[events_pb2.Right, ...]
+    expires_at_ms: int
+    revoked: bool
+
+
+def read_signing_key(path: Path) -> Ed25519PrivateKey:
+    """Read the 32-byte seed in `path`.
+
+    Raises:
+        UsageError: the file is missing, or is no such seed.
+        RefusedError: others than its owner can reach it.
+    """
+    seed = read_private(path)
+    if len(seed) != 32:
+        raise UsageError(f"{path} is not a token key: it has {len(seed)} bytes, not 32.", fix="Restore it.")
+    return Ed25519PrivateKey.from_private_bytes(seed)
+
+
+class Tokens:
+    """Issues, revokes and checks the credentials of one server.
+
+    Args:
+        log: Where they are recorded; its projector must include `readmodels.tokens.project`.
+        signing_key: Signs them.
+        audience: Whom they are for: the server's `audience` setting.
+        clock: Milliseconds since 1970.
+    """
+
+    def __init__(
+        self, log: EventLog, *, signing_key: Ed25519PrivateKey, audience: str, clock: Callable[[], int]
+    ) -> None:
+        pem = signing_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        self._log = log
+        self._key = OKPKey.import_key(pem)
+        self._audience = audience
+        self._clock = clock
+        self._verified: OrderedDict[bytes, tuple[Claims, Principal]] = OrderedDict()
+
+    async def issue(
+        self,
+        *,
+        subject: str,
+        role: events_pb2.Role,
+        prefixes: Iterable[str] = (),
+        rights: Iterable[events_pb2.Right] = (),
+        ttl_s: int,
+        token_id: str = "",
+    ) -> Issued:
+        """Record a token and return it.
+
+        Args:
+            subject: Who it is for: 1 to 128 of A-Z a-z 0-9 . _ @ + -, not "m8", which is a part of m8.
+            role: ROLE_ADMINISTRATOR, which takes no prefixes and rights, or ROLE_USER, which needs both.
+            prefixes: URI prefixes such as `vault://team-a`.
+            rights: What the user may do below them.
+            ttl_s: Seconds until it expires, up to `MAX_TTL_S`.
+            token_id: 32 hex digits, "" for new ones.
+
+        Raises:
+            UsageError: one of these rules is broken; nothing was recorded.
+            ConflictError: a token of that id was issued before.
+        """
+        now_s = self._clock() // 1000
+        event = events_pb2.TokenIssued(
+            id=token_id or secrets.token_hex(16),
+            subject=_check_subject(subject),
+            role=role,
+            prefixes=sorted({str(UriPrefix.parse(prefix)) for prefix in prefixes}),
+            rights=sorted(set(rights)),
+            expires_at_ms=(now_s + _check_ttl(ttl_s)) * 1000,
+        )
+        _check_role(event)
+        token = self._sign(event, now_s)
+        try:
+            await self._log.append(token_stream(event.id), 0, [write(event)], actor=M8)
+        except ExpectedVersionError:
+            raise ConflictError("that token was issued before.", fix="Begin anew.") from None
+        return Issued(token, event.id)
+
+    def _sign(self, event: events_pb2.TokenIssued, now_s: int) -> str:
+        claims = {
+            "iss": ISSUER,
+            "aud": self._audience,
+            "sub": event.subject,
+            "exp": event.expires_at_ms // 1000,
+            "iat": now_s,
+            "jti": event.id,
+            "role": ROLE_NAMES[event.role],
+            "prefixes": list(event.prefixes),
+            "rights": [RIGHT_NAMES[right] for right in event.rights],
+        }
+        return jwt.encode({"alg": ALGORITHM}, claims, self._key, algorithms=[ALGORITHM])
+
+    async def issue_for_copy(self, token_id: str, subject: str, destination: SecretUri) -> str:
+        """Return a token of `subject` that may put at `destination`, for `COPY_TTL_S`. Raises as `issue`."""
+        issued = await self.issue(
+            subject=subject,
+            role=events_pb2.ROLE_USER,
+            prefixes=[str(destination)],
+            rights=[events_pb2.RIGHT_PUT],
+            ttl_s=COPY_TTL_S,
+            token_id=token_id,
+        )
+        return issued.jwt
+
+    async def revoke(self, token_id: str) -> None:
+        """Make the token count no more, from this moment on in every process. Revoking again changes nothing.
+
+        Raises:
+            NotFoundError: the log knows no such token.
+        """
+        if _ID.fullmatch(token_id) is None or await self._log.get(documents.TOKENS, token_id) is None:
+            raise NotFoundError(f"there is no token {token_id!r}.", fix="List them: m8 token list")
+        try:
+            event = events_pb2.TokenRevoked(id=token_id)
+            await self._log.append(token_stream(token_id), 1, [write(event)], actor=M8)
+        except ExpectedVersionError:
+            return  # a token's second event is its revocation
+
+    async def list(self) -> AsyncIterator[Credential]:
+        """Yield every token ever issued, in the order of their ids."""
+        async for token_id, body in self._log.scan_all(documents.TOKENS):
+            revoked = await self._log.get(documents.REVOCATIONS, token_id) is not None
+            yield _credential(events_pb2.TokenIssued.FromString(body), revoked=revoked)
+
+    async def authenticate(self, token: str) -> Principal:
+        """Return whom `token` stands for.
+
+        A token that was verified before is known again by its SHA-256. Its times and its revocation are looked at in
+        every call.
+
+        Raises:
+            UnauthenticatedError: it is not one of this server's, expired, revoked, or for another audience; says which.
+            UnavailableError: the log does not answer.
+        """
+        verified = self._verified.get(digest := hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest())
+        claims, principal = verified or (read(token, self._key, audience=self._audience, fix=_FIX), None)
+        check_times(claims, now_s=self._clock() / 1000, fix=_FIX)
+        if principal is None:
+            principal = await self._vouched_for(claims)
+        if await self._log.get(documents.REVOCATIONS, claims.jti) is not None:
+            raise UnauthenticatedError(f"the token {claims.jti} was revoked.", fix=_FIX)
+        self._remember(digest, claims, principal)
+        return principal
+
+    async def _vouched_for(self, claims: Claims) -> Principal:
+        """Whom the log recorded for these claims."""
+        body = await self._log.get(documents.TOKENS, claims.jti)
+        if body is None:
+            raise UnauthenticatedError("the token is signed, but this server's log does not know it.", fix=_FIX)
+        issued = events_pb2.TokenIssued.FromString(body)
+        if not _agree(claims, issued):
+            raise UnauthenticatedError("the token says something else than this server's log of it.", fix=_FIX)
+        return Principal(
+            token_id=issued.id,
+            subject=issued.subject,
+            role=issued.role,
+            prefixes=tuple(UriPrefix.parse(prefix) for prefix in issued.prefixes),
+            rights=frozenset(issued.rights),
+            expires_at_ms=issued.expires_at_ms,
+        )
+
+    def _remember(self, digest: bytes, claims: Claims, principal: Principal) -> None:
+        """Keep what can change no more: the signature, and what the log says that the token was issued for."""
+        self._verified[digest] = (claims, principal)
+        self._verified.move_to_end(digest)
+        if len(self._verified) > MAX_VERIFIED:
+            self._verified.popitem(last=False)
+
+
+def _credential(event: events_pb2.TokenIssued, *, revoked: bool) -> Credential:
+    return Credential(
+        id=event.id,
+        subject=event.subject,
+        role=event.role,
+        prefixes=tuple(event.prefixes),
+        rights=tuple(event.rights),
+        expires_at_ms=event.expires_at_ms,
+        revoked=revoked,
+    )
+
+
+def _agree(claims: Claims, issued: events_pb2.TokenIssued) -> bool:
+    """Whether a signed token repeats what was recorded when it was issued."""
+    return (
+        claims.sub == issued.subject
+        and claims.exp * 1000 == issued.expires_at_ms
+        and claims.role == ROLE_NAMES.get(issued.role)
+        and claims.prefixes == tuple(issued.prefixes)
+        and claims.rights == tuple(RIGHT_NAMES.get(right) for right in issued.rights)
+    )
+
+
+def _check_subject(subject: str) -> str:
+    if _SUBJECT.fullmatch(subject) is None or subject == M8:
+        raise UsageError(
+            f"subject {subject!r} is not valid.",
+            fix=f"Use 1 to 128 of A-Z a-z 0-9 . _ @ + -, a letter or digit first, and not {M8!r} itself.",
+        )
+    return subject
+
+
+def _check_ttl(ttl_s: int) -> int:
+    if not 1 <= ttl_s <= MAX_TTL_S:
+        raise UsageError("a token lives from one second to 366 days.", fix="Choose a shorter --ttl, for example 30d.")
+    return ttl_s
+
+
+def _check_role(event: events_pb2.TokenIssued) -> None:
+    if event.role not in ROLE_NAMES or any(right not in RIGHT_NAMES for right in event.rights):
+        raise UsageError("a token has the role administrator or user, and known rights.", fix="Choose one.")
+    if event.role == events_pb2.ROLE_ADMINISTRATOR and (event.prefixes or event.rights):
+        raise UsageError(
+            "an administrator's token takes no prefixes and rights: administrators manage stores and upload nothing.",
+            fix="Leave them out, or create a token with the role user.",
+        )
+    if event.role == events_pb2.ROLE_USER and not (event.prefixes and event.rights):
+        raise UsageError(
+            "a user's token needs at least one prefix and one right; without them it could do nothing.",
+            fix="Add for example --prefix vault://team-a --right put --right compare.",
+        )

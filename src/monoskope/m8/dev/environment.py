@@ -1,0 +1,180 @@
+"""`m8 dev`: all of it on one machine, to play with. m8 and the reactor stay processes of their own.
+
+The folder keeps everything, so a second start goes on where the first one stopped: `m8` (the server), `reactor-local`,
+`client` (what `monoctl` reads), `logs`. Every step of the setup looks at its own result first, so that a start which
+was interrupted is completed by the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from monoskope.errors import RefusedError, UnavailableError, UsageError
+from monoskope.m8 import settings
+from monoskope.m8.bootstrap import open_log, open_tokens
+from monoskope.m8.credentials.tokens import Tokens
+from monoskope.m8.dev import client_files, stores
+from monoskope.m8.dev.stores import Store
+from monoskope.m8.dev.supervisor import Child, Supervisor
+from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.programs import reactor_command
+
+HOST = "127.0.0.1"
+PORT = 7443
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run.
+
+    Attributes:
+        folder: Where everything lies.
+        port: Where a new server listens, 0 for any free port; None for 7443. A kept server keeps its port.
+        admin: Whether to leave an administrator's token in `client/admin-token`.
+    """
+
+    folder: Path
+    port: int | None = None
+    admin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What runs: the `host:port` to dial and where the files are."""
+
+    server: str
+    client: Path
+    secrets: Path
+
+
+async def run(options: Options, *, say: Callable[[str], None], ready: Callable[[Ready], None]) -> None:
+    """Run until SIGINT, SIGTERM or SIGHUP, then stop everything and return.
+
+    Args:
+        options: What to run.
+        say: Told in a sentence what happens.
+        ready: Called once, when everything works.
+
+    Raises:
+        UnavailableError: the port is taken, or a part does not start.
+        RefusedError: another `m8 dev` runs in the folder.
+        UsageError: a file in the folder is not as it was left.
+    """
+    loop = asyncio.get_running_loop()
+    task = asyncio.create_task(_supervise(options, say, ready))
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def interrupted() -> None:
+        task.cancel()
+        for number in signals:  # stopping is under way: another Ctrl-C must not break it off
+            loop.add_signal_handler(number, lambda: None)
+
+    for number in signals:
+        loop.add_signal_handler(number, interrupted)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _supervise(options: Options, say: Callable[[str], None], ready: Callable[[Ready], None]) -> None:
+    with _locked(options.folder):
+        server = _server(options)
+        supervisor = Supervisor(say)
+        try:
+            ready(await _start(options, server, supervisor))
+            await asyncio.Event().wait()
+        finally:
+            say("Stopping.")
+            await supervisor.stop()
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process alone."""
+    try:
+        for part in (folder, folder / "client", folder / "logs"):
+            part.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be used: {error.strerror}.", fix="Name another folder with --dir.") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise RefusedError(
+            f"another m8 dev runs in {folder}.", fix="Use that one, or name another folder with --dir."
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def _server(options: Options) -> settings.Settings:
+    """The settings of the server, made at the first start; its port is free."""
+    folder = options.folder / "m8"
+    if not (folder / settings.SETTINGS_FILE).exists():
+        port = _free_port(PORT if options.port is None else options.port)
+        return lay_out(Plan(folder=folder, listen=settings.Address(HOST, port)))
+    kept = settings.load(folder)
+    if options.port not in {None, 0, kept.listen.port}:
+        raise UsageError(
+            f"the server in {options.folder} listens on port {kept.listen.port}, which its reactor and clients know.",
+            fix="Leave out --port, or name another folder with --dir.",
+        )
+    _free_port(kept.listen.port)
+    return kept
+
+
+def _free_port(port: int) -> int:
+    """Return `port`, or a free one for 0. Raises `UnavailableError` if it is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            raise UnavailableError(
+                f"port {port} of {HOST} is taken.", fix="Stop what listens there, or start with --dir FOLDER --port 0."
+            ) from None
+        return int(probe.getsockname()[1])
+
+
+async def _start(options: Options, server: settings.Settings, supervisor: Supervisor) -> Ready:
+    client, logs = options.folder / "client", options.folder / "logs"
+    address = str(server.listen)
+    store = Store(name="local", type="age", folder=options.folder / "reactor-local")
+    ca_file = server.folder / "ca.crt"
+    ca = ca_file.read_bytes()
+    m8 = (sys.executable, "-P", "-m", "monoskope.m8", "serve", "--dir", str(server.folder))
+    await supervisor.start(Child("m8", m8, logs / "m8.log"))
+    identity = await stores.prepare(store, server=address, ca_file=ca_file)
+    await supervisor.until(stores.listening(address, ca))
+    async with _opened(server) as (log, tokens):
+        await stores.enrol(store, identity, server=address, ca=ca, log=log, tokens=tokens)
+        await client_files.ensure_user_token(client, tokens, prefixes=["local://"])
+        if options.admin:
+            await client_files.ensure_admin_token(client, tokens)
+        before = await stores.known(log, store.name)
+        gone = {reactor.replica for reactor in before.reactors} if before else set()
+        reactor = tuple(reactor_command("run", str(store.folder)))
+        await supervisor.start(Child("reactor-local", reactor, logs / "reactor-local.log"))
+        await supervisor.until(stores.attached(log, store.name, besides=gone))
+    client_files.write_pins(client, server=address, identities={store.name: identity})
+    client_files.write_settings(client, server=address, ca=ca)
+    return Ready(server=address, client=client, secrets=store.folder / "secrets")
+
+
+@contextlib.asynccontextmanager
+async def _opened(server: settings.Settings) -> AsyncIterator[tuple[EventLog, Tokens]]:
+    log = await open_log(server)
+    try:
+        yield log, open_tokens(server, log)
+    finally:
+        await log.close()

@@ -1,0 +1,110 @@
+"""The gRPC server: three services, health and reflection around handlers that know nothing of gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from monoskope.errors import UnavailableError
+from monoskope.m8.background.timekeeper import Timekeeper
+from monoskope.m8.grpc.services import MAX_MESSAGE, SERVICES, add_services
+from monoskope.m8.service.app import App
+
+MAX_CALLS = 100
+"""Calls of one connection at a time; its client keeps the others back."""
+
+MAX_METADATA = 16_384
+"""Bytes of metadata at most: a token and little else."""
+
+SILENT_S = 5.0
+"""A connection that has not ended its TLS handshake and begun to speak HTTP/2 by then is closed."""
+
+GRACE_S = 2.0
+"""For calls under way when the server stops."""
+
+OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_metadata_size", MAX_METADATA),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA),
+    ("grpc.max_concurrent_streams", MAX_CALLS),
+    # A second server on the same port by mistake must fail to start, not take every other call.
+    ("grpc.so_reuseport", 0),
+    ("grpc.server_handshake_timeout_ms", int(SILENT_S * 1000)),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # Else gRPC keeps the headers that came last, tokens among them, as long as the connection lasts.
+    ("grpc.http2.hpack_table_size.decoder", 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A server that has its address and is not started yet."""
+
+    server: grpc.aio.Server
+    port: int
+    health: health.aio.HealthServicer
+
+
+def build_server(app: App, credentials: grpc.ServerCredentials | None, *, address: str = "127.0.0.1:0") -> Bound:
+    """Return a server bound to `address`; `running` runs it.
+
+    Args:
+        app: What it serves.
+        credentials: TLS; None for tests on the loopback interface.
+        address: `host:port`; port 0 takes a free one.
+
+    Raises:
+        UnavailableError: the address cannot be bound.
+    """
+    ceiling = ("grpc.max_allowed_incoming_connections", app.connections.most)
+    server = grpc.aio.server(options=(*OPTIONS, ceiling))
+    add_services(server, app)
+    alive = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(alive, server)
+    reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    return Bound(server, _bind(server, credentials, address), alive)
+
+
+def _bind(server: grpc.aio.Server, credentials: grpc.ServerCredentials | None, address: str) -> int:
+    try:
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
+    except RuntimeError:
+        raise UnavailableError(
+            f"m8 cannot listen on {address}.", fix="Stop what listens there, or change `listen` in m8.toml."
+        ) from None
+
+
+@contextlib.asynccontextmanager
+async def running(app: App, bound: Bound) -> AsyncIterator[None]:
+    """Serve as long as the block runs, with the feed, the timekeeper and the limits of connections beside it.
+
+    When one of those fails, as when the log does not hold any more, the block is cancelled and an `ExceptionGroup` with
+    the failure is raised.
+    """
+    await app.feed.begin()
+    async with asyncio.TaskGroup() as group:
+        beside = [
+            group.create_task(work) for work in (app.feed.run(), Timekeeper(app).run(), app.connections.run(bound.port))
+        ]
+        await bound.server.start()
+        for name in SERVICES:
+            await bound.health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        try:
+            yield
+        finally:
+            await bound.health.enter_graceful_shutdown()
+            app.feed.stop()
+            await bound.server.stop(GRACE_S)
+            for task in beside:
+                task.cancel()

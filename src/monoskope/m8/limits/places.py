@@ -1,0 +1,60 @@
+"""How many calls that last may be open at once: so many of a token, of a subject and in all, in this process.
+
+A call that waits costs memory, and one that follows the log costs something at every event. Whoever opens more is
+refused at once and not queued, for nobody can say when a place becomes free.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+
+from monoskope.errors import RefusedError
+from monoskope.m8.domain.principal import Principal
+
+
+class Places:
+    """Counts who holds a place.
+
+    Args:
+        what: What is held, in the plural, for people.
+        of_token: How many one token may hold.
+        of_subject: How many the tokens of one subject may hold together.
+        in_all: How many there are.
+    """
+
+    def __init__(self, what: str, *, of_token: int, of_subject: int, in_all: int) -> None:
+        self._what = what
+        self._most = (of_token, of_subject, in_all)
+        self._held: Counter[tuple[str, str]] = Counter()
+
+    @contextlib.contextmanager
+    def held(self, principal: Principal) -> Iterator[None]:
+        """Hold a place of `principal` as long as the block runs.
+
+        Raises:
+            RefusedError: all places of the token, of the subject, or of this process are held.
+        """
+        holders = (("token", principal.token_id), ("subject", principal.subject), ("", ""))
+        for holder, most in zip(holders, self._most, strict=True):
+            if self._held[holder] >= most:
+                raise self._refusal(holder[0], most)
+        self._held.update(holders)
+        try:
+            yield
+        finally:
+            self._held.subtract(holders)
+            for holder in holders:
+                if not self._held[holder]:
+                    del self._held[holder]
+
+    def _refusal(self, of: str, most: int) -> RefusedError:
+        if not of:
+            return RefusedError(
+                f"this m8 has {most} {self._what} already, and takes no more.", fix="Try again later, or ask another."
+            )
+        return RefusedError(
+            f"your {of} has {most} {self._what} already, and may not have more at once.",
+            fix="End some of them, and wait for those that end by themselves.",
+        )

@@ -1,0 +1,12 @@
+"""How m8 starts programs that it does not know: the reactor's."""
+
+from __future__ import annotations
+
+import sys
+
+REACTOR = "monoskope.reactor"
+
+
+def reactor_command(*arguments: str) -> list[str]:
+    """Return how to start the reactor's program. `-P`: nothing is imported from the current folder."""
+    return [sys.executable, "-P", "-m", REACTOR, *arguments]

@@ -1,0 +1,209 @@
+"""The queries: they change nothing, and what a caller may not see does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.m8.domain.events import upload_stream
+from monoskope.m8.domain.stores import unknown_store
+from monoskope.m8.domain.upload import unknown_request
+from monoskope.m8.queries.listing import secrets_page
+from monoskope.m8.queries.paging import make_token, page_size, read_token
+from monoskope.m8.queries.visible import sight
+from monoskope.m8.readmodels.history import HISTORY, prefix
+from monoskope.m8.readmodels.stores import STORES, with_beats
+from monoskope.m8.service import policy
+from monoskope.m8.service.app import App, Caller
+from monoskope.m8.service.upload_key import rotations, upload_key
+from monoskope.uri import SecretUri
+
+T = TypeVar("T")
+
+MAX_PAGE = 1_048_576
+"""Bytes of stores on one page, about: what is on it is up to reactors. One store always fits."""
+
+_STORES_AT_A_TIME = 16
+
+
+class Queries:
+    """`SecretQueryService` without a transport, but for events: one method a query, named like it."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def get_secret_upload_key(
+        self, message: queries_pb2.GetSecretUploadKeyRequest, caller: Caller
+    ) -> queries_pb2.GetSecretUploadKeyResponse:
+        """Return the grant as soon as a reactor gave it, or the request's end; at the deadline where it stands.
+
+        Raises:
+            NotFoundError: there is no such request of the caller's.
+        """
+        structlog.contextvars.bind_contextvars(request_id=message.request_id.hex())
+        return await upload_key(
+            self._app,
+            message.request_id,
+            lambda: self._own_upload(message.request_id, caller),
+            wait_s=caller.wait_s,
+        )
+
+    async def get_secret_upload(
+        self, message: queries_pb2.GetSecretUploadRequest, caller: Caller
+    ) -> queries_pb2.GetSecretUploadResponse:
+        """Return a request below the caller's prefixes; with `wait` as soon as it has ended, or at the deadline.
+
+        Whoever asked for it always gets the receipt, for it is the proof of success; others need see-hash.
+
+        Raises:
+            NotFoundError: there is no such request in sight.
+        """
+
+        async def ended() -> views_pb2.SecretUpload | None:
+            upload = await self._visible_upload(message.request_id, caller)
+            return upload if upload.state == views_pb2.UPLOAD_STATE_ENDED else None
+
+        upload = await self._wait(message.request_id, ended, caller) if message.wait else None
+        upload = upload or await self._visible_upload(message.request_id, caller)
+        return queries_pb2.GetSecretUploadResponse(
+            upload=policy.upload_for(caller.principal, upload), rotations=await rotations(self._app, upload.uri)
+        )
+
+    async def get_secret(self, message: queries_pb2.GetSecretRequest, caller: Caller) -> queries_pb2.GetSecretResponse:
+        """Return what is known of a secret; fingerprints and receipt only with see-hash.
+
+        Raises:
+            UsageError: the URI is not well formed.
+            NotFoundError: no receipt told of it, or it is outside the caller's prefixes.
+        """
+        uri = SecretUri.parse(message.uri)
+        structlog.contextvars.bind_contextvars(uri=str(uri))
+        policy.require_sight(caller.principal, uri)
+        secret = await self._app.documents.secret(str(uri))
+        if secret is None:
+            raise policy.hidden(str(uri))
+        return queries_pb2.GetSecretResponse(secret=policy.secret_for(caller.principal, secret))
+
+    async def list_secrets(
+        self, message: queries_pb2.ListSecretsRequest, caller: Caller
+    ) -> queries_pb2.ListSecretsResponse:
+        """Return a page of the secrets in sight that are asked for, in URI order.
+
+        Raises:
+            UsageError: a bad prefix, filter or token.
+        """
+        seen = sight(caller.principal, message.prefix)
+        secrets, token = await secrets_page(self._app.log, seen, message)
+        return queries_pb2.ListSecretsResponse(
+            secrets=[policy.secret_for(caller.principal, secret) for secret in secrets], next_page_token=token
+        )
+
+    async def list_secret_versions(
+        self, message: queries_pb2.ListSecretVersionsRequest, caller: Caller
+    ) -> queries_pb2.ListSecretVersionsResponse:
+        """Return a page of what receipts told of a secret, the newest first; fingerprints only with see-hash.
+
+        Raises:
+            UsageError: the URI or the token is not well formed.
+            NotFoundError: no receipt told of it, or it is outside the caller's prefixes.
+        """
+        uri = SecretUri.parse(message.uri)
+        structlog.contextvars.bind_contextvars(uri=str(uri))
+        policy.require_sight(caller.principal, uri)
+        scope, size = f"secret-versions.1:{uri}", page_size(message.page_size)
+        after = read_token(scope, message.page_token)
+        found = await self._app.log.scan(HISTORY, prefix=prefix(str(uri)), after=after, limit=size + 1)
+        if not found and not after:
+            raise policy.hidden(str(uri))
+        versions = [views_pb2.SecretVersion.FromString(body) for _, body in found[:size]]
+        return queries_pb2.ListSecretVersionsResponse(
+            versions=[policy.version_for(caller.principal, version) for version in versions],
+            next_page_token=make_token(scope, found[size - 1][0]) if len(found) > size else "",
+        )
+
+    async def get_secret_store(
+        self, message: queries_pb2.GetSecretStoreRequest, caller: Caller
+    ) -> queries_pb2.GetSecretStoreResponse:
+        """Return a store with its reactors, the default one for "".
+
+        Raises:
+            NotFoundError: there is none, or none of the caller's prefixes lies in it.
+        """
+        name = message.name or await self._app.documents.default_store()
+        store = await self._app.documents.store_heard(name) if policy.sees_store(caller.principal, name) else None
+        if store is None:
+            raise unknown_store(name) if message.name else policy.hidden("the default store")
+        (shown,) = await self._shown([store], caller, count=message.count_pending)
+        return queries_pb2.GetSecretStoreResponse(store=shown)
+
+    async def list_secret_stores(
+        self, message: queries_pb2.ListSecretStoresRequest, caller: Caller
+    ) -> queries_pb2.ListSecretStoresResponse:
+        """Return a page of the stores in sight, in name order, shorter where stores announce much.
+
+        Raises:
+            UsageError: a bad token.
+        """
+        scope, size = "secret-stores.1", page_size(message.page_size)
+        beats, notes = await self._app.log.beats(), await self._app.log.beat_notes()
+        stores: list[views_pb2.SecretStore] = []
+        taken, more = 0, False
+        after = read_token(scope, message.page_token)
+        while not more and (found := await self._app.log.scan(STORES, after=after, limit=_STORES_AT_A_TIME)):
+            after = found[-1][0]
+            for body in (body for name, body in found if policy.sees_store(caller.principal, name)):
+                store = with_beats(views_pb2.SecretStore.FromString(body), beats, notes)
+                taken += store.ByteSize()
+                more = len(stores) == size or (bool(stores) and taken > MAX_PAGE)
+                if more:
+                    break
+                stores.append(store)
+        return queries_pb2.ListSecretStoresResponse(
+            stores=await self._shown(stores, caller, count=message.count_pending),
+            next_page_token=make_token(scope, stores[-1].name) if more else "",
+        )
+
+    async def get_server(self, _message: queries_pb2.GetServerRequest, caller: Caller) -> queries_pb2.GetServerResponse:
+        """Return the server's version and who the caller is to it."""
+        principal = caller.principal
+        return queries_pb2.GetServerResponse(
+            version=self._app.version,
+            fingerprint_key_id=await self._app.documents.fingerprint_key_id(),
+            subject=principal.subject,
+            role=principal.role,
+            prefixes=[str(prefix) for prefix in principal.prefixes],
+            rights=sorted(principal.rights),
+            expires_at_ms=principal.expires_at_ms,
+        )
+
+    async def _shown(
+        self, stores: list[views_pb2.SecretStore], caller: Caller, *, count: bool
+    ) -> list[views_pb2.SecretStore]:
+        """Return `stores` as the caller may see them, the requests in sight that have not ended counted if asked to."""
+        shown = {store.name: policy.store_for(caller.principal, store) for store in stores}
+        if not count:
+            return list(shown.values())
+        async for upload in self._app.documents.open_uploads():
+            uri = SecretUri.parse(upload.uri)
+            if uri.store in shown and caller.principal.sees(uri):
+                shown[uri.store].pending += 1
+        return list(shown.values())
+
+    async def _wait(self, request_id: bytes, ready: Callable[[], Awaitable[T | None]], caller: Caller) -> T | None:
+        structlog.contextvars.bind_contextvars(request_id=request_id.hex())
+        return await self._app.feed.until(upload_stream(request_id), ready, wait_s=caller.wait_s)
+
+    async def _visible_upload(self, request_id: bytes, caller: Caller) -> views_pb2.SecretUpload:
+        upload = await self._app.documents.upload(request_id)
+        if upload is None or not caller.principal.sees(SecretUri.parse(upload.uri)):
+            raise unknown_request()
+        return upload
+
+    async def _own_upload(self, request_id: bytes, caller: Caller) -> views_pb2.SecretUpload:
+        upload = await self._visible_upload(request_id, caller)
+        if upload.subject != caller.principal.subject:
+            raise unknown_request()
+        return upload

@@ -1,0 +1,73 @@
+"""Which part of the URI-ordered documents a caller sees, and pages of it.
+
+A prefix `vault://a` covers the key `vault://a` and the keys below `vault://a/`, but not `vault://a-b`, which lies
+between the two in the order of bytes. So each prefix is a point and a range; sorted, none of them overlap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monoskope.m8.domain.principal import Principal
+from monoskope.m8.log.event_log import EventLog
+from monoskope.uri import SecretUri, UriPrefix
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a caller sees below the prefix that was asked for, None for everything."""
+
+    prefixes: tuple[UriPrefix, ...] | None
+
+    def covers(self, uri: SecretUri) -> bool:
+        """Whether `uri` is in sight."""
+        return self.prefixes is None or any(prefix.covers(uri) for prefix in self.prefixes)
+
+
+def sight(principal: Principal, prefix: str) -> Sight:
+    """Return what `principal` sees below `prefix`, "" for all that there is. Raises `UsageError` for a bad prefix."""
+    asked = UriPrefix.parse(prefix) if prefix else None
+    if principal.is_administrator:
+        return Sight(None if asked is None else (asked,))
+    own = principal.prefixes
+    if asked is None:
+        return Sight(own)
+    return Sight(tuple(narrow for narrow in (_narrower(asked, prefix) for prefix in own) if narrow is not None))
+
+
+async def page(log: EventLog, collection: str, seen: Sight, *, after: str, limit: int) -> list[tuple[str, bytes]]:
+    """Return up to `limit` documents in sight whose key is greater than `after`, in the order of their keys."""
+    if seen.prefixes is None:
+        return await log.scan(collection, after=after, limit=limit)
+    found: list[tuple[str, bytes]] = []
+    for start, below in sorted(_places(seen.prefixes)):
+        if len(found) == limit:
+            break
+        if below:
+            found += await log.scan(collection, prefix=start, after=after, limit=limit - len(found))
+        elif start > after and (body := await log.get(collection, start)) is not None:
+            found.append((start, body))
+    return found
+
+
+def _places(prefixes: tuple[UriPrefix, ...]) -> set[tuple[str, bool]]:
+    """Points (False) and ranges (True) that do not overlap."""
+    places: set[tuple[str, bool]] = set()
+    for prefix in prefixes:
+        if any(other != prefix and _covers(other, prefix) for other in prefixes):
+            continue
+        if prefix.path:
+            places |= {(str(prefix), False), (f"{prefix}/", True)}
+        else:
+            places.add((str(prefix), True))
+    return places
+
+
+def _covers(wide: UriPrefix, narrow: UriPrefix) -> bool:
+    return wide.store == narrow.store and narrow.path[: len(wide.path)] == wide.path
+
+
+def _narrower(one: UriPrefix, other: UriPrefix) -> UriPrefix | None:
+    if _covers(one, other):
+        return other
+    return one if _covers(other, one) else None

@@ -1,0 +1,150 @@
+"""What the doors need of the rest of m8."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
+
+from monoskope.m8.domain.deadlines import Deadlines
+from monoskope.m8.domain.principal import Principal
+from monoskope.m8.limits.connections import Connections
+from monoskope.m8.limits.logins import Logins
+from monoskope.m8.limits.places import Places
+from monoskope.m8.limits.quota import Quota
+from monoskope.m8.limits.request_limit import Turns
+from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.readmodels.documents import Documents
+from monoskope.m8.service.aggregates import Aggregates
+from monoskope.m8.service.feed import BACKLOG, Feed
+from monoskope.uri import SecretUri
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Spans of time in seconds and sizes. The defaults are the protocol's: only tests shorten them."""
+
+    hello_s: float = 5.0
+    """From the challenge to the reactor's login."""
+    connections: int = 768
+    """At a time, at most."""
+    connections_each: int = 192
+    """Those of one address."""
+    failed_logins: float = 20.0
+    """Reactors' logins that may fail in a second; more are refused unread."""
+    failed_logins_each: float = 10.0
+    """Those of one address."""
+    silence_s: float = 10.0
+    """A reactor that says nothing for so long is cut off."""
+    heartbeat_s: int = 3
+    """What reactors are told."""
+    longest_wait_s: float = 60.0
+    """For calls that wait."""
+    backlog: int = BACKLOG
+    """Events that a reactor or a watcher may lie behind."""
+    open_per_user: int = 100
+    """Requests of one subject that have not ended, at most."""
+    sealed_bytes_per_user_per_day: int = 1_073_741_824
+    """Sealed bytes of one subject that are recorded in a day (UTC), at most."""
+    watchers_per_token: int = 8
+    """Calls of `WatchEvents` with one token at once, at most."""
+    watchers_per_user: int = 16
+    """The same of one subject."""
+    watchers: int = 1_000
+    """The same in all."""
+    waiting_per_user: int = 1_000
+    """Calls of one subject that wait for something, or could, at most."""
+    waiting: int = 10_000
+    """The same in all."""
+    sending_per_user: int = 200
+    """Calls of one subject that hold sealed bytes, a megabyte at worst, while they wait, at most."""
+    sending: int = 500
+    """The same in all."""
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    tick_s: float = 1.0
+    """Between two looks of the timekeeper."""
+    stall_s: float = 5.0
+    """After a pause as long as this between two looks, silence says nothing: nobody could be heard."""
+    verify_every_s: float = 0.0
+    """m8 itself verifies what it heard nothing of for so long; 0 for never."""
+
+
+TokenForCopy = Callable[[str, str, SecretUri], Awaitable[str]]
+
+
+def ticks_ms() -> float:
+    """Milliseconds of a clock that nobody sets."""
+    return time.monotonic() * 1000
+
+
+@dataclass(slots=True)
+class App:
+    """One m8 process, as its doors see it.
+
+    Attributes:
+        log: The event log, opened with `readmodels.chain.project`.
+        authenticate: Turns a JWT into a principal, or raises `UnauthenticatedError`.
+        names: `host:port` names by which this server may be dialled; may be set until it is started.
+        clock: Milliseconds since 1970.
+        audience: Whom this server's tokens are for.
+        version: Of m8.
+        ticks: Milliseconds of a clock that nobody sets, by which spans of time are measured.
+        token_for_copy: Returns a new token with an id of 32 hex digits for a subject that may put at a destination, for
+            some minutes. Raises `ConflictError` if there is one of that id.
+    """
+
+    log: EventLog
+    authenticate: Callable[[str], Awaitable[Principal]]
+    names: Collection[str]
+    clock: Callable[[], int]
+    audience: str
+    version: str
+    limits: Limits = field(default_factory=Limits)
+    challenge: Callable[[], bytes] = lambda: secrets.token_bytes(32)
+    ticks: Callable[[], float] = ticks_ms
+    token_for_copy: TokenForCopy | None = None
+    aggregates: Aggregates = field(init=False)
+    documents: Documents = field(init=False)
+    feed: Feed = field(init=False)
+    turns: Turns = field(init=False)
+    connections: Connections = field(init=False)
+    logins: Logins = field(init=False)
+    quota: Quota = field(init=False)
+    looks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
+    """Held by store while somebody looks whether its engine answers."""
+    listing: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
+    """Held by subject while a page is made for it."""
+    watching: Places = field(init=False)
+    waiting: Places = field(init=False)
+    sending: Places = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.aggregates = Aggregates(self.log)
+        self.documents = Documents(self.log)
+        self.turns = Turns(self.documents.count_open, self.limits.open_per_user)
+        self.connections = Connections(self.limits.connections, self.limits.connections_each)
+        self.logins = Logins(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
+        of = self.limits
+        self.quota = Quota(self.documents.sealed_bytes, of.sealed_bytes_per_user_per_day, self.clock)
+        self.watching = Places(
+            "watchers", of_token=of.watchers_per_token, of_subject=of.watchers_per_user, in_all=of.watchers
+        )
+        self.waiting = Places(
+            "calls that wait", of_token=of.waiting_per_user, of_subject=of.waiting_per_user, in_all=of.waiting
+        )
+        self.sending = Places(
+            "uploads under way", of_token=of.sending_per_user, of_subject=of.sending_per_user, in_all=of.sending
+        )
+        self.feed = Feed(self.log, backlog=self.limits.backlog)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, and how long the answer may take."""
+
+    principal: Principal
+    wait_s: float
+    """Seconds that are left, with a margin for the way back; at most `Limits.longest_wait_s`."""

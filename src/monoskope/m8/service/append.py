@@ -1,0 +1,70 @@
+"""Records what an attached reactor offers, if the domain finds it in order."""
+
+from __future__ import annotations
+
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.errors import ConflictError, UsageError
+from monoskope.m8.domain.events import upload_stream, write
+from monoskope.m8.domain.offers import Offer, Offerer, offer
+from monoskope.m8.domain.upload import Upload, unknown_request
+from monoskope.m8.log.event_log import ExpectedVersionError, RecordedEvent
+from monoskope.m8.service.app import App
+from monoskope.m8.service.login import Login
+
+
+async def append_event(app: App, login: Login, append: reactor_pb2.AppendEvent) -> int:
+    """Record the event in `append` and return its stream's version.
+
+    An event that is recorded already at that place is not recorded twice: a reactor offers until it has an answer.
+
+    Raises:
+        Error: as `domain.offers.offer`; `ConflictError` if the stream is at another version.
+    """
+    event = _event(append)
+    stream = upload_stream(append.request_id)
+    upload = await app.aggregates.upload(append.request_id)
+    if upload.store != login.store:
+        raise unknown_request()
+    if append.expected_version != upload.version:
+        if _is_there(event, append.expected_version, await app.log.read_stream(stream)):
+            return upload.version
+        raise _another_version(append.expected_version, upload)
+    by = Offerer(
+        store=login.store,
+        identity=(await app.aggregates.catalogue()).store(login.store).identity,
+        replica=login.replica,
+        key_ids=(await app.aggregates.fingerprint_key()).allowed,
+    )
+    events = [write(decided) for decided in offer(upload, event, by)]
+    try:
+        done = await app.log.append(stream, upload.version, events, actor=login.actor)
+    except ExpectedVersionError:
+        # A broken session of the same reactor's may have recorded this very event just now, and told nobody. Of any
+        # other event the reactor alone can know what it means.
+        recorded = await app.log.read_stream(stream)
+        if not _is_there(event, append.expected_version, recorded):
+            raise
+        return recorded[-1].version
+    return done[-1].version
+
+
+def _event(append: reactor_pb2.AppendEvent) -> Offer:
+    field = append.WhichOneof("event")
+    if field is None:
+        raise UsageError("AppendEvent: event: is missing.", fix="Offer one of the events of a reactor.")
+    offered: Offer = getattr(append, field)
+    return offered
+
+
+def _is_there(event: Message, after: int, recorded: list[RecordedEvent]) -> bool:
+    new = write(event)
+    return after < len(recorded) and recorded[after].type == new.type and recorded[after].data == new.data
+
+
+def _another_version(expected: int, upload: Upload) -> ConflictError:
+    return ConflictError(
+        f"the request is at version {upload.version} and in {upload.state.name}, not at version {expected}.",
+        fix="Take in what was delivered, and decide anew.",
+    )

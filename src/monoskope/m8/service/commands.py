@@ -1,0 +1,274 @@
+"""The commands: each checks its caller, lets the domain decide, records, and answers."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import RefusedError, UnavailableError
+from monoskope.m8.domain import fingerprint_key, stores, upload
+from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, may_end, upload_stream
+from monoskope.m8.domain.fingerprint_key import FingerprintKey
+from monoskope.m8.domain.instants import instant
+from monoskope.m8.domain.stores import Catalogue
+from monoskope.m8.domain.upload import Upload
+from monoskope.m8.service import policy
+from monoskope.m8.service.app import App, Caller
+from monoskope.m8.service.engine_gate import require_engine
+from monoskope.m8.service.upload_key import upload_key
+from monoskope.protocol.request import parse_request
+from monoskope.protocol.upload import State
+from monoskope.uri import SecretUri
+
+
+class Commands:
+    """`SecretCommandService` without a transport: one method a command, named like it."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def request_secret_upload_key(
+        self, message: commands_pb2.RequestSecretUploadKeyRequest, caller: Caller
+    ) -> commands_pb2.RequestSecretUploadKeyResponse:
+        """Record that a key is asked for; with `wait` answer with the key. The same request again has the same answer.
+
+        Raises:
+            UsageError: the request is not well formed.
+            NotFoundError: a store does not exist, a URI is outside the caller's prefixes, or there is no receipt to
+                VERIFY.
+            RefusedError: the caller lacks the right or may seal no more today, the store is deactivated, or too many
+                requests of the caller's have not ended, and none did in time.
+            UnavailableError: no reactor of the store is attached, or none of them finds its engine.
+            AlreadyExistsError: the request id is taken.
+        """
+        began = time.monotonic()
+        request = parse_request(message.request)
+        structlog.contextvars.bind_contextvars(uri=str(request.uri), request_id=request.request_id.hex())
+        policy.require_request(caller.principal, request)
+        store = await self._app.documents.store(request.uri.store)
+        if store is None:
+            raise policy.hidden(str(request.uri))
+        if request.destination is not None and await self._app.documents.store(request.destination.store) is None:
+            raise policy.hidden(str(request.destination))
+        last_receipt = await self._app.documents.last_receipt(str(request.uri))
+        if request.purpose == upload_pb2.PURPOSE_VERIFY and last_receipt is None:
+            raise policy.hidden(str(request.uri))
+        subject = caller.principal.subject
+
+        def decide(known: Upload) -> Sequence[Message]:
+            events = upload.request_key(known, request=request, subject=subject, last_receipt=last_receipt)
+            if events:
+                _require_active(store)
+                _require_reactor(store)
+            return events
+
+        # Who asks again for what was recorded is answered at once.
+        known = await self._app.aggregates.upload(request.request_id)
+        is_new = known.request is None
+        if is_new and not (request.must_seal_nothing() or request.remove_keys):
+            await self._app.quota.require(subject)
+        if is_new and store.active:
+            await require_engine(self._app, store, wait_s=caller.wait_s)
+        turn = self._app.turns.turn(subject, wait_s=caller.wait_s) if is_new else contextlib.nullcontext()
+        async with turn:
+            await self._app.aggregates.change(
+                upload_stream(request.request_id),
+                lambda: self._app.aggregates.upload(request.request_id),
+                decide,
+                actor=subject,
+                loaded=known,
+            )
+        answer = commands_pb2.RequestSecretUploadKeyResponse(request_id=request.request_id)
+        if message.wait:
+            left_s = max(0.0, began + caller.wait_s - time.monotonic())
+            answer.key.CopyFrom(await self._key(request.request_id, left_s))
+        return answer
+
+    async def _key(self, request_id: bytes, wait_s: float) -> queries_pb2.GetSecretUploadKeyResponse:
+        async def load() -> views_pb2.SecretUpload:
+            known = await self._app.documents.upload(request_id)
+            assert known is not None, "the request was recorded"
+            return known
+
+        return await upload_key(self._app, request_id, load, wait_s=wait_s)
+
+    async def request_upload_secret(
+        self, message: commands_pb2.RequestUploadSecretRequest, caller: Caller
+    ) -> commands_pb2.RequestUploadSecretResponse:
+        """Record the sealed secret and wait for the request's end, or as long as the caller does.
+
+        The same bytes again are not recorded twice and have the same answer. A request that ended before any bytes came
+        is answered with its end. The answer holds the receipt, fingerprints and all, whatever the caller's rights: it
+        is the proof of success, and whoever asked knows the value.
+
+        Raises:
+            NotFoundError: there is no such request of the caller's.
+            RefusedError: the caller lost the right or may seal no more today, or the store was deactivated.
+            AlreadyExistsError: other bytes came before.
+            ConflictError: no key was given yet.
+            UsageError: lengths that the grant does not allow.
+        """
+        structlog.contextvars.bind_contextvars(request_id=message.request_id.hex())
+        known = await self._app.aggregates.upload(message.request_id)
+        if known.request is None or known.subject != caller.principal.subject:
+            raise upload.unknown_request()
+        uri = known.request.uri
+        structlog.contextvars.bind_contextvars(uri=str(uri))
+        policy.require_request(caller.principal, known.request)
+        await self._record_sealed(message, caller.principal.subject, uri, known)
+        return commands_pb2.RequestUploadSecretResponse(upload=await self._end(message.request_id, caller.wait_s))
+
+    async def _record_sealed(
+        self, message: commands_pb2.RequestUploadSecretRequest, subject: str, uri: SecretUri, known: Upload
+    ) -> None:
+        store = await self._app.documents.store(uri.store)
+        assert store is not None, "a request is recorded for a store that exists"
+        last_receipt = await self._app.documents.last_receipt(str(uri))
+
+        def decide(known: Upload) -> Sequence[Message]:
+            events = upload.request_upload(
+                known,
+                subject=subject,
+                encapsulated_key=message.encapsulated_key,
+                ciphertext=message.ciphertext,
+                last_receipt=last_receipt,
+            )
+            if events:
+                _require_active(store)
+            return events
+
+        sealed = message.encapsulated_key + message.ciphertext
+        # Bytes that came before are not recorded again, and those for a request that ended are not recorded at all.
+        is_new = not known.sealed_sha256 and known.state is not State.ENDED
+        async with self._app.quota.used(subject, len(sealed) if is_new else 0):
+            await self._app.aggregates.change(
+                upload_stream(message.request_id),
+                lambda: self._app.aggregates.upload(message.request_id),
+                decide,
+                actor=subject,
+                sealed=sealed or None,
+                loaded=known,
+            )
+
+    async def _end(self, request_id: bytes, wait_s: float) -> views_pb2.SecretUpload:
+        async def ended() -> views_pb2.SecretUpload | None:
+            known = await self._app.documents.upload(request_id)
+            return known if known is not None and known.state == views_pb2.UPLOAD_STATE_ENDED else None
+
+        answer = await self._app.feed.until(upload_stream(request_id), ended, wait_s=wait_s, wakes=may_end)
+        answer = answer or await self._app.documents.upload(request_id)
+        assert answer is not None, "the request was recorded"
+        return answer
+
+    async def create_secret_store(
+        self, message: commands_pb2.CreateSecretStoreRequest, caller: Caller
+    ) -> commands_pb2.CreateSecretStoreResponse:
+        """Add a store, inactive; the first one becomes the default. Administrators only.
+
+        Raises:
+            RefusedError: the caller is no administrator.
+            AlreadyExistsError: the name or the identity is or was a store's.
+        """
+        store = await self._change_catalogue(
+            message.name,
+            lambda known: stores.create(known, name=message.name, kind=message.type, identity=message.identity),
+            caller,
+        )
+        return commands_pb2.CreateSecretStoreResponse(store=store)
+
+    async def activate_secret_store(
+        self, message: commands_pb2.ActivateSecretStoreRequest, caller: Caller
+    ) -> commands_pb2.ActivateSecretStoreResponse:
+        """Let a store take uploads. Administrators only. Raises `RefusedError`, `NotFoundError`."""
+        store = await self._change_catalogue(message.name, lambda known: stores.activate(known, message.name), caller)
+        return commands_pb2.ActivateSecretStoreResponse(store=store)
+
+    async def deactivate_secret_store(
+        self, message: commands_pb2.DeactivateSecretStoreRequest, caller: Caller
+    ) -> commands_pb2.DeactivateSecretStoreResponse:
+        """Let a store take no uploads. Administrators only. Raises `RefusedError`, `NotFoundError`."""
+        store = await self._change_catalogue(message.name, lambda known: stores.deactivate(known, message.name), caller)
+        return commands_pb2.DeactivateSecretStoreResponse(store=store)
+
+    async def set_default_secret_store(
+        self, message: commands_pb2.SetDefaultSecretStoreRequest, caller: Caller
+    ) -> commands_pb2.SetDefaultSecretStoreResponse:
+        """Make a store the default. Administrators only. Raises `RefusedError`, `NotFoundError`."""
+        store = await self._change_catalogue(
+            message.name, lambda known: stores.set_default(known, message.name), caller
+        )
+        return commands_pb2.SetDefaultSecretStoreResponse(store=store)
+
+    async def replace_secret_store_identity(
+        self, message: commands_pb2.ReplaceSecretStoreIdentityRequest, caller: Caller
+    ) -> commands_pb2.ReplaceSecretStoreIdentityResponse:
+        """Give a store an identity without proof, as after a theft; its reactors are cut off. Administrators only.
+
+        Raises:
+            RefusedError: the caller is no administrator.
+            NotFoundError: there is no such store.
+            AlreadyExistsError: the identity is or was in use.
+        """
+        store = await self._change_catalogue(
+            message.name, lambda known: stores.replace_identity(known, message.name, message.identity), caller
+        )
+        return commands_pb2.ReplaceSecretStoreIdentityResponse(store=store)
+
+    async def start_fingerprint_key_rotation(
+        self, message: commands_pb2.StartFingerprintKeyRotationRequest, caller: Caller
+    ) -> commands_pb2.StartFingerprintKeyRotationResponse:
+        """Allow a second fingerprint key id. Administrators only. Raises `RefusedError`, `ConflictError`."""
+        await self._change_key(lambda known: fingerprint_key.start_rotation(known, message.key_id), caller)
+        return commands_pb2.StartFingerprintKeyRotationResponse()
+
+    async def finish_fingerprint_key_rotation(
+        self, message: commands_pb2.FinishFingerprintKeyRotationRequest, caller: Caller
+    ) -> commands_pb2.FinishFingerprintKeyRotationResponse:
+        """Allow the new fingerprint key id alone. Administrators only. Raises `RefusedError`, `ConflictError`."""
+        await self._change_key(lambda known: fingerprint_key.finish_rotation(known, message.key_id), caller)
+        return commands_pb2.FinishFingerprintKeyRotationResponse()
+
+    async def _change_catalogue(
+        self, name: str, decide: Callable[[Catalogue], Sequence[Message]], caller: Caller
+    ) -> views_pb2.SecretStore:
+        policy.require_administrator(caller.principal)
+        structlog.contextvars.bind_contextvars(store=name)
+        aggregates = self._app.aggregates
+        await aggregates.change(CATALOGUE_STREAM, aggregates.catalogue, decide, actor=caller.principal.subject)
+        store = await self._app.documents.store_heard(name)
+        assert store is not None, "the domain decided on a store that exists"
+        return store
+
+    async def _change_key(self, decide: Callable[[FingerprintKey], Sequence[Message]], caller: Caller) -> None:
+        policy.require_administrator(caller.principal)
+        aggregates = self._app.aggregates
+        await aggregates.change(
+            FINGERPRINT_KEY_STREAM, aggregates.fingerprint_key, decide, actor=caller.principal.subject
+        )
+
+
+def _require_active(store: views_pb2.SecretStore) -> None:
+    if not store.active:
+        raise RefusedError(
+            f"the store {store.name} is deactivated.", fix="Ask an administrator to activate it, or use another store."
+        )
+
+
+def _require_reactor(store: views_pb2.SecretStore) -> None:
+    """Whether somebody is there to answer, so that nobody waits a minute to learn that there is not.
+
+    Who is gone the timekeeper decides, by a clock that nobody sets and only while reactors could be heard.
+    """
+    if any(reactor.attached for reactor in store.reactors):
+        return
+    heard_ms = max((reactor.last_heard_ms for reactor in store.reactors), default=0)
+    when = f"the last was heard at {instant(heard_ms)}" if heard_ms else "none was ever heard"
+    raise UnavailableError(
+        f"no reactor of the store {store.name} is attached; {when}.", fix="Start one, or try again when it is back."
+    )

@@ -1,0 +1,42 @@
+"""The token with which the reactor of a COPY's source puts at its destination, in the name of whoever asked for it."""
+
+from __future__ import annotations
+
+import hashlib
+
+from monoskope.errors import ConflictError, RefusedError
+from monoskope.m8.domain.upload import unknown_request
+from monoskope.m8.service.app import App
+from monoskope.m8.service.login import Login
+from monoskope.protocol.upload import State
+
+WITHIN_S = 60
+"""So soon after STARTED a token is given: what its user was allowed then does not count for ever."""
+
+
+async def authorize(app: App, login: Login, request_id: bytes) -> str:
+    """Return a token that may put at the request's destination and nothing else, once for each request.
+
+    Raises:
+        NotFoundError: there is no such COPY, or it is another store's.
+        RefusedError: another replica gave its grant, or this server issues no tokens.
+        ConflictError: it is not in WRITING, has been for too long, or its token was given already.
+    """
+    upload = await app.aggregates.upload(request_id)
+    request, grant = upload.request, upload.grant
+    if request is None or request.destination is None or upload.store != login.store:
+        raise unknown_request()
+    if grant is None or upload.state is not State.WRITING:
+        raise ConflictError("the copy is not being made now.", fix="Append STARTED first.")
+    if app.clock() - upload.since_ms > WITHIN_S * 1000:
+        raise ConflictError("the copy was announced too long ago.", fix="Let its user ask for it anew.")
+    if grant.replica != login.replica:
+        raise RefusedError("another replica makes this copy.", fix="Leave it to that one.")
+    if app.token_for_copy is None:
+        raise RefusedError("this server issues no tokens.", fix="Copy by way of another.")
+    return await app.token_for_copy(_token_id(request_id), upload.subject, request.destination)
+
+
+def _token_id(request_id: bytes) -> str:
+    """One for each request, so that a second token of the same request is refused by the log."""
+    return hashlib.sha256(b"m8/copy-token/v1\x00" + request_id).hexdigest()[:32]

@@ -1,0 +1,133 @@
+"""Who may do what. What lies outside a caller's prefixes does not exist: the same words as for what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.errors import NotFoundError, RefusedError
+from monoskope.m8.domain.principal import RIGHT_NAMES, Principal
+from monoskope.protocol.request import Request
+from monoskope.uri import SecretUri
+
+RIGHT_FOR: Mapping[upload_pb2.Purpose, events_pb2.Right] = MappingProxyType(
+    {
+        upload_pb2.PURPOSE_UPLOAD: events_pb2.RIGHT_PUT,
+        upload_pb2.PURPOSE_COMPARE: events_pb2.RIGHT_COMPARE,
+        upload_pb2.PURPOSE_DELETE: events_pb2.RIGHT_DELETE,
+        upload_pb2.PURPOSE_GENERATE: events_pb2.RIGHT_PUT,
+        upload_pb2.PURPOSE_VERIFY: events_pb2.RIGHT_COMPARE,
+        upload_pb2.PURPOSE_IMPORT: events_pb2.RIGHT_PUT,
+        upload_pb2.PURPOSE_PATCH: events_pb2.RIGHT_PUT,
+        upload_pb2.PURPOSE_COPY: events_pb2.RIGHT_COPY,
+    }
+)
+"""The right that each purpose needs."""
+
+_TELLS_OF_OTHERS = frozenset({upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_IMPORT, upload_pb2.PURPOSE_COPY})
+"""Purposes whose receipt, which whoever asks always gets, has hashes of values that they may not know."""
+
+
+_OF_ENGINES = frozenset({upload_pb2.REASON_UPSTREAM_UNAVAILABLE, upload_pb2.REASON_UPSTREAM_REFUSED})
+
+
+def hidden(uri: str) -> NotFoundError:
+    """Return the one answer to a secret that is missing, in a missing store, or outside the caller's prefixes."""
+    return NotFoundError(f"{uri} does not exist, or is not yours to see.", fix="Check the URI and your prefixes.")
+
+
+def require_administrator(principal: Principal) -> None:
+    """Raise `RefusedError` for everybody else."""
+    if not principal.is_administrator:
+        raise RefusedError(
+            f"{principal.subject} is no administrator.", fix="Ask an administrator, or use an administrator's token."
+        )
+
+
+def require_sight(principal: Principal, uri: SecretUri) -> None:
+    """Raise `NotFoundError` unless `uri` exists for the caller."""
+    if not principal.sees(uri):
+        raise hidden(str(uri))
+
+
+def require_purpose(principal: Principal, purpose: upload_pb2.Purpose, uri: SecretUri) -> None:
+    """Raise `NotFoundError` unless `uri` exists for the caller, `RefusedError` without the right for `purpose`."""
+    require_sight(principal, uri)
+    _require(principal, RIGHT_FOR[purpose], uri)
+    if purpose in _TELLS_OF_OTHERS:
+        _require(principal, events_pb2.RIGHT_SEE_HASH, uri)
+
+
+def require_request(principal: Principal, request: Request) -> None:
+    """Raise as `require_purpose` for what `request` asks; a COPY needs `put` at its destination, too."""
+    require_purpose(principal, request.purpose, request.uri)
+    if request.destination is not None:
+        require_sight(principal, request.destination)
+        _require(principal, events_pb2.RIGHT_PUT, request.destination)
+
+
+def _require(principal: Principal, right: events_pb2.Right, uri: SecretUri) -> None:
+    if not principal.may(right, uri):
+        name = RIGHT_NAMES[right]
+        raise RefusedError(
+            f"{principal.subject} has no right to {name} {uri}.",
+            fix=f"Ask an administrator for a token with --right {name} and a prefix that covers it.",
+        )
+
+
+def sees_store(principal: Principal, name: str) -> bool:
+    """Whether a store exists for the caller: one of the prefixes lies in it."""
+    return principal.is_administrator or any(prefix.store == name for prefix in principal.prefixes)
+
+
+def store_for(principal: Principal, store: views_pb2.SecretStore) -> views_pb2.SecretStore:
+    """Return `store` as the caller may see it: why a request of others failed is theirs, unless it is the engine's."""
+    if principal.is_administrator:
+        return store
+    shown = views_pb2.SecretStore()
+    shown.CopyFrom(store)
+    for reactor in shown.reactors:
+        if reactor.last_failure not in _OF_ENGINES:
+            reactor.ClearField("last_failure")
+            reactor.ClearField("last_failure_at_ms")
+    return shown
+
+
+def secret_for(principal: Principal, secret: views_pb2.Secret) -> views_pb2.Secret:
+    """Return `secret` as the caller may see it: without see-hash no fingerprint and no receipt, which holds them."""
+    if principal.may(events_pb2.RIGHT_SEE_HASH, SecretUri.parse(secret.uri)):
+        return secret
+    shown = views_pb2.Secret()
+    shown.CopyFrom(secret)
+    shown.fingerprint = ""
+    shown.ClearField("receipt")
+    for value in shown.values:
+        value.fingerprint = ""
+    return shown
+
+
+def version_for(principal: Principal, version: views_pb2.SecretVersion) -> views_pb2.SecretVersion:
+    """Return `version` as the caller may see it: without see-hash no fingerprint."""
+    if principal.may(events_pb2.RIGHT_SEE_HASH, SecretUri.parse(version.uri)):
+        return version
+    shown = views_pb2.SecretVersion()
+    shown.CopyFrom(version)
+    shown.fingerprint = ""
+    return shown
+
+
+def upload_for(principal: Principal, upload: views_pb2.SecretUpload) -> views_pb2.SecretUpload:
+    """Return `upload` as the caller may see it.
+
+    Whoever asked always gets the receipt: it is the proof of success, and of a value that they know, or they had to
+    have see-hash to ask. For everybody else it needs see-hash.
+    """
+    may_see = principal.may(events_pb2.RIGHT_SEE_HASH, SecretUri.parse(upload.uri))
+    if upload.subject == principal.subject or may_see:
+        return upload
+    shown = views_pb2.SecretUpload()
+    shown.CopyFrom(upload)
+    shown.ClearField("receipt")
+    return shown

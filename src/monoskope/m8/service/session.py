@@ -1,0 +1,264 @@
+"""One attached reactor: what it is told, and what it says.
+
+It is told the events of its store's requests and of its peers, nothing else; sealed bytes reach only the replica that
+gave the grant. A session ends when the reactor falls silent, reads too slowly, attaches anew, was declared gone, or
+when its store's identity moves on: then it has to prove itself again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import Error, IdentityChangedError, UnavailableError
+from monoskope.failpoints import failpoint
+from monoskope.m8.domain import reactors
+from monoskope.m8.domain.events import CATALOGUE_STREAM, M8, reactor_stream, read, upload_key, upload_stream
+from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.m8.readmodels.stores import note_of
+from monoskope.m8.service import copy_tokens
+from monoskope.m8.service.app import App
+from monoskope.m8.service.append import append_event
+from monoskope.m8.service.defect import defect
+from monoskope.m8.service.feed import Follower, Noted
+from monoskope.m8.service.login import Login
+from monoskope.m8.service.validate import validate
+
+Send = Callable[[reactor_pb2.AttachResponse], Awaitable[None]]
+"""Sends one message to the reactor; waits while the reactor does not read."""
+
+MAX_APPENDS = 32
+"""Appends of one reactor that are worked on at once; the next is not read before one is done."""
+
+
+class Session:
+    """Serves one login until it ends. `replaced` is set when the same process attaches anew.
+
+    Args:
+        app: m8.
+        login: The replica.
+        incoming: What it says.
+        send: How to answer.
+        marks: Whether it knows `caught_up`.
+        own: Whether it wants to be told of the events that it appends itself.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        login: Login,
+        incoming: AsyncIterator[reactor_pb2.AttachRequest],
+        send: Send,
+        *,
+        marks: bool = False,
+        own: bool = True,
+    ) -> None:
+        self._app = app
+        self._marks = marks
+        self._own = own
+        self._login = login
+        self._incoming = incoming
+        self._send = send
+        self._appending: set[asyncio.Task[None]] = set()
+        self._note = views_pb2.Reactor()
+        self._places = asyncio.Semaphore(MAX_APPENDS)
+        self.replaced = asyncio.Event()
+
+    async def serve(self) -> None:
+        """Run until the reactor half-closes its side.
+
+        Raises:
+            UnavailableError: it fell silent, was too slow, or attached anew.
+            IdentityChangedError: its store's identity moved on.
+            UsageError: it says what is not well formed.
+        """
+        with self._app.feed.follow(self._wants) as follower:
+            position = await self._app.log.head()
+            # Joined first, asked then: an identity that moves on later is seen as an event.
+            await self._check_identity()
+            await self._send(await self._attached(position))
+            await _first_of(
+                self._listen(),
+                self._deliver(follower, position),
+                follower.failure(),
+                self._replaced(),
+            )
+
+    async def _check_identity(self) -> None:
+        catalogue = await self._app.aggregates.catalogue()
+        if catalogue.store(self._login.store).identity != self._login.identity:
+            raise _moved_on(self._login.store)
+
+    async def _replaced(self) -> None:
+        await self.replaced.wait()
+        raise UnavailableError("this process attached anew.", fix="Use that stream.")
+
+    def _wants(self, noted: Noted) -> bool:
+        if noted.uri is not None:
+            # What a session before this one appended and had no answer for, the reactor offers again and is answered.
+            mine = noted.event.actor == self._login.actor
+            return noted.uri.store == self._login.store and (self._own or not mine)
+        return noted.event.stream in {reactor_stream(self._login.store), CATALOGUE_STREAM}
+
+    async def _attached(self, position: int) -> reactor_pb2.AttachResponse:
+        attachments = await self._app.aggregates.attachments(self._login.store)
+        return reactor_pb2.AttachResponse(
+            attached=reactor_pb2.Attached(
+                position=position,
+                replicas=list(attachments.attached),
+                heartbeat_s=self._app.limits.heartbeat_s,
+                caught_up_follows=self._marks,
+            )
+        )
+
+    async def _deliver(self, follower: Follower, position: int) -> None:
+        async for upload in self._app.documents.open_uploads():
+            if upload.uri.startswith(f"{self._login.store}://"):
+                for event in await self._app.log.read_stream(upload_stream(upload.request_id)):
+                    if event.position <= position:
+                        await self._send_event(event)
+        if self._marks:
+            await self._send(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
+        while True:
+            event = (await follower.next()).event
+            if event.position > position:
+                self._check_standing(event)
+                if event.stream != CATALOGUE_STREAM:
+                    await self._send_event(event)
+
+    def _check_standing(self, event: RecordedEvent) -> None:
+        message = read(event)
+        match message:
+            case events_pb2.SecretStoreIdentityRotated() | events_pb2.SecretStoreIdentityReplaced():
+                if message.name == self._login.store:
+                    raise _moved_on(message.name)
+            case events_pb2.ReactorDetached():
+                if message.replica == self._login.replica:
+                    raise UnavailableError("this process was declared gone.", fix="Attach again.")
+            case _:
+                pass
+
+    async def _send_event(self, event: RecordedEvent) -> None:
+        delivery = reactor_pb2.Delivery(record=event.record)
+        message = read(event)
+        if isinstance(message, events_pb2.SecretUploadRequested):
+            delivery.sealed = await self._sealed_for_us(event.stream, message.sealed_sha256)
+        await self._send(reactor_pb2.AttachResponse(delivery=delivery))
+
+    async def _sealed_for_us(self, stream: str, digest: bytes) -> bytes:
+        upload = await self._app.documents.upload(bytes.fromhex(upload_key(stream) or ""))
+        if upload is None or upload.replica != self._login.replica:
+            return b""
+        return await self._app.log.sealed(digest) or b""
+
+    async def _listen(self) -> None:
+        try:
+            while (message := await self._next()) is not None:
+                match message.WhichOneof("message"):
+                    case "append":
+                        await self._places.acquire()
+                        self._begin(self._append(message.append))
+                    case "authorize_copy":
+                        await self._places.acquire()
+                        self._begin(self._authorize(message.authorize_copy))
+                    case "heartbeat":
+                        await self._beat(message.heartbeat)
+                    case _:
+                        raise UnavailableError("this stream is attached already.", fix="Send appends and heartbeats.")
+            await asyncio.gather(*self._appending)
+        finally:
+            for task in self._appending:
+                task.cancel()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._appending.add(task)
+        task.add_done_callback(self._appended)
+
+    async def _beat(self, heartbeat: reactor_pb2.Heartbeat) -> None:
+        now_ms = self._app.clock()
+        self._note = note_of(heartbeat, self._note, now_ms)
+        await self._app.log.beat(self._login.key, now_ms, self._note.SerializeToString())
+
+    def _appended(self, task: asyncio.Task[None]) -> None:
+        self._appending.discard(task)
+        self._places.release()
+
+    async def _next(self) -> reactor_pb2.AttachRequest | None:
+        """The reactor's next message, None when it half-closed."""
+        try:
+            async with asyncio.timeout(self._app.limits.silence_s):
+                message = await anext(self._incoming)
+        except StopAsyncIteration:
+            return None
+        except TimeoutError:
+            raise UnavailableError(
+                "the reactor was not heard in time.", fix="Send heartbeats, and attach again."
+            ) from None
+        validate(message)
+        return message
+
+    async def _append(self, append: reactor_pb2.AppendEvent) -> None:
+        answer = reactor_pb2.Appended(call=append.call)
+        try:
+            answer.version = await append_event(self._app, self._login, append)
+        except Error as error:
+            self._refuse(append, answer, error)
+        except Exception as error:  # noqa: BLE001  a defect is reported by its type alone, and its caller must not hang
+            structlog.get_logger().error("defect", error_type=type(error).__name__)
+            self._refuse(append, answer, defect())
+        failpoint("m8.before-appended")
+        await self._send(reactor_pb2.AttachResponse(appended=answer))
+
+    async def _authorize(self, asked: reactor_pb2.AuthorizeCopy) -> None:
+        answer = reactor_pb2.CopyAuthorized(call=asked.call)
+        try:
+            answer.token = await copy_tokens.authorize(self._app, self._login, asked.request_id)
+        except Error as error:
+            answer.error, answer.message = error.code.value, str(error)
+        except Exception as error:  # noqa: BLE001  as for appends
+            structlog.get_logger().error("defect", error_type=type(error).__name__)
+            answer.error = defect().code.value
+        await self._send(reactor_pb2.AttachResponse(copy_authorized=answer))
+
+    def _refuse(self, append: reactor_pb2.AppendEvent, answer: reactor_pb2.Appended, error: Error) -> None:
+        answer.error = error.code.value
+        answer.message = str(error)
+        structlog.get_logger().info(
+            "append refused",
+            request_id=append.request_id.hex(),
+            event_types=append.WhichOneof("event") or "",
+            code=error.code.value,
+        )
+
+
+def _moved_on(store: str) -> IdentityChangedError:
+    return IdentityChangedError(f"the identity of the store {store} moved on.", fix="Attach under the new one.")
+
+
+async def detach(app: App, login: Login) -> None:
+    """Record that a process is gone, so that its peers learn it; nothing if that is known."""
+    await app.aggregates.change(
+        reactor_stream(login.store),
+        lambda: app.aggregates.attachments(login.store),
+        lambda known: reactors.detach(known, store=login.store, replica=login.replica),
+        actor=M8,
+    )
+
+
+async def _first_of(*jobs: Awaitable[None]) -> None:
+    """Run `jobs` until one ends, stop the others, and raise what the first raised."""
+    tasks = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

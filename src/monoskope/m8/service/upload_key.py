@@ -1,0 +1,39 @@
+"""The answer to who waits for a key: the record's "Query public key", and the same at once with the request for it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
+from monoskope.m8.domain.events import upload_stream
+from monoskope.m8.service.app import App
+from monoskope.uri import SecretUri
+
+
+async def upload_key(
+    app: App, request_id: bytes, load: Callable[[], Awaitable[views_pb2.SecretUpload]], *, wait_s: float
+) -> queries_pb2.GetSecretUploadKeyResponse:
+    """Return the grant as soon as a reactor gave it, or the request's end; after `wait_s` seconds where it stands.
+
+    `load` returns the request as its caller may see it; what it raises is raised.
+    """
+
+    async def settled() -> views_pb2.SecretUpload | None:
+        upload = await load()
+        return None if upload.state == views_pb2.UPLOAD_STATE_REQUESTED else upload
+
+    upload = await app.feed.until(upload_stream(request_id), settled, wait_s=wait_s) or await load()
+    return queries_pb2.GetSecretUploadKeyResponse(
+        state=upload.state,
+        grant=upload.grant if upload.HasField("grant") else None,
+        rotations=await rotations(app, upload.uri),
+        reason=upload.reason,
+        receipt=upload.receipt if upload.outcome == upload_pb2.OUTCOME_FAILED else None,
+    )
+
+
+async def rotations(app: App, uri: str) -> list[identity_pb2.SignedRotation]:
+    """Return the steps of the identity of the store that `uri` names."""
+    store = await app.documents.store(SecretUri.parse(uri).store)
+    return [] if store is None else list(store.rotations)

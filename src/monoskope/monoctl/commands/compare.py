@@ -1,0 +1,57 @@
+"""`monoctl compare secret`."""
+
+from __future__ import annotations
+
+import click
+
+from monoskope.client import Client, Comparison
+from monoskope.errors import Error
+from monoskope.exit_codes import ExitCode, exit_code_of_all
+from monoskope.failpoints import failpoint
+from monoskope.monoctl.input.values import Sources, read_values, source_options, split_words
+from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
+from monoskope.monoctl.output.formats import emit
+from monoskope.monoctl.output.report import report
+
+_COLUMNS = {"URI": "uri", "EQUAL": "equal", "DIFFERENCES": "differences", "VERSION": "upstream_version"}
+
+
+@click.command(short_help="Compare values with what a store holds.")
+@click.argument("words", nargs=-1, required=True, metavar="URI [URI...] [KEY...]")
+@source_options
+@timeout_option
+@output_option
+@connection_options
+def secret(words: tuple[str, ...], sources: Sources, timeout: float, output: str, session: Session) -> None:
+    """Compare values with what a store holds. Nobody sees a value, nothing is written.
+
+    Words and values are given as to `put secret`. Exit code 0 if all are equal, 12 if one differs.
+    """
+    uris, keys = split_words(words)
+    values = read_values(sources, keys)
+
+    async def work(client: Client) -> list[Comparison | Error]:
+        return await client.compare_secrets(uris, values, timeout=timeout)
+
+    results = session.run(work)
+    comparisons = [result for result in results if isinstance(result, Comparison)]
+    documents = [
+        {
+            "uri": comparison.uri,
+            "equal": comparison.equal,
+            "differences": comparison.differences,
+            "upstream_version": comparison.upstream_version,
+            "request_id": comparison.request_id,
+        }
+        for comparison in comparisons
+    ]
+    errors = [result for result in results if isinstance(result, Error)]
+    failpoint("monoctl.before-print")
+    if documents:
+        emit(output, documents[0] if len(uris) == 1 else documents, _COLUMNS)
+    for error in errors:
+        report(error, as_json=output == "json")
+    code = exit_code_of_all(errors)
+    if not errors and not all(comparison.equal for comparison in comparisons):
+        code = ExitCode.DIFFERENT
+    click.get_current_context().exit(code)

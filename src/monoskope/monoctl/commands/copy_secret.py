@@ -1,0 +1,53 @@
+"""`monoctl copy secret`."""
+
+from __future__ import annotations
+
+import click
+
+from monoskope.client import Client, Copy
+from monoskope.monoctl.commands.put import expectation
+from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
+from monoskope.monoctl.output.formats import emit
+
+_COLUMNS = {
+    "FROM": "uri",
+    "TO": "destination",
+    "OUTCOME": "outcome",
+    "VERSION": "destination_version",
+    "HASH": "hash",
+}
+
+
+@click.command(short_help="Copy a secret into another store.")
+@click.argument("uri")
+@click.argument("destination")
+@click.option("--expect", metavar="absent|VERSION", help="Copy only if nothing, or this version, is there.")
+@click.option("--overwrite", is_flag=True, help="Replace whatever is there.")
+@timeout_option
+@output_option
+@connection_options
+def secret(  # noqa: PLR0917 - click passes them by name
+    uri: str, destination: str, expect: str | None, timeout: float, output: str, session: Session, *, overwrite: bool
+) -> None:
+    """Copy the secret at URI to DESTINATION, in another store.
+
+    The reactor of URI's store reads it and puts it there; nobody else sees it. Where that reactor may copy to, its own
+    settings say: see `copies_to` in `monoctl describe secret-store`. It succeeds only with signed receipts of both
+    stores that show one hash.
+    """
+    expected = expectation(expect, overwrite=overwrite)
+
+    async def work(client: Client) -> Copy:
+        return await client.copy_secret(uri, destination, expect=expected, timeout=timeout)
+
+    copied = session.run(work)
+    document = {
+        "uri": copied.uri,
+        "destination": copied.destination,
+        "outcome": copied.outcome,
+        "hash": copied.hash,
+        "upstream_version": copied.upstream_version,
+        "destination_version": copied.destination_version,
+        "request_id": copied.request_id,
+    }
+    emit(output, document, _COLUMNS)

@@ -1,0 +1,72 @@
+"""`monoctl describe secret-store`."""
+
+from __future__ import annotations
+
+import click
+
+from monoskope.client import Client
+from monoskope.monoctl.options import Session, connection_options, output_option
+from monoskope.monoctl.output import views, write
+from monoskope.monoctl.output.formats import Document, cell, emit, pairs, table
+
+_FIELDS = {
+    "Name": "name",
+    "Type": "type",
+    "State": "state",
+    "Default": "default",
+    "Identity": "identity",
+    "Identity steps": "identity_rotations",
+    "Fingerprint key": "fingerprint_key_id",
+    "Largest secret": "max_plaintext",
+    "Maturity": "maturity",
+    "Layout": "layout",
+    "Engine": "engine",
+    "Pending requests": "pending",
+    "Created": "created_at",
+}
+_DOES = {"patchable": "patch", "soft_delete": "delete", "deletable": "destroy"}
+"""What not every engine does: the field that says so, and the word that a user knows it by."""
+_NOT_ANNOUNCED = "unknown while no reactor is attached"
+_REACTORS = {
+    "REACTOR": "replica",
+    "ATTACHED": "attached",
+    "LAST HEARD": "last_heard_at",
+    "ENGINE": "engine",
+    "SINCE": "engine_since_at",
+    "LAST FAILURE": "last_failure",
+    "FAILED": "last_failure_at",
+    "LARGEST": "max_plaintext",
+    "CHECK-AND-SET": "check_and_set",
+    "READABLE": "readable",
+    "DOES": "does",
+    "COPIES TO": "copies_to",
+    "FINGERPRINT KEY": "fingerprint_key_id",
+}
+
+
+@click.command(short_help="Show everything about one store.")
+@click.argument("name", default="")
+@output_option
+@connection_options
+def secret_store(name: str, output: str, session: Session) -> None:
+    """Show one store, the default one without NAME: its identity, limits, key id, and its reactors."""
+
+    async def work(client: Client) -> Document:
+        return views.store(await client.queries.store(name))
+
+    document = session.run(work)
+    if output != "table":
+        emit(output, document, {})
+        return
+    if not document["max_plaintext"]:
+        document["max_plaintext"] = _NOT_ANNOUNCED
+    document["engine"] = document["engine"] or _NOT_ANNOUNCED
+    pairs({name: cell(document, field) for name, field in _FIELDS.items()})
+    reactors: list[Document] = document["reactors"]
+    write.out()
+    if not reactors:
+        write.out("No reactor has ever attached.")
+        return
+    for one in reactors:
+        one["does"] = [word for field, word in _DOES.items() if one[field]]
+    table(list(_REACTORS), [[cell(one, field) for field in _REACTORS.values()] for one in reactors])

@@ -1,0 +1,133 @@
+"""`monoctl generate secret`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from monoskope.client import Client, Generated
+from monoskope.errors import UsageError
+from monoskope.monoctl.commands.put import expectation
+from monoskope.monoctl.input.labels import parse_day, parse_labels
+from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
+from monoskope.monoctl.output import write
+from monoskope.monoctl.output.formats import Document, emit
+from monoskope.protocol.recipes import KINDS
+
+_COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
+_KEYS = {
+    "password": "password",
+    "hex": "token",
+    "base64": "token",
+    "rsa": "private-key",
+    "ed25519": "private-key",
+}
+"""The key under which each kind stands if none is named."""
+
+
+@click.command(short_help="Let a store make a secret that nobody sees.")
+@click.argument("uri")
+@click.argument("recipes", nargs=-1, metavar="[KEY=KIND[:SIZE]...]")
+@click.option("--kind", type=click.Choice(list(KINDS)), help="Make one of these under each --key.")
+@click.option("--size", type=click.IntRange(1), help="Characters of a password, random bytes, or bits of an RSA key.")
+@click.option("--key", "keys", multiple=True, metavar="NAME", help="Where it is to stand; can be repeated.")
+@click.option(
+    "--out-public",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the public halves there, PEM, one after the other in key order.",
+)
+@click.option("--expect", metavar="absent|VERSION", help="Write only if nothing, or this version, is upstream.")
+@click.option("--overwrite", is_flag=True, help="Replace whatever is upstream.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A note, never secret; can be repeated.")
+@click.option("--expires", metavar="DAY", help="When it is said to expire: YYYY-MM-DD, or 90d. Nothing happens then.")
+@timeout_option
+@output_option
+@connection_options
+def secret(  # noqa: PLR0917 - click passes them by name
+    uri: str,
+    recipes: tuple[str, ...],
+    kind: str | None,
+    size: int | None,
+    keys: tuple[str, ...],
+    out_public: Path | None,
+    expect: str | None,
+    labels: tuple[str, ...],
+    expires: str | None,
+    timeout: float,
+    output: str,
+    session: Session,
+    *,
+    overwrite: bool,
+) -> None:
+    """Let a store's reactor make a secret that nobody sees: you get its hash, and the public halves of key pairs.
+
+    Kinds: password (24 of 56 letters and digits by default), hex and base64 (32 random bytes), rsa (3072 bits) and
+    ed25519. Each run makes new values. By default it writes over nothing, or over what was put through m8 before.
+
+    \b
+    monoctl generate secret app/db --kind password
+    monoctl generate secret app/signing --kind ed25519 --out-public signing.pem
+    monoctl generate secret app/all password=password:32 tls.key=rsa:4096 --expect absent
+    """  # noqa: D301 - click wants the character itself
+    wanted = _recipes(recipes, kind, size, keys)
+    expected = expectation(expect, overwrite=overwrite)
+    notes, expires_on = parse_labels(labels), parse_day(expires) if expires else ""
+    if out_public is not None and not out_public.absolute().parent.is_dir():
+        raise UsageError(f"{out_public} is in no folder that is there.", fix="Create it, or choose another file.")
+
+    async def work(client: Client) -> Generated:
+        return await client.generate_secret(
+            uri, wanted, expect=expected, labels=notes, expires_on=expires_on, timeout=timeout
+        )
+
+    generated = session.run(work)
+    emit(output, _document(generated), _COLUMNS)
+    if output == "table":
+        for name, value in generated.public_values.items():
+            write.out("", f"{name}:", *value.split("\n"), end="")
+    if out_public is not None:
+        _write(out_public, "".join(generated.public_values.values()))
+
+
+def _recipes(words: tuple[str, ...], kind: str | None, size: int | None, keys: tuple[str, ...]) -> dict[str, str]:
+    """Return for each key what to make. Raises `UsageError`."""
+    pairs = [word.partition("=") for word in words]
+    for key, equals, text in pairs:
+        if not (key and equals and text):
+            # Not repeated: it may be a value.
+            raise UsageError("a word says not what to make.", fix="Write KEY=KIND or KEY=KIND:SIZE.")
+    wanted = [(key, text) for key, _, text in pairs]
+    if kind is not None:
+        text = kind if size is None else f"{kind}:{size}"
+        wanted += [(key, text) for key in keys or (_KEYS[kind],)]
+    elif size is not None or keys:
+        raise UsageError("--size and --key say nothing without --kind.", fix="Add --kind, or write KEY=KIND:SIZE.")
+    if not wanted:
+        raise UsageError("nothing says what to make.", fix="Add --kind, for example --kind password.")
+    if len({key for key, _ in wanted}) != len(wanted):
+        raise UsageError("a key is to be made twice.", fix="Name each key once.")
+    return dict(wanted)
+
+
+def _document(generated: Generated) -> Document:
+    return {
+        "uri": generated.uri,
+        "outcome": "UPLOADED",
+        "hash": generated.hash,
+        "values": generated.values,
+        "public_values": generated.public_values,
+        "upstream_version": generated.upstream_version,
+        "request_id": generated.request_id,
+    }
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="ascii")
+    except OSError as error:
+        raise UsageError(
+            f"the secret is upstream, but {file} cannot be written: {error.strerror}.",
+            fix="The public halves are printed above.",
+        ) from None

@@ -1,0 +1,156 @@
+"""`monoctl put secret`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NoReturn
+
+import click
+
+from monoskope.client import Client, PutResult
+from monoskope.client.preview import Preview
+from monoskope.client.purposes.put import Expect
+from monoskope.errors import Error, UsageError
+from monoskope.exit_codes import exit_code_of_all
+from monoskope.failpoints import failpoint
+from monoskope.monoctl.input.engine_options import engine_options
+from monoskope.monoctl.input.labels import parse_day, parse_labels
+from monoskope.monoctl.input.values import Sources, read_values, source_options, split_words
+from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
+from monoskope.monoctl.output import write
+from monoskope.monoctl.output.formats import Document, emit
+from monoskope.monoctl.output.report import report
+from monoskope.protocol.request import Options
+
+_COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
+
+
+@click.command(short_help="Put a secret into one store or several.")
+@click.argument("words", nargs=-1, required=True, metavar="URI [URI...] [KEY...]")
+@source_options
+@click.option("--expect", metavar="absent|VERSION", help="Write only if nothing, or this version, is upstream.")
+@click.option("--overwrite", is_flag=True, help="Replace whatever is upstream.")
+@engine_options
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A note, never secret; can be repeated.")
+@click.option("--expires", metavar="DAY", help="When it is said to expire: YYYY-MM-DD, or 90d. Nothing happens then.")
+@click.option("--dry-run", is_flag=True, help="Show what would be sent, without a value; request no key.")
+@timeout_option
+@output_option
+@connection_options
+def secret(  # noqa: PLR0917 - click passes them by name
+    words: tuple[str, ...],
+    sources: Sources,
+    expect: str | None,
+    options: Options | None,
+    labels: tuple[str, ...],
+    expires: str | None,
+    timeout: float,
+    output: str,
+    session: Session,
+    *,
+    overwrite: bool,
+    dry_run: bool,
+) -> None:
+    """Put a secret into one store or several.
+
+    The first word is a URI, as is each word with a "/" in it: `store://path`, or `path` in the default store. Each
+    other word is a KEY whose value is asked for, hidden. Without keys and without --from-… both are asked for.
+
+    It succeeds only with a receipt signed by the store's pinned identity. By default it writes over nothing, or over
+    what was put through m8 before. Labels and day of expiry replace those of the put before.
+
+    \b
+    monoctl put secret app/db password
+    monoctl put secret vault://app/db local://app/db --from-file tls.key=key.pem
+    pwgen 32 1 | monoctl put secret app/db --from-file password=- --expect absent
+    """  # noqa: D301 - click wants the character itself
+    uris, keys = split_words(words)
+    expected = expectation(expect, overwrite=overwrite)
+    notes, expires_on = parse_labels(labels), parse_day(expires) if expires else ""
+    values = read_values(sources, keys)
+    if dry_run:
+        _preview(session, uris, values, expected, output)
+        return
+
+    async def work(client: Client) -> list[PutResult | Error]:
+        return await client.put_secrets(
+            uris, values, expect=expected, options=options, labels=notes, expires_on=expires_on, timeout=timeout
+        )
+
+    end(session.run(work), output)
+
+
+def end(results: list[PutResult | Error], output: str) -> NoReturn:
+    """Print what came of each write, and end the command with the exit code of them all."""
+    documents = [_document(result) for result in results if isinstance(result, PutResult)]
+    errors = [result for result in results if isinstance(result, Error)]
+    failpoint("monoctl.before-print")
+    if documents:
+        emit(output, documents[0] if len(results) == 1 else documents, _COLUMNS)
+    for error in errors:
+        report(error, as_json=output == "json")
+    click.get_current_context().exit(exit_code_of_all(errors))
+
+
+def expectation(expect: str | None, *, overwrite: bool) -> Expect | str:
+    """Return what must be upstream for a put. Raises `UsageError` for both options at once."""
+    if overwrite and expect is not None:
+        raise UsageError("--overwrite and --expect exclude each other.", fix="Give one of them.")
+    if overwrite:
+        return Expect.OVERWRITE
+    if expect is None:
+        return Expect.ANY
+    return Expect.ABSENT if expect == "absent" else expect
+
+
+def _document(result: PutResult) -> Document:
+    return {
+        "uri": result.uri,
+        "outcome": result.outcome,
+        "hash": result.hash,
+        "values": result.values,
+        "upstream_version": result.upstream_version,
+        "request_id": result.request_id,
+    }
+
+
+def _preview(session: Session, uris: list[str], values: Mapping[str, bytes], expect: Expect | str, output: str) -> None:
+    async def work(client: Client) -> list[Preview]:
+        return [await client.preview_put(uri, values, expect=expect) for uri in uris]
+
+    show(session.run(work), output)
+
+
+_ANY = {"UPLOAD": "nothing, or put through m8", "PATCH": "put through m8"}
+"""What ANY means for each purpose, as `Expect.ANY` promises: not whatever others left there."""
+
+
+def show(previews: list[Preview], output: str) -> None:
+    """Print what would be sent."""
+    documents: list[Document] = [
+        {
+            "uri": preview.uri,
+            "purpose": preview.purpose,
+            "expect": preview.expect,
+            "size_class": preview.size_class,
+            "sizes": preview.sizes,
+            **({"removes": list(preview.removes)} if preview.purpose == "PATCH" else {}),
+            "identity": preview.identity,
+            "pinned": preview.pinned,
+            "layout": preview.layout,
+        }
+        for preview in previews
+    ]
+    columns = {"URI": "uri", "EXPECT": "expect", "KEYS AND BYTES": "sizes"}
+    columns |= {"REMOVES": "removes"} if any(preview.removes for preview in previews) else {}
+    columns |= {"SEALED AS": "size_class", "PINNED": "pinned"}
+    if output == "table":
+        for document in documents:
+            document["expect"] = (
+                _ANY.get(document["purpose"], "ANY") if document["expect"] == "ANY" else document["expect"]
+            )
+    emit(output, documents[0] if len(documents) == 1 else documents, columns)
+    if output == "table":
+        for uri, layout in ((preview.uri, preview.layout) for preview in previews if preview.layout):
+            write.out(f"{uri} will lie in its engine like this: {layout}")
+        write.err("Dry run: no key was requested, nothing was sent.")

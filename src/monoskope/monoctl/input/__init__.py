@@ -1,0 +1,1 @@
+"""Where values, labels and engine options come from."""

@@ -1,0 +1,169 @@
+"""Where values come from: files, stdin and a hidden prompt. Never the command line, which history and `ps` show."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from monoskope.errors import UsageError
+from monoskope.monoctl.input.gathered_values import Values
+from monoskope.monoctl.output import terminal, write
+from monoskope.protocol.payload import check_key
+from monoskope.value import Value
+
+R = TypeVar("R")
+
+STDIN = "-"
+
+
+class Sources(Value, frozen=True):
+    """What the command line says about values, as it was written."""
+
+    files: tuple[str, ...]
+    env_files: tuple[str, ...]
+    json_files: tuple[str, ...]
+
+    @property
+    def named(self) -> bool:
+        """Whether any file is named."""
+        return bool(self.files or self.env_files or self.json_files)
+
+
+def refuse_value_in_argv(_ctx: click.Context, _parameter: click.Parameter, given: object) -> None:
+    """Refuse an option that would carry a value. Its message never repeats what was given."""
+    if given:
+        raise _in_argv()
+
+
+def _in_argv() -> UsageError:
+    return UsageError(
+        "a value on the command line is refused: the shell's history keeps it, and every user of this machine can see"
+        " it in the process list.",
+        fix="Use --from-file KEY=PATH (KEY=- for stdin), --from-env-file, --from-json, or name the KEY alone to be"
+        " asked; if that was a real value, change it.",
+    )
+
+
+def source_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command the options for values; it receives `sources`."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **rest: Any) -> R:  # noqa: ANN401 - click's own
+        sources = Sources(rest.pop("from_file"), rest.pop("from_env_file"), rest.pop("from_json"))
+        return command(*args, sources=sources, **rest)
+
+    options = (
+        click.option("--from-file", multiple=True, metavar="KEY=PATH", help="Exact bytes of a file; KEY=- for stdin."),
+        click.option("--from-env-file", multiple=True, metavar="FILE", help="KEY=VALUE lines; - for stdin."),
+        click.option(
+            "--from-json", multiple=True, metavar="FILE", help='{"key":"text"} or {"key":{"base64":"…"}}; - for stdin.'
+        ),
+        click.option(
+            "--from-literal",
+            "--value",
+            "--literal",
+            "refused",
+            multiple=True,
+            hidden=True,
+            expose_value=False,
+            callback=refuse_value_in_argv,
+        ),
+    )
+    result: Callable[..., R] = wrapped
+    for option in reversed(options):
+        result = option(result)
+    return result
+
+
+def split_words(words: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Return the URIs and the keys among a command's words: the first is a URI, and so is each with a `/` in it.
+
+    Raises:
+        UsageError: a word holds `=`, so it may hold a value, or is no key; the message does not repeat it.
+    """
+    uris = [word for index, word in enumerate(words) if index == 0 or "/" in word]
+    keys = [word for index, word in enumerate(words) if index > 0 and "/" not in word]
+    check_words(words, keys)
+    return uris, keys
+
+
+def check_words(words: Sequence[str], keys: Sequence[str]) -> None:
+    """Raise `UsageError`, without repeating it, for a word that may hold a value or a key that is none."""
+    for word in words:
+        if "=" in word:
+            raise _in_argv()
+    for position, key in enumerate(keys, start=1):
+        try:
+            check_key(key)
+        except UsageError:
+            raise UsageError(
+                f"KEY {position} is not a valid key: 1 to 253 of A-Z, a-z, 0-9, '_', '.' and '-'.",
+                fix="Name keys alone; their values are asked for.",
+            ) from None
+
+
+def read_values(sources: Sources, keys: list[str]) -> Values:
+    """Read every value, asking for those of `keys`, or for everything if nothing else is given.
+
+    Raises:
+        UsageError: a file cannot be read or parsed, a key is given twice, or there is nobody to ask.
+    """
+    values = Values()
+    _check_stdin(sources)
+    for text in sources.files:
+        key, separator, path = text.partition("=")
+        if not separator:
+            raise UsageError("--from-file is not KEY=PATH.", fix="Write --from-file KEY=PATH; KEY=- for stdin.")
+        values.add(check_key(key), _read(path, f"the file for key {key!r}"))
+    for path in sources.env_files:
+        from monoskope.monoctl.input.env_file import parse_env  # noqa: PLC0415 - a put seldom needs it
+
+        where = "stdin" if path == STDIN else path
+        values.add_all(parse_env(_read(path, where), where=where))
+    for path in sources.json_files:
+        from monoskope.monoctl.input.json_values import parse_json  # noqa: PLC0415
+
+        where = "stdin" if path == STDIN else path
+        values.add_all(parse_json(_read(path, where), where=where))
+    if keys or not sources.named:
+        _ask(values, keys)
+    return values
+
+
+def _check_stdin(sources: Sources) -> None:
+    files = [text.partition("=")[2] for text in sources.files]
+    if [*files, *sources.env_files, *sources.json_files].count(STDIN) > 1:
+        raise UsageError("stdin is named twice.", fix="Name it once, and files for the rest.")
+
+
+def _read(path: str, what: str) -> bytes:
+    if path == STDIN:
+        return sys.stdin.buffer.read()
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{what} cannot be read: {error.strerror}.", fix="Name a file that you can read.") from None
+
+
+def _ask(values: Values, keys: list[str]) -> None:
+    if not terminal.interactive():
+        raise UsageError(
+            "no value is given, and there is no terminal to ask on.",
+            fix="Use --from-file KEY=PATH (KEY=- for stdin), --from-env-file or --from-json.",
+        )
+    for key in keys:
+        values.add(key, _prompt(key))
+    while not keys:
+        key = write.prompt("Key (empty when done)")
+        if not key:
+            return
+        values.add(check_key(key), _prompt(key))
+
+
+def _prompt(key: str) -> bytes:
+    return write.prompt(f"Value of {key} (hidden)", hidden=True).encode()

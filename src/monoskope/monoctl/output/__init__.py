@@ -1,0 +1,1 @@
+"""How answers and failures look: tables, JSON, YAML, and notes for people."""

@@ -1,0 +1,134 @@
+"""Every failure as its user reads it: what happened and why, then what to do. No traceback, ever."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from monoskope.errors import Code, Error, OutcomeUnknownError, UsageError
+from monoskope.escape import json_text
+from monoskope.exit_codes import ExitCode, exit_code
+from monoskope.monoctl.output import write
+
+if TYPE_CHECKING:
+    from monoskope.client.task import Progress  # loads gRPC, which a good `version` never needs
+
+
+class InterruptedBeforeSendingError(Error):
+    """Ctrl-C while nothing had been sent."""
+
+    def __init__(self) -> None:
+        super().__init__("interrupted; nothing was sent.")
+
+
+def wants_json(words: Sequence[str]) -> bool:
+    """Whether a command line asks for JSON, even one that cannot be parsed."""
+    joined = [*words, ""]
+    return any(
+        word in {"-ojson", "-o=json", "--output=json"} or (word in {"-o", "--output"} and joined[index + 1] == "json")
+        for index, word in enumerate(words)
+    )
+
+
+def report(error: Error, *, as_json: bool) -> None:
+    """Print an error to stderr."""
+    code, number = error.code.value, exit_code(error)
+    if isinstance(error, InterruptedBeforeSendingError):
+        code, number = "INTERRUPTED", ExitCode.INTERRUPTED
+    if as_json:
+        document = {
+            "code": code,
+            "exit_code": int(number),
+            "message": error.message,
+            "fix": error.fix,
+            "by_m8": error.by_m8,
+        }
+        write.err(json_text({"error": document}))
+        return
+    write.err(error.message, mark="error: ", fg="red", bold=True)
+    if error.fix and error.by_m8:
+        write.err(error.fix)  # it says itself whose advice it is
+    elif error.fix:
+        write.err(error.fix, mark="fix: ", fg="green")
+
+
+def guarded(call: Callable[[], object], words: Sequence[str]) -> int:
+    """Run a command line and return its exit code; whatever goes wrong is reported."""
+    as_json = wants_json(words)
+    try:
+        _arm_failpoints()
+        code = call()
+    except click.ClickException as error:
+        _report_click(error, as_json=as_json)
+        return ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        report(InterruptedBeforeSendingError(), as_json=as_json)
+        return ExitCode.INTERRUPTED
+    except Error as error:
+        report(error, as_json=as_json)
+        return ExitCode.INTERRUPTED if isinstance(error, InterruptedBeforeSendingError) else exit_code(error)
+    except BrokenPipeError:
+        _forget_stdout()
+        code = ExitCode.OK
+    except Exception as defect:  # noqa: BLE001 - the last door: a traceback could show a value
+        report(_defect(defect), as_json=as_json)
+        return ExitCode.INTERNAL
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _arm_failpoints() -> None:
+    import os  # noqa: PLC0415
+
+    if "MONOSKOPE_FAILPOINTS" in os.environ:
+        from monoskope.failpoints import arm  # noqa: PLC0415 - for tests alone
+
+        write.err(f"warning: {arm(os.environ)}")
+
+
+def _report_click(error: click.ClickException, *, as_json: bool) -> None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        write.err(*error.format_message().split("\n"))
+    else:
+        report(_usage(error), as_json=as_json)
+
+
+def _usage(error: click.ClickException) -> UsageError:
+    command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "monoctl"
+    message = " ".join(error.format_message().split())
+    return UsageError(message[:1].lower() + message[1:], fix=f"See `{command} --help`.")
+
+
+def _defect(defect: Exception) -> Error:
+    return Error(
+        f"a defect in monoctl ({type(defect).__name__}).",
+        fix="Whether anything was written is not known: look with `monoctl get events`, and report the defect.",
+        code=Code.INTERNAL,
+    )
+
+
+def _forget_stdout() -> None:
+    """Keep the interpreter from complaining at exit that nobody reads any more."""
+    import os  # noqa: PLC0415
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def interrupted(sent: Sequence[Progress], ended: Sequence[Progress]) -> Error:
+    """Return what is known at Ctrl-C: of the requests that were sent without a known end, and of those that ended."""
+    if not sent and not ended:
+        return InterruptedBeforeSendingError()
+    parts = [f"{one.uri} was sent and {_open_end(one)} (request {one.request_id.hex()})" for one in sent]
+    parts += [f"{one.uri} ended as {one.end} (request {one.request_id.hex()})" for one in ended]
+    first = (*sent, *ended)[0]
+    ask = f"Ask with `monoctl get upload {first.request_id.hex()}`"
+    again = ", or `monoctl compare secret`, before you do it again." if first.writes else ", or ask the store again."
+    return OutcomeUnknownError(f"interrupted: {'; '.join(parts)}.", fix=ask + again)
+
+
+def _open_end(progress: Progress) -> str:
+    if progress.writes:
+        return f"may or may not be {progress.done}"
+    return "its answer is not known, nothing was written"

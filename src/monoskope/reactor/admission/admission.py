@@ -1,0 +1,96 @@
+"""Step 2 of the walk: what a reactor checks before it makes a key. No I/O but what the driver's `check` does: none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from monoskope.protocol.grant import SUITE_1
+from monoskope.protocol.request import Request
+from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.reasons import FailedError, reason_of
+from monoskope.reactor.settings import Settings
+from monoskope.stores.driver import DriverError, StoreDriver
+from monoskope.uri import SecretUri
+
+_NEEDS_READING = frozenset({upload_pb2.PURPOSE_IMPORT, upload_pb2.PURPOSE_COPY})
+_NEEDS_CHECK_AND_SET = frozenset({upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION})
+_TYPED: dict[str, type] = {
+    "vault": options_pb2.VaultOptions,
+    "aws-secretsmanager": options_pb2.AwsOptions,
+    "aws-ssm": options_pb2.AwsOptions,
+    "kubernetes": options_pb2.KubernetesOptions,
+}
+"""The options that each kind of driver in the core understands."""
+
+
+class Admission:
+    """Decides which requests get a key."""
+
+    def __init__(self, settings: Settings, driver: StoreDriver, rates: Rates) -> None:
+        self._settings = settings
+        self._driver = driver
+        self._rates = rates
+
+    def admit(self, request: Request, subject: str) -> None:
+        """Return if the `request` of `subject` may get a key, and count it against the rates.
+
+        Raises:
+            FailedError: UPSTREAM_REFUSED for another store or a path outside the configured prefixes, UNSUPPORTED for
+                what the engine or this version cannot do, CANNOT_READ, the driver's own reason, RATE_LIMITED.
+        """
+        if not self._settings.allows(request.uri):
+            raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED)
+        if SUITE_1 not in request.suites:
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        here = request.destination is None
+        if here and request.expect in _NEEDS_CHECK_AND_SET and not self._driver.capabilities.check_and_set:
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        self._check_purpose(request)
+        options = driver_options(self._driver, request)
+        try:
+            self._driver.check(request.uri.path, options)
+        except DriverError as error:
+            raise FailedError(reason_of(error)) from None
+        self._rates.take(request, subject)
+
+    def _check_purpose(self, request: Request) -> None:
+        can = self._driver.capabilities
+        if request.purpose == upload_pb2.PURPOSE_PATCH:
+            fits = can.key_rule is None or all(can.key_rule.fullmatch(key) for key in request.remove_keys)
+            if not (can.patchable and fits):
+                raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        if request.purpose == upload_pb2.PURPOSE_DELETE and not (can.deletable if request.destroy else can.soft_delete):
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        if request.purpose in _NEEDS_READING and not can.readable:
+            raise FailedError(upload_pb2.REASON_CANNOT_READ)
+        if request.destination is not None:
+            self._check_copy(request.uri, request.destination)
+
+    def _check_copy(self, source: SecretUri, destination: SecretUri) -> None:
+        """Where to copy to, this reactor's own settings say alone."""
+        rule = self._settings.copies_to(destination.store)
+        if rule is None:
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        if not rule.allows(source, destination):
+            raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED)
+
+
+def driver_options(driver: StoreDriver, request: Request) -> object | None:
+    """Return the request's options as `driver` takes them: typed, a `dict` for a third party's, or None.
+
+    Raises:
+        FailedError: UNSUPPORTED, they are another provider's.
+    """
+    options = request.options
+    if options is None:
+        return None
+    if isinstance(options, str):
+        if not driver.capabilities.options_schema:
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        parsed: dict[str, Any] = json.loads(options)
+        return parsed
+    if type(options) is not _TYPED.get(driver.kind):
+        raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+    return options

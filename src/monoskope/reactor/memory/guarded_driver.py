@@ -1,0 +1,177 @@
+"""A driver as the reactor uses it: whatever it raises says which kind of failure it is, and holds nothing else.
+
+Libraries put what they stumbled over into their exceptions: a JSON decoder the whole text, a codec the bytes, an HTTP
+client the request. A driver's own errors have those as causes, and frames with the value in them. So each call ends in
+its answer or in a new `DriverError`. What no driver should raise is logged by its type and place, and counts as an
+engine that does not answer; where the call may have written, its end is unknown. So does what takes too long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from monoskope.protocol.payload import Payload
+from monoskope.reactor import logs
+from monoskope.reactor.memory.forget import forget
+from monoskope.reactor.memory.garbage import Garbage
+from monoskope.stores.driver import (
+    CannotReadError,
+    Capabilities,
+    DriverError,
+    Snapshot,
+    StoreConflictError,
+    StoreDriver,
+    StoreRefusedError,
+    StoreUnavailableError,
+    UnknownOutcomeError,
+    UnsupportedError,
+)
+
+T = TypeVar("T")
+
+_KINDS = (
+    UnsupportedError,
+    StoreRefusedError,
+    StoreUnavailableError,
+    StoreConflictError,
+    CannotReadError,
+    UnknownOutcomeError,
+)
+"""Of a driver's errors; a subclass before its base."""
+_SILENT = "the engine did not answer in time."
+_DEFECT = "the store's driver stumbled over something that it does not know."
+
+
+class GuardedDriver(StoreDriver):
+    """Passes every call on to `driver`. Each method raises what that of `StoreDriver` may, and nothing else.
+
+    Args:
+        driver: One that is open.
+        garbage: What a failure leaves is collected there.
+        within_s: Seconds that a call may take.
+    """
+
+    kind = ""
+    Config = msgspec.Struct
+
+    def __init__(self, driver: StoreDriver, garbage: Garbage, *, within_s: float) -> None:
+        self._driver = driver
+        self._garbage = garbage
+        self._within_s = within_s
+        self.kind = driver.kind  # type: ignore[misc]
+        self.maturity = driver.maturity  # type: ignore[misc]
+
+    @classmethod
+    async def open(cls, config: Any, *, state_dir: Path) -> Self:  # noqa: ANN401 - as in the interface
+        """A guard is put around a driver that is open."""
+        raise NotImplementedError
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `StoreDriver.capabilities`."""
+        return self._driver.capabilities
+
+    def check(self, path: tuple[str, ...], options: object | None) -> None:
+        """See `StoreDriver.check`; no value is known by then."""
+        self._driver.check(path, options)
+
+    def check_payload(
+        self,
+        path: tuple[str, ...],
+        payload: Payload | None,
+        *,
+        remove: Sequence[str] | None,
+        options: object | None,
+    ) -> None:
+        """See `StoreDriver.check_payload`."""
+        try:
+            self._driver.check_payload(path, payload, remove=remove, options=options)
+        except Exception as error:  # noqa: BLE001 - as for what asks the engine
+            failure = [_renewed(error, writes=False)]
+            forget(error)
+        else:
+            return
+        raise failure.pop()
+
+    async def read_version(self, path: tuple[str, ...]) -> str:
+        """See `StoreDriver.read_version`."""
+        return await self._asked(self._driver.read_version(path))
+
+    async def write(
+        self,
+        path: tuple[str, ...],
+        payload: Payload,
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """See `StoreDriver.write`."""
+        call = self._driver.write(path, payload, replacing=replacing, write_tag=write_tag, options=options)
+        return await self._asked(call, writes=True)
+
+    async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
+        """See `StoreDriver.find`."""
+        return await self._asked(self._driver.find(path, write_tag))
+
+    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
+        """See `StoreDriver.read`."""
+        return await self._asked(self._driver.read(path))
+
+    async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
+        """See `StoreDriver.delete`."""
+        await self._asked(self._driver.delete(path, replacing=replacing, destroy=destroy), writes=True)
+
+    async def patch(
+        self,
+        path: tuple[str, ...],
+        changes: Payload | None,
+        remove: Sequence[str],
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """See `StoreDriver.patch`."""
+        call = self._driver.patch(path, changes, remove, replacing=replacing, write_tag=write_tag, options=options)
+        return await self._asked(call, writes=True)
+
+    async def health(self) -> bool:
+        """See `StoreDriver.health`."""
+        return await self._asked(self._driver.health())
+
+    async def close(self) -> None:
+        """See `StoreDriver.close`."""
+        await self._driver.close()
+
+    async def _asked(self, call: Awaitable[T], *, writes: bool = False) -> T:
+        try:
+            async with asyncio.timeout(self._within_s):
+                return await call
+        except Exception as error:  # noqa: BLE001 - whatever a driver or a library under it raises
+            failure = [_renewed(error, writes=writes)]
+            forget(error)
+        except BaseException as error:
+            forget(error)
+            raise
+        finally:
+            # However long the request may wait for m8 now, libraries keep nothing of its value meanwhile.
+            self._garbage.collect_soon()
+        # Not while the other is handled, or it would hang on this one; and not from a variable of this frame.
+        raise failure.pop()
+
+
+def _renewed(error: Exception, *, writes: bool) -> DriverError:
+    if isinstance(error, DriverError):
+        kind = next((kind for kind in _KINDS if isinstance(error, kind)), StoreRefusedError)
+        return kind(error.message, fix=error.fix)
+    kind = UnknownOutcomeError if writes else StoreUnavailableError
+    if isinstance(error, TimeoutError):
+        return kind(_SILENT, fix="Check that the engine runs and can be reached.")
+    logs.get().error("driver failed", **logs.described(error))
+    return kind(_DEFECT, fix="Look into the reactor's log, and tell the driver's authors.")

@@ -1,0 +1,133 @@
+"""Handing receipts to m8: signed, audited, and offered until m8 has them or the request has ended otherwise.
+
+A receipt that names no sealed bytes says that nothing was opened. Once STARTED is recorded that is no longer known, so
+such a receipt, as an heir's KEY_LOST is, loses to a STARTED that came first and is not offered again.
+
+An m8 that is older than this program refuses receipts with fields that it does not know. They are offered without
+these: else the request would never end. A client that needs them says OUTCOME_UNKNOWN then (docs/protocol.md, Versions
+of the programs).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.errors import Code
+from monoskope.failpoints import failpoint
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.older import without_later_fields
+from monoskope.protocol.receipt import Receipt
+from monoskope.protocol.upload import State
+from monoskope.reactor import logs
+from monoskope.reactor.health import Health
+from monoskope.reactor.identity.store_identity import Identity
+from monoskope.reactor.link.appends import AppendRefusedError, Event
+from monoskope.reactor.link.open_requests import OpenRequests
+from monoskope.reactor.report import request_log
+from monoskope.reactor.report.audit_log import Audit, of_receipt
+from monoskope.reactor.report.known_receipts import KnownReceipts
+
+_OfReceipt = (
+    events_pb2.SecretUploaded
+    | events_pb2.SecretCompared
+    | events_pb2.SecretDeleted
+    | events_pb2.SecretVerified
+    | events_pb2.SecretDriftDetected
+    | events_pb2.SecretImported
+    | events_pb2.SecretCopied
+)
+"""The events of a request's end that hold a receipt and nothing else."""
+
+
+class Log(Protocol):
+    """m8's log, as far as a reactor may write to it."""
+
+    async def append(self, request_id: bytes, expected_version: int, event: Event) -> int:
+        """Append to a request's stream and return its new version. Raises `AppendRefusedError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offering:
+    """Signs receipts and brings them to m8."""
+
+    identity: Identity
+    log: Log
+    requests: OpenRequests
+    known: KnownReceipts
+    audit: Audit
+    health: Health | None = None
+    """Told of every receipt that ends a request."""
+    patience: float = 10.0
+    """Seconds for which an event is waited for that overtook a receipt of ours and is not delivered yet."""
+    now: Callable[[], float] = time.monotonic
+
+    async def start(self, grant: Grant, receipt: Receipt, version: int) -> int:
+        """Append STARTED on `version` and return the stream's version then. Raises `AppendRefusedError`."""
+        event = events_pb2.SecretUploadStarted(receipt=self.identity.sign(RECEIPT, receipt.content))
+        self.audit.write(of_receipt(grant, receipt))
+        return await self.log.append(grant.request.request_id, version, event)
+
+    async def end(self, grant: Grant, receipt: Receipt, version: int) -> bool:
+        """Offer the receipt that ends a request whose stream has `version`; return whether m8 took it.
+
+        A stream that moved on without ending is tried again where it now is; one that ended needs nothing more.
+        """
+        request_id = grant.request.request_id
+        entry = of_receipt(grant, receipt)
+        self.audit.write(entry)
+        self.known.remember(receipt)
+        if self.health is not None:
+            self.health.ended(receipt)
+        asked = self.requests.get(request_id)
+        arrived = asked.arrived if asked is not None else self.now()
+        taken = await self._ended(request_id, receipt, version)
+        request_log.ended(entry, self.now() - arrived, taken=taken)
+        return taken
+
+    async def _ended(self, request_id: bytes, receipt: Receipt, version: int) -> bool:
+        failpoint("reactor.before-receipt")
+        event = self._ending(receipt)
+        while True:
+            try:
+                await self.log.append(request_id, version, event)
+            except AppendRefusedError as error:
+                if error.reason == Code.USAGE.value and (older := without_later_fields(receipt)) is not None:
+                    logs.get().warning("m8 is older", request_id=request_id.hex(), message=_OLDER)
+                    receipt, event = older, self._ending(older)
+                    continue
+                if error.reason != Code.CONFLICT.value:
+                    return False
+                request = await self.requests.moved(request_id, version, within=self.patience)
+                if request is None or (request.state is State.WRITING and not receipt.sealed_sha256):
+                    return False
+                version = request.version
+            else:
+                failpoint("reactor.after-receipt")
+                self.requests.ended(request_id)
+                return True
+
+    def _ending(self, receipt: Receipt) -> Event:
+        signed = self.identity.sign(RECEIPT, receipt.content)
+        if receipt.outcome == upload_pb2.OUTCOME_FAILED:
+            return events_pb2.SecretUploadFailed(reason=receipt.reason, receipt=signed)
+        return _ENDINGS[receipt.outcome](receipt=signed)
+
+
+_OLDER = "m8 refuses what it does not know in this receipt: it is offered with less, and proves less. Update m8."
+_ENDINGS: dict[upload_pb2.Outcome, type[_OfReceipt]] = {
+    upload_pb2.OUTCOME_UPLOADED: events_pb2.SecretUploaded,
+    upload_pb2.OUTCOME_UNCHANGED: events_pb2.SecretUploaded,
+    upload_pb2.OUTCOME_EQUAL: events_pb2.SecretCompared,
+    upload_pb2.OUTCOME_DIFFERENT: events_pb2.SecretCompared,
+    upload_pb2.OUTCOME_DELETED: events_pb2.SecretDeleted,
+    upload_pb2.OUTCOME_IN_SYNC: events_pb2.SecretVerified,
+    upload_pb2.OUTCOME_DRIFTED: events_pb2.SecretDriftDetected,
+    upload_pb2.OUTCOME_GONE: events_pb2.SecretDriftDetected,
+    upload_pb2.OUTCOME_IMPORTED: events_pb2.SecretImported,
+    upload_pb2.OUTCOME_COPIED: events_pb2.SecretCopied,
+}

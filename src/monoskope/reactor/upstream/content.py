@@ -1,0 +1,292 @@
+"""What upstream holds, as far as it is known, and whether a request's expectation is met by it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hmac
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.receipt import Receipt
+from monoskope.protocol.request import Request
+from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints
+from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.report.known_receipts import KnownReceipts
+from monoskope.stores.driver import NOTHING, CannotReadError, StoreDriver
+from monoskope.uri import SecretUri
+
+TRIES = 16
+"""How often a secret that changes while it is looked at is looked at again, and a write that lost to another tried."""
+RECEIPT_S = 5.0
+"""Seconds for which the receipt of a write by another replica is waited for, when its version is there already."""
+
+_NEEDS_SOMETHING = frozenset({upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_PATCH})
+_TRIED_ONCE = _NEEDS_SOMETHING
+"""A lost check-and-set ends them: what they do depends on what was there."""
+_COMPARED = frozenset({upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH})
+"""They end as UNCHANGED where the content is the same already."""
+_ABSENT = Fingerprints("", ())
+_MAY_MOVE = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE})
+
+
+class _MovedError(Exception):
+    """The version changed between two looks."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__()
+        self.version = version
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A version upstream, and its fingerprints; None if the content is not known."""
+
+    version: str
+    fingerprints: Fingerprints | None
+    was_read: bool = False
+    """Whether the content was read just now, not told by a receipt."""
+
+    def equals(self, other: Fingerprints) -> bool:
+        """Whether the content is known and is that of `other`."""
+        return self.fingerprints is not None and hmac.compare_digest(self.fingerprints.whole, other.whole)
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How old the key of a write is: what came upstream since it was made counts as concurrent while it is young."""
+
+    born: float
+    """Monotonic seconds when the key was made."""
+    young_until: float
+    """Monotonic seconds until when it is young."""
+    late_look: bool = False
+    """Whether the first look ended so late that it counts for a young key alone."""
+    now: Callable[[], float] = time.monotonic
+
+    @property
+    def is_young(self) -> bool:
+        """Whether it is young now."""
+        return self.now() < self.young_until
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Looks at the engine through the driver, and at receipts of ours where values cannot be read."""
+
+    driver: StoreDriver
+    fingerprint_key: FingerprintKey
+    known: KnownReceipts
+    peer_writes: Callable[[SecretUri], bool] = lambda _: False
+    """Whether another replica has an unfinished request for a secret, in m8's word."""
+
+    async def compared(self, request: Request) -> Content:
+        """Return what is at the request's place now, with its fingerprints where they are known.
+
+        Raises:
+            FailedError: CONFLICT, it changes whenever it is looked at.
+            DriverError: the engine cannot be asked.
+        """
+        if not self.driver.capabilities.versions:
+            return await self.recognised(request.uri, self.known.newest(request.uri))
+        for _ in range(TRIES):
+            version = await self.driver.read_version(request.uri.path)
+            try:
+                return await self._fingerprinted(request.uri, version)
+            except _MovedError:
+                continue
+        raise FailedError(upload_pb2.REASON_CONFLICT)
+
+    async def present(self, request: Request) -> Content:
+        """Return what is at the request's place, whatever it expects; the content only where nothing else tells.
+
+        Raises:
+            DriverError: the engine cannot be asked.
+        """
+        if self.driver.capabilities.versions:
+            return Content(await self.driver.read_version(request.uri.path), None)
+        return await self.recognised(request.uri, self.known.newest(request.uri))
+
+    async def replaced(self, request: Request, first: Content, age: Age, *, compare: bool) -> Content:
+        """Return what a write is to replace, the request's expectation met: what `first` found when the key was made.
+
+        Under a young key, where ANY or OVERWRITE is expected, it may also be what came after that: whoever wrote it was
+        at work at the same time.
+
+        Args:
+            request: UPLOAD, PATCH, DELETE or GENERATE.
+            first: What was there when the key was made.
+            age: Of the key.
+            compare: Whether the content is needed to tell whether it is the same already.
+
+        Raises:
+            FailedError: CONFLICT, also for what came after an older key; UPSTREAM_CHANGED for ANY on content that no
+                receipt of ours names.
+            DriverError: the engine cannot be asked.
+        """
+        if not self.driver.capabilities.versions:
+            return await self._replaced_unversioned(request, first, age)
+        version = await self._from_where(request, first) if self._may_move(request, age) else first.version
+        for _ in range(TRIES):
+            try:
+                await self._check(request, version)
+                content = await self._content(request, version, compare=compare)
+            except _MovedError as moved:
+                version = moved.version
+            else:
+                found_again = version == first.version and not self._is_newer(request, first, age)
+                # Asked once more: what was waited for meanwhile may have cost the key its youth.
+                if found_again or self._may_move(request, age):
+                    return content
+            if not self._may_move(request, age):
+                break
+        raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
+
+    def _may_move(self, request: Request, age: Age) -> bool:
+        return age.is_young and request.expect in _MAY_MOVE
+
+    def _is_newer(self, request: Request, first: Content, age: Age) -> bool:
+        """Whether what `first` found, seen again, may be something newer than the key, though it looks the same.
+
+        Where nothing is, or nothing has a version, what came and went since leaves no trace but a receipt of ours.
+        """
+        if age.is_young:
+            return False
+        if age.late_look:
+            return True
+        traceless = first.version == NOTHING or not self.driver.capabilities.versions
+        return traceless and self.known.learnt_after(request.uri, age.born)
+
+    async def _check(self, request: Request, version: str) -> None:
+        """Check as `check`, and say UPSTREAM_CHANGED only of what is there now and stays without a receipt of ours.
+
+        Another replica's write may be there before m8 delivers its receipt.
+        """
+        try:
+            self.check(request, version)
+        except FailedError as error:
+            if error.reason != upload_pb2.REASON_UPSTREAM_CHANGED:
+                raise
+            now = await self.driver.read_version(request.uri.path)
+            if now != version:
+                raise _MovedError(now) from None
+            if not await self._was_named(request.uri, version):
+                raise
+
+    async def _was_named(self, uri: SecretUri, version: str) -> bool:
+        """Whether a receipt of ours names `version` after all: one just come, or from a peer at work."""
+        if self.known.naming(uri, version) is not None:
+            return True
+        return self.peer_writes(uri) and await self.known.named(uri, version, within=RECEIPT_S)
+
+    async def _from_where(self, request: Request, first: Content) -> str:
+        """Where nothing later would notice that the version moved, or a lost write is not tried again, look anew."""
+        can = self.driver.capabilities
+        if request.purpose in _TRIED_ONCE or not (can.check_and_set and can.readable):
+            return await self.driver.read_version(request.uri.path)
+        return first.version
+
+    async def _content(self, request: Request, version: str, *, compare: bool) -> Content:
+        patch = request.purpose == upload_pb2.PURPOSE_PATCH
+        if not patch and not (compare and request.purpose in _COMPARED):
+            return Content(version, None)
+        return await self._fingerprinted(request.uri, version)
+
+    async def _replaced_unversioned(self, request: Request, first: Content, age: Age) -> Content:
+        content = await self.present(request)
+        same = self.is_same(first, content) and not self._is_newer(request, first, age)
+        if not same and not self._may_move(request, age):
+            raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=content.version)
+        self.check(request, content.version)
+        return content
+
+    def is_same(self, first: Content, now: Content) -> bool:
+        """Whether two looks at one place saw the same; where neither version nor content tells, they did not."""
+        if self.driver.capabilities.versions or NOTHING in {first.version, now.version}:
+            return first.version == now.version
+        return first.fingerprints is not None and now.equals(first.fingerprints)
+
+    async def check_still(self, request: Request, content: Content) -> None:
+        """Raise `FailedError` (CONFLICT) if what a receipt told about is not there any more."""
+        if content.was_read:
+            return
+        version = (await self.present(request)).version
+        if version != content.version:
+            raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
+
+    async def read(self, uri: SecretUri) -> Content | None:
+        """Return what is there as it is read now, None for nothing. Raises `DriverError`: `CannotReadError` too."""
+        snapshot = await self.driver.read(uri.path)
+        if snapshot is None:
+            return None
+        return Content(snapshot.version, self.fingerprint_key.of(snapshot.payload), was_read=True)
+
+    def check(self, request: Request, version: str) -> None:
+        """Raise `FailedError` if `version` is not what the request expects to be there."""
+        reason: upload_pb2.Reason | None = None
+        if request.purpose in _NEEDS_SOMETHING and version == NOTHING:
+            raise FailedError(upload_pb2.REASON_CONFLICT)
+        match request.expect:
+            case upload_pb2.EXPECT_ABSENT if version != NOTHING:
+                reason = upload_pb2.REASON_CONFLICT
+            case upload_pb2.EXPECT_VERSION if version != request.expect_version:
+                reason = upload_pb2.REASON_CONFLICT
+            case upload_pb2.EXPECT_ANY if version != NOTHING and self.known.naming(request.uri, version) is None:
+                reason = upload_pb2.REASON_UPSTREAM_CHANGED
+            case _:
+                pass
+        if reason is not None:
+            raise FailedError(reason, upstream_version=version)
+
+    async def recognised(self, uri: SecretUri, newest: Receipt | None) -> Content:
+        """Return what is there in an engine without versions, under the version of `newest` if that names its content.
+
+        Else under one that was never given (docs/adr/0014-kv-v1.md).
+        """
+        try:
+            content = await self.read(uri) if self.driver.capabilities.readable else Content("", None)
+        except CannotReadError:
+            content = Content("", None)
+        if content is None:
+            return Content(NOTHING, _ABSENT, was_read=True)
+        if content.fingerprints is None:
+            version = await self.driver.read_version(uri.path)
+            return Content(version, _ABSENT if version == NOTHING else None)
+        ours = newest is not None and hmac.compare_digest(content.fingerprints.whole, newest.fingerprint)
+        return dataclasses.replace(content, version=newest.upstream_version) if newest and ours else content
+
+    async def _fingerprinted(self, uri: SecretUri, version: str) -> Content:
+        """Return what is there under `version`: as read now, else as a receipt of ours says."""
+        if version == NOTHING:
+            return Content(NOTHING, _ABSENT)
+        if not self.driver.capabilities.readable:
+            return Content(version, self._from_receipt(uri, version))
+        try:
+            content = await self.read(uri)
+        except CannotReadError:
+            return Content(version, self._from_receipt(uri, version))
+        found = NOTHING if content is None else content.version
+        if content is None or found != version:
+            raise _MovedError(found)
+        return content
+
+    def _from_receipt(self, uri: SecretUri, version: str) -> Fingerprints | None:
+        receipt = self.known.naming(uri, version)
+        if receipt is None or not receipt.fingerprint.startswith(f"fp1:{self.fingerprint_key.key_id}:"):
+            return None
+        return Fingerprints(receipt.fingerprint, receipt.values)
+
+
+def differences(sent: Fingerprints, there: Fingerprints) -> list[tuple[str, upload_pb2.DifferenceKind]]:
+    """Return in key order where what is upstream differs from what was sent; [] if nowhere."""
+    ours, theirs = dict(sent.values), dict(there.values)
+    found: list[tuple[str, upload_pb2.DifferenceKind]] = []
+    for key in sorted(ours.keys() | theirs.keys()):
+        if key not in theirs:
+            found.append((key, upload_pb2.DIFFERENCE_KIND_MISSING))
+        elif key not in ours:
+            found.append((key, upload_pb2.DIFFERENCE_KIND_EXTRA))
+        elif not hmac.compare_digest(ours[key], theirs[key]):
+            found.append((key, upload_pb2.DIFFERENCE_KIND_CHANGED))
+    return found

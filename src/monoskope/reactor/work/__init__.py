@@ -1,0 +1,1 @@
+"""What is done with what was sealed, one file a purpose: opened, compared, written, looked up, recovered."""

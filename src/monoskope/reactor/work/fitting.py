@@ -1,0 +1,43 @@
+"""What the engine could never take ends a request before anything is compared, so that its end tells of no content.
+
+A request whose values only the write refuses would be an oracle that changes nothing: a right guess ends as UNCHANGED,
+a wrong one as refused. Here both end alike. What a driver cannot know before the write is counted, where the write ends
+(docs/adr/0007-store-drivers.md).
+"""
+
+from __future__ import annotations
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.payload import Payload
+from monoskope.protocol.request import Request
+from monoskope.reactor.admission.admission import driver_options
+from monoskope.reactor.reasons import FailedError, reason_of
+from monoskope.stores.driver import DriverError, StoreDriver
+
+
+def check_fitting(driver: StoreDriver, request: Request, payload: Payload | None) -> None:
+    """Return if the engine could take `payload` as `request` has it.
+
+    Args:
+        driver: The engine's.
+        request: The granted request.
+        payload: What was sealed or made for it, None for a patch that only drops keys.
+
+    Raises:
+        FailedError: UNSUPPORTED, a key is outside the engine's rule; else what the driver's refusal becomes.
+    """
+    rule = driver.capabilities.key_rule
+    if rule is not None and payload is not None and not all(rule.fullmatch(key) for key in payload):
+        raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+    if request.purpose == upload_pb2.PURPOSE_COMPARE:
+        return  # nothing is written, and how the values came to lie there, the options of this request do not say
+    remove = request.remove_keys if request.purpose == upload_pb2.PURPOSE_PATCH else None
+    options = driver_options(driver, request)
+    try:
+        driver.check_payload(request.uri.path, payload, remove=remove, options=options)
+    except DriverError as error:
+        reason = reason_of(error)
+    else:
+        return
+    # Raised out here so that no error of the driver, whose frames know the values, hangs on it.
+    raise FailedError(reason)

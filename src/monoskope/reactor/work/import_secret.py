@@ -1,0 +1,30 @@
+"""IMPORT: what is upstream gets a receipt, so that m8 knows it. Nothing is written, nothing leaves the reactor."""
+
+from __future__ import annotations
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.receipt import Receipt, make_receipt
+from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.upstream.content import Upstream
+
+
+async def import_secret(upstream: Upstream, grant: Grant, sealed_sha256: bytes) -> Receipt:
+    """Read what is upstream and return the receipt that tells it.
+
+    Raises:
+        FailedError: CONFLICT, nothing is there.
+        DriverError: the engine cannot be asked, or what is there cannot be read.
+    """
+    content = await upstream.read(grant.request.uri)
+    if content is None:
+        raise FailedError(upload_pb2.REASON_CONFLICT)
+    assert content.fingerprints is not None, "what was read has fingerprints"
+    return make_receipt(
+        grant=grant,
+        sealed_sha256=sealed_sha256,
+        outcome=upload_pb2.OUTCOME_IMPORTED,
+        upstream_version=content.version,
+        fingerprint=content.fingerprints.whole,
+        values=content.fingerprints.values,
+    )

@@ -1,0 +1,150 @@
+"""How a write came out whose end is unknown, for the issuer and its heir (docs/protocol.md, When something breaks)."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from dataclasses import dataclass
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
+from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints
+from monoskope.reactor.timings import Timings
+from monoskope.reactor.work.generate import public_halves
+from monoskope.stores.driver import NOTHING, CannotReadError, DriverError, Snapshot, StoreDriver, StoreUnavailableError
+
+PublicValues = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A write that was announced, as far as it went."""
+
+    grant: Grant
+    started: Receipt
+    """The STARTED receipt, verified."""
+    prior: str
+    """The version that it was last to replace: STARTED's, or a later one that the issuer read after a conflict."""
+    fingerprints: Fingerprints | None = None
+    """Of what was to be written, if this process knows them."""
+    public_values: PublicValues = ()
+    """Of what was generated, if this process knows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Asks the engine what became of a write that STARTED announced."""
+
+    driver: StoreDriver
+    fingerprint_key: FingerprintKey
+    timings: Timings
+    replica: bytes
+    """This process."""
+
+    async def written(self, attempt: Attempt) -> Receipt | None:
+        """Return the UPLOADED receipt if the engine shows that the write happened, else None; so with DELETED.
+
+        Without the fingerprints of what was to be written the receipt has some only if the value can be read. Its
+        `prior_version` is the attempt's. An heir knows STARTED's alone: if the issuer lost a check-and-set, tried again
+        on a later version, wrote and died, the heir's UPLOADED names a version that was no longer there. The write and
+        its new version are true all the same; who orders receipts by `prior_version` sees drift between.
+
+        Raises:
+            DriverError: the engine cannot be asked, and no tag has shown the write.
+        """
+        path = attempt.grant.request.uri.path
+        if attempt.grant.request.purpose == upload_pb2.PURPOSE_DELETE:
+            return deleted(attempt) if await self.driver.read_version(path) == NOTHING else None
+        tag = write_tag(attempt.started.grant_sha256, attempt.started.sealed_sha256)
+        found = await self.driver.find(path, tag.hex()) if self.driver.capabilities.write_tag else None
+        if found == attempt.prior:
+            found = None
+        fingerprints, public = attempt.fingerprints, attempt.public_values
+        try:
+            snapshot = await self._fitting(attempt, tag)
+        except DriverError:
+            if found is None:
+                raise
+            snapshot = None
+        if snapshot is not None and found in {None, snapshot.version}:
+            found, fingerprints = snapshot.version, self.fingerprint_key.of(snapshot.payload)
+            public = public_halves(attempt.grant.request.recipes, snapshot.payload)
+        return None if found is None else uploaded(attempt, found, fingerprints, public)
+
+    async def settled(self, attempt: Attempt) -> Receipt:
+        """Return the last word on a write that can no longer be on its way: UPLOADED, KEY_LOST or OUTCOME_UNKNOWN."""
+        grant = attempt.grant
+        if grant.request.purpose == upload_pb2.PURPOSE_COPY:
+            # The destination is another store's: only the issuer, whose client was answered, knows.
+            return self._failed(attempt, upload_pb2.REASON_OUTCOME_UNKNOWN)
+        for number in range(self.timings.lookup_tries):
+            if number:
+                await asyncio.sleep(self.timings.lookup_retry)
+            try:
+                receipt = await self.written(attempt)
+                if receipt is not None:
+                    return receipt
+                version = await self.driver.read_version(grant.request.uri.path)
+            except StoreUnavailableError:
+                continue
+            except DriverError:
+                break
+            if version == attempt.prior:
+                return self._failed(attempt, upload_pb2.REASON_KEY_LOST, version=version)
+            break
+        return self._failed(attempt, upload_pb2.REASON_OUTCOME_UNKNOWN)
+
+    def _failed(self, attempt: Attempt, reason: upload_pb2.Reason, *, version: str = "") -> Receipt:
+        return failed(attempt.grant, attempt.started.sealed_sha256, reason, replica=self.replica, version=version)
+
+    async def _fitting(self, attempt: Attempt, tag: bytes) -> Snapshot | None:
+        """Return what is there if it is a newer version that fits the intent."""
+        if not self.driver.capabilities.readable:
+            return None
+        try:
+            snapshot = await self.driver.read(attempt.grant.request.uri.path)
+        except CannotReadError:
+            return None
+        if snapshot is None or snapshot.version == attempt.prior:
+            return None
+        intent = self.fingerprint_key.intent(tag, self.fingerprint_key.whole(snapshot.payload))
+        return snapshot if hmac.compare_digest(intent, attempt.started.intent) else None
+
+
+def uploaded(attempt: Attempt, version: str, fingerprints: Fingerprints | None, public_values: PublicValues) -> Receipt:
+    """Return the receipt of a write that happened."""
+    return make_receipt(
+        grant=attempt.grant,
+        sealed_sha256=attempt.started.sealed_sha256,
+        outcome=upload_pb2.OUTCOME_UPLOADED,
+        upstream_version=version,
+        prior_version=attempt.prior,
+        fingerprint=fingerprints.whole if fingerprints else "",
+        values=fingerprints.values if fingerprints else (),
+        public_values=public_values,
+    )
+
+
+def deleted(attempt: Attempt) -> Receipt:
+    """Return the receipt of a deletion that happened."""
+    return make_receipt(
+        grant=attempt.grant,
+        sealed_sha256=attempt.started.sealed_sha256,
+        outcome=upload_pb2.OUTCOME_DELETED,
+        prior_version=attempt.prior,
+    )
+
+
+def failed(
+    grant: Grant, sealed_sha256: bytes, reason: upload_pb2.Reason, *, replica: bytes, version: str = ""
+) -> Receipt:
+    """Return a FAILED receipt; with KEY_LOST it names `replica`, the process that says so."""
+    return make_receipt(
+        grant=grant,
+        sealed_sha256=sealed_sha256,
+        outcome=upload_pb2.OUTCOME_FAILED,
+        reason=reason,
+        upstream_version=version,
+        replica=replica if reason == upload_pb2.REASON_KEY_LOST else b"",
+    )

@@ -1,0 +1,165 @@
+"""Ending the requests of an issuer that is gone, from its signed words alone (docs/protocol.md, When something breaks).
+
+Before WRITING: KEY_LOST; the expected version stops an issuer that is merely slow. WRITING, once it has been seen long
+enough ago that no write can be on its way: what the engine shows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import Error
+from monoskope.failpoints import failpoint
+from monoskope.protocol.grant import Grant, parse_grant
+from monoskope.protocol.identity import open_signed, shown
+from monoskope.protocol.labels import UPLOAD_GRANT
+from monoskope.protocol.receipt import Receipt
+from monoskope.protocol.upload import State
+from monoskope.reactor.identity.store_identity import Identity
+from monoskope.reactor.link.open_requests import Open, OpenRequests
+from monoskope.reactor.report.known_receipts import own_receipt
+from monoskope.reactor.report.reporter import Offering
+from monoskope.reactor.timings import Timings
+from monoskope.reactor.work.lookup import Attempt, Lookup, failed
+from monoskope.uri import SecretUri
+
+_RECOVERABLE = frozenset({State.GRANTED, State.UPLOADING, State.WRITING})
+
+
+def own_grant(request: Open, identity: Identity) -> Grant | None:
+    """Return the grant that m8 shows for `request` if this store's identity, or a former one of it, made it."""
+    signed = request.grant
+    if signed is None:
+        return None
+    if request.verified is None or request.verified[0] is not signed:
+        request.verified = signed, _verified(request, signed, identity)
+    return request.verified[1]
+
+
+def _verified(request: Open, signed: upload_pb2.Signed, identity: Identity) -> Grant | None:
+    signer = shown(signed.identity_key)
+    if signer not in identity.accepted:
+        return None
+    try:
+        grant = parse_grant(open_signed(signed, UPLOAD_GRANT, signer))
+    except Error:
+        return None
+    ours = grant.request.request_id == request.request_id and grant.request.uri.store == identity.store
+    return grant if ours else None
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """What the other replicas of the store are at work on, in m8's word and by their signed grants."""
+
+    requests: OpenRequests
+    identity: Identity
+    replica: bytes
+    """This process."""
+
+    def write(self, uri: SecretUri) -> bool:
+        """Whether another replica gave a key for an unfinished request about `uri`."""
+        grants = (own_grant(request, self.identity) for request in self.requests)
+        return any(grant and grant.replica != self.replica and grant.request.uri == uri for grant in grants)
+
+
+@dataclass(slots=True)
+class Presence:
+    """Which replicas of the store have a session, in m8's word, and since when the others have not."""
+
+    now: Callable[[], float] = time.monotonic
+    _here: set[bytes] = field(default_factory=set)
+    _gone: dict[bytes, float] = field(default_factory=dict)
+
+    def attached(self, replicas: Iterable[bytes]) -> None:
+        """Begin anew: we have a session again, and these are the replicas that have one."""
+        self._here = set(replicas)
+        self._gone.clear()
+
+    def came(self, replica: bytes) -> None:
+        """A replica has a session."""
+        self._here.add(replica)
+        self._gone.pop(replica, None)
+
+    def went(self, replica: bytes) -> None:
+        """A replica's session ended."""
+        self._here.discard(replica)
+        self._gone[replica] = self.now()
+
+    def gone_for(self, replica: bytes) -> float:
+        """Return for how many seconds `replica` is known to have no session, 0.0 if it has one."""
+        if replica in self._here:
+            return 0.0
+        return self.now() - self._gone.setdefault(replica, self.now())
+
+    def prune(self, needed: set[bytes]) -> None:
+        """Forget the absence of replicas that no unfinished request names."""
+        for replica in self._gone.keys() - needed:
+            del self._gone[replica]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Finds abandoned requests and ends them."""
+
+    identity: Identity
+    replica: bytes
+    """This process: a request of its own that it is no longer at work on is abandoned, too."""
+    presence: Presence
+    lookup: Lookup
+    offering: Offering
+    timings: Timings
+    now: Callable[[], float] = time.monotonic
+
+    def abandoned(self, request: Open, *, keeps_key: bool) -> Grant | None:
+        """Return the verified grant of `request` if it is time to end it, else None.
+
+        Args:
+            request: One that this process is not at work on.
+            keeps_key: Whether this process still has its key.
+        """
+        grant = own_grant(request, self.identity) if request.state in _RECOVERABLE else None
+        if grant is None:
+            return None
+        gone = self._gone_for(request, grant.replica, keeps_key=keeps_key) >= self.timings.issuer_gone
+        if request.state is State.WRITING:
+            gone = gone and self.now() - request.started_seen >= self.timings.settle
+        return grant if gone else None
+
+    def _gone_for(self, request: Open, replica: bytes, *, keeps_key: bool) -> float:
+        if replica != self.replica:
+            return self.presence.gone_for(replica)
+        # Our own session may break and come back: the key, not the session, tells whether we can go on.
+        if keeps_key:
+            request.idle_since = None
+            return 0.0
+        if request.idle_since is None:
+            request.idle_since = self.now()
+        return self.now() - request.idle_since
+
+    async def end(self, request: Open, grant: Grant) -> bool:
+        """End an abandoned request; return whether m8 took our receipt."""
+        version = request.version
+        failpoint("reactor.before-recovery")
+        if request.state is not State.WRITING:
+            lost = failed(grant, b"", upload_pb2.REASON_KEY_LOST, replica=self.replica)
+            return await self.offering.end(grant, lost, version)
+        started = self._started(request, grant)
+        if started is None:
+            return False
+        return await self.offering.end(grant, await self._settled(grant, started), version)
+
+    async def _settled(self, grant: Grant, started: Receipt) -> Receipt:
+        return await self.lookup.settled(Attempt(grant, started, started.prior_version))
+
+    def _started(self, request: Open, grant: Grant) -> Receipt | None:
+        """Return the STARTED receipt if it is ours and about `grant`."""
+        receipt = None if request.started is None else own_receipt(request.started, self.identity)
+        if receipt is None or receipt.outcome != upload_pb2.OUTCOME_STARTED:
+            return None
+        if receipt.grant_sha256 != grant.sha256 or receipt.uri != grant.request.uri:
+            return None
+        return receipt

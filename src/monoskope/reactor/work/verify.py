@@ -1,0 +1,74 @@
+"""VERIFY: whether upstream still holds what the newest receipt of ours tells. By version, and by content if readable.
+
+A version is never given twice for one place, so another version is drift, whatever its content: a put that expects what
+our receipt names would not find it. Equal versions are compared by content where values can be read and the receipt has
+fingerprints under the key of today; without either the version alone tells.
+"""
+
+from __future__ import annotations
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.receipt import Receipt, make_receipt
+from monoskope.reactor.identity.fingerprint import Fingerprints
+from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.upstream.content import Content, Upstream
+from monoskope.stores.driver import NOTHING
+
+_Found = tuple[upload_pb2.Outcome, str]
+
+
+async def verify(upstream: Upstream, grant: Grant, sealed_sha256: bytes, newest: Receipt | None) -> Receipt:
+    """Compare what is upstream with `newest`, a verified receipt of ours, and return the receipt of that.
+
+    Raises:
+        FailedError: CONFLICT, there is no such receipt.
+        DriverError: the engine cannot be asked, or what is there under the same version cannot be read.
+    """
+    if newest is None:
+        raise FailedError(upload_pb2.REASON_CONFLICT)
+    outcome, version = await _found(upstream, grant, newest)
+    return make_receipt(
+        grant=grant,
+        sealed_sha256=sealed_sha256,
+        outcome=outcome,
+        upstream_version=version,
+        verified_sha256=newest.sha256,
+    )
+
+
+async def _found(upstream: Upstream, grant: Grant, newest: Receipt) -> _Found:
+    uri, deleted = grant.request.uri, newest.outcome == upload_pb2.OUTCOME_DELETED
+    if not upstream.driver.capabilities.versions:
+        return await _recognised(upstream, grant, newest)
+    version = await upstream.driver.read_version(uri.path)
+    if version == NOTHING:
+        return (upload_pb2.OUTCOME_IN_SYNC if deleted else upload_pb2.OUTCOME_GONE), NOTHING
+    if version != newest.upstream_version:
+        return upload_pb2.OUTCOME_DRIFTED, version
+    if not upstream.driver.capabilities.readable:
+        return upload_pb2.OUTCOME_IN_SYNC, version
+    content = await upstream.read(uri)
+    if content is None:
+        return upload_pb2.OUTCOME_GONE, NOTHING
+    same = content.version == version and _fits(upstream, content, newest)
+    return (upload_pb2.OUTCOME_IN_SYNC if same else upload_pb2.OUTCOME_DRIFTED), content.version
+
+
+async def _recognised(upstream: Upstream, grant: Grant, newest: Receipt) -> _Found:
+    """In an engine without versions the content alone tells, so without it, or under another key, nothing does."""
+    content = await upstream.recognised(grant.request.uri, newest)
+    deleted = newest.outcome == upload_pb2.OUTCOME_DELETED
+    if content.version == NOTHING:
+        return (upload_pb2.OUTCOME_IN_SYNC if deleted else upload_pb2.OUTCOME_GONE), NOTHING
+    comparable = newest.fingerprint.startswith(f"fp1:{upstream.fingerprint_key.key_id}:")
+    if content.fingerprints is None or not (comparable or deleted):
+        raise FailedError(upload_pb2.REASON_CANNOT_READ)
+    same = content.version == newest.upstream_version
+    return (upload_pb2.OUTCOME_IN_SYNC if same else upload_pb2.OUTCOME_DRIFTED), content.version
+
+
+def _fits(upstream: Upstream, content: Content, newest: Receipt) -> bool:
+    if not newest.fingerprint.startswith(f"fp1:{upstream.fingerprint_key.key_id}:"):
+        return True
+    return content.equals(Fingerprints(newest.fingerprint, newest.values))

@@ -1,0 +1,279 @@
+"""The driver `age`: a folder of age files, one file a version, for a machine without an engine.
+
+A file holds the padded plaintext of docs/protocol.md, encrypted to the configured recipients, so its length tells a
+size class alone. Layout and locking are in `age_folder`. The thread of a cancelled write runs on, but is told so: it
+waits for no lock any more and gives nothing its name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import pyrage
+
+from monoskope.errors import Error, UsageError
+from monoskope.protocol.payload import Payload, decode, encode
+from monoskope.stores.age.config import AgeConfig
+from monoskope.stores.age.folder import CLOSED_TO, Entry, SecretFolder
+from monoskope.stores.age.keys import parse_recipient, read_identities
+from monoskope.stores.driver import (
+    NOTHING,
+    CannotReadError,
+    Capabilities,
+    Snapshot,
+    StoreConflictError,
+    StoreDriver,
+    StoreRefusedError,
+    UnsupportedError,
+)
+from monoskope.stores.shared.files import close, folds_case, opened_root, translated, try_to_write
+
+_READ_TRIES = 5
+
+
+class AgeStore(StoreDriver):
+    """See `StoreDriver`, and docs/stores/age.md for configuration and layout."""
+
+    kind = "age"
+    Config = AgeConfig
+
+    def __init__(
+        self,
+        config: AgeConfig,
+        recipients: list[pyrage.x25519.Recipient],
+        identities: list[pyrage.x25519.Identity],
+    ) -> None:
+        self._config = config
+        self._root = Path(config.folder)
+        self._recipients = recipients
+        self._identities = identities
+        self._capabilities = Capabilities(
+            max_plaintext=config.max_plaintext,
+            check_and_set=True,
+            write_tag=True,
+            readable=bool(identities),
+            deletable=True,
+            soft_delete=True,
+            patchable=bool(identities),
+            layout="One age file a version, padded, with the whole secret; its name tells number, time and write tag.",
+        )
+
+    def __repr__(self) -> str:
+        return f"<AgeStore {self._root}>"
+
+    @classmethod
+    async def open(cls, config: AgeConfig, *, state_dir: Path) -> Self:
+        """Read the keys and see that the folder is ours alone; makes it if it is missing. `state_dir` is not used.
+
+        Raises:
+            StoreRefusedError: a key or the folder is not as it must be; the message says which.
+        """
+        del state_dir
+        recipients = [parse_recipient(text) for text in config.recipients]
+        identities = [] if config.identity_file is None else read_identities(config.identity_file, recipients)
+        store = cls(config, recipients, identities)
+        with translated():
+            await asyncio.to_thread(store._prepare_root)
+        return store
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `StoreDriver.capabilities`."""
+        return self._capabilities
+
+    def check(self, path: tuple[str, ...], options: object | None) -> None:
+        """Refuse any options; every path that is a secret's has its place."""
+        del path
+        if options is not None:
+            raise StoreRefusedError("an age store takes no options.", fix="Leave them out.")
+
+    async def read_version(self, path: tuple[str, ...]) -> str:
+        """Return the version at `path`, or `NOTHING`."""
+        entries = await asyncio.to_thread(self._entries, path)
+        return entries[-1].version if entries else NOTHING
+
+    async def write(
+        self,
+        path: tuple[str, ...],
+        payload: Payload,
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """See `StoreDriver.write`."""
+        self.check(path, options)
+        cancelled = threading.Event()
+        try:
+            return await asyncio.to_thread(self._write, path, payload, replacing, write_tag, cancelled)
+        finally:
+            cancelled.set()
+
+    async def patch(
+        self,
+        path: tuple[str, ...],
+        changes: Payload | None,
+        remove: Sequence[str],
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """See `StoreDriver.patch`: read, merge and write under the secret's lock, so an identity is needed."""
+        self.check(path, options)
+        if not self._identities:
+            raise UnsupportedError("this store is write-only, and could not leave the other keys as they are.")
+        if not await asyncio.to_thread(self._entries, path):
+            raise _conflict()
+        cancelled = threading.Event()
+        try:
+            return await asyncio.to_thread(self._patch, path, changes, remove, replacing, write_tag, cancelled)
+        finally:
+            cancelled.set()
+
+    async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
+        """See `StoreDriver.delete`: soft sets every kept version aside, `destroy` removes them all."""
+        if not await asyncio.to_thread(self._entries, path):
+            raise _conflict()
+        cancelled = threading.Event()
+        try:
+            await asyncio.to_thread(self._delete, path, replacing, cancelled, destroy=destroy)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
+        """Return the newest kept version written with `write_tag`, or None."""
+        entries = await asyncio.to_thread(self._entries, path)
+        return next((entry.version for entry in reversed(entries) if entry.tag == write_tag), None)
+
+    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
+        """See `StoreDriver.read`. Raises `CannotReadError` without an identity, too."""
+        if not self._identities:
+            raise CannotReadError("this store is write-only.")
+        found = await asyncio.to_thread(self._newest, path)
+        return None if found is None else Snapshot(found[0].version, self._opened(found[1]))
+
+    async def health(self) -> bool:
+        """Write into the folder."""
+        with translated():
+            await asyncio.to_thread(try_to_write, self._root)
+        return True
+
+    async def close(self) -> None:
+        """Forget the identities. Safe to call twice."""
+        self._identities = []
+
+    def _prepare_root(self) -> None:
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        close(opened_root(self._root, closed_to=CLOSED_TO))
+        if folds_case(self._root):
+            raise StoreRefusedError(
+                f"the disk below {self._root} does not tell small letters from capitals: two secrets could meet there.",
+                fix="Put the folder on a disk that does.",
+            )
+
+    def _entries(self, path: tuple[str, ...]) -> list[Entry]:
+        with translated():
+            try:
+                with SecretFolder(self._root, path, create=False) as folder:
+                    return folder.entries()
+            except FileNotFoundError:
+                # The root itself being away is an engine that is down, not a secret that is absent.
+                self._root.stat()
+                return []
+
+    def _newest(self, path: tuple[str, ...]) -> tuple[Entry, bytes] | None:
+        """Return the newest version and its content; looks again where a version was removed under our hands."""
+        for _ in range(_READ_TRIES):
+            entries = self._entries(path)
+            if not entries:
+                return None
+            with translated():
+                try:
+                    with SecretFolder(self._root, path, create=False) as folder:
+                        return entries[-1], folder.read(entries[-1])
+                except FileNotFoundError:
+                    continue
+        raise CannotReadError("the secret changes faster than it can be read.")
+
+    def _opened(self, content: bytes) -> Payload:
+        try:
+            return decode(pyrage.decrypt(content, self._identities))
+        except (pyrage.DecryptError, Error):
+            pass
+        raise CannotReadError("the newest file of this secret is not one that this store could have written.")
+
+    def _write(
+        self, path: tuple[str, ...], payload: Payload, replacing: str | None, write_tag: str, cancelled: threading.Event
+    ) -> str:
+        sealed = pyrage.encrypt(encode(payload), self._recipients)
+        with (
+            translated(),
+            SecretFolder(self._root, path, create=True) as folder,
+            folder.locked(self._config.lock_timeout_s, cancelled) as writer,
+        ):
+            entries = folder.entries()
+            if replacing is not None and replacing != (entries[-1].version if entries else NOTHING):
+                raise _conflict()
+            entry = writer.add(sealed, write_tag)
+            # From here on nothing may raise: an error would say that nothing was written.
+            writer.remove_old(self._config.keep_versions)
+            return entry.version
+
+    def _patch(  # noqa: PLR0917 - one call, from one place
+        self,
+        path: tuple[str, ...],
+        changes: Payload | None,
+        remove: Sequence[str],
+        replacing: str | None,
+        write_tag: str,
+        cancelled: threading.Event,
+    ) -> str:
+        with (
+            translated(),
+            SecretFolder(self._root, path, create=False) as folder,
+            folder.locked(self._config.lock_timeout_s, cancelled) as writer,
+        ):
+            entries = folder.entries()
+            if not entries or replacing not in {None, entries[-1].version}:
+                raise _conflict()
+            merged = self._merged(self._opened(folder.read(entries[-1])), changes, remove)
+            entry = writer.add(pyrage.encrypt(merged, self._recipients), write_tag)
+            # As in `_write`: from here on nothing may raise.
+            writer.remove_old(self._config.keep_versions)
+            return entry.version
+
+    def _merged(self, before: Payload, changes: Payload | None, remove: Sequence[str]) -> bytes:
+        kept = {key: value for key, value in before.items() if key not in remove}
+        merged = b""
+        with contextlib.suppress(UsageError):
+            merged = encode(Payload(kept | dict(changes or {})))
+        if not merged or len(merged) > self._config.max_plaintext:
+            raise StoreRefusedError(
+                "the secret would have no key, too many keys, or be larger than the store takes.",
+                fix="Split it, or delete it.",
+            )
+        return merged
+
+    def _delete(
+        self, path: tuple[str, ...], replacing: str | None, cancelled: threading.Event, *, destroy: bool
+    ) -> None:
+        with (
+            translated(),
+            SecretFolder(self._root, path, create=False) as folder,
+            folder.locked(self._config.lock_timeout_s, cancelled) as writer,
+        ):
+            entries = folder.entries()
+            if not entries or replacing not in {None, entries[-1].version}:
+                raise _conflict()
+            writer.remove_all(destroy=destroy)
+
+
+def _conflict() -> StoreConflictError:
+    return StoreConflictError("the secret in the folder is not the version that was to be replaced.")

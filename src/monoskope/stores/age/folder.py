@@ -1,0 +1,207 @@
+"""One secret's folder: numbered files, a lock, and writes that happen whole or not at all.
+
+    ROOT/app/db@/lock                                    the last number given, so that none is ever given again
+    ROOT/app/db@/0000000007.<created_ns>.<tag>.age       one version; created in nanoseconds since 1970
+    ROOT/app/db@/0000000006.<…>.age.deleted              a version that was deleted; renamed, it is there again
+    ROOT/app/db@/.new.<random>                           a write that never ended; the next one removes it
+
+`@` is in no segment of a secret URI, so `a` (ROOT/a@) and `a/b` (ROOT/a/b@) never meet. Every folder below the root is
+opened relative to its parent without following symbolic links. All calls block: run them in a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from monoskope.stores.driver import UnknownOutcomeError
+from monoskope.stores.shared.files import (
+    FILE_FLAGS,
+    acquire,
+    check_called_off,
+    close,
+    descended,
+    opened_root,
+    write_new,
+)
+
+CLOSED_TO = 0o077
+"""The bits that the mode of a store's folder does not have: it is its owner's alone."""
+
+_NAME = re.compile(r"(?P<number>[0-9]{10})\.(?P<created>[1-9][0-9]{0,19})\.(?P<tag>[0-9a-f]{64})\.age", re.ASCII)
+_DELETED = ".deleted"
+_TEMPORARY = ".new."
+_LOCK = "lock"
+_MAX_FILE = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """One version as its file name tells it."""
+
+    number: int
+    created_ns: int
+    tag: str
+
+    @property
+    def version(self) -> str:
+        """The version's text: unique even where a number came back because somebody removed the lock file."""
+        return f"{self.number}@{self.created_ns}"
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return f"{self.number:010}.{self.created_ns}.{self.tag}.age"
+
+
+class SecretFolder:
+    """The folder of one secret, open. Use as a context manager.
+
+    Args:
+        root: The store's folder, which must exist.
+        path: The secret's segments.
+        create: Make missing folders.
+
+    Raises:
+        FileNotFoundError: a folder is missing and `create` is false, or the root is missing.
+        StoreRefusedError: others than its owner can reach the root.
+        OSError: as the system says; a symbolic link is ENOTDIR or ELOOP.
+    """
+
+    def __init__(self, root: Path, path: tuple[str, ...], *, create: bool) -> None:
+        self._fd = opened_root(root, closed_to=CLOSED_TO)
+        try:
+            for name in (*path[:-1], f"{path[-1]}@"):
+                self._fd = descended(self._fd, name, create=create)
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        close(self._fd)
+
+    def entries(self) -> list[Entry]:
+        """Return the versions that are there, the oldest first."""
+        matches = (_NAME.fullmatch(name) for name in _names(self._fd))
+        return sorted(Entry(int(m["number"]), int(m["created"]), m["tag"]) for m in matches if m is not None)
+
+    def read(self, entry: Entry) -> bytes:
+        """Return the content of a version's file. Raises `FileNotFoundError` if it is gone meanwhile."""
+        descriptor = os.open(entry.name, os.O_RDONLY | FILE_FLAGS, dir_fd=self._fd)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(_MAX_FILE)
+
+    @contextlib.contextmanager
+    def locked(self, timeout_s: float, cancelled: threading.Event) -> Iterator[Writer]:
+        """Hold the secret's exclusive lock, and clean up after a writer that crashed.
+
+        Raises:
+            StoreUnavailableError: another process held it for `timeout_s`, or `cancelled` was set before it was ours.
+        """
+        descriptor = os.open(_LOCK, os.O_RDWR | os.O_CREAT | FILE_FLAGS, 0o600, dir_fd=self._fd)
+        try:
+            acquire(descriptor, time.monotonic() + timeout_s, cancelled)
+            for name in _names(self._fd):
+                if name.startswith(_TEMPORARY):
+                    os.unlink(name, dir_fd=self._fd)
+            yield Writer(self, self._fd, descriptor, cancelled)
+        finally:
+            close(descriptor)
+
+
+def _names(folder_fd: int) -> list[str]:
+    return os.listdir(folder_fd)
+
+
+class Writer:
+    """What may be done to a secret's folder while its lock is held."""
+
+    def __init__(self, folder: SecretFolder, folder_fd: int, lock_fd: int, cancelled: threading.Event) -> None:
+        self._folder = folder
+        self._fd = folder_fd
+        self._lock_fd = lock_fd
+        self._cancelled = cancelled
+
+    def add(self, content: bytes, tag: str) -> Entry:
+        """Make `content` the newest version: all of it, on disk, or nothing.
+
+        Raises:
+            OSError: nothing was written.
+            StoreUnavailableError: the write was called off; nothing was written.
+            UnknownOutcomeError: it is there, but the system did not confirm that it will stay.
+        """
+        entry = Entry(self._next_number(), time.time_ns(), tag)
+        temporary = f"{_TEMPORARY}{secrets.token_hex(8)}"
+        try:
+            self._write(temporary, content)
+            check_called_off(self._cancelled)
+            os.rename(temporary, entry.name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=self._fd)
+            raise
+        try:
+            os.fsync(self._fd)
+        except OSError:
+            raise UnknownOutcomeError("the disk did not confirm the write.", fix="Check the disk.") from None
+        return entry
+
+    def remove_old(self, keep: int) -> None:
+        """Remove all but the newest `keep` versions, deleted ones counted in; what cannot be removed now, later."""
+        names: list[str] = []
+        with contextlib.suppress(OSError):
+            names = self._kept()
+        for name in names[:-keep]:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=self._fd)
+
+    def remove_all(self, *, destroy: bool) -> None:
+        """Set every version aside as deleted, or with `destroy` remove it. The newest goes last and stays until then.
+
+        Raises:
+            OSError: the newest is there still.
+            UnknownOutcomeError: none is there, but the system did not confirm that it will stay so.
+        """
+        names = self._kept()
+        self._note(max(self._noted(), *(int(name[:10]) for name in names)))
+        for name in names:
+            if destroy:
+                os.unlink(name, dir_fd=self._fd)
+            elif not name.endswith(_DELETED):
+                os.rename(name, name + _DELETED, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        try:
+            os.fsync(self._fd)
+        except OSError:
+            raise UnknownOutcomeError("the disk did not confirm the deletion.", fix="Check the disk.") from None
+
+    def _kept(self) -> list[str]:
+        """The files of all versions, deleted ones too, the oldest first."""
+        return sorted(name for name in _names(self._fd) if _NAME.fullmatch(name.removesuffix(_DELETED)))
+
+    def _next_number(self) -> int:
+        """Return a number that was never given here, and note in the lock file that it is given now."""
+        number = max([self._noted(), *(int(name[:10]) for name in self._kept())]) + 1
+        self._note(number)
+        return number
+
+    def _noted(self) -> int:
+        noted = os.pread(self._lock_fd, 20, 0).decode("ascii", "replace").strip()
+        return int(noted) if noted.isdecimal() else 0
+
+    def _note(self, number: int) -> None:
+        os.pwrite(self._lock_fd, f"{number:010}\n".encode("ascii"), 0)
+        os.fsync(self._lock_fd)
+
+    def _write(self, name: str, content: bytes) -> None:
+        write_new(name, content, folder_fd=self._fd)

@@ -1,0 +1,265 @@
+"""The driver `aws-ssm`: SecureString parameters of AWS Systems Manager Parameter Store.
+
+The service replaces whatever is there: it has no check-and-set, so the reactor does not offer `--expect`. It numbers
+versions from 1 again when a parameter is deleted, so a version is named by its number and the time it was made. The
+write tag is in the description, which is written with the version in one act.
+
+Round trips: `read_version` and `read` 1; `write` 2, with tags 3; `find` 1 or 2; `delete` 3.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from monoskope.protocol.payload import Payload
+from monoskope.stores.aws.client import Answer, AwsClient
+from monoskope.stores.aws.config import ParameterStoreConfig, is_reserved
+from monoskope.stores.aws.layout import FLAG, Content, in_parameter_store
+from monoskope.stores.aws.options import Tags, tags_of
+from monoskope.stores.aws.policy import PROBE, Prefixes, parameter_store_policy
+from monoskope.stores.driver import (
+    NOTHING,
+    CannotReadError,
+    Capabilities,
+    DriverError,
+    Snapshot,
+    StoreConflictError,
+    StoreDriver,
+    StoreRefusedError,
+    UnknownOutcomeError,
+    UnsupportedError,
+)
+
+_MAX_LEVELS = 15
+_MAX_NAME_IN_ARN = 1_011
+_LONGEST_ARN = "arn:aws-us-gov:ssm:{region}:123456789012:parameter"
+_MISSING = "ParameterNotFound"
+_NO_VERSION = "ParameterVersionNotFound"
+_EXISTS = "ParameterAlreadyExists"
+_NOT_TAGGABLE = "InvalidResourceId"
+_OTHER_TYPE = "HierarchyTypeMismatchException"
+_PAGE = 50
+
+
+class ParameterStore(StoreDriver):
+    """See `StoreDriver`, and docs/stores/aws.md for configuration and IAM policy."""
+
+    kind = "aws-ssm"
+    Config = ParameterStoreConfig
+    maturity: ClassVar[Literal["stable", "experimental"]] = "experimental"
+
+    def __init__(self, config: ParameterStoreConfig, client: AwsClient) -> None:
+        self._config = config
+        self._client = client
+        self._layout = in_parameter_store(config)
+        self._capabilities = Capabilities(
+            max_plaintext=config.max_plaintext or self._layout.always_fits,
+            check_and_set=False,
+            write_tag=True,
+            readable=config.readable,
+            key_rule=self._layout.key_rule,
+            deletable=config.deletable,
+            layout=self._layout.sentence,
+        )
+
+    def __repr__(self) -> str:
+        return f"<ParameterStore {self._config.region} {self._config.prefix}>"
+
+    @classmethod
+    async def open(cls, config: ParameterStoreConfig, *, state_dir: Path) -> Self:
+        """Find credentials and see that they may look at parameters below the prefix.
+
+        Raises:
+            StoreRefusedError: there are no credentials, or the policy does not allow it; the message says which.
+            StoreUnavailableError: AWS does not answer.
+        """
+        del state_dir
+        store = cls(config, AwsClient("ssm", config))
+        try:
+            await store._client.start()
+            await store.read_version(PROBE)
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    @classmethod
+    def policy(cls, config: ParameterStoreConfig, prefixes: Prefixes) -> str:
+        """See `StoreDriver.policy`: an IAM policy."""
+        return parameter_store_policy(config, prefixes)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `StoreDriver.capabilities`."""
+        return self._capabilities
+
+    def check(self, path: tuple[str, ...], options: object | None) -> None:
+        """Refuse a name that AWS does not take, and options or tags that it does not take."""
+        name = self._name(path)
+        if is_reserved(name[1:]):
+            raise StoreRefusedError(
+                "no parameter's name begins with aws or ssm, in upper or lower case.", fix="Choose another path."
+            )
+        if name.count("/") > _MAX_LEVELS:
+            raise StoreRefusedError(f"a parameter's name has at most {_MAX_LEVELS} levels.", fix="Shorten the path.")
+        most = _MAX_NAME_IN_ARN - len(_LONGEST_ARN.format(region=self._config.region))
+        if len(name) > most:
+            raise StoreRefusedError(f"a parameter's name has at most {most} characters here.", fix="Shorten the path.")
+        tags_of(options)
+
+    def check_payload(
+        self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
+    ) -> None:
+        """Refuse values that the layout has no place for, and more than AWS holds."""
+        self.check(path, options)
+        self._layout.check(payload, remove)
+
+    async def read_version(self, path: tuple[str, ...]) -> str:
+        """See `StoreDriver.read_version`. What AWS sends along stays encrypted."""
+        answer = await self._get(self._name(path), decrypt=False)
+        return NOTHING if answer.code else _version(_parameter(answer))
+
+    async def write(
+        self,
+        path: tuple[str, ...],
+        payload: Payload,
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """See `StoreDriver.write`. Tags are set before the version that they come with."""
+        _refuse_expectation(replacing)
+        self.check(path, options)
+        content = self._layout.to_engine(payload)
+        tags = tags_of(options) + ([FLAG] if content.flagged else [])
+        name = self._name(path)
+        put = {"Name": name, "Value": content.text, "Description": _description(write_tag), "Type": "SecureString"}
+        put["Tier"] = self._config.tier.capitalize()
+        if self._config.kms_key_id:
+            put["KeyId"] = self._config.kms_key_id
+        how: dict[str, Any] = {"Overwrite": True} if await self._tagged(name, tags) else {"Tags": tags}
+        answer = await self._client.call("put_parameter", writes=True, tells={_EXISTS, _OTHER_TYPE}, **put, **how)
+        if answer.code == _EXISTS:
+            raise StoreConflictError("somebody else made the parameter in between.", fix="Try again.")
+        if answer.code:
+            raise StoreRefusedError("the parameter there is of another type than SecureString.", fix="Delete it first.")
+        return await self._written(name, answer.body.get("Version"))
+
+    async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
+        """See `StoreDriver.delete`: the parameter with all its versions, for good. The service knows no other way."""
+        _refuse_expectation(replacing)
+        if not self._config.deletable:
+            raise UnsupportedError("this store is not configured to delete.", fix="Set deletable = true.")
+        if not destroy:
+            raise UnsupportedError("this engine deletes for good only.", fix="Ask for --destroy.")
+        if await self.read_version(path) == NOTHING:
+            raise _nothing_there()
+        answer = await self._client.call("delete_parameter", writes=True, tells={_MISSING}, Name=self._name(path))
+        if answer.code:
+            raise _nothing_there()
+        try:
+            gone = await self.read_version(path) == NOTHING
+        except DriverError:
+            gone = False
+        if not gone:
+            raise UnknownOutcomeError("AWS took the deletion, but it does not show.", fix="Look it up.")
+
+    async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
+        """Return the first version with that tag: later ones by others may have kept the description."""
+        page: dict[str, Any] = {"Name": self._name(path), "WithDecryption": False, "MaxResults": _PAGE}
+        while True:
+            answer = await self._client.call("get_parameter_history", tells={_MISSING}, **page)
+            if answer.code:
+                return None
+            for parameter in answer.body.get("Parameters", []):
+                if parameter.get("Description") == _description(write_tag):
+                    return _version(parameter)
+            page["NextToken"] = answer.text("NextToken")
+            if not page["NextToken"]:
+                return None
+
+    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
+        """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
+        if not self._config.readable:
+            raise CannotReadError("this store is write-only.")
+        answer = await self._get(self._name(path), decrypt=True)
+        if answer.code:
+            return None
+        parameter = _parameter(answer)
+        payload = self._layout.from_engine(Content(parameter.get("Value")))
+        if self._layout.is_ambiguous(payload) and await self._flagged(path):
+            raise CannotReadError("a value in the engine could be text or base64.")
+        return Snapshot(_version(parameter), payload)
+
+    async def health(self) -> bool:
+        """Look at a name that is nobody's, as `open` does."""
+        await self.read_version(PROBE)
+        return True
+
+    async def close(self) -> None:
+        """Close the connections. Safe to call twice."""
+        await self._client.close()
+
+    def _name(self, path: tuple[str, ...]) -> str:
+        return "/".join(("", self._config.prefix, *path) if self._config.prefix else ("", *path))
+
+    async def _get(self, name: str, *, decrypt: bool) -> Answer:
+        return await self._client.call(
+            "get_parameter", tells={_MISSING, _NO_VERSION}, Name=name, WithDecryption=decrypt
+        )
+
+    async def _tagged(self, name: str, tags: Tags) -> bool:
+        """Tag the parameter if there is one; return whether it may be written over without tags."""
+        if not tags:
+            return True
+        answer = await self._client.call(
+            "add_tags_to_resource", tells={_NOT_TAGGABLE}, ResourceType="Parameter", ResourceId=name, Tags=tags
+        )
+        return not answer.code
+
+    async def _flagged(self, path: tuple[str, ...]) -> bool:
+        """Whether the parameter is tagged as holding base64."""
+        answer = await self._client.call(
+            "list_tags_for_resource", tells={_NOT_TAGGABLE}, ResourceType="Parameter", ResourceId=self._name(path)
+        )
+        return FLAG in answer.body.get("TagList", ())
+
+    async def _written(self, name: str, number: object) -> str:
+        """Return the text of the version that was just written, which AWS names by its number alone."""
+        try:
+            answer = await self._get(f"{name}:{number}", decrypt=False)
+            if not answer.code:
+                return _version(_parameter(answer))
+        except DriverError:
+            pass
+        raise UnknownOutcomeError("AWS took the write, but the version does not show.", fix="Look it up.")
+
+
+def _description(write_tag: str) -> str:
+    return f"Written by m8: {write_tag}"
+
+
+def _parameter(answer: Answer) -> Mapping[str, Any]:
+    found = answer.body.get("Parameter")
+    return found if isinstance(found, dict) else {}
+
+
+def _version(parameter: Mapping[str, Any]) -> str:
+    """Return the text of a version. Raises `StoreRefusedError` if AWS' word makes none."""
+    number, made = parameter.get("Version"), parameter.get("LastModifiedDate")
+    if not isinstance(number, int) or not isinstance(made, dt.datetime):
+        raise StoreRefusedError("the answer is not that of Parameter Store.", fix="Check endpoint_url.")
+    return f"{number}@{made.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+def _refuse_expectation(replacing: str | None) -> None:
+    if replacing is not None:
+        raise UnsupportedError("this engine cannot replace exactly one version.", fix="Leave --expect out.")
+
+
+def _nothing_there() -> StoreConflictError:
+    return StoreConflictError("there is nothing to delete.")

@@ -1,0 +1,312 @@
+"""The driver `aws-secretsmanager`: AWS Secrets Manager.
+
+A write is a check-and-set in two steps. The new version is put under a staging label of ours, where no reader looks;
+its id is the write tag. Then `AWSCURRENT` is moved to it from exactly the version that it replaces, which AWS refuses
+if the label is elsewhere by now. Only the second step can have an unknown outcome, and `find` tells.
+
+Round trips: `read_version` and `read` 1; `write` 2 where nothing is, else 3, +1 for tags, +1 to restore; `delete` 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from monoskope.protocol.payload import Payload
+from monoskope.stores.aws.client import Answer, AwsClient
+from monoskope.stores.aws.config import SecretsManagerConfig
+from monoskope.stores.aws.errors import malformed
+from monoskope.stores.aws.layout import FLAG, Content, in_secrets_manager, merged
+from monoskope.stores.aws.options import Tags, tags_of
+from monoskope.stores.aws.policy import PROBE, Prefixes, secrets_manager_policy
+from monoskope.stores.aws.versions import CURRENT, Seen, conflict, life_of, values_of, version_text, written
+from monoskope.stores.driver import (
+    NOTHING,
+    CannotReadError,
+    Capabilities,
+    DriverError,
+    Snapshot,
+    StoreDriver,
+    StoreRefusedError,
+    StoreUnavailableError,
+    UnknownOutcomeError,
+    UnsupportedError,
+)
+
+STAGED = "m8-staged"
+"""The staging label of the version that was put last, whether it became current or not."""
+
+_MAX_NAME = 512
+_TRIES = 3
+_MISSING = "ResourceNotFoundException"
+_EXISTS = "ResourceExistsException"
+_UNFIT = "InvalidRequestException"
+_UNFIT_PARAMETER = "InvalidParameterException"
+
+
+class SecretsManagerStore(StoreDriver):
+    """See `StoreDriver`, and docs/stores/aws.md for configuration and IAM policy."""
+
+    kind = "aws-secretsmanager"
+    Config = SecretsManagerConfig
+    maturity: ClassVar[Literal["stable", "experimental"]] = "experimental"
+
+    def __init__(self, config: SecretsManagerConfig, client: AwsClient) -> None:
+        self._config = config
+        self._client = client
+        self._layout = in_secrets_manager(config)
+        self._capabilities = Capabilities(
+            max_plaintext=config.max_plaintext or self._layout.always_fits,
+            check_and_set=True,
+            write_tag=True,
+            readable=config.readable,
+            patchable=config.readable,
+            key_rule=self._layout.key_rule,
+            deletable=config.deletable,
+            soft_delete=config.deletable,
+            layout=self._layout.sentence,
+        )
+
+    def __repr__(self) -> str:
+        return f"<SecretsManagerStore {self._config.region} {self._config.prefix}>"
+
+    @classmethod
+    async def open(cls, config: SecretsManagerConfig, *, state_dir: Path) -> Self:
+        """Find credentials and see that they may describe secrets below the prefix.
+
+        Raises:
+            StoreRefusedError: there are no credentials, or the policy does not allow it; the message says which.
+            StoreUnavailableError: AWS does not answer.
+        """
+        del state_dir
+        store = cls(config, AwsClient("secretsmanager", config))
+        try:
+            await store._client.start()
+            await store._look(PROBE)
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    @classmethod
+    def policy(cls, config: SecretsManagerConfig, prefixes: Prefixes) -> str:
+        """See `StoreDriver.policy`: an IAM policy."""
+        return secrets_manager_policy(config, prefixes)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `StoreDriver.capabilities`."""
+        return self._capabilities
+
+    def check(self, path: tuple[str, ...], options: object | None) -> None:
+        """Refuse a name that is too long for AWS, and options or tags that it does not take."""
+        if len(self._name(path)) > _MAX_NAME:
+            raise StoreRefusedError(
+                f"a secret's name in AWS has at most {_MAX_NAME} characters.", fix="Shorten the path."
+            )
+        tags_of(options)
+
+    def check_payload(
+        self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
+    ) -> None:
+        """Refuse values that the layout has no place for, and more than AWS holds."""
+        self.check(path, options)
+        self._layout.check(payload, remove)
+
+    async def read_version(self, path: tuple[str, ...]) -> str:
+        """Return the version at `path`; a secret whose deletion is scheduled, or without a value, is `NOTHING`."""
+        return (await self._look(path)).version
+
+    async def write(
+        self,
+        path: tuple[str, ...],
+        payload: Payload,
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """See `StoreDriver.write`. A secret whose deletion is scheduled is restored first.
+
+        Between the restoration and the end of the write its last value is current again, and it stays so if the write
+        fails in between: AWS writes to no secret whose deletion is scheduled.
+        """
+        self.check(path, options)
+        content = self._layout.to_engine(payload)
+        tags = tags_of(options) + ([FLAG] if content.flagged else [])
+        seen = await self._look(path)
+        if replacing is not None and seen.version != replacing:
+            raise conflict()
+        for _ in range(_TRIES):
+            if seen.exists:
+                version = await self._replace(path, seen, content, write_tag, tags)
+            else:
+                version = await self._create(path, content, write_tag, tags)
+            if version is not None:
+                return version
+            if replacing is not None:
+                break
+            seen = await self._look(path)
+        raise conflict()
+
+    async def patch(
+        self,
+        path: tuple[str, ...],
+        changes: Payload | None,
+        remove: Sequence[str],
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """See `StoreDriver.patch`: read, merge, and replace exactly what was read, so the store must be readable."""
+        self.check(path, options)
+        if not self._config.readable:
+            raise UnsupportedError("this store is write-only, and could not leave the other keys as they are.")
+        there = await self.read(path)
+        if there is None or replacing not in {None, there.version}:
+            raise conflict()
+        payload = merged(there.payload, changes, remove)
+        return await self.write(path, payload, replacing=there.version, write_tag=write_tag, options=options)
+
+    async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
+        """See `StoreDriver.delete`: the whole secret with all its versions, after a look at which one is there.
+
+        AWS deletes without check-and-set: a version that is written between the look and the deletion goes, too.
+        """
+        if not self._config.deletable:
+            raise UnsupportedError("this store is not configured to delete.", fix="Set deletable = true.")
+        seen = await self._look(path)
+        if seen.version == NOTHING or replacing not in {None, seen.version}:
+            raise conflict()
+        how: dict[str, Any] = {"RecoveryWindowInDays": self._config.recovery_window_days}
+        if destroy:
+            how = {"ForceDeleteWithoutRecovery": True}
+        answer = await self._call("delete_secret", path, writes=True, tells={_MISSING, _UNFIT}, **how)
+        if answer.code == _MISSING:
+            raise conflict()
+        try:
+            version = (await self._look(path)).version
+        except DriverError:
+            version = seen.version
+        if version != NOTHING:
+            if answer.code:
+                raise malformed()
+            raise UnknownOutcomeError("AWS took the deletion, but it does not show.", fix="Look it up.")
+
+    async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
+        """Return the version of that tag if it is current or was the one before; a staged one was not written."""
+        seen = await self._look(path)
+        return version_text(write_tag, seen.life) if seen.was_current(write_tag) else None
+
+    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
+        """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
+        if not self._config.readable:
+            raise CannotReadError("this store is write-only.")
+        answer = await self._call("get_secret_value", path, tells={_MISSING, _UNFIT}, VersionStage=CURRENT)
+        if answer.code == _UNFIT and await self.read_version(path) != NOTHING:
+            raise malformed()
+        if answer.code:
+            return None
+        version = version_text(answer.text("VersionId"), life_of(answer.body.get("ARN")))
+        content = Content(answer.body.get("SecretString"), answer.body.get("SecretBinary"))
+        payload = self._layout.from_engine(content)
+        if self._layout.is_ambiguous(payload) and (await self._look(path)).flagged:
+            raise CannotReadError("a value in the engine could be text or base64.")
+        return Snapshot(version, payload)
+
+    async def health(self) -> bool:
+        """Look at a name that is nobody's, as `open` does."""
+        await self._look(PROBE)
+        return True
+
+    async def close(self) -> None:
+        """Close the connections. Safe to call twice."""
+        await self._client.close()
+
+    def _name(self, path: tuple[str, ...]) -> str:
+        return "/".join((self._config.prefix, *path) if self._config.prefix else path)
+
+    async def _call(self, operation: str, path: tuple[str, ...], **rest: Any) -> Answer:  # noqa: ANN401 - passed on
+        return await self._client.call(operation, SecretId=self._name(path), **rest)
+
+    async def _look(self, path: tuple[str, ...]) -> Seen:
+        answer = await self._call("describe_secret", path, tells={_MISSING})
+        return Seen() if answer.code else Seen.from_description(answer.body)
+
+    async def _create(self, path: tuple[str, ...], content: Content, write_tag: str, tags: Tags) -> str | None:
+        """Make the secret with its first version; None if somebody else did."""
+        more: dict[str, Any] = {"Tags": tags} if tags else {}
+        if self._config.kms_key_id:
+            more["KmsKeyId"] = self._config.kms_key_id
+        answer = await self._client.call(
+            "create_secret",
+            writes=True,
+            tells={_EXISTS, _UNFIT},
+            Name=self._name(path),
+            ClientRequestToken=write_tag,
+            **values_of(content),
+            **more,
+        )
+        if answer.code == _UNFIT:
+            raise StoreUnavailableError("AWS is still deleting the secret that was there.", fix="Try again later.")
+        return None if answer.code else written(write_tag, answer)
+
+    async def _replace(
+        self, path: tuple[str, ...], seen: Seen, content: Content, write_tag: str, tags: Tags
+    ) -> str | None:
+        """Stage the version, then make it current in the place of the one that was seen; None if that is not there."""
+        if seen.scheduled:
+            await self._call("restore_secret", path)
+        if tags:
+            await self._call("tag_resource", path, Tags=tags)
+        staged = await self._call(
+            "put_secret_value",
+            path,
+            # The first version of all becomes current at once, whatever its label.
+            writes=not seen.current,
+            tells={_MISSING, _UNFIT},
+            ClientRequestToken=write_tag,
+            VersionStages=[STAGED],
+            **values_of(content),
+        )
+        if staged.code:
+            await self._refuse_if_unchanged(path, seen)
+            return None
+        if CURRENT in staged.body.get("VersionStages", []):
+            return written(write_tag, staged)
+        if seen.current and life_of(staged.body.get("ARN")) == seen.life:
+            moved = await self._move(path, write_tag, seen.current)
+            if not moved.code:
+                return written(write_tag, moved)
+        await self._withdraw(path, write_tag)
+        await self._refuse_if_unchanged(path, seen)
+        return None
+
+    async def _move(self, path: tuple[str, ...], write_tag: str, current: str) -> Answer:
+        return await self._call(
+            "update_secret_version_stage",
+            path,
+            writes=True,
+            tells={_MISSING, _UNFIT, _UNFIT_PARAMETER},
+            VersionStage=CURRENT,
+            RemoveFromVersionId=current,
+            MoveToVersionId=write_tag,
+        )
+
+    async def _withdraw(self, path: tuple[str, ...], write_tag: str) -> None:
+        """Take the label from a version that lost, so that AWS may remove it; another put may have taken it already."""
+        told = {_MISSING, _UNFIT, _UNFIT_PARAMETER}
+        try:
+            await self._call(
+                "update_secret_version_stage", path, tells=told, VersionStage=STAGED, RemoveFromVersionId=write_tag
+            )
+        except DriverError:
+            return
+
+    async def _refuse_if_unchanged(self, path: tuple[str, ...], seen: Seen) -> None:
+        """Tell a lost race from a request that AWS would never take, by what is there now."""
+        now = await self._look(path)
+        if (now.life, now.current, now.scheduled) == (seen.life, seen.current, False):
+            raise malformed()

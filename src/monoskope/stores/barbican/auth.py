@@ -1,0 +1,152 @@
+"""Who asks: a Keystone token that is replaced before it expires and when it turns out to be dead, or a bare project.
+
+One login at a time, whoever notices first. Tokens are kept in memory alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from monoskope.errors import Error
+from monoskope.protocol.unshared import Unshared
+from monoskope.settings import read_private
+from monoskope.stores.barbican.config import ApplicationCredential, BarbicanConfig, NoLogin, Password
+from monoskope.stores.barbican.http import JSON, Answer, BarbicanHttp
+from monoskope.stores.driver import StoreRefusedError
+
+_EARLY_S = 60.0
+"""How long before it expires a token is no longer used."""
+_CREDENTIAL = re.compile(r"[^\x00-\x1f\x7f]{1,4096}")
+_TOKEN = re.compile(r"[\x21-\x7e]{1,16384}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Token(Unshared):
+    """A Keystone token and until when it is used."""
+
+    value: str = field(repr=False)
+    until: float
+    """Monotonic seconds."""
+
+
+class BarbicanSession:
+    """Sends requests below `address` as the configured user or project."""
+
+    def __init__(
+        self, http: BarbicanHttp, config: BarbicanConfig, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._http = http
+        self._method = config.auth
+        self._base = f"{config.address}/v1/"
+        self._now = now
+        self._lock = asyncio.Lock()
+        self._token: Token | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<BarbicanSession {self._base}>"
+
+    async def request(
+        self, method: str, path: str, *, accept: str = JSON, body: object | None = None, writes: bool = False
+    ) -> Answer:
+        """Send a request as `BarbicanHttp.send` does; if the token turns out to be dead, log in and send it once more.
+
+        A 401 means that nothing was done, so sending it again is safe for a write too.
+
+        Raises:
+            StoreRefusedError: Keystone refuses the login, besides what `BarbicanHttp.send` raises.
+        """
+        if isinstance(self._method, NoLogin):
+            headers = {"X-Project-Id": self._method.project_id}
+            return await self._http.send(
+                method, self._base + path, headers=headers, accept=accept, body=body, writes=writes
+            )
+        token = await self._live(None)
+        for last in (False, True):
+            headers = {"X-Auth-Token": token.value}
+            answer = await self._http.send(
+                method, self._base + path, headers=headers, accept=accept, body=body, writes=writes
+            )
+            if answer.status != 401 or last:
+                return answer
+            token = await self._live(token)
+        raise AssertionError("unreachable")
+
+    def stop(self) -> None:
+        """Forget the token. Safe to call twice."""
+        self._closed, self._token = True, None
+
+    async def _live(self, dead: Token | None) -> Token:
+        """Return a token that is not `dead` and not about to expire, logging in unless another caller just did."""
+        async with self._lock:
+            if self._closed:
+                raise StoreRefusedError("the store is closed.")
+            current = self._token
+            if current is None or current is dead or self._now() >= current.until:
+                current = self._token = await self._login()
+            return current
+
+    async def _login(self) -> Token:
+        method = self._method
+        assert not isinstance(method, NoLogin)
+        sent = self._now()
+        answer = await self._http.send("POST", f"{method.auth_url}/auth/tokens", headers={}, body=_identity(method))
+        if answer.status in {401, 403, 404}:
+            raise StoreRefusedError(
+                "Keystone refused the login.",
+                fix="Check auth_url, that it ends in /v3, and that the credential is right and has not expired.",
+            )
+        lease = _lease(answer.json())
+        if answer.status != 201 or _TOKEN.fullmatch(answer.token) is None or lease is None:
+            raise StoreRefusedError("what is at auth_url does not answer as Keystone does.", fix="Check auth_url.")
+        return Token(answer.token, sent + lease - _EARLY_S)
+
+
+def _identity(method: ApplicationCredential | Password) -> dict[str, Any]:
+    """Return the body of a token request, Keystone's Identity API version 3."""
+    if isinstance(method, ApplicationCredential):
+        proof = {"id": method.id, "secret": read_credential(method.secret_file)}
+        return {"auth": {"identity": {"methods": ["application_credential"], "application_credential": proof}}}
+    user = {
+        "name": method.username,
+        "domain": {"name": method.user_domain},
+        "password": read_credential(method.password_file),
+    }
+    identity = {"methods": ["password"], "password": {"user": user}}
+    return {"auth": {"identity": identity, "scope": {"project": {"id": method.project_id}}}}
+
+
+def _lease(body: dict[str, Any]) -> float | None:
+    """Return for how many seconds a token lives by Keystone's own clock, None where the answer does not say."""
+    token = body.get("token")
+    if not isinstance(token, dict):
+        return None
+    try:
+        issued = dt.datetime.fromisoformat(str(token.get("issued_at")))
+        return (dt.datetime.fromisoformat(str(token.get("expires_at"))) - issued).total_seconds()
+    except (ValueError, TypeError):
+        return None
+
+
+def read_credential(path: str) -> str:
+    """Return the one line of a file of mode 0600.
+
+    Raises:
+        StoreRefusedError: it is missing, open to others or not one line of text.
+    """
+    try:
+        text = read_private(Path(path)).decode("utf-8").removesuffix("\n")
+    except Error as error:
+        raise StoreRefusedError(error.message, fix=error.fix) from None
+    except UnicodeDecodeError:
+        text = ""
+    if _CREDENTIAL.fullmatch(text) is None:
+        raise StoreRefusedError(f"{path} does not hold one line of text.", fix="Write it again.")
+    return text

@@ -1,0 +1,126 @@
+"""What a Secret is in the API: how one is made and changed, and how a version and its write tag are told.
+
+A version is `uid:resourceVersion`: the cluster gives each object another uid and each change another resourceVersion.
+The write tag is an annotation. Other programs change a Secret and leave its annotations, so the tag counts only while
+the cluster's own record of who set what (`metadata.managedFields`) says that all its values are ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from monoskope.errors import UsageError
+from monoskope.protocol.payload import Payload
+from monoskope.stores.driver import NOTHING, CannotReadError, StoreRefusedError
+from monoskope.stores.kubernetes.places import Place, Wishes
+
+MANAGER = "monoskope"
+"""The name under which the cluster records what we set."""
+TAG = "monoskope.io/write-tag"
+"""The annotation with the last write's tag, a slash and how many keys it set."""
+BEFORE = "monoskope.io/write-before"
+"""The annotation with the tag and the version of the write before it."""
+
+Object = Mapping[str, Any]
+
+
+def version_of(found: Object | None) -> str:
+    """Return the version of a Secret as read, `NOTHING` if there is none or it is being deleted.
+
+    Raises:
+        StoreRefusedError: it is no object of the API.
+    """
+    if found is None:
+        return NOTHING
+    metadata = found.get("metadata") or {}
+    uid, version = metadata.get("uid"), metadata.get("resourceVersion")
+    if not isinstance(uid, str) or not isinstance(version, str) or not (uid and version):
+        raise StoreRefusedError("the answer is not that of a Kubernetes API server.", fix="Check the address.")
+    return NOTHING if metadata.get("deletionTimestamp") else f"{uid}:{version}"
+
+
+def values_of(payload: Payload) -> dict[str, str]:
+    """Return `payload` as a Secret's `data`."""
+    return {key: base64.b64encode(value).decode("ascii") for key, value in payload.items()}
+
+
+def payload_of(found: Object) -> Payload:
+    """Return a Secret's values. Raises `CannotReadError` if they are no secret by our rules."""
+    try:
+        data = found.get("data") or {}
+        return Payload({key: base64.b64decode(value, validate=True) for key, value in data.items()})
+    except (ValueError, TypeError, AttributeError, binascii.Error, UsageError):
+        pass
+    raise CannotReadError("what lies in the cluster is not a secret that this store could have written.")
+
+
+def made(place: Place, values: Mapping[str, str], wishes: Wishes, write_tag: str) -> dict[str, Any]:
+    """Return a new Secret."""
+    metadata: dict[str, Any] = {
+        "name": place.name,
+        "namespace": place.namespace,
+        "annotations": {TAG: f"{write_tag}/{len(values)}"},
+    }
+    if wishes.labels:
+        metadata["labels"] = wishes.labels
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata,
+        "type": wishes.type or "Opaque",
+        "data": dict(values),
+    }
+
+
+def changed(found: Object, values: Mapping[str, str], wishes: Wishes, write_tag: str) -> dict[str, Any]:
+    """Return `found` with other values; what others set beside the values stays, and so does its resourceVersion.
+
+    Raises:
+        StoreRefusedError: the Secret is immutable, or of another type than is asked for.
+    """
+    if found.get("immutable") is True:
+        raise StoreRefusedError("this Secret is immutable.", fix="Delete it, then put it anew.")
+    if wishes.type and wishes.type != found.get("type"):
+        raise StoreRefusedError("a Secret's type never changes.", fix="Delete it, then put it anew.")
+    metadata = dict(found["metadata"])
+    annotations = dict(metadata.get("annotations") or {})
+    before = tag_of(found)
+    annotations.pop(BEFORE, None)
+    if before:
+        annotations[BEFORE] = f"{before}/{version_of(found)}"
+    annotations[TAG] = f"{write_tag}/{len(values)}"
+    labels = {**(metadata.get("labels") or {}), **wishes.labels}
+    metadata |= {"annotations": annotations, **({"labels": labels} if labels else {})}
+    # The cluster makes its record anew from what changes.
+    metadata.pop("managedFields", None)
+    return {**found, "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": dict(values)}
+
+
+def tag_of(found: Object) -> str:
+    """Return the tag of the write that made what is there, "" if others changed a value since or nothing tells."""
+    metadata = found.get("metadata") or {}
+    tag, _, count = str((metadata.get("annotations") or {}).get(TAG, "")).partition("/")
+    ours: set[str] = set()
+    theirs: set[str] = set()
+    for entry in metadata.get("managedFields") or []:
+        keys = _keys(entry)
+        (ours if entry.get("manager") == MANAGER else theirs).update(keys)
+    return tag if not theirs - ours and str(len(ours)) == count else ""
+
+
+def written_with(found: Object, write_tag: str) -> str | None:
+    """Return the version that was written with `write_tag`, None if it is not the last one or the one before."""
+    if tag_of(found) == write_tag:
+        return version_of(found) or None
+    annotations = (found.get("metadata") or {}).get("annotations") or {}
+    tag, _, version = str(annotations.get(BEFORE, "")).partition("/")
+    return version if tag == write_tag and version else None
+
+
+def _keys(entry: Mapping[str, Any]) -> Iterable[str]:
+    """The keys of `data` that one manager set."""
+    fields = (entry.get("fieldsV1") or {}).get("f:data") or {}
+    return (name.removeprefix("f:") for name in fields if name != ".")

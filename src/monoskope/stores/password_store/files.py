@@ -1,0 +1,182 @@
+"""The files of a password store: one encrypted file a secret, `.gpg-id` beside or above it.
+
+    ROOT/.gpg-id             who can read what lies below, unless a folder below has its own
+    ROOT/app/db.gpg          the secret app/db
+    ROOT/app/.m8-new.<…>     a write that never ended; the next one in that folder removes it
+
+While a secret is replaced, ROOT itself is locked (`flock`) for our replicas. People and their programs do not know that
+lock, and a file for it would end up in their commits. Every folder below the root is opened relative to its parent
+without following symbolic links. All calls block: run them in a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from monoskope.stores.driver import NOTHING, StoreRefusedError, UnknownOutcomeError
+from monoskope.stores.shared.files import (
+    FILE_FLAGS,
+    FOLDER_FLAGS,
+    acquire,
+    check_called_off,
+    close,
+    descended,
+    opened_root,
+    write_new,
+)
+
+CLOSED_TO = 0o022
+"""The bits that the mode of a password store does not have: its owner alone changes it."""
+SUFFIX = ".gpg"
+IDS = ".gpg-id"
+
+_TEMPORARY = ".m8-new."
+_MAX_FILE = 8 * 1024 * 1024
+_RECIPIENT = re.compile(r"[^\x00-\x1f\x7f]{1,512}")
+
+
+def version_of(content: bytes | None) -> str:
+    """Return the version of a file's content: no two encryptions are alike, so the digest is never that of another."""
+    return NOTHING if content is None else hashlib.sha256(content).hexdigest()
+
+
+def recipients(root: Path, path: tuple[str, ...]) -> list[str]:
+    """Return who is to read the secret at `path`: the lines of the nearest `.gpg-id`, at or above its folder.
+
+    Raises:
+        StoreRefusedError: there is none, or it names nobody.
+        OSError: as the system says.
+    """
+    nearest: bytes | None = None
+    folder_fd = opened_root(root, closed_to=CLOSED_TO)
+    try:
+        for name in (*path[:-1], None):
+            found = _content(IDS, folder_fd)
+            nearest = nearest if found is None else found
+            if name is None:
+                break
+            try:
+                below = os.open(name, FOLDER_FLAGS, dir_fd=folder_fd)
+            except FileNotFoundError:
+                break
+            os.close(folder_fd)
+            folder_fd = below
+    finally:
+        close(folder_fd)
+    lines = [line.partition("#")[0].strip() for line in (nearest or b"").decode("utf-8", "replace").splitlines()]
+    named = [line for line in lines if _RECIPIENT.fullmatch(line)]
+    if not named:
+        raise StoreRefusedError("no .gpg-id names anybody who is to read this secret.", fix="Run: pass init KEY-ID")
+    return named
+
+
+@contextlib.contextmanager
+def locked(root: Path, timeout_s: float, cancelled: threading.Event) -> Iterator[None]:
+    """Hold the store's lock. Raises `StoreUnavailableError` as `acquire` does, `OSError` as the system says."""
+    descriptor = opened_root(root, closed_to=CLOSED_TO)
+    try:
+        acquire(descriptor, time.monotonic() + timeout_s, cancelled)
+        yield
+    finally:
+        close(descriptor)
+
+
+class SecretFile:
+    """The place of one secret, its folder open. Use as a context manager.
+
+    Args:
+        root: The password store, which must exist.
+        path: The secret's segments.
+        create: Make missing folders.
+
+    Raises:
+        FileNotFoundError: a folder is missing and `create` is false, or the root is missing.
+        OSError: as the system says; a symbolic link is ENOTDIR or ELOOP.
+    """
+
+    def __init__(self, root: Path, path: tuple[str, ...], *, create: bool) -> None:
+        self._root = root
+        self._path = path
+        self._name = f"{path[-1]}{SUFFIX}"
+        self._fd = opened_root(root, closed_to=CLOSED_TO)
+        try:
+            for name in path[:-1]:
+                self._fd = descended(self._fd, name, create=create)
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        close(self._fd)
+
+    def read(self) -> bytes | None:
+        """Return the encrypted content, None where nothing is. Raises `StoreRefusedError` if it is too large."""
+        return _content(self._name, self._fd)
+
+    def replace(self, content: bytes, cancelled: threading.Event) -> None:
+        """Make `content` what lies here: all of it, on disk, or nothing. Hold the lock.
+
+        Raises:
+            OSError: nothing was written.
+            StoreUnavailableError: the write was called off; nothing was written.
+            UnknownOutcomeError: it is there, but the system did not confirm that it will stay.
+        """
+        for name in _leftovers(self._fd):
+            os.unlink(name, dir_fd=self._fd)
+        temporary = f"{_TEMPORARY}{secrets.token_hex(8)}"
+        try:
+            write_new(temporary, content, folder_fd=self._fd)
+            check_called_off(cancelled)
+            os.rename(temporary, self._name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=self._fd)
+            raise
+        self._force("the write")
+
+    def remove(self) -> None:
+        """Remove what lies here, and folders above that are empty then. Hold the lock.
+
+        Raises:
+            OSError: it is there still.
+            UnknownOutcomeError: it is gone, but the system did not confirm that it will stay so.
+        """
+        os.unlink(self._name, dir_fd=self._fd)
+        self._force("the deletion")
+        with contextlib.suppress(OSError):
+            for depth in range(len(self._path) - 1, 0, -1):
+                self._root.joinpath(*self._path[:depth]).rmdir()
+
+    def _force(self, what: str) -> None:
+        try:
+            os.fsync(self._fd)
+        except OSError:
+            raise UnknownOutcomeError(f"the disk did not confirm {what}.", fix="Check the disk.") from None
+
+
+def _leftovers(folder_fd: int) -> list[str]:
+    return [name for name in os.listdir(folder_fd) if name.startswith(_TEMPORARY)]
+
+
+def _content(name: str, folder_fd: int) -> bytes | None:
+    try:
+        descriptor = os.open(name, os.O_RDONLY | FILE_FLAGS, dir_fd=folder_fd)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        content = file.read(_MAX_FILE + 1)
+    if len(content) > _MAX_FILE:
+        raise StoreRefusedError("the file of this secret is larger than any of this store.", fix="Look at it.")
+    return content

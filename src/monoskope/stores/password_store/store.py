@@ -1,0 +1,259 @@
+"""The driver `pass`: a password store as pass and gopass use it, one file a secret, encrypted by GnuPG.
+
+A file is encrypted before the lock is taken, so the lock is held for a comparison and a rename. A version is the digest
+of the encrypted file. The thread of a cancelled write runs on, but is told so and gives nothing its name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import stat
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from monoskope.protocol.payload import Payload
+from monoskope.stores.driver import (
+    CannotReadError,
+    Capabilities,
+    Snapshot,
+    StoreConflictError,
+    StoreDriver,
+    StoreRefusedError,
+    StoreUnavailableError,
+    UnsupportedError,
+)
+from monoskope.stores.password_store.config import PassConfig
+from monoskope.stores.password_store.files import CLOSED_TO, SUFFIX, SecretFile, locked, recipients, version_of
+from monoskope.stores.password_store.git import Repository
+from monoskope.stores.password_store.gpg import Gpg
+from monoskope.stores.password_store.values import Layout
+from monoskope.stores.shared.files import close, folds_case, opened_root, translated, try_to_write
+
+
+class PassStore(StoreDriver):
+    """See `StoreDriver`, and docs/stores/pass.md for configuration and layout."""
+
+    kind = "pass"
+    Config = PassConfig
+
+    def __init__(self, config: PassConfig) -> None:
+        self._config = config
+        self._root = Path(config.folder)
+        self._gpg = Gpg(Path(config.gpg_home), timeout_s=config.timeout_s)
+        self._git = Repository(self._root, timeout_s=config.timeout_s) if config.git else None
+        self._layout = Layout(config.layout, config.raw_key)
+        self._capabilities = Capabilities(
+            max_plaintext=config.max_plaintext,
+            check_and_set=True,
+            write_tag=False,
+            readable=config.readable,
+            key_rule=re.compile(re.escape(config.raw_key)) if config.layout == "raw" else None,
+            deletable=not config.git,
+            soft_delete=config.git,
+            layout=self._layout.sentence,
+        )
+
+    def __repr__(self) -> str:
+        return f"<PassStore {self._root}>"
+
+    @classmethod
+    async def open(cls, config: PassConfig, *, state_dir: Path) -> Self:
+        """See that folder, keys and programs are as they must be. `state_dir` is not used.
+
+        Raises:
+            StoreRefusedError: one of them is not; the message says which.
+        """
+        del state_dir
+        store = cls(config)
+        with translated():
+            await asyncio.to_thread(store._check_folders)
+        sealed = await store._gpg.encrypt(b"", await asyncio.to_thread(store._recipients, ("probe",)))
+        if config.readable:
+            await store._check_readable(sealed)
+        return store
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `StoreDriver.capabilities`."""
+        return self._capabilities
+
+    def check(self, path: tuple[str, ...], options: object | None) -> None:
+        """Refuse any options, and a folder that is named as the file of another secret could be."""
+        if options is not None:
+            raise StoreRefusedError("a pass store takes no options.", fix="Leave them out.")
+        if any(segment.endswith(SUFFIX) for segment in path[:-1]):
+            raise StoreRefusedError(
+                f"a segment before the last ends in {SUFFIX}, as the files of secrets do.", fix="Choose another path."
+            )
+
+    def check_payload(
+        self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
+    ) -> None:
+        """Refuse values that the layout has no place for."""
+        del remove
+        self.check(path, options)
+        if payload is not None:
+            self._layout.content(payload)
+
+    async def read_version(self, path: tuple[str, ...]) -> str:
+        """Return the version at `path`, or `NOTHING`."""
+        return version_of(await asyncio.to_thread(self._content, path))
+
+    async def write(
+        self,
+        path: tuple[str, ...],
+        payload: Payload,
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """See `StoreDriver.write`; `write_tag` has no place in this engine."""
+        del write_tag
+        self.check(path, options)
+        content = self._layout.content(payload)
+        sealed = await self._gpg.encrypt(content, await asyncio.to_thread(self._recipients, path))
+        cancelled = threading.Event()
+        try:
+            return await asyncio.to_thread(self._write, path, sealed, replacing, cancelled)
+        finally:
+            cancelled.set()
+
+    async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
+        """See `StoreDriver.delete`: soft in a git repository, which keeps what was committed; for good in none."""
+        self.check(path, None)
+        if destroy is self._config.git:
+            raise UnsupportedError(
+                "git keeps what was committed." if destroy else "without git nothing brings back what is deleted.",
+                fix="Leave --destroy out." if destroy else "Use --destroy.",
+            )
+        cancelled = threading.Event()
+        try:
+            await asyncio.to_thread(self._delete, path, replacing, cancelled)
+        finally:
+            cancelled.set()
+
+    async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
+        """Always raises `UnsupportedError`: a password store has no place for write tags."""
+        del path, write_tag
+        raise UnsupportedError("this engine stores no write tags.")
+
+    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
+        """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
+        if not self._config.readable:
+            raise CannotReadError("this store is write-only.")
+        content = await asyncio.to_thread(self._content, path)
+        if content is None:
+            return None
+        return Snapshot(version_of(content), self._layout.payload(await self._gpg.decrypt(content)))
+
+    async def health(self) -> bool:
+        """Write into the folder, and encrypt nothing for those who are to read."""
+        with translated():
+            await asyncio.to_thread(try_to_write, self._root)
+        await self._gpg.encrypt(b"", await asyncio.to_thread(self._recipients, ("probe",)))
+        return True
+
+    async def close(self) -> None:
+        """Do nothing: between calls no program runs. An agent of GnuPG's that holds a secret key is the system's."""
+
+    def _check_folders(self) -> None:
+        try:
+            close(opened_root(self._root, closed_to=CLOSED_TO))
+        except (FileNotFoundError, NotADirectoryError):
+            raise StoreRefusedError(
+                f"{self._root} is no folder.", fix="Make the store with: pass init KEY-ID"
+            ) from None
+        # The home is gpg's: it opens what is in it by name.
+        home = Path(self._config.gpg_home)
+        mode = home.stat().st_mode
+        if mode & 0o077:
+            raise StoreRefusedError(
+                f"{home} has mode {stat.S_IMODE(mode):04o}: others than its owner can change or reach it.",
+                fix=f"Run: chmod 700 {home}",
+            )
+        if folds_case(self._root):
+            raise StoreRefusedError(
+                f"the disk below {self._root} does not tell small letters from capitals: two secrets could meet there.",
+                fix="Put the folder on a disk that does.",
+            )
+        if self._git is not None and not self._git.works():
+            raise StoreRefusedError(
+                f"{self._root} is no git repository that this user's git works in.",
+                fix="Run pass git init as its owner, or set git = false.",
+            )
+
+    async def _check_readable(self, sealed: bytes) -> None:
+        with contextlib.suppress(CannotReadError):
+            await self._gpg.decrypt(sealed)
+            return
+        raise StoreRefusedError(
+            "gpg_home holds no secret key that opens what is encrypted to .gpg-id, without asking for a passphrase.",
+            fix="Import one, or set readable = false for a write-only store.",
+        )
+
+    def _place(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        return (*self._config.below, *path)
+
+    def _recipients(self, path: tuple[str, ...]) -> list[str]:
+        with translated():
+            return recipients(self._root, self._place(path))
+
+    def _content(self, path: tuple[str, ...]) -> bytes | None:
+        with translated():
+            try:
+                with SecretFile(self._root, self._place(path), create=False) as file:
+                    return file.read()
+            except FileNotFoundError:
+                # The root itself being away is an engine that is down, not a secret that is absent.
+                self._root.stat()
+                return None
+
+    def _write(self, path: tuple[str, ...], sealed: bytes, replacing: str | None, cancelled: threading.Event) -> str:
+        with (
+            translated(),
+            locked(self._root, self._config.lock_timeout_s, cancelled),
+            SecretFile(self._root, self._place(path), create=True) as file,
+        ):
+            if replacing is not None and replacing != version_of(file.read()):
+                raise _conflict()
+            file.replace(sealed, cancelled)
+            # From here on nothing may raise: an error would say that nothing was written.
+            self._commit(path, "Put")
+            return version_of(sealed)
+
+    def _delete(self, path: tuple[str, ...], replacing: str | None, cancelled: threading.Event) -> None:
+        with contextlib.ExitStack() as held:
+            held.enter_context(translated())
+            held.enter_context(locked(self._root, self._config.lock_timeout_s, cancelled))
+            try:
+                file = held.enter_context(SecretFile(self._root, self._place(path), create=False))
+            except FileNotFoundError:
+                raise _conflict() from None
+            content = file.read()
+            if content is None or replacing not in {None, version_of(content)}:
+                raise _conflict()
+            if self._git is not None and not self._git.holds(self._file(path)):
+                self._commit(path, "Keep")
+                if not self._git.holds(self._file(path)):
+                    raise StoreUnavailableError(
+                        "git does not take the version that is to be deleted, so it could not be brought back.",
+                        fix="Run git status in the store's folder.",
+                    )
+            file.remove()
+            self._commit(path, "Delete")
+
+    def _file(self, path: tuple[str, ...]) -> str:
+        return "/".join(self._place(path)) + SUFFIX
+
+    def _commit(self, path: tuple[str, ...], what: str) -> None:
+        if self._git is not None:
+            self._git.commit(self._file(path), f"{what} {'/'.join(self._place(path))} through Monoskope.")
+
+
+def _conflict() -> StoreConflictError:
+    return StoreConflictError("the secret in the password store is not the version that was to be replaced.")

@@ -1,0 +1,1 @@
+"""HashiCorp Vault and OpenBao: key/value mounts of version 2 and of version 1."""

@@ -1,0 +1,142 @@
+"""The driver `vault-kv1`: a KV version 1 engine of HashiCorp Vault or OpenBao, which knows nothing but the value.
+
+No version, no time, no check-and-set, no metadata: two looks at equal values cannot be told apart, and a value that was
+replaced and put back leaves no trace. So every write and every look at something gets a new text as its version, and
+whoever wants to know whether it is still what it was must read it (docs/adr/0014-kv-v1.md).
+
+Round trips, besides an occasional login: `write` 1, `read` 1, `read_version` 1, `delete` 2. A store that may not read
+looks at the names in the secret's folder instead, by the right `list`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+
+from monoskope.protocol.payload import Payload
+from monoskope.stores.driver import (
+    NOTHING,
+    CannotReadError,
+    Capabilities,
+    Snapshot,
+    StoreRefusedError,
+    UnsupportedError,
+)
+from monoskope.stores.vault.config import VaultConfig
+from monoskope.stores.vault.mount import VaultMount, conflict
+from monoskope.stores.vault.policy import kv1_policy
+from monoskope.stores.vault.values import from_engine, to_engine
+
+
+class VaultKv1Store(VaultMount):
+    """See `StoreDriver`, and docs/stores/vault.md for configuration, policy and what version 1 cannot do."""
+
+    kind = "vault-kv1"
+    KV = "1"
+
+    @staticmethod
+    def _announced(config: VaultConfig) -> Capabilities:
+        return Capabilities(
+            max_plaintext=config.max_plaintext,
+            check_and_set=False,
+            write_tag=False,
+            readable=config.readable,
+            deletable=config.deletable,
+            versions=False,
+            layout="One KV version 1 entry a secret, a key for a key, text alone; the engine keeps no older version.",
+        )
+
+    def check(self, path: tuple[str, ...], options: object | None) -> None:
+        """Refuse any options; every path that is a secret's has its place."""
+        del path
+        if options is not None:
+            raise StoreRefusedError("a vault-kv1 store takes no options.", fix="Leave them out.")
+
+    def check_payload(
+        self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
+    ) -> None:
+        """Refuse any options, and values that are not text."""
+        del remove
+        self.check(path, options)
+        if payload is not None:
+            to_engine(payload, binary=False)
+
+    async def read_version(self, path: tuple[str, ...]) -> str:
+        """Return a new text if anything is at `path`, else `NOTHING`."""
+        if self._config.readable:
+            return NOTHING if await self._get(path) is None else _unique("seen")
+        folder = self._url(path[:-1]).removesuffix("/")
+        answer = await self._session.request("GET", f"{folder}/?list=true")
+        if answer.status == 404 and not answer.has_errors:
+            return NOTHING
+        self._expect_ok(answer)
+        names = answer.section("data").get("keys")
+        return _unique("seen") if isinstance(names, list) and path[-1] in names else NOTHING
+
+    async def write(
+        self,
+        path: tuple[str, ...],
+        payload: Payload,
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """See `StoreDriver.write`; whatever is there is replaced, and `write_tag` has no place in this engine."""
+        del write_tag
+        self.check(path, options)
+        _refuse_comparison(replacing)
+        data = to_engine(payload, binary=False)
+        answer = await self._session.request("POST", self._url(path), body=data, writes=True)
+        self._expect_ok(answer)
+        return _unique("put")
+
+    async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
+        """See `StoreDriver.delete`: for good, since the engine keeps nothing. It deletes what is there by then."""
+        if not (destroy and self._config.deletable):
+            raise UnsupportedError(
+                "this store deletes for good, or is not configured to delete at all.", fix="Use --destroy."
+            )
+        _refuse_comparison(replacing)
+        if await self.read_version(path) == NOTHING:
+            raise conflict()
+        self._expect_ok(await self._session.request("DELETE", self._url(path), writes=True))
+
+    async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
+        """Always raises `UnsupportedError`: the engine does not store write tags."""
+        del path, write_tag
+        raise UnsupportedError("this engine stores no write tags.")
+
+    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
+        """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
+        if not self._config.readable:
+            raise CannotReadError("this store is write-only.")
+        found = await self._get(path)
+        return None if found is None else Snapshot(_unique("seen"), from_engine(found, flagged=False))
+
+    @classmethod
+    def policy(cls, config: VaultConfig, prefixes: tuple[tuple[str, ...], ...]) -> str:
+        """See `StoreDriver.policy`."""
+        return kv1_policy(config, prefixes)
+
+    async def _get(self, path: tuple[str, ...]) -> dict[str, object] | None:
+        """Return the entry at `path` as the engine holds it, None where nothing is."""
+        answer = await self._session.request("GET", self._url(path))
+        if answer.status == 404 and not answer.has_errors:
+            return None
+        self._expect_ok(answer)
+        return answer.section("data")
+
+    def _url(self, path: tuple[str, ...]) -> str:
+        return f"{self._config.mount}/{self._below}{'/'.join(path)}"
+
+
+def _refuse_comparison(replacing: str | None) -> None:
+    if replacing is not None:
+        raise UnsupportedError("this engine has no versions, so no version can be named as the one to replace.")
+
+
+def _unique(what: str) -> str:
+    """Return a text that is given once: when and how it came up, and chance."""
+    return f"{what}@{time.time_ns()}-{secrets.token_hex(8)}"

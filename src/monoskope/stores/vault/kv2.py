@@ -1,0 +1,247 @@
+"""The driver `vault`: a KV version 2 engine of HashiCorp Vault or OpenBao.
+
+Round trips, besides an occasional login: `read_version` 1 and `read` 1; `write` 1 where nothing or anything may be
+there, 2, as `patch`, where one version is to be replaced: numbers restart, so the number alone does not tell. A write
+that the engine refuses costs one more to learn why, the first base64 value at a path one or two more to flag it.
+
+The write tag is not stored: a path's custom metadata belongs to all its versions and is not written in one act with
+any of them (docs/adr/0007-store-drivers.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from monoskope.protocol.payload import Payload
+from monoskope.stores.driver import (
+    NOTHING,
+    CannotReadError,
+    Capabilities,
+    DriverError,
+    Snapshot,
+    StoreConflictError,
+    StoreRefusedError,
+    UnknownOutcomeError,
+    UnsupportedError,
+)
+from monoskope.stores.vault.config import VaultConfig
+from monoskope.stores.vault.mount import VaultMount, conflict, malformed
+from monoskope.stores.vault.policy import policy_of
+from monoskope.stores.vault.values import FLAG, from_engine, merge_patch, needs_flag, to_engine, wants_base64
+from monoskope.stores.vault.versions import Current, from_metadata, is_flagged, is_gone, version_text
+
+_TRIES = 3
+_ABSENT = Current(0, NOTHING, flagged=False)
+
+
+class VaultStore(VaultMount):
+    """See `StoreDriver`, and docs/stores/vault.md for configuration and policy."""
+
+    kind = "vault"
+    KV = "2"
+
+    @staticmethod
+    def _announced(config: VaultConfig) -> Capabilities:
+        return Capabilities(
+            max_plaintext=config.max_plaintext,
+            check_and_set=True,
+            write_tag=False,
+            readable=config.readable,
+            deletable=config.deletable,
+            soft_delete=config.deletable,
+            patchable=config.patchable,
+            layout="One KV version 2 entry a secret, a key for a key; a value that is not text only as base64.",
+        )
+
+    def check(self, path: tuple[str, ...], options: object | None) -> None:
+        """Refuse options that are not this driver's; every path that is a secret's has its place."""
+        del path
+        if wants_base64(options) and not self._config.binary:
+            raise StoreRefusedError(
+                "this store is not configured to hold base64.", fix="Set binary = true and grant the new policy."
+            )
+
+    def check_payload(
+        self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
+    ) -> None:
+        """Refuse values that are not text unless they are to be base64, and base64 that is not configured."""
+        self.check(path, options)
+        merge_patch(payload, remove or (), binary=wants_base64(options))
+
+    async def read_version(self, path: tuple[str, ...]) -> str:
+        """Return the version at `path`; a deleted or destroyed last version counts as `NOTHING`."""
+        return (await self._current(path)).version
+
+    async def write(
+        self,
+        path: tuple[str, ...],
+        payload: Payload,
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """See `StoreDriver.write`; `write_tag` has no place in this engine."""
+        del write_tag
+        self.check(path, options)
+        data = to_engine(payload, binary=wants_base64(options))
+        if needs_flag(payload):
+            await self._flag(path)
+        if replacing is None:
+            return await self._write_over_anything(path, data)
+        if replacing == NOTHING:
+            return await self._write_over_nothing(path, data)
+        current = await self._current(path)
+        if current.version != replacing:
+            raise conflict()
+        written = await self._put(path, data, current.number)
+        if written is None:
+            raise await self._why_refused(path, current.version)
+        return written
+
+    async def patch(
+        self,
+        path: tuple[str, ...],
+        changes: Payload | None,
+        remove: Sequence[str],
+        *,
+        replacing: str | None,
+        write_tag: str,
+        options: object | None = None,
+    ) -> str:
+        """See `StoreDriver.patch`: the engine merges, so no value is read; `write_tag` has no place in it."""
+        del write_tag
+        if not self._config.patchable:
+            raise UnsupportedError("this store is not configured to change some keys and leave the others.")
+        self.check(path, options)
+        data = merge_patch(changes, remove, binary=wants_base64(options))
+        if changes is not None and needs_flag(changes):
+            await self._flag(path)
+        current = await self._current(path)
+        if current.version == NOTHING or replacing not in {None, current.version}:
+            raise conflict()
+        written = await self._put(path, data, current.number, method="PATCH")
+        if written is None:
+            raise await self._why_refused(path, current.version)
+        return written
+
+    async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
+        """See `StoreDriver.delete`: exactly the version just looked at is deleted or destroyed, and looked at again.
+
+        The engine deletes without check-and-set, but by number. A version that is written in between stays, and is then
+        a `StoreConflictError`, though the one before it is deleted. Older versions stay as they were.
+        """
+        if not self._config.deletable:
+            raise UnsupportedError("this store is not configured to delete.")
+        current = await self._current(path)
+        if current.version == NOTHING or replacing not in {None, current.version}:
+            raise conflict()
+        url = self._url("destroy" if destroy else "delete", path)
+        answer = await self._session.request("POST", url, body={"versions": [current.number]}, writes=True)
+        self._expect_ok(answer)
+        try:
+            version = (await self._current(path)).version
+        except DriverError:
+            version = current.version
+        if version == current.version:
+            raise UnknownOutcomeError("the engine took the deletion, but it does not show.", fix="Look it up.")
+        if version != NOTHING:
+            raise conflict()
+
+    async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
+        """Always raises `UnsupportedError`: the engine does not store write tags."""
+        del path, write_tag
+        raise UnsupportedError("this engine stores no write tags.")
+
+    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
+        """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
+        if not self._config.readable:
+            raise CannotReadError("this store is write-only.")
+        answer = await self._session.request("GET", self._url("data", path))
+        if answer.status == 404 and not answer.has_errors:
+            return None
+        self._expect_ok(answer)
+        found = answer.section("data")
+        values, metadata = found.get("data"), found.get("metadata")
+        if not isinstance(metadata, dict):
+            metadata = {}
+        if is_gone(metadata):
+            return None
+        # An answer that is none of this engine's must not be taken for "nothing is there".
+        version = version_text(metadata.get("version"), metadata.get("created_time"))
+        payload = from_engine(values if isinstance(values, dict) else {}, flagged=is_flagged(metadata, FLAG))
+        return Snapshot(version, payload)
+
+    @classmethod
+    def policy(cls, config: VaultConfig, prefixes: tuple[tuple[str, ...], ...]) -> str:
+        """See `StoreDriver.policy`."""
+        return policy_of(config, prefixes)
+
+    def _url(self, part: str, path: tuple[str, ...]) -> str:
+        return f"{self._config.mount}/{part}/{self._below}{'/'.join(path)}"
+
+    async def _current(self, path: tuple[str, ...]) -> Current:
+        answer = await self._session.request("GET", self._url("metadata", path))
+        if answer.status == 404 and not answer.has_errors:
+            return _ABSENT
+        self._expect_ok(answer)
+        return from_metadata(answer.section("data"), FLAG)
+
+    async def _put(
+        self, path: tuple[str, ...], data: Mapping[str, str | None], expected: int | None, *, method: str = "POST"
+    ) -> str | None:
+        """Write, and return the new version, or None where the engine refuses the request as it stands (400, 404)."""
+        body = {"data": data, "options": {} if expected is None else {"cas": expected}}
+        answer = await self._session.request(method, self._url("data", path), body=body, writes=True)
+        if answer.status == 400 or (answer.status == 404 and not answer.has_errors):
+            return None
+        self._expect_ok(answer)
+        made = answer.section("data")
+        try:
+            return version_text(made.get("version"), made.get("created_time"))
+        except StoreRefusedError:
+            pass
+        raise UnknownOutcomeError("the engine took the write but named no version.", fix="Look it up.")
+
+    async def _write_over_anything(self, path: tuple[str, ...], data: dict[str, str]) -> str:
+        """Write without check-and-set; where the engine demands one, against whatever is there at the moment."""
+        written = await self._put(path, data, None)
+        for _ in range(_TRIES):
+            if written is not None:
+                return written
+            written = await self._put(path, data, (await self._current(path)).number)
+        if written is None:
+            raise malformed()
+        return written
+
+    async def _write_over_nothing(self, path: tuple[str, ...], data: dict[str, str]) -> str:
+        """Write where nothing is; a deleted version keeps its number, so it takes a look to name it."""
+        written = await self._put(path, data, 0)
+        if written is not None:
+            return written
+        current = await self._current(path)
+        if current.version != NOTHING:
+            raise conflict()
+        written = await self._put(path, data, current.number)
+        if written is None:
+            raise await self._why_refused(path, NOTHING)
+        return written
+
+    async def _why_refused(self, path: tuple[str, ...], replacing: str) -> StoreConflictError | StoreRefusedError:
+        """Tell a lost race from a request that the engine would never take, by what is there now."""
+        return malformed() if (await self._current(path)).version == replacing else conflict()
+
+    async def _flag(self, path: tuple[str, ...]) -> None:
+        """Flag `path` as holding base64 before the first such value is written; other custom metadata stays."""
+        if (await self._current(path)).flagged:
+            return
+        url, body = self._url("metadata", path), {"custom_metadata": FLAG}
+        answer = await self._session.request("PATCH", url, body=body)
+        if answer.status == 404:
+            answer = await self._session.request("POST", url, body=body)
+        if answer.status == 403:
+            raise StoreRefusedError(
+                "the engine's policy does not allow to flag a path as holding base64.",
+                fix="Grant create and patch on its metadata, as in docs/stores/vault.md.",
+            )
+        self._expect_ok(answer)

@@ -1,0 +1,114 @@
+"""What the drivers for KV version 1 and 2 share: logging in, seeing that the mount is theirs, reading refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+from monoskope.stores.driver import Capabilities, StoreConflictError, StoreDriver, StoreRefusedError
+from monoskope.stores.vault.config import VaultConfig
+from monoskope.stores.vault.http import Answer, VaultHttp
+from monoskope.stores.vault.session import VaultSession
+
+
+class VaultMount(StoreDriver):
+    """One mount of an engine, reached with one login; what it can do and the verbs are each version's own."""
+
+    Config = VaultConfig
+    KV: ClassVar[str]
+    """The version of the KV engine that must be mounted, "1" or "2"."""
+
+    def __init__(self, config: VaultConfig, http: VaultHttp, session: VaultSession) -> None:
+        self._config = config
+        self._http = http
+        self._session = session
+        self._below = f"{config.prefix}/" if config.prefix else ""
+        self._capabilities = self._announced(config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._config.address} {self._config.mount}/{self._below}>"
+
+    @staticmethod
+    def _announced(config: VaultConfig) -> Capabilities:
+        """Return what this version of the engine can do under `config`."""
+        raise NotImplementedError
+
+    @classmethod
+    async def open(cls, config: VaultConfig, *, state_dir: Path) -> Self:
+        """Log in and see that a KV engine of this version is at the mount.
+
+        Raises:
+            StoreRefusedError: the login or the mount is not as configured; the message says which.
+            StoreUnavailableError: the engine does not answer.
+        """
+        http = VaultHttp(config)
+        store = cls(config, http, VaultSession(http, config.auth, state_dir))
+        try:
+            await store._session.start()
+            await store._check_mount()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `StoreDriver.capabilities`."""
+        return self._capabilities
+
+    async def health(self) -> bool:
+        """Look at the mount, with the login, as `open` does."""
+        await self._check_mount()
+        return True
+
+    async def close(self) -> None:
+        """Revoke the login's token and close the connections. Safe to call twice."""
+        try:
+            await self._session.stop()
+        finally:
+            await self._http.close()
+
+    async def _check_mount(self) -> None:
+        mount = self._config.mount
+        answer = await self._session.request("GET", f"sys/internal/ui/mounts/{mount}")
+        data = answer.section("data")
+        options = data.get("options")
+        version = options.get("version", "1") if isinstance(options, dict) else "1"
+        if not answer.ok:
+            raise StoreRefusedError(
+                f"there is no engine at {mount}, or the policy grants nothing in it.",
+                fix="Check namespace, mount and prefix, and grant what `m8 reactor policy` prints.",
+            )
+        if (data.get("type"), data.get("path")) != ("kv", f"{mount}/"):
+            raise StoreRefusedError(f"the engine at {mount} is no KV engine.", fix="Enable one, or change mount.")
+        if version != self.KV:
+            raise StoreRefusedError(
+                f"the engine at {mount} is not KV version {self.KV}.",
+                fix='Write type = "vault" for version 2, type = "vault-kv1" for version 1, or change mount.',
+            )
+
+    def _expect_ok(self, answer: Answer) -> None:
+        """Raise the refusal that `answer` is, if it is one."""
+        if answer.ok:
+            return
+        if answer.status == 403:
+            raise StoreRefusedError(
+                "the engine's policy does not allow this.", fix="Grant what `m8 reactor policy` prints."
+            )
+        if answer.status == 404:
+            raise StoreRefusedError(
+                f"there is no KV version {self.KV} engine at {self._config.mount}.", fix="Check mount."
+            )
+        if answer.status == 413:
+            raise StoreRefusedError("the secret is larger than the engine takes.", fix="Store a smaller secret.")
+        raise malformed()
+
+
+def conflict() -> StoreConflictError:
+    """Return the error for a place that is not as the write expected it."""
+    return StoreConflictError("the secret in the engine is not the version that was to be replaced.")
+
+
+def malformed() -> StoreRefusedError:
+    """Return the error for a request that the engine would never take."""
+    return StoreRefusedError("the engine refused the request.", fix="Look into its audit log for the reason.")

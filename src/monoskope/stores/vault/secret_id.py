@@ -1,0 +1,122 @@
+"""Where an AppRole's secret id comes from: a file, or a wrapping token that gives it out exactly once.
+
+A wrapping token that was used before, or that was made for something else, is how a stolen secret id shows itself, so
+both are errors that say so. What the token gives is kept in the reactor's state folder, mode 0600, together with the
+token's digest: a restart and a new login need it again, and a new wrapping token in the same file replaces it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import msgspec
+
+from monoskope.errors import Error
+from monoskope.protocol.unshared import Unshared
+from monoskope.settings import find_private, write_private
+from monoskope.stores.driver import StoreRefusedError
+from monoskope.stores.vault.config import AppRole
+from monoskope.stores.vault.http import VaultHttp
+
+STATE_FILE = "vault-secret-id.json"
+
+_SECRET_ID = re.compile(r"[\x21-\x7e]{1,4096}", re.ASCII)
+
+
+class _Kept(Unshared, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of the state file."""
+
+    wrapping_token_sha256: str
+    secret_id: str
+
+    def __repr__(self) -> str:
+        return "<_Kept>"
+
+
+def read_credential(path: str) -> str:
+    """Return the one line of a file of mode 0600.
+
+    Raises:
+        StoreRefusedError: it is missing, open to others or not one line of printable text.
+    """
+    found = _read(Path(path))
+    if found is None:
+        raise StoreRefusedError(f"{path} does not exist.", fix="Create it, or name another file.")
+    return _one_line(found, path)
+
+
+def _read(file: Path) -> bytes | None:
+    try:
+        return find_private(file)
+    except Error as error:
+        raise StoreRefusedError(error.message, fix=error.fix) from None
+
+
+def _one_line(content: bytes, path: str) -> str:
+    text = content.decode("ascii", "replace").strip()
+    if _SECRET_ID.fullmatch(text) is None:
+        raise StoreRefusedError(f"{path} does not hold one line of printable ASCII.", fix="Write it again.")
+    return text
+
+
+async def secret_id(http: VaultHttp, role: AppRole, state_dir: Path) -> str:
+    """Return the secret id to log in with, unwrapping it if its wrapping token is new.
+
+    Raises:
+        StoreRefusedError: a file cannot be used, or the wrapping token gives no secret id of this login method.
+        StoreUnavailableError: the engine does not answer.
+    """
+    if role.secret_id_file is not None:
+        return read_credential(role.secret_id_file)
+    state = state_dir / STATE_FILE
+    kept = _kept(state)
+    token = _wrapping_token(Path(str(role.wrapped_secret_id_file)), needed=kept is None)
+    digest = hashlib.sha256(token.encode("ascii")).hexdigest()
+    if kept is not None and (not token or kept.wrapping_token_sha256 == digest):
+        return kept.secret_id
+    found = await _unwrap(http, token, role.mount)
+    content = msgspec.json.encode(_Kept(wrapping_token_sha256=digest, secret_id=found))
+    try:
+        write_private(state, content, replace=True)
+    except Error as error:
+        raise StoreRefusedError(error.message, fix=error.fix) from None
+    return found
+
+
+def _wrapping_token(file: Path, *, needed: bool) -> str:
+    """Return the wrapping token, "" if its file was removed after use."""
+    if needed:
+        return read_credential(str(file))
+    found = _read(file)
+    return "" if found is None else _one_line(found, str(file))
+
+
+def _kept(state: Path) -> _Kept | None:
+    found = _read(state)
+    try:
+        return None if found is None else msgspec.json.decode(found, type=_Kept)
+    except msgspec.MsgspecError:
+        raise StoreRefusedError(f"{state} is damaged.", fix="Remove it and give a new wrapping token.") from None
+
+
+async def _unwrap(http: VaultHttp, token: str, mount: str) -> str:
+    """Use `token` up and return the secret id inside, after a look at what the token was made for."""
+    looked = await http.send("POST", "sys/wrapping/lookup", body={"token": token})
+    if not looked.ok:
+        raise StoreRefusedError(
+            "the wrapping token was used before, has expired, or was changed.",
+            fix="If nobody here used it, somebody else has the secret id: destroy it. Then make a new wrapping token.",
+        )
+    made_for = str(looked.section("data").get("creation_path", ""))
+    if re.fullmatch(rf"auth/{re.escape(mount)}/role/[^/]+/secret-id", made_for) is None:
+        raise StoreRefusedError(
+            "the wrapping token was not made by this AppRole method for a secret id: it may have been swapped.",
+            fix="Find out who put it there, then make a new wrapping token.",
+        )
+    answer = await http.send("POST", "sys/wrapping/unwrap", token=token)
+    found = answer.section("data").get("secret_id")
+    if not answer.ok or not isinstance(found, str):
+        raise StoreRefusedError("the wrapping token gave no secret id.", fix="Make a new wrapping token.")
+    return found

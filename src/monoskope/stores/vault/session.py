@@ -1,0 +1,181 @@
+"""A login that lasts: renewed at two thirds of its lease, made anew when renewal or the token itself fails.
+
+One login at a time, whoever notices first that the token is dead. Tokens are kept in memory alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from monoskope.protocol.unshared import Unshared
+from monoskope.stores.driver import DriverError, StoreRefusedError
+from monoskope.stores.vault.config import TokenFile
+from monoskope.stores.vault.http import Answer, VaultHttp
+from monoskope.stores.vault.logins import Method, log_in
+from monoskope.stores.vault.secret_id import read_credential
+
+_RENEW_AT = 2 / 3
+_WORTH_RENEWING = 1 / 2
+"""A renewal that gives less than this part of the first lease is near the token's end of life: log in anew."""
+_RETRY_S = 5.0
+_FOREVER_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Token(Unshared):
+    """A live token and what the engine said of it."""
+
+    value: str = field(repr=False)
+    lease_s: int
+    """Seconds it lived on from `since`, 0 if it does not expire."""
+    first_lease_s: int
+    renewable: bool
+    since: float = field(default_factory=time.monotonic)
+
+    def renew_in(self) -> float:
+        """Seconds from now until two thirds of the lease are over."""
+        if self.lease_s == 0:
+            return _FOREVER_S
+        return max(0.0, self.since + self.lease_s * _RENEW_AT - time.monotonic())
+
+
+class VaultSession(Unshared):
+    """Sends requests with a token that it keeps alive.
+
+    Args:
+        http: Where to send them.
+        method: How to log in.
+        state_dir: The reactor's own folder, for an unwrapped secret id.
+    """
+
+    def __init__(self, http: VaultHttp, method: Method | TokenFile, state_dir: Path) -> None:
+        self._http = http
+        self._method = method
+        self._state_dir = state_dir
+        self._login_lock = asyncio.Lock()
+        self._token: Token | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return "<VaultSession token=hidden>"
+
+    async def start(self) -> None:
+        """Log in and keep the login alive from now on.
+
+        Raises:
+            StoreRefusedError: the engine or a credential's file does not allow it; the message says which.
+            StoreUnavailableError: the engine does not answer.
+        """
+        token = await self._login()
+        self._token = token
+        self._keeper = asyncio.create_task(self._keep(token), name="vault-token")
+
+    async def stop(self) -> None:
+        """Stop renewing; give a login's token back to the engine, as far as it answers. Safe to call twice."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+            self._keeper = None
+        token, self._token = self._token, None
+        if token is not None and not isinstance(self._method, TokenFile):
+            with contextlib.suppress(DriverError):
+                await self._http.send("POST", "auth/token/revoke-self", token=token.value)
+
+    async def request(self, method: str, path: str, *, body: object | None = None, writes: bool = False) -> Answer:
+        """Send a request as `VaultHttp.send` does; if the token turns out to be dead, log in and send it once more.
+
+        A 403 means that nothing was done, so sending it again is safe for a write too.
+        """
+        token = self._live()
+        answer = await self._http.send(method, path, token=token.value, body=body, writes=writes)
+        if answer.status != 403 or not await self._is_dead(token):
+            return answer
+        token = await self._replace(token)
+        return await self._http.send(method, path, token=token.value, body=body, writes=writes)
+
+    def _live(self) -> Token:
+        if self._token is None:
+            raise StoreRefusedError("the store is closed.")
+        return self._token
+
+    async def _is_dead(self, token: Token) -> bool:
+        """Whether the engine no longer knows `token`: every token may look itself up by the `default` policy."""
+        return (await self._http.send("GET", "auth/token/lookup-self", token=token.value)).status == 403
+
+    async def _replace(self, dead: Token) -> Token:
+        """Return a token that is not `dead`, logging in unless another caller just did."""
+        async with self._login_lock:
+            current = self._live()
+            if current is dead:
+                current = self._token = await self._login()
+            return current
+
+    async def _login(self) -> Token:
+        if isinstance(self._method, TokenFile):
+            return await self._from_file(self._method)
+        token = _issued(await log_in(self._http, self._method, self._state_dir))
+        if token is None:
+            raise StoreRefusedError("the engine took the login but gave no token.", fix="Check the method's mount.")
+        return token
+
+    async def _from_file(self, method: TokenFile) -> Token:
+        value = read_credential(method.token_file)
+        answer = await self._http.send("GET", "auth/token/lookup-self", token=value)
+        if not answer.ok:
+            raise StoreRefusedError(
+                "the engine does not know the token in token_file.", fix="Write a live token to that file."
+            )
+        data = answer.section("data")
+        lease = _seconds(data.get("ttl"))
+        return Token(value, lease, lease, data.get("renewable") is True)
+
+    async def _keep(self, token: Token) -> None:
+        """Renew or replace the token for ever; an engine that is away is asked again every few seconds."""
+        delay = token.renew_in()
+        while True:
+            await asyncio.sleep(delay)
+            token = self._live()
+            delay = token.renew_in()
+            if delay > 0:
+                continue  # another caller logged in meanwhile
+            try:
+                token = await self._refresh(token)
+            except DriverError:
+                delay = _RETRY_S
+            else:
+                delay = max(1.0, token.renew_in())
+
+    async def _refresh(self, token: Token) -> Token:
+        renewed = await self._renew(token) if token.renewable else None
+        if renewed is None:
+            return await self._replace(token)
+        async with self._login_lock:
+            if self._live() is token:
+                self._token = renewed
+            return self._live()
+
+    async def _renew(self, token: Token) -> Token | None:
+        """Return the renewed token, or None if the engine refuses or the token is near its end of life."""
+        renewed = _issued(await self._http.send("POST", "auth/token/renew-self", token=token.value, body={}))
+        if renewed is None or renewed.lease_s < token.first_lease_s * _WORTH_RENEWING:
+            return None
+        return Token(token.value, renewed.lease_s, token.first_lease_s, renewed.renewable)
+
+
+def _issued(answer: Answer) -> Token | None:
+    """Return the token that a login or a renewal gave, or None if it was refused."""
+    auth = answer.section("auth")
+    value = auth.get("client_token")
+    if not answer.ok or not isinstance(value, str):
+        return None
+    lease = _seconds(auth.get("lease_duration"))
+    return Token(value, lease, lease, auth.get("renewable") is True)
+
+
+def _seconds(value: object) -> int:
+    return value if isinstance(value, int) else 0

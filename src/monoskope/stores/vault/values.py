@@ -1,0 +1,85 @@
+"""How a secret's bytes lie in a KV version 2 engine, which holds text: and back, exactly or not at all.
+
+A value that is valid UTF-8 lies there as that text. Other bytes are refused, unless the caller chose base64. Base64
+text looks like any text, so before the first base64 value is written at a path, the path is flagged in its custom
+metadata. Without the flag every value is text. With it, text that could be either is not read (ADR 0007).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+
+from monoskope.api.secrets.v1.options_pb2 import VaultBinary, VaultOptions
+from monoskope.errors import UsageError
+from monoskope.protocol.payload import Payload
+from monoskope.stores.driver import CannotReadError, StoreRefusedError
+from monoskope.stores.shared.text_values import could_be_base64, is_text
+
+FLAG = {"m8_binary": "base64"}
+"""Custom metadata of a path at which a value may lie as base64."""
+
+
+def wants_base64(options: object | None) -> bool:
+    """Return whether values that are not text are to lie there as base64. Raises `StoreRefusedError`."""
+    if options is None:
+        return False
+    if not isinstance(options, VaultOptions):
+        raise StoreRefusedError("a vault store takes the options of a vault store alone.", fix="Leave them out.")
+    if options.binary not in {VaultBinary.VAULT_BINARY_UNSPECIFIED, VaultBinary.VAULT_BINARY_BASE64}:
+        raise StoreRefusedError("this way of storing bytes is not known.", fix="Use base64, or update the reactor.")
+    return options.binary == VaultBinary.VAULT_BINARY_BASE64
+
+
+def needs_flag(payload: Payload) -> bool:
+    """Whether a value of `payload` can only lie there as base64."""
+    return not all(is_text(value) for value in payload.values())
+
+
+def to_engine(payload: Payload, *, binary: bool) -> dict[str, str]:
+    """Return what to write.
+
+    Raises:
+        StoreRefusedError: a value is not text and `binary` is false; the message names its key.
+    """
+    values = {}
+    for key, value in payload.items():
+        if is_text(value):
+            values[key] = value.decode("utf-8")
+        elif binary:
+            values[key] = base64.b64encode(value).decode("ascii")
+        else:
+            raise StoreRefusedError(
+                f"the value of {key} is not UTF-8 text, and this engine holds text alone.",
+                fix="Choose to store such values as base64: --binary base64.",
+            )
+    return values
+
+
+def merge_patch(changes: Payload | None, remove: Sequence[str], *, binary: bool) -> dict[str, str | None]:
+    """Return the JSON merge patch (RFC 7396) that sets `changes` and drops `remove`. Raises as `to_engine`."""
+    values: dict[str, str | None] = dict.fromkeys(remove)
+    if changes is not None:
+        values.update(to_engine(changes, binary=binary))
+    return values
+
+
+def from_engine(data: Mapping[str, object], *, flagged: bool) -> Payload:
+    """Return the bytes that were written.
+
+    Raises:
+        CannotReadError: a value is not text, could be text or base64 alike, or the whole is no secret by our rules.
+    """
+    try:
+        return Payload({key: _from_text(value, flagged=flagged) for key, value in data.items()})
+    except (UsageError, UnicodeEncodeError):
+        pass
+    raise CannotReadError("what lies in the engine is not a secret that this store could have written.")
+
+
+def _from_text(value: object, *, flagged: bool) -> bytes:
+    if not isinstance(value, str):
+        raise CannotReadError("a value in the engine is not text.")
+    if flagged and could_be_base64(value):
+        raise CannotReadError("a value in the engine could be text or base64.")
+    return value.encode("utf-8")

@@ -1,0 +1,1 @@
+"""Real servers of other projects, each in a folder of its own, for tests and demonstrations."""

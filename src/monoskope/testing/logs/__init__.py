@@ -1,0 +1,34 @@
+"""The suite that every event log must pass, importable by the tests of engines that live elsewhere.
+
+    class TestMyLog(EventLogContract):
+        def new_log(self, folder: Path) -> LogOpener:
+            return functools.partial(MyLog.open, folder / "log")  # picklable: other processes open it too
+        def replace_record(self, folder, position, record, digest): ...  # behind the log's back
+        def delete_record(self, folder, position): ...
+
+Needs the extra `testing`. The rules themselves stand in `monoskope.m8.log.event_log`.
+"""
+
+from __future__ import annotations
+
+from monoskope.testing.logs.appends import Appends
+from monoskope.testing.logs.following import Following
+from monoskope.testing.logs.harness import BrokenProjectorError, LogHarness, ledger
+from monoskope.testing.logs.reads import Reads
+from monoskope.testing.logs.tampering import Tampering
+from monoskope.testing.logs.writer import LogOpener, Task, some_time, start
+
+__all__ = [
+    "BrokenProjectorError",
+    "EventLogContract",
+    "LogHarness",
+    "LogOpener",
+    "Task",
+    "ledger",
+    "some_time",
+    "start",
+]
+
+
+class EventLogContract(Appends, Reads, Following, Tampering):
+    """Subclass it under a name that begins with `Test` and fill in the three hooks of `LogHarness`."""

@@ -1,0 +1,141 @@
+"""The suite's part on reading: pages, documents, rebuilding, heartbeats."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from monoskope.m8.log.event_log import EventLog, NewEvent, no_documents
+from monoskope.testing.logs.harness import BrokenProjectorError, LogHarness, documents, positions, some
+from monoskope.testing.logs.writer import LogOpener, some_time
+
+
+async def keep(log: EventLog, *keys: str, kind: str = "Kept") -> None:
+    """Have the projector write (or drop) a document under each key."""
+    await log.append("keeper", None, [NewEvent(kind, key.encode()) for key in keys], actor="ann")
+
+
+class Reads(LogHarness):
+    """What readers see."""
+
+    async def test_a_stream_is_read_from_any_version(self, log: EventLog) -> None:
+        """Only its own events, in order."""
+        for stream in "abab":
+            await log.append(stream, None, some(2), actor="ann")
+        assert [(event.stream, event.version) for event in await log.read_stream("b")] == [
+            ("b", n) for n in (1, 2, 3, 4)
+        ]
+        assert [event.version for event in await log.read_stream("b", after_version=3)] == [4]
+        assert await log.read_stream("b", after_version=4) == []
+        assert await log.read_stream("B") == []
+
+    async def test_pages_join_without_gap_or_repetition(self, log: EventLog) -> None:
+        """Whatever their size."""
+        await log.append("a", 0, some(23), actor="ann")
+        for limit in (1, 7, 23, 100):
+            seen: list[int] = []
+            while page := await log.read(after=len(seen), limit=limit):
+                assert len(page) <= limit
+                seen += positions(page)
+            assert seen == list(range(1, 24))
+
+    @pytest.mark.parametrize("limit", [0, -1])
+    async def test_a_page_has_room(self, log: EventLog, limit: int) -> None:
+        """A limit below 1 is a mistake, not "everything"."""
+        with pytest.raises(ValueError, match="limit"):
+            await log.read(after=0, limit=limit)
+        with pytest.raises(ValueError, match="limit"):
+            await log.scan("kept", limit=limit)
+
+    async def test_documents_are_there_when_the_append_returns(self, log: EventLog) -> None:
+        """And each event of one append saw what the one before it had changed."""
+        await log.append("a", 0, some(3), actor="ann")
+        assert await log.get("counts", "a") == b"3"
+        assert await log.get("counts", "b") is None
+        assert await log.get("other", "a") is None
+
+    async def test_a_document_can_be_deleted(self, log: EventLog) -> None:
+        """Deleting what is not there is fine."""
+        await keep(log, "x", "y")
+        await keep(log, "x", "z", kind="Dropped")
+        assert await log.scan("kept", limit=10) == [("y", b"kept at 2")]
+
+    async def test_a_projector_that_fails_leaves_nothing(self, log: EventLog) -> None:
+        """No event, no sealed bytes, no document of the same append; the caller gets the error."""
+        await keep(log, "x")
+        before = await documents(log)
+        events = [NewEvent("Kept", b"y"), NewEvent("Dropped", b"x"), NewEvent("Broken", b"")]
+        with pytest.raises(BrokenProjectorError):
+            await log.append("keeper", 1, events, actor="ann", sealed=b"sealed")
+        assert await log.head() == 1
+        assert await documents(log) == before
+        assert await log.sealed(hashlib.sha256(b"sealed").digest()) is None
+        await log.append("keeper", 1, some(), actor="ann")
+        assert await log.verify() == 2
+
+    async def test_a_rebuilt_log_has_the_documents_of_the_live_one(self, log: EventLog) -> None:
+        """Every document, no other."""
+        await keep(log, "a", "b", "c")
+        await keep(log, "b", "c", kind="Dropped")
+        await keep(log, "c")
+        live = await documents(log)
+        assert await log.rebuild() == 6
+        assert await documents(log) == live
+        assert live["kept"] == [("a", b"kept at 1"), ("c", b"kept at 6")]
+
+    async def test_rebuilding_drops_what_no_event_makes(self, log: EventLog, opener: LogOpener) -> None:
+        """Another projector's documents are gone; events and sealed bytes stay."""
+        await log.append("a", 0, [NewEvent("Kept", b"x")], actor="ann", sealed=b"sealed")
+        other = await opener(clock=some_time, projector=no_documents)
+        assert await other.rebuild() == 1
+        assert await documents(log) == {"counts": [], "kept": []}
+        assert await log.sealed(hashlib.sha256(b"sealed").digest()) == b"sealed"
+        await other.close()
+        assert await log.rebuild() == 1
+        assert await log.get("kept", "x") == b"kept at 1"
+
+    async def test_a_scan_is_in_the_order_of_bytes(self, log: EventLog) -> None:
+        """Not of any language, and case counts."""
+        keys = ["b", "B", "a/b", "a-b", "a", "ä", "~", "\U0001f511", "\uffee", "a%", "a_"]
+        await keep(log, *keys)
+        ordered = sorted(keys, key=lambda key: key.encode())
+        assert [key for key, _ in await log.scan("kept", limit=100)] == ordered
+        seen: list[str] = []
+        while page := await log.scan("kept", after=seen[-1] if seen else "", limit=2):
+            seen += [key for key, _ in page]
+        assert seen == ordered
+
+    async def test_a_scan_with_a_prefix(self, log: EventLog) -> None:
+        """Takes it literally, pages within it, and stops at its end."""
+        await keep(log, "app", "app/a", "app/b", "app/c", "app0", "ap%", "a", "b", "ä", "äx")
+
+        async def found(prefix: str, after: str = "", limit: int = 100) -> list[str]:
+            return [key for key, _ in await log.scan("kept", prefix=prefix, after=after, limit=limit)]
+
+        assert await found("app/") == ["app/a", "app/b", "app/c"]
+        assert await found("app/", limit=2) == ["app/a", "app/b"]
+        assert await found("app/", after="app/b") == ["app/c"]
+        assert await found("app/", after="app/c") == []
+        assert await found("app/", after="a") == ["app/a", "app/b", "app/c"]
+        assert await found("ap%") == ["ap%"]
+        assert await found("ä") == ["ä", "äx"]
+        assert await found("c") == []
+
+    async def test_heartbeats(self, log: EventLog) -> None:
+        """The latest call counts, a forgotten one is gone, and none of it is an event."""
+        assert await log.beats() == {}
+        await log.beat("one", 5)
+        await log.beat("two", 6, b"\x00said")
+        await log.beat("one", 7)
+        assert await log.beats() == {"one": 7, "two": 6}
+        assert await log.beat_notes() == {"two": b"\x00said"}
+        await log.beat("one", 7, b"this")
+        await log.beat("one", 7, b"that")
+        assert await log.beat_notes() == {"one": b"that", "two": b"\x00said"}
+        await log.beat("one", 7)
+        await log.forget_beat("two")
+        assert await log.beat_notes() == {}
+        await log.forget_beat("three")
+        assert await log.beats() == {"one": 7}
+        assert await log.head() == 0

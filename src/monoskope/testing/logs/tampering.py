@@ -1,0 +1,109 @@
+"""The suite's part on tampering: whoever changes the stored log without rewriting it all is noticed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from monoskope.api.eventsourcing.v1 import event_pb2
+from monoskope.m8.log.event_log import EventLog, LogTamperedError, RecordedEvent
+from monoskope.testing.logs.harness import LogHarness, some
+
+LAST = 6
+
+
+async def fill(log: EventLog) -> list[RecordedEvent]:
+    """Six events in two streams."""
+    for stream in "abab":
+        await log.append(stream, None, some(2 if stream == "a" else 1), actor="ann")
+    assert await log.verify() == LAST
+    return await log.read(after=0, limit=10)
+
+
+async def first_bad(log: EventLog) -> int:
+    """The position that `verify` names."""
+    with pytest.raises(LogTamperedError) as caught:
+        await log.verify()
+    assert str(caught.value.position) in caught.value.message
+    return caught.value.position
+
+
+class Tampering(LogHarness):
+    """What `verify` notices."""
+
+    @pytest.mark.parametrize("position", [1, 3, LAST])
+    async def test_any_flipped_bit_of_a_record(self, log: EventLog, tmp_path: Path, position: int) -> None:
+        """Every byte of the record counts."""
+        event = (await fill(log))[position - 1]
+        for index in range(len(event.record)):
+            flipped = bytearray(event.record)
+            flipped[index] ^= 1 << index % 8
+            self.replace_record(tmp_path, position, bytes(flipped), event.hash)
+            assert await first_bad(log) == position
+        self.replace_record(tmp_path, position, event.record, event.hash)
+        assert await log.verify() == LAST
+
+    @pytest.mark.parametrize("position", range(1, LAST + 1))
+    async def test_a_deleted_record(self, log: EventLog, tmp_path: Path, position: int) -> None:
+        """The first, one within, and the last."""
+        await fill(log)
+        self.delete_record(tmp_path, position)
+        assert await first_bad(log) == position
+
+    async def test_a_log_cut_off_at_its_end(self, log: EventLog, tmp_path: Path) -> None:
+        """The first missing position is named."""
+        await fill(log)
+        for position in (5, 6):
+            self.delete_record(tmp_path, position)
+        assert await first_bad(log) == 5
+
+    @pytest.mark.parametrize(("one", "other"), [(1, 2), (2, 4), (3, 6)])
+    async def test_exchanged_records(self, log: EventLog, tmp_path: Path, one: int, other: int) -> None:
+        """Each with its right hash."""
+        events = await fill(log)
+        self.replace_record(tmp_path, one, events[other - 1].record, events[other - 1].hash)
+        self.replace_record(tmp_path, other, events[one - 1].record, events[one - 1].hash)
+        assert await first_bad(log) == one
+
+    @pytest.mark.parametrize("position", [1, 4, LAST])
+    async def test_a_forged_record_with_its_right_hash(self, log: EventLog, tmp_path: Path, position: int) -> None:
+        """The record after it, or the head for the last one, still names the true hash."""
+        event = (await fill(log))[position - 1]
+        message = event_pb2.Event.FromString(event.record)
+        message.actor = "eve"
+        forged = message.SerializeToString(deterministic=True)
+        self.replace_record(tmp_path, position, forged, hashlib.sha256(forged).digest())
+        assert await first_bad(log) == min(position + 1, LAST)
+
+    @pytest.mark.parametrize(
+        "appended",
+        [b"\x98\x06\x01", b"\x32\x03ann", b"\x08\x06"],
+        ids=["unknown field", "field given twice", "field out of order"],
+    )
+    async def test_a_record_in_another_form(self, log: EventLog, tmp_path: Path, appended: bytes) -> None:
+        """Even if it says the same and its hash is right: a record has one form."""
+        event = (await fill(log))[-1]
+        forged = event.record + appended
+        self.replace_record(tmp_path, LAST, forged, hashlib.sha256(forged).digest())
+        assert await first_bad(log) == LAST
+
+    async def test_a_subscriber_does_not_step_over_a_deleted_record(self, log: EventLog, tmp_path: Path) -> None:
+        """It stops there instead of going on."""
+        await fill(log)
+        self.delete_record(tmp_path, 3)
+        events = log.subscribe(after=0)
+        seen = [(await anext(events)).position, (await anext(events)).position]
+        with pytest.raises(LogTamperedError) as caught:
+            await anext(events)
+        assert seen == [1, 2]
+        assert caught.value.position == 3
+
+    async def test_a_record_that_belongs_elsewhere_is_not_served(self, log: EventLog, tmp_path: Path) -> None:
+        """Reading does not pass off one record as another."""
+        events = await fill(log)
+        self.replace_record(tmp_path, 3, events[0].record, events[0].hash)
+        with pytest.raises(LogTamperedError):
+            await log.read(after=2, limit=1)
+        assert await log.read(after=0, limit=1) == events[:1]

@@ -1,0 +1,1 @@
+"""m8, a reactor's peer or a client, played by a script."""

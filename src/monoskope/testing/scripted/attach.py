@@ -1,0 +1,91 @@
+"""The gRPC side of a scripted m8: every method of both services, by one function."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Protocol
+
+import grpc
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
+from monoskope.errors import Error
+from monoskope.m8.grpc.status import to_status
+
+
+class Scripted(Protocol):
+    """What answers."""
+
+    received: list[bytes]
+    calls: list[str]
+    failing: dict[str, list[Error | grpc.StatusCode | bytes]]
+
+    def handle(self, method: str, message: Message) -> Message:
+        """Answer one call, or raise what to answer with."""
+
+    def watched(self) -> Iterator[views_pb2.EventSummary]:
+        """Yield what WatchEvents streams."""
+
+
+class Door(grpc.GenericRpcHandler):
+    """Every method of both services, by one function."""
+
+    def __init__(self, m8: Scripted) -> None:
+        self._m8 = m8
+        self._methods: dict[str, Any] = {}
+        for module, service in (
+            (commands_pb2, commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"]),
+            (queries_pb2, queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"]),
+        ):
+            for method in service.methods:
+                request = getattr(module, method.input_type.name)
+                make = self._stream if method.server_streaming else self._unary
+                self._methods[f"/{service.full_name}/{method.name}"] = make(method.name, request)
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401 - grpc's own
+        """Return the method's handler, None for a method that no service has."""
+        return self._methods.get(handler_call_details.method)
+
+    def _unary(self, name: str, request: type[Message]) -> Any:  # noqa: ANN401 - grpc's own
+        async def answer(message: Message, context: Any) -> Message | bytes:  # noqa: ANN401 - grpc's own
+            self._m8.received.append(message.SerializeToString())
+            self._m8.calls.append(name)
+            try:
+                failing = self._m8.failing.get(name)
+                failure = failing.pop(0) if failing else None
+                if isinstance(failure, bytes):
+                    self._m8.handle(name, message)
+                    return failure
+                if failure is not None:
+                    await _fail(context, failure)
+                return self._m8.handle(name, message)
+            except Error as error:
+                await _fail(context, error)
+                raise
+
+        return grpc.unary_unary_rpc_method_handler(
+            answer,
+            request_deserializer=request.FromString,
+            response_serializer=lambda message: message if isinstance(message, bytes) else message.SerializeToString(),
+        )
+
+    def _stream(self, name: str, request: type[Message]) -> Any:  # noqa: ANN401 - grpc's own
+        async def answer(message: Message, _context: object) -> AsyncIterator[Message]:
+            self._m8.received.append(message.SerializeToString())
+            self._m8.calls.append(name)
+            for event in self._m8.watched():
+                yield queries_pb2.WatchEventsResponse(event=event)
+
+        return grpc.unary_stream_rpc_method_handler(
+            answer,
+            request_deserializer=request.FromString,
+            response_serializer=lambda message: message.SerializeToString(),
+        )
+
+
+async def _fail(context: Any, failure: Error | grpc.StatusCode) -> None:  # noqa: ANN401 - grpc's own
+    """Abort as m8 does: a status, and google.rpc.ErrorInfo beside it. A bare status looks like a broken connection."""
+    if isinstance(failure, grpc.StatusCode):
+        await context.abort(failure, "broken")
+        return
+    await context.abort_with_status(to_status(failure))

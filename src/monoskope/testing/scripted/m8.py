@@ -1,0 +1,271 @@
+"""An m8 of one's own for testing clients: a real gRPC server over TLS, honest until a test bends one of its answers.
+
+Beside it stands a reactor's identity that signs grants and receipts. It opens nothing and keeps every byte that it was
+sent, so that a test can search them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import events_pb2, identity_pb2, upload_pb2
+from monoskope.errors import Error, NotFoundError
+from monoskope.m8.grpc import tls
+from monoskope.protocol.grant import Grant, make_grant
+from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.receipt import make_receipt
+from monoskope.protocol.request import Request, parse_request
+from monoskope.testing.cluster.identities import Identity, OneTimeKey
+from monoskope.testing.scripted.attach import Door
+
+KEY_ID = "63e8eb50bcac50aa"
+LAYOUT = "One entry a secret."
+FINGERPRINT = f"fp1:{KEY_ID}:{'ab' * 32}"
+VERSION = "7@2026-01-01T00:00:00Z"
+VERIFIED = bytes(32)
+"""What verifications say they compared with."""
+PUBLIC = (
+    "-----BEGIN PUBLIC KEY-----\n"
+    "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n"
+    "-----END PUBLIC KEY-----\n"
+)
+"""The public half of every generated key pair."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One request as m8 and the reactor know it."""
+
+    request: Request
+    key: OneTimeKey
+    grant: Grant
+    signer: Identity
+    sealed: list[bytes] = field(default_factory=list)
+    """encapsulated key || ciphertext of each sending, in order."""
+
+    def signed_grant(self) -> upload_pb2.Signed:
+        """Return the grant as the reactor signs it."""
+        return self.signer.sign(UPLOAD_GRANT, self.grant.content)
+
+    def receipt(self, outcome: upload_pb2.Outcome, **fields: Any) -> upload_pb2.Signed:  # noqa: ANN401 - make_receipt's
+        """Return a signed receipt for this attempt and the bytes sent last."""
+        digest = hashlib.sha256(self.sealed[-1]).digest()
+        content = make_receipt(grant=self.grant, sealed_sha256=digest, outcome=outcome, **fields).content
+        return self.signer.sign(RECEIPT, content)
+
+    def success(self) -> upload_pb2.Signed:
+        """Return the receipt of a put that wrote, a comparison that found no difference, or another success."""
+        if self.request.purpose == upload_pb2.PURPOSE_VERIFY:
+            return self.receipt(upload_pb2.OUTCOME_IN_SYNC, upstream_version=VERSION, verified_sha256=VERIFIED)
+        if self.request.purpose == upload_pb2.PURPOSE_DELETE:
+            return self.receipt(upload_pb2.OUTCOME_DELETED, prior_version=VERSION)
+        if self.request.purpose == upload_pb2.PURPOSE_COMPARE:
+            return self.receipt(upload_pb2.OUTCOME_EQUAL, upstream_version=VERSION)
+        if self.request.purpose == upload_pb2.PURPOSE_GENERATE:
+            return self.receipt(
+                upload_pb2.OUTCOME_UPLOADED,
+                upstream_version=VERSION,
+                fingerprint=FINGERPRINT,
+                values=[(recipe.key, FINGERPRINT) for recipe in self.request.recipes],
+                public_values=[(recipe.key, PUBLIC) for recipe in self.request.recipes if recipe.is_pair],
+            )
+        imports = self.request.purpose == upload_pb2.PURPOSE_IMPORT
+        return self.receipt(
+            upload_pb2.OUTCOME_IMPORTED if imports else upload_pb2.OUTCOME_UPLOADED,
+            upstream_version=VERSION,
+            fingerprint=FINGERPRINT,
+            values=[("password", FINGERPRINT)],
+        )
+
+    def failure(self, reason: upload_pb2.Reason) -> upload_pb2.Signed:
+        """Return a FAILED receipt; with KEY_LOST from the process that made the key."""
+        replica = self.grant.replica if reason == upload_pb2.REASON_KEY_LOST else b""
+        return self.receipt(upload_pb2.OUTCOME_FAILED, reason=reason, replica=replica)
+
+
+class ScriptedM8:
+    """What the server answers. Replace `key_answer` or `end` to make it lie.
+
+    Args:
+        subject: Whom grants name.
+        store: The name of its first store, of type vault, which is its default.
+    """
+
+    def __init__(self, *, subject: str = "alice", store: str = "vault") -> None:
+        self.subject = subject
+        self.identity = Identity()
+        self.stores: dict[str, views_pb2.SecretStore] = {}
+        self.signers: dict[str, Identity] = {}
+        self.default = store
+        self.add_store(store, self.identity)
+        self.attempts: list[Attempt] = []
+        self.received: list[bytes] = []
+        """Every message that came in, serialised."""
+        self.calls: list[str] = []
+        """The method of each call, in order."""
+        self.failing: dict[str, list[Error | grpc.StatusCode | bytes]] = {}
+        """Method to what its next calls fail with; bytes are answered as they are, once the call was carried out."""
+        self.key_answer: Callable[[Attempt], queries_pb2.GetSecretUploadKeyResponse] = self.honest_key
+        self.end: Callable[[Attempt], views_pb2.SecretUpload] = self.honest_end
+        self.waits = True
+        """Whether it answers the request for a key with the key; older versions did not."""
+        self.rotations_later: list[identity_pb2.SignedRotation] = []
+        """What GetSecretUpload shows."""
+        self.server = ""
+        self.ca_file = Path()
+
+    def add_store(self, name: str, signer: Identity, *, kind: str = "vault", max_plaintext: int = 131_072) -> None:
+        """Add an active store with one attached reactor."""
+        reactor = views_pb2.Reactor(
+            replica=bytes(16),
+            attached=True,
+            capabilities=events_pb2.StoreCapabilities(
+                max_plaintext=max_plaintext, check_and_set=True, readable=True, patchable=True, layout=LAYOUT
+            ),
+            fingerprint_key_id=KEY_ID,
+        )
+        self.signers[name] = signer
+        self.stores[name] = views_pb2.SecretStore(
+            name=name, type=kind, active=True, identity=signer.shown, reactors=[reactor], fingerprint_key_id=KEY_ID
+        )
+
+    def grant_for(self, request: Request, *, signer: Identity | None = None, key: OneTimeKey | None = None) -> Attempt:
+        """Return what the store's reactor offers for a request."""
+        key = key or OneTimeKey()
+        grant = make_grant(
+            request=request,
+            subject=self.subject,
+            public_key=key.public,
+            replica=key.replica,
+            lifetime_s=300,
+            max_plaintext=131_072,
+            fingerprint_key_id=KEY_ID,
+        )
+        return Attempt(request, key, grant, signer or self.signers[request.uri.store])
+
+    def honest_key(self, attempt: Attempt) -> queries_pb2.GetSecretUploadKeyResponse:
+        """Answer with the reactor's grant."""
+        return queries_pb2.GetSecretUploadKeyResponse(
+            state=views_pb2.UPLOAD_STATE_GRANTED,
+            grant=attempt.signed_grant(),
+            rotations=self.stores[attempt.request.uri.store].rotations,
+        )
+
+    def honest_end(self, attempt: Attempt) -> views_pb2.SecretUpload:
+        """Answer with success and its receipt."""
+        return self.ended(attempt, attempt.success())
+
+    def ended(
+        self,
+        attempt: Attempt,
+        receipt: upload_pb2.Signed | None = None,
+        reason: upload_pb2.Reason = upload_pb2.REASON_UNSPECIFIED,
+    ) -> views_pb2.SecretUpload:
+        """Return an ended request."""
+        return views_pb2.SecretUpload(
+            request_id=attempt.request.request_id,
+            uri=str(attempt.request.uri),
+            purpose=attempt.request.purpose,
+            state=views_pb2.UPLOAD_STATE_ENDED,
+            receipt=receipt,
+            reason=reason,
+        )
+
+    def count(self, method: str) -> int:
+        """How often a method was called."""
+        return self.calls.count(method)
+
+    def handle(self, method: str, message: Message) -> Message:
+        """Answer one call; raises the `Error` to answer with."""
+        match message:
+            case commands_pb2.RequestSecretUploadKeyRequest():
+                request = parse_request(message.request)
+                if all(attempt.request != request for attempt in self.attempts):
+                    self.attempts.append(self.grant_for(request))
+                answer = commands_pb2.RequestSecretUploadKeyResponse(request_id=request.request_id)
+                if message.wait and self.waits:
+                    answer.key.CopyFrom(self.key_answer(self._attempt(request.request_id)))
+                return answer
+            case queries_pb2.GetSecretUploadKeyRequest():
+                return self.key_answer(self._attempt(message.request_id))
+            case commands_pb2.RequestUploadSecretRequest():
+                attempt = self._attempt(message.request_id)
+                attempt.sealed.append(message.encapsulated_key + message.ciphertext)
+                return commands_pb2.RequestUploadSecretResponse(upload=self.end(attempt))
+            case queries_pb2.GetSecretUploadRequest():
+                upload = self.end(self._attempt(message.request_id))
+                return queries_pb2.GetSecretUploadResponse(upload=upload, rotations=self.rotations_later)
+            case queries_pb2.GetSecretStoreRequest():
+                return queries_pb2.GetSecretStoreResponse(store=self._store(message.name or self.default))
+            case _:
+                return self.more(method, message)
+
+    def more(self, method: str, message: Message) -> Message:
+        """Answer the calls that a put does not make; a test's own subclass says how."""
+        raise NotFoundError(f"{method} is not scripted, nor is an answer to {type(message).__name__}.")
+
+    def watched(self) -> Iterator[views_pb2.EventSummary]:
+        """Yield what WatchEvents streams; a test's own subclass says what."""
+        yield from ()
+
+    def _store(self, name: str) -> views_pb2.SecretStore:
+        if name not in self.stores:
+            raise NotFoundError(f"there is no store {name!r}.", fix="See `monoctl get secret-stores`.")
+        return self.stores[name]
+
+    def _attempt(self, request_id: bytes) -> Attempt:
+        for attempt in self.attempts:
+            if attempt.request.request_id == request_id:
+                return attempt
+        raise NotFoundError("no such request.")
+
+    @asynccontextmanager
+    async def serving(self, folder: Path) -> AsyncIterator[ScriptedM8]:
+        """Listen on a free port of 127.0.0.1; sets `server` and `ca_file`."""
+        made = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
+        self.ca_file = folder / "ca.crt"
+        self.ca_file.write_bytes(made.ca)
+        server = grpc.aio.server()
+        server.add_generic_rpc_handlers([Door(self)])
+        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(made.key, made.certificate)]))
+        self.server = f"127.0.0.1:{port}"
+        await server.start()
+        try:
+            yield self
+        finally:
+            await server.stop(None)
+
+    @contextmanager
+    def serving_in_thread(self, folder: Path) -> Iterator[ScriptedM8]:
+        """The same for callers that run an event loop of their own."""
+        ready, stop = threading.Event(), asyncio.Event()
+        loop = asyncio.new_event_loop()
+
+        async def serve() -> None:
+            async with self.serving(folder):
+                ready.set()
+                await stop.wait()
+
+        thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+        thread.start()
+        try:
+            if not ready.wait(30):
+                raise TimeoutError("the server did not start")
+            yield self
+        finally:
+            loop.call_soon_threadsafe(stop.set)
+            thread.join(30)
+            loop.close()

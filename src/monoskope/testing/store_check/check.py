@@ -1,0 +1,135 @@
+"""`m8 stores check --config reactor.toml`: does this engine, under these settings, keep what its driver promises?
+
+Runs the suite of `monoskope.testing.drivers` on the configured engine, below a new path of its own, and says of each
+promise whether it holds. Exit codes: 0 all that could be checked hold, 1 one is broken; else as everywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from monoskope.errors import Error, UsageError
+from monoskope.exit_codes import ExitCode, exit_code
+
+if TYPE_CHECKING:
+    from monoskope.testing.store_check.suite import Checked
+
+_NEEDED = ("pytest", "pytest_asyncio")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True),
+    help="A reactor's settings; its `[engine]` table and the first of its `prefixes` are used.",
+)
+@click.option(
+    "--reader",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True),
+    help="Settings for the same engine that may read, where those of --config may not.",
+)
+@click.option("--verbose", is_flag=True, help="Show where a promise broke.")
+def check(config: Path, reader: Path | None, *, verbose: bool) -> None:
+    """Check that a configured engine keeps what its driver promises.
+
+    It writes about three hundred small secrets, and the largest ones that fit, below a new path of its own, and deletes
+    them again as far as the settings allow; what it deletes softly stays so. m8 is not needed. What would need the
+    engine to be down is not checked, nor what the settings do not allow.
+    """
+    _need_extra()
+    from monoskope.reactor import settings  # noqa: PLC0415 - after the check that it can work
+    from monoskope.reactor.memory import harden  # noqa: PLC0415 - after the check that it can work
+
+    harden.close_memory()
+    _rewrite_asserts()
+    from monoskope.testing.store_check.suite import Checked  # noqa: PLC0415
+
+    of = settings.read(config.parent, config.name)
+    checked = Checked(of, config.parent, (*of.prefixes[0].path, f"m8-check-{secrets.token_hex(4)}"))
+    if reader is not None:
+        checked.reader = settings.read(reader.parent, reader.name), reader.parent
+    sys.exit(_run(checked, verbose=verbose))
+
+
+def _need_extra() -> None:
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"the suite needs {' and '.join(missing)}, which is not installed.",
+            fix="Install it with: pip install 'monoskope[reactor,testing]' and what your engine needs.",
+        )
+
+
+def _rewrite_asserts() -> None:
+    import pytest  # noqa: PLC0415 - an extra
+
+    pytest.register_assert_rewrite("monoskope.testing.drivers")
+
+
+def _run(checked: Checked, *, verbose: bool) -> int:
+    import pytest  # noqa: PLC0415 - an extra
+
+    from monoskope.testing.store_check import report as reports  # noqa: PLC0415 - it needs the extra
+    from monoskope.testing.store_check import suite  # noqa: PLC0415 - they need the extra
+
+    asyncio.run(_introduce(checked))
+    report = reports.Report(checked, verbose=verbose)
+    # Neither the user's plugins nor a pytest.ini nearby have a say.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    arguments = ["-c", os.devnull, "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin"]
+    arguments += ["-o", "asyncio_default_fixture_loop_scope=function", str(suite.__file__)]
+    try:
+        ended = pytest.main(arguments, plugins=[report])
+    finally:
+        left = asyncio.run(checked.clean())
+    report.finish(left)
+    if ended not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+        return ExitCode.INTERRUPTED if ended == pytest.ExitCode.INTERRUPTED else ExitCode.INTERNAL
+    return ExitCode.INTERNAL if report.broken else ExitCode.OK
+
+
+async def _introduce(checked: Checked) -> None:
+    """Open the engine once and say what it announces. Raises what opening raises, and `UsageError`."""
+    driver = await checked.open()
+    try:
+        driver.check(checked.below, None)
+    finally:
+        await driver.close()
+    can = driver.capabilities
+    if can.key_rule is not None and can.key_rule.fullmatch("k") is None:
+        raise UsageError(
+            "the suite writes the key `k`, which these settings do not allow.",
+            fix="Check a copy of the settings whose raw_key is k.",
+        )
+    click.echo(f"kind      {driver.kind}, {driver.maturity}")
+    click.echo(f"layout    {can.layout or 'not announced'}")
+    flags = ("check_and_set", "versions", "write_tag", "readable", "patchable", "deletable", "soft_delete")
+    click.echo(f"announces {', '.join(flag for flag in flags if getattr(can, flag)) or 'nothing'}")
+    if lacking := [flag for flag in flags if not getattr(can, flag)]:
+        click.echo(f"          not {', '.join(lacking)}")
+    click.echo(f"below     {checked.settings.store}://{'/'.join(checked.below)}\n")
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    try:
+        check(prog_name="m8 stores check", standalone_mode=True)
+    except Error as error:
+        click.echo(f"error: {error.message}", err=True)
+        if error.fix:
+            click.echo(f"fix: {error.fix}", err=True)
+        sys.exit(exit_code(error))
+    sys.exit(ExitCode.OK)
+
+
+if __name__ == "__main__":
+    main()

@@ -16,7 +16,7 @@ DEV_MB := 206
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak crash bench check mutants generate reference lock weigh clean need-python
+.PHONY: help demo test soak crash bench check mutants generate reference rooms lock weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -42,6 +42,7 @@ check: $(DEV_READY) ## Run every check that is not a test; stops at the first th
 	@echo "== ruff format: layout"; $(BIN)/ruff format --check .
 	@echo "== mypy: types"; $(BIN)/mypy
 	@echo "== import-linter: who may import whom"; $(BIN)/lint-imports
+	@echo "== rooms: the picture of the house in CONTRIBUTING.md"; $(BIN)/python tools/rooms.py --check
 	@echo "== buf lint: the API's form and comments"; $(BIN)/buf lint
 	@echo "== buf breaking: the API only grows"; $(BIN)/buf breaking --against proto/image.binpb
 	@echo "== generate: the API's code is what proto/ says"; $(BIN)/python tools/generate.py --check
@@ -58,6 +59,10 @@ generate: $(DEV_READY) ## Generate src/monoskope/api and proto/image.binpb from 
 
 reference: $(DEV_READY) ## Write docs/reference from the commands, the error codes and proto/
 	$(BIN)/python tools/reference.py
+
+rooms: $(DEV_READY) ## Count the rooms of the house and who imports whom, and draw them in CONTRIBUTING.md
+	@$(BIN)/python tools/rooms.py --write
+	@$(BIN)/python tools/rooms.py
 
 lock: ## Choose new versions of everything that is installed (the one target that needs uv)
 	$(LOCK) --upgrade pyproject.toml requirements/demo.in --extra m8 --extra reactor --extra vault --extra age \

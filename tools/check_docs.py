@@ -104,7 +104,7 @@ def _class_has(root: Path, owner: ast.ClassDef, name: str) -> bool:
     if name in _functions(owner.body):
         return True
     bases = {base.id if isinstance(base, ast.Name) else getattr(base, "attr", "") for base in owner.bases}
-    suites = sorted((root / "src" / "monoskope" / "testing").glob("*.py"))
+    suites = sorted((root / "src" / "monoskope" / "testing").rglob("*.py"))
     known = {suite: node for path in suites for suite, node in _classes(_tree(path)).items()}
     return any(_class_has(root, known[base], name) for base in bases & known.keys() if known[base] is not owner)
 

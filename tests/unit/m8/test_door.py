@@ -25,7 +25,7 @@ from monoskope.m8.grpc.server import build_server
 from monoskope.m8.grpc.services import SERVICES
 from monoskope.m8.grpc.status import STATUS, to_status
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.service import append
+from monoskope.m8.service import session
 from monoskope.m8.service.feed import Follower, Noted
 from tests.unit.m8.world import World, a_world, refused
 from tests.unit.protocol.vectors import Signer, a_request
@@ -190,7 +190,7 @@ async def test_a_defect_in_an_append_is_answered(world: World, monkeypatch: pyte
     async def broken(*_: object) -> int:
         raise LookupError("hunter2")
 
-    monkeypatch.setattr(append, "record", broken)
+    monkeypatch.setattr(session, "append_event", broken)
     answer = await reactor.append(bytes(16), 0, events_pb2.SecretUploadFailed())
     assert (answer.error, answer.version) == ("INTERNAL", 0)
     assert "hunter2" not in answer.message

@@ -86,7 +86,8 @@ def test_where_memory_can_be_swapped_out_only_the_setting_lets_it_run(tmp_path: 
     (tmp_path / "ca.crt").write_text("")
     (folder / "secrets").write_text("in the way: the engine does not open, and the reactor ends")
     code = (
-        "from monoskope.reactor import cli, harden\n"
+        "from monoskope.reactor import cli\n"
+        "from monoskope.reactor.memory import harden\n"
         "harden.harden.__kwdefaults__['lock'] = lambda: False\n"
         "harden.Swap.possible = lambda _: True\n"
         "cli.main()\n"

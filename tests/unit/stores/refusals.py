@@ -18,8 +18,11 @@ _PACKAGE = "monoskope.stores."
 
 
 def modules() -> dict[str, ast.Module]:
-    """Every module of the package, by name."""
-    return {file.stem: ast.parse(file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob("*.py"))}
+    """Every module of the package, by its name in it: `vault.kv2`."""
+    return {
+        ".".join(file.relative_to(FOLDER).with_suffix("").parts): ast.parse(file.read_text(encoding="utf-8"))
+        for file in sorted(FOLDER.rglob("*.py"))
+    }
 
 
 def refusals(trees: dict[str, ast.Module]) -> Iterator[tuple[str, str, str]]:

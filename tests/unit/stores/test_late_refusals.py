@@ -58,9 +58,9 @@ def test_what_is_said_to_come_before_does_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("module", "function", "new"),
     [
-        ("vault", "async def write", '        raise StoreRefusedError("too late.")\n'),
-        ("vault", "async def write", "        raise malformed()\n"),
-        ("pass_values", "def content", '        raise UnsupportedError("too late.")\n'),
+        ("vault.kv2", "async def write", '        raise StoreRefusedError("too late.")\n'),
+        ("vault.kv2", "async def write", "        raise malformed()\n"),
+        ("password_store.values", "def content", '        raise UnsupportedError("too late.")\n'),
     ],
 )
 def test_a_new_refusal_turns_this_red(module: str, function: str, new: str) -> None:
@@ -73,10 +73,10 @@ def test_a_new_refusal_turns_this_red(module: str, function: str, new: str) -> N
 
 def test_a_payload_that_is_not_judged_any_more_turns_this_red() -> None:
     trees = modules()
-    for node in ast.walk(trees["vault_kv1"]):
+    for node in ast.walk(trees["vault.kv1"]):
         if isinstance(node, ast.FunctionDef) and node.name == "check_payload":
             node.body = [ast.Pass()]
-    for node in ast.walk(trees["vault"]):
+    for node in ast.walk(trees["vault.kv2"]):
         if isinstance(node, ast.FunctionDef) and node.name == "check_payload":
             node.body = [ast.Pass()]
-    assert ("vault_values", "to_engine") not in reached_before(trees)
+    assert ("vault.values", "to_engine") not in reached_before(trees)

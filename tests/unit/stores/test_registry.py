@@ -44,7 +44,7 @@ def test_an_unknown_kind_is_named_with_those_that_are_there() -> None:
 
 def test_two_drivers_of_one_kind_are_an_error_that_names_both(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, vault=["monoskope.stores.vault.kv2:VaultStore", "other.package:Store"])
-    with pytest.raises(UsageError, match=r"monoskope\.stores\.vault:VaultStore and other\.package:Store"):
+    with pytest.raises(UsageError, match=r"monoskope\.stores\.vault\.kv2:VaultStore and other\.package:Store"):
         registry.find("vault")
 
 

@@ -15,7 +15,7 @@ M8 = Path(sys.executable).parent / "m8"
 LIAR = """
 import pathlib
 from monoskope.errors import Error
-from monoskope.stores.age import AgeStore
+from monoskope.stores.age.files import AgeStore
 from monoskope.stores.driver import StoreUnavailableError
 
 class Store(AgeStore):

@@ -9,7 +9,7 @@
 
 Read in this order:
 
-- `client` and `changes`: the public methods; `queries`, `administration` and `proof`: what m8 knows, and what proves it;
+- `client` and `changes`: the public methods; `queries`, `administration`, `proof`: what m8 knows, and what proves it;
 - `purposes`: what each method sends, and what a proven end says;
 - `walk`, `task` and `trust`: the steps 1 to 7 of docs/protocol.md, as the client sees them;
 - `seal`: the only file that encrypts;

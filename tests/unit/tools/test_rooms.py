@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from tools import rooms
 
-LAYERS = {"type": "layers", "containers": ["monoskope"], "layers": ["m8 | monoctl", "client | stores", "errors : value"]}
+LAYERS = {
+    "type": "layers",
+    "containers": ["monoskope"],
+    "layers": ["m8 | monoctl", "client | stores", "errors : value"],
+}
 WALL = {"type": "forbidden", "source_modules": ["monoskope.m8"], "forbidden_modules": ["monoskope.client", "stores"]}
 
 

@@ -3,7 +3,8 @@
 - every relative link, and its anchor, resolves;
 - every `make` target that is named exists;
 - every row of the threat model and of docs/breakage.md names a test, and every test named there exists;
-- every decision record is listed in docs/adr/README.md.
+- every decision record is listed in docs/adr/README.md;
+- every word of the glossary is used, and no page uses a word that the glossary refuses.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ SKIPPED_FOLDERS = {"build", "dist", "node_modules"}
 THREAT_MODEL = Path("docs/threat-model.md")
 BREAKAGE = Path("docs/breakage.md")
 DECISIONS = Path("docs/adr")
+GLOSSARY = Path("docs/concepts.md")
+KEPT_AS_WRITTEN = (Path("docs/adr"), Path("docs/reference"), Path("CHANGELOG.md"))
+"""Pages that may use words that the glossary refuses: history, and what is made from the code."""
 
 _FENCE = re.compile(r"^(?P<fence>```|~~~).*?^(?P=fence)[ \t]*$", re.MULTILINE | re.DOTALL)
 _INLINE_CODE = re.compile(r"`[^`\n]+`")
@@ -163,6 +167,38 @@ def unlisted_decisions(root: Path) -> Iterator[str]:
             yield f"{DECISIONS}/README.md does not list {record.name}."
 
 
+def _glossary(page: str) -> Iterator[tuple[list[str], list[str]]]:
+    """Yield the words of each row of the glossary, and those that it refuses for them."""
+    for line in page.splitlines():
+        cells = line.strip("| ").split(" | ")
+        if line.startswith("| **"):
+            refused = cells[2].removesuffix("|").strip() if len(cells) > 2 else ""
+            yield re.findall(r"\*\*(.+?)\*\*", cells[0]), [word for word in refused.split(", ") if word]
+
+
+def _occurs(word: str, text: str) -> bool:
+    return re.search(rf"\b{re.escape(word)}(s|ed|ing)?\b", text, re.IGNORECASE) is not None
+
+
+def unsaid_words(root: Path) -> Iterator[str]:
+    """Complaints about words of the glossary that no page uses, and about words that it refuses and a page uses."""
+    if not (root / GLOSSARY).is_file():
+        yield f"{GLOSSARY} is missing."
+        return
+    before, _, glossary = (root / GLOSSARY).read_text(encoding="utf-8").partition("## Glossary\n")
+    texts = {page.relative_to(root): page.read_text(encoding="utf-8") for page in pages(root)} | {GLOSSARY: before}
+    for words, refused in _glossary(glossary):
+        for word in words:
+            if not any(_occurs(word, text) for text in texts.values()):
+                yield f"{GLOSSARY}: no page uses {word!r}."
+        for page, text in texts.items():
+            if any(page.is_relative_to(kept) for kept in KEPT_AS_WRITTEN):
+                continue
+            for word in refused:
+                if _occurs(word, _without_code(text)):
+                    yield f"{page}: say {' or '.join(words)!r} instead of {word!r} ({GLOSSARY}, Glossary)."
+
+
 def problems(root: Path) -> list[str]:
     """Everything that is wrong, in reading order."""
     found = [
@@ -171,6 +207,7 @@ def problems(root: Path) -> list[str]:
         *tested_rows(root, THREAT_MODEL),
         *tested_rows(root, BREAKAGE),
         *unlisted_decisions(root),
+        *unsaid_words(root),
     ]
     return list(dict.fromkeys(found))
 

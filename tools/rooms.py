@@ -1,5 +1,7 @@
 """The rooms of the house, and who imports whom: counted from the import graph, drawn from the linter's contracts.
 
+What stands beside a room's name is the first sentence of its docstring.
+
 python tools/rooms.py            print both
 python tools/rooms.py --write    put the picture into CONTRIBUTING.md
 python tools/rooms.py --check    fail if it is another there
@@ -7,11 +9,13 @@ python tools/rooms.py --check    fail if it is another there
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import grimp
 
@@ -46,16 +50,54 @@ def floors(graph: grimp.ImportGraph) -> Iterator[Floor]:
         yield Floor(package, rooms, arrows, sum(one < other and (other, one) in arrows for one, other in arrows))
 
 
-def picture() -> str:
-    """Return who may import whom, as the layers among the linter's contracts have it."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    lines = []
+class Drawn(NamedTuple):
+    """One floor of the picture: its layers, top first, each the rooms that stand in it."""
+
+    container: str
+    layers: list[list[str]]
+
+
+def drawn(contracts: list[dict[str, Any]]) -> Iterator[Drawn]:
+    """Yield each floor that has a contract of layers."""
     for contract in contracts:
         if contract["type"] == "layers":
-            for container in contract["containers"]:
-                lines += [f"{container.removeprefix(f'{PACKAGE}.')}:"]
-                lines += [f"    {layer}" for layer in contract["layers"]]
-    return "\n".join(lines)
+            layers = [re.split(r" [|:] ", layer) for layer in contract["layers"]]
+            yield from (Drawn(container, layers) for container in contract["containers"])
+
+
+def purpose(module: str) -> str:
+    """Return what a room is for: the first sentence of its docstring."""
+    path = ROOT / "src" / module.replace(".", "/")
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    sentence = re.match(r".+?[.?!](?= |$)", " ".join(text.partition("\n\n")[0].split()))
+    return sentence.group() if sentence else ""
+
+
+def refused(contracts: list[dict[str, Any]], floor: Drawn, room: str) -> list[str]:
+    """Return the rooms of lower layers that a contract of its own keeps `room` from."""
+    above = next(i for i, layer in enumerate(floor.layers) if room in layer)
+    below = {name for layer in floor.layers[above + 1 :] for name in layer}
+    walls = [c for c in contracts if c["type"] == "forbidden" and f"{floor.container}.{room}" in c["source_modules"]]
+    forbidden = {module for wall in walls for module in wall["forbidden_modules"]}
+    return sorted(name for name in below if f"{floor.container}.{name}" in forbidden)
+
+
+def picture() -> str:
+    """Return the rooms, what each is for and who may import whom, as the linter's contracts have it."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    floors = []
+    for floor in drawn(contracts):
+        width = max(len(room) for layer in floor.layers for room in layer)
+        lines = [floor.container]
+        for layer in floor.layers:
+            for room in layer:
+                mark = "├─" if room == layer[0] else "│ "
+                never = refused(contracts, floor, room)
+                but = f" Never imports {', '.join(never)}." if never else ""
+                lines.append(f"{mark} {room:<{width}}  {purpose(f'{floor.container}.{room}')}{but}")
+        floors.append("\n".join(lines))
+    return "\n\n".join(floors)
 
 
 def page(text: str) -> str:
@@ -73,7 +115,7 @@ def main(arguments: list[str]) -> int:
         return 0
     if arguments == ["--check"]:
         if page(text) != text:
-            print("CONTRIBUTING.md draws other rooms than the contracts: run `make rooms`.")
+            print("CONTRIBUTING.md draws other rooms than the contracts and docstrings say: run `make rooms`.")
             return 1
         return 0
     graph = grimp.build_graph(PACKAGE, cache_dir=None)

@@ -1,7 +1,25 @@
-"""The client SDK: what `monoctl` itself uses.
+"""The client SDK, on which `monoctl` is built: it seals secrets for a store's reactor and believes nothing unproven.
 
-`from monoskope.client import Client`; everything else is imported from its own module. Loaded when it is asked for, so
-that a part which needs no connection pays for none.
+    async with Client() as client:
+        result = await client.put_secret("vault://app/db", {"password": b"..."})
+        print(result.hash)
+
+`Client` has one method for each thing that a user can do to a secret. It finds the store, makes a `Task`, and lets a
+`Walk` carry it out: ask for a key, check the grant, seal, send, check the receipt. `Trust` does the checks.
+
+Read in this order:
+
+- `client` and `changes`: the public methods; `queries`, `administration`, `proof`: what m8 knows, and what proves it;
+- `purposes`: what each method sends, and what a proven end says;
+- `walk`, `task` and `trust`: the steps 1 to 7 of docs/protocol.md, as the client sees them;
+- `seal`: the only file that encrypts;
+- `target` and `known_stores`: which store is meant, and which identity is pinned for it;
+- `connection`, `reasons` and `settings`: how m8 is reached, what failures mean, where the configuration comes from.
+
+One rule always holds: success is a receipt that the store's pinned identity signed for this very request. Whatever else
+m8 says is shown as m8's word. Every failure is a `monoskope.errors.Error` with a stable `code` and a `fix`.
+
+Public names are imported when they are used: a part that needs no connection does not load gRPC.
 """
 
 from __future__ import annotations

@@ -16,6 +16,18 @@ THREATS = """# Threat model
 | thief | nothing | `tests/unit/test_a.py::TestSuite::test_two` |
 """
 
+CONCEPTS = """# Concepts
+
+m8 has reactors.
+
+## Glossary
+
+| word | meaning | we do not say |
+|---|---|---|
+| **m8** | The control plane. | hub |
+| **reactor**, **replica** | What serves a store, one process. | worker, side car |
+"""
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
@@ -25,8 +37,9 @@ def root(tmp_path: Path) -> Path:
         "README.md": "# Title\n\nSee [the threat model](docs/threat-model.md#threat-model). Run `make demo KEEP=x`.\n",
         "docs/threat-model.md": THREATS,
         "docs/breakage.md": THREATS,
+        "docs/concepts.md": CONCEPTS,
         "docs/adr/README.md": "# Decisions\n\n- [One](0001-one.md)\n",
-        "docs/adr/0001-one.md": "# One\n",
+        "docs/adr/0001-one.md": "# One\n\nA replica is what the hub calls a worker.\n",
         "tests/unit/test_a.py": "def test_one(): ...\nclass TestSuite(Base): ...\n",
         "src/monoskope/testing/suite.py": "class Base:\n    async def test_two(self): ...\n",
     }
@@ -47,6 +60,9 @@ def test_a_true_repository_has_no_problems(root: Path) -> None:
         ("README.md", "[x](docs/threat-model.md#gone)", "docs/threat-model.md#gone: that page has no such heading."),
         ("README.md", "Run `make demolish`.", "there is no `make demolish`"),
         ("README.md", "```sh\nmake demolish\n```", "there is no `make demolish`"),
+        ("README.md", "Replicas are workers.", "README.md: say 'reactor or replica' instead of 'worker'"),
+        ("README.md", "A replica is a side car.", "README.md: say 'reactor or replica' instead of 'side car'"),
+        ("docs/adr/0001-one.md", "# One", "docs/concepts.md: no page uses 'replica'."),
         ("docs/adr/0002-two.md", "# Two", "docs/adr/README.md does not list 0002-two.md"),
         ("docs/threat-model.md", THREATS.replace("test_one", "test_none"), "test_none does not exist"),
         ("docs/threat-model.md", THREATS.replace("test_two", "test_none"), "test_none does not exist"),

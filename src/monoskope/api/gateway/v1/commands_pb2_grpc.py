@@ -108,14 +108,14 @@ class SecretCommandServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ActivateSecretStore(self, request, context):
-        """Let a store take uploads. Administrators only.
+        """Activate a store, so that it takes uploads. Administrators only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeactivateSecretStore(self, request, context):
-        """Let a store take no uploads. Administrators only.
+        """Deactivate a store, so that it takes no uploads. Administrators only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,7 +143,7 @@ class SecretCommandServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FinishFingerprintKeyRotation(self, request, context):
-        """Allow the new fingerprint key id alone. Administrators only.
+        """Allow only the new fingerprint key id. Administrators only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

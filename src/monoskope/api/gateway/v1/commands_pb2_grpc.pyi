@@ -40,9 +40,9 @@ class SecretCommandServiceStub:
     CreateSecretStore: _grpc.UnaryUnaryMultiCallable[_commands_pb2.CreateSecretStoreRequest, _commands_pb2.CreateSecretStoreResponse]
     """Add a store. Administrators only."""
     ActivateSecretStore: _grpc.UnaryUnaryMultiCallable[_commands_pb2.ActivateSecretStoreRequest, _commands_pb2.ActivateSecretStoreResponse]
-    """Let a store take uploads. Administrators only."""
+    """Activate a store, so that it takes uploads. Administrators only."""
     DeactivateSecretStore: _grpc.UnaryUnaryMultiCallable[_commands_pb2.DeactivateSecretStoreRequest, _commands_pb2.DeactivateSecretStoreResponse]
-    """Let a store take no uploads. Administrators only."""
+    """Deactivate a store, so that it takes no uploads. Administrators only."""
     SetDefaultSecretStore: _grpc.UnaryUnaryMultiCallable[_commands_pb2.SetDefaultSecretStoreRequest, _commands_pb2.SetDefaultSecretStoreResponse]
     """Make a store the default. Administrators only."""
     ReplaceSecretStoreIdentity: _grpc.UnaryUnaryMultiCallable[_commands_pb2.ReplaceSecretStoreIdentityRequest, _commands_pb2.ReplaceSecretStoreIdentityResponse]
@@ -50,7 +50,7 @@ class SecretCommandServiceStub:
     StartFingerprintKeyRotation: _grpc.UnaryUnaryMultiCallable[_commands_pb2.StartFingerprintKeyRotationRequest, _commands_pb2.StartFingerprintKeyRotationResponse]
     """Allow a second fingerprint key id. Administrators only."""
     FinishFingerprintKeyRotation: _grpc.UnaryUnaryMultiCallable[_commands_pb2.FinishFingerprintKeyRotationRequest, _commands_pb2.FinishFingerprintKeyRotationResponse]
-    """Allow the new fingerprint key id alone. Administrators only."""
+    """Allow only the new fingerprint key id. Administrators only."""
 
 @_typing.type_check_only
 class SecretCommandServiceAsyncStub(SecretCommandServiceStub):
@@ -64,9 +64,9 @@ class SecretCommandServiceAsyncStub(SecretCommandServiceStub):
     CreateSecretStore: _aio.UnaryUnaryMultiCallable[_commands_pb2.CreateSecretStoreRequest, _commands_pb2.CreateSecretStoreResponse]  # type: ignore[assignment]
     """Add a store. Administrators only."""
     ActivateSecretStore: _aio.UnaryUnaryMultiCallable[_commands_pb2.ActivateSecretStoreRequest, _commands_pb2.ActivateSecretStoreResponse]  # type: ignore[assignment]
-    """Let a store take uploads. Administrators only."""
+    """Activate a store, so that it takes uploads. Administrators only."""
     DeactivateSecretStore: _aio.UnaryUnaryMultiCallable[_commands_pb2.DeactivateSecretStoreRequest, _commands_pb2.DeactivateSecretStoreResponse]  # type: ignore[assignment]
-    """Let a store take no uploads. Administrators only."""
+    """Deactivate a store, so that it takes no uploads. Administrators only."""
     SetDefaultSecretStore: _aio.UnaryUnaryMultiCallable[_commands_pb2.SetDefaultSecretStoreRequest, _commands_pb2.SetDefaultSecretStoreResponse]  # type: ignore[assignment]
     """Make a store the default. Administrators only."""
     ReplaceSecretStoreIdentity: _aio.UnaryUnaryMultiCallable[_commands_pb2.ReplaceSecretStoreIdentityRequest, _commands_pb2.ReplaceSecretStoreIdentityResponse]  # type: ignore[assignment]
@@ -74,7 +74,7 @@ class SecretCommandServiceAsyncStub(SecretCommandServiceStub):
     StartFingerprintKeyRotation: _aio.UnaryUnaryMultiCallable[_commands_pb2.StartFingerprintKeyRotationRequest, _commands_pb2.StartFingerprintKeyRotationResponse]  # type: ignore[assignment]
     """Allow a second fingerprint key id. Administrators only."""
     FinishFingerprintKeyRotation: _aio.UnaryUnaryMultiCallable[_commands_pb2.FinishFingerprintKeyRotationRequest, _commands_pb2.FinishFingerprintKeyRotationResponse]  # type: ignore[assignment]
-    """Allow the new fingerprint key id alone. Administrators only."""
+    """Allow only the new fingerprint key id. Administrators only."""
 
 class SecretCommandServiceServicer(metaclass=_abc_1.ABCMeta):
     """Changes what m8 knows."""
@@ -109,7 +109,7 @@ class SecretCommandServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _commands_pb2.ActivateSecretStoreRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_commands_pb2.ActivateSecretStoreResponse, _abc.Awaitable[_commands_pb2.ActivateSecretStoreResponse]]:
-        """Let a store take uploads. Administrators only."""
+        """Activate a store, so that it takes uploads. Administrators only."""
 
     @_abc_1.abstractmethod
     def DeactivateSecretStore(
@@ -117,7 +117,7 @@ class SecretCommandServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _commands_pb2.DeactivateSecretStoreRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_commands_pb2.DeactivateSecretStoreResponse, _abc.Awaitable[_commands_pb2.DeactivateSecretStoreResponse]]:
-        """Let a store take no uploads. Administrators only."""
+        """Deactivate a store, so that it takes no uploads. Administrators only."""
 
     @_abc_1.abstractmethod
     def SetDefaultSecretStore(
@@ -149,6 +149,6 @@ class SecretCommandServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _commands_pb2.FinishFingerprintKeyRotationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_commands_pb2.FinishFingerprintKeyRotationResponse, _abc.Awaitable[_commands_pb2.FinishFingerprintKeyRotationResponse]]:
-        """Allow the new fingerprint key id alone. Administrators only."""
+        """Allow only the new fingerprint key id. Administrators only."""
 
 def add_SecretCommandServiceServicer_to_server(servicer: SecretCommandServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SecretQueryServiceStub:
-    """Tells what m8 knows.
+    """Answers what m8 knows.
     """
 
     def __init__(self, channel):
@@ -88,11 +88,11 @@ class SecretQueryServiceStub:
 
 
 class SecretQueryServiceServicer:
-    """Tells what m8 knows.
+    """Answers what m8 knows.
     """
 
     def GetSecretUploadKey(self, request, context):
-        """The record's "Query public key": waits until a reactor gave a key or the request ended, or the call's deadline.
+        """The "Query public key" of the decision record: waits until a reactor gave a key, the request ended, or the call's deadline.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,7 +120,7 @@ class SecretQueryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSecretVersions(self, request, context):
-        """What receipts told of one secret, the newest first, a page at a time.
+        """What receipts say about one secret, the newest first, a page at a time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,7 +155,7 @@ class SecretQueryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetServer(self, request, context):
-        """The server and who the caller is to it.
+        """The server, and the caller as the server knows them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -223,7 +223,7 @@ def add_SecretQueryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SecretQueryService:
-    """Tells what m8 knows.
+    """Answers what m8 knows.
     """
 
     @staticmethod

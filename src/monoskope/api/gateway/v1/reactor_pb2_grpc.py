@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ReactorServiceStub:
-    """The reactors' door.
+    """The service for reactors.
     """
 
     def __init__(self, channel):
@@ -43,11 +43,11 @@ class ReactorServiceStub:
 
 
 class ReactorServiceServicer:
-    """The reactors' door.
+    """The service for reactors.
     """
 
     def Attach(self, request_iterator, context):
-        """m8 sends a challenge; the reactor answers with `attach`; m8 answers `attached`, then delivers the store's unfinished requests and all that follows.
+        """m8 sends a challenge; the reactor answers with `attach`; m8 answers `attached`, then delivers the store's unfinished requests and all later events.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,7 +70,7 @@ def add_ReactorServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ReactorService:
-    """The reactors' door.
+    """The service for reactors.
     """
 
     @staticmethod

@@ -25,7 +25,7 @@ from monoskope.protocol.payload import Payload, encode
 from monoskope.settings import write_private
 from tests.e2e.conftest import Team
 from tests.e2e.inside import TIMEOUT_S, Door, inside, put_inside
-from tests.e2e.test_walk import UPLOADED, ok, refused
+from tests.e2e.ran import UPLOADED, ok, refused
 from tests.unit.m8.world import refused as refuses
 from tests.unit.protocol.vectors import a_request
 

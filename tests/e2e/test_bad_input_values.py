@@ -16,7 +16,7 @@ from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import Ran
 from tests.e2e.conftest import Team
 from tests.e2e.inside import Door, inside, put_inside
-from tests.e2e.test_walk import ok, refused
+from tests.e2e.ran import ok, refused
 from tests.unit.m8.world import refused as refuses
 from tests.unit.protocol.vectors import VECTORS, a_request
 

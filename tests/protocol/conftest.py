@@ -1,0 +1,24 @@
+"""A scripted m8 that is honest until a test bends it, and a user who has pinned its store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from monoskope.client.known_stores import KnownStores
+from monoskope.testing.scripted.client import pinned
+from monoskope.testing.scripted.m8 import ScriptedM8
+
+
+@pytest.fixture
+async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
+    async with ScriptedM8().serving(tmp_path) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def known(m8: ScriptedM8, tmp_path: Path) -> KnownStores:
+    """Alice's pins."""
+    return pinned(m8, tmp_path)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,24 +16,10 @@ from monoskope.protocol.copy_request import put_request_id
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.labels import UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity
-from monoskope.testing.scripted.client import client_for, pinned
+from monoskope.testing.scripted.client import client_for
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
 from tests.protocol.copied import DESTINATION, LABELS, SOURCE, THERE, by, copied, granted, there
 from tests.unit.protocol.vectors import a_grant, a_request
-
-
-@pytest.fixture
-async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
-    scripted = ScriptedM8()
-    scripted.add_store("local", THERE, kind="age")
-    async with scripted.serving(tmp_path):
-        scripted.end = lambda attempt: scripted.ended(attempt, copied(attempt))
-        yield scripted
-
-
-@pytest.fixture
-def known(m8: ScriptedM8, tmp_path: Path) -> KnownStores:
-    return pinned(m8, tmp_path)
 
 
 async def copy(m8: ScriptedM8, known: KnownStores, destination: str = DESTINATION, **fields: Any) -> Copy:
@@ -171,29 +156,16 @@ async def test_a_copy_that_the_destination_does_not_prove_is_unknown(
         await copy(m8, known)
 
 
-async def test_the_receipt_of_an_earlier_copy_is_a_replay(m8: ScriptedM8, known: KnownStores) -> None:
-    await copy(m8, known)
-    first = copied(m8.attempts.pop())
-    m8.end = lambda attempt: m8.ended(attempt, first)
-    with pytest.raises(OutcomeUnknownError, match="copied"):
-        await copy(m8, known)
-
-
 async def test_the_destinations_receipt_alone_is_no_copy(m8: ScriptedM8, known: KnownStores) -> None:
     m8.end = lambda attempt: m8.ended(attempt, there(granted(attempt)))
     with pytest.raises(OutcomeUnknownError):
         await copy(m8, known)
 
 
-async def test_a_signed_conflict_is_one_and_an_end_that_nobody_signed_is_none(
-    m8: ScriptedM8, known: KnownStores
-) -> None:
+async def test_a_signed_conflict_is_said_to_be_at_the_destination(m8: ScriptedM8, known: KnownStores) -> None:
     reason = upload_pb2.REASON_CONFLICT
     m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
     with pytest.raises(ConflictError, match="destination"):
-        await copy(m8, known)
-    m8.end = lambda attempt: m8.ended(attempt, None, reason)
-    with pytest.raises(OutcomeUnknownError):
         await copy(m8, known)
 
 

@@ -6,8 +6,7 @@ One table of lies, each told about each purpose. What only one purpose can be li
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,13 +25,6 @@ from tests.unit.protocol.receipts import GOOD
 
 Lie = Callable[[ShowingM8, Attempt], views_pb2.SecretUpload]
 CONFLICT = upload_pb2.REASON_CONFLICT
-
-
-@pytest.fixture
-async def m8(tmp_path: Path) -> AsyncIterator[ShowingM8]:
-    async with ShowingM8().serving(tmp_path) as scripted:
-        assert isinstance(scripted, ShowingM8)
-        yield scripted
 
 
 async def walk(m8: ShowingM8, known: KnownStores, purpose: str) -> object:
@@ -97,7 +89,12 @@ def started(m8: ShowingM8, attempt: Attempt) -> views_pb2.SecretUpload:
     return m8.ended(attempt, attempt.receipt(upload_pb2.OUTCOME_STARTED, intent=bytes(32)))
 
 
+def nothing(m8: ShowingM8, attempt: Attempt) -> views_pb2.SecretUpload:
+    return m8.ended(attempt)
+
+
 LIES: dict[str, tuple[Lie, str]] = {
+    "that it is over": (nothing, "no receipt"),
     "success without a receipt": (success_without_a_receipt, "no receipt"),
     "a conflict that nobody signed": (unsigned(CONFLICT), "no receipt"),
     "a deactivated store that nobody signed": (unsigned(upload_pb2.REASON_STORE_INACTIVE), "no receipt"),

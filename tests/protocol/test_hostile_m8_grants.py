@@ -15,7 +15,7 @@ from monoskope.errors import Error, IdentityChangedError, NotFoundError, Refused
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.request import make_request
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
-from monoskope.testing.scripted.client import client_for, pinned, was_received
+from monoskope.testing.scripted.client import client_for, was_received
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from monoskope.uri import SecretUri
 
@@ -31,11 +31,6 @@ async def m8(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Sc
     async with ScriptedM8().serving(tmp_path) as scripted:
         scripted.waits = request.param
         yield scripted
-
-
-@pytest.fixture
-def known(m8: ScriptedM8, tmp_path: Path) -> KnownStores:
-    return pinned(m8, tmp_path)
 
 
 async def put(m8: ScriptedM8, known: KnownStores, uri: str = URI, *, subject: str = "alice") -> PutResult:

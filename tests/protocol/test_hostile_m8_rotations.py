@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
@@ -12,22 +9,11 @@ from monoskope.client import Client, PutResult
 from monoskope.client.known_stores import KnownStores
 from monoskope.errors import IdentityChangedError, OutcomeUnknownError
 from monoskope.testing.cluster.identities import Identity
-from monoskope.testing.scripted.client import client_for, pinned, settings_for, was_received
+from monoskope.testing.scripted.client import client_for, settings_for, was_received
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 
 VALUE = b"correct horse battery staple"
 URI = "vault://app/db"
-
-
-@pytest.fixture
-async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
-    async with ScriptedM8().serving(tmp_path) as scripted:
-        yield scripted
-
-
-@pytest.fixture
-def known(m8: ScriptedM8, tmp_path: Path) -> KnownStores:
-    return pinned(m8, tmp_path)
 
 
 def move(m8: ScriptedM8, *identities: Identity) -> None:

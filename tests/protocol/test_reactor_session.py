@@ -302,9 +302,9 @@ async def test_a_forged_copy_of_our_grant_changes_nothing(m8: RealM8, tmp_path: 
         await m8.ask(request)
         grant = await m8.granted(request.request_id)
         forged = forged_grant(request, reactor.replica)
-        m8.tell_otherwise(events_pb2.SecretUploadKeyProvided(grant=forged))
+        lie = m8.tell_otherwise(events_pb2.SecretUploadKeyProvided(grant=forged))
         session.cut()
-        await m8.attached(2)
+        await lie.arrived()
         m8.send(request.request_id, sealed(grant))
         end = await m8.ended(request.request_id)
         assert end.outcome == upload_pb2.OUTCOME_UPLOADED

@@ -24,7 +24,9 @@ from monoskope.protocol.grant import Grant, parse_grant
 from monoskope.protocol.request import Request
 from monoskope.testing.parts import free_port
 from tests.support.hostile_m8 import HostileM8
+from tests.support.hostile_rules import Rule
 from tests.support.hostile_session import Session
+from tests.support.passing import Passing
 from tests.unit.m8.world import PATIENCE_S, FakeReactor, Sealed, Signs, Tls, World, an_m8
 
 _ENCAPSULATED_KEY = 1_120
@@ -131,7 +133,7 @@ class RealM8:
         """Refuse the next logins in m8's place."""
         self.wire.on_append("AttachReactor", lambda one, _: one.session.cut(code), times=times)
 
-    def tell_otherwise(self, fields: Message) -> None:
+    def tell_otherwise(self, fields: Message) -> Rule[Passing]:
         """Deliver the next event of the type of `fields` with what is set there, and the rest as it is."""
 
         def lie(answer: reactor_pb2.AttachResponse) -> reactor_pb2.AttachResponse:
@@ -144,7 +146,7 @@ class RealM8:
             answer.delivery.record = event.SerializeToString()
             return answer
 
-        self.wire.change_delivery(fields.DESCRIPTOR.name, lie)
+        return self.wire.change_delivery(fields.DESCRIPTOR.name, lie)
 
     async def peer(self, signer: Signs) -> FakeReactor:
         """Attach another replica of the store, which says what the test wants it to say."""

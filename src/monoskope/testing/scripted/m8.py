@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import grpc
 import grpc.aio
@@ -233,7 +233,7 @@ class ScriptedM8:
         raise NotFoundError("no such request.")
 
     @asynccontextmanager
-    async def serving(self, folder: Path) -> AsyncIterator[ScriptedM8]:
+    async def serving(self, folder: Path) -> AsyncIterator[Self]:
         """Listen on a free port of 127.0.0.1; sets `server` and `ca_file`."""
         made = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
         self.ca_file = folder / "ca.crt"
@@ -249,7 +249,7 @@ class ScriptedM8:
             await server.stop(None)
 
     @contextmanager
-    def serving_in_thread(self, folder: Path) -> Iterator[ScriptedM8]:
+    def serving_in_thread(self, folder: Path) -> Iterator[Self]:
         """The same for callers that run an event loop of their own."""
         ready, stop = threading.Event(), asyncio.Event()
         loop = asyncio.new_event_loop()

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from monoskope.m8.limits.connections import Connections, give_memory_back
+from monoskope.m8.limits.connections import Connections
 from monoskope.m8.limits.peers import named, origin
 
 
@@ -147,7 +147,3 @@ def test_an_address_is_called_as_grpc_calls_it() -> None:
     assert named("192.0.2.7", 40_000) == "ipv4:192.0.2.7:40000"
     assert named("::ffff:192.0.2.7", 40_000) == "ipv4:192.0.2.7:40000"
     assert named("2001:db8::1", 7) == "ipv6:%5B2001:db8::1%5D:7"
-
-
-def test_giving_memory_back_does_no_harm() -> None:
-    give_memory_back()

@@ -138,7 +138,7 @@ LIES = [
 
 @pytest.mark.parametrize("purpose", PURPOSES, ids=upload_pb2.Purpose.Name)
 @pytest.mark.parametrize("lie", LIES)
-async def test_what_is_shown_as_proof_of_an_end_and_is_none(
+async def test_what_is_shown_as_proof_of_an_end_and_is_none_is_called_false(
     m8: ScriptedM8, proofs: Proofs, lie: Lie, purpose: upload_pb2.Purpose
 ) -> None:
     shown = lie(m8, purpose)
@@ -182,7 +182,7 @@ async def test_a_copy_is_proven_by_what_both_stores_signed(copied_to: Callable[.
 
 
 @pytest.mark.parametrize("part", ["destination", "destination_grant"])
-async def test_a_copy_of_which_one_part_is_signed_by_another_than_the_destination(
+async def test_a_copy_of_which_one_part_is_signed_by_another_than_the_destination_is_called_false(
     m8: ScriptedM8, copied_to: Callable[..., Any], part: str
 ) -> None:
     def forge(upload: views_pb2.SecretUpload) -> None:
@@ -194,7 +194,9 @@ async def test_a_copy_of_which_one_part_is_signed_by_another_than_the_destinatio
     assert (await copied_to(change=forge)).is_false
 
 
-async def test_an_answer_about_another_request_than_was_asked_about(m8: ScriptedM8, proofs: Proofs) -> None:
+async def test_an_answer_about_another_request_than_was_asked_about_is_called_false(
+    m8: ScriptedM8, proofs: Proofs
+) -> None:
     one, other = attempt(m8), attempt(m8)
     assert (await proofs.upload(answer(other, other.success()), one.request.request_id)).is_false
     renamed = answer(one, one.success(), lambda upload: setattr(upload, "request_id", other.request.request_id))

@@ -54,7 +54,7 @@ async def test_a_secret_without_receipt_is_m8s_word(m8: ScriptedM8, proofs: Proo
         ("deleted", True),
     ],
 )
-async def test_a_secret_that_is_not_as_its_receipt_tells(
+async def test_a_secret_that_is_not_as_its_receipt_tells_is_called_false(
     m8: ScriptedM8, proofs: Proofs, name: str, value: object
 ) -> None:
     one = attempt(m8)
@@ -63,7 +63,7 @@ async def test_a_secret_that_is_not_as_its_receipt_tells(
     assert (await proofs.secret(view)).is_false
 
 
-async def test_a_secret_with_a_receipt_that_tells_of_none(m8: ScriptedM8, proofs: Proofs) -> None:
+async def test_a_secret_with_a_receipt_that_tells_of_none_is_called_false(m8: ScriptedM8, proofs: Proofs) -> None:
     compared = attempt(m8, upload_pb2.PURPOSE_COMPARE)
     view = views_pb2.Secret(uri=URI, upstream_version=VERSION, receipt=compared.success())
     assert (await proofs.secret(view)).is_false

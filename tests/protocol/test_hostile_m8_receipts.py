@@ -87,7 +87,9 @@ def rewritten(m8: ScriptedM8, **fields: object) -> End:
         {"fingerprint": "fp1:short"},
     ],
 )
-async def test_a_success_that_breaks_a_rule(m8: ScriptedM8, known: KnownStores, fields: dict[str, object]) -> None:
+async def test_a_success_that_breaks_a_rule_proves_nothing(
+    m8: ScriptedM8, known: KnownStores, fields: dict[str, object]
+) -> None:
     m8.end = rewritten(m8, **fields)
 
     assert "proves nothing" in await unknown(m8, known)

@@ -51,7 +51,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         assert f"\n  {command} " in text
 
 
-def test_version(tmp_path: Path) -> None:
+def test_version_names_the_program(tmp_path: Path) -> None:
     assert m8("version", home=tmp_path).stdout.startswith("m8 ")
 
 
@@ -108,7 +108,7 @@ def test_a_token_that_breaks_a_rule_is_refused_with_the_rule(home: Path, argumen
     assert m8("events", "-o", "json", home=home).stdout == "[]\n"
 
 
-def test_revoke(home: Path) -> None:
+def test_a_revoked_token_is_listed_as_revoked(home: Path) -> None:
     create(home)
     [token] = json.loads(m8("token", "list", "-o", "json", home=home).stdout)
     assert (token["state"], token["rights"], token["prefixes"]) == ("valid", ["put"], ["vault://team-a"])

@@ -105,7 +105,7 @@ def test_time_that_runs_out_before_anything_was_sent(m8: ScriptedM8, run: Run) -
     assert "nothing was sent" in result.stderr
 
 
-def test_a_changed_identity(m8: ScriptedM8, run: Run) -> None:
+def test_a_changed_identity_is_refused_and_both_are_shown(m8: ScriptedM8, run: Run) -> None:
     other = Identity()
     m8.stores["vault"].identity = other.shown
 
@@ -162,7 +162,7 @@ def test_a_dry_run_says_how_the_secret_will_lie_in_each_engine(m8: ScriptedM8, r
         (["--overwrite"], upload_pb2.EXPECT_OVERWRITE, ""),
     ],
 )
-def test_what_is_expected_upstream(
+def test_what_is_expected_upstream_is_in_the_request(
     m8: ScriptedM8, run: Run, words: list[str], kind: upload_pb2.Expect, version: str
 ) -> None:
     assert put(run, "vault://app/db", *words).exit_code == 0
@@ -342,14 +342,14 @@ def test_all_sources_come_together(m8: ScriptedM8, run: Run, tmp_path: Path) -> 
         (["--from-env-file", "/nowhere/app.env"], "No such file"),
     ],
 )
-def test_sources_that_contradict_each_other(run: Run, sources: list[str], said: str) -> None:
+def test_sources_that_contradict_each_other_are_refused(run: Run, sources: list[str], said: str) -> None:
     result = run("put", "secret", "app/db", *sources, stdin="{}")
 
     assert result.exit_code == 2
     assert said in result.stderr
 
 
-def test_compare_equal_and_different(m8: ScriptedM8, run: Run) -> None:
+def test_compare_says_equal_or_different(m8: ScriptedM8, run: Run) -> None:
     words = ("compare", "secret", "vault://app/db", "--from-file", "password=-")
     assert run(*words, stdin=VALUE).exit_code == 0
 

@@ -29,7 +29,7 @@ from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request, parse_request
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
-from monoskope.testing.scripted.attach import Door
+from monoskope.testing.scripted.attach import ScriptedServices
 
 KEY_ID = "63e8eb50bcac50aa"
 LAYOUT = "One entry a secret."
@@ -239,7 +239,7 @@ class ScriptedM8:
         self.ca_file = folder / "ca.crt"
         self.ca_file.write_bytes(made.ca)
         server = grpc.aio.server()
-        server.add_generic_rpc_handlers([Door(self)])
+        server.add_generic_rpc_handlers([ScriptedServices(self)])
         port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(made.key, made.certificate)]))
         self.server = f"127.0.0.1:{port}"
         await server.start()

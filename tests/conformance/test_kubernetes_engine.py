@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import datetime as dt
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
@@ -13,10 +12,6 @@ from typing import Any
 import pytest
 import tomli_w
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from monoskope.api.secrets.v1.options_pb2 import KubernetesOptions, Label
 from monoskope.protocol.payload import Payload
@@ -36,6 +31,7 @@ from monoskope.stores.kubernetes.secrets import KubernetesStore
 from monoskope.testing.drivers.harness import NOT_TEXT, tag
 from tests.conformance.kubernetes_harness import KubernetesHarness, kubeconfig
 from tests.conformance.kubernetes_server import BREAK, HANG, SERVER_TEXT, KubernetesServer, server_tls
+from tests.support.certificates import client_certificate
 
 PATH = ("apps", "db")
 TEXT = Payload({"password": b"a value that nobody shall see"})
@@ -340,27 +336,6 @@ async def test_in_a_pod_the_mounted_token_is_read_for_each_request(
     (tmp_path / "token").write_text("another-token\n")
     assert await driver.read_version(PATH) == NOTHING
     await driver.close()
-
-
-def client_certificate() -> tuple[str, str]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "reactor")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=5))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return made.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
 
 
 async def test_a_client_certificate_is_shown(harness: KubernetesHarness, tmp_path: Path) -> None:

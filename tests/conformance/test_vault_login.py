@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import stat
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from monoskope.stores.vault.secret_id import STATE_FILE
 from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.openbao import OpenBao
 from monoskope.testing.engines.openbao_admin import OpenBaoError
-from tests.conformance.vault_harness import VaultHarness
+from tests.conformance.vault_harness import VaultHarness, audited, until
 
 VALUE = Payload({"k": b"v"})
 
@@ -41,20 +40,6 @@ def state(tmp_path: Path) -> Path:
 
 def wrapped(harness: VaultHarness, token: str) -> AppRole:
     return AppRole(role_id=harness.bao.role_id(harness.role), wrapped_secret_id_file=harness.private(token))
-
-
-def audited(bao: OpenBao, path: str) -> int:
-    """How many requests to `path` the engine has answered, by its own audit log."""
-    entries = map(json.loads, bao.audit_log.read_text().splitlines())
-    return sum(entry["type"] == "response" and entry["request"]["path"] == path for entry in entries)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if condition():
-            return
-        await asyncio.sleep(0.05)
-    pytest.fail("it never happened")
 
 
 async def test_a_wrapped_secret_id_is_unwrapped_once_and_kept_privately(harness: VaultHarness, state: Path) -> None:

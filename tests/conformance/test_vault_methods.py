@@ -22,9 +22,8 @@ from monoskope.stores.vault.config import AppRole, Certificate, Jwt, Kubernetes
 from monoskope.stores.vault.kv2 import VaultStore
 from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.openbao import OpenBao
-from tests.conformance.test_vault_login import audited, until
 from tests.conformance.token_review import TokenReview, serving
-from tests.conformance.vault_harness import Auth, NamespaceHarness, VaultHarness
+from tests.conformance.vault_harness import Auth, NamespaceHarness, VaultHarness, audited, until
 
 VALUE = Payload({"k": b"v"})
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from monoskope.api.secrets.v1.options_pb2 import VaultBinary, VaultOptions
 from monoskope.settings import write_private
@@ -145,3 +149,17 @@ class NamespaceHarness(VaultHarness):
             role_id=str(self.call("GET", f"{role}/role-id")["data"]["role_id"]),
             secret_id_file=self.private(str(self.call("POST", f"{role}/secret-id", {})["data"]["secret_id"])),
         )
+
+
+def audited(bao: OpenBao, path: str) -> int:
+    """How many requests to `path` the engine has answered, by its own audit log."""
+    entries = map(json.loads, bao.audit_log.read_text().splitlines())
+    return sum(entry["type"] == "response" and entry["request"]["path"] == path for entry in entries)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("it never happened")

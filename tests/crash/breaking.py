@@ -233,3 +233,20 @@ def stopped(pid: int | None) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def around(kind: str, *more: str) -> tuple[str, ...]:
+    return (f"m8.before-append.{kind}", f"m8.after-append.{kind}", *more)
+
+
+def dies_at(crash: Crash, places: tuple[str, ...], command: Command) -> None:
+    """Let m8, armed for the first of `places`, die at each of them in turn while `command` goes on."""
+    for place in (*places[1:], ""):
+        dies(crash.cluster.m8)
+        crash.m8(f"{place}=kill" if place else "")
+    command.ended()
+
+
+def armed(crash: Crash, places: tuple[str, ...]) -> None:
+    crash.m8(f"{places[0]}=kill")
+    crash.reactor_is_back()

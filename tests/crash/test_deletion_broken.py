@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
-from tests.crash.breaking import STORES, Command, Crash, reactors_die, stopped, wake
-from tests.crash.test_m8_killed import armed, around, dies_at
+from tests.crash.breaking import STORES, Command, Crash, armed, around, dies_at, reactors_die, stopped, wake
 
 
 def check_deleted(crash: Crash, put: Command, deleting: Command) -> None:

@@ -6,12 +6,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.testing.cluster import MOUNT, PREFIX
-from tests.crash.breaking import Command, Crash, dies
-
-
-def around(kind: str, *more: str) -> tuple[str, ...]:
-    return (f"m8.before-append.{kind}", f"m8.after-append.{kind}", *more)
-
+from tests.crash.breaking import Crash, armed, around, dies, dies_at
 
 WALK = {
     "SecretUploadKeyRequested": around("SecretUploadKeyRequested", "m8.before-answer.RequestSecretUploadKey"),
@@ -20,19 +15,6 @@ WALK = {
     "SecretUploadStarted": around("SecretUploadStarted"),
     "SecretUploaded": around("SecretUploaded", "m8.before-answer.RequestUploadSecret"),
 }
-
-
-def dies_at(crash: Crash, places: tuple[str, ...], command: Command) -> None:
-    """Let m8, armed for the first of `places`, die at each of them in turn while `command` goes on."""
-    for place in (*places[1:], ""):
-        dies(crash.cluster.m8)
-        crash.m8(f"{place}=kill" if place else "")
-    command.ended()
-
-
-def armed(crash: Crash, places: tuple[str, ...]) -> None:
-    crash.m8(f"{places[0]}=kill")
-    crash.reactor_is_back()
 
 
 @pytest.mark.parametrize("event", WALK)

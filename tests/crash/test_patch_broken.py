@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
-from tests.crash.breaking import STORES, Command, Crash, reactors_die
+from tests.crash.breaking import STORES, Command, Crash, armed, around, dies_at, reactors_die
 from tests.crash.engines import Version
-from tests.crash.test_m8_killed import armed, around, dies_at
 
 BEFORE_WRITE = pytest.param("before-write", marks=pytest.mark.soak)
 """As "after-started" is for whoever comes after."""

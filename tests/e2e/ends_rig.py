@@ -39,7 +39,7 @@ from monoskope.testing.search.canaries import Canaries, Style
 from monoskope.uri import SecretUri
 from tests.e2e.breaking_bao import BreakingBao
 from tests.e2e.ends_spoilt import spoilt
-from tests.e2e.inside import TIMEOUT_S, Door
+from tests.e2e.inside import TIMEOUT_S, Caller
 
 TEAM = "ends"
 MADE_BYTES = 611
@@ -136,12 +136,12 @@ class Rig:
         part.start(environment)
         part.wait_for(lambda: bool(self.cluster.attached(store)))
 
-    async def walk(self, door: Door, way: Way) -> str:
+    async def walk(self, caller: Caller, way: Way) -> str:
         """Walk one request to its end, and return that."""
         uri = SecretUri.parse(f"{way.store}://{TEAM}/{way.script}/{next(self._numbers)}")
         values = self.values(way.name, small_alone=way.there == "ours", key=way.key)
         if way.there in {"ours", "drifted"}:
-            await self._put(door, uri, self.values(way.name, small_alone=True))
+            await self._put(caller, uri, self.values(way.name, small_alone=True))
             if way.there == "drifted":
                 await self._write(uri, self.values(way.name, small_alone=False))
         elif way.there or way.purpose in {upload_pb2.PURPOSE_COPY, upload_pb2.PURPOSE_IMPORT}:
@@ -151,10 +151,10 @@ class Rig:
             destination = SecretUri.parse(f"local://{TEAM}/{way.to or 'whole'}/{next(self._numbers)}")
             if way.to == "theirs":
                 await self._write(destination, self.values(way.name, small_alone=True))
-        return await self._ask(door, way, uri, values, destination)
+        return await self._ask(caller, way, uri, values, destination)
 
     async def _ask(
-        self, door: Door, way: Way, uri: SecretUri, values: Mapping[str, bytes], destination: SecretUri | None
+        self, caller: Caller, way: Way, uri: SecretUri, values: Mapping[str, bytes], destination: SecretUri | None
     ) -> str:
         made = (Recipe("small", "hex", MADE_BYTES), Recipe("text", "base64", MADE_BYTES))
         request = make_request(
@@ -169,22 +169,22 @@ class Rig:
             destination=destination,
         )
         plaintext = spoilt(encode(Payload(values)), way.spoil) if way.purpose in _SEALS else b""
-        return await self._end_of(door, request, plaintext, way.held)
+        return await self._end_of(caller, request, plaintext, way.held)
 
-    async def _end_of(self, door: Door, request: Request, plaintext: bytes, held: Callable[[], None]) -> str:
-        grant = await door.granted(request, self.cluster.identities[request.uri.store])
+    async def _end_of(self, caller: Caller, request: Request, plaintext: bytes, held: Callable[[], None]) -> str:
+        grant = await caller.granted(request, self.cluster.identities[request.uri.store])
         sealed = seal(plaintext, grant) if plaintext else NOTHING_SEALED
         held()
-        upload = await door.send(request.request_id, sealed)
+        upload = await caller.send(request.request_id, sealed)
         query = queries_pb2.GetSecretUploadRequest(request_id=request.request_id, wait=True)
         while upload.state != views_pb2.UPLOAD_STATE_ENDED:
-            answer = await door.queries.GetSecretUpload(query, metadata=door.metadata, timeout=TIMEOUT_S)
+            answer = await caller.queries.GetSecretUpload(query, metadata=caller.metadata, timeout=TIMEOUT_S)
             upload = answer.upload
         return _end(upload)
 
-    async def _put(self, door: Door, uri: SecretUri, values: Mapping[str, bytes]) -> None:
+    async def _put(self, caller: Caller, uri: SecretUri, values: Mapping[str, bytes]) -> None:
         way = Way(upload_pb2.PURPOSE_UPLOAD, "UPLOADED")
-        assert await self._ask(door, way, uri, values, None) == "UPLOADED"
+        assert await self._ask(caller, way, uri, values, None) == "UPLOADED"
 
     async def _write(self, uri: SecretUri, values: Mapping[str, bytes]) -> None:
         """Write past the reactor."""

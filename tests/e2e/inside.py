@@ -35,15 +35,15 @@ def put_inside(user: User, *words: str, value: bytes = b"correct horse") -> Ran:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """One caller's bare gRPC: for what no client of ours would send."""
+class Caller:
+    """A caller who speaks bare gRPC: for what no client of ours would send."""
 
     channel: grpc.aio.Channel
     metadata: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(cls, cluster: Cluster, user: User) -> Door:
-        """Open a channel with the user's token; close it with `async with door.channel`."""
+    def of(cls, cluster: Cluster, user: User) -> Caller:
+        """Open a channel with the user's token; close it with `async with caller.channel`."""
         credentials = grpc.ssl_channel_credentials((cluster.folder / "m8" / "ca.crt").read_bytes())
         token = user.token_file.read_text().strip()
         channel = grpc.aio.secure_channel(cluster.server, credentials)

@@ -12,7 +12,7 @@ from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.engines.moto import CREDENTIALS, Moto
 from tests.e2e.conftest import Team
-from tests.e2e.test_walk import ok, refused
+from tests.e2e.ran import ok, refused
 
 STORES = {"sm": "aws-secretsmanager", "ssm": "aws-ssm"}
 

@@ -24,8 +24,8 @@ from monoskope.client.seal import Sealed, seal
 from monoskope.protocol.payload import Payload, encode
 from monoskope.settings import write_private
 from tests.e2e.conftest import Team
-from tests.e2e.inside import TIMEOUT_S, Door, inside, put_inside
-from tests.e2e.test_walk import UPLOADED, ok, refused
+from tests.e2e.inside import TIMEOUT_S, Caller, inside, put_inside
+from tests.e2e.ran import UPLOADED, ok, refused
 from tests.unit.m8.world import refused as refuses
 from tests.unit.protocol.vectors import a_request
 
@@ -141,10 +141,10 @@ def test_a_file_that_holds_no_token_is_named(
 
 @pytest.mark.parametrize("metadata", [(), (("authorization", "Basic YTpi"),), (("authorization", "Bearer"),)])
 async def test_a_call_without_a_token_is_refused(patient: Team, metadata: tuple[tuple[str, str], ...]) -> None:
-    door = Door(Door.of(patient.cluster, patient.user).channel, metadata)
-    async with door.channel:
+    caller = Caller(Caller.of(patient.cluster, patient.user).channel, metadata)
+    async with caller.channel:
         with refuses("UNAUTHENTICATED") as said:
-            await door.ask(a_request(uri=patient.uri("local")).content)
+            await caller.ask(a_request(uri=patient.uri("local")).content)
     assert "carries no token" in said.message
 
 
@@ -155,7 +155,7 @@ async def test_anothers_request_id_is_nobodys(patient: Team, team: Team) -> None
     """Ben has all rights where Anna has them, and still learns nothing of her request."""
     cluster, uri = patient.cluster, patient.uri("local", "hers")
     ben = cluster.add_user(f"ben-of-{team.name}", prefixes=[f"local://{patient.name}"])
-    anna, other = Door.of(cluster, patient.user), Door.of(cluster, ben)
+    anna, other = Caller.of(cluster, patient.user), Caller.of(cluster, ben)
     request = a_request(uri=uri)
     async with anna.channel, other.channel:
         grant = await anna.granted(request, cluster.identities["local"])
@@ -186,15 +186,15 @@ def test_what_is_no_request_id_is_refused_with_the_rule(patient: Team, given: st
 
 
 async def test_the_same_request_and_the_same_sealed_bytes_twice_are_one_upload(patient: Team) -> None:
-    cluster, door = patient.cluster, Door.of(patient.cluster, patient.user)
+    cluster, caller = patient.cluster, Caller.of(patient.cluster, patient.user)
     request = a_request(uri=patient.uri("local", "twice"))
-    async with door.channel:
-        grant = await door.granted(request, cluster.identities["local"])
-        assert await door.granted(request, cluster.identities["local"]) == grant
+    async with caller.channel:
+        grant = await caller.granted(request, cluster.identities["local"])
+        assert await caller.granted(request, cluster.identities["local"]) == grant
         sealed = seal(encode(Payload({"password": b"once"})), grant)
-        first = await door.send(request.request_id, sealed)
-        again = await door.send(request.request_id, sealed)
-        after = await door.ask(request.content)
+        first = await caller.send(request.request_id, sealed)
+        again = await caller.send(request.request_id, sealed)
+        after = await caller.ask(request.content)
     assert first.outcome == upload_pb2.OUTCOME_UPLOADED
     assert again == first
     assert after == request.request_id
@@ -205,24 +205,24 @@ async def test_the_same_request_and_the_same_sealed_bytes_twice_are_one_upload(p
 
 
 async def test_another_request_or_sealed_body_under_a_used_id_is_refused(patient: Team) -> None:
-    cluster, door = patient.cluster, Door.of(patient.cluster, patient.user)
+    cluster, caller = patient.cluster, Caller.of(patient.cluster, patient.user)
     request = a_request(uri=patient.uri("local", "first"))
-    async with door.channel:
-        grant = await door.granted(request, cluster.identities["local"])
+    async with caller.channel:
+        grant = await caller.granted(request, cluster.identities["local"])
         with refuses("ALREADY_EXISTS") as other_request:
-            await door.ask(a_request(uri=patient.uri("local", "second"), request_id=request.request_id).content)
-        await door.send(request.request_id, seal(encode(Payload({"password": b"one"})), grant))
+            await caller.ask(a_request(uri=patient.uri("local", "second"), request_id=request.request_id).content)
+        await caller.send(request.request_id, seal(encode(Payload({"password": b"one"})), grant))
         with refuses("ALREADY_EXISTS") as other_body:
-            await door.send(request.request_id, seal(encode(Payload({"password": b"two"})), grant))
+            await caller.send(request.request_id, seal(encode(Payload({"password": b"two"})), grant))
     assert other_request.message == other_body.message
     assert "first" not in other_request.message
 
 
 async def test_sealed_bytes_before_a_key_was_given_are_refused(patient: Team, team: Team) -> None:
-    door = Door.of(patient.cluster, team.user)
-    async with door.channel:
+    caller = Caller.of(patient.cluster, team.user)
+    async with caller.channel:
         with refuses("NOT_FOUND"):
-            await door.send(os.urandom(16), Sealed(os.urandom(1120), os.urandom(528)))
+            await caller.send(os.urandom(16), Sealed(os.urandom(1120), os.urandom(528)))
 
 
 # --- sizes ---
@@ -235,38 +235,38 @@ def over(size: int) -> commands_pb2.RequestUploadSecretRequest:
 
 
 async def test_a_message_of_5_mib_is_refused_before_it_is_read(patient: Team) -> None:
-    door = Door.of(patient.cluster, patient.user)
-    async with door.channel:
+    caller = Caller.of(patient.cluster, patient.user)
+    async with caller.channel:
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
-            await door.commands.RequestUploadSecret(over(5 * 1_048_576), metadata=door.metadata, timeout=TIMEOUT_S)
+            await caller.commands.RequestUploadSecret(over(5 * 1_048_576), metadata=caller.metadata, timeout=TIMEOUT_S)
         assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "larger than max (5244" in (refusal.value.details() or "")
-        assert (await stores(door)) >= {"vault", "local"}
+        assert (await stores(caller)) >= {"vault", "local"}
 
 
 async def test_17_kib_of_metadata_are_refused(patient: Team) -> None:
-    door = Door.of(patient.cluster, patient.user)
-    async with door.channel:
-        metadata = (*door.metadata, ("x-request-id", "a" * 17 * 1024))
+    caller = Caller.of(patient.cluster, patient.user)
+    async with caller.channel:
+        metadata = (*caller.metadata, ("x-request-id", "a" * 17 * 1024))
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
-            await door.commands.RequestUploadSecret(over(528), metadata=metadata, timeout=TIMEOUT_S)
+            await caller.commands.RequestUploadSecret(over(528), metadata=metadata, timeout=TIMEOUT_S)
         assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "metadata" in (refusal.value.details() or "")
-        assert (await stores(door)) >= {"vault", "local"}
+        assert (await stores(caller)) >= {"vault", "local"}
 
 
 async def test_a_field_out_of_its_range_is_named(patient: Team) -> None:
-    door = Door.of(patient.cluster, patient.user)
-    async with door.channel:
+    caller = Caller.of(patient.cluster, patient.user)
+    async with caller.channel:
         with refuses("USAGE") as short:
-            await door.send(b"short", Sealed(bytes(1120), bytes(528)))
+            await caller.send(b"short", Sealed(bytes(1120), bytes(528)))
         with refuses("USAGE") as key:
-            await door.send(bytes(16), Sealed(bytes(1119), bytes(528)))
+            await caller.send(bytes(16), Sealed(bytes(1119), bytes(528)))
     assert "request_id" in short.message
     assert "encapsulated_key" in key.message
 
 
-async def stores(door: Door) -> set[str]:
+async def stores(caller: Caller) -> set[str]:
     """The stores that m8 lists: it is up, and the channel serves."""
-    answer = await door.queries.ListSecretStores(queries_pb2.ListSecretStoresRequest(), metadata=door.metadata)
+    answer = await caller.queries.ListSecretStores(queries_pb2.ListSecretStoresRequest(), metadata=caller.metadata)
     return {store.name for store in answer.stores}

@@ -17,7 +17,7 @@ from monoskope.testing.cluster.commands import Ran
 from monoskope.testing.parts import free_port
 from tests.e2e.conftest import Team
 from tests.e2e.inside import inside, put_inside
-from tests.e2e.test_walk import refused
+from tests.e2e.ran import refused
 
 
 def told(ran: Ran, code: int) -> str:

@@ -16,7 +16,7 @@ from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.cluster.identities import Identity
 from tests.e2e.conftest import Team
 from tests.e2e.inside import inside, put_inside
-from tests.e2e.test_walk import ok, refused
+from tests.e2e.ran import ok, refused
 
 JSON = ("-o", "json")
 

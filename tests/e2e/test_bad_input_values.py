@@ -15,8 +15,8 @@ from monoskope.protocol.wire import serialise
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import Ran
 from tests.e2e.conftest import Team
-from tests.e2e.inside import Door, inside, put_inside
-from tests.e2e.test_walk import ok, refused
+from tests.e2e.inside import Caller, inside, put_inside
+from tests.e2e.ran import ok, refused
 from tests.unit.m8.world import refused as refuses
 from tests.unit.protocol.vectors import VECTORS, a_request
 
@@ -83,10 +83,10 @@ def test_a_malformed_path_in_the_default_store_is_refused_with_its_rule(silent: 
 async def test_m8_refuses_a_malformed_uri_whatever_client_sends_it(silent: Team, cluster: Cluster, uri: str) -> None:
     message = upload_pb2.UploadRequest.FromString(a_request().content)
     message.uri = uri
-    door = Door.of(cluster, silent.user)
-    async with door.channel:
+    caller = Caller.of(cluster, silent.user)
+    async with caller.channel:
         with refuses("USAGE") as said:
-            await door.ask(serialise(message))
+            await caller.ask(serialise(message))
     assert "UploadRequest" in said.message
     assert "uri" in said.message
 

@@ -12,7 +12,7 @@ from monoskope.testing.cluster import Cluster
 from monoskope.testing.search import FORMS, Result, Wanted, look_below, look_in_rows, write_form
 from monoskope.testing.search.memory import is_closed, look_in_memory
 from tests.e2e.conftest import Team
-from tests.e2e.test_walk import ok
+from tests.e2e.ran import ok
 
 PLACES = {"m8/log.db", "m8/log.db-wal", "m8/m8.log", "rows", "memory"}
 

@@ -10,7 +10,7 @@ import pytest
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
 from monoskope.testing.cluster.commands import Ran, User
 from tests.e2e.conftest import Team
-from tests.e2e.test_walk import ok, refused
+from tests.e2e.ran import ok, refused
 
 VALUE = b"a value that is copied and never shown: 5d21"
 

@@ -9,7 +9,7 @@ import pytest
 from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.cluster.commands import Ran, User
 from tests.e2e.conftest import Team
-from tests.e2e.test_walk import ok, refused
+from tests.e2e.ran import ok, refused
 
 
 def test_labels_and_expiry_are_shown_and_listed(team: Team) -> None:

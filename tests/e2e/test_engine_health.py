@@ -10,7 +10,7 @@ import pytest
 from monoskope.testing.engines.openbao import OpenBao
 from monoskope.testing.parts import wait_until
 from tests.e2e.conftest import Team
-from tests.e2e.test_walk import ok, refused
+from tests.e2e.ran import ok, refused
 
 
 def kill(bao: OpenBao) -> None:

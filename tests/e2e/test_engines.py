@@ -14,7 +14,7 @@ from monoskope.testing.engines import gnupg
 from monoskope.testing.engines.barbican import Barbican
 from monoskope.testing.engines.gnupg import ANNA, Keys
 from tests.e2e.conftest import Team
-from tests.e2e.test_walk import ok
+from tests.e2e.ran import ok
 
 STORES = ("barbican", "pass")
 

@@ -15,7 +15,7 @@ from monoskope.testing.cluster.commands import User
 from tests.conformance.kubernetes_harness import kubeconfig
 from tests.conformance.kubernetes_server import KubernetesServer, server_tls
 from tests.e2e.conftest import Team
-from tests.e2e.test_walk import ok, refused
+from tests.e2e.ran import ok, refused
 
 STORE = "cluster"
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.cluster.commands import Ran, User
 from tests.e2e.conftest import Team
-from tests.e2e.test_walk import ok, refused
+from tests.e2e.ran import ok, refused
 
 DRIFT = 12
 

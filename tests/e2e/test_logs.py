@@ -17,7 +17,7 @@ from monoskope.testing.cluster.commands import User
 from monoskope.testing.search import Wanted, look, look_below
 from tests.e2e.conftest import Team
 from tests.e2e.inside import put_inside
-from tests.e2e.test_walk import UPLOADED, ok, refused
+from tests.e2e.ran import UPLOADED, ok, refused
 
 LOUD = {
     "GRPC_VERBOSITY": "debug",

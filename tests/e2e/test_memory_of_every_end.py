@@ -19,7 +19,7 @@ from monoskope.testing.parts import wait_until
 from tests.e2e.breaking_store import GATE
 from tests.e2e.ends_rig import Rig, Way, running
 from tests.e2e.ends_table import CANNOT, DEFECTS, HELD, UPLOAD, WAYS, ends, purposes, reached
-from tests.e2e.inside import Door
+from tests.e2e.inside import Caller
 
 AT_ONCE = 48
 
@@ -103,13 +103,13 @@ def test_no_value_is_left_by_what_m8_ends_while_the_reactor_is_at_work(rig: Rig)
 async def walk(rig: Rig, ways: Sequence[Way]) -> list[tuple[str, str]]:
     """Walk all, many at once, and return the end of each; what failed in another way is its own end."""
     places = asyncio.Semaphore(AT_ONCE)
-    door = Door.of(rig.cluster, rig.user)
+    caller = Caller.of(rig.cluster, rig.user)
 
     async def one(way: Way) -> tuple[str, str]:
         async with places:
-            return way.name, await rig.walk(door, way)
+            return way.name, await rig.walk(caller, way)
 
-    async with door.channel:
+    async with caller.channel:
         return list(await asyncio.gather(*map(one, ways)))
 
 

@@ -9,7 +9,7 @@ import pytest
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
 from monoskope.testing.cluster.commands import Ran, User
 from tests.e2e.conftest import Team
-from tests.e2e.test_walk import UPLOADED, ok, refused, upstream
+from tests.e2e.ran import UPLOADED, ok, refused, upstream
 
 BOTH = pytest.mark.parametrize("store", ["vault", "local"])
 

@@ -17,7 +17,7 @@ from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
 from monoskope.testing.cluster.commands import Ran
 from monoskope.testing.parts import Part, wait_until
 from tests.e2e.conftest import Team
-from tests.e2e.test_walk import UPLOADED, ok
+from tests.e2e.ran import UPLOADED, ok
 
 SECOND = "reactor-vault-2"
 

@@ -9,7 +9,7 @@ import pytest
 from monoskope.testing.cluster import PREFIX, Cluster
 from monoskope.testing.cluster.commands import User
 from tests.e2e.conftest import Team
-from tests.e2e.test_walk import ok, refused
+from tests.e2e.ran import ok, refused
 
 STORE, MOUNT = "elder", "elder"
 

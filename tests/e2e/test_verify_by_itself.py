@@ -14,7 +14,7 @@ from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.parts import listens, wait_until
-from tests.e2e.test_walk import ok
+from tests.e2e.ran import ok
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.connection import Connection
 from monoskope.client.queries import Queries
 from tests.crash.logbook import Logbook, Request
-from tests.e2e.test_walk import ok, refused
+from tests.e2e.ran import ok, refused
 from tests.e2e.versions import MIXTURES, NEW, OLD, STORES, Mixture, World, Worlds, not_here, request_id, unpack
 
 pytestmark = pytest.mark.soak

@@ -7,40 +7,12 @@ import json
 
 import pytest
 
-from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
-from monoskope.testing.cluster.commands import Ran
+from monoskope.testing.cluster import MOUNT, PREFIX
 from tests.e2e.conftest import Team
+from tests.e2e.ran import UPLOADED, ok, refused, upstream
 
-UPLOADED = [
-    "SecretUploadKeyRequested",
-    "SecretUploadKeyProvided",
-    "SecretUploadRequested",
-    "SecretUploadStarted",
-    "SecretUploaded",
-]
 UNCHANGED = [*UPLOADED[:3], "SecretUploaded"]
 COMPARED = [*UPLOADED[:3], "SecretCompared"]
-
-
-def ok(ran: Ran) -> Ran:
-    assert ran.code == 0, ran.err
-    return ran
-
-
-def refused(ran: Ran, code: int) -> str:
-    """The error's message, once it is one with that exit code."""
-    assert ran.code == code, (ran.code, ran.out, ran.err)
-    error = json.loads(ran.err)["error"]
-    assert error["exit_code"] == code
-    assert error["fix"]
-    return str(error["message"])
-
-
-def upstream(cluster: Cluster, team: Team, path: str = "db") -> dict[str, str]:
-    """What OpenBao's own command line reads."""
-    ran = cluster.run_bao("kv", "get", f"-mount={MOUNT}", "-format=json", "-field=data", f"{PREFIX}/{team.name}/{path}")
-    found: dict[str, str] = ok(ran).json()
-    return found
 
 
 def test_the_events_of_an_upload_are_those_of_the_record_in_its_order(team: Team) -> None:

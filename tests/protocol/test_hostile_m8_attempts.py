@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -12,16 +12,14 @@ import pytest
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
-from monoskope.client.known_stores import KnownStores
 from monoskope.errors import Code, ConflictError, Error, OutcomeUnknownError, ProtocolError, UnavailableError
 from monoskope.protocol.labels import RECEIPT
 from monoskope.protocol.receipt import make_receipt
-from monoskope.testing.scripted.client import client_for, pinned
+from monoskope.testing.scripted.client import client_for
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
+from tests.protocol.purposes import ATTEMPTED_ANEW, PURPOSES, URI, VALUES
 
-URI = "vault://app/db"
 OTHER = "vault://app/other"
-VALUES = {"password": b"correct horse battery staple"}
 KEY_LOST, CONFLICT = upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_CONFLICT
 UNAVAILABLE, UNKNOWN = upload_pb2.REASON_UPSTREAM_UNAVAILABLE, upload_pb2.REASON_OUTCOME_UNKNOWN
 GARBAGE = b"\xff\xff no message"
@@ -29,45 +27,13 @@ GARBAGE = b"\xff\xff no message"
 End = Callable[[ScriptedM8, Attempt], views_pb2.SecretUpload]
 
 
-async def _put(client: Client) -> object:
-    return await client.put_secret(URI, VALUES, timeout=20)
+pytestmark = pytest.mark.usefixtures("known")
+_put = PURPOSES["put"].walk
 
 
-async def _patch(client: Client) -> object:
-    return await client.patch_secret(URI, VALUES, timeout=20)
-
-
-async def _delete(client: Client) -> object:
-    return await client.delete_secret(URI, timeout=20)
-
-
-async def _generate(client: Client) -> object:
-    return await client.generate_secret(URI, {"password": "password"}, timeout=20)
-
-
-PURPOSES: dict[str, Callable[[Client], Awaitable[object]]] = {
-    "put": _put,
-    "patch": _patch,
-    "delete": _delete,
-    "generate": _generate,
-}
-
-
-@pytest.fixture
-async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
-    async with ScriptedM8().serving(tmp_path) as scripted:
-        pinned(scripted, tmp_path)
-        yield scripted
-
-
-@pytest.fixture
-def known(m8: ScriptedM8, tmp_path: Path) -> KnownStores:
-    return pinned(m8, tmp_path)
-
-
-@pytest.fixture(params=PURPOSES)
+@pytest.fixture(params=ATTEMPTED_ANEW)
 def purpose(request: pytest.FixtureRequest) -> Callable[[Client], Awaitable[object]]:
-    return PURPOSES[request.param]
+    return PURPOSES[request.param].walk
 
 
 def signed(reason: upload_pb2.Reason) -> End:

@@ -15,7 +15,7 @@ from monoskope.errors import Error, IdentityChangedError, NotFoundError, Refused
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.request import make_request
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
-from monoskope.testing.scripted.client import client_for, pinned, was_received
+from monoskope.testing.scripted.client import client_for, was_received
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from monoskope.uri import SecretUri
 
@@ -31,11 +31,6 @@ async def m8(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Sc
     async with ScriptedM8().serving(tmp_path) as scripted:
         scripted.waits = request.param
         yield scripted
-
-
-@pytest.fixture
-def known(m8: ScriptedM8, tmp_path: Path) -> KnownStores:
-    return pinned(m8, tmp_path)
 
 
 async def put(m8: ScriptedM8, known: KnownStores, uri: str = URI, *, subject: str = "alice") -> PutResult:
@@ -93,7 +88,7 @@ async def test_a_key_that_is_not_there_at_once_is_asked_for(m8: ScriptedM8, know
     assert m8.count("GetSecretUploadKey") == (3 if m8.waits else 4)
 
 
-async def test_a_swapped_public_key_signed_by_another_identity(m8: ScriptedM8, known: KnownStores) -> None:
+async def test_a_swapped_public_key_signed_by_another_identity_gets_nothing(m8: ScriptedM8, known: KnownStores) -> None:
     thief = Identity()
     m8.key_answer = bent(lambda attempt: m8.grant_for(attempt.request, signer=thief, key=OneTimeKey()))
 
@@ -103,7 +98,7 @@ async def test_a_swapped_public_key_signed_by_another_identity(m8: ScriptedM8, k
     assert m8.identity.shown in message
 
 
-async def test_a_swapped_public_key_under_the_old_signature(m8: ScriptedM8, known: KnownStores) -> None:
+async def test_a_swapped_public_key_under_the_old_signature_gets_nothing(m8: ScriptedM8, known: KnownStores) -> None:
     def answer(attempt: Attempt) -> KeyAnswer:
         signed = attempt.signed_grant()
         signed.content = m8.grant_for(attempt.request).grant.content
@@ -114,7 +109,7 @@ async def test_a_swapped_public_key_under_the_old_signature(m8: ScriptedM8, know
     assert "does not verify" in await refused(m8, known, IdentityChangedError)
 
 
-async def test_a_grant_signed_under_another_label(m8: ScriptedM8, known: KnownStores) -> None:
+async def test_a_grant_signed_under_another_label_gets_nothing(m8: ScriptedM8, known: KnownStores) -> None:
     m8.key_answer = lambda attempt: KeyAnswer(
         state=views_pb2.UPLOAD_STATE_GRANTED, grant=attempt.signer.sign(RECEIPT, attempt.grant.content)
     )
@@ -164,13 +159,15 @@ async def test_a_grant_for_another_uri_is_a_redirect(m8: ScriptedM8, known: Know
         ("subject", "mallory"),
     ],
 )
-async def test_a_signed_grant_that_breaks_a_rule(m8: ScriptedM8, known: KnownStores, field: str, value: object) -> None:
+async def test_a_signed_grant_that_breaks_a_rule_gets_nothing(
+    m8: ScriptedM8, known: KnownStores, field: str, value: object
+) -> None:
     m8.key_answer = rewritten(field, value)
 
     await refused(m8, known, IdentityChangedError)
 
 
-async def test_a_grant_that_is_not_in_its_one_form(m8: ScriptedM8, known: KnownStores) -> None:
+async def test_a_grant_that_is_not_in_its_one_form_gets_nothing(m8: ScriptedM8, known: KnownStores) -> None:
     m8.key_answer = lambda attempt: KeyAnswer(
         state=views_pb2.UPLOAD_STATE_GRANTED,
         grant=attempt.signer.sign(UPLOAD_GRANT, attempt.grant.content + b"\x78\x01"),
@@ -179,14 +176,14 @@ async def test_a_grant_that_is_not_in_its_one_form(m8: ScriptedM8, known: KnownS
     assert "malformed" in await refused(m8, known, IdentityChangedError)
 
 
-async def test_another_user_in_the_grant_than_in_the_token(m8: ScriptedM8, known: KnownStores) -> None:
+async def test_a_grant_for_another_user_than_the_tokens_gets_nothing(m8: ScriptedM8, known: KnownStores) -> None:
     with pytest.raises(IdentityChangedError, match="another user"):
         await put(m8, known, subject="bob")
 
     assert m8.count("RequestUploadSecret") == 0
 
 
-async def test_a_store_that_shows_another_identity(m8: ScriptedM8, known: KnownStores) -> None:
+async def test_a_store_that_shows_another_identity_gets_nothing(m8: ScriptedM8, known: KnownStores) -> None:
     other = Identity()
     m8.stores["vault"].identity = other.shown
 
@@ -197,7 +194,7 @@ async def test_a_store_that_shows_another_identity(m8: ScriptedM8, known: KnownS
     assert m8.count("RequestSecretUploadKey") == 0
 
 
-async def test_an_identity_that_is_known_by_another_name(m8: ScriptedM8, known: KnownStores) -> None:
+async def test_an_identity_that_is_known_by_another_name_gets_nothing(m8: ScriptedM8, known: KnownStores) -> None:
     m8.add_store("local", m8.identity, kind="age")
 
     message = await refused(m8, known, IdentityChangedError, "local://app/db")
@@ -206,7 +203,7 @@ async def test_an_identity_that_is_known_by_another_name(m8: ScriptedM8, known: 
     assert "'local'" in message
 
 
-async def test_another_default_store_than_the_agreed_one(m8: ScriptedM8, known: KnownStores) -> None:
+async def test_another_default_store_than_the_agreed_one_gets_nothing(m8: ScriptedM8, known: KnownStores) -> None:
     m8.add_store("local", Identity(), kind="age")
     m8.default = "local"
 
@@ -217,13 +214,13 @@ async def test_another_default_store_than_the_agreed_one(m8: ScriptedM8, known: 
     assert m8.count("RequestSecretUploadKey") == 0
 
 
-async def test_an_answer_about_another_store(m8: ScriptedM8, known: KnownStores) -> None:
+async def test_an_answer_about_another_store_gets_nothing(m8: ScriptedM8, known: KnownStores) -> None:
     m8.stores["vault"].name = "local"
 
     assert "'local'" in await refused(m8, known, IdentityChangedError)
 
 
-async def test_first_contact_without_anybody_to_ask(m8: ScriptedM8, known: KnownStores) -> None:
+async def test_first_contact_without_anybody_to_ask_gets_nothing(m8: ScriptedM8, known: KnownStores) -> None:
     stranger = Identity()
     m8.add_store("local", stranger, kind="age")
 

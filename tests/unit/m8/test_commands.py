@@ -291,7 +291,7 @@ async def test_a_bad_store_name_is_refused_naming_field_and_rule(world: World) -
     assert "a-z" in error.message
 
 
-async def test_who_am_i(world: World) -> None:
+async def test_a_caller_is_told_who_it_is_and_what_it_may_do(world: World) -> None:
     user: User = world.user("anna", "vault://app", rights=PUT)
     server = await user.queries.GetServer(queries_pb2.GetServerRequest(), metadata=user.metadata)
     assert (server.version, server.subject, list(server.prefixes)) == ("0.1.0", "anna", ["vault://app"])

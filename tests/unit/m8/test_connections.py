@@ -8,11 +8,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from monoskope.m8.limits.connections import Connections, give_memory_back
+from monoskope.m8.limits.connections import Connections
 from monoskope.m8.limits.peers import named, origin
 
 
-class Door:
+class Listener:
     """A listening socket that takes whoever comes, as gRPC does, in this process."""
 
     def __init__(self, last: ExitStack) -> None:
@@ -30,9 +30,9 @@ class Door:
 
 
 @pytest.fixture
-def door() -> Iterator[Door]:
+def listener() -> Iterator[Listener]:
     with ExitStack() as last:
-        yield Door(last)
+        yield Listener(last)
 
 
 def is_open(one: socket.socket) -> bool:
@@ -46,85 +46,85 @@ def peer(one: socket.socket) -> str:
     return named(*one.getsockname())
 
 
-def test_an_address_has_its_share_and_who_came_first_makes_room(door: Door) -> None:
+def test_an_address_has_its_share_and_who_came_first_makes_room(listener: Listener) -> None:
     connections = Connections(100, 4)
-    flood = [door.comes() for _ in range(6)]
-    other = door.comes("127.0.0.2")
-    connections.look(door.port)
+    flood = [listener.comes() for _ in range(6)]
+    other = listener.comes("127.0.0.2")
+    connections.look(listener.port)
     assert sum(is_open(one) for one in flood) == 4
     assert is_open(other)
     staying = [one for one in flood if is_open(one)]
-    late = door.comes()
+    late = listener.comes()
     for one in flood:
         if not is_open(one):
             one.close()
-    connections.look(door.port)
+    connections.look(listener.port)
     assert is_open(late)
     assert sum(is_open(one) for one in staying) >= 3
 
 
-def test_who_logged_in_stays_and_strangers_make_room(door: Door) -> None:
+def test_who_logged_in_stays_and_strangers_make_room(listener: Listener) -> None:
     connections = Connections(100, 4)
-    honest = [door.comes() for _ in range(4)]
+    honest = [listener.comes() for _ in range(4)]
     for one in honest:
         connections.prove(peer(one))
-    strangers = [door.comes() for _ in range(10)]
-    connections.look(door.port)
+    strangers = [listener.comes() for _ in range(10)]
+    connections.look(listener.port)
     assert all(is_open(one) for one in honest)
     assert not any(is_open(one) for one in strangers)
 
 
-def test_a_share_is_a_share_even_of_those_who_logged_in(door: Door) -> None:
+def test_a_share_is_a_share_even_of_those_who_logged_in(listener: Listener) -> None:
     connections = Connections(100, 4)
     farm = []
     for _ in range(6):
-        farm.append(door.comes())
+        farm.append(listener.comes())
         connections.prove(peer(farm[-1]))
-        connections.look(door.port)
+        connections.look(listener.port)
     assert [is_open(one) for one in farm] == [True] * 4 + [False] * 2
 
 
-def test_a_quarter_of_the_places_is_kept_free_of_strangers(door: Door) -> None:
+def test_a_quarter_of_the_places_is_kept_free_of_strangers(listener: Listener) -> None:
     connections = Connections(16, 10)
-    honest = [door.comes("127.0.0.2") for _ in range(6)]
+    honest = [listener.comes("127.0.0.2") for _ in range(6)]
     for one in honest:
         connections.prove(peer(one))
-    strangers = [door.comes(f"127.0.1.{host}") for host in range(1, 11)]
-    connections.look(door.port)
+    strangers = [listener.comes(f"127.0.1.{host}") for host in range(1, 11)]
+    connections.look(listener.port)
     assert all(is_open(one) for one in honest)
     assert sum(is_open(one) for one in strangers) == 6
 
 
-def test_who_comes_last_has_time_to_log_in_however_many_have(door: Door) -> None:
+def test_who_comes_last_has_time_to_log_in_however_many_have(listener: Listener) -> None:
     connections = Connections(16, 10)
     for number in range(13):
-        connections.prove(peer(door.comes(f"127.0.0.{2 + number % 2}")))
-    strangers = [door.comes(f"127.0.1.{host}") for host in range(1, 4)]
-    connections.look(door.port)
+        connections.prove(peer(listener.comes(f"127.0.0.{2 + number % 2}")))
+    strangers = [listener.comes(f"127.0.1.{host}") for host in range(1, 4)]
+    connections.look(listener.port)
     assert [is_open(one) for one in strangers] == [False, True, True]
 
 
-def test_other_sockets_and_files_of_the_process_are_left_alone(door: Door) -> None:
+def test_other_sockets_and_files_of_the_process_are_left_alone(listener: Listener) -> None:
     with ExitStack() as last:
-        other = Door(last)
+        other = Listener(last)
         mine = [other.comes() for _ in range(10)]
         here, there = socket.socketpair()
         last.enter_context(here)
         last.enter_context(there)
-        Connections(16, 4).look(door.port)
+        Connections(16, 4).look(listener.port)
         assert all(is_open(one) for one in mine)
         here.sendall(b"x")
         assert there.recv(1) == b"x"
 
 
-def test_looking_uses_no_file_up(door: Door) -> None:
+def test_looking_uses_no_file_up(listener: Listener) -> None:
     connections = Connections(16, 4)
-    flood = [door.comes() for _ in range(8)]
+    flood = [listener.comes() for _ in range(8)]
     before = socket.socket()
     number = before.fileno()
     before.close()
     for _ in range(50):
-        connections.look(door.port)
+        connections.look(listener.port)
     with socket.socket() as after:
         assert after.fileno() == number
     assert len(flood) == 8
@@ -147,7 +147,3 @@ def test_an_address_is_called_as_grpc_calls_it() -> None:
     assert named("192.0.2.7", 40_000) == "ipv4:192.0.2.7:40000"
     assert named("::ffff:192.0.2.7", 40_000) == "ipv4:192.0.2.7:40000"
     assert named("2001:db8::1", 7) == "ipv6:%5B2001:db8::1%5D:7"
-
-
-def test_giving_memory_back_does_no_harm() -> None:
-    give_memory_back()

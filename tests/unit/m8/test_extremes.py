@@ -18,11 +18,15 @@ from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.grpc.services import MAX_MESSAGE
 from monoskope.m8.queries.paging import make_token
+from monoskope.m8.service.app import Limits
 from tests.unit.m8.world import RIGHTS, World, a_world
 from tests.unit.protocol.vectors import Signer, a_request
 
 SOON_S = 20.0
 """Far more than an answer takes, on a machine that is busy with other things, too."""
+
+WAIT_S = 0.2
+"""After which m8 answers who waits for what does not come."""
 
 METHODS = [
     method
@@ -106,7 +110,7 @@ def inner_requests() -> Iterator[bytes]:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
+    async with a_world(tmp_path, limits=Limits(longest_wait_s=WAIT_S)) as world:
         yield world
 
 

@@ -30,10 +30,14 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 async def test_a_page_through_what_one_may_not_see_gives_way_again_and_again(world: World) -> None:
-    for _ in range(EVENTS):
-        request = a_request(request_id=os.urandom(16))
-        event = events_pb2.SecretUploadKeyRequested(request=request.content, subject="boris")
-        await world.app.log.append(upload_stream(request.request_id), 0, [write(event)], actor="boris")
+    requests = [a_request(request_id=os.urandom(16)) for _ in range(EVENTS)]
+    events = [events_pb2.SecretUploadKeyRequested(request=request.content, subject="boris") for request in requests]
+    await asyncio.gather(
+        *(
+            world.app.log.append(upload_stream(request.request_id), 0, [write(event)], actor="boris")
+            for request, event in zip(requests, events, strict=True)
+        )
+    )
     rights = frozenset({events_pb2.RIGHT_PUT})
     eve = Principal("id", "eve", events_pb2.ROLE_USER, (UriPrefix.parse("vault://elsewhere"),), rights, 2**50)
     turns = 0

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.api.secrets.v1 import events_pb2, identity_pb2
+from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, RefusedError, UsageError
 from monoskope.m8.domain import fingerprint_key, reactors, stores
 from monoskope.m8.domain.fingerprint_key import FingerprintKey
@@ -19,9 +19,8 @@ from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.readmodels.stores import KEPT_DETACHED
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.labels import IDENTITY_ROTATION
-from monoskope.protocol.rotation import rotation_content
 from tests.unit.m8.walk import Documents
-from tests.unit.protocol.vectors import KEY_ID, Signer
+from tests.unit.protocol.vectors import KEY_ID, Signer, step
 
 OTHER_KEY = "0123456789abcdef"
 
@@ -37,15 +36,6 @@ def with_stores(**identities: str) -> Catalogue:
     for name, identity in identities.items():
         catalogue = after(catalogue, stores.create(catalogue, name=name, kind="vault", identity=identity))
     return catalogue
-
-
-def step(old: Signer, new: Signer, store: str = "vault") -> identity_pb2.SignedRotation:
-    content = rotation_content(store, old.public, new.public)
-    return identity_pb2.SignedRotation(
-        content=content,
-        old_signature=old.sign(IDENTITY_ROTATION, content).signature,
-        new_signature=new.sign(IDENTITY_ROTATION, content).signature,
-    )
 
 
 def test_a_store_begins_inactive_and_the_first_is_the_default() -> None:

@@ -114,24 +114,24 @@ class TestDeadlines:
             upload, age_ms=age_s * 1000, silent_ms=silent_s * 1000, store_active=active, deadlines=Deadlines()
         )
 
-    def test_nobody_answers(self) -> None:
+    def test_a_request_that_nobody_answers_ends(self) -> None:
         upload = Walk().requested()
         assert self.reason(upload, 59.999) == UNSPECIFIED
         assert self.reason(upload, 60) == upload_pb2.REASON_NO_REACTOR
 
-    def test_nobody_uses_the_grant(self) -> None:
+    def test_a_grant_that_nobody_uses_ends(self) -> None:
         upload = Walk().granted()
         assert self.reason(upload, 359.999) == UNSPECIFIED
         assert self.reason(upload, 360) == upload_pb2.REASON_EXPIRED
 
     @pytest.mark.parametrize("state", [Walk.granted, Walk.uploading])
-    def test_the_issuer_is_gone(self, state: Callable[[Walk], Upload]) -> None:
+    def test_a_request_whose_issuer_is_gone_ends(self, state: Callable[[Walk], Upload]) -> None:
         upload = state(Walk())
         assert self.reason(upload, 20, silent_s=9.999) == UNSPECIFIED
         assert self.reason(upload, 20, silent_s=10) == upload_pb2.REASON_KEY_LOST
 
     @pytest.mark.parametrize("state", [Walk.requested, Walk.granted, Walk.uploading])
-    def test_the_store_is_deactivated(self, state: Callable[[Walk], Upload]) -> None:
+    def test_a_request_of_a_deactivated_store_ends(self, state: Callable[[Walk], Upload]) -> None:
         assert self.reason(state(Walk()), 1, active=False) == upload_pb2.REASON_STORE_INACTIVE
 
     def test_a_write_under_way_has_no_deadline_of_m8s(self) -> None:

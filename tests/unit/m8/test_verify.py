@@ -159,7 +159,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-async def test_rights(world: World) -> None:
+async def test_verifying_and_importing_need_their_rights(world: World) -> None:
     reactor = await world.attached()
     both = world.user("anna", "vault://app", rights=RIGHTS)
     grant = await until_granted(both, reactor)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import grpc
 import grpc.aio
@@ -174,15 +174,28 @@ class Delivered:
     sealed: bytes
 
 
+class Signs(Protocol):
+    """Whoever signs as a store's identity: a `Signer`, or a reactor's own."""
+
+    def sign(self, label: bytes, content: bytes, /) -> upload_pb2.Signed: ...
+
+
 class FakeReactor:
     """One replica: says what the test wants it to say."""
 
     def __init__(
-        self, channel: grpc.aio.Channel, signer: Signer, *, store: str = "vault", replica: bytes | None = None
+        self,
+        channel: grpc.aio.Channel,
+        signer: Signs,
+        *,
+        store: str = "vault",
+        replica: bytes | None = None,
+        server: str = SERVER,
     ) -> None:
         self.signer = signer
         self.store = store
         self.replica = replica or os.urandom(16)
+        self.server = server
         self.key_id = KEY_ID
         self.call = reactor_pb2_grpc.ReactorServiceStub(channel).Attach()
         self.delivered: asyncio.Queue[Delivered] = asyncio.Queue()
@@ -212,7 +225,7 @@ class FakeReactor:
 
     def hello(self, **changes: Any) -> Hello:
         fields = {
-            "server": SERVER,
+            "server": self.server,
             "store": self.store,
             "replica": self.replica,
             "challenge": self.challenge,
@@ -346,10 +359,14 @@ class FakeReactor:
 
 
 class World:
-    """One m8 and its callers. The store `vault` exists, is active, and has `signer` as its identity."""
+    """One m8 and its callers."""
 
-    def __init__(self, app: App, channel: grpc.aio.Channel, clock: Clock, principals: dict[str, Principal]) -> None:
+    def __init__(
+        self, app: App, channel: grpc.aio.Channel, clock: Clock, principals: dict[str, Principal], server: str
+    ) -> None:
         self.app = app
+        self.server = server
+        """The name by which reactors dial it."""
         self.channel = channel
         self.clock = clock
         self.signer = Signer()
@@ -375,9 +392,10 @@ class World:
         return self.user("root", rights=frozenset(), role=events_pb2.ROLE_ADMINISTRATOR)
 
     def reactor(
-        self, signer: Signer | None = None, *, store: str = "vault", replica: bytes | None = None
+        self, signer: Signs | None = None, *, store: str = "vault", replica: bytes | None = None
     ) -> FakeReactor:
-        reactor = FakeReactor(self.channel, signer or self.signer, store=store, replica=replica)
+        signer = signer or self.signer
+        reactor = FakeReactor(self.channel, signer, store=store, replica=replica, server=self.server)
         self._reactors.append(reactor)
         return reactor
 
@@ -391,8 +409,27 @@ class World:
             await reactor.leave()
 
 
+@dataclass(frozen=True)
+class Tls:
+    """What an m8 shows that is dialled over TLS, and the certificate under which it is trusted."""
+
+    credentials: grpc.ServerCredentials
+    ca: bytes
+
+
 @asynccontextmanager
 async def a_world(folder: Path, *, limits: Limits | None = None) -> AsyncIterator[World]:
+    """A world with the store `vault`, active, whose identity is `signer`."""
+    async with an_m8(folder, limits=limits) as world:
+        await world.administrator().create("vault", world.signer.shown)
+        yield world
+
+
+@asynccontextmanager
+async def an_m8(
+    folder: Path, *, limits: Limits | None = None, server: str = SERVER, tls: Tls | None = None
+) -> AsyncIterator[World]:
+    """A world without a store."""
     clock = Clock()
     log = await SqliteLog.open(folder / "log.db", clock=clock, projector=project)
     principals: dict[str, Principal] = {}
@@ -402,15 +439,21 @@ async def a_world(folder: Path, *, limits: Limits | None = None) -> AsyncIterato
             raise UnauthenticatedError("the token does not count.")
         return principals[token]
 
-    app = App(log, authenticate, {SERVER}, clock, "m8", "0.1.0", limits or Limits(), ticks=clock)
-    bound = build_server(app, None)
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{bound.port}") as channel, running(app, bound):
-        world = World(app, channel, clock, principals)
-        world.target = f"127.0.0.1:{bound.port}"
-        await world.administrator().create("vault", world.signer.shown)
+    app = App(log, authenticate, {server}, clock, "m8", "0.1.0", limits or Limits(), ticks=clock)
+    bound = build_server(app, None if tls is None else tls.credentials)
+    target = f"127.0.0.1:{bound.port}"
+    async with _channel(target, tls) as channel, running(app, bound):
+        world = World(app, channel, clock, principals, server)
+        world.target = target
         yield world
         await world.close()
     await log.close()
+
+
+def _channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
+    if tls is None:
+        return grpc.aio.insecure_channel(target)
+    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(tls.ca))
 
 
 async def until_granted(user: User, reactor: FakeReactor, **fields: Any) -> Grant:

@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
 
 import pytest
 
 from monoskope.errors import Code, Error
 from monoskope.exit_codes import ExitCode, exit_code
+from monoskope.m8.cli.main import run
 from monoskope.start import EXECUTED
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
 
 
-def m8(
-    *arguments: str, home: Path, code: int = 0, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
+class Ended(NamedTuple):
+    """What a command printed."""
+
+    stdout: str
+    stderr: str
+
+
+def m8(*arguments: str, home: Path, code: int = 0, env: dict[str, str] | None = None) -> Ended:
+    """Run a command in this process, which has imported everything already, as a user with that home."""
+    environment = {**ENVIRONMENT, "HOME": str(home), **(env or {})}
+    out, err = StringIO(), StringIO()
+    with (
+        mock.patch.dict(os.environ, environment, clear=True),
+        contextlib.chdir(home),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        ended = run(arguments)
+    assert ended == code, err.getvalue()
+    return Ended(out.getvalue(), err.getvalue())
+
+
+def process(*arguments: str, home: Path, code: int = 0, env: dict[str, str] | None = None) -> Ended:
+    """Run a command as a process of its own."""
     environment = {**ENVIRONMENT, "HOME": str(home), **(env or {})}
     command = [sys.executable, "-P", "-m", "monoskope.m8", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=home)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
-    return done
+    return Ended(done.stdout, done.stderr)
 
 
 @pytest.fixture
@@ -51,8 +77,8 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         assert f"\n  {command} " in text
 
 
-def test_version(tmp_path: Path) -> None:
-    assert m8("version", home=tmp_path).stdout.startswith("m8 ")
+def test_version_names_the_program(tmp_path: Path) -> None:
+    assert process("version", home=tmp_path).stdout.startswith("m8 ")
 
 
 def test_init_says_what_comes_next_and_never_overwrites(tmp_path: Path) -> None:
@@ -108,7 +134,7 @@ def test_a_token_that_breaks_a_rule_is_refused_with_the_rule(home: Path, argumen
     assert m8("events", "-o", "json", home=home).stdout == "[]\n"
 
 
-def test_revoke(home: Path) -> None:
+def test_a_revoked_token_is_listed_as_revoked(home: Path) -> None:
     create(home)
     [token] = json.loads(m8("token", "list", "-o", "json", home=home).stdout)
     assert (token["state"], token["rights"], token["prefixes"]) == ("valid", ["put"], ["vault://team-a"])
@@ -166,7 +192,7 @@ def test_a_folder_without_a_server_says_how_to_make_one(tmp_path: Path) -> None:
 
 def test_a_missing_extra_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['joserfc'] = None\n", encoding="utf-8")
-    done = m8("token", "list", home=tmp_path, code=ExitCode.USAGE, env={"PYTHONPATH": str(tmp_path)})
+    done = process("token", "list", home=tmp_path, code=ExitCode.USAGE, env={"PYTHONPATH": str(tmp_path)})
     assert "pip install 'monoskope[m8]'" in done.stderr
 
 
@@ -175,7 +201,7 @@ def test_the_reactors_arguments_are_passed_as_they_are(tmp_path: Path, arguments
     # Stands in for the interpreter that becomes the reactor.
     shown = "import os, sys\nos.execve = lambda path, args, _: (print(repr((path, args))), sys.exit(0))\n"
     (tmp_path / "sitecustomize.py").write_text(shown, encoding="utf-8")
-    done = m8("reactor", *arguments, home=tmp_path, env={"PYTHONPATH": str(tmp_path), EXECUTED: "1"})
+    done = process("reactor", *arguments, home=tmp_path, env={"PYTHONPATH": str(tmp_path), EXECUTED: "1"})
     command = [sys.executable, "-P", "-m", "monoskope.reactor", *arguments]
     assert done.stdout == f"{(sys.executable, command)!r}\n"
 

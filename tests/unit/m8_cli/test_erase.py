@@ -50,7 +50,7 @@ async def test_bytes_that_another_request_still_needs_stay(log: SqliteLog) -> No
     assert await erasable(log, 10) == set()
 
 
-async def test_more_requests_than_a_page(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_more_requests_than_a_page_are_all_found(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monoskope.m8.log.event_log.SCAN_PAGE", 2)
     digests = {await upload(log, str(number), str(number).encode(), ENDED, 1) for number in range(5)}
     assert await erasable(log, 10) == digests

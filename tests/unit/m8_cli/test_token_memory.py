@@ -19,7 +19,7 @@ from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.settings import Address, Settings
 from monoskope.testing.search import Wanted
 from monoskope.testing.search.memory import is_closed, look_in_memory
-from tests.unit.m8_cli.test_serve import Server, served
+from tests.unit.m8_cli.served import Server, served
 
 CALLS = 50
 READ_BUFFER = 14

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+
+from click.testing import Result
 
 from monoskope.testing.scripted.client import pinned, token
 from monoskope.testing.scripted.m8 import ScriptedM8
@@ -21,3 +24,7 @@ def environment(m8: ScriptedM8, folder: Path) -> dict[str, str]:
         "XDG_CONFIG_HOME": str(folder / "config"),
         "XDG_STATE_HOME": str(folder / "state"),
     }
+
+
+VALUE = "correct horse battery staple"
+Run = Callable[..., Result]

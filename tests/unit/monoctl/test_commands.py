@@ -147,7 +147,7 @@ def test_one_secret_in_the_default_store(m8: Answering, run: Run) -> None:
     assert "password:" in ok(run("get", "secret", "vault://app/0"))
 
 
-def test_stores_with_type_and_state(m8: Answering, run: Run) -> None:
+def test_get_secret_stores_shows_type_and_state(m8: Answering, run: Run) -> None:
     m8.add_store("local", Identity(), kind="age")
     m8.stores["local"].active = False
 
@@ -244,13 +244,13 @@ def test_events_in_the_order_of_the_log(m8: Answering, run: Run) -> None:
     assert len(ok(run("get", "events", "--limit", "2")).splitlines()) == 3
 
 
-def test_events_as_they_happen(run: Run) -> None:
+def test_get_events_shows_events_as_they_happen(run: Run) -> None:
     lines = ok(run("get", "events", "--watch", "--limit", "2", "-o", "json")).splitlines()
 
     assert [json.loads(line)["position"] for line in lines] == [1, 2]
 
 
-def test_one_request(m8: Answering, run: Run) -> None:
+def test_get_upload_waits_for_the_end_of_one_request(m8: Answering, run: Run) -> None:
     m8.end = lambda attempt: m8.ended(attempt, attempt.success())
     put = CliRunner().invoke(cli, ["put", "secret", "app/0", "--from-file", "k=-", "-o", "json"], input="value")
     request_id = json.loads(put.stdout)["request_id"]
@@ -286,7 +286,7 @@ def test_administrators_add_and_change_stores(m8: Answering, run: Run) -> None:
     ]
 
 
-def test_a_name_that_is_taken(run: Run) -> None:
+def test_a_name_that_is_taken_is_refused(run: Run) -> None:
     result = run("create", "secret-store", "vault", "--type", "age", "--identity", Identity().shown)
 
     assert result.exit_code == 11
@@ -320,7 +320,9 @@ def test_a_malformed_command_line_is_told_in_two_lines(m8: Answering, run: Run, 
 @pytest.mark.parametrize(
     ("error", "code"), [(UnauthenticatedError("the token is revoked."), 10), (RefusedError("no right."), 3)]
 )
-def test_what_m8_refuses(m8: Answering, run: Run, error: UnauthenticatedError | RefusedError, code: int) -> None:
+def test_what_m8_refuses_is_told_in_its_name(
+    m8: Answering, run: Run, error: UnauthenticatedError | RefusedError, code: int
+) -> None:
     m8.failing["ListSecrets"] = [error]
 
     result = run("get", "secrets")

@@ -9,10 +9,8 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.testing.scripted.m8 import VERSION, ScriptedM8
+from tests.unit.monoctl.as_alice import Run
 from tests.unit.monoctl.on_terminal import CTRL_C, Typed, on_terminal
-from tests.unit.monoctl.test_put import Run, m8, run
-
-__all__ = ["m8", "run"]
 
 URI = "vault://app/db"
 

@@ -18,8 +18,8 @@ from monoskope.errors import Error, NotFoundError, RefusedError
 from monoskope.monoctl.main import cli
 from monoskope.monoctl.output.report import report
 from monoskope.testing.scripted.m8 import ScriptedM8
+from tests.support.steering import STEERING
 from tests.unit.monoctl.as_alice import environment
-from tests.unit.test_escape import STEERING
 
 BAD = (
     "a\x1b[2J\x9b31m\x07\x7f\u061c\u200b\u200d\u200f\u202e\u2028\u2029\u2066\u2060\ufeff\U000e0041\r\nfix: rm -rf /\tz"

@@ -165,11 +165,11 @@ def test_a_token_is_no_token_file(run: Run) -> None:
     ("seconds", "text"),
     [(0, "now"), (42, "42s ago"), (119, "119s ago"), (180, "3m ago"), (7_300, "2h ago"), (90_000, "1d ago")],
 )
-def test_times_for_people(seconds: int, text: str) -> None:
+def test_people_read_how_long_ago_it_was(seconds: int, text: str) -> None:
     assert formats.ago(1_000_000_000, now_s=1_000_000 + seconds) == text
 
 
-def test_times_for_programs() -> None:
+def test_programs_read_times_in_utc() -> None:
     assert formats.rfc3339(1_700_000_000_123) == "2023-11-14T22:13:20.123Z"
     assert formats.rfc3339(0) == ""
 

@@ -12,9 +12,7 @@ from monoskope.monoctl.main import cli
 from monoskope.monoctl.output import terminal
 from monoskope.testing.scripted.client import was_received
 from monoskope.testing.scripted.m8 import FINGERPRINT, LAYOUT, VERSION, ScriptedM8
-from tests.unit.monoctl.test_put import VALUE, Run, m8, run
-
-__all__ = ["m8", "run"]
+from tests.unit.monoctl.as_alice import VALUE, Run
 
 
 def patch(run: Run, *words: str, value: str = VALUE) -> Result:

@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.errors import NotFoundError, RefusedError
-from monoskope.monoctl.main import cli
 from monoskope.monoctl.output import terminal
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import pinned, was_received
 from monoskope.testing.scripted.m8 import FINGERPRINT, LAYOUT, VERSION, Attempt, ScriptedM8
-from tests.unit.monoctl.as_alice import environment
-
-VALUE = "correct horse battery staple"
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
-    with ScriptedM8().serving_in_thread(tmp_path) as scripted:
-        yield scripted
-
-
-@pytest.fixture
-def run(m8: ScriptedM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run monoctl as a user whose pins hold the store, in an empty environment."""
-    for name, value in environment(m8, tmp_path).items():
-        monkeypatch.setenv(name, value)
-
-    def invoke(*words: str, stdin: str | bytes | None = None) -> Result:
-        result = CliRunner().invoke(cli, words, input=stdin)
-        assert VALUE not in result.output
-        assert "Traceback" not in result.output
-        return result
-
-    return invoke
+from tests.unit.monoctl.as_alice import VALUE, Run
 
 
 def put(run: Run, *words: str, value: str = VALUE) -> Result:
@@ -131,7 +105,7 @@ def test_time_that_runs_out_before_anything_was_sent(m8: ScriptedM8, run: Run) -
     assert "nothing was sent" in result.stderr
 
 
-def test_a_changed_identity(m8: ScriptedM8, run: Run) -> None:
+def test_a_changed_identity_is_refused_and_both_are_shown(m8: ScriptedM8, run: Run) -> None:
     other = Identity()
     m8.stores["vault"].identity = other.shown
 
@@ -188,7 +162,7 @@ def test_a_dry_run_says_how_the_secret_will_lie_in_each_engine(m8: ScriptedM8, r
         (["--overwrite"], upload_pb2.EXPECT_OVERWRITE, ""),
     ],
 )
-def test_what_is_expected_upstream(
+def test_what_is_expected_upstream_is_in_the_request(
     m8: ScriptedM8, run: Run, words: list[str], kind: upload_pb2.Expect, version: str
 ) -> None:
     assert put(run, "vault://app/db", *words).exit_code == 0
@@ -368,14 +342,14 @@ def test_all_sources_come_together(m8: ScriptedM8, run: Run, tmp_path: Path) -> 
         (["--from-env-file", "/nowhere/app.env"], "No such file"),
     ],
 )
-def test_sources_that_contradict_each_other(run: Run, sources: list[str], said: str) -> None:
+def test_sources_that_contradict_each_other_are_refused(run: Run, sources: list[str], said: str) -> None:
     result = run("put", "secret", "app/db", *sources, stdin="{}")
 
     assert result.exit_code == 2
     assert said in result.stderr
 
 
-def test_compare_equal_and_different(m8: ScriptedM8, run: Run) -> None:
+def test_compare_says_equal_or_different(m8: ScriptedM8, run: Run) -> None:
     words = ("compare", "secret", "vault://app/db", "--from-file", "password=-")
     assert run(*words, stdin=VALUE).exit_code == 0
 

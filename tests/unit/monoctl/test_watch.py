@@ -34,7 +34,7 @@ def test_a_later_success_settles_it() -> None:
     assert "ended as UPLOADED" in interrupted(watch.sent(), watch.ended()).message
 
 
-def test_a_later_failure_does_not() -> None:
+def test_a_later_failure_settles_nothing() -> None:
     watch = told(Progress(URI, FIRST, Stage.SENT), Progress(URI, SECOND, Stage.ENDED, end="FAILED: CONFLICT"))
     error = interrupted(watch.sent(), watch.ended())
     assert "may or may not be written" in error.message

@@ -95,7 +95,7 @@ def test_a_bad_key_is_named_with_its_rule(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["a", ".a", "a.", "-", "a..b", "a" * 253])
-def test_odd_but_allowed_keys(key: str) -> None:
+def test_odd_but_allowed_keys_arrive(key: str) -> None:
     assert list(decode(encode(Payload({key: b"x"})))) == [key]
 
 
@@ -119,7 +119,7 @@ def test_the_largest_secret_fits_and_one_byte_more_does_not() -> None:
 
 
 @pytest.mark.parametrize(("size", "padded"), [(0, 512), (512, 512), (513, 1024), (1024, 1024), (1_048_576, 1_048_576)])
-def test_padded_sizes(size: int, padded: int) -> None:
+def test_a_size_is_padded_to_the_next_step(size: int, padded: int) -> None:
     assert padded_size(size) == padded
 
 

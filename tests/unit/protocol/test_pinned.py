@@ -20,6 +20,7 @@ LABELS = {
     "FINGERPRINT": b"m8/fingerprint/v1",
     "FINGERPRINT_VALUE": b"m8/fingerprint-value/v1",
     "FINGERPRINT_KEY_ID": b"m8/fingerprint-key-id/v1",
+    "COPY_REQUEST": b"m8/copy-request/v1",
 }
 PURPOSE = {"UPLOAD": 1, "COMPARE": 2}
 EXPECT = {"ANY": 1, "ABSENT": 2, "VERSION": 3, "OVERWRITE": 4}
@@ -47,10 +48,15 @@ def test_a_label_never_changes(name: str) -> None:
     assert getattr(labels, name) == LABELS[name]
 
 
-def test_no_label_begins_another_and_a_zero_byte_ends_each() -> None:
+def test_every_label_is_listed_here() -> None:
+    assert {name for name, value in vars(labels).items() if isinstance(value, bytes)} == set(LABELS)
+
+
+def test_what_is_signed_under_one_label_can_be_read_under_no_other() -> None:
+    begun = [labels.labelled(getattr(labels, name)) for name in LABELS]
+    assert all(label.index(b"\0") == len(label) - 1 for label in begun)
+    assert not [(one, other) for one in begun for other in begun if one is not other and other.startswith(one)]
     assert labels.labelled(b"a", b"b") == b"a\0b"
-    assert labels.labelled(b"a") == b"a\0"
-    assert len(set(LABELS.values())) == 10
 
 
 @pytest.mark.parametrize(

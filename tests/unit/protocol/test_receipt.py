@@ -20,107 +20,29 @@ from monoskope.protocol.receipt import (
     sealed_digest,
     write_tag,
 )
-from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.wire import MalformedError, serialise
 from monoskope.testing.scripted.m8 import PUBLIC
-from monoskope.uri import SecretUri
-from tests.unit.protocol.vectors import KEY_ID, VECTORS, Signer, a_grant, a_request
-
-SIGNER = Signer()
-GRANT = a_grant(a_request())
-COMPARE_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_COMPARE))
-DELETE_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_DELETE))
-SEALED = b"s" * 32
-FP = f"fp1:{KEY_ID}:" + "0" * 64
-
-GOOD: dict[str, dict[str, Any]] = {
-    "DELETED": {"outcome": upload_pb2.OUTCOME_DELETED, "prior_version": "1@x"},
-    "UPLOADED": {
-        "outcome": upload_pb2.OUTCOME_UPLOADED,
-        "upstream_version": "2@x",
-        "prior_version": "1@x",
-        "fingerprint": FP,
-        "values": [("a", FP), ("b", FP)],
-    },
-    "UPLOADED first": {
-        "outcome": upload_pb2.OUTCOME_UPLOADED,
-        "upstream_version": "1@x",
-        "fingerprint": FP,
-        "values": [("a", FP)],
-    },
-    "UPLOADED unreadable": {"outcome": upload_pb2.OUTCOME_UPLOADED, "upstream_version": "1@x"},
-    "UNCHANGED": {
-        "outcome": upload_pb2.OUTCOME_UNCHANGED,
-        "upstream_version": "1@x",
-        "fingerprint": FP,
-        "values": [("a", FP)],
-    },
-    "EQUAL": {"outcome": upload_pb2.OUTCOME_EQUAL, "upstream_version": "1@x"},
-    "DIFFERENT": {
-        "outcome": upload_pb2.OUTCOME_DIFFERENT,
-        "differences": [("a", upload_pb2.DIFFERENCE_KIND_MISSING), ("b", upload_pb2.DIFFERENCE_KIND_CHANGED)],
-    },
-    "FAILED": {"outcome": upload_pb2.OUTCOME_FAILED, "reason": upload_pb2.REASON_CONFLICT},
-    "STARTED": {"outcome": upload_pb2.OUTCOME_STARTED, "prior_version": "1@x", "intent": b"i" * 32},
-    "IN_SYNC": {"outcome": upload_pb2.OUTCOME_IN_SYNC, "upstream_version": "1@x", "verified_sha256": b"v" * 32},
-    "IN_SYNC nothing": {"outcome": upload_pb2.OUTCOME_IN_SYNC, "verified_sha256": b"v" * 32},
-    "DRIFTED": {"outcome": upload_pb2.OUTCOME_DRIFTED, "upstream_version": "2@x", "verified_sha256": b"v" * 32},
-    "GONE": {"outcome": upload_pb2.OUTCOME_GONE, "verified_sha256": b"v" * 32},
-    "GENERATED": {
-        "outcome": upload_pb2.OUTCOME_UPLOADED,
-        "upstream_version": "1@x",
-        "fingerprint": FP,
-        "values": [("a", FP), ("b", FP)],
-        "public_values": [("a", PUBLIC)],
-    },
-    "COPIED": {
-        "outcome": upload_pb2.OUTCOME_COPIED,
-        "upstream_version": "1@x",
-        "fingerprint": FP,
-        "values": [("a", FP)],
-        "destination": upload_pb2.Signed(content=b"x"),
-    },
-    "IMPORTED": {
-        "outcome": upload_pb2.OUTCOME_IMPORTED,
-        "upstream_version": "1@x",
-        "fingerprint": FP,
-        "values": [("a", FP)],
-    },
-}
-VERIFY_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_VERIFY))
-GENERATE_GRANT = a_grant(
-    a_request(purpose=upload_pb2.PURPOSE_GENERATE, recipes=(Recipe("a", "ed25519"), Recipe("b", "hex")))
+from tests.unit.protocol.receipts import (
+    COMPARE_GRANT,
+    COPY_GRANT,
+    DELETE_GRANT,
+    DESTINATION,
+    FP,
+    GENERATE_GRANT,
+    GOOD,
+    GRANT,
+    GRANTS,
+    IMPORT_GRANT,
+    SEALED,
+    SIGNER,
+    THERE_GRANT,
+    VERIFY_GRANT,
+    copied_by,
+    put_grant,
+    receipt,
+    there,
 )
-DESTINATION = SecretUri.parse("local://app/db")
-COPY_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_COPY, destination=DESTINATION))
-THERE_GRANT = a_grant(a_request(uri=str(DESTINATION)))
-
-
-def there(kind: str = "UPLOADED first", *, grant: Grant = THERE_GRANT, **fields: Any) -> upload_pb2.Signed:
-    """The destination's receipt, under an identity of its own."""
-    made = make_receipt(grant=grant, sealed_sha256=b"s" * 32, **{**GOOD[kind], **fields})
-    return Signer().sign(RECEIPT, made.content)
-
-
-GOOD["COPIED"]["destination"] = there()
-IMPORT_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_IMPORT))
-GRANTS = {
-    "EQUAL": COMPARE_GRANT,
-    "DIFFERENT": COMPARE_GRANT,
-    "DELETED": DELETE_GRANT,
-    "IN_SYNC": VERIFY_GRANT,
-    "IN_SYNC nothing": VERIFY_GRANT,
-    "DRIFTED": VERIFY_GRANT,
-    "GONE": VERIFY_GRANT,
-    "IMPORTED": IMPORT_GRANT,
-    "COPIED": COPY_GRANT,
-    "GENERATED": GENERATE_GRANT,
-}
-"""What each kind of receipt answers; those that are not here answer an upload."""
-
-
-def receipt(kind: str, *, grant: Grant = GRANT, sealed: bytes = SEALED, **fields: Any) -> Receipt:
-    return make_receipt(grant=grant, sealed_sha256=sealed, **{**GOOD[kind], **fields})
+from tests.unit.protocol.vectors import KEY_ID, VECTORS, Signer, a_grant, a_request
 
 
 def opened(found: Receipt, *, grant: Grant = GRANT, sealed: bytes | None = SEALED) -> Receipt:
@@ -271,17 +193,6 @@ def test_a_copy_is_proven_by_the_destinations_own_receipt_of_the_same_content(
 ) -> None:
     with pytest.raises(ProofError, match=why):
         opened(receipt("COPIED", grant=COPY_GRANT, destination=destination), grant=COPY_GRANT)
-
-
-def put_grant(**fields: Any) -> Grant:
-    """What the destination grants for the put of the copy."""
-    request_id = put_request_id(COPY_GRANT.request.request_id)
-    return a_grant(a_request(**{"uri": str(DESTINATION), "request_id": request_id, **fields}))
-
-
-def copied_by(put: Grant, *, answers: Grant | None = None) -> Receipt:
-    signed = Signer().sign(UPLOAD_GRANT, put.content)
-    return receipt("COPIED", grant=COPY_GRANT, destination=there(grant=answers or put), destination_grant=signed)
 
 
 @pytest.mark.parametrize(

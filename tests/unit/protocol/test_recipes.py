@@ -79,7 +79,7 @@ def test_a_recipe_is_a_kind_and_perhaps_a_size(text: str, kind: str, size: int) 
 
 
 @pytest.mark.parametrize("text", ["hex:", "hex:x", "hex:-1", "hex:0", "hex: 8", "hex:٣", "hex:8:8", "hex:100000"])
-def test_another_size_is_none(text: str) -> None:
+def test_another_size_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="KIND or KIND:SIZE"):
         Recipe.parse("a", text)
 

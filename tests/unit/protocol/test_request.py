@@ -160,7 +160,7 @@ def test_a_field_that_breaks_its_rule_is_named(field: str, change: Change) -> No
         lambda target: add_labels(target.kubernetes.labels, "a", "b"),
     ],
 )
-def test_allowed_neighbours(change: Change) -> None:
+def test_what_is_just_allowed_is_parsed(change: Change) -> None:
     target = message()
     change(target)
     content = serialise(target)

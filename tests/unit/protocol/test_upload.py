@@ -39,7 +39,7 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize(("state", "step", "author"), list(itertools.product(State, Step, Author)))
-def test_every_cell_of_the_table(state: State, step: Step, author: Author) -> None:
+def test_every_step_in_every_state_is_as_the_table_says(state: State, step: Step, author: Author) -> None:
     if (state, step, author) in ALLOWED:
         assert advance(state, step, author) is ALLOWED[state, step, author]
     else:

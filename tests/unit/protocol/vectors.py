@@ -10,11 +10,12 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.identity import shown
-from monoskope.protocol.labels import labelled
+from monoskope.protocol.labels import IDENTITY_ROTATION, labelled
 from monoskope.protocol.request import Request, make_request
+from monoskope.protocol.rotation import rotation_content
 from monoskope.uri import SecretUri
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors.json").read_text())
@@ -64,4 +65,13 @@ def a_grant(request: Request, *, subject: str = "anna", replica: bytes = b"r" * 
         lifetime_s=300,
         max_plaintext=131_072,
         fingerprint_key_id=KEY_ID,
+    )
+
+
+def step(old: Signer, new: Signer, store: str = "vault") -> identity_pb2.SignedRotation:
+    content = rotation_content(store, old.public, new.public)
+    return identity_pb2.SignedRotation(
+        content=content,
+        old_signature=old.sign(IDENTITY_ROTATION, content).signature,
+        new_signature=new.sign(IDENTITY_ROTATION, content).signature,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import stat
@@ -20,8 +21,8 @@ from monoskope.reactor import cli, settings
 from monoskope.reactor.identity import fingerprint_key_transfer
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.stores.vault.policy import least_policy
-from tests.unit.reactor.stub_m8 import serving
-from tests.unit.reactor.test_harden import CLEAN
+from tests.support.programs import CLEAN
+from tests.support.real_m8 import serving
 
 COMMAND = [sys.executable, "-m", "monoskope.reactor"]
 
@@ -304,17 +305,18 @@ def test_run_refuses_what_is_not_as_it_must_be(tmp_path: Path, break_it: object,
 
 async def test_run_is_a_hardened_process_that_ends_cleanly_on_sigterm(tmp_path: Path) -> None:
     folder = tmp_path / "reactor"
-    async with serving("", tmp_path) as m8:
-        m8.identity = init(folder, server=m8.server)
+    async with serving(tmp_path, store="local") as m8:
+        await m8.create(init(folder, server=m8.server), kind="age")
         typed("fingerprint-key", "new", folder)
         running = subprocess.Popen([*COMMAND, "run", str(folder)], env=CLEAN, stderr=subprocess.PIPE, text=True)
         try:
-            await m8.until(lambda: m8.heartbeats >= 1)
+            await m8.wire.until(lambda: m8.count("Heartbeat") >= 1)
             environment = _environment(running.pid)
             running.send_signal(signal.SIGTERM)
-            await m8.until(lambda: m8.clean_ends == 1)
+            await m8.detached()
+            await asyncio.to_thread(running.wait, 30)
         finally:
-            running.terminate()
+            running.kill()
             _, log = running.communicate(timeout=30)
     assert running.returncode == 0
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]

@@ -20,16 +20,15 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import Expect
 from monoskope.client.task import Result
 from monoskope.protocol.grant import parse_grant
-from monoskope.protocol.labels import RECEIPT, SEALED_SECRET, UPLOAD_GRANT, labelled
+from monoskope.protocol.labels import SEALED_SECRET, labelled
 from monoskope.protocol.payload import Payload, decode
 from monoskope.protocol.receipt import make_receipt
-from monoskope.protocol.request import Request
 from monoskope.reactor.admission.admission import Admission
 from monoskope.reactor.limits.places import Places
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.link.copy_tokens import CopyTokens
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.settings import CopyRule, Limits, PathPair, Settings
+from monoskope.reactor.settings import Limits
 from monoskope.reactor.work.copy_secret import AT_ONCE, KEY_S, Copier, Job, put_there
 from monoskope.reactor.work.lookup import Attempt
 from monoskope.stores.driver import CannotReadError, Snapshot, StoreUnavailableError
@@ -37,79 +36,10 @@ from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import token
 from monoskope.testing.scripted.m8 import FINGERPRINT, ScriptedM8
 from monoskope.uri import SecretUri
-from tests.unit.protocol.vectors import Signer, a_grant, a_request
+from tests.unit.reactor.copies import DESTINATION, THERE, TOKEN, Copies, asked, configured
 from tests.unit.reactor.world import FAST, SECRET, SUITE, MemoryStore, World, ask, settings
 
-COPY = upload_pb2.PURPOSE_COPY
 EMPTY = hashlib.sha256(b"").digest()
-DESTINATION = SecretUri.parse("other://team-a/db")
-THERE = Signer()
-TOKEN = token("alice")
-
-
-def configured(folder: Path, *pairs: tuple[str, str], to: str = "other") -> Settings:
-    paths = [PathPair(source, destination) for source, destination in pairs or (("team-a", "team-a"),)]
-    return replace(settings(folder), copies=(CopyRule(to, THERE.shown, paths),))
-
-
-def asked(**fields: Any) -> Request:
-    return ask(COPY, **{"destination": DESTINATION, **fields})
-
-
-class Copies:
-    """A world with a copier whose destination does what the test says."""
-
-    def __init__(self, folder: Path, store: MemoryStore | None = None) -> None:
-        self.world = World(store)
-        self.jobs: list[Job] = []
-        self.seen: list[dict[str, bytes]] = []
-        self.tokens = CopyTokens()
-        self.asked: list[reactor_pb2.AttachRequest] = []
-        self.answer = reactor_pb2.CopyAuthorized(token=TOKEN)
-        self.there: Any = self.put
-        self.tokens.connected(self.say)
-        self.copier = Copier(
-            settings=configured(folder),
-            keys=self.world.keys,
-            upstream=self.world.upstream,
-            offering=self.world.offering,
-            begin_s=FAST.young,
-            tokens=self.tokens,
-            put=self.receive,
-            now=self.world.now,
-        )
-
-    def say(self, message: reactor_pb2.AttachRequest) -> None:
-        self.asked.append(message)
-        answer = reactor_pb2.CopyAuthorized()
-        answer.CopyFrom(self.answer)
-        answer.call = message.authorize_copy.call
-        self.tokens.answered(answer)
-
-    async def receive(self, job: Job, payload: Payload) -> Result | upload_pb2.Reason:
-        self.jobs.append(job)
-        found: Result | upload_pb2.Reason = self.there(payload)
-        return found
-
-    def put(self, payload: Payload, fingerprint: str = "") -> Result:
-        """What the destination's reactor makes of the put that was asked of it last."""
-        job, made = self.jobs[-1], self.world.key.of(payload)
-        grant = a_grant(a_request(uri=str(job.destination), request_id=job.request_id))
-        receipt = make_receipt(
-            grant=grant,
-            sealed_sha256=b"s" * 32,
-            outcome=upload_pb2.OUTCOME_UPLOADED,
-            upstream_version="w1",
-            fingerprint=fingerprint or made.whole,
-            values=[(key, fingerprint) for key, _ in made.values] if fingerprint else made.values,
-        )
-        signed, granted = THERE.sign(RECEIPT, receipt.content), THERE.sign(UPLOAD_GRANT, grant.content)
-        return Result(receipt, job.request_id, signed, granted)
-
-    async def walk(self, request: Request | None = None) -> str:
-        """Walk a copy and return what came of it."""
-        assert await self.copier.handle(self.world.sealed(request or asked()))
-        return self.world.outcomes()[-1]
 
 
 @pytest.fixture
@@ -445,7 +375,7 @@ async def test_copies_have_few_places_and_keep_none_of_the_others(copies: Copies
     assert all(await asyncio.gather(*tasks))
 
 
-def _reachable(marker: bytes) -> bool:
+def payload_is_alive(marker: bytes) -> bool:
     payloads = [found for found in gc.get_objects() if isinstance(found, Payload)]
     return any(marker in payload.values() for payload in payloads)
 
@@ -480,7 +410,7 @@ async def test_no_value_is_left_when_the_receipt_goes_out(
         copies.answer = reactor_pb2.CopyAuthorized(error="REFUSED")
     elif how == "no session":
         copies.tokens.disconnected()
-    world.log.before.extend([lambda: None, lambda: alive.update(receipt=_reachable(marker))])
+    world.log.before.extend([lambda: None, lambda: alive.update(receipt=payload_is_alive(marker))])
     gc.collect()
     gc.disable()
     try:
@@ -599,7 +529,7 @@ async def test_reasons_are_told_apart_and_nothing_is_left_of_the_value(
     gc.disable()
     try:
         assert await put_there(job(m8, tmp_path), Payload({"k": marker})) == reason
-        assert not _reachable(marker)
+        assert not payload_is_alive(marker)
     finally:
         gc.enable()
 
@@ -628,7 +558,7 @@ async def test_a_key_there_that_does_not_come_in_time_gets_nothing(m8: ScriptedM
     try:
         result = await put_there(job(m8, tmp_path, key_within_s=0.3), Payload({"k": marker}))
         assert result == upload_pb2.REASON_UPSTREAM_UNAVAILABLE
-        assert not _reachable(marker)
+        assert not payload_is_alive(marker)
     finally:
         gc.enable()
     assert not any(attempt.sealed for attempt in m8.attempts)
@@ -669,7 +599,7 @@ async def test_an_answer_that_does_not_parse_is_no_exception(
     gc.disable()
     try:
         assert await put_there(job(m8, tmp_path), Payload({"k": marker})) == GARBAGE[method]
-        assert not _reachable(marker)
+        assert not payload_is_alive(marker)
     finally:
         gc.enable()
     assert method in m8.calls

@@ -20,12 +20,12 @@ KEY = FingerprintKey(bytes.fromhex(VECTORS["key_K"]))
 SECRETS = st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.binary(max_size=40), min_size=1, max_size=6)
 
 
-def test_the_key_id() -> None:
+def test_the_key_id_is_the_published_one() -> None:
     assert KEY.key_id == VECTORS["key_id"]
 
 
 @pytest.mark.parametrize("vector", VECTORS["fingerprints"])
-def test_the_vectors(vector: dict[str, object]) -> None:
+def test_fingerprints_are_the_published_ones(vector: dict[str, object]) -> None:
     texts = vector["secret"]
     assert isinstance(texts, dict)
     found = KEY.of({key: base64.b64decode(value) for key, value in texts.items()})
@@ -34,7 +34,7 @@ def test_the_vectors(vector: dict[str, object]) -> None:
     assert [key for key, _ in found.values] == sorted(texts)
 
 
-def test_the_write_intent() -> None:
+def test_the_write_intent_is_the_published_one() -> None:
     vector = VECTORS["write_intent"]
     intent = KEY.intent(bytes.fromhex(vector["write_tag"]), bytes.fromhex(vector["whole"]))
     assert intent.hex() == vector["intent"]

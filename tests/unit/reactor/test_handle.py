@@ -11,7 +11,6 @@ import msgspec
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
-from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import write_tag
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.timings import Timings
@@ -25,7 +24,7 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.uri import SecretUri
-from tests.unit.reactor.world import FAST, SECRET, URI, MemoryStore, World, ask
+from tests.unit.reactor.world import FAST, SECRET, URI, MemoryStore, World, ask, payload_is_alive
 
 ANY, ABSENT = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_ABSENT
 VERSION, OVERWRITE = upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE
@@ -185,7 +184,7 @@ async def test_nothing_is_written_when_started_lands_after_the_window() -> None:
         await asyncio.sleep(0)
     for _ in range(10):
         await asyncio.sleep(0)
-    assert not _reachable(b"gone before STARTED lands: 5e1d")
+    assert not payload_is_alive(b"gone before STARTED lands: 5e1d")
     world.log.away.set()
     assert await walking
     assert world.outcomes() == ["STARTED", "FAILED KEY_LOST"]
@@ -467,8 +466,8 @@ async def test_no_plaintext_is_left_when_the_receipt_goes_out(monkeypatch: pytes
     sealed = world.sealed(secret={"k": marker})
     gc.disable()
     try:
-        world.memory.failures["write"].append(lambda: alive.update(writing=_reachable(marker)))
-        world.log.before.extend([lambda: None, lambda: alive.update(receipt=_reachable(marker))])
+        world.memory.failures["write"].append(lambda: alive.update(writing=payload_is_alive(marker)))
+        world.log.before.extend([lambda: None, lambda: alive.update(receipt=payload_is_alive(marker))])
         assert await world.handler.handle(sealed)
     finally:
         gc.enable()
@@ -484,15 +483,9 @@ async def test_no_plaintext_is_left_when_started_is_refused() -> None:
     gc.disable()
     try:
         assert not await world.handler.handle(sealed)
-        assert not _reachable(marker)
+        assert not payload_is_alive(marker)
     finally:
         gc.enable()
-
-
-def _reachable(marker: bytes) -> bool:
-    """Whether a Payload that holds `marker` is still alive, garbage that only the collector would find included."""
-    payloads = [found for found in gc.get_objects() if isinstance(found, Payload)]
-    return any(marker in payload.values() for payload in payloads)
 
 
 async def test_the_audit_log_has_no_value_and_no_fingerprint() -> None:

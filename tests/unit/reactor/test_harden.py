@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from monoskope.reactor.memory.harden import Swap, may_lock
-from monoskope.start import EXECUTED, execution_environment
+from monoskope.start import execution_environment
+from tests.support.programs import CLEAN
 
 SWAPS = "Filename Type Size Used Priority\n"
 ACTIVE = SWAPS + "/dev/sda2 partition 1 0 -2\n"
-OURS = {EXECUTED, "PYTHONMALLOC", "GLIBC_TUNABLES", "GRPC_ENABLE_FORK_SUPPORT", "GRPC_VERBOSITY"}
-CLEAN = {name: value for name, value in os.environ.items() if name not in OURS}
 
 
 def test_allocator_and_grpc_are_set_once() -> None:

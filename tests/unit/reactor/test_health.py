@@ -155,7 +155,15 @@ async def test_a_failed_request_is_told_and_makes_no_engine_unavailable() -> Non
     assert health.heartbeat() == reactor_pb2.Heartbeat(last_failure=upload_pb2.REASON_CONFLICT, last_failure_at_ms=7)
 
 
-async def test_without_news_the_next_heartbeat_comes_in_its_time() -> None:
-    health = Health(Engine(), Timings())
-    health.heartbeat()
-    await asyncio.wait_for(health.news(within=0.01), 10)
+async def test_without_news_the_next_heartbeat_says_the_same_in_its_time_and_no_earlier() -> None:
+    engine = Engine()
+    async with looking(engine, Timings(health=NEVER, health_again=NEVER)) as found:
+        await found.until(reactor_pb2.ENGINE_HEALTH_OK)
+        waiting = asyncio.create_task(found.health.news(within=NEVER))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        waiting.cancel()
+        await asyncio.wait_for(found.health.news(within=0.0), 10)
+        assert found.health.heartbeat().engine == reactor_pb2.ENGINE_HEALTH_OK
+        assert engine.asked == 1

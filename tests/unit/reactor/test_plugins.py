@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from tests.unit.reactor.test_harden import CLEAN
+from tests.support.programs import CLEAN, install
 
 DRIVER = """
 import msgspec
@@ -22,15 +22,6 @@ class Store(StoreDriver):
     kind = "shoebox"
     Config = Config
 """
-
-
-def install(site: Path, package: str, module: str) -> None:
-    """Lay out a package as pip would: its module, and the metadata that names its entry point."""
-    (site / f"{package}.py").write_text(module, encoding="utf-8")
-    info = site / f"{package}-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text(f"[monoskope.stores]\nshoebox = {package}:Store\n", encoding="utf-8")
 
 
 @pytest.fixture

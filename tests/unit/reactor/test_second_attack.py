@@ -32,9 +32,9 @@ from monoskope.reactor.settings import Limits
 from monoskope.reactor.work import copy_secret
 from monoskope.stores.driver import UnknownOutcomeError
 from monoskope.uri import SecretUri
-from tests.unit.reactor.test_copy_secret import Copies
-from tests.unit.reactor.test_copy_secret import asked as copy_asked
-from tests.unit.reactor.test_dispatch import Bench
+from tests.unit.reactor.bench import Bench
+from tests.unit.reactor.copies import Copies
+from tests.unit.reactor.copies import asked as copy_asked
 from tests.unit.reactor.world import (
     FAST,
     SECRET,

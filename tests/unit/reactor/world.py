@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import hashlib
 import itertools
 import re
@@ -438,3 +439,9 @@ def rules(replica: bytes, key: FingerprintKey, **changes: int) -> KeyRules:
 def opened(request: Request, state: State = State.REQUESTED, version: int = 1) -> Open:
     """Return `request` as m8's events tell it."""
     return Open(request.request_id, version=version, state=state, request=request.content, subject="alice")
+
+
+def payload_is_alive(marker: bytes) -> bool:
+    """Whether a Payload that holds `marker` is still alive, garbage that only the collector would find included."""
+    payloads = [found for found in gc.get_objects() if isinstance(found, Payload)]
+    return any(marker in payload.values() for payload in payloads)

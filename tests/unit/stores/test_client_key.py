@@ -20,7 +20,7 @@ from monoskope.stores.shared.client_key import show_pair
 from monoskope.stores.vault import logins
 from monoskope.stores.vault.config import Certificate, VaultConfig
 from monoskope.stores.vault.http import VaultHttp
-from tests.conformance.test_kubernetes_engine import client_certificate
+from tests.support.certificates import client_certificate
 
 
 def open_files() -> set[str]:

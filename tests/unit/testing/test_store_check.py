@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.reactor.test_harden import CLEAN
-from tests.unit.reactor.test_plugins import install
+from tests.support.programs import CLEAN, install
 
 M8 = Path(sys.executable).parent / "m8"
 LIAR = """

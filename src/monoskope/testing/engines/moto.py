@@ -34,6 +34,7 @@ class Moto:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
+        self._clients: dict[str, Any] = {}
         self._part = Part(
             "moto",
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
@@ -61,11 +62,14 @@ class Moto:
         self._part.kill()
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - the SDK has no types
-        """Return a plain SDK client, as people and other programs have."""
+        """Return the plain SDK client of a service, as people and other programs have."""
         import botocore.session  # noqa: PLC0415 - only whoever plays AWS has it
 
         keys: Mapping[str, str] = {
             "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
             "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         }
-        return botocore.session.Session().create_client(service, region_name=REGION, endpoint_url=self.url, **keys)
+        if service not in self._clients:
+            session = botocore.session.Session()
+            self._clients[service] = session.create_client(service, region_name=REGION, endpoint_url=self.url, **keys)
+        return self._clients[service]

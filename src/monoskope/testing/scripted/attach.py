@@ -27,7 +27,7 @@ class Scripted(Protocol):
         """Yield what WatchEvents streams."""
 
 
-class Door(grpc.GenericRpcHandler):
+class ScriptedServices(grpc.GenericRpcHandler):
     """Every method of both services, by one function."""
 
     def __init__(self, m8: Scripted) -> None:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import grpc
 import grpc.aio
@@ -29,7 +29,7 @@ from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request, parse_request
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
-from monoskope.testing.scripted.attach import Door
+from monoskope.testing.scripted.attach import ScriptedServices
 
 KEY_ID = "63e8eb50bcac50aa"
 LAYOUT = "One entry a secret."
@@ -233,13 +233,13 @@ class ScriptedM8:
         raise NotFoundError("no such request.")
 
     @asynccontextmanager
-    async def serving(self, folder: Path) -> AsyncIterator[ScriptedM8]:
+    async def serving(self, folder: Path) -> AsyncIterator[Self]:
         """Listen on a free port of 127.0.0.1; sets `server` and `ca_file`."""
         made = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
         self.ca_file = folder / "ca.crt"
         self.ca_file.write_bytes(made.ca)
         server = grpc.aio.server()
-        server.add_generic_rpc_handlers([Door(self)])
+        server.add_generic_rpc_handlers([ScriptedServices(self)])
         port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(made.key, made.certificate)]))
         self.server = f"127.0.0.1:{port}"
         await server.start()
@@ -249,7 +249,7 @@ class ScriptedM8:
             await server.stop(None)
 
     @contextmanager
-    def serving_in_thread(self, folder: Path) -> Iterator[ScriptedM8]:
+    def serving_in_thread(self, folder: Path) -> Iterator[Self]:
         """The same for callers that run an event loop of their own."""
         ready, stop = threading.Event(), asyncio.Event()
         loop = asyncio.new_event_loop()

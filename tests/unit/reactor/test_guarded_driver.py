@@ -25,8 +25,7 @@ from monoskope.stores.driver import (
     UnknownOutcomeError,
     UnsupportedError,
 )
-from tests.unit.reactor.test_handle import _reachable
-from tests.unit.reactor.world import URI, MemoryStore, World
+from tests.unit.reactor.world import URI, MemoryStore, World, payload_is_alive
 
 MARKER = b"a value that a driver stumbles over: 4b1e"
 
@@ -182,7 +181,7 @@ async def test_what_nobody_foresaw_ends_its_request_at_once_and_leaves_no_value(
         assert await world.handler.handle(sealed)
         assert world.outcomes() == outcomes
         if method != "written":
-            assert not _reachable(MARKER)
+            assert not payload_is_alive(MARKER)
     finally:
         gc.enable()
     last = world.receipt()
@@ -214,7 +213,7 @@ async def test_a_start_that_cannot_be_noted_is_no_write(monkeypatch: pytest.Monk
     gc.disable()
     try:
         assert await world.handler.handle(sealed)
-        assert not _reachable(MARKER)
+        assert not payload_is_alive(MARKER)
     finally:
         gc.enable()
     assert world.outcomes() == ["FAILED KEY_LOST"]

@@ -67,7 +67,7 @@ def altered(message: upload_pb2.Signed) -> upload_pb2.Signed:
         lambda: upload_pb2.Signed(content=uploaded().content, signature=bytes(64), identity_key=OURS.public_key),
     ],
 )
-def test_nothing_else_counts(forge: Callable[[], upload_pb2.Signed]) -> None:
+def test_a_receipt_that_is_not_ours_does_not_count(forge: Callable[[], upload_pb2.Signed]) -> None:
     known = KnownReceipts(OURS)
     known.learn([forge()])
     assert [known.naming(URI, version) for version in ("v1", "v2")] == [None, None]

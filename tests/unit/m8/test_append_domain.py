@@ -102,28 +102,36 @@ def test_another_stores_request_is_unknown(event: Callable[[Walk], Offer]) -> No
 class TestReceipts:
     """Each must be signed by the store's identity and be about this grant and these sealed bytes."""
 
-    def test_of_another_identity(self, state: Callable[[Walk], Upload], event: Callable[[Walk], Offer]) -> None:
+    def test_one_of_another_identity_is_refused(
+        self, state: Callable[[Walk], Upload], event: Callable[[Walk], Offer]
+    ) -> None:
         walk = Walk()
         upload = state(walk)
         walk.signer = Signer()
         with pytest.raises(ProofError):
             offer(upload, event(walk), walk.by(identity=Signer().shown))
 
-    def test_of_another_grant(self, state: Callable[[Walk], Upload], event: Callable[[Walk], Offer]) -> None:
+    def test_one_of_another_grant_is_refused(
+        self, state: Callable[[Walk], Upload], event: Callable[[Walk], Offer]
+    ) -> None:
         walk = Walk()
         upload = state(walk)
         walk.grant = a_grant(walk.request, replica=ISSUER)
         with pytest.raises(ProofError, match="another grant"):
             offer(upload, event(walk), walk.by())
 
-    def test_of_other_sealed_bytes(self, state: Callable[[Walk], Upload], event: Callable[[Walk], Offer]) -> None:
+    def test_one_of_other_sealed_bytes_is_refused(
+        self, state: Callable[[Walk], Upload], event: Callable[[Walk], Offer]
+    ) -> None:
         walk = Walk()
         upload = state(walk)
         walk.digest = b"x" * 32
         with pytest.raises(ProofError, match="other sealed bytes"):
             offer(upload, event(walk), walk.by())
 
-    def test_with_a_changed_signature(self, state: Callable[[Walk], Upload], event: Callable[[Walk], Offer]) -> None:
+    def test_one_with_a_changed_signature_is_refused(
+        self, state: Callable[[Walk], Upload], event: Callable[[Walk], Offer]
+    ) -> None:
         walk = Walk()
         offered = event(walk)
         assert not isinstance(offered, events_pb2.SecretUploadKeyProvided)
@@ -186,32 +194,32 @@ class TestGrants:
         with pytest.raises(error):
             offer(walk.requested(), walk.provided(grant), walk.by(**by))
 
-    def test_of_another_request(self) -> None:
+    def test_one_of_another_request_is_refused(self) -> None:
         self.refuse(Walk(), a_grant(a_request(), replica=ISSUER))
 
-    def test_of_another_user(self) -> None:
+    def test_one_for_another_user_is_refused(self) -> None:
         walk = Walk()
         self.refuse(walk, a_grant(walk.request, subject="bob", replica=ISSUER))
 
-    def test_of_another_process(self) -> None:
+    def test_one_of_another_process_is_refused(self) -> None:
         walk = Walk()
         self.refuse(walk, walk.grant, replica=PEER)
 
-    def test_of_another_identity(self) -> None:
+    def test_one_of_another_identity_is_refused(self) -> None:
         walk = Walk()
         with pytest.raises(ProofError):
             offer(walk.requested(), walk.provided(signer=Signer()), walk.by())
 
-    def test_with_a_fingerprint_key_that_is_not_allowed(self) -> None:
+    def test_one_with_a_fingerprint_key_that_is_not_allowed_is_refused(self) -> None:
         walk = Walk()
         self.refuse(walk, walk.grant, error=RefusedError, key_ids=frozenset({OTHER_KEY}))
 
-    def test_a_second_grant(self) -> None:
+    def test_a_second_one_is_refused(self) -> None:
         walk = Walk()
         with pytest.raises(WrongStepError):
             offer(walk.granted(), walk.provided(), walk.by())
 
-    def test_with_a_receipt_before_any_grant(self) -> None:
+    def test_a_receipt_before_any_grant_is_refused(self) -> None:
         walk = Walk()
         with pytest.raises(ProofError, match="without a grant"):
             offer(walk.requested(), walk.failed(), walk.by())

@@ -33,7 +33,7 @@ async def ask(server: str, ca_file: Path) -> None:
         await connection.close()
 
 
-async def test_nobody_listens(tmp_path: Path) -> None:
+async def test_an_address_where_nobody_listens_is_said_not_to_be_reached(tmp_path: Path) -> None:
     ca_file = tmp_path / "ca.crt"
     ca_file.write_bytes(tls.make([], now=dt.datetime.now(dt.UTC)).ca)
     with socket.socket() as taken:
@@ -47,7 +47,7 @@ async def test_nobody_listens(tmp_path: Path) -> None:
     assert "--server" in caught.value.fix
 
 
-async def test_a_certificate_of_another_authority(m8: ScriptedM8, tmp_path: Path) -> None:
+async def test_a_certificate_of_another_authority_is_refused(m8: ScriptedM8, tmp_path: Path) -> None:
     other = tmp_path / "other.crt"
     other.write_bytes(tls.make([], now=dt.datetime.now(dt.UTC)).ca)
 
@@ -59,7 +59,7 @@ async def test_a_certificate_of_another_authority(m8: ScriptedM8, tmp_path: Path
     assert m8.calls == []
 
 
-async def test_a_certificate_for_another_name(m8: ScriptedM8) -> None:
+async def test_a_certificate_for_another_name_is_refused(m8: ScriptedM8) -> None:
     server = m8.server.replace("127.0.0.1", "[::ffff:127.0.0.1]")
 
     with pytest.raises(IdentityChangedError, match="does not carry that name"):
@@ -68,7 +68,7 @@ async def test_a_certificate_for_another_name(m8: ScriptedM8) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-async def test_a_ca_file_that_is_none(tmp_path: Path, content: str | None) -> None:
+async def test_a_ca_file_that_is_none_is_named(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "ca.crt"
     if content is not None:
         path.write_text(content)
@@ -99,7 +99,9 @@ async def test_each_code_comes_back_as_its_class(m8: ScriptedM8, code: Code) -> 
         (grpc.StatusCode.DATA_LOSS, Error),
     ],
 )
-async def test_a_status_without_details(m8: ScriptedM8, status: grpc.StatusCode, kind: type[Error]) -> None:
+async def test_a_status_without_details_is_an_error_of_its_kind(
+    m8: ScriptedM8, status: grpc.StatusCode, kind: type[Error]
+) -> None:
     m8.failing["GetSecretStore"] = [status]
 
     with pytest.raises(Error) as caught:

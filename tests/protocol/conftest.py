@@ -1,0 +1,37 @@
+"""An m8 that is honest until a test bends it, and a user who has pinned its stores."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from monoskope.client.known_stores import KnownStores, Pins
+from monoskope.client.proof import Proofs
+from monoskope.testing.scripted.client import pinned
+from monoskope.testing.scripted.m8 import ScriptedM8
+from tests.protocol.answers import SERVER, Asked
+from tests.protocol.purposes import ShowingM8
+
+
+@pytest.fixture
+async def m8(tmp_path: Path) -> AsyncIterator[ShowingM8]:
+    async with ShowingM8().serving(tmp_path) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def known(m8: ShowingM8, tmp_path: Path) -> KnownStores:
+    """Alice's pins."""
+    return pinned(m8, tmp_path)
+
+
+@pytest.fixture
+def asked(m8: ScriptedM8) -> Asked:
+    return Asked(m8)
+
+
+@pytest.fixture
+def proofs(m8: ScriptedM8, asked: Asked) -> Proofs:
+    return Proofs(Pins({(SERVER, "vault"): m8.identity.shown}), SERVER, asked)

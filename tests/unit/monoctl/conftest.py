@@ -1,0 +1,34 @@
+"""A scripted m8, and `monoctl` as a user who has pinned its stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from monoskope.monoctl.main import cli
+from monoskope.testing.scripted.m8 import ScriptedM8
+from tests.unit.monoctl.as_alice import VALUE, Run, environment
+
+
+@pytest.fixture
+def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
+    with ScriptedM8().serving_in_thread(tmp_path) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def run(m8: ScriptedM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run monoctl as a user whose pins hold the store, in an empty environment."""
+    for name, value in environment(m8, tmp_path).items():
+        monkeypatch.setenv(name, value)
+
+    def invoke(*words: str, stdin: str | bytes | None = None) -> Result:
+        result = CliRunner().invoke(cli, words, input=stdin)
+        assert VALUE not in result.output
+        assert "Traceback" not in result.output
+        return result
+
+    return invoke

@@ -1,0 +1,92 @@
+"""A copier on an engine in memory, with a destination that does what the test says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.task import Result
+from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.payload import Payload
+from monoskope.protocol.receipt import make_receipt
+from monoskope.protocol.request import Request
+from monoskope.reactor.link.copy_tokens import CopyTokens
+from monoskope.reactor.settings import CopyRule, PathPair, Settings
+from monoskope.reactor.work.copy_secret import Copier, Job
+from monoskope.testing.scripted.client import token
+from monoskope.uri import SecretUri
+from tests.unit.protocol.vectors import Signer, a_grant, a_request
+from tests.unit.reactor.world import FAST, MemoryStore, World, ask, settings
+
+COPY = upload_pb2.PURPOSE_COPY
+DESTINATION = SecretUri.parse("other://team-a/db")
+THERE = Signer()
+TOKEN = token("alice")
+
+
+def configured(folder: Path, *pairs: tuple[str, str], to: str = "other") -> Settings:
+    paths = [PathPair(source, destination) for source, destination in pairs or (("team-a", "team-a"),)]
+    return replace(settings(folder), copies=(CopyRule(to, THERE.shown, paths),))
+
+
+def asked(**fields: Any) -> Request:
+    return ask(COPY, **{"destination": DESTINATION, **fields})
+
+
+class Copies:
+    """A world with a copier whose destination does what the test says."""
+
+    def __init__(self, folder: Path, store: MemoryStore | None = None) -> None:
+        self.world = World(store)
+        self.jobs: list[Job] = []
+        self.seen: list[dict[str, bytes]] = []
+        self.tokens = CopyTokens()
+        self.asked: list[reactor_pb2.AttachRequest] = []
+        self.answer = reactor_pb2.CopyAuthorized(token=TOKEN)
+        self.there: Any = self.put
+        self.tokens.connected(self.say)
+        self.copier = Copier(
+            settings=configured(folder),
+            keys=self.world.keys,
+            upstream=self.world.upstream,
+            offering=self.world.offering,
+            begin_s=FAST.young,
+            tokens=self.tokens,
+            put=self.receive,
+            now=self.world.now,
+        )
+
+    def say(self, message: reactor_pb2.AttachRequest) -> None:
+        self.asked.append(message)
+        answer = reactor_pb2.CopyAuthorized()
+        answer.CopyFrom(self.answer)
+        answer.call = message.authorize_copy.call
+        self.tokens.answered(answer)
+
+    async def receive(self, job: Job, payload: Payload) -> Result | upload_pb2.Reason:
+        self.jobs.append(job)
+        found: Result | upload_pb2.Reason = self.there(payload)
+        return found
+
+    def put(self, payload: Payload, fingerprint: str = "") -> Result:
+        """What the destination's reactor makes of the put that was asked of it last."""
+        job, made = self.jobs[-1], self.world.key.of(payload)
+        grant = a_grant(a_request(uri=str(job.destination), request_id=job.request_id))
+        receipt = make_receipt(
+            grant=grant,
+            sealed_sha256=b"s" * 32,
+            outcome=upload_pb2.OUTCOME_UPLOADED,
+            upstream_version="w1",
+            fingerprint=fingerprint or made.whole,
+            values=[(key, fingerprint) for key, _ in made.values] if fingerprint else made.values,
+        )
+        signed, granted = THERE.sign(RECEIPT, receipt.content), THERE.sign(UPLOAD_GRANT, grant.content)
+        return Result(receipt, job.request_id, signed, granted)
+
+    async def walk(self, request: Request | None = None) -> str:
+        """Walk a copy and return what came of it."""
+        assert await self.copier.handle(self.world.sealed(request or asked()))
+        return self.world.outcomes()[-1]

@@ -79,7 +79,7 @@ def attempt(
         destination=SecretUri.parse(destination) if destination else None,
     )
     made = m8.grant_for(request, signer=signer)
-    made.sealed.append(b"sealed" if purpose in proof.SEALS else b"")
+    made.sealed.append(b"sealed" if request.rules.seals else b"")
     return made
 
 

@@ -245,7 +245,7 @@ class Walk:
             return self._uncertain(sent, why, lost=lost, over=lost)
         if reason == upload_pb2.REASON_OUTCOME_UNKNOWN:
             # What a copy's reactor sent may still be written: it is another store's reactor that would know.
-            return self._uncertain(sent, why, over=task.purpose != upload_pb2.PURPOSE_COPY)
+            return self._uncertain(sent, why, over=task.destination is None)
         return Failure(
             reasons.error_for(reason, str(task.uri), task.purpose),
             again=about_sent and reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE,

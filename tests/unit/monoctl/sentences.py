@@ -9,9 +9,9 @@ from pathlib import Path
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import proof, reasons
-from monoskope.client.trust import ENDS
 from monoskope.monoctl.output import listed, proven
 from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import ENDS
 
 PACKAGE = Path(__file__).resolve().parents[3] / "src" / "monoskope"
 FILES = (

@@ -396,7 +396,7 @@ class World:
         """Return a secret that is sealed under a grant of this reactor."""
         offer = self.keys.offer(request or ask(uri=self.uri), subject, self.looks.begin)
         grant = offer.grant
-        nothing = grant.request.must_seal_nothing() or not secret
+        nothing = not grant.request.rules.seals or not secret
         delivered = b"" if nothing else seal(grant, encode(Payload(secret)))
         return Sealed.of(offer, delivered, hashlib.sha256(delivered).digest(), 3, newest=newest)
 

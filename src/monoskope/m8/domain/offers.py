@@ -12,7 +12,8 @@ from monoskope.errors import ConflictError, RefusedError, UsageError
 from monoskope.m8.domain.upload import Upload, UploadEvent, step_of, unknown_request
 from monoskope.protocol.grant import Grant, open_grant
 from monoskope.protocol.identity import ProofError
-from monoskope.protocol.receipt import Receipt, open_receipt
+from monoskope.protocol.open_receipt import open_receipt
+from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
 from monoskope.protocol.upload import Author, Step, advance
 

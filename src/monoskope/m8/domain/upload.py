@@ -174,7 +174,7 @@ def request_upload(
     if upload.grant is None:
         raise ConflictError("the request has no key yet.", fix="Ask for it with GetSecretUploadKey first.")
     advance(upload.state, Step.UPLOAD_REQUESTED, Author.M8)
-    if upload.request.must_seal_nothing():
+    if not upload.request.rules.seals:
         _check_empty(encapsulated_key, ciphertext)
     elif encapsulated_key or ciphertext or not upload.request.remove_keys:
         _check_lengths(upload.grant, encapsulated_key, ciphertext)

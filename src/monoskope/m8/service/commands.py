@@ -10,7 +10,6 @@ import structlog
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
-from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import fingerprint_key, stores, upload
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, may_end, upload_stream
@@ -57,7 +56,7 @@ class Commands:
         if request.destination is not None and await self._app.documents.store(request.destination.store) is None:
             raise policy.hidden(str(request.destination))
         last_receipt = await self._app.documents.last_receipt(str(request.uri))
-        if request.purpose == upload_pb2.PURPOSE_VERIFY and last_receipt is None:
+        if request.rules.needs_receipt and last_receipt is None:
             raise policy.hidden(str(request.uri))
         subject = caller.principal.subject
 
@@ -71,7 +70,7 @@ class Commands:
         # Who asks again for what was recorded is answered at once.
         known = await self._app.aggregates.upload(request.request_id)
         is_new = known.request is None
-        if is_new and not (request.must_seal_nothing() or request.remove_keys):
+        if is_new and request.rules.seals and not request.remove_keys:
             await self._app.quota.require(subject)
         if is_new and store.active:
             await require_engine(self._app, store, wait_s=caller.wait_s)

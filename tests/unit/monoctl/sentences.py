@@ -17,8 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[3] / "src" / "monoskope"
 FILES = (
     "client/walk.py",
     "client/task.py",
-    "client/purposes/verify.py",
-    "client/purposes/copy_secret.py",
+    *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("*.py"))),
     "monoctl/output/report.py",
     "monoctl/commands/admin.py",
     "monoctl/commands/put.py",

@@ -15,9 +15,9 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import ConflictError, UsageError
-from monoskope.m8.domain.events import upload_stream
 from monoskope.m8.domain.offers import offer
 from monoskope.m8.domain.upload import request_upload
+from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.request import Request
 from monoskope.protocol.upload import State, WrongStepError

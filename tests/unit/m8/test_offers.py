@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import ConflictError, NotFoundError, RefusedError, UsageError
-from monoskope.m8.domain.offers import Offer, offer
+from monoskope.m8.domain.offers import offer
 from monoskope.m8.domain.upload import NEW, Upload
+from monoskope.protocol.events import ReactorEvent
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.request import Request, make_request
@@ -80,7 +81,7 @@ def test_a_failure_says_what_its_receipt_says() -> None:
 @pytest.mark.parametrize(
     "event", [Walk.provided, Walk.started, Walk.uploaded, Walk.unchanged, Walk.compared, Walk.failed]
 )
-def test_another_stores_request_is_unknown(event: Callable[[Walk], Offer]) -> None:
+def test_another_stores_request_is_unknown(event: Callable[[Walk], ReactorEvent]) -> None:
     walk = Walk(a_request(purpose=upload_pb2.PURPOSE_COMPARE) if event is Walk.compared else None)
     with pytest.raises(NotFoundError) as others:
         offer(walk.uploading(), event(walk), walk.by(store="local"))
@@ -102,28 +103,32 @@ def test_another_stores_request_is_unknown(event: Callable[[Walk], Offer]) -> No
 class TestReceipts:
     """Each must be signed by the store's identity and be about this grant and these sealed bytes."""
 
-    def test_of_another_identity(self, state: Callable[[Walk], Upload], event: Callable[[Walk], Offer]) -> None:
+    def test_of_another_identity(self, state: Callable[[Walk], Upload], event: Callable[[Walk], ReactorEvent]) -> None:
         walk = Walk()
         upload = state(walk)
         walk.signer = Signer()
         with pytest.raises(ProofError):
             offer(upload, event(walk), walk.by(identity=Signer().shown))
 
-    def test_of_another_grant(self, state: Callable[[Walk], Upload], event: Callable[[Walk], Offer]) -> None:
+    def test_of_another_grant(self, state: Callable[[Walk], Upload], event: Callable[[Walk], ReactorEvent]) -> None:
         walk = Walk()
         upload = state(walk)
         walk.grant = a_grant(walk.request, replica=ISSUER)
         with pytest.raises(ProofError, match="another grant"):
             offer(upload, event(walk), walk.by())
 
-    def test_of_other_sealed_bytes(self, state: Callable[[Walk], Upload], event: Callable[[Walk], Offer]) -> None:
+    def test_of_other_sealed_bytes(
+        self, state: Callable[[Walk], Upload], event: Callable[[Walk], ReactorEvent]
+    ) -> None:
         walk = Walk()
         upload = state(walk)
         walk.digest = b"x" * 32
         with pytest.raises(ProofError, match="other sealed bytes"):
             offer(upload, event(walk), walk.by())
 
-    def test_with_a_changed_signature(self, state: Callable[[Walk], Upload], event: Callable[[Walk], Offer]) -> None:
+    def test_with_a_changed_signature(
+        self, state: Callable[[Walk], Upload], event: Callable[[Walk], ReactorEvent]
+    ) -> None:
         walk = Walk()
         offered = event(walk)
         assert not isinstance(offered, events_pb2.SecretUploadKeyProvided)
@@ -135,7 +140,7 @@ class TestReceipts:
 
 
 @pytest.mark.parametrize("event", [Walk.started, Walk.unchanged])
-def test_only_the_issuer_opens_and_writes(event: Callable[[Walk], Offer]) -> None:
+def test_only_the_issuer_opens_and_writes(event: Callable[[Walk], ReactorEvent]) -> None:
     walk = Walk()
     with pytest.raises(WrongStepError):
         offer(walk.uploading(), event(walk), walk.by(PEER))

@@ -15,10 +15,10 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.background.timekeeper import Timekeeper
-from monoskope.m8.domain.events import upload_stream
 from monoskope.m8.domain.offers import offer
 from monoskope.m8.domain.upload import request_upload
 from monoskope.m8.service.app import Limits
+from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.upload import State, WrongStepError
 from tests.unit.m8.walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk

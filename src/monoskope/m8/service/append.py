@@ -6,12 +6,13 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import ConflictError, UsageError
-from monoskope.m8.domain.events import upload_stream, write
-from monoskope.m8.domain.offers import Offer, Offerer, offer
+from monoskope.m8.domain.events import write
+from monoskope.m8.domain.offers import Offerer, offer
 from monoskope.m8.domain.upload import Upload, unknown_request
 from monoskope.m8.log.event_log import ExpectedVersionError, RecordedEvent
 from monoskope.m8.service.app import App
 from monoskope.m8.service.login import Login
+from monoskope.protocol.events import ReactorEvent, upload_stream
 
 
 async def append_event(app: App, login: Login, append: reactor_pb2.AppendEvent) -> int:
@@ -50,11 +51,11 @@ async def append_event(app: App, login: Login, append: reactor_pb2.AppendEvent) 
     return done[-1].version
 
 
-def _event(append: reactor_pb2.AppendEvent) -> Offer:
+def _event(append: reactor_pb2.AppendEvent) -> ReactorEvent:
     field = append.WhichOneof("event")
     if field is None:
         raise UsageError("AppendEvent: event: is missing.", fix="Offer one of the events of a reactor.")
-    offered: Offer = getattr(append, field)
+    offered: ReactorEvent = getattr(append, field)
     return offered
 
 

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import fingerprint_key, stores, upload
-from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, may_end, upload_stream
+from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, may_end
 from monoskope.m8.domain.fingerprint_key import FingerprintKey
 from monoskope.m8.domain.instants import instant
 from monoskope.m8.domain.stores import Catalogue
@@ -21,6 +21,7 @@ from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.engine_gate import require_engine
 from monoskope.m8.service.upload_key import upload_key
+from monoskope.protocol.events import upload_stream
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.upload import State
 from monoskope.uri import SecretUri

@@ -1,7 +1,7 @@
-"""What a request can ask for: one row a purpose (docs/protocol.md, Purposes).
+"""What a request can ask for: one row a purpose (docs/protocol.md, Messages).
 
-Everything that depends on the purpose alone stands here, for clients, m8 and reactors alike. CONTRIBUTING.md, *A new
-purpose*, names the files that do a purpose's work.
+Everything that depends on the purpose alone stands here, for clients, m8 and reactors alike. CONTRIBUTING.md (*A new
+purpose, a new event*) names the files that do a purpose's work.
 """
 
 from __future__ import annotations

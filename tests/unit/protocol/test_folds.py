@@ -14,8 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.errors import AlreadyExistsError
 from monoskope.m8.domain.events import write
-from monoskope.m8.domain.upload import NEW, Upload, evolve
+from monoskope.m8.domain.upload import NEW, Upload, evolve, request_key
 from monoskope.m8.log.event_log import NewEvent, Put, RecordedEvent
 from monoskope.m8.log.record import make
 from monoskope.m8.readmodels.chain import project
@@ -29,10 +30,11 @@ from monoskope.protocol.events import (
     follow,
     receipt_of,
     request_id_of,
+    step_with,
     steps_of,
     upload_stream,
 )
-from monoskope.protocol.outcomes import ENDS
+from monoskope.protocol.outcomes import ENDS, TELLING
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.upload import State, WrongStepError
 from monoskope.reactor.link.open_requests import OpenRequests
@@ -125,6 +127,15 @@ class Folds(RuleBasedStateMachine):
         assert known is None or known.version == self.version
 
     @invariant()
+    def no_document_tells_of_what_was_passed_over(self) -> None:
+        body = self.bodies.get(("uploads", ID.hex()), b"")
+        tells = views_pb2.SecretUpload.FromString(body).outcome in TELLING
+        assert (("secrets", str(WALK.request.uri)) in self.bodies) == tells
+        assert sum(collection == "secret-history" for collection, _ in self.bodies) == tells
+        counted = b"0 1648" if self.upload.sealed_sha256 else None
+        assert self.bodies.get(("sealed-bytes", "anna")) == counted
+
+    @invariant()
     def what_is_open_is_counted_once(self) -> None:
         is_open = self.upload.state not in {State.NEW, State.ENDED}
         assert (("open-uploads", ID.hex()) in self.bodies) == is_open
@@ -170,6 +181,8 @@ def test_the_domain_refuses_what_cannot_follow() -> None:
     late = evolve(NEW, events_pb2.TokenRevoked())
     with pytest.raises(WrongStepError):
         evolve(late, WALK.asked())
+    with pytest.raises(AlreadyExistsError):
+        request_key(late, request=WALK.request, subject="anna", last_receipt=None)
 
 
 def test_each_event_has_a_row_and_a_place_among_the_types() -> None:
@@ -188,6 +201,13 @@ def test_each_outcome_is_handed_over_by_the_event_that_its_row_names() -> None:
         if signed is not None:
             assert event_of(parse_receipt(signed.content), signed) == message
             assert steps_of(message) == [step]
+
+
+def test_an_event_fits_the_outcomes_of_its_rows_alone() -> None:
+    for step, message in MESSAGES.items():
+        for outcome in upload_pb2.Outcome.values():
+            rows = [row for row in Step if row.message is step.message and outcome in row.outcomes]
+            assert step_with(message, outcome) == (rows[0] if rows else None)
 
 
 def test_an_end_that_this_version_cannot_read_is_an_end() -> None:

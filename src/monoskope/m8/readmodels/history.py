@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
-from monoskope.m8.readmodels.uploads import taken_in
+from monoskope.m8.readmodels.uploads import ended_by
 from monoskope.protocol.outcomes import TELLING
 from monoskope.protocol.receipt import parse_receipt
 
@@ -23,8 +23,8 @@ def prefix(uri: str) -> str:
 
 def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     """Yield the document of a receipt that tells what is upstream. Must come after `uploads.project`."""
-    upload = taken_in(event, lookup)
-    if upload is None or upload.outcome not in TELLING:
+    upload = ended_by(event, lookup, TELLING)
+    if upload is None:
         return
     receipt = parse_receipt(upload.receipt.content)
     version = views_pb2.SecretVersion(

@@ -21,8 +21,10 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     A log whose secrets were recorded before they were counted begins to count with the next one, or is rebuilt.
     """
     message = read(event)
+    if not isinstance(message, events_pb2.SecretUploadRequested) or not message.size:
+        return
     upload = taken_in(event, lookup)
-    if upload is None or not isinstance(message, events_pb2.SecretUploadRequested) or not message.size:
+    if upload is None:
         return
     subject, day = upload.subject, event.recorded_at_ms // DAY_MS
     total = bytes_on(day, lookup(SEALED_BYTES, subject)) + message.size

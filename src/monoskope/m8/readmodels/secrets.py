@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
-from monoskope.m8.readmodels.uploads import taken_in
+from monoskope.m8.readmodels.uploads import ended_by
 from monoskope.protocol.outcomes import TELLING, VERIFIED
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import Receipt, parse_receipt
@@ -37,8 +37,8 @@ REPLACEMENTS = "secret-replacements"
 
 def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     """Yield what `event` changes in the documents about secrets. Must come after `uploads.project`."""
-    upload = taken_in(event, lookup)
-    if upload is None or upload.outcome not in TELLING | VERIFIED:
+    upload = ended_by(event, lookup, TELLING | VERIFIED)
+    if upload is None:
         return
     receipt = parse_receipt(upload.receipt.content)
     if receipt.outcome in VERIFIED:

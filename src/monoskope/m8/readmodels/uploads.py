@@ -11,7 +11,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import Change, Delete, Lookup, Put, RecordedEvent
-from monoskope.protocol.events import follow, receipt_of, request_id_of
+from monoskope.protocol.events import Step, follow, receipt_of, request_id_of
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import parse_request
@@ -25,7 +25,6 @@ OPEN_UPLOADS = "open-uploads"
 
 OPEN_COUNTS = "open-counts"
 """Collection: subject -> how many of its requests have not ended, in decimal digits; none for 0."""
-
 
 _STATES = {
     State.NEW: views_pb2.UPLOAD_STATE_UNSPECIFIED,
@@ -74,6 +73,16 @@ def taken_in(event: RecordedEvent, lookup: Lookup) -> views_pb2.SecretUpload | N
     body = None if request_id is None else lookup(UPLOADS, request_id.hex())
     upload = None if body is None else views_pb2.SecretUpload.FromString(body)
     return upload if upload is not None and upload.version == event.version else None
+
+
+def ended_by(
+    event: RecordedEvent, lookup: Lookup, outcomes: frozenset[upload_pb2.Outcome]
+) -> views_pb2.SecretUpload | None:
+    """Return the request that `event` ended with one of `outcomes`, None if it ended none so."""
+    if not any(step.event == event.type and step.outcomes & outcomes for step in Step):
+        return None
+    upload = taken_in(event, lookup)
+    return upload if upload is not None and upload.outcome in outcomes else None
 
 
 def _count(subject: str, lookup: Lookup, *, more: int) -> Change:

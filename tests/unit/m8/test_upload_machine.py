@@ -9,7 +9,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error
-from monoskope.m8.domain.offers import offer
+from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import NEW, Upload, fail_by_m8, request_key, request_upload
 from monoskope.protocol.events import Step, steps_of
 from monoskope.protocol.upload import Author, State
@@ -60,7 +60,9 @@ class Request(RuleBasedStateMachine):
     @rule(upload=seen, what=st.sampled_from(OFFERS), replica=st.sampled_from([ISSUER, PEER]))
     def say(self, upload: Upload, what: str, replica: bytes) -> None:
         author = Author.ISSUER if upload.grant is not None and replica == ISSUER else Author.REPLICA
-        self._record(upload, lambda: offer(upload, getattr(self.walk, what)(), self.walk.by(replica)), author)
+        self._record(
+            upload, lambda: append_by_reactor(upload, getattr(self.walk, what)(), self.walk.by(replica)), author
+        )
 
     def _record(self, upload: Upload, decide: object, author: Author) -> None:
         assert callable(decide)

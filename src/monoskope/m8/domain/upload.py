@@ -1,6 +1,6 @@
 """One request, from the asking for a key to its end: what was recorded, and what users and m8 itself may add.
 
-What a reactor may add is in `offers`, what time does to a request in `deadlines`. The order of events is the table in
+What a reactor may add is in `append`, what time does to a request in `deadlines`. The order of events is the table in
 `monoskope.protocol.events`; here are the rules about content (docs/protocol.md, The walk).
 """
 

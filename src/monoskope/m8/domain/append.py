@@ -1,4 +1,4 @@
-"""What a reactor offers to a request's stream, and what m8 verifies before it records it.
+"""What a reactor appends to a request's stream, and what m8 verifies before it records that.
 
 m8 believes no reactor: every grant and receipt must be signed by the store's identity and be about this request.
 """
@@ -23,8 +23,8 @@ _ONE_TRY = {upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION}
 
 
 @dataclass(frozen=True, slots=True)
-class Offerer:
-    """The replica that offers, as its login proved it, and the store's identity as it is now."""
+class Appender:
+    """The replica that appends, as its login proved it, and the store's identity as it is now."""
 
     store: str
     identity: str
@@ -33,12 +33,12 @@ class Offerer:
     """Fingerprint key ids that are allowed now."""
 
 
-def offer(upload: Upload, event: ReactorEvent, by: Offerer) -> list[RequestEvent]:
-    """Decide on an event that a reactor offers.
+def append_by_reactor(upload: Upload, event: ReactorEvent, by: Appender) -> list[RequestEvent]:
+    """Decide on an event that a reactor wants to append.
 
     Raises:
         NotFoundError: no such request, or another store's.
-        WrongStepError: it does not follow, or is another replica's to say.
+        WrongStepError: it does not follow, or another replica alone may record it.
         ProofError: a signature does not hold, or is about something else.
         MalformedError: signed, but not well formed.
         RefusedError: a fingerprint key id that is not allowed.
@@ -61,18 +61,18 @@ def offer(upload: Upload, event: ReactorEvent, by: Offerer) -> list[RequestEvent
     return [event]
 
 
-def _author(upload: Upload, by: Offerer) -> Author:
+def _author(upload: Upload, by: Appender) -> Author:
     return Author.ISSUER if upload.grant is not None and upload.grant.replica == by.replica else Author.REPLICA
 
 
-def _check_grant(event: events_pb2.SecretUploadKeyProvided, request: Request, subject: str, by: Offerer) -> None:
+def _check_grant(event: events_pb2.SecretUploadKeyProvided, request: Request, subject: str, by: Appender) -> None:
     grant = open_grant(event.grant, identity=by.identity, request=request.content, subject=subject)
     if grant.replica != by.replica:
-        raise ProofError("the grant names another process than the one that offers it")
+        raise ProofError("the grant names another process than the one that appends it")
     _check_key_id(grant.fingerprint_key_id, by.key_ids)
 
 
-def _check_failure(upload: Upload, event: events_pb2.SecretUploadFailed, by: Offerer) -> None:
+def _check_failure(upload: Upload, event: events_pb2.SecretUploadFailed, by: Appender) -> None:
     if event.reason not in upload_pb2.Reason.values() or event.reason == upload_pb2.REASON_UNSPECIFIED:
         raise UsageError("SecretUploadFailed: reason must be a known reason.", fix="Say why it failed.")
     if event.HasField("receipt"):
@@ -85,10 +85,10 @@ def _check_failure(upload: Upload, event: events_pb2.SecretUploadFailed, by: Off
         raise UsageError("SecretUploadFailed: receipt is required once writing began.", fix="Sign the failure.")
 
 
-def _open(upload: Upload, event: ReactorEvent, by: Offerer) -> tuple[Receipt, Step]:
+def _open(upload: Upload, event: ReactorEvent, by: Appender) -> tuple[Receipt, Step]:
     """Return the receipt in `event`, verified, and the step that it makes of it."""
     if isinstance(event, events_pb2.SecretUploadKeyProvided) or upload.grant is None:
-        raise ProofError("a receipt is offered for a request without a grant")
+        raise ProofError("a receipt is appended for a request without a grant")
     receipt = open_receipt(
         event.receipt, identity=by.identity, grant=upload.grant, sealed_sha256=upload.sealed_sha256 or None
     )
@@ -100,7 +100,7 @@ def _open(upload: Upload, event: ReactorEvent, by: Offerer) -> tuple[Receipt, St
     return receipt, step
 
 
-def _check_receipt_key_id(receipt: Receipt, grant: Grant, by: Offerer) -> None:
+def _check_receipt_key_id(receipt: Receipt, grant: Grant, by: Appender) -> None:
     """A rotation that ended meanwhile must not keep a finished write out of the log: the grant's key id counts, too."""
     _check_key_id(receipt.fingerprint.split(":")[1], by.key_ids | {grant.fingerprint_key_id})
 

@@ -47,7 +47,6 @@ KINDS: Mapping[str, type[Message]] = MappingProxyType(
 )
 """Every event: the name of its type, which is its message's name, and its message."""
 
-
 _ON_THE_WAY = frozenset(step.event for step in Step if step.leads_to is not State.ENDED)
 
 

@@ -31,6 +31,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "monoskope"
 RULES = (
+    "protocol/events.py",
     "client/walk.py",
     "reactor/upstream/first_look.py",
     "reactor/limits/rates.py",
@@ -39,7 +40,9 @@ RULES = (
 )
 """Files whose conditions are rules, whether or not they lead to `raise`."""
 _BY_FOLDER = {
-    "protocol": "payload grant receipt copy_request request recipes wire identity rotation hello upload announcement",
+    "protocol": (
+        "payload grant receipt open_receipt copy_request request recipes wire identity rotation hello announcement"
+    ),
     "reactor": "keys",
     "reactor/admission": "admission",
     "reactor/link": "copy_tokens",

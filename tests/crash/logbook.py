@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.m8.domain.events import KINDS, upload_key
+from monoskope.m8.domain.events import KINDS
 from monoskope.m8.domain.upload import Upload, evolve
+from monoskope.protocol.events import request_id_of
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.upload import State
 
@@ -65,9 +66,9 @@ class Logbook:
         for (record,) in self._rows("SELECT record FROM events WHERE position > ? ORDER BY position", self._position):
             event = event_pb2.Event.FromString(record)
             self._position = event.position
-            request_id = upload_key(event.stream)
+            request_id = request_id_of(event.stream)
             if request_id is not None:
-                self._requests[request_id].take(event)
+                self._requests[request_id.hex()].take(event)
         return {request_id: one for request_id, one in self._requests.items() if one.uri == uri}
 
     def heard_ms(self, key: str) -> int:

@@ -27,6 +27,7 @@ from monoskope.client.seal import NOTHING_SEALED, seal
 from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.names import spelled
 from monoskope.protocol.payload import Payload, encode
+from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import Request, make_request
@@ -69,7 +70,6 @@ _TIMINGS = {
     "lookup_tries": 2,
     "tick": 0.2,
 }
-_SEALS = frozenset({upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_COMPARE})
 _LOOKS = frozenset({upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT})
 
 
@@ -168,7 +168,7 @@ class Rig:
             recipes=made if way.purpose == upload_pb2.PURPOSE_GENERATE else (),
             destination=destination,
         )
-        plaintext = spoilt(encode(Payload(values)), way.spoil) if way.purpose in _SEALS else b""
+        plaintext = spoilt(encode(Payload(values)), way.spoil) if PURPOSES[way.purpose].seals else b""
         return await self._end_of(caller, request, plaintext, way.held)
 
     async def _end_of(self, caller: Caller, request: Request, plaintext: bytes, held: Callable[[], None]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.names import spelled
-from monoskope.protocol.outcomes import FITTING
+from monoskope.protocol.purposes import PURPOSES
 from tests.e2e.breaking_bao import FAULTS
 from tests.e2e.breaking_store import LIBRARIES
 from tests.e2e.ends_rig import Way
@@ -172,9 +172,9 @@ _M8_ENDS_NONE = (
 )
 
 CANNOT: dict[tuple[upload_pb2.Purpose, str], str] = {
-    **{(purpose, "NO_REACTOR"): _NEVER_SEEN for purpose in FITTING},
-    **{(purpose, "RATE_LIMITED"): _NO_KEY for purpose in FITTING},
-    **{(purpose, "EXPIRED"): _ERASED for purpose in FITTING},
+    **{(purpose, "NO_REACTOR"): _NEVER_SEEN for purpose in PURPOSES},
+    **{(purpose, "RATE_LIMITED"): _NO_KEY for purpose in PURPOSES},
+    **{(purpose, "EXPIRED"): _ERASED for purpose in PURPOSES},
     **{(purpose, "BAD_PAYLOAD"): _SEALED_ALL_THE_SAME for purpose in (GENERATE, COPY, VERIFY, IMPORT)},
     **{(purpose, "UPSTREAM_CHANGED"): _EXPECTS_NOTHING for purpose in (COMPARE, VERIFY, IMPORT)},
     **{(purpose, "STORE_INACTIVE"): _M8_ENDS_NONE for purpose in (GENERATE, COPY)},
@@ -195,16 +195,15 @@ def ends() -> set[tuple[upload_pb2.Purpose, str]]:
         for number in upload_pb2.Reason.values()
         if number != upload_pb2.REASON_UNSPECIFIED
     }
-    on_the_way = {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_FAILED}
     return {
         (purpose, end)
-        for purpose in FITTING.keys() - HOLDS_NONE
-        for end in reasons | {spelled(upload_pb2.Outcome, one) for one in FITTING[purpose] - on_the_way}
+        for purpose in PURPOSES.keys() - HOLDS_NONE
+        for end in reasons | {spelled(upload_pb2.Outcome, one) for one in PURPOSES[purpose].successes}
     }
 
 
 def purposes() -> set[int]:
-    """Every purpose of the protocol that `FITTING` has to know."""
+    """Every purpose of the protocol that `PURPOSES` has to know."""
     return set(upload_pb2.Purpose.values()) - {upload_pb2.PURPOSE_UNSPECIFIED}
 
 

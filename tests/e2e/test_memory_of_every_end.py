@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from monoskope.protocol.outcomes import FITTING
+from monoskope.protocol.purposes import PURPOSES
 from monoskope.testing.parts import wait_until
 from tests.e2e.breaking_store import GATE
 from tests.e2e.ends_rig import Rig, Way, running
@@ -33,7 +33,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 
 def test_every_end_of_every_purpose_has_a_way_or_a_reason_why_no_value_is_held() -> None:
-    assert purposes() == set(FITTING)
+    assert purposes() == set(PURPOSES)
     assert ends() - reached() - CANNOT.keys() == set()
     assert reached() & CANNOT.keys() == set()
     assert reached() <= ends()

@@ -8,7 +8,6 @@ from typing import Any
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import proof
 from monoskope.client.queries import Queries
 from monoskope.errors import NotFoundError
 from monoskope.protocol.recipes import Recipe
@@ -70,7 +69,7 @@ def attempt(
         remove_keys=("old",) if purpose == upload_pb2.PURPOSE_PATCH else (),
     )
     made = m8.grant_for(request, signer=signer)
-    made.sealed.append(b"sealed" if purpose in proof.SEALS else b"")
+    made.sealed.append(b"sealed" if request.rules.seals else b"")
     return made
 
 

@@ -60,7 +60,7 @@ async def upload(m8: RealM8, request: Request | None = None) -> views_pb2.Secret
     await m8.attached()
     await m8.ask(request)
     grant = await m8.granted(request.request_id)
-    m8.send(request.request_id, b"" if request.must_seal_nothing() else sealed(grant))
+    m8.send(request.request_id, b"" if not request.rules.seals else sealed(grant))
     return await m8.ended(request.request_id)
 
 

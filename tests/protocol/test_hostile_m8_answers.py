@@ -13,6 +13,7 @@ from monoskope.client import proof
 from monoskope.client.known_stores import Pins
 from monoskope.client.proof import Checked, Proofs
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.purposes import PURPOSES as RULES
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.wire import serialise
 from monoskope.testing.cluster.identities import Identity
@@ -147,7 +148,9 @@ async def test_what_is_shown_as_proof_of_an_end_and_is_none_is_called_false(
     assert checked.receipt is None
 
 
-@pytest.mark.parametrize("purpose", [one for one in PURPOSES if one not in proof.SEALS], ids=upload_pb2.Purpose.Name)
+@pytest.mark.parametrize(
+    "purpose", [one for one, rules in RULES.items() if not rules.seals], ids=upload_pb2.Purpose.Name
+)
 async def test_a_receipt_of_sealed_bytes_is_none_where_nobody_sealed(
     m8: ScriptedM8, proofs: Proofs, purpose: upload_pb2.Purpose
 ) -> None:

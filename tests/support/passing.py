@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.reactor.link.open_requests import request_id_of
+from monoskope.protocol.events import request_id_of
 
 if TYPE_CHECKING:
     from tests.support.hostile_session import Session

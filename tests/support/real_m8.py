@@ -17,9 +17,9 @@ from google.protobuf.message import Message
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.m8.domain.events import upload_stream
 from monoskope.m8.grpc import tls
 from monoskope.m8.service.app import Limits
+from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import Grant, parse_grant
 from monoskope.protocol.request import Request
 from monoskope.testing.parts import free_port

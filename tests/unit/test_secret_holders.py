@@ -26,7 +26,7 @@ import monoskope
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
 from monoskope.client.connection import Connection
-from monoskope.client.purposes.put import Expect, encoded
+from monoskope.client.purposes.put import DOUBT, Expect, encoded
 from monoskope.client.settings import Settings
 from monoskope.client.task import Task
 from monoskope.m8.credentials.tokens import Issued
@@ -109,6 +109,7 @@ HOLDERS: dict[str, Callable[[], object]] = {
     "Task": lambda: Task(
         uri=SecretUri.parse("vault://app/db"),
         purpose=upload_pb2.PURPOSE_UPLOAD,
+        doubt=DOUBT,
         plaintext=encoded({"password": SECRET}),
     ),
     "Settings": lambda: Settings(server="m8:1", ca_file=Path("ca"), token=TEXT, known_stores=Path("known_stores")),

@@ -13,12 +13,14 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.known_stores import Pins
 from monoskope.client.queries import Queries
-from monoskope.client.trust import ENDS, Rotations
+from monoskope.client.trust import Rotations
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.identity import ProofError, open_signed, shown
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
-from monoskope.protocol.receipt import Receipt, open_receipt, parse_receipt, sealed_digest
+from monoskope.protocol.open_receipt import open_receipt
+from monoskope.protocol.outcomes import ENDS, TELLING
+from monoskope.protocol.receipt import Receipt, parse_receipt, sealed_digest
 from monoskope.protocol.rotation import follow, open_rotation
 from monoskope.uri import SecretUri
 from monoskope.value import Value
@@ -36,17 +38,7 @@ COPIED = "its receipt says that it was copied, but not by which request"
 QUIET = frozenset({NOT_PINNED, NO_RECEIPT, NOT_ENDED, EARLIER, NOT_KNOWN, NOTHING_SENT, COPIED})
 """Reasons for which an honest m8 may have no proof to show."""
 
-_TELLING = frozenset(
-    {
-        upload_pb2.OUTCOME_UPLOADED,
-        upload_pb2.OUTCOME_UNCHANGED,
-        upload_pb2.OUTCOME_IMPORTED,
-        upload_pb2.OUTCOME_DELETED,
-    }
-)
 _UNCERTAIN = frozenset({upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_OUTCOME_UNKNOWN})
-SEALS = frozenset({upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_COMPARE})
-"""The purposes with which the user sends something sealed."""
 
 
 class Checked(Value, frozen=True):
@@ -191,7 +183,7 @@ def _end(identities: _Identities, view: views_pb2.SecretUpload, request_id: byte
         raise ProofError("its grant is for another request")
     if (str(asked.uri), asked.purpose, str(asked.destination or "")) != (view.uri, view.purpose, view.destination):
         raise ProofError("its grant is for something else than m8 shows")
-    sealed = parse_receipt(view.receipt.content).sealed_sha256 if asked.purpose in SEALS else sealed_digest(b"", b"")
+    sealed = parse_receipt(view.receipt.content).sealed_sha256 if asked.rules.seals else sealed_digest(b"", b"")
     identity = identities.of(view.receipt)
     receipt = open_receipt(view.receipt, identity=identity, grant=grant, sealed_sha256=sealed or None)
     if receipt.outcome not in ENDS:
@@ -215,7 +207,7 @@ def _state(identities: _Identities, view: views_pb2.Secret) -> Checked:
     )
     values = tuple((value.key, value.fingerprint) for value in view.values)
     shows = (view.uri, view.deleted, view.upstream_version, view.fingerprint, values)
-    if receipt.outcome not in _TELLING or says != shows:
+    if receipt.outcome not in TELLING or says != shows:
         raise ProofError("m8 shows something else than its receipt says")
     return Checked(receipt=receipt)
 

@@ -9,6 +9,7 @@ from enum import Enum, auto
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error, OutcomeUnknownError, RefusedError
 from monoskope.protocol.notes import Labels
+from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.recipes import Recipes
 from monoskope.protocol.request import Options
@@ -16,22 +17,8 @@ from monoskope.protocol.unshared import Unshared
 from monoskope.uri import SecretUri
 from monoskope.value import Value
 
-WRITES = frozenset(
-    {
-        upload_pb2.PURPOSE_UPLOAD,
-        upload_pb2.PURPOSE_PATCH,
-        upload_pb2.PURPOSE_DELETE,
-        upload_pb2.PURPOSE_GENERATE,
-        upload_pb2.PURPOSE_COPY,
-    }
-)
-"""The purposes that change what is upstream."""
-
-DONE = {upload_pb2.PURPOSE_PATCH: "patched", upload_pb2.PURPOSE_DELETE: "deleted"}
-"""What has become of a secret then, if not "written"."""
-
-
-_STILL = DONE | {upload_pb2.PURPOSE_GENERATE: "generated"}
+ASK = "Ask with `monoctl get upload {request_id}`"
+"""How the fix of a doubt about a write begins."""
 
 
 class Stage(Enum):
@@ -54,7 +41,7 @@ class Progress(Value, frozen=True):
     writes: bool = True
     """Whether it may write: a comparison does not."""
     done: str = "written"
-    """What it does, if it writes: "written", "patched" or "deleted"."""
+    """What it does, if it writes: "written", "patched", "deleted" or "generated"."""
     end: str = ""
     """With `Stage.ENDED` what the receipt says: "UPLOADED", or "FAILED: CONFLICT"."""
 
@@ -64,6 +51,17 @@ class Progress(Value, frozen=True):
         return self.stage is Stage.ENDED and not self.end.startswith("FAILED")
 
 
+class Doubt(Value, frozen=True):
+    """What a user is told of a request whose end is not proven."""
+
+    message: str
+    """What is not known. `{request}` stands for the request's id."""
+    fix: str
+    """What to do. `{request_id}` stands for the request's id."""
+    done: str = "written"
+    """What the request does, if it writes."""
+
+
 class Task(Unshared, Value, frozen=True):
     """What to do: the same for every attempt."""
 
@@ -71,7 +69,8 @@ class Task(Unshared, Value, frozen=True):
 
     uri: SecretUri
     purpose: upload_pb2.Purpose
-    plaintext: bytes
+    doubt: Doubt
+    plaintext: bytes = b""
     """Encoded and padded; b"" where nothing is sealed."""
     expect: upload_pb2.Expect = upload_pb2.EXPECT_UNSPECIFIED
     expect_version: str = ""
@@ -86,6 +85,11 @@ class Task(Unshared, Value, frozen=True):
     """The request's id where it is given, 16 bytes: then there is one attempt. b"" for a new random one each."""
     key_within_s: float | None = None
     """Seconds from its beginning in which an attempt must have its key; else nothing is sealed or sent."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes what is upstream."""
+        return PURPOSES[self.purpose].writes
 
 
 class Result(Value, frozen=True):
@@ -129,7 +133,7 @@ def whole(task: Task, last: Failure, uncertain: str) -> Error:
     If an attempt to change something was uncertain, so is the whole. It names one request: the last one if that was
     uncertain, else the first that was.
     """
-    if uncertain and not last.uncertain and task.purpose in WRITES:
+    if uncertain and not last.uncertain and task.writes:
         why = f"an attempt ended without proof, and a later one so: {last.error.message}"
         return unknown(task, uncertain, why)
     return last.error
@@ -144,54 +148,15 @@ def unknown(task: Task, request_id: str, why: str, left_s: float | None = None) 
         why: A sentence, or the first half of one.
         left_s: Seconds for which it could still be done; None if it no longer can.
     """
-    what, fix = _UNKNOWN[task.purpose]
-    message = f"{task.uri}: {why.removesuffix('.')}; {what.format(request=f'(request {request_id})')}"
-    if left_s is not None and task.purpose in WRITES:
+    doubt = task.doubt
+    message = f"{task.uri}: {why.removesuffix('.')}; {doubt.message.format(request=f'(request {request_id})')}"
+    if left_s is not None and task.writes:
         message += f" {_still(task, left_s)}"
-    return OutcomeUnknownError(message, fix=fix.format(request_id=request_id))
+    return OutcomeUnknownError(message, fix=doubt.fix.format(request_id=request_id))
 
 
 def _still(task: Task, left_s: float) -> str:
-    if task.purpose == upload_pb2.PURPOSE_COPY:
+    if task.destination is not None:
         return "It could still be copied for some minutes."
     until = dt.datetime.now().astimezone() + dt.timedelta(seconds=max(0.0, math.ceil(left_s)))
-    done = _STILL.get(task.purpose, "written")
-    return f"It could still be {done} until {until.isoformat(' ', 'seconds')}."
-
-
-_ASK = "Ask with `monoctl get upload {request_id}`"
-_UNKNOWN: dict[upload_pb2.Purpose, tuple[str, str]] = {
-    upload_pb2.PURPOSE_UPLOAD: (
-        "it may or may not have been written {request}.",
-        f"{_ASK}, or `monoctl compare secret`, before you put it again.",
-    ),
-    upload_pb2.PURPOSE_PATCH: (
-        "it may or may not have been patched {request}.",
-        f"{_ASK} before you patch it again.",
-    ),
-    upload_pb2.PURPOSE_COMPARE: (
-        "whether it is equal is not known {request}. Nothing was written.",
-        "Compare again.",
-    ),
-    upload_pb2.PURPOSE_DELETE: (
-        "it may or may not have been deleted {request}.",
-        f"{_ASK} before you delete it again.",
-    ),
-    upload_pb2.PURPOSE_GENERATE: (
-        "it may or may not have been generated {request}.",
-        f"{_ASK} before you generate it again.",
-    ),
-    upload_pb2.PURPOSE_COPY: (
-        "it may or may not have been copied {request}.",
-        f"{_ASK}, and look at the destination with `monoctl get secret`, before you copy it again.",
-    ),
-    upload_pb2.PURPOSE_VERIFY: (
-        "whether it is in sync is not known {request}. Nothing was written.",
-        "Verify again.",
-    ),
-    upload_pb2.PURPOSE_IMPORT: (
-        "whether it was imported is not known {request}. Nothing was written upstream.",
-        "Import it again.",
-    ),
-}
-"""What is not known then, and what to do."""
+    return f"It could still be {task.doubt.done} until {until.isoformat(' ', 'seconds')}."

@@ -14,28 +14,13 @@ from monoskope.client.known_stores import KnownStores
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import Grant, open_grant
 from monoskope.protocol.identity import ProofError, shown
-from monoskope.protocol.receipt import Receipt, open_receipt
+from monoskope.protocol.open_receipt import open_receipt
+from monoskope.protocol.outcomes import ENDS
+from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
 from monoskope.protocol.rotation import follow, open_rotation
 
 Rotations = Sequence[identity_pb2.SignedRotation]
-
-ENDS = frozenset(
-    {
-        upload_pb2.OUTCOME_UPLOADED,
-        upload_pb2.OUTCOME_UNCHANGED,
-        upload_pb2.OUTCOME_EQUAL,
-        upload_pb2.OUTCOME_DIFFERENT,
-        upload_pb2.OUTCOME_DELETED,
-        upload_pb2.OUTCOME_IN_SYNC,
-        upload_pb2.OUTCOME_DRIFTED,
-        upload_pb2.OUTCOME_GONE,
-        upload_pb2.OUTCOME_IMPORTED,
-        upload_pb2.OUTCOME_COPIED,
-        upload_pb2.OUTCOME_FAILED,
-    }
-)
-"""The outcomes that end a request: STARTED is none."""
 
 
 def subject_of(token: str) -> str | None:

@@ -31,7 +31,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
 from monoskope.client.connection import Connection, NotReachedError
 from monoskope.client.seal import NOTHING_SEALED, Sealed, seal
-from monoskope.client.task import DONE, WRITES, Failure, Progress, Result, Stage, Task, too_large, unknown, whole
+from monoskope.client.task import Failure, Progress, Result, Stage, Task, too_large, unknown, whole
 from monoskope.client.trust import Trust
 from monoskope.errors import Error, TimedOutError, UnavailableError
 from monoskope.failpoints import failpoint
@@ -140,7 +140,7 @@ class Walk:
             recipes=task.recipes,
             destination=task.destination,
         )
-        self._tell(request, Stage.ASKING)
+        self._tell(task, request, Stage.ASKING)
         try:
             async with asyncio.timeout(task.key_within_s):
                 grant, shown = await self._grant(request, resends)
@@ -160,7 +160,7 @@ class Walk:
             return Failure(error)
         # A Ctrl-C of until now is heard here, while it is true that nothing was sent.
         await asyncio.sleep(0)
-        self._tell(request, Stage.SENT)
+        self._tell(task, request, Stage.SENT)
         failpoint("monoctl.before-send")
         ended = await self._send(_Sent(task, request, grant, sealed, over_at))
         return structs.replace(ended, grant=shown) if isinstance(ended, Result) else ended
@@ -204,11 +204,11 @@ class Walk:
             return self._uncertain(sent, f"m8 says that it ended ({said}), but shows no receipt for it")
         receipt = await self._open(upload.receipt, request, sent.grant, sent.sealed)
         if receipt.outcome != upload_pb2.OUTCOME_FAILED:
-            self._tell(request, Stage.ENDED, spelled(upload_pb2.Outcome, receipt.outcome))
+            self._tell(sent.task, request, Stage.ENDED, spelled(upload_pb2.Outcome, receipt.outcome))
             return Result(receipt, request.request_id, upload.receipt)
         failure = self._failed(sent, receipt)
         if not failure.uncertain:
-            self._tell(request, Stage.ENDED, f"FAILED: {spelled(upload_pb2.Reason, receipt.reason)}")
+            self._tell(sent.task, request, Stage.ENDED, f"FAILED: {spelled(upload_pb2.Reason, receipt.reason)}")
         return failure
 
     async def _until_ended(self, request: Request, sealed: Sealed) -> views_pb2.SecretUpload:
@@ -245,7 +245,7 @@ class Walk:
             return self._uncertain(sent, why, lost=lost, over=lost)
         if reason == upload_pb2.REASON_OUTCOME_UNKNOWN:
             # What a copy's reactor sent may still be written: it is another store's reactor that would know.
-            return self._uncertain(sent, why, over=task.purpose != upload_pb2.PURPOSE_COPY)
+            return self._uncertain(sent, why, over=task.destination is None)
         return Failure(
             reasons.error_for(reason, str(task.uri), task.purpose),
             again=about_sent and reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE,
@@ -297,8 +297,6 @@ class Walk:
             fix="Try again, raise --timeout, or see `monoctl describe secret-store` for its reactors.",
         )
 
-    def _tell(self, request: Request, stage: Stage, end: str = "") -> None:
+    def _tell(self, task: Task, request: Request, stage: Stage, end: str = "") -> None:
         if self._observe is not None:
-            writes = request.purpose in WRITES
-            done = DONE.get(request.purpose, "written")
-            self._observe(Progress(request.uri, request.request_id, stage, writes, done, end))
+            self._observe(Progress(task.uri, request.request_id, stage, task.writes, task.doubt.done, end))

@@ -11,8 +11,8 @@ Read in this order:
 - `request`, with `notes`, `recipes` and `one_reading`: what a user asks for;
 - `grant`: the reactor's one-time key for one request;
 - `payload`: the plaintext of a secret, which only client and reactor ever hold;
-- `receipt`, with `outcomes`, `copy_request` and `older`: what became of a request;
-- `upload`: the states of a request, and who may move it from one to the next.
+- `receipt` and `open_receipt`, with `outcomes`, `copy_request` and `older`: what became of a request;
+- `purposes`, `events` and `upload`: one row a purpose, one row an event, the states of a request.
 
 One rule always holds: nothing here reads a file, a clock or the network, and nothing here encrypts or decrypts.
 """

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.labels import COPY_REQUEST, labelled
-from monoskope.protocol.outcomes import THERE
+from monoskope.protocol.outcomes import DESTINATION_OUTCOMES
+from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import REQUEST_ID_BYTES, Request
-
-if TYPE_CHECKING:
-    from monoskope.protocol.receipt import Receipt
 
 
 def put_request_id(copy_request_id: bytes) -> bytes:
@@ -34,7 +31,7 @@ def check_copied(copied: Receipt, there: Receipt, put: Grant | None, copy: Reque
     Raises:
         ProofError: it is about something else.
     """
-    if there.uri != copy.destination or there.outcome not in THERE:
+    if there.uri != copy.destination or there.outcome not in DESTINATION_OUTCOMES:
         raise ProofError("the destination's receipt is about something else")
     if there.fingerprint != copied.fingerprint:
         raise ProofError("the destination's receipt has another hash")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from google.protobuf.descriptor import EnumDescriptor
@@ -19,3 +20,9 @@ def spelled(kind: Kind, value: int) -> str:
     if value not in named:
         return str(value)
     return str(named[value].name.removeprefix(named[0].name.removesuffix("UNSPECIFIED")))
+
+
+def one_of(kind: Kind, values: Iterable[int]) -> str:
+    """Return the names of `values` in a sentence: "A", "A or B", "A, B or C"."""
+    names = [spelled(kind, value) for value in values]
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -8,20 +8,17 @@ from collections.abc import Sequence
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
-from monoskope.protocol.copy_request import check_copied
-from monoskope.protocol.grant import REPLICA_BYTES, Grant, parse_grant
-from monoskope.protocol.identity import ProofError, open_signed
-from monoskope.protocol.labels import RECEIPT, WRITE_TAG, labelled
+from monoskope.protocol.grant import REPLICA_BYTES, Grant
+from monoskope.protocol.labels import WRITE_TAG, labelled
 from monoskope.protocol.outcomes import (
-    FITTING,
     MAY_HAVE_FINGERPRINT,
     NEEDS_FINGERPRINT,
     NEEDS_VERSION,
+    REPLACING,
     VERIFIED,
     WITHOUT_VERSION,
 )
 from monoskope.protocol.payload import MAX_KEYS, check_key
-from monoskope.protocol.recipes import pair_keys
 from monoskope.protocol.request import is_version
 from monoskope.protocol.wire import MalformedError, parse, remembered, serialise
 from monoskope.uri import SecretUri
@@ -164,48 +161,8 @@ def parse_receipt(content: bytes) -> Receipt:
     return receipt
 
 
-def open_receipt(signed: upload_pb2.Signed, *, identity: str, grant: Grant, sealed_sha256: bytes | None) -> Receipt:
-    """Verify and parse a signed receipt for `grant` and the sealed bytes with that digest.
-
-    Args:
-        signed: As it came.
-        identity: The store's shown identity.
-        grant: The grant that it must be about.
-        sealed_sha256: The digest of what was sent; None where nothing was sent yet.
-
-    Raises:
-        ProofError: another identity, a bad signature, or a receipt for another grant, other bytes or another purpose.
-        MalformedError: signed, but not well formed.
-    """
-    receipt = parse_receipt(open_signed(signed, RECEIPT, identity))
-    if receipt.grant_sha256 != grant.sha256:
-        raise ProofError("the receipt is for another grant")
-    if receipt.uri != grant.request.uri:
-        raise ProofError("the receipt is for another secret")
-    if receipt.outcome not in FITTING[grant.request.purpose]:
-        raise ProofError("the receipt's outcome does not fit what was asked")
-    if receipt.public_values and [key for key, _ in receipt.public_values] != pair_keys(grant.request.recipes):
-        raise ProofError("the receipt's public halves are not of what was to be made")
-    if receipt.destination is not None:
-        _check_copied(receipt, receipt.destination, grant)
-    if receipt.sealed_sha256 != (sealed_sha256 or b"") and not _failed_before_sealing(receipt):
-        raise ProofError("the receipt is for other sealed bytes")
-    return receipt
-
-
-def _check_copied(receipt: Receipt, destination: upload_pb2.Signed, grant: Grant) -> None:
-    """Who signed the destination's grant and receipt, only its pin tells. An older reactor shows no grant."""
-    shown = receipt.destination_grant
-    try:
-        there = parse_receipt(destination.content)
-        put = None if shown is None else parse_grant(shown.content)
-    except MalformedError:
-        raise ProofError("the destination's grant or receipt is malformed") from None
-    check_copied(receipt, there, put, grant.request)
-
-
-def _failed_before_sealing(receipt: Receipt) -> bool:
-    """A failure may come from a reactor that never saw the sealed bytes."""
+def failed_before_sealing(receipt: Receipt) -> bool:
+    """Whether it is a failure of a reactor that never saw the sealed bytes."""
     return receipt.outcome == upload_pb2.OUTCOME_FAILED and receipt.sealed_sha256 == b""
 
 
@@ -233,7 +190,7 @@ def _check_replica(receipt: Receipt) -> None:
 def _check_digests(receipt: Receipt) -> None:
     if len(receipt.grant_sha256) != DIGEST_BYTES:
         raise MalformedError(_NAME, "grant_sha256", "must have 32 bytes")
-    if len(receipt.sealed_sha256) != DIGEST_BYTES and not _failed_before_sealing(receipt):
+    if len(receipt.sealed_sha256) != DIGEST_BYTES and not failed_before_sealing(receipt):
         raise MalformedError(_NAME, "sealed_sha256", "must have 32 bytes")
     started = receipt.outcome == upload_pb2.OUTCOME_STARTED
     if len(receipt.intent) != (DIGEST_BYTES if started else 0):
@@ -248,8 +205,7 @@ def _check_versions(receipt: Receipt) -> None:
             raise MalformedError(_NAME, name, "must be 1 to 256 printable ASCII characters")
     if receipt.outcome in NEEDS_VERSION and not receipt.upstream_version:
         raise MalformedError(_NAME, "upstream_version", "must be given where something is upstream")
-    has_prior = {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_DELETED}
-    if receipt.prior_version and receipt.outcome not in has_prior:
+    if receipt.prior_version and receipt.outcome not in REPLACING:
         raise MalformedError(_NAME, "prior_version", "must be absent unless STARTED, UPLOADED or DELETED")
     if receipt.outcome == upload_pb2.OUTCOME_DELETED and not receipt.prior_version:
         raise MalformedError(_NAME, "prior_version", "must be given with DELETED")

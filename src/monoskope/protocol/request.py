@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.errors import UsageError
+from monoskope.protocol.names import one_of, spelled
 from monoskope.protocol.notes import Labels, check_labels, is_day
 from monoskope.protocol.one_reading import sorted_once, strict_json
 from monoskope.protocol.payload import MAX_KEYS, check_key
+from monoskope.protocol.purposes import OWN_FIELDS, PURPOSES, PurposeRules
 from monoskope.protocol.recipes import Recipe, Recipes, check_recipes
 from monoskope.protocol.wire import MalformedError, parse, remembered, serialise
 from monoskope.uri import SecretUri
@@ -21,29 +23,6 @@ Options = options_pb2.VaultOptions | options_pb2.AwsOptions | options_pb2.Kubern
 """A provider's typed options, or a third party's as JSON text."""
 
 _NAME = "UploadRequest"
-_CHANGE_EXPECTS = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE})
-_EXPECTS = {
-    upload_pb2.PURPOSE_UPLOAD: (_CHANGE_EXPECTS | {upload_pb2.EXPECT_ABSENT}, "ANY, ABSENT, VERSION or OVERWRITE"),
-    upload_pb2.PURPOSE_COMPARE: (frozenset({upload_pb2.EXPECT_UNSPECIFIED}), "absent with COMPARE"),
-    upload_pb2.PURPOSE_DELETE: (_CHANGE_EXPECTS, "ANY, VERSION or OVERWRITE"),
-    upload_pb2.PURPOSE_GENERATE: (_CHANGE_EXPECTS | {upload_pb2.EXPECT_ABSENT}, "ANY, ABSENT, VERSION or OVERWRITE"),
-    upload_pb2.PURPOSE_COPY: (_CHANGE_EXPECTS | {upload_pb2.EXPECT_ABSENT}, "ANY, ABSENT, VERSION or OVERWRITE"),
-    upload_pb2.PURPOSE_VERIFY: (frozenset({upload_pb2.EXPECT_UNSPECIFIED}), "absent with VERIFY"),
-    upload_pb2.PURPOSE_IMPORT: (frozenset({upload_pb2.EXPECT_UNSPECIFIED}), "absent with IMPORT"),
-    upload_pb2.PURPOSE_PATCH: (_CHANGE_EXPECTS, "ANY, VERSION or OVERWRITE"),
-}
-"""The purposes that this version knows: what each may expect, and that in words."""
-_SEALS_NOTHING = frozenset(
-    {
-        upload_pb2.PURPOSE_GENERATE,
-        upload_pb2.PURPOSE_VERIFY,
-        upload_pb2.PURPOSE_DELETE,
-        upload_pb2.PURPOSE_COPY,
-        upload_pb2.PURPOSE_IMPORT,
-    }
-)
-_WITH_NOTES = frozenset({upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_GENERATE})
-_WITHOUT_OPTIONS = _SEALS_NOTHING - {upload_pb2.PURPOSE_GENERATE}
 
 
 class Request(Value, frozen=True):
@@ -67,9 +46,10 @@ class Request(Value, frozen=True):
     destination: SecretUri | None = None
     """With COPY; `expect` speaks of it."""
 
-    def must_seal_nothing(self) -> bool:
-        """Whether encapsulated key and ciphertext are empty on this walk."""
-        return self.purpose in _SEALS_NOTHING
+    @property
+    def rules(self) -> PurposeRules:
+        """The rules of its purpose."""
+        return PURPOSES[self.purpose]
 
 
 def is_version(text: str) -> bool:
@@ -147,7 +127,9 @@ def parse_request(content: bytes) -> Request:
         raise MalformedError(_NAME, "suites", "must not name a suite twice")
     if 0 in suites:
         raise MalformedError(_NAME, "suites", "must not name suite 0")
-    _check_rest(message)
+    _check_fields(message)
+    _check_removals(list(message.remove_keys))
+    _check_notes(message)
     return Request(
         content=content,
         request_id=message.request_id,
@@ -167,29 +149,31 @@ def parse_request(content: bytes) -> Request:
 
 
 def _check_expect(message: upload_pb2.UploadRequest) -> None:
-    if message.purpose not in _EXPECTS:
+    if message.purpose not in PURPOSES:
         raise MalformedError(_NAME, "purpose", "must be one that this version knows")
-    allowed, words = _EXPECTS[message.purpose]
-    if message.expect not in allowed:
-        raise MalformedError(_NAME, "expect", f"must be {words}")
+    if message.expect not in PURPOSES[message.purpose].expects:
+        raise MalformedError(_NAME, "expect", f"must be {_expected(message.purpose)}")
     if message.expect != upload_pb2.EXPECT_VERSION and message.expect_version:
         raise MalformedError(_NAME, "expect_version", "must be absent unless VERSION is expected")
     if message.expect == upload_pb2.EXPECT_VERSION and not is_version(message.expect_version):
         raise MalformedError(_NAME, "expect_version", "must be 1 to 256 printable ASCII characters")
 
 
-def _check_rest(message: upload_pb2.UploadRequest) -> None:
-    """Each of these fields belongs to one purpose."""
-    if message.purpose not in _WITH_NOTES and (message.labels or message.expires_on):
-        raise MalformedError(_NAME, "labels", "and expires_on must be absent unless UPLOAD or GENERATE")
-    if message.purpose != upload_pb2.PURPOSE_DELETE and message.destroy:
-        raise MalformedError(_NAME, "destroy", "must be absent unless DELETE")
-    if message.purpose in _WITHOUT_OPTIONS and message.WhichOneof("options") is not None:
-        raise MalformedError(_NAME, "options", "must be absent with DELETE, VERIFY, COPY and IMPORT")
-    if message.purpose != upload_pb2.PURPOSE_PATCH and message.remove_keys:
-        raise MalformedError(_NAME, "remove_keys", "must be absent unless PATCH")
-    _check_removals(list(message.remove_keys))
-    _check_notes(message)
+def _expected(purpose: upload_pb2.Purpose) -> str:
+    """What may be expected, in words."""
+    expects = PURPOSES[purpose].expects
+    if expects == {upload_pb2.EXPECT_UNSPECIFIED}:
+        return f"absent with {spelled(upload_pb2.Purpose, purpose)}"
+    return one_of(upload_pb2.Expect, sorted(expects))
+
+
+def _check_fields(message: upload_pb2.UploadRequest) -> None:
+    """Each of these fields belongs to some purposes alone."""
+    given = [field.containing_oneof or field for field, _ in message.ListFields()]
+    for name in dict.fromkeys(field.name for field in given):
+        if name in OWN_FIELDS and name not in PURPOSES[message.purpose].fields:
+            allowed = [purpose for purpose, rules in PURPOSES.items() if name in rules.fields]
+            raise MalformedError(_NAME, name, f"must be absent unless {one_of(upload_pb2.Purpose, allowed)}")
 
 
 def _check_removals(keys: list[str]) -> None:
@@ -217,9 +201,7 @@ def _check_notes(message: upload_pb2.UploadRequest) -> None:
 
 
 def _destination(message: upload_pb2.UploadRequest, source: SecretUri) -> SecretUri | None:
-    if message.purpose != upload_pb2.PURPOSE_COPY:
-        if message.destination:
-            raise MalformedError(_NAME, "destination", "must be absent unless COPY")
+    if "destination" not in PURPOSES[message.purpose].fields:
         return None
     try:
         destination = SecretUri.parse(message.destination)
@@ -231,9 +213,7 @@ def _destination(message: upload_pb2.UploadRequest, source: SecretUri) -> Secret
 
 
 def _recipes(message: upload_pb2.UploadRequest) -> Recipes:
-    if message.purpose != upload_pb2.PURPOSE_GENERATE:
-        if message.recipes:
-            raise MalformedError(_NAME, "recipes", "must be absent unless GENERATE")
+    if "recipes" not in PURPOSES[message.purpose].fields:
         return ()
     recipes = tuple(Recipe(one.key, one.kind, one.size) for one in message.recipes)
     try:

@@ -13,12 +13,13 @@ from google.protobuf.message import DecodeError
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.protocol.events import ReactorEvent, request_id_of
 from monoskope.protocol.upload import State
 from monoskope.reactor import logs
 from monoskope.reactor.admission.grant import Granter
 from monoskope.reactor.keys import Offer, OneTimeKeys
-from monoskope.reactor.link.appends import Appends, Event
-from monoskope.reactor.link.open_requests import Open, OpenRequests, request_id_of
+from monoskope.reactor.link.appends import Appends
+from monoskope.reactor.link.open_requests import Open, OpenRequests
 from monoskope.reactor.memory.forget import forget
 from monoskope.reactor.memory.garbage import Garbage
 from monoskope.reactor.report.known_receipts import KnownReceipts, newest_receipt
@@ -81,7 +82,7 @@ class Dispatcher:
         request_id = request_id_of(stream)
         return request_id is not None and self.keys.offered(request_id) is not None
 
-    def recorded(self, request_id: bytes, version: int, event: Event) -> None:
+    def recorded(self, request_id: bytes, version: int, event: ReactorEvent) -> None:
         """Take in what m8 recorded for us and delivers to others alone."""
         self.requests.appended(request_id, version, event, now=self.now())
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import grpc.aio
 
 from monoskope.errors import RefusedError
+from monoskope.protocol.events import ReactorEvent
 from monoskope.protocol.grant import REPLICA_BYTES
 from monoskope.reactor import logs, settings
 from monoskope.reactor.admission.admission import Admission
@@ -25,7 +26,7 @@ from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.link.announcement import announced
-from monoskope.reactor.link.appends import Appends, Event
+from monoskope.reactor.link.appends import Appends
 from monoskope.reactor.link.open_requests import OpenRequests
 from monoskope.reactor.link.session import Endpoint, Session, dial, roots
 from monoskope.reactor.memory.garbage import Garbage, spare_what_is_here
@@ -140,7 +141,7 @@ class Reactor:
             garbage=self.garbage,
         )
 
-    def _recorded(self, request_id: bytes, version: int, event: Event) -> None:
+    def _recorded(self, request_id: bytes, version: int, event: ReactorEvent) -> None:
         self.dispatcher.recorded(request_id, version, event)
 
     async def run(self, stop: asyncio.Event) -> None:

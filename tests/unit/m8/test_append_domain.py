@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import ConflictError, NotFoundError, RefusedError, UsageError
-from monoskope.m8.domain.offers import Offer, offer
+from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import NEW, Upload
+from monoskope.protocol.events import ReactorEvent
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.request import Request, make_request
@@ -36,35 +37,35 @@ def expecting(expect: upload_pb2.Expect, version: str = "") -> Request:
 
 def test_the_walk_is_accepted() -> None:
     walk = Walk()
-    assert offer(walk.requested(), walk.provided(), walk.by())
-    assert offer(walk.uploading(), walk.started(), walk.by())
-    assert offer(walk.writing(), walk.uploaded(), walk.by())
-    assert offer(walk.uploading(), walk.unchanged(), walk.by())
+    assert append_by_reactor(walk.requested(), walk.provided(), walk.by())
+    assert append_by_reactor(walk.uploading(), walk.started(), walk.by())
+    assert append_by_reactor(walk.writing(), walk.uploaded(), walk.by())
+    assert append_by_reactor(walk.uploading(), walk.unchanged(), walk.by())
     compare = Walk(a_request(purpose=upload_pb2.PURPOSE_COMPARE))
-    assert offer(compare.uploading(), compare.compared(), compare.by())
+    assert append_by_reactor(compare.uploading(), compare.compared(), compare.by())
 
 
 @pytest.mark.parametrize("upload", [Walk.requested, Walk.granted, Walk.uploading])
 def test_a_replica_may_end_a_request_before_writing_without_a_receipt(upload: Callable[[Walk], Upload]) -> None:
     walk = Walk()
     event = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_RATE_LIMITED)
-    assert offer(upload(walk), event, walk.by(PEER)) == [event]
+    assert append_by_reactor(upload(walk), event, walk.by(PEER)) == [event]
 
 
 def test_once_writing_began_a_failure_needs_a_receipt() -> None:
     walk = Walk()
     with pytest.raises(UsageError, match="receipt"):
-        offer(walk.writing(), events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_KEY_LOST), walk.by())
-    assert offer(walk.writing(), walk.failed(upload_pb2.REASON_KEY_LOST), walk.by(PEER))
+        append_by_reactor(walk.writing(), events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_KEY_LOST), walk.by())
+    assert append_by_reactor(walk.writing(), walk.failed(upload_pb2.REASON_KEY_LOST), walk.by(PEER))
 
 
 def test_a_failure_signed_before_writing_began_does_not_end_a_write() -> None:
     walk = Walk()
     writing = walk.writing()
     walk.digest = b""
-    assert offer(walk.uploading(), walk.failed(upload_pb2.REASON_KEY_LOST), walk.by(PEER))
+    assert append_by_reactor(walk.uploading(), walk.failed(upload_pb2.REASON_KEY_LOST), walk.by(PEER))
     with pytest.raises(ConflictError, match="before writing"):
-        offer(writing, walk.failed(upload_pb2.REASON_KEY_LOST), walk.by(PEER))
+        append_by_reactor(writing, walk.failed(upload_pb2.REASON_KEY_LOST), walk.by(PEER))
 
 
 def test_a_failure_says_what_its_receipt_says() -> None:
@@ -72,20 +73,20 @@ def test_a_failure_says_what_its_receipt_says() -> None:
     event = walk.failed(upload_pb2.REASON_CONFLICT)
     event.reason = upload_pb2.REASON_KEY_LOST
     with pytest.raises(UsageError, match="reason"):
-        offer(walk.uploading(), event, walk.by())
+        append_by_reactor(walk.uploading(), event, walk.by())
     with pytest.raises(UsageError, match="reason"):
-        offer(walk.uploading(), events_pb2.SecretUploadFailed(), walk.by())
+        append_by_reactor(walk.uploading(), events_pb2.SecretUploadFailed(), walk.by())
 
 
 @pytest.mark.parametrize(
     "event", [Walk.provided, Walk.started, Walk.uploaded, Walk.unchanged, Walk.compared, Walk.failed]
 )
-def test_another_stores_request_is_unknown(event: Callable[[Walk], Offer]) -> None:
+def test_another_stores_request_is_unknown(event: Callable[[Walk], ReactorEvent]) -> None:
     walk = Walk(a_request(purpose=upload_pb2.PURPOSE_COMPARE) if event is Walk.compared else None)
     with pytest.raises(NotFoundError) as others:
-        offer(walk.uploading(), event(walk), walk.by(store="local"))
+        append_by_reactor(walk.uploading(), event(walk), walk.by(store="local"))
     with pytest.raises(NotFoundError) as missing:
-        offer(NEW, event(walk), walk.by())
+        append_by_reactor(NEW, event(walk), walk.by())
     assert str(others.value) == str(missing.value)
 
 
@@ -103,34 +104,34 @@ class TestReceipts:
     """Each must be signed by the store's identity and be about this grant and these sealed bytes."""
 
     def test_one_of_another_identity_is_refused(
-        self, state: Callable[[Walk], Upload], event: Callable[[Walk], Offer]
+        self, state: Callable[[Walk], Upload], event: Callable[[Walk], ReactorEvent]
     ) -> None:
         walk = Walk()
         upload = state(walk)
         walk.signer = Signer()
         with pytest.raises(ProofError):
-            offer(upload, event(walk), walk.by(identity=Signer().shown))
+            append_by_reactor(upload, event(walk), walk.by(identity=Signer().shown))
 
     def test_one_of_another_grant_is_refused(
-        self, state: Callable[[Walk], Upload], event: Callable[[Walk], Offer]
+        self, state: Callable[[Walk], Upload], event: Callable[[Walk], ReactorEvent]
     ) -> None:
         walk = Walk()
         upload = state(walk)
         walk.grant = a_grant(walk.request, replica=ISSUER)
         with pytest.raises(ProofError, match="another grant"):
-            offer(upload, event(walk), walk.by())
+            append_by_reactor(upload, event(walk), walk.by())
 
     def test_one_of_other_sealed_bytes_is_refused(
-        self, state: Callable[[Walk], Upload], event: Callable[[Walk], Offer]
+        self, state: Callable[[Walk], Upload], event: Callable[[Walk], ReactorEvent]
     ) -> None:
         walk = Walk()
         upload = state(walk)
         walk.digest = b"x" * 32
         with pytest.raises(ProofError, match="other sealed bytes"):
-            offer(upload, event(walk), walk.by())
+            append_by_reactor(upload, event(walk), walk.by())
 
     def test_one_with_a_changed_signature_is_refused(
-        self, state: Callable[[Walk], Upload], event: Callable[[Walk], Offer]
+        self, state: Callable[[Walk], Upload], event: Callable[[Walk], ReactorEvent]
     ) -> None:
         walk = Walk()
         offered = event(walk)
@@ -139,20 +140,20 @@ class TestReceipts:
         signature[5] ^= 1
         offered.receipt.signature = bytes(signature)
         with pytest.raises(ProofError, match="signature"):
-            offer(state(walk), offered, walk.by())
+            append_by_reactor(state(walk), offered, walk.by())
 
 
 @pytest.mark.parametrize("event", [Walk.started, Walk.unchanged])
-def test_only_the_issuer_opens_and_writes(event: Callable[[Walk], Offer]) -> None:
+def test_only_the_issuer_opens_and_writes(event: Callable[[Walk], ReactorEvent]) -> None:
     walk = Walk()
     with pytest.raises(WrongStepError):
-        offer(walk.uploading(), event(walk), walk.by(PEER))
+        append_by_reactor(walk.uploading(), event(walk), walk.by(PEER))
 
 
 def test_any_replica_may_finish_a_write() -> None:
     walk = Walk()
     unreadable = walk.uploaded(fingerprint="", values=())
-    assert offer(walk.writing(), unreadable, walk.by(PEER)) == [unreadable]
+    assert append_by_reactor(walk.writing(), unreadable, walk.by(PEER)) == [unreadable]
 
 
 @pytest.mark.parametrize(
@@ -170,29 +171,29 @@ def test_an_events_receipt_has_a_fitting_outcome(kind: Callable[..., Any], recei
     if isinstance(event, events_pb2.SecretUploadFailed):
         event.reason = upload_pb2.REASON_CONFLICT
     with pytest.raises(UsageError, match="outcome"):
-        offer(walk.uploading(), event, walk.by())
+        append_by_reactor(walk.uploading(), event, walk.by())
 
 
 def test_a_comparison_cannot_end_as_an_upload() -> None:
     compare = Walk(a_request(purpose=upload_pb2.PURPOSE_COMPARE))
     with pytest.raises(ProofError, match="outcome"):
-        offer(compare.uploading(), compare.unchanged(), compare.by())
+        append_by_reactor(compare.uploading(), compare.unchanged(), compare.by())
 
 
 def test_uploaded_does_not_follow_without_started() -> None:
     walk = Walk()
     with pytest.raises(WrongStepError):
-        offer(walk.uploading(), walk.uploaded(), walk.by())
+        append_by_reactor(walk.uploading(), walk.uploaded(), walk.by())
     with pytest.raises(WrongStepError):
-        offer(walk.writing(), walk.unchanged(), walk.by())
+        append_by_reactor(walk.writing(), walk.unchanged(), walk.by())
 
 
 class TestGrants:
-    """A grant is for this request, this user and the process that offers it."""
+    """A grant is for this request, this user and the process that appends it."""
 
     def refuse(self, walk: Walk, grant: Grant, *, error: type[Exception] = ProofError, **by: Any) -> None:
         with pytest.raises(error):
-            offer(walk.requested(), walk.provided(grant), walk.by(**by))
+            append_by_reactor(walk.requested(), walk.provided(grant), walk.by(**by))
 
     def test_one_of_another_request_is_refused(self) -> None:
         self.refuse(Walk(), a_grant(a_request(), replica=ISSUER))
@@ -208,7 +209,7 @@ class TestGrants:
     def test_one_of_another_identity_is_refused(self) -> None:
         walk = Walk()
         with pytest.raises(ProofError):
-            offer(walk.requested(), walk.provided(signer=Signer()), walk.by())
+            append_by_reactor(walk.requested(), walk.provided(signer=Signer()), walk.by())
 
     def test_one_with_a_fingerprint_key_that_is_not_allowed_is_refused(self) -> None:
         walk = Walk()
@@ -217,12 +218,12 @@ class TestGrants:
     def test_a_second_one_is_refused(self) -> None:
         walk = Walk()
         with pytest.raises(WrongStepError):
-            offer(walk.granted(), walk.provided(), walk.by())
+            append_by_reactor(walk.granted(), walk.provided(), walk.by())
 
     def test_a_receipt_before_any_grant_is_refused(self) -> None:
         walk = Walk()
         with pytest.raises(ProofError, match="without a grant"):
-            offer(walk.requested(), walk.failed(), walk.by())
+            append_by_reactor(walk.requested(), walk.failed(), walk.by())
 
 
 class TestFingerprintKeyIds:
@@ -232,16 +233,16 @@ class TestFingerprintKeyIds:
         walk = Walk()
         event = walk.uploaded(**fingerprints(OTHER_KEY))
         with pytest.raises(RefusedError, match=OTHER_KEY):
-            offer(walk.writing(), event, walk.by())
+            append_by_reactor(walk.writing(), event, walk.by())
 
     def test_a_rotation_that_ended_meanwhile_does_not_lose_a_finished_write(self) -> None:
         walk = Walk()
-        assert offer(walk.writing(), walk.uploaded(), walk.by(key_ids=frozenset({OTHER_KEY})))
+        assert append_by_reactor(walk.writing(), walk.uploaded(), walk.by(key_ids=frozenset({OTHER_KEY})))
 
     def test_during_a_rotation_both_count(self) -> None:
         walk = Walk()
         event = walk.uploaded(**fingerprints(OTHER_KEY))
-        assert offer(walk.writing(), event, walk.by(key_ids=frozenset({KEY_ID, OTHER_KEY})))
+        assert append_by_reactor(walk.writing(), event, walk.by(key_ids=frozenset({KEY_ID, OTHER_KEY})))
 
 
 class TestVersions:
@@ -249,22 +250,22 @@ class TestVersions:
 
     def test_another_version_than_expected_is_not_replaced(self) -> None:
         walk = Walk(expecting(upload_pb2.EXPECT_VERSION, "3"))
-        assert offer(walk.uploading(), walk.started("3"), walk.by())
+        assert append_by_reactor(walk.uploading(), walk.started("3"), walk.by())
         with pytest.raises(ConflictError):
-            offer(walk.uploading(), walk.started("4"), walk.by())
+            append_by_reactor(walk.uploading(), walk.started("4"), walk.by())
         with pytest.raises(ConflictError):
-            offer(walk.writing("3"), walk.uploaded("5", "4"), walk.by())
+            append_by_reactor(walk.writing("3"), walk.uploaded("5", "4"), walk.by())
 
     def test_absent_replaces_nothing(self) -> None:
         walk = Walk(expecting(upload_pb2.EXPECT_ABSENT))
-        assert offer(walk.uploading(), walk.started(), walk.by())
+        assert append_by_reactor(walk.uploading(), walk.started(), walk.by())
         with pytest.raises(ConflictError):
-            offer(walk.uploading(), walk.started("1"), walk.by())
+            append_by_reactor(walk.uploading(), walk.started("1"), walk.by())
 
     @pytest.mark.parametrize("expect", [upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE])
     def test_a_check_and_set_that_was_tried_again_is_recorded_as_it_was(self, expect: upload_pb2.Expect) -> None:
         walk = Walk(expecting(expect))
-        assert offer(walk.writing("1"), walk.uploaded("3", "2"), walk.by())
+        assert append_by_reactor(walk.writing("1"), walk.uploaded("3", "2"), walk.by())
 
 
 def test_a_grant_that_is_not_well_formed_is_refused() -> None:
@@ -279,4 +280,6 @@ def test_a_grant_that_is_not_well_formed_is_refused() -> None:
         fingerprint_key_id=KEY_ID,
     )
     with pytest.raises(UsageError, match="serialised"):
-        offer(walk.requested(), walk.provided(replace(grant, content=grant.content + b"\x9a\x06\x00")), walk.by())
+        append_by_reactor(
+            walk.requested(), walk.provided(replace(grant, content=grant.content + b"\x9a\x06\x00")), walk.by()
+        )

@@ -14,7 +14,7 @@ from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import ConflictError
 from monoskope.m8.credentials.tokens import COPY_TTL_S, Tokens
-from monoskope.m8.domain.offers import offer
+from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.service.copy_tokens import WITHIN_S
 from monoskope.protocol.copy_request import put_request_id
@@ -65,26 +65,26 @@ def copied(walk: Walk, *, request_id: bytes = b"", **fields: Any) -> events_pb2.
 def test_only_the_issuer_says_that_it_copied_and_only_after_announcing_it() -> None:
     walk = Walk(a_copy(), digest=EMPTY)
     event = copied(walk)
-    assert offer(walk.writing(), event, walk.by()) == [event]
+    assert append_by_reactor(walk.writing(), event, walk.by()) == [event]
     assert walk.at(walk.asked(), walk.provided(), walk.sent(), walk.started(), event).state is State.ENDED
     for upload, by in ((walk.writing(), walk.by(PEER)), (walk.uploading(), walk.by())):
         with pytest.raises(WrongStepError):
-            offer(upload, event, by)
+            append_by_reactor(upload, event, by)
     failure = walk.failed(upload_pb2.REASON_OUTCOME_UNKNOWN)
-    assert offer(walk.writing(), failure, walk.by(PEER)) == [failure]
+    assert append_by_reactor(walk.writing(), failure, walk.by(PEER)) == [failure]
 
 
 def test_the_end_of_a_copy_by_an_older_reactor_is_recorded() -> None:
     """It shows no grant of the destination; what it did is done, and the log must tell."""
     walk = Walk(a_copy(), digest=EMPTY)
     event = copied(walk, destination_grant=None)
-    assert offer(walk.writing(), event, walk.by()) == [event]
+    assert append_by_reactor(walk.writing(), event, walk.by()) == [event]
 
 
 def test_a_put_that_is_not_this_copys_is_not_recorded_as_its_end() -> None:
     walk = Walk(a_copy(), digest=EMPTY)
     with pytest.raises(ProofError, match="another request"):
-        offer(walk.writing(), copied(walk, request_id=b"e" * 16), walk.by())
+        append_by_reactor(walk.writing(), copied(walk, request_id=b"e" * 16), walk.by())
 
 
 def test_what_a_copy_expects_is_not_looked_for_at_its_source() -> None:
@@ -92,7 +92,7 @@ def test_what_a_copy_expects_is_not_looked_for_at_its_source() -> None:
     message.expect, message.expect_version = upload_pb2.EXPECT_VERSION, "w0"
     walk = Walk(parse_request(serialise(message)), digest=EMPTY)
     started = walk.started()
-    assert offer(walk.uploading(), started, walk.by()) == [started]
+    assert append_by_reactor(walk.uploading(), started, walk.by()) == [started]
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import ConflictError, UsageError
-from monoskope.m8.domain.events import upload_stream
-from monoskope.m8.domain.offers import offer
+from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import request_upload
+from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.request import Request
 from monoskope.protocol.upload import State, WrongStepError
@@ -53,21 +53,21 @@ def test_a_deletion_is_sent_without_sealed_bytes_and_nothing_else_is() -> None:
 def test_any_replica_ends_a_deletion_that_was_announced(replica: bytes) -> None:
     walk = deletion()
     event = walk.deleted("1")
-    assert offer(walk.writing("1"), event, walk.by(replica)) == [event]
+    assert append_by_reactor(walk.writing("1"), event, walk.by(replica)) == [event]
     assert walk.at(walk.asked(), walk.provided(), walk.sent(), walk.started("1"), event).state is State.ENDED
 
 
 def test_a_deletion_that_was_not_announced_is_refused() -> None:
     walk = deletion()
     with pytest.raises(WrongStepError):
-        offer(walk.uploading(), walk.deleted("1"), walk.by())
+        append_by_reactor(walk.uploading(), walk.deleted("1"), walk.by())
 
 
 def test_a_deletion_ends_no_upload_and_an_upload_no_deletion() -> None:
     for walk in (Walk(signer=SIGNER), deletion()):
         event = walk.deleted("1") if walk.request.purpose != DELETE else walk.uploaded("2", "1")
         with pytest.raises(ProofError):
-            offer(walk.writing("1"), event, walk.by())
+            append_by_reactor(walk.writing("1"), event, walk.by())
 
 
 def test_a_deletion_of_another_version_than_expected_is_refused() -> None:
@@ -80,8 +80,8 @@ def test_a_deletion_of_another_version_than_expected_is_refused() -> None:
     request: Request = parse_request(serialise(message))
     walk = Walk(request, signer=SIGNER, digest=EMPTY)
     with pytest.raises(ConflictError):
-        offer(walk.writing("1"), walk.deleted("2"), walk.by())
-    assert offer(walk.writing("1"), walk.deleted("1"), walk.by())
+        append_by_reactor(walk.writing("1"), walk.deleted("2"), walk.by())
+    assert append_by_reactor(walk.writing("1"), walk.deleted("1"), walk.by())
 
 
 def record(documents: Documents, walk: Walk, end: Sequence[Message]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.m8.domain.events import upload_stream
+from monoskope.protocol.events import upload_stream
 from tests.unit.m8.walk import Documents, Walk, fingerprints
 from tests.unit.protocol.vectors import Signer
 

@@ -12,10 +12,11 @@ import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.m8.domain.events import upload_stream, write
+from monoskope.m8.domain.events import write
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.queries.events import Events
 from monoskope.m8.service.app import Caller
+from monoskope.protocol.events import upload_stream
 from monoskope.uri import UriPrefix
 from tests.unit.m8.world import World, a_world
 from tests.unit.protocol.vectors import a_request

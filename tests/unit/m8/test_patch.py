@@ -12,9 +12,9 @@ import pytest
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import ConflictError, UsageError
-from monoskope.m8.domain.events import upload_stream
-from monoskope.m8.domain.offers import offer
+from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import request_upload
+from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.upload import State
 from tests.unit.m8.walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
@@ -59,7 +59,7 @@ def test_a_patch_carries_sealed_bytes_or_if_it_removes_nothing_at_all() -> None:
 def test_any_replica_ends_a_patch_that_was_announced(replica: bytes) -> None:
     walk = patch("a")
     event = walk.uploaded("2", "1")
-    assert offer(walk.writing("1"), event, walk.by(replica)) == [event]
+    assert append_by_reactor(walk.writing("1"), event, walk.by(replica)) == [event]
     assert walk.at(walk.asked(), walk.provided(), walk.sent(), walk.started("1"), event).state is State.ENDED
 
 
@@ -67,14 +67,14 @@ def test_neither_a_deletion_nor_a_comparison_ends_a_patch() -> None:
     walk = patch("a")
     for event, state in ((walk.deleted("1"), walk.writing("1")), (walk.compared(), walk.uploading())):
         with pytest.raises(ProofError):
-            offer(state, event, walk.by())
+            append_by_reactor(state, event, walk.by())
 
 
 def test_a_patch_of_another_version_than_expected_is_refused() -> None:
     walk = patch(expect=upload_pb2.EXPECT_VERSION, expect_version="1")
     with pytest.raises(ConflictError):
-        offer(walk.writing("1"), walk.uploaded("3", "2"), walk.by())
-    assert offer(walk.writing("1"), walk.uploaded("2", "1"), walk.by())
+        append_by_reactor(walk.writing("1"), walk.uploaded("3", "2"), walk.by())
+    assert append_by_reactor(walk.writing("1"), walk.uploaded("2", "1"), walk.by())
 
 
 NOTED: dict[str, Any] = {"labels": (("owner", "anna"),), "expires_on": "2027-01-31"}

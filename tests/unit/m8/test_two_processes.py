@@ -14,7 +14,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import upload
-from monoskope.m8.domain.events import M8, upload_stream, write
+from monoskope.m8.domain.events import M8, write
 from monoskope.m8.grpc.server import build_server, running
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
@@ -22,6 +22,7 @@ from monoskope.m8.readmodels.chain import project
 from monoskope.m8.service import aggregates
 from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.app import App, Limits
+from monoskope.protocol.events import RequestEvent, upload_stream
 from tests.unit.m8.world import SERVER, Sealed, User, World, a_world, reason, refused, until_granted
 from tests.unit.protocol.vectors import a_request
 
@@ -130,7 +131,7 @@ async def test_a_decision_on_what_was_loaded_before_is_made_anew_if_somebody_was
     await ended(world.app.log, request_id)
     decided = []
 
-    def decide(value: upload.Upload) -> list[upload.UploadEvent]:
+    def decide(value: upload.Upload) -> list[RequestEvent]:
         decided.append(value.state.name)
         if value.state is not loaded.state:
             raise RefusedError("it ended.")

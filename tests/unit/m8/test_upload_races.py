@@ -9,9 +9,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error
-from monoskope.m8.domain.offers import offer
-from monoskope.m8.domain.upload import NEW, Upload, fail_by_m8, request_key, request_upload, step_of
-from monoskope.protocol.upload import TABLE, Author, State, Step
+from monoskope.m8.domain.append import append_by_reactor
+from monoskope.m8.domain.upload import NEW, Upload, fail_by_m8, request_key, request_upload
+from monoskope.protocol.events import Step, steps_of
+from monoskope.protocol.upload import Author, State
 from tests.unit.m8.walk import CIPHERTEXT, ENCAPSULATED, ISSUER, PEER, Walk
 from tests.unit.protocol.vectors import Signer, a_request
 
@@ -59,7 +60,9 @@ class Request(RuleBasedStateMachine):
     @rule(upload=seen, what=st.sampled_from(OFFERS), replica=st.sampled_from([ISSUER, PEER]))
     def say(self, upload: Upload, what: str, replica: bytes) -> None:
         author = Author.ISSUER if upload.grant is not None and replica == ISSUER else Author.REPLICA
-        self._record(upload, lambda: offer(upload, getattr(self.walk, what)(), self.walk.by(replica)), author)
+        self._record(
+            upload, lambda: append_by_reactor(upload, getattr(self.walk, what)(), self.walk.by(replica)), author
+        )
 
     def _record(self, upload: Upload, decide: object, author: Author) -> None:
         assert callable(decide)
@@ -71,13 +74,10 @@ class Request(RuleBasedStateMachine):
             return  # nothing to record, or somebody else was faster
         (event,) = events
         following = self.walk.at(*self.events, event).state
-        step = step_of(event)
-        assert step is not None
+        [step] = steps_of(event)
         authors = {author, Author.REPLICA} if author is Author.ISSUER else {author}
-        assert any(
-            (row.state, row.step, row.next) == (self.states[-1], step, following) and row.author in authors
-            for row in TABLE
-        )
+        assert step.follows[self.states[-1]] & authors
+        assert step.leads_to is following
         self.events.append(event)
         self.states.append(following)
         self.ends += following is State.ENDED
@@ -92,7 +92,7 @@ class Request(RuleBasedStateMachine):
     def never_failed_by_m8_after_writing(self) -> None:
         if hasattr(self, "states") and State.WRITING in self.states:
             last = self.events[-1]
-            assert step_of(last) is not Step.FAILED or getattr(last, "receipt").signature  # noqa: B009
+            assert steps_of(last) != [Step.FAILED] or getattr(last, "receipt").signature  # noqa: B009
 
 
 TestRequest = Request.TestCase

@@ -15,10 +15,10 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.background.timekeeper import Timekeeper
-from monoskope.m8.domain.events import upload_stream
-from monoskope.m8.domain.offers import offer
+from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import request_upload
 from monoskope.m8.service.app import Limits
+from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.upload import State, WrongStepError
 from tests.unit.m8.walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
@@ -65,24 +65,24 @@ def ends() -> list[tuple[Walk, Any]]:
 @pytest.mark.parametrize("index", range(4))
 def test_only_the_issuer_ends_a_look_and_without_announcing_anything(index: int) -> None:
     walk, event = ends()[index]
-    assert offer(walk.uploading(), event, walk.by()) == [event]
+    assert append_by_reactor(walk.uploading(), event, walk.by()) == [event]
     assert walk.at(walk.asked(), walk.provided(), walk.sent(), event).state is State.ENDED
     with pytest.raises(WrongStepError):
-        offer(walk.uploading(), event, walk.by(PEER))
+        append_by_reactor(walk.uploading(), event, walk.by(PEER))
     with pytest.raises(WrongStepError):
-        offer(walk.writing(), event, walk.by())
+        append_by_reactor(walk.writing(), event, walk.by())
 
 
 def test_a_look_ends_as_what_it_was_asked_for() -> None:
     verify, adopt = look(VERIFY), look(IMPORT)
     with pytest.raises(ProofError):
-        offer(verify.uploading(), verify.imported(), verify.by())
+        append_by_reactor(verify.uploading(), verify.imported(), verify.by())
     told = adopt.receipt(upload_pb2.OUTCOME_FAILED, reason=upload_pb2.REASON_CONFLICT)
     with pytest.raises(ProofError):
-        offer(adopt.uploading(), adopt.verified(told), adopt.by())
+        append_by_reactor(adopt.uploading(), adopt.verified(told), adopt.by())
     in_sync = verify.verified(told).receipt
     with pytest.raises(UsageError):
-        offer(verify.uploading(), events_pb2.SecretDriftDetected(receipt=in_sync), verify.by())
+        append_by_reactor(verify.uploading(), events_pb2.SecretDriftDetected(receipt=in_sync), verify.by())
 
 
 # What is shown.

@@ -9,8 +9,8 @@ from typing import Any
 from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.m8.domain.append import Appender
 from monoskope.m8.domain.events import write
-from monoskope.m8.domain.offers import Offerer
 from monoskope.m8.domain.upload import NEW, Upload, evolve
 from monoskope.m8.log.event_log import Put, RecordedEvent
 from monoskope.m8.log.record import make
@@ -36,9 +36,9 @@ class Walk:
         self.grant = a_grant(self.request, replica=ISSUER)
         self.digest = digest
 
-    def by(self, replica: bytes = ISSUER, **changes: Any) -> Offerer:
+    def by(self, replica: bytes = ISSUER, **changes: Any) -> Appender:
         fields = {"store": "vault", "identity": self.signer.shown, "replica": replica, "key_ids": frozenset({KEY_ID})}
-        return Offerer(**{**fields, **changes})
+        return Appender(**{**fields, **changes})
 
     def asked(self) -> events_pb2.SecretUploadKeyRequested:
         return events_pb2.SecretUploadKeyRequested(request=self.request.content, subject="anna")

@@ -9,16 +9,15 @@ from pathlib import Path
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import proof, reasons
-from monoskope.client.trust import ENDS
 from monoskope.monoctl.output import listed, proven
 from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import ENDS
 
 PACKAGE = Path(__file__).resolve().parents[3] / "src" / "monoskope"
 FILES = (
     "client/walk.py",
     "client/task.py",
-    "client/purposes/verify.py",
-    "client/purposes/copy_secret.py",
+    *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("*.py"))),
     "monoctl/output/report.py",
     "monoctl/commands/admin.py",
     "monoctl/commands/put.py",

@@ -12,10 +12,10 @@ from monoskope.protocol.copy_request import put_request_id
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import ProofError, check_shown, shown
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.open_receipt import open_receipt
 from monoskope.protocol.receipt import (
     Receipt,
     make_receipt,
-    open_receipt,
     parse_receipt,
     sealed_digest,
     write_tag,

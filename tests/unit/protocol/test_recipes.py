@@ -135,7 +135,7 @@ def test_a_generation_may_expect_what_an_upload_may_and_carry_its_notes_and_opti
         content = serialise(generation(("a", "hex", 0), expect=expect, expires_on="2027-01-31", other="{}"))
         request = parse_request(content)
         assert request.recipes == (Recipe("a", "hex"),)
-        assert request.must_seal_nothing()
+        assert not request.rules.seals
     with pytest.raises(MalformedError) as caught:
         parse_request(serialise(generation(("a", "hex", 0), expect=upload_pb2.EXPECT_UNSPECIFIED)))
     assert caught.value.field == "expect"

@@ -10,7 +10,8 @@ import pytest
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.reactor.link.appends import AppendRefusedError, Appends, Event
+from monoskope.protocol.events import ReactorEvent
+from monoskope.reactor.link.appends import AppendRefusedError, Appends
 
 ID = secrets.token_bytes(16)
 FAILED = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_CONFLICT)
@@ -26,7 +27,7 @@ class Wire:
         self.sent.append(request.append)
 
 
-def recorded(event: Event, *, version: int = 3, request_id: bytes = ID) -> event_pb2.Event:
+def recorded(event: ReactorEvent, *, version: int = 3, request_id: bytes = ID) -> event_pb2.Event:
     return event_pb2.Event(
         stream=f"upload/{request_id.hex()}",
         version=version,
@@ -35,7 +36,7 @@ def recorded(event: Event, *, version: int = 3, request_id: bytes = ID) -> event
     )
 
 
-async def begun(appends: Appends, event: Event = FAILED) -> asyncio.Task[int]:
+async def begun(appends: Appends, event: ReactorEvent = FAILED) -> asyncio.Task[int]:
     task = asyncio.create_task(appends.append(ID, 2, event))
     await asyncio.sleep(0)
     return task
@@ -51,7 +52,7 @@ async def begun(appends: Appends, event: Event = FAILED) -> asyncio.Task[int]:
         FAILED,
     ],
 )
-async def test_an_answer_settles_its_own_call(event: Event) -> None:
+async def test_an_answer_settles_its_own_call(event: ReactorEvent) -> None:
     appends, wire = Appends(retry_s=0), Wire()
     appends.connected(wire)
     first, second = await begun(appends, event), await begun(appends)
@@ -93,7 +94,7 @@ async def test_a_delivery_of_the_same_event_settles_it() -> None:
 @pytest.mark.parametrize(
     "other", [events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_EXPIRED), events_pb2.SecretUploaded()]
 )
-async def test_a_delivery_of_another_event_in_its_place_refuses_it(other: Event) -> None:
+async def test_a_delivery_of_another_event_in_its_place_refuses_it(other: ReactorEvent) -> None:
     appends = Appends(retry_s=0)
     task = await begun(appends)
     appends.delivered(recorded(other))

@@ -7,10 +7,12 @@ import secrets
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from google.protobuf.message import Message
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.protocol.events import request_id_of
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import open_signed
 from monoskope.protocol.labels import RECEIPT
@@ -18,7 +20,7 @@ from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import Request
 from monoskope.protocol.upload import State
 from monoskope.reactor.admission.grant import Granter
-from monoskope.reactor.link.open_requests import Open, OpenRequests, request_id_of
+from monoskope.reactor.link.open_requests import Open, OpenRequests
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.work.lookup import failed
 from tests.unit.reactor.world import World, ask, opened
@@ -58,6 +60,7 @@ async def test_a_refusal_that_overtakes_the_event_it_is_about_loses_no_receipt()
     made = grant(world)
     request_id = made.request.request_id
     stream = f"upload/{request_id.hex()}"
+    world.requests.apply(event(ASKED, 1, stream=stream), b"", now=1.0)
     world.requests.apply(event(SENT, 3, stream=stream), b"", now=1.0)
     world.log.refusals.append("CONFLICT")
     receipt = failed(made, bytes(32), upload_pb2.REASON_CONFLICT, replica=bytes(16))
@@ -170,18 +173,69 @@ def test_an_event_told_twice_changes_nothing_and_sealed_bytes_are_taken_once() -
     assert (again.take_sealed(), again.take_sealed()) == (b"abc", b"")
 
 
-def test_ended_requests_are_forgotten() -> None:
-    for end in (
+UNREADABLE = upload_pb2.Signed(content=b"of a version that is newer than this one")
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
         events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_EXPIRED),
-        events_pb2.SecretUploaded(),
+        events_pb2.SecretUploaded(receipt=UNREADABLE),
         events_pb2.SecretCompared(),
-    ):
-        requests = OpenRequests()
-        requests.apply(event(ASKED, 1), b"", now=1.0)
-        ended = requests.apply(event(end, 2), b"", now=1.0)
-        assert ended is not None
-        assert ended.state is State.ENDED
-        assert len(requests) == 0
+    ],
+)
+def test_ended_requests_are_forgotten(end: Message) -> None:
+    requests = OpenRequests()
+    requests.apply(event(ASKED, 1), b"", now=1.0)
+    requests.apply(event(SENT, 3), b"", now=1.0)
+    ended = requests.apply(event(end, 4), b"", now=1.0)
+    assert ended is not None
+    assert ended.state is State.ENDED
+    assert len(requests) == 0
+
+
+def test_the_end_of_a_request_whose_beginning_was_not_told_is_taken_in() -> None:
+    requests = OpenRequests()
+    ended = requests.apply(event(events_pb2.SecretUploaded(receipt=UNREADABLE), 5), b"", now=1.0)
+    assert ended is not None
+    assert (ended.state, ended.news()) == (State.ENDED, [UNREADABLE])
+    assert len(requests) == 0
+
+
+@pytest.mark.parametrize(
+    "told", [events_pb2.SecretUploadStarted(), SENT, event_pb2.Event(type="SomethingNew")], ids=["early", "sent", "new"]
+)
+async def test_what_cannot_follow_or_is_not_known_counts_and_changes_nothing_else(told: Message) -> None:
+    requests = OpenRequests()
+    requests.apply(event(ASKED, 1), b"", now=1.0)
+    waiting = asyncio.create_task(requests.moved(ID, 1, within=5.0))
+    await asyncio.sleep(0)
+    delivered = (
+        event(told, 2)
+        if not isinstance(told, event_pb2.Event)
+        else event_pb2.Event(stream=f"upload/{ID.hex()}", version=2, type=told.type)
+    )
+    assert requests.apply(delivered, b"abc", now=2.0) is None
+    known = await waiting
+    assert known is not None
+    assert (known.version, known.state, known.sealed, known.started) == (2, State.REQUESTED, b"", None)
+
+
+def test_a_request_begins_with_its_first_event_alone() -> None:
+    requests = OpenRequests()
+    for version in (0, 2):
+        assert requests.apply(event(ASKED, version), b"", now=1.0) is None
+    assert requests.apply(event(SENT, 3), b"abc", now=1.0) is None
+    assert len(requests) == 0
+
+
+def test_an_event_of_our_own_that_cannot_follow_counts_alone() -> None:
+    requests = OpenRequests()
+    requests.apply(event(ASKED, 1), b"", now=1.0)
+    requests.appended(ID, 2, events_pb2.SecretUploadStarted(), now=1.0)
+    known = requests.get(ID)
+    assert known is not None
+    assert (known.version, known.state, known.started) == (2, State.REQUESTED, None)
 
 
 def test_requests_that_are_not_told_again_have_ended() -> None:
@@ -194,7 +248,8 @@ def test_requests_that_are_not_told_again_have_ended() -> None:
 
 def test_what_is_no_event_of_an_upload_is_passed_over() -> None:
     requests = OpenRequests()
-    for stream in ("reactor/memory", "upload/", "upload/zz", "upload/" + secrets.token_hex(15), "secret-stores"):
+    shorter, upper = "upload/" + secrets.token_hex(15), f"upload/{ID.hex().upper()}"
+    for stream in ("reactor/memory", "upload/", "upload/zz", shorter, upper, ID.hex(), "secret-stores"):
         assert request_id_of(stream) is None
         assert requests.apply(event(ASKED, 1, stream=stream), b"", now=1.0) is None
     unknown = event_pb2.Event(stream=f"upload/{ID.hex()}", version=1, type="SomethingNew")

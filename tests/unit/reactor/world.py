@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PublicKey, Suite
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.protocol.events import ReactorEvent
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import open_signed
 from monoskope.protocol.labels import RECEIPT, SEALED_SECRET, labelled
@@ -31,7 +32,7 @@ from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.limits.rates import Rates
-from monoskope.reactor.link.appends import AppendRefusedError, Event
+from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.link.open_requests import Open, OpenRequests
 from monoskope.reactor.report.audit_log import Entry
 from monoskope.reactor.report.known_receipts import KnownReceipts
@@ -267,7 +268,7 @@ class ListLog:
     """A log that takes everything, unless told otherwise, and tells the open requests at once."""
 
     requests: OpenRequests
-    events: list[Event] = field(default_factory=list)
+    events: list[ReactorEvent] = field(default_factory=list)
     expected: list[int] = field(default_factory=list)
     refusals: deque[str | None] = field(default_factory=deque)
     """For the next appends: m8's code, or None to take it."""
@@ -276,7 +277,7 @@ class ListLog:
     away: asyncio.Event | None = None
     """If set: appends wait for it."""
 
-    async def append(self, request_id: bytes, expected_version: int, event: Event) -> int:
+    async def append(self, request_id: bytes, expected_version: int, event: ReactorEvent) -> int:
         del request_id
         self.expected.append(expected_version)
         if self.away is not None:
@@ -397,7 +398,7 @@ class World:
         """Return a secret that is sealed under a grant of this reactor."""
         offer = self.keys.offer(request or ask(uri=self.uri), subject, self.looks.begin)
         grant = offer.grant
-        nothing = grant.request.must_seal_nothing() or not secret
+        nothing = not grant.request.rules.seals or not secret
         delivered = b"" if nothing else seal(grant, encode(Payload(secret)))
         return Sealed.of(offer, delivered, hashlib.sha256(delivered).digest(), 3, newest=newest)
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.purposes.put import fitting
 from monoskope.client.target import Target
-from monoskope.client.task import Task
+from monoskope.client.task import Doubt, Task
 from monoskope.client.walk import Walk
 from monoskope.protocol.names import spelled
 from monoskope.protocol.request import Options
 from monoskope.value import Value
+
+_DOUBT = Doubt(
+    "whether it is equal is not known {request}. Nothing was written.",
+    fix="Compare again.",
+)
 
 
 class Comparison(Value, frozen=True):
@@ -30,6 +35,7 @@ async def compare(walk: Walk, target: Target, plaintext: bytes, options: Options
     task = Task(
         uri=target.uri,
         purpose=upload_pb2.PURPOSE_COMPARE,
+        doubt=_DOUBT,
         plaintext=plaintext,
         options=fitting(options, target.store.type),
     )

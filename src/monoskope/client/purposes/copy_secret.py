@@ -5,7 +5,7 @@ from __future__ import annotations
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.purposes.put import Expect, expectation
 from monoskope.client.target import Target
-from monoskope.client.task import Result, Task, unknown
+from monoskope.client.task import ASK, Doubt, Result, Task, unknown
 from monoskope.client.walk import Walk
 from monoskope.errors import UsageError
 from monoskope.protocol.identity import ProofError, open_signed
@@ -13,6 +13,11 @@ from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.value import Value
+
+_DOUBT = Doubt(
+    "it may or may not have been copied {request}.",
+    fix=f"{ASK}, and look at the destination with `monoctl get secret`, before you copy it again.",
+)
 
 
 class Copy(Value, frozen=True):
@@ -46,7 +51,7 @@ async def copy(walk: Walk, source: Target, destination: Target, expect: Expect |
     task = Task(
         uri=source.uri,
         purpose=upload_pb2.PURPOSE_COPY,
-        plaintext=b"",
+        doubt=_DOUBT,
         expect=kind,
         expect_version=version,
         destination=destination.uri,

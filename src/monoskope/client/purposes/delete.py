@@ -5,10 +5,16 @@ from __future__ import annotations
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.purposes.put import Expect, expectation
 from monoskope.client.target import Target
-from monoskope.client.task import Task
+from monoskope.client.task import ASK, Doubt, Task
 from monoskope.client.walk import Walk
 from monoskope.errors import UsageError
 from monoskope.value import Value
+
+_DOUBT = Doubt(
+    "it may or may not have been deleted {request}.",
+    fix=f"{ASK} before you delete it again.",
+    done="deleted",
+)
 
 
 class Deletion(Value, frozen=True):
@@ -36,7 +42,7 @@ async def delete(walk: Walk, target: Target, expect: Expect | str, *, destroy: b
     task = Task(
         uri=target.uri,
         purpose=upload_pb2.PURPOSE_DELETE,
-        plaintext=b"",
+        doubt=_DOUBT,
         expect=kind,
         expect_version=version,
         destroy=destroy,

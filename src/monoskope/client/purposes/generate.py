@@ -5,10 +5,16 @@ from __future__ import annotations
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.purposes.put import Expect, Notes, expectation
 from monoskope.client.target import Target
-from monoskope.client.task import Task
+from monoskope.client.task import ASK, Doubt, Task
 from monoskope.client.walk import Walk
 from monoskope.protocol.recipes import Recipes
 from monoskope.value import Value
+
+_DOUBT = Doubt(
+    "it may or may not have been generated {request}.",
+    fix=f"{ASK} before you generate it again.",
+    done="generated",
+)
 
 
 class Generated(Value, frozen=True):
@@ -33,7 +39,7 @@ async def generate(walk: Walk, target: Target, recipes: Recipes, expect: Expect 
     task = Task(
         uri=target.uri,
         purpose=upload_pb2.PURPOSE_GENERATE,
-        plaintext=b"",
+        doubt=_DOUBT,
         expect=kind,
         expect_version=version,
         labels=notes.labels,

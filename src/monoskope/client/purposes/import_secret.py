@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.target import Target
-from monoskope.client.task import Task
+from monoskope.client.task import Doubt, Task
 from monoskope.client.walk import Walk
 from monoskope.value import Value
+
+_DOUBT = Doubt(
+    "whether it was imported is not known {request}. Nothing was written upstream.",
+    fix="Import it again.",
+)
 
 
 class Import(Value, frozen=True):
@@ -25,7 +30,13 @@ class Import(Value, frozen=True):
 
 async def import_secret(walk: Walk, target: Target) -> Import:
     """Import the secret at one target. Raises as `Walk.run`."""
-    result = await walk.run(Task(uri=target.uri, purpose=upload_pb2.PURPOSE_IMPORT, plaintext=b""))
+    result = await walk.run(
+        Task(
+            uri=target.uri,
+            purpose=upload_pb2.PURPOSE_IMPORT,
+            doubt=_DOUBT,
+        )
+    )
     receipt = result.receipt
     return Import(
         uri=str(target.uri),

@@ -8,11 +8,17 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.purposes.delete import expected
 from monoskope.client.purposes.put import Expect, PutResult, encoded, fitting, result_of
 from monoskope.client.target import Target, check_patchable
-from monoskope.client.task import Task
+from monoskope.client.task import ASK, Doubt, Task
 from monoskope.client.walk import Walk
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import MAX_KEYS, check_key
 from monoskope.protocol.request import Options
+
+_DOUBT = Doubt(
+    "it may or may not have been patched {request}.",
+    fix=f"{ASK} before you patch it again.",
+    done="patched",
+)
 
 
 def changes(values: Mapping[str, bytes], remove: Iterable[str]) -> tuple[bytes, tuple[str, ...]]:
@@ -41,6 +47,7 @@ async def patch(  # noqa: PLR0917 - one call, from one place
     task = Task(
         uri=target.uri,
         purpose=upload_pb2.PURPOSE_PATCH,
+        doubt=_DOUBT,
         plaintext=plaintext,
         expect=kind,
         expect_version=version,

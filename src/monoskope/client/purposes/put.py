@@ -8,7 +8,7 @@ from enum import Enum
 
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.client.target import Target
-from monoskope.client.task import Result, Task
+from monoskope.client.task import ASK, Doubt, Result, Task
 from monoskope.client.walk import Walk
 from monoskope.errors import UsageError
 from monoskope.protocol.names import spelled
@@ -16,6 +16,11 @@ from monoskope.protocol.notes import Labels, check_day, check_labels
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.request import Options, is_version
 from monoskope.value import Value
+
+DOUBT = Doubt(
+    "it may or may not have been written {request}.",
+    fix=f"{ASK}, or `monoctl compare secret`, before you put it again.",
+)
 
 
 class Expect(Enum):
@@ -106,6 +111,7 @@ async def put(  # noqa: PLR0917 - one call, from one place
     task = Task(
         uri=target.uri,
         purpose=upload_pb2.PURPOSE_UPLOAD,
+        doubt=DOUBT,
         plaintext=plaintext,
         expect=kind,
         expect_version=version,

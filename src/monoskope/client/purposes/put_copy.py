@@ -9,7 +9,7 @@ from pathlib import Path
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known_stores import PinsInMemory
-from monoskope.client.purposes.put import Expect, encoded, expectation
+from monoskope.client.purposes.put import DOUBT, Expect, encoded, expectation
 from monoskope.client.settings import Settings
 from monoskope.client.target import Resolver
 from monoskope.client.task import Progress, Result, Task
@@ -67,6 +67,7 @@ async def put_copy(
         task = Task(
             uri=target.uri,
             purpose=upload_pb2.PURPOSE_UPLOAD,
+            doubt=DOUBT,
             plaintext=plaintext,
             expect=kind,
             expect_version=version,

@@ -7,13 +7,17 @@ import hashlib
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.queries import Queries
 from monoskope.client.target import Target
-from monoskope.client.task import Task
+from monoskope.client.task import Doubt, Task
 from monoskope.client.walk import Walk
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.names import spelled
 from monoskope.value import Value
 
 IN_SYNC = "IN_SYNC"
+_DOUBT = Doubt(
+    "whether it is in sync is not known {request}. Nothing was written.",
+    fix="Verify again.",
+)
 
 
 class Verification(Value, frozen=True):
@@ -45,7 +49,13 @@ async def verify(walk: Walk, target: Target, queries: Queries) -> Verification:
     """
     uri = str(target.uri)
     before = await _shown(queries, uri)
-    result = await walk.run(Task(uri=target.uri, purpose=upload_pb2.PURPOSE_VERIFY, plaintext=b""))
+    result = await walk.run(
+        Task(
+            uri=target.uri,
+            purpose=upload_pb2.PURPOSE_VERIFY,
+            doubt=_DOUBT,
+        )
+    )
     compared = result.receipt.verified_sha256
     if before is not None and compared != before and compared != await _shown(queries, uri):
         raise ProofError(f"{uri}: the store was asked about another receipt than the newest that m8 shows")

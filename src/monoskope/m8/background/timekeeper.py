@@ -21,12 +21,13 @@ from monoskope.errors import UnavailableError
 from monoskope.failpoints import failpoint
 from monoskope.m8.background.verify_schedule import Verifier
 from monoskope.m8.domain.deadlines import overdue
-from monoskope.m8.domain.events import M8, reactor_stream, upload_stream, write
+from monoskope.m8.domain.events import M8, reactor_stream, write
 from monoskope.m8.domain.reactors import detach
 from monoskope.m8.domain.upload import fail_by_m8
 from monoskope.m8.log.event_log import ExpectedVersionError, NewEvent
 from monoskope.m8.readmodels.stores import STORES, beat_key, heard_ms
 from monoskope.m8.service.app import App
+from monoskope.protocol.events import upload_stream
 from monoskope.protocol.names import spelled
 
 _PAGE = 200

@@ -15,11 +15,12 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.m8.domain.events import M8, upload_stream, write
+from monoskope.m8.domain.events import M8, write
 from monoskope.m8.domain.upload import NEW, request_key, request_upload
 from monoskope.m8.log.event_log import ExpectedVersionError
 from monoskope.m8.readmodels.secrets import SECRETS
 from monoskope.m8.service.app import App
+from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.request import REQUEST_ID_BYTES, make_request
 from monoskope.uri import SecretUri

@@ -1,4 +1,4 @@
-"""The events of the log as messages, by name. A type that this version does not know is nobody's business here."""
+"""The events of the log as messages, by name. Types that this version does not know are ignored."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
+from monoskope.protocol.events import EVENTS, Step
+from monoskope.protocol.upload import State
 from monoskope.protocol.wire import serialise
 
 CATALOGUE_STREAM = "secret-stores"
@@ -20,52 +22,32 @@ FINGERPRINT_KEY_STREAM = "fingerprint-key"
 M8 = "m8"
 """The actor of what m8 does of its own accord, or for whoever can open the log itself."""
 
-_UPLOAD = "upload/"
-
 KINDS: Mapping[str, type[Message]] = MappingProxyType(
     {
-        kind.DESCRIPTOR.name: kind
-        for kind in (
-            events_pb2.SecretUploadKeyRequested,
-            events_pb2.SecretUploadKeyProvided,
-            events_pb2.SecretUploadRequested,
-            events_pb2.SecretUploadStarted,
-            events_pb2.SecretUploaded,
-            events_pb2.SecretCompared,
-            events_pb2.SecretDeleted,
-            events_pb2.SecretVerified,
-            events_pb2.SecretDriftDetected,
-            events_pb2.SecretImported,
-            events_pb2.SecretCopied,
-            events_pb2.SecretUploadFailed,
-            events_pb2.SecretStoreCreated,
-            events_pb2.SecretStoreActivated,
-            events_pb2.SecretStoreDeactivated,
-            events_pb2.DefaultSecretStoreSet,
-            events_pb2.SecretStoreIdentityRotated,
-            events_pb2.SecretStoreIdentityReplaced,
-            events_pb2.ReactorAttached,
-            events_pb2.ReactorDetached,
-            events_pb2.FingerprintKeyAdopted,
-            events_pb2.FingerprintKeyRotationStarted,
-            events_pb2.FingerprintKeyRotationFinished,
-            events_pb2.TokenIssued,
-            events_pb2.TokenRevoked,
-        )
+        **EVENTS,
+        **{
+            kind.DESCRIPTOR.name: kind
+            for kind in (
+                events_pb2.SecretStoreCreated,
+                events_pb2.SecretStoreActivated,
+                events_pb2.SecretStoreDeactivated,
+                events_pb2.DefaultSecretStoreSet,
+                events_pb2.SecretStoreIdentityRotated,
+                events_pb2.SecretStoreIdentityReplaced,
+                events_pb2.ReactorAttached,
+                events_pb2.ReactorDetached,
+                events_pb2.FingerprintKeyAdopted,
+                events_pb2.FingerprintKeyRotationStarted,
+                events_pb2.FingerprintKeyRotationFinished,
+                events_pb2.TokenIssued,
+                events_pb2.TokenRevoked,
+            )
+        },
     }
 )
 """Every event: the name of its type, which is its message's name, and its message."""
 
-
-_ON_THE_WAY = frozenset(
-    kind.DESCRIPTOR.name
-    for kind in (
-        events_pb2.SecretUploadKeyRequested,
-        events_pb2.SecretUploadKeyProvided,
-        events_pb2.SecretUploadRequested,
-        events_pb2.SecretUploadStarted,
-    )
-)
+_ON_THE_WAY = frozenset(step.event for step in Step if step.leads_to is not State.ENDED)
 
 
 def write(message: Message) -> NewEvent:
@@ -83,16 +65,6 @@ def read(event: RecordedEvent) -> Message | None:
 def may_end(event: RecordedEvent) -> bool:
     """Whether a request may be over after `event`: everything but the steps on the way, unknown types included."""
     return event.type not in _ON_THE_WAY
-
-
-def upload_stream(request_id: bytes) -> str:
-    """Return the stream of a request: `upload/<32 hex>`."""
-    return _UPLOAD + request_id.hex()
-
-
-def upload_key(stream: str) -> str | None:
-    """Return the request id, as 32 hex digits, whose stream this is; None for other streams."""
-    return stream.removeprefix(_UPLOAD) if stream.startswith(_UPLOAD) else None
 
 
 def reactor_stream(store: str) -> str:

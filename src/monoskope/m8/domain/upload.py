@@ -1,14 +1,13 @@
 """One request, from the asking for a key to its end: what was recorded, and what users and m8 itself may add.
 
-What a reactor may add is in `offers`, what time does to a request in `deadlines`. The order of things is the table in
-`monoskope.protocol.upload`; here are the rules about content (docs/protocol.md, The walk).
+What a reactor may add is in `append`, what time does to a request in `deadlines`. The order of events is the table in
+`monoskope.protocol.events`; here are the rules about content (docs/protocol.md, The walk).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from google.protobuf.message import Message
 
@@ -16,11 +15,12 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, UsageError
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.protocol.events import EVENTS, RequestEvent, Step, advance, follow
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES, Grant, parse_grant
 from monoskope.protocol.payload import is_padded_size
 from monoskope.protocol.receipt import Receipt, parse_receipt, sealed_digest
 from monoskope.protocol.request import Request, parse_request
-from monoskope.protocol.upload import Author, State, Step, advance
+from monoskope.protocol.upload import Author, State, WrongStepError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,72 +49,32 @@ class Upload:
 
 NEW = Upload()
 
-UploadEvent = (
-    events_pb2.SecretUploadKeyRequested
-    | events_pb2.SecretUploadKeyProvided
-    | events_pb2.SecretUploadRequested
-    | events_pb2.SecretUploadStarted
-    | events_pb2.SecretUploaded
-    | events_pb2.SecretCompared
-    | events_pb2.SecretDeleted
-    | events_pb2.SecretVerified
-    | events_pb2.SecretDriftDetected
-    | events_pb2.SecretImported
-    | events_pb2.SecretCopied
-    | events_pb2.SecretUploadFailed
-)
-
-_STEPS: Mapping[type[Message], Step] = {
-    events_pb2.SecretUploadKeyRequested: Step.KEY_REQUESTED,
-    events_pb2.SecretUploadKeyProvided: Step.KEY_PROVIDED,
-    events_pb2.SecretUploadRequested: Step.UPLOAD_REQUESTED,
-    events_pb2.SecretUploadStarted: Step.STARTED,
-    events_pb2.SecretCompared: Step.COMPARED,
-    events_pb2.SecretDeleted: Step.DELETED,
-    events_pb2.SecretVerified: Step.VERIFIED,
-    events_pb2.SecretDriftDetected: Step.DRIFT_DETECTED,
-    events_pb2.SecretImported: Step.IMPORTED,
-    events_pb2.SecretCopied: Step.COPIED,
-    events_pb2.SecretUploadFailed: Step.FAILED,
-}
-_BY_M8 = frozenset({Step.KEY_REQUESTED, Step.UPLOAD_REQUESTED})
-
-
-def step_of(message: Message) -> Step | None:
-    """Return the step that an event is, None for an event that is none of a request's."""
-    if isinstance(message, events_pb2.SecretUploaded):
-        outcome = parse_receipt(message.receipt.content).outcome
-        return Step.UNCHANGED if outcome == upload_pb2.OUTCOME_UNCHANGED else Step.UPLOADED
-    return _STEPS.get(type(message))
-
 
 def evolve(upload: Upload, message: Message, *, at_ms: int = 0) -> Upload:
-    """Return `upload` after a recorded event. An event of no known step only counts.
+    """Return `upload` after a recorded event. An event that is none of a request's only counts.
 
     Raises:
         WrongStepError: the log holds what was never decided.
     """
-    step = step_of(message)
-    if step is None:
-        return replace(upload, version=upload.version + 1)
-    author = Author.M8 if step in _BY_M8 else Author.ISSUER
-    following = advance(upload.state, step, author)
-    return replace(upload, version=upload.version + 1, state=following, since_ms=at_ms, **_told(message))
-
-
-def _told(message: Message) -> dict[str, Any]:
-    """What an event says of its request, by field."""
+    counted = replace(upload, version=upload.version + 1)
+    name = message.DESCRIPTOR.name
+    if name not in EVENTS:
+        return counted
+    state = follow(upload.state, message, version=counted.version, seen=upload.version)
+    if state is None:
+        raise WrongStepError(upload.state, name)
+    after = replace(counted, state=state, since_ms=at_ms)
     match message:
         case events_pb2.SecretUploadKeyRequested():
-            return {"request": parse_request(message.request), "subject": message.subject}
+            return replace(after, request=parse_request(message.request), subject=message.subject)
         case events_pb2.SecretUploadKeyProvided():
-            return {"grant": parse_grant(message.grant.content)}
+            return replace(after, grant=parse_grant(message.grant.content))
         case events_pb2.SecretUploadRequested():
-            return {"sealed_sha256": message.sealed_sha256}
+            return replace(after, sealed_sha256=message.sealed_sha256)
         case events_pb2.SecretUploadStarted():
-            return {"started": parse_receipt(message.receipt.content)}
+            return replace(after, started=parse_receipt(message.receipt.content))
         case _:
-            return {}
+            return after
 
 
 def fold(events: Iterable[RecordedEvent], upload: Upload = NEW) -> Upload:
@@ -130,14 +90,14 @@ def fold(events: Iterable[RecordedEvent], upload: Upload = NEW) -> Upload:
 
 def request_key(
     upload: Upload, *, request: Request, subject: str, last_receipt: upload_pb2.Signed | None
-) -> list[UploadEvent]:
+) -> list[RequestEvent]:
     """Decide step 1: [] if the same subject asked for the same before.
 
     Raises:
         AlreadyExistsError: the id is taken by anything else; no detail.
     """
-    if upload.request is not None:
-        if upload.request.content == request.content and upload.subject == subject:
+    if upload.version:
+        if upload.request is not None and upload.request.content == request.content and upload.subject == subject:
             return []
         raise _taken()
     advance(upload.state, Step.KEY_REQUESTED, Author.M8)
@@ -153,7 +113,7 @@ def request_upload(
     encapsulated_key: bytes,
     ciphertext: bytes,
     last_receipt: upload_pb2.Signed | None,
-) -> list[UploadEvent]:
+) -> list[RequestEvent]:
     """Decide step 5: [] if the same bytes came before, or the request ended before any came.
 
     Raises:
@@ -174,7 +134,7 @@ def request_upload(
     if upload.grant is None:
         raise ConflictError("the request has no key yet.", fix="Ask for it with GetSecretUploadKey first.")
     advance(upload.state, Step.UPLOAD_REQUESTED, Author.M8)
-    if upload.request.must_seal_nothing():
+    if not upload.request.rules.seals:
         _check_empty(encapsulated_key, ciphertext)
     elif encapsulated_key or ciphertext or not upload.request.remove_keys:
         _check_lengths(upload.grant, encapsulated_key, ciphertext)
@@ -185,7 +145,7 @@ def request_upload(
     ]
 
 
-def fail_by_m8(upload: Upload, reason: upload_pb2.Reason) -> list[UploadEvent]:
+def fail_by_m8(upload: Upload, reason: upload_pb2.Reason) -> list[RequestEvent]:
     """Decide to end the request without any reactor's word.
 
     Raises:

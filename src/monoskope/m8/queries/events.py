@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.errors import UnauthenticatedError, UsageError
-from monoskope.m8.domain.events import token_stream, upload_stream
+from monoskope.m8.domain.events import token_stream
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.log.event_log import RecordedEvent
@@ -18,6 +18,7 @@ from monoskope.m8.readmodels.summary import summarise
 from monoskope.m8.readmodels.tokens import REVOCATIONS
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.feed import Follower, Noted
+from monoskope.protocol.events import upload_stream
 from monoskope.uri import SecretUri
 
 MAX_LOOKED_AT = 5_000

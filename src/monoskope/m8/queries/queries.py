@@ -8,7 +8,6 @@ from typing import TypeVar
 import structlog
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.m8.domain.events import upload_stream
 from monoskope.m8.domain.stores import unknown_store
 from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.queries.listing import secrets_page
@@ -19,6 +18,7 @@ from monoskope.m8.readmodels.stores import STORES, with_beats
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.upload_key import rotations, upload_key
+from monoskope.protocol.events import upload_stream
 from monoskope.uri import SecretUri
 
 T = TypeVar("T")

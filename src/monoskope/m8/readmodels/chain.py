@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from monoskope.m8.domain.events import upload_key
 from monoskope.m8.log.event_log import Change, Lookup, Projector, RecordedEvent
 from monoskope.m8.readmodels import history, sealed_bytes, secrets, stores, tokens, uploads
+from monoskope.protocol.events import request_id_of
 
 OF_REQUESTS: tuple[Projector, ...] = (uploads.project, sealed_bytes.project, secrets.project, history.project)
 """The projectors of what happens to requests, in the order in which they need one another."""
@@ -17,5 +17,5 @@ OF_THE_REST: tuple[Projector, ...] = (stores.project, tokens.project)
 
 def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     """Yield what `event` changes in all documents."""
-    for projector in OF_THE_REST if upload_key(event.stream) is None else OF_REQUESTS:
+    for projector in OF_THE_REST if request_id_of(event.stream) is None else OF_REQUESTS:
         yield from projector(event, lookup)

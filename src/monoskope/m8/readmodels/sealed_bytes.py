@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.m8.domain.events import read, upload_key
+from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
-from monoskope.m8.readmodels.uploads import UPLOADS
+from monoskope.m8.readmodels.uploads import taken_in
 
 SEALED_BYTES = "sealed-bytes"
 """Collection: subject -> number of the day since 1970 and how many bytes, in decimal digits with a space between."""
@@ -21,13 +20,13 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
 
     A log whose secrets were recorded before they were counted begins to count with the next one, or is rebuilt.
     """
-    key = upload_key(event.stream)
     message = read(event)
-    if key is None or not isinstance(message, events_pb2.SecretUploadRequested) or not message.size:
+    if not isinstance(message, events_pb2.SecretUploadRequested) or not message.size:
         return
-    body = lookup(UPLOADS, key)
-    assert body is not None, "the request was recorded before its sealed secret"
-    subject, day = views_pb2.SecretUpload.FromString(body).subject, event.recorded_at_ms // DAY_MS
+    upload = taken_in(event, lookup)
+    if upload is None:
+        return
+    subject, day = upload.subject, event.recorded_at_ms // DAY_MS
     total = bytes_on(day, lookup(SEALED_BYTES, subject)) + message.size
     yield Put(SEALED_BYTES, subject, b"%d %d" % (day, total))
 

@@ -18,11 +18,11 @@ import hashlib
 from collections.abc import Iterator
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.m8.domain.events import read, upload_key
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
-from monoskope.m8.readmodels.history import TELLING
-from monoskope.m8.readmodels.uploads import UPLOADS
+from monoskope.m8.readmodels.uploads import ended_by
+from monoskope.protocol.outcomes import TELLING, VERIFIED
+from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import Receipt, parse_receipt
 
 SECRETS = "secrets"
@@ -35,42 +35,33 @@ REPLACEMENTS = "secret-replacements"
 """Collection: URI, a line feed, upstream version -> the version that replaced it, as text."""
 
 
-_KEEP_NOTES = frozenset({upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_IMPORT})
-
-
 def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     """Yield what `event` changes in the documents about secrets. Must come after `uploads.project`."""
-    key = upload_key(event.stream)
-    message = read(event)
-    if key is None or not isinstance(message, TELLING | events_pb2.SecretVerified | events_pb2.SecretDriftDetected):
+    upload = ended_by(event, lookup, TELLING | VERIFIED)
+    if upload is None:
         return
-    body = lookup(UPLOADS, key)
-    assert body is not None, "the request was recorded before its end"
-    upload = views_pb2.SecretUpload.FromString(body)
-    receipt = parse_receipt(message.receipt.content)
-    upload = _noted(receipt, upload, lookup)
-    if not isinstance(message, TELLING):
+    receipt = parse_receipt(upload.receipt.content)
+    if receipt.outcome in VERIFIED:
         yield from _verified(receipt, upload, event, lookup)
-    elif receipt.outcome == upload_pb2.OUTCOME_DELETED:
-        yield from _deleted(receipt, message.receipt, upload, event, lookup)
-    elif receipt.outcome == upload_pb2.OUTCOME_UPLOADED:
-        yield from _uploaded(receipt, message.receipt, upload, event, lookup)
-    else:
-        yield from _unchanged(receipt, message.receipt, upload, event, lookup)
+        return
+    upload = _noted(receipt, upload, lookup)
+    match receipt.outcome:
+        case upload_pb2.OUTCOME_DELETED:
+            yield from _deleted(receipt, upload, event, lookup)
+        case upload_pb2.OUTCOME_UPLOADED:
+            yield from _uploaded(receipt, upload, event, lookup)
+        case _:
+            yield from _unchanged(receipt, upload, event, lookup)
 
 
 def _uploaded(
-    receipt: Receipt,
-    signed: upload_pb2.Signed,
-    upload: views_pb2.SecretUpload,
-    event: RecordedEvent,
-    lookup: Lookup,
+    receipt: Receipt, upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup
 ) -> Iterator[Change]:
     uri, version, prior = upload.uri, receipt.upstream_version, receipt.prior_version
     secret = _version(lookup, uri, version) or views_pb2.Secret()
     # A recovered receipt may lack the fingerprints that an earlier UNCHANGED of the same version had.
     if receipt.fingerprint or not secret.uri:
-        _tell(secret, receipt, signed, upload, event)
+        _tell(secret, receipt, upload, event)
     secret.prior_version = prior
     secret.drifted = bool(prior) and lookup(VERSIONS, _key(uri, prior)) is None
     yield _put(secret)
@@ -81,16 +72,12 @@ def _uploaded(
 
 
 def _unchanged(
-    receipt: Receipt,
-    signed: upload_pb2.Signed,
-    upload: views_pb2.SecretUpload,
-    event: RecordedEvent,
-    lookup: Lookup,
+    receipt: Receipt, upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup
 ) -> Iterator[Change]:
     uri, version = upload.uri, receipt.upstream_version
     known = _version(lookup, uri, version)
     secret = known or views_pb2.Secret()
-    _tell(secret, receipt, signed, upload, event)
+    _tell(secret, receipt, upload, event)
     yield _put(secret)
     if known is None:
         yield from _settle_successor(uri, version, lookup)
@@ -100,16 +87,12 @@ def _unchanged(
 
 
 def _deleted(
-    receipt: Receipt,
-    signed: upload_pb2.Signed,
-    upload: views_pb2.SecretUpload,
-    event: RecordedEvent,
-    lookup: Lookup,
+    receipt: Receipt, upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup
 ) -> Iterator[Change]:
     uri, version = upload.uri, receipt.prior_version
     known = _version(lookup, uri, version)
     secret = known or views_pb2.Secret()
-    _tell(secret, receipt, signed, upload, event)
+    _tell(secret, receipt, upload, event)
     secret.upstream_version, secret.deleted = version, True
     yield _put(secret)
     yield from _put_head(uri, version if known is None else _head(lookup, uri), lookup)
@@ -117,7 +100,7 @@ def _deleted(
 
 def _noted(receipt: Receipt, upload: views_pb2.SecretUpload, lookup: Lookup) -> views_pb2.SecretUpload:
     """Return `upload`, with the notes that were there before if its purpose brings none."""
-    if upload.purpose not in _KEEP_NOTES:
+    if "labels" in PURPOSES[upload.purpose].fields:
         return upload
     versions = (receipt.upstream_version, receipt.prior_version)
     known = (_version(lookup, upload.uri, version) for version in versions if version)
@@ -143,13 +126,7 @@ def _verified(
     yield Put(SECRETS, upload.uri, secret.SerializeToString(deterministic=True))
 
 
-def _tell(
-    secret: views_pb2.Secret,
-    receipt: Receipt,
-    signed: upload_pb2.Signed,
-    upload: views_pb2.SecretUpload,
-    event: RecordedEvent,
-) -> None:
+def _tell(secret: views_pb2.Secret, receipt: Receipt, upload: views_pb2.SecretUpload, event: RecordedEvent) -> None:
     secret.uri = upload.uri
     secret.deleted = False
     secret.ClearField("verified")
@@ -162,7 +139,7 @@ def _tell(
     secret.subject = upload.subject
     secret.uploaded_at_ms = event.recorded_at_ms
     secret.request_id = upload.request_id
-    secret.receipt.CopyFrom(signed)
+    secret.receipt.CopyFrom(upload.receipt)
     secret.expires_on = upload.expires_on
     secret.ClearField("labels")
     secret.labels.extend(upload.labels)

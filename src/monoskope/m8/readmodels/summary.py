@@ -9,6 +9,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain.events import read
 from monoskope.m8.domain.principal import ROLE_NAMES
 from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.protocol.events import receipt_of
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import parse_receipt
@@ -55,28 +56,21 @@ def _of_request(message: Message) -> str:
 
 
 def _of_receipt(message: Message) -> str:
-    match message:
-        case events_pb2.SecretUploadStarted():
-            prior = parse_receipt(message.receipt.content).prior_version
+    signed = receipt_of(message)
+    if isinstance(message, events_pb2.SecretUploadFailed):
+        reason = spelled(upload_pb2.Reason, message.reason)
+        return f"{reason}, without a receipt" if signed is None else reason
+    if signed is None:
+        return ""
+    receipt = parse_receipt(signed.content)
+    prior, version = receipt.prior_version, receipt.upstream_version
+    match receipt.outcome:
+        case upload_pb2.OUTCOME_STARTED:
             return f"replacing version {prior}" if prior else "replacing nothing"
-        case (
-            events_pb2.SecretUploaded()
-            | events_pb2.SecretCompared()
-            | events_pb2.SecretVerified()
-            | events_pb2.SecretDriftDetected()
-            | events_pb2.SecretImported()
-            | events_pb2.SecretCopied()
-        ):
-            receipt = parse_receipt(message.receipt.content)
-            version = f", version {receipt.upstream_version}" if receipt.upstream_version else ""
-            return spelled(upload_pb2.Outcome, receipt.outcome) + version
-        case events_pb2.SecretDeleted():
-            return f"DELETED, version {parse_receipt(message.receipt.content).prior_version}"
-        case events_pb2.SecretUploadFailed():
-            reason = spelled(upload_pb2.Reason, message.reason)
-            return reason if message.HasField("receipt") else f"{reason}, without a receipt"
-        case _:
-            return ""
+        case upload_pb2.OUTCOME_DELETED:
+            return f"DELETED, version {prior}"
+        case outcome:
+            return spelled(upload_pb2.Outcome, outcome) + (f", version {version}" if version else "")
 
 
 def _of_store(message: Message) -> str:

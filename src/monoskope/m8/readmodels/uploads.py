@@ -9,11 +9,13 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.m8.domain.events import read, upload_key
+from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import Change, Delete, Lookup, Put, RecordedEvent
+from monoskope.protocol.events import Step, follow, receipt_of, request_id_of
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import parse_request
+from monoskope.protocol.upload import State
 
 UPLOADS = "uploads"
 """Collection: request id, 32 hex digits -> SecretUpload."""
@@ -24,31 +26,63 @@ OPEN_UPLOADS = "open-uploads"
 OPEN_COUNTS = "open-counts"
 """Collection: subject -> how many of its requests have not ended, in decimal digits; none for 0."""
 
+_STATES = {
+    State.NEW: views_pb2.UPLOAD_STATE_UNSPECIFIED,
+    State.REQUESTED: views_pb2.UPLOAD_STATE_REQUESTED,
+    State.GRANTED: views_pb2.UPLOAD_STATE_GRANTED,
+    State.UPLOADING: views_pb2.UPLOAD_STATE_UPLOADING,
+    State.WRITING: views_pb2.UPLOAD_STATE_WRITING,
+    State.ENDED: views_pb2.UPLOAD_STATE_ENDED,
+}
+_STATE_OF = {shown: state for state, shown in _STATES.items()}
+
 
 def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
-    """Yield what `event` changes in the documents about requests."""
-    key = upload_key(event.stream)
+    """Yield what `event` changes in the documents about requests; nothing if it cannot follow what came before it."""
+    request_id = request_id_of(event.stream)
     message = read(event)
-    if key is None or message is None:
+    if request_id is None or message is None:
         return
+    key = request_id.hex()
     known = lookup(UPLOADS, key)
     upload = views_pb2.SecretUpload() if known is None else views_pb2.SecretUpload.FromString(known)
-    before = upload.state
+    before = _STATE_OF[upload.state]
+    state = follow(before, message, version=event.version, seen=event.version - 1)
+    if state is None:
+        return
     _apply(upload, message, event)
+    _apply_receipt(upload, message, state)
     upload.version = event.version
     upload.changed_at_ms = event.recorded_at_ms
-    if upload.state != before:
-        upload.state_since_ms = event.recorded_at_ms
+    upload.state = _STATES[state]
+    upload.state_since_ms = event.recorded_at_ms
     body = upload.SerializeToString(deterministic=True)
     yield Put(UPLOADS, key, body)
-    if upload.state == views_pb2.UPLOAD_STATE_ENDED:
+    if state is State.ENDED:
         yield Delete(OPEN_UPLOADS, key)
+        yield _count(upload.subject, lookup, more=-1)
     else:
         yield Put(OPEN_UPLOADS, key, body)
-    is_open = upload.state != views_pb2.UPLOAD_STATE_ENDED
-    was_open = before not in {views_pb2.UPLOAD_STATE_UNSPECIFIED, views_pb2.UPLOAD_STATE_ENDED}
-    if is_open != was_open:
-        yield _count(upload.subject, lookup, more=1 if is_open else -1)
+    if before is State.NEW:
+        yield _count(upload.subject, lookup, more=1)
+
+
+def taken_in(event: RecordedEvent, lookup: Lookup) -> views_pb2.SecretUpload | None:
+    """Return the request that `event` belongs to, as it is after it; None for an event that `project` passed over."""
+    request_id = request_id_of(event.stream)
+    body = None if request_id is None else lookup(UPLOADS, request_id.hex())
+    upload = None if body is None else views_pb2.SecretUpload.FromString(body)
+    return upload if upload is not None and upload.version == event.version else None
+
+
+def ended_by(
+    event: RecordedEvent, lookup: Lookup, outcomes: frozenset[upload_pb2.Outcome]
+) -> views_pb2.SecretUpload | None:
+    """Return the request that `event` ended with one of `outcomes`, None if it ended none so."""
+    if not any(step.event == event.type and step.outcomes & outcomes for step in Step):
+        return None
+    upload = taken_in(event, lookup)
+    return upload if upload is not None and upload.outcome in outcomes else None
 
 
 def _count(subject: str, lookup: Lookup, *, more: int) -> Change:
@@ -63,32 +97,28 @@ def _apply(upload: views_pb2.SecretUpload, message: Message, event: RecordedEven
             _apply_request(upload, message, event)
         case events_pb2.SecretUploadKeyProvided():
             grant = parse_grant(message.grant.content)
-            upload.state = views_pb2.UPLOAD_STATE_GRANTED
             upload.grant.CopyFrom(message.grant)
             upload.replica = grant.replica
             upload.lifetime_s = grant.lifetime_s
         case events_pb2.SecretUploadRequested():
-            upload.state = views_pb2.UPLOAD_STATE_UPLOADING
             upload.sealed_sha256 = message.sealed_sha256
-        case events_pb2.SecretUploadStarted():
-            upload.state = views_pb2.UPLOAD_STATE_WRITING
-            upload.receipt.CopyFrom(message.receipt)
-        case (
-            events_pb2.SecretUploaded()
-            | events_pb2.SecretCompared()
-            | events_pb2.SecretDeleted()
-            | events_pb2.SecretVerified()
-            | events_pb2.SecretDriftDetected()
-            | events_pb2.SecretImported()
-            | events_pb2.SecretCopied()
-        ):
-            upload.state = views_pb2.UPLOAD_STATE_ENDED
-            upload.receipt.CopyFrom(message.receipt)
-            upload.outcome = parse_receipt(message.receipt.content).outcome
         case events_pb2.SecretUploadFailed():
-            _apply_failure(upload, message)
+            upload.reason = message.reason
         case _:
             pass
+
+
+def _apply_receipt(upload: views_pb2.SecretUpload, message: Message, state: State) -> None:
+    receipt = receipt_of(message)
+    if state is State.ENDED:
+        # STARTED says nothing about the end, so it does not stand in for a missing FAILED receipt.
+        upload.ClearField("receipt")
+        if receipt is None or isinstance(message, events_pb2.SecretUploadFailed):
+            upload.outcome = upload_pb2.OUTCOME_FAILED
+        else:
+            upload.outcome = parse_receipt(receipt.content).outcome
+    if receipt is not None:
+        upload.receipt.CopyFrom(receipt)
 
 
 def _apply_request(
@@ -99,20 +129,9 @@ def _apply_request(
     upload.uri = str(request.uri)
     upload.purpose = request.purpose
     upload.subject = message.subject
-    upload.state = views_pb2.UPLOAD_STATE_REQUESTED
     upload.requested_at_ms = event.recorded_at_ms
     upload.request_sha256 = hashlib.sha256(message.request).digest()
     upload.expires_on = request.expires_on
     upload.destination = "" if request.destination is None else str(request.destination)
     for name, value in request.labels:
         upload.labels.add(name=name, value=value)
-
-
-def _apply_failure(upload: views_pb2.SecretUpload, message: events_pb2.SecretUploadFailed) -> None:
-    upload.state = views_pb2.UPLOAD_STATE_ENDED
-    upload.outcome = upload_pb2.OUTCOME_FAILED
-    upload.reason = message.reason
-    # STARTED says nothing about the end, so it does not stand in for a missing FAILED receipt.
-    upload.ClearField("receipt")
-    if message.HasField("receipt"):
-        upload.receipt.CopyFrom(message.receipt)

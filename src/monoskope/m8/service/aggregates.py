@@ -10,19 +10,13 @@ from google.protobuf.message import Message
 
 from monoskope.errors import UnavailableError
 from monoskope.m8.domain import fingerprint_key, reactors, stores, upload
-from monoskope.m8.domain.events import (
-    CATALOGUE_STREAM,
-    FINGERPRINT_KEY_STREAM,
-    reactor_stream,
-    read,
-    upload_stream,
-    write,
-)
+from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream, read, write
 from monoskope.m8.domain.fingerprint_key import FingerprintKey
 from monoskope.m8.domain.reactors import Attachments
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import NEW, Upload
 from monoskope.m8.log.event_log import EventLog, ExpectedVersionError, RecordedEvent
+from monoskope.protocol.events import upload_stream
 from monoskope.protocol.upload import State
 
 TRIES = 8

@@ -6,12 +6,13 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import ConflictError, UsageError
-from monoskope.m8.domain.events import upload_stream, write
-from monoskope.m8.domain.offers import Offer, Offerer, offer
+from monoskope.m8.domain.append import Appender, append_by_reactor
+from monoskope.m8.domain.events import write
 from monoskope.m8.domain.upload import Upload, unknown_request
 from monoskope.m8.log.event_log import ExpectedVersionError, RecordedEvent
 from monoskope.m8.service.app import App
 from monoskope.m8.service.login import Login
+from monoskope.protocol.events import ReactorEvent, upload_stream
 
 
 async def append_event(app: App, login: Login, append: reactor_pb2.AppendEvent) -> int:
@@ -20,7 +21,7 @@ async def append_event(app: App, login: Login, append: reactor_pb2.AppendEvent) 
     An event that is recorded already at that place is not recorded twice: a reactor offers until it has an answer.
 
     Raises:
-        Error: as `domain.offers.offer`; `ConflictError` if the stream is at another version.
+        Error: as `domain.append.append_by_reactor`; `ConflictError` if the stream is at another version.
     """
     event = _event(append)
     stream = upload_stream(append.request_id)
@@ -31,13 +32,13 @@ async def append_event(app: App, login: Login, append: reactor_pb2.AppendEvent) 
         if _is_there(event, append.expected_version, await app.log.read_stream(stream)):
             return upload.version
         raise _another_version(append.expected_version, upload)
-    by = Offerer(
+    by = Appender(
         store=login.store,
         identity=(await app.aggregates.catalogue()).store(login.store).identity,
         replica=login.replica,
         key_ids=(await app.aggregates.fingerprint_key()).allowed,
     )
-    events = [write(decided) for decided in offer(upload, event, by)]
+    events = [write(decided) for decided in append_by_reactor(upload, event, by)]
     try:
         done = await app.log.append(stream, upload.version, events, actor=login.actor)
     except ExpectedVersionError:
@@ -50,11 +51,11 @@ async def append_event(app: App, login: Login, append: reactor_pb2.AppendEvent) 
     return done[-1].version
 
 
-def _event(append: reactor_pb2.AppendEvent) -> Offer:
+def _event(append: reactor_pb2.AppendEvent) -> ReactorEvent:
     field = append.WhichOneof("event")
     if field is None:
         raise UsageError("AppendEvent: event: is missing.", fix="Offer one of the events of a reactor.")
-    offered: Offer = getattr(append, field)
+    offered: ReactorEvent = getattr(append, field)
     return offered
 
 

@@ -10,10 +10,9 @@ import structlog
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
-from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import fingerprint_key, stores, upload
-from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, may_end, upload_stream
+from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, may_end
 from monoskope.m8.domain.fingerprint_key import FingerprintKey
 from monoskope.m8.domain.instants import instant
 from monoskope.m8.domain.stores import Catalogue
@@ -22,6 +21,7 @@ from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.engine_gate import require_engine
 from monoskope.m8.service.upload_key import upload_key
+from monoskope.protocol.events import upload_stream
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.upload import State
 from monoskope.uri import SecretUri
@@ -57,7 +57,7 @@ class Commands:
         if request.destination is not None and await self._app.documents.store(request.destination.store) is None:
             raise policy.hidden(str(request.destination))
         last_receipt = await self._app.documents.last_receipt(str(request.uri))
-        if request.purpose == upload_pb2.PURPOSE_VERIFY and last_receipt is None:
+        if request.rules.needs_receipt and last_receipt is None:
             raise policy.hidden(str(request.uri))
         subject = caller.principal.subject
 
@@ -71,7 +71,7 @@ class Commands:
         # Who asks again for what was recorded is answered at once.
         known = await self._app.aggregates.upload(request.request_id)
         is_new = known.request is None
-        if is_new and not (request.must_seal_nothing() or request.remove_keys):
+        if is_new and request.rules.seals and not request.remove_keys:
             await self._app.quota.require(subject)
         if is_new and store.active:
             await require_engine(self._app, store, wait_s=caller.wait_s)

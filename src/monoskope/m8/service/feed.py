@@ -16,9 +16,10 @@ from typing import TypeVar
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, UnavailableError
-from monoskope.m8.domain.events import read, upload_key
+from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.readmodels.uploads import UPLOADS
+from monoskope.protocol.events import request_id_of
 from monoskope.protocol.request import parse_request
 from monoskope.uri import SecretUri
 
@@ -192,12 +193,12 @@ class Feed:
 
     async def _uri(self, event: RecordedEvent) -> SecretUri | None:
         stream = event.stream
-        key = upload_key(stream)
-        if key is None:
+        request_id = request_id_of(stream)
+        if request_id is None:
             return None
         known = self._uris.get(stream)
         if known is None:
-            known = _asked_for(event) or await self._recorded(key)
+            known = _asked_for(event) or await self._recorded(request_id)
             if known is None:
                 return None
             self._uris[stream] = known
@@ -205,8 +206,8 @@ class Feed:
                 self._uris.popitem(last=False)
         return known
 
-    async def _recorded(self, key: str) -> SecretUri | None:
-        body = await self._log.get(UPLOADS, key)
+    async def _recorded(self, request_id: bytes) -> SecretUri | None:
+        body = await self._log.get(UPLOADS, request_id.hex())
         return None if body is None else SecretUri.parse(views_pb2.SecretUpload.FromString(body).uri)
 
 

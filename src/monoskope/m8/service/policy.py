@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.m8.domain.principal import RIGHT_NAMES, Principal
+from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import Request
 from monoskope.uri import SecretUri
-
-RIGHT_FOR: Mapping[upload_pb2.Purpose, events_pb2.Right] = MappingProxyType(
-    {
-        upload_pb2.PURPOSE_UPLOAD: events_pb2.RIGHT_PUT,
-        upload_pb2.PURPOSE_COMPARE: events_pb2.RIGHT_COMPARE,
-        upload_pb2.PURPOSE_DELETE: events_pb2.RIGHT_DELETE,
-        upload_pb2.PURPOSE_GENERATE: events_pb2.RIGHT_PUT,
-        upload_pb2.PURPOSE_VERIFY: events_pb2.RIGHT_COMPARE,
-        upload_pb2.PURPOSE_IMPORT: events_pb2.RIGHT_PUT,
-        upload_pb2.PURPOSE_PATCH: events_pb2.RIGHT_PUT,
-        upload_pb2.PURPOSE_COPY: events_pb2.RIGHT_COPY,
-    }
-)
-"""The right that each purpose needs."""
-
-_TELLS_OF_OTHERS = frozenset({upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_IMPORT, upload_pb2.PURPOSE_COPY})
-"""Purposes whose receipt, which whoever asks always gets, has hashes of values that they may not know."""
-
 
 _OF_ENGINES = frozenset({upload_pb2.REASON_UPSTREAM_UNAVAILABLE, upload_pb2.REASON_UPSTREAM_REFUSED})
 
@@ -55,8 +35,8 @@ def require_sight(principal: Principal, uri: SecretUri) -> None:
 def require_purpose(principal: Principal, purpose: upload_pb2.Purpose, uri: SecretUri) -> None:
     """Raise `NotFoundError` unless `uri` exists for the caller, `RefusedError` without the right for `purpose`."""
     require_sight(principal, uri)
-    _require(principal, RIGHT_FOR[purpose], uri)
-    if purpose in _TELLS_OF_OTHERS:
+    _require(principal, PURPOSES[purpose].right, uri)
+    if PURPOSES[purpose].reveals_hashes:
         _require(principal, events_pb2.RIGHT_SEE_HASH, uri)
 
 

@@ -18,7 +18,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, IdentityChangedError, UnavailableError
 from monoskope.failpoints import failpoint
 from monoskope.m8.domain import reactors
-from monoskope.m8.domain.events import CATALOGUE_STREAM, M8, reactor_stream, read, upload_key, upload_stream
+from monoskope.m8.domain.events import CATALOGUE_STREAM, M8, reactor_stream, read
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.readmodels.stores import note_of
 from monoskope.m8.service import copy_tokens
@@ -28,6 +28,7 @@ from monoskope.m8.service.defect import defect
 from monoskope.m8.service.feed import Follower, Noted
 from monoskope.m8.service.login import Login
 from monoskope.m8.service.validate import validate
+from monoskope.protocol.events import request_id_of, upload_stream
 
 Send = Callable[[reactor_pb2.AttachResponse], Awaitable[None]]
 """Sends one message to the reactor; waits while the reactor does not read."""
@@ -151,7 +152,7 @@ class Session:
         await self._send(reactor_pb2.AttachResponse(delivery=delivery))
 
     async def _sealed_for_us(self, stream: str, digest: bytes) -> bytes:
-        upload = await self._app.documents.upload(bytes.fromhex(upload_key(stream) or ""))
+        upload = await self._app.documents.upload(request_id_of(stream) or b"")
         if upload is None or upload.replica != self._login.replica:
             return b""
         return await self._app.log.sealed(digest) or b""

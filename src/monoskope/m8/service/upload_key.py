@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
-from monoskope.m8.domain.events import upload_stream
 from monoskope.m8.service.app import App
+from monoskope.protocol.events import upload_stream
 from monoskope.uri import SecretUri
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.proof import NO_RECEIPT, NOT_ENDED, SEALS, Checked
+from monoskope.client.proof import NO_RECEIPT, NOT_ENDED, Checked
 from monoskope.monoctl.output import terminal
+from monoskope.protocol.purposes import PURPOSES
 
 M8S_WORD = "{which} m8's word alone: {why}."
 """Where nothing is proven."""
@@ -36,5 +37,6 @@ def tell(checks: Iterable[tuple[str, Checked]], *, output: str) -> None:
 def tell_whose(checked: Checked, purpose: upload_pb2.Purpose) -> None:
     """Say what a proven end leaves open."""
     receipt = checked.receipt
-    if checked.proven and receipt is not None and receipt.outcome != upload_pb2.OUTCOME_FAILED and purpose in SEALS:
+    succeeded = checked.proven and receipt is not None and receipt.outcome != upload_pb2.OUTCOME_FAILED
+    if succeeded and PURPOSES[purpose].seals:
         terminal.note(NOT_WHOSE)

@@ -14,7 +14,6 @@ from monoskope.reactor.settings import Settings
 from monoskope.stores.driver import DriverError, StoreDriver
 from monoskope.uri import SecretUri
 
-_NEEDS_READING = frozenset({upload_pb2.PURPOSE_IMPORT, upload_pb2.PURPOSE_COPY})
 _NEEDS_CHECK_AND_SET = frozenset({upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION})
 _TYPED: dict[str, type] = {
     "vault": options_pb2.VaultOptions,
@@ -57,13 +56,13 @@ class Admission:
 
     def _check_purpose(self, request: Request) -> None:
         can = self._driver.capabilities
-        if request.purpose == upload_pb2.PURPOSE_PATCH:
+        if request.rules.merges:
             fits = can.key_rule is None or all(can.key_rule.fullmatch(key) for key in request.remove_keys)
             if not (can.patchable and fits):
                 raise FailedError(upload_pb2.REASON_UNSUPPORTED)
         if request.purpose == upload_pb2.PURPOSE_DELETE and not (can.deletable if request.destroy else can.soft_delete):
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
-        if request.purpose in _NEEDS_READING and not can.readable:
+        if request.rules.needs_reading and not can.readable:
             raise FailedError(upload_pb2.REASON_CANNOT_READ)
         if request.destination is not None:
             self._check_copy(request.uri, request.destination)

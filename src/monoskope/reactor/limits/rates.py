@@ -73,7 +73,7 @@ class Rates:
     def take(self, request: Request, subject: str) -> None:
         """Count `request`, or raise `FailedError` (RATE_LIMITED) and count nothing."""
         use = _Use(self._now(), subject, str(request.uri))
-        if request.purpose == upload_pb2.PURPOSE_COMPARE:
+        if request.rules.guesses:
             window, has_room = self._guesses, self._may_guess(use)
         else:
             _forget(self._uploads, use.at - _SECOND)

@@ -14,29 +14,19 @@ from google.protobuf.message import DecodeError
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
-from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Code, ConflictError
+from monoskope.protocol.events import ReactorEvent, Step, request_id_of
+from monoskope.protocol.upload import State
 from monoskope.reactor.link.copy_tokens import CopyTokens
-from monoskope.reactor.link.open_requests import request_id_of
 
-Event = (
-    events_pb2.SecretUploadKeyProvided
-    | events_pb2.SecretUploadStarted
-    | events_pb2.SecretUploaded
-    | events_pb2.SecretCompared
-    | events_pb2.SecretDeleted
-    | events_pb2.SecretVerified
-    | events_pb2.SecretDriftDetected
-    | events_pb2.SecretImported
-    | events_pb2.SecretCopied
-    | events_pb2.SecretUploadFailed
-)
 Send = Callable[[reactor_pb2.AttachRequest], None]
-Recorded = Callable[[bytes, int, Event], None]
+Recorded = Callable[[bytes, int, ReactorEvent], None]
 
 _OFFERED = reactor_pb2.AppendEvent.DESCRIPTOR.oneofs_by_name["event"].fields
 _FIELDS = {field.message_type.name: field.name for field in _OFFERED if field.message_type is not None}
 """An event's name to its field in `AppendEvent`."""
+ENDS = frozenset(_FIELDS[step.event] for step in Step if step.leads_to is State.ENDED)
+"""The fields of `AppendEvent` whose events end a request."""
 _TRY_AGAIN = frozenset({Code.UNAVAILABLE.value, Code.TIMED_OUT.value, Code.INTERNAL.value})
 
 
@@ -51,7 +41,7 @@ class AppendRefusedError(ConflictError):
 @dataclass(slots=True)
 class _Pending:
     message: reactor_pb2.AppendEvent
-    event: Event
+    event: ReactorEvent
     done: asyncio.Future[int]
 
 
@@ -74,7 +64,7 @@ class Appends:
     def __len__(self) -> int:
         return len(self._pending)
 
-    async def append(self, request_id: bytes, expected_version: int, event: Event) -> int:
+    async def append(self, request_id: bytes, expected_version: int, event: ReactorEvent) -> int:
         """Append `event` and return the stream's version with it; waits as long as m8 is away.
 
         Raises:
@@ -139,12 +129,12 @@ class Appends:
             self._send(reactor_pb2.AttachRequest(append=pending.message))
 
 
-def _is(recorded: event_pb2.Event, offered: Event) -> bool:
+def _is(recorded: event_pb2.Event, offered: ReactorEvent) -> bool:
     try:
         return recorded.type == type(offered).__name__ and type(offered).FromString(recorded.data) == offered
     except DecodeError:
         return False
 
 
-def _set(message: reactor_pb2.AppendEvent, event: Event) -> None:
+def _set(message: reactor_pb2.AppendEvent, event: ReactorEvent) -> None:
     getattr(message, _FIELDS[type(event).DESCRIPTOR.name]).CopyFrom(event)

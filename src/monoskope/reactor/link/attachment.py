@@ -16,11 +16,10 @@ from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import failpoint
 from monoskope.reactor.health import Health
-from monoskope.reactor.link.appends import Appends
+from monoskope.reactor.link.appends import ENDS, Appends
 from monoskope.reactor.timings import Timings
 
 _FAREWELL_S = 2.0
-_RECEIPTS = frozenset({"uploaded", "compared", "deleted", "failed", "verified", "drift_detected", "imported", "copied"})
 
 Call = grpc.aio.StreamStreamCall[reactor_pb2.AttachRequest, reactor_pb2.AttachResponse]
 
@@ -151,7 +150,7 @@ class Attachment:
         while True:
             message = await self._outbox.get()
             await write(self._call, message)
-            if message.append.WhichOneof("event") in _RECEIPTS:
+            if message.append.WhichOneof("event") in ENDS:
                 failpoint("reactor.receipt-offered")
             self._outbox.task_done()
 

@@ -11,11 +11,9 @@ from google.protobuf.message import DecodeError, Message
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.protocol.events import EVENTS, RequestEvent, follow, request_id_of, steps_of
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.request import REQUEST_ID_BYTES
 from monoskope.protocol.upload import State
-
-PREFIX = "upload/"
 
 
 @dataclass(slots=True)
@@ -74,25 +72,24 @@ class OpenRequests:
         return self._open.get(request_id)
 
     def apply(self, event: event_pb2.Event, sealed: bytes, *, now: float) -> Open | None:
-        """Take in one event of an upload's stream, and return the request; one that was told before changes nothing.
+        """Take in one event of a request's stream, and return the request; one that was told before changes nothing.
 
-        Returns None if it is no event of an upload.
+        Returns None for what changes no request: another stream, an unknown type, an event that cannot follow. It only
+        counts, if its request is known.
         """
-        request_id, message = request_id_of(event.stream), _message(event)
-        if request_id is None or message is None:
+        request_id = request_id_of(event.stream)
+        if request_id is None:
             return None
-        request = self._open.get(request_id) or Open(request_id)
-        if event.version > request.version:
-            request.version = event.version
-            _evolve(request, message, now)
-        if isinstance(message, events_pb2.SecretUploadRequested) and request.state is State.UPLOADING:
-            request.sealed = request.sealed or sealed
-        if request.state is State.ENDED:
-            self._open.pop(request_id, None)
-        else:
-            self._open[request_id] = request
-        self._tell(request_id)
-        return request
+        request, message = self._open.get(request_id), _message(event)
+        taken = request or Open(request_id)
+        told_before = request is not None and event.version <= request.version
+        if message is None or not (told_before or _evolve(taken, message, event.version, now)):
+            self._pass_over(request, event.version)
+            return None
+        if isinstance(message, events_pb2.SecretUploadRequested) and taken.state is State.UPLOADING:
+            taken.sealed = taken.sealed or sealed
+        self._keep(taken)
+        return taken
 
     def appended(self, request_id: bytes, version: int, event: Message, *, now: float) -> None:
         """Take in an event of our own that m8 recorded as `version`; it may come after those that follow it."""
@@ -100,13 +97,24 @@ class OpenRequests:
         if request is None:
             return
         if version > request.version:
-            request.version = version
-            _evolve(request, event, now)
+            if not _evolve(request, event, version, now):
+                self._pass_over(request, version)
+                return
         elif request.grant is None and isinstance(event, events_pb2.SecretUploadKeyProvided):
             request.grant = event.grant
+        self._keep(request)
+
+    def _pass_over(self, request: Open | None, version: int) -> None:
+        if request is not None:
+            request.version = max(request.version, version)
+            self._tell(request.request_id)
+
+    def _keep(self, request: Open) -> None:
         if request.state is State.ENDED:
-            self._open.pop(request_id)
-        self._tell(request_id)
+            self._open.pop(request.request_id, None)
+        else:
+            self._open[request.request_id] = request
+        self._tell(request.request_id)
 
     async def moved(self, request_id: bytes, version: int, *, within: float) -> Open | None:
         """Return the request once its stream is beyond `version`; None if it has ended, or not moved `within` seconds.
@@ -138,36 +146,8 @@ class OpenRequests:
             awaited.set()
 
 
-def request_id_of(stream: str) -> bytes | None:
-    """Return the request id in `upload/<32 hex>`, None for another stream."""
-    try:
-        request_id = bytes.fromhex(stream.removeprefix(PREFIX)) if stream.startswith(PREFIX) else b""
-    except ValueError:
-        return None
-    return request_id if len(request_id) == REQUEST_ID_BYTES else None
-
-
-_KINDS: dict[str, type[Message]] = {
-    kind.__name__: kind
-    for kind in (
-        events_pb2.SecretUploadKeyRequested,
-        events_pb2.SecretUploadKeyProvided,
-        events_pb2.SecretUploadRequested,
-        events_pb2.SecretUploadStarted,
-        events_pb2.SecretUploaded,
-        events_pb2.SecretCompared,
-        events_pb2.SecretDeleted,
-        events_pb2.SecretVerified,
-        events_pb2.SecretDriftDetected,
-        events_pb2.SecretImported,
-        events_pb2.SecretCopied,
-        events_pb2.SecretUploadFailed,
-    )
-}
-
-
-def _message(event: event_pb2.Event) -> Message | None:
-    kind = _KINDS.get(event.type)
+def _message(event: event_pb2.Event) -> RequestEvent | None:
+    kind = EVENTS.get(event.type)
     if kind is None:
         return None
     try:
@@ -176,25 +156,33 @@ def _message(event: event_pb2.Event) -> Message | None:
         return None
 
 
-def _evolve(request: Open, message: Message, now: float) -> None:
+def _evolve(request: Open, message: Message, version: int, now: float) -> bool:
+    """Change `request` by a recorded event; return False, and change nothing, if the event cannot follow.
+
+    m8 tells the end of a request of which it told us nothing else, if it ended while we were logging in.
+    """
+    state = follow(request.state, message, version=version, seen=request.version)
+    if request.state is State.NEW and any(step.leads_to is State.ENDED for step in steps_of(message)):
+        state = State.ENDED
+    if state is None:
+        return False
+    request.state, request.version = state, version
     match message:
         case events_pb2.SecretUploadKeyRequested():
-            request.state, request.request, request.subject = State.REQUESTED, message.request, message.subject
-            request.arrived = now
+            request.request, request.subject, request.arrived = message.request, message.subject, now
             _learn(request, message)
         case events_pb2.SecretUploadKeyProvided():
-            request.state, request.grant = State.GRANTED, message.grant
+            request.grant = message.grant
         case events_pb2.SecretUploadRequested():
-            request.state, request.sealed_sha256 = State.UPLOADING, message.sealed_sha256
-            request.arrived = now
+            request.sealed_sha256, request.arrived = message.sealed_sha256, now
             _learn(request, message)
         case events_pb2.SecretUploadStarted():
-            request.state, request.started, request.started_seen = State.WRITING, message.receipt, now
+            request.started, request.started_seen = message.receipt, now
         case events_pb2.SecretUploaded() | events_pb2.SecretImported():
-            request.state = State.ENDED
             request.receipts.append(message.receipt)
         case _:
-            request.state = State.ENDED
+            pass
+    return True
 
 
 def _learn(request: Open, message: events_pb2.SecretUploadKeyRequested | events_pb2.SecretUploadRequested) -> None:

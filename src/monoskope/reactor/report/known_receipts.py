@@ -12,6 +12,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error
 from monoskope.protocol.identity import open_signed, shown
 from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.outcomes import TELLING
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.uri import SecretUri
@@ -20,14 +21,6 @@ _RECEIPTS = 40_000
 """Of all secrets together."""
 _VERSIONS = 128
 """Of one secret: as many as may be written at once, for m8 shows old receipts again with each of those requests."""
-_TELLING = frozenset(
-    {
-        upload_pb2.OUTCOME_UPLOADED,
-        upload_pb2.OUTCOME_UNCHANGED,
-        upload_pb2.OUTCOME_IMPORTED,
-        upload_pb2.OUTCOME_DELETED,
-    }
-)
 
 
 def own_receipt(signed: upload_pb2.Signed, identity: Identity) -> Receipt | None:
@@ -47,7 +40,7 @@ def newest_receipt(signed: Sequence[upload_pb2.Signed], identity: Identity, uri:
     receipt = own_receipt(signed[-1], identity) if signed else None
     if receipt is None or receipt.uri != uri:
         return None
-    return receipt if receipt.outcome in _TELLING else None
+    return receipt if receipt.outcome in TELLING else None
 
 
 class KnownReceipts:
@@ -70,7 +63,7 @@ class KnownReceipts:
 
     def remember(self, receipt: Receipt) -> None:
         """Remember a receipt that this process just made, if it tells a version."""
-        if receipt.outcome in _TELLING:
+        if receipt.outcome in TELLING:
             self._remember(receipt)
 
     def naming(self, uri: SecretUri, version: str) -> Receipt | None:

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import Code
 from monoskope.failpoints import failpoint
+from monoskope.protocol.events import ReactorEvent, event_of
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.labels import RECEIPT
 from monoskope.protocol.older import without_later_fields
@@ -26,28 +26,17 @@ from monoskope.protocol.upload import State
 from monoskope.reactor import logs
 from monoskope.reactor.health import Health
 from monoskope.reactor.identity.store_identity import Identity
-from monoskope.reactor.link.appends import AppendRefusedError, Event
+from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.link.open_requests import OpenRequests
 from monoskope.reactor.report import request_log
 from monoskope.reactor.report.audit_log import Audit, of_receipt
 from monoskope.reactor.report.known_receipts import KnownReceipts
 
-_OfReceipt = (
-    events_pb2.SecretUploaded
-    | events_pb2.SecretCompared
-    | events_pb2.SecretDeleted
-    | events_pb2.SecretVerified
-    | events_pb2.SecretDriftDetected
-    | events_pb2.SecretImported
-    | events_pb2.SecretCopied
-)
-"""The events of a request's end that hold a receipt and nothing else."""
-
 
 class Log(Protocol):
     """m8's log, as far as a reactor may write to it."""
 
-    async def append(self, request_id: bytes, expected_version: int, event: Event) -> int:
+    async def append(self, request_id: bytes, expected_version: int, event: ReactorEvent) -> int:
         """Append to a request's stream and return its new version. Raises `AppendRefusedError`."""
 
 
@@ -68,7 +57,7 @@ class Offering:
 
     async def start(self, grant: Grant, receipt: Receipt, version: int) -> int:
         """Append STARTED on `version` and return the stream's version then. Raises `AppendRefusedError`."""
-        event = events_pb2.SecretUploadStarted(receipt=self.identity.sign(RECEIPT, receipt.content))
+        event = self._event(receipt)
         self.audit.write(of_receipt(grant, receipt))
         return await self.log.append(grant.request.request_id, version, event)
 
@@ -91,14 +80,14 @@ class Offering:
 
     async def _ended(self, request_id: bytes, receipt: Receipt, version: int) -> bool:
         failpoint("reactor.before-receipt")
-        event = self._ending(receipt)
+        event = self._event(receipt)
         while True:
             try:
                 await self.log.append(request_id, version, event)
             except AppendRefusedError as error:
                 if error.reason == Code.USAGE.value and (older := without_later_fields(receipt)) is not None:
                     logs.get().warning("m8 is older", request_id=request_id.hex(), message=_OLDER)
-                    receipt, event = older, self._ending(older)
+                    receipt, event = older, self._event(older)
                     continue
                 if error.reason != Code.CONFLICT.value:
                     return False
@@ -111,23 +100,8 @@ class Offering:
                 self.requests.ended(request_id)
                 return True
 
-    def _ending(self, receipt: Receipt) -> Event:
-        signed = self.identity.sign(RECEIPT, receipt.content)
-        if receipt.outcome == upload_pb2.OUTCOME_FAILED:
-            return events_pb2.SecretUploadFailed(reason=receipt.reason, receipt=signed)
-        return _ENDINGS[receipt.outcome](receipt=signed)
+    def _event(self, receipt: Receipt) -> ReactorEvent:
+        return event_of(receipt, self.identity.sign(RECEIPT, receipt.content))
 
 
 _OLDER = "m8 refuses what it does not know in this receipt: it is offered with less, and proves less. Update m8."
-_ENDINGS: dict[upload_pb2.Outcome, type[_OfReceipt]] = {
-    upload_pb2.OUTCOME_UPLOADED: events_pb2.SecretUploaded,
-    upload_pb2.OUTCOME_UNCHANGED: events_pb2.SecretUploaded,
-    upload_pb2.OUTCOME_EQUAL: events_pb2.SecretCompared,
-    upload_pb2.OUTCOME_DIFFERENT: events_pb2.SecretCompared,
-    upload_pb2.OUTCOME_DELETED: events_pb2.SecretDeleted,
-    upload_pb2.OUTCOME_IN_SYNC: events_pb2.SecretVerified,
-    upload_pb2.OUTCOME_DRIFTED: events_pb2.SecretDriftDetected,
-    upload_pb2.OUTCOME_GONE: events_pb2.SecretDriftDetected,
-    upload_pb2.OUTCOME_IMPORTED: events_pb2.SecretImported,
-    upload_pb2.OUTCOME_COPIED: events_pb2.SecretCopied,
-}

@@ -22,11 +22,6 @@ TRIES = 16
 RECEIPT_S = 5.0
 """Seconds for which the receipt of a write by another replica is waited for, when its version is there already."""
 
-_NEEDS_SOMETHING = frozenset({upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_PATCH})
-_TRIED_ONCE = _NEEDS_SOMETHING
-"""A lost check-and-set ends them: what they do depends on what was there."""
-_COMPARED = frozenset({upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH})
-"""They end as UNCHANGED where the content is the same already."""
 _ABSENT = Fingerprints("", ())
 _MAY_MOVE = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE})
 
@@ -183,13 +178,12 @@ class Upstream:
     async def _from_where(self, request: Request, first: Content) -> str:
         """Where nothing later would notice that the version moved, or a lost write is not tried again, look anew."""
         can = self.driver.capabilities
-        if request.purpose in _TRIED_ONCE or not (can.check_and_set and can.readable):
+        if not request.rules.replaces or not (can.check_and_set and can.readable):
             return await self.driver.read_version(request.uri.path)
         return first.version
 
     async def _content(self, request: Request, version: str, *, compare: bool) -> Content:
-        patch = request.purpose == upload_pb2.PURPOSE_PATCH
-        if not patch and not (compare and request.purpose in _COMPARED):
+        if not request.rules.merges and not (compare and request.rules.compares):
             return Content(version, None)
         return await self._fingerprinted(request.uri, version)
 
@@ -225,7 +219,7 @@ class Upstream:
     def check(self, request: Request, version: str) -> None:
         """Raise `FailedError` if `version` is not what the request expects to be there."""
         reason: upload_pb2.Reason | None = None
-        if request.purpose in _NEEDS_SOMETHING and version == NOTHING:
+        if request.rules.needs_something and version == NOTHING:
             raise FailedError(upload_pb2.REASON_CONFLICT)
         match request.expect:
             case upload_pb2.EXPECT_ABSENT if version != NOTHING:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.request import Request
 from monoskope.reactor import logs
 from monoskope.reactor.limits.places import Places
@@ -24,15 +23,6 @@ AT_ONCE = 32
 """Looks of one process that the engine is asked for at a time; of one subject at most half of what the others leave."""
 LATE_S = 2.0
 """Seconds after which a look is late."""
-
-_WRITES = frozenset(
-    {
-        upload_pb2.PURPOSE_UPLOAD,
-        upload_pb2.PURPOSE_GENERATE,
-        upload_pb2.PURPOSE_DELETE,
-        upload_pb2.PURPOSE_PATCH,
-    }
-)
 
 
 class Looks(Protocol):
@@ -86,7 +76,7 @@ class FirstLooks:
 
     def begin(self, request: Request, subject: str) -> FirstLook | None:
         """Begin to look at the request's place; return None for one that writes nothing here."""
-        if request.purpose not in _WRITES:
+        if not request.rules.writes_here:
             return None
         task = asyncio.create_task(self._look(request, subject))
         # The loop holds its tasks weakly.

@@ -29,9 +29,9 @@ def check_fitting(driver: StoreDriver, request: Request, payload: Payload | None
     rule = driver.capabilities.key_rule
     if rule is not None and payload is not None and not all(rule.fullmatch(key) for key in payload):
         raise FailedError(upload_pb2.REASON_UNSUPPORTED)
-    if request.purpose == upload_pb2.PURPOSE_COMPARE:
+    if not request.rules.writes:
         return  # nothing is written, and how the values came to lie there, the options of this request do not say
-    remove = request.remove_keys if request.purpose == upload_pb2.PURPOSE_PATCH else None
+    remove = request.remove_keys if request.rules.merges else None
     options = driver_options(driver, request)
     try:
         driver.check_payload(request.uri.path, payload, remove=remove, options=options)

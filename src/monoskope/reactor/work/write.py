@@ -33,8 +33,6 @@ from monoskope.stores.driver import DriverError, StoreConflictError, UnknownOutc
 
 _NO_CONTENT = bytes(32)
 """What an intent names instead of a content: of a deletion, of what is not known, of what must not be told."""
-_WHOLE = frozenset({upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_GENERATE})
-"""What is written does not depend on what was there."""
 _TRIED_AGAIN = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE})
 
 
@@ -124,7 +122,7 @@ class Writer:
     async def write(self, write: Write, payload: Payload | None) -> None:
         """Try to do what `write` is about with `payload`, and note in it how that ended."""
         request = write.grant.request
-        again = request.purpose in _WHOLE and request.expect in _TRIED_AGAIN
+        again = request.rules.replaces and request.expect in _TRIED_AGAIN
         tries = TRIES if again else 1
         for left in reversed(range(tries)):
             try:
@@ -189,7 +187,7 @@ class Writer:
         request = write.grant.request
         try:
             now = await self.upstream.present(request)
-            if request.purpose in _WHOLE:
+            if request.rules.replaces:
                 age = Age(write.born, write.young_until, now=self.now)
                 now = await self.upstream.replaced(request, now, age, compare=False)
             self.upstream.check(request, now.version)

@@ -24,9 +24,11 @@ from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2, upload_pb2
 from monoskope.errors import Error, NotFoundError
 from monoskope.m8.grpc import tls
+from monoskope.protocol import outcomes
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import make_receipt
+from monoskope.protocol.recipes import pair_keys
 from monoskope.protocol.request import Request, parse_request
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
 from monoskope.testing.scripted.attach import ScriptedServices
@@ -68,27 +70,18 @@ class Attempt:
 
     def success(self) -> upload_pb2.Signed:
         """Return the receipt of a put that wrote, a comparison that found no difference, or another success."""
-        if self.request.purpose == upload_pb2.PURPOSE_VERIFY:
-            return self.receipt(upload_pb2.OUTCOME_IN_SYNC, upstream_version=VERSION, verified_sha256=VERIFIED)
-        if self.request.purpose == upload_pb2.PURPOSE_DELETE:
-            return self.receipt(upload_pb2.OUTCOME_DELETED, prior_version=VERSION)
-        if self.request.purpose == upload_pb2.PURPOSE_COMPARE:
-            return self.receipt(upload_pb2.OUTCOME_EQUAL, upstream_version=VERSION)
-        if self.request.purpose == upload_pb2.PURPOSE_GENERATE:
-            return self.receipt(
-                upload_pb2.OUTCOME_UPLOADED,
-                upstream_version=VERSION,
-                fingerprint=FINGERPRINT,
-                values=[(recipe.key, FINGERPRINT) for recipe in self.request.recipes],
-                public_values=[(recipe.key, PUBLIC) for recipe in self.request.recipes if recipe.is_pair],
-            )
-        imports = self.request.purpose == upload_pb2.PURPOSE_IMPORT
-        return self.receipt(
-            upload_pb2.OUTCOME_IMPORTED if imports else upload_pb2.OUTCOME_UPLOADED,
-            upstream_version=VERSION,
-            fingerprint=FINGERPRINT,
-            values=[("password", FINGERPRINT)],
-        )
+        outcome = min(self.request.rules.successes)
+        fields: dict[str, Any] = {} if outcome in outcomes.WITHOUT_VERSION else {"upstream_version": VERSION}
+        if outcome == upload_pb2.OUTCOME_DELETED:
+            fields["prior_version"] = VERSION
+        if outcome in outcomes.VERIFIED:
+            fields["verified_sha256"] = VERIFIED
+        if outcome in outcomes.MAY_HAVE_FINGERPRINT:
+            recipes = self.request.recipes
+            keys = [recipe.key for recipe in recipes] or ["password"]
+            fields |= {"fingerprint": FINGERPRINT, "values": [(key, FINGERPRINT) for key in keys]}
+            fields["public_values"] = [(key, PUBLIC) for key in pair_keys(recipes)]
+        return self.receipt(outcome, **fields)
 
     def failure(self, reason: upload_pb2.Reason) -> upload_pb2.Signed:
         """Return a FAILED receipt; with KEY_LOST from the process that made the key."""

@@ -1,4 +1,4 @@
-"""What a reactor offers to a request's stream, and what m8 verifies before it records it.
+"""What a reactor appends to a request's stream, and what m8 verifies before it records that.
 
 m8 believes no reactor: every grant and receipt must be signed by the store's identity and be about this request.
 """
@@ -9,45 +9,22 @@ from dataclasses import dataclass
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import ConflictError, RefusedError, UsageError
-from monoskope.m8.domain.upload import Upload, UploadEvent, step_of, unknown_request
+from monoskope.m8.domain.upload import Upload, unknown_request
+from monoskope.protocol.events import ReactorEvent, RequestEvent, Step, advance, step_with
 from monoskope.protocol.grant import Grant, open_grant
 from monoskope.protocol.identity import ProofError
-from monoskope.protocol.receipt import Receipt, open_receipt
+from monoskope.protocol.open_receipt import open_receipt
+from monoskope.protocol.outcomes import REPLACING
+from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
-from monoskope.protocol.upload import Author, Step, advance
+from monoskope.protocol.upload import Author
 
-Offer = (
-    events_pb2.SecretUploadKeyProvided
-    | events_pb2.SecretUploadStarted
-    | events_pb2.SecretUploaded
-    | events_pb2.SecretCompared
-    | events_pb2.SecretDeleted
-    | events_pb2.SecretVerified
-    | events_pb2.SecretDriftDetected
-    | events_pb2.SecretImported
-    | events_pb2.SecretCopied
-    | events_pb2.SecretUploadFailed
-)
-"""The events that a reactor may append."""
-
-_OUTCOMES = {
-    events_pb2.SecretUploadStarted: {upload_pb2.OUTCOME_STARTED},
-    events_pb2.SecretUploaded: {upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_UNCHANGED},
-    events_pb2.SecretCompared: {upload_pb2.OUTCOME_EQUAL, upload_pb2.OUTCOME_DIFFERENT},
-    events_pb2.SecretDeleted: {upload_pb2.OUTCOME_DELETED},
-    events_pb2.SecretVerified: {upload_pb2.OUTCOME_IN_SYNC},
-    events_pb2.SecretDriftDetected: {upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE},
-    events_pb2.SecretImported: {upload_pb2.OUTCOME_IMPORTED},
-    events_pb2.SecretCopied: {upload_pb2.OUTCOME_COPIED},
-    events_pb2.SecretUploadFailed: {upload_pb2.OUTCOME_FAILED},
-}
-_REPLACING = {upload_pb2.OUTCOME_STARTED, upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_DELETED}
 _ONE_TRY = {upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION}
 
 
 @dataclass(frozen=True, slots=True)
-class Offerer:
-    """The replica that offers, as its login proved it, and the store's identity as it is now."""
+class Appender:
+    """The replica that appends, as its login proved it, and the store's identity as it is now."""
 
     store: str
     identity: str
@@ -56,12 +33,12 @@ class Offerer:
     """Fingerprint key ids that are allowed now."""
 
 
-def offer(upload: Upload, event: Offer, by: Offerer) -> list[UploadEvent]:
-    """Decide on an event that a reactor offers.
+def append_by_reactor(upload: Upload, event: ReactorEvent, by: Appender) -> list[RequestEvent]:
+    """Decide on an event that a reactor wants to append.
 
     Raises:
         NotFoundError: no such request, or another store's.
-        WrongStepError: it does not follow, or is another replica's to say.
+        WrongStepError: it does not follow, or another replica alone may record it.
         ProofError: a signature does not hold, or is about something else.
         MalformedError: signed, but not well formed.
         RefusedError: a fingerprint key id that is not allowed.
@@ -78,34 +55,28 @@ def offer(upload: Upload, event: Offer, by: Offerer) -> list[UploadEvent]:
         advance(upload.state, Step.FAILED, _author(upload, by))
         _check_failure(upload, event, by)
     else:
-        receipt = _open(upload, event, by)
-        advance(upload.state, _step(event), _author(upload, by))
+        receipt, step = _open(upload, event, by)
+        advance(upload.state, step, _author(upload, by))
         _check_versions(upload, request, receipt)
     return [event]
 
 
-def _author(upload: Upload, by: Offerer) -> Author:
+def _author(upload: Upload, by: Appender) -> Author:
     return Author.ISSUER if upload.grant is not None and upload.grant.replica == by.replica else Author.REPLICA
 
 
-def _step(event: Offer) -> Step:
-    step = step_of(event)
-    assert step is not None, "every offer is a step"
-    return step
-
-
-def _check_grant(event: events_pb2.SecretUploadKeyProvided, request: Request, subject: str, by: Offerer) -> None:
+def _check_grant(event: events_pb2.SecretUploadKeyProvided, request: Request, subject: str, by: Appender) -> None:
     grant = open_grant(event.grant, identity=by.identity, request=request.content, subject=subject)
     if grant.replica != by.replica:
-        raise ProofError("the grant names another process than the one that offers it")
+        raise ProofError("the grant names another process than the one that appends it")
     _check_key_id(grant.fingerprint_key_id, by.key_ids)
 
 
-def _check_failure(upload: Upload, event: events_pb2.SecretUploadFailed, by: Offerer) -> None:
+def _check_failure(upload: Upload, event: events_pb2.SecretUploadFailed, by: Appender) -> None:
     if event.reason not in upload_pb2.Reason.values() or event.reason == upload_pb2.REASON_UNSPECIFIED:
         raise UsageError("SecretUploadFailed: reason must be a known reason.", fix="Say why it failed.")
     if event.HasField("receipt"):
-        receipt = _open(upload, event, by)
+        receipt, _ = _open(upload, event, by)
         if receipt.reason != event.reason:
             raise UsageError("SecretUploadFailed: reason must be its receipt's.", fix="Offer what was signed.")
         if upload.started is not None and receipt.sealed_sha256 != upload.sealed_sha256:
@@ -114,20 +85,22 @@ def _check_failure(upload: Upload, event: events_pb2.SecretUploadFailed, by: Off
         raise UsageError("SecretUploadFailed: receipt is required once writing began.", fix="Sign the failure.")
 
 
-def _open(upload: Upload, event: Offer, by: Offerer) -> Receipt:
+def _open(upload: Upload, event: ReactorEvent, by: Appender) -> tuple[Receipt, Step]:
+    """Return the receipt in `event`, verified, and the step that it makes of it."""
     if isinstance(event, events_pb2.SecretUploadKeyProvided) or upload.grant is None:
-        raise ProofError("a receipt is offered for a request without a grant")
+        raise ProofError("a receipt is appended for a request without a grant")
     receipt = open_receipt(
         event.receipt, identity=by.identity, grant=upload.grant, sealed_sha256=upload.sealed_sha256 or None
     )
-    if receipt.outcome not in _OUTCOMES[type(event)]:
+    step = step_with(event, receipt.outcome)
+    if step is None:
         raise UsageError(f"{event.DESCRIPTOR.name}: the receipt has another outcome.", fix="Offer the fitting event.")
     if receipt.fingerprint:
         _check_receipt_key_id(receipt, upload.grant, by)
-    return receipt
+    return receipt, step
 
 
-def _check_receipt_key_id(receipt: Receipt, grant: Grant, by: Offerer) -> None:
+def _check_receipt_key_id(receipt: Receipt, grant: Grant, by: Appender) -> None:
     """A rotation that ended meanwhile must not keep a finished write out of the log: the grant's key id counts, too."""
     _check_key_id(receipt.fingerprint.split(":")[1], by.key_ids | {grant.fingerprint_key_id})
 
@@ -147,7 +120,7 @@ def _check_versions(upload: Upload, request: Request, receipt: Receipt) -> None:
     later version than STARTED did. To refuse it would keep a finished write out of the log. What a COPY expects is at
     its destination, and checked there.
     """
-    if receipt.outcome not in _REPLACING or request.purpose == upload_pb2.PURPOSE_COPY:
+    if receipt.outcome not in REPLACING or request.destination is not None:
         return
     if request.expect not in _ONE_TRY:
         return

@@ -1,0 +1,52 @@
+"""Whether a signed receipt answers a request: step 7 of the walk, which m8 and clients make (docs/protocol.md)."""
+
+from __future__ import annotations
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.copy_request import check_copied
+from monoskope.protocol.grant import Grant, parse_grant
+from monoskope.protocol.identity import ProofError, open_signed
+from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.receipt import Receipt, failed_before_sealing, parse_receipt
+from monoskope.protocol.recipes import pair_keys
+from monoskope.protocol.wire import MalformedError
+
+
+def open_receipt(signed: upload_pb2.Signed, *, identity: str, grant: Grant, sealed_sha256: bytes | None) -> Receipt:
+    """Verify and parse a signed receipt for `grant` and the sealed bytes with that digest.
+
+    Args:
+        signed: As it came.
+        identity: The store's shown identity.
+        grant: The grant that it must be about.
+        sealed_sha256: The digest of what was sent; None where nothing was sent yet.
+
+    Raises:
+        ProofError: another identity, a bad signature, or a receipt for another grant, other bytes or another purpose.
+        MalformedError: signed, but not well formed.
+    """
+    receipt = parse_receipt(open_signed(signed, RECEIPT, identity))
+    if receipt.grant_sha256 != grant.sha256:
+        raise ProofError("the receipt is for another grant")
+    if receipt.uri != grant.request.uri:
+        raise ProofError("the receipt is for another secret")
+    if receipt.outcome not in grant.request.rules.outcomes:
+        raise ProofError("the receipt's outcome does not fit what was asked")
+    if receipt.public_values and [key for key, _ in receipt.public_values] != pair_keys(grant.request.recipes):
+        raise ProofError("the receipt's public halves are not of what was to be made")
+    if receipt.destination is not None:
+        _check_copied(receipt, receipt.destination, grant)
+    if receipt.sealed_sha256 != (sealed_sha256 or b"") and not failed_before_sealing(receipt):
+        raise ProofError("the receipt is for other sealed bytes")
+    return receipt
+
+
+def _check_copied(receipt: Receipt, destination: upload_pb2.Signed, grant: Grant) -> None:
+    """Who signed the destination's grant and receipt, only its pin tells. An older reactor shows no grant."""
+    shown = receipt.destination_grant
+    try:
+        there = parse_receipt(destination.content)
+        put = None if shown is None else parse_grant(shown.content)
+    except MalformedError:
+        raise ProofError("the destination's grant or receipt is malformed") from None
+    check_copied(receipt, there, put, grant.request)

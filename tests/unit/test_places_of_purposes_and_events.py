@@ -1,0 +1,106 @@
+"""Each purpose and each event stands in its table and where its work is done, and nowhere else (CONTRIBUTING.md)."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monoskope import failpoints
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.events import EVENTS
+from monoskope.protocol.purposes import OWN_FIELDS, PURPOSES
+
+PACKAGE = Path(__file__).resolve().parents[2] / "src" / "monoskope"
+PURPOSE_NAMES = set(upload_pb2.Purpose.keys()) - {"PURPOSE_UNSPECIFIED"}
+EVENT_NAMES = set(EVENTS)
+TABLES = ("protocol/purposes.py", "protocol/events.py")
+
+PURPOSES_IN = {
+    "client/purposes/*.py": "each sends its own requests",
+    "client/reasons.py": "where a reason means something else to the user",
+    "m8/background/verify_schedule.py": "sends requests to verify",
+    "protocol/copy_request.py": "what a copy puts at its destination",
+    "reactor/admission/admission.py": "what the engine must be able to do",
+    "reactor/dispatch.py": "who does a request's work",
+    "reactor/work/*.py": "do it",
+}
+EVENTS_IN = {
+    "failpoints.py": "stands below the protocol, so it has a list of its own",
+    "m8/domain/append.py": "decides on what reactors append",
+    "m8/domain/upload.py": "decides on what users and m8 itself append, and keeps what events say",
+    "m8/readmodels/sealed_bytes.py": "counts",
+    "m8/readmodels/summary.py": "says what an event says, for people",
+    "m8/readmodels/uploads.py": "keeps what events say",
+    "m8/service/feed.py": "learns the secret from a request's first event",
+    "m8/service/session.py": "delivers the sealed bytes",
+    "reactor/admission/grant.py": "appends grants, or says why there is none",
+    "reactor/link/open_requests.py": "keeps what events say",
+}
+RECEIPT_EVENTS_IN = {"failpoints.py", "reactor/link/open_requests.py"}
+"""An event of the end that holds a receipt alone needs no code of its own; a reactor learns from two of them."""
+
+
+def names_in(path: Path) -> set[str]:
+    """The purposes and events that a file names, as code or as text."""
+    words = set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+    return words & (PURPOSE_NAMES | EVENT_NAMES)
+
+
+def sources() -> Iterator[tuple[str, Path]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        if not name.startswith("api/") and name not in TABLES:
+            yield name, path
+
+
+def is_place(name: str, places: dict[str, str]) -> bool:
+    return any(Path(name).match(place) for place in places)
+
+
+def test_a_purpose_is_named_where_its_work_is_done_alone() -> None:
+    named = {name for name, path in sources() if names_in(path) & PURPOSE_NAMES}
+    assert [name for name in named if not is_place(name, PURPOSES_IN)] == []
+
+
+def test_an_event_is_named_where_its_work_is_done_alone() -> None:
+    named = {name for name, path in sources() if names_in(path) & EVENT_NAMES}
+    assert named - EVENTS_IN.keys() == set()
+    receipts_alone = {
+        name
+        for name, kind in EVENTS.items()
+        if [field.name for field in kind.DESCRIPTOR.fields] == ["receipt"] and name != "SecretUploadStarted"
+    }
+    holding = {name for name, path in sources() if names_in(path) & receipts_alone}
+    assert holding == RECEIPT_EVENTS_IN
+
+
+def test_no_collection_of_purposes_stands_outside_the_table() -> None:
+    found = []
+    for name, path in sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Set | ast.Dict | ast.List | ast.Tuple):
+                inside = {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)} & PURPOSE_NAMES
+                if len(inside) > 1:
+                    found.append(name)
+    assert set(found) <= {"client/reasons.py"}
+
+
+@pytest.mark.parametrize("purpose", sorted(PURPOSE_NAMES))
+def test_each_purpose_has_a_row_and_a_file_of_the_client(purpose: str) -> None:
+    assert upload_pb2.Purpose.Value(purpose) in PURPOSES
+    files = {name for name, path in sources() if purpose in names_in(path) and name.startswith("client/purposes/")}
+    # A put is also what a reactor does at the destination of a copy.
+    assert len(files - {"client/purposes/put_copy.py"}) == 1
+
+
+def test_the_fields_of_the_rows_are_fields_of_a_request() -> None:
+    message = upload_pb2.UploadRequest.DESCRIPTOR
+    assert {*message.fields_by_name, *message.oneofs_by_name} > OWN_FIELDS
+
+
+def test_each_event_has_its_failpoints() -> None:
+    assert set(failpoints._UPLOAD_EVENTS) == EVENT_NAMES

@@ -148,9 +148,7 @@ async def test_what_is_shown_as_proof_of_an_end_and_is_none_is_called_false(
     assert checked.receipt is None
 
 
-@pytest.mark.parametrize(
-    "purpose", [one for one, rules in RULES.items() if not rules.seals], ids=upload_pb2.Purpose.Name
-)
+@pytest.mark.parametrize("purpose", [one for one in PURPOSES if not RULES[one].seals], ids=upload_pb2.Purpose.Name)
 async def test_a_receipt_of_sealed_bytes_is_none_where_nobody_sealed(
     m8: ScriptedM8, proofs: Proofs, purpose: upload_pb2.Purpose
 ) -> None:

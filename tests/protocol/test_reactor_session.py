@@ -24,7 +24,7 @@ from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
-from monoskope.reactor.settings import Limits
+from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.timings import Timings
 from monoskope.stores.age.config import AgeConfig
 from monoskope.stores.age.files import AgeStore
@@ -38,7 +38,7 @@ IDENTITY = Identity(SEED, store="memory")
 
 @asynccontextmanager
 async def running(
-    stub: StubM8, folder: Path, store: StoreDriver, *, limits: Limits | None = None, timings: Timings = FAST
+    stub: StubM8, folder: Path, store: StoreDriver, *, limits: ReactorLimits | None = None, timings: Timings = FAST
 ) -> AsyncIterator[tuple[Reactor, asyncio.Event]]:
     """Run a reactor in this process until the block ends."""
     of = settings(folder, server=stub.server, limits=limits)
@@ -184,7 +184,7 @@ async def test_a_request_told_again_gets_the_same_grant(stub: StubM8, tmp_path: 
         stub.goes_wrong.errors.extend(["UNAVAILABLE"] * 3)
         stub.ask(request)
         await stub.until(lambda: stub.refused)
-        offer = reactor.dispatcher.keys.offered(request.request_id)
+        offer = reactor.dispatcher.keys.granted(request.request_id)
         stub.hang_up()
         grant = await stub.granted(request.request_id)
         assert offer is not None
@@ -265,7 +265,7 @@ async def test_the_key_that_loses_to_another_replica_is_erased(stub: StubM8, tmp
         stub.tell(events_pb2.ReactorAttached(store="memory", replica=bytes(16)))
         marker = ask(upload_pb2.PURPOSE_COMPARE)
         assert (await upload(stub, marker))[1] == upload_pb2.OUTCOME_DIFFERENT
-        assert reactor.dispatcher.keys.offered(request.request_id) is None
+        assert reactor.dispatcher.keys.granted(request.request_id) is None
         assert len(reactor.dispatcher.keys) == 0
 
 
@@ -368,7 +368,7 @@ async def test_another_replica_ends_what_a_dead_one_was_writing(stub: StubM8, tm
     assert receipt.grant_sha256 == grant.sha256
     if wrote:
         assert (receipt.outcome, receipt.upstream_version) == (upload_pb2.OUTCOME_UPLOADED, store.now())
-        assert receipt.fingerprint == FingerprintKey(K).of(SECRET).whole
+        assert receipt.fingerprint == FingerprintKey(K).fingerprints(SECRET).whole
     else:
         assert receipt.reason == upload_pb2.REASON_KEY_LOST
 

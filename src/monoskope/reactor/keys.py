@@ -48,8 +48,8 @@ class KeyRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A grant of ours, and the signed form that goes to m8."""
+class GrantedKey:
+    """A key that this process granted: the grant, and its signed form that goes to m8."""
 
     grant: Grant
     signed: upload_pb2.Signed = field(repr=False)
@@ -61,7 +61,7 @@ class Offer:
 
 @dataclass(slots=True)
 class _Entry(Unshared):
-    offer: Offer
+    granted: GrantedKey
     private: MLKEM768X25519PrivateKey | None = field(repr=False)
 
 
@@ -88,7 +88,7 @@ class OneTimeKeys(Unshared):
     def __repr__(self) -> str:
         return f"<OneTimeKeys {len(self)} alive>"
 
-    def offer(self, request: Request, subject: str, look: Look = lambda *_: None) -> Offer:
+    def grant(self, request: Request, subject: str, look: Look = lambda *_: None) -> GrantedKey:
         """Return the grant for `request`; the same request and subject get the same one again.
 
         Args:
@@ -103,19 +103,19 @@ class OneTimeKeys(Unshared):
         self.sweep()
         entry = self._table.get(request.request_id)
         if entry is not None:
-            grant = entry.offer.grant
+            grant = entry.granted.grant
             if entry.private is None or (grant.request.content, grant.subject) != (request.content, subject):
                 raise FailedError(upload_pb2.REASON_KEY_LOST)
-            return entry.offer
+            return entry.granted
         if request.request_id in self._spent:
             raise FailedError(upload_pb2.REASON_KEY_LOST)
-        alive = [one.offer.grant.subject for one in self._table.values() if one.private is not None]
+        alive = [one.granted.grant.subject for one in self._table.values() if one.private is not None]
         own = alive.count(subject)
         if not has_room(own, len(alive) - own, self._rules.alive):
             raise FailedError(upload_pb2.REASON_RATE_LIMITED)
         return self._make(request, subject, look)
 
-    def _make(self, request: Request, subject: str, look: Look) -> Offer:
+    def _make(self, request: Request, subject: str, look: Look) -> GrantedKey:
         born = self._now()
         lattice, curve = mlkem.MLKEM768PrivateKey.generate(), x25519.X25519PrivateKey.generate()
         grant = make_grant(
@@ -128,18 +128,18 @@ class OneTimeKeys(Unshared):
             fingerprint_key_id=self._rules.fingerprint_key_id,
         )
         signed = self._identity.sign(UPLOAD_GRANT, grant.content)
-        offer = Offer(grant, signed, born, look(request, subject))
-        self._table[request.request_id] = _Entry(offer, MLKEM768X25519PrivateKey(lattice, curve))
-        return offer
+        granted = GrantedKey(grant, signed, born, look(request, subject))
+        self._table[request.request_id] = _Entry(granted, MLKEM768X25519PrivateKey(lattice, curve))
+        return granted
 
     def request_ids(self) -> list[bytes]:
         """Return the requests whose key is in the table, alive or expired."""
         return list(self._table)
 
-    def offered(self, request_id: bytes) -> Offer | None:
+    def granted(self, request_id: bytes) -> GrantedKey | None:
         """Return our own copy of the grant for a request whose key is still in the table, alive or expired."""
         entry = self._table.get(request_id)
-        return None if entry is None else entry.offer
+        return None if entry is None else entry.granted
 
     def forget(self, request_id: bytes) -> None:
         """Erase the key of a request, if there is one; it is never made again."""
@@ -158,7 +158,7 @@ class OneTimeKeys(Unshared):
 
     def _expire(self, entry: _Entry) -> float:
         """Erase a key whose lifetime is over; return for how many seconds it has been, negative while it is not."""
-        over = self._now() - entry.offer.born - entry.offer.grant.lifetime_s
+        over = self._now() - entry.granted.born - entry.granted.grant.lifetime_s
         if over >= 0:
             entry.private = None
         return over
@@ -173,7 +173,7 @@ class OneTimeKeys(Unshared):
         entry = self._take(request_id)
         if entry is None:
             raise FailedError(upload_pb2.REASON_KEY_LOST)
-        grant = entry.offer.grant
+        grant = entry.granted.grant
         padded = len(ciphertext) - TAG_BYTES
         if len(encapsulated_key) != ENCAPSULATED_KEY_BYTES or not is_padded_size(padded):
             raise BadPayloadError
@@ -193,8 +193,8 @@ class OneTimeKeys(Unshared):
             entry.private = None
         return decode(plaintext)
 
-    def discard(self, request_id: bytes) -> float:
-        """Take the key of a request that seals nothing out of the table, unused; return its age in seconds.
+    def discard(self, request_id: bytes) -> None:
+        """Take the key of a request that seals nothing out of the table, unused.
 
         Raises:
             FailedError: KEY_LOST without a key, EXPIRED after its lifetime.
@@ -205,7 +205,6 @@ class OneTimeKeys(Unshared):
         self._expire(entry)
         if entry.private is None:
             raise FailedError(upload_pb2.REASON_EXPIRED)
-        return self._now() - entry.offer.born
 
     def _take(self, request_id: bytes) -> _Entry | None:
         entry = self._table.pop(request_id, None)

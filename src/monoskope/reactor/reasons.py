@@ -44,13 +44,14 @@ def reason_of(error: DriverError) -> upload_pb2.Reason:
             return upload_pb2.REASON_UPSTREAM_REFUSED
 
 
-def ended_by(error: Exception, request: Request, *, written: bool) -> tuple[upload_pb2.Reason, str]:
+def ended_by(error: Exception, request: Request, *, otherwise: upload_pb2.Reason) -> tuple[upload_pb2.Reason, str]:
     """Return the reason for which a request ends, and the upstream version that goes with it.
 
     Args:
-        error: What it ended by. One that nobody foresaw is reported by its type and place.
+        error: What it ended by.
         request: What ends.
-        written: Whether the engine may have been told to write, so that what became of it was being found out.
+        otherwise: The reason for an exception that is no failure of ours or of the driver's: a defect. It is logged by
+            its type and place.
     """
     match error:
         case BadPayloadError():
@@ -61,4 +62,4 @@ def ended_by(error: Exception, request: Request, *, written: bool) -> tuple[uplo
             return reason_of(error), ""
         case _:
             logs.get().error("unforeseen", request_id=request.request_id.hex(), **logs.described(error))
-            return (upload_pb2.REASON_OUTCOME_UNKNOWN if written else upload_pb2.REASON_KEY_LOST), ""
+            return otherwise, ""

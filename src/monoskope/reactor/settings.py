@@ -44,7 +44,7 @@ _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _SERVER = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):([1-9][0-9]{0,4})", re.ASCII)
 
 
-class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ReactorLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `[limits]` table: what one reactor process does at most."""
 
     uploads_per_second: int = 100
@@ -117,7 +117,7 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: str
     prefixes: list[str]
     engine: dict[str, Any]
-    limits: Limits = msgspec.field(default_factory=Limits)
+    limits: ReactorLimits = msgspec.field(default_factory=ReactorLimits)
     log_file: str = ""
     allow_swap: bool = False
     """Whether to run where the reactor's memory could be swapped to disk (ADR 4). For play alone."""
@@ -145,7 +145,7 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ReactorSettings:
     """What a reactor runs on."""
 
     folder: Path
@@ -156,7 +156,7 @@ class Settings:
     prefixes: tuple[UriPrefix, ...]
     driver: type[StoreDriver]
     engine: msgspec.Struct
-    limits: Limits
+    limits: ReactorLimits
     log_file: Path | None
     timings: Timings = dataclasses.field(default_factory=Timings)
     copies: tuple[CopyRule, ...] = ()
@@ -176,7 +176,7 @@ def read_file(folder: Path, name: str = SETTINGS_FILE) -> ReactorFile:
     return load(folder / name, ReactorFile, missing="Make the folder with `m8 reactor init`, or name another one.")
 
 
-def read(folder: Path, name: str = SETTINGS_FILE) -> Settings:
+def read(folder: Path, name: str = SETTINGS_FILE) -> ReactorSettings:
     """Read the settings in `folder`, the engine's table by its driver's own type.
 
     Raises:
@@ -191,7 +191,7 @@ def read(folder: Path, name: str = SETTINGS_FILE) -> Settings:
     if not isinstance(kind, str):
         raise UsageError(f"{where}: `type` is missing.", fix=f"Write one of: {', '.join(registry.kinds())}.")
     driver = registry.find(kind)
-    return Settings(
+    return ReactorSettings(
         folder=folder,
         server=file.server,
         ca_file=folder / file.ca_file,

@@ -12,7 +12,7 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     write_window: float = 30.0
-    """From offering STARTED: the write has begun and ended within it."""
+    """From sending STARTED: the write has begun and ended within it."""
     young: float = 10.0
     """From a key's making: what comes upstream within it counts as concurrent, what comes later as newer."""
     issuer_gone: float = 10.0
@@ -42,7 +42,7 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backoff_most: float = 15.0
     """Before any attempt to connect again."""
     append_retry: float = 1.0
-    """Before an append that m8 could not take just now is offered again."""
+    """Before an append that m8 could not take just now is sent again."""
     linger: float = 5.0
     """After SIGTERM: how long what was sealed for keys that were given is still taken."""
     drain: float = 30.0

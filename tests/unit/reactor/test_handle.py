@@ -45,7 +45,10 @@ async def test_a_new_secret_is_announced_written_and_receipted() -> None:
     assert uploaded.upstream_version == world.memory.now()
     assert uploaded.grant_sha256 == sealed.grant.sha256
     assert uploaded.sealed_sha256 == sealed.sha256
-    assert (uploaded.fingerprint, uploaded.values) == (world.key.of(SECRET).whole, world.key.of(SECRET).values)
+    assert (uploaded.fingerprint, uploaded.values) == (
+        world.key.fingerprints(SECRET).whole,
+        world.key.fingerprints(SECRET).values,
+    )
     version, payload, stored_tag = world.memory.content[URI.path][0]
     assert (version, dict(payload), stored_tag) == (uploaded.upstream_version, SECRET, tag.hex())
     assert isinstance(world.log.events[0], events_pb2.SecretUploadStarted)
@@ -307,7 +310,7 @@ async def test_an_unknown_end_is_found_by_the_tag() -> None:
     world.memory.failures["written"].append(UnknownOutcomeError("broke."))
     receipt = await world.walk()
     assert world.outcomes() == ["STARTED", "UPLOADED"]
-    assert receipt.fingerprint == world.key.of(SECRET).whole
+    assert receipt.fingerprint == world.key.fingerprints(SECRET).whole
 
 
 async def test_an_unknown_end_is_found_by_the_intent() -> None:

@@ -10,7 +10,7 @@ from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.request import Request
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError, reason_of
-from monoskope.reactor.settings import Settings
+from monoskope.reactor.settings import ReactorSettings
 from monoskope.stores.driver import DriverError, StoreDriver
 from monoskope.uri import SecretUri
 
@@ -28,7 +28,7 @@ _TYPED: dict[str, type] = {
 class Admission:
     """Decides which requests get a key."""
 
-    def __init__(self, settings: Settings, driver: StoreDriver, rates: Rates) -> None:
+    def __init__(self, settings: ReactorSettings, driver: StoreDriver, rates: Rates) -> None:
         self._settings = settings
         self._driver = driver
         self._rates = rates

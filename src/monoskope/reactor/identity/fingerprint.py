@@ -75,7 +75,7 @@ class FingerprintKey(Unshared):
         """Return how people see a fingerprint."""
         return f"fp1:{self.key_id}:{digest.hex()}"
 
-    def of(self, secret: Mapping[str, bytes]) -> Fingerprints:
+    def fingerprints(self, secret: Mapping[str, bytes]) -> Fingerprints:
         """Return all fingerprints of a secret, as shown."""
         values = {key: self.value(key, secret[key]) for key in sorted(secret)}
         return Fingerprints(

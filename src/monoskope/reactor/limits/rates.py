@@ -23,7 +23,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.request import Request
 from monoskope.reactor.limits.places import has_room
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.settings import Limits
+from monoskope.reactor.settings import ReactorLimits
 from monoskope.uri import SecretUri
 
 _SECOND = 1.0
@@ -46,7 +46,7 @@ class Guess:
     may_compare: bool
     """Whether it may be compared with what is upstream; False where the window of guesses has no room."""
     announced: bool = False
-    """Whether STARTED was offered."""
+    """Whether STARTED was sent."""
     written: bool = False
     """Whether the write is proven to have happened."""
 
@@ -64,7 +64,7 @@ class Rates:
         now: Monotonic seconds.
     """
 
-    def __init__(self, limits: Limits, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, limits: ReactorLimits, *, now: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._now = now
         self._uploads: deque[_Use] = deque()

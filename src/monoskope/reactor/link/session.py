@@ -65,7 +65,7 @@ def roots(ca_file: Path) -> bytes:
         ) from None
 
 
-class Session:
+class ReactorSession:
     """Keeps the reactor attached.
 
     Args:

@@ -26,7 +26,7 @@ GRANTED = "GRANTED"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """One line."""
 
     request_id: str
@@ -45,7 +45,7 @@ class Entry:
 class Audit(Protocol):
     """Where entries go."""
 
-    def write(self, entry: Entry) -> None:
+    def write(self, entry: AuditEntry) -> None:
         """Record `entry`; what cannot be recorded is not done, so this raises `OSError`."""
 
 
@@ -57,7 +57,7 @@ class AuditFile:
         self._descriptor = open_own(path)
         self._torn = False
 
-    def write(self, entry: Entry) -> None:
+    def write(self, entry: AuditEntry) -> None:
         """See `Audit.write`."""
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -84,9 +84,9 @@ class AuditFile:
             os.close(descriptor)
 
 
-def of_request(request: Request, subject: str, outcome: str, reason: upload_pb2.Reason | None = None) -> Entry:
+def of_request(request: Request, subject: str, outcome: str, reason: upload_pb2.Reason | None = None) -> AuditEntry:
     """Return the entry for a request that has no receipt: it got a grant, or was refused one."""
-    return Entry(
+    return AuditEntry(
         request_id=request.request_id.hex(),
         uri=str(request.uri),
         subject=subject,
@@ -97,9 +97,9 @@ def of_request(request: Request, subject: str, outcome: str, reason: upload_pb2.
     )
 
 
-def of_receipt(grant: Grant, receipt: Receipt) -> Entry:
+def of_receipt(grant: Grant, receipt: Receipt) -> AuditEntry:
     """Return the entry for a receipt."""
-    return Entry(
+    return AuditEntry(
         request_id=grant.request.request_id.hex(),
         uri=str(grant.request.uri),
         subject=grant.subject,

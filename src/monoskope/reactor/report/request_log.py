@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from monoskope.reactor import logs
-from monoskope.reactor.report.audit_log import Entry
+from monoskope.reactor.report.audit_log import AuditEntry
 
 
-def ended(entry: Entry, seconds: float, *, taken: bool = True) -> None:
+def ended(entry: AuditEntry, seconds: float, *, taken: bool = True) -> None:
     """Write it.
 
     Args:

@@ -220,7 +220,7 @@ class Upstream:
         snapshot = await self.driver.read(uri.path)
         if snapshot is None:
             return None
-        return Content(snapshot.version, self.fingerprint_key.of(snapshot.payload), was_read=True)
+        return Content(snapshot.version, self.fingerprint_key.fingerprints(snapshot.payload), was_read=True)
 
     def check(self, request: Request, version: str) -> None:
         """Raise `FailedError` if `version` is not what the request expects to be there."""
@@ -276,17 +276,3 @@ class Upstream:
         if receipt is None or not receipt.fingerprint.startswith(f"fp1:{self.fingerprint_key.key_id}:"):
             return None
         return Fingerprints(receipt.fingerprint, receipt.values)
-
-
-def differences(sent: Fingerprints, there: Fingerprints) -> list[tuple[str, upload_pb2.DifferenceKind]]:
-    """Return in key order where what is upstream differs from what was sent; [] if nowhere."""
-    ours, theirs = dict(sent.values), dict(there.values)
-    found: list[tuple[str, upload_pb2.DifferenceKind]] = []
-    for key in sorted(ours.keys() | theirs.keys()):
-        if key not in theirs:
-            found.append((key, upload_pb2.DIFFERENCE_KIND_MISSING))
-        elif key not in ours:
-            found.append((key, upload_pb2.DIFFERENCE_KIND_EXTRA))
-        elif not hmac.compare_digest(ours[key], theirs[key]):
-            found.append((key, upload_pb2.DIFFERENCE_KIND_CHANGED))
-    return found

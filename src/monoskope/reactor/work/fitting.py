@@ -21,11 +21,13 @@ def check_fitting(driver: StoreDriver, request: Request, payload: Payload | None
     Args:
         driver: The engine's.
         request: The granted request.
-        payload: What was sealed or made for it, None for a patch that only drops keys.
+        payload: What was sealed or made for it, None for nothing: then only a patch that drops keys is checked.
 
     Raises:
         FailedError: UNSUPPORTED, a key is outside the engine's rule; else what the driver's refusal becomes.
     """
+    if payload is None and not request.remove_keys:
+        return
     rule = driver.capabilities.key_rule
     if rule is not None and payload is not None and not all(rule.fullmatch(key) for key in payload):
         raise FailedError(upload_pb2.REASON_UNSUPPORTED)

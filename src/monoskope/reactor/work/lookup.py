@@ -18,7 +18,7 @@ PublicValues = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class WriteAttempt:
     """A write that was announced, as far as it went."""
 
     grant: Grant
@@ -31,6 +31,11 @@ class Attempt:
     public_values: PublicValues = ()
     """Of what was generated, if this process knows them."""
 
+    @property
+    def tag(self) -> bytes:
+        """The write tag: what the engine stores beside the version, where it can."""
+        return write_tag(self.started.grant_sha256, self.started.sealed_sha256)
+
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
@@ -42,7 +47,7 @@ class Lookup:
     replica: bytes
     """This process."""
 
-    async def written(self, attempt: Attempt) -> Receipt | None:
+    async def written(self, attempt: WriteAttempt) -> Receipt | None:
         """Return the UPLOADED receipt if the engine shows that the write happened, else None; so with DELETED.
 
         Without the fingerprints of what was to be written the receipt has some only if the value can be read. Its
@@ -56,23 +61,22 @@ class Lookup:
         path = attempt.grant.request.uri.path
         if attempt.grant.request.purpose == upload_pb2.PURPOSE_DELETE:
             return deleted(attempt) if await self.driver.read_version(path) == NOTHING else None
-        tag = write_tag(attempt.started.grant_sha256, attempt.started.sealed_sha256)
-        found = await self.driver.find(path, tag.hex()) if self.driver.capabilities.write_tag else None
+        found = await self.driver.find(path, attempt.tag.hex()) if self.driver.capabilities.write_tag else None
         if found == attempt.prior:
             found = None
         fingerprints, public = attempt.fingerprints, attempt.public_values
         try:
-            snapshot = await self._fitting(attempt, tag)
+            snapshot = await self._fitting(attempt)
         except DriverError:
             if found is None:
                 raise
             snapshot = None
         if snapshot is not None and found in {None, snapshot.version}:
-            found, fingerprints = snapshot.version, self.fingerprint_key.of(snapshot.payload)
+            found, fingerprints = snapshot.version, self.fingerprint_key.fingerprints(snapshot.payload)
             public = public_halves(attempt.grant.request.recipes, snapshot.payload)
         return None if found is None else uploaded(attempt, found, fingerprints, public)
 
-    async def settled(self, attempt: Attempt) -> Receipt:
+    async def settled(self, attempt: WriteAttempt) -> Receipt:
         """Return the last word on a write that can no longer be on its way: UPLOADED, KEY_LOST or OUTCOME_UNKNOWN."""
         grant = attempt.grant
         if grant.request.purpose == upload_pb2.PURPOSE_COPY:
@@ -95,10 +99,10 @@ class Lookup:
             break
         return self._failed(attempt, upload_pb2.REASON_OUTCOME_UNKNOWN)
 
-    def _failed(self, attempt: Attempt, reason: upload_pb2.Reason, *, version: str = "") -> Receipt:
+    def _failed(self, attempt: WriteAttempt, reason: upload_pb2.Reason, *, version: str = "") -> Receipt:
         return failed(attempt.grant, attempt.started.sealed_sha256, reason, replica=self.replica, version=version)
 
-    async def _fitting(self, attempt: Attempt, tag: bytes) -> Snapshot | None:
+    async def _fitting(self, attempt: WriteAttempt) -> Snapshot | None:
         """Return what is there if it is a newer version that fits the intent."""
         if not self.driver.capabilities.readable:
             return None
@@ -108,11 +112,13 @@ class Lookup:
             return None
         if snapshot is None or snapshot.version == attempt.prior:
             return None
-        intent = self.fingerprint_key.intent(tag, self.fingerprint_key.whole(snapshot.payload))
+        intent = self.fingerprint_key.intent(attempt.tag, self.fingerprint_key.whole(snapshot.payload))
         return snapshot if hmac.compare_digest(intent, attempt.started.intent) else None
 
 
-def uploaded(attempt: Attempt, version: str, fingerprints: Fingerprints | None, public_values: PublicValues) -> Receipt:
+def uploaded(
+    attempt: WriteAttempt, version: str, fingerprints: Fingerprints | None, public_values: PublicValues
+) -> Receipt:
     """Return the receipt of a write that happened."""
     return make_receipt(
         grant=attempt.grant,
@@ -126,7 +132,7 @@ def uploaded(attempt: Attempt, version: str, fingerprints: Fingerprints | None, 
     )
 
 
-def deleted(attempt: Attempt) -> Receipt:
+def deleted(attempt: WriteAttempt) -> Receipt:
     """Return the receipt of a deletion that happened."""
     return make_receipt(
         grant=attempt.grant,

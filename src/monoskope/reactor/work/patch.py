@@ -35,7 +35,7 @@ def result_of(
     if not values.keys() >= set(remove):
         raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=before.version)
     kept = {name: shown for name, shown in values.items() if name not in remove}
-    after = kept | dict(key.of(changes).values if changes is not None else ())
+    after = kept | dict(key.fingerprints(changes).values if changes is not None else ())
     if not 1 <= len(after) <= MAX_KEYS:
         raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED, upstream_version=before.version)
     whole = key.whole_of({name: digest_of(shown) for name, shown in after.items()})

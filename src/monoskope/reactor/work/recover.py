@@ -23,7 +23,7 @@ from monoskope.reactor.link.open_requests import Open, OpenRequests
 from monoskope.reactor.report.known_receipts import own_receipt
 from monoskope.reactor.report.reporter import Offering
 from monoskope.reactor.timings import Timings
-from monoskope.reactor.work.lookup import Attempt, Lookup, failed
+from monoskope.reactor.work.lookup import Lookup, WriteAttempt, failed
 from monoskope.uri import SecretUri
 
 _RECOVERABLE = frozenset({State.GRANTED, State.UPLOADING, State.WRITING})
@@ -110,7 +110,7 @@ class Recovery:
     """This process: a request of its own that it is no longer at work on is abandoned, too."""
     presence: Presence
     lookup: Lookup
-    offering: Offering
+    reporter: Offering
     timings: Timings
     now: Callable[[], float] = time.monotonic
 
@@ -146,14 +146,14 @@ class Recovery:
         failpoint("reactor.before-recovery")
         if request.state is not State.WRITING:
             lost = failed(grant, b"", upload_pb2.REASON_KEY_LOST, replica=self.replica)
-            return await self.offering.end(grant, lost, version)
+            return await self.reporter.end(grant, lost, version)
         started = self._started(request, grant)
         if started is None:
             return False
-        return await self.offering.end(grant, await self._settled(grant, started), version)
+        return await self.reporter.end(grant, await self._settled(grant, started), version)
 
     async def _settled(self, grant: Grant, started: Receipt) -> Receipt:
-        return await self.lookup.settled(Attempt(grant, started, started.prior_version))
+        return await self.lookup.settled(WriteAttempt(grant, started, started.prior_version))
 
     def _started(self, request: Open, grant: Grant) -> Receipt | None:
         """Return the STARTED receipt if it is ours and about `grant`."""

@@ -1,4 +1,4 @@
-"""`m8 reactor …`: set a reactor up, carry its fingerprint key, run it. Parses and prints, nothing else."""
+"""`m8 reactor …`: set a reactor up, carry its fingerprint key, run it. This file only parses and prints."""
 
 from __future__ import annotations
 

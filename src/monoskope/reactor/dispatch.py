@@ -1,4 +1,4 @@
-"""What a reactor does about each event: grant, handle, give up, recover. One task a request, waited for by nobody."""
+"""What a reactor does about each event: grant, handle, give up, recover. Each request has a task of its own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from monoskope.reactor.work.recover import Recovery, own_grant
 
 @dataclass(slots=True)
 class Dispatcher:
-    """Turns m8's deliveries into work. Everything runs on one event loop."""
+    """Turns what m8 delivers into work. Everything runs on one event loop."""
 
     requests: OpenRequests
     known: KnownReceipts
@@ -53,7 +53,7 @@ class Dispatcher:
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a request moves on."""
     _orphans: dict[bytes, float] = field(default_factory=dict)
-    """Since when a key of ours has had no unfinished request, by request id."""
+    """By request id, since when a key of ours has had no unfinished request."""
 
     def attached(self, replicas: list[bytes]) -> None:
         """A session begins: m8 will deliver every unfinished request anew."""
@@ -80,7 +80,7 @@ class Dispatcher:
         return request_id is not None and self.keys.granted(request_id) is not None
 
     def recorded(self, request_id: bytes, version: int, event: Event) -> None:
-        """Take in what m8 recorded for us and delivers to others alone."""
+        """Take in an event of ours that m8 recorded: it delivers it to the other replicas alone."""
         self.requests.appended(request_id, version, event, now=self.now())
 
     def caught_up(self) -> None:
@@ -110,7 +110,7 @@ class Dispatcher:
         self.recovery.presence.prune(needed)
 
     async def drain(self, seconds: float) -> None:
-        """Give no new key, take what comes for those given, end what is in flight; all within `seconds`.
+        """Give no new key, handle what comes for those given, end what is in flight; all within `seconds`.
 
         Whoever was given a key has sealed for it, or is about to. If they learnt only that the key is gone, they could
         not know whether their secret was written.
@@ -135,7 +135,7 @@ class Dispatcher:
             task.cancel()
 
     def _awaited(self) -> list[tuple[Open, GrantedKey]]:
-        """The requests for whose key of ours nothing has come yet."""
+        """Return the requests that have a key of ours and for which nothing was sealed yet."""
         return [
             (request, key)
             for request in self.requests
@@ -176,7 +176,7 @@ class Dispatcher:
             self._begin(request, self.handler.handle(delivered))
 
     def _forget_orphans(self) -> None:
-        """Erase the keys of requests that have ended while we were away; some patience, for m8 may be slow to tell."""
+        """Erase the keys of requests that ended while we were away, after some seconds: m8 may deliver them late."""
         now, spare = self.now(), self.recovery.timings.issuer_gone
         busy = self._tasks.keys()
         orphans = [one for one in self.keys.request_ids() if self.requests.get(one) is None and one not in busy]
@@ -221,6 +221,6 @@ class Dispatcher:
             self._act_again(request)
 
     def _act_again(self, request: Open) -> None:
-        """What arrived while a task was at work has not been acted on; what it was at work on has."""
+        """Act on what arrived while the task ran."""
         if request.state in {State.GRANTED, State.UPLOADING}:
             self._act(request)

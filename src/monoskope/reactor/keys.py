@@ -1,7 +1,7 @@
-"""One-time keys: made for one request alone, used once, gone. The only file that decrypts.
+"""One-time keys: each is made for one request, used once and erased. No other file decrypts.
 
-Suite 1 (docs/protocol.md): HPKE base mode, MLKEM768-X25519 (0x647a), HKDF-SHA256, ChaCha20-Poly1305. The library has no
-serialisation for the hybrid key of its own: public = ML-KEM-768 (1,184 bytes) || X25519 (32 bytes). Private keys are
+Suite 1 (docs/protocol.md): HPKE base mode, MLKEM768-X25519 (0x647a), HKDF-SHA256, ChaCha20-Poly1305. The library cannot
+serialise the hybrid key, so this file does: public = ML-KEM-768 (1,184 bytes) || X25519 (32 bytes). Private keys are
 never serialised: they stay inside the library's objects until those are freed.
 """
 
@@ -32,7 +32,7 @@ Look = Callable[[Request, str], FirstLook | None]
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _REMEMBERED = 65_536
 _KEPT_AFTER_EXPIRY_S = 120.0
-"""m8 ends a request 60 s after its key's lifetime; until then a late secret is answered with EXPIRED."""
+"""m8 ends a request 60 s after its key's lifetime. A secret that comes late until then ends as EXPIRED."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class KeyRules:
     max_plaintext: int
     fingerprint_key_id: str
     alive: int
-    """How many keys may be alive at once; of one subject at most half of what the others leave."""
+    """How many keys may be alive at once; those of one subject at most half of what the others leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class OneTimeKeys(Unshared):
     Args:
         identity: Signs the grants.
         rules: What every grant says.
-        now: Monotonic seconds; expiry is decided by it alone.
+        now: Monotonic seconds; no other clock decides about expiry.
     """
 
     def __init__(self, identity: Identity, rules: KeyRules, *, now: Callable[[], float] = time.monotonic) -> None:
@@ -97,8 +97,8 @@ class OneTimeKeys(Unshared):
             look: Begins to look at what a write is to replace; called when a key is made.
 
         Raises:
-            FailedError: RATE_LIMITED with as many keys alive as may be, of this subject or in all; KEY_LOST for a
-                request id whose key was used or given up, or was made for something else.
+            FailedError: RATE_LIMITED, too many keys are alive, of this subject or in all; KEY_LOST, the key of this
+                request id was used, given up, or made for something else.
         """
         self.sweep()
         entry = self._table.get(request.request_id)
@@ -157,7 +157,7 @@ class OneTimeKeys(Unshared):
                 self._take(request_id)
 
     def _expire(self, entry: _Entry) -> float:
-        """Erase a key whose lifetime is over; return for how many seconds it has been, negative while it is not."""
+        """Erase a key whose lifetime is over; return the seconds since then, negative before."""
         over = self._now() - entry.granted.born - entry.granted.grant.lifetime_s
         if over >= 0:
             entry.private = None
@@ -189,7 +189,7 @@ class OneTimeKeys(Unshared):
         except InvalidTag:
             raise BadPayloadError from None
         finally:
-            # The table's reference is gone and this is the last one: the key dies here, before anything is parsed.
+            # The table has no reference any more and this is the last one: the key is freed before anything is parsed.
             entry.private = None
         return decode(plaintext)
 

@@ -1,4 +1,4 @@
-"""What ends a request without success: an exception with the receipt's reason, and what a driver's error means."""
+"""How a request fails: an exception with the receipt's reason, and the reason for each error of a driver."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from monoskope.stores.driver import (
 
 
 class FailedError(RefusedError):
-    """A request ends with FAILED and `reason`; `upstream_version` is what was there, "" if nothing or not known."""
+    """The request ends as FAILED with `reason`; `upstream_version` is what was there, "" if nothing or not known."""
 
     def __init__(self, reason: upload_pb2.Reason, *, upstream_version: str = "") -> None:
         super().__init__(f"the request ends with {spelled(upload_pb2.Reason, reason)}.")
@@ -28,7 +28,7 @@ class FailedError(RefusedError):
 
 
 def reason_of(error: DriverError) -> upload_pb2.Reason:
-    """Return what a driver's error becomes in a receipt; the order matters: UnsupportedError is a refusal, too."""
+    """Return the reason that a receipt gives for a driver's error. The order matters: subclasses come first."""
     match error:
         case UnsupportedError():
             return upload_pb2.REASON_UNSUPPORTED

@@ -1,4 +1,4 @@
-"""Where the parts of a reactor are wired: from settings to a running process, and down again."""
+"""Wire the parts of a reactor, run it, and shut it down."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Reactor:
     """One process of a store's reactor, wired and not yet running.
 
     Args:
-        settings: What it runs on.
+        settings: Its settings.
         driver: The engine, open.
         identity: The store's.
         fingerprint_key: K.
@@ -142,7 +142,7 @@ class Reactor:
         self.dispatcher.recorded(request_id, version, event)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set; then take nothing new, end what is in flight and end the session cleanly."""
+        """Serve until `stop` is set; then take no new request, finish the others, and end the session cleanly."""
         serving = asyncio.create_task(self.session.run())
         ticking = asyncio.create_task(self._ticking())
         looking = asyncio.create_task(self.health.run())
@@ -171,7 +171,7 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
 
     Args:
         folder: Where they are.
-        warnings: Sentences about this process that belong into its log, before anything else.
+        warnings: Sentences about this process; they are logged first.
 
     Raises:
         Error: settings, identity, fingerprint key or engine are not as they must be; says which, and the fix.

@@ -1,4 +1,4 @@
-"""Step 2 of the walk: what a reactor checks before it makes a key. No I/O but what the driver's `check` does: none."""
+"""Step 2 of docs/protocol.md: what a reactor checks before it makes a key. Nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Admission:
             self._check_copy(request.uri, request.destination)
 
     def _check_copy(self, source: SecretUri, destination: SecretUri) -> None:
-        """Where to copy to, this reactor's own settings say alone."""
+        """Raise `FailedError` unless this reactor's own settings allow the copy: UNSUPPORTED or UPSTREAM_REFUSED."""
         rule = self._settings.copies_to(destination.store)
         if rule is None:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)

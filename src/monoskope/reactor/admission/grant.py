@@ -1,4 +1,4 @@
-"""Step 2 of the walk: a request that is admitted gets a key of its own, any other an end."""
+"""Step 2 of docs/protocol.md: give an admitted request a key of its own, and end any other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Admits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Granter:
-    """Grants, or says why not."""
+    """Grants requests, or ends them with the reason."""
 
     admission: Admits
     keys: OneTimeKeys
@@ -42,9 +42,9 @@ class Granter:
     now: Callable[[], float] = time.monotonic
 
     async def grant(self, asked: Open) -> bool:
-        """Append a grant for `asked`, the same again for one that has it; return whether it stands.
+        """Append a grant for `asked`, the same one if it has a grant already; return whether m8 took it.
 
-        A request that is not admitted ends here; a key that loses to another replica's grant is erased.
+        A request that is not admitted ends here. A key that loses to another replica's grant is erased.
         """
         event: events_pb2.SecretUploadKeyProvided | events_pb2.SecretUploadFailed
         try:
@@ -52,7 +52,7 @@ class Granter:
         except FailedError as error:
             event = events_pb2.SecretUploadFailed(reason=error.reason)
         except OSError as error:
-            # What cannot be recorded is not done; who asked is told at once, and not by m8 after a minute.
+            # What cannot be recorded is not done. The request ends at once, and not by m8 after a minute.
             self.keys.forget(asked.request_id)
             logs.get().error("no audit", request_id=asked.request_id.hex(), **logs.described(error))
             event = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
@@ -95,7 +95,7 @@ class Granter:
 
     @staticmethod
     def _parsed(asked: Open) -> Request:
-        """Return the request, its id the stream's. Raises `FailedError` (UNSUPPORTED) for what no client makes."""
+        """Return the request. Raises `FailedError` (UNSUPPORTED) if it does not parse or its id is not the stream's."""
         try:
             request = parse_request(asked.request)
         except UsageError:

@@ -1,7 +1,7 @@
 """Events on their way to m8: sent until m8 has answered for good, through any number of broken connections.
 
 An answer may be lost with its connection. What m8 delivers afterwards decides it: the event in the stream at the
-expected version is either the one that was sent or somebody else's.
+expected version is either the one that was sent or another author's.
 """
 
 from __future__ import annotations

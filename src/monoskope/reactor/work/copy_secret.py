@@ -1,13 +1,14 @@
-"""COPY: what is upstream here is put into another store, by this reactor as a client of m8 like any other.
+"""COPY: put what is upstream here into another store. For the put, this reactor is a client of m8 like any other.
 
-Where to, the own settings say: store, its identity, path pairs. m8 gives a token that can put at the destination and
-nothing else, for some minutes. The value is read, sealed for the destination's reactor under the configured identity,
-and erased; m8 and whoever asked for the copy see a receipt of each store and no value.
+The reactor's own settings say where it may copy to: store, identity of that store, path pairs. m8 gives a token that
+can put at the destination and do nothing else, for some minutes. The value is read, sealed for the destination's
+reactor under the configured identity, and erased. m8 and the user who asked for the copy see a receipt of each store
+and no value.
 
-A copy that m8 holds back replaces nothing that came to the destination long after it was asked for: each step has its
-seconds, and the put is the destination's like any other. Whatever goes wrong, the request ends with a receipt.
+Each step has a time limit, and the destination handles the put like any other. So a copy that m8 holds back replaces
+nothing that came to the destination long after the request. Whatever goes wrong, the request ends with a receipt.
 
-Copies have places of their own and hold no secret's lock: two stores that copy to one another never wait in a circle.
+Copies have places of their own and hold no lock of a secret, so two stores that copy to one another never deadlock.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ from monoskope.stores.driver import NOTHING, DriverError, Snapshot
 from monoskope.uri import SecretUri
 
 AT_ONCE = 8
-"""Copies of one process; of one subject at most half of what the others leave."""
+"""How many copies one process makes at once; those of one subject at most half of what the others leave."""
 TOKEN_S = 10.0
-"""Seconds for m8's answer to the question for a token."""
+"""Seconds for m8 to answer the request for a token."""
 KEY_S = 20.0
 """Seconds from sending STARTED in which the destination's key must have come."""
 PUT_S = 90.0
-"""Seconds for the put at the destination; the token counts longer."""
+"""Seconds for the put at the destination; the token is valid longer."""
 
 _NO_CONTENT = bytes(32)
 _EXPECTS = {
@@ -62,10 +63,10 @@ class Job(Unshared):
 
     settings: ReactorSettings
     identity: str
-    """The destination store's, as configured."""
+    """The identity of the destination's store, as configured."""
     token: str = field(repr=False)
     request_id: bytes
-    """The put's."""
+    """The id of the put's request."""
     destination: SecretUri
     expect: Expect | str
     key_within_s: float
@@ -81,7 +82,7 @@ class CopyPlan:
     key_by: float
     """Monotonic seconds by which the destination's key must have come."""
     start_by: None = None
-    """However late m8 records STARTED, the copy still ends with a reason of its own: nothing waits here for m8."""
+    """No limit: a copy whose STARTED m8 records late still ends with a reason, and holds no value until then."""
 
 
 PutThere = Callable[[Job, Payload], Awaitable["Result | upload_pb2.Reason"]]
@@ -91,8 +92,8 @@ class Copier:
     """Does the work of COPY requests.
 
     Args:
-        begin_s: Seconds from the making of its key in which a copy must begin: nothing has to be gathered for it.
-        put: Puts at the destination; `put_there` but in tests.
+        begin_s: Seconds from the making of its key in which a copy must begin: its user has nothing to gather for it.
+        put: Puts at the destination: `put_there`, except in tests.
         now: Monotonic seconds.
     """
 
@@ -244,7 +245,7 @@ async def put_there(job: Job, payload: Payload) -> Result | upload_pb2.Reason:
     except Error as error:
         reason = _reason(error)
         forget(error)
-    except Exception as error:  # noqa: BLE001 - what m8 answers can stumble over anything, libraries included
+    except Exception as error:  # noqa: BLE001 - an answer of m8 may raise anything, from a library too
         reason = _unexpected(error, job.request_id, sent=Stage.SENT in stages)
         forget(error)
     return reason
@@ -262,7 +263,7 @@ def _ended_by(error: Exception, request: Request, *, sent: bool) -> upload_pb2.R
 
 
 def _unexpected(error: Exception, request_id: bytes, *, sent: bool) -> upload_pb2.Reason:
-    """Return the reason for an exception that nobody foresaw, and report it by its type and place."""
+    """Return the reason for an unexpected exception, and log its type and place."""
     logs.get().error("copy stopped", request_id=request_id.hex(), **logs.described(error))
     return upload_pb2.REASON_OUTCOME_UNKNOWN if sent else upload_pb2.REASON_UPSTREAM_UNAVAILABLE
 

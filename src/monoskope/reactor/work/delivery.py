@@ -30,7 +30,7 @@ class DeliveredRequest:
     first_look: FirstLook | None = field(repr=False)
     """What was upstream when the key was made; None for a request that writes nothing here."""
     newest: Receipt | None = None
-    """The newest receipt for the secret that m8 delivered, verified; None if it is none of ours."""
+    """The newest receipt for the secret that m8 delivered, verified; None if it is not ours."""
 
     @classmethod
     def from_bytes(

@@ -86,13 +86,13 @@ class Handler:
         return await self._reporter.end(delivered.grant, end.receipt, end.version)
 
     async def _end(self, delivered: DeliveredRequest) -> HandlingEnd:
-        """Return the end to which a request comes when it is its turn; an exception, a defect too, is an end."""
+        """Wait for the request's turn, walk the steps and return the end; every exception becomes a FAILED receipt."""
         request, arrived = delivered.grant.request, self._now()
         try:
             async with self._turn(delivered) as guess:
                 return await self._steps(delivered, guess, arrived)
         except Exception as error:  # noqa: BLE001 - a defect must leave neither a value nor a request without an end
-            # From where the engine may have been told to write, no exception comes: `Writer` and `Copier` return ends.
+            # The engine was told nothing: `Writer` and `Copier` return ends and raise nothing.
             reason, version = ended_by(error, request, otherwise=upload_pb2.REASON_KEY_LOST)
             forget(error)
         finally:
@@ -224,8 +224,8 @@ class Handler:
     ) -> WritePlan:
         request = delivered.grant.request
         public_values = () if payload is None else public_halves(request.recipes, payload)
-        tells = guess.may_compare or request.purpose not in _MAY_BE_UNCHANGED
-        return self._writer.plan(delivered, after, base=base, tells=tells, public_values=public_values)
+        reveals = guess.may_compare or request.purpose not in _MAY_BE_UNCHANGED
+        return self._writer.plan(delivered, after, base=base, reveals=reveals, public_values=public_values)
 
     async def _announced(
         self, delivered: DeliveredRequest, plan: WritePlan | CopyPlan, guess: Guess

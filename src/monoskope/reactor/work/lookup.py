@@ -1,4 +1,4 @@
-"""How a write came out whose end is unknown, for the issuer and its heir (docs/protocol.md, When something breaks)."""
+"""Look up how a write ended, for the issuer and its heir (docs/protocol.md, When something breaks)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PublicValues = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class WriteAttempt:
-    """A write that was announced, as far as it went."""
+    """An announced write, as far as this process knows it."""
 
     grant: Grant
     started: Receipt
     """The STARTED receipt, verified."""
     prior: str
-    """The version that it was last to replace: STARTED's, or a later one that the issuer read after a conflict."""
+    """The version that it was to replace last: STARTED's, or a later one that the issuer read after a conflict."""
     fingerprints: Fingerprints | None = None
     """Of what was to be written, if this process knows them."""
     public_values: PublicValues = ()
@@ -45,15 +45,16 @@ class Lookup:
     fingerprint_key: FingerprintKey
     timings: Timings
     replica: bytes
-    """This process."""
+    """The id of this process."""
 
     async def written(self, attempt: WriteAttempt) -> Receipt | None:
-        """Return the UPLOADED receipt if the engine shows that the write happened, else None; so with DELETED.
+        """Return the UPLOADED or DELETED receipt if the engine shows that the write happened, else None.
 
-        Without the fingerprints of what was to be written the receipt has some only if the value can be read. Its
-        `prior_version` is the attempt's. An heir knows STARTED's alone: if the issuer lost a check-and-set, tried again
-        on a later version, wrote and died, the heir's UPLOADED names a version that was no longer there. The write and
-        its new version are true all the same; who orders receipts by `prior_version` sees drift between.
+        If this process does not know the fingerprints of what was to be written, the receipt has fingerprints only if
+        the value can be read. Its `prior_version` is the attempt's. An heir knows STARTED's alone: if the issuer lost a
+        check-and-set, tried again on a later version, wrote and died, the heir's UPLOADED names a version that was no
+        longer there. The write and its new version are true all the same; readers that order receipts by
+        `prior_version` see drift between them.
 
         Raises:
             DriverError: the engine cannot be asked, and no tag has shown the write.
@@ -80,7 +81,7 @@ class Lookup:
         """Return the last word on a write that can no longer be on its way: UPLOADED, KEY_LOST or OUTCOME_UNKNOWN."""
         grant = attempt.grant
         if grant.request.purpose == upload_pb2.PURPOSE_COPY:
-            # The destination is another store's: only the issuer, whose client was answered, knows.
+            # The destination is in another store: only the issuer was told how the put there ended.
             return self._failed(attempt, upload_pb2.REASON_OUTCOME_UNKNOWN)
         for number in range(self.timings.lookup_tries):
             if number:
@@ -103,7 +104,7 @@ class Lookup:
         return failed(attempt.grant, attempt.started.sealed_sha256, reason, replica=self.replica, version=version)
 
     async def _fitting(self, attempt: WriteAttempt) -> Snapshot | None:
-        """Return what is there if it is a newer version that fits the intent."""
+        """Return what is there if it is a newer version whose content matches the intent."""
         if not self.driver.capabilities.readable:
             return None
         try:

@@ -35,9 +35,9 @@ from monoskope.reactor.work.lookup import Lookup, PublicValues, WriteAttempt, de
 from monoskope.stores.driver import DriverError, StoreConflictError, UnknownOutcomeError
 
 _NO_CONTENT = bytes(32)
-"""What an intent names instead of a content: of a deletion, of what is not known, of what must not be told."""
+"""What an intent names instead of a content: of a deletion, of unknown content, of what must not be revealed."""
 _WHOLE = frozenset({upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_GENERATE})
-"""What is written does not depend on what was there."""
+"""The purposes whose result does not depend on what was there."""
 _TRIED_AGAIN = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE})
 
 T = TypeVar("T")
@@ -96,7 +96,7 @@ class Writer:
         fingerprints: Fingerprints | None,
         *,
         base: Content,
-        tells: bool,
+        reveals: bool,
         public_values: PublicValues = (),
     ) -> WritePlan:
         """Return the write with its STARTED receipt; the window opens now.
@@ -105,12 +105,12 @@ class Writer:
             delivered: The request.
             fingerprints: Of what is to be there; None for a deletion, and for a patch of what is not known.
             base: What is to be replaced.
-            tells: Whether STARTED may name what is to be written. Not where the window of guesses has no room: whoever
-                looked for it upstream would recognise a right guess by it.
+            reveals: Whether STARTED may name what is to be written. Not where the window of guesses has no room: a look
+                for it upstream would show a right guess.
             public_values: Of what was generated.
         """
         grant, now = delivered.grant, self.now()
-        whole = digest_of(fingerprints.whole) if fingerprints and tells else _NO_CONTENT
+        whole = digest_of(fingerprints.whole) if fingerprints and reveals else _NO_CONTENT
         started = make_receipt(
             grant=grant,
             sealed_sha256=delivered.sha256,

@@ -1,9 +1,8 @@
 """Step 6 of docs/protocol.md: one sealed secret is opened, compared or written, and answered with a receipt.
 
-`Handler._steps` walks the step's numbered parts from top to bottom; every purpose enters there. The plaintext lives in
-frames that have returned, or in a variable that is deleted, before a receipt is sent; no exception outlives
-`Handler._end`. A write that was announced counts as a guess until it is proven written, whatever ends it
-(`monoskope.reactor.limits.rates`).
+`Handler._steps` walks the numbered parts of that step from top to bottom; every purpose enters there. Each frame that
+holds the plaintext returns, or deletes it, before a receipt is sent; no exception outlives `Handler._end`. A write that
+was announced counts as a guess until it is proven written, whatever ends it (`monoskope.reactor.limits.rates`).
 """
 
 from __future__ import annotations
@@ -82,7 +81,7 @@ class Handler:
             end = await self._recorded_too_late(delivered, end)
         if isinstance(end, Refused):
             return False
-        # 10. The receipt goes out.
+        # 10. The receipt goes out: by now the frames that held something secret have returned.
         return await self._reporter.end(delivered.grant, end.receipt, end.version)
 
     async def _end(self, delivered: DeliveredRequest) -> HandlingEnd:
@@ -117,7 +116,7 @@ class Handler:
                 yield guess
 
     async def _steps(self, delivered: DeliveredRequest, guess: Guess, arrived: float) -> HandlingEnd:
-        """Walk step 6 of docs/protocol.md; the numbers are those of the page."""
+        """Walk step 6 of docs/protocol.md, by the numbers of the page; `handle` has the last of them."""
         request = delivered.grant.request
         async with self._places_for(request).held(delivered.grant.subject):
             # 1. Await the version that was there when the key was made: no plaintext waits for the engine.
@@ -131,7 +130,7 @@ class Handler:
             if request.purpose in _ONLY_LOOK:
                 sent, payload = self._fingerprints(payload), None
                 return Receipted(await self._answer(delivered, sent), delivered.version)
-            if first is None:  # A COPY: the put at its destination walks 5 and 6.
+            if request.purpose == upload_pb2.PURPOSE_COPY:  # The put at its destination walks 5 and 6.
                 plan: WritePlan | CopyPlan = self._copier.plan(delivered, arrived)
             else:
                 # 5. `expect` not met is CONFLICT or UPSTREAM_CHANGED. Once it is met, GENERATE makes its values.
@@ -175,8 +174,9 @@ class Handler:
             case _:
                 return await import_secret(self._upstream, grant, sealed_sha256)
 
-    async def _expected(self, delivered: DeliveredRequest, first: Found, guess: Guess) -> Content:
+    async def _expected(self, delivered: DeliveredRequest, first: Found | None, guess: Guess) -> Content:
         """Return what the write is to replace; raises as `Upstream.replaced` if it is not what the request expects."""
+        assert first is not None, "a key that may write here has a first look"
         age = self._writer.age_of(delivered, late_look=first.late)
         return await self._upstream.replaced(delivered.grant.request, first.content, age, compare=guess.may_compare)
 

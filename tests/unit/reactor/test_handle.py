@@ -369,6 +369,23 @@ async def test_without_check_and_set_nothing_is_replaced_by_version() -> None:
     assert world.outcomes() == ["STARTED", "UPLOADED"]
 
 
+@pytest.mark.parametrize(("check_and_set", "calls"), [(True, ["write"]), (False, ["read_version", "write"])])
+async def test_under_an_old_key_only_an_engine_without_check_and_set_is_looked_at_before_the_write(
+    *, check_and_set: bool, calls: list[str]
+) -> None:
+    """Where the engine compares by itself, no plaintext waits for one more look."""
+    world = World(MemoryStore(check_and_set=check_and_set), timings=msgspec.structs.replace(FAST, young=1.0))
+
+    def grow_old() -> None:
+        world.now.time += 1.0
+        world.memory.calls.clear()
+
+    world.log.before.append(grow_old)
+    await world.walk(ask(expect=OVERWRITE))
+    assert world.outcomes() == ["STARTED", "UPLOADED"]
+    assert [call for call in world.memory.calls if call in {"read_version", "write"}] == calls
+
+
 async def test_keys_outside_the_engines_rule_are_unsupported() -> None:
     world = World(MemoryStore(key_rule=re.compile("[a-z]+")))
     await world.walk(secret={"A": b""})

@@ -15,7 +15,7 @@ from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
-from monoskope.reactor.settings import Limits
+from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.timings import Timings
 from monoskope.stores.driver import StoreDriver
 from monoskope.uri import SecretUri
@@ -33,7 +33,7 @@ async def running(
     store: StoreDriver,
     *,
     identity: Identity = IDENTITY,
-    limits: Limits | None = None,
+    limits: ReactorLimits | None = None,
     timings: Timings = FAST,
 ) -> AsyncIterator[tuple[Reactor, asyncio.Event]]:
     """Run a reactor in this process until the block ends."""

@@ -20,7 +20,7 @@ from monoskope.protocol.payload import BadPayloadError, Payload, decode, encode
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
-from monoskope.reactor.keys import Offer, OneTimeKeys
+from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.reasons import FailedError
 from tests.unit.reactor.world import SECRET, SEED, Clock, K, World, ask, rules, seal
 
@@ -41,9 +41,9 @@ def opened(keys: OneTimeKeys, request: Request, sealed: bytes) -> Payload:
     return keys.open(request.request_id, sealed[:1_120], sealed[1_120:])
 
 
-def offered(keys: OneTimeKeys) -> tuple[Request, Offer]:
+def offered(keys: OneTimeKeys) -> tuple[Request, GrantedKey]:
     request = ask()
-    return request, keys.offer(request, "alice")
+    return request, keys.grant(request, "alice")
 
 
 def reason(failed: pytest.ExceptionInfo[FailedError]) -> str:
@@ -107,7 +107,7 @@ def test_truncated_sealed_bytes_open_nothing_and_use_the_key_up(start: int, end:
     request, offer = offered(keys)
     with pytest.raises(BadPayloadError):
         opened(keys, request, seal(offer.grant, PLAIN)[start:end])
-    assert keys.offered(request.request_id) is None
+    assert keys.granted(request.request_id) is None
 
 
 def test_the_parts_cannot_be_cut_elsewhere() -> None:
@@ -256,22 +256,22 @@ def test_an_expired_key_is_swept_and_still_answered_for_a_while() -> None:
     clock.time += 31
     keys.sweep()
     assert len(keys) == 0
-    assert keys.offered(request.request_id) == offer
+    assert keys.granted(request.request_id) == offer
     with pytest.raises(FailedError) as failed:
         opened(keys, request, seal(offer.grant, PLAIN))
     assert reason(failed) == "REASON_EXPIRED"
     request, offer = offered(keys)
     clock.time += 30 + 120
     keys.sweep()
-    assert keys.offered(request.request_id) is None
+    assert keys.granted(request.request_id) is None
 
 
 def test_a_repeated_request_gets_the_same_grant_and_a_changed_one_none() -> None:
     keys = table()
     request, offer = offered(keys)
-    assert keys.offer(request, "alice") is offer
+    assert keys.grant(request, "alice") is offer
     with pytest.raises(FailedError) as failed:
-        keys.offer(request, "mallory")
+        keys.grant(request, "mallory")
     assert reason(failed) == "REASON_KEY_LOST"
     assert len(keys) == 1
 
@@ -290,7 +290,7 @@ def test_a_request_gets_one_key_in_its_life(end: str) -> None:
     else:
         clock.time += 300
     with pytest.raises(FailedError) as failed:
-        keys.offer(request, "alice")
+        keys.grant(request, "alice")
     assert reason(failed) == "REASON_KEY_LOST"
     assert len(keys) == 0
 
@@ -306,7 +306,7 @@ def test_the_key_is_dropped_before_anything_is_parsed(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("monoskope.reactor.keys.decode", parse)
     keys = OneTimeKeys(Identity(SEED, store="memory"), rules(bytes(16), FingerprintKey(K)), now=Clock())
-    grant = keys.offer(ask(), "alice").grant
+    grant = keys.grant(ask(), "alice").grant
     sealed = seal(grant, encode(Payload(SECRET)))
     assert dict(keys.open(grant.request.request_id, sealed[:1120], sealed[1120:])) == SECRET
     assert kept == [None]

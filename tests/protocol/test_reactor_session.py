@@ -120,7 +120,7 @@ async def test_a_request_told_again_gets_the_same_grant(m8: RealM8, tmp_path: Pa
         refusing = m8.wire.refuse_append("SecretUploadKeyProvided", Code.UNAVAILABLE, times=None)
         await m8.ask(request)
         await refusing.arrived()
-        offer = reactor.dispatcher.keys.offered(request.request_id)
+        offer = reactor.dispatcher.keys.granted(request.request_id)
         m8.hang_up()
         refusing.disarm()
         grant = await m8.granted(request.request_id)
@@ -188,13 +188,13 @@ async def test_the_key_that_loses_to_another_replica_is_erased(m8: RealM8, tmp_p
         request = ask()
         await m8.ask(request)
         await held.arrived()
-        assert reactor.dispatcher.keys.offered(request.request_id) is not None
+        assert reactor.dispatcher.keys.granted(request.request_id) is not None
         await peer.give_key()
         held.release()
         await m8.wire.until(lambda: m8.refused("SecretUploadKeyProvided") == ["CONFLICT"])
         await peer.half_close()
         assert (await upload(m8, ask(upload_pb2.PURPOSE_COMPARE))).outcome == upload_pb2.OUTCOME_DIFFERENT
-        assert reactor.dispatcher.keys.offered(request.request_id) is None
+        assert reactor.dispatcher.keys.granted(request.request_id) is None
         assert len(reactor.dispatcher.keys) == 0
 
 
@@ -218,7 +218,7 @@ async def test_another_replica_ends_what_a_dead_one_was_writing(m8: RealM8, tmp_
     assert receipt.grant_sha256 == grant.sha256
     if wrote:
         assert (receipt.outcome, receipt.upstream_version) == (upload_pb2.OUTCOME_UPLOADED, store.now())
-        assert receipt.fingerprint == FingerprintKey(K).of(SECRET).whole
+        assert receipt.fingerprint == FingerprintKey(K).fingerprints(SECRET).whole
     else:
         assert receipt.reason == upload_pb2.REASON_KEY_LOST
 

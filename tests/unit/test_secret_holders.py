@@ -61,7 +61,7 @@ TEXT = SECRET.decode()
 
 def one_time_keys() -> OneTimeKeys:
     keys = OneTimeKeys(Identity(SECRET, store="vault"), KeyRules(b"r" * 16, 300, 512, "0" * 16, 10))
-    keys.offer(a_request(), "anna")
+    keys.grant(a_request(), "anna")
     return keys
 
 

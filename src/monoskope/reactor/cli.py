@@ -1,4 +1,4 @@
-"""`m8 reactor …`: set a reactor up, carry its fingerprint key, run it. Parses and prints, nothing else."""
+"""`m8 reactor …`: set a reactor up, carry its fingerprint key, run it. This file only parses and prints."""
 
 from __future__ import annotations
 
@@ -148,8 +148,8 @@ def policy(folder: Path) -> None:
     """
     from monoskope.reactor import settings  # noqa: PLC0415
 
-    of = settings.read(folder)
-    click.echo(of.driver.policy(of.engine, tuple(prefix.path for prefix in of.prefixes)), nl=False)
+    found = settings.read(folder)
+    click.echo(found.driver.policy(found.engine, tuple(prefix.path for prefix in found.prefixes)), nl=False)
 
 
 @_group.command("rotate-identity", short_help="Give the store a new identity.")

@@ -1,4 +1,4 @@
-"""What a reactor does about each event: grant, handle, give up, recover. One task a request, waited for by nobody."""
+"""What a reactor does about each event: grant, handle, give up, recover. Each request has a task of its own."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from monoskope.protocol.events import ReactorEvent, request_id_of
 from monoskope.protocol.upload import State
 from monoskope.reactor import logs
 from monoskope.reactor.admission.grant import Granter
-from monoskope.reactor.keys import Offer, OneTimeKeys
+from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import Appends
 from monoskope.reactor.link.open_requests import Open, OpenRequests
 from monoskope.reactor.memory.forget import forget
 from monoskope.reactor.memory.garbage import Garbage
 from monoskope.reactor.report.known_receipts import KnownReceipts, newest_receipt
 from monoskope.reactor.report.reporter import Offering
-from monoskope.reactor.work.copy_secret import Copier
-from monoskope.reactor.work.delivery import Sealed
+from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.reactor.work.handle import Handler
 from monoskope.reactor.work.lookup import failed
 from monoskope.reactor.work.recover import Recovery, own_grant
@@ -33,7 +32,7 @@ from monoskope.reactor.work.recover import Recovery, own_grant
 
 @dataclass(slots=True)
 class Dispatcher:
-    """Turns m8's deliveries into work. Everything runs on one event loop."""
+    """Turns what m8 delivers into work. Everything runs on one event loop."""
 
     requests: OpenRequests
     known: KnownReceipts
@@ -41,14 +40,13 @@ class Dispatcher:
     appends: Appends
     granter: Granter
     handler: Handler
-    copier: Copier
     recovery: Recovery
-    offering: Offering
+    reporter: Offering
     garbage: Garbage = field(default_factory=Garbage)
     now: Callable[[], float] = time.monotonic
     _tasks: dict[bytes, asyncio.Task[bool]] = field(default_factory=dict)
-    _told: set[bytes] | None = None
-    """The requests told since the session began, while the unfinished ones are still being told."""
+    _delivered: set[bytes] | None = None
+    """The requests delivered since the session began, while m8 still delivers the unfinished ones."""
     _stopping: bool = False
     """No new key is given."""
     _drained: bool = False
@@ -56,12 +54,12 @@ class Dispatcher:
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a request moves on."""
     _orphans: dict[bytes, float] = field(default_factory=dict)
-    """Since when a key of ours has had no unfinished request, by request id."""
+    """By request id, since when a key of ours has had no unfinished request."""
 
     def attached(self, replicas: list[bytes]) -> None:
-        """A session begins: m8 will tell every unfinished request anew."""
+        """A session begins: m8 will deliver every unfinished request anew."""
         self.recovery.presence.attached(replicas)
-        self._told = set()
+        self._delivered = set()
 
     def event(self, event: event_pb2.Event, sealed: bytes) -> None:
         """Take in one delivery."""
@@ -72,40 +70,40 @@ class Dispatcher:
         if request is None:
             return
         self.known.learn(request.news())
-        if self._told is not None:
-            self._told.add(request.request_id)
+        if self._delivered is not None:
+            self._delivered.add(request.request_id)
         else:
             self._act(request)
 
     def _is_ours(self, stream: str) -> bool:
         """Whether we have the key for what is sealed on `stream`: nothing else is kept, whatever m8 delivers."""
         request_id = request_id_of(stream)
-        return request_id is not None and self.keys.offered(request_id) is not None
+        return request_id is not None and self.keys.granted(request_id) is not None
 
     def recorded(self, request_id: bytes, version: int, event: ReactorEvent) -> None:
-        """Take in what m8 recorded for us and delivers to others alone."""
+        """Take in an event of ours that m8 recorded: it delivers it to the other replicas alone."""
         self.requests.appended(request_id, version, event, now=self.now())
 
     def caught_up(self) -> None:
-        """Every unfinished request has been told: those that were not have ended while we were away."""
-        if self._told is None:
+        """m8 has delivered every unfinished request: the others have ended while we were away."""
+        if self._delivered is None:
             return
-        self.requests.keep_only(self._told)
-        self._told = None
+        self.requests.keep_only(self._delivered)
+        self._delivered = None
         for request in self.requests:
             self._act(request)
 
     def tick(self) -> None:
         """Look for keys whose lifetime is over and requests whose issuer is gone."""
         self.keys.sweep()
-        if self._told is not None or self._stopping:
+        if self._delivered is not None or self._stopping:
             return
         self._forget_orphans()
         needed: set[bytes] = set()
         for request in self.requests:
             if request.request_id in self._tasks:
                 continue
-            grant = self.recovery.abandoned(request, keeps_key=self.keys.offered(request.request_id) is not None)
+            grant = self.recovery.abandoned(request, keeps_key=self.keys.granted(request.request_id) is not None)
             if grant is not None:
                 self._begin(request, self.recovery.end(request, grant))
             elif (known := own_grant(request, self.recovery.identity)) is not None:
@@ -113,10 +111,10 @@ class Dispatcher:
         self.recovery.presence.prune(needed)
 
     async def drain(self, seconds: float) -> None:
-        """Give no new key, take what comes for those given, end what is in flight; all within `seconds`.
+        """Give no new key, handle what comes for those given, end what is in flight; all within `seconds`.
 
-        Whoever was given a key has sealed for it, or is about to: told that the key is gone, they could not know
-        whether their secret was written.
+        Whoever was given a key has sealed for it, or is about to. If they learnt only that the key is gone, they could
+        not know whether their secret was written.
         """
         self._stopping = True
         loop = asyncio.get_running_loop()
@@ -127,24 +125,24 @@ class Dispatcher:
                     self._moved.clear()
                     await self._moved.wait()
         self._drained = True
-        for request, offer in self._awaited():
+        for request, key in self._awaited():
             self.keys.forget(request.request_id)
-            lost = failed(offer.grant, b"", upload_pb2.REASON_KEY_LOST, replica=offer.grant.replica)
-            self._begin(request, self.offering.end(offer.grant, lost, request.version))
+            lost = failed(key.grant, b"", upload_pb2.REASON_KEY_LOST, replica=key.grant.replica)
+            self._begin(request, self.reporter.end(key.grant, lost, request.version))
         if self._tasks:
             await asyncio.wait(list(self._tasks.values()), timeout=max(0.0, ends_at - loop.time()))
         self.keys.clear()
         for task in self._tasks.values():
             task.cancel()
 
-    def _awaited(self) -> list[tuple[Open, Offer]]:
-        """The requests for whose key of ours nothing has come yet."""
+    def _awaited(self) -> list[tuple[Open, GrantedKey]]:
+        """Return the requests that have a key of ours and for which nothing was sealed yet."""
         return [
-            (request, offer)
+            (request, key)
             for request in self.requests
             if request.state is State.GRANTED
             and request.request_id not in self._tasks
-            and (offer := self.keys.offered(request.request_id)) is not None
+            and (key := self.keys.granted(request.request_id)) is not None
         ]
 
     def _act(self, request: Open) -> None:
@@ -164,23 +162,22 @@ class Dispatcher:
 
     def _yield_to_winner(self, request: Open) -> None:
         """Erase our key if another replica's grant counts; a grant that proves nothing changes nothing."""
-        offer = self.keys.offered(request.request_id)
-        if offer is None or request.grant is None or request.grant.content == offer.grant.content:
+        key = self.keys.granted(request.request_id)
+        if key is None or request.grant is None or request.grant.content == key.grant.content:
             return
         if own_grant(request, self.recovery.identity) is not None:
             self.keys.forget(request.request_id)
 
     def _handle(self, request: Open) -> None:
         self._yield_to_winner(request)
-        offer, sealed = self.keys.offered(request.request_id), request.take_sealed()
-        if offer is not None:
-            newest = newest_receipt(request.receipts, self.recovery.identity, offer.grant.request.uri)
-            arrived = Sealed.of(offer, sealed, request.sealed_sha256, request.version, newest=newest)
-            copies = offer.grant.request.purpose == upload_pb2.PURPOSE_COPY
-            self._begin(request, (self.copier if copies else self.handler).handle(arrived))
+        key, sealed = self.keys.granted(request.request_id), request.take_sealed()
+        if key is not None:
+            newest = newest_receipt(request.receipts, self.recovery.identity, key.grant.request.uri)
+            delivered = DeliveredRequest.from_bytes(key, sealed, request.sealed_sha256, request.version, newest=newest)
+            self._begin(request, self.handler.handle(delivered))
 
     def _forget_orphans(self) -> None:
-        """Erase the keys of requests that have ended while we were away; some patience, for m8 may be slow to tell."""
+        """Erase the keys of requests that ended while we were away, after some seconds: m8 may deliver them late."""
         now, spare = self.now(), self.recovery.timings.issuer_gone
         busy = self._tasks.keys()
         orphans = [one for one in self.keys.request_ids() if self.requests.get(one) is None and one not in busy]
@@ -221,10 +218,10 @@ class Dispatcher:
         request = self.requests.get(request_id)
         if request is None:
             self.keys.forget(request_id)
-        elif self._told is None:
+        elif self._delivered is None:
             self._act_again(request)
 
     def _act_again(self, request: Open) -> None:
-        """What arrived while a task was at work has not been acted on; what it was at work on has."""
+        """Act on what arrived while the task ran."""
         if request.state in {State.GRANTED, State.UPLOADING}:
             self._act(request)

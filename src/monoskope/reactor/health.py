@@ -1,6 +1,7 @@
-"""How this process finds its engine, for the heartbeats: asked beside all other work, and sooner after a failure.
+"""Whether the engine would serve this process, for the heartbeats. It is asked in the background.
 
-A failed request alone makes no engine unavailable: its reason may be one secret's. It makes the next look come at once.
+A failed request alone does not make the engine unavailable: its reason may lie in one secret. It makes the next look
+come sooner.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Health:
         self._soon = asyncio.Event()
 
     def heartbeat(self) -> reactor_pb2.Heartbeat:
-        """Return what there is to say now."""
+        """Return the heartbeat to send now."""
         self._news.clear()
         said = reactor_pb2.Heartbeat()
         said.CopyFrom(self._said)
@@ -65,7 +66,7 @@ class Health:
         return said
 
     async def news(self, *, within: float) -> None:
-        """Return when a heartbeat would say something else than the last, or `within` seconds are over."""
+        """Return when a heartbeat would differ from the last one, or `within` seconds are over."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._news.wait()
@@ -96,7 +97,7 @@ class Health:
 
     def _note(self, engine: reactor_pb2.EngineHealth) -> None:
         if engine not in _WELL:
-            # Even if nothing changed: m8 refuses by what was found after a user asked, and users wait for it.
+            # Even if nothing changed: m8 refuses a request only by a look that began after it, and users wait for that.
             self._news.set()
         if engine == self._said.engine:
             return
@@ -112,7 +113,7 @@ class Health:
             return reactor_pb2.ENGINE_HEALTH_UNAVAILABLE
         except DriverError:
             return reactor_pb2.ENGINE_HEALTH_REFUSED
-        except Exception as error:  # noqa: BLE001 - a driver's defect must not end the reactor, and its text is not ours
+        except Exception as error:  # noqa: BLE001 - a driver's defect must not end the reactor, and its text must not be logged
             logs.get().error("engine", **logs.described(error))
             return reactor_pb2.ENGINE_HEALTH_UNSPECIFIED
         return reactor_pb2.ENGINE_HEALTH_OK if looked else reactor_pb2.ENGINE_HEALTH_UNSPECIFIED

@@ -1,7 +1,7 @@
-"""One-time keys: made for one request alone, used once, gone. The only file that decrypts.
+"""One-time keys: each is made for one request, used once and erased. No other file decrypts.
 
-Suite 1 (docs/protocol.md): HPKE base mode, MLKEM768-X25519 (0x647a), HKDF-SHA256, ChaCha20-Poly1305. The library has no
-serialisation for the hybrid key of its own: public = ML-KEM-768 (1,184 bytes) || X25519 (32 bytes). Private keys are
+Suite 1 (docs/protocol.md): HPKE base mode, MLKEM768-X25519 (0x647a), HKDF-SHA256, ChaCha20-Poly1305. The library cannot
+serialise the hybrid key, so this file does: public = ML-KEM-768 (1,184 bytes) || X25519 (32 bytes). Private keys are
 never serialised: they stay inside the library's objects until those are freed.
 """
 
@@ -32,7 +32,7 @@ Look = Callable[[Request, str], FirstLook | None]
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _REMEMBERED = 65_536
 _KEPT_AFTER_EXPIRY_S = 120.0
-"""m8 ends a request 60 s after its key's lifetime; until then a late secret is answered with EXPIRED."""
+"""m8 ends a request 60 s after its key's lifetime. A secret that comes late until then ends as EXPIRED."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,12 @@ class KeyRules:
     max_plaintext: int
     fingerprint_key_id: str
     alive: int
-    """How many keys may be alive at once; of one subject at most half of what the others leave."""
+    """How many keys may be alive at once; those of one subject at most half of what the others leave."""
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A grant of ours, and the signed form that goes to m8."""
+class GrantedKey:
+    """A key that this process granted: the grant, and its signed form that goes to m8."""
 
     grant: Grant
     signed: upload_pb2.Signed = field(repr=False)
@@ -61,7 +61,7 @@ class Offer:
 
 @dataclass(slots=True)
 class _Entry(Unshared):
-    offer: Offer
+    granted: GrantedKey
     private: MLKEM768X25519PrivateKey | None = field(repr=False)
 
 
@@ -71,7 +71,7 @@ class OneTimeKeys(Unshared):
     Args:
         identity: Signs the grants.
         rules: What every grant says.
-        now: Monotonic seconds; expiry is decided by it alone.
+        now: Monotonic seconds; no other clock decides about expiry.
     """
 
     def __init__(self, identity: Identity, rules: KeyRules, *, now: Callable[[], float] = time.monotonic) -> None:
@@ -88,7 +88,7 @@ class OneTimeKeys(Unshared):
     def __repr__(self) -> str:
         return f"<OneTimeKeys {len(self)} alive>"
 
-    def offer(self, request: Request, subject: str, look: Look = lambda *_: None) -> Offer:
+    def grant(self, request: Request, subject: str, look: Look = lambda *_: None) -> GrantedKey:
         """Return the grant for `request`; the same request and subject get the same one again.
 
         Args:
@@ -97,25 +97,25 @@ class OneTimeKeys(Unshared):
             look: Begins to look at what a write is to replace; called when a key is made.
 
         Raises:
-            FailedError: RATE_LIMITED with as many keys alive as may be, of this subject or in all; KEY_LOST for a
-                request id whose key was used or given up, or was made for something else.
+            FailedError: RATE_LIMITED, too many keys are alive, of this subject or in all; KEY_LOST, the key of this
+                request id was used, given up, or made for something else.
         """
         self.sweep()
         entry = self._table.get(request.request_id)
         if entry is not None:
-            grant = entry.offer.grant
+            grant = entry.granted.grant
             if entry.private is None or (grant.request.content, grant.subject) != (request.content, subject):
                 raise FailedError(upload_pb2.REASON_KEY_LOST)
-            return entry.offer
+            return entry.granted
         if request.request_id in self._spent:
             raise FailedError(upload_pb2.REASON_KEY_LOST)
-        alive = [one.offer.grant.subject for one in self._table.values() if one.private is not None]
+        alive = [one.granted.grant.subject for one in self._table.values() if one.private is not None]
         own = alive.count(subject)
         if not has_room(own, len(alive) - own, self._rules.alive):
             raise FailedError(upload_pb2.REASON_RATE_LIMITED)
         return self._make(request, subject, look)
 
-    def _make(self, request: Request, subject: str, look: Look) -> Offer:
+    def _make(self, request: Request, subject: str, look: Look) -> GrantedKey:
         born = self._now()
         lattice, curve = mlkem.MLKEM768PrivateKey.generate(), x25519.X25519PrivateKey.generate()
         grant = make_grant(
@@ -128,18 +128,18 @@ class OneTimeKeys(Unshared):
             fingerprint_key_id=self._rules.fingerprint_key_id,
         )
         signed = self._identity.sign(UPLOAD_GRANT, grant.content)
-        offer = Offer(grant, signed, born, look(request, subject))
-        self._table[request.request_id] = _Entry(offer, MLKEM768X25519PrivateKey(lattice, curve))
-        return offer
+        granted = GrantedKey(grant, signed, born, look(request, subject))
+        self._table[request.request_id] = _Entry(granted, MLKEM768X25519PrivateKey(lattice, curve))
+        return granted
 
     def request_ids(self) -> list[bytes]:
         """Return the requests whose key is in the table, alive or expired."""
         return list(self._table)
 
-    def offered(self, request_id: bytes) -> Offer | None:
+    def granted(self, request_id: bytes) -> GrantedKey | None:
         """Return our own copy of the grant for a request whose key is still in the table, alive or expired."""
         entry = self._table.get(request_id)
-        return None if entry is None else entry.offer
+        return None if entry is None else entry.granted
 
     def forget(self, request_id: bytes) -> None:
         """Erase the key of a request, if there is one; it is never made again."""
@@ -157,8 +157,8 @@ class OneTimeKeys(Unshared):
                 self._take(request_id)
 
     def _expire(self, entry: _Entry) -> float:
-        """Erase a key whose lifetime is over; return for how many seconds it has been, negative while it is not."""
-        over = self._now() - entry.offer.born - entry.offer.grant.lifetime_s
+        """Erase a key whose lifetime is over; return the seconds since then, negative before."""
+        over = self._now() - entry.granted.born - entry.granted.grant.lifetime_s
         if over >= 0:
             entry.private = None
         return over
@@ -173,7 +173,7 @@ class OneTimeKeys(Unshared):
         entry = self._take(request_id)
         if entry is None:
             raise FailedError(upload_pb2.REASON_KEY_LOST)
-        grant = entry.offer.grant
+        grant = entry.granted.grant
         padded = len(ciphertext) - TAG_BYTES
         if len(encapsulated_key) != ENCAPSULATED_KEY_BYTES or not is_padded_size(padded):
             raise BadPayloadError
@@ -189,12 +189,12 @@ class OneTimeKeys(Unshared):
         except InvalidTag:
             raise BadPayloadError from None
         finally:
-            # The table's reference is gone and this is the last one: the key dies here, before anything is parsed.
+            # The table has no reference any more and this is the last one: the key is freed before anything is parsed.
             entry.private = None
         return decode(plaintext)
 
-    def discard(self, request_id: bytes) -> float:
-        """Take the key of a request that seals nothing out of the table, unused; return its age in seconds.
+    def discard(self, request_id: bytes) -> None:
+        """Take the key of a request that seals nothing out of the table, unused.
 
         Raises:
             FailedError: KEY_LOST without a key, EXPIRED after its lifetime.
@@ -205,7 +205,6 @@ class OneTimeKeys(Unshared):
         self._expire(entry)
         if entry.private is None:
             raise FailedError(upload_pb2.REASON_EXPIRED)
-        return self._now() - entry.offer.born
 
     def _take(self, request_id: bytes) -> _Entry | None:
         entry = self._table.pop(request_id, None)

@@ -1,4 +1,4 @@
-"""What ends a request without success: an exception with the receipt's reason, and what a driver's error means."""
+"""How a request fails: an exception with the receipt's reason, and the reason for each error of a driver."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from monoskope.stores.driver import (
 
 
 class FailedError(RefusedError):
-    """A request ends with FAILED and `reason`; `upstream_version` is what was there, "" if nothing or not known."""
+    """The request ends as FAILED with `reason`; `upstream_version` is what was there, "" if nothing or not known."""
 
     def __init__(self, reason: upload_pb2.Reason, *, upstream_version: str = "") -> None:
         super().__init__(f"the request ends with {spelled(upload_pb2.Reason, reason)}.")
@@ -28,7 +28,7 @@ class FailedError(RefusedError):
 
 
 def reason_of(error: DriverError) -> upload_pb2.Reason:
-    """Return what a driver's error becomes in a receipt; the order matters: UnsupportedError is a refusal, too."""
+    """Return the reason that a receipt gives for a driver's error. The order matters: subclasses come first."""
     match error:
         case UnsupportedError():
             return upload_pb2.REASON_UNSUPPORTED
@@ -44,13 +44,14 @@ def reason_of(error: DriverError) -> upload_pb2.Reason:
             return upload_pb2.REASON_UPSTREAM_REFUSED
 
 
-def ended_by(error: Exception, request: Request, *, written: bool) -> tuple[upload_pb2.Reason, str]:
+def ended_by(error: Exception, request: Request, *, otherwise: upload_pb2.Reason) -> tuple[upload_pb2.Reason, str]:
     """Return the reason for which a request ends, and the upstream version that goes with it.
 
     Args:
-        error: What it ended by. One that nobody foresaw is reported by its type and place.
+        error: What it ended by.
         request: What ends.
-        written: Whether the engine may have been told to write, so that what became of it was being found out.
+        otherwise: The reason for an exception that is no failure of ours or of the driver's: a defect. It is logged by
+            its type and place.
     """
     match error:
         case BadPayloadError():
@@ -61,4 +62,4 @@ def ended_by(error: Exception, request: Request, *, written: bool) -> tuple[uplo
             return reason_of(error), ""
         case _:
             logs.get().error("unforeseen", request_id=request.request_id.hex(), **logs.described(error))
-            return (upload_pb2.REASON_OUTCOME_UNKNOWN if written else upload_pb2.REASON_KEY_LOST), ""
+            return otherwise, ""

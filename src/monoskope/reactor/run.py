@@ -1,4 +1,4 @@
-"""Where the parts of a reactor are wired: from settings to a running process, and down again."""
+"""Wire the parts of a reactor, run it, and shut it down."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import grpc.aio
 from monoskope.errors import RefusedError
 from monoskope.protocol.events import ReactorEvent
 from monoskope.protocol.grant import REPLICA_BYTES
-from monoskope.reactor import logs, settings
+from monoskope.reactor import logs
 from monoskope.reactor.admission.admission import Admission
 from monoskope.reactor.admission.grant import Granter
 from monoskope.reactor.dispatch import Dispatcher
@@ -28,14 +28,14 @@ from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.link.announcement import announced
 from monoskope.reactor.link.appends import Appends
 from monoskope.reactor.link.open_requests import OpenRequests
-from monoskope.reactor.link.session import Endpoint, Session, dial, roots
+from monoskope.reactor.link.session import Endpoint, ReactorSession, dial, roots
 from monoskope.reactor.memory.garbage import Garbage, spare_what_is_here
 from monoskope.reactor.memory.guarded_driver import GuardedDriver
 from monoskope.reactor.report.audit_log import FILE as AUDIT_FILE
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.report.reporter import Offering
-from monoskope.reactor.settings import Settings
+from monoskope.reactor.settings import ReactorSettings, read
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.upstream.first_look import FirstLooks
@@ -52,7 +52,7 @@ class Reactor:
     """One process of a store's reactor, wired and not yet running.
 
     Args:
-        of: The settings.
+        settings: Its settings.
         driver: The engine, open.
         identity: The store's.
         fingerprint_key: K.
@@ -66,7 +66,7 @@ class Reactor:
 
     def __init__(
         self,
-        of: Settings,
+        settings: ReactorSettings,
         driver: StoreDriver,
         identity: Identity,
         fingerprint_key: FingerprintKey,
@@ -76,68 +76,66 @@ class Reactor:
         channel: Callable[[Endpoint], grpc.aio.Channel] = dial,
     ) -> None:
         self.replica = secrets.token_bytes(REPLICA_BYTES)
-        self.timings = timings or of.timings
+        self.timings = timings or settings.timings
         self.garbage = Garbage()
         driver = GuardedDriver(driver, self.garbage, within_s=self.timings.write_window)
         self.appends = Appends(retry_s=self.timings.append_retry, recorded=self._recorded)
         self.health = Health(driver, self.timings)
-        self.dispatcher = self._wired(of, driver, identity, fingerprint_key, audit)
+        self.dispatcher = self._wired(settings, driver, identity, fingerprint_key, audit)
         endpoint = Endpoint(
-            server=of.server,
-            ca_file=of.ca_file,
+            server=settings.server,
+            ca_file=settings.ca_file,
             identity=identity,
             replica=self.replica,
             fingerprint_key_id=fingerprint_key.key_id,
             type=driver.kind,
             announced=announced(
-                dataclasses.replace(driver.capabilities, max_plaintext=_largest(of, driver)),
+                dataclasses.replace(driver.capabilities, max_plaintext=_largest(settings, driver)),
                 experimental=driver.maturity == "experimental",
-                copies_to=[rule.to for rule in of.copies],
+                copies_to=[rule.to for rule in settings.copies],
             ),
         )
-        self.session = Session(
+        self.session = ReactorSession(
             endpoint, self.appends, self.dispatcher, self.timings, health=self.health, channel=channel
         )
 
     def _wired(
-        self, of: Settings, driver: StoreDriver, identity: Identity, key: FingerprintKey, audit: AuditFile
+        self, settings: ReactorSettings, driver: StoreDriver, identity: Identity, key: FingerprintKey, audit: AuditFile
     ) -> Dispatcher:
         requests, known = OpenRequests(), KnownReceipts(identity)
-        offering = Offering(identity, self.appends, requests, known, audit, self.health)
+        reporter = Offering(identity, self.appends, requests, known, audit, self.health)
         upstream = Upstream(driver, key, known, Peers(requests, identity, self.replica).write)
         lookup = Lookup(driver, key, self.timings, self.replica)
         rules = KeyRules(
             replica=self.replica,
-            lifetime_s=of.limits.lifetime_s,
-            max_plaintext=_largest(of, driver),
+            lifetime_s=settings.limits.lifetime_s,
+            max_plaintext=_largest(settings, driver),
             fingerprint_key_id=key.key_id,
-            alive=of.limits.keys_alive,
+            alive=settings.limits.keys_alive,
         )
         looks = FirstLooks(upstream, within_s=self.timings.young)
-        keys, rates = OneTimeKeys(identity, rules), Rates(of.limits)
+        keys, rates = OneTimeKeys(identity, rules), Rates(settings.limits)
         return Dispatcher(
             requests=requests,
             known=known,
             keys=keys,
             appends=self.appends,
-            granter=Granter(Admission(of, driver, rates), keys, looks, self.appends, audit),
+            granter=Granter(Admission(settings, driver, rates), keys, looks, self.appends, audit),
             handler=Handler(
                 keys=keys,
                 upstream=upstream,
                 writer=Writer(upstream, lookup, self.timings),
-                offering=offering,
+                copier=Copier(
+                    settings=settings,
+                    upstream=upstream,
+                    tokens=self.appends.tokens,
+                    begin_s=self.timings.young,
+                ),
+                reporter=reporter,
                 rates=rates,
             ),
-            copier=Copier(
-                settings=of,
-                keys=keys,
-                upstream=upstream,
-                offering=offering,
-                tokens=self.appends.tokens,
-                begin_s=self.timings.young,
-            ),
-            recovery=Recovery(identity, self.replica, Presence(), lookup, offering, self.timings),
-            offering=offering,
+            recovery=Recovery(identity, self.replica, Presence(), lookup, reporter, self.timings),
+            reporter=reporter,
             garbage=self.garbage,
         )
 
@@ -145,7 +143,7 @@ class Reactor:
         self.dispatcher.recorded(request_id, version, event)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set; then take nothing new, end what is in flight and end the session cleanly."""
+        """Serve until `stop` is set; then take no new request, finish the others, and end the session cleanly."""
         serving = asyncio.create_task(self.session.run())
         ticking = asyncio.create_task(self._ticking())
         looking = asyncio.create_task(self.health.run())
@@ -174,30 +172,30 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
 
     Args:
         folder: Where they are.
-        warnings: Sentences about this process that belong into its log, before anything else.
+        warnings: Sentences about this process; they are logged first.
 
     Raises:
         Error: settings, identity, fingerprint key or engine are not as they must be; says which, and the fix.
     """
-    of = settings.read(folder)
+    settings = read(folder)
     _check_folder(folder)
-    roots(of.ca_file)
+    roots(settings.ca_file)
     copy_folders.clear(folder)
-    identity, key = Identity.load(folder, store=of.store), FingerprintKey.load(folder)
+    identity, key = Identity.load(folder, store=settings.store), FingerprintKey.load(folder)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with logs.written_to(of.log_file), contextlib.closing(AuditFile(folder / AUDIT_FILE)) as audit:
+    with logs.written_to(settings.log_file), contextlib.closing(AuditFile(folder / AUDIT_FILE)) as audit:
         logs.quiet(loop)
         for sentence in warnings:
             logs.get().warning("hardening", message=sentence)
-        driver = await of.driver.open(of.engine, state_dir=folder)
+        driver = await settings.driver.open(settings.engine, state_dir=folder)
         try:
-            reactor = Reactor(of, driver, identity, key, audit)
+            reactor = Reactor(settings, driver, identity, key, audit)
             logs.get().info(
                 "reactor starts",
-                store=of.store,
-                server=of.server,
+                store=settings.store,
+                server=settings.server,
                 replica=reactor.replica.hex(),
                 identity=identity.shown,
                 fingerprint_key_id=key.key_id,
@@ -207,7 +205,7 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
             await reactor.run(stop)
         finally:
             await driver.close()
-        logs.get().info("reactor stopped", store=of.store)
+        logs.get().info("reactor stopped", store=settings.store)
 
 
 def _check_folder(folder: Path) -> None:
@@ -219,6 +217,6 @@ def _check_folder(folder: Path) -> None:
         )
 
 
-def _largest(of: Settings, driver: StoreDriver) -> int:
+def _largest(settings: ReactorSettings, driver: StoreDriver) -> int:
     """The largest padded plaintext in bytes: what grants allow, and what m8 and clients are told beforehand."""
-    return min(of.limits.max_plaintext, driver.capabilities.max_plaintext)
+    return min(settings.limits.max_plaintext, driver.capabilities.max_plaintext)

@@ -4,7 +4,7 @@ server = "m8.example:7443"      # the host:port that is dialled, and signed in t
 ca_file = "ca.crt"              # relative to this file
 store = "vault"
 prefixes = ["team-a"]           # whole segments; "" for all paths
-allow_swap = false              # true runs where memory could be swapped to disk: for play alone
+allow_swap = false              # true runs where memory could be swapped to disk: for experiments only
 
 [engine]
 type = "vault"                  # and that driver's own fields
@@ -44,20 +44,20 @@ _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _SERVER = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):([1-9][0-9]{0,4})", re.ASCII)
 
 
-class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The `[limits]` table: what one reactor process does at most."""
+class ReactorLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The `[limits]` table: the most that one reactor process does."""
 
     uploads_per_second: int = 100
-    """Of all subjects; each may have at most half of what the others leave (`reactor/limits/rates.py`), as below."""
+    """Of all subjects together. Here and below, each subject may have at most half of what the others leave."""
     compares_per_hour_per_uri: int = 10
-    """Comparisons of one secret, and writes to it that were announced and not made."""
+    """Comparisons of one secret, and announced writes to it that were not made."""
     compares_per_hour: int = 60
     """The same for all secrets together."""
     keys_alive: int = 1_000
     lifetime_s: int = DEFAULT_LIFETIME_S
     """Seconds for which a one-time key can be used."""
     max_plaintext: int = DEFAULT_MAX_PLAINTEXT
-    """Largest padded plaintext in bytes; the engine's own limit counts, too."""
+    """Largest padded plaintext in bytes; the engine's own limit applies, too."""
 
     def __post_init__(self) -> None:
         for field, most in (
@@ -117,10 +117,10 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: str
     prefixes: list[str]
     engine: dict[str, Any]
-    limits: Limits = msgspec.field(default_factory=Limits)
+    limits: ReactorLimits = msgspec.field(default_factory=ReactorLimits)
     log_file: str = ""
     allow_swap: bool = False
-    """Whether to run where the reactor's memory could be swapped to disk (ADR 4). For play alone."""
+    """Whether to run where the reactor's memory could be swapped to disk (ADR 4). For experiments only."""
     timings: Timings = msgspec.field(default_factory=Timings)
     """For tests (docs/breakage.md)."""
     copy: list[CopyRule] = msgspec.field(default_factory=list)
@@ -129,7 +129,7 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         match = _SERVER.fullmatch(self.server)
         if match is None or int(match[2]) > 65_535:
             raise ValueError("`server` must be HOST:PORT")
-        # Tests shorten the spans that must not be shortened, against an m8 on this machine.
+        # Only tests, with an m8 on this machine, may shorten these spans.
         self.timings.check(testing=match[1] in _THIS_MACHINE)
         if not self.prefixes:
             raise ValueError('`prefixes` must name at least one path prefix; [""] serves all paths')
@@ -145,18 +145,18 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What a reactor runs on."""
+class ReactorSettings:
+    """The settings of a reactor, checked."""
 
     folder: Path
-    """Where the settings, the identity and all other state lie."""
+    """The folder of the settings, the identity and all other state."""
     server: str
     ca_file: Path
     store: str
     prefixes: tuple[UriPrefix, ...]
     driver: type[StoreDriver]
     engine: msgspec.Struct
-    limits: Limits
+    limits: ReactorLimits
     log_file: Path | None
     timings: Timings = dataclasses.field(default_factory=Timings)
     copies: tuple[CopyRule, ...] = ()
@@ -172,11 +172,11 @@ class Settings:
 
 
 def read_file(folder: Path, name: str = SETTINGS_FILE) -> ReactorFile:
-    """Read the settings file in `folder` without looking for its driver. Raises `UsageError`."""
+    """Read the settings file in `folder` without loading its driver. Raises `UsageError`."""
     return load(folder / name, ReactorFile, missing="Make the folder with `m8 reactor init`, or name another one.")
 
 
-def read(folder: Path, name: str = SETTINGS_FILE) -> Settings:
+def read(folder: Path, name: str = SETTINGS_FILE) -> ReactorSettings:
     """Read the settings in `folder`, the engine's table by its driver's own type.
 
     Raises:
@@ -191,7 +191,7 @@ def read(folder: Path, name: str = SETTINGS_FILE) -> Settings:
     if not isinstance(kind, str):
         raise UsageError(f"{where}: `type` is missing.", fix=f"Write one of: {', '.join(registry.kinds())}.")
     driver = registry.find(kind)
-    return Settings(
+    return ReactorSettings(
         folder=folder,
         server=file.server,
         ca_file=folder / file.ca_file,

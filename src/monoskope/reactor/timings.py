@@ -1,4 +1,4 @@
-"""Every span of time that the protocol or the reactor names, in seconds, in one place."""
+"""Every span of time that the protocol or the reactor names, in seconds."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import msgspec
 
 
 class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long things take: the `[timings]` table of reactor.toml (docs/protocol.md; defaults are its figures).
+    """The `[timings]` table of reactor.toml. The defaults are the figures of docs/protocol.md.
 
-    Change them in tests alone (docs/breakage.md): a store's replicas and m8 have to agree about them.
+    Change them only in tests (docs/breakage.md): a store's replicas and m8 have to agree about them.
     """
 
     write_window: float = 30.0
-    """From offering STARTED: the write has begun and ended within it."""
+    """From sending STARTED: the write has begun and ended within it."""
     young: float = 10.0
     """From a key's making: what comes upstream within it counts as concurrent, what comes later as newer."""
     issuer_gone: float = 10.0
-    """An issuer whose session is gone this long is taken to be dead."""
+    """An issuer whose session is gone for this long counts as dead."""
     settle: float = 60.0
     """From seeing STARTED: after it, a write whose end is unknown can no longer be on its way."""
     lookups: tuple[float, ...] = (0.0, 2.0, 8.0)
-    """When a write's unknown end is looked up before that, from the moment it became unknown."""
+    """When a write's unknown end is looked up before `settle`, from the moment it became unknown."""
     lookup_retry: float = 10.0
     """Between two attempts to look up an end in an engine that does not answer."""
     lookup_tries: int = 6
@@ -28,13 +28,13 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tick: float = 1.0
     """Between two looks at expired keys and abandoned requests."""
     quiet: float = 1.0
-    """A pause in the deliveries of an m8 that does not say when the unfinished requests have all been told."""
+    """The pause after which the unfinished requests count as delivered, for an m8 that does not say so."""
     heartbeat: float = 3.0
     """Between heartbeats if m8 names no span; else a third of what it names."""
     health: float = 10.0
     """Between two looks at whether the engine would serve us; a request that fails brings the next one forward."""
     health_again: float = 1.0
-    """Between two looks at least, and while it would not."""
+    """The least time between two looks, and the time between them while the engine would not serve us."""
     connect: float = 10.0
     """From dialling to being attached."""
     backoff_least: float = 0.2
@@ -42,17 +42,17 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backoff_most: float = 15.0
     """Before any attempt to connect again."""
     append_retry: float = 1.0
-    """Before an append that m8 could not take just now is offered again."""
+    """Before an append that m8 could not take just now is sent again."""
     linger: float = 5.0
     """After SIGTERM: how long what was sealed for keys that were given is still taken."""
     drain: float = 30.0
     """How long work in flight may take to end after SIGTERM."""
 
     def check(self, *, testing: bool) -> None:
-        """Raise `ValueError` for a table that could not keep a write from coming late.
+        """Raise `ValueError` for figures under which a write could come too late.
 
         Args:
-            testing: Allow spans that the protocol's other parts, with its own figures, would not expect.
+            testing: Allow spans that parties with the protocol's figures do not expect.
         """
         if not testing:
             if self.write_window > PROTOCOL.write_window:

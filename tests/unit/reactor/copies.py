@@ -14,7 +14,7 @@ from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.link.copy_tokens import CopyTokens
-from monoskope.reactor.settings import CopyRule, PathPair, Settings
+from monoskope.reactor.settings import CopyRule, PathPair, ReactorSettings
 from monoskope.reactor.work.copy_secret import Copier, Job
 from monoskope.testing.scripted.client import token
 from monoskope.uri import SecretUri
@@ -27,7 +27,7 @@ THERE = Signer()
 TOKEN = token("alice")
 
 
-def configured(folder: Path, *pairs: tuple[str, str], to: str = "other") -> Settings:
+def configured(folder: Path, *pairs: tuple[str, str], to: str = "other") -> ReactorSettings:
     paths = [PathPair(source, destination) for source, destination in pairs or (("team-a", "team-a"),)]
     return replace(settings(folder), copies=(CopyRule(to, THERE.shown, paths),))
 
@@ -50,14 +50,13 @@ class Copies:
         self.tokens.connected(self.say)
         self.copier = Copier(
             settings=configured(folder),
-            keys=self.world.keys,
             upstream=self.world.upstream,
-            offering=self.world.offering,
             begin_s=FAST.young,
             tokens=self.tokens,
             put=self.receive,
             now=self.world.now,
         )
+        self.world.handler = self.world.handler_with(self.copier)
 
     def say(self, message: reactor_pb2.AttachRequest) -> None:
         self.asked.append(message)
@@ -73,7 +72,7 @@ class Copies:
 
     def put(self, payload: Payload, fingerprint: str = "") -> Result:
         """What the destination's reactor makes of the put that was asked of it last."""
-        job, made = self.jobs[-1], self.world.key.of(payload)
+        job, made = self.jobs[-1], self.world.key.fingerprints(payload)
         grant = a_grant(a_request(uri=str(job.destination), request_id=job.request_id))
         receipt = make_receipt(
             grant=grant,
@@ -88,5 +87,5 @@ class Copies:
 
     async def walk(self, request: Request | None = None) -> str:
         """Walk a copy and return what came of it."""
-        assert await self.copier.handle(self.world.sealed(request or asked()))
+        assert await self.world.handler.handle(self.world.sealed(request or asked()))
         return self.world.outcomes()[-1]

@@ -17,7 +17,7 @@ from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.keys import OneTimeKeys
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.settings import Limits
+from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.handle import Handler
 from monoskope.reactor.work.recover import Presence, Recovery
 from monoskope.reactor.work.write import Writer
@@ -117,7 +117,7 @@ def test_the_driver_may_refuse(error: Exception, reason: str) -> None:
 
 async def test_a_request_over_the_rate_gets_no_key() -> None:
     world = World()
-    of = settings(Path("nowhere"), limits=Limits(uploads_per_second=1, compares_per_hour_per_uri=1))
+    of = settings(Path("nowhere"), limits=ReactorLimits(uploads_per_second=1, compares_per_hour_per_uri=1))
     admission = Admission(of, world.memory, Rates(of.limits, now=world.now))
     granter = Granter(admission, world.keys, world.looks, world.log, world.audit)
     for purpose in (upload_pb2.PURPOSE_UPLOAD, COMPARE):
@@ -136,7 +136,7 @@ def test_spans_are_measured_by_a_clock_that_nobody_sets(part: Callable[..., obje
 
 
 def test_what_is_refused_for_another_reason_costs_no_rate() -> None:
-    of = settings(Path("nowhere"), limits=Limits(uploads_per_second=1))
+    of = settings(Path("nowhere"), limits=ReactorLimits(uploads_per_second=1))
     admission = Admission(of, MemoryStore(), Rates(of.limits, now=Clock()))
     for _ in range(5):
         with pytest.raises(FailedError):

@@ -28,9 +28,9 @@ from monoskope.reactor.limits.places import Places
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.link.copy_tokens import CopyTokens
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.settings import Limits
+from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.copy_secret import AT_ONCE, KEY_S, Copier, Job, put_there
-from monoskope.reactor.work.lookup import Attempt
+from monoskope.reactor.work.lookup import WriteAttempt
 from monoskope.stores.driver import CannotReadError, Snapshot, StoreUnavailableError
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import token
@@ -57,7 +57,7 @@ async def test_what_is_here_is_announced_read_put_there_and_receipted(copies: Co
         "",
     )
     assert (copied.upstream_version, copied.sealed_sha256) == (version, EMPTY)
-    assert copied.fingerprint == copies.world.key.of(SECRET).whole
+    assert copied.fingerprint == copies.world.key.fingerprints(SECRET).whole
     assert copied.destination is not None
     assert copied.destination.identity_key == THERE.public
     assert isinstance(copies.world.log.events[-1], events_pb2.SecretCopied)
@@ -224,7 +224,7 @@ async def test_a_copy_that_m8_held_back_copies_nothing(copies: Copies) -> None:
     copies.world.memory.put(SECRET)
     sealed = copies.world.sealed(asked())
     copies.world.now.time += FAST.young + 0.1
-    assert await copies.copier.handle(sealed)
+    assert await copies.world.handler.handle(sealed)
     assert copies.world.outcomes() == ["FAILED CONFLICT"]
     assert copies.world.receipt().sealed_sha256 == EMPTY
     assert not copies.asked
@@ -241,8 +241,8 @@ async def test_a_copy_that_only_waited_for_its_place_is_to_be_asked_for_anew(cop
             await gate.wait()
             await super()._take(subject)
 
-    copies.copier._places = Full(2)
-    walking = asyncio.create_task(copies.copier.handle(sealed))
+    copies.copier.places = Full(2)
+    walking = asyncio.create_task(copies.world.handler.handle(sealed))
     await asyncio.sleep(0)
     copies.world.now.time += FAST.young + 0.1
     gate.set()
@@ -255,7 +255,7 @@ async def test_a_copy_begins_ten_seconds_after_its_key_was_made(copies: Copies) 
     copies.world.memory.put(SECRET)
     sealed = copies.world.sealed(asked())
     copies.world.now.time += FAST.young
-    assert await copies.copier.handle(sealed)
+    assert await copies.world.handler.handle(sealed)
     assert copies.world.outcomes()[-1] == "COPIED"
 
 
@@ -328,7 +328,7 @@ async def test_a_session_that_breaks_takes_the_question_with_it() -> None:
 async def test_refused_started_copies_nothing(copies: Copies) -> None:
     copies.world.memory.put(SECRET)
     copies.world.log.refusals.append("CONFLICT")
-    assert not await copies.copier.handle(copies.world.sealed(asked()))
+    assert not await copies.world.handler.handle(copies.world.sealed(asked()))
     assert "read" not in copies.world.memory.calls
     assert not copies.asked
 
@@ -337,12 +337,14 @@ async def test_sealed_bytes_are_refused_and_a_key_is_good_for_one_copy(copies: C
     copies.world.memory.put(SECRET)
     for encapsulated, ciphertext, digest in ((b"x", b"", EMPTY), (b"", b"x", EMPTY), (b"", b"", b"")):
         sealed = copies.world.sealed(asked())
-        await copies.copier.handle(replace(sealed, encapsulated_key=encapsulated, ciphertext=ciphertext, sha256=digest))
+        await copies.world.handler.handle(
+            replace(sealed, encapsulated_key=encapsulated, ciphertext=ciphertext, sha256=digest)
+        )
         assert copies.world.outcomes()[-1] == "FAILED BAD_PAYLOAD"
         assert len(copies.world.keys) == 0
     sealed = copies.world.sealed(asked())
-    await copies.copier.handle(sealed)
-    await copies.copier.handle(sealed)
+    await copies.world.handler.handle(sealed)
+    await copies.world.handler.handle(sealed)
     assert copies.world.outcomes()[-1] == "FAILED KEY_LOST"
 
 
@@ -357,15 +359,15 @@ async def test_copies_have_few_places_and_keep_none_of_the_others(copies: Copies
 
     copier = Copier(
         settings=configured(tmp_path),
-        keys=world.keys,
         upstream=world.upstream,
-        offering=world.offering,
         tokens=copies.tokens,
         begin_s=FAST.young,
         put=slow,
+        now=world.now,
     )
+    world.handler = world.handler_with(copier)
     world.memory.put(SECRET)
-    tasks = [asyncio.create_task(copier.handle(world.sealed(asked()))) for _ in range(AT_ONCE + 2)]
+    tasks = [asyncio.create_task(world.handler.handle(world.sealed(asked()))) for _ in range(AT_ONCE + 2)]
     for _ in range(100):
         await asyncio.sleep(0)
     # One subject has half of them; the others find room.
@@ -414,7 +416,7 @@ async def test_no_value_is_left_when_the_receipt_goes_out(
     gc.collect()
     gc.disable()
     try:
-        assert await copies.copier.handle(world.sealed(asked()))
+        assert await copies.world.handler.handle(world.sealed(asked()))
     finally:
         gc.enable()
     assert alive == {"receipt": False}
@@ -434,7 +436,7 @@ def test_where_to_copy_the_reactors_own_settings_say(
     tmp_path: Path, *, pairs: Any, to: str, readable: bool, reason: upload_pb2.Reason | None
 ) -> None:
     store = MemoryStore(readable=readable, check_and_set=False)
-    admission = Admission(configured(tmp_path, *pairs, to=to), store, Rates(Limits()))
+    admission = Admission(configured(tmp_path, *pairs, to=to), store, Rates(ReactorLimits()))
     if reason is None:
         admission.admit(asked(), "alice")
     else:
@@ -444,7 +446,7 @@ def test_where_to_copy_the_reactors_own_settings_say(
 
 
 def test_what_is_expected_there_needs_nothing_of_the_engine_here(tmp_path: Path) -> None:
-    admission = Admission(configured(tmp_path), MemoryStore(check_and_set=False), Rates(Limits()))
+    admission = Admission(configured(tmp_path), MemoryStore(check_and_set=False), Rates(ReactorLimits()))
     admission.admit(asked(expect=upload_pb2.EXPECT_ABSENT), "alice")
 
 
@@ -455,7 +457,7 @@ async def test_an_heir_does_not_know_whether_it_was_copied() -> None:
     started = make_receipt(
         grant=sealed.grant, sealed_sha256=EMPTY, outcome=upload_pb2.OUTCOME_STARTED, intent=bytes(32)
     )
-    receipt = await world.lookup.settled(Attempt(sealed.grant, started, ""))
+    receipt = await world.lookup.settled(WriteAttempt(sealed.grant, started, ""))
     assert receipt.reason == upload_pb2.REASON_OUTCOME_UNKNOWN
     assert not world.memory.calls
 

@@ -13,9 +13,9 @@ from monoskope.protocol.receipt import make_receipt, write_tag
 from monoskope.reactor.admission.admission import Admission
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.settings import Limits
-from monoskope.reactor.work.delivery import Sealed
-from monoskope.reactor.work.lookup import Attempt
+from monoskope.reactor.settings import ReactorLimits
+from monoskope.reactor.work.delivery import DeliveredRequest
+from monoskope.reactor.work.lookup import WriteAttempt
 from monoskope.stores.driver import (
     StoreConflictError,
     StoreDriver,
@@ -127,8 +127,8 @@ async def test_sealed_bytes_with_a_deletion_are_refused_and_its_key_dies() -> No
 
 async def test_an_upload_without_sealed_bytes_is_refused() -> None:
     world = World()
-    offer = world.keys.offer(ask(UPLOAD), "alice", world.looks.begin)
-    await world.handler.handle(Sealed.of(offer, b"", EMPTY, 3))
+    offer = world.keys.grant(ask(UPLOAD), "alice", world.looks.begin)
+    await world.handler.handle(DeliveredRequest.from_bytes(offer, b"", EMPTY, 3))
     assert world.outcomes() == ["FAILED BAD_PAYLOAD"]
 
 
@@ -159,7 +159,7 @@ async def test_an_heir_says_what_the_engine_shows(now: str, outcome: str) -> Non
         world.memory.put(SECRET)
     if now == "v2":
         world.memory.put(SECRET)
-    receipt = await world.lookup.settled(Attempt(sealed.grant, started, "v1"))
+    receipt = await world.lookup.settled(WriteAttempt(sealed.grant, started, "v1"))
     expected = {"DELETED": (upload_pb2.OUTCOME_DELETED, upload_pb2.REASON_UNSPECIFIED)}
     failed = (upload_pb2.OUTCOME_FAILED, upload_pb2.Reason.Value(f"REASON_{outcome}") if outcome != "DELETED" else 0)
     assert (receipt.outcome, receipt.reason) == expected.get(outcome, failed)
@@ -173,7 +173,7 @@ def test_what_the_engine_cannot_delete_gets_no_key(
     tmp_path: Path, *, soft_delete: bool, deletable: bool, destroy: bool, admitted: bool
 ) -> None:
     store = MemoryStore(soft_delete=soft_delete, deletable=deletable)
-    admission = Admission(settings(tmp_path), store, Rates(Limits()))
+    admission = Admission(settings(tmp_path), store, Rates(ReactorLimits()))
     request = ask(DELETE, destroy=destroy)
     if admitted:
         admission.admit(request, "alice")

@@ -28,7 +28,7 @@ def test_the_key_id_is_the_published_one() -> None:
 def test_fingerprints_are_the_published_ones(vector: dict[str, object]) -> None:
     texts = vector["secret"]
     assert isinstance(texts, dict)
-    found = KEY.of({key: base64.b64decode(value) for key, value in texts.items()})
+    found = KEY.fingerprints({key: base64.b64decode(value) for key, value in texts.items()})
     assert found.whole == vector["whole"]
     assert dict(found.values) == vector["values"]
     assert [key for key, _ in found.values] == sorted(texts)
@@ -42,13 +42,13 @@ def test_the_write_intent_is_the_published_one() -> None:
 
 @given(SECRETS)
 def test_the_order_of_keys_does_not_matter(secret: dict[str, bytes]) -> None:
-    assert KEY.of(secret) == KEY.of(dict(reversed(secret.items())))
-    assert KEY.shown(KEY.whole(secret)) == KEY.of(secret).whole
+    assert KEY.fingerprints(secret) == KEY.fingerprints(dict(reversed(secret.items())))
+    assert KEY.shown(KEY.whole(secret)) == KEY.fingerprints(secret).whole
 
 
 @given(SECRETS, SECRETS)
 def test_different_secrets_and_keys_give_different_fingerprints(one: dict[str, bytes], two: dict[str, bytes]) -> None:
-    assert (KEY.of(one) == KEY.of(two)) == (one == two)
+    assert (KEY.fingerprints(one) == KEY.fingerprints(two)) == (one == two)
     assert FingerprintKey(bytes(32)).whole(one) != KEY.whole(one)
 
 

@@ -28,7 +28,7 @@ from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import digest_of
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.work.generate import ALPHABET, MAX_WAITING, Generator, public_halves
-from monoskope.reactor.work.lookup import Attempt
+from monoskope.reactor.work.lookup import WriteAttempt
 from monoskope.stores.driver import StoreConflictError, StoreUnavailableError, UnknownOutcomeError
 from tests.unit.reactor.world import SECRET, URI, MemoryStore, World, ask
 
@@ -87,7 +87,7 @@ async def test_what_is_generated_is_announced_written_and_receipted_with_its_pub
     assert await world.handler.handle(sealed)
     assert world.outcomes() == ["STARTED", "UPLOADED"]
     started, uploaded = world.receipt(0), world.receipt(1)
-    made = world.key.of(content(world))
+    made = world.key.fingerprints(content(world))
     assert (uploaded.fingerprint, uploaded.values) == (made.whole, made.values)
     assert uploaded.public_values == public_halves(PAIR, Payload(content(world)))
     assert [key for key, _ in uploaded.public_values] == ["key"]
@@ -126,7 +126,7 @@ async def test_after_a_conflict_the_same_values_are_tried_again() -> None:
     world.memory.failures["write"].append(StoreConflictError("x"))
     receipt = await world.walk(asked())
     assert world.memory.calls.count("write") == 2
-    assert receipt.fingerprint == world.key.of(content(world)).whole
+    assert receipt.fingerprint == world.key.fingerprints(content(world)).whole
 
 
 @pytest.mark.parametrize("write_tag", [True, False])
@@ -157,7 +157,7 @@ async def test_an_heir_shows_the_public_halves_of_what_it_can_read(*, readable: 
         intent=world.key.intent(tag, world.key.whole(payload)),
     )
     world.memory.put(payload, tag=tag.hex())
-    receipt = await world.lookup.settled(Attempt(sealed.grant, started, ""))
+    receipt = await world.lookup.settled(WriteAttempt(sealed.grant, started, ""))
     assert receipt.outcome == upload_pb2.OUTCOME_UPLOADED
     assert [key for key, _ in receipt.public_values] == keys
 
@@ -168,7 +168,7 @@ async def test_an_heir_that_finds_nothing_says_key_lost() -> None:
     started = make_receipt(
         grant=sealed.grant, sealed_sha256=EMPTY, outcome=upload_pb2.OUTCOME_STARTED, intent=b"i" * 32
     )
-    receipt = await world.lookup.settled(Attempt(sealed.grant, started, ""))
+    receipt = await world.lookup.settled(WriteAttempt(sealed.grant, started, ""))
     assert receipt.reason == upload_pb2.REASON_KEY_LOST
 
 

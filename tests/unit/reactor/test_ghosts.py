@@ -11,7 +11,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.recipes import Recipe
-from monoskope.reactor.work.delivery import Sealed
+from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import CannotReadError, StoreUnavailableError
 from tests.unit.reactor.world import FAST, URI, MemoryStore, Unversioned, World, ask
 
@@ -43,7 +43,7 @@ def knows_nothing(world: World) -> bool:
     return not (can.versions or can.readable)
 
 
-def held_back(world: World, purpose: upload_pb2.Purpose, expect: upload_pb2.Expect) -> Sealed:
+def held_back(world: World, purpose: upload_pb2.Purpose, expect: upload_pb2.Expect) -> DeliveredRequest:
     """Return what a client sealed, and m8 keeps for later."""
     fields: dict[str, Any] = RECIPE if purpose == GENERATE else {}
     return world.sealed(ask(purpose, expect=expect, **fields), OLD)
@@ -140,7 +140,7 @@ async def test_started_names_the_version_that_was_there_when_the_key_was_made() 
 
 async def test_the_grant_does_not_wait_for_the_engine() -> None:
     world = World()
-    offer = world.keys.offer(ask(), "alice", world.looks.begin)
+    offer = world.keys.grant(ask(), "alice", world.looks.begin)
     assert world.memory.calls == []
     assert offer.first_look is not None
     assert (await offer.first_look.found()).content.version == ""
@@ -149,7 +149,7 @@ async def test_the_grant_does_not_wait_for_the_engine() -> None:
 @pytest.mark.parametrize("purpose", [upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT])
 async def test_who_only_looks_looks_once(purpose: upload_pb2.Purpose) -> None:
     world = World()
-    assert world.keys.offer(ask(purpose), "alice", world.looks.begin).first_look is None
+    assert world.keys.grant(ask(purpose), "alice", world.looks.begin).first_look is None
 
 
 async def test_an_engine_that_was_away_when_the_key_was_made_is_said_to_be() -> None:

@@ -89,6 +89,21 @@ def _hangs(world: World, method: str) -> None:
     setattr(world.memory, method, never)
 
 
+def _unnameable(world: World, method: str) -> None:
+    async def written(*_: object, **__: object) -> str:
+        return "no version"
+
+    setattr(world.memory, method, written)
+
+
+def _deleted_meanwhile(world: World, method: str) -> None:
+    def delete() -> None:
+        world.memory.content.clear()
+        raise StoreConflictError("moved.")
+
+    world.memory.failures[method].extend([delete] * TRIES)
+
+
 def _never_taken(world: World, _: str) -> None:
     world.log.away = asyncio.Event()
 
@@ -102,6 +117,8 @@ WAYS: dict[str, tuple[Way, Any]] = {
     "engine: somebody else always comes first": (_overtaken, FAST),
     "engine: somebody else comes first, under an old key": (_overtaken_under_an_old_key, YOUNG),
     "engine: goes away after a conflict": (_conflict_then(StoreUnavailableError("away.")), FAST),
+    "engine: what was there is deleted meanwhile": (_deleted_meanwhile, FAST),
+    "driver: a version that no receipt can name": (_unnameable, FAST),
     "driver: a defect": (_raises(ZeroDivisionError()), FAST),
     "driver: an unknown end that stays unknown": (_raises(UnknownOutcomeError("broke.")), FAST),
 }
@@ -188,12 +205,15 @@ async def test_without_room_an_honest_put_of_the_same_value_is_written_and_ends_
 
 
 BETWEEN: tuple[Callable[..., Any], ...] = (
-    Handler._upload,
+    Handler._steps,
+    Handler._announced,
     Writer.write,
+    Writer._in_time,
     Writer._tried,
     Writer._act,
     Writer._decided_anew,
-    Writer.ended,
+    Writer.receipt,
+    Writer._looked_up,
 )
 """What runs between the announcement and the receipt."""
 
@@ -237,6 +257,8 @@ async def test_every_way_out_between_announcement_and_receipt_is_walked_here() -
         assert await guess(world, lambda *_: None, SECRET["password"], UPLOAD, "alice", URI) == "UNCHANGED"
         await world.walk(ask(expect=OVERWRITE), {"password": b"new"})
         await world.walk(ask(upload_pb2.PURPOSE_DELETE, expect=OVERWRITE), {})
+        await world.walk(ask(upload_pb2.PURPOSE_COMPARE))
+        await world.walk(ask(upload_pb2.PURPOSE_COPY, destination=SecretUri.parse("other://team-a/db")), {})
         world.memory.failures["written"].append(UnknownOutcomeError("broke."))
         await world.walk(ask(expect=OVERWRITE), {"password": b"newer"})
     missing = {way_out for function in BETWEEN for way_out in _ways_out(function)} - seen
@@ -246,5 +268,5 @@ async def test_every_way_out_between_announcement_and_receipt_is_walked_here() -
 def test_every_announcement_is_marked_as_one() -> None:
     """STARTED of what a user seals is offered in one place, after the guess is marked."""
     source = inspect.getsource(Handler)
-    assert source.count("_offering.start(") == 1
-    assert source.index("guess.announced = True") < source.index("_offering.start(")
+    assert source.count("_reporter.start(") == 1
+    assert source.index("guess.announced = True") < source.index("_reporter.start(")

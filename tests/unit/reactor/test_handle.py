@@ -44,7 +44,10 @@ async def test_a_new_secret_is_announced_written_and_receipted() -> None:
     assert uploaded.upstream_version == world.memory.now()
     assert uploaded.grant_sha256 == sealed.grant.sha256
     assert uploaded.sealed_sha256 == sealed.sha256
-    assert (uploaded.fingerprint, uploaded.values) == (world.key.of(SECRET).whole, world.key.of(SECRET).values)
+    assert (uploaded.fingerprint, uploaded.values) == (
+        world.key.fingerprints(SECRET).whole,
+        world.key.fingerprints(SECRET).values,
+    )
     version, payload, stored_tag = world.memory.content[URI.path][0]
     assert (version, dict(payload), stored_tag) == (uploaded.upstream_version, SECRET, tag.hex())
     assert isinstance(world.log.events[0], events_pb2.SecretUploadStarted)
@@ -306,7 +309,7 @@ async def test_an_unknown_end_is_found_by_the_tag() -> None:
     world.memory.failures["written"].append(UnknownOutcomeError("broke."))
     receipt = await world.walk()
     assert world.outcomes() == ["STARTED", "UPLOADED"]
-    assert receipt.fingerprint == world.key.of(SECRET).whole
+    assert receipt.fingerprint == world.key.fingerprints(SECRET).whole
 
 
 async def test_an_unknown_end_is_found_by_the_intent() -> None:
@@ -363,6 +366,23 @@ async def test_without_check_and_set_nothing_is_replaced_by_version() -> None:
     world.memory.put({"first": b""})
     await world.walk(ask(expect=OVERWRITE))
     assert world.outcomes() == ["STARTED", "UPLOADED"]
+
+
+@pytest.mark.parametrize(("check_and_set", "calls"), [(True, ["write"]), (False, ["read_version", "write"])])
+async def test_under_an_old_key_only_an_engine_without_check_and_set_is_looked_at_before_the_write(
+    *, check_and_set: bool, calls: list[str]
+) -> None:
+    """Where the engine compares by itself, no plaintext waits for one more look."""
+    world = World(MemoryStore(check_and_set=check_and_set), timings=msgspec.structs.replace(FAST, young=1.0))
+
+    def grow_old() -> None:
+        world.now.time += 1.0
+        world.memory.calls.clear()
+
+    world.log.before.append(grow_old)
+    await world.walk(ask(expect=OVERWRITE))
+    assert world.outcomes() == ["STARTED", "UPLOADED"]
+    assert [call for call in world.memory.calls if call in {"read_version", "write"}] == calls
 
 
 async def test_keys_outside_the_engines_rule_are_unsupported() -> None:

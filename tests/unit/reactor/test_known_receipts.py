@@ -22,11 +22,11 @@ WORLD = World()
 
 
 def grant(uri: SecretUri = URI) -> Grant:
-    return WORLD.keys.offer(ask(uri=uri), "alice").grant
+    return WORLD.keys.grant(ask(uri=uri), "alice").grant
 
 
 def uploaded(version: str = "v1", *, uri: SecretUri = URI, fingerprints: bool = True) -> Receipt:
-    found = WORLD.key.of(SECRET)
+    found = WORLD.key.fingerprints(SECRET)
     return make_receipt(
         grant=grant(uri),
         sealed_sha256=bytes(32),

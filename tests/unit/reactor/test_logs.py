@@ -21,7 +21,7 @@ from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError, reason_of
 from monoskope.reactor.report.audit_log import AuditFile, of_request
 from monoskope.reactor.report.reporter import Offering
-from monoskope.reactor.settings import Limits
+from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.lookup import failed
 from monoskope.stores.driver import DriverError, UnknownOutcomeError
 from tests.unit.reactor.world import MemoryStore, World, ask, opened, settings
@@ -117,7 +117,7 @@ async def test_nothing_is_written_that_cannot_be_audited(tmp_path: Path) -> None
     world = World()
     audit = AuditFile(tmp_path / "audit.jsonl")
     audit.close()
-    world.handler._offering = Offering(world.identity, world.log, world.requests, world.known, audit)
+    world.handler._reporter = Offering(world.identity, world.log, world.requests, world.known, audit)
     with pytest.raises(OSError, match="file descriptor"):
         await world.handler.handle(world.sealed())
     assert "write" not in world.memory.calls
@@ -169,7 +169,7 @@ async def test_an_end_that_m8_does_not_take_is_one_line_that_says_so(tmp_path: P
 @pytest.mark.parametrize("content", [b"", b"no request"])
 async def test_a_request_that_gets_no_key_is_one_line(tmp_path: Path, content: bytes) -> None:
     world, request = World(), ask(upload_pb2.PURPOSE_PATCH)
-    admission = Admission(settings(tmp_path), MemoryStore(patchable=False), Rates(Limits()))
+    admission = Admission(settings(tmp_path), MemoryStore(patchable=False), Rates(ReactorLimits()))
     granter = Granter(admission, world.keys, world.looks, world.log, world.audit)
     asked = opened(request)
     if content:
@@ -194,7 +194,7 @@ async def test_receipts_and_parts_show_no_value() -> None:
     world = World()
     sealed = world.sealed()
     receipt = failed(sealed.grant, sealed.sha256, reason_of(UnknownOutcomeError("x")), replica=world.replica)
-    for part in (sealed, receipt, world.keys, world.key, world.identity, world.offering, world.handler):
+    for part in (sealed, receipt, world.keys, world.key, world.identity, world.reporter, world.handler):
         text = repr(part)
         assert "correct horse" not in text
         assert sealed.ciphertext[:8].hex() not in text

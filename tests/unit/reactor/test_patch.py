@@ -15,8 +15,8 @@ from monoskope.reactor.admission.admission import Admission
 from monoskope.reactor.identity.fingerprint import digest_of
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.settings import Limits
-from monoskope.reactor.work.lookup import Attempt
+from monoskope.reactor.settings import ReactorLimits
+from monoskope.reactor.work.lookup import WriteAttempt
 from monoskope.stores.driver import (
     CannotReadError,
     StoreConflictError,
@@ -48,8 +48,8 @@ async def test_one_key_changes_and_the_receipt_has_the_hash_of_the_whole(*, read
     assert world.outcomes() == ["STARTED", "UPLOADED", "STARTED", "UPLOADED"]
     started, patched = world.receipt(2), world.receipt(3)
     assert there(world) == AFTER
-    assert patched.fingerprint == world.key.of(AFTER).whole
-    assert patched.values == world.key.of(AFTER).values
+    assert patched.fingerprint == world.key.fingerprints(AFTER).whole
+    assert patched.values == world.key.fingerprints(AFTER).values
     assert (started.prior_version, patched.prior_version) == (put.upstream_version, put.upstream_version)
     assert patched.upstream_version == world.memory.now()
     tag = write_tag(sealed.grant.sha256, sealed.sha256)
@@ -65,7 +65,7 @@ async def test_keys_are_dropped_with_nothing_sealed(*, readable: bool) -> None:
     receipt = await world.walk(ask(PATCH, remove_keys=("user",)), {})
     assert there(world) == {"password": SECRET["password"]}
     assert receipt.sealed_sha256 == EMPTY
-    assert receipt.fingerprint == world.key.of(there(world)).whole
+    assert receipt.fingerprint == world.key.fingerprints(there(world)).whole
     assert len(world.keys) == 0
 
 
@@ -204,7 +204,7 @@ async def test_a_patch_whose_answer_was_lost_is_found_again(*, tagged: bool) -> 
     await world.walk()
     world.memory.failures["patched"].append(UnknownOutcomeError("x"))
     receipt = await world.walk(ask(PATCH), NEW)
-    assert (receipt.outcome, receipt.fingerprint) == (upload_pb2.OUTCOME_UPLOADED, world.key.of(AFTER).whole)
+    assert (receipt.outcome, receipt.fingerprint) == (upload_pb2.OUTCOME_UPLOADED, world.key.fingerprints(AFTER).whole)
 
 
 async def test_a_lost_answer_that_nothing_tells_is_unknown() -> None:
@@ -237,9 +237,12 @@ async def test_an_heir_says_what_the_engine_shows(now: str, outcome: str) -> Non
     world.memory.put(SECRET)
     if now != "v1":
         world.memory.put(AFTER if now == "patched" else {"a": b""})
-    receipt = await world.lookup.settled(Attempt(sealed.grant, started, "v1"))
+    receipt = await world.lookup.settled(WriteAttempt(sealed.grant, started, "v1"))
     if outcome == "UPLOADED":
-        assert (receipt.outcome, receipt.fingerprint) == (upload_pb2.OUTCOME_UPLOADED, world.key.of(AFTER).whole)
+        assert (receipt.outcome, receipt.fingerprint) == (
+            upload_pb2.OUTCOME_UPLOADED,
+            world.key.fingerprints(AFTER).whole,
+        )
     else:
         assert receipt.reason == upload_pb2.Reason.Value(f"REASON_{outcome}")
 
@@ -256,7 +259,7 @@ async def test_an_heir_says_what_the_engine_shows(now: str, outcome: str) -> Non
 def test_what_the_engine_cannot_patch_gets_no_key(
     tmp_path: Path, store: MemoryStore, remove: tuple[str, ...], *, admitted: bool
 ) -> None:
-    admission = Admission(settings(tmp_path), store, Rates(Limits()))
+    admission = Admission(settings(tmp_path), store, Rates(ReactorLimits()))
     request = ask(PATCH, remove_keys=remove)
     if admitted:
         admission.admit(request, "alice")

@@ -8,7 +8,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.request import Request
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.settings import Limits
+from monoskope.reactor.settings import ReactorLimits
 from monoskope.uri import SecretUri
 from tests.unit.reactor.world import URI, Clock, ask
 
@@ -35,13 +35,13 @@ def spent(rates: Rates, uri: SecretUri, subject: str) -> bool:
 
 
 def test_the_defaults_are_the_protocols() -> None:
-    limits = Limits()
+    limits = ReactorLimits()
     assert (limits.compares_per_hour_per_uri, limits.compares_per_hour, limits.uploads_per_second) == (10, 60, 100)
 
 
 def test_uploads_are_limited_by_the_second_and_half_is_left_to_others() -> None:
     clock = Clock()
-    rates = Rates(Limits(uploads_per_second=6), now=clock)
+    rates = Rates(ReactorLimits(uploads_per_second=6), now=clock)
     assert [taken(rates, ask()) for _ in range(5)] == [True, True, True, False, False]
     assert [taken(rates, ask(), "bob") for _ in range(3)] == [True, True, False]
     assert taken(rates, ask(), "carol")
@@ -54,7 +54,7 @@ def test_uploads_are_limited_by_the_second_and_half_is_left_to_others() -> None:
 
 def test_24_parallel_puts_of_one_subject_leave_another_alone() -> None:
     clock = Clock()
-    rates = Rates(Limits(), now=clock)
+    rates = Rates(ReactorLimits(), now=clock)
     refused = 0
     for _ in range(200):
         clock.time += 0.04
@@ -65,7 +65,7 @@ def test_24_parallel_puts_of_one_subject_leave_another_alone() -> None:
 
 
 def test_58_comparisons_of_one_subject_shut_nobody_out() -> None:
-    rates = Rates(Limits(), now=Clock())
+    rates = Rates(ReactorLimits(), now=Clock())
     allowed = sum(taken(rates, ask(COMPARE, uri=at(f"x{number}"))) for number in range(58))
     assert allowed == 30
     assert taken(rates, ask(COMPARE, uri=at("y")), "bob")
@@ -73,7 +73,7 @@ def test_58_comparisons_of_one_subject_shut_nobody_out() -> None:
 
 @pytest.mark.parametrize("subjects", [1, 2, 5, 100])
 def test_in_all_no_more_guesses_than_the_limits_whoever_makes_them(subjects: int) -> None:
-    rates = Rates(Limits(), now=Clock())
+    rates = Rates(ReactorLimits(), now=Clock())
     one = sum(spent(rates, URI, f"s{number % subjects}") for number in range(300))
     every = one + sum(spent(rates, at(f"x{number}"), f"s{number % subjects}") for number in range(600))
     assert one <= 10
@@ -81,7 +81,7 @@ def test_in_all_no_more_guesses_than_the_limits_whoever_makes_them(subjects: int
 
 
 def test_comparisons_and_writes_that_were_not_made_share_one_limit() -> None:
-    rates = Rates(Limits(), now=Clock())
+    rates = Rates(ReactorLimits(), now=Clock())
     told = 0
     for number in range(40):
         told += taken(rates, ask(COMPARE), f"a{number}")
@@ -90,7 +90,7 @@ def test_comparisons_and_writes_that_were_not_made_share_one_limit() -> None:
 
 
 def test_sixty_failures_of_one_subject_do_not_stop_another() -> None:
-    rates = Rates(Limits(), now=Clock())
+    rates = Rates(ReactorLimits(), now=Clock())
     for number in range(60):
         spent(rates, at(f"x{number % 7}"), "alice")
     assert taken(rates, ask(), "bob")
@@ -101,7 +101,7 @@ def test_sixty_failures_of_one_subject_do_not_stop_another() -> None:
 
 def test_an_hour_later_everything_is_as_before() -> None:
     clock = Clock()
-    rates = Rates(Limits(), now=clock)
+    rates = Rates(ReactorLimits(), now=clock)
     assert sum(spent(rates, URI, "alice") for _ in range(9)) == 5
     clock.time += 3_599
     assert not spent(rates, URI, "alice")
@@ -110,7 +110,7 @@ def test_an_hour_later_everything_is_as_before() -> None:
 
 
 def test_what_is_proven_written_or_never_announced_counts_for_nothing() -> None:
-    rates = Rates(Limits(), now=Clock())
+    rates = Rates(ReactorLimits(), now=Clock())
     for _ in range(30):
         with rates.guess(URI, "alice") as guess:
             assert guess.may_compare
@@ -120,7 +120,7 @@ def test_what_is_proven_written_or_never_announced_counts_for_nothing() -> None:
 
 
 def test_a_defect_after_the_announcement_counts() -> None:
-    rates = Rates(Limits(compares_per_hour_per_uri=2), now=Clock())
+    rates = Rates(ReactorLimits(compares_per_hour_per_uri=2), now=Clock())
     guessing = rates.guess(URI, "alice")
     guessing.__enter__().announced = True
     assert not guessing.__exit__(RuntimeError, RuntimeError(), None)
@@ -128,14 +128,14 @@ def test_a_defect_after_the_announcement_counts() -> None:
 
 
 def test_guesses_that_are_under_way_count_so_that_many_at_once_are_no_more() -> None:
-    rates = Rates(Limits(compares_per_hour_per_uri=10), now=Clock())
+    rates = Rates(ReactorLimits(compares_per_hour_per_uri=10), now=Clock())
     held = [rates.guess(URI, f"s{number}") for number in range(16)]
     assert sum(guess.__enter__().may_compare for guess in held) == 10
 
 
 def test_the_memory_of_rates_is_bounded() -> None:
     clock = Clock()
-    rates = Rates(Limits(), now=clock)
+    rates = Rates(ReactorLimits(), now=clock)
     for number in range(2_000):
         clock.time += 0.001
         taken(rates, ask(COMPARE, uri=at(str(number))), f"s{number}")

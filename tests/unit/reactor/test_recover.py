@@ -30,7 +30,7 @@ class Heir(World):
         self.presence = Presence(self.now)
         self.presence.attached([self.replica])
         self.recovery = Recovery(
-            self.identity, self.replica, self.presence, self.lookup, self.offering, TIMINGS, self.now
+            self.identity, self.replica, self.presence, self.lookup, self.reporter, TIMINGS, self.now
         )
         self.grant = self._grant(DEAD)
 
@@ -216,7 +216,7 @@ async def test_a_readable_value_that_fits_the_intent_was_written() -> None:
     assert await heir.end(request) == "UPLOADED"
     receipt = heir.receipt()
     assert (receipt.upstream_version, receipt.prior_version) == (version, prior)
-    assert receipt.fingerprint == heir.key.of(SECRET).whole
+    assert receipt.fingerprint == heir.key.fingerprints(SECRET).whole
 
 
 async def test_the_version_that_was_to_be_replaced_is_no_proof() -> None:

@@ -29,7 +29,7 @@ ID = bytes(range(16))
 
 
 def grant(world: World) -> Grant:
-    return world.keys.offer(ask(), "alice").grant
+    return world.keys.grant(ask(), "alice").grant
 
 
 async def test_a_stream_that_moved_on_without_ending_is_tried_where_it_now_is() -> None:
@@ -38,7 +38,7 @@ async def test_a_stream_that_moved_on_without_ending_is_tried_where_it_now_is() 
     request_id = made.request.request_id
     world.requests._open[request_id] = Open(request_id, version=4, state=State.UPLOADING)
     world.log.refusals.append("CONFLICT")
-    assert await world.offering.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
+    assert await world.reporter.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
     assert world.log.expected == [3, 4]
     assert world.requests.get(request_id) is None
 
@@ -49,7 +49,7 @@ async def test_a_key_is_not_called_lost_once_writing_has_begun() -> None:
     request_id = made.request.request_id
     world.requests._open[request_id] = Open(request_id, version=4, state=State.WRITING)
     world.log.refusals.append("CONFLICT")
-    assert not await world.offering.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
+    assert not await world.reporter.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
     assert world.log.expected == [3]
     assert world.log.events == []
     assert world.requests.get(request_id) is not None
@@ -64,7 +64,7 @@ async def test_a_refusal_that_overtakes_the_event_it_is_about_loses_no_receipt()
     world.requests.apply(event(SENT, 3, stream=stream), b"", now=1.0)
     world.log.refusals.append("CONFLICT")
     receipt = failed(made, bytes(32), upload_pb2.REASON_CONFLICT, replica=bytes(16))
-    offering = asyncio.create_task(world.offering.end(made, receipt, 3))
+    offering = asyncio.create_task(world.reporter.end(made, receipt, 3))
     while not world.log.expected:
         await asyncio.sleep(0)
     world.requests.apply(event(events_pb2.SecretUploadStarted(), 4, stream=stream), b"", now=1.0)
@@ -79,7 +79,7 @@ async def test_a_receipt_is_not_kept_for_a_stream_that_ends_meanwhile() -> None:
     world.requests._open[request_id] = Open(request_id, version=3, state=State.UPLOADING)
     world.log.refusals.append("CONFLICT")
     offering = asyncio.create_task(
-        world.offering.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
+        world.reporter.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
     )
     while not world.log.expected:
         await asyncio.sleep(0)
@@ -92,12 +92,12 @@ async def test_a_stream_that_ended_or_a_refusal_for_good_is_left_alone() -> None
     made = grant(world)
     receipt = failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16))
     world.log.refusals.append("CONFLICT")
-    assert not await world.offering.end(made, receipt, 3)
+    assert not await world.reporter.end(made, receipt, 3)
     world.requests._open[made.request.request_id] = Open(made.request.request_id, version=9)
     world.log.refusals.append("REFUSED")
-    assert not await world.offering.end(made, receipt, 3)
+    assert not await world.reporter.end(made, receipt, 3)
     world.log.refusals.append("CONFLICT")
-    assert not await replace(world.offering, patience=0.0).end(made, receipt, 9)
+    assert not await replace(world.reporter, patience=0.0).end(made, receipt, 9)
 
 
 async def test_what_an_older_m8_cannot_read_is_offered_without_what_it_does_not_know() -> None:
@@ -105,7 +105,7 @@ async def test_what_an_older_m8_cannot_read_is_offered_without_what_it_does_not_
     made = grant(world)
     lost = failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16))
     world.log.refusals.append("USAGE")
-    assert await world.offering.end(made, lost, 3)
+    assert await world.reporter.end(made, lost, 3)
     [taken] = world.log.events
     assert isinstance(taken, events_pb2.SecretUploadFailed)
     receipt = parse_receipt(open_signed(taken.receipt, RECEIPT, world.identity.shown))
@@ -117,8 +117,8 @@ async def test_what_has_nothing_to_leave_out_is_not_offered_again() -> None:
     world = World()
     made = grant(world)
     world.log.refusals.extend(["USAGE", "USAGE", "USAGE"])
-    assert not await world.offering.end(made, failed(made, b"", upload_pb2.REASON_CONFLICT, replica=bytes(16)), 3)
-    assert not await world.offering.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
+    assert not await world.reporter.end(made, failed(made, b"", upload_pb2.REASON_CONFLICT, replica=bytes(16)), 3)
+    assert not await world.reporter.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
     # A conflict is offered once; a lost key twice, the second time with less.
     assert (world.log.expected, world.log.events) == ([3, 3, 3], [])
 
@@ -129,7 +129,7 @@ async def test_a_grant_that_m8_refuses_takes_its_key_with_it() -> None:
     world.log.refusals.append("REFUSED")
     request = ask()
     assert not await granter.grant(opened(request))
-    assert world.keys.offered(request.request_id) is None
+    assert world.keys.granted(request.request_id) is None
     assert not await granter.grant(opened(request))
     assert [entry.outcome for entry in world.audit.entries] == ["GRANTED", "FAILED"]
 
@@ -139,7 +139,7 @@ async def test_without_an_audit_log_there_is_no_key_and_who_asked_is_told(tmp_pa
     audit.close()
     request = ask()
     assert not await Granter(_Everything(), world.keys, world.looks, world.log, audit).grant(opened(request))
-    assert world.keys.offered(request.request_id) is None
+    assert world.keys.granted(request.request_id) is None
     [event] = world.log.events
     assert isinstance(event, events_pb2.SecretUploadFailed)
     assert event.reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE

@@ -28,7 +28,7 @@ from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.run import Reactor
-from monoskope.reactor.settings import Limits
+from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work import copy_secret
 from monoskope.stores.driver import UnknownOutcomeError
 from monoskope.uri import SecretUri
@@ -241,20 +241,20 @@ async def test_a_late_look_does_not_let_an_old_key_replace_what_came_after_its_m
 
 def test_one_subject_cannot_have_every_key(tmp_path: Path) -> None:
     world = World()
-    rates = Rates(Limits(), now=world.now)
+    rates = Rates(ReactorLimits(), now=world.now)
     admission = Admission(settings(tmp_path), world.store, rates)
     keys = OneTimeKeys(world.identity, rules(world.replica, world.key, lifetime_s=60, alive=100), now=world.now)
     for _ in range(100):
         request = ask()
         try:
             admission.admit(request, "mallory")
-            keys.offer(request, "mallory")
+            keys.grant(request, "mallory")
         except FailedError:
             pass
         world.now.time += 0.021
     request = ask()
     admission.admit(request, "alice")
-    keys.offer(request, "alice")
+    keys.grant(request, "alice")
 
 
 async def test_one_subjects_looks_do_not_make_anothers_put_fail() -> None:
@@ -267,7 +267,7 @@ async def test_one_subjects_looks_do_not_make_anothers_put_fail() -> None:
 
     world.memory.read_version = slow  # type: ignore[method-assign]
     for _ in range(64 * 4):  # m8's limit of open requests a user, by four users
-        world.keys.offer(ask(), "mallory", world.looks.begin)
+        world.keys.grant(ask(), "mallory", world.looks.begin)
     await world.walk()
     assert world.outcomes()[-1] == "UPLOADED"
 
@@ -344,11 +344,11 @@ async def test_one_subjects_copies_do_not_keep_out_anothers(tmp_path: Path) -> N
 
     copies.copier._put = dead
     flood = [
-        asyncio.create_task(copies.copier.handle(copies.world.sealed(copy_asked(), subject="mallory")))
+        asyncio.create_task(copies.world.handler.handle(copies.world.sealed(copy_asked(), subject="mallory")))
         for _ in range(copy_secret.AT_ONCE)
     ]
     await looked()
-    alice = asyncio.create_task(copies.copier.handle(copies.world.sealed(copy_asked(), subject="alice")))
+    alice = asyncio.create_task(copies.world.handler.handle(copies.world.sealed(copy_asked(), subject="alice")))
     await looked()
     begun = any(entry.subject == "alice" for entry in copies.world.audit.entries)
     gone.set()
@@ -379,7 +379,7 @@ def test_a_copys_put_is_the_one_that_its_request_says_and_no_other() -> None:
     """A hostile source adds labels and a date in the user's name."""
     copy = copy_asked()
     assert copy.destination is not None
-    key = FingerprintKey(K).of(Payload(SECRET))
+    key = FingerprintKey(K).fingerprints(Payload(SECRET))
     put = ask(uri=copy.destination, labels=(("owner", "mallory"),), expires_on="2026-12-24")
     put = parse_request(upload_pb2.UploadRequest.FromString(put.content).SerializeToString())
     message = upload_pb2.UploadRequest.FromString(put.content)

@@ -104,7 +104,7 @@ async def test_a_write_whose_answer_was_lost_is_found_again_by_reading() -> None
     world.memory.failures["written"].append(UnknownOutcomeError("x"))
     put = await world.walk()
     assert world.outcomes() == ["STARTED", "UPLOADED"]
-    assert put.fingerprint == world.key.of(SECRET).whole
+    assert put.fingerprint == world.key.fingerprints(SECRET).whole
     await world.walk()
     assert world.outcomes()[-1] == "UNCHANGED"
 

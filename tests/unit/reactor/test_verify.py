@@ -18,7 +18,7 @@ from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.known_receipts import newest_receipt
-from monoskope.reactor.settings import Limits
+from monoskope.reactor.settings import ReactorLimits
 from monoskope.stores.driver import CannotReadError, StoreUnavailableError
 from tests.unit.reactor.world import SECRET, SEED, URI, MemoryStore, World, ask, settings
 
@@ -171,8 +171,8 @@ async def test_what_others_put_is_imported_as_it_is_and_can_be_replaced_then() -
     assert (await world.walk(ask(), {"a": b"new"})).reason == upload_pb2.REASON_UPSTREAM_CHANGED
     receipt = await world.walk(ask(IMPORT))
     assert (receipt.outcome, receipt.upstream_version) == (upload_pb2.OUTCOME_IMPORTED, version)
-    assert receipt.fingerprint == world.key.of(SECRET).whole
-    assert receipt.values == world.key.of(SECRET).values
+    assert receipt.fingerprint == world.key.fingerprints(SECRET).whole
+    assert receipt.values == world.key.fingerprints(SECRET).values
     assert isinstance(world.log.events[-1], events_pb2.SecretImported)
     assert "write" not in world.memory.calls
     assert await verified(world, receipt) == "IN_SYNC"
@@ -189,7 +189,7 @@ async def test_what_cannot_be_read_cannot_be_imported(tmp_path: Path) -> None:
     world.memory.put(SECRET)
     world.memory.failures["read"].append(CannotReadError("x"))
     assert (await world.walk(ask(IMPORT))).reason == upload_pb2.REASON_CANNOT_READ
-    admission = Admission(settings(tmp_path), MemoryStore(readable=False), Rates(Limits()))
+    admission = Admission(settings(tmp_path), MemoryStore(readable=False), Rates(ReactorLimits()))
     with pytest.raises(FailedError) as caught:
         admission.admit(ask(IMPORT), "alice")
     assert caught.value.reason == upload_pb2.REASON_CANNOT_READ
@@ -197,7 +197,9 @@ async def test_what_cannot_be_read_cannot_be_imported(tmp_path: Path) -> None:
 
 
 def test_looks_count_like_uploads_and_not_like_comparisons(tmp_path: Path) -> None:
-    rates = Rates(Limits(uploads_per_second=40, compares_per_hour_per_uri=1, compares_per_hour=1), now=lambda: 0.0)
+    rates = Rates(
+        ReactorLimits(uploads_per_second=40, compares_per_hour_per_uri=1, compares_per_hour=1), now=lambda: 0.0
+    )
     admission = Admission(settings(tmp_path), MemoryStore(), rates)
     with rates.guess(URI, "alice") as guess:
         guess.announced = True

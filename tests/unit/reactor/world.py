@@ -33,15 +33,17 @@ from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.link.appends import AppendRefusedError
+from monoskope.reactor.link.copy_tokens import CopyTokens
 from monoskope.reactor.link.open_requests import Open, OpenRequests
-from monoskope.reactor.report.audit_log import Entry
+from monoskope.reactor.report.audit_log import AuditEntry
 from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.report.reporter import Offering
-from monoskope.reactor.settings import Limits, Settings
+from monoskope.reactor.settings import ReactorLimits, ReactorSettings
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.upstream.first_look import FirstLooks
-from monoskope.reactor.work.delivery import Sealed
+from monoskope.reactor.work.copy_secret import Copier
+from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.reactor.work.handle import Handler
 from monoskope.reactor.work.lookup import Lookup
 from monoskope.reactor.work.write import Writer
@@ -257,9 +259,9 @@ class ListAudit:
     """An audit log in memory."""
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
+        self.entries: list[AuditEntry] = []
 
-    def write(self, entry: Entry) -> None:
+    def write(self, entry: AuditEntry) -> None:
         self.entries.append(entry)
 
 
@@ -328,11 +330,11 @@ def settings(
     folder: Path,
     *,
     prefixes: tuple[str, ...] = ("memory://team-a",),
-    limits: Limits | None = None,
+    limits: ReactorLimits | None = None,
     server: str = "localhost:1",
-) -> Settings:
+) -> ReactorSettings:
     """Return the settings of a reactor for the store `memory`."""
-    return Settings(
+    return ReactorSettings(
         folder=folder,
         server=server,
         ca_file=folder / "ca.crt",
@@ -340,7 +342,7 @@ def settings(
         prefixes=tuple(UriPrefix.parse(prefix) for prefix in prefixes),
         driver=MemoryStore,
         engine=MemoryConfig(),
-        limits=limits or Limits(),
+        limits=limits or ReactorLimits(),
         log_file=None,
     )
 
@@ -369,15 +371,27 @@ class World:
         self.upstream = Upstream(self.store, self.key, self.known)
         self.looks = FirstLooks(self.upstream, within_s=timings.young, now=self.now)
         self.keys = OneTimeKeys(self.identity, rules(self.replica, self.key), now=self.now)
-        self.offering = Offering(self.identity, self.log, self.requests, self.known, self.audit)
+        self.reporter = Offering(self.identity, self.log, self.requests, self.known, self.audit)
         self.lookup = Lookup(self.store, self.key, timings, self.replica)
         self.writer = Writer(self.upstream, self.lookup, timings, now=self.now)
-        self.rates = Rates(Limits(), now=self.now)
-        self.handler = Handler(
+        self.rates = Rates(ReactorLimits(), now=self.now)
+        nowhere = Copier(
+            settings=settings(Path("/nowhere")),
+            upstream=self.upstream,
+            tokens=CopyTokens(),
+            begin_s=timings.young,
+            now=self.now,
+        )
+        self.handler = self.handler_with(nowhere)
+
+    def handler_with(self, copier: Copier) -> Handler:
+        """Return a handler whose copies are those of `copier`."""
+        return Handler(
             keys=self.keys,
             upstream=self.upstream,
             writer=self.writer,
-            offering=self.offering,
+            copier=copier,
+            reporter=self.reporter,
             rates=self.rates,
             now=self.now,
         )
@@ -394,13 +408,13 @@ class World:
         *,
         newest: Receipt | None = None,
         subject: str = "alice",
-    ) -> Sealed:
+    ) -> DeliveredRequest:
         """Return a secret that is sealed under a grant of this reactor."""
-        offer = self.keys.offer(request or ask(uri=self.uri), subject, self.looks.begin)
-        grant = offer.grant
+        key = self.keys.grant(request or ask(uri=self.uri), subject, self.looks.begin)
+        grant = key.grant
         nothing = not grant.request.rules.seals or not secret
         delivered = b"" if nothing else seal(grant, encode(Payload(secret)))
-        return Sealed.of(offer, delivered, hashlib.sha256(delivered).digest(), 3, newest=newest)
+        return DeliveredRequest.from_bytes(key, delivered, hashlib.sha256(delivered).digest(), 3, newest=newest)
 
     async def walk(
         self,

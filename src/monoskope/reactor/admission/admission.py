@@ -1,4 +1,4 @@
-"""Step 2 of the walk: what a reactor checks before it makes a key. No I/O but what the driver's `check` does: none."""
+"""Step 2 of docs/protocol.md: what a reactor checks before it makes a key. Nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.request import Request
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError, reason_of
-from monoskope.reactor.settings import Settings
+from monoskope.reactor.settings import ReactorSettings
 from monoskope.stores.driver import DriverError, StoreDriver
 from monoskope.uri import SecretUri
 
@@ -27,7 +27,7 @@ _TYPED: dict[str, type] = {
 class Admission:
     """Decides which requests get a key."""
 
-    def __init__(self, settings: Settings, driver: StoreDriver, rates: Rates) -> None:
+    def __init__(self, settings: ReactorSettings, driver: StoreDriver, rates: Rates) -> None:
         self._settings = settings
         self._driver = driver
         self._rates = rates
@@ -68,7 +68,7 @@ class Admission:
             self._check_copy(request.uri, request.destination)
 
     def _check_copy(self, source: SecretUri, destination: SecretUri) -> None:
-        """Where to copy to, this reactor's own settings say alone."""
+        """Raise `FailedError` unless this reactor's own settings allow the copy: UNSUPPORTED or UPSTREAM_REFUSED."""
         rule = self._settings.copies_to(destination.store)
         if rule is None:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)

@@ -1,4 +1,4 @@
-"""Step 2 of the walk: a request that is admitted gets a key of its own, any other an end."""
+"""Step 2 of docs/protocol.md: give an admitted request a key of its own, and end any other."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from monoskope.failpoints import failpoint
 from monoskope.protocol.names import spelled
 from monoskope.protocol.request import Request, parse_request
 from monoskope.reactor import logs
-from monoskope.reactor.keys import Offer, OneTimeKeys
+from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.link.open_requests import Open
-from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.reasons import FailedError, ended_by
 from monoskope.reactor.report import request_log
-from monoskope.reactor.report.audit_log import GRANTED, Audit, Entry, of_request
+from monoskope.reactor.report.audit_log import GRANTED, Audit, AuditEntry, of_request
 from monoskope.reactor.report.reporter import Log
 from monoskope.reactor.upstream.first_look import FirstLooks
 
@@ -32,7 +32,7 @@ class Admits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Granter:
-    """Grants, or says why not."""
+    """Grants requests, or ends them with the reason."""
 
     admission: Admits
     keys: OneTimeKeys
@@ -42,17 +42,17 @@ class Granter:
     now: Callable[[], float] = time.monotonic
 
     async def grant(self, asked: Open) -> bool:
-        """Append a grant for `asked`, the same again for one that has it; return whether it stands.
+        """Append a grant for `asked`, the same one if it has a grant already; return whether m8 took it.
 
-        A request that is not admitted ends here; a key that loses to another replica's grant is erased.
+        A request that is not admitted ends here. A key that loses to another replica's grant is erased.
         """
         event: events_pb2.SecretUploadKeyProvided | events_pb2.SecretUploadFailed
         try:
-            event = events_pb2.SecretUploadKeyProvided(grant=self._offer(asked).signed)
+            event = events_pb2.SecretUploadKeyProvided(grant=self._granted(asked).signed)
         except FailedError as error:
             event = events_pb2.SecretUploadFailed(reason=error.reason)
         except OSError as error:
-            # What cannot be recorded is not done; who asked is told at once, and not by m8 after a minute.
+            # What cannot be recorded is not done. The request ends at once, and not by m8 after a minute.
             self.keys.forget(asked.request_id)
             logs.get().error("no audit", request_id=asked.request_id.hex(), **logs.described(error))
             event = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
@@ -64,34 +64,38 @@ class Granter:
             return False
         failpoint("reactor.after-grant")
         if isinstance(event, events_pb2.SecretUploadFailed):
-            self._tell(asked, event.reason)
+            self._log_end(asked, event.reason)
             return False
         return True
 
-    def _tell(self, asked: Open, reason: upload_pb2.Reason) -> None:
-        """A request that got no key ends here."""
+    def _log_end(self, asked: Open, reason: upload_pb2.Reason) -> None:
+        """Note in the operating log that a request ended without a key."""
         try:
             entry = of_request(self._parsed(asked), asked.subject, "FAILED", reason)
         except FailedError:
-            entry = Entry(asked.request_id.hex(), "", asked.subject, "", "FAILED", spelled(upload_pb2.Reason, reason))
+            entry = AuditEntry(
+                asked.request_id.hex(), "", asked.subject, "", "FAILED", spelled(upload_pb2.Reason, reason)
+            )
         request_log.ended(entry, self.now() - asked.arrived)
 
-    def _offer(self, asked: Open) -> Offer:
+    def _granted(self, asked: Open) -> GrantedKey:
         request = self._parsed(asked)
-        if self.keys.offered(request.request_id) is not None:
-            return self.keys.offer(request, asked.subject)
+        if self.keys.granted(request.request_id) is not None:
+            return self.keys.grant(request, asked.subject)
         try:
             self.admission.admit(request, asked.subject)
-            offer = self.keys.offer(request, asked.subject, self.looks.begin)
-        except FailedError as error:
-            self.audit.write(of_request(request, asked.subject, "FAILED", error.reason))
-            raise
+            key = self.keys.grant(request, asked.subject, self.looks.begin)
+        except Exception as error:  # noqa: BLE001 - a defect ends its request at once, as any other failure does
+            reason, _ = ended_by(error, request, otherwise=upload_pb2.REASON_KEY_LOST)
+            self.keys.forget(request.request_id)
+            self.audit.write(of_request(request, asked.subject, "FAILED", reason))
+            raise FailedError(reason) from None
         self.audit.write(of_request(request, asked.subject, GRANTED))
-        return offer
+        return key
 
     @staticmethod
     def _parsed(asked: Open) -> Request:
-        """Return the request, its id the stream's. Raises `FailedError` (UNSUPPORTED) for what no client makes."""
+        """Return the request. Raises `FailedError` (UNSUPPORTED) if it does not parse or its id is not the stream's."""
         try:
             request = parse_request(asked.request)
         except UsageError:

@@ -1,6 +1,6 @@
-"""The holder of K: fingerprints that are equal for equal secrets whatever the store, and mean nothing without K.
+"""The fingerprint key K. Fingerprints of equal secrets are equal in every store, and mean nothing without K.
 
-HMAC-SHA-256 under K (docs/protocol.md, Fingerprints). No store, path or option goes in.
+They are HMAC-SHA-256 under K (docs/protocol.md, Fingerprints). No store, path or option goes in.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ class FingerprintKey(Unshared):
         return self._mac(FINGERPRINT, len(parts).to_bytes(4, "big") + b"".join(parts))
 
     def shown(self, digest: bytes) -> str:
-        """Return how people see a fingerprint."""
+        """Return a fingerprint as people see it."""
         return f"fp1:{self.key_id}:{digest.hex()}"
 
-    def of(self, secret: Mapping[str, bytes]) -> Fingerprints:
+    def fingerprints(self, secret: Mapping[str, bytes]) -> Fingerprints:
         """Return all fingerprints of a secret, as shown."""
         values = {key: self.value(key, secret[key]) for key in sorted(secret)}
         return Fingerprints(

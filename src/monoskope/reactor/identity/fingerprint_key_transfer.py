@@ -1,4 +1,4 @@
-"""Carrying K from one reactor to the others, by people and never through m8: as a file encrypted with age."""
+"""Carry K from one reactor to the others, as a file encrypted with age. People carry it; it never passes through m8."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def make(folder: Path) -> FingerprintKey:
 
 
 def export_to(folder: Path, recipients: Sequence[str]) -> bytes:
-    """Return the folder's K encrypted to age recipients (`age1…`). Raises `UsageError` for one that is none."""
+    """Return the folder's K encrypted to age recipients (`age1…`). Raises `UsageError` for a text that is none."""
     key = read_private(folder / KEY_FILE)
     FingerprintKey(key)
     return bytes(pyrage.encrypt(key, [_recipient(text) for text in recipients]))

@@ -1,4 +1,4 @@
-"""The store's identity: an Ed25519 key that only signs, and the steps by which it became what it is."""
+"""The store's identity: an Ed25519 key that only signs, and the rotations that led to it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Identity(Unshared):
     Args:
         seed: 32 bytes.
         store: The store's name.
-        rotations: The steps that lead to this identity, oldest first.
+        rotations: The rotations that lead to this identity, oldest first.
 
     Raises:
         UsageError: the seed has another size, or the steps do not lead here.
@@ -49,7 +49,7 @@ class Identity(Unshared):
         self.shown = shown(self.public_key)
         self.rotations = tuple(rotations)
         self.accepted = frozenset({self.shown, *_former(self.rotations, store=store, current=self.shown)})
-        """The shown identities whose word is our own: this one and those that it followed."""
+        """The identities, as shown, whose signatures count as our own: this one and its predecessors."""
 
     def __repr__(self) -> str:
         return f"<Identity {self.store} {self.shown}>"
@@ -76,7 +76,7 @@ def make(folder: Path, *, store: str) -> Identity:
 def rotate(folder: Path, *, store: str) -> Identity:
     """Give the store in `folder` a new identity, proven by the old one, and return it.
 
-    Ends what an interrupted call began: the new key is written first, then the proof, then the key takes its place.
+    Completes a call that was interrupted: the new key is written first, then the proof, then the key takes its place.
     """
     following = folder / NEXT_FILE
     if not following.exists():

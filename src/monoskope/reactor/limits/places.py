@@ -1,7 +1,7 @@
 """Places in this process, shared fairly: a subject may hold at most half, rounded up, of what the others leave.
 
-Whoever comes next finds room, however many one subject asks for; those that wait get in in their order, each as soon as
-its subject has room.
+So another subject finds room, however many places one subject asks for. Waiting requests get places in their order,
+each as soon as its subject has room.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def has_room(own: int, others: int, most: int) -> bool:
 
 
 class Places:
-    """So many places; not for several event loops.
+    """A number of places, for one event loop.
 
     Args:
         most: How many there are.

@@ -1,14 +1,14 @@
-"""How often this process serves, by monotonic clock, shared fairly among subjects.
+"""How many requests this process serves, by a monotonic clock, shared fairly among subjects.
 
 Limits are sliding windows: a window of an hour never holds more than its limit, wherever it begins. In each of them a
-subject may have at most half, rounded up, of what the others leave: whoever comes next finds room, and subjects that
-ask for as much as they can get end up with equal shares. A subject is m8's word, so the limits hold for all together.
+subject may have at most half, rounded up, of what the others leave: another subject finds room, and subjects that ask
+for as much as they can get end up with equal shares. m8 alone says who a subject is, so limits hold for all together.
 
-**Guesses.** What tells whether a value is the one upstream is limited: 10 an hour a secret, 60 a process. A comparison
-does, and so does a write that STARTED announces and that is then not made, whoever prevented it (m8, the driver, the
-engine, the clock): the right value would have been UNCHANGED. So each announced write counts until it is proven
-written. Where the window has no room, a write is not compared with what is upstream: whatever it holds is announced and
-written, and nothing can be told from that (docs/protocol.md, Guesses).
+**Guesses.** What reveals whether a value is the one upstream is limited: 10 an hour for a secret, 60 for a process. A
+comparison reveals it. So does a write that STARTED announces and that is then not made, whatever prevented it (m8, the
+driver, the engine, the clock): the right value would have been UNCHANGED. So each announced write counts until it is
+proven written. Where the window has no room, a write is not compared with what is upstream: whatever it holds is
+announced and written, which reveals nothing (docs/protocol.md, Guesses).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.request import Request
 from monoskope.reactor.limits.places import has_room
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.settings import Limits
+from monoskope.reactor.settings import ReactorLimits
 from monoskope.uri import SecretUri
 
 _SECOND = 1.0
@@ -46,13 +46,13 @@ class Guess:
     may_compare: bool
     """Whether it may be compared with what is upstream; False where the window of guesses has no room."""
     announced: bool = False
-    """Whether STARTED was offered."""
+    """Whether STARTED was sent."""
     written: bool = False
     """Whether the write is proven to have happened."""
 
     @property
     def counts(self) -> bool:
-        """Whether its end tells right from wrong."""
+        """Whether its end reveals whether the guess was right."""
         return self.announced and not self.written
 
 
@@ -64,7 +64,7 @@ class Rates:
         now: Monotonic seconds.
     """
 
-    def __init__(self, limits: Limits, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, limits: ReactorLimits, *, now: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._now = now
         self._uploads: deque[_Use] = deque()
@@ -84,7 +84,7 @@ class Rates:
 
     @contextmanager
     def guess(self, uri: SecretUri, subject: str) -> Iterator[Guess]:
-        """Hold a place among the guesses while the block runs; keep it if the write was announced and not made."""
+        """Count one guess while the block runs; go on counting it if the write was announced and not made."""
         use = _Use(self._now(), subject, str(uri))
         guess = Guess(may_compare=self._may_guess(use))
         if guess.may_compare:

@@ -1,4 +1,4 @@
-"""What a reactor tells m8 of its engine when it logs in."""
+"""What a reactor announces of its engine when it logs in."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from monoskope.stores.driver import Capabilities
 def announced(
     can: Capabilities, *, experimental: bool = False, copies_to: Iterable[str] = ()
 ) -> events_pb2.StoreCapabilities:
-    """Return capabilities as m8 is told of them.
+    """Return capabilities as they are announced to m8.
 
     Args:
-        can: What the driver says.
-        experimental: Whether the driver says of itself that it is.
+        can: The driver's capabilities.
+        experimental: Whether the driver says that it is experimental.
         copies_to: Stores to which the reactor may copy.
 
     Raises:

@@ -1,7 +1,7 @@
-"""Events on their way to m8: offered until m8 has answered for good, through any number of broken connections.
+"""Events on their way to m8: sent until m8 has answered for good, through any number of broken connections.
 
-An answer may be lost with its connection. What is delivered then tells: an event in the stream at the version that was
-asked for is either the one that was offered or somebody else's.
+An answer may be lost with its connection. What m8 delivers afterwards decides it: the event in the stream at the
+expected version is either the one that was sent or another author's.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from monoskope.reactor.link.copy_tokens import CopyTokens
 Send = Callable[[reactor_pb2.AttachRequest], None]
 Recorded = Callable[[bytes, int, ReactorEvent], None]
 
-_OFFERED = reactor_pb2.AppendEvent.DESCRIPTOR.oneofs_by_name["event"].fields
-_FIELDS = {field.message_type.name: field.name for field in _OFFERED if field.message_type is not None}
+_EVENTS = reactor_pb2.AppendEvent.DESCRIPTOR.oneofs_by_name["event"].fields
+_FIELDS = {field.message_type.name: field.name for field in _EVENTS if field.message_type is not None}
 """An event's name to its field in `AppendEvent`."""
 ENDS = frozenset(_FIELDS[step.event] for step in Step if step.leads_to is State.ENDED)
 """The fields of `AppendEvent` whose events end a request."""
@@ -46,11 +46,12 @@ class _Pending:
 
 
 class Appends:
-    """Numbers appends, offers them and matches the answers.
+    """Numbers appends, sends them and matches the answers.
 
     Args:
-        retry_s: Seconds before an append that m8 could not take just now is offered again.
-        recorded: Told the request, the version and the event when m8 says that it recorded one: it delivers none.
+        retry_s: Seconds before an append that m8 could not take just now is sent again.
+        recorded: Called with the request, the version and the event that m8 recorded: m8 delivers our own events to
+            others alone.
     """
 
     def __init__(self, *, retry_s: float, recorded: Recorded | None = None) -> None:
@@ -77,18 +78,18 @@ class Appends:
         _set(message, event)
         pending = _Pending(message, event, asyncio.get_running_loop().create_future())
         self._pending[message.call] = pending
-        self._offer(message.call)
+        self._send_pending(message.call)
         try:
             return await pending.done
         finally:
             self._pending.pop(message.call, None)
 
     def connected(self, send: Send) -> None:
-        """Use `send` from now on, and offer everything that has no answer yet, in order."""
+        """Use `send` from now on, and send everything that has no answer yet, in order."""
         self._send = send
         self.tokens.connected(send)
         for call in sorted(self._pending):
-            self._offer(call)
+            self._send_pending(call)
 
     def disconnected(self) -> None:
         """Keep what has no answer until `connected` is called again."""
@@ -96,7 +97,7 @@ class Appends:
         self.tokens.disconnected()
 
     def answered(self, answer: reactor_pb2.Appended) -> None:
-        """Take in m8's answer to one call; one that is not waited for is passed over."""
+        """Take in m8's answer to one call; unknown calls are ignored."""
         pending = self._pending.get(answer.call)
         if pending is None or pending.done.done():
             return
@@ -106,7 +107,7 @@ class Appends:
                 message = pending.message
                 self._recorded(message.request_id, message.expected_version + 1, pending.event)
         elif answer.error in _TRY_AGAIN:
-            asyncio.get_running_loop().call_later(self._retry_s, self._offer, answer.call)
+            asyncio.get_running_loop().call_later(self._retry_s, self._send_pending, answer.call)
         else:
             pending.done.set_exception(AppendRefusedError(answer.error))
 
@@ -123,15 +124,15 @@ class Appends:
             else:
                 pending.done.set_exception(AppendRefusedError(Code.CONFLICT.value))
 
-    def _offer(self, call: int) -> None:
+    def _send_pending(self, call: int) -> None:
         pending = self._pending.get(call)
         if pending is not None and not pending.done.done() and self._send is not None:
             self._send(reactor_pb2.AttachRequest(append=pending.message))
 
 
-def _is(recorded: event_pb2.Event, offered: ReactorEvent) -> bool:
+def _is(recorded: event_pb2.Event, sent: ReactorEvent) -> bool:
     try:
-        return recorded.type == type(offered).__name__ and type(offered).FromString(recorded.data) == offered
+        return recorded.type == type(sent).__name__ and type(sent).FromString(recorded.data) == sent
     except DecodeError:
         return False
 

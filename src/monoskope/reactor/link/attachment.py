@@ -1,4 +1,4 @@
-"""One session with m8 from its `attached` to its end: reading, writing and beating side by side."""
+"""One session with m8, from its `attached` to its end: it reads, writes and sends heartbeats at the same time."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Call = grpc.aio.StreamStreamCall[reactor_pb2.AttachRequest, reactor_pb2.AttachRe
 
 
 class Listener(Protocol):
-    """What acts on a session. Nothing here may take long: heartbeats wait for it."""
+    """Acts on what m8 says in a session. No method may take long: heartbeats wait for it."""
 
     def attached(self, replicas: list[bytes]) -> None:
-        """The session begins; these replicas have one."""
+        """The session begins; `replicas` are those that have one."""
 
     def event(self, event: event_pb2.Event, sealed: bytes) -> None:
         """m8 delivers an event."""
 
     def caught_up(self) -> None:
-        """The unfinished requests have all been told."""
+        """m8 has delivered all unfinished requests."""
 
 
 class SessionEndedError(UnavailableError):
@@ -42,7 +42,7 @@ class SessionEndedError(UnavailableError):
 
 
 class StatusError(SessionEndedError):
-    """m8 ended the stream with a status that is an error. What m8 says beside the status is left out.
+    """m8 ended the stream with a status that is an error. The text that m8 sent with it is left out.
 
     Attributes:
         status: The status.
@@ -79,7 +79,7 @@ class Attachment:
         self._caught_up = False
 
     async def run(self) -> None:
-        """Read, write and beat until the stream ends or `stop` is set. Raises what ends it, if not `stop`."""
+        """Serve the session until the stream ends or `stop` is set. Raises the error that ended it, if any."""
         self._listener.attached(list(self._attached.replicas))
         self._restart_quiet()
         tasks = [asyncio.ensure_future(work()) for work in (self._reading, self._writing, self._beating)]
@@ -100,7 +100,7 @@ class Attachment:
         await self._outbox.join()
         with _until_it_ends():
             await self._call.done_writing()
-        # m8 ends its side now; the reader sees that and ends this session before we would.
+        # m8 ends its side now, and the reader then ends this session. This is the limit for that.
         await asyncio.sleep(_FAREWELL_S)
 
     async def _reading(self) -> None:
@@ -124,7 +124,7 @@ class Attachment:
         except DecodeError:
             raise SessionEndedError("m8 delivered a record that does not parse.", fix="Update the reactor.") from None
         if not self._caught_up:
-            # An event of after our login: the unfinished requests all came before it.
+            # This event came after our login: all unfinished requests came before it.
             if event.position > self._attached.position:
                 self._catch_up()
             else:
@@ -132,7 +132,7 @@ class Attachment:
         self._listener.event(event, delivery.sealed)
 
     def _restart_quiet(self) -> None:
-        """An older m8 does not say when the unfinished requests have all been told: a pause has to."""
+        """Wait for a pause, where an older m8 does not say when it has delivered all unfinished requests."""
         if self._attached.caught_up_follows:
             return
         if self._quiet is not None:
@@ -143,7 +143,7 @@ class Attachment:
         if not self._caught_up:
             self._caught_up = True
             self._listener.caught_up()
-            # Only now: what was delivered has settled the appends whose answers were lost.
+            # Not before: the deliveries have settled the appends whose answers were lost.
             self._appends.connected(self._outbox.put_nowait)
 
     async def _writing(self) -> None:
@@ -161,14 +161,14 @@ class Attachment:
                 await asyncio.sleep(span)
                 self._outbox.put_nowait(reactor_pb2.AttachRequest(heartbeat=reactor_pb2.Heartbeat()))
         while True:
-            # First at once: m8 knows nothing of our engine yet. Then early, if there is news.
+            # The first at once: m8 knows nothing of our engine yet. The others early, if there is news.
             self._outbox.put_nowait(reactor_pb2.AttachRequest(heartbeat=self._health.heartbeat()))
             await self._health.news(within=span)
 
 
 @contextlib.contextmanager
 def _until_it_ends() -> Iterator[None]:
-    """grpc.aio says by an exception of asyncio's that m8 ended the stream while we were about to use it."""
+    """Translate the exception by which grpc.aio reports that m8 ended the stream that we are about to use."""
     try:
         yield
     except asyncio.InvalidStateError:

@@ -1,4 +1,4 @@
-"""Tokens for copies: asked for on the session with m8, each once. Without a session there is none to be had."""
+"""Tokens for copies: each is asked for once, on the session with m8. Without a session there are none."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 
 
 class CopyTokens:
-    """Numbers the questions and matches the answers."""
+    """Numbers the requests for tokens and matches the answers."""
 
     def __init__(self) -> None:
-        # Answers, never exceptions: one that is raised where a value is held would keep that frame.
+        # Reasons, never exceptions: an exception would keep the frame in which it is raised, and the value in it.
         self._asked: dict[int, asyncio.Future[str | upload_pb2.Reason]] = {}
         self._last_call = 0
         self._send: Send | None = None
@@ -30,7 +30,7 @@ class CopyTokens:
         """Return m8's token for a COPY that this process started.
 
         Raises:
-            FailedError: UPSTREAM_REFUSED, m8 says no, or what it gives cannot be a token; UPSTREAM_UNAVAILABLE, it does
+            FailedError: UPSTREAM_REFUSED, m8 refuses, or what it gives cannot be a token; UPSTREAM_UNAVAILABLE, it does
                 not answer `within` seconds.
         """
         if self._send is None:
@@ -54,14 +54,14 @@ class CopyTokens:
         self._send = send
 
     def disconnected(self) -> None:
-        """What was asked will not be answered: a token that was on its way is lost, and not given twice."""
+        """End the requests without an answer: a token that was on its way is lost, and m8 gives it only once."""
         self._send = None
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_result(upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
 
     def answered(self, answer: reactor_pb2.CopyAuthorized) -> None:
-        """Take in m8's answer; one that is not waited for is passed over."""
+        """Take in m8's answer; unknown calls are ignored."""
         asked = self._asked.get(answer.call)
         if asked is None or asked.done():
             return

@@ -1,4 +1,4 @@
-"""What the log says when m8 ends a session: our own words for its status. What m8 wrote beside it is never repeated."""
+"""What the log says when m8 ends a session: our own sentences for its status, never the text that m8 sent."""
 
 from __future__ import annotations
 

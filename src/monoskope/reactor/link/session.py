@@ -1,4 +1,4 @@
-"""The one connection to m8: dial, challenge, hello, attach, deliveries; again and again, while the reactor runs."""
+"""The one connection to m8: dial, answer the challenge, attach, serve; and again, as long as the reactor runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Whom this process dials, and as what."""
+    """The m8 that this process dials, and what it says of itself there."""
 
     server: str
     """`host:port`, as it is signed."""
@@ -46,7 +46,7 @@ class Endpoint:
     fingerprint_key_id: str
     type: str
     announced: events_pb2.StoreCapabilities
-    """What m8 is told of the engine."""
+    """The capabilities of the engine, as m8 learns them."""
 
 
 def dial(endpoint: Endpoint) -> grpc.aio.Channel:
@@ -65,12 +65,12 @@ def roots(ca_file: Path) -> bytes:
         ) from None
 
 
-class Session:
+class ReactorSession:
     """Keeps the reactor attached.
 
     Args:
-        endpoint: m8, and who we are.
-        appends: What is to be brought to m8.
+        endpoint: The m8 to dial, and who dials.
+        appends: The events to send to m8.
         listener: Acts on what m8 says.
         timings: All spans of time.
         health: What heartbeats say of the engine.

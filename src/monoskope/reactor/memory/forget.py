@@ -1,8 +1,7 @@
-"""Letting go of what an exception holds: its frames, and those of all that hangs on it.
+"""Release what an exception holds: its frames, and those of its causes and contexts.
 
-An exception keeps the frames that it went through, and with them every value that was in them. A frame that has the
-exception in a variable keeps it in turn: then both stay until the garbage collector comes by, which in an idle process
-may be never.
+An exception keeps the frames through which it passed, and every value in them. A frame that has the exception in a
+variable keeps it in turn: then both stay until the garbage collector runs, which in an idle process may be never.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ import traceback
 
 
 def forget(error: BaseException) -> None:
-    """Clear the frames of `error`, of its causes and contexts and of what is in its group, and part them from it.
+    """Clear the frames of `error`, of its causes and contexts and of the members of a group, and drop the tracebacks.
 
-    Frames that still run are left as they are. What the exceptions hold themselves, they hold until they are gone.
+    Frames that still run are left as they are. An exception keeps its own arguments until it is freed.
     """
     left: list[BaseException | None] = [error]
     seen: set[int] = set()

@@ -1,8 +1,8 @@
-"""Running the garbage collector soon after each use of the engine, and after a request has ended.
+"""Run the garbage collector soon after each use of the engine, and after a request has ended.
 
-Libraries leave exceptions, parsers and connections in circles that hold one another, and what was read or sent with
-them: an HTTP client after each answer that it could not parse, for one. Nothing else frees those, and Python's own
-collector runs by the number of new objects, which in an idle process may be hours away.
+Libraries leave reference cycles of exceptions, parsers and connections, which hold what was read or sent: an HTTP
+client, for example, after each answer that it could not parse. Only the garbage collector frees those. Python starts it
+by the number of new objects, which in an idle process may take hours.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import asyncio
 import gc
 
 SOON_S = 0.3
-"""Seconds to the collection: connections that broke have been given up by then."""
+"""Seconds to the collection: by then broken connections have been given up."""
 
 
 class Garbage:
-    """Collects it. Not for several threads."""
+    """Collects garbage a little later. Not for several threads."""
 
     def __init__(self) -> None:
         self._due: asyncio.TimerHandle | None = None
         self._again = False
 
     def collect_soon(self) -> None:
-        """Collect in `SOON_S`; what comes until then is collected so long after that collection, at the latest."""
+        """Collect in `SOON_S` seconds; if called again before that, also once more as long after it."""
         if self._due is None:
             self._due = asyncio.get_running_loop().call_later(SOON_S, self._collect)
         else:
@@ -37,6 +37,6 @@ class Garbage:
 
 
 def spare_what_is_here() -> None:
-    """Let collections pass over what exists now, such as modules: a few milliseconds each instead of many."""
+    """Exempt what exists now, such as modules, from collections: each then takes a few milliseconds instead of many."""
     gc.collect()
     gc.freeze()

@@ -1,9 +1,10 @@
-"""A driver as the reactor uses it: whatever it raises says which kind of failure it is, and holds nothing else.
+"""A driver as the reactor uses it: whatever it raises names the kind of failure, and holds nothing else.
 
-Libraries put what they stumbled over into their exceptions: a JSON decoder the whole text, a codec the bytes, an HTTP
-client the request. A driver's own errors have those as causes, and frames with the value in them. So each call ends in
-its answer or in a new `DriverError`. What no driver should raise is logged by its type and place, and counts as an
-engine that does not answer; where the call may have written, its end is unknown. So does what takes too long.
+Libraries put into their exceptions what they failed on: a JSON decoder the whole text, a codec the bytes, an HTTP
+client the request. A driver's own errors have those as causes, and frames with the value in them. So each call returns
+its answer or raises a new `DriverError`. An exception that no driver should raise is logged by its type and place. It
+counts as an engine that does not answer or, if the call may have written, as an unknown end; so does a call that takes
+too long.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _KINDS = (
     CannotReadError,
     UnknownOutcomeError,
 )
-"""Of a driver's errors; a subclass before its base."""
+"""The kinds of a driver's errors; a subclass before its base."""
 _SILENT = "the engine did not answer in time."
 _DEFECT = "the store's driver stumbled over something that it does not know."
 
@@ -52,7 +53,7 @@ class GuardedDriver(StoreDriver):
 
     Args:
         driver: One that is open.
-        garbage: What a failure leaves is collected there.
+        garbage: Collects what a failure leaves.
         within_s: Seconds that a call may take.
     """
 
@@ -68,7 +69,7 @@ class GuardedDriver(StoreDriver):
 
     @classmethod
     async def open(cls, config: Any, *, state_dir: Path) -> Self:  # noqa: ANN401 - as in the interface
-        """A guard is put around a driver that is open."""
+        """Not used: a guard is put around a driver that is open."""
         raise NotImplementedError
 
     @property
@@ -160,9 +161,9 @@ class GuardedDriver(StoreDriver):
             forget(error)
             raise
         finally:
-            # However long the request may wait for m8 now, libraries keep nothing of its value meanwhile.
+            # The request may wait for m8 for long: libraries must keep nothing of its value meanwhile.
             self._garbage.collect_soon()
-        # Not while the other is handled, or it would hang on this one; and not from a variable of this frame.
+        # Raised here, so that the old exception is not its context; and from no variable, which would keep its frames.
         raise failure.pop()
 
 

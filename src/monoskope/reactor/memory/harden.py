@@ -1,7 +1,7 @@
-"""What the process does about its own memory before it touches a secret (docs/adr/0004-reactor-memory.md).
+"""Protect the process's memory before it touches a secret (docs/adr/0004-reactor-memory.md).
 
-The allocator and gRPC are configured before the interpreter starts (`start.execute_again`). Then: not dumpable, no core
-files, nothing swapped out.
+The allocator and gRPC are configured before the interpreter starts (`start.execute_again`). This file makes the process
+not dumpable, without core files, and not swapped out.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _NO_SWAP = "Let it lock memory (LimitMEMLOCK=infinity, CAP_IPC_LOCK), set memory
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """Whether this process's memory could be swapped out, by what the kernel says. Paths are replaced in tests."""
+    """Whether the kernel could swap out this process's memory. Tests replace the paths."""
 
     proc: Path = Path("/proc")
     cgroups: Path = Path("/sys/fs/cgroup")
 
     def possible(self) -> bool:
-        """Return False only if no swap is active, or none is allowed to us or to a group above us."""
+        """Return False only if no swap is active, or this process's control group, or one above it, may use none."""
         return self._active() and not self._forbidden()
 
     def _active(self) -> bool:
@@ -62,7 +62,7 @@ def _is_zero(file: Path) -> bool:
 
 
 def may_lock(proc: Path = Path("/proc")) -> bool:
-    """Return whether all future memory may be locked, too: else a later allocation would fail instead of the call."""
+    """Return whether future memory may be locked, too; if not, a later allocation would fail instead of this call."""
     _, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     if hard == resource.RLIM_INFINITY:
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
@@ -81,7 +81,7 @@ def lock_memory() -> bool:
 
 
 def close_memory() -> None:
-    """Leave no core files and be closed to debuggers: for every command, since all but `--help` read or make a key.
+    """Allow no core files and no debuggers: in every command, since all but `--help` read or make a key.
 
     Raises:
         RefusedError: the kernel does not let this process do so.
@@ -94,10 +94,10 @@ def close_memory() -> None:
 
 
 def harden(*, allow_swap: bool = False, lock: Callable[[], bool] = lock_memory, swap: Swap | None = None) -> list[str]:
-    """Close the process's memory to others, and return a sentence for each thing that could not be done here.
+    """Close the process's memory to others, and return a sentence for each protection that is not possible here.
 
     Args:
-        allow_swap: Go on although this process's memory could be swapped out; a sentence says so.
+        allow_swap: Go on even if this process's memory could be swapped out, with a sentence that says so.
         lock: Locks the memory, and says whether the kernel agreed.
         swap: Asked where memory could not be locked.
 

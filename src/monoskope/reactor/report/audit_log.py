@@ -1,7 +1,7 @@
-"""The reactor's own record of what it was asked and did, one JSON object a line, independent of m8.
+"""The reactor's own record of what it was asked and did: one JSON object a line, independent of m8.
 
-It is how an owner sees what a hostile m8 had written or guessed at. Allow-listed fields alone: no value, no
-fingerprint, no key, no text of an engine.
+In it a store's owner sees what a hostile m8 wrote or guessed through this reactor. It has allow-listed fields only: no
+value, no fingerprint, no key, no text of an engine.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ GRANTED = "GRANTED"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """One line."""
 
     request_id: str
     uri: str
     subject: str
-    """In m8's word only."""
+    """As m8 says; nothing proves it."""
     purpose: str
     outcome: str
     """GRANTED, or a receipt's outcome."""
@@ -45,7 +45,7 @@ class Entry:
 class Audit(Protocol):
     """Where entries go."""
 
-    def write(self, entry: Entry) -> None:
+    def write(self, entry: AuditEntry) -> None:
         """Record `entry`; what cannot be recorded is not done, so this raises `OSError`."""
 
 
@@ -57,7 +57,7 @@ class AuditFile:
         self._descriptor = open_own(path)
         self._torn = False
 
-    def write(self, entry: Entry) -> None:
+    def write(self, entry: AuditEntry) -> None:
         """See `Audit.write`."""
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -71,22 +71,22 @@ class AuditFile:
             "destination": entry.destination,
         }
         text = b"\n" * self._torn + json.dumps(line).encode("ascii") + b"\n"
-        # A disk that fills up takes a part of a line and says so by its length alone.
+        # A disk that fills up takes a part of the line: the number of bytes written shows it.
         self._torn = os.write(self._descriptor, text) != len(text)
         if self._torn:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
-        """Close the file; what comes later is refused. Safe to call twice."""
+        """Close the file; later entries raise `OSError`. Safe to call twice."""
         if self._descriptor >= 0:
-            # The number may soon be another file's.
+            # The number may soon belong to another file.
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
 
 
-def of_request(request: Request, subject: str, outcome: str, reason: upload_pb2.Reason | None = None) -> Entry:
-    """Return the entry for a request that has no receipt: it got a grant, or was refused one."""
-    return Entry(
+def of_request(request: Request, subject: str, outcome: str, reason: upload_pb2.Reason | None = None) -> AuditEntry:
+    """Return the entry for a request without a receipt: it got a grant, or was refused one."""
+    return AuditEntry(
         request_id=request.request_id.hex(),
         uri=str(request.uri),
         subject=subject,
@@ -97,9 +97,9 @@ def of_request(request: Request, subject: str, outcome: str, reason: upload_pb2.
     )
 
 
-def of_receipt(grant: Grant, receipt: Receipt) -> Entry:
+def of_receipt(grant: Grant, receipt: Receipt) -> AuditEntry:
     """Return the entry for a receipt."""
-    return Entry(
+    return AuditEntry(
         request_id=grant.request.request_id.hex(),
         uri=str(grant.request.uri),
         subject=grant.subject,

@@ -1,4 +1,4 @@
-"""Receipts of our own that tell what upstream holds: from m8's events, each believed only under our own signature."""
+"""Our own receipts, which say what upstream holds: taken from m8's events and believed only under our own signature."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from monoskope.reactor.identity.store_identity import Identity
 from monoskope.uri import SecretUri
 
 _RECEIPTS = 40_000
-"""Of all secrets together."""
+"""The most receipts, of all secrets together."""
 _VERSIONS = 128
-"""Of one secret: as many as may be written at once, for m8 shows old receipts again with each of those requests."""
+"""The most receipts of one secret: as many as may be written at once, for each request brings an old one again."""
 
 
 def own_receipt(signed: upload_pb2.Signed, identity: Identity) -> Receipt | None:
@@ -36,7 +36,7 @@ def own_receipt(signed: upload_pb2.Signed, identity: Identity) -> Receipt | None
 
 
 def newest_receipt(signed: Sequence[upload_pb2.Signed], identity: Identity, uri: SecretUri) -> Receipt | None:
-    """Return the last of `signed` if it is ours, about `uri`, and tells what was upstream after it; else None."""
+    """Return the last of `signed` if it is ours, about `uri`, and says what was upstream after it; else None."""
     receipt = own_receipt(signed[-1], identity) if signed else None
     if receipt is None or receipt.uri != uri:
         return None
@@ -44,7 +44,7 @@ def newest_receipt(signed: Sequence[upload_pb2.Signed], identity: Identity, uri:
 
 
 class KnownReceipts:
-    """The newest receipts of ours that tell what is there, for the secrets used last."""
+    """Our newest receipts that say what is upstream, for the secrets used last."""
 
     def __init__(self, identity: Identity, *, now: Callable[[], float] = time.monotonic) -> None:
         self._identity = identity
@@ -55,24 +55,24 @@ class KnownReceipts:
         self._learnt = asyncio.Event()
 
     def learn(self, receipts: Iterable[upload_pb2.Signed]) -> None:
-        """Remember those that are ours and tell a version; anything else m8 may say is passed over."""
+        """Remember those that are ours and name a version; ignore everything else."""
         for signed in receipts:
             receipt = own_receipt(signed, self._identity)
             if receipt is not None:
                 self.remember(receipt)
 
     def remember(self, receipt: Receipt) -> None:
-        """Remember a receipt that this process just made, if it tells a version."""
+        """Remember a receipt that this process just made, if it says what is upstream."""
         if receipt.outcome in TELLING:
             self._remember(receipt)
 
     def naming(self, uri: SecretUri, version: str) -> Receipt | None:
-        """Return a receipt of ours for `uri` by which `version` is there, or None."""
+        """Return our receipt for `uri` that names `version`, or None."""
         versions = self._by_uri.get(uri)
         return None if versions is None else versions.get(version)
 
     def learnt_after(self, uri: SecretUri, moment: float) -> bool:
-        """Whether a receipt of ours for `uri` that was new was made or learnt after `moment`, in monotonic seconds."""
+        """Whether a new receipt of ours for `uri` was made or delivered after `moment`, in monotonic seconds."""
         return self._last.get(uri, moment) > moment
 
     async def named(self, uri: SecretUri, version: str, *, within: float) -> bool:
@@ -85,7 +85,7 @@ class KnownReceipts:
         return self.naming(uri, version) is not None
 
     def newest(self, uri: SecretUri) -> Receipt | None:
-        """Return the receipt of ours for `uri` that was learnt last, or None."""
+        """Return the receipt of ours for `uri` that came last, or None."""
         versions = self._by_uri.get(uri)
         return None if versions is None else next(reversed(versions.values()))
 
@@ -97,7 +97,7 @@ class KnownReceipts:
         if known is None or receipt.fingerprint:
             versions[receipt.upstream_version] = receipt
         if known is None or known.content != receipt.content:
-            # m8 shows old ones again with each request: those must not take the place of newer ones.
+            # m8 delivers old receipts again with each request: those must not take the place of newer ones.
             versions.move_to_end(receipt.upstream_version)
             self._last[receipt.uri] = self._now()
         self._learnt.set()

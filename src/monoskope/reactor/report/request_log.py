@@ -1,18 +1,18 @@
-"""One line of the operating log for each request that this process ended, like m8's for each call."""
+"""Log one line for each request that this process ended."""
 
 from __future__ import annotations
 
 from monoskope.reactor import logs
-from monoskope.reactor.report.audit_log import Entry
+from monoskope.reactor.report.audit_log import AuditEntry
 
 
-def ended(entry: Entry, seconds: float, *, taken: bool = True) -> None:
-    """Write it.
+def ended(entry: AuditEntry, seconds: float, *, taken: bool = True) -> None:
+    """Log how a request ended.
 
     Args:
-        entry: What the audit log has of its end.
-        seconds: Since what was sealed came, or the request if nothing was.
-        taken: Whether m8 took the end; it did not if the request had ended in another way meanwhile.
+        entry: The entry of its end in the audit log.
+        seconds: Since the sealed bytes came, or the request if nothing was sealed.
+        taken: Whether m8 took this end; it does not if the request ended in another way meanwhile.
     """
     event = "request" if taken else "request ended otherwise"
     logs.get().info(

@@ -1,4 +1,4 @@
-"""What upstream holds, as far as it is known, and whether a request's expectation is met by it."""
+"""What upstream holds, as far as it is known, and whether it is what a request expects."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from monoskope.stores.driver import NOTHING, CannotReadError, StoreDriver
 from monoskope.uri import SecretUri
 
 TRIES = 16
-"""How often a secret that changes while it is looked at is looked at again, and a write that lost to another tried."""
+"""How often to look again at a secret that changes while it is read, and to try a write that lost to another one."""
 RECEIPT_S = 5.0
-"""Seconds for which the receipt of a write by another replica is waited for, when its version is there already."""
+"""Seconds to wait for the receipt of another replica's write whose version is upstream already."""
 
 _ABSENT = Fingerprints("", ())
 _MAY_MOVE = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE})
@@ -41,7 +41,7 @@ class Content:
     version: str
     fingerprints: Fingerprints | None
     was_read: bool = False
-    """Whether the content was read just now, not told by a receipt."""
+    """Whether the content was read just now; False if a receipt names it."""
 
     def equals(self, other: Fingerprints) -> bool:
         """Whether the content is known and is that of `other`."""
@@ -50,31 +50,31 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """How old the key of a write is: what came upstream since it was made counts as concurrent while it is young."""
+    """The age of a write's key. While the key is young, what came upstream since it was made counts as concurrent."""
 
     born: float
     """Monotonic seconds when the key was made."""
     young_until: float
-    """Monotonic seconds until when it is young."""
+    """Monotonic seconds at which it is young no longer."""
     late_look: bool = False
-    """Whether the first look ended so late that it counts for a young key alone."""
+    """Whether the first look ended so late that it counts only while the key is young."""
     now: Callable[[], float] = time.monotonic
 
     @property
     def is_young(self) -> bool:
-        """Whether it is young now."""
+        """Whether the key is young now."""
         return self.now() < self.young_until
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Looks at the engine through the driver, and at receipts of ours where values cannot be read."""
+    """Looks at the engine through the driver and, where values cannot be read, at receipts of ours."""
 
     driver: StoreDriver
     fingerprint_key: FingerprintKey
     known: KnownReceipts
     peer_writes: Callable[[SecretUri], bool] = lambda _: False
-    """Whether another replica has an unfinished request for a secret, in m8's word."""
+    """Whether another replica has an unfinished request for a secret, as m8 says."""
 
     async def compared(self, request: Request) -> Content:
         """Return what is at the request's place now, with its fingerprints where they are known.
@@ -94,7 +94,7 @@ class Upstream:
         raise FailedError(upload_pb2.REASON_CONFLICT)
 
     async def present(self, request: Request) -> Content:
-        """Return what is at the request's place, whatever it expects; the content only where nothing else tells.
+        """Return what is at the request's place, whatever it expects; the content only in an engine without versions.
 
         Raises:
             DriverError: the engine cannot be asked.
@@ -104,16 +104,16 @@ class Upstream:
         return await self.recognised(request.uri, self.known.newest(request.uri))
 
     async def replaced(self, request: Request, first: Content, age: Age, *, compare: bool) -> Content:
-        """Return what a write is to replace, the request's expectation met: what `first` found when the key was made.
+        """Return what a write is to replace: what `first` found when the key was made, if the request expects it.
 
-        Under a young key, where ANY or OVERWRITE is expected, it may also be what came after that: whoever wrote it was
-        at work at the same time.
+        Under a young key, where ANY or OVERWRITE is expected, it may also be what came after that: such a write was
+        concurrent.
 
         Args:
             request: UPLOAD, PATCH, DELETE or GENERATE.
             first: What was there when the key was made.
             age: Of the key.
-            compare: Whether the content is needed to tell whether it is the same already.
+            compare: Whether the content is needed, to find out whether it is the same already.
 
         Raises:
             FailedError: CONFLICT, also for what came after an older key; UPSTREAM_CHANGED for ANY on content that no
@@ -122,7 +122,7 @@ class Upstream:
         """
         if not self.driver.capabilities.versions:
             return await self._replaced_unversioned(request, first, age)
-        version = await self._from_where(request, first) if self._may_move(request, age) else first.version
+        version = await self._current(request, first) if self._may_move(request, age) else first.version
         for _ in range(TRIES):
             try:
                 await self._check(request, version)
@@ -131,7 +131,7 @@ class Upstream:
                 version = moved.version
             else:
                 found_again = version == first.version and not self._is_newer(request, first, age)
-                # Asked once more: what was waited for meanwhile may have cost the key its youth.
+                # Asked once more: the key may have become old while the engine was asked.
                 if found_again or self._may_move(request, age):
                     return content
             if not self._may_move(request, age):
@@ -142,9 +142,9 @@ class Upstream:
         return age.is_young and request.expect in _MAY_MOVE
 
     def _is_newer(self, request: Request, first: Content, age: Age) -> bool:
-        """Whether what `first` found, seen again, may be something newer than the key, though it looks the same.
+        """Whether what is there may be newer than the key, although it looks like what `first` found.
 
-        Where nothing is, or nothing has a version, what came and went since leaves no trace but a receipt of ours.
+        Where nothing is there, or nothing has a version, what was written and deleted since shows only in our receipts.
         """
         if age.is_young:
             return False
@@ -154,7 +154,7 @@ class Upstream:
         return traceless and self.known.learnt_after(request.uri, age.born)
 
     async def _check(self, request: Request, version: str) -> None:
-        """Check as `check`, and say UPSTREAM_CHANGED only of what is there now and stays without a receipt of ours.
+        """Check as `check` does; UPSTREAM_CHANGED only if that version is still there and no receipt of it comes.
 
         Another replica's write may be there before m8 delivers its receipt.
         """
@@ -170,13 +170,13 @@ class Upstream:
                 raise
 
     async def _was_named(self, uri: SecretUri, version: str) -> bool:
-        """Whether a receipt of ours names `version` after all: one just come, or from a peer at work."""
+        """Whether a receipt of ours names `version` by now, or does so soon because another replica is at work."""
         if self.known.naming(uri, version) is not None:
             return True
         return self.peer_writes(uri) and await self.known.named(uri, version, within=RECEIPT_S)
 
-    async def _from_where(self, request: Request, first: Content) -> str:
-        """Where nothing later would notice that the version moved, or a lost write is not tried again, look anew."""
+    async def _current(self, request: Request, first: Content) -> str:
+        """Return the version to begin with: read anew where nothing later notices a change, or a write has one try."""
         can = self.driver.capabilities
         if not request.rules.replaces or not (can.check_and_set and can.readable):
             return await self.driver.read_version(request.uri.path)
@@ -196,13 +196,13 @@ class Upstream:
         return content
 
     def is_same(self, first: Content, now: Content) -> bool:
-        """Whether two looks at one place saw the same; where neither version nor content tells, they did not."""
+        """Whether two looks at one place saw the same; False where neither version nor content shows it."""
         if self.driver.capabilities.versions or NOTHING in {first.version, now.version}:
             return first.version == now.version
         return first.fingerprints is not None and now.equals(first.fingerprints)
 
     async def check_still(self, request: Request, content: Content) -> None:
-        """Raise `FailedError` (CONFLICT) if what a receipt told about is not there any more."""
+        """Raise `FailedError` (CONFLICT) if `content` is from a receipt and its version is not there any more."""
         if content.was_read:
             return
         version = (await self.present(request)).version
@@ -210,11 +210,11 @@ class Upstream:
             raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
 
     async def read(self, uri: SecretUri) -> Content | None:
-        """Return what is there as it is read now, None for nothing. Raises `DriverError`: `CannotReadError` too."""
+        """Read what is there and return it, None for nothing. Raises `DriverError`, `CannotReadError` among them."""
         snapshot = await self.driver.read(uri.path)
         if snapshot is None:
             return None
-        return Content(snapshot.version, self.fingerprint_key.of(snapshot.payload), was_read=True)
+        return Content(snapshot.version, self.fingerprint_key.fingerprints(snapshot.payload), was_read=True)
 
     def check(self, request: Request, version: str) -> None:
         """Raise `FailedError` if `version` is not what the request expects to be there."""
@@ -234,9 +234,9 @@ class Upstream:
             raise FailedError(reason, upstream_version=version)
 
     async def recognised(self, uri: SecretUri, newest: Receipt | None) -> Content:
-        """Return what is there in an engine without versions, under the version of `newest` if that names its content.
+        """Return what is there in an engine without versions.
 
-        Else under one that was never given (docs/adr/0014-kv-v1.md).
+        It has the version of the receipt `newest` if that names its content, else a new one (docs/adr/0014-kv-v1.md).
         """
         try:
             content = await self.read(uri) if self.driver.capabilities.readable else Content("", None)
@@ -251,7 +251,7 @@ class Upstream:
         return dataclasses.replace(content, version=newest.upstream_version) if newest and ours else content
 
     async def _fingerprinted(self, uri: SecretUri, version: str) -> Content:
-        """Return what is there under `version`: as read now, else as a receipt of ours says."""
+        """Return what is there under `version`: as it is read now, or as a receipt of ours says."""
         if version == NOTHING:
             return Content(NOTHING, _ABSENT)
         if not self.driver.capabilities.readable:
@@ -270,17 +270,3 @@ class Upstream:
         if receipt is None or not receipt.fingerprint.startswith(f"fp1:{self.fingerprint_key.key_id}:"):
             return None
         return Fingerprints(receipt.fingerprint, receipt.values)
-
-
-def differences(sent: Fingerprints, there: Fingerprints) -> list[tuple[str, upload_pb2.DifferenceKind]]:
-    """Return in key order where what is upstream differs from what was sent; [] if nowhere."""
-    ours, theirs = dict(sent.values), dict(there.values)
-    found: list[tuple[str, upload_pb2.DifferenceKind]] = []
-    for key in sorted(ours.keys() | theirs.keys()):
-        if key not in theirs:
-            found.append((key, upload_pb2.DIFFERENCE_KIND_MISSING))
-        elif key not in ours:
-            found.append((key, upload_pb2.DIFFERENCE_KIND_EXTRA))
-        elif not hmac.compare_digest(ours[key], theirs[key]):
-            found.append((key, upload_pb2.DIFFERENCE_KIND_CHANGED))
-    return found

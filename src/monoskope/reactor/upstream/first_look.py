@@ -1,7 +1,8 @@
-"""What was upstream when a one-time key was made: what a write under this key may replace (docs/protocol.md, Versions).
+"""Look at what is upstream when a one-time key is made: a write under this key may replace only that.
 
-A sealed secret can be held back on its way and delivered later, when something newer is upstream. So the version that a
-write replaces is read when its key is made, beside the making: the grant does not wait for it, step 6 does.
+m8 can hold a sealed secret back and deliver it later, when something newer is upstream. So the version that a write
+replaces is read at the time when its key is made (docs/protocol.md, What a write may replace). The grant does not wait
+for that look; step 6 does.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from monoskope.reactor.upstream.content import Content
 from monoskope.stores.driver import DriverError, StoreUnavailableError
 
 AT_ONCE = 32
-"""Looks of one process that the engine is asked for at a time; of one subject at most half of what the others leave."""
+"""How many looks one process makes at once; those of one subject at most half of what the others leave."""
 LATE_S = 2.0
 """Seconds after which a look is late."""
 
 
 class Looks(Protocol):
-    """What looks: `monoskope.reactor.upstream.content.Upstream`."""
+    """What makes the look: `monoskope.reactor.upstream.content.Upstream`."""
 
     async def present(self, request: Request) -> Content:
         """Return what is at the request's place. Raises `DriverError`."""
@@ -38,21 +39,21 @@ class Found:
 
     content: Content
     late: bool
-    """Whether it ended so long after the key was made that something newer may have come before it: then it counts for
-    a young key alone."""
+    """Whether it ended so long after the key was made that something newer may have come in between. Then it counts
+    only while the key is young."""
 
 
 @dataclass(frozen=True, slots=True)
 class FirstLook:
-    """A look that was begun when a key was made."""
+    """A look that began when a key was made."""
 
     _found: asyncio.Task[Found | DriverError] = field(repr=False)
 
     async def found(self) -> Found:
-        """Return what it found. Raises `DriverError`: the engine could not be asked then."""
+        """Return what it found. Raises `DriverError` if the engine could not be asked at that time."""
         found = await asyncio.shield(self._found)
         if isinstance(found, DriverError):
-            # A new one: the traceback of what the task keeps would keep the frames of whoever asks.
+            # A new exception: the task keeps the old one, and its traceback would keep the frames of the caller.
             raise type(found)(found.message, fix=found.fix)
         return found
 
@@ -62,8 +63,8 @@ class FirstLooks:
 
     Args:
         looks: Asks the engine.
-        within_s: Seconds that a look may take, waiting included: as long as a key is young. What was read later could
-            be something newer than what its user knew.
+        within_s: Seconds that a look may take, waiting included: as long as a key is young. What is read later could
+            be newer than what the user knew.
         now: Monotonic seconds.
     """
 
@@ -75,7 +76,7 @@ class FirstLooks:
         self._running: set[asyncio.Task[Found | DriverError]] = set()
 
     def begin(self, request: Request, subject: str) -> FirstLook | None:
-        """Begin to look at the request's place; return None for one that writes nothing here."""
+        """Begin to look at the request's place; return None for a request that writes nothing here."""
         if not request.rules.writes_here:
             return None
         task = asyncio.create_task(self._look(request, subject))
@@ -93,7 +94,7 @@ class FirstLooks:
             return StoreUnavailableError("the engine did not answer when the key was made.", fix="Try again later.")
         except DriverError as error:
             return error
-        except Exception as error:  # noqa: BLE001 - a defect must not wait in a task, with what its frames hold
+        except Exception as error:  # noqa: BLE001 - a defect must not stay in a task with what its frames hold
             logs.get().error("first look failed", **logs.described(error))
             forget(error)
             return StoreUnavailableError("what is upstream could not be looked at.", fix="Look into the reactor's log.")

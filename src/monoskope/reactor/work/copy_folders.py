@@ -1,4 +1,4 @@
-"""Folders that copies of earlier versions left behind when their reactor was killed. A copy needs none any more."""
+"""Remove the folders that earlier versions left when they were killed during a copy. A copy needs none any more."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def clear(folder: Path) -> None:
     for found in folder.glob("copy-*"):
         if _NAME.fullmatch(found.name) is None or found.is_symlink() or not found.is_dir():
             continue
-        # One that others remove, or fill, at the same time is theirs.
+        # A folder that another process removes or fills at the same time is left to it.
         with contextlib.suppress(OSError):
             if time.time() - found.stat().st_mtime < IDLE_S:
                 continue

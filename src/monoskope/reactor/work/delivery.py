@@ -1,63 +1,80 @@
-"""What m8 delivered for a request of ours, and what is checked where nothing was to be sealed."""
+"""What m8 delivered for a request that this process granted, and how it is opened: once, with the request's own key."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Self
 
+from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
-from monoskope.protocol.payload import BadPayloadError
+from monoskope.protocol.payload import BadPayloadError, Payload
 from monoskope.protocol.receipt import Receipt, sealed_digest
-from monoskope.reactor.keys import Offer, OneTimeKeys
+from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.upstream.first_look import FirstLook
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
-    """What m8 delivered for a request of ours."""
+class DeliveredRequest:
+    """A request of ours, with what m8 delivered for it."""
 
     grant: Grant
     """Our own copy, never m8's."""
     encapsulated_key: bytes = field(repr=False)
     ciphertext: bytes = field(repr=False)
     sha256: bytes
-    """Of what was delivered; empty if that is not what the log names: then receipts say that nothing was received."""
+    """Of what was delivered; empty if the log names another digest: then receipts say that nothing was received."""
     version: int
-    """The stream's."""
+    """The stream's version."""
     born: float
     """Monotonic seconds when the key was made."""
     first_look: FirstLook | None = field(repr=False)
-    """What was upstream then; None for a request that writes nothing here."""
+    """What was upstream when the key was made; None for a request that writes nothing here."""
     newest: Receipt | None = None
-    """The newest receipt for the secret that m8 handed over, verified; None if it is none of ours."""
+    """The newest receipt for the secret that m8 delivered, verified; None if it is not ours."""
 
     @classmethod
-    def of(
-        cls, offer: Offer, delivered: bytes, announced_sha256: bytes, version: int, *, newest: Receipt | None = None
-    ) -> Sealed:
-        """Take apart encapsulated key || ciphertext, delivered for the grant in `offer`."""
+    def from_bytes(
+        cls, key: GrantedKey, delivered: bytes, announced_sha256: bytes, version: int, *, newest: Receipt | None = None
+    ) -> Self:
+        """Take apart encapsulated key || ciphertext, delivered for the grant of `key`."""
         encapsulated, ciphertext = delivered[:ENCAPSULATED_KEY_BYTES], delivered[ENCAPSULATED_KEY_BYTES:]
         digest = sealed_digest(encapsulated, ciphertext)
         return cls(
-            offer.grant,
+            key.grant,
             encapsulated,
             ciphertext,
             digest if digest == announced_sha256 else b"",
             version,
-            offer.born,
-            offer.first_look,
+            key.born,
+            key.first_look,
             newest,
         )
 
+    @property
+    def seals_nothing(self) -> bool:
+        """Whether nothing may be sealed here: by the purpose, or because a patch that drops keys seals none."""
+        request = self.grant.request
+        return not request.rules.seals or bool(
+            request.remove_keys and not self.encapsulated_key and not self.ciphertext
+        )
 
-def open_nothing(keys: OneTimeKeys, sealed: Sealed) -> float:
-    """Take the key of a request that seals nothing out of its table: it dies unused. Return its age in seconds.
+
+def open_delivered(keys: OneTimeKeys, delivered: DeliveredRequest) -> Payload | None:
+    """Take the request's key out of its table and return what was sealed for it; None where nothing may be sealed.
 
     Raises:
-        BadPayloadError: something was sealed all the same.
         FailedError: KEY_LOST without a key, EXPIRED after its lifetime.
+        BadPayloadError: anything else is wrong with what was delivered; no detail.
     """
-    request_id = sealed.grant.request.request_id
-    if not sealed.sha256 or sealed.encapsulated_key or sealed.ciphertext:
+    request_id = delivered.grant.request.request_id
+    sealed = delivered.encapsulated_key or delivered.ciphertext
+    if not delivered.sha256 or (delivered.seals_nothing and sealed):
         keys.forget(request_id)
         raise BadPayloadError
-    return keys.discard(request_id)
+    if delivered.seals_nothing:
+        keys.discard(request_id)
+        return None
+    failpoint("reactor.before-open")
+    payload = keys.open(request_id, delivered.encapsulated_key, delivered.ciphertext)
+    failpoint("reactor.after-open")
+    return payload

@@ -1,8 +1,8 @@
-"""What the engine could never take ends a request before anything is compared, so that its end tells of no content.
+"""End a request whose values the engine could never take before anything is compared.
 
-A request whose values only the write refuses would be an oracle that changes nothing: a right guess ends as UNCHANGED,
-a wrong one as refused. Here both end alike. What a driver cannot know before the write is counted, where the write ends
-(docs/adr/0007-store-drivers.md).
+If only the write refused such values, a request would be an oracle that changes nothing: a right guess would end as
+UNCHANGED and a wrong one as refused. Here both end alike. What a driver cannot know before the write counts as a guess
+when the write ends (docs/adr/0007-store-drivers.md).
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ def check_fitting(driver: StoreDriver, request: Request, payload: Payload | None
     Args:
         driver: The engine's.
         request: The granted request.
-        payload: What was sealed or made for it, None for a patch that only drops keys.
+        payload: What was sealed or made for it, None for nothing: then only a patch that drops keys is checked.
 
     Raises:
         FailedError: UNSUPPORTED, a key is outside the engine's rule; else what the driver's refusal becomes.
     """
+    if payload is None and not request.remove_keys:
+        return
     rule = driver.capabilities.key_rule
     if rule is not None and payload is not None and not all(rule.fullmatch(key) for key in payload):
         raise FailedError(upload_pb2.REASON_UNSUPPORTED)
     if not request.rules.writes:
-        return  # nothing is written, and how the values came to lie there, the options of this request do not say
+        return  # Nothing is written, and the options of this request do not say how the values were written.
     remove = request.remove_keys if request.rules.merges else None
     options = driver_options(driver, request)
     try:
@@ -39,5 +41,5 @@ def check_fitting(driver: StoreDriver, request: Request, payload: Payload | None
         reason = reason_of(error)
     else:
         return
-    # Raised out here so that no error of the driver, whose frames know the values, hangs on it.
+    # Raised here, so that it does not refer to the driver's error, whose frames know the values.
     raise FailedError(reason)

@@ -1,7 +1,7 @@
-"""GENERATE: values made here, by the operating system's generator, and seen by nobody. The only file that makes them.
+"""GENERATE: make values with the operating system's random generator. Nobody sees them. No other file makes values.
 
-They live as what was opened does: in a `Payload` whose frames have returned before a receipt is offered. Private halves
-are PEM, PKCS#8, unencrypted; public halves PEM, SubjectPublicKeyInfo.
+They are held like what was opened: in a `Payload` that is erased before a receipt is sent. Private halves are PEM,
+PKCS#8, unencrypted; public halves are PEM, SubjectPublicKeyInfo.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from monoskope.reactor.limits.places import has_room
 from monoskope.reactor.reasons import FailedError
 
 ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
-"""Of passwords: 56 letters and digits that nobody takes for one another, 5.8 bits each."""
+"""Of passwords: 56 letters and digits that nobody confuses, 5.8 bits each."""
 
 MAX_WAITING = 16
-"""RSA keys that may be waited for at once; by one subject at most half of what the others leave."""
+"""How many RSA keys may wait to be made; those of one subject at most half of what the others leave."""
 
 _EXPONENT = 65_537
 
@@ -48,7 +48,7 @@ class Generator:
         """Return a new secret made by `recipes` for `subject`.
 
         Raises:
-            FailedError: RATE_LIMITED, too many RSA keys are waited for already.
+            FailedError: RATE_LIMITED, too many RSA keys wait to be made already.
         """
         slow = sum(recipe.kind == "rsa" for recipe in recipes)
         own = self._waiting[subject]
@@ -59,7 +59,7 @@ class Generator:
             return Payload({recipe.key: await self._value(recipe) for recipe in recipes})
         finally:
             self._waiting[subject] -= slow
-            self._waiting += Counter()  # Keeps those alone who wait for something.
+            self._waiting += Counter()  # Drops the subjects with a count of zero.
 
     async def _value(self, recipe: Recipe) -> bytes:
         size = recipe.effective_size

@@ -1,10 +1,8 @@
-"""Step 6 of the walk: one sealed secret is opened, compared or written, and answered with a receipt.
+"""Step 6 of docs/protocol.md: one sealed secret is opened, compared or written, and answered with a receipt.
 
-In docs/protocol.md's order: what was upstream when the key was made is awaited; the key leaves its table, lengths and
-lifetime, open, the key dies, parse; COMPARE answers; UPLOAD and PATCH: expectation, known content, STARTED (stop if
-refused), check-and-set write, unknown ends looked up, erase, receipt. The plaintext lives only in frames that have
-returned before a receipt is offered; no exception outlives `_answer`. A write that was announced counts as a guess
-until it is proven written, whatever ends it (`monoskope.reactor.limits.rates`).
+`Handler._steps` walks the numbered parts of that step from top to bottom; every purpose enters there. Each frame that
+holds the plaintext returns, or deletes it, before a receipt is sent; no exception outlives `Handler._end`. A write that
+was announced counts as a guess until it is proven written, whatever ends it (`monoskope.reactor.limits.rates`).
 """
 
 from __future__ import annotations
@@ -16,9 +14,8 @@ from contextlib import asynccontextmanager
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
-from monoskope.protocol.grant import Grant
 from monoskope.protocol.outcomes import WRITTEN
-from monoskope.protocol.payload import BadPayloadError, Payload, encode
+from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import Fingerprints
@@ -29,20 +26,24 @@ from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.memory.forget import forget
 from monoskope.reactor.reasons import FailedError, ended_by
 from monoskope.reactor.report.reporter import Offering
-from monoskope.reactor.upstream.content import Age, Content, Upstream, differences
-from monoskope.reactor.work.delivery import Sealed, open_nothing
+from monoskope.reactor.upstream.content import Content, Upstream
+from monoskope.reactor.upstream.first_look import Found
+from monoskope.reactor.work.compare import compare
+from monoskope.reactor.work.copy_secret import Copier, CopyPlan
+from monoskope.reactor.work.delivery import DeliveredRequest, open_delivered
+from monoskope.reactor.work.ends import Announced, HandlingEnd, Receipted, Refused, TooLate
 from monoskope.reactor.work.fitting import check_fitting
 from monoskope.reactor.work.generate import Generator, public_halves
 from monoskope.reactor.work.import_secret import import_secret
 from monoskope.reactor.work.lookup import failed
 from monoskope.reactor.work.patch import check_apart, result_of
 from monoskope.reactor.work.verify import verify
-from monoskope.reactor.work.write import Write, Writer
+from monoskope.reactor.work.write import WritePlan, Writer
 from monoskope.uri import SecretUri
 
 
 class Handler:
-    """Walks requests, one at a time for each secret in this process."""
+    """Handles requests, one at a time for each secret in this process."""
 
     def __init__(
         self,
@@ -50,7 +51,8 @@ class Handler:
         keys: OneTimeKeys,
         upstream: Upstream,
         writer: Writer,
-        offering: Offering,
+        copier: Copier,
+        reporter: Offering,
         rates: Rates,
         parallel: int = 32,
         now: Callable[[], float] = time.monotonic,
@@ -58,202 +60,198 @@ class Handler:
         self._keys = keys
         self._upstream = upstream
         self._writer = writer
-        self._offering = offering
+        self._copier = copier
+        self._reporter = reporter
         self._rates = rates
         self._places = Places(parallel)
         self._locks = UriLocks()
         self._generator = Generator()
         self._now = now
 
-    async def handle(self, sealed: Sealed) -> bool:
-        """Walk one request to its end; return whether m8 took its receipt: not if the stream ended otherwise."""
-        async with self._locks.held(sealed.grant.request.uri):
-            answer = await self._answer(sealed)
-        if isinstance(answer, asyncio.Task):
+    async def handle(self, delivered: DeliveredRequest) -> bool:
+        """Handle one request to its end; return whether m8 took its receipt: not if the stream ended otherwise."""
+        end = await self._end(delivered)
+        if isinstance(end, TooLate):
             # Nothing will be written: however long m8 takes, no other request has to wait for it.
-            answer = await self._too_late(sealed, answer)
-        if answer is None:
+            end = await self._recorded_too_late(delivered, end)
+        if isinstance(end, Refused):
             return False
-        receipt, version = answer
-        return await self._offering.end(sealed.grant, receipt, version)
+        # 10. The receipt goes out: by now the frames that held something secret have returned.
+        return await self._reporter.end(delivered.grant, end.receipt, end.version)
 
-    async def _too_late(self, sealed: Sealed, starting: asyncio.Task[int]) -> tuple[Receipt, int] | None:
-        """Return the receipt of a write whose STARTED came too late; None if it was refused after all."""
+    async def _end(self, delivered: DeliveredRequest) -> HandlingEnd:
+        """Wait for the request's turn, walk the steps and return the end; every exception becomes a FAILED receipt."""
+        request, arrived = delivered.grant.request, self._now()
         try:
-            version = await starting
-        except AppendRefusedError:
-            return None
-        return _failed(sealed, upload_pb2.REASON_KEY_LOST), version
-
-    async def _answer(self, sealed: Sealed) -> tuple[Receipt, int] | asyncio.Task[int] | None:
-        """Return the receipt, and the version of the stream on which it is offered.
-
-        None if STARTED was refused; the task that offers it if it is too late to write.
-        """
-        version = sealed.version
-        done: Receipt | Write | asyncio.Task[int] | None = None
-        try:
-            if sealed.first_look is None:
-                async with self._places.held(sealed.grant.subject):
-                    return await self._looked(sealed), version
-            with self._rates.guess(sealed.grant.request.uri, sealed.grant.subject) as guess:
-                async with self._places.held(sealed.grant.subject):
-                    done = await self._upload(sealed, guess)
-                if done is None or isinstance(done, asyncio.Task):
-                    return done
-                if isinstance(done, Receipt):
-                    return done, version
-                version = done.version
-                # An end that is not known is waited for without a place: others go on.
-                receipt = await self._writer.ended(done)
-                guess.written = receipt.outcome in WRITTEN
-                return receipt, version
+            async with self._turn(delivered) as guess:
+                return await self._steps(delivered, guess, arrived)
         except Exception as error:  # noqa: BLE001 - a defect must leave neither a value nor a request without an end
-            reason, upstream_version = ended_by(error, sealed.grant.request, written=isinstance(done, Write))
+            # The engine was told nothing: `Writer` and `Copier` return ends and raise nothing.
+            reason, version = ended_by(error, request, otherwise=upload_pb2.REASON_KEY_LOST)
             forget(error)
         finally:
-            self._keys.forget(sealed.grant.request.request_id)
-        return _failed(sealed, reason, version=upstream_version), version
+            self._keys.forget(request.request_id)
+        return Receipted(_failed(delivered, reason, version=version), delivered.version)
 
-    async def _looked(self, sealed: Sealed) -> Receipt:
+    @asynccontextmanager
+    async def _turn(self, delivered: DeliveredRequest) -> AsyncIterator[Guess]:
+        """Hold the secret's lock and, for what may write here, room for one guess.
+
+        A COPY holds neither: two stores that copy to one another would wait for each other.
+        """
+        request = delivered.grant.request
+        if request.purpose == upload_pb2.PURPOSE_COPY:
+            yield Guess(may_compare=False)
+            return
+        async with self._locks.held(request.uri):
+            if delivered.first_look is None:
+                yield Guess(may_compare=False)
+                return
+            with self._rates.guess(request.uri, delivered.grant.subject) as guess:
+                yield guess
+
+    async def _steps(self, delivered: DeliveredRequest, guess: Guess, arrived: float) -> HandlingEnd:
+        """Walk step 6 of docs/protocol.md, by the numbers of the page; `handle` has the last of them."""
+        request = delivered.grant.request
+        async with self._places_for(request).held(delivered.grant.subject):
+            # 1. Await the version that was there when the key was made: no plaintext waits for the engine.
+            first = None if delivered.first_look is None else await delivered.first_look.found()
+            # 2. Take the key out of its table, check lengths and lifetime, open, drop the key, parse.
+            payload = open_delivered(self._keys, delivered)
+            # 3. What the engine could never take ends here.
+            check_fitting(self._upstream.driver, request, payload)
+            check_apart(payload, request.remove_keys)
+            # 4. COMPARE, VERIFY and IMPORT answer here.
+            if not request.rules.writes:
+                sent, payload = self._fingerprints(payload), None
+                return Receipted(await self._answer(delivered, sent), delivered.version)
+            if request.purpose == upload_pb2.PURPOSE_COPY:  # The put at its destination walks 5 and 6.
+                plan: WritePlan | CopyPlan = self._copier.plan(delivered, arrived)
+            else:
+                # 5. `expect` not met is CONFLICT or UPSTREAM_CHANGED. Once it is met, GENERATE makes its values.
+                base = await self._expected(delivered, first, guess)
+                payload = await self._generated(delivered) if request.recipes else payload
+                # 6. Known equal content is UNCHANGED.
+                after = self._after(request, payload, base)
+                if unchanged := await self._unchanged(delivered, base, after, guess):
+                    return Receipted(unchanged, delivered.version)
+                plan = self._write_plan(delivered, payload, after, base, guess)
+            # 7. Append STARTED, which names the version that is replaced. If it is refused, stop.
+            announced = await self._announced(delivered, plan, guess)
+            if not isinstance(announced, Announced):
+                return announced
+            # 8. Write with check-and-set on that version, in time. A COPY is put at its destination.
+            if isinstance(plan, CopyPlan):
+                return Receipted(await self._copier.copy(delivered, plan), announced.version)
+            end = await self._writer.write(plan, payload)
+            del payload
+        # 9. An unknown end is looked up. Everything secret is erased.
+        receipt = await self._writer.receipt(plan, end)
+        guess.written = receipt.outcome in WRITTEN
+        return Receipted(receipt, announced.version)
+
+    def _places_for(self, request: Request) -> Places:
+        """Return the places of which `request` needs one; it gives it back before its end is looked up."""
+        return self._copier.places if request.purpose == upload_pb2.PURPOSE_COPY else self._places
+
+    def _fingerprints(self, payload: Payload | None) -> Fingerprints | None:
+        return None if payload is None else self._upstream.fingerprint_key.fingerprints(payload)
+
+    async def _answer(self, delivered: DeliveredRequest, sent: Fingerprints | None) -> Receipt:
         """Return the receipt of a request that only looks."""
-        match sealed.grant.request.purpose:
+        grant, sealed_sha256 = delivered.grant, delivered.sha256
+        match grant.request.purpose:
             case upload_pb2.PURPOSE_COMPARE:
-                return await self._compare(sealed)
+                assert sent is not None, "a COMPARE seals something"
+                return await compare(self._upstream, grant, sealed_sha256, sent)
             case upload_pb2.PURPOSE_VERIFY:
-                open_nothing(self._keys, sealed)
-                return await verify(self._upstream, sealed.grant, sealed.sha256, sealed.newest)
+                return await verify(self._upstream, grant, sealed_sha256, delivered.newest)
             case _:
-                open_nothing(self._keys, sealed)
-                return await import_secret(self._upstream, sealed.grant, sealed.sha256)
+                return await import_secret(self._upstream, grant, sealed_sha256)
 
-    def _open(self, sealed: Sealed) -> Payload:
-        request_id = sealed.grant.request.request_id
-        if not sealed.sha256:
-            self._keys.forget(request_id)
-            raise BadPayloadError
-        failpoint("reactor.before-open")
-        payload = self._keys.open(request_id, sealed.encapsulated_key, sealed.ciphertext)
-        failpoint("reactor.after-open")
-        check_fitting(self._upstream.driver, sealed.grant.request, payload)
+    async def _expected(self, delivered: DeliveredRequest, first: Found | None, guess: Guess) -> Content:
+        """Return what the write is to replace; raises as `Upstream.replaced` if it is not what the request expects."""
+        assert first is not None, "a key that may write here has a first look"
+        age = self._writer.age_of(delivered, late_look=first.late)
+        return await self._upstream.replaced(delivered.grant.request, first.content, age, compare=guess.may_compare)
+
+    async def _generated(self, delivered: DeliveredRequest) -> Payload:
+        """Make what is to be written, and hold it against what engine and grant allow."""
+        request = delivered.grant.request
+        payload = await self._generator.generate(request.recipes, delivered.grant.subject)
+        check_fitting(self._upstream.driver, request, payload)
+        if len(encode(payload)) > delivered.grant.max_plaintext:
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
         return payload
 
-    async def _compare(self, sealed: Sealed) -> Receipt:
-        sent = self._upstream.fingerprint_key.of(self._open(sealed))
-        content = await self._upstream.compared(sealed.grant.request)
-        if content.fingerprints is None:
-            raise FailedError(upload_pb2.REASON_CANNOT_READ, upstream_version=content.version)
-        found = differences(sent, content.fingerprints)
+    def _after(self, request: Request, payload: Payload | None, base: Content) -> Fingerprints | None:
+        """Return the fingerprints of what is to be there afterwards, None if they cannot be known."""
+        if request.purpose == upload_pb2.PURPOSE_PATCH:
+            return result_of(self._upstream.fingerprint_key, base, payload, request.remove_keys)
+        return self._fingerprints(payload)
+
+    async def _unchanged(
+        self, delivered: DeliveredRequest, base: Content, after: Fingerprints | None, guess: Guess
+    ) -> Receipt | None:
+        """Return the UNCHANGED receipt if what is to be written is there already and may be compared, else None."""
+        request = delivered.grant.request
+        if not guess.may_compare or not request.rules.compares:
+            return None
+        if after is None or not base.equals(after):
+            return None
+        await self._upstream.check_still(request, base)
         return make_receipt(
-            grant=sealed.grant,
-            sealed_sha256=sealed.sha256,
-            outcome=upload_pb2.OUTCOME_DIFFERENT if found else upload_pb2.OUTCOME_EQUAL,
-            upstream_version=content.version,
-            differences=found,
+            grant=delivered.grant,
+            sealed_sha256=delivered.sha256,
+            outcome=upload_pb2.OUTCOME_UNCHANGED,
+            upstream_version=base.version,
+            fingerprint=after.whole,
+            values=after.values,
         )
 
-    async def _prepared(self, sealed: Sealed, guess: Guess) -> Receipt | tuple[Payload | None, Write]:
-        """Return what is to be written, None if nothing was sealed, and the write; or the receipt if none is needed."""
-        request = sealed.grant.request
-        assert sealed.first_look is not None, "a key that may write has a first look"
-        # Before anything is opened: no plaintext waits for the engine.
-        first = await sealed.first_look.found()
-        age = self._writer.age_of(sealed, late_look=first.late)
-        if request.purpose == upload_pb2.PURPOSE_GENERATE:
-            return await self._generated(sealed, first.content, age)
-        payload = self._opened(sealed)
-        base = await self._upstream.replaced(request, first.content, age, compare=guess.may_compare)
-        if request.purpose == upload_pb2.PURPOSE_DELETE:
-            return None, self._writer.prepare(sealed, None, base=base)
-        fingerprints = self._after(request, payload, base)
-        if guess.may_compare and fingerprints is not None and base.equals(fingerprints):
-            await self._upstream.check_still(request, base)
-            return unchanged(sealed.grant, sealed.sha256, base.version, fingerprints)
-        return payload, self._writer.prepare(sealed, fingerprints, base=base, tells=guess.may_compare)
+    def _write_plan(
+        self,
+        delivered: DeliveredRequest,
+        payload: Payload | None,
+        after: Fingerprints | None,
+        base: Content,
+        guess: Guess,
+    ) -> WritePlan:
+        request = delivered.grant.request
+        public_values = () if payload is None else public_halves(request.recipes, payload)
+        reveals = guess.may_compare or not request.rules.compares
+        return self._writer.plan(delivered, after, base=base, reveals=reveals, public_values=public_values)
 
-    def _opened(self, sealed: Sealed) -> Payload | None:
-        """Return what was sealed, None for nothing, as the purpose wants it."""
-        match sealed.grant.request.purpose:
-            case upload_pb2.PURPOSE_DELETE:
-                open_nothing(self._keys, sealed)
-                return None
-            case upload_pb2.PURPOSE_PATCH:
-                return self._open_changes(sealed)
-            case _:
-                return self._open(sealed)
-
-    def _after(self, request: Request, payload: Payload | None, content: Content) -> Fingerprints | None:
-        """Return the fingerprints of what is to be there afterwards, None if they cannot be known."""
-        key = self._upstream.fingerprint_key
-        if request.purpose == upload_pb2.PURPOSE_PATCH:
-            return result_of(key, content, payload, request.remove_keys)
-        return None if payload is None else key.of(payload)
-
-    def _open_changes(self, sealed: Sealed) -> Payload | None:
-        """A patch that only drops keys may seal nothing."""
-        request = sealed.grant.request
-        if request.remove_keys and not sealed.encapsulated_key and not sealed.ciphertext:
-            open_nothing(self._keys, sealed)
-            check_fitting(self._upstream.driver, request, None)
-            return None
-        changes = self._open(sealed)
-        check_apart(changes, request.remove_keys)
-        return changes
-
-    async def _generated(self, sealed: Sealed, first: Content, age: Age) -> tuple[Payload, Write]:
-        """Make what is to be written: never the same twice, so nothing is compared with what is there."""
-        request = sealed.grant.request
-        open_nothing(self._keys, sealed)
-        base = await self._upstream.replaced(request, first, age, compare=False)
-        payload = await self._generator.generate(request.recipes, sealed.grant.subject)
-        check_fitting(self._upstream.driver, request, payload)
-        if len(encode(payload)) > sealed.grant.max_plaintext:
-            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
-        write = self._writer.prepare(sealed, self._upstream.fingerprint_key.of(payload), base=base)
-        write.public_values = public_halves(request.recipes, payload)
-        return payload, write
-
-    async def _upload(self, sealed: Sealed, guess: Guess) -> Receipt | Write | asyncio.Task[int] | None:
-        """Return an UNCHANGED receipt, or the write that was tried, its plaintext erased.
-
-        None if m8 refused STARTED; the task that still offers it if there is no time left to write.
-        """
-        prepared = await self._prepared(sealed, guess)
-        if isinstance(prepared, Receipt):
-            return prepared
-        payload, write = prepared
-        del prepared
+    async def _announced(
+        self, delivered: DeliveredRequest, plan: WritePlan | CopyPlan, guess: Guess
+    ) -> Announced | Refused | TooLate:
+        """Append STARTED; return what came of it. What comes too late goes on: m8 may still record it."""
         failpoint("reactor.before-started")
         guess.announced = True
-        starting = asyncio.create_task(self._offering.start(sealed.grant, write.started, sealed.version))
-        done, _ = await asyncio.wait({starting}, timeout=max(0.0, write.deadline - self._now()))
+        starting = asyncio.create_task(self._reporter.start(delivered.grant, plan.started, delivered.version))
+        within = None if plan.start_by is None else max(0.0, plan.start_by - self._now())
+        done, _ = await asyncio.wait({starting}, timeout=within)
         if not done:
-            # m8 is away. What cannot be written any more is not kept; STARTED may still land, so it goes on.
-            return starting
-        # A refusal is looked at, not raised: its traceback and this frame would hold each other, and the plaintext.
+            return TooLate(starting)
+        # A refusal is looked at, not raised: its traceback would hold the frames of its callers, and the plaintext.
         if isinstance(starting.exception(), AppendRefusedError):
-            return None
-        write.version = starting.result()
+            return Refused()
+        version = starting.result()
         failpoint("reactor.after-started")
-        await self._writer.write(write, payload)
-        return write
+        return Announced(version)
+
+    async def _recorded_too_late(self, delivered: DeliveredRequest, end: TooLate) -> Receipted | Refused:
+        """Wait until m8 has answered STARTED; nothing was written, and nothing will be."""
+        try:
+            version = await end.starting
+        except AppendRefusedError:
+            return Refused()
+        return Receipted(_failed(delivered, upload_pb2.REASON_KEY_LOST), version)
 
 
-def _failed(sealed: Sealed, reason: upload_pb2.Reason, *, version: str = "") -> Receipt:
-    """The process that made the key says so: it is the one that its grant names."""
-    return failed(sealed.grant, sealed.sha256, reason, replica=sealed.grant.replica, version=version)
-
-
-def unchanged(grant: Grant, sealed_sha256: bytes, version: str, fingerprints: Fingerprints) -> Receipt:
-    """Return the receipt of content that was there already, under `version`."""
-    return make_receipt(
-        grant=grant,
-        sealed_sha256=sealed_sha256,
-        outcome=upload_pb2.OUTCOME_UNCHANGED,
-        upstream_version=version,
-        fingerprint=fingerprints.whole,
-        values=fingerprints.values,
-    )
+def _failed(delivered: DeliveredRequest, reason: upload_pb2.Reason, *, version: str = "") -> Receipt:
+    """Return a FAILED receipt; the process that its grant names says so."""
+    return failed(delivered.grant, delivered.sha256, reason, replica=delivered.grant.replica, version=version)
 
 
 class UriLocks:

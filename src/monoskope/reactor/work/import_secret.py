@@ -1,4 +1,4 @@
-"""IMPORT: what is upstream gets a receipt, so that m8 knows it. Nothing is written, nothing leaves the reactor."""
+"""IMPORT: sign a receipt for what is upstream, so that m8 knows it. Nothing is written, no value leaves the reactor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monoskope.reactor.upstream.content import Upstream
 
 
 async def import_secret(upstream: Upstream, grant: Grant, sealed_sha256: bytes) -> Receipt:
-    """Read what is upstream and return the receipt that tells it.
+    """Read what is upstream and return the receipt that names its version and its fingerprints.
 
     Raises:
         FailedError: CONFLICT, nothing is there.

@@ -1,4 +1,4 @@
-"""How a write came out whose end is unknown, for the issuer and its heir (docs/protocol.md, When something breaks)."""
+"""Look up how a write ended, for the issuer and its heir (docs/protocol.md, When something breaks)."""
 
 from __future__ import annotations
 
@@ -18,18 +18,23 @@ PublicValues = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """A write that was announced, as far as it went."""
+class WriteAttempt:
+    """An announced write, as far as this process knows it."""
 
     grant: Grant
     started: Receipt
     """The STARTED receipt, verified."""
     prior: str
-    """The version that it was last to replace: STARTED's, or a later one that the issuer read after a conflict."""
+    """The version that it was to replace last: STARTED's, or a later one that the issuer read after a conflict."""
     fingerprints: Fingerprints | None = None
     """Of what was to be written, if this process knows them."""
     public_values: PublicValues = ()
     """Of what was generated, if this process knows them."""
+
+    @property
+    def tag(self) -> bytes:
+        """The write tag: what the engine stores beside the version, where it can."""
+        return write_tag(self.started.grant_sha256, self.started.sealed_sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +45,16 @@ class Lookup:
     fingerprint_key: FingerprintKey
     timings: Timings
     replica: bytes
-    """This process."""
+    """The id of this process."""
 
-    async def written(self, attempt: Attempt) -> Receipt | None:
-        """Return the UPLOADED receipt if the engine shows that the write happened, else None; so with DELETED.
+    async def written(self, attempt: WriteAttempt) -> Receipt | None:
+        """Return the UPLOADED or DELETED receipt if the engine shows that the write happened, else None.
 
-        Without the fingerprints of what was to be written the receipt has some only if the value can be read. Its
-        `prior_version` is the attempt's. An heir knows STARTED's alone: if the issuer lost a check-and-set, tried again
-        on a later version, wrote and died, the heir's UPLOADED names a version that was no longer there. The write and
-        its new version are true all the same; who orders receipts by `prior_version` sees drift between.
+        If this process does not know the fingerprints of what was to be written, the receipt has fingerprints only if
+        the value can be read. Its `prior_version` is the attempt's. An heir knows STARTED's alone: if the issuer lost a
+        check-and-set, tried again on a later version, wrote and died, the heir's UPLOADED names a version that was no
+        longer there. The write and its new version are true all the same; readers that order receipts by
+        `prior_version` see drift between them.
 
         Raises:
             DriverError: the engine cannot be asked, and no tag has shown the write.
@@ -56,27 +62,26 @@ class Lookup:
         path = attempt.grant.request.uri.path
         if attempt.grant.request.purpose == upload_pb2.PURPOSE_DELETE:
             return deleted(attempt) if await self.driver.read_version(path) == NOTHING else None
-        tag = write_tag(attempt.started.grant_sha256, attempt.started.sealed_sha256)
-        found = await self.driver.find(path, tag.hex()) if self.driver.capabilities.write_tag else None
+        found = await self.driver.find(path, attempt.tag.hex()) if self.driver.capabilities.write_tag else None
         if found == attempt.prior:
             found = None
         fingerprints, public = attempt.fingerprints, attempt.public_values
         try:
-            snapshot = await self._fitting(attempt, tag)
+            snapshot = await self._fitting(attempt)
         except DriverError:
             if found is None:
                 raise
             snapshot = None
         if snapshot is not None and found in {None, snapshot.version}:
-            found, fingerprints = snapshot.version, self.fingerprint_key.of(snapshot.payload)
+            found, fingerprints = snapshot.version, self.fingerprint_key.fingerprints(snapshot.payload)
             public = public_halves(attempt.grant.request.recipes, snapshot.payload)
         return None if found is None else uploaded(attempt, found, fingerprints, public)
 
-    async def settled(self, attempt: Attempt) -> Receipt:
+    async def settled(self, attempt: WriteAttempt) -> Receipt:
         """Return the last word on a write that can no longer be on its way: UPLOADED, KEY_LOST or OUTCOME_UNKNOWN."""
         grant = attempt.grant
         if grant.request.purpose == upload_pb2.PURPOSE_COPY:
-            # The destination is another store's: only the issuer, whose client was answered, knows.
+            # The destination is in another store: only the issuer was told how the put there ended.
             return self._failed(attempt, upload_pb2.REASON_OUTCOME_UNKNOWN)
         for number in range(self.timings.lookup_tries):
             if number:
@@ -95,11 +100,11 @@ class Lookup:
             break
         return self._failed(attempt, upload_pb2.REASON_OUTCOME_UNKNOWN)
 
-    def _failed(self, attempt: Attempt, reason: upload_pb2.Reason, *, version: str = "") -> Receipt:
+    def _failed(self, attempt: WriteAttempt, reason: upload_pb2.Reason, *, version: str = "") -> Receipt:
         return failed(attempt.grant, attempt.started.sealed_sha256, reason, replica=self.replica, version=version)
 
-    async def _fitting(self, attempt: Attempt, tag: bytes) -> Snapshot | None:
-        """Return what is there if it is a newer version that fits the intent."""
+    async def _fitting(self, attempt: WriteAttempt) -> Snapshot | None:
+        """Return what is there if it is a newer version whose content matches the intent."""
         if not self.driver.capabilities.readable:
             return None
         try:
@@ -108,11 +113,13 @@ class Lookup:
             return None
         if snapshot is None or snapshot.version == attempt.prior:
             return None
-        intent = self.fingerprint_key.intent(tag, self.fingerprint_key.whole(snapshot.payload))
+        intent = self.fingerprint_key.intent(attempt.tag, self.fingerprint_key.whole(snapshot.payload))
         return snapshot if hmac.compare_digest(intent, attempt.started.intent) else None
 
 
-def uploaded(attempt: Attempt, version: str, fingerprints: Fingerprints | None, public_values: PublicValues) -> Receipt:
+def uploaded(
+    attempt: WriteAttempt, version: str, fingerprints: Fingerprints | None, public_values: PublicValues
+) -> Receipt:
     """Return the receipt of a write that happened."""
     return make_receipt(
         grant=attempt.grant,
@@ -126,7 +133,7 @@ def uploaded(attempt: Attempt, version: str, fingerprints: Fingerprints | None, 
     )
 
 
-def deleted(attempt: Attempt) -> Receipt:
+def deleted(attempt: WriteAttempt) -> Receipt:
     """Return the receipt of a deletion that happened."""
     return make_receipt(
         grant=attempt.grant,

@@ -1,7 +1,7 @@
-"""What a patch makes of a secret, told from fingerprints alone: to change one key no other value is needed.
+"""PATCH: what it makes of a secret, computed from fingerprints alone: to change one key no other value is needed.
 
-A secret's fingerprint is made from those of its values (docs/protocol.md, Fingerprints). So where what is upstream can
-be read, or a receipt of ours names it, the result's is known before anything is written, and no value is read for it.
+A secret's fingerprint is made from the fingerprints of its values (docs/protocol.md, Fingerprints). So where upstream
+can be read, or a receipt of ours names its content, the fingerprint of the result is known before anything is written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from monoskope.reactor.upstream.content import Content
 
 
 def check_apart(changes: Payload | None, remove: Sequence[str]) -> None:
-    """Raise `BadPayloadError` if a key is both to be set and to be dropped: no client asks for that."""
+    """Raise `BadPayloadError` if a key is to be set and to be dropped: no client of ours asks for that."""
     if changes is not None and not changes.keys().isdisjoint(remove):
         raise BadPayloadError
 
@@ -35,7 +35,7 @@ def result_of(
     if not values.keys() >= set(remove):
         raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=before.version)
     kept = {name: shown for name, shown in values.items() if name not in remove}
-    after = kept | dict(key.of(changes).values if changes is not None else ())
+    after = kept | dict(key.fingerprints(changes).values if changes is not None else ())
     if not 1 <= len(after) <= MAX_KEYS:
         raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED, upstream_version=before.version)
     whole = key.whole_of({name: digest_of(shown) for name, shown in after.items()})

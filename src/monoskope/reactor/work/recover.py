@@ -1,7 +1,7 @@
-"""Ending the requests of an issuer that is gone, from its signed words alone (docs/protocol.md, When something breaks).
+"""End the requests whose issuer is gone, by what it signed alone (docs/protocol.md, When something breaks).
 
-Before WRITING: KEY_LOST; the expected version stops an issuer that is merely slow. WRITING, once it has been seen long
-enough ago that no write can be on its way: what the engine shows.
+Before WRITING the end is KEY_LOST; the expected version stops an issuer that is merely slow. In WRITING the end is what
+the engine shows, once STARTED was seen so long ago that no write can be on its way any more.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from monoskope.reactor.link.open_requests import Open, OpenRequests
 from monoskope.reactor.report.known_receipts import own_receipt
 from monoskope.reactor.report.reporter import Offering
 from monoskope.reactor.timings import Timings
-from monoskope.reactor.work.lookup import Attempt, Lookup, failed
+from monoskope.reactor.work.lookup import Lookup, WriteAttempt, failed
 from monoskope.uri import SecretUri
 
 _RECOVERABLE = frozenset({State.GRANTED, State.UPLOADING, State.WRITING})
@@ -53,12 +53,12 @@ def _verified(request: Open, signed: upload_pb2.Signed, identity: Identity) -> G
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """What the other replicas of the store are at work on, in m8's word and by their signed grants."""
+    """The requests on which other replicas of the store work, as m8 says and their signed grants prove."""
 
     requests: OpenRequests
     identity: Identity
     replica: bytes
-    """This process."""
+    """The id of this process."""
 
     def write(self, uri: SecretUri) -> bool:
         """Whether another replica gave a key for an unfinished request about `uri`."""
@@ -68,24 +68,24 @@ class Peers:
 
 @dataclass(slots=True)
 class Presence:
-    """Which replicas of the store have a session, in m8's word, and since when the others have not."""
+    """Which replicas of the store have a session, as m8 says, and since when the others have none."""
 
     now: Callable[[], float] = time.monotonic
     _here: set[bytes] = field(default_factory=set)
     _gone: dict[bytes, float] = field(default_factory=dict)
 
     def attached(self, replicas: Iterable[bytes]) -> None:
-        """Begin anew: we have a session again, and these are the replicas that have one."""
+        """Start over: this process has a session again, and so have `replicas`."""
         self._here = set(replicas)
         self._gone.clear()
 
     def came(self, replica: bytes) -> None:
-        """A replica has a session."""
+        """Note that a replica has a session."""
         self._here.add(replica)
         self._gone.pop(replica, None)
 
     def went(self, replica: bytes) -> None:
-        """A replica's session ended."""
+        """Note that a replica's session ended."""
         self._here.discard(replica)
         self._gone[replica] = self.now()
 
@@ -107,10 +107,10 @@ class Recovery:
 
     identity: Identity
     replica: bytes
-    """This process: a request of its own that it is no longer at work on is abandoned, too."""
+    """The id of this process. A request of its own on which it no longer works is abandoned, too."""
     presence: Presence
     lookup: Lookup
-    offering: Offering
+    reporter: Offering
     timings: Timings
     now: Callable[[], float] = time.monotonic
 
@@ -118,7 +118,7 @@ class Recovery:
         """Return the verified grant of `request` if it is time to end it, else None.
 
         Args:
-            request: One that this process is not at work on.
+            request: A request on which this process does not work.
             keeps_key: Whether this process still has its key.
         """
         grant = own_grant(request, self.identity) if request.state in _RECOVERABLE else None
@@ -132,7 +132,7 @@ class Recovery:
     def _gone_for(self, request: Open, replica: bytes, *, keeps_key: bool) -> float:
         if replica != self.replica:
             return self.presence.gone_for(replica)
-        # Our own session may break and come back: the key, not the session, tells whether we can go on.
+        # Our own session may break and come back. We can go on as long as we have the key.
         if keeps_key:
             request.idle_since = None
             return 0.0
@@ -146,14 +146,14 @@ class Recovery:
         failpoint("reactor.before-recovery")
         if request.state is not State.WRITING:
             lost = failed(grant, b"", upload_pb2.REASON_KEY_LOST, replica=self.replica)
-            return await self.offering.end(grant, lost, version)
+            return await self.reporter.end(grant, lost, version)
         started = self._started(request, grant)
         if started is None:
             return False
-        return await self.offering.end(grant, await self._settled(grant, started), version)
+        return await self.reporter.end(grant, await self._settled(grant, started), version)
 
     async def _settled(self, grant: Grant, started: Receipt) -> Receipt:
-        return await self.lookup.settled(Attempt(grant, started, started.prior_version))
+        return await self.lookup.settled(WriteAttempt(grant, started, started.prior_version))
 
     def _started(self, request: Open, grant: Grant) -> Receipt | None:
         """Return the STARTED receipt if it is ours and about `grant`."""

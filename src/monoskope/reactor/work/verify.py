@@ -1,8 +1,8 @@
-"""VERIFY: whether upstream still holds what the newest receipt of ours tells. By version, and by content if readable.
+"""VERIFY: whether upstream still holds what our newest receipt says, by version and, where it can be read, by content.
 
 A version is never given twice for one place, so another version is drift, whatever its content: a put that expects what
 our receipt names would not find it. Equal versions are compared by content where values can be read and the receipt has
-fingerprints under the key of today; without either the version alone tells.
+fingerprints under the current key; otherwise the version alone decides.
 """
 
 from __future__ import annotations
@@ -56,7 +56,12 @@ async def _found(upstream: Upstream, grant: Grant, newest: Receipt) -> _Found:
 
 
 async def _recognised(upstream: Upstream, grant: Grant, newest: Receipt) -> _Found:
-    """In an engine without versions the content alone tells, so without it, or under another key, nothing does."""
+    """Compare by content alone, in an engine without versions.
+
+    Raises:
+        FailedError: CANNOT_READ, the content cannot be read, or the receipt's fingerprints are under another key.
+        DriverError: the engine cannot be asked.
+    """
     content = await upstream.recognised(grant.request.uri, newest)
     deleted = newest.outcome == upload_pb2.OUTCOME_DELETED
     if content.version == NOTHING:

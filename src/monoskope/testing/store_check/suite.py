@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from monoskope.api.secrets.v1.options_pb2 import VaultBinary, VaultOptions
 from monoskope.protocol.payload import Payload
-from monoskope.reactor.settings import Settings
+from monoskope.reactor.settings import ReactorSettings
 from monoskope.stores.driver import NOTHING, DriverError, StoreDriver, StoreRefusedError
 from monoskope.testing.drivers import StoreDriverContract
 from monoskope.testing.drivers.harness import NOT_TEXT, TRICKY, Harness, Path, over, tag
@@ -27,12 +27,12 @@ _OPTIONS: dict[str, object] = {"vault": VaultOptions(binary=VaultBinary.VAULT_BI
 class Checked:
     """What is checked, and what was found out and written meanwhile."""
 
-    settings: Settings
+    settings: ReactorSettings
     folder: FilePath
     below: Path
     """Everything that is written lies at this path or below."""
-    reader: tuple[Settings, FilePath] | None = None
-    """Settings that may read, and their folder, where `settings` may not."""
+    reader: tuple[ReactorSettings, FilePath] | None = None
+    """ReactorSettings that may read, and their folder, where `settings` may not."""
     written: set[Path] = field(default_factory=set)
     refused: frozenset[str] | None = None
     """Names in `TRICKY` that the engine has no place for; None before anybody asked."""

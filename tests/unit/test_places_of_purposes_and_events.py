@@ -25,7 +25,6 @@ PURPOSES_IN = {
     "m8/background/verify_schedule.py": "sends requests to verify",
     "protocol/copy_request.py": "what a copy puts at its destination",
     "reactor/admission/admission.py": "what the engine must be able to do",
-    "reactor/dispatch.py": "who does a request's work",
     "reactor/work/*.py": "do it",
 }
 EVENTS_IN = {

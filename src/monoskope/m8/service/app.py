@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
-from weakref import WeakValueDictionary
 
+from monoskope.keyed_lock import KeyedLock
 from monoskope.m8.domain.deadlines import Deadlines
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.limits.connections import Connections
@@ -113,9 +112,9 @@ class App:
     connections: Connections = field(init=False)
     logins: Logins = field(init=False)
     quota: Quota = field(init=False)
-    looks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
+    looks: KeyedLock[str] = field(default_factory=KeyedLock, init=False)
     """Held by store while somebody looks whether its engine answers."""
-    listing: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
+    listing: KeyedLock[str] = field(default_factory=KeyedLock, init=False)
     """Held by subject while a page is made for it."""
     watching: Places = field(init=False)
     waiting: Places = field(init=False)

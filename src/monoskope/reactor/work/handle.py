@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
+from monoskope.keyed_lock import KeyedLock
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.outcomes import WRITTEN
 from monoskope.protocol.payload import BadPayloadError, Payload, encode
@@ -61,7 +61,7 @@ class Handler:
         self._offering = offering
         self._rates = rates
         self._places = Places(parallel)
-        self._locks = UriLocks()
+        self._locks: KeyedLock[SecretUri] = KeyedLock()
         self._generator = Generator()
         self._now = now
 
@@ -254,26 +254,3 @@ def unchanged(grant: Grant, sealed_sha256: bytes, version: str, fingerprints: Fi
         fingerprint=fingerprints.whole,
         values=fingerprints.values,
     )
-
-
-class UriLocks:
-    """One lock a secret, kept only while somebody holds or awaits it."""
-
-    def __init__(self) -> None:
-        self._locks: dict[SecretUri, tuple[asyncio.Lock, int]] = {}
-
-    def __len__(self) -> int:
-        return len(self._locks)
-
-    @asynccontextmanager
-    async def held(self, uri: SecretUri) -> AsyncIterator[None]:
-        """Hold the lock of `uri`."""
-        lock, users = self._locks.get(uri, (asyncio.Lock(), 0))
-        self._locks[uri] = (lock, users + 1)
-        try:
-            async with lock:
-                yield
-        finally:
-            lock, users = self._locks.pop(uri)
-            if users > 1:
-                self._locks[uri] = (lock, users - 1)

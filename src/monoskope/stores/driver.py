@@ -109,6 +109,8 @@ class StoreDriver(ABC):
     """The typed `[engine]` table of the reactor's settings."""
     maturity: ClassVar[Literal["stable", "experimental"]] = "stable"
     """"experimental" until the driver has met the real engine and the people who run it; users are told."""
+    example_notes: ClassVar[str] = ""
+    """Lines of TOML comments that stand above `example` in a new reactor.toml."""
 
     @classmethod
     @abstractmethod
@@ -258,6 +260,18 @@ class StoreDriver(ABC):
         raise UnsupportedError(
             f"stores of the kind {cls.kind!r} have no policy to print.", fix="See the page on that kind of store."
         )
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """Return the fields, beside `type`, of the `[engine]` table that `m8 reactor init` writes.
+
+        They fit `Config`. Where only an administrator knows a value, one stands there that shows what to fill in.
+
+        Args:
+            folder: The new reactor's own folder, an absolute path. A driver may put a key file into it, mode 0600.
+        """
+        del folder
+        return {}
 
     async def health(self) -> bool:
         """Look, in one cheap way, whether the engine would serve us now; asked every few seconds beside all else.

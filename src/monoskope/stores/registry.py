@@ -34,11 +34,10 @@ def find(kind: str) -> type[StoreDriver]:
         UsageError: two packages bring a driver of that name.
         BrokenDriverError: it does not import, or is no driver of that kind.
     """
-    return _load(kind, entry_point(kind))
+    return _load(kind, _entry_point(kind))
 
 
-def entry_point(kind: str) -> EntryPoint:
-    """Return where the driver of `kind` is; imports nothing of it. Raises `NotFoundError`, `UsageError` as `find`."""
+def _entry_point(kind: str) -> EntryPoint:
     points = {point.value: point for point in entry_points(group=GROUP) if point.name == kind}
     if not points:
         near = difflib.get_close_matches(kind, kinds(), 1)

@@ -12,7 +12,7 @@ import contextlib
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pyrage
 
@@ -20,7 +20,7 @@ from monoskope.errors import Error, UsageError
 from monoskope.protocol.payload import Payload, decode, encode
 from monoskope.stores.age.config import AgeConfig
 from monoskope.stores.age.folder import CLOSED_TO, Entry, SecretFolder
-from monoskope.stores.age.keys import parse_recipient, read_identities
+from monoskope.stores.age.keys import make_identity, parse_recipient, read_identities
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -80,6 +80,16 @@ class AgeStore(StoreDriver):
         with translated():
             await asyncio.to_thread(store._prepare_root)
         return store
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """See `StoreDriver.example`: ready to run, with a new key pair whose identity lies in `folder`.
+
+        Raises:
+            UsageError: `folder` has an identity already.
+        """
+        file = folder / "engine.agekey"
+        return {"folder": str(folder / "secrets"), "recipients": [make_identity(file)], "identity_file": str(file)}
 
     @property
     def capabilities(self) -> Capabilities:

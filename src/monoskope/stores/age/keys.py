@@ -6,9 +6,18 @@ from pathlib import Path
 
 import pyrage
 
-from monoskope.errors import Error
-from monoskope.settings import read_private
+from monoskope.errors import Error, UsageError
+from monoskope.settings import read_private, write_private
 from monoskope.stores.driver import StoreRefusedError
+
+
+def make_identity(file: Path) -> str:
+    """Write a new identity into `file` and return its public key. Raises `UsageError` if the file exists."""
+    if file.exists():
+        raise UsageError(f"{file} exists already.", fix="Name a new folder.")
+    key = pyrage.x25519.Identity.generate()
+    write_private(file, f"{key}\n".encode("ascii"))
+    return str(key.to_public())
 
 
 def parse_recipient(text: str) -> pyrage.x25519.Recipient:

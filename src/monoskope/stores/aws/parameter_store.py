@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.aws.client import Answer, AwsClient
-from monoskope.stores.aws.config import ParameterStoreConfig, is_reserved
+from monoskope.stores.aws.config import EXAMPLE, EXAMPLE_NOTES, ParameterStoreConfig, is_reserved
 from monoskope.stores.aws.layout import FLAG, Content, in_parameter_store
 from monoskope.stores.aws.options import Tags, tags_of
 from monoskope.stores.aws.policy import PROBE, Prefixes, parameter_store_policy
@@ -50,6 +50,7 @@ class ParameterStore(StoreDriver):
     kind = "aws-ssm"
     Config = ParameterStoreConfig
     maturity: ClassVar[Literal["stable", "experimental"]] = "experimental"
+    example_notes = EXAMPLE_NOTES
 
     def __init__(self, config: ParameterStoreConfig, client: AwsClient) -> None:
         self._config = config
@@ -90,6 +91,12 @@ class ParameterStore(StoreDriver):
     def policy(cls, config: ParameterStoreConfig, prefixes: Prefixes) -> str:
         """See `StoreDriver.policy`: an IAM policy."""
         return parameter_store_policy(config, prefixes)
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """See `StoreDriver.example`."""
+        del folder
+        return EXAMPLE | {"tier": "standard"}
 
     @property
     def capabilities(self) -> Capabilities:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.aws.client import Answer, AwsClient
-from monoskope.stores.aws.config import SecretsManagerConfig
+from monoskope.stores.aws.config import EXAMPLE, EXAMPLE_NOTES, SecretsManagerConfig
 from monoskope.stores.aws.errors import malformed
 from monoskope.stores.aws.layout import FLAG, Content, in_secrets_manager, merged
 from monoskope.stores.aws.options import Tags, tags_of
@@ -51,6 +51,7 @@ class SecretsManagerStore(StoreDriver):
     kind = "aws-secretsmanager"
     Config = SecretsManagerConfig
     maturity: ClassVar[Literal["stable", "experimental"]] = "experimental"
+    example_notes = EXAMPLE_NOTES
 
     def __init__(self, config: SecretsManagerConfig, client: AwsClient) -> None:
         self._config = config
@@ -93,6 +94,12 @@ class SecretsManagerStore(StoreDriver):
     def policy(cls, config: SecretsManagerConfig, prefixes: Prefixes) -> str:
         """See `StoreDriver.policy`: an IAM policy."""
         return secrets_manager_policy(config, prefixes)
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """See `StoreDriver.example`."""
+        del folder
+        return EXAMPLE | {"recovery_window_days": 30}
 
     @property
     def capabilities(self) -> Capabilities:

@@ -13,7 +13,7 @@ import contextlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 from urllib.parse import urlencode
 
 from monoskope.protocol.payload import Payload
@@ -84,6 +84,20 @@ class BarbicanStore(StoreDriver):
             await store.close()
             raise
         return store
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """See `StoreDriver.example`: a login by application credential."""
+        return {
+            "address": "https://127.0.0.1:9311",
+            "readable": False,
+            "auth": {
+                "method": "application_credential",
+                "auth_url": "https://127.0.0.1:5000/v3",
+                "id": "fill-in",
+                "secret_file": str(folder / "application-credential"),
+            },
+        }
 
     @property
     def capabilities(self) -> Capabilities:

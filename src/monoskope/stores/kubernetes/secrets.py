@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import Payload, encode
@@ -52,6 +52,11 @@ class KubernetesStore(StoreDriver):
     Config = KubernetesConfig
     maturity: ClassVar[Literal["stable", "experimental"]] = "experimental"
 
+    example_notes = """\
+# Experimental: this driver has met no real API server yet. Paths are NAMESPACE/NAME; with namespace = "…" just names.
+# Outside a cluster: auth = { method = "kubeconfig", file = "…" }. Roles and limits: docs/stores/kubernetes.md.
+"""
+
     def __init__(self, config: KubernetesConfig, http: KubernetesHttp) -> None:
         self._config = config
         self._http = http
@@ -89,6 +94,12 @@ class KubernetesStore(StoreDriver):
     def policy(cls, config: KubernetesConfig, prefixes: tuple[tuple[str, ...], ...]) -> str:
         """See `StoreDriver.policy`: roles, as YAML."""
         return least_role(config, prefixes)
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """See `StoreDriver.example`: the service account of the reactor's pod."""
+        del folder
+        return {"auth": {"method": "in-cluster"}, "readable": False, "deletable": False}
 
     @property
     def capabilities(self) -> Capabilities:

@@ -13,7 +13,7 @@ import stat
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import (
@@ -75,6 +75,11 @@ class PassStore(StoreDriver):
         if config.readable:
             await store._check_readable(sealed)
         return store
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """See `StoreDriver.example`."""
+        return {"folder": "/fill/in", "gpg_home": str(folder / "gnupg"), "readable": False}
 
     @property
     def capabilities(self) -> Capabilities:

@@ -11,6 +11,8 @@ any of them (docs/adr/0007-store-drivers.md).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import (
@@ -52,6 +54,11 @@ class VaultStore(VaultMount):
             patchable=config.patchable,
             layout="One KV version 2 entry a secret, a key for a key; a value that is not text only as base64.",
         )
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """See `StoreDriver.example`."""
+        return super().example(folder) | {"patchable": False, "binary": False}
 
     def check(self, path: tuple[str, ...], options: object | None) -> None:
         """Refuse options that are not this driver's; every path that is a secret's has its place."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from monoskope.stores.driver import Capabilities, StoreConflictError, StoreDriver, StoreRefusedError
 from monoskope.stores.vault.config import VaultConfig
@@ -32,6 +32,21 @@ class VaultMount(StoreDriver):
     def _announced(config: VaultConfig) -> Capabilities:
         """Return what this version of the engine can do under `config`."""
         raise NotImplementedError
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """See `StoreDriver.example`: a login by AppRole, with a wrapped secret id."""
+        return {
+            "address": "https://127.0.0.1:8200",
+            "mount": "secret",
+            "readable": False,
+            "deletable": False,
+            "auth": {
+                "method": "approle",
+                "role_id": "fill-in",
+                "wrapped_secret_id_file": str(folder / "wrapped-secret-id"),
+            },
+        }
 
     @classmethod
     async def open(cls, config: VaultConfig, *, state_dir: Path) -> Self:

@@ -41,13 +41,11 @@ from monoskope.reactor.work.copy_secret import Job
 from monoskope.stores.aws.client import Answer
 from monoskope.stores.aws.layout import Content
 from monoskope.stores.barbican.auth import Token as BarbicanToken
-from monoskope.stores.barbican.http import Answer as BarbicanAnswer
 from monoskope.stores.barbican.values import Stored
 from monoskope.stores.driver import Snapshot
 from monoskope.stores.kubernetes.auth import Access
-from monoskope.stores.kubernetes.http import Answer as KubernetesAnswer
+from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import TokenFile
-from monoskope.stores.vault.http import Answer as VaultAnswer
 from monoskope.stores.vault.secret_id import _Kept
 from monoskope.stores.vault.session import Token, VaultSession
 from monoskope.testing.search import Wanted, look
@@ -118,12 +116,10 @@ HOLDERS: dict[str, Callable[[], object]] = {
     "vault VaultSession": vault_session,
     "Issued": lambda: Issued(TEXT, "0" * 32),
     "Certificate": lambda: Certificate(b"ca", b"certificate", SECRET),
-    "kubernetes Answer": lambda: KubernetesAnswer(200, {"data": {"password": TEXT}}),
+    "HttpAnswer": lambda: HttpAnswer(200, SECRET, {"X-Subject-Token": TEXT}),
     "kubernetes Access": lambda: Access("https://k", ssl.create_default_context(), TEXT),
     "aws Answer": lambda: Answer(body={"SecretString": TEXT}),
-    "vault Answer": lambda: VaultAnswer(200, {"data": {"password": TEXT}}),
     "vault _Kept": lambda: _Kept(wrapping_token_sha256="0" * 64, secret_id=TEXT),
-    "barbican Answer": lambda: BarbicanAnswer(200, SECRET, TEXT),
     "aws Content": lambda: Content(TEXT, SECRET),
     "vault Token": lambda: Token(TEXT, lease_s=1, first_lease_s=1, renewable=True),
     "barbican Token": lambda: BarbicanToken(TEXT, until=1.0),

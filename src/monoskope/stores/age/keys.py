@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pyrage
 
-from monoskope.errors import Error, UsageError
+from monoskope.errors import UsageError
 from monoskope.settings import read_private, write_private
 from monoskope.stores.driver import StoreRefusedError
+from monoskope.stores.shared.credentials import refused
 
 
 def make_identity(file: Path) -> str:
@@ -35,12 +36,12 @@ def read_identities(file: str, recipients: list[pyrage.x25519.Recipient]) -> lis
     Raises:
         StoreRefusedError: the file cannot be read, is not private, or holds none that does.
     """
+    with refused():
+        content = read_private(Path(file))
     try:
-        lines = read_private(Path(file)).decode("ascii").splitlines()
+        lines = content.decode("ascii").splitlines()
         found = [pyrage.x25519.Identity.from_str(line) for line in map(str.strip, lines) if line and line[0] != "#"]
         pyrage.decrypt(pyrage.encrypt(b"", recipients), found)
-    except Error as error:
-        raise StoreRefusedError(error.message, fix=error.fix) from None
     except (UnicodeDecodeError, pyrage.IdentityError, pyrage.DecryptError):
         pass
     else:

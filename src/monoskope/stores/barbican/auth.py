@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from monoskope.errors import Error
 from monoskope.protocol.unshared import Unshared
 from monoskope.settings import read_private
 from monoskope.stores.barbican.config import ApplicationCredential, BarbicanConfig, NoLogin, Password
-from monoskope.stores.barbican.http import JSON, Answer, BarbicanHttp
+from monoskope.stores.barbican.http import BarbicanHttp
 from monoskope.stores.driver import StoreRefusedError
+from monoskope.stores.shared.credentials import refused
+from monoskope.stores.shared.http import JSON, HttpAnswer
 
 _EARLY_S = 60.0
 """How long before it expires a token is no longer used."""
@@ -55,7 +56,7 @@ class BarbicanSession:
 
     async def request(
         self, method: str, path: str, *, accept: str = JSON, body: object | None = None, writes: bool = False
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Send a request as `BarbicanHttp.send` does; if the token turns out to be dead, log in and send it once more.
 
         A 401 means that nothing was done, so sending it again is safe for a write too.
@@ -104,9 +105,10 @@ class BarbicanSession:
                 fix="Check auth_url, that it ends in /v3, and that the credential is right and has not expired.",
             )
         lease = _lease(answer.json())
-        if answer.status != 201 or _TOKEN.fullmatch(answer.token) is None or lease is None:
+        token = answer.headers.get("X-Subject-Token", "")
+        if answer.status != 201 or _TOKEN.fullmatch(token) is None or lease is None:
             raise StoreRefusedError("what is at auth_url does not answer as Keystone does.", fix="Check auth_url.")
-        return Token(answer.token, sent + lease - _EARLY_S)
+        return Token(token, sent + lease - _EARLY_S)
 
 
 def _identity(method: ApplicationCredential | Password) -> dict[str, Any]:
@@ -141,10 +143,10 @@ def read_credential(path: str) -> str:
     Raises:
         StoreRefusedError: it is missing, open to others or not one line of text.
     """
+    with refused():
+        content = read_private(Path(path))
     try:
-        text = read_private(Path(path)).decode("utf-8").removesuffix("\n")
-    except Error as error:
-        raise StoreRefusedError(error.message, fix=error.fix) from None
+        text = content.decode("utf-8").removesuffix("\n")
     except UnicodeDecodeError:
         text = ""
     if _CREDENTIAL.fullmatch(text) is None:

@@ -16,10 +16,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from monoskope.stores.driver import StoreRefusedError
+from monoskope.stores.shared.http import Refusal
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _MARK = re.compile(r"m8\.(?P<number>[0-9]{1,18})\.(?P<tag>[0-9a-f]{64})", re.ASCII)
+
+FOREIGN = Refusal("what is at address does not answer as Barbican does.", "Check address.")
+"""Of an answer that Barbican would not give."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -72,7 +75,7 @@ def page(body: dict[str, object], name: str) -> Page:
         parsed = msgspec.convert(body, _Page)
         found = [_entry(one) for one in parsed.secrets if one.name == name and "default" in one.content_types]
     except (msgspec.ValidationError, ValueError):
-        raise foreign() from None
+        raise FOREIGN.error() from None
     return Page(found, len(parsed.secrets), parsed.total)
 
 
@@ -92,15 +95,10 @@ def secret_id(reference: object) -> str:
     """Return the id at the end of a reference; the rest of it is not ours to follow. Raises `StoreRefusedError`."""
     found = str(reference).rpartition("/")[2]
     if _ID.fullmatch(found) is None:
-        raise foreign()
+        raise FOREIGN.error()
     return found
 
 
 def mark(entries: list[Entry], tag: str) -> str:
     """Return what a new secret carries in `mode`, given those that are there."""
     return f"m8.{max((entry.number for entry in entries), default=0) + 1}.{tag}"
-
-
-def foreign() -> StoreRefusedError:
-    """Return the refusal of an answer that Barbican would not give."""
-    return StoreRefusedError("what is at address does not answer as Barbican does.", fix="Check address.")

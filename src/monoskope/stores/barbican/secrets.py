@@ -19,8 +19,8 @@ from urllib.parse import urlencode
 from monoskope.protocol.payload import Payload
 from monoskope.stores.barbican.auth import BarbicanSession
 from monoskope.stores.barbican.config import BarbicanConfig
-from monoskope.stores.barbican.entries import Entry, Page, foreign, mark, page, secret_id
-from monoskope.stores.barbican.http import Answer, BarbicanHttp
+from monoskope.stores.barbican.entries import FOREIGN, Entry, Page, mark, page, secret_id
+from monoskope.stores.barbican.http import BarbicanHttp
 from monoskope.stores.barbican.values import Layout
 from monoskope.stores.driver import (
     NOTHING,
@@ -35,10 +35,20 @@ from monoskope.stores.driver import (
     UnknownOutcomeError,
     UnsupportedError,
 )
+from monoskope.stores.shared.http import HttpAnswer, Refusal, expect_ok
 
 _MAX_NAME = 255
 _PAGE = 100
 _TRIES = 5
+
+
+_REFUSALS = {
+    401: Refusal("the engine does not take the token.", "Check that it asks the same Keystone."),
+    403: Refusal("the engine's policy or a quota does not allow this.", "Grant the role in docs/stores/barbican.md."),
+    404: FOREIGN,
+    413: Refusal("the secret is larger than the engine takes.", "Set max_secret_bytes to what the server allows."),
+}
+_REFUSED = Refusal("the engine refused the request.", "Look into its log for the reason.")
 
 
 class BarbicanStore(StoreDriver):
@@ -251,23 +261,8 @@ class BarbicanStore(StoreDriver):
             _expect_ok(answer)
 
 
-def _expect_ok(answer: Answer) -> None:
-    """Raise the refusal that `answer` is, if it is one."""
-    if answer.ok:
-        return
-    if answer.status == 401:
-        raise StoreRefusedError("the engine does not take the token.", fix="Check that it asks the same Keystone.")
-    if answer.status == 403:
-        raise StoreRefusedError(
-            "the engine's policy or a quota does not allow this.", fix="Grant the role in docs/stores/barbican.md."
-        )
-    if answer.status == 404:
-        raise foreign()
-    if answer.status == 413:
-        raise StoreRefusedError(
-            "the secret is larger than the engine takes.", fix="Set max_secret_bytes to what the server allows."
-        )
-    raise StoreRefusedError("the engine refused the request.", fix="Look into its log for the reason.")
+def _expect_ok(answer: HttpAnswer) -> None:
+    expect_ok(answer, _REFUSALS, otherwise=_REFUSED)
 
 
 def _expects_nothing(replacing: str | None) -> None:

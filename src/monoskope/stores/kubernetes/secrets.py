@@ -32,13 +32,13 @@ from monoskope.stores.driver import (
 from monoskope.stores.kubernetes import object as objects
 from monoskope.stores.kubernetes.auth import access
 from monoskope.stores.kubernetes.config import KubernetesConfig
-from monoskope.stores.kubernetes.http import METADATA, Answer, KubernetesHttp
+from monoskope.stores.kubernetes.http import METADATA, KubernetesHttp
 from monoskope.stores.kubernetes.places import Place, place_of, wishes_of
 from monoskope.stores.kubernetes.policy import least_role
 from monoskope.stores.kubernetes.types import check_type
+from monoskope.stores.shared.http import JSON, HttpAnswer
 
 _TRIES = 3
-_WHOLE = "application/json"
 _AS_US = f"?fieldManager={objects.MANAGER}"
 
 Merge = Callable[[objects.Object | None], dict[str, str]]
@@ -190,7 +190,7 @@ class KubernetesStore(StoreDriver):
         """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
         if not self._config.readable:
             raise CannotReadError("this store is write-only.")
-        found = await self._get(self._place(path), _WHOLE)
+        found = await self._get(self._place(path), JSON)
         version = objects.version_of(found)
         return None if found is None or version == NOTHING else Snapshot(version, objects.payload_of(found))
 
@@ -211,7 +211,7 @@ class KubernetesStore(StoreDriver):
         answer = await self._http.send("GET", place.url, accept=accept)
         if answer.status == 409:
             raise StoreRefusedError("the answer is not that of a Kubernetes API server.", fix="Check the address.")
-        return answer.body if answer.ok else None
+        return answer.json() if answer.ok else None
 
     async def _change(
         self, path: tuple[str, ...], values: Merge, *, replacing: str | None, write_tag: str, options: object | None
@@ -220,7 +220,7 @@ class KubernetesStore(StoreDriver):
         self.check(path, options)
         place, wishes = self._place(path), wishes_of(options)
         for _ in range(_TRIES):
-            found = await self._get(place, _WHOLE)
+            found = await self._get(place, JSON)
             if replacing is not None and objects.version_of(found) != replacing:
                 raise _conflict()
             if found is None:
@@ -266,9 +266,9 @@ def _fitting(values: dict[str, str], found: objects.Object, *, most: int) -> dic
     return values
 
 
-def _written(answer: Answer) -> str:
+def _written(answer: HttpAnswer) -> str:
     try:
-        return objects.version_of(answer.body)
+        return objects.version_of(answer.json())
     except StoreRefusedError:
         pass
     raise UnknownOutcomeError("the cluster took the write but named no version.", fix="Look it up.")

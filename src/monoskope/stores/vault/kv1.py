@@ -24,6 +24,7 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.stores.vault.config import VaultConfig
+from monoskope.stores.vault.http import is_absent
 from monoskope.stores.vault.mount import VaultMount, conflict
 from monoskope.stores.vault.policy import kv1_policy
 from monoskope.stores.vault.values import from_engine, to_engine
@@ -68,7 +69,7 @@ class VaultKv1Store(VaultMount):
             return NOTHING if await self._get(path) is None else _unique("seen")
         folder = self._url(path[:-1]).removesuffix("/")
         answer = await self._session.request("GET", f"{folder}/?list=true")
-        if answer.status == 404 and not answer.has_errors:
+        if is_absent(answer):
             return NOTHING
         self._expect_ok(answer)
         names = answer.section("data").get("keys")
@@ -123,7 +124,7 @@ class VaultKv1Store(VaultMount):
     async def _get(self, path: tuple[str, ...]) -> dict[str, object] | None:
         """Return the entry at `path` as the engine holds it, None where nothing is."""
         answer = await self._session.request("GET", self._url(path))
-        if answer.status == 404 and not answer.has_errors:
+        if is_absent(answer):
             return None
         self._expect_ok(answer)
         return answer.section("data")

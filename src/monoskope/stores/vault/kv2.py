@@ -27,6 +27,7 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.stores.vault.config import VaultConfig
+from monoskope.stores.vault.http import is_absent
 from monoskope.stores.vault.mount import VaultMount, conflict, malformed
 from monoskope.stores.vault.policy import policy_of
 from monoskope.stores.vault.values import FLAG, from_engine, merge_patch, needs_flag, to_engine, wants_base64
@@ -165,7 +166,7 @@ class VaultStore(VaultMount):
         if not self._config.readable:
             raise CannotReadError("this store is write-only.")
         answer = await self._session.request("GET", self._url("data", path))
-        if answer.status == 404 and not answer.has_errors:
+        if is_absent(answer):
             return None
         self._expect_ok(answer)
         found = answer.section("data")
@@ -189,7 +190,7 @@ class VaultStore(VaultMount):
 
     async def _current(self, path: tuple[str, ...]) -> Current:
         answer = await self._session.request("GET", self._url("metadata", path))
-        if answer.status == 404 and not answer.has_errors:
+        if is_absent(answer):
             return _ABSENT
         self._expect_ok(answer)
         return from_metadata(answer.section("data"), FLAG)
@@ -200,7 +201,7 @@ class VaultStore(VaultMount):
         """Write, and return the new version, or None where the engine refuses the request as it stands (400, 404)."""
         body = {"data": data, "options": {} if expected is None else {"cas": expected}}
         answer = await self._session.request(method, self._url("data", path), body=body, writes=True)
-        if answer.status == 400 or (answer.status == 404 and not answer.has_errors):
+        if answer.status == 400 or is_absent(answer):
             return None
         self._expect_ok(answer)
         made = answer.section("data")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from monoskope.errors import Error
 from monoskope.settings import read_private
 from monoskope.stores.driver import StoreRefusedError
+from monoskope.stores.shared.credentials import refused
+from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import AppRole, Certificate, Jwt, Kubernetes
-from monoskope.stores.vault.http import Answer, VaultHttp
+from monoskope.stores.vault.http import VaultHttp
 from monoskope.stores.vault.secret_id import secret_id
 
 Method = AppRole | Jwt | Kubernetes | Certificate
@@ -17,7 +18,7 @@ Method = AppRole | Jwt | Kubernetes | Certificate
 _JWT = re.compile(r"[A-Za-z0-9_-]{1,8192}\.[A-Za-z0-9_-]{1,16384}\.[A-Za-z0-9_-]{1,8192}", re.ASCII)
 
 
-async def log_in(http: VaultHttp, method: Method, state_dir: Path) -> Answer:
+async def log_in(http: VaultHttp, method: Method, state_dir: Path) -> HttpAnswer:
     """Log in and return the engine's answer, which holds the token.
 
     Raises:
@@ -80,10 +81,8 @@ def _show_certificate(http: VaultHttp, method: Certificate, state_dir: Path) -> 
 
 
 def _private(file: str) -> bytes:
-    try:
+    with refused():
         return read_private(Path(file))
-    except Error as error:
-        raise StoreRefusedError(error.message, fix=error.fix) from None
 
 
 def _any(file: str) -> bytes:

@@ -6,9 +6,16 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from monoskope.stores.driver import Capabilities, StoreConflictError, StoreDriver, StoreRefusedError
+from monoskope.stores.shared.http import HttpAnswer, Refusal, expect_ok
 from monoskope.stores.vault.config import VaultConfig
-from monoskope.stores.vault.http import Answer, VaultHttp
+from monoskope.stores.vault.http import VaultHttp
 from monoskope.stores.vault.session import VaultSession
+
+_REFUSALS = {
+    403: Refusal("the engine's policy does not allow this.", "Grant what `m8 reactor policy` prints."),
+    413: Refusal("the secret is larger than the engine takes.", "Store a smaller secret."),
+}
+_REFUSED = Refusal("the engine refused the request.", "Look into its audit log for the reason.")
 
 
 class VaultMount(StoreDriver):
@@ -102,21 +109,10 @@ class VaultMount(StoreDriver):
                 fix='Write type = "vault" for version 2, type = "vault-kv1" for version 1, or change mount.',
             )
 
-    def _expect_ok(self, answer: Answer) -> None:
+    def _expect_ok(self, answer: HttpAnswer) -> None:
         """Raise the refusal that `answer` is, if it is one."""
-        if answer.ok:
-            return
-        if answer.status == 403:
-            raise StoreRefusedError(
-                "the engine's policy does not allow this.", fix="Grant what `m8 reactor policy` prints."
-            )
-        if answer.status == 404:
-            raise StoreRefusedError(
-                f"there is no KV version {self.KV} engine at {self._config.mount}.", fix="Check mount."
-            )
-        if answer.status == 413:
-            raise StoreRefusedError("the secret is larger than the engine takes.", fix="Store a smaller secret.")
-        raise malformed()
+        missing = Refusal(f"there is no KV version {self.KV} engine at {self._config.mount}.", "Check mount.")
+        expect_ok(answer, {**_REFUSALS, 404: missing}, otherwise=_REFUSED)
 
 
 def conflict() -> StoreConflictError:
@@ -126,4 +122,4 @@ def conflict() -> StoreConflictError:
 
 def malformed() -> StoreRefusedError:
     """Return the error for a request that the engine would never take."""
-    return StoreRefusedError("the engine refused the request.", fix="Look into its audit log for the reason.")
+    return _REFUSED.error()

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import msgspec
 
-from monoskope.errors import Error
 from monoskope.protocol.unshared import Unshared
 from monoskope.settings import find_private, write_private
 from monoskope.stores.driver import StoreRefusedError
+from monoskope.stores.shared.credentials import refused
 from monoskope.stores.vault.config import AppRole
 from monoskope.stores.vault.http import VaultHttp
 
@@ -48,10 +48,8 @@ def read_credential(path: str) -> str:
 
 
 def _read(file: Path) -> bytes | None:
-    try:
+    with refused():
         return find_private(file)
-    except Error as error:
-        raise StoreRefusedError(error.message, fix=error.fix) from None
 
 
 def _one_line(content: bytes, path: str) -> str:
@@ -78,10 +76,8 @@ async def secret_id(http: VaultHttp, role: AppRole, state_dir: Path) -> str:
         return kept.secret_id
     found = await _unwrap(http, token, role.mount)
     content = msgspec.json.encode(_Kept(wrapping_token_sha256=digest, secret_id=found))
-    try:
+    with refused():
         write_private(state, content, replace=True)
-    except Error as error:
-        raise StoreRefusedError(error.message, fix=error.fix) from None
     return found
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from monoskope.protocol.unshared import Unshared
 from monoskope.stores.driver import DriverError, StoreRefusedError
+from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import TokenFile
-from monoskope.stores.vault.http import Answer, VaultHttp
+from monoskope.stores.vault.http import VaultHttp
 from monoskope.stores.vault.logins import Method, log_in
 from monoskope.stores.vault.secret_id import read_credential
 
@@ -86,7 +87,7 @@ class VaultSession(Unshared):
             with contextlib.suppress(DriverError):
                 await self._http.send("POST", "auth/token/revoke-self", token=token.value)
 
-    async def request(self, method: str, path: str, *, body: object | None = None, writes: bool = False) -> Answer:
+    async def request(self, method: str, path: str, *, body: object | None = None, writes: bool = False) -> HttpAnswer:
         """Send a request as `VaultHttp.send` does; if the token turns out to be dead, log in and send it once more.
 
         A 403 means that nothing was done, so sending it again is safe for a write too.
@@ -167,7 +168,7 @@ class VaultSession(Unshared):
         return Token(token.value, renewed.lease_s, token.first_lease_s, renewed.renewable)
 
 
-def _issued(answer: Answer) -> Token | None:
+def _issued(answer: HttpAnswer) -> Token | None:
     """Return the token that a login or a renewal gave, or None if it was refused."""
     auth = answer.section("auth")
     value = auth.get("client_token")

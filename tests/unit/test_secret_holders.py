@@ -38,16 +38,16 @@ from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.work.copy_secret import Job
-from monoskope.stores.aws.client import Answer
-from monoskope.stores.aws.layout import Content
-from monoskope.stores.barbican.auth import Token as BarbicanToken
+from monoskope.stores.aws.client import AwsAnswer
+from monoskope.stores.aws.layout import AwsContent
+from monoskope.stores.barbican.auth import KeystoneToken
 from monoskope.stores.barbican.values import Stored
 from monoskope.stores.driver import Snapshot
 from monoskope.stores.kubernetes.auth import Access
 from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import TokenFile
 from monoskope.stores.vault.secret_id import _Kept
-from monoskope.stores.vault.session import Token, VaultSession
+from monoskope.stores.vault.session import VaultSession, VaultToken
 from monoskope.testing.search import Wanted, look
 from monoskope.uri import SecretUri
 from monoskope.value import Value
@@ -71,7 +71,7 @@ def values() -> Values:
 
 def vault_session() -> VaultSession:
     session = VaultSession(SimpleNamespace(), TokenFile(token_file="token"), Path("state"))  # type: ignore[arg-type]
-    session._token = Token(TEXT, lease_s=1, first_lease_s=1, renewable=True)
+    session._token = VaultToken(TEXT, lease_s=1, first_lease_s=1, renewable=True)
     return session
 
 
@@ -118,11 +118,11 @@ HOLDERS: dict[str, Callable[[], object]] = {
     "Certificate": lambda: Certificate(b"ca", b"certificate", SECRET),
     "HttpAnswer": lambda: HttpAnswer(200, SECRET, {"X-Subject-Token": TEXT}),
     "kubernetes Access": lambda: Access("https://k", ssl.create_default_context(), TEXT),
-    "aws Answer": lambda: Answer(body={"SecretString": TEXT}),
+    "AwsAnswer": lambda: AwsAnswer(body={"SecretString": TEXT}),
     "vault _Kept": lambda: _Kept(wrapping_token_sha256="0" * 64, secret_id=TEXT),
-    "aws Content": lambda: Content(TEXT, SECRET),
-    "vault Token": lambda: Token(TEXT, lease_s=1, first_lease_s=1, renewable=True),
-    "barbican Token": lambda: BarbicanToken(TEXT, until=1.0),
+    "AwsContent": lambda: AwsContent(TEXT, SECRET),
+    "VaultToken": lambda: VaultToken(TEXT, lease_s=1, first_lease_s=1, renewable=True),
+    "KeystoneToken": lambda: KeystoneToken(TEXT, until=1.0),
     "barbican Stored": lambda: Stored("text/plain", TEXT),
     "FingerprintKey": lambda: FingerprintKey(SECRET),
     "Identity": lambda: Identity(SECRET, store="vault"),

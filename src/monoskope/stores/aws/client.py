@@ -38,7 +38,7 @@ for _name in ("aiobotocore", "botocore"):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Unshared):
+class AwsAnswer(Unshared):
     """What the service said: its fields, or an error code that the caller asked to be told."""
 
     code: str = ""
@@ -100,7 +100,7 @@ class AwsClient:
         tells: Collection[str] = (),
         writes: bool = False,
         **parameters: Any,  # noqa: ANN401 - as the operation has them
-    ) -> Answer:
+    ) -> AwsAnswer:
         """Send one request and return its answer.
 
         Args:
@@ -128,16 +128,16 @@ class AwsClient:
         if client is not None:
             await client.close()
 
-    async def _ask(self, operation: str, parameters: Mapping[str, Any], *, writes: bool) -> tuple[_Client, Answer]:
+    async def _ask(self, operation: str, parameters: Mapping[str, Any], *, writes: bool) -> tuple[_Client, AwsAnswer]:
         problem: DriverError
         async with self._using() as client:
             try:
                 async with asyncio.timeout(self._config.timeout_s):
-                    return client, Answer(body=await getattr(client.sdk_client, operation)(**parameters))
+                    return client, AwsAnswer(body=await getattr(client.sdk_client, operation)(**parameters))
             except sdk.ClientError as error:
                 told = error.response
                 status = told.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-                return client, Answer(str(told.get("Error", {}).get("Code") or status), status)
+                return client, AwsAnswer(str(told.get("Error", {}).get("Code") or status), status)
             except (sdk.BotoCoreError, sdk.HTTPClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 problem = _problem(error, writes=writes)
         # Raised out here so that no error of the SDK, which knows the request, hangs on it.

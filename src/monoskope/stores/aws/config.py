@@ -19,14 +19,6 @@ _ENDPOINT = re.compile(
 _KMS_KEY = re.compile(r"[A-Za-z0-9:/_-]{1,256}", re.ASCII)
 _RESERVED = ("aws", "ssm")
 
-EXAMPLE = {"region": "eu-central-1", "prefix": "m8", "layout": "json", "readable": False, "deletable": False}
-"""What the first settings of both stores have alike."""
-EXAMPLE_NOTES = """\
-# Credentials: the AWS SDK's own chain (AWS_* variables, profile, web identity, instance role). None stand here.
-# layout = "raw" stores one value as it is, under the key that raw_key names; "json" an object of all values.
-# kms_key_id = "alias/m8" encrypts with a key of yours. Policy and limits: docs/stores/aws.md.
-"""
-
 
 class AwsConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
     """What both stores need to know. Credentials are not among it."""

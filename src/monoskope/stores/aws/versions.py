@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from monoskope.stores.aws.client import Answer
-from monoskope.stores.aws.layout import FLAG, Content
+from monoskope.stores.aws.client import AwsAnswer
+from monoskope.stores.aws.layout import FLAG, AwsContent
 from monoskope.stores.driver import NOTHING, StoreConflictError, StoreRefusedError, UnknownOutcomeError
 
 CURRENT = "AWSCURRENT"
@@ -75,12 +75,12 @@ class Seen:
         return bool(self.stages.get(version_id, frozenset()) & {CURRENT, PREVIOUS})
 
 
-def values_of(content: Content) -> dict[str, Any]:
+def values_of(content: AwsContent) -> dict[str, Any]:
     """Return the fields in which a request carries a secret."""
     return {"SecretBinary": content.data} if content.text is None else {"SecretString": content.text}
 
 
-def written(write_tag: str, answer: Answer) -> str:
+def written(write_tag: str, answer: AwsAnswer) -> str:
     """Return the version that a write made. Raises `UnknownOutcomeError` if its answer names none."""
     try:
         return version_text(write_tag, life_of(answer.body.get("ARN")))

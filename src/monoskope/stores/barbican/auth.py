@@ -29,7 +29,7 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,16384}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Token(Unshared):
+class KeystoneToken(Unshared):
     """A Keystone token and until when it is used."""
 
     value: str = field(repr=False)
@@ -48,7 +48,7 @@ class BarbicanSession:
         self._base = f"{config.address}/v1/"
         self._now = now
         self._lock = asyncio.Lock()
-        self._token: Token | None = None
+        self._token: KeystoneToken | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -71,7 +71,7 @@ class BarbicanSession:
             )
         token = await self._live(None)
         for last in (False, True):
-            headers = {"X-Auth-Token": token.value}
+            headers = {"X-Auth-KeystoneToken": token.value}
             answer = await self._http.send(
                 method, self._base + path, headers=headers, accept=accept, body=body, writes=writes
             )
@@ -84,7 +84,7 @@ class BarbicanSession:
         """Forget the token. Safe to call twice."""
         self._closed, self._token = True, None
 
-    async def _live(self, dead: Token | None) -> Token:
+    async def _live(self, dead: KeystoneToken | None) -> KeystoneToken:
         """Return a token that is not `dead` and not about to expire, logging in unless another caller just did."""
         async with self._lock:
             if self._closed:
@@ -94,7 +94,7 @@ class BarbicanSession:
                 current = self._token = await self._login()
             return current
 
-    async def _login(self) -> Token:
+    async def _login(self) -> KeystoneToken:
         method = self._method
         assert not isinstance(method, NoLogin)
         sent = self._now()
@@ -105,10 +105,10 @@ class BarbicanSession:
                 fix="Check auth_url, that it ends in /v3, and that the credential is right and has not expired.",
             )
         lease = _lease(answer.json())
-        token = answer.headers.get("X-Subject-Token", "")
+        token = answer.headers.get("X-Subject-KeystoneToken", "")
         if answer.status != 201 or _TOKEN.fullmatch(token) is None or lease is None:
             raise StoreRefusedError("what is at auth_url does not answer as Keystone does.", fix="Check auth_url.")
-        return Token(token, sent + lease - _EARLY_S)
+        return KeystoneToken(token, sent + lease - _EARLY_S)
 
 
 def _identity(method: ApplicationCredential | Password) -> dict[str, Any]:

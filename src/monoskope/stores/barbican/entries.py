@@ -26,7 +26,7 @@ FOREIGN = Refusal("what is at address does not answer as Barbican does.", "Check
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Entry:
+class BarbicanEntry:
     """One secret of Barbican's; they sort from the oldest to the newest."""
 
     created: dt.datetime
@@ -55,7 +55,7 @@ class _Page(msgspec.Struct):
 class Page:
     """A part of a list."""
 
-    entries: list[Entry]
+    entries: list[BarbicanEntry]
     """Those of the name that was asked for."""
     size: int
     """How many secrets the part has in all."""
@@ -79,10 +79,10 @@ def page(body: dict[str, object], name: str) -> Page:
     return Page(found, len(parsed.secrets), parsed.total)
 
 
-def _entry(secret: _Secret) -> Entry:
+def _entry(secret: _Secret) -> BarbicanEntry:
     mark = _MARK.fullmatch(secret.mode or "")
     created = dt.datetime.fromisoformat(secret.created)
-    return Entry(
+    return BarbicanEntry(
         created=created if created.tzinfo else created.replace(tzinfo=dt.UTC),
         number=0 if mark is None else int(mark["number"]),
         id=secret_id(secret.secret_ref),
@@ -99,6 +99,6 @@ def secret_id(reference: object) -> str:
     return found
 
 
-def mark(entries: list[Entry], tag: str) -> str:
+def mark(entries: list[BarbicanEntry], tag: str) -> str:
     """Return what a new secret carries in `mode`, given those that are there."""
     return f"m8.{max((entry.number for entry in entries), default=0) + 1}.{tag}"

@@ -19,9 +19,9 @@ from urllib.parse import urlencode
 from monoskope.protocol.payload import Payload
 from monoskope.stores.barbican.auth import BarbicanSession
 from monoskope.stores.barbican.config import BarbicanConfig
-from monoskope.stores.barbican.entries import FOREIGN, Entry, Page, mark, page, secret_id
+from monoskope.stores.barbican.entries import FOREIGN, BarbicanEntry, Page, mark, page, secret_id
 from monoskope.stores.barbican.http import BarbicanHttp
-from monoskope.stores.barbican.values import Layout
+from monoskope.stores.barbican.values import BarbicanLayout
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -64,7 +64,7 @@ class BarbicanStore(StoreDriver):
         self._http = http
         self._session = BarbicanSession(http, config)
         self._below = f"{config.prefix}/" if config.prefix else ""
-        self._layout = Layout(config.layout, config.raw_key, config.max_secret_bytes)
+        self._layout = BarbicanLayout(config.layout, config.raw_key, config.max_secret_bytes)
         self._capabilities = Capabilities(
             max_plaintext=config.max_plaintext,
             check_and_set=False,
@@ -220,11 +220,11 @@ class BarbicanStore(StoreDriver):
             )
         return name
 
-    async def _entries(self, path: tuple[str, ...]) -> list[Entry]:
+    async def _entries(self, path: tuple[str, ...]) -> list[BarbicanEntry]:
         """Return the secrets of a path's name, the current one last."""
         name = self._name(path)
         for _ in range(_TRIES):
-            found: list[Entry] = []
+            found: list[BarbicanEntry] = []
             offset, total = 0, None
             while True:
                 part = await self._page(name, offset)
@@ -242,7 +242,7 @@ class BarbicanStore(StoreDriver):
         _expect_ok(answer)
         return page(answer.json(), name)
 
-    async def _remove_old(self, path: tuple[str, ...], before: list[Entry], made: str) -> None:
+    async def _remove_old(self, path: tuple[str, ...], before: list[BarbicanEntry], made: str) -> None:
         """Remove what was there before the new secret and is too much, as far as Barbican lets us.
 
         What sorts above the new one although it was there before goes too: a clock of Barbican's was wrong.
@@ -255,7 +255,7 @@ class BarbicanStore(StoreDriver):
             for entry in [*above, *older[: max(0, too_many)]]:
                 await self._remove(entry)
 
-    async def _remove(self, entry: Entry) -> None:
+    async def _remove(self, entry: BarbicanEntry) -> None:
         answer = await self._session.request("DELETE", f"secrets/{entry.id}", writes=True)
         if answer.status != 404:
             _expect_ok(answer)

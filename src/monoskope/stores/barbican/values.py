@@ -36,7 +36,7 @@ class Stored(Unshared):
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class BarbicanLayout:
     """How secrets lie, as the administrator chose."""
 
     kind: Literal["json", "raw"]

@@ -21,7 +21,7 @@ _SEPARATOR = b": "
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class PassLayout:
     """How secrets lie, as the administrator chose."""
 
     kind: Literal["pass", "raw"]

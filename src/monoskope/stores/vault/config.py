@@ -68,7 +68,7 @@ class Kubernetes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
         check_field("mount", parse_path, self.mount)
 
 
-class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="cert"):
+class ClientCertificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="cert"):
     """Log in with a TLS client certificate, which every connection then shows."""
 
     certificate_file: str
@@ -89,7 +89,7 @@ class VaultConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
 
     address: str
     """`https://HOST[:PORT]`. Plain http is refused."""
-    auth: AppRole | TokenFile | Jwt | Kubernetes | Certificate
+    auth: AppRole | TokenFile | Jwt | Kubernetes | ClientCertificate
     ca_file: str | None = None
     """The certificates to trust, PEM; None for those of the operating system."""
     mount: str = "secret"

@@ -27,7 +27,7 @@ _FOREVER_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Token(Unshared):
+class VaultToken(Unshared):
     """A live token and what the engine said of it."""
 
     value: str = field(repr=False)
@@ -58,7 +58,7 @@ class VaultSession(Unshared):
         self._method = method
         self._state_dir = state_dir
         self._login_lock = asyncio.Lock()
-        self._token: Token | None = None
+        self._token: VaultToken | None = None
         self._keeper: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -99,16 +99,16 @@ class VaultSession(Unshared):
         token = await self._replace(token)
         return await self._http.send(method, path, token=token.value, body=body, writes=writes)
 
-    def _live(self) -> Token:
+    def _live(self) -> VaultToken:
         if self._token is None:
             raise StoreRefusedError("the store is closed.")
         return self._token
 
-    async def _is_dead(self, token: Token) -> bool:
+    async def _is_dead(self, token: VaultToken) -> bool:
         """Whether the engine no longer knows `token`: every token may look itself up by the `default` policy."""
         return (await self._http.send("GET", "auth/token/lookup-self", token=token.value)).status == 403
 
-    async def _replace(self, dead: Token) -> Token:
+    async def _replace(self, dead: VaultToken) -> VaultToken:
         """Return a token that is not `dead`, logging in unless another caller just did."""
         async with self._login_lock:
             current = self._live()
@@ -116,7 +116,7 @@ class VaultSession(Unshared):
                 current = self._token = await self._login()
             return current
 
-    async def _login(self) -> Token:
+    async def _login(self) -> VaultToken:
         if isinstance(self._method, TokenFile):
             return await self._from_file(self._method)
         token = _issued(await log_in(self._http, self._method, self._state_dir))
@@ -124,7 +124,7 @@ class VaultSession(Unshared):
             raise StoreRefusedError("the engine took the login but gave no token.", fix="Check the method's mount.")
         return token
 
-    async def _from_file(self, method: TokenFile) -> Token:
+    async def _from_file(self, method: TokenFile) -> VaultToken:
         value = read_credential(method.token_file)
         answer = await self._http.send("GET", "auth/token/lookup-self", token=value)
         if not answer.ok:
@@ -133,9 +133,9 @@ class VaultSession(Unshared):
             )
         data = answer.section("data")
         lease = _seconds(data.get("ttl"))
-        return Token(value, lease, lease, data.get("renewable") is True)
+        return VaultToken(value, lease, lease, data.get("renewable") is True)
 
-    async def _keep(self, token: Token) -> None:
+    async def _keep(self, token: VaultToken) -> None:
         """Renew or replace the token for ever; an engine that is away is asked again every few seconds."""
         delay = token.renew_in()
         while True:
@@ -151,7 +151,7 @@ class VaultSession(Unshared):
             else:
                 delay = max(1.0, token.renew_in())
 
-    async def _refresh(self, token: Token) -> Token:
+    async def _refresh(self, token: VaultToken) -> VaultToken:
         renewed = await self._renew(token) if token.renewable else None
         if renewed is None:
             return await self._replace(token)
@@ -160,22 +160,22 @@ class VaultSession(Unshared):
                 self._token = renewed
             return self._live()
 
-    async def _renew(self, token: Token) -> Token | None:
+    async def _renew(self, token: VaultToken) -> VaultToken | None:
         """Return the renewed token, or None if the engine refuses or the token is near its end of life."""
         renewed = _issued(await self._http.send("POST", "auth/token/renew-self", token=token.value, body={}))
         if renewed is None or renewed.lease_s < token.first_lease_s * _WORTH_RENEWING:
             return None
-        return Token(token.value, renewed.lease_s, token.first_lease_s, renewed.renewable)
+        return VaultToken(token.value, renewed.lease_s, token.first_lease_s, renewed.renewable)
 
 
-def _issued(answer: HttpAnswer) -> Token | None:
+def _issued(answer: HttpAnswer) -> VaultToken | None:
     """Return the token that a login or a renewal gave, or None if it was refused."""
     auth = answer.section("auth")
     value = auth.get("client_token")
     if not answer.ok or not isinstance(value, str):
         return None
     lease = _seconds(auth.get("lease_duration"))
-    return Token(value, lease, lease, auth.get("renewable") is True)
+    return VaultToken(value, lease, lease, auth.get("renewable") is True)
 
 
 def _seconds(value: object) -> int:

@@ -100,8 +100,11 @@ class Snapshot(Unshared):
     payload: Payload
 
 
-class StoreDriver(ABC):
-    """One engine. Every method may raise `StoreRefusedError` and `StoreUnavailableError` besides what it names."""
+class StoreDriver(Unshared, ABC):
+    """One engine. Every method may raise `StoreRefusedError` and `StoreUnavailableError` besides what it names.
+
+    A driver is never copied or pickled: it holds credentials.
+    """
 
     kind: ClassVar[str]
     """The name under which administrators know this kind of store, e.g. "vault"."""

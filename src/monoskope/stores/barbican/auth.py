@@ -37,7 +37,7 @@ class KeystoneToken(Unshared):
     """Monotonic seconds."""
 
 
-class BarbicanSession:
+class BarbicanSession(Unshared):
     """Sends requests below `address` as the configured user or project."""
 
     def __init__(

@@ -1,9 +1,9 @@
-"""Finding drivers: every entry point of the group `monoskope.stores` is a kind of store, its own package or ours.
+"""Finding drivers: every entry point of the group `monoskope.stores`, in any package, is a kind of store.
 
     [project.entry-points."monoskope.stores"]
     keepass = "my_package.keepass:KeepassStore"
 
-Nothing of a driver is imported before its kind is asked for.
+No driver is imported before its kind is asked for.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Reactors:
         Raises:
             UnauthenticatedError: it does not log in in time, or says something else first.
             UnavailableError: too many logins of its address failed just now.
-            Error: as `login.log_in` and `session.Session.serve`.
+            Error: as `login.log_in` and `session.ServerSession.serve`.
         """
         login, attach = await self._let_in(incoming, send, peer)
         structlog.contextvars.bind_contextvars(store=login.store, replica=login.replica.hex()[:8])

@@ -1,8 +1,8 @@
 """The driver `age`: a folder of age files, one file a version, for a machine without an engine.
 
-A file holds the padded plaintext of docs/protocol.md, encrypted to the configured recipients, so its length tells a
-size class alone. Layout and locking are in `age_folder`. The thread of a cancelled write runs on, but is told so: it
-waits for no lock any more and gives nothing its name.
+A file holds the padded plaintext of docs/protocol.md, encrypted to the configured recipients, so its length reveals
+only a size class. Layout and locking are in `age.folder`. The thread of a cancelled write runs on, but it stops waiting
+for the lock and renames no file any more.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class AgeStore(StoreDriver):
             deletable=True,
             soft_delete=True,
             patchable=bool(identities),
-            layout="One age file a version, padded, with the whole secret; its name tells number, time and write tag.",
+            layout="One age file a version, padded, with the whole secret; its name has number, time and write tag.",
         )
 
     def __repr__(self) -> str:
@@ -68,7 +68,7 @@ class AgeStore(StoreDriver):
 
     @classmethod
     async def open(cls, config: AgeConfig, *, state_dir: Path) -> Self:
-        """Read the keys and see that the folder is ours alone; makes it if it is missing. `state_dir` is not used.
+        """Read the keys and check that only we can enter the folder; make it if it is missing.
 
         Raises:
             StoreRefusedError: a key or the folder is not as it must be; the message says which.
@@ -182,7 +182,7 @@ class AgeStore(StoreDriver):
                 return []
 
     def _newest(self, path: tuple[str, ...]) -> tuple[AgeEntry, bytes] | None:
-        """Return the newest version and its content; looks again where a version was removed under our hands."""
+        """Return the newest version and its content; look again if it was removed meanwhile."""
         for _ in range(_READ_TRIES):
             entries = self._entries(path)
             if not entries:

@@ -1,4 +1,4 @@
-"""One secret's folder: numbered files, a lock, and writes that happen whole or not at all.
+"""One secret's folder: numbered files, a lock, and atomic writes.
 
     ROOT/app/db@/lock                                    the last number given, so that none is ever given again
     ROOT/app/db@/0000000007.<created_ns>.<tag>.age       one version; created in nanoseconds since 1970
@@ -34,7 +34,7 @@ from monoskope.stores.shared.files import (
 )
 
 CLOSED_TO = 0o077
-"""The bits that the mode of a store's folder does not have: it is its owner's alone."""
+"""The bits that the mode of a store's folder must not have: only its owner may enter it."""
 
 _NAME = re.compile(r"(?P<number>[0-9]{10})\.(?P<created>[1-9][0-9]{0,19})\.(?P<tag>[0-9a-f]{64})\.age", re.ASCII)
 _DELETED = ".deleted"
@@ -45,7 +45,7 @@ _MAX_FILE = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, order=True)
 class AgeEntry:
-    """One version as its file name tells it."""
+    """One version, as its file's name describes it."""
 
     number: int
     created_ns: int
@@ -53,7 +53,7 @@ class AgeEntry:
 
     @property
     def version(self) -> str:
-        """The version's text: unique even where a number came back because somebody removed the lock file."""
+        """The version's text: unique even if a number is used again because the lock file was removed."""
         return f"{self.number}@{self.created_ns}"
 
     @property
@@ -104,10 +104,10 @@ class SecretFolder:
 
     @contextlib.contextmanager
     def locked(self, timeout_s: float, cancelled: threading.Event) -> Iterator[FolderWriter]:
-        """Hold the secret's exclusive lock, and clean up after a writer that crashed.
+        """Hold the secret's exclusive lock, and remove what a writer that crashed left.
 
         Raises:
-            StoreUnavailableError: another process held it for `timeout_s`, or `cancelled` was set before it was ours.
+            StoreUnavailableError: another process held it for `timeout_s`, or `cancelled` was set first.
         """
         descriptor = os.open(_LOCK, os.O_RDWR | os.O_CREAT | FILE_FLAGS, 0o600, dir_fd=self._fd)
         try:
@@ -131,7 +131,7 @@ class FolderWriter:
 
         Raises:
             OSError: nothing was written.
-            StoreUnavailableError: the write was called off; nothing was written.
+            StoreUnavailableError: the write was cancelled; nothing was written.
             UnknownOutcomeError: it is there, but the system did not confirm that it will stay.
         """
         entry = AgeEntry(self._next_number(), time.time_ns(), tag)
@@ -168,7 +168,7 @@ class FolderWriter:
         return sorted(name for name in names(self._fd) if _NAME.fullmatch(name.removesuffix(_DELETED)))
 
     def _next_number(self) -> int:
-        """Return a number that was never given here, and note in the lock file that it is given now."""
+        """Return a number that was never used here, and record it in the lock file."""
         number = max([self._noted(), *(int(name[:10]) for name in self._kept())]) + 1
         self._note(number)
         return number

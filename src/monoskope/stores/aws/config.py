@@ -28,7 +28,7 @@ class AwsConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
     prefix: str = ""
     """The path under which all secrets of this store lie, "" for the root."""
     endpoint_url: str | None = None
-    """Another address of the service, https; http on this machine alone, for emulators. None for the region's own."""
+    """Another address of the service, https; http only on this machine, for emulators. None for the region's own."""
     kms_key_id: str | None = None
     """The KMS key to encrypt with: id, ARN or alias. None for the account's default key of the service."""
     readable: bool = False
@@ -53,7 +53,7 @@ class AwsConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
         if self.kms_key_id is not None and _KMS_KEY.fullmatch(self.kms_key_id) is None:
             raise ValueError("`kms_key_id` must be the id, ARN or alias of a KMS key")
         if self.layout == "raw" and self.binary != "refuse":
-            raise ValueError('`binary = "base64"` goes with `layout = "json"` alone')
+            raise ValueError('`binary = "base64"` works with `layout = "json"` only')
         if self.max_plaintext is not None:
             check_max_plaintext(self.max_plaintext)
         check_field("raw_key", check_key, self.raw_key)

@@ -1,13 +1,13 @@
-"""How a secret lies in an AWS service: as one JSON object of text, or as its single value; and back, exactly.
+"""How a secret is stored in an AWS service, as one JSON object of text or as its single value, and read back unchanged.
 
-    json    {"password":"…","user":"…"}      every value is UTF-8 text; others are refused, or lie there as base64
-    raw     …                                the value of the key `raw_key` alone, as it is
+    json    {"password":"…","user":"…"}      every value is UTF-8 text; others are refused, or stored as base64
+    raw     …                                only the value of the key `raw_key`, as it is
 
 Parameter Store takes no text with `{{…}}` in it. In JSON the second brace is escaped, so that readers see the same
 value; a raw value with it is refused.
 
-Base64 looks like any text. So with the first such value the secret gets the tag `m8_binary`, in the same act or before,
-and on a secret with that tag a value that could be text or base64 is not read (docs/adr/0007-store-drivers.md).
+Base64 looks like any other text. So a secret gets the tag `m8_binary` with, or before, its first base64 value. On a
+secret with that tag, a value that could be text or base64 is not read (docs/adr/0007-store-drivers.md).
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class AwsLayout:
         if not is_text(value):
             if not self.takes_bytes:
                 raise StoreRefusedError(
-                    f"the value of {self.raw_key} is not UTF-8 text, and the service holds text alone.",
+                    f"the value of {self.raw_key} is not UTF-8 text, and the service holds only text.",
                     fix="Encode it, as base64 say.",
                 )
             return AwsContent(data=value)
@@ -195,7 +195,7 @@ def in_secrets_manager(config: SecretsManagerConfig) -> AwsLayout:
         takes_bytes=True,
         takes_braces=True,
         base64=config.binary == "base64",
-        sentence=f"the value of {config.raw_key} alone, in SecretString if it is text, else in SecretBinary."
+        sentence=f"only the value of {config.raw_key}, in SecretString if it is text, else in SecretBinary."
         if config.layout == "raw"
         else "one JSON object of all keys and their text values, in SecretString.",
     )
@@ -210,7 +210,7 @@ def in_parameter_store(config: ParameterStoreConfig) -> AwsLayout:
         takes_bytes=False,
         takes_braces=False,
         base64=config.binary == "base64",
-        sentence=f"the value of {config.raw_key} alone, as a SecureString parameter."
+        sentence=f"only the value of {config.raw_key}, as a SecureString parameter."
         if config.layout == "raw"
         else "one JSON object of all keys and their text values, as a SecureString parameter.",
     )

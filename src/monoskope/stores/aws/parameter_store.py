@@ -108,7 +108,7 @@ class ParameterStore(AwsStore):
         if self._config.kms_key_id:
             put["KeyId"] = self._config.kms_key_id
         how: dict[str, Any] = {"Overwrite": True} if await self._tagged(name, tags) else {"Tags": tags}
-        answer = await self._client.call("put_parameter", writes=True, tells={_EXISTS, _OTHER_TYPE}, **put, **how)
+        answer = await self._client.call("put_parameter", writes=True, expected={_EXISTS, _OTHER_TYPE}, **put, **how)
         if answer.code == _EXISTS:
             raise StoreConflictError("somebody else made the parameter in between.", fix="Try again.")
         if answer.code:
@@ -124,7 +124,7 @@ class ParameterStore(AwsStore):
             raise UnsupportedError("this engine deletes for good only.", fix="Ask for --destroy.")
         if await self.read_version(path) == NOTHING:
             raise _nothing_there()
-        answer = await self._client.call("delete_parameter", writes=True, tells={_MISSING}, Name=self._name(path))
+        answer = await self._client.call("delete_parameter", writes=True, expected={_MISSING}, Name=self._name(path))
         if answer.code:
             raise _nothing_there()
         try:
@@ -138,7 +138,7 @@ class ParameterStore(AwsStore):
         """Return the first version with that tag: later ones by others may have kept the description."""
         page: dict[str, Any] = {"Name": self._name(path), "WithDecryption": False, "MaxResults": _PAGE}
         while True:
-            answer = await self._client.call("get_parameter_history", tells={_MISSING}, **page)
+            answer = await self._client.call("get_parameter_history", expected={_MISSING}, **page)
             if answer.code:
                 return None
             for parameter in answer.body.get("Parameters", []):
@@ -166,7 +166,7 @@ class ParameterStore(AwsStore):
 
     async def _get(self, name: str, *, decrypt: bool) -> AwsAnswer:
         return await self._client.call(
-            "get_parameter", tells={_MISSING, _NO_VERSION}, Name=name, WithDecryption=decrypt
+            "get_parameter", expected={_MISSING, _NO_VERSION}, Name=name, WithDecryption=decrypt
         )
 
     async def _tagged(self, name: str, tags: Tags) -> bool:
@@ -174,19 +174,19 @@ class ParameterStore(AwsStore):
         if not tags:
             return True
         answer = await self._client.call(
-            "add_tags_to_resource", tells={_NOT_TAGGABLE}, ResourceType="Parameter", ResourceId=name, Tags=tags
+            "add_tags_to_resource", expected={_NOT_TAGGABLE}, ResourceType="Parameter", ResourceId=name, Tags=tags
         )
         return not answer.code
 
     async def _flagged(self, path: tuple[str, ...]) -> bool:
         """Whether the parameter is tagged as holding base64."""
         answer = await self._client.call(
-            "list_tags_for_resource", tells={_NOT_TAGGABLE}, ResourceType="Parameter", ResourceId=self._name(path)
+            "list_tags_for_resource", expected={_NOT_TAGGABLE}, ResourceType="Parameter", ResourceId=self._name(path)
         )
         return FLAG in answer.body.get("TagList", ())
 
     async def _written(self, name: str, number: object) -> str:
-        """Return the text of the version that was just written, which AWS names by its number alone."""
+        """Return the text of the version that was just written, of which AWS returns only the number."""
         try:
             answer = await self._get(f"{name}:{number}", decrypt=False)
             if not answer.code:

@@ -1,8 +1,8 @@
 """The driver `aws-secretsmanager`: AWS Secrets Manager.
 
-A write is a check-and-set in two steps. The new version is put under a staging label of ours, where no reader looks;
-its id is the write tag. Then `AWSCURRENT` is moved to it from exactly the version that it replaces, which AWS refuses
-if the label is elsewhere by now. Only the second step can have an unknown outcome, and `find` tells.
+A write is a check-and-set in two steps. The new version is put under a staging label of the driver, where no reader
+looks; its id is the write tag. Then `AWSCURRENT` is moved to it from exactly the version that it replaces, which AWS
+refuses if the label is elsewhere by now. Only the second step can have an unknown outcome, and `find` resolves it.
 
 Round trips: `read_version` and `read` 1; `write` 2 where nothing is, else 3, +1 for tags, +1 to restore; `delete` 3.
 """
@@ -150,7 +150,7 @@ class SecretsManagerStore(AwsStore):
         how: dict[str, Any] = {"RecoveryWindowInDays": self._config.recovery_window_days}
         if destroy:
             how = {"ForceDeleteWithoutRecovery": True}
-        answer = await self._call("delete_secret", path, writes=True, tells={_MISSING, _UNFIT}, **how)
+        answer = await self._call("delete_secret", path, writes=True, expected={_MISSING, _UNFIT}, **how)
         if answer.code == _MISSING:
             raise conflict()
         try:
@@ -171,7 +171,7 @@ class SecretsManagerStore(AwsStore):
         """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
         if not self._config.readable:
             raise CannotReadError("this store is write-only.")
-        answer = await self._call("get_secret_value", path, tells={_MISSING, _UNFIT}, VersionStage=CURRENT)
+        answer = await self._call("get_secret_value", path, expected={_MISSING, _UNFIT}, VersionStage=CURRENT)
         if answer.code == _UNFIT and await self.read_version(path) != NOTHING:
             raise malformed()
         if answer.code:
@@ -190,18 +190,18 @@ class SecretsManagerStore(AwsStore):
         return await self._client.call(operation, SecretId=self._name(path), **rest)
 
     async def _look(self, path: tuple[str, ...]) -> Seen:
-        answer = await self._call("describe_secret", path, tells={_MISSING})
+        answer = await self._call("describe_secret", path, expected={_MISSING})
         return Seen() if answer.code else Seen.from_description(answer.body)
 
     async def _create(self, path: tuple[str, ...], content: AwsContent, write_tag: str, tags: Tags) -> str | None:
-        """Make the secret with its first version; None if somebody else did."""
+        """Make the secret with its first version; None if it exists by now."""
         more: dict[str, Any] = {"Tags": tags} if tags else {}
         if self._config.kms_key_id:
             more["KmsKeyId"] = self._config.kms_key_id
         answer = await self._client.call(
             "create_secret",
             writes=True,
-            tells={_EXISTS, _UNFIT},
+            expected={_EXISTS, _UNFIT},
             Name=self._name(path),
             ClientRequestToken=write_tag,
             **values_of(content),
@@ -224,7 +224,7 @@ class SecretsManagerStore(AwsStore):
             path,
             # The first version of all becomes current at once, whatever its label.
             writes=not seen.current,
-            tells={_MISSING, _UNFIT},
+            expected={_MISSING, _UNFIT},
             ClientRequestToken=write_tag,
             VersionStages=[STAGED],
             **values_of(content),
@@ -247,24 +247,28 @@ class SecretsManagerStore(AwsStore):
             "update_secret_version_stage",
             path,
             writes=True,
-            tells={_MISSING, _UNFIT, _UNFIT_PARAMETER},
+            expected={_MISSING, _UNFIT, _UNFIT_PARAMETER},
             VersionStage=CURRENT,
             RemoveFromVersionId=current,
             MoveToVersionId=write_tag,
         )
 
     async def _withdraw(self, path: tuple[str, ...], write_tag: str) -> None:
-        """Take the label from a version that lost, so that AWS may remove it; another put may have taken it already."""
-        told = {_MISSING, _UNFIT, _UNFIT_PARAMETER}
+        """Take our label from a version that lost the race, so that AWS may remove it. Another put may have done so."""
+        expected = {_MISSING, _UNFIT, _UNFIT_PARAMETER}
         try:
             await self._call(
-                "update_secret_version_stage", path, tells=told, VersionStage=STAGED, RemoveFromVersionId=write_tag
+                "update_secret_version_stage",
+                path,
+                expected=expected,
+                VersionStage=STAGED,
+                RemoveFromVersionId=write_tag,
             )
         except DriverError:
             return
 
     async def _refuse_if_unchanged(self, path: tuple[str, ...], seen: Seen) -> None:
-        """Tell a lost race from a request that AWS would never take, by what is there now."""
+        """Raise a refusal if nothing changed since `seen`: then AWS refused the request, and no race was lost."""
         now = await self._look(path)
         if (now.life, now.current, now.scheduled) == (seen.life, seen.current, False):
             raise malformed()

@@ -1,4 +1,4 @@
-"""What the two AWS stores share: the client, the layout, what they can do, and seeing that AWS lets them in."""
+"""What the two AWS stores share: client, layout, capabilities, and the check at the start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monoskope.stores.driver import Capabilities, StoreDriver
 
 
 class AwsStore(StoreDriver):
-    """One service in one region; what it can do more, and the verbs, are each service's own."""
+    """One service in one region. The verbs are in the subclass of each service."""
 
     maturity: ClassVar[Literal["stable", "experimental"]] = "experimental"
     example_notes = """\
@@ -60,7 +60,7 @@ class AwsStore(StoreDriver):
         self._layout.check(payload, remove)
 
     async def start(self) -> Self:
-        """Find credentials and see that they may look at secrets below the prefix; `close` if they may not.
+        """Find credentials and check that they may look at secrets below the prefix; `close` if they may not.
 
         Raises:
             StoreRefusedError: there are no credentials, or the policy does not allow it; the message says which.
@@ -75,7 +75,7 @@ class AwsStore(StoreDriver):
         return self
 
     async def health(self) -> bool:
-        """Look at a name that is nobody's."""
+        """Look at a name that no secret has."""
         await self.read_version(PROBE)
         return True
 

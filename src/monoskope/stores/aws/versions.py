@@ -1,7 +1,7 @@
-"""What Secrets Manager says about a secret's versions, and the text that names one for ever.
+"""What Secrets Manager says about a secret's versions, and the text that names a version uniquely.
 
-A version's id is chosen by whoever writes it, and a secret that was deleted for good can be made anew with an id that
-was. AWS ends the ARN of every secret that is made in six random characters, so a version is named by both:
+A version's id is chosen by the client that writes it, and a secret that was deleted for good can be made again with
+the same id. AWS ends the ARN of every secret that is made in six random characters, so a version is named by both:
 `4f1c…@AbCdEf`. A version's content never changes while its secret lives.
 """
 
@@ -41,7 +41,7 @@ class Seen:
 
     exists: bool = False
     scheduled: bool = False
-    """Whether its deletion is scheduled: nobody can read or write it, but it can be restored."""
+    """Whether its deletion is scheduled: it cannot be read or written, but restored."""
     life: str = ""
     stages: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Staging labels by version id."""

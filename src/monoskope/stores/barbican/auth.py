@@ -1,6 +1,6 @@
-"""Who asks: a Keystone token that is replaced before it expires and when it turns out to be dead, or a bare project.
+"""Logging in at Keystone: the token is replaced before it expires and when it no longer works. Or no login at all.
 
-One login at a time, whoever notices first. Tokens are kept in memory alone.
+Only one login runs at a time. Tokens are kept in memory only.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Which of the secrets of one name is current, and what ours say of themselves.
+"""Which of the secrets of one name is current, and how the driver marks the ones that it wrote.
 
 Barbican's payloads never change, so each write makes a new secret of the same name. Ours carry `m8.<number>.<tag>` in
 `mode`, a field that Barbican keeps and does not look at, and that is written in the same act: the write tag, and a
-number one above the highest that was there. A secret without it is somebody else's, and a version like any other.
+number one above the highest that was there. A secret without it was written by others, and is a version, too.
 
 The current one is the newest by the time that Barbican gave it, then by number, then by id. Times may be whole
 seconds, depending on the database.
@@ -92,7 +92,7 @@ def _entry(secret: _Secret) -> BarbicanEntry:
 
 
 def secret_id(reference: object) -> str:
-    """Return the id at the end of a reference; the rest of it is not ours to follow. Raises `StoreRefusedError`."""
+    """Return the id at the end of a reference; the rest of it is not used. Raises `StoreRefusedError`."""
     found = str(reference).rpartition("/")[2]
     if _ID.fullmatch(found) is None:
         raise FOREIGN.error()

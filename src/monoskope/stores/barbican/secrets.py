@@ -1,8 +1,8 @@
 """The driver `barbican`: secrets of OpenStack Barbican, one name a path, one new secret a write.
 
-Barbican's payloads never change and it has no check-and-set, so a write makes a secret of the same name and then
-removes those that are too many, among those that it saw before. Which one is current is in `barbican_entries`. A crash
-between the two leaves one more old version, and the next write removes it.
+Barbican's payloads never change and it has no check-and-set. So a write makes a new secret of the same name, and then
+removes the oldest of those that were there before. `barbican.entries` says which one is current. A crash between the
+two steps leaves one old version too many, which the next write removes.
 
 Round trips, besides an occasional login: `read_version` and `find` 1, `read` 2, `write` 3 and 1 for each that goes.
 """
@@ -197,13 +197,13 @@ class BarbicanStore(StoreDriver):
             current = entries[-1]
             answer = await self._session.request("GET", f"secrets/{current.id}/payload", accept=current.content_type)
             if answer.status == 404:
-                continue  # removed under our hands
+                continue  # removed meanwhile
             _expect_ok(answer)
             return Snapshot(current.id, self._layout.payload(current.content_type, answer.raw))
         raise CannotReadError("the secret changes faster than it can be read.")
 
     async def health(self) -> bool:
-        """List a name that is nobody's, as `open` does."""
+        """List a name that no secret has, as `open` does."""
         await self._page("m8", 0)
         return True
 

@@ -1,6 +1,6 @@
 """How a reactor finds its cluster and logs in: from inside a pod, or by a kubeconfig file.
 
-Of a kubeconfig, what would run a program, weaken TLS or lead elsewhere is refused, and so is whatever is not known.
+A kubeconfig that would run a program, weaken TLS or send requests elsewhere is refused, and so are unknown fields.
 """
 
 from __future__ import annotations

@@ -32,13 +32,13 @@ class Kubeconfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
 
 
 class KubernetesConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
-    """Which cluster, which part of it is ours, and how to log in."""
+    """Which cluster, which part of it the store uses, and how to log in."""
 
     auth: InCluster | Kubeconfig
     namespace: str | None = None
     """The namespace of all secrets; None takes it from the first segment of each path."""
     readable: bool = False
-    """Whether to read values back. The cluster cannot withhold them from whoever may replace them."""
+    """Whether to read values back. The cluster always lets those read who may replace."""
     deletable: bool = False
     """Whether the role may delete secrets."""
     max_plaintext: int = MAX_PADDED

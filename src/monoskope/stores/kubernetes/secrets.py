@@ -1,11 +1,11 @@
 """The driver `kubernetes`: Secrets of a Kubernetes cluster. Experimental: it has met no real API server yet.
 
 A write reads the Secret, changes its values, tag, labels and nothing else, and replaces it whole under the
-resourceVersion that was read, which the cluster compares in the same act (409). Server-side apply would leave the keys
-that others set.
+resourceVersion that was read; the cluster compares it in the same act (409). Server-side apply would leave keys that
+others set.
 
 Round trips: `read_version`, `read` and `find` 1; `write` and `patch` 2; `delete` 3. A write that meets a conflict takes
-one more, to see whether it met itself, sent twice by the connection pool.
+one more, to find out whether the connection pool had sent the write twice.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class KubernetesStore(StoreDriver):
         return await self._change(path, merged, replacing=replacing, write_tag=write_tag, options=options)
 
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
-        """See `StoreDriver.delete`: for good alone, and exactly the version that was looked at."""
+        """See `StoreDriver.delete`: for good only, and exactly the version that was looked at."""
         if not self._config.deletable:
             raise UnsupportedError("this store is not configured to delete.", fix="Set deletable = true.")
         if not destroy:
@@ -174,7 +174,7 @@ class KubernetesStore(StoreDriver):
         if answer.status == 409:
             raise _conflict()
         try:
-            # What is gone by now was deleted by us, or in the same moment by somebody else.
+            # If it is gone, we deleted it, or somebody else did in the same moment.
             gone = objects.version_of(await self._get(place, METADATA)) != version
         except DriverError:
             gone = False
@@ -195,7 +195,7 @@ class KubernetesStore(StoreDriver):
         return None if found is None or version == NOTHING else Snapshot(version, objects.payload_of(found))
 
     async def health(self) -> bool:
-        """Look at a Secret that is nobody's; without a namespace of its own ask the cluster for its version."""
+        """Look up a Secret that does not exist; without a configured namespace, ask for the cluster's version."""
         namespace = self._config.namespace
         await self._http.send("GET", Place(namespace, "m8-probe").url if namespace else "/version")
         return True
@@ -245,7 +245,7 @@ class KubernetesStore(StoreDriver):
         raise _conflict()
 
     async def _written_after_all(self, place: Place, write_tag: str) -> str | None:
-        """Return the version of our write where the conflict was with itself, sent twice by the connection pool."""
+        """Return the version of our write if the conflict was with that write itself, which the pool had sent twice."""
         try:
             found = await self._get(place, METADATA)
         except DriverError:
@@ -256,7 +256,7 @@ class KubernetesStore(StoreDriver):
 
 
 def _fitting(values: dict[str, str], found: objects.Object, *, most: int) -> dict[str, str]:
-    """Return the merged values if they are a secret of ours that is not too large."""
+    """Return the merged values if they are a valid secret that is not too large."""
     try:
         size = len(encode(objects.payload_of({**found, "data": values})))
     except (CannotReadError, UsageError):

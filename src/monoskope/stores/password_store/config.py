@@ -24,7 +24,7 @@ class PassConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prefix: str = ""
     """The path below `folder` under which all secrets of this store lie, "" for the folder itself."""
     layout: Literal["pass", "raw"] = "pass"
-    """`pass`: the key `password` is the first line, each other key a line. `raw`: the value of `raw_key` alone."""
+    """`pass`: the key `password` is the first line, each other key a line. `raw`: only the value of `raw_key`."""
     raw_key: str = "password"
     """The key of every secret under the layout `raw`."""
     git: bool = False

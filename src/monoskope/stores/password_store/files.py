@@ -35,7 +35,7 @@ from monoskope.stores.shared.files import (
 )
 
 CLOSED_TO = 0o022
-"""The bits that the mode of a password store does not have: its owner alone changes it."""
+"""The bits that the mode of a password store must not have: only its owner may change it."""
 SUFFIX = ".gpg"
 IDS = ".gpg-id"
 
@@ -53,7 +53,7 @@ def recipients(root: Path, path: tuple[str, ...]) -> list[str]:
     """Return who is to read the secret at `path`: the lines of the nearest `.gpg-id`, at or above its folder.
 
     Raises:
-        StoreRefusedError: there is none, or it names nobody.
+        StoreRefusedError: there is none, or it has no recipient.
         OSError: as the system says.
     """
     nearest: bytes | None = None

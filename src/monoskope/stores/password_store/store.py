@@ -1,7 +1,7 @@
 """The driver `pass`: a password store as pass and gopass use it, one file a secret, encrypted by GnuPG.
 
 A file is encrypted before the lock is taken, so the lock is held for a comparison and a rename. A version is the digest
-of the encrypted file. The thread of a cancelled write runs on, but is told so and gives nothing its name.
+of the encrypted file. The thread of a cancelled write runs on, but it renames no file any more.
 """
 
 from __future__ import annotations
@@ -140,11 +140,6 @@ class PassStore(StoreDriver):
                 fix="Leave --destroy out." if destroy else "Use --destroy.",
             )
         await in_thread(self._delete, path, replacing)
-
-    async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
-        """Always raises `UnsupportedError`: a password store has no place for write tags."""
-        del path, write_tag
-        raise UnsupportedError("this engine stores no write tags.")
 
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
         """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""

@@ -1,4 +1,4 @@
-"""Files of credentials, whose defects a driver tells as refusals."""
+"""Private files of a driver: if one cannot be used, the driver refuses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monoskope.stores.driver import StoreRefusedError
 
 @contextlib.contextmanager
 def refused() -> Iterator[None]:
-    """Turn what `monoskope.settings` says of a private file into a `StoreRefusedError`."""
+    """Turn an error of `monoskope.settings` about a private file into a `StoreRefusedError`."""
     try:
         yield
     except Error as error:

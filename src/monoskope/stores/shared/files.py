@@ -1,4 +1,4 @@
-"""What stores that are folders share: what the system's errors mean, locks, and files that are written whole.
+"""What stores that are folders share: the meaning of the system's errors, locks, and atomic writes.
 
 All calls but `in_thread` block: run them by it.
 """
@@ -37,7 +37,7 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENOTDIR
 
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
-    """Turn an `OSError` into what it means for the store; the sentence is ours, without a path below the root."""
+    """Turn an `OSError` into the store's error, with a sentence that names no path below the root."""
     failure: DriverError
     try:
         yield
@@ -60,7 +60,7 @@ def _meaning(error: OSError) -> DriverError:
 
 
 def opened_root(root: Path, *, closed_to: int) -> int:
-    """Open a store's folder and look at its mode: the folder that is used is the one that was looked at.
+    """Open a store's folder and check its mode; the descriptor is that of the folder that was checked.
 
     Args:
         root: The folder; a symbolic link is not followed.
@@ -103,24 +103,24 @@ def require_case(root: Path) -> None:
 
 
 def try_to_write(root: Path) -> None:
-    """Write a file below `root` that has no name where the system can do that, and is gone. Raises `OSError`."""
+    """Write a temporary file below `root` and remove it. Raises `OSError`."""
     with tempfile.TemporaryFile(dir=root, prefix=".new.health-", buffering=0) as file:
         file.write(bytes(_BLOCK))
 
 
 def acquire(descriptor: int, deadline: float, cancelled: threading.Event) -> None:
-    """Lock an open file for this process alone.
+    """Lock an open file, exclusively.
 
     Args:
         descriptor: The lock file.
         deadline: Monotonic seconds.
-        cancelled: Set when the write was called off.
+        cancelled: Set when the write was cancelled.
 
     Raises:
-        StoreUnavailableError: another process held it until `deadline`, or `cancelled` was set before it was ours.
+        StoreUnavailableError: another process held it until `deadline`, or `cancelled` was set first.
     """
     while True:
-        _check_called_off(cancelled)
+        _check_not_cancelled(cancelled)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -132,14 +132,14 @@ def acquire(descriptor: int, deadline: float, cancelled: threading.Event) -> Non
     raise StoreUnavailableError("another process has this secret locked.", fix="Find out what holds the lock.")
 
 
-def _check_called_off(cancelled: threading.Event) -> None:
-    """Raise `StoreUnavailableError` if `cancelled` is set: nothing was written, and nothing is to be."""
+def _check_not_cancelled(cancelled: threading.Event) -> None:
+    """Raise `StoreUnavailableError` if `cancelled` is set: nothing was written, and nothing will be."""
     if cancelled.is_set():
-        raise StoreUnavailableError("the write was called off before it happened.", fix="Begin again.")
+        raise StoreUnavailableError("the write was cancelled before it happened.", fix="Begin again.")
 
 
 def close(descriptor: int) -> None:
-    """Close a folder or a lock. An error of that says nothing about a write, and the descriptor is gone anyway."""
+    """Close a folder or a lock. Errors are ignored: they say nothing about a write, and the descriptor is closed."""
     with contextlib.suppress(OSError):
         os.close(descriptor)
 
@@ -171,19 +171,19 @@ def put_in_place(name: str, content: bytes, cancelled: threading.Event, *, folde
     Args:
         name: The file; what is there is replaced.
         content: What it holds then.
-        cancelled: Set when the write was called off.
+        cancelled: Set when the write was cancelled.
         folder_fd: Where it lies.
         temporary: What the names of files that are not whole yet begin with.
 
     Raises:
         OSError: nothing was written.
-        StoreUnavailableError: the write was called off; nothing was written.
+        StoreUnavailableError: the write was cancelled; nothing was written.
         UnknownOutcomeError: it is there, but the system did not confirm that it will stay.
     """
     new = f"{temporary}{secrets.token_hex(8)}"
     try:
         write_new(new, content, folder_fd=folder_fd)
-        _check_called_off(cancelled)
+        _check_not_cancelled(cancelled)
         os.rename(new, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -213,9 +213,9 @@ def remove_leftovers(temporary: str, *, folder_fd: int) -> None:
 
 
 async def in_thread(work: Callable[Concatenate[threading.Event, P], T], *words: P.args, **more: P.kwargs) -> T:
-    """Run `work` in a thread and return its result; its first argument is set when nobody waits for it any more.
+    """Run `work` in a thread and return its result; its first argument is set when the caller no longer waits.
 
-    The thread of a cancelled call runs on. It has to look at that event before anything happens that stays.
+    The thread of a cancelled call runs on, so it must check that event before it changes anything for good.
     """
     cancelled = threading.Event()
     try:

@@ -1,7 +1,7 @@
-"""One request to an engine with an HTTP API: sent, and its answer or its failure told. TLS is always verified.
+"""Sending one request to an engine with an HTTP API, and the meaning of its answer or failure.
 
-No redirect is followed, no proxy and no cookie is used. What a server says in words never leaves a driver: errors carry
-sentences of ours.
+TLS is always verified. No redirect is followed, and no proxy or cookie is used. The text of a server's errors never
+leaves this file: each error has a sentence of the driver.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class TokenFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
 
 
 class Jwt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="jwt"):
-    """Log in with a JWT that somebody else keeps fresh in a file, as SPIFFE agents and CI systems do."""
+    """Log in with a JWT that another program keeps fresh in a file, as SPIFFE agents and CI systems do."""
 
     role: str
     """The role of the method to log in to."""
@@ -85,7 +85,7 @@ class ClientCertificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
 
 class VaultConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
-    """Where the engine is, which part of it is ours, and how to log in."""
+    """Where the engine is, which part of it the store uses, and how to log in."""
 
     address: str
     """`https://HOST[:PORT]`. Plain http is refused."""

@@ -1,4 +1,4 @@
-"""What each login method sends to the engine. Credentials are read from their files at each login and kept nowhere."""
+"""What each login method sends to the engine. Credentials are read from their files at each login and not kept."""
 
 from __future__ import annotations
 

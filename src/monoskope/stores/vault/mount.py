@@ -1,4 +1,4 @@
-"""What the drivers for KV version 1 and 2 share: logging in, seeing that the mount is theirs, reading refusals."""
+"""What the drivers for KV version 1 and 2 share: the login, the check of the mount, the meaning of refusals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REFUSED = Refusal("the engine refused the request.", "Look into its audit log f
 
 
 class VaultMount(StoreDriver):
-    """One mount of an engine, reached with one login; what it can do and the verbs are each version's own."""
+    """One mount of an engine, used with one login. Capabilities and verbs are in the subclass of each KV version."""
 
     Config = VaultConfig
     KV: ClassVar[str]
@@ -57,7 +57,7 @@ class VaultMount(StoreDriver):
 
     @classmethod
     async def open(cls, config: VaultConfig, *, state_dir: Path) -> Self:
-        """Log in and see that a KV engine of this version is at the mount.
+        """Log in and check that a KV engine of this version is at the mount.
 
         Raises:
             StoreRefusedError: the login or the mount is not as configured; the message says which.
@@ -79,7 +79,7 @@ class VaultMount(StoreDriver):
         return self._capabilities
 
     async def health(self) -> bool:
-        """Look at the mount, with the login, as `open` does."""
+        """Check the mount with the login, as `open` does."""
         await self._check_mount()
         return True
 

@@ -1,8 +1,8 @@
-"""Where an AppRole's secret id comes from: a file, or a wrapping token that gives it out exactly once.
+"""Where an AppRole's secret id comes from: a file, or a wrapping token that can be unwrapped exactly once.
 
-A wrapping token that was used before, or that was made for something else, is how a stolen secret id shows itself, so
-both are errors that say so. What the token gives is kept in the reactor's state folder, mode 0600, together with the
-token's digest: a restart and a new login need it again, and a new wrapping token in the same file replaces it.
+A wrapping token that was used before, or that was made for something else, is a sign of a stolen secret id; the errors
+say so. The unwrapped secret id is kept in the reactor's state folder, mode 0600, with the token's digest: the next
+login needs it, and a new wrapping token in the same file replaces it.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _kept(state: Path) -> _Kept | None:
 
 
 async def _unwrap(http: VaultHttp, token: str, mount: str) -> str:
-    """Use `token` up and return the secret id inside, after a look at what the token was made for."""
+    """Check what `token` was made for, unwrap it, and return the secret id."""
     looked = await http.send("POST", "sys/wrapping/lookup", body={"token": token})
     if not looked.ok:
         raise StoreRefusedError(

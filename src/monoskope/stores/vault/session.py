@@ -1,6 +1,6 @@
-"""A login that lasts: renewed at two thirds of its lease, made anew when renewal or the token itself fails.
+"""A login that is kept alive: renewed at two thirds of its lease, repeated when the renewal or the token fails.
 
-One login at a time, whoever notices first that the token is dead. Tokens are kept in memory alone.
+Only one login runs at a time, however many requests find the token dead. Tokens are kept in memory only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from monoskope.stores.vault.secret_id import read_credential
 
 _RENEW_AT = 2 / 3
 _WORTH_RENEWING = 1 / 2
-"""A renewal that gives less than this part of the first lease is near the token's end of life: log in anew."""
+"""A renewal that gives less than this part of the first lease is near the token's end of life: log in again."""
 _RETRY_S = 5.0
 _FOREVER_S = 3600.0
 
@@ -76,7 +76,7 @@ class VaultSession(Unshared):
         self._keeper = asyncio.create_task(self._keep(token), name="vault-token")
 
     async def stop(self) -> None:
-        """Stop renewing; give a login's token back to the engine, as far as it answers. Safe to call twice."""
+        """Stop renewing, and revoke the login's token if the engine answers. Safe to call twice."""
         if self._keeper is not None:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -136,7 +136,7 @@ class VaultSession(Unshared):
         return VaultToken(value, lease, lease, data.get("renewable") is True)
 
     async def _keep(self, token: VaultToken) -> None:
-        """Renew or replace the token for ever; an engine that is away is asked again every few seconds."""
+        """Renew or replace the token forever; retry every few seconds while the engine does not answer."""
         delay = token.renew_in()
         while True:
             await asyncio.sleep(delay)

@@ -30,9 +30,7 @@ def trusting_text(authority: str | None, source: str) -> ssl.SSLContext:
     try:
         return _modern(ssl.create_default_context(cadata=authority))
     except (ssl.SSLError, ValueError):
-        raise StoreRefusedError(
-            f"{source} holds no certificates to trust.", fix="Give the cluster's, as PEM."
-        ) from None
+        raise StoreRefusedError(f"{source} holds no certificates to trust.", fix="Give them as PEM.") from None
 
 
 def _modern(context: ssl.SSLContext) -> ssl.SSLContext:

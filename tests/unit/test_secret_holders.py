@@ -20,7 +20,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
 from monoskope.client.connection import Connection
 from monoskope.client.purposes.put import Expect, encoded
-from monoskope.client.settings import Settings
+from monoskope.client.settings import ClientSettings
 from monoskope.client.task import Task
 from monoskope.m8.credentials.tokens import Issued, Tokens
 from monoskope.m8.grpc import tls
@@ -71,8 +71,8 @@ def vault_session() -> VaultSession:
     return session
 
 
-def settings() -> Settings:
-    return Settings(server="m8:1", ca_file=Path("ca"), token=TEXT, known_stores=Path("known_stores"))
+def settings() -> ClientSettings:
+    return ClientSettings(server="m8:1", ca_file=Path("ca"), token=TEXT, known_stores=Path("known_stores"))
 
 
 def tokens() -> Tokens:
@@ -120,7 +120,7 @@ HOLDERS: dict[type, Callable[[], object]] = {
         purpose=upload_pb2.PURPOSE_UPLOAD,
         plaintext=encoded({"password": SECRET}),
     ),
-    Settings: settings,
+    ClientSettings: settings,
     Client: lambda: Client(settings()),
     Values: values,
     Job: copy_job,

@@ -34,7 +34,7 @@ FREE = {
     "monoskope.m8.service.aggregates.Aggregates": "streams of events",
     "monoskope.m8.service.app.App": "makes random bytes that are sent in the clear",
     "monoskope.m8.settings.File": "the name of a file",
-    "monoskope.monoctl.options.Session": "flags; the token is in a file that one of them names",
+    "monoskope.monoctl.options.CommandSession": "flags; the token is in a file that one of them names",
     "monoskope.protocol.grant.Grant": "signed and public",
     "monoskope.protocol.hello.Hello": "signed and public",
     "monoskope.protocol.receipt.Receipt": "signed and public",
@@ -147,7 +147,7 @@ def test_a_field_that_is_named_like_a_secret_is_hidden() -> None:
 
 def test_the_rule_sees_fields() -> None:
     names = {one.path for one in members() if _LIKE_A_SECRET.search(one.name)}
-    assert {"monoskope.client.settings.Settings.token", "monoskope.m8.credentials.tokens.Issued.jwt"} <= names
+    assert {"monoskope.client.settings.ClientSettings.token", "monoskope.m8.credentials.tokens.Issued.jwt"} <= names
 
 
 def test_every_hidden_field_is_one() -> None:

@@ -23,7 +23,7 @@ from monoskope.uri import SecretUri
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """Spans of time in seconds and sizes. The defaults are the protocol's: only tests shorten them."""
 
     hello_s: float = 5.0
@@ -101,7 +101,7 @@ class App:
     clock: Callable[[], int]
     audience: str
     version: str
-    limits: Limits = field(default_factory=Limits)
+    limits: ServerLimits = field(default_factory=ServerLimits)
     challenge: Callable[[], bytes] = lambda: secrets.token_bytes(32)
     ticks: Callable[[], float] = ticks_ms
     token_for_copy: TokenForCopy | None = None

@@ -21,7 +21,6 @@ from monoskope.protocol.payload import Payload, encode
 from monoskope.settings import write_private
 from monoskope.stores.age.config import AgeConfig
 from monoskope.stores.age.files import AgeStore
-from monoskope.stores.age.folder import Writer
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -30,6 +29,7 @@ from monoskope.stores.driver import (
     StoreUnavailableError,
     UnknownOutcomeError,
 )
+from monoskope.stores.shared import files
 from monoskope.testing.drivers.harness import tag
 
 IDENTITY = pyrage.x25519.Identity.generate()
@@ -122,7 +122,7 @@ async def test_a_failing_disk_leaves_what_was_there(
 
     with monkeypatch.context() as patch:
         if call == "write":
-            patch.setattr("monoskope.stores.age.folder.Writer._write", fail)
+            patch.setattr("monoskope.stores.shared.files.write_new", fail)
         else:
             patch.setattr(os, call, fail)
         with pytest.raises(StoreUnavailableError) as caught:
@@ -239,7 +239,7 @@ async def test_a_cancelled_write_gives_nothing_its_name(
     version = await write(store)
     before = sorted(file.name for file in folder.iterdir())
     written, go_on, over = threading.Event(), threading.Event(), threading.Event()
-    real, real_file = AgeStore._write, Writer._write
+    real, real_file = AgeStore._write, files.write_new
 
     def spied(*words: Any) -> str:
         try:
@@ -247,13 +247,13 @@ async def test_a_cancelled_write_gives_nothing_its_name(
         finally:
             over.set()
 
-    def slow(writer: Writer, name: str, content: bytes) -> None:
-        real_file(writer, name, content)
+    def slow(name: str, content: bytes, *, folder_fd: int) -> None:
+        real_file(name, content, folder_fd=folder_fd)
         written.set()
         go_on.wait(10)
 
     monkeypatch.setattr(AgeStore, "_write", spied)
-    monkeypatch.setattr(Writer, "_write", slow)
+    monkeypatch.setattr(files, "write_new", slow)
     writing = asyncio.create_task(write(store, version))
     assert await asyncio.to_thread(written.wait, 10)
     writing.cancel()
@@ -463,10 +463,10 @@ async def test_a_full_disk_leaves_a_patched_secret_as_it_was(
 ) -> None:
     version = await write(store)
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr("monoskope.stores.age.folder.Writer._write", full)
+    monkeypatch.setattr("monoskope.stores.shared.files.write_new", full)
     with pytest.raises(StoreUnavailableError, match="full"):
         await patch(store, {"b": b"2"})
     assert (await store.read_version(PATH), await kept(store)) == (version, dict(VALUE))

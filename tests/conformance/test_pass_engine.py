@@ -281,7 +281,7 @@ async def test_a_failing_disk_leaves_what_was_there(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        patch.setattr("monoskope.stores.password_store.files.write_new" if call == "write_new" else "os.rename", fail)
+        patch.setattr("monoskope.stores.shared.files.write_new" if call == "write_new" else "os.rename", fail)
         with pytest.raises(StoreUnavailableError):
             await write(store, version)
     assert sorted(harness.root.rglob("*")) == before

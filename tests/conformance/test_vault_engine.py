@@ -209,7 +209,7 @@ async def test_bytes_that_are_not_text_are_flagged_by_a_patch_too(
     harness: VaultHarness, store: VaultStore, path: tuple[str, ...]
 ) -> None:
     version = await write(store, path, NOTHING)
-    with pytest.raises(StoreRefusedError, match="text alone"):
+    with pytest.raises(StoreRefusedError, match="only text"):
         await store.patch(path, Payload({"b": NOT_TEXT}), [], replacing=version, write_tag=tag())
     assert await store.read_version(path) == version
     await patch(store, path, version, Payload({"b": NOT_TEXT}))

@@ -14,8 +14,8 @@ import pytest
 from monoskope.errors import Error
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import NOTHING, StoreRefusedError, StoreUnavailableError
+from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import AppRole, TokenFile
-from monoskope.stores.vault.http import Answer
 from monoskope.stores.vault.kv2 import VaultStore
 from monoskope.stores.vault.secret_id import STATE_FILE
 from monoskope.testing.drivers.harness import tag
@@ -192,7 +192,7 @@ def expiring(store: VaultStore, revoke: Callable[[], object]) -> None:
     """Have `revoke` called between the look of a write and the write itself."""
     request = store._session.request
 
-    async def asked(method: str, path: str, **rest: Any) -> Answer:
+    async def asked(method: str, path: str, **rest: Any) -> HttpAnswer:
         if rest.get("writes"):
             revoke()
         return await request(method, path, **rest)

@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import NOTHING, StoreRefusedError
-from monoskope.stores.vault.config import AppRole, Certificate, Jwt, Kubernetes
+from monoskope.stores.vault.config import AppRole, ClientCertificate, Jwt, Kubernetes
 from monoskope.stores.vault.kv2 import VaultStore
 from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.openbao import OpenBao
@@ -240,7 +240,9 @@ class Authority:
         )
         return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def client(self, harness: VaultHarness, *, into: Certificate | None = None, mount: str = "cert") -> Certificate:
+    def client(
+        self, harness: VaultHarness, *, into: ClientCertificate | None = None, mount: str = "cert"
+    ) -> ClientCertificate:
         """Write a new certificate and key, over the files of `into` if given."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "m8")])
@@ -248,7 +250,7 @@ class Authority:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         certificate_file, key_file = (into.certificate_file, into.key_file) if into else ("", "")
-        return Certificate(
+        return ClientCertificate(
             certificate_file=harness.private(self._signed(name, key.public_key(), ca=False), file=certificate_file),
             key_file=harness.private(pem.decode(), file=key_file),
             mount=mount,
@@ -306,15 +308,15 @@ async def test_a_key_that_others_can_read_or_does_not_fit_is_refused(
     harness: VaultHarness, authority: Authority, cert_mount: str
 ) -> None:
     one, other = (authority.client(harness, mount=cert_mount) for _ in range(2))
-    mixed = Certificate(certificate_file=one.certificate_file, key_file=other.key_file, mount=cert_mount)
+    mixed = ClientCertificate(certificate_file=one.certificate_file, key_file=other.key_file, mount=cert_mount)
     await refused(harness, mixed, "do not hold a certificate and its key")
-    missing = Certificate(certificate_file="/missing.pem", key_file=one.key_file, mount=cert_mount)
+    missing = ClientCertificate(certificate_file="/missing.pem", key_file=one.key_file, mount=cert_mount)
     await refused(harness, missing, r"/missing\.pem")
     loaded = serialization.load_pem_private_key(Path(one.key_file).read_bytes(), None)
     sealed = loaded.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"pass")
     )
-    guarded = Certificate(
+    guarded = ClientCertificate(
         certificate_file=one.certificate_file, key_file=harness.private(sealed.decode()), mount=cert_mount
     )
     await refused(harness, guarded, "do not hold a certificate and its key")

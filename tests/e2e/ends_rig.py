@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import pyrage
 import tomli_w
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
@@ -230,10 +229,8 @@ def running(folder: Path) -> Iterator[Rig]:
                 cluster.make_vault_reactor(store, readable=readable)
                 _change(cluster, store, {"address": proxy.address, "timeout_s": 2.5})
             for store in ("breaking", "local"):
-                home, identity = cluster.make_reactor(store, "breaking", {}), pyrage.x25519.Identity.generate()
-                write_private(home / "engine.agekey", str(identity).encode())
-                engine = {"folder": str(home / "secrets"), "identity_file": str(home / "engine.agekey")}
-                _change(cluster, store, engine | {"recipients": [str(identity.to_public())]})
+                cluster.make_reactor(store, "breaking", {})
+                _change(cluster, store, {})
             for source in ("vault", "breaking"):
                 cluster.allow_copy(source, "local")
             stores = list(cluster.identities)

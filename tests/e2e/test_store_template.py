@@ -69,8 +69,9 @@ def test_a_reactor_takes_it_and_the_configured_file_keeps_every_promise(installe
     made = run(installed, BIN / "m8", "reactor", *init, "--prefix", "team-a", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     settings = tmp_path / "box" / "reactor.toml"
-    filled = f'type = "sqlite"\nfile = "{tmp_path}/box/secrets.sqlite"\nreadable = true'
-    settings.write_text(settings.read_text().replace('type = "sqlite"', filled))
+    written = settings.read_text()
+    assert f'type = "sqlite"\nfile = "{tmp_path}/box/secrets.sqlite"\nreadable = false' in written
+    settings.write_text(written.replace("readable = false", "readable = true"))
     done = run(installed, BIN / "m8", "stores", "check", "--config", settings, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "kind      sqlite, experimental" in done.stdout

@@ -18,7 +18,7 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.grpc import tls
-from monoskope.m8.service.app import Limits
+from monoskope.m8.service.app import ServerLimits
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import Grant, parse_grant
 from monoskope.protocol.request import Request
@@ -165,7 +165,7 @@ async def serving(folder: Path, *, store: str = "memory") -> AsyncIterator[RealM
     shown = Tls(grpc.ssl_server_credentials([(made.key, made.certificate)]), made.ca)
     server = f"localhost:{free_port()}"
     async with (
-        an_m8(folder, limits=Limits(heartbeat_s=1), server=server, tls=shown) as world,
+        an_m8(folder, limits=ServerLimits(heartbeat_s=1), server=server, tls=shown) as world,
         HostileM8(listen=server, upstream=world.target, folder=folder) as wire,
     ):
         yield RealM8(world, wire, store)

@@ -78,6 +78,10 @@ def test_monoskope_finds_the_driver_by_its_entry_point() -> None:
     assert registry.find("sqlite") is SqliteStore
 
 
+def test_the_first_settings_fit(tmp_path: Path) -> None:
+    assert convert(SqliteStore.example(tmp_path), SqliteConfig, where="reactor.toml").file.startswith(str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("table", "names"), [({"file": "x"}, "file"), ({"flie": "/x"}, "flie"), ({"file": "/x", "timeout_s": 0}, "timeout")]
 )

@@ -23,7 +23,7 @@ from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import chain
 from monoskope.m8.service.app import App
-from monoskope.m8.settings import Settings
+from monoskope.m8.settings import ServerSettings
 from monoskope.settings import write_private
 
 _MANY_FILES = 1_048_576
@@ -64,19 +64,19 @@ class Running:
     tokens: Tokens
 
 
-async def open_log(settings: Settings) -> EventLog:
+async def open_log(settings: ServerSettings) -> EventLog:
     """Open the event log that `settings` name, with every read model. Raises `Error` as the engine does."""
     return await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
 
 
-def open_tokens(settings: Settings, log: EventLog) -> Tokens:
+def open_tokens(settings: ServerSettings, log: EventLog) -> Tokens:
     """Return the credentials of the server that `settings` describe. Raises `Error` as `read_signing_key` does."""
     key = read_signing_key(settings.signing_key)
     return Tokens(log, signing_key=key, audience=settings.audience, clock=wall_clock)
 
 
 @contextlib.asynccontextmanager
-async def build(settings: Settings) -> AsyncIterator[Running]:
+async def build(settings: ServerSettings) -> AsyncIterator[Running]:
     """Serve as long as the block runs; several processes may serve one log.
 
     Raises:
@@ -115,7 +115,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         await log.close()
 
 
-async def serve(settings: Settings, *, warnings: Sequence[str] = ()) -> None:
+async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> None:
     """Run a server until SIGTERM or SIGINT; its address stands in `settings.address_file` meanwhile.
 
     `warnings`, if there are any, are the first lines of its log.
@@ -141,7 +141,7 @@ async def serve(settings: Settings, *, warnings: Sequence[str] = ()) -> None:
         raise _cause(group) from None
 
 
-def _withdraw(settings: Settings, address: str) -> None:
+def _withdraw(settings: ServerSettings, address: str) -> None:
     """Remove the address file, unless another server on the same folder has put its own there."""
     with contextlib.suppress(FileNotFoundError):
         if settings.address_file.read_text(encoding="utf-8").strip() == address:

@@ -19,7 +19,7 @@ import msgspec
 from monoskope import settings
 from monoskope.errors import UsageError
 from monoskope.m8.domain.deadlines import Deadlines
-from monoskope.m8.service.app import Limits
+from monoskope.m8.service.app import ServerLimits
 
 SETTINGS_FILE = "m8.toml"
 DEFAULT_LISTEN = "127.0.0.1:7443"
@@ -72,7 +72,7 @@ def is_host(text: str) -> bool:
     return True
 
 
-class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ServerTimings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `[timings]` table, in seconds. The defaults are the protocol's; change them in tests alone.
 
     Attributes:
@@ -103,9 +103,9 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("`heartbeat` must be less than `silence`, and that at most `issuer_gone`")
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> ServerLimits:
         """What the doors and the timekeeper go by."""
-        return Limits(
+        return ServerLimits(
             silence_s=self.silence,
             heartbeat_s=self.heartbeat,
             longest_wait_s=self.wait,
@@ -185,11 +185,11 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
     limits: Door = msgspec.field(default_factory=Door)
-    timings: Timings = msgspec.field(default_factory=Timings)
+    timings: ServerTimings = msgspec.field(default_factory=ServerTimings)
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ServerSettings:
     """The checked settings of one server."""
 
     folder: Path
@@ -203,7 +203,7 @@ class Settings:
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
     limits: Door = field(default_factory=Door)
-    timings: Timings = field(default_factory=Timings)
+    timings: ServerTimings = field(default_factory=ServerTimings)
 
     @property
     def event_log(self) -> Path:
@@ -225,7 +225,7 @@ class Settings:
         return tuple(str(name.at(port)) for name in self.names)
 
 
-def load(folder: Path) -> Settings:
+def load(folder: Path) -> ServerSettings:
     """Read the settings in `folder`.
 
     Raises:
@@ -250,7 +250,7 @@ def load(folder: Path) -> Settings:
         )
     if not 0 <= file.verify_every_hours <= 8_784:
         raise UsageError(f"{path}: verify_every_hours must be from 0 to 8784.", fix="Remove the line for never.")
-    return Settings(
+    return ServerSettings(
         folder=folder,
         listen=_address(path, "listen", file.listen),
         names=tuple(_address(path, "names", name) for name in file.names),

@@ -99,7 +99,7 @@ def init(
     from monoskope.stores import registry  # noqa: PLC0415
 
     check_store_name(store)
-    registry.entry_point(kind)
+    driver = registry.find(kind)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     skeleton.write(
         folder,
@@ -107,7 +107,7 @@ def init(
         ca_file=ca_file.resolve(),
         store=store,
         prefixes=list(prefixes) or [""],
-        kind=kind,
+        driver=driver,
         allow_swap=allow_swap,
     )
     click.echo(store_identity.make(folder, store=store).shown)

@@ -1,9 +1,8 @@
 """The interface between the reactor and an engine: small, and final.
 
-A driver maps a secret's path to one place in its engine, one to one, or refuses. It follows no redirect, never gives
-engine text to anybody, and never puts a value into a message, a `repr` or a log line. It reads back the byte map that
-it wrote, or says `CannotReadError`. The conformance suite in `monoskope.testing.drivers` states every promise as a
-test.
+A driver maps each secret's path to a place of its own in the engine, or refuses the path. It follows no redirect,
+passes on no text of the engine, and never puts a value into a message, a `repr` or a log line. It reads back the bytes
+that it wrote, or raises `CannotReadError`. The suite in `monoskope.testing.drivers` states every promise as a test.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from monoskope.protocol.payload import Payload
 from monoskope.protocol.unshared import Unshared
 
 NOTHING = ""
-"""The version of a place where nothing is."""
+"""The version of a path at which there is no secret."""
 
 
 class DriverError(Error):
-    """Root of what a driver may raise. The message is a fixed sentence of the driver's, never the engine's text."""
+    """The base of all errors of drivers. The message is a fixed sentence of the driver, never the engine's text."""
 
 
 class StoreRefusedError(DriverError):
@@ -88,8 +87,8 @@ class Capabilities:
     layout: str = ""
     """One sentence that says how a secret lies in the engine; users see it before they put."""
     versions: bool = True
-    """Whether the engine names what is at a path. Without it every look gives a new text, and no check-and-set works:
-    the reactor knows by reading alone what is there (docs/adr/0014-kv-v1.md)."""
+    """Whether the engine gives versions to what is at a path. Without it `read_version` returns a new text each time,
+    check-and-set is impossible, and the reactor must read to know what is there (docs/adr/0014-kv-v1.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +99,20 @@ class Snapshot(Unshared):
     payload: Payload
 
 
-class StoreDriver(ABC):
-    """One engine. Every method may raise `StoreRefusedError` and `StoreUnavailableError` besides what it names."""
+class StoreDriver(Unshared, ABC):
+    """One engine. Every method may raise `StoreRefusedError` and `StoreUnavailableError` besides what it names.
+
+    A driver is never copied or pickled: it holds credentials.
+    """
 
     kind: ClassVar[str]
     """The name under which administrators know this kind of store, e.g. "vault"."""
     Config: ClassVar[type[msgspec.Struct]]
     """The typed `[engine]` table of the reactor's settings."""
     maturity: ClassVar[Literal["stable", "experimental"]] = "stable"
-    """"experimental" until the driver has met the real engine and the people who run it; users are told."""
+    """"experimental" until the driver was tested on the real engine; users see it before they choose a store."""
+    example_notes: ClassVar[str] = ""
+    """Lines of TOML comments that stand above `example` in a new reactor.toml."""
 
     @classmethod
     @abstractmethod
@@ -122,7 +126,7 @@ class StoreDriver(ABC):
 
     @abstractmethod
     def check(self, path: tuple[str, ...], options: object | None) -> None:
-        """Refuse, before any key is made, a path or options that this engine could never take.
+        """Refuse a path or options that this engine can never take; called before a one-time key is made.
 
         Args:
             path: The segments of the secret URI.
@@ -135,15 +139,14 @@ class StoreDriver(ABC):
     def check_payload(
         self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
     ) -> None:
-        """Refuse values that this engine could never take; called when they are known and before anything is compared.
+        """Refuse values that this engine can never take; called before they are compared with what is there.
 
-        Whoever may write could otherwise test guesses without a trace: what `write` alone refuses is first compared
-        with what is there, so that a right guess ends as UNCHANGED and a wrong one as refused. So whatever `write` and
-        `patch` refuse because of the values, with these options, this refuses first, by the same error: values that are
-        not text where only text goes, sizes, keys, options that do not fit the values. It does no I/O and does not look
-        at what is there.
+        Otherwise a user who may write could test guesses unnoticed: the reactor compares before it calls `write`, so a
+        right guess would end as UNCHANGED and a wrong one as refused. So this refuses, with the same error, everything
+        that `write` and `patch` refuse because of values and options: bytes where the engine takes text only, sizes,
+        keys, options that do not fit the values. It does no I/O.
 
-        Unless a driver says otherwise, whatever passes `check` and `Capabilities` is taken.
+        The default takes whatever passes `check` and `Capabilities`.
 
         Args:
             path: The segments of the secret URI.
@@ -186,9 +189,14 @@ class StoreDriver(ABC):
             UnsupportedError: `replacing` names a version, and the engine has no check-and-set.
         """
 
-    @abstractmethod
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
-        """Return the version written with `write_tag`, or None. Raises `UnsupportedError` without the capability."""
+        """Return the version written with `write_tag`, or None.
+
+        Raises:
+            UnsupportedError: the capability is missing, as it is by default.
+        """
+        del path, write_tag
+        raise UnsupportedError("this engine stores no write tags.")
 
     @abstractmethod
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
@@ -205,7 +213,7 @@ class StoreDriver(ABC):
         Raises:
             StoreConflictError: the version at `path` is not `replacing`, or nothing is there; what is there stays.
             UnknownOutcomeError: the connection broke after the request may have reached the engine.
-            UnsupportedError: a capability is missing, as it is unless a driver says otherwise.
+            UnsupportedError: a capability is missing, as it is by default.
         """
         del path, replacing, destroy
         raise UnsupportedError("this engine cannot delete.")
@@ -238,7 +246,7 @@ class StoreDriver(ABC):
             StoreConflictError: the version at `path` is not `replacing`, or nothing is there; what is there stays.
             CannotReadError: what is there must be read to be merged, and cannot be.
             UnknownOutcomeError: the connection broke after the request may have reached the engine.
-            UnsupportedError: the capability is missing, as it is unless a driver says otherwise.
+            UnsupportedError: the capability is missing, as it is by default.
         """
         del path, changes, remove, replacing, write_tag, options
         raise UnsupportedError("this engine cannot change some keys and leave the others.")
@@ -252,21 +260,33 @@ class StoreDriver(ABC):
             prefixes: The paths that the reactor serves, each with all below it; `()` for everything.
 
         Raises:
-            UnsupportedError: the engine has no such language, as unless a driver says otherwise.
+            UnsupportedError: the engine has no such language, as by default.
         """
         del config, prefixes
         raise UnsupportedError(
             f"stores of the kind {cls.kind!r} have no policy to print.", fix="See the page on that kind of store."
         )
 
-    async def health(self) -> bool:
-        """Look, in one cheap way, whether the engine would serve us now; asked every few seconds beside all else.
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """Return the fields, beside `type`, of the `[engine]` table that `m8 reactor init` writes.
 
-        Return whether that was looked at: False, as it is unless a driver says otherwise, makes no claim. Raises what
-        a look at a secret would.
+        They fit `Config`. Where only an administrator knows a value, one stands there that shows what to fill in.
+
+        Args:
+            folder: The new reactor's own folder, an absolute path. A driver may put a key file into it, mode 0600.
+        """
+        del folder
+        return {}
+
+    async def health(self) -> bool:
+        """Check, with one cheap request, whether the engine serves the reactor now; called every few seconds.
+
+        Return whether anything was checked; the default checks nothing and returns False. Raises what `read_version`
+        would.
         """
         return False
 
     @abstractmethod
     async def close(self) -> None:
-        """Give up credentials and connections. Safe to call twice."""
+        """Release credentials and connections. Safe to call twice."""

@@ -1,9 +1,9 @@
-"""Finding drivers: every entry point of the group `monoskope.stores` is a kind of store, its own package or ours.
+"""Finding drivers: every entry point of the group `monoskope.stores`, in any package, is a kind of store.
 
     [project.entry-points."monoskope.stores"]
     keepass = "my_package.keepass:KeepassStore"
 
-Nothing of a driver is imported before its kind is asked for.
+No driver is imported before its kind is asked for.
 """
 
 from __future__ import annotations
@@ -34,11 +34,10 @@ def find(kind: str) -> type[StoreDriver]:
         UsageError: two packages bring a driver of that name.
         BrokenDriverError: it does not import, or is no driver of that kind.
     """
-    return _load(kind, entry_point(kind))
+    return _load(kind, _entry_point(kind))
 
 
-def entry_point(kind: str) -> EntryPoint:
-    """Return where the driver of `kind` is; imports nothing of it. Raises `NotFoundError`, `UsageError` as `find`."""
+def _entry_point(kind: str) -> EntryPoint:
     points = {point.value: point for point in entry_points(group=GROUP) if point.name == kind}
     if not points:
         near = difflib.get_close_matches(kind, kinds(), 1)

@@ -227,6 +227,23 @@ async def test_typed_options_go_to_stores_of_their_type_alone(m8: ScriptedM8, tm
     assert sent == {"vault": options, "local": None}
 
 
+async def test_a_third_partys_store_gets_no_typed_options_though_its_name_begins_like_one_of_ours(
+    m8: ScriptedM8, tmp_path: Path
+) -> None:
+    m8.add_store("other", Identity(), kind="aws-foo")
+    m8.add_store("ssm", Identity(), kind="aws-ssm")
+    pinned(m8, tmp_path)
+    options = options_pb2.AwsOptions(tags=[options_pb2.Label(name="owner", value="team-a")])
+
+    async with client_for(m8, tmp_path) as client:
+        await client.put_secrets(["ssm://a", "other://a"], VALUES, options=options)
+        with pytest.raises(UsageError, match="'aws-foo'"):
+            await client.put_secret("other://a", VALUES, options=options)
+
+    sent = {attempt.request.uri.store: attempt.request.options for attempt in m8.attempts}
+    assert sent == {"ssm": options, "other": None}
+
+
 @pytest.mark.parametrize(
     ("expect", "kind", "version"),
     [

@@ -18,7 +18,7 @@ from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.grpc.services import MAX_MESSAGE
 from monoskope.m8.queries.paging import make_token
-from monoskope.m8.service.app import Limits
+from monoskope.m8.service.app import ServerLimits
 from tests.unit.m8.world import RIGHTS, World, a_world
 from tests.unit.protocol.vectors import Signer, a_request
 
@@ -110,7 +110,7 @@ def inner_requests() -> Iterator[bytes]:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path, limits=Limits(longest_wait_s=WAIT_S)) as world:
+    async with a_world(tmp_path, limits=ServerLimits(longest_wait_s=WAIT_S)) as world:
         yield world
 
 

@@ -34,7 +34,7 @@ from monoskope.m8.domain.principal import Principal
 from monoskope.m8.grpc.server import build_server, running
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.chain import project
-from monoskope.m8.service.app import App, Limits
+from monoskope.m8.service.app import App, ServerLimits
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.hello import Hello
 from monoskope.protocol.labels import REACTOR_HELLO, RECEIPT, UPLOAD_GRANT
@@ -418,7 +418,7 @@ class Tls:
 
 
 @asynccontextmanager
-async def a_world(folder: Path, *, limits: Limits | None = None) -> AsyncIterator[World]:
+async def a_world(folder: Path, *, limits: ServerLimits | None = None) -> AsyncIterator[World]:
     """A world with the store `vault`, active, whose identity is `signer`."""
     async with an_m8(folder, limits=limits) as world:
         await world.administrator().create("vault", world.signer.shown)
@@ -427,7 +427,7 @@ async def a_world(folder: Path, *, limits: Limits | None = None) -> AsyncIterato
 
 @asynccontextmanager
 async def an_m8(
-    folder: Path, *, limits: Limits | None = None, server: str = SERVER, tls: Tls | None = None
+    folder: Path, *, limits: ServerLimits | None = None, server: str = SERVER, tls: Tls | None = None
 ) -> AsyncIterator[World]:
     """A world without a store."""
     clock = Clock()
@@ -439,7 +439,7 @@ async def an_m8(
             raise UnauthenticatedError("the token does not count.")
         return principals[token]
 
-    app = App(log, authenticate, {server}, clock, "m8", "0.1.0", limits or Limits(), ticks=clock)
+    app = App(log, authenticate, {server}, clock, "m8", "0.1.0", limits or ServerLimits(), ticks=clock)
     bound = build_server(app, None if tls is None else tls.credentials)
     target = f"127.0.0.1:{bound.port}"
     async with _channel(target, tls) as channel, running(app, bound):

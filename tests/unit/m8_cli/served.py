@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import grpc
 
 from monoskope.api.gateway.v1 import queries_pb2, queries_pb2_grpc
-from monoskope.m8.settings import Settings
+from monoskope.m8.settings import ServerSettings
 
 PROGRAM = [sys.executable, "-P", "-m", "monoskope.m8"]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
@@ -23,7 +23,7 @@ ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
 class Server:
     """A running `m8 serve`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
         command = [*PROGRAM, "serve", "--dir", str(settings.folder)]
         environment = {**ENVIRONMENT, "HOME": str(settings.folder)}
@@ -54,7 +54,7 @@ class Server:
 
 
 @contextmanager
-def served(settings: Settings) -> Iterator[Server]:
+def served(settings: ServerSettings) -> Iterator[Server]:
     server = Server(settings)
     try:
         yield server

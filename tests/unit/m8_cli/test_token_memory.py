@@ -16,7 +16,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8 import bootstrap
 from monoskope.m8.credentials.tokens import Issued, Tokens
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.settings import Address, Settings
+from monoskope.m8.settings import Address, ServerSettings
 from monoskope.testing.search import Wanted
 from monoskope.testing.search.memory import is_closed, look_in_memory
 from tests.unit.m8_cli.served import Server, served
@@ -36,7 +36,7 @@ async def issue(issuer: Tokens) -> Issued:
 
 
 @pytest.fixture
-async def tokens(settings: Settings) -> list[str]:
+async def tokens(settings: ServerSettings) -> list[str]:
     """One for each call, of one subject: so they have their first half in common."""
     log = await bootstrap.open_log(settings)
     try:
@@ -47,12 +47,12 @@ async def tokens(settings: Settings) -> list[str]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path) -> ServerSettings:
     return lay_out(Plan(folder=tmp_path / "m8", listen=Address("127.0.0.1", 0)))
 
 
 @pytest.fixture
-def server(settings: Settings, tokens: list[str]) -> Iterator[Server]:
+def server(settings: ServerSettings, tokens: list[str]) -> Iterator[Server]:
     if is_closed():
         pytest.skip("this system lets nobody look into a process")
     with served(settings) as running:

@@ -92,6 +92,8 @@ def test_versions_cannot_be_expected_without_check_and_set(
         ("vault", "", AWS, "UNSUPPORTED"),
         ("aws-secretsmanager", "", AWS, ""),
         ("aws-ssm", "", AWS, ""),
+        ("aws-foo", "", AWS, "UNSUPPORTED"),
+        ("kubernetes-foo", "", options_pb2.KubernetesOptions(), "UNSUPPORTED"),
         ("kubernetes", "", options_pb2.KubernetesOptions(), ""),
         ("memory", "", VAULT, "UNSUPPORTED"),
         ("vault", "", "{}", "UNSUPPORTED"),

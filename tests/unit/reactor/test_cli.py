@@ -20,9 +20,22 @@ from monoskope.protocol.identity import check_shown
 from monoskope.reactor import cli, settings
 from monoskope.reactor.identity import fingerprint_key_transfer
 from monoskope.reactor.identity.fingerprint import FingerprintKey
+from monoskope.stores import registry
 from monoskope.stores.vault.policy import least_policy
 from tests.support.programs import CLEAN
 from tests.support.real_m8 import serving
+
+FIRST_SETTINGS = {
+    "age": ["folder", "recipients", "identity_file"],
+    "aws-secretsmanager": ["region", "prefix", "layout", "readable", "deletable", "recovery_window_days"],
+    "aws-ssm": ["region", "prefix", "layout", "readable", "deletable", "tier"],
+    "barbican": ["address", "readable", "auth"],
+    "kubernetes": ["readable", "deletable", "auth"],
+    "pass": ["folder", "gpg_home", "readable"],
+    "vault": ["address", "mount", "readable", "deletable", "patchable", "binary", "auth"],
+    "vault-kv1": ["address", "mount", "readable", "deletable", "auth"],
+}
+"""The fields of a first `[engine]` table, by kind, in order."""
 
 COMMAND = [sys.executable, "-m", "monoskope.reactor"]
 
@@ -105,10 +118,12 @@ def test_where_memory_can_be_swapped_out_only_the_setting_lets_it_run(tmp_path: 
         assert first["message"].startswith("WARNING: the reactor's memory can be swapped to disk")
 
 
-@pytest.mark.parametrize("kind", ["vault", "vault-kv1"])
-def test_init_writes_a_vault_table_that_its_driver_accepts(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", registry.kinds())
+def test_init_writes_an_engine_table_that_its_driver_accepts(tmp_path: Path, kind: str) -> None:
     init(tmp_path / "reactor", kind=kind)
-    assert settings.read(tmp_path / "reactor").driver.kind == kind
+    read = settings.read(tmp_path / "reactor")
+    assert read.driver.kind == kind
+    assert list(settings.read_file(tmp_path / "reactor").engine) == ["type", *FIRST_SETTINGS[kind]]
 
 
 def test_policy_prints_what_the_settings_need_and_asks_nobody(tmp_path: Path) -> None:

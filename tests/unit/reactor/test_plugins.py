@@ -47,6 +47,30 @@ def run(site: Path, tmp_path: Path, **engine: object) -> subprocess.CompletedPro
     )
 
 
+def test_the_first_settings_of_a_plugin_are_the_example_that_it_brings(site: Path, tmp_path: Path) -> None:
+    example = """
+    example_notes = "# The folder is made at the first start.\\n"
+
+    @classmethod
+    def example(cls, folder):
+        return {"folder": str(folder / "shoes")}
+"""
+    install(site, "shoebox_store", DRIVER + example)
+    folder = tmp_path / "reactor"
+    words = ["init", str(folder), "--store", "box", "--type", "shoebox", "--server", "localhost:1", "--ca-file", "ca"]
+    done = subprocess.run(
+        [sys.executable, "-m", "monoskope.reactor", *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=CLEAN | {"PYTHONPATH": str(site)},
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    table = f'type = "shoebox"\nfolder = "{folder}/shoes"\n'
+    assert f"[engine]\n# The folder is made at the first start.\n{table}" in (folder / "reactor.toml").read_text()
+
+
 def said(done: subprocess.CompletedProcess[str]) -> str:
     """Return what it said, once it is clear that it said it well."""
     assert done.returncode != 0

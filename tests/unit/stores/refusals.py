@@ -13,6 +13,10 @@ FOLDER = Path(monoskope.stores.__path__[0])
 _KINDS = frozenset({"StoreRefusedError", "UnsupportedError", "CannotReadError"})
 _MAKES_ONE = _KINDS | {"DriverError"}
 """What a function that returns a refusal has in its annotation."""
+_IN_A_TABLE = "Refusal"
+"""What a refusal by status is in a table."""
+_RAISE_ONE = frozenset({"expect_ok", "refused"})
+"""What drivers share that raises a refusal by itself."""
 _BEFORE = ("check", "check_payload")
 _PACKAGE = "monoskope.stores."
 
@@ -29,12 +33,12 @@ def refusals(trees: dict[str, ast.Module]) -> Iterator[tuple[str, str, str]]:
     """Every refusal: its module, the function, and the sentence, or the function that makes the error."""
     makers = {function.name for tree in trees.values() for _, function in _functions(tree) if _is_maker(function)}
     for module, tree in trees.items():
-        for place, function in _functions(tree):
-            for call in _calls(function):
+        for place, node in (*_functions(tree), *_tables(tree)):
+            for call in _calls(node):
                 name = _name(call)
-                if name in _KINDS:
+                if name in _KINDS or name == _IN_A_TABLE:
                     yield module, place, _sentence(call)
-                elif name in makers:
+                elif name in makers or name in _RAISE_ONE:
                     yield module, place, f"{name}()"
 
 
@@ -81,6 +85,13 @@ def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.As
                     yield f"{node.name}.{one.name}", one
 
 
+def _tables(tree: ast.Module) -> Iterator[tuple[str, ast.Assign]]:
+    """Every assignment to one name at the top of a module."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            yield node.targets[0].id, node
+
+
 def _is_maker(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     returns = function.returns
     return returns is not None and any(
@@ -88,8 +99,8 @@ def _is_maker(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     )
 
 
-def _calls(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.Call]:
-    return (node for node in ast.walk(function) if isinstance(node, ast.Call))
+def _calls(within: ast.AST) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(within) if isinstance(node, ast.Call))
 
 
 def _name(call: ast.Call) -> str:

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.protocol.payload import Payload
-from monoskope.stores.barbican.values import BYTES, TEXT, Layout, Stored
+from monoskope.stores.barbican.values import BYTES, TEXT, BarbicanLayout, Stored
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
 
-AS_JSON = Layout("json", "value", 20_000)
-RAW = Layout("raw", "value", 20_000)
+AS_JSON = BarbicanLayout("json", "value", 20_000)
+RAW = BarbicanLayout("raw", "value", 20_000)
 ODD = st.one_of(st.binary(max_size=60), st.text(max_size=40).map(str.encode))
 
 
-def back(layout: Layout, stored: Stored) -> dict[str, bytes]:
+def back(layout: BarbicanLayout, stored: Stored) -> dict[str, bytes]:
     """Read what Barbican would give for what it was given: it strips texts and decodes base64."""
     content = stored.content.strip().encode() if stored.content_type == TEXT else base64.b64decode(stored.content)
     return dict(layout.payload(stored.content_type, content))
@@ -52,7 +52,7 @@ def test_the_layout_raw_takes_one_value_of_one_name(values: dict[str, bytes]) ->
 
 
 @pytest.mark.parametrize("layout", [AS_JSON, RAW], ids=["json", "raw"])
-def test_what_the_server_would_not_take_is_refused_here(layout: Layout) -> None:
+def test_what_the_server_would_not_take_is_refused_here(layout: BarbicanLayout) -> None:
     assert len(layout.stored(Payload({"value": b"x" * 14_000})).content) >= 14_000
     with pytest.raises(StoreRefusedError, match="larger"):
         layout.stored(Payload({"value": b"\x00" * 15_100}))

@@ -18,7 +18,7 @@ from monoskope.stores.kubernetes.auth import access
 from monoskope.stores.kubernetes.config import Kubeconfig
 from monoskope.stores.shared.client_key import show_pair
 from monoskope.stores.vault import logins
-from monoskope.stores.vault.config import Certificate, VaultConfig
+from monoskope.stores.vault.config import ClientCertificate, VaultConfig
 from monoskope.stores.vault.http import VaultHttp
 from tests.support.certificates import client_certificate
 
@@ -133,7 +133,7 @@ async def test_the_key_that_a_vault_login_shows_is_the_one_that_was_looked_at(
         return found
 
     monkeypatch.setattr(logins, "read_private", swapped)
-    method = Certificate(certificate_file=str(tmp_path / "certificate"), key_file=str(tmp_path / "key"))
+    method = ClientCertificate(certificate_file=str(tmp_path / "certificate"), key_file=str(tmp_path / "key"))
     http = VaultHttp(VaultConfig(address="https://vault:8200", mount="secret", auth=method))
     try:
         assert await logins._body(http, method, state_dir) == {}

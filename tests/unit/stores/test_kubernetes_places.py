@@ -115,7 +115,3 @@ def test_a_role_is_no_wider_than_what_is_served() -> None:
     [role] = yaml.safe_load_all(KubernetesStore.policy(read(deletable=True), ((),)))
     assert role["kind"] == "ClusterRole"
     assert "delete" in role["rules"][0]["verbs"]
-
-
-def test_users_are_told_that_it_is_experimental() -> None:
-    assert KubernetesStore.maturity == "experimental"

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
-from monoskope.stores.password_store.values import Layout
+from monoskope.stores.password_store.values import PassLayout
 
-PASS = Layout("pass", "password")
-RAW = Layout("raw", "value")
+PASS = PassLayout("pass", "password")
+RAW = PassLayout("raw", "value")
 KEYS = st.one_of(st.just("password"), st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True))
 ODD = st.one_of(st.binary(max_size=30), st.text(max_size=20).map(str.encode), st.from_regex(rb"[a-z: ]{0,20}"))
 

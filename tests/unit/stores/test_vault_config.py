@@ -11,7 +11,7 @@ from monoskope.settings import convert
 from monoskope.stores.vault.config import (
     SERVICE_ACCOUNT_TOKEN,
     AppRole,
-    Certificate,
+    ClientCertificate,
     Jwt,
     Kubernetes,
     TokenFile,
@@ -46,7 +46,7 @@ def test_nothing_is_allowed_that_nobody_allowed() -> None:
         ({"method": "kubernetes", "role": "r"}, Kubernetes("r", SERVICE_ACCOUNT_TOKEN, "kubernetes")),
         (
             {"method": "cert", "certificate_file": "/c", "key_file": "/k", "mount": "by/cert"},
-            Certificate("/c", "/k", "", "by/cert"),
+            ClientCertificate("/c", "/k", "", "by/cert"),
         ),
     ],
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
+from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import TokenFile, VaultConfig
-from monoskope.stores.vault.http import Answer
 from monoskope.stores.vault.kv2 import VaultStore
 
 WHEN = "2026-11-25T04:00:00.0Z"
@@ -19,9 +20,9 @@ class Session:
     """Gives one answer."""
 
     def __init__(self, body: dict[str, Any]) -> None:
-        self._answer = Answer(200, body)
+        self._answer = HttpAnswer(200, json.dumps(body).encode())
 
-    async def request(self, *_: object, **__: object) -> Answer:
+    async def request(self, *_: object, **__: object) -> HttpAnswer:
         return self._answer
 
 

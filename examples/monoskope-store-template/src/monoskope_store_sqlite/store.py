@@ -12,7 +12,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from monoskope.errors import Error
 from monoskope.protocol.payload import Payload, decode, encode
@@ -58,6 +58,11 @@ class SqliteStore(StoreDriver):
         return f"<SqliteStore {self._config.file}>"
 
     # --- opening and closing ---
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """Return the fields that `m8 reactor init` writes under `[engine]`; they fit `SqliteConfig`."""
+        return {"file": str(folder / "secrets.sqlite"), "readable": False}
 
     @classmethod
     async def open(cls, config: SqliteConfig, *, state_dir: Path) -> Self:

@@ -6,13 +6,14 @@ import datetime as dt
 from collections.abc import Mapping
 from enum import Enum
 
-from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.target import Target
 from monoskope.client.task import ASK, Doubt, Result, Task
 from monoskope.client.walk import Walk
 from monoskope.errors import UsageError
 from monoskope.protocol.names import spelled
 from monoskope.protocol.notes import Labels, check_day, check_labels
+from monoskope.protocol.options import are_for
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.request import Options, is_version
 from monoskope.value import Value
@@ -77,17 +78,8 @@ def expectation(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
 
 
 def fitting(options: Options | None, store_type: str) -> Options | None:
-    """Return `options` if they are for stores of that type, else None: each provider's messages go to its own alone."""
-    match options:
-        case options_pb2.VaultOptions():
-            fits = store_type == "vault"
-        case options_pb2.AwsOptions():
-            fits = store_type.startswith("aws")
-        case options_pb2.KubernetesOptions():
-            fits = store_type.startswith("kubernetes")
-        case _:
-            fits = True
-    return options if fits else None
+    """Return `options` if they are for stores of that type, else None."""
+    return options if options is not None and are_for(options, store_type) else None
 
 
 class Notes(Value, frozen=True):

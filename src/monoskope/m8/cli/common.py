@@ -44,7 +44,7 @@ def seconds(text: str) -> int:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[tuple[settings.Settings, EventLog]]:
+async def opened(folder: Path) -> AsyncIterator[tuple[settings.ServerSettings, EventLog]]:
     """Open the log of the server in `folder` beside whoever else has it open. Raises `Error` as its parts do."""
     loaded = settings.load(folder)
     log = await open_log(loaded)

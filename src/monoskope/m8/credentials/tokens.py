@@ -82,7 +82,7 @@ def read_signing_key(path: Path) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(seed)
 
 
-class Tokens:
+class Tokens(Unshared):
     """Issues, revokes and checks the credentials of one server.
 
     Args:

@@ -111,9 +111,8 @@ async def _place(app: App, name: str, caller: Caller) -> AsyncIterator[None]:
             yield
     elif name in _LISTING:
         # One at a time of each subject: a listing can look through thousands of documents.
-        turn = app.listing.setdefault(caller.principal.subject, asyncio.Lock())
         with app.waiting.held(caller.principal):
-            async with turn:
+            async with app.listing.held(caller.principal.subject):
                 yield
     else:
         yield

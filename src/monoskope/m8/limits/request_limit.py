@@ -13,6 +13,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from monoskope.errors import RefusedError
+from monoskope.keyed_lock import KeyedLock
 
 LOOK_S = 0.1
 """How often whoever is next looks whether a request has ended."""
@@ -29,7 +30,7 @@ class Turns:
     def __init__(self, count_open: Callable[[str], Awaitable[int]], most: int) -> None:
         self._count_open = count_open
         self._most = most
-        self._queues: dict[str, tuple[asyncio.Lock, int]] = {}
+        self._queues: KeyedLock[str] = KeyedLock()
 
     @contextlib.asynccontextmanager
     async def turn(self, subject: str, *, wait_s: float) -> AsyncIterator[None]:
@@ -38,32 +39,16 @@ class Turns:
         Raises:
             RefusedError: it did not come within `wait_s` seconds.
         """
-        lock, users = self._queues.get(subject, (asyncio.Lock(), 0))
-        self._queues[subject] = (lock, users + 1)
-        try:
-            await self._wait(subject, lock, wait_s)
+        async with contextlib.AsyncExitStack() as turn:
             try:
-                yield
-            finally:
-                lock.release()
-        finally:
-            lock, users = self._queues.pop(subject)
-            if users > 1:
-                self._queues[subject] = (lock, users - 1)
-
-    async def _wait(self, subject: str, lock: asyncio.Lock, wait_s: float) -> None:
-        try:
-            async with asyncio.timeout(wait_s):
-                await lock.acquire()
-                try:
+                async with asyncio.timeout(wait_s):
+                    await turn.enter_async_context(self._queues.held(subject))
                     # Another process may be the one that ends it, so it is looked for; by one caller of each subject.
                     while await self._count_open(subject) >= self._most:  # noqa: ASYNC110
                         await asyncio.sleep(LOOK_S)
-                except BaseException:
-                    lock.release()
-                    raise
-        except TimeoutError:
-            raise RefusedError(
-                f"{self._most} requests of yours have not ended; no more are taken until one does.",
-                fix="Upload what keys were given for, or wait until they expire.",
-            ) from None
+            except TimeoutError:
+                raise RefusedError(
+                    f"{self._most} requests of yours have not ended; no more are taken until one does.",
+                    fix="Upload what keys were given for, or wait until they expire.",
+                ) from None
+            yield

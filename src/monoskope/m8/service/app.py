@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
-from weakref import WeakValueDictionary
 
+from monoskope.keyed_lock import KeyedLock
 from monoskope.m8.domain.deadlines import Deadlines
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.limits.connections import Connections
@@ -24,7 +23,7 @@ from monoskope.uri import SecretUri
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """Spans of time in seconds and sizes. The defaults are the protocol's: only tests shorten them."""
 
     hello_s: float = 5.0
@@ -102,7 +101,7 @@ class App:
     clock: Callable[[], int]
     audience: str
     version: str
-    limits: Limits = field(default_factory=Limits)
+    limits: ServerLimits = field(default_factory=ServerLimits)
     challenge: Callable[[], bytes] = lambda: secrets.token_bytes(32)
     ticks: Callable[[], float] = ticks_ms
     token_for_copy: TokenForCopy | None = None
@@ -113,9 +112,9 @@ class App:
     connections: Connections = field(init=False)
     logins: Logins = field(init=False)
     quota: Quota = field(init=False)
-    looks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
+    looks: KeyedLock[str] = field(default_factory=KeyedLock, init=False)
     """Held by store while somebody looks whether its engine answers."""
-    listing: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
+    listing: KeyedLock[str] = field(default_factory=KeyedLock, init=False)
     """Held by subject while a page is made for it."""
     watching: Places = field(init=False)
     waiting: Places = field(init=False)
@@ -147,4 +146,4 @@ class Caller:
 
     principal: Principal
     wait_s: float
-    """Seconds that are left, with a margin for the way back; at most `Limits.longest_wait_s`."""
+    """Seconds that are left, with a margin for the way back; at most `ServerLimits.longest_wait_s`."""

@@ -31,7 +31,7 @@ async def require_engine(app: App, store: views_pb2.SecretStore, *, wait_s: floa
     """
     asked_ms, until_ms = app.clock(), app.ticks() + 1000 * min(wait_s, app.limits.heartbeat_s)
     # One caller of each store polls; the others wait for it, and then find what it found.
-    async with app.looks.setdefault(store.name, asyncio.Lock()):
+    async with app.looks.held(store.name):
         await _look(app, store, asked_ms=asked_ms, until_ms=until_ms)
 
 

@@ -12,7 +12,7 @@ from monoskope.errors import IdentityChangedError, RefusedError, Unauthenticated
 from monoskope.m8.limits.peers import origin
 from monoskope.m8.service.app import App
 from monoskope.m8.service.login import Login, log_in
-from monoskope.m8.service.session import Send, Session, detach
+from monoskope.m8.service.session import Send, ServerSession, detach
 from monoskope.m8.service.validate import validate
 from monoskope.protocol.hello import claimed_store
 
@@ -22,7 +22,7 @@ class Reactors:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, ServerSession] = {}
 
     async def attach(self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send, peer: str) -> None:
         """Challenge a reactor, let it log in, serve it until it half-closes; its peers are then told that it is gone.
@@ -37,12 +37,14 @@ class Reactors:
         Raises:
             UnauthenticatedError: it does not log in in time, or says something else first.
             UnavailableError: too many logins of its address failed just now.
-            Error: as `login.log_in` and `session.Session.serve`.
+            Error: as `login.log_in` and `session.ServerSession.serve`.
         """
         login, attach = await self._let_in(incoming, send, peer)
         structlog.contextvars.bind_contextvars(store=login.store, replica=login.replica.hex()[:8])
         structlog.get_logger().info("reactor attached")
-        session = Session(self._app, login, incoming, send, marks=attach.knows_caught_up, own=not attach.without_own)
+        session = ServerSession(
+            self._app, login, incoming, send, marks=attach.knows_caught_up, own=not attach.without_own
+        )
         before = self._sessions.get(login.key)
         if before is not None:
             before.replaced.set()

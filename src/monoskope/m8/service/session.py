@@ -37,7 +37,7 @@ MAX_APPENDS = 32
 """Appends of one reactor that are worked on at once; the next is not read before one is done."""
 
 
-class Session:
+class ServerSession:
     """Serves one login until it ends. `replaced` is set when the same process attaches anew.
 
     Args:

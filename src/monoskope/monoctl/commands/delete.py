@@ -8,7 +8,7 @@ from monoskope.client import Client, Deletion
 from monoskope.client.purposes.put import Expect
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import exit_code_of_all
-from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import terminal, write
 from monoskope.monoctl.output.formats import emit
 from monoskope.monoctl.output.report import report
@@ -30,7 +30,7 @@ def secret(
     expect: str | None,
     timeout: float,
     output: str,
-    session: Session,
+    session: CommandSession,
     *,
     destroy: bool,
     overwrite: bool,

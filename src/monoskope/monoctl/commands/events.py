@@ -7,7 +7,7 @@ import click
 from monoskope.client import Client
 from monoskope.errors import UsageError
 from monoskope.escape import json_text
-from monoskope.monoctl.options import Session, connection_options, output_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import views, write
 from monoskope.monoctl.output.formats import Document, cell, emit
 
@@ -30,7 +30,7 @@ _COLUMNS = {
 @output_option
 @connection_options
 def events(  # noqa: PLR0917 - click passes them by name
-    request_id: str, prefix: str, limit: int | None, after: int, output: str, session: Session, *, watch: bool
+    request_id: str, prefix: str, limit: int | None, after: int, output: str, session: CommandSession, *, watch: bool
 ) -> None:
     """List events in the order of the log. Users see those of their own uploads."""
     if watch:

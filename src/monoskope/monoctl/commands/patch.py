@@ -13,7 +13,7 @@ from monoskope.monoctl.commands.put import end, show
 from monoskope.monoctl.input.engine_options import engine_options
 from monoskope.monoctl.input.gathered_values import Values
 from monoskope.monoctl.input.values import Sources, check_words, read_values, source_options, split_words
-from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.protocol.request import Options
 
 
@@ -36,7 +36,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     options: Options | None,
     timeout: float,
     output: str,
-    session: Session,
+    session: CommandSession,
     *,
     overwrite: bool,
     dry_run: bool,

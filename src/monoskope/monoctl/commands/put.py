@@ -16,7 +16,7 @@ from monoskope.failpoints import failpoint
 from monoskope.monoctl.input.engine_options import engine_options
 from monoskope.monoctl.input.labels import parse_day, parse_labels
 from monoskope.monoctl.input.values import Sources, read_values, source_options, split_words
-from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import write
 from monoskope.monoctl.output.formats import Document, emit
 from monoskope.monoctl.output.report import report
@@ -46,7 +46,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     expires: str | None,
     timeout: float,
     output: str,
-    session: Session,
+    session: CommandSession,
     *,
     overwrite: bool,
     dry_run: bool,
@@ -114,7 +114,9 @@ def _document(result: PutResult) -> Document:
     }
 
 
-def _preview(session: Session, uris: list[str], values: Mapping[str, bytes], expect: Expect | str, output: str) -> None:
+def _preview(
+    session: CommandSession, uris: list[str], values: Mapping[str, bytes], expect: Expect | str, output: str
+) -> None:
     async def work(client: Client) -> list[Preview]:
         return [await client.preview_put(uri, values, expect=expect) for uri in uris]
 

@@ -7,7 +7,7 @@ import click
 from monoskope.client import Client, Verification
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import ExitCode, exit_code_of_all
-from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output.formats import emit
 from monoskope.monoctl.output.listed import Listed, listed
 from monoskope.monoctl.output.report import report
@@ -26,7 +26,7 @@ _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "UPSTREAM": "upstream_version", 
 @timeout_option
 @output_option
 @connection_options
-def secret(uris: tuple[str, ...], timeout: float, output: str, session: Session, *, everything: bool) -> None:
+def secret(uris: tuple[str, ...], timeout: float, output: str, session: CommandSession, *, everything: bool) -> None:
     """See whether stores still hold what the newest receipts tell. Nobody sees a value, nothing is written.
 
     IN_SYNC, DRIFTED (something else is upstream) or GONE. Exit code 0 if all are in sync, 12 if one is not. NEWEST says

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import SUITE_1
+from monoskope.protocol.options import are_for
 from monoskope.protocol.request import Request
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError, reason_of
@@ -15,13 +16,6 @@ from monoskope.stores.driver import DriverError, StoreDriver
 from monoskope.uri import SecretUri
 
 _NEEDS_CHECK_AND_SET = frozenset({upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION})
-_TYPED: dict[str, type] = {
-    "vault": options_pb2.VaultOptions,
-    "aws-secretsmanager": options_pb2.AwsOptions,
-    "aws-ssm": options_pb2.AwsOptions,
-    "kubernetes": options_pb2.KubernetesOptions,
-}
-"""The options that each kind of driver in the core understands."""
 
 
 class Admission:
@@ -90,6 +84,6 @@ def driver_options(driver: StoreDriver, request: Request) -> object | None:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
         parsed: dict[str, Any] = json.loads(options)
         return parsed
-    if type(options) is not _TYPED.get(driver.kind):
+    if not are_for(options, driver.kind):
         raise FailedError(upload_pb2.REASON_UNSUPPORTED)
     return options

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
+from monoskope.keyed_lock import KeyedLock
 from monoskope.protocol.outcomes import WRITTEN
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, make_receipt
@@ -64,7 +65,7 @@ class Handler:
         self._reporter = reporter
         self._rates = rates
         self._places = Places(parallel)
-        self._locks = UriLocks()
+        self._locks: KeyedLock[SecretUri] = KeyedLock()
         self._generator = Generator()
         self._now = now
 
@@ -252,26 +253,3 @@ class Handler:
 def _failed(delivered: DeliveredRequest, reason: upload_pb2.Reason, *, version: str = "") -> Receipt:
     """Return a FAILED receipt; the process that its grant names says so."""
     return failed(delivered.grant, delivered.sha256, reason, replica=delivered.grant.replica, version=version)
-
-
-class UriLocks:
-    """One lock a secret, kept only while somebody holds or awaits it."""
-
-    def __init__(self) -> None:
-        self._locks: dict[SecretUri, tuple[asyncio.Lock, int]] = {}
-
-    def __len__(self) -> int:
-        return len(self._locks)
-
-    @asynccontextmanager
-    async def held(self, uri: SecretUri) -> AsyncIterator[None]:
-        """Hold the lock of `uri`."""
-        lock, users = self._locks.get(uri, (asyncio.Lock(), 0))
-        self._locks[uri] = (lock, users + 1)
-        try:
-            async with lock:
-                yield
-        finally:
-            lock, users = self._locks.pop(uri)
-            if users > 1:
-                self._locks[uri] = (lock, users - 1)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, is_padded_size
+from monoskope.protocol.payload import MAX_PADDED
+from monoskope.stores.shared.config import check_max_plaintext
 
 
 class AgeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +33,6 @@ class AgeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("`recipients` must name at least one public key")
         if not 1 <= self.keep_versions <= 10_000:
             raise ValueError("`keep_versions` must be from 1 to 10000")
-        if not is_padded_size(self.max_plaintext):
-            raise ValueError(f"`max_plaintext` must be a power of two from {MIN_PADDED} to {MAX_PADDED}")
+        check_max_plaintext(self.max_plaintext)
         if not 0 < self.lock_timeout_s <= 25:
             raise ValueError("`lock_timeout_s` must be above 0 and at most 25")

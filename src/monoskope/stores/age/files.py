@@ -1,8 +1,8 @@
 """The driver `age`: a folder of age files, one file a version, for a machine without an engine.
 
-A file holds the padded plaintext of docs/protocol.md, encrypted to the configured recipients, so its length tells a
-size class alone. Layout and locking are in `age_folder`. The thread of a cancelled write runs on, but is told so: it
-waits for no lock any more and gives nothing its name.
+A file holds the padded plaintext of docs/protocol.md, encrypted to the configured recipients, so its length reveals
+only a size class. Layout and locking are in `age.folder`. The thread of a cancelled write runs on, but it stops waiting
+for the lock and renames no file any more.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pyrage
 
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.payload import Payload, decode, encode
 from monoskope.stores.age.config import AgeConfig
-from monoskope.stores.age.folder import CLOSED_TO, Entry, SecretFolder
-from monoskope.stores.age.keys import parse_recipient, read_identities
+from monoskope.stores.age.folder import CLOSED_TO, AgeEntry, FolderWriter, SecretFolder
+from monoskope.stores.age.keys import make_identity, parse_recipient, read_identities
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -31,7 +31,7 @@ from monoskope.stores.driver import (
     StoreRefusedError,
     UnsupportedError,
 )
-from monoskope.stores.shared.files import close, folds_case, opened_root, translated, try_to_write
+from monoskope.stores.shared.files import close, in_thread, opened_root, require_case, translated, try_to_write
 
 _READ_TRIES = 5
 
@@ -60,7 +60,7 @@ class AgeStore(StoreDriver):
             deletable=True,
             soft_delete=True,
             patchable=bool(identities),
-            layout="One age file a version, padded, with the whole secret; its name tells number, time and write tag.",
+            layout="One age file a version, padded, with the whole secret; its name has number, time and write tag.",
         )
 
     def __repr__(self) -> str:
@@ -68,7 +68,7 @@ class AgeStore(StoreDriver):
 
     @classmethod
     async def open(cls, config: AgeConfig, *, state_dir: Path) -> Self:
-        """Read the keys and see that the folder is ours alone; makes it if it is missing. `state_dir` is not used.
+        """Read the keys and check that only we can enter the folder; make it if it is missing.
 
         Raises:
             StoreRefusedError: a key or the folder is not as it must be; the message says which.
@@ -80,6 +80,16 @@ class AgeStore(StoreDriver):
         with translated():
             await asyncio.to_thread(store._prepare_root)
         return store
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """See `StoreDriver.example`: ready to run, with a new key pair whose identity lies in `folder`.
+
+        Raises:
+            UsageError: `folder` has an identity already.
+        """
+        file = folder / "engine.agekey"
+        return {"folder": str(folder / "secrets"), "recipients": [make_identity(file)], "identity_file": str(file)}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -108,11 +118,7 @@ class AgeStore(StoreDriver):
     ) -> str:
         """See `StoreDriver.write`."""
         self.check(path, options)
-        cancelled = threading.Event()
-        try:
-            return await asyncio.to_thread(self._write, path, payload, replacing, write_tag, cancelled)
-        finally:
-            cancelled.set()
+        return await in_thread(self._write, path, payload, replacing, write_tag)
 
     async def patch(
         self,
@@ -130,22 +136,13 @@ class AgeStore(StoreDriver):
             raise UnsupportedError("this store is write-only, and could not leave the other keys as they are.")
         if not await asyncio.to_thread(self._entries, path):
             raise _conflict()
-        cancelled = threading.Event()
-        try:
-            return await asyncio.to_thread(self._patch, path, changes, remove, replacing, write_tag, cancelled)
-        finally:
-            cancelled.set()
+        return await in_thread(self._patch, path, changes, remove, replacing, write_tag)
 
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """See `StoreDriver.delete`: soft sets every kept version aside, `destroy` removes them all."""
         if not await asyncio.to_thread(self._entries, path):
             raise _conflict()
-        cancelled = threading.Event()
-        try:
-            await asyncio.to_thread(self._delete, path, replacing, cancelled, destroy=destroy)
-        except asyncio.CancelledError:
-            cancelled.set()
-            raise
+        await in_thread(self._delete, path, replacing, destroy=destroy)
 
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
         """Return the newest kept version written with `write_tag`, or None."""
@@ -172,13 +169,9 @@ class AgeStore(StoreDriver):
     def _prepare_root(self) -> None:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         close(opened_root(self._root, closed_to=CLOSED_TO))
-        if folds_case(self._root):
-            raise StoreRefusedError(
-                f"the disk below {self._root} does not tell small letters from capitals: two secrets could meet there.",
-                fix="Put the folder on a disk that does.",
-            )
+        require_case(self._root)
 
-    def _entries(self, path: tuple[str, ...]) -> list[Entry]:
+    def _entries(self, path: tuple[str, ...]) -> list[AgeEntry]:
         with translated():
             try:
                 with SecretFolder(self._root, path, create=False) as folder:
@@ -188,8 +181,8 @@ class AgeStore(StoreDriver):
                 self._root.stat()
                 return []
 
-    def _newest(self, path: tuple[str, ...]) -> tuple[Entry, bytes] | None:
-        """Return the newest version and its content; looks again where a version was removed under our hands."""
+    def _newest(self, path: tuple[str, ...]) -> tuple[AgeEntry, bytes] | None:
+        """Return the newest version and its content; look again if it was removed meanwhile."""
         for _ in range(_READ_TRIES):
             entries = self._entries(path)
             if not entries:
@@ -210,44 +203,53 @@ class AgeStore(StoreDriver):
         raise CannotReadError("the newest file of this secret is not one that this store could have written.")
 
     def _write(
-        self, path: tuple[str, ...], payload: Payload, replacing: str | None, write_tag: str, cancelled: threading.Event
+        self, cancelled: threading.Event, path: tuple[str, ...], payload: Payload, replacing: str | None, write_tag: str
     ) -> str:
         sealed = pyrage.encrypt(encode(payload), self._recipients)
-        with (
-            translated(),
-            SecretFolder(self._root, path, create=True) as folder,
-            folder.locked(self._config.lock_timeout_s, cancelled) as writer,
-        ):
+        with self._writing(path, cancelled, create=True) as (folder, writer):
             entries = folder.entries()
             if replacing is not None and replacing != (entries[-1].version if entries else NOTHING):
                 raise _conflict()
-            entry = writer.add(sealed, write_tag)
-            # From here on nothing may raise: an error would say that nothing was written.
-            writer.remove_old(self._config.keep_versions)
-            return entry.version
+            return self._added(writer, sealed, write_tag)
 
     def _patch(  # noqa: PLR0917 - one call, from one place
         self,
+        cancelled: threading.Event,
         path: tuple[str, ...],
         changes: Payload | None,
         remove: Sequence[str],
         replacing: str | None,
         write_tag: str,
-        cancelled: threading.Event,
     ) -> str:
+        with self._writing(path, cancelled) as (folder, writer):
+            newest = _expected(folder, replacing)
+            merged = self._merged(self._opened(folder.read(newest)), changes, remove)
+            return self._added(writer, pyrage.encrypt(merged, self._recipients), write_tag)
+
+    def _delete(
+        self, cancelled: threading.Event, path: tuple[str, ...], replacing: str | None, *, destroy: bool
+    ) -> None:
+        with self._writing(path, cancelled) as (folder, writer):
+            _expected(folder, replacing)
+            writer.remove_all(destroy=destroy)
+
+    @contextlib.contextmanager
+    def _writing(
+        self, path: tuple[str, ...], cancelled: threading.Event, *, create: bool = False
+    ) -> Iterator[tuple[SecretFolder, FolderWriter]]:
+        """Hold the lock of the secret at `path`."""
         with (
             translated(),
-            SecretFolder(self._root, path, create=False) as folder,
+            SecretFolder(self._root, path, create=create) as folder,
             folder.locked(self._config.lock_timeout_s, cancelled) as writer,
         ):
-            entries = folder.entries()
-            if not entries or replacing not in {None, entries[-1].version}:
-                raise _conflict()
-            merged = self._merged(self._opened(folder.read(entries[-1])), changes, remove)
-            entry = writer.add(pyrage.encrypt(merged, self._recipients), write_tag)
-            # As in `_write`: from here on nothing may raise.
-            writer.remove_old(self._config.keep_versions)
-            return entry.version
+            yield folder, writer
+
+    def _added(self, writer: FolderWriter, sealed: bytes, write_tag: str) -> str:
+        entry = writer.add(sealed, write_tag)
+        # From here on nothing may raise: an error would say that nothing was written.
+        writer.remove_old(self._config.keep_versions)
+        return entry.version
 
     def _merged(self, before: Payload, changes: Payload | None, remove: Sequence[str]) -> bytes:
         kept = {key: value for key, value in before.items() if key not in remove}
@@ -261,18 +263,13 @@ class AgeStore(StoreDriver):
             )
         return merged
 
-    def _delete(
-        self, path: tuple[str, ...], replacing: str | None, cancelled: threading.Event, *, destroy: bool
-    ) -> None:
-        with (
-            translated(),
-            SecretFolder(self._root, path, create=False) as folder,
-            folder.locked(self._config.lock_timeout_s, cancelled) as writer,
-        ):
-            entries = folder.entries()
-            if not entries or replacing not in {None, entries[-1].version}:
-                raise _conflict()
-            writer.remove_all(destroy=destroy)
+
+def _expected(folder: SecretFolder, replacing: str | None) -> AgeEntry:
+    """Return the newest version if it is the one to replace. Raises `StoreConflictError`."""
+    entries = folder.entries()
+    if not entries or replacing not in {None, entries[-1].version}:
+        raise _conflict()
+    return entries[-1]
 
 
 def _conflict() -> StoreConflictError:

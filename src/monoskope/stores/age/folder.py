@@ -1,4 +1,4 @@
-"""One secret's folder: numbered files, a lock, and writes that happen whole or not at all.
+"""One secret's folder: numbered files, a lock, and atomic writes.
 
     ROOT/app/db@/lock                                    the last number given, so that none is ever given again
     ROOT/app/db@/0000000007.<created_ns>.<tag>.age       one version; created in nanoseconds since 1970
@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -22,19 +21,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from monoskope.stores.driver import UnknownOutcomeError
 from monoskope.stores.shared.files import (
     FILE_FLAGS,
     acquire,
-    check_called_off,
     close,
+    confirm,
     descended,
+    names,
     opened_root,
-    write_new,
+    put_in_place,
+    remove_leftovers,
 )
 
 CLOSED_TO = 0o077
-"""The bits that the mode of a store's folder does not have: it is its owner's alone."""
+"""The bits that the mode of a store's folder must not have: only its owner may enter it."""
 
 _NAME = re.compile(r"(?P<number>[0-9]{10})\.(?P<created>[1-9][0-9]{0,19})\.(?P<tag>[0-9a-f]{64})\.age", re.ASCII)
 _DELETED = ".deleted"
@@ -44,8 +44,8 @@ _MAX_FILE = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Entry:
-    """One version as its file name tells it."""
+class AgeEntry:
+    """One version, as its file's name describes it."""
 
     number: int
     created_ns: int
@@ -53,7 +53,7 @@ class Entry:
 
     @property
     def version(self) -> str:
-        """The version's text: unique even where a number came back because somebody removed the lock file."""
+        """The version's text: unique even if a number is used again because the lock file was removed."""
         return f"{self.number}@{self.created_ns}"
 
     @property
@@ -91,78 +91,59 @@ class SecretFolder:
     def __exit__(self, *_: object) -> None:
         close(self._fd)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[AgeEntry]:
         """Return the versions that are there, the oldest first."""
-        matches = (_NAME.fullmatch(name) for name in _names(self._fd))
-        return sorted(Entry(int(m["number"]), int(m["created"]), m["tag"]) for m in matches if m is not None)
+        matches = (_NAME.fullmatch(name) for name in names(self._fd))
+        return sorted(AgeEntry(int(m["number"]), int(m["created"]), m["tag"]) for m in matches if m is not None)
 
-    def read(self, entry: Entry) -> bytes:
+    def read(self, entry: AgeEntry) -> bytes:
         """Return the content of a version's file. Raises `FileNotFoundError` if it is gone meanwhile."""
         descriptor = os.open(entry.name, os.O_RDONLY | FILE_FLAGS, dir_fd=self._fd)
         with os.fdopen(descriptor, "rb") as file:
             return file.read(_MAX_FILE)
 
     @contextlib.contextmanager
-    def locked(self, timeout_s: float, cancelled: threading.Event) -> Iterator[Writer]:
-        """Hold the secret's exclusive lock, and clean up after a writer that crashed.
+    def locked(self, timeout_s: float, cancelled: threading.Event) -> Iterator[FolderWriter]:
+        """Hold the secret's exclusive lock, and remove what a writer that crashed left.
 
         Raises:
-            StoreUnavailableError: another process held it for `timeout_s`, or `cancelled` was set before it was ours.
+            StoreUnavailableError: another process held it for `timeout_s`, or `cancelled` was set first.
         """
         descriptor = os.open(_LOCK, os.O_RDWR | os.O_CREAT | FILE_FLAGS, 0o600, dir_fd=self._fd)
         try:
             acquire(descriptor, time.monotonic() + timeout_s, cancelled)
-            for name in _names(self._fd):
-                if name.startswith(_TEMPORARY):
-                    os.unlink(name, dir_fd=self._fd)
-            yield Writer(self, self._fd, descriptor, cancelled)
+            remove_leftovers(_TEMPORARY, folder_fd=self._fd)
+            yield FolderWriter(self._fd, descriptor, cancelled)
         finally:
             close(descriptor)
 
 
-def _names(folder_fd: int) -> list[str]:
-    return os.listdir(folder_fd)
-
-
-class Writer:
+class FolderWriter:
     """What may be done to a secret's folder while its lock is held."""
 
-    def __init__(self, folder: SecretFolder, folder_fd: int, lock_fd: int, cancelled: threading.Event) -> None:
-        self._folder = folder
+    def __init__(self, folder_fd: int, lock_fd: int, cancelled: threading.Event) -> None:
         self._fd = folder_fd
         self._lock_fd = lock_fd
         self._cancelled = cancelled
 
-    def add(self, content: bytes, tag: str) -> Entry:
+    def add(self, content: bytes, tag: str) -> AgeEntry:
         """Make `content` the newest version: all of it, on disk, or nothing.
 
         Raises:
             OSError: nothing was written.
-            StoreUnavailableError: the write was called off; nothing was written.
+            StoreUnavailableError: the write was cancelled; nothing was written.
             UnknownOutcomeError: it is there, but the system did not confirm that it will stay.
         """
-        entry = Entry(self._next_number(), time.time_ns(), tag)
-        temporary = f"{_TEMPORARY}{secrets.token_hex(8)}"
-        try:
-            self._write(temporary, content)
-            check_called_off(self._cancelled)
-            os.rename(temporary, entry.name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary, dir_fd=self._fd)
-            raise
-        try:
-            os.fsync(self._fd)
-        except OSError:
-            raise UnknownOutcomeError("the disk did not confirm the write.", fix="Check the disk.") from None
+        entry = AgeEntry(self._next_number(), time.time_ns(), tag)
+        put_in_place(entry.name, content, self._cancelled, folder_fd=self._fd, temporary=_TEMPORARY)
         return entry
 
     def remove_old(self, keep: int) -> None:
         """Remove all but the newest `keep` versions, deleted ones counted in; what cannot be removed now, later."""
-        names: list[str] = []
+        kept: list[str] = []
         with contextlib.suppress(OSError):
-            names = self._kept()
-        for name in names[:-keep]:
+            kept = self._kept()
+        for name in kept[:-keep]:
             with contextlib.suppress(OSError):
                 os.unlink(name, dir_fd=self._fd)
 
@@ -173,24 +154,21 @@ class Writer:
             OSError: the newest is there still.
             UnknownOutcomeError: none is there, but the system did not confirm that it will stay so.
         """
-        names = self._kept()
-        self._note(max(self._noted(), *(int(name[:10]) for name in names)))
-        for name in names:
+        kept = self._kept()
+        self._note(max(self._noted(), *(int(name[:10]) for name in kept)))
+        for name in kept:
             if destroy:
                 os.unlink(name, dir_fd=self._fd)
             elif not name.endswith(_DELETED):
                 os.rename(name, name + _DELETED, src_dir_fd=self._fd, dst_dir_fd=self._fd)
-        try:
-            os.fsync(self._fd)
-        except OSError:
-            raise UnknownOutcomeError("the disk did not confirm the deletion.", fix="Check the disk.") from None
+        confirm("the deletion", folder_fd=self._fd)
 
     def _kept(self) -> list[str]:
         """The files of all versions, deleted ones too, the oldest first."""
-        return sorted(name for name in _names(self._fd) if _NAME.fullmatch(name.removesuffix(_DELETED)))
+        return sorted(name for name in names(self._fd) if _NAME.fullmatch(name.removesuffix(_DELETED)))
 
     def _next_number(self) -> int:
-        """Return a number that was never given here, and note in the lock file that it is given now."""
+        """Return a number that was never used here, and record it in the lock file."""
         number = max([self._noted(), *(int(name[:10]) for name in self._kept())]) + 1
         self._note(number)
         return number
@@ -202,6 +180,3 @@ class Writer:
     def _note(self, number: int) -> None:
         os.pwrite(self._lock_fd, f"{number:010}\n".encode("ascii"), 0)
         os.fsync(self._lock_fd)
-
-    def _write(self, name: str, content: bytes) -> None:
-        write_new(name, content, folder_fd=self._fd)

@@ -6,9 +6,19 @@ from pathlib import Path
 
 import pyrage
 
-from monoskope.errors import Error
-from monoskope.settings import read_private
+from monoskope.errors import UsageError
+from monoskope.settings import read_private, write_private
 from monoskope.stores.driver import StoreRefusedError
+from monoskope.stores.shared.credentials import refused
+
+
+def make_identity(file: Path) -> str:
+    """Write a new identity into `file` and return its public key. Raises `UsageError` if the file exists."""
+    if file.exists():
+        raise UsageError(f"{file} exists already.", fix="Name a new folder.")
+    key = pyrage.x25519.Identity.generate()
+    write_private(file, f"{key}\n".encode("ascii"))
+    return str(key.to_public())
 
 
 def parse_recipient(text: str) -> pyrage.x25519.Recipient:
@@ -26,12 +36,12 @@ def read_identities(file: str, recipients: list[pyrage.x25519.Recipient]) -> lis
     Raises:
         StoreRefusedError: the file cannot be read, is not private, or holds none that does.
     """
+    with refused():
+        content = read_private(Path(file))
     try:
-        lines = read_private(Path(file)).decode("ascii").splitlines()
+        lines = content.decode("ascii").splitlines()
         found = [pyrage.x25519.Identity.from_str(line) for line in map(str.strip, lines) if line and line[0] != "#"]
         pyrage.decrypt(pyrage.encrypt(b"", recipients), found)
-    except Error as error:
-        raise StoreRefusedError(error.message, fix=error.fix) from None
     except (UnicodeDecodeError, pyrage.IdentityError, pyrage.DecryptError):
         pass
     else:

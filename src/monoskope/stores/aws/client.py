@@ -1,8 +1,8 @@
 """Requests to one AWS service through the AWS SDK, and what their failures mean. The only file that imports the SDK.
 
 Credentials come from the SDK's own chain: environment, profile, web identity, container or instance role. When AWS
-says that they have expired, the chain is asked once more, since nothing was done. No request is repeated otherwise, no
-redirect is followed, TLS is always verified.
+says that they have expired, nothing was done, so the chain is asked again and the request repeated once. No other
+request is repeated, no redirect is followed, and TLS is always verified.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ for _name in ("aiobotocore", "botocore"):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Unshared):
-    """What the service said: its fields, or an error code that the caller asked to be told."""
+class AwsAnswer(Unshared):
+    """The service's answer: its fields, or an error code that the caller handles (`expected`)."""
 
     code: str = ""
     status: int = 200
@@ -53,7 +53,7 @@ class Answer(Unshared):
 
 
 class _NoRedirects:
-    """An HTTP session that hands a redirect back: by itself it would send the request's body to wherever it points."""
+    """An HTTP session that returns redirects: if it followed one, it would send the request's body there."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
@@ -68,7 +68,7 @@ class _Http(AIOHTTPSession):  # type: ignore[misc] # the SDK has no types
 
 
 class _Client:
-    """An SDK client with the credentials that it was made with, closed when nobody uses it any more."""
+    """An SDK client with the credentials that it was made with, closed after its last request."""
 
     def __init__(self, sdk_client: Any, stack: AsyncExitStack) -> None:  # noqa: ANN401 - the SDK has no types
         self.sdk_client = sdk_client
@@ -97,15 +97,15 @@ class AwsClient:
         self,
         operation: str,
         *,
-        tells: Collection[str] = (),
+        expected: Collection[str] = (),
         writes: bool = False,
         **parameters: Any,  # noqa: ANN401 - as the operation has them
-    ) -> Answer:
+    ) -> AwsAnswer:
         """Send one request and return its answer.
 
         Args:
             operation: The SDK's name for it, e.g. "put_parameter".
-            tells: Error codes that are an answer to the caller, and not raised.
+            expected: Error codes that are an answer to the caller, and not raised.
             writes: Whether it could make a version current or take one away.
             parameters: Those of the operation.
 
@@ -118,7 +118,7 @@ class AwsClient:
         if answer.code in EXPIRED:
             await self._renew(client)
             _, answer = await self._ask(operation, parameters, writes=writes)
-        if answer.code and answer.code not in tells:
+        if answer.code and answer.code not in expected:
             raise failure(answer.code, answer.status, writes=writes)
         return answer
 
@@ -128,16 +128,16 @@ class AwsClient:
         if client is not None:
             await client.close()
 
-    async def _ask(self, operation: str, parameters: Mapping[str, Any], *, writes: bool) -> tuple[_Client, Answer]:
+    async def _ask(self, operation: str, parameters: Mapping[str, Any], *, writes: bool) -> tuple[_Client, AwsAnswer]:
         problem: DriverError
         async with self._using() as client:
             try:
                 async with asyncio.timeout(self._config.timeout_s):
-                    return client, Answer(body=await getattr(client.sdk_client, operation)(**parameters))
+                    return client, AwsAnswer(body=await getattr(client.sdk_client, operation)(**parameters))
             except sdk.ClientError as error:
-                told = error.response
-                status = told.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-                return client, Answer(str(told.get("Error", {}).get("Code") or status), status)
+                response = error.response
+                status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+                return client, AwsAnswer(str(response.get("Error", {}).get("Code") or status), status)
             except (sdk.BotoCoreError, sdk.HTTPClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 problem = _problem(error, writes=writes)
         # Raised out here so that no error of the SDK, which knows the request, hangs on it.
@@ -199,7 +199,7 @@ class AwsClient:
 
 
 def _is_private(url: str) -> bool:
-    """Whether what is sent to `url` can be seen by nobody on the way."""
+    """Whether nobody on the way can see what is sent to `url`."""
     return url.startswith(("https://", "http://127.0.0.1:", "http://localhost:", "http://[::1]:"))
 
 

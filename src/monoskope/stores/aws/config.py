@@ -8,10 +8,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-import msgspec
-
-from monoskope.errors import UsageError
-from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, check_key, is_padded_size
+from monoskope.protocol.payload import check_key
+from monoskope.stores.shared.config import HttpConfig, check_field, check_max_plaintext
 from monoskope.uri import parse_path
 
 _REGION = re.compile(r"[a-z]{2,}(-[a-z0-9]+)+", re.ASCII)
@@ -22,7 +20,7 @@ _KMS_KEY = re.compile(r"[A-Za-z0-9:/_-]{1,256}", re.ASCII)
 _RESERVED = ("aws", "ssm")
 
 
-class AwsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AwsConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
     """What both stores need to know. Credentials are not among it."""
 
     region: str
@@ -30,7 +28,7 @@ class AwsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prefix: str = ""
     """The path under which all secrets of this store lie, "" for the root."""
     endpoint_url: str | None = None
-    """Another address of the service, https; http on this machine alone, for emulators. None for the region's own."""
+    """Another address of the service, https; http only on this machine, for emulators. None for the region's own."""
     kms_key_id: str | None = None
     """The KMS key to encrypt with: id, ARN or alias. None for the account's default key of the service."""
     readable: bool = False
@@ -45,12 +43,9 @@ class AwsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """With `layout = "json"`, what becomes of values that are not UTF-8 text."""
     max_plaintext: int | None = None
     """Largest padded plaintext in bytes; None for what always fits. See docs/stores/aws.md, Limits."""
-    connect_timeout_s: float = 5.0
-    """How long connecting, with TLS, may take."""
-    timeout_s: float = 10.0
-    """How long one request may take in all."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if _REGION.fullmatch(self.region) is None:
             raise ValueError("`region` must be a region's code, e.g. eu-central-1")
         if self.endpoint_url is not None and _ENDPOINT.fullmatch(self.endpoint_url) is None:
@@ -58,20 +53,12 @@ class AwsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.kms_key_id is not None and _KMS_KEY.fullmatch(self.kms_key_id) is None:
             raise ValueError("`kms_key_id` must be the id, ARN or alias of a KMS key")
         if self.layout == "raw" and self.binary != "refuse":
-            raise ValueError('`binary = "base64"` goes with `layout = "json"` alone')
-        if self.max_plaintext is not None and not is_padded_size(self.max_plaintext):
-            raise ValueError(f"`max_plaintext` must be a power of two from {MIN_PADDED} to {MAX_PADDED}")
-        if not (0 < self.connect_timeout_s <= 30 and 0 < self.timeout_s <= 30):
-            raise ValueError("`connect_timeout_s` and `timeout_s` must be above 0 and at most 30")
-        try:
-            check_key(self.raw_key)
-            segments = parse_path(self.prefix) if self.prefix else ()
-        except UsageError as error:
-            raise ValueError(f"`prefix` and `raw_key`: {error.message}") from None
-        self._check_prefix(segments)
-
-    def _check_prefix(self, segments: tuple[str, ...]) -> None:
-        """Refuse a prefix under which the service could never hold anything."""
+            raise ValueError('`binary = "base64"` works with `layout = "json"` only')
+        if self.max_plaintext is not None:
+            check_max_plaintext(self.max_plaintext)
+        check_field("raw_key", check_key, self.raw_key)
+        if self.prefix:
+            check_field("prefix", parse_path, self.prefix)
 
 
 class SecretsManagerConfig(AwsConfig, frozen=True, forbid_unknown_fields=True):
@@ -92,8 +79,9 @@ class ParameterStoreConfig(AwsConfig, frozen=True, forbid_unknown_fields=True):
     tier: Literal["standard", "advanced"] = "standard"
     """`standard` holds 4,096 bytes; `advanced` 8,192, costs money, and a parameter never goes back."""
 
-    def _check_prefix(self, segments: tuple[str, ...]) -> None:
-        if segments and is_reserved(segments[0]):
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if is_reserved(self.prefix):
             raise ValueError("`prefix` must not begin with aws or ssm, in upper or lower case: AWS keeps these names")
 
 

@@ -1,4 +1,4 @@
-"""What the error codes of AWS mean. Their texts are never read: errors carry sentences of ours.
+"""What the error codes of AWS mean. The texts of AWS are never read; each error has a sentence of this driver.
 
 The codes are those of the services' API references and of the errors common to all of AWS.
 """

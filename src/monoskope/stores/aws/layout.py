@@ -1,13 +1,13 @@
-"""How a secret lies in an AWS service: as one JSON object of text, or as its single value; and back, exactly.
+"""How a secret is stored in an AWS service, as one JSON object of text or as its single value, and read back unchanged.
 
-    json    {"password":"…","user":"…"}      every value is UTF-8 text; others are refused, or lie there as base64
-    raw     …                                the value of the key `raw_key` alone, as it is
+    json    {"password":"…","user":"…"}      every value is UTF-8 text; others are refused, or stored as base64
+    raw     …                                only the value of the key `raw_key`, as it is
 
 Parameter Store takes no text with `{{…}}` in it. In JSON the second brace is escaped, so that readers see the same
 value; a raw value with it is refused.
 
-Base64 looks like any text. So with the first such value the secret gets the tag `m8_binary`, in the same act or before,
-and on a secret with that tag a value that could be text or base64 is not read (docs/adr/0007-store-drivers.md).
+Base64 looks like any other text. So a secret gets the tag `m8_binary` with, or before, its first base64 value. On a
+secret with that tag, a value that could be text or base64 is not read (docs/adr/0007-store-drivers.md).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ FLAG = {"Key": "m8_binary", "Value": "base64"}
 
 
 @dataclass(frozen=True, slots=True)
-class Content(Unshared):
+class AwsContent(Unshared):
     """What lies in the service: text or bytes. Not shown."""
 
     text: str | None = field(default=None, repr=False)
@@ -51,7 +51,7 @@ class Content(Unshared):
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class AwsLayout:
     """One of the two layouts, with what a service allows."""
 
     kind: str
@@ -82,7 +82,7 @@ class Layout:
             size *= 2
         return size
 
-    def to_engine(self, payload: Payload) -> Content:
+    def to_engine(self, payload: Payload) -> AwsContent:
         """Return what to write.
 
         Raises:
@@ -110,7 +110,7 @@ class Layout:
         elif self.kind == "raw" and self.raw_key in (remove or ()):
             raise _no_secret()
 
-    def from_engine(self, content: Content) -> Payload:
+    def from_engine(self, content: AwsContent) -> Payload:
         """Return the values that were written.
 
         Raises:
@@ -135,7 +135,7 @@ class Layout:
             is_text(each) and could_be_base64(each.decode()) for each in payload.values()
         )
 
-    def _json(self, payload: Payload) -> Content:
+    def _json(self, payload: Payload) -> AwsContent:
         values, flagged = {}, False
         for key, value in payload.items():
             if is_text(value):
@@ -149,9 +149,9 @@ class Layout:
                 )
         text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
         # Braces of the object itself never stand side by side: keys and values are in quotes.
-        return Content(text if self.takes_braces else text.replace("{{", "{\\u007b"), flagged=flagged)
+        return AwsContent(text if self.takes_braces else text.replace("{{", "{\\u007b"), flagged=flagged)
 
-    def _raw(self, payload: Payload) -> Content:
+    def _raw(self, payload: Payload) -> AwsContent:
         if set(payload) != {self.raw_key}:
             raise StoreRefusedError(f"a secret in this store has one key, {self.raw_key}.", fix="Name it so.")
         value = payload[self.raw_key]
@@ -160,17 +160,17 @@ class Layout:
         if not is_text(value):
             if not self.takes_bytes:
                 raise StoreRefusedError(
-                    f"the value of {self.raw_key} is not UTF-8 text, and the service holds text alone.",
+                    f"the value of {self.raw_key} is not UTF-8 text, and the service holds only text.",
                     fix="Encode it, as base64 say.",
                 )
-            return Content(data=value)
+            return AwsContent(data=value)
         text = value.decode()
         if not self.takes_braces and _NESTED.search(text):
             raise StoreRefusedError(
                 f"the value of {self.raw_key} has {{{{…}}}} in it, which the service does not take.",
                 fix='Use a store with layout = "json".',
             )
-        return Content(text)
+        return AwsContent(text)
 
 
 def merged(before: Payload, changes: Payload | None, remove: Sequence[str]) -> Payload:
@@ -186,31 +186,31 @@ def _no_secret() -> StoreRefusedError:
     return StoreRefusedError("the secret would hold no value, or too many.", fix="Change fewer keys.")
 
 
-def in_secrets_manager(config: SecretsManagerConfig) -> Layout:
+def in_secrets_manager(config: SecretsManagerConfig) -> AwsLayout:
     """Return the layout of a Secrets Manager store."""
-    return Layout(
+    return AwsLayout(
         config.layout,
         config.raw_key,
         SECRET_BYTES,
         takes_bytes=True,
         takes_braces=True,
         base64=config.binary == "base64",
-        sentence=f"the value of {config.raw_key} alone, in SecretString if it is text, else in SecretBinary."
+        sentence=f"only the value of {config.raw_key}, in SecretString if it is text, else in SecretBinary."
         if config.layout == "raw"
         else "one JSON object of all keys and their text values, in SecretString.",
     )
 
 
-def in_parameter_store(config: ParameterStoreConfig) -> Layout:
+def in_parameter_store(config: ParameterStoreConfig) -> AwsLayout:
     """Return the layout of a Parameter Store store."""
-    return Layout(
+    return AwsLayout(
         config.layout,
         config.raw_key,
         PARAMETER_BYTES[config.tier],
         takes_bytes=False,
         takes_braces=False,
         base64=config.binary == "base64",
-        sentence=f"the value of {config.raw_key} alone, as a SecureString parameter."
+        sentence=f"only the value of {config.raw_key}, as a SecureString parameter."
         if config.layout == "raw"
         else "one JSON object of all keys and their text values, as a SecureString parameter.",
     )

@@ -1,4 +1,4 @@
-"""The options of an upload to AWS: tags, by the rules of AWS, which it shows to everybody who may list."""
+"""The options of an upload to AWS: tags by the rules of AWS, visible to everybody who may list secrets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def tags_of(options: object | None) -> Tags:
     if options is None:
         return []
     if not isinstance(options, AwsOptions):
-        raise StoreRefusedError("an AWS store takes the options of an AWS store alone.", fix="Leave them out.")
+        raise StoreRefusedError("these options are not for an AWS store.", fix="Leave them out.")
     if len(options.tags) > _MOST:
         raise StoreRefusedError(f"a secret has at most {_MOST} tags.", fix="Leave some out.")
     for tag in options.tags:

@@ -10,24 +10,23 @@ Round trips: `read_version` and `read` 1; `write` 2, with tags 3; `find` 1 or 2;
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Self
 
 from monoskope.protocol.payload import Payload
-from monoskope.stores.aws.client import Answer, AwsClient
+from monoskope.stores.aws.client import AwsAnswer, AwsClient
 from monoskope.stores.aws.config import ParameterStoreConfig, is_reserved
-from monoskope.stores.aws.layout import FLAG, Content, in_parameter_store
+from monoskope.stores.aws.layout import FLAG, AwsContent, in_parameter_store
 from monoskope.stores.aws.options import Tags, tags_of
-from monoskope.stores.aws.policy import PROBE, Prefixes, parameter_store_policy
+from monoskope.stores.aws.policy import Prefixes, parameter_store_policy
+from monoskope.stores.aws.store import AwsStore
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
-    Capabilities,
     DriverError,
     Snapshot,
     StoreConflictError,
-    StoreDriver,
     StoreRefusedError,
     UnknownOutcomeError,
     UnsupportedError,
@@ -44,57 +43,31 @@ _OTHER_TYPE = "HierarchyTypeMismatchException"
 _PAGE = 50
 
 
-class ParameterStore(StoreDriver):
+class ParameterStore(AwsStore):
     """See `StoreDriver`, and docs/stores/aws.md for configuration and IAM policy."""
 
     kind = "aws-ssm"
     Config = ParameterStoreConfig
-    maturity: ClassVar[Literal["stable", "experimental"]] = "experimental"
+    _config: ParameterStoreConfig
 
     def __init__(self, config: ParameterStoreConfig, client: AwsClient) -> None:
-        self._config = config
-        self._client = client
-        self._layout = in_parameter_store(config)
-        self._capabilities = Capabilities(
-            max_plaintext=config.max_plaintext or self._layout.always_fits,
-            check_and_set=False,
-            write_tag=True,
-            readable=config.readable,
-            key_rule=self._layout.key_rule,
-            deletable=config.deletable,
-            layout=self._layout.sentence,
-        )
-
-    def __repr__(self) -> str:
-        return f"<ParameterStore {self._config.region} {self._config.prefix}>"
+        super().__init__(config, client, in_parameter_store(config))
 
     @classmethod
     async def open(cls, config: ParameterStoreConfig, *, state_dir: Path) -> Self:
-        """Find credentials and see that they may look at parameters below the prefix.
-
-        Raises:
-            StoreRefusedError: there are no credentials, or the policy does not allow it; the message says which.
-            StoreUnavailableError: AWS does not answer.
-        """
+        """See `AwsStore.start`. `state_dir` is not used."""
         del state_dir
-        store = cls(config, AwsClient("ssm", config))
-        try:
-            await store._client.start()
-            await store.read_version(PROBE)
-        except BaseException:
-            await store.close()
-            raise
-        return store
+        return await cls(config, AwsClient("ssm", config)).start()
 
     @classmethod
     def policy(cls, config: ParameterStoreConfig, prefixes: Prefixes) -> str:
         """See `StoreDriver.policy`: an IAM policy."""
         return parameter_store_policy(config, prefixes)
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """See `StoreDriver.capabilities`."""
-        return self._capabilities
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """See `StoreDriver.example`."""
+        return super().example(folder) | {"tier": "standard"}
 
     def check(self, path: tuple[str, ...], options: object | None) -> None:
         """Refuse a name that AWS does not take, and options or tags that it does not take."""
@@ -109,13 +82,6 @@ class ParameterStore(StoreDriver):
         if len(name) > most:
             raise StoreRefusedError(f"a parameter's name has at most {most} characters here.", fix="Shorten the path.")
         tags_of(options)
-
-    def check_payload(
-        self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
-    ) -> None:
-        """Refuse values that the layout has no place for, and more than AWS holds."""
-        self.check(path, options)
-        self._layout.check(payload, remove)
 
     async def read_version(self, path: tuple[str, ...]) -> str:
         """See `StoreDriver.read_version`. What AWS sends along stays encrypted."""
@@ -142,7 +108,7 @@ class ParameterStore(StoreDriver):
         if self._config.kms_key_id:
             put["KeyId"] = self._config.kms_key_id
         how: dict[str, Any] = {"Overwrite": True} if await self._tagged(name, tags) else {"Tags": tags}
-        answer = await self._client.call("put_parameter", writes=True, tells={_EXISTS, _OTHER_TYPE}, **put, **how)
+        answer = await self._client.call("put_parameter", writes=True, expected={_EXISTS, _OTHER_TYPE}, **put, **how)
         if answer.code == _EXISTS:
             raise StoreConflictError("somebody else made the parameter in between.", fix="Try again.")
         if answer.code:
@@ -158,7 +124,7 @@ class ParameterStore(StoreDriver):
             raise UnsupportedError("this engine deletes for good only.", fix="Ask for --destroy.")
         if await self.read_version(path) == NOTHING:
             raise _nothing_there()
-        answer = await self._client.call("delete_parameter", writes=True, tells={_MISSING}, Name=self._name(path))
+        answer = await self._client.call("delete_parameter", writes=True, expected={_MISSING}, Name=self._name(path))
         if answer.code:
             raise _nothing_there()
         try:
@@ -172,7 +138,7 @@ class ParameterStore(StoreDriver):
         """Return the first version with that tag: later ones by others may have kept the description."""
         page: dict[str, Any] = {"Name": self._name(path), "WithDecryption": False, "MaxResults": _PAGE}
         while True:
-            answer = await self._client.call("get_parameter_history", tells={_MISSING}, **page)
+            answer = await self._client.call("get_parameter_history", expected={_MISSING}, **page)
             if answer.code:
                 return None
             for parameter in answer.body.get("Parameters", []):
@@ -190,26 +156,17 @@ class ParameterStore(StoreDriver):
         if answer.code:
             return None
         parameter = _parameter(answer)
-        payload = self._layout.from_engine(Content(parameter.get("Value")))
+        payload = self._layout.from_engine(AwsContent(parameter.get("Value")))
         if self._layout.is_ambiguous(payload) and await self._flagged(path):
             raise CannotReadError("a value in the engine could be text or base64.")
         return Snapshot(_version(parameter), payload)
 
-    async def health(self) -> bool:
-        """Look at a name that is nobody's, as `open` does."""
-        await self.read_version(PROBE)
-        return True
-
-    async def close(self) -> None:
-        """Close the connections. Safe to call twice."""
-        await self._client.close()
-
     def _name(self, path: tuple[str, ...]) -> str:
         return "/".join(("", self._config.prefix, *path) if self._config.prefix else ("", *path))
 
-    async def _get(self, name: str, *, decrypt: bool) -> Answer:
+    async def _get(self, name: str, *, decrypt: bool) -> AwsAnswer:
         return await self._client.call(
-            "get_parameter", tells={_MISSING, _NO_VERSION}, Name=name, WithDecryption=decrypt
+            "get_parameter", expected={_MISSING, _NO_VERSION}, Name=name, WithDecryption=decrypt
         )
 
     async def _tagged(self, name: str, tags: Tags) -> bool:
@@ -217,19 +174,19 @@ class ParameterStore(StoreDriver):
         if not tags:
             return True
         answer = await self._client.call(
-            "add_tags_to_resource", tells={_NOT_TAGGABLE}, ResourceType="Parameter", ResourceId=name, Tags=tags
+            "add_tags_to_resource", expected={_NOT_TAGGABLE}, ResourceType="Parameter", ResourceId=name, Tags=tags
         )
         return not answer.code
 
     async def _flagged(self, path: tuple[str, ...]) -> bool:
         """Whether the parameter is tagged as holding base64."""
         answer = await self._client.call(
-            "list_tags_for_resource", tells={_NOT_TAGGABLE}, ResourceType="Parameter", ResourceId=self._name(path)
+            "list_tags_for_resource", expected={_NOT_TAGGABLE}, ResourceType="Parameter", ResourceId=self._name(path)
         )
         return FLAG in answer.body.get("TagList", ())
 
     async def _written(self, name: str, number: object) -> str:
-        """Return the text of the version that was just written, which AWS names by its number alone."""
+        """Return the text of the version that was just written, of which AWS returns only the number."""
         try:
             answer = await self._get(f"{name}:{number}", decrypt=False)
             if not answer.code:
@@ -243,7 +200,7 @@ def _description(write_tag: str) -> str:
     return f"Written by m8: {write_tag}"
 
 
-def _parameter(answer: Answer) -> Mapping[str, Any]:
+def _parameter(answer: AwsAnswer) -> Mapping[str, Any]:
     found = answer.body.get("Parameter")
     return found if isinstance(found, dict) else {}
 

@@ -68,7 +68,7 @@ def _arn(config: AwsConfig, service: str, resource: str) -> str:
 
 
 def _key(config: AwsConfig, service: str, actions: list[str]) -> list[dict[str, Any]]:
-    """The right to use the configured key through the service alone; the account's default key needs none."""
+    """The right to use the configured key, only through the service; the account's default key needs none."""
     if config.kms_key_id is None:
         return []
     key, condition = config.kms_key_id, {"StringEquals": {"kms:ViaService": f"{service}.{config.region}.amazonaws.com"}}

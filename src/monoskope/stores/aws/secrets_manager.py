@@ -1,8 +1,8 @@
 """The driver `aws-secretsmanager`: AWS Secrets Manager.
 
-A write is a check-and-set in two steps. The new version is put under a staging label of ours, where no reader looks;
-its id is the write tag. Then `AWSCURRENT` is moved to it from exactly the version that it replaces, which AWS refuses
-if the label is elsewhere by now. Only the second step can have an unknown outcome, and `find` tells.
+A write is a check-and-set in two steps. The new version is put under a staging label of the driver, where no reader
+looks; its id is the write tag. Then `AWSCURRENT` is moved to it from exactly the version that it replaces, which AWS
+refuses if the label is elsewhere by now. Only the second step can have an unknown outcome, and `find` resolves it.
 
 Round trips: `read_version` and `read` 1; `write` 2 where nothing is, else 3, +1 for tags, +1 to restore; `delete` 3.
 """
@@ -10,24 +10,24 @@ Round trips: `read_version` and `read` 1; `write` 2 where nothing is, else 3, +1
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Self
 
 from monoskope.protocol.payload import Payload
-from monoskope.stores.aws.client import Answer, AwsClient
+from monoskope.stores.aws.client import AwsAnswer, AwsClient
 from monoskope.stores.aws.config import SecretsManagerConfig
 from monoskope.stores.aws.errors import malformed
-from monoskope.stores.aws.layout import FLAG, Content, in_secrets_manager, merged
+from monoskope.stores.aws.layout import FLAG, AwsContent, in_secrets_manager, merged
 from monoskope.stores.aws.options import Tags, tags_of
-from monoskope.stores.aws.policy import PROBE, Prefixes, secrets_manager_policy
+from monoskope.stores.aws.policy import Prefixes, secrets_manager_policy
+from monoskope.stores.aws.store import AwsStore
 from monoskope.stores.aws.versions import CURRENT, Seen, conflict, life_of, values_of, version_text, written
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
-    Capabilities,
     DriverError,
     Snapshot,
-    StoreDriver,
     StoreRefusedError,
     StoreUnavailableError,
     UnknownOutcomeError,
@@ -45,59 +45,33 @@ _UNFIT = "InvalidRequestException"
 _UNFIT_PARAMETER = "InvalidParameterException"
 
 
-class SecretsManagerStore(StoreDriver):
+class SecretsManagerStore(AwsStore):
     """See `StoreDriver`, and docs/stores/aws.md for configuration and IAM policy."""
 
     kind = "aws-secretsmanager"
     Config = SecretsManagerConfig
-    maturity: ClassVar[Literal["stable", "experimental"]] = "experimental"
+    _config: SecretsManagerConfig
 
     def __init__(self, config: SecretsManagerConfig, client: AwsClient) -> None:
-        self._config = config
-        self._client = client
-        self._layout = in_secrets_manager(config)
-        self._capabilities = Capabilities(
-            max_plaintext=config.max_plaintext or self._layout.always_fits,
-            check_and_set=True,
-            write_tag=True,
-            readable=config.readable,
-            patchable=config.readable,
-            key_rule=self._layout.key_rule,
-            deletable=config.deletable,
-            soft_delete=config.deletable,
-            layout=self._layout.sentence,
-        )
-
-    def __repr__(self) -> str:
-        return f"<SecretsManagerStore {self._config.region} {self._config.prefix}>"
+        super().__init__(config, client, in_secrets_manager(config))
+        can = self._capabilities
+        self._capabilities = replace(can, check_and_set=True, patchable=can.readable, soft_delete=can.deletable)
 
     @classmethod
     async def open(cls, config: SecretsManagerConfig, *, state_dir: Path) -> Self:
-        """Find credentials and see that they may describe secrets below the prefix.
-
-        Raises:
-            StoreRefusedError: there are no credentials, or the policy does not allow it; the message says which.
-            StoreUnavailableError: AWS does not answer.
-        """
+        """See `AwsStore.start`. `state_dir` is not used."""
         del state_dir
-        store = cls(config, AwsClient("secretsmanager", config))
-        try:
-            await store._client.start()
-            await store._look(PROBE)
-        except BaseException:
-            await store.close()
-            raise
-        return store
+        return await cls(config, AwsClient("secretsmanager", config)).start()
 
     @classmethod
     def policy(cls, config: SecretsManagerConfig, prefixes: Prefixes) -> str:
         """See `StoreDriver.policy`: an IAM policy."""
         return secrets_manager_policy(config, prefixes)
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """See `StoreDriver.capabilities`."""
-        return self._capabilities
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """See `StoreDriver.example`."""
+        return super().example(folder) | {"recovery_window_days": 30}
 
     def check(self, path: tuple[str, ...], options: object | None) -> None:
         """Refuse a name that is too long for AWS, and options or tags that it does not take."""
@@ -106,13 +80,6 @@ class SecretsManagerStore(StoreDriver):
                 f"a secret's name in AWS has at most {_MAX_NAME} characters.", fix="Shorten the path."
             )
         tags_of(options)
-
-    def check_payload(
-        self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
-    ) -> None:
-        """Refuse values that the layout has no place for, and more than AWS holds."""
-        self.check(path, options)
-        self._layout.check(payload, remove)
 
     async def read_version(self, path: tuple[str, ...]) -> str:
         """Return the version at `path`; a secret whose deletion is scheduled, or without a value, is `NOTHING`."""
@@ -183,7 +150,7 @@ class SecretsManagerStore(StoreDriver):
         how: dict[str, Any] = {"RecoveryWindowInDays": self._config.recovery_window_days}
         if destroy:
             how = {"ForceDeleteWithoutRecovery": True}
-        answer = await self._call("delete_secret", path, writes=True, tells={_MISSING, _UNFIT}, **how)
+        answer = await self._call("delete_secret", path, writes=True, expected={_MISSING, _UNFIT}, **how)
         if answer.code == _MISSING:
             raise conflict()
         try:
@@ -204,46 +171,37 @@ class SecretsManagerStore(StoreDriver):
         """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
         if not self._config.readable:
             raise CannotReadError("this store is write-only.")
-        answer = await self._call("get_secret_value", path, tells={_MISSING, _UNFIT}, VersionStage=CURRENT)
+        answer = await self._call("get_secret_value", path, expected={_MISSING, _UNFIT}, VersionStage=CURRENT)
         if answer.code == _UNFIT and await self.read_version(path) != NOTHING:
             raise malformed()
         if answer.code:
             return None
         version = version_text(answer.text("VersionId"), life_of(answer.body.get("ARN")))
-        content = Content(answer.body.get("SecretString"), answer.body.get("SecretBinary"))
+        content = AwsContent(answer.body.get("SecretString"), answer.body.get("SecretBinary"))
         payload = self._layout.from_engine(content)
         if self._layout.is_ambiguous(payload) and (await self._look(path)).flagged:
             raise CannotReadError("a value in the engine could be text or base64.")
         return Snapshot(version, payload)
 
-    async def health(self) -> bool:
-        """Look at a name that is nobody's, as `open` does."""
-        await self._look(PROBE)
-        return True
-
-    async def close(self) -> None:
-        """Close the connections. Safe to call twice."""
-        await self._client.close()
-
     def _name(self, path: tuple[str, ...]) -> str:
         return "/".join((self._config.prefix, *path) if self._config.prefix else path)
 
-    async def _call(self, operation: str, path: tuple[str, ...], **rest: Any) -> Answer:  # noqa: ANN401 - passed on
+    async def _call(self, operation: str, path: tuple[str, ...], **rest: Any) -> AwsAnswer:  # noqa: ANN401 - passed on
         return await self._client.call(operation, SecretId=self._name(path), **rest)
 
     async def _look(self, path: tuple[str, ...]) -> Seen:
-        answer = await self._call("describe_secret", path, tells={_MISSING})
+        answer = await self._call("describe_secret", path, expected={_MISSING})
         return Seen() if answer.code else Seen.from_description(answer.body)
 
-    async def _create(self, path: tuple[str, ...], content: Content, write_tag: str, tags: Tags) -> str | None:
-        """Make the secret with its first version; None if somebody else did."""
+    async def _create(self, path: tuple[str, ...], content: AwsContent, write_tag: str, tags: Tags) -> str | None:
+        """Make the secret with its first version; None if it exists by now."""
         more: dict[str, Any] = {"Tags": tags} if tags else {}
         if self._config.kms_key_id:
             more["KmsKeyId"] = self._config.kms_key_id
         answer = await self._client.call(
             "create_secret",
             writes=True,
-            tells={_EXISTS, _UNFIT},
+            expected={_EXISTS, _UNFIT},
             Name=self._name(path),
             ClientRequestToken=write_tag,
             **values_of(content),
@@ -254,7 +212,7 @@ class SecretsManagerStore(StoreDriver):
         return None if answer.code else written(write_tag, answer)
 
     async def _replace(
-        self, path: tuple[str, ...], seen: Seen, content: Content, write_tag: str, tags: Tags
+        self, path: tuple[str, ...], seen: Seen, content: AwsContent, write_tag: str, tags: Tags
     ) -> str | None:
         """Stage the version, then make it current in the place of the one that was seen; None if that is not there."""
         if seen.scheduled:
@@ -266,7 +224,7 @@ class SecretsManagerStore(StoreDriver):
             path,
             # The first version of all becomes current at once, whatever its label.
             writes=not seen.current,
-            tells={_MISSING, _UNFIT},
+            expected={_MISSING, _UNFIT},
             ClientRequestToken=write_tag,
             VersionStages=[STAGED],
             **values_of(content),
@@ -284,29 +242,33 @@ class SecretsManagerStore(StoreDriver):
         await self._refuse_if_unchanged(path, seen)
         return None
 
-    async def _move(self, path: tuple[str, ...], write_tag: str, current: str) -> Answer:
+    async def _move(self, path: tuple[str, ...], write_tag: str, current: str) -> AwsAnswer:
         return await self._call(
             "update_secret_version_stage",
             path,
             writes=True,
-            tells={_MISSING, _UNFIT, _UNFIT_PARAMETER},
+            expected={_MISSING, _UNFIT, _UNFIT_PARAMETER},
             VersionStage=CURRENT,
             RemoveFromVersionId=current,
             MoveToVersionId=write_tag,
         )
 
     async def _withdraw(self, path: tuple[str, ...], write_tag: str) -> None:
-        """Take the label from a version that lost, so that AWS may remove it; another put may have taken it already."""
-        told = {_MISSING, _UNFIT, _UNFIT_PARAMETER}
+        """Take our label from a version that lost the race, so that AWS may remove it. Another put may have done so."""
+        expected = {_MISSING, _UNFIT, _UNFIT_PARAMETER}
         try:
             await self._call(
-                "update_secret_version_stage", path, tells=told, VersionStage=STAGED, RemoveFromVersionId=write_tag
+                "update_secret_version_stage",
+                path,
+                expected=expected,
+                VersionStage=STAGED,
+                RemoveFromVersionId=write_tag,
             )
         except DriverError:
             return
 
     async def _refuse_if_unchanged(self, path: tuple[str, ...], seen: Seen) -> None:
-        """Tell a lost race from a request that AWS would never take, by what is there now."""
+        """Raise a refusal if nothing changed since `seen`: then AWS refused the request, and no race was lost."""
         now = await self._look(path)
         if (now.life, now.current, now.scheduled) == (seen.life, seen.current, False):
             raise malformed()

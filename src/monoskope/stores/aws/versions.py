@@ -1,7 +1,7 @@
-"""What Secrets Manager says about a secret's versions, and the text that names one for ever.
+"""What Secrets Manager says about a secret's versions, and the text that names a version uniquely.
 
-A version's id is chosen by whoever writes it, and a secret that was deleted for good can be made anew with an id that
-was. AWS ends the ARN of every secret that is made in six random characters, so a version is named by both:
+A version's id is chosen by the client that writes it, and a secret that was deleted for good can be made again with
+the same id. AWS ends the ARN of every secret that is made in six random characters, so a version is named by both:
 `4f1c…@AbCdEf`. A version's content never changes while its secret lives.
 """
 
@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from monoskope.stores.aws.client import Answer
-from monoskope.stores.aws.layout import FLAG, Content
+from monoskope.stores.aws.client import AwsAnswer
+from monoskope.stores.aws.layout import FLAG, AwsContent
 from monoskope.stores.driver import NOTHING, StoreConflictError, StoreRefusedError, UnknownOutcomeError
 
 CURRENT = "AWSCURRENT"
@@ -41,7 +41,7 @@ class Seen:
 
     exists: bool = False
     scheduled: bool = False
-    """Whether its deletion is scheduled: nobody can read or write it, but it can be restored."""
+    """Whether its deletion is scheduled: it cannot be read or written, but restored."""
     life: str = ""
     stages: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Staging labels by version id."""
@@ -75,12 +75,12 @@ class Seen:
         return bool(self.stages.get(version_id, frozenset()) & {CURRENT, PREVIOUS})
 
 
-def values_of(content: Content) -> dict[str, Any]:
+def values_of(content: AwsContent) -> dict[str, Any]:
     """Return the fields in which a request carries a secret."""
     return {"SecretBinary": content.data} if content.text is None else {"SecretString": content.text}
 
 
-def written(write_tag: str, answer: Answer) -> str:
+def written(write_tag: str, answer: AwsAnswer) -> str:
     """Return the version that a write made. Raises `UnknownOutcomeError` if its answer names none."""
     try:
         return version_text(write_tag, life_of(answer.body.get("ARN")))

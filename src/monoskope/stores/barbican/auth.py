@@ -1,6 +1,6 @@
-"""Who asks: a Keystone token that is replaced before it expires and when it turns out to be dead, or a bare project.
+"""Logging in at Keystone: the token is replaced before it expires and when it no longer works. Or no login at all.
 
-One login at a time, whoever notices first. Tokens are kept in memory alone.
+Only one login runs at a time. Tokens are kept in memory only.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from monoskope.errors import Error
 from monoskope.protocol.unshared import Unshared
 from monoskope.settings import read_private
 from monoskope.stores.barbican.config import ApplicationCredential, BarbicanConfig, NoLogin, Password
-from monoskope.stores.barbican.http import JSON, Answer, BarbicanHttp
+from monoskope.stores.barbican.http import BarbicanHttp
 from monoskope.stores.driver import StoreRefusedError
+from monoskope.stores.shared.credentials import refused
+from monoskope.stores.shared.http import JSON, HttpAnswer
 
 _EARLY_S = 60.0
 """How long before it expires a token is no longer used."""
@@ -28,7 +29,7 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,16384}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Token(Unshared):
+class KeystoneToken(Unshared):
     """A Keystone token and until when it is used."""
 
     value: str = field(repr=False)
@@ -36,7 +37,7 @@ class Token(Unshared):
     """Monotonic seconds."""
 
 
-class BarbicanSession:
+class BarbicanSession(Unshared):
     """Sends requests below `address` as the configured user or project."""
 
     def __init__(
@@ -47,7 +48,7 @@ class BarbicanSession:
         self._base = f"{config.address}/v1/"
         self._now = now
         self._lock = asyncio.Lock()
-        self._token: Token | None = None
+        self._token: KeystoneToken | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -55,7 +56,7 @@ class BarbicanSession:
 
     async def request(
         self, method: str, path: str, *, accept: str = JSON, body: object | None = None, writes: bool = False
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Send a request as `BarbicanHttp.send` does; if the token turns out to be dead, log in and send it once more.
 
         A 401 means that nothing was done, so sending it again is safe for a write too.
@@ -83,7 +84,7 @@ class BarbicanSession:
         """Forget the token. Safe to call twice."""
         self._closed, self._token = True, None
 
-    async def _live(self, dead: Token | None) -> Token:
+    async def _live(self, dead: KeystoneToken | None) -> KeystoneToken:
         """Return a token that is not `dead` and not about to expire, logging in unless another caller just did."""
         async with self._lock:
             if self._closed:
@@ -93,7 +94,7 @@ class BarbicanSession:
                 current = self._token = await self._login()
             return current
 
-    async def _login(self) -> Token:
+    async def _login(self) -> KeystoneToken:
         method = self._method
         assert not isinstance(method, NoLogin)
         sent = self._now()
@@ -104,9 +105,10 @@ class BarbicanSession:
                 fix="Check auth_url, that it ends in /v3, and that the credential is right and has not expired.",
             )
         lease = _lease(answer.json())
-        if answer.status != 201 or _TOKEN.fullmatch(answer.token) is None or lease is None:
+        token = answer.headers.get("X-Subject-Token", "")
+        if answer.status != 201 or _TOKEN.fullmatch(token) is None or lease is None:
             raise StoreRefusedError("what is at auth_url does not answer as Keystone does.", fix="Check auth_url.")
-        return Token(answer.token, sent + lease - _EARLY_S)
+        return KeystoneToken(token, sent + lease - _EARLY_S)
 
 
 def _identity(method: ApplicationCredential | Password) -> dict[str, Any]:
@@ -141,10 +143,10 @@ def read_credential(path: str) -> str:
     Raises:
         StoreRefusedError: it is missing, open to others or not one line of text.
     """
+    with refused():
+        content = read_private(Path(path))
     try:
-        text = read_private(Path(path)).decode("utf-8").removesuffix("\n")
-    except Error as error:
-        raise StoreRefusedError(error.message, fix=error.fix) from None
+        text = content.decode("utf-8").removesuffix("\n")
     except UnicodeDecodeError:
         text = ""
     if _CREDENTIAL.fullmatch(text) is None:

@@ -7,8 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from monoskope.errors import UsageError
 from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, check_key
+from monoskope.stores.shared.config import HttpConfig, check_field
 from monoskope.uri import parse_path
 
 _HOST = r"https://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
@@ -59,7 +59,7 @@ class Password(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
 
 class NoLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="none"):
-    """For a Barbican that asks nobody who they are. Everybody who reaches it can read everything: for tests alone."""
+    """For a Barbican without authentication, in tests only: whoever reaches it can read everything."""
 
     project_id: str
     """The project that the secrets belong to."""
@@ -69,7 +69,7 @@ class NoLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
             raise ValueError("`project_id` must be 1 to 255 letters, digits, '.', '_' and '-'")
 
 
-class BarbicanConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class BarbicanConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
     """Where Barbican is, how to log in, and how secrets lie there."""
 
     address: str
@@ -89,27 +89,19 @@ class BarbicanConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many secrets of one name are kept, the current one included."""
     max_secret_bytes: int = 20_000
     """The server's `max_allowed_secret_in_bytes`; its `max_allowed_request_size_in_bytes` is a quarter more."""
-    connect_timeout_s: float = 5.0
-    """How long connecting, with TLS, may take."""
-    timeout_s: float = 10.0
-    """How long one request may take in all."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_address("address", self.address)
-        try:
-            check_key(self.raw_key)
-            if self.prefix:
-                parse_path(self.prefix)
-        except UsageError as error:
-            raise ValueError(f"`raw_key` or `prefix`: {error.message}") from None
+        check_field("raw_key", check_key, self.raw_key)
+        if self.prefix:
+            check_field("prefix", parse_path, self.prefix)
         if len(self.prefix) > _MAX_PREFIX:
             raise ValueError(f"`prefix` may have {_MAX_PREFIX} characters: Barbican's names have 255 in all")
         if not 1 <= self.keep_versions <= 50:
             raise ValueError("`keep_versions` must be from 1 to 50")
         if not 1_000 <= self.max_secret_bytes <= 4 * MAX_PADDED:
             raise ValueError(f"`max_secret_bytes` must be from 1000 to {4 * MAX_PADDED}")
-        if not (0 < self.connect_timeout_s <= 30 and 0 < self.timeout_s <= 30):
-            raise ValueError("`connect_timeout_s` and `timeout_s` must be above 0 and at most 30")
 
     @property
     def max_plaintext(self) -> int:

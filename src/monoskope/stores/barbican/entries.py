@@ -1,8 +1,8 @@
-"""Which of the secrets of one name is current, and what ours say of themselves.
+"""Which of the secrets of one name is current, and how the driver marks the ones that it wrote.
 
 Barbican's payloads never change, so each write makes a new secret of the same name. Ours carry `m8.<number>.<tag>` in
 `mode`, a field that Barbican keeps and does not look at, and that is written in the same act: the write tag, and a
-number one above the highest that was there. A secret without it is somebody else's, and a version like any other.
+number one above the highest that was there. A secret without it was written by others, and is a version, too.
 
 The current one is the newest by the time that Barbican gave it, then by number, then by id. Times may be whole
 seconds, depending on the database.
@@ -16,14 +16,17 @@ from dataclasses import dataclass
 
 import msgspec
 
-from monoskope.stores.driver import StoreRefusedError
+from monoskope.stores.shared.http import Refusal
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _MARK = re.compile(r"m8\.(?P<number>[0-9]{1,18})\.(?P<tag>[0-9a-f]{64})", re.ASCII)
 
+FOREIGN = Refusal("what is at address does not answer as Barbican does.", "Check address.")
+"""Of an answer that Barbican would not give."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
-class Entry:
+class BarbicanEntry:
     """One secret of Barbican's; they sort from the oldest to the newest."""
 
     created: dt.datetime
@@ -52,7 +55,7 @@ class _Page(msgspec.Struct):
 class Page:
     """A part of a list."""
 
-    entries: list[Entry]
+    entries: list[BarbicanEntry]
     """Those of the name that was asked for."""
     size: int
     """How many secrets the part has in all."""
@@ -72,14 +75,14 @@ def page(body: dict[str, object], name: str) -> Page:
         parsed = msgspec.convert(body, _Page)
         found = [_entry(one) for one in parsed.secrets if one.name == name and "default" in one.content_types]
     except (msgspec.ValidationError, ValueError):
-        raise foreign() from None
+        raise FOREIGN.error() from None
     return Page(found, len(parsed.secrets), parsed.total)
 
 
-def _entry(secret: _Secret) -> Entry:
+def _entry(secret: _Secret) -> BarbicanEntry:
     mark = _MARK.fullmatch(secret.mode or "")
     created = dt.datetime.fromisoformat(secret.created)
-    return Entry(
+    return BarbicanEntry(
         created=created if created.tzinfo else created.replace(tzinfo=dt.UTC),
         number=0 if mark is None else int(mark["number"]),
         id=secret_id(secret.secret_ref),
@@ -89,18 +92,13 @@ def _entry(secret: _Secret) -> Entry:
 
 
 def secret_id(reference: object) -> str:
-    """Return the id at the end of a reference; the rest of it is not ours to follow. Raises `StoreRefusedError`."""
+    """Return the id at the end of a reference; the rest of it is not used. Raises `StoreRefusedError`."""
     found = str(reference).rpartition("/")[2]
     if _ID.fullmatch(found) is None:
-        raise foreign()
+        raise FOREIGN.error()
     return found
 
 
-def mark(entries: list[Entry], tag: str) -> str:
+def mark(entries: list[BarbicanEntry], tag: str) -> str:
     """Return what a new secret carries in `mode`, given those that are there."""
     return f"m8.{max((entry.number for entry in entries), default=0) + 1}.{tag}"
-
-
-def foreign() -> StoreRefusedError:
-    """Return the refusal of an answer that Barbican would not give."""
-    return StoreRefusedError("what is at address does not answer as Barbican does.", fix="Check address.")

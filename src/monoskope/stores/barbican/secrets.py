@@ -1,8 +1,8 @@
 """The driver `barbican`: secrets of OpenStack Barbican, one name a path, one new secret a write.
 
-Barbican's payloads never change and it has no check-and-set, so a write makes a secret of the same name and then
-removes those that are too many, among those that it saw before. Which one is current is in `barbican_entries`. A crash
-between the two leaves one more old version, and the next write removes it.
+Barbican's payloads never change and it has no check-and-set. So a write makes a new secret of the same name, and then
+removes the oldest of those that were there before. `barbican.entries` says which one is current. A crash between the
+two steps leaves one old version too many, which the next write removes.
 
 Round trips, besides an occasional login: `read_version` and `find` 1, `read` 2, `write` 3 and 1 for each that goes.
 """
@@ -13,15 +13,15 @@ import contextlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 from urllib.parse import urlencode
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.barbican.auth import BarbicanSession
 from monoskope.stores.barbican.config import BarbicanConfig
-from monoskope.stores.barbican.entries import Entry, Page, foreign, mark, page, secret_id
-from monoskope.stores.barbican.http import Answer, BarbicanHttp
-from monoskope.stores.barbican.values import Layout
+from monoskope.stores.barbican.entries import FOREIGN, BarbicanEntry, Page, mark, page, secret_id
+from monoskope.stores.barbican.http import BarbicanHttp
+from monoskope.stores.barbican.values import BarbicanLayout
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -35,10 +35,20 @@ from monoskope.stores.driver import (
     UnknownOutcomeError,
     UnsupportedError,
 )
+from monoskope.stores.shared.http import HttpAnswer, Refusal, expect_ok
 
 _MAX_NAME = 255
 _PAGE = 100
 _TRIES = 5
+
+
+_REFUSALS = {
+    401: Refusal("the engine does not take the token.", "Check that it asks the same Keystone."),
+    403: Refusal("the engine's policy or a quota does not allow this.", "Grant the role in docs/stores/barbican.md."),
+    404: FOREIGN,
+    413: Refusal("the secret is larger than the engine takes.", "Set max_secret_bytes to what the server allows."),
+}
+_REFUSED = Refusal("the engine refused the request.", "Look into its log for the reason.")
 
 
 class BarbicanStore(StoreDriver):
@@ -54,7 +64,7 @@ class BarbicanStore(StoreDriver):
         self._http = http
         self._session = BarbicanSession(http, config)
         self._below = f"{config.prefix}/" if config.prefix else ""
-        self._layout = Layout(config.layout, config.raw_key, config.max_secret_bytes)
+        self._layout = BarbicanLayout(config.layout, config.raw_key, config.max_secret_bytes)
         self._capabilities = Capabilities(
             max_plaintext=config.max_plaintext,
             check_and_set=False,
@@ -84,6 +94,20 @@ class BarbicanStore(StoreDriver):
             await store.close()
             raise
         return store
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """See `StoreDriver.example`: a login by application credential."""
+        return {
+            "address": "https://127.0.0.1:9311",
+            "readable": False,
+            "auth": {
+                "method": "application_credential",
+                "auth_url": "https://127.0.0.1:5000/v3",
+                "id": "fill-in",
+                "secret_file": str(folder / "application-credential"),
+            },
+        }
 
     @property
     def capabilities(self) -> Capabilities:
@@ -173,13 +197,13 @@ class BarbicanStore(StoreDriver):
             current = entries[-1]
             answer = await self._session.request("GET", f"secrets/{current.id}/payload", accept=current.content_type)
             if answer.status == 404:
-                continue  # removed under our hands
+                continue  # removed meanwhile
             _expect_ok(answer)
             return Snapshot(current.id, self._layout.payload(current.content_type, answer.raw))
         raise CannotReadError("the secret changes faster than it can be read.")
 
     async def health(self) -> bool:
-        """List a name that is nobody's, as `open` does."""
+        """List a name that no secret has, as `open` does."""
         await self._page("m8", 0)
         return True
 
@@ -196,11 +220,11 @@ class BarbicanStore(StoreDriver):
             )
         return name
 
-    async def _entries(self, path: tuple[str, ...]) -> list[Entry]:
+    async def _entries(self, path: tuple[str, ...]) -> list[BarbicanEntry]:
         """Return the secrets of a path's name, the current one last."""
         name = self._name(path)
         for _ in range(_TRIES):
-            found: list[Entry] = []
+            found: list[BarbicanEntry] = []
             offset, total = 0, None
             while True:
                 part = await self._page(name, offset)
@@ -218,7 +242,7 @@ class BarbicanStore(StoreDriver):
         _expect_ok(answer)
         return page(answer.json(), name)
 
-    async def _remove_old(self, path: tuple[str, ...], before: list[Entry], made: str) -> None:
+    async def _remove_old(self, path: tuple[str, ...], before: list[BarbicanEntry], made: str) -> None:
         """Remove what was there before the new secret and is too much, as far as Barbican lets us.
 
         What sorts above the new one although it was there before goes too: a clock of Barbican's was wrong.
@@ -231,29 +255,14 @@ class BarbicanStore(StoreDriver):
             for entry in [*above, *older[: max(0, too_many)]]:
                 await self._remove(entry)
 
-    async def _remove(self, entry: Entry) -> None:
+    async def _remove(self, entry: BarbicanEntry) -> None:
         answer = await self._session.request("DELETE", f"secrets/{entry.id}", writes=True)
         if answer.status != 404:
             _expect_ok(answer)
 
 
-def _expect_ok(answer: Answer) -> None:
-    """Raise the refusal that `answer` is, if it is one."""
-    if answer.ok:
-        return
-    if answer.status == 401:
-        raise StoreRefusedError("the engine does not take the token.", fix="Check that it asks the same Keystone.")
-    if answer.status == 403:
-        raise StoreRefusedError(
-            "the engine's policy or a quota does not allow this.", fix="Grant the role in docs/stores/barbican.md."
-        )
-    if answer.status == 404:
-        raise foreign()
-    if answer.status == 413:
-        raise StoreRefusedError(
-            "the secret is larger than the engine takes.", fix="Set max_secret_bytes to what the server allows."
-        )
-    raise StoreRefusedError("the engine refused the request.", fix="Look into its log for the reason.")
+def _expect_ok(answer: HttpAnswer) -> None:
+    expect_ok(answer, _REFUSALS, otherwise=_REFUSED)
 
 
 def _expects_nothing(replacing: str | None) -> None:

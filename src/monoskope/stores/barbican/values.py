@@ -1,9 +1,9 @@
-"""How a secret's bytes lie in a payload of Barbican's, which is either text or bytes and says so itself.
+"""How a secret's bytes are stored in a Barbican payload, which is either text or bytes, as its content type says.
 
 Layout `json`: text that is one JSON object of strings, where every value is UTF-8 and the text fits; otherwise bytes
 that are the JSON object with standard base64 values of docs/protocol.md (The walk, step 4), without padding. Layout
-`raw`: the one value, as text where Barbican keeps it exactly, otherwise as bytes. The content type lies in the same
-object, so reading never has to guess.
+`raw`: the one value, as text where Barbican keeps it exactly, otherwise as bytes. The content type is stored with the
+payload, so reading is never ambiguous.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Stored(Unshared):
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class BarbicanLayout:
     """How secrets lie, as the administrator chose."""
 
     kind: Literal["json", "raw"]
@@ -46,9 +46,9 @@ class Layout:
 
     @property
     def sentence(self) -> str:
-        """What users are told before they put."""
+        """What users read before they put."""
         if self.kind == "raw":
-            return f"The value of {self.raw_key} alone is the payload of the Barbican secret that the path names."
+            return f"Only the value of {self.raw_key} is the payload of the Barbican secret that the path names."
         return "One JSON object with all keys is the payload of the Barbican secret that the path names."
 
     def stored(self, payload: Payload) -> Stored:

@@ -1,6 +1,6 @@
 """How a reactor finds its cluster and logs in: from inside a pod, or by a kubeconfig file.
 
-Of a kubeconfig, what would run a program, weaken TLS or lead elsewhere is refused, and so is whatever is not known.
+A kubeconfig that would run a program, weaken TLS or send requests elsewhere is refused, and so are unknown fields.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from typing import Any
 
 import yaml
 
-from monoskope.errors import Error
 from monoskope.protocol.unshared import Unshared
 from monoskope.settings import read_private
 from monoskope.stores.driver import StoreRefusedError
 from monoskope.stores.kubernetes.config import InCluster, Kubeconfig
 from monoskope.stores.shared.client_key import show_pair
+from monoskope.stores.shared.credentials import refused
+from monoskope.stores.shared.trust import trusting_text
 
 _SERVER = re.compile(r"https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]{1,65536}", re.ASCII)
@@ -76,16 +77,16 @@ def _in_cluster(auth: InCluster) -> Access:
         authority = Path(auth.ca_file).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):
         raise StoreRefusedError(f"{auth.ca_file} cannot be read.", fix="Mount the service account's token.") from None
-    found = Access(server, _tls(authority, auth.ca_file), token_file=auth.token_file)
+    found = Access(server, trusting_text(authority, auth.ca_file), token_file=auth.token_file)
     found.token()
     return found
 
 
 def _from_kubeconfig(auth: Kubeconfig, state_dir: Path) -> Access:
+    with refused():
+        content = read_private(Path(auth.file))
     try:
-        parsed = yaml.safe_load(read_private(Path(auth.file)))
-    except Error as error:
-        raise StoreRefusedError(error.message, fix=error.fix) from None
+        parsed = yaml.safe_load(content)
     except yaml.YAMLError:
         parsed = None
     if not isinstance(parsed, dict):
@@ -101,7 +102,7 @@ def _from_kubeconfig(auth: Kubeconfig, state_dir: Path) -> Access:
     if _SERVER.fullmatch(server) is None:
         raise StoreRefusedError(f"{auth.file}: server must be https://HOST[:PORT].", fix="Correct it.")
     folder = Path(auth.file).parent
-    tls = _tls(_content(cluster, "certificate-authority", folder, auth.file), auth.file)
+    tls = trusting_text(_content(cluster, "certificate-authority", folder, auth.file), auth.file)
     _show_certificate(tls, user, auth.file, state_dir)
     token = user.get("token")
     if token is not None:
@@ -141,15 +142,6 @@ def _content(table: Mapping[str, Any], name: str, folder: Path, file: str) -> st
     except (OSError, ValueError, binascii.Error):
         raise StoreRefusedError(f"{file}: {name} cannot be read.", fix="Correct it.") from None
     return None
-
-
-def _tls(authority: str | None, file: str) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cadata=authority)
-    except (ssl.SSLError, ValueError):
-        raise StoreRefusedError(f"{file} holds no certificates to trust.", fix="Give the cluster's, as PEM.") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 def _show_certificate(tls: ssl.SSLContext, user: Mapping[str, Any], file: str, state_dir: Path) -> None:

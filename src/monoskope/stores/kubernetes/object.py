@@ -1,4 +1,4 @@
-"""What a Secret is in the API: how one is made and changed, and how a version and its write tag are told.
+"""A Secret as the API has it: how it is made and changed, and where its version and write tag are.
 
 A version is `uid:resourceVersion`: the cluster gives each object another uid and each change another resourceVersion.
 The write tag is an annotation. Other programs change a Secret and leave its annotations, so the tag counts only while
@@ -94,13 +94,13 @@ def changed(found: Object, values: Mapping[str, str], wishes: Wishes, write_tag:
     annotations[TAG] = f"{write_tag}/{len(values)}"
     labels = {**(metadata.get("labels") or {}), **wishes.labels}
     metadata |= {"annotations": annotations, **({"labels": labels} if labels else {})}
-    # The cluster makes its record anew from what changes.
+    # The cluster makes a new record from what changes.
     metadata.pop("managedFields", None)
     return {**found, "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": dict(values)}
 
 
 def tag_of(found: Object) -> str:
-    """Return the tag of the write that made what is there, "" if others changed a value since or nothing tells."""
+    """Return the tag of the last write, "" if others changed a value since, or if that cannot be known."""
     metadata = found.get("metadata") or {}
     tag, _, count = str((metadata.get("annotations") or {}).get(TAG, "")).partition("/")
     ours: set[str] = set()

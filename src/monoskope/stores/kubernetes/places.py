@@ -77,7 +77,7 @@ def wishes_of(options: object | None) -> Wishes:
     if options is None:
         return Wishes()
     if not isinstance(options, KubernetesOptions):
-        raise StoreRefusedError("a Kubernetes store takes the options of one alone.", fix="Leave them out.")
+        raise StoreRefusedError("these options are not for a Kubernetes store.", fix="Leave them out.")
     if options.type in _POWERFUL:
         raise StoreRefusedError("Secrets of this type are credentials of the cluster itself.", fix="Choose another.")
     if options.type and _TYPE.fullmatch(options.type) is None:

@@ -1,18 +1,18 @@
 """The driver `kubernetes`: Secrets of a Kubernetes cluster. Experimental: it has met no real API server yet.
 
 A write reads the Secret, changes its values, tag, labels and nothing else, and replaces it whole under the
-resourceVersion that was read, which the cluster compares in the same act (409). Server-side apply would leave the keys
-that others set.
+resourceVersion that was read; the cluster compares it in the same act (409). Server-side apply would leave keys that
+others set.
 
 Round trips: `read_version`, `read` and `find` 1; `write` and `patch` 2; `delete` 3. A write that meets a conflict takes
-one more, to see whether it met itself, sent twice by the connection pool.
+one more, to find out whether the connection pool had sent the write twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import Payload, encode
@@ -32,13 +32,13 @@ from monoskope.stores.driver import (
 from monoskope.stores.kubernetes import object as objects
 from monoskope.stores.kubernetes.auth import access
 from monoskope.stores.kubernetes.config import KubernetesConfig
-from monoskope.stores.kubernetes.http import METADATA, Answer, KubernetesHttp
+from monoskope.stores.kubernetes.http import METADATA, KubernetesHttp
 from monoskope.stores.kubernetes.places import Place, place_of, wishes_of
 from monoskope.stores.kubernetes.policy import least_role
 from monoskope.stores.kubernetes.types import check_type
+from monoskope.stores.shared.http import JSON, HttpAnswer
 
 _TRIES = 3
-_WHOLE = "application/json"
 _AS_US = f"?fieldManager={objects.MANAGER}"
 
 Merge = Callable[[objects.Object | None], dict[str, str]]
@@ -51,6 +51,11 @@ class KubernetesStore(StoreDriver):
     kind = "kubernetes"
     Config = KubernetesConfig
     maturity: ClassVar[Literal["stable", "experimental"]] = "experimental"
+
+    example_notes = """\
+# Experimental: this driver has met no real API server yet. Paths are NAMESPACE/NAME; with namespace = "…" just names.
+# Outside a cluster: auth = { method = "kubeconfig", file = "…" }. Roles and limits: docs/stores/kubernetes.md.
+"""
 
     def __init__(self, config: KubernetesConfig, http: KubernetesHttp) -> None:
         self._config = config
@@ -89,6 +94,12 @@ class KubernetesStore(StoreDriver):
     def policy(cls, config: KubernetesConfig, prefixes: tuple[tuple[str, ...], ...]) -> str:
         """See `StoreDriver.policy`: roles, as YAML."""
         return least_role(config, prefixes)
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """See `StoreDriver.example`: the service account of the reactor's pod."""
+        del folder
+        return {"auth": {"method": "in-cluster"}, "readable": False, "deletable": False}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -148,7 +159,7 @@ class KubernetesStore(StoreDriver):
         return await self._change(path, merged, replacing=replacing, write_tag=write_tag, options=options)
 
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
-        """See `StoreDriver.delete`: for good alone, and exactly the version that was looked at."""
+        """See `StoreDriver.delete`: for good only, and exactly the version that was looked at."""
         if not self._config.deletable:
             raise UnsupportedError("this store is not configured to delete.", fix="Set deletable = true.")
         if not destroy:
@@ -163,7 +174,7 @@ class KubernetesStore(StoreDriver):
         if answer.status == 409:
             raise _conflict()
         try:
-            # What is gone by now was deleted by us, or in the same moment by somebody else.
+            # If it is gone, we deleted it, or somebody else did in the same moment.
             gone = objects.version_of(await self._get(place, METADATA)) != version
         except DriverError:
             gone = False
@@ -179,12 +190,12 @@ class KubernetesStore(StoreDriver):
         """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
         if not self._config.readable:
             raise CannotReadError("this store is write-only.")
-        found = await self._get(self._place(path), _WHOLE)
+        found = await self._get(self._place(path), JSON)
         version = objects.version_of(found)
         return None if found is None or version == NOTHING else Snapshot(version, objects.payload_of(found))
 
     async def health(self) -> bool:
-        """Look at a Secret that is nobody's; without a namespace of its own ask the cluster for its version."""
+        """Look up a Secret that does not exist; without a configured namespace, ask for the cluster's version."""
         namespace = self._config.namespace
         await self._http.send("GET", Place(namespace, "m8-probe").url if namespace else "/version")
         return True
@@ -200,7 +211,7 @@ class KubernetesStore(StoreDriver):
         answer = await self._http.send("GET", place.url, accept=accept)
         if answer.status == 409:
             raise StoreRefusedError("the answer is not that of a Kubernetes API server.", fix="Check the address.")
-        return answer.body if answer.ok else None
+        return answer.json() if answer.ok else None
 
     async def _change(
         self, path: tuple[str, ...], values: Merge, *, replacing: str | None, write_tag: str, options: object | None
@@ -209,7 +220,7 @@ class KubernetesStore(StoreDriver):
         self.check(path, options)
         place, wishes = self._place(path), wishes_of(options)
         for _ in range(_TRIES):
-            found = await self._get(place, _WHOLE)
+            found = await self._get(place, JSON)
             if replacing is not None and objects.version_of(found) != replacing:
                 raise _conflict()
             if found is None:
@@ -234,7 +245,7 @@ class KubernetesStore(StoreDriver):
         raise _conflict()
 
     async def _written_after_all(self, place: Place, write_tag: str) -> str | None:
-        """Return the version of our write where the conflict was with itself, sent twice by the connection pool."""
+        """Return the version of our write if the conflict was with that write itself, which the pool had sent twice."""
         try:
             found = await self._get(place, METADATA)
         except DriverError:
@@ -245,7 +256,7 @@ class KubernetesStore(StoreDriver):
 
 
 def _fitting(values: dict[str, str], found: objects.Object, *, most: int) -> dict[str, str]:
-    """Return the merged values if they are a secret of ours that is not too large."""
+    """Return the merged values if they are a valid secret that is not too large."""
     try:
         size = len(encode(objects.payload_of({**found, "data": values})))
     except (CannotReadError, UsageError):
@@ -255,9 +266,9 @@ def _fitting(values: dict[str, str], found: objects.Object, *, most: int) -> dic
     return values
 
 
-def _written(answer: Answer) -> str:
+def _written(answer: HttpAnswer) -> str:
     try:
-        return objects.version_of(answer.body)
+        return objects.version_of(answer.json())
     except StoreRefusedError:
         pass
     raise UnknownOutcomeError("the cluster took the write but named no version.", fix="Look it up.")

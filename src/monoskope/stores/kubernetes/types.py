@@ -1,4 +1,4 @@
-"""What the API asks of the values of a Secret by its type, kept before anything is compared or announced.
+"""What the API demands of a Secret's values by its type; checked before anything is compared or announced.
 
 Source: "Types of Secret" of the Kubernetes documentation, and `ValidateSecret` of the API server. Types that are not
 named here have no rule.
@@ -33,7 +33,7 @@ def check_type(kind: str, payload: Payload | None, remove: Collection[str] | Non
     Args:
         kind: The type that is asked for; "" has no rule.
         payload: The whole secret, or what a patch sets, None for nothing.
-        remove: None for a whole secret, else what the patch drops; of what it leaves alone nothing is known.
+        remove: None for a whole secret, else what the patch drops; nothing is known of the other keys.
 
     Raises:
         StoreRefusedError: the cluster would not take it; names the keys.

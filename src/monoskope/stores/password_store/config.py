@@ -7,8 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from monoskope.errors import UsageError
-from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, check_key, is_padded_size
+from monoskope.protocol.payload import MAX_PADDED, check_key
+from monoskope.stores.shared.config import check_field, check_max_plaintext
 from monoskope.uri import parse_path
 
 
@@ -24,7 +24,7 @@ class PassConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prefix: str = ""
     """The path below `folder` under which all secrets of this store lie, "" for the folder itself."""
     layout: Literal["pass", "raw"] = "pass"
-    """`pass`: the key `password` is the first line, each other key a line. `raw`: the value of `raw_key` alone."""
+    """`pass`: the key `password` is the first line, each other key a line. `raw`: only the value of `raw_key`."""
     raw_key: str = "password"
     """The key of every secret under the layout `raw`."""
     git: bool = False
@@ -40,14 +40,10 @@ class PassConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for field, text in (("folder", self.folder), ("gpg_home", self.gpg_home)):
             if not Path(text).is_absolute():
                 raise ValueError(f"`{field}` must be an absolute path")
-        try:
-            check_key(self.raw_key)
-            if self.prefix:
-                parse_path(self.prefix)
-        except UsageError as error:
-            raise ValueError(f"`raw_key` or `prefix`: {error.message}") from None
-        if not is_padded_size(self.max_plaintext):
-            raise ValueError(f"`max_plaintext` must be a power of two from {MIN_PADDED} to {MAX_PADDED}")
+        check_field("raw_key", check_key, self.raw_key)
+        if self.prefix:
+            check_field("prefix", parse_path, self.prefix)
+        check_max_plaintext(self.max_plaintext)
         if not (0 < self.timeout_s <= 25 and 0 < self.lock_timeout_s <= 25):
             raise ValueError("`timeout_s` and `lock_timeout_s` must be above 0 and at most 25")
 

@@ -15,27 +15,27 @@ import contextlib
 import hashlib
 import os
 import re
-import secrets
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from monoskope.stores.driver import NOTHING, StoreRefusedError, UnknownOutcomeError
+from monoskope.stores.driver import NOTHING, StoreRefusedError
 from monoskope.stores.shared.files import (
     FILE_FLAGS,
     FOLDER_FLAGS,
     acquire,
-    check_called_off,
     close,
+    confirm,
     descended,
     opened_root,
-    write_new,
+    put_in_place,
+    remove_leftovers,
 )
 
 CLOSED_TO = 0o022
-"""The bits that the mode of a password store does not have: its owner alone changes it."""
+"""The bits that the mode of a password store must not have: only its owner may change it."""
 SUFFIX = ".gpg"
 IDS = ".gpg-id"
 
@@ -53,7 +53,7 @@ def recipients(root: Path, path: tuple[str, ...]) -> list[str]:
     """Return who is to read the secret at `path`: the lines of the nearest `.gpg-id`, at or above its folder.
 
     Raises:
-        StoreRefusedError: there is none, or it names nobody.
+        StoreRefusedError: there is none, or it has no recipient.
         OSError: as the system says.
     """
     nearest: bytes | None = None
@@ -126,25 +126,9 @@ class SecretFile:
         return _content(self._name, self._fd)
 
     def replace(self, content: bytes, cancelled: threading.Event) -> None:
-        """Make `content` what lies here: all of it, on disk, or nothing. Hold the lock.
-
-        Raises:
-            OSError: nothing was written.
-            StoreUnavailableError: the write was called off; nothing was written.
-            UnknownOutcomeError: it is there, but the system did not confirm that it will stay.
-        """
-        for name in _leftovers(self._fd):
-            os.unlink(name, dir_fd=self._fd)
-        temporary = f"{_TEMPORARY}{secrets.token_hex(8)}"
-        try:
-            write_new(temporary, content, folder_fd=self._fd)
-            check_called_off(cancelled)
-            os.rename(temporary, self._name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary, dir_fd=self._fd)
-            raise
-        self._force("the write")
+        """Make `content` what lies here. Hold the lock. Raises as `put_in_place`."""
+        remove_leftovers(_TEMPORARY, folder_fd=self._fd)
+        put_in_place(self._name, content, cancelled, folder_fd=self._fd, temporary=_TEMPORARY)
 
     def remove(self) -> None:
         """Remove what lies here, and folders above that are empty then. Hold the lock.
@@ -154,20 +138,10 @@ class SecretFile:
             UnknownOutcomeError: it is gone, but the system did not confirm that it will stay so.
         """
         os.unlink(self._name, dir_fd=self._fd)
-        self._force("the deletion")
+        confirm("the deletion", folder_fd=self._fd)
         with contextlib.suppress(OSError):
             for depth in range(len(self._path) - 1, 0, -1):
                 self._root.joinpath(*self._path[:depth]).rmdir()
-
-    def _force(self, what: str) -> None:
-        try:
-            os.fsync(self._fd)
-        except OSError:
-            raise UnknownOutcomeError(f"the disk did not confirm {what}.", fix="Check the disk.") from None
-
-
-def _leftovers(folder_fd: int) -> list[str]:
-    return [name for name in os.listdir(folder_fd) if name.startswith(_TEMPORARY)]
 
 
 def _content(name: str, folder_fd: int) -> bytes | None:

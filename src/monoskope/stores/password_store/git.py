@@ -1,7 +1,7 @@
 """The git repository that a password store may be: each change is one commit, as pass and gopass make them.
 
-No hook of the repository runs and nothing is signed or pushed: a folder of data is no place for programs of ours. All
-calls block: run them in a thread.
+No hook of the repository runs, and nothing is signed or pushed: data must not run programs. All calls block: run them
+in a thread.
 """
 
 from __future__ import annotations

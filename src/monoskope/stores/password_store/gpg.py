@@ -1,6 +1,6 @@
-"""GnuPG as a program: a value goes in and out through pipes alone, never as an argument or a file.
+"""GnuPG as a program. Values go in and out through pipes only, never as an argument or a file.
 
-What gpg says in words never leaves this file: of its status lines only the names are read.
+Of what gpg prints, only the names of its status lines are read.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _ALWAYS = (
     "--no-random-seed-file",
 )
 _NO_KEY = {b"INV_RECP", b"NO_RECP"}
-# Encrypting needs no agent, so none is started for it. Who may read is `.gpg-id` alone, among the keys that the
-# administrator put into gpg_home: their being there is the trust.
+# Encrypting needs no agent, so none is started for it. `.gpg-id` decides who may read. The keys that the administrator
+# put into gpg_home are trusted because they are there.
 _ENCRYPT = ("--encrypt", "--no-autostart", "--no-encrypt-to", "--trust-model=always", "--compress-algo=none")
 _DECRYPT = ("--decrypt", "--pinentry-mode=error", f"--max-output={_MOST_OUT}")
 
@@ -94,7 +94,7 @@ class Gpg:
         else:
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    out, err = await _told(process, data)
+                    out, err = await _communicate(process, data)
             except TimeoutError:
                 failure = StoreUnavailableError(
                     "gpg does not come to an end.", fix="Try it by hand, or raise timeout_s."
@@ -107,30 +107,30 @@ class Gpg:
                     f"gpg was ended by signal {-code}.", fix="Try again; the system may say why."
                 )
             finally:
-                await _ended(process)
+                await _end(process)
         raise failure
 
 
-async def _told(process: asyncio.subprocess.Process, data: bytes) -> tuple[bytes, bytes]:
+async def _communicate(process: asyncio.subprocess.Process, data: bytes) -> tuple[bytes, bytes]:
     """Give `data` to a program and return what it wrote and what it said when it has ended."""
     stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
     assert stdin is not None, "it was started with pipes"
     assert stdout is not None, "it was started with pipes"
     assert stderr is not None, "it was started with pipes"
-    out, err, _, _ = await asyncio.gather(stdout.read(), stderr.read(), _given(stdin, data), process.wait())
+    out, err, _, _ = await asyncio.gather(stdout.read(), stderr.read(), _feed(stdin, data), process.wait())
     return out, err
 
 
-async def _given(stdin: asyncio.StreamWriter, data: bytes) -> None:
-    """A program that has ended takes nothing any more; how it ended says more than that."""
-    # asyncio's own loop tells of it by these errors of pipes, uvloop by a RuntimeError.
+async def _feed(stdin: asyncio.StreamWriter, data: bytes) -> None:
+    """Write `data`; ignore the error of a program that has ended, whose exit code says more."""
+    # asyncio's own loop raises these errors of pipes, uvloop a RuntimeError.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
         stdin.write(data)
         await stdin.drain()
         stdin.close()
 
 
-async def _ended(process: asyncio.subprocess.Process) -> None:
+async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

@@ -1,7 +1,7 @@
 """The driver `pass`: a password store as pass and gopass use it, one file a secret, encrypted by GnuPG.
 
 A file is encrypted before the lock is taken, so the lock is held for a comparison and a rename. A version is the digest
-of the encrypted file. The thread of a cancelled write runs on, but is told so and gives nothing its name.
+of the encrypted file. The thread of a cancelled write runs on, but it renames no file any more.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import stat
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import (
@@ -30,8 +29,16 @@ from monoskope.stores.password_store.config import PassConfig
 from monoskope.stores.password_store.files import CLOSED_TO, SUFFIX, SecretFile, locked, recipients, version_of
 from monoskope.stores.password_store.git import Repository
 from monoskope.stores.password_store.gpg import Gpg
-from monoskope.stores.password_store.values import Layout
-from monoskope.stores.shared.files import close, folds_case, opened_root, translated, try_to_write
+from monoskope.stores.password_store.values import PassLayout
+from monoskope.stores.shared.files import (
+    close,
+    in_thread,
+    opened_root,
+    require_case,
+    require_mode,
+    translated,
+    try_to_write,
+)
 
 
 class PassStore(StoreDriver):
@@ -45,7 +52,7 @@ class PassStore(StoreDriver):
         self._root = Path(config.folder)
         self._gpg = Gpg(Path(config.gpg_home), timeout_s=config.timeout_s)
         self._git = Repository(self._root, timeout_s=config.timeout_s) if config.git else None
-        self._layout = Layout(config.layout, config.raw_key)
+        self._layout = PassLayout(config.layout, config.raw_key)
         self._capabilities = Capabilities(
             max_plaintext=config.max_plaintext,
             check_and_set=True,
@@ -75,6 +82,11 @@ class PassStore(StoreDriver):
         if config.readable:
             await store._check_readable(sealed)
         return store
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """See `StoreDriver.example`."""
+        return {"folder": "/fill/in", "gpg_home": str(folder / "gnupg"), "readable": False}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -117,11 +129,7 @@ class PassStore(StoreDriver):
         self.check(path, options)
         content = self._layout.content(payload)
         sealed = await self._gpg.encrypt(content, await asyncio.to_thread(self._recipients, path))
-        cancelled = threading.Event()
-        try:
-            return await asyncio.to_thread(self._write, path, sealed, replacing, cancelled)
-        finally:
-            cancelled.set()
+        return await in_thread(self._write, path, sealed, replacing)
 
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """See `StoreDriver.delete`: soft in a git repository, which keeps what was committed; for good in none."""
@@ -131,16 +139,7 @@ class PassStore(StoreDriver):
                 "git keeps what was committed." if destroy else "without git nothing brings back what is deleted.",
                 fix="Leave --destroy out." if destroy else "Use --destroy.",
             )
-        cancelled = threading.Event()
-        try:
-            await asyncio.to_thread(self._delete, path, replacing, cancelled)
-        finally:
-            cancelled.set()
-
-    async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
-        """Always raises `UnsupportedError`: a password store has no place for write tags."""
-        del path, write_tag
-        raise UnsupportedError("this engine stores no write tags.")
+        await in_thread(self._delete, path, replacing)
 
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
         """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
@@ -170,17 +169,8 @@ class PassStore(StoreDriver):
             ) from None
         # The home is gpg's: it opens what is in it by name.
         home = Path(self._config.gpg_home)
-        mode = home.stat().st_mode
-        if mode & 0o077:
-            raise StoreRefusedError(
-                f"{home} has mode {stat.S_IMODE(mode):04o}: others than its owner can change or reach it.",
-                fix=f"Run: chmod 700 {home}",
-            )
-        if folds_case(self._root):
-            raise StoreRefusedError(
-                f"the disk below {self._root} does not tell small letters from capitals: two secrets could meet there.",
-                fix="Put the folder on a disk that does.",
-            )
+        require_mode(home, home.stat().st_mode, closed_to=0o077)
+        require_case(self._root)
         if self._git is not None and not self._git.works():
             raise StoreRefusedError(
                 f"{self._root} is no git repository that this user's git works in.",
@@ -213,7 +203,7 @@ class PassStore(StoreDriver):
                 self._root.stat()
                 return None
 
-    def _write(self, path: tuple[str, ...], sealed: bytes, replacing: str | None, cancelled: threading.Event) -> str:
+    def _write(self, cancelled: threading.Event, path: tuple[str, ...], sealed: bytes, replacing: str | None) -> str:
         with (
             translated(),
             locked(self._root, self._config.lock_timeout_s, cancelled),
@@ -226,7 +216,7 @@ class PassStore(StoreDriver):
             self._commit(path, "Put")
             return version_of(sealed)
 
-    def _delete(self, path: tuple[str, ...], replacing: str | None, cancelled: threading.Event) -> None:
+    def _delete(self, cancelled: threading.Event, path: tuple[str, ...], replacing: str | None) -> None:
         with contextlib.ExitStack() as held:
             held.enter_context(translated())
             held.enter_context(locked(self._root, self._config.lock_timeout_s, cancelled))

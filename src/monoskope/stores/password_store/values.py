@@ -21,7 +21,7 @@ _SEPARATOR = b": "
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class PassLayout:
     """How secrets lie, as the administrator chose."""
 
     kind: Literal["pass", "raw"]
@@ -29,9 +29,9 @@ class Layout:
 
     @property
     def sentence(self) -> str:
-        """What users are told before they put."""
+        """What users read before they put."""
         if self.kind == "raw":
-            return f"The value of {self.raw_key} alone is an encrypted file of the password store."
+            return f"Only the value of {self.raw_key} is an encrypted file of the password store."
         return (
             "An encrypted file of the password store: the key password is its first line, each other key a line"
             " `key: value`; every value is one line."
@@ -69,7 +69,7 @@ class Layout:
 
 
 def _check(key: str, value: bytes) -> None:
-    fix = 'Put it alone into a store with layout = "raw".'
+    fix = 'Put only this value, into a store with layout = "raw".'
     if b"\n" in value:
         raise StoreRefusedError(f"the value of {key} has more than one line, and here a value is one line.", fix=fix)
     if key == FIRST and not value:
@@ -94,7 +94,7 @@ def _parsed(content: bytes) -> dict[str, bytes]:
         name, separator, value = line.partition(_SEPARATOR)
         key = name.decode("ascii")
         if not separator or key in values or key == FIRST:
-            raise UsageError("not a line of ours.")
+            raise UsageError("not a line that this store writes.")
         _check(key, value)
         values[key] = value
     return values

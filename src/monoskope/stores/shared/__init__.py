@@ -1,1 +1,1 @@
-"""What several drivers need alike: HTTP connections, client certificates, files in a folder, text values."""
+"""What several drivers share: HTTP requests, trust, credentials, settings, files in a folder, text values."""

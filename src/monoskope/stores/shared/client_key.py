@@ -1,6 +1,6 @@
-"""How a client certificate's private key reaches the TLS library, which reads it from files alone.
+"""Give a client certificate and its private key to the TLS library, which reads keys from files only.
 
-It lies in a file of memory without a name, or, on systems that have none, for a moment in the reactor's own folder.
+The file is an anonymous one in memory. On systems without such files it lies in the reactor's folder for a moment.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def show_pair(tls: ssl.SSLContext, key: bytes, certificate: bytes, folder: Path) -> None:
-    """Make `tls` show a client certificate. When this returns, the key lies in no file of ours.
+    """Make `tls` show a client certificate. When this returns, the key is in no file of the reactor's.
 
     Args:
         tls: Where both go.
@@ -35,7 +35,7 @@ def show_pair(tls: ssl.SSLContext, key: bytes, certificate: bytes, folder: Path)
 
 @contextmanager
 def _file(folder: Path) -> Iterator[tuple[int, str]]:
-    """Give an empty file, open to write, and the name under which this process alone can open it; then remove it."""
+    """Yield an empty file, open for writing, and a name by which only this process can open it; then remove it."""
     descriptor = _memory()
     if descriptor is not None:
         try:
@@ -52,7 +52,7 @@ def _file(folder: Path) -> Iterator[tuple[int, str]]:
 
 
 def _memory() -> int | None:
-    """Open a file that is memory alone, None where the system has no such files or does not let them be named."""
+    """Open an anonymous file in memory; return None where the system has none, or gives it no name."""
     if not hasattr(os, "memfd_create") or not Path("/proc/self/fd").is_dir():
         return None
     try:

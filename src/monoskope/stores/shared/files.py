@@ -1,10 +1,11 @@
-"""What stores that are folders share: what the system's errors mean, locks, and files that are written whole.
+"""What stores that are folders share: the meaning of the system's errors, locks, and atomic writes.
 
-All calls block: run them in a thread.
+All calls but `in_thread` block: run them by it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import fcntl
@@ -14,10 +15,14 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
-from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError
+from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 """With which a folder is opened: symbolic links are never followed."""
@@ -32,7 +37,7 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENOTDIR
 
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
-    """Turn an `OSError` into what it means for the store; the sentence is ours, without a path below the root."""
+    """Turn an `OSError` into the store's error, with a sentence that names no path below the root."""
     failure: DriverError
     try:
         yield
@@ -55,7 +60,7 @@ def _meaning(error: OSError) -> DriverError:
 
 
 def opened_root(root: Path, *, closed_to: int) -> int:
-    """Open a store's folder and look at its mode: the folder that is used is the one that was looked at.
+    """Open a store's folder and check its mode; the descriptor is that of the folder that was checked.
 
     Args:
         root: The folder; a symbolic link is not followed.
@@ -66,45 +71,56 @@ def opened_root(root: Path, *, closed_to: int) -> int:
         OSError: it cannot be opened.
     """
     descriptor = os.open(root, FOLDER_FLAGS)
-    mode = os.fstat(descriptor).st_mode
-    if mode & closed_to:
+    try:
+        require_mode(root, os.fstat(descriptor).st_mode, closed_to=closed_to)
+    except StoreRefusedError:
         close(descriptor)
-        raise StoreRefusedError(
-            f"{root} has mode {stat.S_IMODE(mode):04o}: others than its owner can change or reach it.",
-            fix=f"Run: chmod 700 {root}",
-        )
+        raise
     return descriptor
 
 
-def folds_case(root: Path) -> bool:
-    """Return whether the disk below `root` takes `a` and `A` for one name. Raises `OSError`."""
+def require_mode(folder: Path, mode: int, *, closed_to: int) -> None:
+    """Raise `StoreRefusedError` if the `mode` of a folder has one of the bits `closed_to`."""
+    if mode & closed_to:
+        raise StoreRefusedError(
+            f"{folder} has mode {stat.S_IMODE(mode):04o}: others than its owner can change or reach it.",
+            fix=f"Run: chmod 700 {folder}",
+        )
+
+
+def require_case(root: Path) -> None:
+    """Raise `StoreRefusedError` if the disk below `root` takes `a` and `A` for one name. Raises `OSError`."""
     name = f".new.case-{secrets.token_hex(8)}"
     os.close(os.open(root / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FILE_FLAGS, 0o600))
     try:
-        return os.path.lexists(root / name.upper())
+        if os.path.lexists(root / name.upper()):
+            raise StoreRefusedError(
+                f"the disk below {root} does not tell small letters from capitals: two secrets could meet there.",
+                fix="Put the folder on a disk that does.",
+            )
     finally:
         (root / name).unlink()
 
 
 def try_to_write(root: Path) -> None:
-    """Write a file below `root` that has no name where the system can do that, and is gone. Raises `OSError`."""
+    """Write a temporary file below `root` and remove it. Raises `OSError`."""
     with tempfile.TemporaryFile(dir=root, prefix=".new.health-", buffering=0) as file:
         file.write(bytes(_BLOCK))
 
 
 def acquire(descriptor: int, deadline: float, cancelled: threading.Event) -> None:
-    """Lock an open file for this process alone.
+    """Lock an open file, exclusively.
 
     Args:
         descriptor: The lock file.
         deadline: Monotonic seconds.
-        cancelled: Set when the write was called off.
+        cancelled: Set when the write was cancelled.
 
     Raises:
-        StoreUnavailableError: another process held it until `deadline`, or `cancelled` was set before it was ours.
+        StoreUnavailableError: another process held it until `deadline`, or `cancelled` was set first.
     """
     while True:
-        check_called_off(cancelled)
+        _check_not_cancelled(cancelled)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -116,14 +132,14 @@ def acquire(descriptor: int, deadline: float, cancelled: threading.Event) -> Non
     raise StoreUnavailableError("another process has this secret locked.", fix="Find out what holds the lock.")
 
 
-def check_called_off(cancelled: threading.Event) -> None:
-    """Raise `StoreUnavailableError` if `cancelled` is set: nothing was written, and nothing is to be."""
+def _check_not_cancelled(cancelled: threading.Event) -> None:
+    """Raise `StoreUnavailableError` if `cancelled` is set: nothing was written, and nothing will be."""
     if cancelled.is_set():
-        raise StoreUnavailableError("the write was called off before it happened.", fix="Begin again.")
+        raise StoreUnavailableError("the write was cancelled before it happened.", fix="Begin again.")
 
 
 def close(descriptor: int) -> None:
-    """Close a folder or a lock. An error of that says nothing about a write, and the descriptor is gone anyway."""
+    """Close a folder or a lock. Errors are ignored: they say nothing about a write, and the descriptor is closed."""
     with contextlib.suppress(OSError):
         os.close(descriptor)
 
@@ -147,3 +163,62 @@ def write_new(name: str, content: bytes, *, folder_fd: int) -> None:
         while view:
             view = view[file.write(view) :]
         os.fsync(descriptor)
+
+
+def put_in_place(name: str, content: bytes, cancelled: threading.Event, *, folder_fd: int, temporary: str) -> None:
+    """Make `content` the file `name`: all of it, on disk, or nothing.
+
+    Args:
+        name: The file; what is there is replaced.
+        content: What it holds then.
+        cancelled: Set when the write was cancelled.
+        folder_fd: Where it lies.
+        temporary: What the names of files that are not whole yet begin with.
+
+    Raises:
+        OSError: nothing was written.
+        StoreUnavailableError: the write was cancelled; nothing was written.
+        UnknownOutcomeError: it is there, but the system did not confirm that it will stay.
+    """
+    new = f"{temporary}{secrets.token_hex(8)}"
+    try:
+        write_new(new, content, folder_fd=folder_fd)
+        _check_not_cancelled(cancelled)
+        os.rename(new, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(new, dir_fd=folder_fd)
+        raise
+    confirm("the write", folder_fd=folder_fd)
+
+
+def confirm(what: str, *, folder_fd: int) -> None:
+    """Force the names in a folder to disk. Raises `UnknownOutcomeError` if the system does not confirm that."""
+    try:
+        os.fsync(folder_fd)
+    except OSError:
+        raise UnknownOutcomeError(f"the disk did not confirm {what}.", fix="Check the disk.") from None
+
+
+def names(folder_fd: int) -> list[str]:
+    """Return the names in a folder. Raises `OSError`."""
+    return os.listdir(folder_fd)
+
+
+def remove_leftovers(temporary: str, *, folder_fd: int) -> None:
+    """Remove what writes left that never ended. Raises `OSError`."""
+    for name in names(folder_fd):
+        if name.startswith(temporary):
+            os.unlink(name, dir_fd=folder_fd)
+
+
+async def in_thread(work: Callable[Concatenate[threading.Event, P], T], *words: P.args, **more: P.kwargs) -> T:
+    """Run `work` in a thread and return its result; its first argument is set when the caller no longer waits.
+
+    The thread of a cancelled call runs on, so it must check that event before it changes anything for good.
+    """
+    cancelled = threading.Event()
+    try:
+        return await asyncio.to_thread(work, cancelled, *words, **more)
+    finally:
+        cancelled.set()

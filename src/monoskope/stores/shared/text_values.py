@@ -1,4 +1,4 @@
-"""What drivers of engines that hold text share: which bytes are text, and which text could be base64 of other bytes."""
+"""For engines that hold text only: which bytes are text, and which text could be base64 of bytes that are not."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ import re
 
 import msgspec
 
-from monoskope.errors import UsageError
-from monoskope.protocol.payload import DEFAULT_MAX_PLAINTEXT, MAX_PADDED, MIN_PADDED, is_padded_size
+from monoskope.protocol.payload import DEFAULT_MAX_PLAINTEXT
+from monoskope.stores.shared.config import HttpConfig, check_field, check_max_plaintext
 from monoskope.uri import parse_path
 
 SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path, not a token
@@ -30,7 +30,7 @@ class AppRole(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
     def __post_init__(self) -> None:
         if (self.wrapped_secret_id_file is None) == (self.secret_id_file is None):
             raise ValueError("give exactly one of `wrapped_secret_id_file` and `secret_id_file`")
-        _segments("mount", self.mount)
+        check_field("mount", parse_path, self.mount)
 
 
 class TokenFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="token"):
@@ -41,7 +41,7 @@ class TokenFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
 
 
 class Jwt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="jwt"):
-    """Log in with a JWT that somebody else keeps fresh in a file, as SPIFFE agents and CI systems do."""
+    """Log in with a JWT that another program keeps fresh in a file, as SPIFFE agents and CI systems do."""
 
     role: str
     """The role of the method to log in to."""
@@ -51,7 +51,7 @@ class Jwt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="me
     """Where the method is enabled, below `auth/`."""
 
     def __post_init__(self) -> None:
-        _segments("mount", self.mount)
+        check_field("mount", parse_path, self.mount)
 
 
 class Kubernetes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="kubernetes"):
@@ -65,10 +65,10 @@ class Kubernetes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
     """Where the method is enabled, below `auth/`."""
 
     def __post_init__(self) -> None:
-        _segments("mount", self.mount)
+        check_field("mount", parse_path, self.mount)
 
 
-class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="cert"):
+class ClientCertificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="cert"):
     """Log in with a TLS client certificate, which every connection then shows."""
 
     certificate_file: str
@@ -81,15 +81,15 @@ class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
     """Where the method is enabled, below `auth/`."""
 
     def __post_init__(self) -> None:
-        _segments("mount", self.mount)
+        check_field("mount", parse_path, self.mount)
 
 
-class VaultConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the engine is, which part of it is ours, and how to log in."""
+class VaultConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
+    """Where the engine is, which part of it the store uses, and how to log in."""
 
     address: str
     """`https://HOST[:PORT]`. Plain http is refused."""
-    auth: AppRole | TokenFile | Jwt | Kubernetes | Certificate
+    auth: AppRole | TokenFile | Jwt | Kubernetes | ClientCertificate
     ca_file: str | None = None
     """The certificates to trust, PEM; None for those of the operating system."""
     mount: str = "secret"
@@ -108,27 +108,13 @@ class VaultConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether the policy grants flagging a path as holding base64. Without it values must be text; KV version 2."""
     max_plaintext: int = DEFAULT_MAX_PLAINTEXT
     """Largest padded plaintext in bytes; see docs/stores/vault.md, Limits."""
-    connect_timeout_s: float = 5.0
-    """How long connecting, with TLS, may take."""
-    timeout_s: float = 10.0
-    """How long one request may take in all."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if _ADDRESS.fullmatch(self.address) is None:
             raise ValueError("`address` must be https://HOST or https://HOST:PORT, without a path")
-        _segments("mount", self.mount)
+        check_field("mount", parse_path, self.mount)
         for field in ("prefix", "namespace"):
             if getattr(self, field):
-                _segments(field, getattr(self, field))
-        if not is_padded_size(self.max_plaintext):
-            raise ValueError(f"`max_plaintext` must be a power of two from {MIN_PADDED} to {MAX_PADDED}")
-        if not (0 < self.connect_timeout_s <= 30 and 0 < self.timeout_s <= 30):
-            raise ValueError("`connect_timeout_s` and `timeout_s` must be above 0 and at most 30")
-
-
-def _segments(field: str, text: str) -> None:
-    """Refuse a `mount` or `prefix` that is not made of segments as in a secret URI."""
-    try:
-        parse_path(text)
-    except UsageError as error:
-        raise ValueError(f"`{field}`: {error.message}") from None
+                check_field(field, parse_path, getattr(self, field))
+        check_max_plaintext(self.max_plaintext)

@@ -1,11 +1,11 @@
-"""The driver `vault-kv1`: a KV version 1 engine of HashiCorp Vault or OpenBao, which knows nothing but the value.
+"""The driver `vault-kv1`: a KV version 1 engine of HashiCorp Vault or OpenBao, which stores the value and nothing else.
 
-No version, no time, no check-and-set, no metadata: two looks at equal values cannot be told apart, and a value that was
-replaced and put back leaves no trace. So every write and every look at something gets a new text as its version, and
-whoever wants to know whether it is still what it was must read it (docs/adr/0014-kv-v1.md).
+The engine has no versions, times, check-and-set or metadata. A value that was replaced and then put back leaves no
+trace. So the driver returns a new text as the version of each write and of each look, and the reactor must read the
+value to know whether it changed (docs/adr/0014-kv-v1.md).
 
 Round trips, besides an occasional login: `write` 1, `read` 1, `read_version` 1, `delete` 2. A store that may not read
-looks at the names in the secret's folder instead, by the right `list`.
+lists the names in the secret's folder instead, which needs the right `list`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.stores.vault.config import VaultConfig
+from monoskope.stores.vault.http import is_absent
 from monoskope.stores.vault.mount import VaultMount, conflict
 from monoskope.stores.vault.policy import kv1_policy
 from monoskope.stores.vault.values import from_engine, to_engine
@@ -44,7 +45,7 @@ class VaultKv1Store(VaultMount):
             readable=config.readable,
             deletable=config.deletable,
             versions=False,
-            layout="One KV version 1 entry a secret, a key for a key, text alone; the engine keeps no older version.",
+            layout="One KV version 1 entry a secret, a key for a key, text only; the engine keeps no older version.",
         )
 
     def check(self, path: tuple[str, ...], options: object | None) -> None:
@@ -68,7 +69,7 @@ class VaultKv1Store(VaultMount):
             return NOTHING if await self._get(path) is None else _unique("seen")
         folder = self._url(path[:-1]).removesuffix("/")
         answer = await self._session.request("GET", f"{folder}/?list=true")
-        if answer.status == 404 and not answer.has_errors:
+        if is_absent(answer):
             return NOTHING
         self._expect_ok(answer)
         names = answer.section("data").get("keys")
@@ -103,11 +104,6 @@ class VaultKv1Store(VaultMount):
             raise conflict()
         self._expect_ok(await self._session.request("DELETE", self._url(path), writes=True))
 
-    async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
-        """Always raises `UnsupportedError`: the engine does not store write tags."""
-        del path, write_tag
-        raise UnsupportedError("this engine stores no write tags.")
-
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
         """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
         if not self._config.readable:
@@ -123,7 +119,7 @@ class VaultKv1Store(VaultMount):
     async def _get(self, path: tuple[str, ...]) -> dict[str, object] | None:
         """Return the entry at `path` as the engine holds it, None where nothing is."""
         answer = await self._session.request("GET", self._url(path))
-        if answer.status == 404 and not answer.has_errors:
+        if is_absent(answer):
             return None
         self._expect_ok(answer)
         return answer.section("data")

@@ -1,8 +1,8 @@
 """The driver `vault`: a KV version 2 engine of HashiCorp Vault or OpenBao.
 
-Round trips, besides an occasional login: `read_version` 1 and `read` 1; `write` 1 where nothing or anything may be
-there, 2, as `patch`, where one version is to be replaced: numbers restart, so the number alone does not tell. A write
-that the engine refuses costs one more to learn why, the first base64 value at a path one or two more to flag it.
+Round trips, besides an occasional login: `read_version` 1, `read` 1. `write` 1 where nothing or anything may be there;
+`write` and `patch` 2 where one version is to be replaced, since numbers restart and do not identify a version. A write
+that the engine refuses costs one more, to learn why; the first base64 value at a path one or two more, to flag it.
 
 The write tag is not stored: a path's custom metadata belongs to all its versions and is not written in one act with
 any of them (docs/adr/0007-store-drivers.md).
@@ -11,6 +11,8 @@ any of them (docs/adr/0007-store-drivers.md).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import (
@@ -25,6 +27,7 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.stores.vault.config import VaultConfig
+from monoskope.stores.vault.http import is_absent
 from monoskope.stores.vault.mount import VaultMount, conflict, malformed
 from monoskope.stores.vault.policy import policy_of
 from monoskope.stores.vault.values import FLAG, from_engine, merge_patch, needs_flag, to_engine, wants_base64
@@ -52,6 +55,11 @@ class VaultStore(VaultMount):
             patchable=config.patchable,
             layout="One KV version 2 entry a secret, a key for a key; a value that is not text only as base64.",
         )
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """See `StoreDriver.example`."""
+        return super().example(folder) | {"patchable": False, "binary": False}
 
     def check(self, path: tuple[str, ...], options: object | None) -> None:
         """Refuse options that are not this driver's; every path that is a secret's has its place."""
@@ -148,17 +156,12 @@ class VaultStore(VaultMount):
         if version != NOTHING:
             raise conflict()
 
-    async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
-        """Always raises `UnsupportedError`: the engine does not store write tags."""
-        del path, write_tag
-        raise UnsupportedError("this engine stores no write tags.")
-
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
         """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
         if not self._config.readable:
             raise CannotReadError("this store is write-only.")
         answer = await self._session.request("GET", self._url("data", path))
-        if answer.status == 404 and not answer.has_errors:
+        if is_absent(answer):
             return None
         self._expect_ok(answer)
         found = answer.section("data")
@@ -167,7 +170,7 @@ class VaultStore(VaultMount):
             metadata = {}
         if is_gone(metadata):
             return None
-        # An answer that is none of this engine's must not be taken for "nothing is there".
+        # An answer of something else must not be taken for "nothing is there".
         version = version_text(metadata.get("version"), metadata.get("created_time"))
         payload = from_engine(values if isinstance(values, dict) else {}, flagged=is_flagged(metadata, FLAG))
         return Snapshot(version, payload)
@@ -182,7 +185,7 @@ class VaultStore(VaultMount):
 
     async def _current(self, path: tuple[str, ...]) -> Current:
         answer = await self._session.request("GET", self._url("metadata", path))
-        if answer.status == 404 and not answer.has_errors:
+        if is_absent(answer):
             return _ABSENT
         self._expect_ok(answer)
         return from_metadata(answer.section("data"), FLAG)
@@ -193,7 +196,7 @@ class VaultStore(VaultMount):
         """Write, and return the new version, or None where the engine refuses the request as it stands (400, 404)."""
         body = {"data": data, "options": {} if expected is None else {"cas": expected}}
         answer = await self._session.request(method, self._url("data", path), body=body, writes=True)
-        if answer.status == 400 or (answer.status == 404 and not answer.has_errors):
+        if answer.status == 400 or is_absent(answer):
             return None
         self._expect_ok(answer)
         made = answer.section("data")
@@ -204,7 +207,7 @@ class VaultStore(VaultMount):
         raise UnknownOutcomeError("the engine took the write but named no version.", fix="Look it up.")
 
     async def _write_over_anything(self, path: tuple[str, ...], data: dict[str, str]) -> str:
-        """Write without check-and-set; where the engine demands one, against whatever is there at the moment."""
+        """Write without check-and-set; where the engine demands it, replace whatever is there at the moment."""
         written = await self._put(path, data, None)
         for _ in range(_TRIES):
             if written is not None:
@@ -215,7 +218,7 @@ class VaultStore(VaultMount):
         return written
 
     async def _write_over_nothing(self, path: tuple[str, ...], data: dict[str, str]) -> str:
-        """Write where nothing is; a deleted version keeps its number, so it takes a look to name it."""
+        """Write where nothing is. A deleted version keeps its number, so a second try asks for that number first."""
         written = await self._put(path, data, 0)
         if written is not None:
             return written
@@ -228,7 +231,7 @@ class VaultStore(VaultMount):
         return written
 
     async def _why_refused(self, path: tuple[str, ...], replacing: str) -> StoreConflictError | StoreRefusedError:
-        """Tell a lost race from a request that the engine would never take, by what is there now."""
+        """Return the error of a write that was refused: a conflict if the version changed, else a refusal."""
         return malformed() if (await self._current(path)).version == replacing else conflict()
 
     async def _flag(self, path: tuple[str, ...]) -> None:

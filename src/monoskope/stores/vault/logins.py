@@ -1,23 +1,24 @@
-"""What each login method sends to the engine. Credentials are read from their files at each login and kept nowhere."""
+"""What each login method sends to the engine. Credentials are read from their files at each login and not kept."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from monoskope.errors import Error
 from monoskope.settings import read_private
 from monoskope.stores.driver import StoreRefusedError
-from monoskope.stores.vault.config import AppRole, Certificate, Jwt, Kubernetes
-from monoskope.stores.vault.http import Answer, VaultHttp
+from monoskope.stores.shared.credentials import refused
+from monoskope.stores.shared.http import HttpAnswer
+from monoskope.stores.vault.config import AppRole, ClientCertificate, Jwt, Kubernetes
+from monoskope.stores.vault.http import VaultHttp
 from monoskope.stores.vault.secret_id import secret_id
 
-Method = AppRole | Jwt | Kubernetes | Certificate
+Method = AppRole | Jwt | Kubernetes | ClientCertificate
 
 _JWT = re.compile(r"[A-Za-z0-9_-]{1,8192}\.[A-Za-z0-9_-]{1,16384}\.[A-Za-z0-9_-]{1,8192}", re.ASCII)
 
 
-async def log_in(http: VaultHttp, method: Method, state_dir: Path) -> Answer:
+async def log_in(http: VaultHttp, method: Method, state_dir: Path) -> HttpAnswer:
     """Log in and return the engine's answer, which holds the token.
 
     Raises:
@@ -39,7 +40,7 @@ async def _body(http: VaultHttp, method: Method, state_dir: Path) -> dict[str, s
             return {"role": method.role, "jwt": _jwt(_private(method.jwt_file), method.jwt_file)}
         case Kubernetes():
             return {"role": method.role, "jwt": _jwt(_any(method.jwt_file), method.jwt_file)}
-        case Certificate():
+        case ClientCertificate():
             _show_certificate(http, method, state_dir)
             return {"name": method.role} if method.role else {}
 
@@ -61,14 +62,14 @@ def _refused(method: Method) -> StoreRefusedError:
                 "the engine refused the Kubernetes login.",
                 fix="Check role, which service account it is bound to, and that the engine can have tokens reviewed.",
             )
-        case Certificate():
+        case ClientCertificate():
             return StoreRefusedError(
                 "the engine refused the certificate login.",
                 fix="Check role, that the certificate has not expired, and which authority the method trusts.",
             )
 
 
-def _show_certificate(http: VaultHttp, method: Certificate, state_dir: Path) -> None:
+def _show_certificate(http: VaultHttp, method: ClientCertificate, state_dir: Path) -> None:
     key = _private(method.key_file)
     try:
         http.show_certificate(key, Path(method.certificate_file).read_bytes(), state_dir)
@@ -80,10 +81,8 @@ def _show_certificate(http: VaultHttp, method: Certificate, state_dir: Path) -> 
 
 
 def _private(file: str) -> bytes:
-    try:
+    with refused():
         return read_private(Path(file))
-    except Error as error:
-        raise StoreRefusedError(error.message, fix=error.fix) from None
 
 
 def _any(file: str) -> bytes:

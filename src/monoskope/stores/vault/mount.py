@@ -1,18 +1,25 @@
-"""What the drivers for KV version 1 and 2 share: logging in, seeing that the mount is theirs, reading refusals."""
+"""What the drivers for KV version 1 and 2 share: the login, the check of the mount, the meaning of refusals."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from monoskope.stores.driver import Capabilities, StoreConflictError, StoreDriver, StoreRefusedError
+from monoskope.stores.shared.http import HttpAnswer, Refusal, expect_ok
 from monoskope.stores.vault.config import VaultConfig
-from monoskope.stores.vault.http import Answer, VaultHttp
+from monoskope.stores.vault.http import VaultHttp
 from monoskope.stores.vault.session import VaultSession
+
+_REFUSALS = {
+    403: Refusal("the engine's policy does not allow this.", "Grant what `m8 reactor policy` prints."),
+    413: Refusal("the secret is larger than the engine takes.", "Store a smaller secret."),
+}
+_REFUSED = Refusal("the engine refused the request.", "Look into its audit log for the reason.")
 
 
 class VaultMount(StoreDriver):
-    """One mount of an engine, reached with one login; what it can do and the verbs are each version's own."""
+    """One mount of an engine, used with one login. Capabilities and verbs are in the subclass of each KV version."""
 
     Config = VaultConfig
     KV: ClassVar[str]
@@ -34,8 +41,23 @@ class VaultMount(StoreDriver):
         raise NotImplementedError
 
     @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """See `StoreDriver.example`: a login by AppRole, with a wrapped secret id."""
+        return {
+            "address": "https://127.0.0.1:8200",
+            "mount": "secret",
+            "readable": False,
+            "deletable": False,
+            "auth": {
+                "method": "approle",
+                "role_id": "fill-in",
+                "wrapped_secret_id_file": str(folder / "wrapped-secret-id"),
+            },
+        }
+
+    @classmethod
     async def open(cls, config: VaultConfig, *, state_dir: Path) -> Self:
-        """Log in and see that a KV engine of this version is at the mount.
+        """Log in and check that a KV engine of this version is at the mount.
 
         Raises:
             StoreRefusedError: the login or the mount is not as configured; the message says which.
@@ -57,7 +79,7 @@ class VaultMount(StoreDriver):
         return self._capabilities
 
     async def health(self) -> bool:
-        """Look at the mount, with the login, as `open` does."""
+        """Check the mount with the login, as `open` does."""
         await self._check_mount()
         return True
 
@@ -87,21 +109,10 @@ class VaultMount(StoreDriver):
                 fix='Write type = "vault" for version 2, type = "vault-kv1" for version 1, or change mount.',
             )
 
-    def _expect_ok(self, answer: Answer) -> None:
+    def _expect_ok(self, answer: HttpAnswer) -> None:
         """Raise the refusal that `answer` is, if it is one."""
-        if answer.ok:
-            return
-        if answer.status == 403:
-            raise StoreRefusedError(
-                "the engine's policy does not allow this.", fix="Grant what `m8 reactor policy` prints."
-            )
-        if answer.status == 404:
-            raise StoreRefusedError(
-                f"there is no KV version {self.KV} engine at {self._config.mount}.", fix="Check mount."
-            )
-        if answer.status == 413:
-            raise StoreRefusedError("the secret is larger than the engine takes.", fix="Store a smaller secret.")
-        raise malformed()
+        missing = Refusal(f"there is no KV version {self.KV} engine at {self._config.mount}.", "Check mount.")
+        expect_ok(answer, {**_REFUSALS, 404: missing}, otherwise=_REFUSED)
 
 
 def conflict() -> StoreConflictError:
@@ -111,4 +122,4 @@ def conflict() -> StoreConflictError:
 
 def malformed() -> StoreRefusedError:
     """Return the error for a request that the engine would never take."""
-    return StoreRefusedError("the engine refused the request.", fix="Look into its audit log for the reason.")
+    return _REFUSED.error()

@@ -1,8 +1,8 @@
-"""Where an AppRole's secret id comes from: a file, or a wrapping token that gives it out exactly once.
+"""Where an AppRole's secret id comes from: a file, or a wrapping token that can be unwrapped exactly once.
 
-A wrapping token that was used before, or that was made for something else, is how a stolen secret id shows itself, so
-both are errors that say so. What the token gives is kept in the reactor's state folder, mode 0600, together with the
-token's digest: a restart and a new login need it again, and a new wrapping token in the same file replaces it.
+A wrapping token that was used before, or that was made for something else, is a sign of a stolen secret id; the errors
+say so. The unwrapped secret id is kept in the reactor's state folder, mode 0600, with the token's digest: the next
+login needs it, and a new wrapping token in the same file replaces it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 
 import msgspec
 
-from monoskope.errors import Error
 from monoskope.protocol.unshared import Unshared
 from monoskope.settings import find_private, write_private
 from monoskope.stores.driver import StoreRefusedError
+from monoskope.stores.shared.credentials import refused
 from monoskope.stores.vault.config import AppRole
 from monoskope.stores.vault.http import VaultHttp
 
@@ -48,10 +48,8 @@ def read_credential(path: str) -> str:
 
 
 def _read(file: Path) -> bytes | None:
-    try:
+    with refused():
         return find_private(file)
-    except Error as error:
-        raise StoreRefusedError(error.message, fix=error.fix) from None
 
 
 def _one_line(content: bytes, path: str) -> str:
@@ -78,10 +76,8 @@ async def secret_id(http: VaultHttp, role: AppRole, state_dir: Path) -> str:
         return kept.secret_id
     found = await _unwrap(http, token, role.mount)
     content = msgspec.json.encode(_Kept(wrapping_token_sha256=digest, secret_id=found))
-    try:
+    with refused():
         write_private(state, content, replace=True)
-    except Error as error:
-        raise StoreRefusedError(error.message, fix=error.fix) from None
     return found
 
 
@@ -102,7 +98,7 @@ def _kept(state: Path) -> _Kept | None:
 
 
 async def _unwrap(http: VaultHttp, token: str, mount: str) -> str:
-    """Use `token` up and return the secret id inside, after a look at what the token was made for."""
+    """Check what `token` was made for, unwrap it, and return the secret id."""
     looked = await http.send("POST", "sys/wrapping/lookup", body={"token": token})
     if not looked.ok:
         raise StoreRefusedError(

@@ -1,6 +1,6 @@
-"""A login that lasts: renewed at two thirds of its lease, made anew when renewal or the token itself fails.
+"""A login that is kept alive: renewed at two thirds of its lease, repeated when the renewal or the token fails.
 
-One login at a time, whoever notices first that the token is dead. Tokens are kept in memory alone.
+Only one login runs at a time, however many requests find the token dead. Tokens are kept in memory only.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ from pathlib import Path
 
 from monoskope.protocol.unshared import Unshared
 from monoskope.stores.driver import DriverError, StoreRefusedError
+from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import TokenFile
-from monoskope.stores.vault.http import Answer, VaultHttp
+from monoskope.stores.vault.http import VaultHttp
 from monoskope.stores.vault.logins import Method, log_in
 from monoskope.stores.vault.secret_id import read_credential
 
 _RENEW_AT = 2 / 3
 _WORTH_RENEWING = 1 / 2
-"""A renewal that gives less than this part of the first lease is near the token's end of life: log in anew."""
+"""A renewal that gives less than this part of the first lease is near the token's end of life: log in again."""
 _RETRY_S = 5.0
 _FOREVER_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Token(Unshared):
+class VaultToken(Unshared):
     """A live token and what the engine said of it."""
 
     value: str = field(repr=False)
@@ -57,7 +58,7 @@ class VaultSession(Unshared):
         self._method = method
         self._state_dir = state_dir
         self._login_lock = asyncio.Lock()
-        self._token: Token | None = None
+        self._token: VaultToken | None = None
         self._keeper: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -75,7 +76,7 @@ class VaultSession(Unshared):
         self._keeper = asyncio.create_task(self._keep(token), name="vault-token")
 
     async def stop(self) -> None:
-        """Stop renewing; give a login's token back to the engine, as far as it answers. Safe to call twice."""
+        """Stop renewing, and revoke the login's token if the engine answers. Safe to call twice."""
         if self._keeper is not None:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -86,7 +87,7 @@ class VaultSession(Unshared):
             with contextlib.suppress(DriverError):
                 await self._http.send("POST", "auth/token/revoke-self", token=token.value)
 
-    async def request(self, method: str, path: str, *, body: object | None = None, writes: bool = False) -> Answer:
+    async def request(self, method: str, path: str, *, body: object | None = None, writes: bool = False) -> HttpAnswer:
         """Send a request as `VaultHttp.send` does; if the token turns out to be dead, log in and send it once more.
 
         A 403 means that nothing was done, so sending it again is safe for a write too.
@@ -98,16 +99,16 @@ class VaultSession(Unshared):
         token = await self._replace(token)
         return await self._http.send(method, path, token=token.value, body=body, writes=writes)
 
-    def _live(self) -> Token:
+    def _live(self) -> VaultToken:
         if self._token is None:
             raise StoreRefusedError("the store is closed.")
         return self._token
 
-    async def _is_dead(self, token: Token) -> bool:
+    async def _is_dead(self, token: VaultToken) -> bool:
         """Whether the engine no longer knows `token`: every token may look itself up by the `default` policy."""
         return (await self._http.send("GET", "auth/token/lookup-self", token=token.value)).status == 403
 
-    async def _replace(self, dead: Token) -> Token:
+    async def _replace(self, dead: VaultToken) -> VaultToken:
         """Return a token that is not `dead`, logging in unless another caller just did."""
         async with self._login_lock:
             current = self._live()
@@ -115,7 +116,7 @@ class VaultSession(Unshared):
                 current = self._token = await self._login()
             return current
 
-    async def _login(self) -> Token:
+    async def _login(self) -> VaultToken:
         if isinstance(self._method, TokenFile):
             return await self._from_file(self._method)
         token = _issued(await log_in(self._http, self._method, self._state_dir))
@@ -123,7 +124,7 @@ class VaultSession(Unshared):
             raise StoreRefusedError("the engine took the login but gave no token.", fix="Check the method's mount.")
         return token
 
-    async def _from_file(self, method: TokenFile) -> Token:
+    async def _from_file(self, method: TokenFile) -> VaultToken:
         value = read_credential(method.token_file)
         answer = await self._http.send("GET", "auth/token/lookup-self", token=value)
         if not answer.ok:
@@ -132,10 +133,10 @@ class VaultSession(Unshared):
             )
         data = answer.section("data")
         lease = _seconds(data.get("ttl"))
-        return Token(value, lease, lease, data.get("renewable") is True)
+        return VaultToken(value, lease, lease, data.get("renewable") is True)
 
-    async def _keep(self, token: Token) -> None:
-        """Renew or replace the token for ever; an engine that is away is asked again every few seconds."""
+    async def _keep(self, token: VaultToken) -> None:
+        """Renew or replace the token forever; retry every few seconds while the engine does not answer."""
         delay = token.renew_in()
         while True:
             await asyncio.sleep(delay)
@@ -150,7 +151,7 @@ class VaultSession(Unshared):
             else:
                 delay = max(1.0, token.renew_in())
 
-    async def _refresh(self, token: Token) -> Token:
+    async def _refresh(self, token: VaultToken) -> VaultToken:
         renewed = await self._renew(token) if token.renewable else None
         if renewed is None:
             return await self._replace(token)
@@ -159,22 +160,22 @@ class VaultSession(Unshared):
                 self._token = renewed
             return self._live()
 
-    async def _renew(self, token: Token) -> Token | None:
+    async def _renew(self, token: VaultToken) -> VaultToken | None:
         """Return the renewed token, or None if the engine refuses or the token is near its end of life."""
         renewed = _issued(await self._http.send("POST", "auth/token/renew-self", token=token.value, body={}))
         if renewed is None or renewed.lease_s < token.first_lease_s * _WORTH_RENEWING:
             return None
-        return Token(token.value, renewed.lease_s, token.first_lease_s, renewed.renewable)
+        return VaultToken(token.value, renewed.lease_s, token.first_lease_s, renewed.renewable)
 
 
-def _issued(answer: Answer) -> Token | None:
+def _issued(answer: HttpAnswer) -> VaultToken | None:
     """Return the token that a login or a renewal gave, or None if it was refused."""
     auth = answer.section("auth")
     value = auth.get("client_token")
     if not answer.ok or not isinstance(value, str):
         return None
     lease = _seconds(auth.get("lease_duration"))
-    return Token(value, lease, lease, auth.get("renewable") is True)
+    return VaultToken(value, lease, lease, auth.get("renewable") is True)
 
 
 def _seconds(value: object) -> int:

@@ -1,8 +1,8 @@
-"""How a secret's bytes lie in a KV version 2 engine, which holds text: and back, exactly or not at all.
+"""How a secret's bytes are stored in a KV version 2 engine, which holds text, and read back unchanged.
 
-A value that is valid UTF-8 lies there as that text. Other bytes are refused, unless the caller chose base64. Base64
-text looks like any text, so before the first base64 value is written at a path, the path is flagged in its custom
-metadata. Without the flag every value is text. With it, text that could be either is not read (ADR 0007).
+A value that is valid UTF-8 is stored as that text. Other bytes are refused unless the caller chose base64. Base64 looks
+like any other text, so before the first base64 value is written at a path, the path is flagged in its custom metadata.
+Without the flag every value is text. With it, a value that could be text or base64 is not read (ADR 0007).
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ FLAG = {"m8_binary": "base64"}
 
 
 def wants_base64(options: object | None) -> bool:
-    """Return whether values that are not text are to lie there as base64. Raises `StoreRefusedError`."""
+    """Return whether values that are not text are to be stored as base64. Raises `StoreRefusedError`."""
     if options is None:
         return False
     if not isinstance(options, VaultOptions):
-        raise StoreRefusedError("a vault store takes the options of a vault store alone.", fix="Leave them out.")
+        raise StoreRefusedError("these options are not for a vault store.", fix="Leave them out.")
     if options.binary not in {VaultBinary.VAULT_BINARY_UNSPECIFIED, VaultBinary.VAULT_BINARY_BASE64}:
         raise StoreRefusedError("this way of storing bytes is not known.", fix="Use base64, or update the reactor.")
     return options.binary == VaultBinary.VAULT_BINARY_BASE64
 
 
 def needs_flag(payload: Payload) -> bool:
-    """Whether a value of `payload` can only lie there as base64."""
+    """Whether a value of `payload` can be stored as base64 only."""
     return not all(is_text(value) for value in payload.values())
 
 
@@ -50,7 +50,7 @@ def to_engine(payload: Payload, *, binary: bool) -> dict[str, str]:
             values[key] = base64.b64encode(value).decode("ascii")
         else:
             raise StoreRefusedError(
-                f"the value of {key} is not UTF-8 text, and this engine holds text alone.",
+                f"the value of {key} is not UTF-8 text, and this engine holds only text.",
                 fix="Choose to store such values as base64: --binary base64.",
             )
     return values

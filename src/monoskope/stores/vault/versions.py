@@ -1,4 +1,4 @@
-"""What a KV version 2 engine says about a path's versions, and the text that names one for ever.
+"""What a KV version 2 engine says about a path's versions, and the text that names a version uniquely.
 
 Numbers restart when a path's metadata is deleted, so a version is named by its number and the time it was made:
 `7@2026-01-31T12:00:00.123456789Z`.

@@ -1,0 +1,24 @@
+"""One lock for each key, for as long as somebody holds it or waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
+
+K = TypeVar("K", bound=Hashable)
+
+
+class KeyedLock(Generic[K]):
+    """Locks by key: those who ask for the same key go one after the other, in order. Not for several event loops."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[K, asyncio.Lock] = WeakValueDictionary()
+
+    def __len__(self) -> int:
+        return len(self._locks)
+
+    def held(self, key: K) -> asyncio.Lock:
+        """Return the lock of `key`, for `async with`; it is forgotten when nobody uses it any more."""
+        return self._locks.setdefault(key, asyncio.Lock())

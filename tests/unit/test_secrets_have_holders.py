@@ -1,0 +1,156 @@
+"""A new class cannot hold a secret by the way.
+
+Whatever class has a field that could hold one, by the field's type or name (tests/support/holders.py), is a holder,
+which refuses copies (test_secret_holders.py), or stands in `FREE` with the reason. And a dataclass field that is named
+like a secret is hidden from its `repr`, or stands in `SHOWN`.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+
+import pytest
+
+import monoskope
+from monoskope.value import Value
+from tests.support.holders import fields_of, suspects
+
+FREE = {
+    "monoskope.client.purposes.generate.Generated": "fingerprints, and public halves of key pairs",
+    "monoskope.client.purposes.import_secret.Import": "fingerprints",
+    "monoskope.client.purposes.put.PutResult": "fingerprints",
+    "monoskope.client.settings.Setting": "a setting as `monoctl config` shows it; there is none for a token",
+    "monoskope.m8.background.timekeeper.Timekeeper": "the name of a document",
+    "monoskope.m8.limits.logins.Bucket": "a number",
+    "monoskope.m8.log.event_log.Delete": "the name of a document",
+    "monoskope.m8.log.event_log.NewEvent": "an event, which holds sealed bytes at most",
+    "monoskope.m8.log.event_log.Put": "a document of what m8 knows",
+    "monoskope.m8.log.event_log.RecordedEvent": "an event, which holds sealed bytes at most",
+    "monoskope.m8.service.aggregates.Aggregates": "streams of events",
+    "monoskope.m8.service.app.App": "makes random bytes that are sent in the clear",
+    "monoskope.m8.settings.File": "the name of a file",
+    "monoskope.monoctl.options.CommandSession": "flags; the token is in a file that one of them names",
+    "monoskope.protocol.grant.Grant": "signed and public",
+    "monoskope.protocol.hello.Hello": "signed and public",
+    "monoskope.protocol.receipt.Receipt": "signed and public",
+    "monoskope.protocol.recipes.Recipe": "the name of a value that will be made",
+    "monoskope.protocol.request.Request": "what is asked for in the clear",
+    "monoskope.reactor.dispatch.Dispatcher": "ids of requests",
+    "monoskope.reactor.identity.fingerprint.Fingerprints": "fingerprints",
+    "monoskope.reactor.link.appends.Appends": "a place where callers wait for tokens that are given to them alone",
+    "monoskope.reactor.link.open_requests.Open": "a request and sealed bytes",
+    "monoskope.reactor.settings.ReactorFile": "a settings file, which names files of credentials",
+    "monoskope.reactor.work.recover.Presence": "ids of replicas",
+    "monoskope.stores.aws.config.AwsConfig": "the name of a value",
+    "monoskope.stores.aws.layout.AwsLayout": "the name of a value",
+    "monoskope.stores.barbican.config.BarbicanConfig": "the name of a value",
+    "monoskope.stores.barbican.values.BarbicanLayout": "the name of a value",
+    "monoskope.stores.password_store.config.PassConfig": "the name of a value",
+    "monoskope.stores.password_store.values.PassLayout": "the name of a value",
+}
+"""What has a field that could hold a secret by its type or name, and holds none: the reason."""
+
+
+def test_every_class_that_could_hold_a_secret_refuses_copies_or_says_why_not() -> None:
+    new = {name: fields for name, fields in suspects().items() if name not in FREE}
+    assert not new, f"Let each inherit `Unshared`, hide the field from its repr, and add it to HOLDERS: {new}"
+    assert FREE.keys() - suspects().keys() == set(), "these hold nothing any more that could be a secret"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "class A:\n  token: str",
+        "class A:\n  found: bytes | None",
+        "class A:\n  body: dict[str, Any]",
+        "class A:\n  payloads: list[Payload]",
+        "class A:\n  def __init__(self, secret: str) -> None:\n    self._password = secret",
+        "class A:\n  def __init__(self, one: bytes) -> None:\n    self._one = one",
+        "class A:\n  def take(self) -> None:\n    self._held: Payload | None = None",
+        "class A:\n  def take(self) -> None:\n    self._token = log_in()",
+    ],
+)
+def test_the_search_for_holders_sees_a_secret_wherever_it_is_put(code: str) -> None:
+    [found] = ast.parse(code).body
+    assert isinstance(found, ast.ClassDef)
+    assert [one.could_hold_a_secret for one in fields_of(found)] == [True]
+
+
+_LIKE_A_SECRET = re.compile(
+    r"(^|_)(token|jwt|seed|plaintext|password|passphrase|secret|private|payload|values|content|ciphertext|sealed)$"
+    r"|private_key|^key$"
+)
+_HELD_AS = re.compile(r"\b(bytes|str|bytearray|PrivateKey\b|\w+PrivateKey)\b|Mapping\[str, bytes\]|dict\[str, bytes\]")
+
+SHOWN = {
+    "monoskope.m8.log.event_log": "documents' names and serialized views, which hold no value",
+    "monoskope.protocol.receipt.Receipt.values": "fingerprints",
+    "monoskope.reactor.identity.fingerprint.Fingerprints.values": "fingerprints",
+    "monoskope.client.purposes.put.PutResult.values": "fingerprints",
+    "monoskope.client.purposes.import_secret.Import.values": "fingerprints",
+    "monoskope.client.purposes.generate.Generated.values": "fingerprints",
+    "monoskope.client.purposes.generate.Generated.public_values": "public halves of key pairs",
+    "monoskope.protocol.receipt.Receipt.public_values": "public halves of key pairs",
+    "monoskope.protocol.recipes.Recipe.key": "the name of a value",
+}
+"""What is named like a secret and is none, with the reason."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """One field of one of our types."""
+
+    path: str
+    name: str
+    kind: str
+    shown: bool
+    """By the type's own `repr`."""
+
+
+def members() -> Iterator[Member]:
+    """Every field of every dataclass and every value of ours."""
+    for module in pkgutil.walk_packages(monoskope.__path__, "monoskope."):
+        if module.name.startswith(("monoskope.api.", "monoskope.testing")) or module.name.endswith("__main__"):
+            continue
+        for found in vars(importlib.import_module(module.name)).values():
+            if not isinstance(found, type) or found.__module__ != module.name:
+                continue
+            path = f"{module.name}.{found.__qualname__}"
+            if dataclasses.is_dataclass(found):
+                shows = found.__dataclass_params__.repr  # type: ignore[attr-defined]
+                shows = shows and hasattr(found.__repr__, "__wrapped__")  # as the repr that was made is
+                for one in dataclasses.fields(found):
+                    yield Member(f"{path}.{one.name}", one.name, str(one.type), shows and one.repr)
+            elif issubclass(found, Value):
+                for name in found.__struct_fields__:
+                    shown = found.__repr__ is not Value.__repr__ or name not in found.hidden
+                    yield Member(f"{path}.{name}", name, found.__annotations__.get(name, ""), shown)
+
+
+def test_a_field_that_is_named_like_a_secret_is_hidden() -> None:
+    shown = [
+        one.path
+        for one in members()
+        if _LIKE_A_SECRET.search(one.name)
+        and _HELD_AS.search(one.kind)
+        and one.shown
+        and not one.path.startswith(tuple(SHOWN))
+    ]
+    assert shown == []
+
+
+def test_the_rule_sees_fields() -> None:
+    names = {one.path for one in members() if _LIKE_A_SECRET.search(one.name)}
+    assert {"monoskope.client.settings.ClientSettings.token", "monoskope.m8.credentials.tokens.Issued.jwt"} <= names
+
+
+def test_every_hidden_field_is_one() -> None:
+    paths = {one.path for one in members()}
+    for kind in Value.__subclasses__():
+        for name in kind.hidden:
+            assert f"{kind.__module__}.{kind.__qualname__}.{name}" in paths

@@ -156,7 +156,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def append_private(path: Path) -> TextIO:
-    """Open a text file to append lines to, made with mode 0600; a regular file that is looser is refused.
+    """Open a text file to append lines to, as `open_to_append` does."""
+    return os.fdopen(open_to_append(path), "a", encoding="utf-8", buffering=1)
+
+
+def open_to_append(path: Path) -> int:
+    """Open a file to append to and return its descriptor; it is made with mode 0600, and refused if it is looser.
 
     Raises:
         UsageError: it cannot be opened.
@@ -170,7 +175,7 @@ def append_private(path: Path) -> TextIO:
     if stat.S_ISREG(mode) and mode & 0o077:
         os.close(descriptor)
         raise _too_open(path, mode)
-    return os.fdopen(descriptor, "a", encoding="utf-8", buffering=1)
+    return descriptor
 
 
 def _too_open(path: Path, mode: int) -> RefusedError:

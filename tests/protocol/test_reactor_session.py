@@ -13,13 +13,13 @@ import pyrage
 import pytest
 from msgspec.structs import replace
 
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.grant import make_grant
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.request import Request
-from monoskope.reactor import logs
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.report.audit_log import AuditFile
@@ -105,7 +105,7 @@ async def test_an_m8_under_another_authority_hears_nothing(stub: StubM8, tmp_pat
     other.mkdir()
     async with serving(IDENTITY.shown, other):
         (tmp_path / "ca.crt").write_bytes((other / "ca.crt").read_bytes())
-    with logs.written_to(log):
+    with operating_log.written_to(log):
         async with running(stub, tmp_path, MemoryStore()), asyncio.timeout(10):
             while log.read_text().count("ca_file") < 2:
                 await asyncio.sleep(0.01)
@@ -430,7 +430,7 @@ async def test_the_log_says_what_to_do_about_a_refused_login_and_nothing_that_m8
     stub: StubM8, tmp_path: Path, status: grpc.StatusCode, says: str
 ) -> None:
     stub.goes_wrong.refuse_attach, stub.goes_wrong.refusal = 1, status
-    with logs.written_to(tmp_path / "reactor.log"):
+    with operating_log.written_to(tmp_path / "reactor.log"):
         async with running(stub, tmp_path, MemoryStore()):
             await stub.until(lambda: stub.attached)
     text = (tmp_path / "reactor.log").read_text()

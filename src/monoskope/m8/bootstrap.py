@@ -10,11 +10,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 
-import structlog
-
+from monoskope import operating_log
 from monoskope.errors import Error
 from monoskope.failpoints import CLOCK, shift_ms
-from monoskope.m8 import logs
 from monoskope.m8.credentials import leftovers
 from monoskope.m8.credentials.tokens import Tokens, read_signing_key
 from monoskope.m8.grpc import tls
@@ -123,22 +121,26 @@ async def serve(settings: Settings, *, warnings: Sequence[str] = ()) -> None:
     Raises:
         Error: it cannot start, or a part of it failed; as `build`.
     """
-    logs.configure(settings.log_file)
-    log = structlog.get_logger()
-    for warning in warnings:
-        log.warning(warning)
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    try:
-        async with build(settings) as server, leftovers.forgotten():
-            write_private(settings.address_file, f"{server.address}\n".encode(), replace=True)
-            log.info("serving", address=server.address, version=server.app.version)
-            await stop.wait()
-            log.info("stopping", address=server.address)
-            _withdraw(settings, server.address)
-    except BaseExceptionGroup as group:
-        raise _cause(group) from None
+    with operating_log.written_to(settings.log_file):
+        for warning in warnings:
+            operating_log.get().warning(warning)
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        try:
+            await _serve_until(stop, settings)
+        except BaseExceptionGroup as group:
+            raise _cause(group) from None
+
+
+async def _serve_until(stop: asyncio.Event, settings: Settings) -> None:
+    log = operating_log.get()
+    async with build(settings) as server, leftovers.forgotten():
+        write_private(settings.address_file, f"{server.address}\n".encode(), replace=True)
+        log.info("serving", address=server.address, version=server.app.version)
+        await stop.wait()
+        log.info("stopping", address=server.address)
+        _withdraw(settings, server.address)
 
 
 def _withdraw(settings: Settings, address: str) -> None:

@@ -117,12 +117,12 @@ def init(
 @_folder_argument
 def run(folder: Path) -> None:
     """Serve until SIGTERM or SIGINT."""
-    from monoskope import event_loop, failpoints, start  # noqa: PLC0415
-    from monoskope.reactor import logs, settings  # noqa: PLC0415
+    from monoskope import event_loop, failpoints, operating_log, start  # noqa: PLC0415
     from monoskope.reactor import run as running  # noqa: PLC0415
+    from monoskope.reactor import settings  # noqa: PLC0415
     from monoskope.reactor.memory import harden  # noqa: PLC0415
 
-    logs.set_up(sys.stderr)
+    operating_log.set_up(sys.stderr)
     armed = failpoints.arm(os.environ)
     warnings = harden.harden(allow_swap=settings.read_file(folder).allow_swap)
     warnings = [sentence for sentence in (armed, start.warning()) if sentence] + warnings

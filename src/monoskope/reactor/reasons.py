@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from monoskope import operating_log
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError
 from monoskope.protocol.names import spelled
 from monoskope.protocol.payload import BadPayloadError
 from monoskope.protocol.request import Request
-from monoskope.reactor import logs
 from monoskope.stores.driver import (
     CannotReadError,
     DriverError,
@@ -60,5 +60,5 @@ def ended_by(error: Exception, request: Request, *, written: bool) -> tuple[uplo
         case DriverError():
             return reason_of(error), ""
         case _:
-            logs.get().error("unforeseen", request_id=request.request_id.hex(), **logs.described(error))
+            operating_log.error("unforeseen", error, request_id=request.request_id.hex())
             return (upload_pb2.REASON_OUTCOME_UNKNOWN if written else upload_pb2.REASON_KEY_LOST), ""

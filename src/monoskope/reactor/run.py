@@ -13,9 +13,10 @@ from pathlib import Path
 
 import grpc.aio
 
+from monoskope import operating_log
 from monoskope.errors import RefusedError
 from monoskope.protocol.grant import REPLICA_BYTES
-from monoskope.reactor import logs, settings
+from monoskope.reactor import settings
 from monoskope.reactor.admission.admission import Admission
 from monoskope.reactor.admission.grant import Granter
 from monoskope.reactor.dispatch import Dispatcher
@@ -28,6 +29,7 @@ from monoskope.reactor.link.announcement import announced
 from monoskope.reactor.link.appends import Appends, Event
 from monoskope.reactor.link.open_requests import OpenRequests
 from monoskope.reactor.link.session import Endpoint, Session, dial, roots
+from monoskope.reactor.memory.forget import forget_stray_exceptions
 from monoskope.reactor.memory.garbage import Garbage, spare_what_is_here
 from monoskope.reactor.memory.guarded_driver import GuardedDriver
 from monoskope.reactor.report.audit_log import FILE as AUDIT_FILE
@@ -186,14 +188,14 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with logs.written_to(of.log_file), contextlib.closing(AuditFile(folder / AUDIT_FILE)) as audit:
-        logs.quiet(loop)
+    with operating_log.written_to(of.log_file), contextlib.closing(AuditFile(folder / AUDIT_FILE)) as audit:
+        forget_stray_exceptions(loop)
         for sentence in warnings:
-            logs.get().warning("hardening", message=sentence)
+            operating_log.get().warning("hardening", message=sentence)
         driver = await of.driver.open(of.engine, state_dir=folder)
         try:
             reactor = Reactor(of, driver, identity, key, audit)
-            logs.get().info(
+            operating_log.get().info(
                 "reactor starts",
                 store=of.store,
                 server=of.server,
@@ -206,7 +208,7 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
             await reactor.run(stop)
         finally:
             await driver.close()
-        logs.get().info("reactor stopped", store=of.store)
+        operating_log.get().info("reactor stopped", store=of.store)
 
 
 def _check_folder(folder: Path) -> None:

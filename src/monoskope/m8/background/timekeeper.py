@@ -13,8 +13,7 @@ import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 
-import structlog
-
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UnavailableError
@@ -80,7 +79,7 @@ class Timekeeper:
             try:
                 await self.tick()
             except UnavailableError as error:
-                structlog.get_logger().warning("the timekeeper waits", code=error.code.value)
+                operating_log.get().warning("the timekeeper waits", code=error.code.value)
             await asyncio.sleep(self._app.limits.tick_s)
 
     async def tick(self) -> None:
@@ -160,7 +159,7 @@ class Timekeeper:
         attachments = await self._app.aggregates.attachments(store)
         events = [write(message) for message in detach(attachments, store=store, replica=replica)]
         if events and await self._append(reactor_stream(store), attachments.version, events):
-            structlog.get_logger().info("reactor gone", store=store, replica=replica.hex()[:8])
+            operating_log.get().info("reactor gone", store=store, replica=replica.hex()[:8])
 
     async def _look_at(
         self,
@@ -185,7 +184,7 @@ class Timekeeper:
             return
         events = [write(message) for message in fail_by_m8(known, reason)]
         if await self._append(upload_stream(upload.request_id), known.version, events):
-            structlog.get_logger().info(
+            operating_log.get().info(
                 "request ended",
                 request_id=upload.request_id.hex(),
                 uri=upload.uri,

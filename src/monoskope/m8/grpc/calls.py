@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 import grpc.aio
 import structlog
 
+from monoskope import operating_log
 from monoskope.errors import Error, UnauthenticatedError
 from monoskope.m8.domain.principal import ROLE_NAMES
 from monoskope.m8.grpc.status import to_status
@@ -61,13 +62,13 @@ async def answered(context: Context, method: str, work: Callable[[], Awaitable[T
         status = _status(error)
     except Exception as error:  # noqa: BLE001  a defect is reported by its type alone: its text may hold anything
         code = "INTERNAL"
-        structlog.get_logger().error("defect", error_type=type(error).__name__)
+        operating_log.get().error("defect", error_type=type(error).__name__)
         status = _status(error)
     else:
         code = "OK"
         return answer
     finally:
-        structlog.get_logger().info("call", code=code, duration_ms=round((time.monotonic() - begun) * 1000))
+        operating_log.get().info("call", code=code, duration_ms=round((time.monotonic() - begun) * 1000))
     # Here and not above, where `error` would be the context of what gRPC raises, and gRPC keeps the last of those.
     await context.abort_with_status(status)
     raise AssertionError("abort_with_status raises")

@@ -18,8 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import structlog
-
+from monoskope import operating_log
 from monoskope.m8.limits.peers import named, origin
 
 LOOK_S = 0.1
@@ -74,7 +73,7 @@ class Connections:
             if self._disturbed_at is not None and time.monotonic() - self._disturbed_at >= CALM_S:
                 self._disturbed_at = None
                 if self._shut:
-                    structlog.get_logger().warning("connections shut", connections=self._shut)
+                    operating_log.get().warning("connections shut", connections=self._shut)
                     self._shut = 0
                 await asyncio.to_thread(give_memory_back)
 

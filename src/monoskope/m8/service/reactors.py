@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import IdentityChangedError, RefusedError, UnauthenticatedError, UsageError
 from monoskope.m8.limits.peers import origin
@@ -41,7 +42,7 @@ class Reactors:
         """
         login, attach = await self._let_in(incoming, send, peer)
         structlog.contextvars.bind_contextvars(store=login.store, replica=login.replica.hex()[:8])
-        structlog.get_logger().info("reactor attached")
+        operating_log.get().info("reactor attached")
         session = Session(self._app, login, incoming, send, marks=attach.knows_caught_up, own=not attach.without_own)
         before = self._sessions.get(login.key)
         if before is not None:

@@ -11,8 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
-import structlog
-
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, IdentityChangedError, UnavailableError
@@ -210,7 +209,7 @@ class Session:
         except Error as error:
             self._refuse(append, answer, error)
         except Exception as error:  # noqa: BLE001  a defect is reported by its type alone, and its caller must not hang
-            structlog.get_logger().error("defect", error_type=type(error).__name__)
+            operating_log.get().error("defect", error_type=type(error).__name__)
             self._refuse(append, answer, defect())
         failpoint("m8.before-appended")
         await self._send(reactor_pb2.AttachResponse(appended=answer))
@@ -222,14 +221,14 @@ class Session:
         except Error as error:
             answer.error, answer.message = error.code.value, str(error)
         except Exception as error:  # noqa: BLE001  as for appends
-            structlog.get_logger().error("defect", error_type=type(error).__name__)
+            operating_log.get().error("defect", error_type=type(error).__name__)
             answer.error = defect().code.value
         await self._send(reactor_pb2.AttachResponse(copy_authorized=answer))
 
     def _refuse(self, append: reactor_pb2.AppendEvent, answer: reactor_pb2.Appended, error: Error) -> None:
         answer.error = error.code.value
         answer.message = str(error)
-        structlog.get_logger().info(
+        operating_log.get().info(
             "append refused",
             request_id=append.request_id.hex(),
             event_types=append.WhichOneof("event") or "",

@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from monoskope import operating_log
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
-from monoskope.reactor import logs
 from monoskope.reactor.admission.admission import driver_options
 from monoskope.reactor.identity.fingerprint import Fingerprints, digest_of
 from monoskope.reactor.memory.forget import forget
@@ -137,7 +137,7 @@ class Writer:
             except TimeoutError:
                 return
             except Exception as error:  # noqa: BLE001 - what it left behind is looked up, as any unknown end
-                logs.get().error("unforeseen", request_id=request.request_id.hex(), **logs.described(error))
+                operating_log.error("unforeseen", error, request_id=request.request_id.hex())
                 forget(error)
                 return
 

@@ -12,7 +12,6 @@ wins over the system's, which only its owner may write.
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,22 +21,14 @@ from typing import Self
 import msgspec
 
 from monoskope.errors import IdentityChangedError, RefusedError, UsageError
+from monoskope.host_port import check_server
 from monoskope.protocol.identity import check_shown
-from monoskope.settings import find_private, write_private
+from monoskope.settings import find_private, locked, write_private
 from monoskope.uri import check_store_name
 from monoskope.value import Value
 
 SYSTEM_FILE = Path("/etc/monoskope/known_stores")
 DEFAULT = "@default"
-
-_SERVER = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\]):[1-9][0-9]{0,4}", re.ASCII)
-
-
-def check_server(text: str) -> str:
-    """Return `host:port` in lower case if `text` is one, else raise `UsageError` that states the rule."""
-    if _SERVER.fullmatch(text) is None or int(text.rpartition(":")[2]) > 65_535:
-        raise UsageError(f"server {text!r} is not valid: host:port.", fix="Write it as in m8.example.org:7443.")
-    return text.lower()
 
 
 class Pins(Value, frozen=True):
@@ -178,26 +169,13 @@ class KnownStores:
 
     @contextmanager
     def _changing(self) -> Iterator[Pins]:
-        import fcntl  # noqa: PLC0415 - only first contacts write
-
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(self.path.with_name(f".{self.path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise UsageError(
-                f"{self.path} cannot be written: {error.strerror}.",
-                fix="Name a file that can be, with --known-stores or MONOCTL_KNOWN_STORES.",
-            ) from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self.path, fix="Name a file that can be, with --known-stores or MONOCTL_KNOWN_STORES."):
             own = self._own()
             before = own.serialise()
             yield own
             own.over(self._read_system())
             if own.serialise() != before:
                 write_private(self.path, own.serialise().encode(), replace=True)
-        finally:
-            os.close(lock)
 
     def _own(self) -> Pins:
         found = find_private(self.path)

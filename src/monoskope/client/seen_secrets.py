@@ -11,15 +11,14 @@ A digest is the first 32 hex digits of the SHA-256 of a receipt that was proven 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from monoskope.client.known_stores import check_server
 from monoskope.errors import UsageError
-from monoskope.settings import find_private, write_private
+from monoskope.host_port import check_server
+from monoskope.settings import find_private, locked, write_private
 from monoskope.uri import SecretUri, UriPrefix
 from monoskope.value import Value
 
@@ -140,22 +139,12 @@ class SeenSecrets:
 
     @contextmanager
     def _changing(self) -> Iterator[Seen]:
-        import fcntl  # noqa: PLC0415 - as in known_stores
-
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(self.path.with_name(f".{self.path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise UsageError(f"{self.path} cannot be written: {error.strerror}.", fix="Check its folder.") from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self.path):
             seen = self._read()
             before = _serialise(seen)
             yield seen
             if (after := _serialise(seen)) != before:
                 write_private(self.path, after.encode("ascii"), replace=True)
-        finally:
-            os.close(lock)
 
     def _read(self) -> Seen:
         found = find_private(self.path)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from monoskope.client.known_stores import check_server
 from monoskope.errors import UsageError
+from monoskope.host_port import check_server
 from monoskope.protocol.unshared import Unshared
 from monoskope.settings import find_private, parse, read_private
 from monoskope.value import Value

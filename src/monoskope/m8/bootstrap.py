@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -23,13 +22,14 @@ from monoskope.m8.readmodels import chain
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import Settings
 from monoskope.settings import write_private
+from monoskope.times import now_ms
 
 _MANY_FILES = 1_048_576
 
 
 def wall_clock() -> int:
     """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000 + shift_ms(CLOCK)
+    return now_ms() + shift_ms(CLOCK)
 
 
 def open_files() -> int:
@@ -62,9 +62,18 @@ class Running:
     tokens: Tokens
 
 
-async def open_log(settings: Settings) -> EventLog:
-    """Open the event log that `settings` name, with every read model. Raises `Error` as the engine does."""
-    return await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
+@contextlib.asynccontextmanager
+async def opened_log(settings: Settings) -> AsyncIterator[EventLog]:
+    """Open the event log that `settings` name, beside whoever else has it open, and close it after the block.
+
+    Raises:
+        Error: as `SqliteLog.open` does.
+    """
+    log = await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
+    try:
+        yield log
+    finally:
+        await log.close()
 
 
 def open_tokens(settings: Settings, log: EventLog) -> Tokens:
@@ -83,8 +92,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
     """
     credentials = tls.credentials(settings)
     connections, each = settings.limits.within(open_files())
-    log = await open_log(settings)
-    try:
+    async with opened_log(settings) as log:
         tokens = open_tokens(settings, log)
         app = App(
             log=log,
@@ -109,8 +117,6 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         app.names = settings.names_at(bound.port)
         async with running(app, bound):
             yield Running(str(settings.listen.at(bound.port)), app, tokens)
-    finally:
-        await log.close()
 
 
 async def serve(settings: Settings, *, warnings: Sequence[str] = ()) -> None:

@@ -6,18 +6,17 @@ and `address` while a server runs.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 import msgspec
 
 from monoskope import settings
 from monoskope.errors import UsageError
+from monoskope.host_port import HostPort
 from monoskope.m8.domain.deadlines import Deadlines
 from monoskope.m8.service.app import Limits
 
@@ -32,44 +31,7 @@ MIN_SEALED_BYTES = 2_097_152
 """Room for the largest secret. There is no way to say "no limit"."""
 MAX_SEALED_BYTES = 2**50
 
-_HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
 _AUDIENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A host name or IP address, and a port from 0 to 65,535."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Parse `host:port`, or `[address]:port` for IPv6. Raises `UsageError` that states the rule."""
-        host, _, port = text.rpartition(":")
-        if host.startswith("[") and host.endswith("]"):
-            host = host[1:-1]
-        elif ":" in host:
-            host = ""
-        if not is_host(host) or re.fullmatch(r"[0-9]{1,5}", port) is None or int(port) > 65_535:
-            raise UsageError(f"{text!r} is not host:port.", fix="Write for example 127.0.0.1:7443 or [::1]:7443.")
-        return cls(host, int(port))
-
-    def at(self, port: int) -> Self:
-        """Return this address with `port` in place of port 0."""
-        return self if self.port else type(self)(self.host, port)
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def is_host(text: str) -> bool:
-    """Whether `text` is an IP address or a host name."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return _HOST_NAME.fullmatch(text) is not None
-    return True
 
 
 class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -193,8 +155,8 @@ class Settings:
     """The checked settings of one server."""
 
     folder: Path
-    listen: Address
-    names: tuple[Address, ...]
+    listen: HostPort
+    names: tuple[HostPort, ...]
     audience: str
     tls_certificate: Path
     tls_key: Path
@@ -266,9 +228,9 @@ def load(folder: Path) -> Settings:
     )
 
 
-def _address(path: Path, field: str, text: str) -> Address:
+def _address(path: Path, field: str, text: str) -> HostPort:
     try:
-        return Address.parse(text)
+        return HostPort.parse(text)
     except UsageError as error:
         raise UsageError(f"{path}: {field}: {error.message}", fix=error.fix) from None
 

@@ -17,6 +17,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.receipt import Receipt
 from monoskope.reactor.timings import Timings
 from monoskope.stores.driver import DriverError, StoreUnavailableError
+from monoskope.times import now_ms
 
 _ABOUT_THE_ENGINE = frozenset(
     {
@@ -44,9 +45,7 @@ class Health:
         now_ms: Milliseconds since 1970.
     """
 
-    def __init__(
-        self, driver: Asked, timings: Timings, *, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
-    ) -> None:
+    def __init__(self, driver: Asked, timings: Timings, *, now_ms: Callable[[], int] = now_ms) -> None:
         self._driver = driver
         self._timings = timings
         self._now_ms = now_ms

@@ -7,14 +7,12 @@ import contextlib
 import dataclasses
 import secrets
 import signal
-import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import grpc.aio
 
 from monoskope import operating_log
-from monoskope.errors import RefusedError
 from monoskope.protocol.grant import REPLICA_BYTES
 from monoskope.reactor import settings
 from monoskope.reactor.admission.admission import Admission
@@ -46,6 +44,7 @@ from monoskope.reactor.work.handle import Handler
 from monoskope.reactor.work.lookup import Lookup
 from monoskope.reactor.work.recover import Peers, Presence, Recovery
 from monoskope.reactor.work.write import Writer
+from monoskope.settings import check_closed
 from monoskope.stores.driver import StoreDriver
 
 
@@ -181,7 +180,7 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
         Error: settings, identity, fingerprint key or engine are not as they must be; says which, and the fix.
     """
     of = settings.read(folder)
-    _check_folder(folder)
+    check_closed(folder)
     roots(of.ca_file)
     copy_folders.clear(folder)
     identity, key = Identity.load(folder, store=of.store), FingerprintKey.load(folder)
@@ -209,15 +208,6 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
         finally:
             await driver.close()
         operating_log.get().info("reactor stopped", store=of.store)
-
-
-def _check_folder(folder: Path) -> None:
-    mode = folder.stat().st_mode
-    if mode & 0o077:
-        raise RefusedError(
-            f"{folder} has mode {stat.S_IMODE(mode):04o}: others than its owner can enter it.",
-            fix=f"Run: chmod 700 {folder}",
-        )
 
 
 def _largest(of: Settings, driver: StoreDriver) -> int:

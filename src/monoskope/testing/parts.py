@@ -64,13 +64,19 @@ def is_running(pid: int) -> bool:
     return True
 
 
-def free_port() -> int:
-    """A port that nothing listens on, below those that systems give to outgoing connections: free at a restart too."""
+def free_port(*, with_next: bool = False) -> int:
+    """A port that nothing listens on, below those that systems give to outgoing connections: free at a restart too.
+
+    Args:
+        with_next: Whether nothing listens on the port after it, either.
+    """
     while True:
         port = 12_000 + secrets.randbelow(8_000)
-        with socket.socket() as one:
+        with socket.socket() as one, socket.socket() as other:
             try:
                 one.bind((_HOST, port))
+                if with_next:
+                    other.bind((_HOST, port + 1))
             except OSError:
                 continue
         return port

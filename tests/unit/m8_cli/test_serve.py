@@ -18,8 +18,9 @@ import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, queries_pb2_grpc
 from monoskope.exit_codes import ExitCode
+from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.settings import Address, Settings
+from monoskope.m8.settings import Settings
 
 PROGRAM = [sys.executable, "-P", "-m", "monoskope.m8"]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
@@ -70,7 +71,7 @@ def served(settings: Settings) -> Iterator[Server]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return lay_out(Plan(folder=tmp_path / "m8", listen=Address("127.0.0.1", 0)))
+    return lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0)))
 
 
 @pytest.fixture

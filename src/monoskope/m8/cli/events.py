@@ -9,9 +9,10 @@ import click
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.m8.bootstrap import wall_clock
-from monoskope.m8.cli.common import folder_option, instant, opened, output_option, seconds, show
+from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.readmodels.uploads import UPLOADS
+from monoskope.times import rfc3339
 
 _COLUMNS = ("position", "stream", "version", "type", "time", "actor", "hash")
 
@@ -51,7 +52,7 @@ def _row(event: RecordedEvent, output: str) -> dict[str, object]:
         "stream": event.stream,
         "version": event.version,
         "type": event.type,
-        "time": instant(event.recorded_at_ms),
+        "time": rfc3339(event.recorded_at_ms),
         "actor": event.actor,
         "hash": digest if output == "json" else digest[:16],
     }

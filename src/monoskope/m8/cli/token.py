@@ -10,10 +10,11 @@ import click
 
 from monoskope.errors import UsageError
 from monoskope.m8.bootstrap import open_tokens, wall_clock
-from monoskope.m8.cli.common import folder_option, instant, opened, output_option, seconds, show
+from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.credentials.tokens import Credential, Issued
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES
 from monoskope.settings import write_private
+from monoskope.times import rfc3339
 
 _ROLES = {name: role for role, name in ROLE_NAMES.items()}
 _RIGHTS = {name: right for right, name in RIGHT_NAMES.items()}
@@ -59,7 +60,7 @@ def create(
         click.echo(issued.jwt)
     else:
         write_private(Path(out), issued.jwt.encode() + b"\n")
-    click.echo(f"Token {issued.id} for {subject}, until {instant(wall_clock() + ttl * 1000)[:16]}Z.", err=True)
+    click.echo(f"Token {issued.id} for {subject}, until {rfc3339(wall_clock() + ttl * 1000)[:16]}Z.", err=True)
 
 
 def _check_new(file: Path) -> None:
@@ -92,7 +93,7 @@ def _row(credential: Credential, now: int) -> dict[str, object]:
         "role": ROLE_NAMES[credential.role],
         "prefixes": list(credential.prefixes),
         "rights": [RIGHT_NAMES[right] for right in credential.rights],
-        "expires": instant(credential.expires_at_ms),
+        "expires": rfc3339(credential.expires_at_ms),
         "state": "revoked" if credential.revoked else expired,
     }
 

@@ -6,14 +6,13 @@ chooses nothing: neither `none`, nor an HMAC keyed with our public key, nor a ke
 
 from __future__ import annotations
 
-import datetime as dt
-
 import msgspec
 from joserfc import jws
 from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import OKPKey
 
 from monoskope.errors import UnauthenticatedError
+from monoskope.times import instant
 
 ALGORITHM = "Ed25519"
 ISSUER = "m8"
@@ -57,10 +56,10 @@ def read(token: str, key: OKPKey, *, audience: str, fix: str) -> Claims:
 def check_times(claims: Claims, *, now_s: float, fix: str) -> None:
     """Raise `UnauthenticatedError` if the token expired, or does not count yet."""
     if now_s >= claims.exp:
-        raise UnauthenticatedError(f"the token expired at {_instant(claims.exp)}.", fix=fix)
+        raise UnauthenticatedError(f"the token expired at {instant(claims.exp * 1000)}.", fix=fix)
     if max(claims.iat, claims.nbf) > now_s + LEEWAY_S:
         raise UnauthenticatedError(
-            f"the token counts only from {_instant(max(claims.iat, claims.nbf))} on.",
+            f"the token counts only from {instant(max(claims.iat, claims.nbf) * 1000)} on.",
             fix="Wait until then, or correct this server's clock.",
         )
 
@@ -82,11 +81,3 @@ def _claims(payload: bytes, fix: str) -> Claims:
         return msgspec.json.decode(payload, type=Claims)
     except msgspec.DecodeError:  # only with the signing key can one get here
         raise UnauthenticatedError("the token is signed, but its claims are not those of m8.", fix=fix) from None
-
-
-def _instant(seconds: int) -> str:
-    """For people; a time beyond the calendar is given as its number."""
-    try:
-        return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return str(seconds)

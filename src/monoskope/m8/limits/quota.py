@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from monoskope.errors import RefusedError
-from monoskope.m8.domain.instants import instant
 from monoskope.m8.readmodels.sealed_bytes import DAY_MS
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES
 from monoskope.protocol.payload import MAX_PADDED
+from monoskope.times import instant
 
 LARGEST = ENCAPSULATED_KEY_BYTES + MAX_PADDED + TAG_BYTES
 """Bytes of the largest sealed secret."""

@@ -14,7 +14,8 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from monoskope.errors import Error, RefusedError, UnavailableError, UsageError
+from monoskope.errors import Error, UnavailableError, UsageError
+from monoskope.settings import check_closed, sync_folder
 
 APPLICATION_ID = 0x6D386C67
 """Marks the file as an m8 event log ("m8lg")."""
@@ -76,22 +77,14 @@ def _create(path: Path) -> None:
     except FileExistsError:
         return
     os.close(descriptor)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 def _check_mode(path: Path) -> None:
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
         raise UsageError(f"the event log {path} is not a regular file.", fix="Name a regular file.")
-    if mode & 0o077:
-        raise RefusedError(
-            f"the event log {path} has mode {stat.S_IMODE(mode):04o}: others than its owner can reach it.",
-            fix=f"Run: chmod 600 {path}",
-        )
+    check_closed(path, mode, name=f"the event log {path}")
 
 
 def _initialise(connection: sqlite3.Connection, path: Path) -> None:

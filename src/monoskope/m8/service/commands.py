@@ -15,7 +15,6 @@ from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import fingerprint_key, stores, upload
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, may_end, upload_stream
 from monoskope.m8.domain.fingerprint_key import FingerprintKey
-from monoskope.m8.domain.instants import instant
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import Upload
 from monoskope.m8.service import policy
@@ -24,6 +23,7 @@ from monoskope.m8.service.engine_gate import require_engine
 from monoskope.m8.service.upload_key import upload_key
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.upload import State
+from monoskope.times import instant
 from monoskope.uri import SecretUri
 
 

@@ -11,9 +11,9 @@ import asyncio
 
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.errors import UnavailableError
-from monoskope.m8.domain.instants import instant
 from monoskope.m8.readmodels.stores import noted
 from monoskope.m8.service.app import App
+from monoskope.times import instant
 
 _LOOK_S = 0.05
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from monoskope.client.known_stores import check_server
 from monoskope.client.settings import FIELDS, config_path, find, read_config
 from monoskope.errors import UsageError
+from monoskope.host_port import check_server
 from monoskope.monoctl.output import write
 from monoskope.monoctl.output.formats import emit
 from monoskope.settings import write_private

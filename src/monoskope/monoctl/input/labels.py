@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 
 from monoskope.errors import UsageError
 from monoskope.protocol.notes import check_day
-
-_DAYS = re.compile(r"([1-9][0-9]{0,4})d", re.ASCII)
+from monoskope.times import parse_length
 
 
 def parse_day(text: str, *, more: int = 0) -> str:
@@ -21,10 +19,9 @@ def parse_day(text: str, *, more: int = 0) -> str:
     Raises:
         UsageError: it is neither.
     """
-    days = _DAYS.fullmatch(text)
     try:
-        if days is not None:
-            start = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=int(days[1]))
+        if text.endswith("d") and not text.startswith("0"):
+            start = dt.datetime.now(dt.UTC).date() + dt.timedelta(seconds=parse_length(text))
         else:
             start = dt.date.fromisoformat(check_day(text))
         return (start + dt.timedelta(days=more)).isoformat()

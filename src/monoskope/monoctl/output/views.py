@@ -9,9 +9,10 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
 from monoskope.client.proof import Checked
 from monoskope.client.target import announced_layout, announced_limit, announced_maturity
-from monoskope.monoctl.output.formats import Document, rfc3339
+from monoskope.monoctl.output.formats import Document
 from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import Receipt
+from monoskope.times import rfc3339
 
 
 def proof(checked: Checked) -> Document:

@@ -8,7 +8,7 @@ import click
 
 from monoskope.client import Client, Generated
 from monoskope.errors import UsageError
-from monoskope.monoctl.commands.put import expectation
+from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.input.labels import parse_day, parse_labels
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import write

@@ -6,11 +6,10 @@ import click
 
 from monoskope.client import Client, Verification
 from monoskope.errors import Error, UsageError
-from monoskope.exit_codes import ExitCode, exit_code_of_all
 from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
-from monoskope.monoctl.output.formats import emit
+from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.listed import Listed, listed
-from monoskope.monoctl.output.report import report
+from monoskope.monoctl.output.results import end
 
 _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "UPSTREAM": "upstream_version", "NEWEST": "newest"}
 
@@ -44,31 +43,22 @@ def secret(uris: tuple[str, ...], timeout: float, output: str, session: Session,
         return asked, await client.verify_secrets(chosen, timeout=timeout) if chosen else []
 
     asked, results = session.run(work)
-    verifications = [result for result in results if isinstance(result, Verification)]
-    documents = [
-        {
-            "uri": verification.uri,
-            "outcome": verification.outcome,
-            "upstream_version": verification.upstream_version,
-            "newest": verification.newest,
-            "request_id": verification.request_id,
-        }
-        for verification in verifications
-    ]
-    errors = [result for result in results if isinstance(result, Error)]
-    if documents or everything:
-        single = len(uris) == 1 and not everything
-        emit(
-            output,
-            documents[0] if single else documents,
-            _COLUMNS,
-            nothing="No secret was verified." if errors else "No secrets found.",
-        )
-    if asked is not None:
-        asked.tell()
-    for error in errors:
-        report(error, as_json=output == "json")
-    code = exit_code_of_all(errors)
-    if not errors and not all(verification.in_sync for verification in verifications):
-        code = ExitCode.DIFFERENT
-    click.get_current_context().exit(code)
+    end(
+        results,
+        output,
+        _COLUMNS,
+        _document,
+        as_expected=lambda verification: verification.in_sync,
+        listed=everything,
+        after=lambda: asked.tell() if asked is not None else None,
+    )
+
+
+def _document(verification: Verification) -> Document:
+    return {
+        "uri": verification.uri,
+        "outcome": verification.outcome,
+        "upstream_version": verification.upstream_version,
+        "newest": verification.newest,
+        "request_id": verification.request_id,
+    }

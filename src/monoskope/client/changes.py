@@ -184,7 +184,7 @@ class Changes(ABC):
         """
         checked = check_recipes([Recipe.parse(key, text) for key, text in recipes.items()])
         expectation(expect)
-        notes = Notes.of(labels, expires_on)
+        notes = Notes.check(labels, expires_on)
 
         async def one(target: Target) -> Generated:
             return await generate(self._walk(target, timeout), target, checked, expect, notes)

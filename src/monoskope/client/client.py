@@ -145,7 +145,7 @@ class Client(Changes, Unshared):
         """
         plaintext = encoded(values)
         expectation(expect)
-        notes = Notes.of(labels, expires_on)
+        notes = Notes.check(labels, expires_on)
 
         async def one(target: Target) -> PutResult:
             return await put(self._walk(target, timeout), target, plaintext, expect, options, notes)

@@ -128,8 +128,8 @@ class Proofs:
         if grant is None:
             raise _NotProvenError(COPIED)
         identities = await self._identities(str(parse_receipt(there.content).uri), (there, grant), None)
-        open_signed(grant, UPLOAD_GRANT, identities.of(grant))
-        open_signed(there, RECEIPT, identities.of(there))
+        open_signed(grant, UPLOAD_GRANT, identities.identity(grant))
+        open_signed(there, RECEIPT, identities.identity(there))
 
     async def _version(self, view: views_pb2.SecretVersion) -> Checked:
         try:
@@ -167,7 +167,7 @@ class _Identities(Value, frozen=True):
     earlier: frozenset[str]
     """Identities from which signed steps led to the pin."""
 
-    def of(self, signed: upload_pb2.Signed) -> str:
+    def identity(self, signed: upload_pb2.Signed) -> str:
         """Return the identity under which `signed` must verify."""
         identity = shown(signed.identity_key)
         if identity in self.earlier:
@@ -185,14 +185,14 @@ def _steps(store: str, pin: str, rotations: Rotations) -> _Identities:
 
 
 def _end(identities: _Identities, view: views_pb2.SecretUpload, request_id: bytes) -> Checked:
-    grant = parse_grant(open_signed(view.grant, UPLOAD_GRANT, identities.of(view.grant)))
+    grant = parse_grant(open_signed(view.grant, UPLOAD_GRANT, identities.identity(view.grant)))
     asked = grant.request
     if asked.request_id != request_id or view.request_id != request_id:
         raise ProofError("its grant is for another request")
     if (str(asked.uri), asked.purpose, str(asked.destination or "")) != (view.uri, view.purpose, view.destination):
         raise ProofError("its grant is for something else than m8 shows")
     sealed = parse_receipt(view.receipt.content).sealed_sha256 if asked.purpose in SEALS else sealed_digest(b"", b"")
-    identity = identities.of(view.receipt)
+    identity = identities.identity(view.receipt)
     receipt = open_receipt(view.receipt, identity=identity, grant=grant, sealed_sha256=sealed or None)
     if receipt.outcome not in ENDS:
         raise ProofError("its receipt says that writing began, not how it ended")
@@ -204,7 +204,7 @@ def _end(identities: _Identities, view: views_pb2.SecretUpload, request_id: byte
 
 
 def _state(identities: _Identities, view: views_pb2.Secret) -> Checked:
-    receipt = parse_receipt(open_signed(view.receipt, RECEIPT, identities.of(view.receipt)))
+    receipt = parse_receipt(open_signed(view.receipt, RECEIPT, identities.identity(view.receipt)))
     deleted = receipt.outcome == upload_pb2.OUTCOME_DELETED
     says = (
         str(receipt.uri),

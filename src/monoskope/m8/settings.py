@@ -77,7 +77,7 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-class Door(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AccessLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `[limits]` table: limits for peers that have not logged in.
 
     Attributes:
@@ -146,7 +146,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     open_requests_per_user: int = 100
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
-    limits: Door = msgspec.field(default_factory=Door)
+    limits: AccessLimits = msgspec.field(default_factory=AccessLimits)
     timings: Timings = msgspec.field(default_factory=Timings)
 
 
@@ -164,7 +164,7 @@ class Settings:
     open_requests_per_user: int = 100
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
-    limits: Door = field(default_factory=Door)
+    limits: AccessLimits = field(default_factory=AccessLimits)
     timings: Timings = field(default_factory=Timings)
 
     @property

@@ -24,7 +24,7 @@ from monoskope.m8.grpc.services import SERVICES
 from monoskope.m8.grpc.status import STATUS, to_status
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service import session
-from monoskope.m8.service.feed import Follower, Noted
+from monoskope.m8.service.feed import Follower, LocatedEvent
 from tests.unit.m8.world import World, a_world, refused
 from tests.unit.protocol.vectors import Signer, a_request
 
@@ -141,12 +141,12 @@ async def test_unknown_fields_are_dropped_before_anything_is_recorded(world: Wor
 
 async def test_a_follower_that_lies_too_far_behind_loses_its_queue_and_is_told_so(world: World) -> None:
     (event,) = await world.app.log.read(after=0, limit=1)
-    noted, follower = Noted(event, None), Follower(lambda _: True, backlog=2)
-    follower.offer(noted)
-    follower.offer(noted)
+    noted, follower = LocatedEvent(event, None), Follower(lambda _: True, backlog=2)
+    follower.take(noted)
+    follower.take(noted)
     assert await follower.next() is noted
-    follower.offer(noted)
-    follower.offer(noted)
+    follower.take(noted)
+    follower.take(noted)
     for fails in (follower.next, follower.failure):
         with pytest.raises(UnavailableError, match="as fast as"):
             await fails()

@@ -18,7 +18,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import failpoint
-from monoskope.m8.background.verify_schedule import Verifier
+from monoskope.m8.background.verify_schedule import VerifySchedule
 from monoskope.m8.domain.deadlines import overdue
 from monoskope.m8.domain.events import M8, reactor_stream, upload_stream, write
 from monoskope.m8.domain.reactors import detach
@@ -66,7 +66,7 @@ class Timekeeper:
     def __init__(self, app: App) -> None:
         self._app = app
         self._ages = Ages()
-        self._verifier = Verifier(app)
+        self._verify_schedule = VerifySchedule(app)
         self._key = f"m8/{secrets.token_hex(16)}"
         self._looked_ms: float | None = None
         self._listening_since_ms = 0.0
@@ -85,7 +85,7 @@ class Timekeeper:
     async def tick(self) -> None:
         """Look once."""
         failpoint("m8.timekeeper")
-        if not await self._could_hear():
+        if not await self._could_receive():
             return
         self._now_ms, self._ticks_ms = self._app.clock(), self._app.ticks()
         if self._looked_ms is None or self._ticks_ms - self._looked_ms >= self._app.limits.stall_s * 1000:
@@ -108,9 +108,9 @@ class Timekeeper:
             if store is not None:
                 await self._look_at(upload, store, silent)
         self._ages.looked(self._ticks_ms)
-        await self._verifier.tick(stores.values(), own)
+        await self._verify_schedule.tick(stores.values(), own)
 
-    async def _could_hear(self) -> bool:
+    async def _could_receive(self) -> bool:
         """Whether the log takes heartbeats now, tried with one of our own: where it takes none, silence says nothing.
 
         Raises:

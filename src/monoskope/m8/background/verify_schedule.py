@@ -37,7 +37,7 @@ class _Round:
     rests_until_ms: float = 0.0
 
 
-class Verifier:
+class VerifySchedule:
     """Begins and continues m8's own verifications."""
 
     def __init__(self, app: App) -> None:
@@ -78,8 +78,8 @@ class Verifier:
             self._rounds[store] = _Round(rests_until_ms=now_ms + self._every_ms / ROUNDS)
 
     def _is_due(self, secret: views_pb2.Secret) -> bool:
-        heard_ms = max(secret.uploaded_at_ms, secret.verified_at_ms)
-        return not secret.deleted and self._app.clock() - heard_ms >= self._every_ms
+        last_seen_ms = max(secret.uploaded_at_ms, secret.verified_at_ms)
+        return not secret.deleted and self._app.clock() - last_seen_ms >= self._every_ms
 
     async def _begin(self, secret: views_pb2.Secret) -> None:
         request = make_request(

@@ -49,12 +49,12 @@ class Places:
                 if not self._held[holder]:
                     del self._held[holder]
 
-    def _refusal(self, of: str, most: int) -> RefusedError:
-        if not of:
+    def _refusal(self, whose: str, most: int) -> RefusedError:
+        if not whose:
             return RefusedError(
                 f"this m8 has {most} {self._what} already, and takes no more.", fix="Try again later, or ask another."
             )
         return RefusedError(
-            f"your {of} has {most} {self._what} already, and may not have more at once.",
+            f"your {whose} has {most} {self._what} already, and may not have more at once.",
             fix="End some of them, and wait for those that end by themselves.",
         )

@@ -18,7 +18,7 @@ LOOK_S = 0.1
 """How often whoever is next looks whether a request has ended."""
 
 
-class Turns:
+class RequestLimit:
     """Lets each subject's callers in one at a time, and only below its limit.
 
     Args:
@@ -32,7 +32,7 @@ class Turns:
         self._queues: dict[str, tuple[asyncio.Lock, int]] = {}
 
     @contextlib.asynccontextmanager
-    async def turn(self, subject: str, *, wait_s: float) -> AsyncIterator[None]:
+    async def place(self, subject: str, *, wait_s: float) -> AsyncIterator[None]:
         """Hold the turn of `subject`.
 
         Raises:

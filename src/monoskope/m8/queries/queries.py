@@ -13,7 +13,7 @@ from monoskope.m8.domain.stores import unknown_store
 from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.queries.listing import secrets_page
 from monoskope.m8.queries.paging import make_token, page_size, read_token
-from monoskope.m8.queries.visible import sight
+from monoskope.m8.queries.visible import visible_scope
 from monoskope.m8.readmodels.history import HISTORY, prefix
 from monoskope.m8.readmodels.stores import STORES, with_beats
 from monoskope.m8.service import policy
@@ -81,7 +81,7 @@ class Queries:
         """
         uri = SecretUri.parse(message.uri)
         structlog.contextvars.bind_contextvars(uri=str(uri))
-        policy.require_sight(caller.principal, uri)
+        policy.require_visible(caller.principal, uri)
         secret = await self._app.documents.secret(str(uri))
         if secret is None:
             raise policy.hidden(str(uri))
@@ -95,8 +95,8 @@ class Queries:
         Raises:
             UsageError: a bad prefix, filter or token.
         """
-        seen = sight(caller.principal, message.prefix)
-        secrets, token = await secrets_page(self._app.log, seen, message)
+        visible = visible_scope(caller.principal, message.prefix)
+        secrets, token = await secrets_page(self._app.log, visible, message)
         return queries_pb2.ListSecretsResponse(
             secrets=[policy.secret_for(caller.principal, secret) for secret in secrets], next_page_token=token
         )
@@ -112,7 +112,7 @@ class Queries:
         """
         uri = SecretUri.parse(message.uri)
         structlog.contextvars.bind_contextvars(uri=str(uri))
-        policy.require_sight(caller.principal, uri)
+        policy.require_visible(caller.principal, uri)
         scope, size = f"secret-versions.1:{uri}", page_size(message.page_size)
         after = read_token(scope, message.page_token)
         found = await self._app.log.scan(HISTORY, prefix=prefix(str(uri)), after=after, limit=size + 1)

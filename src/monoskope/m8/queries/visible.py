@@ -14,7 +14,7 @@ from monoskope.uri import SecretUri, UriPrefix
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class VisibleScope:
     """What a caller sees below the prefix that was asked for, None for everything."""
 
     prefixes: tuple[UriPrefix, ...] | None
@@ -24,23 +24,25 @@ class Sight:
         return self.prefixes is None or any(prefix.covers(uri) for prefix in self.prefixes)
 
 
-def sight(principal: Principal, prefix: str) -> Sight:
+def visible_scope(principal: Principal, prefix: str) -> VisibleScope:
     """Return what `principal` sees below `prefix`, "" for all that there is. Raises `UsageError` for a bad prefix."""
     asked = UriPrefix.parse(prefix) if prefix else None
     if principal.is_administrator:
-        return Sight(None if asked is None else (asked,))
+        return VisibleScope(None if asked is None else (asked,))
     own = principal.prefixes
     if asked is None:
-        return Sight(own)
-    return Sight(tuple(narrow for narrow in (_narrower(asked, prefix) for prefix in own) if narrow is not None))
+        return VisibleScope(own)
+    return VisibleScope(tuple(narrow for narrow in (_narrower(asked, prefix) for prefix in own) if narrow is not None))
 
 
-async def page(log: EventLog, collection: str, seen: Sight, *, after: str, limit: int) -> list[tuple[str, bytes]]:
+async def page(
+    log: EventLog, collection: str, visible: VisibleScope, *, after: str, limit: int
+) -> list[tuple[str, bytes]]:
     """Return up to `limit` documents in sight whose key is greater than `after`, in the order of their keys."""
-    if seen.prefixes is None:
+    if visible.prefixes is None:
         return await log.scan(collection, after=after, limit=limit)
     found: list[tuple[str, bytes]] = []
-    for start, below in sorted(_places(seen.prefixes)):
+    for start, below in sorted(_places(visible.prefixes)):
         if len(found) == limit:
             break
         if below:

@@ -15,7 +15,7 @@ from monoskope.m8.limits.connections import Connections
 from monoskope.m8.limits.logins import Logins
 from monoskope.m8.limits.places import Places
 from monoskope.m8.limits.quota import Quota
-from monoskope.m8.limits.request_limit import Turns
+from monoskope.m8.limits.request_limit import RequestLimit
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.readmodels.documents import Documents
 from monoskope.m8.service.aggregates import Aggregates
@@ -109,7 +109,7 @@ class App:
     aggregates: Aggregates = field(init=False)
     documents: Documents = field(init=False)
     feed: Feed = field(init=False)
-    turns: Turns = field(init=False)
+    request_limit: RequestLimit = field(init=False)
     connections: Connections = field(init=False)
     logins: Logins = field(init=False)
     quota: Quota = field(init=False)
@@ -124,19 +124,25 @@ class App:
     def __post_init__(self) -> None:
         self.aggregates = Aggregates(self.log)
         self.documents = Documents(self.log)
-        self.turns = Turns(self.documents.count_open, self.limits.open_per_user)
+        self.request_limit = RequestLimit(self.documents.count_open, self.limits.open_per_user)
         self.connections = Connections(self.limits.connections, self.limits.connections_each)
         self.logins = Logins(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
-        of = self.limits
-        self.quota = Quota(self.documents.sealed_bytes, of.sealed_bytes_per_user_per_day, self.clock)
+        most = self.limits
+        self.quota = Quota(self.documents.sealed_bytes, most.sealed_bytes_per_user_per_day, self.clock)
         self.watching = Places(
-            "watchers", of_token=of.watchers_per_token, of_subject=of.watchers_per_user, in_all=of.watchers
+            "watchers", of_token=most.watchers_per_token, of_subject=most.watchers_per_user, in_all=most.watchers
         )
         self.waiting = Places(
-            "calls that wait", of_token=of.waiting_per_user, of_subject=of.waiting_per_user, in_all=of.waiting
+            "calls that wait",
+            of_token=most.waiting_per_user,
+            of_subject=most.waiting_per_user,
+            in_all=most.waiting,
         )
         self.sending = Places(
-            "uploads under way", of_token=of.sending_per_user, of_subject=of.sending_per_user, in_all=of.sending
+            "uploads under way",
+            of_token=most.sending_per_user,
+            of_subject=most.sending_per_user,
+            in_all=most.sending,
         )
         self.feed = Feed(self.log, backlog=self.limits.backlog)
 

@@ -75,8 +75,8 @@ class Commands:
             await self._app.quota.require(subject)
         if is_new and store.active:
             await require_engine(self._app, store, wait_s=caller.wait_s)
-        turn = self._app.turns.turn(subject, wait_s=caller.wait_s) if is_new else contextlib.nullcontext()
-        async with turn:
+        place = self._app.request_limit.place(subject, wait_s=caller.wait_s) if is_new else contextlib.nullcontext()
+        async with place:
             await self._app.aggregates.change(
                 upload_stream(request.request_id),
                 lambda: self._app.aggregates.upload(request.request_id),
@@ -267,8 +267,8 @@ def _require_reactor(store: views_pb2.SecretStore) -> None:
     """
     if any(reactor.attached for reactor in store.reactors):
         return
-    heard_ms = max((reactor.last_heard_ms for reactor in store.reactors), default=0)
-    when = f"the last was heard at {instant(heard_ms)}" if heard_ms else "none was ever heard"
+    last_seen_ms = max((reactor.last_heard_ms for reactor in store.reactors), default=0)
+    when = f"the last was heard at {instant(last_seen_ms)}" if last_seen_ms else "none was ever heard"
     raise UnavailableError(
         f"no reactor of the store {store.name} is attached; {when}.", fix="Start one, or try again when it is back."
     )

@@ -34,7 +34,7 @@ _REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class LocatedEvent:
     """An event, and the secret it is about if it is one of a request's."""
 
     event: RecordedEvent
@@ -48,22 +48,22 @@ def _every(_event: RecordedEvent) -> bool:
 class Follower:
     """The events that somebody wants, from the moment of joining on, in order."""
 
-    def __init__(self, wants: Callable[[Noted], bool], backlog: int) -> None:
+    def __init__(self, wants: Callable[[LocatedEvent], bool], backlog: int) -> None:
         self._wants = wants
         self._backlog = backlog
-        self._events: deque[Noted] = deque()
+        self._events: deque[LocatedEvent] = deque()
         self._changed = asyncio.Event()
         self._ended = asyncio.Event()
         self._error: Error = too_slow()
 
-    def offer(self, noted: Noted) -> None:
+    def take(self, located: LocatedEvent) -> None:
         """Queue an event if it is wanted; never waits. A follower that lies too far behind is ended."""
-        if self._ended.is_set() or not self._wants(noted):
+        if self._ended.is_set() or not self._wants(located):
             return
         if len(self._events) >= self._backlog:
             self.end(too_slow())
         else:
-            self._events.append(noted)
+            self._events.append(located)
             self._changed.set()
 
     def end(self, error: Error) -> None:
@@ -73,7 +73,7 @@ class Follower:
         self._ended.set()
         self._changed.set()
 
-    async def next(self) -> Noted:
+    async def next(self) -> LocatedEvent:
         """Return the next event. Raises `UnavailableError` if this follower was too slow, or m8 stops."""
         while not self._events:
             if self._ended.is_set():
@@ -160,7 +160,7 @@ class Feed:
             self._forget(stream, signal)
 
     @contextlib.contextmanager
-    def follow(self, wants: Callable[[Noted], bool]) -> Iterator[Follower]:
+    def follow(self, wants: Callable[[LocatedEvent], bool]) -> Iterator[Follower]:
         """Follow the log from now on, as long as the block runs."""
         follower = Follower(wants, self._backlog)
         self._followers.add(follower)
@@ -169,9 +169,9 @@ class Feed:
         finally:
             self._followers.discard(follower)
 
-    async def note(self, event: RecordedEvent) -> Noted:
+    async def locate(self, event: RecordedEvent) -> LocatedEvent:
         """Return `event` with the secret that it is about."""
-        return Noted(event, await self._uri(event))
+        return LocatedEvent(event, await self._uri(event))
 
     def _forget(self, stream: str, signal: asyncio.Event) -> None:
         waiting = self._waiting[stream]
@@ -182,9 +182,9 @@ class Feed:
     async def _tell(self, event: RecordedEvent) -> None:
         # Without followers nobody asks which secret an event is about.
         if self._followers:
-            noted = await self.note(event)
+            located = await self.locate(event)
             for follower in tuple(self._followers):
-                follower.offer(noted)
+                follower.take(located)
         for signal, wakes in self._waiting.get(event.stream, {}).items():
             if wakes(event):
                 signal.set()

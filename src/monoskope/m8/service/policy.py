@@ -46,7 +46,7 @@ def require_administrator(principal: Principal) -> None:
         )
 
 
-def require_sight(principal: Principal, uri: SecretUri) -> None:
+def require_visible(principal: Principal, uri: SecretUri) -> None:
     """Raise `NotFoundError` unless `uri` exists for the caller."""
     if not principal.sees(uri):
         raise hidden(str(uri))
@@ -54,7 +54,7 @@ def require_sight(principal: Principal, uri: SecretUri) -> None:
 
 def require_purpose(principal: Principal, purpose: upload_pb2.Purpose, uri: SecretUri) -> None:
     """Raise `NotFoundError` unless `uri` exists for the caller, `RefusedError` without the right for `purpose`."""
-    require_sight(principal, uri)
+    require_visible(principal, uri)
     _require(principal, RIGHT_FOR[purpose], uri)
     if purpose in _TELLS_OF_OTHERS:
         _require(principal, events_pb2.RIGHT_SEE_HASH, uri)
@@ -64,7 +64,7 @@ def require_request(principal: Principal, request: Request) -> None:
     """Raise as `require_purpose` for what `request` asks; a COPY needs `put` at its destination, too."""
     require_purpose(principal, request.purpose, request.uri)
     if request.destination is not None:
-        require_sight(principal, request.destination)
+        require_visible(principal, request.destination)
         _require(principal, events_pb2.RIGHT_PUT, request.destination)
 
 

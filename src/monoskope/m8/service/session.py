@@ -24,7 +24,7 @@ from monoskope.m8.service import copy_tokens
 from monoskope.m8.service.app import App
 from monoskope.m8.service.append import append_event
 from monoskope.m8.service.defect import defect
-from monoskope.m8.service.feed import Follower, Noted
+from monoskope.m8.service.feed import Follower, LocatedEvent
 from monoskope.m8.service.login import Login
 from monoskope.m8.service.validate import validate
 
@@ -97,12 +97,12 @@ class Session:
         await self.replaced.wait()
         raise UnavailableError("this process attached anew.", fix="Use that stream.")
 
-    def _wants(self, noted: Noted) -> bool:
-        if noted.uri is not None:
+    def _wants(self, located: LocatedEvent) -> bool:
+        if located.uri is not None:
             # What a session before this one appended and had no answer for, the reactor offers again and is answered.
-            mine = noted.event.actor == self._login.actor
-            return noted.uri.store == self._login.store and (self._own or not mine)
-        return noted.event.stream in {reactor_stream(self._login.store), CATALOGUE_STREAM}
+            mine = located.event.actor == self._login.actor
+            return located.uri.store == self._login.store and (self._own or not mine)
+        return located.event.stream in {reactor_stream(self._login.store), CATALOGUE_STREAM}
 
     async def _attached(self, position: int) -> reactor_pb2.AttachResponse:
         attachments = await self._app.aggregates.attachments(self._login.store)

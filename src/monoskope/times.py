@@ -10,6 +10,7 @@ from typing import Final
 from monoskope.errors import UsageError
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_DAYS = re.compile(r"([1-9][0-9]{0,4})d", re.ASCII)
 _LENGTH = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
 
 
@@ -34,6 +35,12 @@ def parse_length(text: str) -> int:
     if match is None:
         raise UsageError(f"{text!r} is not a length of time.", fix="Write for example 30m, 12h or 30d.")
     return int(match[1]) * _SECONDS[match[2]]
+
+
+def parse_days(text: str) -> int | None:
+    """Return the number of days, 1 to 99,999, that a text such as 30d names; None for another text."""
+    match = _DAYS.fullmatch(text)
+    return None if match is None else int(match[1])
 
 
 def _shown(at_ms: int, timespec: str) -> str:

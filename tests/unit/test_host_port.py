@@ -47,7 +47,7 @@ def test_a_port_beyond_the_last_is_none() -> None:
         check_server("m8.test:65536")
 
 
-@pytest.mark.parametrize("text", ["[fe80::1%a b]:7443", "m8:07443", "[m8]:7443", "[::g]:7443", "m8..test:7443"])
+@pytest.mark.parametrize("text", ["[fe80::1%a b]:7443", "m8:07443", "[m8]:7443", "[::g]:7443"])
 def test_a_server_has_one_spelling_and_no_zone(text: str) -> None:
     with pytest.raises(UsageError, match="host:port"):
         check_server(text)

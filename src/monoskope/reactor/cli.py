@@ -12,6 +12,7 @@ import click
 
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import exit_code
+from monoskope.reactor.settings_argument import settings_argument
 from monoskope.settings import write_private
 from monoskope.uri import check_store_name
 
@@ -140,15 +141,16 @@ def identity(folder: Path) -> None:
 
 
 @_group.command(short_help="Print the least rights in the engine.")
-@_folder_argument
-def policy(folder: Path) -> None:
-    """Print the least rights that DIR's settings need in the engine, in its own policy language.
+@settings_argument
+def policy(file: Path) -> None:
+    """Print the least rights that a reactor needs in its engine, in the engine's own policy language.
 
-    A kind of store whose engine has none says so. Nothing is asked of the engine, and no credential is read.
+    DIR is the reactor's folder, FILE its settings. A kind of store whose engine has no such language says so. Nothing
+    is asked of the engine, and no credential is read.
     """
     from monoskope.reactor import settings  # noqa: PLC0415
 
-    of = settings.read(folder)
+    of = settings.read(file.parent, file.name)
     click.echo(of.driver.policy(of.engine, tuple(prefix.path for prefix in of.prefixes)), nl=False)
 
 

@@ -32,13 +32,12 @@ from monoskope.host_port import HostPort, check_server
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
 from monoskope.protocol.identity import check_shown
 from monoskope.protocol.payload import DEFAULT_MAX_PLAINTEXT, is_padded_size
+from monoskope.reactor.settings_argument import SETTINGS_FILE
 from monoskope.reactor.timings import Timings
 from monoskope.settings import convert, load
 from monoskope.stores import registry
 from monoskope.stores.driver import StoreDriver
 from monoskope.uri import SecretUri, UriPrefix, check_store_name, parse_path
-
-SETTINGS_FILE = "reactor.toml"
 
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 

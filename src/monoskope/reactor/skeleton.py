@@ -8,7 +8,8 @@ from typing import Any
 import tomli_w
 
 from monoskope.errors import UsageError
-from monoskope.reactor.settings import SETTINGS_FILE, ReactorFile
+from monoskope.reactor.settings import ReactorFile
+from monoskope.reactor.settings_argument import SETTINGS_FILE
 from monoskope.settings import convert, write_private
 
 AGE_IDENTITY = "engine.agekey"

@@ -19,7 +19,7 @@ def stores() -> None:
 
 @stores.command(
     cls=PassThrough,
-    options_metavar="--config FILE",
+    options_metavar="DIR|FILE",
     add_help_option=False,
     short_help="Run the driver suite against a configured engine.",
 )

@@ -6,7 +6,7 @@ import datetime as dt
 
 from monoskope.errors import UsageError
 from monoskope.protocol.notes import check_day
-from monoskope.times import parse_length
+from monoskope.times import parse_days
 
 
 def parse_day(text: str, *, more: int = 0) -> str:
@@ -19,9 +19,10 @@ def parse_day(text: str, *, more: int = 0) -> str:
     Raises:
         UsageError: it is neither.
     """
+    days = parse_days(text)
     try:
-        if text.endswith("d") and not text.startswith("0"):
-            start = dt.datetime.now(dt.UTC).date() + dt.timedelta(seconds=parse_length(text))
+        if days is not None:
+            start = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=days)
         else:
             start = dt.date.fromisoformat(check_day(text))
         return (start + dt.timedelta(days=more)).isoformat()

@@ -289,6 +289,6 @@ def _check_options(targets: list[Target | Error], options: Options | None) -> No
     kinds = [target.store.type for target in targets if isinstance(target, Target)]
     if options is not None and kinds and all(fitting(options, kind) is None for kind in kinds):
         raise UsageError(
-            f"the options given (--binary, --aws-…, --kubernetes-…) are not for a store of type {kinds[0]!r}.",
+            f"the `options=` are not for a store of type {kinds[0]!r}.",
             fix="Leave them out, or name another store.",
         )

@@ -154,7 +154,7 @@ class Connection(Unshared):
             return self._not_reached(details)
         code = _STATUSES.get(error.code(), Code.INTERNAL)
         if code is Code.TIMED_OUT:
-            return TimedOutError(f"m8 at {self.server} did not answer in time.", fix="Try again, or raise --timeout.")
+            return TimedOutError(f"m8 at {self.server} did not answer in time.", fix="Try again, or raise `timeout=`.")
         message = (
             f"m8 at {self.server} answered {error.code().name}: {escape(details[:_MAX_TEXT]) or 'no reason given'}."
         )
@@ -166,16 +166,16 @@ class Connection(Unshared):
         if "CERTIFICATE_VERIFY_FAILED" in details:
             return IdentityChangedError(
                 f"the certificate of {self.server} is not signed by the authority in {self._ca_file}.",
-                fix="Name the CA file of this server with --ca-file; if it is that one, somebody may be in the middle.",
+                fix="Name the CA file of this server with `ca_file=`; if that is it, somebody may be in the middle.",
             )
         if "Hostname Verification Check failed" in details or "is not in peer certificate" in details:
             return IdentityChangedError(
                 f"the certificate of {self.server} does not carry that name.",
-                fix="Dial the server by a name in its certificate, or have `m8 init --name` add this one.",
+                fix="Dial the server by a name in its certificate, or have one made that carries this one (`m8 init`).",
             )
         return NotReachedError(
             f"m8 does not answer at {self.server}.",
-            fix="Start it (`m8 dev` on this machine), or name another with --server.",
+            fix="Start it (`m8 dev` on this machine), or name another with `server=`.",
         )
 
 

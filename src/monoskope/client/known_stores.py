@@ -169,7 +169,7 @@ class KnownStores:
 
     @contextmanager
     def _changing(self) -> Iterator[Pins]:
-        with locked(self.path, fix="Name a file that can be, with --known-stores or MONOCTL_KNOWN_STORES."):
+        with locked(self.path, fix="Name a file that can be, with `known_stores=` or MONOCTL_KNOWN_STORES."):
             own = self._own()
             before = own.serialise()
             yield own

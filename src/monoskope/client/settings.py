@@ -101,7 +101,7 @@ def find(
         variable = f"MONOCTL_{name.upper()}"
         flag = flags.get(name)
         if flag:
-            found[name] = Setting(flag, f"--{name.replace('_', '-')}")
+            found[name] = Setting(flag, f"`{name}=`")
         elif environ.get(variable):
             found[name] = Setting(environ[variable], variable)
     _add_file(found, path, read_config(path))
@@ -175,7 +175,7 @@ def load_settings(
 
 
 def _missing(name: str, server: Setting | None) -> UsageError:
-    ways = f"--{name.replace('_', '-')}, MONOCTL_{name.upper()} or `monoctl config set {name} VALUE`"
+    ways = f"`{name}=`, MONOCTL_{name.upper()} or `monoctl config set {name} VALUE`"
     if server is None:
         return UsageError(f"no {name} is configured.", fix=f"Start `m8 dev`, or give {ways}.")
     check_server(server.value)

@@ -200,7 +200,7 @@ class Resolver:
         self._ask(
             said,
             f"Use {named!r} whenever no store is named?",
-            fix=f"Name the store (store://…), or agree with --default-store {named}.",
+            fix=f"Name the store (store://…), or agree with `default_store={named}`.",
         )
 
     def _trust(self, store: views_pb2.SecretStore, pins: Pins) -> Trust:
@@ -226,7 +226,7 @@ class Resolver:
             self._ask(
                 f"This is the first contact with store {name!r} of {server}. Its identity is {identity}.",
                 "Is that what `m8 reactor init` printed for it?",
-                fix="Agree on a terminal, with --store-identity STORE=SHA256:…, or in known_stores.",
+                fix="Agree on a terminal, with `store_identities=`, or in known_stores.",
             )
             given = identity
         unpinned = Trust(self._known, server, name, pin=given, notify=None)

@@ -12,6 +12,7 @@ from monoskope.errors import Code, Error, OutcomeUnknownError, UsageError
 from monoskope.escape import json_text
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.monoctl.output import write
+from monoskope.monoctl.output.flags import with_flags
 
 if TYPE_CHECKING:
     from monoskope.client.task import Progress  # loads gRPC, which a good `version` never needs
@@ -38,21 +39,22 @@ def report(error: Error, *, as_json: bool) -> None:
     code, number = error.code.value, exit_code(error)
     if isinstance(error, InterruptedBeforeSendingError):
         code, number = "INTERRUPTED", ExitCode.INTERRUPTED
+    message, fix = (error.message, error.fix) if error.by_m8 else map(with_flags, (error.message, error.fix))
     if as_json:
         document = {
             "code": code,
             "exit_code": int(number),
-            "message": error.message,
-            "fix": error.fix,
+            "message": message,
+            "fix": fix,
             "by_m8": error.by_m8,
         }
         write.err(json_text({"error": document}))
         return
-    write.err(error.message, mark="error: ", fg="red", bold=True)
-    if error.fix and error.by_m8:
-        write.err(error.fix)  # it says itself whose advice it is
-    elif error.fix:
-        write.err(error.fix, mark="fix: ", fg="green")
+    write.err(message, mark="error: ", fg="red", bold=True)
+    if fix and error.by_m8:
+        write.err(fix)  # it says itself whose advice it is
+    elif fix:
+        write.err(fix, mark="fix: ", fg="green")
 
 
 def guarded(call: Callable[[], object], words: Sequence[str]) -> int:

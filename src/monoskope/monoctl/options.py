@@ -46,7 +46,7 @@ timeout_option = click.option(
 )
 
 
-class Session:
+class ClientSession:
     """What a command needs to speak to m8: the flags, and the way to run."""
 
     def __init__(self, flags: dict[str, Any], store_identity: tuple[str, ...]) -> None:
@@ -80,7 +80,7 @@ def connection_options(command: Callable[..., R]) -> Callable[..., R]:
     @functools.wraps(command)
     def wrapped(*args: Any, store_identity: tuple[str, ...], **rest: Any) -> R:  # noqa: ANN401 - click's own
         flags = {name: rest.pop(name) for name in _FLAGS}
-        session = Session(flags, store_identity)
+        session = ClientSession(flags, store_identity)
         try:
             return command(*args, session=session, **rest)
         except (KeyboardInterrupt, click.Abort):

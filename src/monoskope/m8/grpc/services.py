@@ -1,10 +1,9 @@
-"""Ties the services of `proto/` to the handlers, by name: a method that nobody handles is an error at the start."""
+"""Ties the methods of the services in `proto/` to their handlers; one without a handler is an error at the start."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeAlias
 
@@ -48,17 +47,36 @@ SERVICES: tuple[str, ...] = (_COMMANDS.full_name, _QUERIES.full_name, _REACTORS.
 
 def add_services(server: grpc.aio.Server, app: App) -> None:
     """Let `server` answer every method of every service."""
-    owners = {_COMMANDS: (Commands(app),), _QUERIES: (Queries(app), Events(app)), _REACTORS: (Reactors(app),)}
-    for service, handlers in owners.items():
-        methods = {method.name: _method(app, method, _handler(method, handlers)) for method in service.methods}
+    handlers = _handlers(app)
+    for service in (_COMMANDS, _QUERIES, _REACTORS):
+        methods = {method.name: _method(app, method, handlers[method.name]) for method in service.methods}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, methods),))
 
 
-def _handler(method: MethodDescriptor, owners: tuple[object, ...]) -> _Callable:
-    """The handler called like the method: `GetSecret` is `get_secret`."""
-    name = re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower()
-    handler: _Callable = next(getattr(owner, name) for owner in owners if hasattr(owner, name))
-    return handler
+def _handlers(app: App) -> dict[str, _Callable]:
+    commands, queries, events, reactors = Commands(app), Queries(app), Events(app), Reactors(app)
+    return {
+        "RequestSecretUploadKey": commands.request_secret_upload_key,
+        "RequestUploadSecret": commands.request_upload_secret,
+        "CreateSecretStore": commands.create_secret_store,
+        "ActivateSecretStore": commands.activate_secret_store,
+        "DeactivateSecretStore": commands.deactivate_secret_store,
+        "SetDefaultSecretStore": commands.set_default_secret_store,
+        "ReplaceSecretStoreIdentity": commands.replace_secret_store_identity,
+        "StartFingerprintKeyRotation": commands.start_fingerprint_key_rotation,
+        "FinishFingerprintKeyRotation": commands.finish_fingerprint_key_rotation,
+        "GetSecretUploadKey": queries.get_secret_upload_key,
+        "GetSecretUpload": queries.get_secret_upload,
+        "GetSecret": queries.get_secret,
+        "ListSecrets": queries.list_secrets,
+        "ListSecretVersions": queries.list_secret_versions,
+        "GetSecretStore": queries.get_secret_store,
+        "ListSecretStores": queries.list_secret_stores,
+        "GetServer": queries.get_server,
+        "ListEvents": events.list_events,
+        "WatchEvents": events.watch_events,
+        "Attach": reactors.attach,
+    }
 
 
 def _method(app: App, method: MethodDescriptor, handler: _Callable) -> grpc.RpcMethodHandler[Any, Any]:
@@ -111,9 +129,9 @@ async def _place(app: App, name: str, caller: Caller) -> AsyncIterator[None]:
             yield
     elif name in _LISTING:
         # One at a time of each subject: a listing can look through thousands of documents.
-        turn = app.listing.setdefault(caller.principal.subject, asyncio.Lock())
+        own = app.listing.setdefault(caller.principal.subject, asyncio.Lock())
         with app.waiting.held(caller.principal):
-            async with turn:
+            async with own:
                 yield
     else:
         yield

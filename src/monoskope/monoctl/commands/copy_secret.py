@@ -6,7 +6,7 @@ import click
 
 from monoskope.client import Client, Copy
 from monoskope.monoctl.input.expectation import expectation
-from monoskope.monoctl.options import Session, connection_options, output_option, timeout_option
+from monoskope.monoctl.options import ClientSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output.formats import emit
 
 _COLUMNS = {
@@ -27,7 +27,14 @@ _COLUMNS = {
 @output_option
 @connection_options
 def secret(  # noqa: PLR0917 - click passes them by name
-    uri: str, destination: str, expect: str | None, timeout: float, output: str, session: Session, *, overwrite: bool
+    uri: str,
+    destination: str,
+    expect: str | None,
+    timeout: float,
+    output: str,
+    session: ClientSession,
+    *,
+    overwrite: bool,
 ) -> None:
     """Copy the secret at URI to DESTINATION, in another store.
 

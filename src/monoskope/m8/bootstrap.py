@@ -53,7 +53,7 @@ class Running:
 
     Attributes:
         address: `host:port` where it listens, with the bound port.
-        app: What its doors serve.
+        app: What its services answer from.
         tokens: Its credentials.
     """
 
@@ -64,7 +64,7 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def opened_log(settings: Settings) -> AsyncIterator[EventLog]:
-    """Open the event log that `settings` name, beside whoever else has it open, and close it after the block.
+    """Open the event log that `settings` name, and close it after the block. Other processes may have it open, too.
 
     Raises:
         Error: as `SqliteLog.open` does.
@@ -120,9 +120,9 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
 
 
 async def serve(settings: Settings, *, warnings: Sequence[str] = ()) -> None:
-    """Run a server until SIGTERM or SIGINT; its address stands in `settings.address_file` meanwhile.
+    """Run a server until SIGTERM or SIGINT. Until then `settings.address_file` holds its address.
 
-    `warnings`, if there are any, are the first lines of its log.
+    `warnings` become the first lines of its log.
 
     Raises:
         Error: it cannot start, or a part of it failed; as `build`.
@@ -150,14 +150,14 @@ async def _serve_until(stop: asyncio.Event, settings: Settings) -> None:
 
 
 def _withdraw(settings: Settings, address: str) -> None:
-    """Remove the address file, unless another server on the same folder has put its own there."""
+    """Remove the address file, unless another server of the same folder has replaced it."""
     with contextlib.suppress(FileNotFoundError):
         if settings.address_file.read_text(encoding="utf-8").strip() == address:
             settings.address_file.unlink()
 
 
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What people can act on in a group of failures, the group itself if there is nothing of that kind."""
+    """Return the first `Error` in a group of failures; the group itself if it holds none."""
     for error in group.exceptions:
         found = _cause(error) if isinstance(error, BaseExceptionGroup) else error
         if isinstance(found, Error):

@@ -25,7 +25,7 @@ class Plan:
 
     Attributes:
         folder: Missing, or without any file of a server.
-        listen: Where the server will listen.
+        listen: Where the server is to listen.
         names: Hosts, or `host:port`, by which it will be dialled, besides this machine's own.
     """
 
@@ -56,7 +56,7 @@ def lay_out(plan: Plan) -> settings.Settings:
 
 
 def _addresses(plan: Plan) -> list[HostPort]:
-    """Every name with a port, those that were asked for first."""
+    """Return every name with a port; the names that were asked for come first."""
     wanted = [_address(name, plan.listen.port) for name in plan.names]
     local = [HostPort(name, plan.listen.port) for name in tls.LOCAL_NAMES]
     return list(dict.fromkeys((*wanted, *local)))

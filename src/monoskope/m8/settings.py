@@ -1,4 +1,4 @@
-"""What an m8 server is told: its folder, and `m8.toml` in it. Read once, checked once.
+"""The settings of an m8 server: its folder, and `m8.toml` in it. They are read and checked once.
 
 The folder holds everything: `m8.toml`, `log.db` (the event log), `token-signing.key`, `tls.crt`, `tls.key`, `ca.crt`,
 and `address` while a server runs.
@@ -24,11 +24,11 @@ SETTINGS_FILE = "m8.toml"
 DEFAULT_LISTEN = "127.0.0.1:7443"
 
 _MOST_CONNECTIONS = 2_000
-"""Unless the settings name another number: so many cost about 200 MB."""
+"""The default. So many connections take about 200 MB."""
 
 DEFAULT_SEALED_BYTES = 1_073_741_824
 MIN_SEALED_BYTES = 2_097_152
-"""Room for the largest secret. There is no way to say "no limit"."""
+"""Room for the largest secret. The quota cannot be switched off."""
 MAX_SEALED_BYTES = 2**50
 
 _AUDIENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
@@ -38,14 +38,14 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `[timings]` table, in seconds. The defaults are the protocol's; change them in tests alone.
 
     Attributes:
-        requested: A request that nobody answers ends after so long.
-        granted_grace: A grant that nobody uses ends so long after its lifetime.
-        issuer_gone: A reactor that was not heard for so long is gone.
-        silence: A reactor that says nothing for so long is cut off.
-        heartbeat: How often reactors are told to say something, whole seconds.
-        tick: Between two looks at all of this.
-        stall: After a pause as long as this between two looks, silence says nothing.
-        wait: A call that waits is answered after so long at most.
+        requested: A request that no reactor answers ends after this time.
+        granted_grace: A grant that nobody uses ends this long after its lifetime.
+        issuer_gone: A reactor that sent no heartbeat for this long is gone.
+        silence: A session in which the reactor sends nothing for this long is closed.
+        heartbeat: How often reactors send a heartbeat, whole seconds.
+        tick: The time between two checks of all this.
+        stall: Missed heartbeats do not count after a pause this long between two checks.
+        wait: A call that waits is answered after this time at the latest.
     """
 
     requested: float = 60.0
@@ -66,7 +66,7 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def limits(self) -> Limits:
-        """What the doors and the timekeeper go by."""
+        """These settings as the services and the timekeeper use them."""
         return Limits(
             silence_s=self.silence,
             heartbeat_s=self.heartbeat,
@@ -81,10 +81,10 @@ class AccessLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `[limits]` table: limits for peers that have not logged in.
 
     Attributes:
-        connections: At a time, at most; 0 for three quarters of the files that the process may open (`ulimit -n`), and
-            at most 2,000.
-        connections_per_address: Those of one address; 0 for a quarter of `connections`.
-        failed_logins: Reactors' logins that may fail in a second before others are refused.
+        connections: How many may be open at a time; 0 for three quarters of the files that the process may open
+            (`ulimit -n`), but at most 2,000.
+        connections_per_address: How many of them one address may have; 0 for a quarter of `connections`.
+        failed_logins: How many logins of reactors may fail in a second; then further logins are refused.
         failed_logins_per_address: Those of one address.
     """
 
@@ -108,7 +108,7 @@ class AccessLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             files: How many files the process may open.
 
         Raises:
-            UsageError: there are not enough of them for `connections`.
+            UsageError: `connections` needs more files than that.
         """
         most = files - files // 4
         connections = self.connections or min(most, _MOST_CONNECTIONS)
@@ -126,13 +126,13 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         listen: Where to listen, `host:port`; port 0 takes a free one.
         names: `host:port` names by which clients and reactors may dial this server; port 0 means the bound one.
-        audience: Whom this server's tokens are for.
+        audience: The audience of this server's tokens.
         tls_certificate: PEM file with the server's certificate and those that lead to its CA.
         tls_key: PEM file with its private key, mode 0600.
         log_file: Where structured log lines go; "" for standard error.
         open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
-        sealed_bytes_per_user_per_day: How many sealed bytes of one user are taken in a day (UTC).
-        verify_every_hours: m8 itself verifies secrets that it heard nothing of for so many hours; 0 for never.
+        sealed_bytes_per_user_per_day: How many sealed bytes m8 accepts from one user in a day (UTC).
+        verify_every_hours: m8 verifies by itself each secret that no receipt told of for so many hours; 0 for never.
         limits: For peers that have not logged in.
         timings: For tests (docs/breakage.md).
     """
@@ -242,7 +242,7 @@ def _path(path: Path, field: str, text: str) -> Path:
 
 
 def state_folder(environment: Mapping[str, str], name: str) -> Path:
-    """Return `$XDG_STATE_HOME/monoskope/<name>`, or that below `~/.local/state`. `monoctl` looks there, too."""
+    """Return `$XDG_STATE_HOME/monoskope/<name>`, by default below `~/.local/state`. `monoctl` uses the same folder."""
     given = environment.get("XDG_STATE_HOME")
     base = Path(given) if given else Path("~/.local/state").expanduser()
     return base.absolute() / "monoskope" / name

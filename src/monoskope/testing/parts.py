@@ -28,7 +28,7 @@ POLL_S = 0.02
 
 # PR_SET_PDEATHSIG (1) with SIGKILL survives `execve`. A process of its own sets it, because code between fork and exec
 # is not safe beside threads.
-_TETHER = """
+_DIE_WITH_PARENT = """
 import os, sys
 if sys.platform == "linux":
     import ctypes
@@ -94,7 +94,7 @@ def listens(server: str) -> bool:
 
 def dying_with_us(arguments: Sequence[str]) -> list[str]:
     """Return how to start a program so that it ends when this process ends. The program's path comes first."""
-    return [sys.executable, "-S", "-E", "-c", _TETHER, str(os.getpid()), *arguments]
+    return [sys.executable, "-S", "-E", "-c", _DIE_WITH_PARENT, str(os.getpid()), *arguments]
 
 
 class Part:

@@ -1,10 +1,11 @@
-"""What time does to requests and reactors: deadlines, and processes that are not heard of any more.
+"""Deadlines of requests, and reactors that stopped sending heartbeats.
 
-Spans are measured by a clock that nobody sets. The time of day, which the log carries, is asked once for what happened
-before this process looked for the first time; set it forward or back, and no request ends early or waits for ever.
+Spans of time are measured by a monotonic clock. The wall clock, whose time the log records, is read once, for what
+happened before this process started. So a wall clock that is set forward or back ends no request early and keeps none
+open.
 
-Every m8 process may run one. Each action is decided by the domain on the version that was read, so of several
-timekeepers, and of a timekeeper and a reactor, one wins.
+Every m8 process may run a timekeeper. The domain decides each action on the version of the stream that was read, so if
+several timekeepers, or a timekeeper and a reactor, act at the same time, one of them wins.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _PAGE = 200
 
 
 class Ages:
-    """How long ago stamps of the time of day were made, by a clock that nobody sets."""
+    """How old timestamps of the wall clock are, by a monotonic clock."""
 
     def __init__(self) -> None:
         self._begun: dict[str, tuple[int, float]] = {}
@@ -40,9 +41,9 @@ class Ages:
         self._last_look: float | None = None
 
     def age_ms(self, key: str, stamp_ms: int, *, now_ms: int, ticks_ms: float) -> float:
-        """Return how old the stamp under `key` is: by the time of day when it is first seen, then by `ticks_ms`.
+        """Return the age of the timestamp under `key`: by the wall clock when it is first seen, then by `ticks_ms`.
 
-        What was not there at the look before cannot be older than that look.
+        A timestamp that the previous check did not see cannot be older than that check.
         """
         self._seen.add(key)
         known = self._begun.get(key)
@@ -54,14 +55,14 @@ class Ages:
         return ticks_ms - known[1]
 
     def looked(self, ticks_ms: float) -> None:
-        """A look is over: forget what it did not see."""
+        """End a check: forget the timestamps that it did not see."""
         self._begun = {key: begun for key, begun in self._begun.items() if key in self._seen}
         self._seen = set()
         self._last_look = ticks_ms
 
 
 class Timekeeper:
-    """Looks at every open request and every attached reactor once a second."""
+    """Checks every open request and every attached reactor once a second."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -74,7 +75,7 @@ class Timekeeper:
         self._ticks_ms = 0.0
 
     async def run(self) -> None:
-        """Look, sleep, look again. A log that does not answer is asked again later."""
+        """Check again and again. If the log does not answer, the next check tries again."""
         while True:
             try:
                 await self.tick()
@@ -83,7 +84,7 @@ class Timekeeper:
             await asyncio.sleep(self._app.limits.tick_s)
 
     async def tick(self) -> None:
-        """Look once."""
+        """Check once."""
         failpoint("m8.timekeeper")
         if not await self._could_receive():
             return
@@ -104,17 +105,19 @@ class Timekeeper:
             if upload.subject == M8:
                 own.append(upload)
             store = stores.get(upload.uri.partition("://")[0])
-            # A store that was created after we looked is seen the next time.
+            # A store that was created after the check began is seen by the next one.
             if store is not None:
                 await self._look_at(upload, store, silent)
         self._ages.looked(self._ticks_ms)
         await self._verify_schedule.tick(stores.values(), own)
 
     async def _could_receive(self) -> bool:
-        """Whether the log takes heartbeats now, tried with one of our own: where it takes none, silence says nothing.
+        """Return whether the log accepts heartbeats now, by writing one of our own.
+
+        If it does not, missed heartbeats do not count.
 
         Raises:
-            UnavailableError: the log fails. Silence counts from the next look that finds it well.
+            UnavailableError: the log fails. Missed heartbeats count again from the next check that finds it working.
         """
         begun = self._app.ticks()
         try:
@@ -128,7 +131,7 @@ class Timekeeper:
         return False
 
     def _silence(self, key: str, heard_at_ms: int) -> float:
-        """For how many milliseconds a reactor was not heard, while it could have been."""
+        """Return for how many milliseconds a reactor sent no heartbeat while the log accepted heartbeats."""
         age = self._ages.age_ms(f"beat {key}", heard_at_ms, now_ms=self._now_ms, ticks_ms=self._ticks_ms)
         return min(age, self._ticks_ms - self._listening_since_ms)
 
@@ -170,7 +173,7 @@ class Timekeeper:
         known = await self._app.aggregates.upload(upload.request_id)
         key = f"request {upload.request_id.hex()} {known.version}"
         age_ms = self._ages.age_ms(key, known.since_ms, now_ms=self._now_ms, ticks_ms=self._ticks_ms)
-        # Whoever gave the grant may have done so, or have come, after we looked at the reactors.
+        # The replica that gave the grant may have attached after the reactors were read.
         replica = known.grant.replica if known.grant is not None else b""
         unknown_ms = min(age_ms, self._ticks_ms - self._listening_since_ms)
         reason = overdue(
@@ -192,7 +195,7 @@ class Timekeeper:
             )
 
     async def _append(self, stream: str, version: int, events: Sequence[NewEvent]) -> bool:
-        """Whether we were the one who recorded; else somebody else was faster, and the next look sees what."""
+        """Return whether we recorded it; if not, the next check sees what others recorded."""
         try:
             await self._app.log.append(stream, version, events, actor=M8)
         except ExpectedVersionError:

@@ -1,4 +1,4 @@
-"""What several commands of `m8` share: the folder, opening its log, lengths of time, tables."""
+"""What several commands of `m8` share: the folder, its log, lengths of time, tables."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def seconds(text: str) -> int:
 
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[tuple[settings.Settings, EventLog]]:
-    """Open the log of the server in `folder` beside whoever else has it open. Raises `Error` as its parts do."""
+    """Open the log of the server in `folder`. Other processes may have it open, too. Raises `Error` as its parts do."""
     loaded = settings.load(folder)
     async with opened_log(loaded) as log:
         yield loaded, log

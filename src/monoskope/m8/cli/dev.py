@@ -45,12 +45,12 @@ def dev(*, folder: Path | None, port: int | None, admin: bool) -> None:
 
 
 def _say(text: str) -> None:
-    with contextlib.suppress(OSError):  # a terminal that is gone must not keep anything from stopping
+    with contextlib.suppress(OSError):  # a terminal that is gone must not prevent the stop
         click.echo(f"m8 dev: {text}", err=True)
 
 
 def _monoctl() -> str:
-    """How a shell finds the monoctl that was installed with this m8: by its name if that leads there."""
+    """Return how a shell finds the monoctl that was installed with this m8: by its name if that is the same file."""
     installed = Path(sysconfig.get_path("scripts"), "monoctl")
     found = shutil.which("monoctl")
     same = found is not None and installed.exists() and Path(found).samefile(installed)

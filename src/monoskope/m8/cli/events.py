@@ -92,9 +92,9 @@ def erase_sealed(folder: Path, older_than: int, own: Path | None) -> None:
 
 
 async def erasable(log: EventLog, before_ms: int) -> set[bytes]:
-    """Return the SHA-256 of what only requests name that ended at `before_ms` or earlier.
+    """Return the SHA-256 of sealed bytes that only requests name which ended at `before_ms` or earlier.
 
-    Somebody may send the same bytes under two requests, so what any other request names stays.
+    The same bytes may belong to two requests. Bytes that any other request names are kept.
     """
     old: set[bytes] = set()
     kept: set[bytes] = set()

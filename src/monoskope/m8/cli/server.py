@@ -34,20 +34,20 @@ def init(folder: Path, names: tuple[str, ...], listen: str) -> None:
 @click.command()
 @folder_option
 def serve(folder: Path) -> None:
-    """Run the server until it is told to stop (SIGTERM, Ctrl-C)."""
+    """Run the server until SIGTERM or Ctrl-C."""
     warnings = [sentence for sentence in (failpoints.arm(os.environ), start.warning()) if sentence]
     event_loop.run(bootstrap.serve(settings.load(folder), warnings=warnings))
 
 
 @click.group()
 def readmodels() -> None:
-    """Look after what queries read."""
+    """Look after the read models, from which m8 answers queries."""
 
 
 @readmodels.command()
 @folder_option
 def rebuild(folder: Path) -> None:
-    """Make the read models anew from the log; appends wait meanwhile."""
+    """Rebuild the read models from the log. Appends wait meanwhile."""
     click.echo(f"Replayed {asyncio.run(_rebuild(folder))} events.")
 
 

@@ -64,7 +64,7 @@ def create(
 
 
 def _check_new(file: Path) -> None:
-    """A token that cannot be written would be recorded and lost."""
+    """Check before the token is recorded that it can be written; otherwise it would be lost."""
     if file.exists() or file.is_symlink():
         raise UsageError(f"{file} exists already.", fix="Remove it first, or name another file.")
     if not os.access(file.parent, os.W_OK):
@@ -75,7 +75,7 @@ def _check_new(file: Path) -> None:
 @folder_option
 @output_option
 def list_(folder: Path, output: str) -> None:
-    """List every credential ever made, without the credentials themselves."""
+    """List every credential that was ever made, without the secret tokens."""
 
     async def collect() -> list[Credential]:
         async with opened(folder) as (settings, log):
@@ -102,7 +102,7 @@ def _row(credential: Credential, now: int) -> dict[str, object]:
 @folder_option
 @click.argument("token_id", metavar="ID")
 def revoke(folder: Path, token_id: str) -> None:
-    """Make the credential ID count no more, at once and in every process."""
+    """Make the credential ID invalid, at once and in every process."""
 
     async def work() -> None:
         async with opened(folder) as (settings, log):

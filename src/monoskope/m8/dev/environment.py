@@ -1,8 +1,8 @@
-"""`m8 dev`: all of it on one machine, to play with. m8 and the reactor stay processes of their own.
+"""`m8 dev`: a whole m8 on one machine, to play with. m8 and the reactor are separate processes.
 
 The folder keeps everything, so a second start goes on where the first one stopped: `m8` (the server), `reactor-local`,
-`client` (what `monoctl` reads), `logs`. Every step of the setup looks at its own result first, so that a start which
-was interrupted is completed by the next.
+`client` (what `monoctl` reads), `logs`. Every step of the setup first checks whether it is done already, so that the
+next start completes an interrupted one.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ async def run(options: Options, *, say: Callable[[str], None], ready: Callable[[
 
     Args:
         options: What to run.
-        say: Told in a sentence what happens.
+        say: Called with a sentence for each thing that happens.
         ready: Called once, when everything works.
 
     Raises:
@@ -75,7 +75,7 @@ async def run(options: Options, *, say: Callable[[str], None], ready: Callable[[
 
     def interrupted() -> None:
         task.cancel()
-        for number in signals:  # stopping is under way: another Ctrl-C must not break it off
+        for number in signals:  # it is stopping: another Ctrl-C must not interrupt that
             loop.add_signal_handler(number, lambda: None)
 
     for number in signals:
@@ -117,7 +117,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _server(options: Options) -> settings.Settings:
-    """The settings of the server, made at the first start; its port is free."""
+    """Return the settings of the server, made at the first start, once its port is free."""
     folder = options.folder / "m8"
     if not (folder / settings.SETTINGS_FILE).exists():
         port = _port_to_listen_on(PORT if options.port is None else options.port)

@@ -39,7 +39,7 @@ _SENDING = frozenset({"RequestUploadSecret"})
 _LISTING = frozenset({"ListSecrets", "ListSecretVersions", "ListSecretStores", "GetSecretStore", "ListEvents"})
 
 _Callable: TypeAlias = Callable[..., Any]
-"""A handler, or what gRPC calls: their types follow from the method's, which no static type can say."""
+"""A handler, or the function that gRPC calls. Static types cannot express that its types follow from the method's."""
 
 SERVICES: tuple[str, ...] = (_COMMANDS.full_name, _QUERIES.full_name, _REACTORS.full_name)
 """Full names of the services."""
@@ -89,7 +89,7 @@ def _method(app: App, method: MethodDescriptor, handler: _Callable) -> grpc.RpcM
     request_class: type[Message] = GetMessageClass(method.input_type)
     return wrap(
         adapt(app, method.name, handler),
-        # A reactor's first message is measured before anything is made of it.
+        # The size of a reactor's first message is checked before it is parsed.
         request_deserializer=None if adapt is _attaching else request_class.FromString,
         response_serializer=_serialise,
     )
@@ -116,7 +116,7 @@ def _unary(app: App, name: str, handler: _Callable) -> _Callable:
 
 @contextlib.asynccontextmanager
 async def _place(app: App, name: str, caller: Caller) -> AsyncIterator[None]:
-    """Hold what a call of that name needs, so that one user's many calls do not hold up others.
+    """Hold the places that a call of that name needs, so that one user's many calls do not delay others.
 
     Raises:
         RefusedError: the caller has too many such calls.
@@ -128,7 +128,7 @@ async def _place(app: App, name: str, caller: Caller) -> AsyncIterator[None]:
         with app.waiting.held(caller.principal):
             yield
     elif name in _LISTING:
-        # One at a time of each subject: a listing can look through thousands of documents.
+        # Each subject has one listing at a time: it can read thousands of documents.
         own = app.listing.setdefault(caller.principal.subject, asyncio.Lock())
         with app.waiting.held(caller.principal):
             async with own:
@@ -170,7 +170,7 @@ def _attaching(_app: App, name: str, handler: _Callable) -> _Callable:
 
 
 async def _parsed(incoming: AsyncIterator[bytes]) -> AsyncIterator[reactor_pb2.AttachRequest]:
-    """What a reactor says. Raises `UsageError` for a first message that is too large, and for what does not parse."""
+    """Yield a reactor's messages. Raises `UsageError` if the first one is too large, or one does not parse."""
     largest = MAX_LOGIN
     async for message in incoming:
         if len(message) > largest:

@@ -1,4 +1,4 @@
-"""What a connection's other end is called: by gRPC, by sockets, and where limits go by address."""
+"""The names of a connection's peer: in gRPC, in sockets, and in limits by address."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def origin(peer: str) -> str:
 
 
 def _parsed(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | str:
-    """The address, an IPv4 one that is written as IPv6 as what it is; `host` itself if it is none."""
+    """Return the IP address that `host` is, an IPv4-mapped IPv6 address as IPv4; `host` itself if it is none."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

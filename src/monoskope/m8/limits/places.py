@@ -1,7 +1,7 @@
-"""How many calls that last may be open at once: so many of a token, of a subject and in all, in this process.
+"""How many long calls may be open at once in this process: of one token, of one subject, and in all.
 
-A call that waits costs memory, and one that follows the log costs something at every event. Whoever opens more is
-refused at once and not queued, for nobody can say when a place becomes free.
+A call that waits costs memory, and a call that follows the log costs time at every event. A call above the limit is
+refused at once and not queued, because nobody can say when a place becomes free.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from monoskope.m8.domain.principal import Principal
 
 
 class Places:
-    """Counts who holds a place.
+    """Counts the places that are held.
 
     Args:
         what: What is held, in the plural, for people.

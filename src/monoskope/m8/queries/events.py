@@ -1,4 +1,4 @@
-"""Queries about the log itself, in its own order: a page at a time, or as it happens."""
+"""Queries about the event log: a page of events, or each event as it is recorded."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from monoskope.m8.service.feed import Follower, LocatedEvent
 from monoskope.uri import SecretUri
 
 MAX_LOOKED_AT = 5_000
-"""Events that one page looks through; a page with fewer events than asked for, or none, can have a next one."""
+"""How many events one page reads. So a page may be short or empty although a next one follows."""
 
 _CHUNK = 100
-"""Events looked at before others have their turn: a few milliseconds."""
+"""Events that are read before other calls may run: a few milliseconds."""
 
 
 class Events:
@@ -82,7 +82,7 @@ class Events:
             place,
             self._app.feed.follow(lambda one: one.event.stream == own or _is_visible(one, visible)) as follower,
         ):
-            # Joined first, asked then: a revocation that comes later is seen as an event.
+            # Followed first, read then: a later revocation is seen as an event.
             await self._require_token(caller.principal)
             head = await self._app.log.head()
             while after < head and (events := await self._app.log.read(after=after, limit=_CHUNK)):
@@ -99,7 +99,7 @@ class Events:
                     yield _response(located)
 
     async def _next(self, follower: Follower, principal: Principal) -> LocatedEvent:
-        """The next event, as long as the token counts."""
+        """Return the next event, as long as the token is valid."""
         left_ms = principal.expires_at_ms - self._app.clock()
         try:
             async with asyncio.timeout(left_ms / 1000):
@@ -178,7 +178,7 @@ def _is_visible(located: LocatedEvent, visible: VisibleScope) -> bool:
     return visible.covers(located.uri)
 
 
-# All who watch are told the same, so it is worded once.
+# All watchers get the same message, so it is made once.
 @functools.lru_cache(maxsize=500)
 def _response(located: LocatedEvent) -> queries_pb2.WatchEventsResponse:
     return queries_pb2.WatchEventsResponse(event=summarise(located.event, uri=str(located.uri or "")))

@@ -1,4 +1,4 @@
-"""Listing secrets: which of those in sight are asked for, a page at a time, with a bound on the work of one call."""
+"""Listing secrets: filters, pages, and a limit for the work of one call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monoskope.protocol.notes import check_day
 from monoskope.uri import check_store_name
 
 LOOKED_AT = 5_000
-"""So many secrets one call looks at; if too few of them fit, the page is short and the next one goes on."""
+"""How many secrets one call reads. If too few of them pass the filter, the page is short and the next one goes on."""
 
 _STEP = 500
 _OUT_OF_SYNC = frozenset({upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE})

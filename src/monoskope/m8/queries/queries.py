@@ -1,4 +1,4 @@
-"""The queries: they change nothing, and what a caller may not see does not exist."""
+"""The queries. They change nothing, and they treat what a caller may not see as if it did not exist."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from monoskope.uri import SecretUri
 T = TypeVar("T")
 
 MAX_PAGE = 1_048_576
-"""Bytes of stores on one page, about: what is on it is up to reactors. One store always fits."""
+"""About how many bytes of stores one page has, since reactors announce as much as they like. One store always fits."""
 
 _STORES_AT_A_TIME = 16
 
 
 class Queries:
-    """`SecretQueryService` without a transport, but for events: one method a query, named like it."""
+    """`SecretQueryService` without a transport and without the events: one method for each query."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -38,7 +38,7 @@ class Queries:
     async def get_secret_upload_key(
         self, message: queries_pb2.GetSecretUploadKeyRequest, caller: Caller
     ) -> queries_pb2.GetSecretUploadKeyResponse:
-        """Return the grant as soon as a reactor gave it, or the request's end; at the deadline where it stands.
+        """Return the grant as soon as a reactor gave it, or the request's end; at the deadline the request's state.
 
         Raises:
             NotFoundError: there is no such request of the caller's.
@@ -56,7 +56,7 @@ class Queries:
     ) -> queries_pb2.GetSecretUploadResponse:
         """Return a request below the caller's prefixes; with `wait` as soon as it has ended, or at the deadline.
 
-        Whoever asked for it always gets the receipt, for it is the proof of success; others need see-hash.
+        The user who made the request always gets the receipt, the proof of success; others need see-hash.
 
         Raises:
             NotFoundError: there is no such request in sight.
@@ -142,7 +142,7 @@ class Queries:
     async def list_secret_stores(
         self, message: queries_pb2.ListSecretStoresRequest, caller: Caller
     ) -> queries_pb2.ListSecretStoresResponse:
-        """Return a page of the stores in sight, in name order, shorter where stores announce much.
+        """Return a page of the visible stores, in name order. A page is shorter if its stores announce much.
 
         Raises:
             UsageError: a bad token.
@@ -182,7 +182,7 @@ class Queries:
     async def _shown(
         self, stores: list[views_pb2.SecretStore], caller: Caller, *, count: bool
     ) -> list[views_pb2.SecretStore]:
-        """Return `stores` as the caller may see them, the requests in sight that have not ended counted if asked to."""
+        """Return `stores` as the caller may see them; with `count`, count the visible requests that have not ended."""
         shown = {store.name: policy.store_for(caller.principal, store) for store in stores}
         if not count:
             return list(shown.values())

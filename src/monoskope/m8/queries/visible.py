@@ -1,7 +1,7 @@
-"""Which part of the URI-ordered documents a caller sees, and pages of it.
+"""Which documents a caller may see, and pages of them.
 
-A prefix `vault://a` covers the key `vault://a` and the keys below `vault://a/`, but not `vault://a-b`, which lies
-between the two in the order of bytes. So each prefix is a point and a range; sorted, none of them overlap.
+Documents are sorted by URI. A prefix `vault://a` covers the key `vault://a` and the keys below `vault://a/`, but not
+`vault://a-b`, which sorts between them. So each prefix stands for one key and one range of keys; these do not overlap.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ async def page(
 
 
 def _places(prefixes: tuple[UriPrefix, ...]) -> set[tuple[str, bool]]:
-    """Points (False) and ranges (True) that do not overlap."""
+    """Return single keys (False) and ranges (True) that do not overlap."""
     places: set[tuple[str, bool]] = set()
     for prefix in prefixes:
         if any(other != prefix and _covers(other, prefix) for other in prefixes):

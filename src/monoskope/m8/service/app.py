@@ -1,4 +1,4 @@
-"""What the doors need of the rest of m8."""
+"""What the services share: the log, the limits, and who is calling."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from monoskope.uri import SecretUri
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Spans of time in seconds and sizes. The defaults are the protocol's: only tests shorten them."""
+    """Times in seconds, and sizes. The defaults are those of the protocol; only tests shorten them."""
 
     hello_s: float = 5.0
     """From the challenge to the reactor's login."""
     connections: int = 768
-    """At a time, at most."""
+    """How many may be open at a time."""
     connections_each: int = 192
     """Those of one address."""
     failed_logins: float = 20.0
-    """Reactors' logins that may fail in a second; more are refused unread."""
+    """How many logins of reactors may fail in a second; then logins are refused unread."""
     failed_logins_each: float = 10.0
     """Those of one address."""
     silence_s: float = 10.0
-    """A reactor that says nothing for so long is cut off."""
+    """A session in which the reactor sends nothing for this long is closed."""
     heartbeat_s: int = 3
-    """What reactors are told."""
+    """How often reactors are asked to send a heartbeat."""
     longest_wait_s: float = 60.0
-    """For calls that wait."""
+    """The longest time that a call waits."""
     backlog: int = BACKLOG
-    """Events that a reactor or a watcher may lie behind."""
+    """How many events a reactor or a watcher may be behind."""
     open_per_user: int = 100
     """Requests of one subject that have not ended, at most."""
     sealed_bytes_per_user_per_day: int = 1_073_741_824
@@ -65,33 +65,33 @@ class Limits:
     """The same in all."""
     deadlines: Deadlines = field(default_factory=Deadlines)
     tick_s: float = 1.0
-    """Between two looks of the timekeeper."""
+    """Between two checks of the timekeeper."""
     stall_s: float = 5.0
-    """After a pause as long as this between two looks, silence says nothing: nobody could be heard."""
+    """Missed heartbeats do not count after a pause this long between two checks: none could arrive."""
     verify_every_s: float = 0.0
-    """m8 itself verifies what it heard nothing of for so long; 0 for never."""
+    """m8 verifies by itself what no receipt told of for this long; 0 for never."""
 
 
 TokenForCopy = Callable[[str, str, SecretUri], Awaitable[str]]
 
 
 def ticks_ms() -> float:
-    """Milliseconds of a clock that nobody sets."""
+    """Milliseconds of a monotonic clock."""
     return time.monotonic() * 1000
 
 
 @dataclass(slots=True)
 class App:
-    """One m8 process, as its doors see it.
+    """One m8 process, as its services see it.
 
     Attributes:
         log: The event log, opened with `readmodels.chain.project`.
         authenticate: Turns a JWT into a principal, or raises `UnauthenticatedError`.
         names: `host:port` names by which this server may be dialled; may be set until it is started.
         clock: Milliseconds since 1970.
-        audience: Whom this server's tokens are for.
+        audience: The audience of this server's tokens.
         version: Of m8.
-        ticks: Milliseconds of a clock that nobody sets, by which spans of time are measured.
+        ticks: Milliseconds of a monotonic clock, by which spans of time are measured.
         token_for_copy: Returns a new token with an id of 32 hex digits for a subject that may put at a destination, for
             some minutes. Raises `ConflictError` if there is one of that id.
     """
@@ -114,9 +114,9 @@ class App:
     logins: Logins = field(init=False)
     quota: Quota = field(init=False)
     looks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
-    """Held by store while somebody looks whether its engine answers."""
+    """One lock for each store, held while a call checks whether its engine answers."""
     listing: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
-    """Held by subject while a page is made for it."""
+    """One lock for each subject, held while a page is made for it."""
     watching: Places = field(init=False)
     waiting: Places = field(init=False)
     sending: Places = field(init=False)
@@ -153,4 +153,4 @@ class Caller:
 
     principal: Principal
     wait_s: float
-    """Seconds that are left, with a margin for the way back; at most `Limits.longest_wait_s`."""
+    """Seconds that are left, less a margin for the way back; at most `Limits.longest_wait_s`."""

@@ -28,7 +28,7 @@ from monoskope.uri import SecretUri
 
 
 class Commands:
-    """`SecretCommandService` without a transport: one method a command, named like it."""
+    """`SecretCommandService` without a transport: one method for each command."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -36,7 +36,7 @@ class Commands:
     async def request_secret_upload_key(
         self, message: commands_pb2.RequestSecretUploadKeyRequest, caller: Caller
     ) -> commands_pb2.RequestSecretUploadKeyResponse:
-        """Record that a key is asked for; with `wait` answer with the key. The same request again has the same answer.
+        """Record that a key is asked for; with `wait` return the key. The same request again gets the same answer.
 
         Raises:
             UsageError: the request is not well formed.
@@ -68,7 +68,7 @@ class Commands:
                 _require_reactor(store)
             return events
 
-        # Who asks again for what was recorded is answered at once.
+        # A repeated request is answered at once.
         known = await self._app.aggregates.upload(request.request_id)
         is_new = known.request is None
         if is_new and not (request.must_seal_nothing() or request.remove_keys):
@@ -101,11 +101,11 @@ class Commands:
     async def request_upload_secret(
         self, message: commands_pb2.RequestUploadSecretRequest, caller: Caller
     ) -> commands_pb2.RequestUploadSecretResponse:
-        """Record the sealed secret and wait for the request's end, or as long as the caller does.
+        """Record the sealed secret and wait for the request's end, or until the caller's deadline.
 
-        The same bytes again are not recorded twice and have the same answer. A request that ended before any bytes came
-        is answered with its end. The answer holds the receipt, fingerprints and all, whatever the caller's rights: it
-        is the proof of success, and whoever asked knows the value.
+        The same bytes are not recorded twice and get the same answer. A request that ended before any bytes came is
+        answered with its end. The answer has the receipt with its fingerprints, whatever the caller's rights: it is the
+        proof of success, and the caller knows the value.
 
         Raises:
             NotFoundError: there is no such request of the caller's.
@@ -144,7 +144,7 @@ class Commands:
             return events
 
         sealed = message.encapsulated_key + message.ciphertext
-        # Bytes that came before are not recorded again, and those for a request that ended are not recorded at all.
+        # Bytes that were recorded are not recorded again, and bytes for a request that ended are not recorded at all.
         is_new = not known.sealed_sha256 and known.state is not State.ENDED
         async with self._app.quota.used(subject, len(sealed) if is_new else 0):
             await self._app.aggregates.change(
@@ -261,9 +261,9 @@ def _require_active(store: views_pb2.SecretStore) -> None:
 
 
 def _require_reactor(store: views_pb2.SecretStore) -> None:
-    """Whether somebody is there to answer, so that nobody waits a minute to learn that there is not.
+    """Raise unless a reactor of `store` is attached, so that no user waits a minute for an answer that cannot come.
 
-    Who is gone the timekeeper decides, by a clock that nobody sets and only while reactors could be heard.
+    The timekeeper decides which reactors are gone, by a monotonic clock and only while heartbeats can arrive.
     """
     if any(reactor.attached for reactor in store.reactors):
         return

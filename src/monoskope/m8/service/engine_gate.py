@@ -1,8 +1,8 @@
-"""What reactors say of their engines, and the refusal that spares a user a request that would only fail.
+"""Refuses a request at once if every attached reactor says that its engine does not answer.
 
-What was found before the request refuses nothing, for the engine may be back since. So where all that was heard is bad,
-heartbeats are waited for that tell of a look after it: they come within a second or two. If they say the same, the
-request is refused; if one says otherwise, or they do not come, it goes its way.
+What the reactors found before the request is not enough, because the engine may have come back. So if all of them found
+it unavailable, the call waits for heartbeats about a newer check, which come within a second or two. If they say the
+same, the request is refused. If one says otherwise, or none comes, the request goes on.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ async def require_engine(app: App, store: views_pb2.SecretStore, *, wait_s: floa
         UnavailableError: they do. Nothing was recorded.
     """
     asked_ms, until_ms = app.clock(), app.ticks() + 1000 * min(wait_s, app.limits.heartbeat_s)
-    # One caller of each store polls; the others wait for it, and then find what it found.
+    # One caller of each store polls. The others wait for it and use what it found.
     async with app.looks.setdefault(store.name, asyncio.Lock()):
         await _look(app, store, asked_ms=asked_ms, until_ms=until_ms)
 

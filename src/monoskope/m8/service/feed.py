@@ -1,7 +1,7 @@
-"""The one subscription of a process, shared by everybody who waits for events.
+"""The one subscription of a process to its log, shared by all calls that wait for events.
 
-Whoever waits for a request (`until`) is woken by its stream; whoever follows the log (`follow`) gets a bounded queue.
-Nobody is fed from memory that grows: a follower that is too slow is told so and has to begin again.
+A call that waits for a request (`until`) is woken by its stream. A call that follows the log (`follow`) gets a bounded
+queue, so memory does not grow: a follower that is too slow gets an error and has to begin again.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from monoskope.uri import SecretUri
 T = TypeVar("T")
 
 BACKLOG = 1_000
-"""Events that a follower may lie behind before it is dropped."""
+"""How many events a follower may be behind before it is ended."""
 
 RETRY_S = 1.0
-"""Before the log is asked again after it did not answer."""
+"""Seconds before the log is asked again after it did not answer."""
 
 _REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class LocatedEvent:
-    """An event, and the secret it is about if it is one of a request's."""
+    """An event, and the URI of its secret if it is one of a request's."""
 
     event: RecordedEvent
     uri: SecretUri | None
@@ -46,7 +46,7 @@ def _every(_event: RecordedEvent) -> bool:
 
 
 class Follower:
-    """The events that somebody wants, from the moment of joining on, in order."""
+    """The queue of events that one call wants, in order, from the moment it joined."""
 
     def __init__(self, wants: Callable[[LocatedEvent], bool], backlog: int) -> None:
         self._wants = wants
@@ -57,7 +57,7 @@ class Follower:
         self._error: Error = too_slow()
 
     def take(self, located: LocatedEvent) -> None:
-        """Queue an event if it is wanted; never waits. A follower that lies too far behind is ended."""
+        """Queue an event if it is wanted; never waits. A follower that is too far behind is ended."""
         if self._ended.is_set() or not self._wants(located):
             return
         if len(self._events) >= self._backlog:
@@ -83,7 +83,7 @@ class Follower:
         return self._events.popleft()
 
     async def failure(self) -> None:
-        """Wait until this follower is ended, however little it reads, and raise why."""
+        """Wait until this follower is ended, and raise the reason."""
         await self._ended.wait()
         raise self._error
 
@@ -94,7 +94,7 @@ def too_slow() -> UnavailableError:
 
 
 class Feed:
-    """Reads the log once and tells everybody. `begin`, then keep `run` running."""
+    """Reads the log once and passes each event to all followers. Call `begin`, then keep `run` running."""
 
     def __init__(self, log: EventLog, *, backlog: int = BACKLOG) -> None:
         self._log = log
@@ -106,11 +106,11 @@ class Feed:
         self._uris: OrderedDict[str, SecretUri] = OrderedDict()
 
     async def begin(self) -> None:
-        """Start from the log's present end: what is recorded from now on is told."""
+        """Start at the log's present end: later events are passed on."""
         self._position = await self._log.head()
 
     async def run(self) -> None:
-        """Tell everybody of every event until the log is closed. Raises `LogTamperedError`."""
+        """Pass on every event until the log is closed. Raises `LogTamperedError`."""
         while True:
             try:
                 await self._read()
@@ -120,7 +120,7 @@ class Feed:
                 return
 
     def stop(self) -> None:
-        """End what waits and follows, so that a server that stops does not wait for it."""
+        """End all waiting calls and followers, so that a server that stops does not wait for them."""
         self._stopping = True
         for follower in self._followers:
             follower.end(UnavailableError("m8 is stopping.", fix="Connect again."))
@@ -180,7 +180,7 @@ class Feed:
             del self._waiting[stream]
 
     async def _tell(self, event: RecordedEvent) -> None:
-        # Without followers nobody asks which secret an event is about.
+        # Without followers, nobody needs the secret of an event.
         if self._followers:
             located = await self.locate(event)
             for follower in tuple(self._followers):
@@ -211,7 +211,7 @@ class Feed:
 
 
 def _asked_for(event: RecordedEvent) -> SecretUri | None:
-    """The secret that a request's first event names; None for every other event."""
+    """Return the secret that a request's first event names; None for every other event."""
     message = read(event) if event.version == 1 else None
     if isinstance(message, events_pb2.SecretUploadKeyRequested):
         return parse_request(message.request).uri

@@ -1,4 +1,4 @@
-"""Who may do what. What lies outside a caller's prefixes does not exist: the same words as for what is missing."""
+"""Who may do what. What lies outside a caller's prefixes gets the same answer as what does not exist."""
 
 from __future__ import annotations
 

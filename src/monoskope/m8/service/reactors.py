@@ -1,4 +1,4 @@
-"""The reactors' door: `ReactorService.Attach` without a transport."""
+"""`ReactorService.Attach` without a transport."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Reactors:
         self._sessions: dict[str, Session] = {}
 
     async def attach(self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send, peer: str) -> None:
-        """Challenge a reactor, let it log in, serve it until it half-closes; its peers are then told that it is gone.
+        """Challenge a reactor, log it in and serve it until it half-closes; then record for its peers that it is gone.
 
-        A connection that breaks is not the end of a process: the timekeeper declares it gone if it stays away.
+        A broken connection does not mean that the process ended: the timekeeper declares it gone if it stays away.
 
         Args:
             incoming: What it says.
@@ -66,7 +66,7 @@ class Reactors:
         try:
             attach = self._formed(message)
             if asked_for := claimed_store(attach.hello.content):
-                # Not proven yet: it is for the line that says why somebody was not let in.
+                # Not proven yet: it is for the log line that says why the login was refused.
                 structlog.contextvars.bind_contextvars(store=asked_for)
             login = await log_in(self._app, attach, challenge)
         except (IdentityChangedError, RefusedError, UsageError, UnauthenticatedError):

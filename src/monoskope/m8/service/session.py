@@ -1,8 +1,8 @@
-"""One attached reactor: what it is told, and what it says.
+"""One attached reactor: what m8 sends it, and what it sends.
 
-It is told the events of its store's requests and of its peers, nothing else; sealed bytes reach only the replica that
-gave the grant. A session ends when the reactor falls silent, reads too slowly, attaches anew, was declared gone, or
-when its store's identity moves on: then it has to prove itself again.
+m8 sends it the events of its store's requests and of its peers, and nothing else; sealed bytes go only to the replica
+that gave the grant. A session ends when the reactor sends nothing for too long, reads too slowly, attaches again, was
+declared gone, or when its store's identity changes: then it has to prove itself again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Send = Callable[[reactor_pb2.AttachResponse], Awaitable[None]]
 """Sends one message to the reactor; waits while the reactor does not read."""
 
 MAX_APPENDS = 32
-"""Appends of one reactor that are worked on at once; the next is not read before one is done."""
+"""How many appends of one reactor are handled at once; then no message is read until one is done."""
 
 
 class Session:
@@ -44,7 +44,7 @@ class Session:
         incoming: What it says.
         send: How to answer.
         marks: Whether it knows `caught_up`.
-        own: Whether it wants to be told of the events that it appends itself.
+        own: Whether it wants to receive the events that it appends itself.
     """
 
     def __init__(
@@ -72,13 +72,13 @@ class Session:
         """Run until the reactor half-closes its side.
 
         Raises:
-            UnavailableError: it fell silent, was too slow, or attached anew.
-            IdentityChangedError: its store's identity moved on.
+            UnavailableError: it sent nothing for too long, read too slowly, or attached again.
+            IdentityChangedError: its store's identity changed.
             UsageError: it says what is not well formed.
         """
         with self._app.feed.follow(self._wants) as follower:
             position = await self._app.log.head()
-            # Joined first, asked then: an identity that moves on later is seen as an event.
+            # Followed first, read then: a later change of the identity is seen as an event.
             await self._check_identity()
             await self._send(await self._attached(position))
             await _first_of(
@@ -99,7 +99,7 @@ class Session:
 
     def _wants(self, located: LocatedEvent) -> bool:
         if located.uri is not None:
-            # What a session before this one appended and had no answer for, the reactor offers again and is answered.
+            # What an earlier session appended without an answer, the reactor appends again and is answered.
             mine = located.event.actor == self._login.actor
             return located.uri.store == self._login.store and (self._own or not mine)
         return located.event.stream in {reactor_stream(self._login.store), CATALOGUE_STREAM}
@@ -189,7 +189,7 @@ class Session:
         self._places.release()
 
     async def _next(self) -> reactor_pb2.AttachRequest | None:
-        """The reactor's next message, None when it half-closed."""
+        """Return the reactor's next message, None when it half-closed."""
         try:
             async with asyncio.timeout(self._app.limits.silence_s):
                 message = await anext(self._incoming)

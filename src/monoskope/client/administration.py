@@ -1,4 +1,4 @@
-"""What administrators do to stores and to the fingerprint key. Each returns once its event is recorded."""
+"""The administrators' commands for stores and the fingerprint key. Each returns once its event is recorded."""
 
 from __future__ import annotations
 

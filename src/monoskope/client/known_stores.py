@@ -1,12 +1,12 @@
-"""`known_stores`: which identity each store had when its user last agreed to it.
+"""`known_stores`: the identity of each store to which the user last agreed.
 
-Two kinds of lines, fields apart by one space, nothing else (docs/protocol.md, Identities):
+There are two kinds of lines, with one space between fields (docs/protocol.md, Identities):
 
     server store SHA256:…
     server @default store
 
 `server` is the `host:port` that is dialled. One line a store and one default a server. The user's own file (mode 0600)
-wins over the system's, which only its owner may write.
+takes precedence over the system's, which only its owner may write.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DEFAULT = "@default"
 
 
 class Pins(Value, frozen=True):
-    """The content of one file, or of several laid over one another."""
+    """The content of one file, or of several files merged."""
 
     identities: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
     """(server, store) to shown identity."""
@@ -44,7 +44,7 @@ class Pins(Value, frozen=True):
         """Parse a file's text; `where` names it in errors.
 
         Raises:
-            UsageError: a line is not one of the two kinds, or says again what another line says; names the line.
+            UsageError: a line is not one of the two kinds, or repeats another line; names the line.
             IdentityChangedError: an identity stands under two names; names both.
         """
         pins = cls()
@@ -98,7 +98,7 @@ class Pins(Value, frozen=True):
         return "".join(f"{line}\n" for line in sorted(lines))
 
     def over(self, other: Pins) -> Pins:
-        """Return `other` with these pins laid over it."""
+        """Return these pins merged with `other`; these take precedence."""
         merged = Pins({**other.identities, **self.identities}, {**other.defaults, **self.defaults})
         merged.check_names()
         return merged
@@ -113,7 +113,7 @@ def _two_names(identity: str, first: tuple[str, str], second: tuple[str, str]) -
 
 
 class KnownStores:
-    """The pins on this machine. Every change is written at once, whole, under a lock.
+    """The pins on this machine. Every change writes the whole file at once, under a lock.
 
     Args:
         path: The user's own file; it and its folder are made when the first pin is set.
@@ -198,7 +198,7 @@ class KnownStores:
 
 
 class PinsInMemory(KnownStores):
-    """Pins that stand in no file, such as those of a reactor's settings. What changes is forgotten with the object.
+    """Pins without a file, such as those of a reactor's settings. Changes are lost with the object.
 
     Args:
         identities: (server, store) to shown identity.

@@ -1,4 +1,4 @@
-"""What m8 knows: its word, unproven. Listings fetch a page at a time while they are iterated."""
+"""m8's read models: its word, without proof. Listings fetch one page after the other while they are iterated."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from monoskope.protocol.request import REQUEST_ID_BYTES
 
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1_000
-"""Of any listing, as m8 takes it."""
+"""The largest page that m8 returns."""
 
 MAX_PAGES = 50_000
-"""Pages of one listing at most: more than any log has, of which a page looks through thousands of events."""
+"""How many pages a listing may have: more than any log needs, since a page covers thousands of events."""
 
 _Asked = (
     queries_pb2.ListSecretsRequest
@@ -94,7 +94,7 @@ class Queries:
                 yield secret
 
     async def secret_versions(self, uri: str, *, page_size: int = PAGE_SIZE) -> AsyncIterator[views_pb2.SecretVersion]:
-        """Yield what receipts told of one secret, the newest first; fingerprints only with the right to see them."""
+        """Yield the versions of one secret, the newest first; fingerprints only with the right to see them."""
         request = queries_pb2.ListSecretVersionsRequest(uri=uri, page_size=page_size)
         async for page in self._pages(self._stub.ListSecretVersions, request):
             for version in page.versions:

@@ -16,7 +16,7 @@ from monoskope.value import Value
 
 
 class Meaning(Value, frozen=True):
-    """How one reason is told."""
+    """How one reason is explained to its user."""
 
     error: type[Error]
     message: str
@@ -149,7 +149,7 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
         "Look at it in the engine; to delete it all the same, delete again with `expect=Expect.OVERWRITE`.",
     ),
 }
-"""Where one reason means something else for another purpose than putting."""
+"""Reasons that mean something else for purposes other than UPLOAD."""
 
 RETRIED = frozenset({upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_UPSTREAM_UNAVAILABLE})
 """On these a new attempt is made before anything was sent; after that, a receipt decides (`monoskope.client.walk`)."""
@@ -167,7 +167,7 @@ def name(reason: int) -> str:
 
 
 UNSIGNED = "m8 says: {message}. No store signed that; nothing was sent."
-"""How a reason is told that came without a receipt, before anything was sent."""
+"""How a reason is explained that came without a receipt, before anything was sent."""
 _UNSIGNED_CONFLICT_FIX = "Look in the engine itself before you change anything on m8's word."
 
 

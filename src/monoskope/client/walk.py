@@ -51,7 +51,7 @@ is over."""
 
 
 class _KeyRefusedError(Exception):
-    """The request ended without a key, in m8's word."""
+    """The request ended without a key, as m8 says."""
 
     def __init__(self, reason: upload_pb2.Reason) -> None:
         super().__init__(reasons.name(reason))
@@ -60,14 +60,14 @@ class _KeyRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """One attempt of which the sealed bytes have left this process, or are about to."""
+    """One attempt whose sealed bytes have left this process, or are about to."""
 
     task: Task
     request: Request
     grant: Grant
     sealed: Sealed = field(repr=False)
     over_at: float
-    """The loop's time at which the key's lifetime is over for certain: counted from when its grant came."""
+    """The loop's time at which the key's lifetime is certainly over, counted from the arrival of its grant."""
 
 
 class Walk:
@@ -76,10 +76,10 @@ class Walk:
     Args:
         connection: To m8.
         trust: The store's pin.
-        subject: Whom grants must name, None if the credential names none.
+        subject: The subject that grants must name, None if the credential names none.
         timeout_s: Seconds for everything together.
-        observe: Told of each change of stage.
-        pause_s: First pause in seconds before something is sent again or asked anew; doubles up to 2.
+        observe: Called with each change of stage.
+        pause_s: First pause in seconds before something is sent or asked again; it doubles up to 2.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Walk:
         uncertain, lost = "", False
         anew = 0
         while True:
-            # Giving up now would leave a doubt behind: m8 is asked for as long as there is time.
+            # To give up now would leave the end unknown, so m8 is asked as long as there is time.
             end = await self._attempt(task, resends=None if uncertain else RESENDS)
             if isinstance(end, Result):
                 return end
@@ -158,7 +158,7 @@ class Walk:
             return Failure(self._timed_out(task))
         except Error as error:
             return Failure(error)
-        # A Ctrl-C of until now is heard here, while it is true that nothing was sent.
+        # Deliver a pending Ctrl-C here, while nothing has been sent.
         await asyncio.sleep(0)
         self._tell(request, Stage.SENT)
         failpoint("monoctl.before-send")
@@ -236,7 +236,7 @@ class Walk:
     def _failed(self, sent: _Sent, receipt: Receipt) -> Failure:
         """A receipt says FAILED."""
         task, reason = sent.task, receipt.reason
-        # A receipt from before the sealed bytes came says nothing of what becomes of them.
+        # A receipt from before the sealed bytes arrived does not say what becomes of them.
         about_sent = receipt.sealed_sha256 == sent.sealed.sha256
         why = reasons.MEANINGS[reason].message.removesuffix(".")
         if reason == upload_pb2.REASON_KEY_LOST:
@@ -244,7 +244,7 @@ class Walk:
             why += "" if receipt.replica else reasons.NOT_WHICH
             return self._uncertain(sent, why, lost=lost, over=lost)
         if reason == upload_pb2.REASON_OUTCOME_UNKNOWN:
-            # What a copy's reactor sent may still be written: it is another store's reactor that would know.
+            # What a copy's reactor sent may still be written; only the other store's reactor knows.
             return self._uncertain(sent, why, over=task.purpose != upload_pb2.PURPOSE_COPY)
         return Failure(
             reasons.error_for(reason, str(task.uri), task.purpose),
@@ -266,7 +266,7 @@ class Walk:
     ) -> R:
         """Call, and send the same bytes again when the connection breaks. Without `resends` until time is over.
 
-        When m8 answers that its own time is over, ours may not be: it is asked again.
+        If m8 answers that its own time is over, ours may not be: then it is asked again.
         """
         sent = 0
         while True:

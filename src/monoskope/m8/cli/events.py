@@ -26,7 +26,7 @@ _own_folder_option = click.option(
 @folder_option
 @click.option("--after", type=click.IntRange(min=0), default=0, metavar="N", help="Only events after position N.")
 @click.option(
-    "--limit", type=click.IntRange(min=1, max=100_000), default=100, show_default=True, help="At most so many."
+    "--limit", type=click.IntRange(min=1, max=100_000), default=100, show_default=True, help="At most this many."
 )
 @click.option("--stream", default="", metavar="NAME", help="Only events of this stream, e.g. upload/<request id>.")
 @output_option
@@ -77,7 +77,7 @@ def verify(folder: Path, own: Path | None) -> None:
 
 @events.command()
 @click.option(
-    "--older-than", type=seconds, default="0s", metavar="30d", help="Only of requests that ended so long ago."
+    "--older-than", type=seconds, default="0s", metavar="30d", help="Only of requests that ended at least so long ago."
 )
 @_own_folder_option
 @click.pass_obj

@@ -30,11 +30,17 @@ def token() -> None:
 @folder_option
 @click.option("--role", type=click.Choice(list(_ROLES)), required=True, help="What it is for.")
 @click.option("--subject", required=True, metavar="WHO", help="Who it is for.")
-@click.option("--prefix", "prefixes", multiple=True, metavar="URI", help="With user: where it counts; can be repeated.")
 @click.option(
-    "--right", "rights", multiple=True, type=click.Choice(list(_RIGHTS)), help="With user: what for; can be repeated."
+    "--prefix", "prefixes", multiple=True, metavar="URI", help="With user: where it is valid; can be repeated."
 )
-@click.option("--ttl", type=seconds, metavar="30d", default="30d", show_default=True, help="How long it counts.")
+@click.option(
+    "--right",
+    "rights",
+    multiple=True,
+    type=click.Choice(list(_RIGHTS)),
+    help="With user: what it allows; can be repeated.",
+)
+@click.option("--ttl", type=seconds, metavar="30d", default="30d", show_default=True, help="How long it is valid.")
 @click.option(
     "--out", default="-", metavar="FILE", help="A new file of mode 0600; '-', the default, is standard output."
 )

@@ -22,12 +22,12 @@ _COLUMNS = {
 
 
 @click.command(short_help="List events.")
-@click.option("--request-id", default="", metavar="ID", help="Of one request.")
-@click.option("--prefix", default="", metavar="URI", help="Of secrets below a URI prefix.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="The first N alone.")
-@click.option("--last", type=click.IntRange(1), metavar="N", help="The latest N alone.")
-@click.option("-w", "--watch", is_flag=True, help="As they happen, until Ctrl-C.")
-@click.option("--after", type=click.IntRange(0), default=0, help="With --watch: after this position.")
+@click.option("--request-id", default="", metavar="ID", help="Only those of this request.")
+@click.option("--prefix", default="", metavar="URI", help="Only those of secrets below this URI prefix.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N.")
+@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the latest N.")
+@click.option("-w", "--watch", is_flag=True, help="Show events as they are recorded, until Ctrl-C.")
+@click.option("--after", type=click.IntRange(0), default=0, help="With --watch: begin after this position.")
 @output_option
 @connection_options
 def events(  # noqa: PLR0917 - click passes them by name

@@ -30,7 +30,7 @@ COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "H
 @click.option("--overwrite", is_flag=True, help="Replace whatever is upstream.")
 @engine_options
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A note, never secret; can be repeated.")
-@click.option("--expires", metavar="DAY", help="When it is said to expire: YYYY-MM-DD, or 90d. Nothing happens then.")
+@click.option("--expires", metavar="DAY", help="The day it expires: YYYY-MM-DD, or 90d. A note; m8 does nothing on it.")
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, without a value; request no key.")
 @timeout_option
 @output_option
@@ -100,7 +100,7 @@ def _preview(
 
 
 _ANY = {"UPLOAD": "nothing, or put through m8", "PATCH": "put through m8"}
-"""What ANY means for each purpose, as `Expect.ANY` promises: not whatever others left there."""
+"""What `Expect.ANY` means for each purpose: content that others put there is not replaced."""
 
 
 def show(previews: list[Preview], output: str) -> None:

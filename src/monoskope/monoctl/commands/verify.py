@@ -26,10 +26,11 @@ _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "UPSTREAM": "upstream_version", 
 @output_option
 @connection_options
 def secret(uris: tuple[str, ...], timeout: float, output: str, session: ClientSession, *, everything: bool) -> None:
-    """See whether stores still hold what the newest receipts tell. Nobody sees a value, nothing is written.
+    """See whether stores still hold what the newest receipts say. Nobody sees a value, nothing is written.
 
-    IN_SYNC, DRIFTED (something else is upstream) or GONE. Exit code 0 if all are in sync, 12 if one is not. NEWEST says
-    whether the store was asked about the newest receipt that m8 shows; without the right to see hashes it is empty.
+    The outcome is IN_SYNC, DRIFTED (something else is upstream) or GONE. Exit code 0 if all are in sync, 12 if one is
+    not. NEWEST says whether the store was asked about the newest receipt that m8 shows; without the right to see hashes
+    it is empty.
 
     With --all it is m8 that says which secrets there are. What it lists and shows is compared with what it did before
     (`seen_secrets`, beside `known_stores`): a warning names what is missing without a proven deletion, or older.

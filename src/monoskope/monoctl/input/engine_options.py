@@ -1,4 +1,4 @@
-"""Options that only stores of one kind understand. Stores of other kinds in the same command are not told of them."""
+"""Options for stores of one type. Stores of other types in the same command do not receive them."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Files of `KEY=VALUE` lines, read as shells, Docker and dotenv libraries all read them; the rest is refused.
+"""Files of `KEY=VALUE` lines. Accepted is what shells, Docker and dotenv libraries read alike; the rest is refused.
 
-- UTF-8, no byte order mark. A line ends with LF or CRLF. Empty lines and lines that begin with `#` count for nothing.
-- `export ` may stand before the key. No white space around `=`.
+- UTF-8, no byte order mark. A line ends with LF or CRLF. Empty lines and lines that begin with `#` are ignored.
+- `export ` may precede the key. No white space around `=`.
 - An unquoted value stands for itself: no quotes, backslash, `$`, backtick or white space in it, and no `#` as its first
   character.
 - `'…'` stands for what is between, which holds no `'`. `"…"` likewise; it holds no `"`, backslash, `$` or backtick.
-- Nothing follows a closing quote; nothing goes over several lines.
+- Nothing follows a closing quote, and no value has several lines.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ def parse_json(content: bytes, *, where: str) -> Values:
     """Return the values of a JSON object by key, in its order.
 
     Raises:
-        UsageError: not such an object, an empty one, or a key stands there twice; names the key, never its value.
+        UsageError: it is not such an object, or empty, or has a key twice; names the key, never its value.
     """
     try:
         parsed = json.loads(content.decode("utf-8"), object_pairs_hook=lambda pairs: _object(pairs, where))

@@ -1,4 +1,4 @@
-"""Every failure as its user reads it: what happened and why, then what to do. No traceback, ever."""
+"""Prints each failure for its user: what happened and why, then what to do. Never a traceback."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def report(error: Error, *, as_json: bool) -> None:
         return
     write.err(message, mark="error: ", fg="red", bold=True)
     if fix and error.by_m8:
-        write.err(fix)  # it says itself whose advice it is
+        write.err(fix)  # the text itself says that it is m8's advice
     elif fix:
         write.err(fix, mark="fix: ", fg="green")
 
@@ -75,7 +75,7 @@ def guarded(call: Callable[[], object], words: Sequence[str]) -> int:
     except BrokenPipeError:
         _forget_stdout()
         code = ExitCode.OK
-    except Exception as defect:  # noqa: BLE001 - the last door: a traceback could show a value
+    except Exception as defect:  # noqa: BLE001 - the last resort: a traceback could show a value
         report(_defect(defect), as_json=as_json)
         return ExitCode.INTERNAL
     return code if isinstance(code, int) else ExitCode.OK
@@ -112,14 +112,14 @@ def _defect(defect: Exception) -> Error:
 
 
 def _forget_stdout() -> None:
-    """Keep the interpreter from complaining at exit that nobody reads any more."""
+    """Prevent the interpreter's complaint at exit that nobody reads stdout any more."""
     import os  # noqa: PLC0415
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def interrupted(sent: Sequence[Progress], ended: Sequence[Progress]) -> Error:
-    """Return what is known at Ctrl-C: of the requests that were sent without a known end, and of those that ended."""
+    """Return the error for a Ctrl-C: which requests were sent without a known end, and which have ended."""
     if not sent and not ended:
         return InterruptedBeforeSendingError()
     parts = [f"{one.uri} was sent and {_open_end(one)} (request {one.request_id.hex()})" for one in sent]

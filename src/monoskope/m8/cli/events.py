@@ -66,7 +66,7 @@ def verify(folder: Path, own: Path | None) -> None:
 
     async def work() -> tuple[int, str]:
         async with opened(own or folder) as (_, log):
-            last = await log.verify()
+            last = await log.check_chain()
             events = await log.read(after=last - 1, limit=1) if last else []
             return last, events[0].hash.hex() if events else "none"
 

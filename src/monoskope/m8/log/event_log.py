@@ -232,7 +232,7 @@ class EventLog(ABC):
         """
 
     @abstractmethod
-    async def verify(self) -> int:
+    async def check_chain(self) -> int:
         """Check every record, the chain, the positions and the versions, and return the last position.
 
         What it cannot see: a log rewritten from some position on with all its hashes. Against that, keep the hash of

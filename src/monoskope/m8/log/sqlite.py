@@ -198,8 +198,8 @@ class SqliteLog(EventLog):
 
         return await self._write(work, is_long=True)
 
-    async def verify(self) -> int:
-        return await self._read(_verify)
+    async def check_chain(self) -> int:
+        return await self._read(_check_chain)
 
     async def beat(self, key: str, at_ms: int, note: bytes = b"") -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -280,7 +280,7 @@ def _cut_write_ahead_log(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA busy_timeout = {sqlite_file.BUSY_MS}")
 
 
-def _verify(connection: sqlite3.Connection) -> int:
+def _check_chain(connection: sqlite3.Connection) -> int:
     """Check the whole log in one snapshot."""
     chain = record.Chain()
     connection.execute("BEGIN")

@@ -17,7 +17,7 @@ from monoskope.m8.log import sqlite_file
 T = TypeVar("T")
 
 READERS = 4
-"""Threads, so that one long read (`verify`) leaves room for short ones."""
+"""Threads, so that one long read (`check_chain`) leaves room for short ones."""
 
 POLL_S = 0.025
 """How long a subscriber waits at most before it learns of another process's commit."""

@@ -1,17 +1,15 @@
-"""The client's side of The walk: ask, verify, seal once, send, believe a receipt alone (docs/protocol.md).
+"""The client's side of The walk: ask, verify, seal once, send, believe only a receipt (docs/protocol.md).
 
-How ends become errors, in the order in which they are looked at:
+How an attempt's end becomes an error:
 
-- Before step 5 any end is failure: nothing was sent. A check of step 3 that does not hold is a `ProofError`.
-- After it, a receipt that passes every check of step 7 decides: success, or FAILED, which is failure. Every other end
-  is uncertain: a receipt that proves nothing, FAILED with KEY_LOST or OUTCOME_UNKNOWN, failure that nobody signed, m8's
-  refusal, an answer that cannot be read, a broken connection, silence.
-- What was sent may be held back on its way and be written later. So after step 5 a new attempt begins only if a receipt
-  about the own sealed bytes says that this cannot be: UPSTREAM_UNAVAILABLE, or KEY_LOST from the very process that made
-  the key; and CONFLICT, if an attempt before it ended in such a KEY_LOST. Before step 5 KEY_LOST and
-  UPSTREAM_UNAVAILABLE begin one in m8's word, too. At most three, each with its own id, grant and sealing.
-- A write with an uncertain attempt behind it is OUTCOME_UNKNOWN unless a later attempt succeeds. Success settles it,
-  for both carry the same values. A COMPARE writes nothing, so its last attempt alone counts.
+- Before step 5 every end is a failure: nothing was sent. A failed check of step 3 is a `ProofError`.
+- After it, a receipt that passes every check of step 7 decides. Every other end is uncertain: a receipt that proves
+  nothing, FAILED with KEY_LOST or OUTCOME_UNKNOWN, an unsigned failure, an error of m8, a broken connection, no answer.
+- What was sent may be delayed and written later. So after step 5 a new attempt begins only if a receipt about these
+  sealed bytes excludes that: UPSTREAM_UNAVAILABLE; KEY_LOST from the process that made the key; or CONFLICT after an
+  attempt that ended in such a KEY_LOST. Before step 5, KEY_LOST and UPSTREAM_UNAVAILABLE need no receipt.
+- A write with an uncertain attempt is OUTCOME_UNKNOWN unless a later attempt succeeds, which settles it: both carry the
+  same values. A COMPARE writes nothing, so only its last attempt counts.
 """
 
 from __future__ import annotations
@@ -46,8 +44,7 @@ R = TypeVar("R", bound=Message)
 MAX_ANEW = 3
 """New attempts after the first."""
 RESENDS = 16
-"""How often the same bytes are sent again before step 5: half a minute, in which an m8 starts anew; after it until time
-is over."""
+"""How often the same bytes are sent again before step 5: half a minute, enough for an m8 to restart."""
 
 
 class _KeyRefusedError(Exception):

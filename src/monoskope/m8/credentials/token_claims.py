@@ -59,7 +59,7 @@ def check_times(claims: Claims, *, now_s: float, fix: str) -> None:
         raise UnauthenticatedError(f"the token expired at {instant(claims.exp * 1000)}.", fix=fix)
     if max(claims.iat, claims.nbf) > now_s + LEEWAY_S:
         raise UnauthenticatedError(
-            f"the token counts only from {instant(max(claims.iat, claims.nbf) * 1000)} on.",
+            f"the token is valid only from {instant(max(claims.iat, claims.nbf) * 1000)}.",
             fix="Wait until then, or correct this server's clock.",
         )
 

@@ -218,7 +218,7 @@ class Tokens:
             raise UnauthenticatedError("the token is signed, but this server's log does not know it.", fix=_FIX)
         issued = events_pb2.TokenIssued.FromString(body)
         if not _agree(claims, issued):
-            raise UnauthenticatedError("the token says something else than this server's log of it.", fix=_FIX)
+            raise UnauthenticatedError("the token differs from what this server's log has of it.", fix=_FIX)
         return Principal(
             token_id=issued.id,
             subject=issued.subject,

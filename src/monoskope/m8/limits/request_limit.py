@@ -64,6 +64,6 @@ class RequestLimit:
                     raise
         except TimeoutError:
             raise RefusedError(
-                f"{self._most} requests of yours have not ended; no more are taken until one does.",
-                fix="Upload what keys were given for, or wait until they expire.",
+                f"{self._most} of your requests have not ended; m8 takes no more until one has.",
+                fix="Upload the secrets that you have keys for, or wait until the keys expire.",
             ) from None

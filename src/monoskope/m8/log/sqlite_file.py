@@ -171,7 +171,7 @@ def explain(error: sqlite3.Error, path: Path) -> Error:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     reason, fix = _FIXES.get(code, (f"the disk fails ({name})", "Check the disk and the system's log, then try again."))
-    return UnavailableError(f"the event log {path} does not take or give anything: {reason}.", fix=fix)
+    return UnavailableError(f"the event log {path} cannot be read or written: {reason}.", fix=fix)
 
 
 def is_failure(error: BaseException) -> bool:

@@ -268,7 +268,7 @@ def _require_reactor(store: views_pb2.SecretStore) -> None:
     if any(reactor.attached for reactor in store.reactors):
         return
     last_seen_ms = max((reactor.last_heard_ms for reactor in store.reactors), default=0)
-    when = f"the last was heard at {instant(last_seen_ms)}" if last_seen_ms else "none was ever heard"
+    when = f"the last heartbeat of one came at {instant(last_seen_ms)}" if last_seen_ms else "none has ever attached"
     raise UnavailableError(
         f"no reactor of the store {store.name} is attached; {when}.", fix="Start one, or try again when it is back."
     )

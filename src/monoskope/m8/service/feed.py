@@ -90,7 +90,7 @@ class Follower:
 
 def too_slow() -> UnavailableError:
     """Return the answer to a peer that does not read what it asked for."""
-    return UnavailableError("events are not read as fast as they happen.", fix="Connect again; nothing is lost.")
+    return UnavailableError("events are not read as fast as they are recorded.", fix="Connect again; nothing is lost.")
 
 
 class Feed:

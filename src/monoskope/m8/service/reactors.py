@@ -91,5 +91,5 @@ class Reactors:
     def _formed(self, message: reactor_pb2.AttachRequest) -> reactor_pb2.AttachReactor:
         validate(message)
         if message.WhichOneof("message") != "attach":
-            raise UnauthenticatedError("something else came before the login.", fix="Send AttachReactor first.")
+            raise UnauthenticatedError("another message came before the login.", fix="Send AttachReactor first.")
         return message.attach

@@ -95,7 +95,7 @@ class Session:
 
     async def _replaced(self) -> None:
         await self.replaced.wait()
-        raise UnavailableError("this process attached anew.", fix="Use that stream.")
+        raise UnavailableError("this process attached again.", fix="Use that stream.")
 
     def _wants(self, located: LocatedEvent) -> bool:
         if located.uri is not None:
@@ -197,7 +197,7 @@ class Session:
             return None
         except TimeoutError:
             raise UnavailableError(
-                "the reactor was not heard in time.", fix="Send heartbeats, and attach again."
+                "the reactor sent nothing in time.", fix="Send heartbeats, and attach again."
             ) from None
         validate(message)
         return message
@@ -237,7 +237,7 @@ class Session:
 
 
 def _moved_on(store: str) -> IdentityChangedError:
-    return IdentityChangedError(f"the identity of the store {store} moved on.", fix="Attach under the new one.")
+    return IdentityChangedError(f"the identity of the store {store} changed.", fix="Attach under the new one.")
 
 
 async def detach(app: App, login: Login) -> None:

@@ -103,7 +103,7 @@ def _recipes(words: tuple[str, ...], kind: str | None, size: int | None, keys: t
         text = kind if size is None else f"{kind}:{size}"
         wanted += [(key, text) for key in keys or (_KEYS[kind],)]
     elif size is not None or keys:
-        raise UsageError("--size and --key say nothing without --kind.", fix="Add --kind, or write KEY=KIND:SIZE.")
+        raise UsageError("--size and --key need --kind.", fix="Add --kind, or write KEY=KIND:SIZE.")
     if not wanted:
         raise UsageError("nothing says what to make.", fix="Add --kind, for example --kind password.")
     if len({key for key, _ in wanted}) != len(wanted):

@@ -54,7 +54,7 @@ def _add_line(values: Values, line: str) -> None:
         return
     key, value = parsed
     if key in values:
-        raise UsageError(f"key {key!r} stands there twice.", fix="Remove one.")
+        raise UsageError(f"key {key!r} is there twice.", fix="Remove one.")
     values.add(key, value.encode())
 
 
@@ -68,7 +68,7 @@ def _parse_line(line: str) -> tuple[str, str] | None:
         check_key(key)
     except UsageError:
         raise UsageError(
-            "what stands before '=' is not a key: A-Z, a-z, 0-9, '_', '.' and '-', no white space.",
+            "the text before '=' is not a key: A-Z, a-z, 0-9, '_', '.' and '-', no white space.",
             fix="Write KEY=VALUE.",
         ) from None
     return key, _value(key, value)

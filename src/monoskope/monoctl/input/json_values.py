@@ -37,7 +37,7 @@ def _object(pairs: list[tuple[str, object]], where: str) -> dict[str, object]:
     keys = [key for key, _ in pairs]
     for key in keys:
         if keys.count(key) > 1:
-            raise UsageError(f"{where}: key {key!r} stands there twice.", fix="Remove one.")
+            raise UsageError(f"{where}: key {key!r} is there twice.", fix="Remove one.")
     return dict(pairs)
 
 

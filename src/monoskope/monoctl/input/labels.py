@@ -29,7 +29,7 @@ def parse_day(text: str, *, more: int = 0) -> str:
     except OverflowError:
         raise UsageError(f"{text!r} is beyond the calendar.", fix="Name an earlier day.") from None
     except UsageError:
-        raise UsageError(f"{text!r} is no day.", fix="Write YYYY-MM-DD, or a number of days such as 90d.") from None
+        raise UsageError(f"{text!r} is not a day.", fix="Write YYYY-MM-DD, or a number of days such as 90d.") from None
 
 
 def parse_labels(texts: tuple[str, ...]) -> dict[str, str]:

@@ -25,7 +25,7 @@ from monoskope.m8.domain.events import M8, reactor_stream, upload_stream, write
 from monoskope.m8.domain.reactors import detach
 from monoskope.m8.domain.upload import fail_by_m8
 from monoskope.m8.log.event_log import ExpectedVersionError, NewEvent
-from monoskope.m8.readmodels.stores import STORES, beat_key, heard_ms
+from monoskope.m8.readmodels.stores import STORES, beat_key, last_seen_ms
 from monoskope.m8.service.app import App
 from monoskope.protocol.names import spelled
 
@@ -95,7 +95,7 @@ class Timekeeper:
         stores = {store.name: store for store in await self._stores()}
         beats = await self._app.log.beats()
         silent = {
-            (key := beat_key(store.name, reactor.replica)): self._silence(key, heard_ms(store.name, reactor, beats))
+            (key := beat_key(store.name, reactor.replica)): self._silence(key, last_seen_ms(store.name, reactor, beats))
             for store in stores.values()
             for reactor in store.reactors
         }

@@ -133,7 +133,7 @@ class Queries:
             NotFoundError: there is none, or none of the caller's prefixes lies in it.
         """
         name = message.name or await self._app.documents.default_store()
-        store = await self._app.documents.store_heard(name) if policy.sees_store(caller.principal, name) else None
+        store = await self._app.documents.store_with_beats(name) if policy.sees_store(caller.principal, name) else None
         if store is None:
             raise unknown_store(name) if message.name else policy.hidden("the default store")
         (shown,) = await self._shown([store], caller, count=message.count_pending)

@@ -241,7 +241,7 @@ class Commands:
         structlog.contextvars.bind_contextvars(store=name)
         aggregates = self._app.aggregates
         await aggregates.change(CATALOGUE_STREAM, aggregates.catalogue, decide, actor=caller.principal.subject)
-        store = await self._app.documents.store_heard(name)
+        store = await self._app.documents.store_with_beats(name)
         assert store is not None, "the domain decided on a store that exists"
         return store
 

@@ -11,7 +11,7 @@ import asyncio
 
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.errors import UnavailableError
-from monoskope.m8.readmodels.stores import noted
+from monoskope.m8.readmodels.stores import heartbeat_note
 from monoskope.m8.service.app import App
 from monoskope.times import instant
 
@@ -50,6 +50,6 @@ async def _look(app: App, store: views_pb2.SecretStore, *, asked_ms: int, until_
 async def _all_bad(app: App, store: views_pb2.SecretStore) -> list[views_pb2.Reactor]:
     """Return what the attached reactors last said if all of them found their engine unavailable, else []."""
     notes = await app.log.beat_notes()
-    said = [noted(store.name, reactor, notes) for reactor in store.reactors if reactor.attached]
+    said = [heartbeat_note(store.name, reactor, notes) for reactor in store.reactors if reactor.attached]
     bad = [one for one in said if one.engine == reactor_pb2.ENGINE_HEALTH_UNAVAILABLE]
     return bad if len(bad) == len(said) else []

@@ -15,7 +15,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 @pytest.fixture(autouse=True)
-def strict_operating_log(monkeypatch: pytest.MonkeyPatch) -> None:
+def strict_operating_log() -> None:
     """A field that the operating log would drop fails the test."""
-    monkeypatch.setattr(operating_log, "STRICT", True)
+    operating_log.STRICT = True  # without `monkeypatch`, which would then be undone after all other fixtures
     operating_log.set_up(sys.stderr)

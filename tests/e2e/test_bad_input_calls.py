@@ -90,7 +90,7 @@ TOKENS: dict[str, tuple[Callable[[Forger], str], str]] = {
     "wrong issuer": (lambda forger: forger.signed(iss="somebody"), "the token was not issued by m8"),
     "more rights, signed": (
         lambda forger: forger.signed(prefixes=["vault://", "local://"]),
-        "the token differs from what this server's log of it",
+        "the token differs from what this server's log has of it",
     ),
     "never issued, signed": (
         lambda forger: forger.signed(jti="0" * 32),

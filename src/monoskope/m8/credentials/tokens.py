@@ -142,7 +142,7 @@ class Tokens:
         try:
             await self._log.append(token_stream(event.id), 0, [write(event)], actor=M8)
         except ExpectedVersionError:
-            raise ConflictError("that token was issued before.", fix="Begin anew.") from None
+            raise ConflictError("that token was issued before.", fix="Begin again.") from None
         return Issued(token, event.id)
 
     def _sign(self, event: events_pb2.TokenIssued, now_s: int) -> str:

@@ -19,7 +19,7 @@ def named(host: str, port: int) -> str:
 def origin(peer: str) -> str:
     """Return what counts as one address for the limits: an IPv4 address, or the first 64 bits of an IPv6 address.
 
-    Whoever has one IPv6 address usually has all of those 64 bits. A peer that is neither counts by its own name.
+    Who has one IPv6 address usually has all with those 64 bits. A peer that is neither counts by its own name.
     """
     match = _PEER.fullmatch(peer)
     if match is None:

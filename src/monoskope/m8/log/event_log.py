@@ -116,7 +116,7 @@ class ExpectedVersionError(ConflictError):
 
     def __init__(self, stream: str, *, expected: int, actual: int) -> None:
         super().__init__(
-            f"stream {stream} is at version {actual}, not at {expected}.", fix="Read it again and decide anew."
+            f"stream {stream} is at version {actual}, not at {expected}.", fix="Read it again and decide again."
         )
         self.stream = stream
         self.expected = expected

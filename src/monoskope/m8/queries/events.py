@@ -45,7 +45,7 @@ class Events:
 
         Raises:
             UsageError: a bad prefix, token or request id.
-            NotFoundError: with `request_id`, there is no such request in sight.
+            NotFoundError: with `request_id`, the caller sees no such request.
         """
         order = "newest" if message.newest_first else "1"
         scope = f"events.{order}:{message.prefix}:{message.request_id.hex()}"

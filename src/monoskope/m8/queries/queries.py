@@ -59,7 +59,7 @@ class Queries:
         The user who made the request always gets the receipt, the proof of success; others need see-hash.
 
         Raises:
-            NotFoundError: there is no such request in sight.
+            NotFoundError: the caller sees no such request.
         """
 
         async def ended() -> views_pb2.SecretUpload | None:
@@ -90,7 +90,7 @@ class Queries:
     async def list_secrets(
         self, message: queries_pb2.ListSecretsRequest, caller: Caller
     ) -> queries_pb2.ListSecretsResponse:
-        """Return a page of the secrets in sight that are asked for, in URI order.
+        """Return a page of the visible secrets that pass the filter, in URI order.
 
         Raises:
             UsageError: a bad prefix, filter or token.

@@ -20,7 +20,7 @@ class VisibleScope:
     prefixes: tuple[UriPrefix, ...] | None
 
     def covers(self, uri: SecretUri) -> bool:
-        """Whether `uri` is in sight."""
+        """Whether the caller sees `uri`."""
         return self.prefixes is None or any(prefix.covers(uri) for prefix in self.prefixes)
 
 
@@ -38,7 +38,7 @@ def visible_scope(principal: Principal, prefix: str) -> VisibleScope:
 async def page(
     log: EventLog, collection: str, visible: VisibleScope, *, after: str, limit: int
 ) -> list[tuple[str, bytes]]:
-    """Return up to `limit` documents in sight whose key is greater than `after`, in the order of their keys."""
+    """Return up to `limit` visible documents whose key is greater than `after`, in the order of their keys."""
     if visible.prefixes is None:
         return await log.scan(collection, after=after, limit=limit)
     found: list[tuple[str, bytes]] = []

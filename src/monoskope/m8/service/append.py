@@ -66,5 +66,5 @@ def _is_there(event: Message, after: int, recorded: list[RecordedEvent]) -> bool
 def _another_version(expected: int, upload: Upload) -> ConflictError:
     return ConflictError(
         f"the request is at version {upload.version} and in {upload.state.name}, not at version {expected}.",
-        fix="Take in what was delivered, and decide anew.",
+        fix="Take in what was delivered, and decide again.",
     )

@@ -29,7 +29,7 @@ async def authorize(app: App, login: Login, request_id: bytes) -> str:
     if grant is None or upload.state is not State.WRITING:
         raise ConflictError("the copy is not being made now.", fix="Append STARTED first.")
     if app.clock() - upload.since_ms > WITHIN_S * 1000:
-        raise ConflictError("the copy was announced too long ago.", fix="Let its user ask for it anew.")
+        raise ConflictError("the copy was announced too long ago.", fix="Let its user ask for it again.")
     if grant.replica != login.replica:
         raise RefusedError("another replica makes this copy.", fix="Leave it to that one.")
     if app.token_for_copy is None:

@@ -36,7 +36,7 @@ MAX_APPENDS = 32
 
 
 class Session:
-    """Serves one login until it ends. `replaced` is set when the same process attaches anew.
+    """Serves one login until it ends. `replaced` is set when the same process attaches again.
 
     Args:
         app: m8.

@@ -51,7 +51,7 @@ timeout_option = click.option(
 )
 
 
-class ClientSession:
+class CommandSession:
     """The connection options of one command, and the client made of them."""
 
     def __init__(self, flags: dict[str, Any], store_identity: tuple[str, ...]) -> None:
@@ -85,7 +85,7 @@ def connection_options(command: Callable[..., R]) -> Callable[..., R]:
     @functools.wraps(command)
     def wrapped(*args: Any, store_identity: tuple[str, ...], **rest: Any) -> R:  # noqa: ANN401 - click's own
         flags = {name: rest.pop(name) for name in _FLAGS}
-        session = ClientSession(flags, store_identity)
+        session = CommandSession(flags, store_identity)
         try:
             return command(*args, session=session, **rest)
         except (KeyboardInterrupt, click.Abort):

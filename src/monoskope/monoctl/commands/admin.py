@@ -8,14 +8,14 @@ import click
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
-from monoskope.monoctl.options import ClientSession, connection_options, output_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import views, write
 from monoskope.monoctl.output.formats import Document, emit
 
 _COLUMNS = {"NAME": "name", "TYPE": "type", "STATE": "state", "DEFAULT": "default", "IDENTITY": "identity"}
 
 
-def _show(session: ClientSession, output: str, change: Callable[[Client], Awaitable[views_pb2.SecretStore]]) -> None:
+def _show(session: CommandSession, output: str, change: Callable[[Client], Awaitable[views_pb2.SecretStore]]) -> None:
     async def work(client: Client) -> Document:
         return views.store(await change(client))
 
@@ -28,7 +28,7 @@ def _show(session: ClientSession, output: str, change: Callable[[Client], Awaita
 @click.option("--identity", required=True, metavar="SHA256:…", help="What `m8 reactor init` printed.")
 @output_option
 @connection_options
-def create(name: str, kind: str, identity: str, output: str, session: ClientSession) -> None:
+def create(name: str, kind: str, identity: str, output: str, session: CommandSession) -> None:
     """Add a store. The first one is the default. It takes uploads once it is activated."""
     _show(session, output, lambda client: client.stores.create(name, kind=kind, identity=identity))
 
@@ -37,7 +37,7 @@ def create(name: str, kind: str, identity: str, output: str, session: ClientSess
 @click.argument("name")
 @output_option
 @connection_options
-def activate(name: str, output: str, session: ClientSession) -> None:
+def activate(name: str, output: str, session: CommandSession) -> None:
     """Let a store take uploads."""
     _show(session, output, lambda client: client.stores.activate(name))
 
@@ -46,7 +46,7 @@ def activate(name: str, output: str, session: ClientSession) -> None:
 @click.argument("name")
 @output_option
 @connection_options
-def deactivate(name: str, output: str, session: ClientSession) -> None:
+def deactivate(name: str, output: str, session: CommandSession) -> None:
     """Let a store take no uploads from now on."""
     _show(session, output, lambda client: client.stores.deactivate(name))
 
@@ -55,7 +55,7 @@ def deactivate(name: str, output: str, session: ClientSession) -> None:
 @click.argument("name")
 @output_option
 @connection_options
-def set_default(name: str, output: str, session: ClientSession) -> None:
+def set_default(name: str, output: str, session: CommandSession) -> None:
     """Make a store the default. Each user is asked to agree to it."""
     _show(session, output, lambda client: client.stores.set_default(name))
 
@@ -65,7 +65,7 @@ def set_default(name: str, output: str, session: ClientSession) -> None:
 @click.option("--identity", required=True, metavar="SHA256:…", help="What `m8 reactor init` printed.")
 @output_option
 @connection_options
-def replace(name: str, identity: str, output: str, session: ClientSession) -> None:
+def replace(name: str, identity: str, output: str, session: CommandSession) -> None:
     """Give a store a new identity without proof, as after a theft. Every user must pin it again."""
     _show(session, output, lambda client: client.stores.replace_identity(name, identity=identity))
 
@@ -73,7 +73,7 @@ def replace(name: str, identity: str, output: str, session: ClientSession) -> No
 @click.command(short_help="Allow a second fingerprint key id.")
 @click.argument("key_id")
 @connection_options
-def start_rotation(key_id: str, session: ClientSession) -> None:
+def start_rotation(key_id: str, session: CommandSession) -> None:
     """Allow a second fingerprint key id, while reactors move to it."""
     session.run(lambda client: client.stores.start_fingerprint_key_rotation(key_id))
     write.out(f"m8 says: reactors may use fingerprint key {key_id} now.")
@@ -82,7 +82,7 @@ def start_rotation(key_id: str, session: ClientSession) -> None:
 @click.command(short_help="Allow the new fingerprint key id alone.")
 @click.argument("key_id")
 @connection_options
-def finish_rotation(key_id: str, session: ClientSession) -> None:
+def finish_rotation(key_id: str, session: CommandSession) -> None:
     """Allow the new fingerprint key id alone."""
     session.run(lambda client: client.stores.finish_fingerprint_key_rotation(key_id))
     write.out(f"m8 says: fingerprint key {key_id} alone counts now.")

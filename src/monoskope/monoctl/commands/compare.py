@@ -7,7 +7,7 @@ import click
 from monoskope.client import Client, Comparison
 from monoskope.errors import Error
 from monoskope.monoctl.input.values import Sources, read_values, source_options, split_words
-from monoskope.monoctl.options import ClientSession, connection_options, output_option, timeout_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.results import end
 
@@ -20,7 +20,7 @@ _COLUMNS = {"URI": "uri", "EQUAL": "equal", "DIFFERENCES": "differences", "VERSI
 @timeout_option
 @output_option
 @connection_options
-def secret(words: tuple[str, ...], sources: Sources, timeout: float, output: str, session: ClientSession) -> None:
+def secret(words: tuple[str, ...], sources: Sources, timeout: float, output: str, session: CommandSession) -> None:
     """Compare values with what a store holds. Nobody sees a value, nothing is written.
 
     Words and values are given as to `put secret`. Exit code 0 if all are equal, 12 if one differs.

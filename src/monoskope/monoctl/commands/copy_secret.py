@@ -6,7 +6,7 @@ import click
 
 from monoskope.client import Client, Copy
 from monoskope.monoctl.input.expectation import expectation
-from monoskope.monoctl.options import ClientSession, connection_options, output_option, timeout_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output.formats import emit
 
 _COLUMNS = {
@@ -32,7 +32,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     expect: str | None,
     timeout: float,
     output: str,
-    session: ClientSession,
+    session: CommandSession,
     *,
     overwrite: bool,
 ) -> None:

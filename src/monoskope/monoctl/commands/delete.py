@@ -7,7 +7,7 @@ import click
 from monoskope.client import Client, Deletion
 from monoskope.errors import Error, UsageError
 from monoskope.monoctl.input.expectation import expectation
-from monoskope.monoctl.options import ClientSession, connection_options, output_option, timeout_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import terminal, write
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.results import end
@@ -29,7 +29,7 @@ def secret(
     expect: str | None,
     timeout: float,
     output: str,
-    session: ClientSession,
+    session: CommandSession,
     *,
     destroy: bool,
     overwrite: bool,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from monoskope.client import Client
-from monoskope.monoctl.options import ClientSession, connection_options, output_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import views, write
 from monoskope.monoctl.output.formats import Document, cell, emit, pairs, table
 
@@ -48,7 +48,7 @@ _REACTORS = {
 @click.argument("name", default="")
 @output_option
 @connection_options
-def secret_store(name: str, output: str, session: ClientSession) -> None:
+def secret_store(name: str, output: str, session: CommandSession) -> None:
     """Show one store, the default one without NAME: its identity, limits, key id, and its reactors."""
 
     async def work(client: Client) -> Document:

@@ -7,7 +7,7 @@ import click
 from monoskope.client import Client
 from monoskope.errors import UsageError
 from monoskope.escape import json_text
-from monoskope.monoctl.options import ClientSession, connection_options, output_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import views, write
 from monoskope.monoctl.output.formats import Document, cell, emit
 
@@ -37,7 +37,7 @@ def events(  # noqa: PLR0917 - click passes them by name
     last: int | None,
     after: int,
     output: str,
-    session: ClientSession,
+    session: CommandSession,
     *,
     watch: bool,
 ) -> None:

@@ -10,7 +10,7 @@ from monoskope.client import Client, Generated
 from monoskope.errors import UsageError
 from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.input.labels import parse_day, parse_labels
-from monoskope.monoctl.options import ClientSession, connection_options, output_option, timeout_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import write
 from monoskope.monoctl.output.formats import Document, emit
 from monoskope.protocol.recipes import KINDS
@@ -57,7 +57,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     expires: str | None,
     timeout: float,
     output: str,
-    session: ClientSession,
+    session: CommandSession,
     *,
     overwrite: bool,
 ) -> None:

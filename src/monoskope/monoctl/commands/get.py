@@ -10,7 +10,7 @@ from monoskope.client.proof import Checked
 from monoskope.client.queries import request_id_bytes
 from monoskope.errors import UsageError
 from monoskope.monoctl.input.labels import parse_day
-from monoskope.monoctl.options import ClientSession, connection_options, output_option, timeout_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import views, write
 from monoskope.monoctl.output.formats import Document, emit, pairs
 from monoskope.monoctl.output.proven import tell, tell_whose
@@ -97,7 +97,7 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     expiring: str | None,
     limit: int | None,
     output: str,
-    session: ClientSession,
+    session: CommandSession,
 ) -> None:
     """List the secrets below PREFIX (`store://` or `store://segment`), or all that you may see.
 
@@ -136,7 +136,7 @@ def secrets(  # noqa: PLR0917 - click passes them by name
 @click.option("--versions", is_flag=True, help="Show every put, patch, import and deletion of it, the newest first.")
 @output_option
 @connection_options
-def secret(uri: str, output: str, session: ClientSession, *, versions: bool) -> None:
+def secret(uri: str, output: str, session: CommandSession, *, versions: bool) -> None:
     """Show one secret: its hash if you may see it, its version, who changed it last and when. Never a value.
 
     PROVEN as in `get secrets`; with --versions it is what the receipt of each request proves.
@@ -158,7 +158,7 @@ def secret(uri: str, output: str, session: ClientSession, *, versions: bool) -> 
     tell([(document["uri"], checked)], output=output)
 
 
-def _show_versions(uri: str, output: str, session: ClientSession) -> None:
+def _show_versions(uri: str, output: str, session: CommandSession) -> None:
     async def work(client: Client) -> list[tuple[Document, Checked]]:
         full = await client.full_uri(uri)
         found = [view async for view in client.queries.secret_versions(full)]
@@ -175,7 +175,7 @@ def _show_versions(uri: str, output: str, session: ClientSession) -> None:
 @click.command(short_help="List stores.")
 @output_option
 @connection_options
-def secret_stores(output: str, session: ClientSession) -> None:
+def secret_stores(output: str, session: CommandSession) -> None:
     """List the stores with their type and state."""
 
     async def work(client: Client) -> list[Document]:
@@ -187,7 +187,7 @@ def secret_stores(output: str, session: ClientSession) -> None:
 @click.command(short_help="List the types of stores in use.")
 @output_option
 @connection_options
-def store_types(output: str, session: ClientSession) -> None:
+def store_types(output: str, session: CommandSession) -> None:
     """List the types of the stores that you can see: which are experimental, and how secrets lie in their engines.
 
     The stores' reactors announced it. "-": no reactor of that type has ever attached.
@@ -205,7 +205,7 @@ def store_types(output: str, session: ClientSession) -> None:
 @timeout_option
 @output_option
 @connection_options
-def upload(request_id: str, timeout: float, output: str, session: ClientSession, *, wait: bool) -> None:
+def upload(request_id: str, timeout: float, output: str, session: CommandSession, *, wait: bool) -> None:
     """Show one request. How it ended is shown only with a receipt of the store's pinned identity for this request.
 
     PROVEN says whether that receipt settles it. What m8 says without one is shown as such; all the rest is m8's word.

@@ -6,7 +6,7 @@ import click
 
 from monoskope.client import Client, Import
 from monoskope.errors import Error
-from monoskope.monoctl.options import ClientSession, connection_options, output_option, timeout_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.results import end
 
@@ -18,7 +18,7 @@ _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "
 @timeout_option
 @output_option
 @connection_options
-def secret(uris: tuple[str, ...], timeout: float, output: str, session: ClientSession) -> None:
+def secret(uris: tuple[str, ...], timeout: float, output: str, session: CommandSession) -> None:
     """Adopt secrets that are upstream already, put there by others.
 
     Their store's reactor reads each and signs a receipt with its hash. Nothing is moved, written or shown. From then on

@@ -13,7 +13,7 @@ from monoskope.monoctl.input.engine_options import engine_options
 from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.input.gathered_values import Values
 from monoskope.monoctl.input.values import Sources, check_words, read_values, source_options, split_words
-from monoskope.monoctl.options import ClientSession, connection_options, output_option, timeout_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output.results import end
 from monoskope.protocol.request import Options
 
@@ -37,7 +37,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     options: Options | None,
     timeout: float,
     output: str,
-    session: ClientSession,
+    session: CommandSession,
     *,
     overwrite: bool,
     dry_run: bool,

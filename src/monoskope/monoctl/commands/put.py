@@ -14,7 +14,7 @@ from monoskope.monoctl.input.engine_options import engine_options
 from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.input.labels import parse_day, parse_labels
 from monoskope.monoctl.input.values import Sources, read_values, source_options, split_words
-from monoskope.monoctl.options import ClientSession, connection_options, output_option, timeout_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import write
 from monoskope.monoctl.output.formats import Document, emit
 from monoskope.monoctl.output.results import end
@@ -44,7 +44,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     expires: str | None,
     timeout: float,
     output: str,
-    session: ClientSession,
+    session: CommandSession,
     *,
     overwrite: bool,
     dry_run: bool,
@@ -91,7 +91,7 @@ def document(result: PutResult) -> Document:
 
 
 def _preview(
-    session: ClientSession, uris: list[str], values: Mapping[str, bytes], expect: Expect | str, output: str
+    session: CommandSession, uris: list[str], values: Mapping[str, bytes], expect: Expect | str, output: str
 ) -> None:
     async def work(client: Client) -> list[Preview]:
         return [await client.preview_put(uri, values, expect=expect) for uri in uris]

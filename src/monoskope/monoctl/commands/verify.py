@@ -6,7 +6,7 @@ import click
 
 from monoskope.client import Client, Verification
 from monoskope.errors import Error, UsageError
-from monoskope.monoctl.options import ClientSession, connection_options, output_option, timeout_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.listed import Listed, listed
 from monoskope.monoctl.output.results import end
@@ -25,7 +25,7 @@ _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "UPSTREAM": "upstream_version", 
 @timeout_option
 @output_option
 @connection_options
-def secret(uris: tuple[str, ...], timeout: float, output: str, session: ClientSession, *, everything: bool) -> None:
+def secret(uris: tuple[str, ...], timeout: float, output: str, session: CommandSession, *, everything: bool) -> None:
     """See whether stores still hold what the newest receipts say. Nobody sees a value, nothing is written.
 
     The outcome is IN_SYNC, DRIFTED (something else is upstream) or GONE. Exit code 0 if all are in sync, 12 if one is

@@ -13,7 +13,7 @@ import tomli_w
 from bench.counts import IN_FLIGHT
 from bench.direct import Direct, Place, connected
 from bench.progress import say
-from monoskope.client import Client, Settings, load_settings
+from monoskope.client import Client, ClientSettings, load_settings
 from monoskope.settings import write_private
 from monoskope.stores.vault.policy import least_policy
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
@@ -119,7 +119,7 @@ class World:
         write_private(file, tomli_w.dumps(table).encode(), replace=True)
 
 
-def settings_of(user: User) -> Settings:
+def settings_of(user: User) -> ClientSettings:
     """Return with what `user` dials."""
     return load_settings(config=user.token_file.parent / "config.toml", environ={"HOME": str(user.home)})
 

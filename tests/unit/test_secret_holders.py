@@ -27,7 +27,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
 from monoskope.client.connection import Connection
 from monoskope.client.purposes.put import Expect, encoded
-from monoskope.client.settings import Settings
+from monoskope.client.settings import ClientSettings
 from monoskope.client.task import Task
 from monoskope.m8.credentials.tokens import Issued
 from monoskope.m8.grpc import tls
@@ -92,7 +92,9 @@ def connection(folder: Path) -> Connection:
 async def test_a_connection_and_the_client_that_has_it_are_holders(tmp_path: Path) -> None:
     """Of the token that each call carries. They need an event loop, so they are not in `HOLDERS`."""
     held = connection(tmp_path)
-    settings = Settings(server="m8:1", ca_file=tmp_path / "ca.crt", token=TEXT, known_stores=tmp_path / "known_stores")
+    settings = ClientSettings(
+        server="m8:1", ca_file=tmp_path / "ca.crt", token=TEXT, known_stores=tmp_path / "known_stores"
+    )
     client = Client(settings)
     client._open = held
     for holder in (held, client):
@@ -111,8 +113,10 @@ HOLDERS: dict[str, Callable[[], object]] = {
         purpose=upload_pb2.PURPOSE_UPLOAD,
         plaintext=encoded({"password": SECRET}),
     ),
-    "Settings": lambda: Settings(server="m8:1", ca_file=Path("ca"), token=TEXT, known_stores=Path("known_stores")),
-    "Client": lambda: Client(HOLDERS["Settings"]()),  # type: ignore[arg-type]
+    "Settings": lambda: ClientSettings(
+        server="m8:1", ca_file=Path("ca"), token=TEXT, known_stores=Path("known_stores")
+    ),
+    "Client": lambda: Client(HOLDERS["ClientSettings"]()),  # type: ignore[arg-type]
     "Values": values,
     "copy Job": copy_job,
     "vault VaultSession": vault_session,

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from monoskope.client.purposes.import_secret import Import
     from monoskope.client.purposes.put import Expect, PutResult
     from monoskope.client.purposes.verify import Verification
-    from monoskope.client.settings import Settings, load_settings
+    from monoskope.client.settings import ClientSettings, Settings, load_settings
 
 __all__ = [
     "Client",
+    "ClientSettings",
     "Comparison",
     "Copy",
     "Deletion",
@@ -35,6 +36,7 @@ __all__ = [
 
 _HOMES = {
     "Client": "client",
+    "ClientSettings": "settings",
     "Comparison": "purposes.compare",
     "Copy": "purposes.copy_secret",
     "Deletion": "purposes.delete",

@@ -19,7 +19,7 @@ from monoskope.client.proof import Proofs
 from monoskope.client.purposes.compare import Comparison, compare
 from monoskope.client.purposes.put import Expect, Notes, PutResult, encoded, expectation, fitting, put
 from monoskope.client.queries import Queries
-from monoskope.client.settings import Settings, load_settings
+from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.target import Confirm, Remembered, Resolver, Target, check_text
 from monoskope.client.task import Progress
 from monoskope.client.trust import subject_of
@@ -58,7 +58,7 @@ class Client(Changes, Unshared):
 
     def __init__(
         self,
-        settings: Settings | None = None,
+        settings: ClientSettings | None = None,
         *,
         confirm: Confirm | None = None,
         notify: Callable[[str], None] | None = None,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.purposes.put import Expect, encoded, expectation
-from monoskope.client.settings import Settings
+from monoskope.client.settings import ClientSettings
 from monoskope.client.target import Resolver, announced_layout, check_patchable
 from monoskope.uri import SecretUri
 from monoskope.value import Value
@@ -34,7 +34,7 @@ class Preview(Value, frozen=True):
 
 async def preview(
     resolver: Resolver,
-    settings: Settings,
+    settings: ClientSettings,
     known: KnownStores,
     *,
     uri: str,

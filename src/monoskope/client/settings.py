@@ -43,7 +43,7 @@ class Setting(Value, frozen=True):
     source: str
 
 
-class Settings(Unshared, Value, frozen=True):
+class ClientSettings(Unshared, Value, frozen=True):
     """Everything needed to dial: complete and checked."""
 
     hidden = frozenset({"token"})
@@ -56,6 +56,10 @@ class Settings(Unshared, Value, frozen=True):
     """Store to shown identity: identities that the user agrees to in advance."""
     default_store: str | None = None
     """The default store that the user agrees to in advance."""
+
+
+Settings = ClientSettings
+"""The name of `ClientSettings` in earlier versions."""
 
 
 def config_path(flag: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
@@ -152,7 +156,7 @@ def load_settings(
     store_identities: Mapping[str, str] | None = None,
     default_store: str | None = None,
     environ: Mapping[str, str] = os.environ,
-) -> Settings:
+) -> ClientSettings:
     """Find, read and check everything that is needed to dial.
 
     Raises:
@@ -165,7 +169,7 @@ def load_settings(
         if name not in found:
             raise _missing(name, found.get("server"))
     given = store_identities if store_identities is not None else identities_from(environ)
-    return Settings(
+    return ClientSettings(
         server=check_server(found["server"].value),
         ca_file=Path(found["ca_file"].value),
         token=read_token(Path(found["token_file"].value)),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known_stores import KnownStores, Pins
-from monoskope.client.settings import Settings
+from monoskope.client.settings import ClientSettings
 from monoskope.client.task import too_large
 from monoskope.client.trust import Trust
 from monoskope.errors import IdentityChangedError, RefusedError, UsageError
@@ -122,7 +122,7 @@ class Resolver:
     def __init__(
         self,
         connection: Connection,
-        settings: Settings,
+        settings: ClientSettings,
         known: KnownStores,
         *,
         confirm: Confirm | None,

@@ -20,7 +20,7 @@ from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import chain
 from monoskope.m8.service.app import App
-from monoskope.m8.settings import Settings
+from monoskope.m8.settings import ServerSettings
 from monoskope.settings import write_private
 from monoskope.times import now_ms
 
@@ -63,7 +63,7 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def opened_log(settings: Settings) -> AsyncIterator[EventLog]:
+async def opened_log(settings: ServerSettings) -> AsyncIterator[EventLog]:
     """Open the event log that `settings` name, and close it after the block. Other processes may have it open, too.
 
     Raises:
@@ -76,14 +76,14 @@ async def opened_log(settings: Settings) -> AsyncIterator[EventLog]:
         await log.close()
 
 
-def open_tokens(settings: Settings, log: EventLog) -> Tokens:
+def open_tokens(settings: ServerSettings, log: EventLog) -> Tokens:
     """Return the credentials of the server that `settings` describe. Raises `Error` as `read_signing_key` does."""
     key = read_signing_key(settings.signing_key)
     return Tokens(log, signing_key=key, audience=settings.audience, clock=wall_clock)
 
 
 @contextlib.asynccontextmanager
-async def build(settings: Settings) -> AsyncIterator[Running]:
+async def build(settings: ServerSettings) -> AsyncIterator[Running]:
     """Serve as long as the block runs; several processes may serve one log.
 
     Raises:
@@ -119,7 +119,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             yield Running(str(settings.listen.at(bound.port)), app, tokens)
 
 
-async def serve(settings: Settings, *, warnings: Sequence[str] = ()) -> None:
+async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> None:
     """Run a server until SIGTERM or SIGINT. Until then `settings.address_file` holds its address.
 
     `warnings` become the first lines of its log.
@@ -139,7 +139,7 @@ async def serve(settings: Settings, *, warnings: Sequence[str] = ()) -> None:
             raise _cause(group) from None
 
 
-async def _serve_until(stop: asyncio.Event, settings: Settings) -> None:
+async def _serve_until(stop: asyncio.Event, settings: ServerSettings) -> None:
     log = operating_log.get()
     async with build(settings) as server, leftovers.forgotten():
         write_private(settings.address_file, f"{server.address}\n".encode(), replace=True)
@@ -149,7 +149,7 @@ async def _serve_until(stop: asyncio.Event, settings: Settings) -> None:
         _withdraw(settings, server.address)
 
 
-def _withdraw(settings: Settings, address: str) -> None:
+def _withdraw(settings: ServerSettings, address: str) -> None:
     """Remove the address file, unless another server of the same folder has replaced it."""
     with contextlib.suppress(FileNotFoundError):
         if settings.address_file.read_text(encoding="utf-8").strip() == address:

@@ -34,7 +34,7 @@ class Plan:
     names: Sequence[str] = ()
 
 
-def lay_out(plan: Plan) -> settings.Settings:
+def lay_out(plan: Plan) -> settings.ServerSettings:
     """Make the folder (0700), its settings, token key and certificate, and return the settings.
 
     Raises:

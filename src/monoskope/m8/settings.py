@@ -18,7 +18,7 @@ from monoskope import settings
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8.domain.deadlines import Deadlines
-from monoskope.m8.service.app import Limits
+from monoskope.m8.service.app import ServerLimits
 
 SETTINGS_FILE = "m8.toml"
 DEFAULT_LISTEN = "127.0.0.1:7443"
@@ -34,7 +34,7 @@ MAX_SEALED_BYTES = 2**50
 _AUDIENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
 
 
-class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ServerTimings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `[timings]` table, in seconds. The defaults are the protocol's; change them in tests alone.
 
     Attributes:
@@ -65,9 +65,9 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("`heartbeat` must be less than `silence`, and that at most `issuer_gone`")
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> ServerLimits:
         """These settings as the services and the timekeeper use them."""
-        return Limits(
+        return ServerLimits(
             silence_s=self.silence,
             heartbeat_s=self.heartbeat,
             longest_wait_s=self.wait,
@@ -147,11 +147,11 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
     limits: AccessLimits = msgspec.field(default_factory=AccessLimits)
-    timings: Timings = msgspec.field(default_factory=Timings)
+    timings: ServerTimings = msgspec.field(default_factory=ServerTimings)
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ServerSettings:
     """The checked settings of one server."""
 
     folder: Path
@@ -165,7 +165,7 @@ class Settings:
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
     limits: AccessLimits = field(default_factory=AccessLimits)
-    timings: Timings = field(default_factory=Timings)
+    timings: ServerTimings = field(default_factory=ServerTimings)
 
     @property
     def event_log(self) -> Path:
@@ -187,7 +187,7 @@ class Settings:
         return tuple(str(name.at(port)) for name in self.names)
 
 
-def load(folder: Path) -> Settings:
+def load(folder: Path) -> ServerSettings:
     """Read the settings in `folder`.
 
     Raises:
@@ -212,7 +212,7 @@ def load(folder: Path) -> Settings:
         )
     if not 0 <= file.verify_every_hours <= 8_784:
         raise UsageError(f"{path}: verify_every_hours must be from 0 to 8784.", fix="Remove the line for never.")
-    return Settings(
+    return ServerSettings(
         folder=folder,
         listen=_address(path, "listen", file.listen),
         names=tuple(_address(path, "names", name) for name in file.names),

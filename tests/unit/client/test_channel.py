@@ -13,7 +13,7 @@ import pytest
 from monoskope.client import Client
 from monoskope.client.connection import ERRORS, Connection, NotReachedError
 from monoskope.client.queries import Queries, request_id_bytes
-from monoskope.client.settings import Settings
+from monoskope.client.settings import ClientSettings
 from monoskope.errors import Code, Error, IdentityChangedError, NotFoundError, RefusedError, TimedOutError, UsageError
 from monoskope.m8.grpc import tls
 from monoskope.testing.scripted.m8 import ScriptedM8
@@ -127,7 +127,7 @@ def test_a_request_id_is_32_hex_digits(text: str) -> None:
 
 
 async def test_a_client_that_is_not_open_says_so(tmp_path: Path) -> None:
-    client = Client(Settings(server="m8:1", ca_file=tmp_path, token="t", known_stores=tmp_path))
+    client = Client(ClientSettings(server="m8:1", ca_file=tmp_path, token="t", known_stores=tmp_path))
 
     with pytest.raises(UsageError, match="not open"):
         await client.put_secret("vault://a", {"k": b""})

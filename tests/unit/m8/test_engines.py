@@ -12,7 +12,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.m8.service.app import Limits, ticks_ms
+from monoskope.m8.service.app import ServerLimits, ticks_ms
 from tests.unit.m8.world import PATIENCE_S, FakeReactor, World, a_world, refused
 from tests.unit.protocol.vectors import a_request
 
@@ -167,7 +167,7 @@ async def test_many_callers_of_one_store_look_no_more_often_than_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     callers, looks = 80, 0
-    async with a_world(tmp_path, limits=Limits(heartbeat_s=1)) as world:
+    async with a_world(tmp_path, limits=ServerLimits(heartbeat_s=1)) as world:
         await says(world, await world.attached(), DOWN)
         user, notes = world.user("anna", "vault://app"), world.app.log.beat_notes
         world.app.ticks = ticks_ms

@@ -17,9 +17,9 @@ from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2
 from monoskope.errors import IdentityChangedError
 from monoskope.m8.limits.logins import ATTACHMENTS, WAITING_EACH
-from monoskope.m8.service.app import Limits
+from monoskope.m8.service.app import ServerLimits
 from monoskope.m8.service.login import Login
-from monoskope.m8.service.session import Session
+from monoskope.m8.service.session import ServerSession
 from monoskope.protocol import identity
 from monoskope.protocol.labels import IDENTITY_ROTATION
 from tests.unit.m8.test_stores_domain import step
@@ -194,7 +194,7 @@ async def test_what_is_too_large_to_be_a_hello_is_not_verified(world: World, ver
 
 
 async def test_logins_that_fail_are_limited_and_one_that_succeeds_is_not(tmp_path: Path, verified: list[bytes]) -> None:
-    async with a_world(tmp_path, limits=Limits(failed_logins_each=3, failed_logins=3)) as world:
+    async with a_world(tmp_path, limits=ServerLimits(failed_logins_each=3, failed_logins=3)) as world:
         await world.attached()
         stranger, answers = Signer(), []
         for _ in range(12):
@@ -391,14 +391,14 @@ async def test_a_malformed_login_is_refused_naming_the_field(world: World) -> No
 
 
 async def test_a_connection_without_a_login_is_cut_off(tmp_path: Path) -> None:
-    async with a_world(tmp_path, limits=Limits(hello_s=0.01)) as world:
+    async with a_world(tmp_path, limits=ServerLimits(hello_s=0.01)) as world:
         mute = world.reactor()
         await mute.open()
         assert reason(await mute.failure()) == "UNAUTHENTICATED"
 
 
 async def test_a_reactor_that_falls_silent_is_cut_off(tmp_path: Path) -> None:
-    async with a_world(tmp_path, limits=Limits(silence_s=0.01)) as world:
+    async with a_world(tmp_path, limits=ServerLimits(silence_s=0.01)) as world:
         silent = await world.attached()
         assert reason(await silent.failure()) == "UNAVAILABLE"
 
@@ -418,7 +418,7 @@ async def test_an_identity_that_was_replaced_while_its_reactor_logged_in_is_shut
     replace = commands_pb2.ReplaceSecretStoreIdentityRequest(name="vault", identity=Signer().shown)
     await administrator.commands.ReplaceSecretStoreIdentity(replace, metadata=administrator.metadata)
     with pytest.raises(IdentityChangedError):
-        await Session(world.app, login, silence(), nothing).serve()
+        await ServerSession(world.app, login, silence(), nothing).serve()
 
 
 async def test_a_login_that_says_nothing_is_cut_off_when_its_address_has_too_many(world: World) -> None:

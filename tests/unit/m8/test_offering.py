@@ -12,9 +12,9 @@ import pytest
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UnavailableError
-from monoskope.m8.service.app import Limits
+from monoskope.m8.service.app import ServerLimits
 from monoskope.m8.service.login import Login
-from monoskope.m8.service.session import Session
+from monoskope.m8.service.session import ServerSession
 from tests.unit.m8.world import Sealed, World, a_world, until_granted
 from tests.unit.protocol.vectors import KEY_ID, Signer, a_request
 
@@ -215,7 +215,7 @@ async def test_the_issuer_that_attaches_again_is_told_the_sealed_secret_again(wo
 
 
 async def test_a_reactor_that_does_not_read_is_cut_off_and_m8_keeps_nothing_for_it(tmp_path: Path) -> None:
-    async with a_world(tmp_path, limits=Limits(backlog=2)) as world:
+    async with a_world(tmp_path, limits=ServerLimits(backlog=2)) as world:
         reading, user = await world.attached(), world.user("anna", "vault://app")
         stuck = asyncio.Event()
 
@@ -228,7 +228,7 @@ async def test_a_reactor_that_does_not_read_is_cut_off_and_m8_keeps_nothing_for_
             await asyncio.Event().wait()
             yield reactor_pb2.AttachRequest()
 
-        session = Session(world.app, Login("vault", b"s" * 16, world.signer.shown), says_nothing(), send)
+        session = ServerSession(world.app, Login("vault", b"s" * 16, world.signer.shown), says_nothing(), send)
         serving = asyncio.create_task(session.serve())
         while not stuck.is_set():
             await user.ask(a_request())

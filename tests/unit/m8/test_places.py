@@ -19,11 +19,11 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import RefusedError
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.limits.places import Places
-from monoskope.m8.service.app import Limits
+from monoskope.m8.service.app import ServerLimits
 from tests.unit.m8.world import FakeReactor, Sealed, User, World, a_world, reason, refused
 from tests.unit.protocol.vectors import a_request
 
-LIMITS = Limits(watchers_per_token=3, watchers_per_user=5, watchers=7, waiting_per_user=4, sending_per_user=2)
+LIMITS = ServerLimits(watchers_per_token=3, watchers_per_user=5, watchers=7, waiting_per_user=4, sending_per_user=2)
 CONNECTIONS = 5
 ALONE = (("grpc.use_local_subchannel_pool", 1),)
 PUTS = 20

@@ -17,7 +17,7 @@ from monoskope.m8.limits.quota import LARGEST
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.chain import project
 from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES
-from monoskope.m8.service.app import App, Limits
+from monoskope.m8.service.app import App, ServerLimits
 from tests.unit.m8.world import RIGHTS, SERVER, FakeReactor, Sealed, User, World, a_world, refused
 from tests.unit.protocol.vectors import a_request
 
@@ -25,7 +25,7 @@ AT_ONCE_S = 0.19
 """A deadline so near that m8 answers with where the request stands."""
 SIZE = 1120 + 65_536 + 16
 TIMES = 4
-LIMITS = Limits(sealed_bytes_per_user_per_day=LARGEST + SIZE * TIMES - 1, tick_s=3_600)
+LIMITS = ServerLimits(sealed_bytes_per_user_per_day=LARGEST + SIZE * TIMES - 1, tick_s=3_600)
 """The fourth upload leaves less than the largest secret needs."""
 
 

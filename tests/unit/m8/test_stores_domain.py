@@ -13,7 +13,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2
 from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, RefusedError, UsageError
 from monoskope.m8.domain import fingerprint_key, reactors, stores
-from monoskope.m8.domain.fingerprint_key import FingerprintKey
+from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
 from monoskope.m8.domain.reactors import Attachments
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.readmodels.stores import KEPT_DETACHED
@@ -154,19 +154,19 @@ def test_the_default_moves_from_one_store_to_the_other() -> None:
 class TestFingerprintKey:
     """The first key id is adopted; another counts only by an administrator's word."""
 
-    def after(self, key: FingerprintKey, events: Sequence[Message]) -> FingerprintKey:
+    def after(self, key: FingerprintKeyIds, events: Sequence[Message]) -> FingerprintKeyIds:
         for event in events:
             key = fingerprint_key.evolve(key, event)
         return key
 
     def test_the_first_is_adopted_and_another_refused(self) -> None:
-        key = self.after(FingerprintKey(), fingerprint_key.adopt(FingerprintKey(), KEY_ID))
+        key = self.after(FingerprintKeyIds(), fingerprint_key.adopt(FingerprintKeyIds(), KEY_ID))
         assert fingerprint_key.adopt(key, KEY_ID) == []
         with pytest.raises(RefusedError, match=OTHER_KEY):
             fingerprint_key.adopt(key, OTHER_KEY)
 
     def test_a_rotation_allows_both_and_then_the_new_one_alone(self) -> None:
-        key = self.after(FingerprintKey(), fingerprint_key.adopt(FingerprintKey(), KEY_ID))
+        key = self.after(FingerprintKeyIds(), fingerprint_key.adopt(FingerprintKeyIds(), KEY_ID))
         key = self.after(key, fingerprint_key.start_rotation(key, OTHER_KEY))
         assert key.allowed == {KEY_ID, OTHER_KEY}
         assert fingerprint_key.start_rotation(key, OTHER_KEY) == []
@@ -175,10 +175,10 @@ class TestFingerprintKey:
         assert fingerprint_key.finish_rotation(key, OTHER_KEY) == []
 
     def test_what_does_not_fit_conflicts(self) -> None:
-        key = self.after(FingerprintKey(), fingerprint_key.adopt(FingerprintKey(), KEY_ID))
+        key = self.after(FingerprintKeyIds(), fingerprint_key.adopt(FingerprintKeyIds(), KEY_ID))
         rotating = self.after(key, fingerprint_key.start_rotation(key, OTHER_KEY))
         with pytest.raises(ConflictError):
-            fingerprint_key.start_rotation(FingerprintKey(), KEY_ID)
+            fingerprint_key.start_rotation(FingerprintKeyIds(), KEY_ID)
         with pytest.raises(ConflictError):
             fingerprint_key.start_rotation(key, KEY_ID)
         with pytest.raises(ConflictError):

@@ -21,11 +21,11 @@ from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.chain import project
 from monoskope.m8.service import aggregates
 from monoskope.m8.service.aggregates import Aggregates
-from monoskope.m8.service.app import App, Limits
+from monoskope.m8.service.app import App, ServerLimits
 from tests.unit.m8.world import SERVER, Sealed, User, World, a_world, reason, refused, until_granted
 from tests.unit.protocol.vectors import a_request
 
-NO_TICKS = Limits(tick_s=3_600)
+NO_TICKS = ServerLimits(tick_s=3_600)
 """So that no timekeeper ends what a test looks at."""
 
 

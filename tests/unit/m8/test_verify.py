@@ -18,7 +18,7 @@ from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.domain.events import upload_stream
 from monoskope.m8.domain.offers import offer
 from monoskope.m8.domain.upload import request_upload
-from monoskope.m8.service.app import Limits
+from monoskope.m8.service.app import ServerLimits
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.upload import State, WrongStepError
 from tests.unit.m8.walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
@@ -158,7 +158,7 @@ def test_an_import_is_the_head_with_its_hash_and_keeps_what_was_noted() -> None:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path, limits=Limits(verify_every_s=HOUR_S)) as world:
+    async with a_world(tmp_path, limits=ServerLimits(verify_every_s=HOUR_S)) as world:
         yield world
 
 

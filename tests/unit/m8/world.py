@@ -34,7 +34,7 @@ from monoskope.m8.domain.principal import Principal
 from monoskope.m8.grpc.server import build_server, running
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.chain import project
-from monoskope.m8.service.app import App, Limits
+from monoskope.m8.service.app import App, ServerLimits
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.hello import Hello
 from monoskope.protocol.labels import REACTOR_HELLO, RECEIPT, UPLOAD_GRANT
@@ -392,7 +392,7 @@ class World:
 
 
 @asynccontextmanager
-async def a_world(folder: Path, *, limits: Limits | None = None) -> AsyncIterator[World]:
+async def a_world(folder: Path, *, limits: ServerLimits | None = None) -> AsyncIterator[World]:
     clock = Clock()
     log = await SqliteLog.open(folder / "log.db", clock=clock, projector=project)
     principals: dict[str, Principal] = {}
@@ -402,7 +402,7 @@ async def a_world(folder: Path, *, limits: Limits | None = None) -> AsyncIterato
             raise UnauthenticatedError("the token does not count.")
         return principals[token]
 
-    app = App(log, authenticate, {SERVER}, clock, "m8", "0.1.0", limits or Limits(), ticks=clock)
+    app = App(log, authenticate, {SERVER}, clock, "m8", "0.1.0", limits or ServerLimits(), ticks=clock)
     bound = build_server(app, None)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{bound.port}") as channel, running(app, bound):
         world = World(app, channel, clock, principals)

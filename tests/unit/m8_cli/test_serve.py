@@ -20,7 +20,7 @@ from monoskope.api.gateway.v1 import queries_pb2, queries_pb2_grpc
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.settings import Settings
+from monoskope.m8.settings import ServerSettings
 
 PROGRAM = [sys.executable, "-P", "-m", "monoskope.m8"]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
@@ -29,7 +29,7 @@ ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
 class Server:
     """A running `m8 serve`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
         command = [*PROGRAM, "serve", "--dir", str(settings.folder)]
         environment = {**ENVIRONMENT, "HOME": str(settings.folder)}
@@ -60,7 +60,7 @@ class Server:
 
 
 @contextmanager
-def served(settings: Settings) -> Iterator[Server]:
+def served(settings: ServerSettings) -> Iterator[Server]:
     server = Server(settings)
     try:
         yield server
@@ -70,22 +70,22 @@ def served(settings: Settings) -> Iterator[Server]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path) -> ServerSettings:
     return lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0)))
 
 
 @pytest.fixture
-def server(settings: Settings) -> Iterator[Server]:
+def server(settings: ServerSettings) -> Iterator[Server]:
     with served(settings) as running:
         yield running
 
 
-def m8(settings: Settings, *arguments: str) -> str:
+def m8(settings: ServerSettings, *arguments: str) -> str:
     command = [*PROGRAM, *arguments, "--dir", str(settings.folder)]
     return subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True).stdout
 
 
-def user_token(settings: Settings) -> str:
+def user_token(settings: ServerSettings) -> str:
     options = ("--role", "user", "--subject", "alice", "--prefix", "local://", "--right", "put")
     return m8(settings, "token", "create", *options).strip()
 
@@ -111,7 +111,9 @@ def test_two_servers_share_one_log(server: Server) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_address_stands_in_its_file_as_long_as_it_is_served(settings: Settings, number: signal.Signals) -> None:
+def test_the_address_stands_in_its_file_as_long_as_it_is_served(
+    settings: ServerSettings, number: signal.Signals
+) -> None:
     server = Server(settings)
     assert settings.address_file.read_text() == f"{server.address}\n"
     server.stop(number)
@@ -151,15 +153,15 @@ def test_plaintext_is_not_answered(server: Server) -> None:
         assert not plain.recv(1000).startswith(b"\0\0")  # no SETTINGS frame comes back
 
 
-def loose_key(settings: Settings) -> None:
+def loose_key(settings: ServerSettings) -> None:
     settings.tls_key.chmod(0o644)
 
 
-def no_token_key(settings: Settings) -> None:
+def no_token_key(settings: ServerSettings) -> None:
     settings.signing_key.unlink()
 
 
-def foreign_log(settings: Settings) -> None:
+def foreign_log(settings: ServerSettings) -> None:
     settings.event_log.write_bytes(b"x" * 5000)
     settings.event_log.chmod(0o600)
 
@@ -174,20 +176,20 @@ def foreign_log(settings: Settings) -> None:
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_what_keeps_it_from_starting_is_said_without_a_traceback(
-    settings: Settings, spoil: Callable[[Settings], None], code: int, said: str
+    settings: ServerSettings, spoil: Callable[[ServerSettings], None], code: int, said: str
 ) -> None:
     spoil(settings)
     refuse(settings, code, said)
 
 
-def test_a_port_that_is_taken_is_said(settings: Settings) -> None:
+def test_a_port_that_is_taken_is_said(settings: ServerSettings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         (settings.folder / "m8.toml").write_text(f'listen = "{address}"\n')
         refuse(settings, ExitCode.UNAVAILABLE, address)
 
 
-def refuse(settings: Settings, code: int, said: str) -> None:
+def refuse(settings: ServerSettings, code: int, said: str) -> None:
     command = [*PROGRAM, "serve", "--dir", str(settings.folder)]
     done = subprocess.run(command, env=ENVIRONMENT, check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == code, done.stderr

@@ -6,15 +6,15 @@ import msgspec
 import pytest
 
 from monoskope.errors import UsageError
-from monoskope.m8.service.app import Limits
+from monoskope.m8.service.app import ServerLimits
 from monoskope.m8.settings import File
 from monoskope.reactor.timings import Timings
 from monoskope.settings import convert
 
 
 def test_the_defaults_are_the_protocols() -> None:
-    assert File().timings.limits == Limits()
-    assert (Limits().deadlines.requested_s, Limits().deadlines.granted_grace_s) == (60, 60)
+    assert File().timings.limits == ServerLimits()
+    assert (ServerLimits().deadlines.requested_s, ServerLimits().deadlines.granted_grace_s) == (60, 60)
     assert (Timings().write_window, Timings().issuer_gone, Timings().settle) == (30, 10, 60)
     Timings().check(testing=False)
 

@@ -15,12 +15,12 @@ from monoskope.errors import AlreadyExistsError, Error, RefusedError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8.grpc import tls
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.settings import Settings
+from monoskope.m8.settings import ServerSettings
 
 NOW = dt.datetime.now(dt.UTC)
 
 
-def lay(folder: Path, *names: str) -> Settings:
+def lay(folder: Path, *names: str) -> ServerSettings:
     return lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0), names=names))
 
 
@@ -87,31 +87,31 @@ def test_a_name_that_is_no_host_is_refused_before_anything_is_made(tmp_path: Pat
     assert not (tmp_path / "m8").exists()
 
 
-def foreign_key(settings: Settings) -> None:
+def foreign_key(settings: ServerSettings) -> None:
     settings.tls_key.write_bytes(tls.make([], now=NOW).key)
 
 
-def no_key(settings: Settings) -> None:
+def no_key(settings: ServerSettings) -> None:
     settings.tls_key.unlink()
 
 
-def loose_key(settings: Settings) -> None:
+def loose_key(settings: ServerSettings) -> None:
     settings.tls_key.chmod(0o644)
 
 
-def broken_key(settings: Settings) -> None:
+def broken_key(settings: ServerSettings) -> None:
     settings.tls_key.write_bytes(b"x")
 
 
-def broken_certificate(settings: Settings) -> None:
+def broken_certificate(settings: ServerSettings) -> None:
     settings.tls_certificate.write_bytes(b"x")
 
 
-def no_certificate(settings: Settings) -> None:
+def no_certificate(settings: ServerSettings) -> None:
     settings.tls_certificate.unlink()
 
 
-def expired_certificate(settings: Settings) -> None:
+def expired_certificate(settings: ServerSettings) -> None:
     made = tls.make([], now=NOW - tls.VALID - dt.timedelta(days=1))
     settings.tls_certificate.write_bytes(made.certificate)
     settings.tls_key.write_bytes(made.key)
@@ -131,7 +131,7 @@ def expired_certificate(settings: Settings) -> None:
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_a_pair_that_cannot_work_is_named(
-    tmp_path: Path, spoil: Callable[[Settings], None], error: type[Error], match: str
+    tmp_path: Path, spoil: Callable[[ServerSettings], None], error: type[Error], match: str
 ) -> None:
     settings = lay(tmp_path / "m8")
     spoil(settings)

@@ -17,7 +17,7 @@ from monoskope.host_port import HostPort
 from monoskope.m8 import bootstrap
 from monoskope.m8.credentials.tokens import Issued, Tokens
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.settings import Settings
+from monoskope.m8.settings import ServerSettings
 from monoskope.testing.search import Wanted
 from monoskope.testing.search.memory import is_closed, look_in_memory
 from tests.unit.m8_cli.test_serve import Server, served
@@ -37,7 +37,7 @@ async def issue(issuer: Tokens) -> Issued:
 
 
 @pytest.fixture
-async def tokens(settings: Settings) -> list[str]:
+async def tokens(settings: ServerSettings) -> list[str]:
     """One for each call, of one subject: so they have their first half in common."""
     async with bootstrap.opened_log(settings) as log:
         issuer = bootstrap.open_tokens(settings, log)
@@ -45,12 +45,12 @@ async def tokens(settings: Settings) -> list[str]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path) -> ServerSettings:
     return lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0)))
 
 
 @pytest.fixture
-def server(settings: Settings, tokens: list[str]) -> Iterator[Server]:
+def server(settings: ServerSettings, tokens: list[str]) -> Iterator[Server]:
     if is_closed():
         pytest.skip("this system lets nobody look into a process")
     with served(settings) as running:

@@ -10,7 +10,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known_stores import PinsInMemory
 from monoskope.client.purposes.put import Expect, encoded, expectation
-from monoskope.client.settings import Settings
+from monoskope.client.settings import ClientSettings
 from monoskope.client.target import Resolver
 from monoskope.client.task import Progress, Result, Task
 from monoskope.client.trust import subject_of
@@ -57,7 +57,7 @@ async def put_copy(
     plaintext = encoded(values)
     kind, version = expectation(expect)
     known = PinsInMemory({(server, destination.store): identity})
-    settings = Settings(server=server, ca_file=ca_file, token=token, known_stores=known.path)
+    settings = ClientSettings(server=server, ca_file=ca_file, token=token, known_stores=known.path)
     connection = Connection(server, ca_file, token)
     try:
         question_s = min(key_within_s, CALL_TIMEOUT_S)

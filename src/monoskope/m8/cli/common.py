@@ -41,7 +41,7 @@ def seconds(text: str) -> int:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[tuple[settings.Settings, EventLog]]:
+async def opened(folder: Path) -> AsyncIterator[tuple[settings.ServerSettings, EventLog]]:
     """Open the log of the server in `folder`. Other processes may have it open, too. Raises `Error` as its parts do."""
     loaded = settings.load(folder)
     async with opened_log(loaded) as log:

@@ -23,7 +23,7 @@ from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.bootstrap import open_tokens, opened_log
 from monoskope.m8.dev import client_files, stores
-from monoskope.m8.dev.stores import Store
+from monoskope.m8.dev.stores import DevStore
 from monoskope.m8.dev.supervisor import Child, Supervisor
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.programs import reactor_command
@@ -116,7 +116,7 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _server(options: Options) -> settings.Settings:
+def _server(options: Options) -> settings.ServerSettings:
     """Return the settings of the server, made at the first start, once its port is free."""
     folder = options.folder / "m8"
     if not (folder / settings.SETTINGS_FILE).exists():
@@ -145,10 +145,10 @@ def _port_to_listen_on(port: int) -> int:
         return int(probe.getsockname()[1])
 
 
-async def _start(options: Options, server: settings.Settings, supervisor: Supervisor) -> Ready:
+async def _start(options: Options, server: settings.ServerSettings, supervisor: Supervisor) -> Ready:
     client, logs = options.folder / "client", options.folder / "logs"
     address = str(server.listen)
-    store = Store(name="local", type="age", folder=options.folder / "reactor-local")
+    store = DevStore(name="local", type="age", folder=options.folder / "reactor-local")
     ca_file = server.folder / "ca.crt"
     ca = ca_file.read_bytes()
     m8 = (sys.executable, "-P", "-m", "monoskope.m8", "serve", "--dir", str(server.folder))

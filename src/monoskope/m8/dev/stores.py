@@ -28,7 +28,7 @@ ATTACH_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class DevStore:
     """A store and the folder of its reactor."""
 
     name: str
@@ -36,7 +36,7 @@ class Store:
     folder: Path
 
 
-async def prepare(store: Store, *, server: str, ca_file: Path) -> str:
+async def prepare(store: DevStore, *, server: str, ca_file: Path) -> str:
     """Make the reactor's folder if it is not complete, and return the store's identity as it is shown."""
     folder = str(store.folder)
     if not (store.folder / "reactor.toml").exists():
@@ -75,7 +75,7 @@ async def known(log: EventLog, name: str) -> views_pb2.SecretStore | None:
     return None if body is None else views_pb2.SecretStore.FromString(body)
 
 
-async def enrol(store: Store, identity: str, *, server: str, ca: bytes, log: EventLog, tokens: Tokens) -> None:
+async def enrol(store: DevStore, identity: str, *, server: str, ca: bytes, log: EventLog, tokens: Tokens) -> None:
     """Create and activate `store` as an administrator would, over gRPC, unless that is done.
 
     The administrator's credential exists for these calls alone.

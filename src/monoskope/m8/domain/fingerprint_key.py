@@ -13,7 +13,7 @@ from monoskope.protocol.grant import is_key_id
 
 
 @dataclass(frozen=True, slots=True)
-class FingerprintKey:
+class FingerprintKeyIds:
     """The valid key ids. m8 never holds the key itself."""
 
     version: int = 0
@@ -28,7 +28,7 @@ class FingerprintKey:
         return frozenset({self.current, self.next} - {""})
 
 
-def evolve(key: FingerprintKey, message: Message | None) -> FingerprintKey:
+def evolve(key: FingerprintKeyIds, message: Message | None) -> FingerprintKeyIds:
     """Return `key` after a recorded event, None for one of an unknown type."""
     key = replace(key, version=key.version + 1)
     match message:
@@ -42,7 +42,7 @@ def evolve(key: FingerprintKey, message: Message | None) -> FingerprintKey:
             return key
 
 
-def adopt(key: FingerprintKey, key_id: str) -> list[Message]:
+def adopt(key: FingerprintKeyIds, key_id: str) -> list[Message]:
     """Decide on the key id of a reactor that logs in: the first one ever becomes m8's.
 
     Raises:
@@ -58,7 +58,7 @@ def adopt(key: FingerprintKey, key_id: str) -> list[Message]:
     return []
 
 
-def start_rotation(key: FingerprintKey, key_id: str) -> list[Message]:
+def start_rotation(key: FingerprintKeyIds, key_id: str) -> list[Message]:
     """Decide to allow `key_id` beside the current one; [] if it is allowed already as the next.
 
     Raises:
@@ -75,7 +75,7 @@ def start_rotation(key: FingerprintKey, key_id: str) -> list[Message]:
     return [events_pb2.FingerprintKeyRotationStarted(key_id=_check(key_id))]
 
 
-def finish_rotation(key: FingerprintKey, key_id: str) -> list[Message]:
+def finish_rotation(key: FingerprintKeyIds, key_id: str) -> list[Message]:
     """Decide that only `key_id` is valid; [] if that is so already.
 
     Raises:

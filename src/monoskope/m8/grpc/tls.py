@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from monoskope.errors import UsageError
-from monoskope.m8.settings import Settings
+from monoskope.m8.settings import ServerSettings
 from monoskope.protocol.unshared import Unshared
 from monoskope.settings import read_private
 
@@ -109,7 +109,7 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def credentials(settings: Settings) -> grpc.ServerCredentials:
+def credentials(settings: ServerSettings) -> grpc.ServerCredentials:
     """Read the server's certificate and key, and check that they belong together and are valid.
 
     Raises:
@@ -127,7 +127,7 @@ def credentials(settings: Settings) -> grpc.ServerCredentials:
     return grpc.ssl_server_credentials([(key_pem, certificate_pem)])
 
 
-def _check_pair(settings: Settings, certificate_pem: bytes, key_pem: bytes) -> None:
+def _check_pair(settings: ServerSettings, certificate_pem: bytes, key_pem: bytes) -> None:
     """Raise an error that says what is wrong; gRPC alone would say that it could not bind."""
     try:
         certificate = x509.load_pem_x509_certificates(certificate_pem)[0]

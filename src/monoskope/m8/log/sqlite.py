@@ -29,7 +29,7 @@ from monoskope.m8.log.event_log import (
 )
 from monoskope.m8.log.sqlite_readers import Readers, Watcher, last_position
 from monoskope.m8.log.sqlite_tail import Tail
-from monoskope.m8.log.sqlite_writer import Writer
+from monoskope.m8.log.sqlite_writer import SqliteWriter
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class SqliteLog(EventLog):
         self._closed = False
         self._signals: set[asyncio.Event] = set()
         self._tail = Tail()
-        self._writer = Writer(path, self._group_ended)
+        self._writer = SqliteWriter(path, self._group_ended)
         self._readers = Readers(path)
         self._watcher = Watcher(self._readers, self._wake)
 

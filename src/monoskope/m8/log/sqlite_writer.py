@@ -52,7 +52,7 @@ class Ended(Protocol):
         """Take note of the end."""
 
 
-class Writer:
+class SqliteWriter:
     """Runs work inside write transactions, one group after the other.
 
     Args:

@@ -18,7 +18,7 @@ from monoskope.m8.domain.events import (
     upload_stream,
     write,
 )
-from monoskope.m8.domain.fingerprint_key import FingerprintKey
+from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
 from monoskope.m8.domain.reactors import Attachments
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import NEW, Upload
@@ -70,9 +70,9 @@ class Aggregates:
         """Return the stores as they are now."""
         return await self._follow(CATALOGUE_STREAM, Catalogue(), stores.evolve)
 
-    async def fingerprint_key(self) -> FingerprintKey:
+    async def fingerprint_key(self) -> FingerprintKeyIds:
         """Return which fingerprint key ids count now."""
-        return await self._follow(FINGERPRINT_KEY_STREAM, FingerprintKey(), fingerprint_key.evolve)
+        return await self._follow(FINGERPRINT_KEY_STREAM, FingerprintKeyIds(), fingerprint_key.evolve)
 
     async def attachments(self, store: str) -> Attachments:
         """Return which processes are attached for `store` now."""

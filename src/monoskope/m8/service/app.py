@@ -24,7 +24,7 @@ from monoskope.uri import SecretUri
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """Times in seconds, and sizes. The defaults are those of the protocol; only tests shorten them."""
 
     hello_s: float = 5.0
@@ -102,7 +102,7 @@ class App:
     clock: Callable[[], int]
     audience: str
     version: str
-    limits: Limits = field(default_factory=Limits)
+    limits: ServerLimits = field(default_factory=ServerLimits)
     challenge: Callable[[], bytes] = lambda: secrets.token_bytes(32)
     ticks: Callable[[], float] = ticks_ms
     token_for_copy: TokenForCopy | None = None

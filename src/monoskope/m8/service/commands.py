@@ -14,7 +14,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import fingerprint_key, stores, upload
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, may_end, upload_stream
-from monoskope.m8.domain.fingerprint_key import FingerprintKey
+from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import Upload
 from monoskope.m8.service import policy
@@ -245,7 +245,7 @@ class Commands:
         assert store is not None, "the domain decided on a store that exists"
         return store
 
-    async def _change_key(self, decide: Callable[[FingerprintKey], Sequence[Message]], caller: Caller) -> None:
+    async def _change_key(self, decide: Callable[[FingerprintKeyIds], Sequence[Message]], caller: Caller) -> None:
         policy.require_administrator(caller.principal)
         aggregates = self._app.aggregates
         await aggregates.change(

@@ -13,7 +13,7 @@ from monoskope.errors import IdentityChangedError, RefusedError, Unauthenticated
 from monoskope.m8.limits.peers import origin
 from monoskope.m8.service.app import App
 from monoskope.m8.service.login import Login, log_in
-from monoskope.m8.service.session import Send, Session, detach
+from monoskope.m8.service.session import Send, ServerSession, detach
 from monoskope.m8.service.validate import validate
 from monoskope.protocol.hello import claimed_store
 
@@ -23,7 +23,7 @@ class Reactors:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, ServerSession] = {}
 
     async def attach(self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send, peer: str) -> None:
         """Challenge a reactor, log it in and serve it until it half-closes; then record for its peers that it is gone.
@@ -43,7 +43,9 @@ class Reactors:
         login, attach = await self._let_in(incoming, send, peer)
         structlog.contextvars.bind_contextvars(store=login.store, replica=login.replica.hex()[:8])
         operating_log.get().info("reactor attached")
-        session = Session(self._app, login, incoming, send, marks=attach.knows_caught_up, own=not attach.without_own)
+        session = ServerSession(
+            self._app, login, incoming, send, marks=attach.knows_caught_up, own=not attach.without_own
+        )
         before = self._sessions.get(login.key)
         if before is not None:
             before.replaced.set()

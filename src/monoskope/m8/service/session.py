@@ -35,7 +35,7 @@ MAX_APPENDS = 32
 """How many appends of one reactor are handled at once; then no message is read until one is done."""
 
 
-class Session:
+class ServerSession:
     """Serves one login until it ends. `replaced` is set when the same process attaches again.
 
     Args:

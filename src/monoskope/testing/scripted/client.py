@@ -6,7 +6,7 @@ import base64
 import json
 from pathlib import Path
 
-from monoskope.client import Client, Settings
+from monoskope.client import Client, ClientSettings
 from monoskope.client.known_stores import KnownStores
 from monoskope.testing.scripted.m8 import ScriptedM8
 
@@ -28,9 +28,9 @@ def pinned(m8: ScriptedM8, folder: Path) -> KnownStores:
     return known
 
 
-def settings_for(m8: ScriptedM8, folder: Path, *, subject: str = "alice", **given: object) -> Settings:
+def settings_for(m8: ScriptedM8, folder: Path, *, subject: str = "alice", **given: object) -> ClientSettings:
     """Return settings that dial `m8` with the pins in `folder`."""
-    return Settings(
+    return ClientSettings(
         server=m8.server,
         ca_file=m8.ca_file,
         token=token(subject),

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO, TypeVar, get_args
 
@@ -108,8 +109,7 @@ def find_private(path: Path) -> bytes | None:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             raise UsageError(f"{path} is not a regular file.", fix="Name a regular file.")
-        if mode & 0o077:
-            raise _too_open(path, mode)
+        check_closed(path, mode)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read()
     finally:
@@ -156,7 +156,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def append_private(path: Path) -> TextIO:
-    """Open a text file to append lines to, made with mode 0600; a regular file that is looser is refused.
+    """Open a text file to append lines to, as `open_to_append` does."""
+    return os.fdopen(open_to_append(path), "a", encoding="utf-8", buffering=1)
+
+
+def open_to_append(path: Path) -> int:
+    """Open a file to append to and return its descriptor; it is made with mode 0600, and refused if it is looser.
 
     Raises:
         UsageError: it cannot be opened.
@@ -167,13 +172,48 @@ def append_private(path: Path) -> TextIO:
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.", fix="Check its folder and owner.") from None
     mode = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(mode) and mode & 0o077:
+    try:
+        if stat.S_ISREG(mode):
+            check_closed(path, mode)
+    except RefusedError:
         os.close(descriptor)
-        raise _too_open(path, mode)
-    return os.fdopen(descriptor, "a", encoding="utf-8", buffering=1)
+        raise
+    return descriptor
 
 
-def _too_open(path: Path, mode: int) -> RefusedError:
-    return RefusedError(
-        f"{path} has mode {stat.S_IMODE(mode):04o}: others than its owner can reach it.", fix=f"Run: chmod 600 {path}"
-    )
+@contextlib.contextmanager
+def locked(path: Path, *, fix: str = "Check its folder.") -> Iterator[None]:
+    """Let this process alone change the file `path` within the block; its folder is made if it is missing.
+
+    Raises:
+        UsageError: the lock, a file beside `path`, cannot be opened; ends with `fix`.
+    """
+    import fcntl  # noqa: PLC0415 - not on every system, and `monoctl` seldom writes
+
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.", fix=fix) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def check_closed(path: Path, mode: int | None = None, *, name: str = "") -> None:
+    """Raise `RefusedError` if others than its owner can reach a file or enter a folder.
+
+    Args:
+        path: The file or folder.
+        mode: Its mode, of what was opened; by default it is asked for.
+        name: How the message calls it.
+    """
+    mode = path.stat().st_mode if mode is None else mode
+    if mode & 0o077:
+        verb, closed = ("enter", "700") if stat.S_ISDIR(mode) else ("reach", "600")
+        raise RefusedError(
+            f"{name or path} has mode {stat.S_IMODE(mode):04o}: others than its owner can {verb} it.",
+            fix=f"Run: chmod {closed} {path}",
+        )

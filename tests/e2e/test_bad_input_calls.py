@@ -73,7 +73,7 @@ def keyed_with_the_public_key(forger: Forger) -> str:
 
 TOKENS: dict[str, tuple[Callable[[Forger], str], str]] = {
     "expired": (lambda forger: forger.signed(exp=int(time.time()) - 1), "the token expired at 20"),
-    "not yet valid": (lambda forger: forger.signed(nbf=2**33), "the token counts only from"),
+    "not yet valid": (lambda forger: forger.signed(nbf=2**33), "the token is valid only from"),
     "foreign": (lambda forger: forger.signed(Ed25519PrivateKey.generate()), "its signature is wrong"),
     "tampered": (tampered, "its signature is wrong"),
     "cut": (lambda forger: forger.token[:-8], "its signature is wrong"),
@@ -90,7 +90,7 @@ TOKENS: dict[str, tuple[Callable[[Forger], str], str]] = {
     "wrong issuer": (lambda forger: forger.signed(iss="somebody"), "the token was not issued by m8"),
     "more rights, signed": (
         lambda forger: forger.signed(prefixes=["vault://", "local://"]),
-        "the token says something else than this server's log of it",
+        "the token differs from what this server's log has of it",
     ),
     "never issued, signed": (
         lambda forger: forger.signed(jti="0" * 32),

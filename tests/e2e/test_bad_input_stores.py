@@ -63,7 +63,7 @@ def test_a_deactivated_store_is_refused(user: User) -> None:
 
 def test_a_store_without_a_reactor_is_unavailable_at_once(user: User) -> None:
     message = refused(put_inside(user, "lonely://app/db"), 7)
-    assert "no reactor of the store lonely is attached; none was ever heard" in message
+    assert "no reactor of the store lonely is attached; none has ever attached" in message
     no_request(user)
 
 

@@ -154,8 +154,8 @@ ENV_FILES: dict[str, tuple[Make, str]] = {
     "byte order mark": (env_file(b"\xef\xbb\xbfA=1\n"), "app.env, line 1: the file begins with a byte order mark"),
     "CR alone": (env_file(b"A=1\rB=2\r"), "app.env, line 1: the value of 'A' can be read in more than one way"),
     "no equals": (env_file(b"A=1\nhunter2\n"), "app.env, line 2: no '='"),
-    "key twice": (env_file(b"A=1\nA=hunter2\n"), "app.env, line 2: key 'A' stands there twice"),
-    "white space": (env_file(b"A = hunter2\n"), "app.env, line 1: what stands before '=' is not a key"),
+    "key twice": (env_file(b"A=1\nA=hunter2\n"), "app.env, line 2: key 'A' is there twice"),
+    "white space": (env_file(b"A = hunter2\n"), "app.env, line 1: the text before '=' is not a key"),
     "65 keys": (env_file(b"".join(b"K%d=1\n" % n for n in range(65))), "a secret has 1 to 64 keys, this one 65"),
 }
 

@@ -43,6 +43,7 @@ def test_what_others_put_is_imported_and_can_be_replaced_then(team: Team) -> Non
     assert imported["outcome"] == "IMPORTED"
     assert types(team, done)[-1] == "SecretImported"
     assert shown(team, uri)["hash"] == imported["hash"]
+    assert shown(team, uri)["sync"] == "IN_SYNC"
     assert ok(team.put(team.uri("local"), value=b"of old")).json()["hash"] == imported["hash"]
     assert ok(team.put(uri, value=b"new")).json()["outcome"] == "UPLOADED"
     assert shown(team, uri)["drifted"] is False

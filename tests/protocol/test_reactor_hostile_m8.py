@@ -11,13 +11,13 @@ import grpc
 import pytest
 from msgspec.structs import replace
 
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.grant import make_grant
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import Request
-from monoskope.reactor import logs
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from tests.protocol.reactor import IDENTITY, running, sealed, upload
@@ -40,7 +40,7 @@ async def test_an_m8_under_another_authority_hears_nothing(m8: RealM8, tmp_path:
     other.mkdir()
     async with serving(other):
         (tmp_path / "ca.crt").write_bytes((other / "ca.crt").read_bytes())
-    with logs.written_to(log):
+    with operating_log.written_to(log):
         async with running(m8, tmp_path, MemoryStore()), asyncio.timeout(10):
             while log.read_text().count("ca_file") < 2:
                 await asyncio.sleep(0.01)
@@ -154,7 +154,7 @@ async def test_the_log_says_what_to_do_about_a_refused_login_and_nothing_that_m8
     m8: RealM8, tmp_path: Path, status: grpc.StatusCode, says: str
 ) -> None:
     m8.refuse_logins(status)
-    with logs.written_to(tmp_path / "reactor.log"):
+    with operating_log.written_to(tmp_path / "reactor.log"):
         async with running(m8, tmp_path, MemoryStore()):
             await m8.attached()
     text = (tmp_path / "reactor.log").read_text()

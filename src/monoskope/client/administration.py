@@ -1,4 +1,4 @@
-"""What administrators do to stores and to the fingerprint key. Each returns once its event is recorded."""
+"""The administrators' commands for stores and the fingerprint key. Each returns once its event is recorded."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Stores:
         return (await self._connection.call(self._stub.SetDefaultSecretStore, request, CALL_TIMEOUT_S)).store
 
     async def replace_identity(self, name: str, *, identity: str) -> views_pb2.SecretStore:
-        """Give a store a new identity without proof, as after a theft; every user must pin anew."""
+        """Give a store a new identity without proof, as after a theft; every user must pin it again."""
         request = commands_pb2.ReplaceSecretStoreIdentityRequest(
             name=check_store_name(name), identity=check_shown(identity)
         )

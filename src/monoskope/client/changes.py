@@ -1,4 +1,4 @@
-"""What the client does to secrets that are there already."""
+"""The client's operations on secrets that exist already."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ R = TypeVar("R")
 
 VERIFIED_AT_ONCE = 16
 DEFAULT_TIMEOUT_S = 120.0
-"""Long enough for a reactor's successor to find out what became of a write."""
+"""Long enough for another replica to find out how the write of a stopped reactor ended."""
 
 
 class Changes(ABC):
-    """The part of `Client` that changes what is there."""
+    """The part of `Client` that changes existing secrets."""
 
     async def patch_secret(
         self,
@@ -85,7 +85,7 @@ class Changes(ABC):
     async def preview_patch(
         self, uri: str, values: Mapping[str, bytes], *, remove: Iterable[str] = (), expect: Expect | str = Expect.ANY
     ) -> Preview:
-        """Return what a patch would send. Asks m8 for the store alone: no key is requested, nothing is pinned."""
+        """Return what a patch would send. It only asks m8 for the store; it requests no key and pins nothing."""
         _, removes = changes(values, remove)
         expected(expect)
         return await self._preview(uri, values, expect, removes)
@@ -103,7 +103,7 @@ class Changes(ABC):
         Args:
             uri: `store://path`, or `path` in the default store.
             expect: What must be upstream; text names an upstream version. Not `Expect.ABSENT`.
-            destroy: Erase it for good, instead of so that the engine's owner can bring it back.
+            destroy: Erase it for good; otherwise the engine's owner can restore it.
             timeout: Seconds for everything.
 
         Raises:
@@ -168,7 +168,7 @@ class Changes(ABC):
         expires_on: dt.date | str = "",
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> Generated:
-        """Have the store's reactor make a secret that nobody sees, and return the public halves of its key pairs.
+        """Have the store's reactor generate a secret that nobody sees; return the public halves of its key pairs.
 
         Args:
             uri: `store://path`, or `path` in the default store.
@@ -184,7 +184,7 @@ class Changes(ABC):
         """
         checked = check_recipes([Recipe.parse(key, text) for key, text in recipes.items()])
         expectation(expect)
-        notes = Notes.of(labels, expires_on)
+        notes = Notes.check(labels, expires_on)
 
         async def one(target: Target) -> Generated:
             return await generate(self._walk(target, timeout), target, checked, expect, notes)
@@ -197,7 +197,7 @@ class Changes(ABC):
         *,
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> Import:
-        """Give what is upstream a receipt, so that m8 knows it and a put may replace it. Nothing moves.
+        """Have the store sign a receipt for what is upstream, so that m8 knows it and a put may replace it.
 
         Raises:
             ConflictError: nothing is upstream.
@@ -225,7 +225,7 @@ class Changes(ABC):
         *,
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> Verification:
-        """Ask the store whether upstream still holds what the newest receipt tells.
+        """Ask the store whether upstream still holds what the newest receipt says.
 
         Raises:
             NotFoundError: no receipt tells of it.

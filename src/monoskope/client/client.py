@@ -31,7 +31,7 @@ from monoskope.protocol.unshared import Unshared
 R = TypeVar("R")
 
 _ON_ITS_WAY_S = 0.001
-"""After so long the first call is dialled or sent, and there is time until its answer comes."""
+"""After so many seconds the first call has been sent, and there is time to load modules until its answer comes."""
 
 
 class Client(Changes, Unshared):
@@ -47,8 +47,8 @@ class Client(Changes, Unshared):
         settings: Where to dial and as whom; None finds them as `monoctl` does (`monoskope.client.settings`).
         confirm: Asks a person a question, e.g. whether to trust a store at first contact. Without it, first contact
             fails unless `known_stores`, the settings or the environment give the store's identity.
-        notify: Told in a sentence what the user should know, e.g. that an identity moved on with proof.
-        observe: Told whenever a request changes its stage, several requests interleaved.
+        notify: Called with a sentence that the user should know, e.g. that an identity changed with proof.
+        observe: Called whenever a request changes its stage; requests may be interleaved.
         system_known_stores: The administrator's pins.
         pause_s: First pause in seconds before anything is sent again.
 
@@ -108,7 +108,7 @@ class Client(Changes, Unshared):
             expect: What must be upstream; text names an upstream version.
             options: The provider's; typed ones go only to stores of their type.
             labels: Notes that everybody who sees the secret sees, at most 16; they replace those of the put before.
-            expires_on: The day on which it is said to expire, for `Queries.secrets`; nothing happens on it.
+            expires_on: The day on which it expires, as a note for `Queries.secrets`; m8 does nothing on that day.
             timeout: Seconds for everything.
 
         Raises:
@@ -138,14 +138,14 @@ class Client(Changes, Unshared):
         """Put the same values at several URIs, all at once.
 
         Returns:
-            For each URI in its place, the result or the error: one failure hides no other result.
+            For each URI, in the same order, its result or its error.
 
         Raises:
             UsageError: something is malformed: values, `expect`, labels, a URI, none or one twice. Nothing was sent.
         """
         plaintext = encoded(values)
         expectation(expect)
-        notes = Notes.of(labels, expires_on)
+        notes = Notes.check(labels, expires_on)
 
         async def one(target: Target) -> PutResult:
             return await put(self._walk(target, timeout), target, plaintext, expect, options, notes)
@@ -180,7 +180,7 @@ class Client(Changes, Unshared):
         return await self._each(uris, len(plaintext), options, timeout, one)
 
     async def preview_put(self, uri: str, values: Mapping[str, bytes], *, expect: Expect | str = Expect.ANY) -> Preview:
-        """Return what a put would send. Asks m8 for the store alone: no key is requested, nothing is pinned."""
+        """Return what a put would send. It only asks m8 for the store; it requests no key and pins nothing."""
         return await self._preview(uri, values, expect, None)
 
     async def _preview(
@@ -191,7 +191,7 @@ class Client(Changes, Unshared):
         )
 
     async def full_uri(self, uri: str) -> str:
-        """Return `uri` with its store named, the default one filled in and agreed to. Raises as `put_secret`."""
+        """Return `uri` with its store, the agreed default store if it names none. Raises as `put_secret`."""
         return str(await self._resolver().uri(uri))
 
     @property
@@ -201,7 +201,7 @@ class Client(Changes, Unshared):
 
     @property
     def proofs(self) -> Proofs:
-        """What of m8's answers is proven, under the pins as they are now. Raises as `KnownStores.read`."""
+        """Return the checks of m8's answers, by the pins as they are now. Raises as `KnownStores.read`."""
         return Proofs(self._known.read(), self.settings.server, self.queries)
 
     @property
@@ -217,7 +217,7 @@ class Client(Changes, Unshared):
         timeout_s: float,
         one: Callable[[Target], Awaitable[R]],
     ) -> list[R | Error]:
-        """Resolve one after the other, for that may ask a person; then walk all at once."""
+        """Resolve the targets one by one, because that may ask the user; then handle all at once."""
         if not uris or len(set(uris)) != len(uris):
             raise UsageError("no secret URI is given, or one twice.", fix="Give each URI once.")
         for uri in uris:
@@ -289,6 +289,6 @@ def _check_options(targets: list[Target | Error], options: Options | None) -> No
     kinds = [target.store.type for target in targets if isinstance(target, Target)]
     if options is not None and kinds and all(fitting(options, kind) is None for kind in kinds):
         raise UsageError(
-            f"the options given (--binary, --aws-…, --kubernetes-…) are not for a store of type {kinds[0]!r}.",
+            f"the `options=` are not for a store of type {kinds[0]!r}.",
             fix="Leave them out, or name another store.",
         )

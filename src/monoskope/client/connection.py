@@ -28,14 +28,14 @@ from monoskope.protocol.unshared import Unshared
 
 R = TypeVar("R", bound=Message)
 
-# What does not parse is told as our own error; gRPC would print a traceback besides.
+# We report what does not parse as our own error; gRPC would also print a traceback.
 logging.getLogger("grpc").addHandler(logging.NullHandler())
 
 CALL_TIMEOUT_S = 30.0
-"""For a call that does not wait for anybody but m8."""
+"""For a call that waits for m8 alone."""
 
 SAYS, SUGGESTS = "m8 says: ", "m8 suggests: "
-"""What stands before m8's own words in an error's message and fix."""
+"""How an error's message and fix begin when the words are m8's."""
 
 DOMAIN = "monoskope"
 _DETAILS_KEY = "grpc-status-details-bin"
@@ -43,7 +43,7 @@ _MAX_TEXT = 500
 _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    # How long a connection may take to come about: a distant or busy server needs more than a backoff.
+    # How long it may take to connect: a distant or busy server needs longer than a backoff.
     ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.max_receive_message_length", 16 * 1_048_576),
@@ -81,7 +81,7 @@ _STATUSES = {
 
 
 class NotReachedError(UnavailableError):
-    """The connection failed or broke: m8 itself said nothing."""
+    """The connection failed or broke, without an answer of m8."""
 
 
 class Connection(Unshared):
@@ -90,10 +90,10 @@ class Connection(Unshared):
     Args:
         server: `host:port`; also the name that the certificate must carry.
         ca_file: PEM file with the authority that signs it.
-        token: Sent with every call, over TLS alone.
+        token: Sent with every call, only over TLS.
 
     Raises:
-        UsageError: the file cannot be read or holds no certificate. One that is damaged is named by the first call.
+        UsageError: the file cannot be read or holds no certificate. The first call reports a damaged one.
     """
 
     def __init__(self, server: str, ca_file: Path, token: str) -> None:
@@ -154,7 +154,7 @@ class Connection(Unshared):
             return self._not_reached(details)
         code = _STATUSES.get(error.code(), Code.INTERNAL)
         if code is Code.TIMED_OUT:
-            return TimedOutError(f"m8 at {self.server} did not answer in time.", fix="Try again, or raise --timeout.")
+            return TimedOutError(f"m8 at {self.server} did not answer in time.", fix="Try again, or raise `timeout=`.")
         message = (
             f"m8 at {self.server} answered {error.code().name}: {escape(details[:_MAX_TEXT]) or 'no reason given'}."
         )
@@ -166,16 +166,16 @@ class Connection(Unshared):
         if "CERTIFICATE_VERIFY_FAILED" in details:
             return IdentityChangedError(
                 f"the certificate of {self.server} is not signed by the authority in {self._ca_file}.",
-                fix="Name the CA file of this server with --ca-file; if it is that one, somebody may be in the middle.",
+                fix="Name the CA file of this server with `ca_file=`; if that is it, somebody may be in the middle.",
             )
         if "Hostname Verification Check failed" in details or "is not in peer certificate" in details:
             return IdentityChangedError(
                 f"the certificate of {self.server} does not carry that name.",
-                fix="Dial the server by a name in its certificate, or have `m8 init --name` add this one.",
+                fix="Dial the server by a name in its certificate, or have one made that carries this one (`m8 init`).",
             )
         return NotReachedError(
             f"m8 does not answer at {self.server}.",
-            fix="Start it (`m8 dev` on this machine), or name another with --server.",
+            fix="Start it (`m8 dev` on this machine), or name another with `server=`.",
         )
 
 
@@ -196,9 +196,9 @@ def _no_pem(path: Path) -> UsageError:
 
 
 def _is_pem(content: bytes) -> bool:
-    """Whether there is a certificate in it; gRPC says of anything else that the server does not answer.
+    """Return whether the file holds a certificate; otherwise gRPC would say that the server does not answer.
 
-    Asked only then: it takes 3 ms.
+    Called only on failure: it takes 3 ms.
     """
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content.decode("ascii"))
@@ -208,7 +208,7 @@ def _is_pem(content: bytes) -> bool:
 
 
 def _error_info(error: grpc.aio.AioRpcError) -> Error | None:
-    """What m8 itself said: google.rpc.ErrorInfo of our domain, cut at 500 characters; None if there is none."""
+    """Return m8's own error: google.rpc.ErrorInfo of our domain, cut at 500 characters; None if there is none."""
     details = next((value for key, value in error.trailing_metadata() if key == _DETAILS_KEY), None)
     if not isinstance(details, bytes):
         return None

@@ -1,18 +1,17 @@
-"""`known_stores`: which identity each store had when its user last agreed to it.
+"""`known_stores`: the identity of each store to which the user last agreed.
 
-Two kinds of lines, fields apart by one space, nothing else (docs/protocol.md, Identities):
+There are two kinds of lines, with one space between fields (docs/protocol.md, Identities):
 
     server store SHA256:…
     server @default store
 
 `server` is the `host:port` that is dialled. One line a store and one default a server. The user's own file (mode 0600)
-wins over the system's, which only its owner may write.
+takes precedence over the system's, which only its owner may write.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,26 +21,18 @@ from typing import Self
 import msgspec
 
 from monoskope.errors import IdentityChangedError, RefusedError, UsageError
+from monoskope.host_port import check_server
 from monoskope.protocol.identity import check_shown
-from monoskope.settings import find_private, write_private
+from monoskope.settings import find_private, locked, write_private
 from monoskope.uri import check_store_name
 from monoskope.value import Value
 
 SYSTEM_FILE = Path("/etc/monoskope/known_stores")
 DEFAULT = "@default"
 
-_SERVER = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\]):[1-9][0-9]{0,4}", re.ASCII)
-
-
-def check_server(text: str) -> str:
-    """Return `host:port` in lower case if `text` is one, else raise `UsageError` that states the rule."""
-    if _SERVER.fullmatch(text) is None or int(text.rpartition(":")[2]) > 65_535:
-        raise UsageError(f"server {text!r} is not valid: host:port.", fix="Write it as in m8.example.org:7443.")
-    return text.lower()
-
 
 class Pins(Value, frozen=True):
-    """The content of one file, or of several laid over one another."""
+    """The content of one file, or of several files merged."""
 
     identities: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
     """(server, store) to shown identity."""
@@ -53,7 +44,7 @@ class Pins(Value, frozen=True):
         """Parse a file's text; `where` names it in errors.
 
         Raises:
-            UsageError: a line is not one of the two kinds, or says again what another line says; names the line.
+            UsageError: a line is not one of the two kinds, or repeats another line; names the line.
             IdentityChangedError: an identity stands under two names; names both.
         """
         pins = cls()
@@ -107,7 +98,7 @@ class Pins(Value, frozen=True):
         return "".join(f"{line}\n" for line in sorted(lines))
 
     def over(self, other: Pins) -> Pins:
-        """Return `other` with these pins laid over it."""
+        """Return these pins merged with `other`; these take precedence."""
         merged = Pins({**other.identities, **self.identities}, {**other.defaults, **self.defaults})
         merged.check_names()
         return merged
@@ -122,7 +113,7 @@ def _two_names(identity: str, first: tuple[str, str], second: tuple[str, str]) -
 
 
 class KnownStores:
-    """The pins on this machine. Every change is written at once, whole, under a lock.
+    """The pins on this machine. Every change writes the whole file at once, under a lock.
 
     Args:
         path: The user's own file; it and its folder are made when the first pin is set.
@@ -178,26 +169,13 @@ class KnownStores:
 
     @contextmanager
     def _changing(self) -> Iterator[Pins]:
-        import fcntl  # noqa: PLC0415 - only first contacts write
-
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(self.path.with_name(f".{self.path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise UsageError(
-                f"{self.path} cannot be written: {error.strerror}.",
-                fix="Name a file that can be, with --known-stores or MONOCTL_KNOWN_STORES.",
-            ) from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self.path, fix="Name a file that can be, with `known_stores=` or MONOCTL_KNOWN_STORES."):
             own = self._own()
             before = own.serialise()
             yield own
             own.over(self._read_system())
             if own.serialise() != before:
                 write_private(self.path, own.serialise().encode(), replace=True)
-        finally:
-            os.close(lock)
 
     def _own(self) -> Pins:
         found = find_private(self.path)
@@ -220,7 +198,7 @@ class KnownStores:
 
 
 class PinsInMemory(KnownStores):
-    """Pins that stand in no file, such as those of a reactor's settings. What changes is forgotten with the object.
+    """Pins without a file, such as those of a reactor's settings. Changes are lost with the object.
 
     Args:
         identities: (server, store) to shown identity.

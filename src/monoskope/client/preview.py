@@ -1,4 +1,4 @@
-"""What would be sent, told without a value and without asking for a key."""
+"""What a put or a patch would send, shown without a value and without asking for a key."""
 
 from __future__ import annotations
 

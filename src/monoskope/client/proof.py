@@ -1,7 +1,7 @@
-"""What of m8's answers a receipt under the pinned identity proves. All the rest is m8's word.
+"""Which of m8's answers are proven by a receipt of the pinned identity. All other answers are m8's word.
 
-Nothing is pinned here. A receipt of an identity that the pin leads to by signed steps counts; one of an identity before
-the pin does not, for whoever has a former key could have made it.
+Nothing is pinned here. A receipt counts if it is of the pinned identity, or of one that follows it by signed rotations.
+A receipt of an earlier identity does not count, because anybody with a former key could have made it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from monoskope.uri import SecretUri
 from monoskope.value import Value
 
 AT_ONCE = 16
-"""Requests that m8 is asked about at one time."""
+"""How many requests m8 is asked about at once."""
 
 NOT_PINNED = "not checked: no identity of its store is pinned here"
 NO_RECEIPT = "m8 shows no receipt for it"
@@ -42,12 +42,12 @@ _UNCERTAIN = frozenset({upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_OUTCOME_UN
 
 
 class Checked(Value, frozen=True):
-    """What became of a check."""
+    """The result of a check."""
 
     why_not: str = ""
     """Why what is shown is not proven; "" if it is."""
     receipt: Receipt | None = None
-    """The receipt, if it is signed as it must be and about what it is shown for; it may prove less than an end."""
+    """The receipt, if it is correctly signed and belongs to what m8 shows; it may prove less than an end."""
 
     @property
     def proven(self) -> bool:
@@ -56,7 +56,7 @@ class Checked(Value, frozen=True):
 
     @property
     def is_false(self) -> bool:
-        """Whether something is shown as proof and is none."""
+        """Whether m8 shows something as a proof that is none."""
         return not self.proven and self.why_not not in QUIET
 
 
@@ -64,7 +64,7 @@ class Proofs:
     """Checks what m8 shows.
 
     Args:
-        pins: Whom the user trusts.
+        pins: The identities that the user trusts.
         server: The `host:port` dialled.
         queries: Where to ask for a store's identity steps, once a store, and for the requests behind versions.
     """
@@ -78,7 +78,7 @@ class Proofs:
     async def upload(self, answer: queries_pb2.GetSecretUploadResponse, request_id: bytes) -> Checked:
         """Check how a request ended: grant and receipt under the pin, about each other and that request.
 
-        It does not prove that what was sealed came from the user: m8 could have sent other bytes for that grant.
+        It does not prove that the sealed bytes came from the user: m8 could have sent other bytes for that grant.
         """
         view = answer.upload
         if view.state != views_pb2.UPLOAD_STATE_ENDED:
@@ -113,15 +113,15 @@ class Proofs:
         return await asyncio.gather(*(one(view) for view in views))
 
     async def _check_destination(self, receipt: Receipt | None) -> None:
-        """A copy has arrived if the destination signed so; that it is about this copy, `open_receipt` has checked."""
+        """Check that the destination signed its receipt; `open_receipt` has checked that it is about this copy."""
         if receipt is None or receipt.destination is None:
             return
         there, grant = receipt.destination, receipt.destination_grant
         if grant is None:
             raise _NotProvenError(COPIED)
         identities = await self._identities(str(parse_receipt(there.content).uri), (there, grant), None)
-        open_signed(grant, UPLOAD_GRANT, identities.of(grant))
-        open_signed(there, RECEIPT, identities.of(there))
+        open_signed(grant, UPLOAD_GRANT, identities.identity(grant))
+        open_signed(there, RECEIPT, identities.identity(there))
 
     async def _version(self, view: views_pb2.SecretVersion) -> Checked:
         try:
@@ -159,7 +159,7 @@ class _Identities(Value, frozen=True):
     earlier: frozenset[str]
     """Identities from which signed steps led to the pin."""
 
-    def of(self, signed: upload_pb2.Signed) -> str:
+    def identity(self, signed: upload_pb2.Signed) -> str:
         """Return the identity under which `signed` must verify."""
         identity = shown(signed.identity_key)
         if identity in self.earlier:
@@ -177,14 +177,14 @@ def _steps(store: str, pin: str, rotations: Rotations) -> _Identities:
 
 
 def _end(identities: _Identities, view: views_pb2.SecretUpload, request_id: bytes) -> Checked:
-    grant = parse_grant(open_signed(view.grant, UPLOAD_GRANT, identities.of(view.grant)))
+    grant = parse_grant(open_signed(view.grant, UPLOAD_GRANT, identities.identity(view.grant)))
     asked = grant.request
     if asked.request_id != request_id or view.request_id != request_id:
         raise ProofError("its grant is for another request")
     if (str(asked.uri), asked.purpose, str(asked.destination or "")) != (view.uri, view.purpose, view.destination):
         raise ProofError("its grant is for something else than m8 shows")
     sealed = parse_receipt(view.receipt.content).sealed_sha256 if asked.rules.seals else sealed_digest(b"", b"")
-    identity = identities.of(view.receipt)
+    identity = identities.identity(view.receipt)
     receipt = open_receipt(view.receipt, identity=identity, grant=grant, sealed_sha256=sealed or None)
     if receipt.outcome not in ENDS:
         raise ProofError("its receipt says that writing began, not how it ended")
@@ -196,7 +196,7 @@ def _end(identities: _Identities, view: views_pb2.SecretUpload, request_id: byte
 
 
 def _state(identities: _Identities, view: views_pb2.Secret) -> Checked:
-    receipt = parse_receipt(open_signed(view.receipt, RECEIPT, identities.of(view.receipt)))
+    receipt = parse_receipt(open_signed(view.receipt, RECEIPT, identities.identity(view.receipt)))
     deleted = receipt.outcome == upload_pb2.OUTCOME_DELETED
     says = (
         str(receipt.uri),
@@ -213,7 +213,7 @@ def _state(identities: _Identities, view: views_pb2.Secret) -> Checked:
 
 
 def _is_version(view: views_pb2.SecretVersion, purpose: upload_pb2.Purpose, receipt: Receipt) -> bool:
-    """Whether `receipt` says what m8 shows; without the right to see it there is no fingerprint."""
+    """Return whether `receipt` says what m8 shows; without the right to see it, there is no fingerprint."""
     return (
         view.uri == str(receipt.uri)
         and view.purpose == purpose
@@ -225,7 +225,7 @@ def _is_version(view: views_pb2.SecretVersion, purpose: upload_pb2.Purpose, rece
 
 
 def _not_proven(error: Exception) -> Checked:
-    """A quiet reason as it is; else what is wrong with what came as proof."""
+    """Return a quiet reason unchanged; otherwise a sentence that says what is wrong with the proof."""
     if isinstance(error, _NotProvenError):
         return Checked(str(error))
     assert isinstance(error, Error), "ProofError and UsageError are errors of ours"

@@ -1,4 +1,4 @@
-"""What m8 knows: its word, unproven. Listings fetch a page at a time while they are iterated."""
+"""m8's read models: its word, without proof. Listings fetch one page after the other while they are iterated."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from monoskope.errors import UnavailableError, UsageError
 from monoskope.protocol.request import REQUEST_ID_BYTES
 
 PAGE_SIZE = 100
+MAX_PAGE_SIZE = 1_000
+"""The largest page that m8 returns."""
 
 MAX_PAGES = 50_000
-"""Pages of one listing at most: more than any log has, of which a page looks through thousands of events."""
+"""How many pages a listing may have: more than any log needs, since a page covers thousands of events."""
 
 _Asked = (
     queries_pb2.ListSecretsRequest
@@ -92,7 +94,7 @@ class Queries:
                 yield secret
 
     async def secret_versions(self, uri: str, *, page_size: int = PAGE_SIZE) -> AsyncIterator[views_pb2.SecretVersion]:
-        """Yield what receipts told of one secret, the newest first; fingerprints only with the right to see them."""
+        """Yield the versions of one secret, the newest first; fingerprints only with the right to see them."""
         request = queries_pb2.ListSecretVersionsRequest(uri=uri, page_size=page_size)
         async for page in self._pages(self._stub.ListSecretVersions, request):
             for version in page.versions:
@@ -119,6 +121,21 @@ class Queries:
         async for page in self._pages(self._stub.ListEvents, request):
             for event in page.events:
                 yield event
+
+    async def last_events(self, count: int, *, request_id: str = "", prefix: str = "") -> list[views_pb2.EventSummary]:
+        """Return the latest `count` events in log order, of one request or below a URI prefix if given."""
+        content = request_id_bytes(request_id) if request_id else b""
+        request = queries_pb2.ListEventsRequest(
+            request_id=content, prefix=prefix, page_size=min(max(count, 2), MAX_PAGE_SIZE), newest_first=True
+        )
+        found: list[views_pb2.EventSummary] = []
+        async for page in self._pages(self._stub.ListEvents, request):
+            found += page.events
+            if len(found) >= max(count, 2) and found[0].position > found[1].position:
+                break
+        if len(found) > 1 and found[0].position < found[1].position:
+            return found[-count:]  # an older m8, which lists in log order alone: these are all events
+        return found[:count][::-1]
 
     async def watch(self, *, after: int = 0, prefix: str = "") -> AsyncIterator[views_pb2.EventSummary]:
         """Yield events as they happen, from the one after position `after` on, until cancelled."""

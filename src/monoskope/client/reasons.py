@@ -16,7 +16,7 @@ from monoskope.value import Value
 
 
 class Meaning(Value, frozen=True):
-    """How one reason is told."""
+    """How one reason is explained to its user."""
 
     error: type[Error]
     message: str
@@ -32,7 +32,7 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
     ),
     upload_pb2.REASON_CONFLICT: Meaning(
         ConflictError,
-        "what is upstream is not what --expect names, or changed after the key was asked for; nothing was written.",
+        "what is upstream is not what `expect=` names, or changed after the key was asked for; nothing was written.",
         "Look at the version that `monoctl get secret` shows, then try again.",
     ),
     upload_pb2.REASON_KEY_LOST: Meaning(
@@ -53,7 +53,7 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
     upload_pb2.REASON_UPSTREAM_REFUSED: Meaning(
         RefusedError,
         "the store's reactor or its engine does not allow this; nothing was written.",
-        "Check path, key names and options (text only? then --binary base64), or ask the store's operator.",
+        "Check path, key names and options (text only? then `binary=base64`), or ask the store's operator.",
     ),
     upload_pb2.REASON_CANNOT_READ: Meaning(
         RefusedError,
@@ -88,7 +88,7 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
     upload_pb2.REASON_UPSTREAM_CHANGED: Meaning(
         ConflictError,
         "upstream holds content that was not put there through m8; nothing was written.",
-        "Look at it in the engine; to replace it, put again with --overwrite.",
+        "Look at it in the engine; to replace it, put again with `expect=Expect.OVERWRITE`.",
     ),
 }
 """Every reason but UNSPECIFIED."""
@@ -97,18 +97,18 @@ _CHANGED_BY_OTHERS = "upstream holds content that was not put there through m8; 
 _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
-        "nothing is upstream, or not what --expect names, or it lacks a key to remove; nothing was written.",
+        "nothing is upstream, or not what `expect=` names, or it lacks a key to remove; nothing was written.",
         "Look at the version and the keys that `monoctl get secret` shows, then try again.",
     ),
     (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
         ConflictError,
         _CHANGED_BY_OTHERS.format(done="written"),
-        "Look at it in the engine; to change it all the same, patch again with --overwrite.",
+        "Look at it in the engine; to change it all the same, patch again with `expect=Expect.OVERWRITE`.",
     ),
     (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_UPSTREAM_REFUSED): Meaning(
         RefusedError,
         "the store's reactor or its engine does not allow this, as when no key would be left; nothing was written.",
-        "Check keys and options (text only? then --binary base64), or ask the store's operator.",
+        "Check keys and options (text only? then `binary=base64`), or ask the store's operator.",
     ),
     (upload_pb2.PURPOSE_IMPORT, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
@@ -122,9 +122,10 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     ),
     (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
-        "nothing is there to be copied, or the destination holds what --expect does not name, or what was not put there"
-        " through m8, or the request took longer than 10 s to reach the reactor; nothing was written.",
-        "Look at both with `monoctl get secret`, then copy again; to replace what is there, with --overwrite.",
+        "nothing is there to be copied, or the destination holds what `expect=` does not name, or what was not put"
+        " there through m8, or the request took longer than 10 s to reach the reactor; nothing was written.",
+        "Look at both with `monoctl get secret`, then copy again; to replace what is there, with"
+        " `expect=Expect.OVERWRITE`.",
     ),
     (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_UNSUPPORTED): Meaning(
         RefusedError,
@@ -139,16 +140,16 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     ),
     (upload_pb2.PURPOSE_DELETE, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
-        "nothing is upstream, or not what --expect names; nothing was deleted.",
+        "nothing is upstream, or not what `expect=` names; nothing was deleted.",
         "Look at the version that `monoctl get secret` shows, then try again with that one.",
     ),
     (upload_pb2.PURPOSE_DELETE, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
         ConflictError,
         _CHANGED_BY_OTHERS.format(done="deleted"),
-        "Look at it in the engine; to delete it all the same, delete again with --overwrite.",
+        "Look at it in the engine; to delete it all the same, delete again with `expect=Expect.OVERWRITE`.",
     ),
 }
-"""Where one reason means something else for another purpose than putting."""
+"""Reasons that mean something else for purposes other than UPLOAD."""
 
 RETRIED = frozenset({upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_UPSTREAM_UNAVAILABLE})
 """On these a new attempt is made before anything was sent; after that, a receipt decides (`monoskope.client.walk`)."""
@@ -166,7 +167,7 @@ def name(reason: int) -> str:
 
 
 UNSIGNED = "m8 says: {message}. No store signed that; nothing was sent."
-"""How a reason is told that came without a receipt, before anything was sent."""
+"""How a reason is explained that came without a receipt, before anything was sent."""
 _UNSIGNED_CONFLICT_FIX = "Look in the engine itself before you change anything on m8's word."
 
 

@@ -37,7 +37,7 @@ NOTHING_SEALED = Sealed(b"", b"")
 
 
 def load() -> None:
-    """Load what `seal` needs, which takes 8 ms once in a process: best while an answer is awaited."""
+    """Load what `seal` needs. It takes 8 ms once in a process, so call it while an answer is awaited."""
     default_backend()
 
 

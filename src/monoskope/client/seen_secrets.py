@@ -1,37 +1,36 @@
-"""`seen_secrets`: which receipts of which secrets m8 has shown to one subject, so that what it hides later is noticed.
+"""`seen_secrets`: the receipts that m8 has shown to one subject, to notice what it hides later.
 
-It lies beside `known_stores` (mode 0600), one file for each subject: others may see other secrets, or no receipts.
-Fields of a line are apart by one space, nothing else:
+It lies beside `known_stores` (mode 0600), one file for each subject, because subjects may see different secrets. A line
+has fields with one space between them:
 
     server uri digest digest …
 
 A digest is the first 32 hex digits of the SHA-256 of a receipt that was proven and shown as the newest, followed by a
-`-` if it is of a deletion; the last one was shown last. Without the file nothing is noticed, and nothing else is worse.
+`-` if it is of a deletion; the last one was shown last. Without the file nothing is noticed; all else works.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from monoskope.client.known_stores import check_server
 from monoskope.errors import UsageError
-from monoskope.settings import find_private, write_private
+from monoskope.host_port import check_server
+from monoskope.settings import find_private, locked, write_private
 from monoskope.uri import SecretUri, UriPrefix
 from monoskope.value import Value
 
 NAME = "seen_secrets"
 MOST = 20_000
-"""Secrets that are remembered; more are not."""
+"""How many secrets are remembered."""
 DIGESTS = 8
-"""Receipts of one secret that are remembered."""
+"""How many receipts of one secret are remembered."""
 
 _DELETED = "-"
 _DIGEST = re.compile(r"[0-9a-f]{32}-?", re.ASCII)
-_FIX = "Correct that line, or remove the file: then it begins anew."
+_FIX = "Correct that line, or remove the file: then it begins again."
 
 Seen = dict[tuple[str, str], tuple[str, ...]]
 """(server, URI) to digests, the one shown last at the end; none for a secret of which no receipt was shown."""
@@ -47,20 +46,20 @@ class Shown(Value, frozen=True):
 
 
 class Difference(Value, frozen=True):
-    """What m8 shows otherwise than it did before."""
+    """The differences between what m8 shows and what it showed before."""
 
     gone: tuple[str, ...]
-    """URIs that it lists no more."""
+    """URIs that it does not list any more."""
     older: tuple[str, ...]
-    """URIs of which it shows a receipt from before the one that it showed last."""
+    """URIs of which it shows an older receipt than it showed last."""
     unproven: tuple[str, ...]
-    """URIs of which it showed a proven receipt before, and now neither that one nor another that is proven."""
+    """URIs of which it showed a proven receipt before, and shows none now."""
     not_remembered: int
-    """How many secrets are too many to be remembered."""
+    """How many secrets are not remembered because there are too many."""
 
 
 class SeenSecrets:
-    """The file. Every change is written at once, whole, under a lock.
+    """The file. Every change writes the whole file at once, under a lock.
 
     Args:
         path: The file; it and its folder are made when something is remembered first.
@@ -72,9 +71,10 @@ class SeenSecrets:
         self._most = most
 
     def compare(self, server: str, shown: Mapping[str, Shown], prefixes: Sequence[UriPrefix] = ()) -> Difference:
-        """Return what is otherwise than before, and remember what is new.
+        """Return what differs from before, and remember what is new.
 
-        What was seen before stays remembered, save what is gone and never had a proven receipt: that is told once.
+        What was seen before stays remembered. Only a secret that is gone and never had a proven receipt is forgotten,
+        after it was reported once.
 
         Args:
             server: The `host:port` dialled.
@@ -108,7 +108,9 @@ class SeenSecrets:
         return Difference(tuple(sorted(gone)), tuple(sorted(older)), tuple(sorted(unproven)), left)
 
     def accept(self, server: str, deletions: Mapping[str, bytes]) -> frozenset[str]:
-        """Remember proven deletions, and return the URIs of those that are new; another is from before what was shown.
+        """Remember proven deletions, and return the URIs of the new ones.
+
+        A deletion that is older than what was shown is ignored.
 
         Args:
             server: The `host:port` dialled.
@@ -127,7 +129,7 @@ class SeenSecrets:
         return frozenset(accepted)
 
     def _remember(self, seen: Seen, server: str, shown: Mapping[str, Shown]) -> int:
-        """Add what is new. Returns how much there is no place for."""
+        """Add what is new. Return how many secrets there is no place for."""
         left = 0
         for uri, now in shown.items():
             if (server, uri) not in seen and len(seen) >= self._most:
@@ -140,22 +142,12 @@ class SeenSecrets:
 
     @contextmanager
     def _changing(self) -> Iterator[Seen]:
-        import fcntl  # noqa: PLC0415 - as in known_stores
-
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(self.path.with_name(f".{self.path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise UsageError(f"{self.path} cannot be written: {error.strerror}.", fix="Check its folder.") from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self.path):
             seen = self._read()
             before = _serialise(seen)
             yield seen
             if (after := _serialise(seen)) != before:
                 write_private(self.path, after.encode("ascii"), replace=True)
-        finally:
-            os.close(lock)
 
     def _read(self) -> Seen:
         found = find_private(self.path)

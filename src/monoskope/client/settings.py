@@ -1,7 +1,8 @@
 """Where the client finds its server, its credential and its pins.
 
-Each setting comes from the first that gives it: an argument (a flag of `monoctl`), the environment, the settings file,
-the files of a running `m8 dev`. Those of `m8 dev` count only for its own server, so that its token goes nowhere else.
+Each setting comes from the first of these that gives it: an argument (a flag of `monoctl`), the environment, the
+settings file, the files of `m8 dev`. The latter are used only for the server of `m8 dev`, so that its token goes
+nowhere else.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from monoskope.client.known_stores import check_server
 from monoskope.errors import UsageError
+from monoskope.host_port import check_server
 from monoskope.protocol.unshared import Unshared
 from monoskope.settings import find_private, parse, read_private
 from monoskope.value import Value
@@ -21,7 +22,7 @@ from monoskope.value import Value
 FIELDS = ("server", "ca_file", "token_file", "known_stores")
 
 VARIABLES = frozenset({f"MONOCTL_{name.upper()}" for name in (*FIELDS, "config", "store_identity", "default_store")})
-"""Every environment variable that says something to the client."""
+"""Every environment variable that the client reads."""
 
 
 class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -52,9 +53,9 @@ class ClientSettings(Unshared, Value, frozen=True):
     token: str
     known_stores: Path
     store_identities: dict[str, str] = msgspec.field(default_factory=dict)
-    """Store to shown identity: agreement given beforehand to first contacts."""
+    """Store to shown identity: identities that the user agrees to in advance."""
     default_store: str | None = None
-    """Agreement given beforehand to this default store."""
+    """The default store that the user agrees to in advance."""
 
 
 Settings = ClientSettings
@@ -90,7 +91,7 @@ def read_config(path: Path) -> ConfigFile:
 def find(
     flags: Mapping[str, str | None], *, config: Path | None = None, environ: Mapping[str, str] = os.environ
 ) -> dict[str, Setting]:
-    """Return each of `FIELDS` that something gives, with its source. Reads the settings files, nothing else.
+    """Return each of `FIELDS` that is set, with its source. Reads only the settings files.
 
     Raises:
         UsageError: a settings file is malformed, one that was named does not exist, or a variable is misspelt.
@@ -105,7 +106,7 @@ def find(
         variable = f"MONOCTL_{name.upper()}"
         flag = flags.get(name)
         if flag:
-            found[name] = Setting(flag, f"--{name.replace('_', '-')}")
+            found[name] = Setting(flag, f"`{name}=`")
         elif environ.get(variable):
             found[name] = Setting(environ[variable], variable)
     _add_file(found, path, read_config(path))
@@ -116,7 +117,7 @@ def find(
 
 
 def check_variables(environ: Mapping[str, str]) -> None:
-    """Raise `UsageError` for a MONOCTL_ variable that nothing reads: a misspelt one could mean another server."""
+    """Raise `UsageError` for an unknown MONOCTL_ variable: a misspelt one could lead to another server."""
     for name in sorted(environ):
         if name.startswith("MONOCTL_") and name not in VARIABLES:
             import difflib  # noqa: PLC0415 - only a misspelling needs it
@@ -179,7 +180,7 @@ def load_settings(
 
 
 def _missing(name: str, server: Setting | None) -> UsageError:
-    ways = f"--{name.replace('_', '-')}, MONOCTL_{name.upper()} or `monoctl config set {name} VALUE`"
+    ways = f"`{name}=`, MONOCTL_{name.upper()} or `monoctl config set {name} VALUE`"
     if server is None:
         return UsageError(f"no {name} is configured.", fix=f"Start `m8 dev`, or give {ways}.")
     check_server(server.value)
@@ -187,7 +188,7 @@ def _missing(name: str, server: Setting | None) -> UsageError:
 
 
 def identities_from(environ: Mapping[str, str]) -> dict[str, str]:
-    """Parse MONOCTL_STORE_IDENTITY: `store=SHA256:…`, several apart by spaces. Raises `UsageError`."""
+    """Parse MONOCTL_STORE_IDENTITY: `store=SHA256:…`, several with a space between them. Raises `UsageError`."""
     return parse_identities(environ.get("MONOCTL_STORE_IDENTITY", "").split())
 
 

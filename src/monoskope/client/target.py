@@ -1,4 +1,4 @@
-"""From what a user names to a store whose identity the user has agreed to, before any request is built."""
+"""Resolves a URI to a store whose identity the user has agreed to, before any request is built."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def check_text(text: str) -> None:
 
 
 class Remembered:
-    """What m8 said of stores, for some seconds: an open client does not ask for each secret anew.
+    """What m8 said of stores, kept for some seconds, so that an open client does not ask for each secret again.
 
-    It says which store is the default and how large a secret may be. Whom to trust the pin alone decides: what is
-    remembered of a store counts only while the store's identity is the pinned one.
+    It says which store is the default and how large a secret may be. Only the pin decides whom to trust: what is kept
+    of a store is used only while the store's identity is the pinned one.
 
     Args:
         for_s: Seconds.
@@ -102,19 +102,19 @@ class Remembered:
             self._stores.popitem(last=False)
 
     def clear(self) -> None:
-        """Forget everything: something did not go as expected."""
+        """Forget everything, after something went wrong."""
         self._stores.clear()
 
 
 class Resolver:
-    """Fills in default stores and makes sure of identities, asking where there is nothing to go by.
+    """Fills in default stores and checks identities. It asks the user where nothing is pinned or given.
 
     Args:
         connection: To m8.
-        settings: The server, and agreement given beforehand.
+        settings: The server, and what the user agrees to in advance.
         known: The pins.
-        confirm: Asks the user; None where nobody can be asked.
-        notify: Told in a sentence what changed.
+        confirm: Asks the user; None if no user can be asked.
+        notify: Called with a sentence that says what changed.
         timeout_s: Seconds for one question to m8.
         remembered: What m8 said before; None to ask it every time.
     """
@@ -158,7 +158,7 @@ class Resolver:
         return Target(uri, store, trust)
 
     async def uri(self, text: str) -> SecretUri:
-        """Return the full URI, its default store agreed to. Raises as `target`."""
+        """Return the full URI, with the agreed default store if it names none. Raises as `target`."""
         if "://" in text:
             return SecretUri.parse(text)
         path = parse_path(text)
@@ -200,7 +200,7 @@ class Resolver:
         self._ask(
             said,
             f"Use {named!r} whenever no store is named?",
-            fix=f"Name the store (store://…), or agree with --default-store {named}.",
+            fix=f"Name the store (store://…), or agree with `default_store={named}`.",
         )
 
     def _trust(self, store: views_pb2.SecretStore, pins: Pins) -> Trust:
@@ -226,7 +226,7 @@ class Resolver:
             self._ask(
                 f"This is the first contact with store {name!r} of {server}. Its identity is {identity}.",
                 "Is that what `m8 reactor init` printed for it?",
-                fix="Agree on a terminal, with --store-identity STORE=SHA256:…, or in known_stores.",
+                fix="Agree on a terminal, with `store_identities=`, or in known_stores.",
             )
             given = identity
         unpinned = Trust(self._known, server, name, pin=given, notify=None)

@@ -1,4 +1,4 @@
-"""What the client believes of m8: nothing that a pinned identity has not signed (docs/protocol.md, steps 3 and 7)."""
+"""What the client trusts: only what a pinned identity has signed (docs/protocol.md, steps 3 and 7)."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def subject_of(token: str) -> str | None:
 
 
 class Trust:
-    """One store's pin, as it is now, and its way forward along rotations.
+    """One store's pin, and how it follows signed rotations.
 
     Args:
-        known: Where the pin lives.
+        known: Where the pin is stored.
         server: The `host:port` dialled.
         store: The store.
         pin: The identity that is pinned.
-        notify: Told in a sentence when the pin moves.
+        notify: Called with a sentence when the pin changes.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Trust:
         self.pin = chain[-1]
 
     def last(self, rotations: Rotations) -> str:
-        """Return the identity at which `follow` would end. Changes nothing. Raises `ProofError` as `follow`."""
+        """Return the identity that `follow` would pin. Changes nothing. Raises `ProofError` as `follow`."""
         return [self.pin, *self._chain(rotations)][-1]
 
     def _chain(self, rotations: Rotations) -> list[str]:
@@ -113,7 +113,7 @@ class Trust:
         return receipt
 
     def is_signed_by_pin(self, signed: upload_pb2.Signed) -> bool:
-        """Whether a message claims the pinned identity; decides only whether to ask for rotations."""
+        """Return whether a message claims the pinned identity. It decides only whether to ask for rotations."""
         return shown(signed.identity_key) == self.pin
 
 

@@ -1,17 +1,15 @@
-"""The client's side of The walk: ask, verify, seal once, send, believe a receipt alone (docs/protocol.md).
+"""The client's side of The walk: ask, verify, seal once, send, believe only a receipt (docs/protocol.md).
 
-How ends become errors, in the order in which they are looked at:
+How an attempt's end becomes an error:
 
-- Before step 5 any end is failure: nothing was sent. A check of step 3 that does not hold is a `ProofError`.
-- After it, a receipt that passes every check of step 7 decides: success, or FAILED, which is failure. Every other end
-  is uncertain: a receipt that proves nothing, FAILED with KEY_LOST or OUTCOME_UNKNOWN, failure that nobody signed, m8's
-  refusal, an answer that cannot be read, a broken connection, silence.
-- What was sent may be held back on its way and be written later. So after step 5 a new attempt begins only if a receipt
-  about the own sealed bytes says that this cannot be: UPSTREAM_UNAVAILABLE, or KEY_LOST from the very process that made
-  the key; and CONFLICT, if an attempt before it ended in such a KEY_LOST. Before step 5 KEY_LOST and
-  UPSTREAM_UNAVAILABLE begin one in m8's word, too. At most three, each with its own id, grant and sealing.
-- A write with an uncertain attempt behind it is OUTCOME_UNKNOWN unless a later attempt succeeds. Success settles it,
-  for both carry the same values. A COMPARE writes nothing, so its last attempt alone counts.
+- Before step 5 every end is a failure: nothing was sent. A failed check of step 3 is a `ProofError`.
+- After it, a receipt that passes every check of step 7 decides. Every other end is uncertain: a receipt that proves
+  nothing, FAILED with KEY_LOST or OUTCOME_UNKNOWN, an unsigned failure, an error of m8, a broken connection, no answer.
+- What was sent may be delayed and written later. So after step 5 a new attempt begins only if a receipt about these
+  sealed bytes excludes that: UPSTREAM_UNAVAILABLE; KEY_LOST from the process that made the key; or CONFLICT after an
+  attempt that ended in such a KEY_LOST. Before step 5, KEY_LOST and UPSTREAM_UNAVAILABLE need no receipt.
+- A write with an uncertain attempt is OUTCOME_UNKNOWN unless a later attempt succeeds, which settles it: both carry the
+  same values. A COMPARE writes nothing, so only its last attempt counts.
 """
 
 from __future__ import annotations
@@ -46,12 +44,11 @@ R = TypeVar("R", bound=Message)
 MAX_ANEW = 3
 """New attempts after the first."""
 RESENDS = 16
-"""How often the same bytes are sent again before step 5: half a minute, in which an m8 starts anew; after it until time
-is over."""
+"""How often the same bytes are sent again before step 5: half a minute, enough for an m8 to restart."""
 
 
 class _KeyRefusedError(Exception):
-    """The request ended without a key, in m8's word."""
+    """The request ended without a key, as m8 says."""
 
     def __init__(self, reason: upload_pb2.Reason) -> None:
         super().__init__(reasons.name(reason))
@@ -60,14 +57,14 @@ class _KeyRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """One attempt of which the sealed bytes have left this process, or are about to."""
+    """One attempt whose sealed bytes have left this process, or are about to."""
 
     task: Task
     request: Request
     grant: Grant
     sealed: Sealed = field(repr=False)
     over_at: float
-    """The loop's time at which the key's lifetime is over for certain: counted from when its grant came."""
+    """The loop's time at which the key's lifetime is certainly over, counted from the arrival of its grant."""
 
 
 class Walk:
@@ -76,10 +73,10 @@ class Walk:
     Args:
         connection: To m8.
         trust: The store's pin.
-        subject: Whom grants must name, None if the credential names none.
+        subject: The subject that grants must name, None if the credential names none.
         timeout_s: Seconds for everything together.
-        observe: Told of each change of stage.
-        pause_s: First pause in seconds before something is sent again or asked anew; doubles up to 2.
+        observe: Called with each change of stage.
+        pause_s: First pause in seconds before something is sent or asked again; it doubles up to 2.
     """
 
     def __init__(
@@ -113,7 +110,7 @@ class Walk:
         uncertain, lost = "", False
         anew = 0
         while True:
-            # Giving up now would leave a doubt behind: m8 is asked for as long as there is time.
+            # To give up now would leave the end unknown, so m8 is asked as long as there is time.
             end = await self._attempt(task, resends=None if uncertain else RESENDS)
             if isinstance(end, Result):
                 return end
@@ -158,7 +155,7 @@ class Walk:
             return Failure(self._timed_out(task))
         except Error as error:
             return Failure(error)
-        # A Ctrl-C of until now is heard here, while it is true that nothing was sent.
+        # Deliver a pending Ctrl-C here, while nothing has been sent.
         await asyncio.sleep(0)
         self._tell(task, request, Stage.SENT)
         failpoint("monoctl.before-send")
@@ -236,7 +233,7 @@ class Walk:
     def _failed(self, sent: _Sent, receipt: Receipt) -> Failure:
         """A receipt says FAILED."""
         task, reason = sent.task, receipt.reason
-        # A receipt from before the sealed bytes came says nothing of what becomes of them.
+        # A receipt from before the sealed bytes arrived does not say what becomes of them.
         about_sent = receipt.sealed_sha256 == sent.sealed.sha256
         why = reasons.MEANINGS[reason].message.removesuffix(".")
         if reason == upload_pb2.REASON_KEY_LOST:
@@ -244,7 +241,7 @@ class Walk:
             why += "" if receipt.replica else reasons.NOT_WHICH
             return self._uncertain(sent, why, lost=lost, over=lost)
         if reason == upload_pb2.REASON_OUTCOME_UNKNOWN:
-            # What a copy's reactor sent may still be written: it is another store's reactor that would know.
+            # What a copy's reactor sent may still be written; only the other store's reactor knows.
             return self._uncertain(sent, why, over=task.destination is None)
         return Failure(
             reasons.error_for(reason, str(task.uri), task.purpose),
@@ -266,7 +263,7 @@ class Walk:
     ) -> R:
         """Call, and send the same bytes again when the connection breaks. Without `resends` until time is over.
 
-        When m8 answers that its own time is over, ours may not be: it is asked again.
+        If m8 answers that its own time is over, ours may not be: then it is asked again.
         """
         sent = 0
         while True:
@@ -294,7 +291,7 @@ class Walk:
         within = self._timeout_s if task.key_within_s is None else min(task.key_within_s, self._timeout_s)
         return TimedOutError(
             f"{task.uri}: no key came within {round(within, 1):g} s; nothing was sent.",
-            fix="Try again, raise --timeout, or see `monoctl describe secret-store` for its reactors.",
+            fix="Try again, raise `timeout=`, or see `monoctl describe secret-store` for its reactors.",
         )
 
     def _tell(self, task: Task, request: Request, stage: Stage, end: str = "") -> None:

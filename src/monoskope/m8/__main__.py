@@ -1,7 +1,7 @@
 """The `m8` program, `python -m monoskope.m8` too: nothing is imported before `start` has begun.
 
-A server executes itself once under the reactor's allocator settings: what a call's credential leaves behind is
-overwritten.
+A server executes itself once more under the allocator settings of the reactors, so that memory which held a caller's
+credential is overwritten when it is freed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from monoskope import start
 
 SERVERS = frozenset({"serve", "dev"})
-"""The commands that other people's credentials come to."""
+"""The commands that receive credentials of other people."""
 
 
 def main() -> None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 
-import structlog
-
+from monoskope import operating_log
 from monoskope.errors import Error
 from monoskope.failpoints import CLOCK, shift_ms
-from monoskope.m8 import logs
 from monoskope.m8.credentials import leftovers
 from monoskope.m8.credentials.tokens import Tokens, read_signing_key
 from monoskope.m8.grpc import tls
@@ -25,13 +22,14 @@ from monoskope.m8.readmodels import chain
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
 from monoskope.settings import write_private
+from monoskope.times import now_ms
 
 _MANY_FILES = 1_048_576
 
 
 def wall_clock() -> int:
     """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000 + shift_ms(CLOCK)
+    return now_ms() + shift_ms(CLOCK)
 
 
 def open_files() -> int:
@@ -55,7 +53,7 @@ class Running:
 
     Attributes:
         address: `host:port` where it listens, with the bound port.
-        app: What its doors serve.
+        app: What its services answer from.
         tokens: Its credentials.
     """
 
@@ -64,9 +62,18 @@ class Running:
     tokens: Tokens
 
 
-async def open_log(settings: ServerSettings) -> EventLog:
-    """Open the event log that `settings` name, with every read model. Raises `Error` as the engine does."""
-    return await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
+@contextlib.asynccontextmanager
+async def opened_log(settings: ServerSettings) -> AsyncIterator[EventLog]:
+    """Open the event log that `settings` name, and close it after the block. Other processes may have it open, too.
+
+    Raises:
+        Error: as `SqliteLog.open` does.
+    """
+    log = await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
+    try:
+        yield log
+    finally:
+        await log.close()
 
 
 def open_tokens(settings: ServerSettings, log: EventLog) -> Tokens:
@@ -85,8 +92,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
     """
     credentials = tls.credentials(settings)
     connections, each = settings.limits.within(open_files())
-    log = await open_log(settings)
-    try:
+    async with opened_log(settings) as log:
         tokens = open_tokens(settings, log)
         app = App(
             log=log,
@@ -111,45 +117,47 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         app.names = settings.names_at(bound.port)
         async with running(app, bound):
             yield Running(str(settings.listen.at(bound.port)), app, tokens)
-    finally:
-        await log.close()
 
 
 async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> None:
-    """Run a server until SIGTERM or SIGINT; its address stands in `settings.address_file` meanwhile.
+    """Run a server until SIGTERM or SIGINT. Until then `settings.address_file` holds its address.
 
-    `warnings`, if there are any, are the first lines of its log.
+    `warnings` become the first lines of its log.
 
     Raises:
         Error: it cannot start, or a part of it failed; as `build`.
     """
-    logs.configure(settings.log_file)
-    log = structlog.get_logger()
-    for warning in warnings:
-        log.warning(warning)
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    try:
-        async with build(settings) as server, leftovers.forgotten():
-            write_private(settings.address_file, f"{server.address}\n".encode(), replace=True)
-            log.info("serving", address=server.address, version=server.app.version)
-            await stop.wait()
-            log.info("stopping", address=server.address)
-            _withdraw(settings, server.address)
-    except BaseExceptionGroup as group:
-        raise _cause(group) from None
+    with operating_log.written_to(settings.log_file):
+        for warning in warnings:
+            operating_log.get().warning(warning)
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        try:
+            await _serve_until(stop, settings)
+        except BaseExceptionGroup as group:
+            raise _cause(group) from None
+
+
+async def _serve_until(stop: asyncio.Event, settings: ServerSettings) -> None:
+    log = operating_log.get()
+    async with build(settings) as server, leftovers.forgotten():
+        write_private(settings.address_file, f"{server.address}\n".encode(), replace=True)
+        log.info("serving", address=server.address, version=server.app.version)
+        await stop.wait()
+        log.info("stopping", address=server.address)
+        _withdraw(settings, server.address)
 
 
 def _withdraw(settings: ServerSettings, address: str) -> None:
-    """Remove the address file, unless another server on the same folder has put its own there."""
+    """Remove the address file, unless another server of the same folder has replaced it."""
     with contextlib.suppress(FileNotFoundError):
         if settings.address_file.read_text(encoding="utf-8").strip() == address:
             settings.address_file.unlink()
 
 
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What people can act on in a group of failures, the group itself if there is nothing of that kind."""
+    """Return the first `Error` in a group of failures; the group itself if it holds none."""
     for error in group.exceptions:
         found = _cause(error) if isinstance(error, BaseExceptionGroup) else error
         if isinstance(found, Error):

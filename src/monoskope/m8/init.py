@@ -11,6 +11,7 @@ import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from monoskope.errors import AlreadyExistsError, UsageError
+from monoskope.host_port import HostPort, is_host
 from monoskope.m8 import settings
 from monoskope.m8.grpc import tls
 from monoskope.settings import write_private
@@ -24,12 +25,12 @@ class Plan:
 
     Attributes:
         folder: Missing, or without any file of a server.
-        listen: Where the server will listen.
+        listen: Where the server is to listen.
         names: Hosts, or `host:port`, by which it will be dialled, besides this machine's own.
     """
 
     folder: Path
-    listen: settings.Address
+    listen: HostPort
     names: Sequence[str] = ()
 
 
@@ -54,18 +55,18 @@ def lay_out(plan: Plan) -> settings.ServerSettings:
     return settings.load(plan.folder)
 
 
-def _addresses(plan: Plan) -> list[settings.Address]:
-    """Every name with a port, those that were asked for first."""
+def _addresses(plan: Plan) -> list[HostPort]:
+    """Return every name with a port; the names that were asked for come first."""
     wanted = [_address(name, plan.listen.port) for name in plan.names]
-    local = [settings.Address(name, plan.listen.port) for name in tls.LOCAL_NAMES]
+    local = [HostPort(name, plan.listen.port) for name in tls.LOCAL_NAMES]
     return list(dict.fromkeys((*wanted, *local)))
 
 
-def _address(name: str, port: int) -> settings.Address:
-    if settings.is_host(name):
-        return settings.Address(name, port)
+def _address(name: str, port: int) -> HostPort:
+    if is_host(name):
+        return HostPort(name, port)
     try:
-        return settings.Address.parse(name)
+        return HostPort.parse(name)
     except UsageError:
         raise UsageError(
             f"--name {name!r} is neither a host nor host:port.", fix="Write for example m8.example.com."

@@ -1,4 +1,4 @@
-"""How m8 starts programs that it does not know: the reactor's."""
+"""How m8 starts the reactor's program, of which it imports nothing."""
 
 from __future__ import annotations
 

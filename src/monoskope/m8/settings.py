@@ -1,4 +1,4 @@
-"""What an m8 server is told: its folder, and `m8.toml` in it. Read once, checked once.
+"""The settings of an m8 server: its folder, and `m8.toml` in it. They are read and checked once.
 
 The folder holds everything: `m8.toml`, `log.db` (the event log), `token-signing.key`, `tls.crt`, `tls.key`, `ca.crt`,
 and `address` while a server runs.
@@ -6,18 +6,17 @@ and `address` while a server runs.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 import msgspec
 
 from monoskope import settings
 from monoskope.errors import UsageError
+from monoskope.host_port import HostPort
 from monoskope.m8.domain.deadlines import Deadlines
 from monoskope.m8.service.app import ServerLimits
 
@@ -25,65 +24,28 @@ SETTINGS_FILE = "m8.toml"
 DEFAULT_LISTEN = "127.0.0.1:7443"
 
 _MOST_CONNECTIONS = 2_000
-"""Unless the settings name another number: so many cost about 200 MB."""
+"""The default. So many connections take about 200 MB."""
 
 DEFAULT_SEALED_BYTES = 1_073_741_824
 MIN_SEALED_BYTES = 2_097_152
-"""Room for the largest secret. There is no way to say "no limit"."""
+"""Room for the largest secret. The quota cannot be switched off."""
 MAX_SEALED_BYTES = 2**50
 
-_HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
 _AUDIENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A host name or IP address, and a port from 0 to 65,535."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Parse `host:port`, or `[address]:port` for IPv6. Raises `UsageError` that states the rule."""
-        host, _, port = text.rpartition(":")
-        if host.startswith("[") and host.endswith("]"):
-            host = host[1:-1]
-        elif ":" in host:
-            host = ""
-        if not is_host(host) or re.fullmatch(r"[0-9]{1,5}", port) is None or int(port) > 65_535:
-            raise UsageError(f"{text!r} is not host:port.", fix="Write for example 127.0.0.1:7443 or [::1]:7443.")
-        return cls(host, int(port))
-
-    def at(self, port: int) -> Self:
-        """Return this address with `port` in place of port 0."""
-        return self if self.port else type(self)(self.host, port)
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def is_host(text: str) -> bool:
-    """Whether `text` is an IP address or a host name."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return _HOST_NAME.fullmatch(text) is not None
-    return True
 
 
 class ServerTimings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `[timings]` table, in seconds. The defaults are the protocol's; change them in tests alone.
 
     Attributes:
-        requested: A request that nobody answers ends after so long.
-        granted_grace: A grant that nobody uses ends so long after its lifetime.
-        issuer_gone: A reactor that was not heard for so long is gone.
-        silence: A reactor that says nothing for so long is cut off.
-        heartbeat: How often reactors are told to say something, whole seconds.
-        tick: Between two looks at all of this.
-        stall: After a pause as long as this between two looks, silence says nothing.
-        wait: A call that waits is answered after so long at most.
+        requested: A request that no reactor answers ends after this time.
+        granted_grace: A grant that nobody uses ends this long after its lifetime.
+        issuer_gone: A reactor that sent no heartbeat for this long is gone.
+        silence: A session in which the reactor sends nothing for this long is closed.
+        heartbeat: How often reactors send a heartbeat, whole seconds.
+        tick: The time between two checks of all this.
+        stall: Missed heartbeats do not count after a pause this long between two checks.
+        wait: A call that waits is answered after this time at the latest.
     """
 
     requested: float = 60.0
@@ -104,7 +66,7 @@ class ServerTimings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def limits(self) -> ServerLimits:
-        """What the doors and the timekeeper go by."""
+        """These settings as the services and the timekeeper use them."""
         return ServerLimits(
             silence_s=self.silence,
             heartbeat_s=self.heartbeat,
@@ -115,14 +77,14 @@ class ServerTimings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-class Door(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AccessLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `[limits]` table: limits for peers that have not logged in.
 
     Attributes:
-        connections: At a time, at most; 0 for three quarters of the files that the process may open (`ulimit -n`), and
-            at most 2,000.
-        connections_per_address: Those of one address; 0 for a quarter of `connections`.
-        failed_logins: Reactors' logins that may fail in a second before others are refused.
+        connections: How many may be open at a time; 0 for three quarters of the files that the process may open
+            (`ulimit -n`), but at most 2,000.
+        connections_per_address: How many of them one address may have; 0 for a quarter of `connections`.
+        failed_logins: How many logins of reactors may fail in a second; then further logins are refused.
         failed_logins_per_address: Those of one address.
     """
 
@@ -146,7 +108,7 @@ class Door(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             files: How many files the process may open.
 
         Raises:
-            UsageError: there are not enough of them for `connections`.
+            UsageError: `connections` needs more files than that.
         """
         most = files - files // 4
         connections = self.connections or min(most, _MOST_CONNECTIONS)
@@ -164,13 +126,13 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         listen: Where to listen, `host:port`; port 0 takes a free one.
         names: `host:port` names by which clients and reactors may dial this server; port 0 means the bound one.
-        audience: Whom this server's tokens are for.
+        audience: The audience of this server's tokens.
         tls_certificate: PEM file with the server's certificate and those that lead to its CA.
         tls_key: PEM file with its private key, mode 0600.
         log_file: Where structured log lines go; "" for standard error.
         open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
-        sealed_bytes_per_user_per_day: How many sealed bytes of one user are taken in a day (UTC).
-        verify_every_hours: m8 itself verifies secrets that it heard nothing of for so many hours; 0 for never.
+        sealed_bytes_per_user_per_day: How many sealed bytes m8 accepts from one user in a day (UTC).
+        verify_every_hours: m8 verifies by itself each secret that no receipt told of for so many hours; 0 for never.
         limits: For peers that have not logged in.
         timings: For tests (docs/breakage.md).
     """
@@ -184,7 +146,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     open_requests_per_user: int = 100
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
-    limits: Door = msgspec.field(default_factory=Door)
+    limits: AccessLimits = msgspec.field(default_factory=AccessLimits)
     timings: ServerTimings = msgspec.field(default_factory=ServerTimings)
 
 
@@ -193,8 +155,8 @@ class ServerSettings:
     """The checked settings of one server."""
 
     folder: Path
-    listen: Address
-    names: tuple[Address, ...]
+    listen: HostPort
+    names: tuple[HostPort, ...]
     audience: str
     tls_certificate: Path
     tls_key: Path
@@ -202,7 +164,7 @@ class ServerSettings:
     open_requests_per_user: int = 100
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
-    limits: Door = field(default_factory=Door)
+    limits: AccessLimits = field(default_factory=AccessLimits)
     timings: ServerTimings = field(default_factory=ServerTimings)
 
     @property
@@ -266,9 +228,9 @@ def load(folder: Path) -> ServerSettings:
     )
 
 
-def _address(path: Path, field: str, text: str) -> Address:
+def _address(path: Path, field: str, text: str) -> HostPort:
     try:
-        return Address.parse(text)
+        return HostPort.parse(text)
     except UsageError as error:
         raise UsageError(f"{path}: {field}: {error.message}", fix=error.fix) from None
 
@@ -280,7 +242,7 @@ def _path(path: Path, field: str, text: str) -> Path:
 
 
 def state_folder(environment: Mapping[str, str], name: str) -> Path:
-    """Return `$XDG_STATE_HOME/monoskope/<name>`, or that below `~/.local/state`. `monoctl` looks there, too."""
+    """Return `$XDG_STATE_HOME/monoskope/<name>`, by default below `~/.local/state`. `monoctl` uses the same folder."""
     given = environment.get("XDG_STATE_HOME")
     base = Path(given) if given else Path("~/.local/state").expanduser()
     return base.absolute() / "monoskope" / name

@@ -27,7 +27,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a command; for a word that is none say which may be meant, those not loaded yet included."""
+        """Find a command. For an unknown word suggest a similar command, also one that is not loaded yet."""
         word, known = args[0], self.list_commands(ctx)
         if not (ctx.resilient_parsing or word in known or word.startswith("-")):
             import difflib  # noqa: PLC0415 - a well-spelt command never needs it
@@ -47,7 +47,7 @@ class LazyGroup(click.Group):
 
 
 class RootGroup(LazyGroup):
-    """The outermost group: whatever happens ends with a report and an exit code."""
+    """The outermost group. Every failure ends with a report and an exit code."""
 
     def main(  # type: ignore[override]
         self,

@@ -1,4 +1,4 @@
-"""The command line: verb before noun. Every command is loaded when it is called."""
+"""The command line: verb before noun. A command's module is loaded when the command is called."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HERE = "monoskope.monoctl.commands"
 
 
 def _verb(help_text: str, nouns: dict[str, str]) -> LazyGroup:
-    """A verb with its nouns, each with where it lives."""
+    """Return a verb with its nouns, each with its module and attribute."""
     return LazyGroup(help=help_text, lazy={noun: f"{_HERE}.{home}" for noun, home in nouns.items()})
 
 
@@ -74,12 +74,12 @@ for _name, _group in _VERBS.items():
     cli.add_command(_group, _name)
 
 
-# gRPC's own words on stderr come beside ours and say less; it reads this when it is loaded.
+# gRPC would write its own, less clear messages to stderr. It reads this variable when it is loaded.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 _COLLECT_AFTER = 50_000
-"""Objects made since the last look for garbage: a start makes many, and none of them is garbage."""
+"""New objects before a garbage collection: a start makes many objects, and none of them is garbage."""
 
 
 def main() -> NoReturn:
@@ -94,7 +94,7 @@ def main() -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process at once: everything is printed and closed, and to take the modules apart takes long."""
+    """End the process at once: everything is printed and closed, and the interpreter's own shutdown takes long."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

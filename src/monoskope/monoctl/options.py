@@ -19,10 +19,10 @@ R = TypeVar("R")
 
 _CONNECTION = (
     click.option("--server", metavar="HOST:PORT", help="The m8 to dial [MONOCTL_SERVER]."),
-    click.option("--ca-file", metavar="FILE", help="The authority of its certificate [MONOCTL_CA_FILE]."),
-    click.option("--token-file", metavar="FILE", help="Who you are; mode 0600 [MONOCTL_TOKEN_FILE]."),
-    click.option("--known-stores", metavar="FILE", help="Whom you trust; mode 0600 [MONOCTL_KNOWN_STORES]."),
-    click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Settings [MONOCTL_CONFIG]."),
+    click.option("--ca-file", metavar="FILE", help="The CA that signed its certificate [MONOCTL_CA_FILE]."),
+    click.option("--token-file", metavar="FILE", help="Your token; mode 0600 [MONOCTL_TOKEN_FILE]."),
+    click.option("--known-stores", metavar="FILE", help="The identities you trust; mode 0600 [MONOCTL_KNOWN_STORES]."),
+    click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG]."),
     click.option(
         "--store-identity",
         "store_identity",
@@ -35,19 +35,24 @@ _CONNECTION = (
 _FLAGS = ("server", "ca_file", "token_file", "known_stores", "config", "default_store")
 
 output_option = click.option(
-    "-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True, help="The form."
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "yaml"]),
+    default="table",
+    show_default=True,
+    help="How to print.",
 )
 timeout_option = click.option(
     "--timeout",
     type=click.FloatRange(0, 86_400, min_open=True),
     default=120.0,
     show_default=True,
-    help="Seconds for all.",
+    help="Seconds for everything.",
 )
 
 
 class CommandSession:
-    """What a command needs to speak to m8: the flags, and the way to run."""
+    """The connection options of one command, and the client made of them."""
 
     def __init__(self, flags: dict[str, Any], store_identity: tuple[str, ...]) -> None:
         self._flags = flags
@@ -55,7 +60,7 @@ class CommandSession:
         self.watch = terminal.Watch()
 
     def run(self, work: Callable[[Client], Awaitable[R]]) -> R:
-        """Dial, do `work` and return its result."""
+        """Run `work` with a client and return its result."""
         identities = parse_identities(list(self._store_identity)) if self._store_identity else None
         settings = load_settings(**self._flags, store_identities=identities)
         client = Client(
@@ -84,7 +89,8 @@ def connection_options(command: Callable[..., R]) -> Callable[..., R]:
         try:
             return command(*args, session=session, **rest)
         except (KeyboardInterrupt, click.Abort):
-            # Here, not only around the calls: Ctrl-C while the answer is printed must not say that nothing was sent.
+            # Here, and not only around the calls: a Ctrl-C while the answer is printed must not report that nothing was
+            # sent.
             raise interrupted(session.watch.sent(), session.watch.ended()) from None
 
     for option in reversed(_CONNECTION):

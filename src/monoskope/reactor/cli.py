@@ -12,6 +12,7 @@ import click
 
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import exit_code
+from monoskope.reactor.settings_argument import settings_argument
 from monoskope.settings import write_private
 from monoskope.uri import check_store_name
 
@@ -117,12 +118,12 @@ def init(
 @_folder_argument
 def run(folder: Path) -> None:
     """Serve until SIGTERM or SIGINT."""
-    from monoskope import event_loop, failpoints, start  # noqa: PLC0415
-    from monoskope.reactor import logs, settings  # noqa: PLC0415
+    from monoskope import event_loop, failpoints, operating_log, start  # noqa: PLC0415
     from monoskope.reactor import run as running  # noqa: PLC0415
+    from monoskope.reactor import settings  # noqa: PLC0415
     from monoskope.reactor.memory import harden  # noqa: PLC0415
 
-    logs.set_up(sys.stderr)
+    operating_log.set_up(sys.stderr)
     armed = failpoints.arm(os.environ)
     warnings = harden.harden(allow_swap=settings.read_file(folder).allow_swap)
     warnings = [sentence for sentence in (armed, start.warning()) if sentence] + warnings
@@ -140,15 +141,16 @@ def identity(folder: Path) -> None:
 
 
 @_group.command(short_help="Print the least rights in the engine.")
-@_folder_argument
-def policy(folder: Path) -> None:
-    """Print the least rights that DIR's settings need in the engine, in its own policy language.
+@settings_argument
+def policy(file: Path) -> None:
+    """Print the least rights that a reactor needs in its engine, in the engine's own policy language.
 
-    A kind of store whose engine has none says so. Nothing is asked of the engine, and no credential is read.
+    DIR is the reactor's folder, FILE its settings. A kind of store whose engine has no such language says so. Nothing
+    is asked of the engine, and no credential is read.
     """
     from monoskope.reactor import settings  # noqa: PLC0415
 
-    found = settings.read(folder)
+    found = settings.read(file.parent, file.name)
     click.echo(found.driver.policy(found.engine, tuple(prefix.path for prefix in found.prefixes)), nl=False)
 
 

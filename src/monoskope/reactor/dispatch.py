@@ -11,11 +11,11 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from monoskope import operating_log
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.events import ReactorEvent, request_id_of
 from monoskope.protocol.upload import State
-from monoskope.reactor import logs
 from monoskope.reactor.admission.grant import Granter
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import Appends
@@ -201,7 +201,7 @@ class Dispatcher:
                 case _:
                     pass
         except DecodeError:
-            logs.get().warning("event does not parse", type=event.type)
+            operating_log.get().warning("event does not parse", type=event.type)
 
     def _begin(self, request: Open, work: Coroutine[Any, Any, bool]) -> None:
         task = asyncio.create_task(work)
@@ -212,7 +212,7 @@ class Dispatcher:
         del self._tasks[request_id]
         self._moved.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            logs.get().error("request stopped", request_id=request_id.hex(), **logs.described(error))
+            operating_log.error("request stopped", error, request_id=request_id.hex())
             forget(error)
         self.garbage.collect_soon()
         request = self.requests.get(request_id)

@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.receipt import Receipt
-from monoskope.reactor import logs
 from monoskope.reactor.timings import Timings
 from monoskope.stores.driver import DriverError, StoreUnavailableError
+from monoskope.times import now_ms
 
 _ABOUT_THE_ENGINE = frozenset(
     {
@@ -45,9 +46,7 @@ class Health:
         now_ms: Milliseconds since 1970.
     """
 
-    def __init__(
-        self, driver: Asked, timings: Timings, *, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
-    ) -> None:
+    def __init__(self, driver: Asked, timings: Timings, *, now_ms: Callable[[], int] = now_ms) -> None:
         self._driver = driver
         self._timings = timings
         self._now_ms = now_ms
@@ -103,7 +102,7 @@ class Health:
             return
         self._said.engine = engine
         self._news.set()
-        logs.get().info("engine", health=reactor_pb2.EngineHealth.Name(engine).removeprefix("ENGINE_HEALTH_"))
+        operating_log.get().info("engine", health=reactor_pb2.EngineHealth.Name(engine).removeprefix("ENGINE_HEALTH_"))
 
     async def _found(self) -> reactor_pb2.EngineHealth:
         try:
@@ -113,7 +112,7 @@ class Health:
             return reactor_pb2.ENGINE_HEALTH_UNAVAILABLE
         except DriverError:
             return reactor_pb2.ENGINE_HEALTH_REFUSED
-        except Exception as error:  # noqa: BLE001 - a driver's defect must not end the reactor, and its text must not be logged
-            logs.get().error("engine", **logs.described(error))
+        except Exception as error:  # noqa: BLE001 - a driver's defect must not end the reactor, and its text is not ours
+            operating_log.error("engine", error)
             return reactor_pb2.ENGINE_HEALTH_UNSPECIFIED
         return reactor_pb2.ENGINE_HEALTH_OK if looked else reactor_pb2.ENGINE_HEALTH_UNSPECIFIED

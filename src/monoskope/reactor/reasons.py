@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from monoskope import operating_log
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError
 from monoskope.protocol.names import spelled
 from monoskope.protocol.payload import BadPayloadError
 from monoskope.protocol.request import Request
-from monoskope.reactor import logs
 from monoskope.stores.driver import (
     CannotReadError,
     DriverError,
@@ -61,5 +61,5 @@ def ended_by(error: Exception, request: Request, *, otherwise: upload_pb2.Reason
         case DriverError():
             return reason_of(error), ""
         case _:
-            logs.get().error("unforeseen", request_id=request.request_id.hex(), **logs.described(error))
+            operating_log.error("unforeseen", error, request_id=request.request_id.hex())
             return otherwise, ""

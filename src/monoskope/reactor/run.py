@@ -7,16 +7,14 @@ import contextlib
 import dataclasses
 import secrets
 import signal
-import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import grpc.aio
 
-from monoskope.errors import RefusedError
+from monoskope import operating_log
 from monoskope.protocol.events import ReactorEvent
 from monoskope.protocol.grant import REPLICA_BYTES
-from monoskope.reactor import logs
 from monoskope.reactor.admission.admission import Admission
 from monoskope.reactor.admission.grant import Granter
 from monoskope.reactor.dispatch import Dispatcher
@@ -29,6 +27,7 @@ from monoskope.reactor.link.announcement import announced
 from monoskope.reactor.link.appends import Appends
 from monoskope.reactor.link.open_requests import OpenRequests
 from monoskope.reactor.link.session import Endpoint, ReactorSession, dial, roots
+from monoskope.reactor.memory.forget import forget_stray_exceptions
 from monoskope.reactor.memory.garbage import Garbage, spare_what_is_here
 from monoskope.reactor.memory.guarded_driver import GuardedDriver
 from monoskope.reactor.report.audit_log import FILE as AUDIT_FILE
@@ -45,6 +44,7 @@ from monoskope.reactor.work.handle import Handler
 from monoskope.reactor.work.lookup import Lookup
 from monoskope.reactor.work.recover import Peers, Presence, Recovery
 from monoskope.reactor.work.write import Writer
+from monoskope.settings import check_closed
 from monoskope.stores.driver import StoreDriver
 
 
@@ -178,21 +178,21 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
         Error: settings, identity, fingerprint key or engine are not as they must be; says which, and the fix.
     """
     settings = read(folder)
-    _check_folder(folder)
+    check_closed(folder)
     roots(settings.ca_file)
     copy_folders.clear(folder)
     identity, key = Identity.load(folder, store=settings.store), FingerprintKey.load(folder)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with logs.written_to(settings.log_file), contextlib.closing(AuditFile(folder / AUDIT_FILE)) as audit:
-        logs.quiet(loop)
+    with operating_log.written_to(settings.log_file), contextlib.closing(AuditFile(folder / AUDIT_FILE)) as audit:
+        forget_stray_exceptions(loop)
         for sentence in warnings:
-            logs.get().warning("hardening", message=sentence)
+            operating_log.get().warning("hardening", message=sentence)
         driver = await settings.driver.open(settings.engine, state_dir=folder)
         try:
             reactor = Reactor(settings, driver, identity, key, audit)
-            logs.get().info(
+            operating_log.get().info(
                 "reactor starts",
                 store=settings.store,
                 server=settings.server,
@@ -205,16 +205,7 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
             await reactor.run(stop)
         finally:
             await driver.close()
-        logs.get().info("reactor stopped", store=settings.store)
-
-
-def _check_folder(folder: Path) -> None:
-    mode = folder.stat().st_mode
-    if mode & 0o077:
-        raise RefusedError(
-            f"{folder} has mode {stat.S_IMODE(mode):04o}: others than its owner can enter it.",
-            fix=f"Run: chmod 700 {folder}",
-        )
+        operating_log.get().info("reactor stopped", store=settings.store)
 
 
 def _largest(settings: ReactorSettings, driver: StoreDriver) -> int:

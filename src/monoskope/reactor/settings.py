@@ -21,7 +21,6 @@ paths = [{from = "team-a", to = "team-a"}]  # whole segments: from below here to
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,19 +28,18 @@ from typing import Any
 import msgspec
 
 from monoskope.errors import UsageError
+from monoskope.host_port import HostPort, check_server
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
 from monoskope.protocol.identity import check_shown
 from monoskope.protocol.payload import DEFAULT_MAX_PLAINTEXT, is_padded_size
+from monoskope.reactor.settings_argument import SETTINGS_FILE
 from monoskope.reactor.timings import Timings
 from monoskope.settings import convert, load
 from monoskope.stores import registry
 from monoskope.stores.driver import StoreDriver
 from monoskope.uri import SecretUri, UriPrefix, check_store_name, parse_path
 
-SETTINGS_FILE = "reactor.toml"
-
-_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_SERVER = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):([1-9][0-9]{0,4})", re.ASCII)
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class ReactorLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -126,11 +124,12 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     copy: list[CopyRule] = msgspec.field(default_factory=list)
 
     def __post_init__(self) -> None:
-        match = _SERVER.fullmatch(self.server)
-        if match is None or int(match[2]) > 65_535:
-            raise ValueError("`server` must be HOST:PORT")
-        # Only tests, with an m8 on this machine, may shorten these spans.
-        self.timings.check(testing=match[1] in _THIS_MACHINE)
+        try:
+            check_server(self.server)
+        except UsageError:
+            raise ValueError("`server` must be HOST:PORT") from None
+        # Tests shorten the spans that must not be shortened, against an m8 on this machine.
+        self.timings.check(testing=HostPort.parse(self.server).host in _THIS_MACHINE)
         if not self.prefixes:
             raise ValueError('`prefixes` must name at least one path prefix; [""] serves all paths')
         try:

@@ -7,7 +7,8 @@ from typing import Any
 
 import tomli_w
 
-from monoskope.reactor.settings import SETTINGS_FILE, ReactorFile
+from monoskope.reactor.settings import ReactorFile
+from monoskope.reactor.settings_argument import SETTINGS_FILE
 from monoskope.settings import convert, write_private
 from monoskope.stores.driver import StoreDriver
 

@@ -28,7 +28,7 @@ POLL_S = 0.02
 
 # PR_SET_PDEATHSIG (1) with SIGKILL survives `execve`. A process of its own sets it, because code between fork and exec
 # is not safe beside threads.
-_TETHER = """
+_DIE_WITH_PARENT = """
 import os, sys
 if sys.platform == "linux":
     import ctypes
@@ -64,13 +64,19 @@ def is_running(pid: int) -> bool:
     return True
 
 
-def free_port() -> int:
-    """A port that nothing listens on, below those that systems give to outgoing connections: free at a restart too."""
+def free_port(*, with_next: bool = False) -> int:
+    """A port that nothing listens on, below those that systems give to outgoing connections: free at a restart too.
+
+    Args:
+        with_next: Whether nothing listens on the port after it, either.
+    """
     while True:
         port = 12_000 + secrets.randbelow(8_000)
-        with socket.socket() as one:
+        with socket.socket() as one, socket.socket() as other:
             try:
                 one.bind((_HOST, port))
+                if with_next:
+                    other.bind((_HOST, port + 1))
             except OSError:
                 continue
         return port
@@ -88,7 +94,7 @@ def listens(server: str) -> bool:
 
 def dying_with_us(arguments: Sequence[str]) -> list[str]:
     """Return how to start a program so that it ends when this process ends. The program's path comes first."""
-    return [sys.executable, "-S", "-E", "-c", _TETHER, str(os.getpid()), *arguments]
+    return [sys.executable, "-S", "-E", "-c", _DIE_WITH_PARENT, str(os.getpid()), *arguments]
 
 
 class Part:

@@ -44,7 +44,7 @@ async def test_an_address_where_nobody_listens_is_said_not_to_be_reached(tmp_pat
             await ask(server, ca_file)
 
     assert server in caught.value.message
-    assert "--server" in caught.value.fix
+    assert "`server=`" in caught.value.fix
 
 
 async def test_a_certificate_of_another_authority_is_refused(m8: ScriptedM8, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ async def test_a_certificate_of_another_authority_is_refused(m8: ScriptedM8, tmp
         await ask(m8.server, other)
 
     assert str(other) in caught.value.message
-    assert "--ca-file" in caught.value.fix
+    assert "`ca_file=`" in caught.value.fix
     assert m8.calls == []
 
 

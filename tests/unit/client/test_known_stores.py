@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoskope.client.known_stores import KnownStores, Pins, check_server
+from monoskope.client.known_stores import KnownStores, Pins
 from monoskope.errors import IdentityChangedError, RefusedError, UsageError
 from monoskope.protocol.identity import shown
 
@@ -152,25 +152,6 @@ def test_a_systems_file_that_others_can_write_is_refused(known: KnownStores, tmp
         known.read()
 
 
-@pytest.mark.parametrize(
-    "text", ["m8:0", "m8", "m8:", ":7443", "m8:123456", "m 8:1", "@default:1", "https://m8:1", "ü:1"]
-)
-def test_a_server_is_host_and_port(text: str) -> None:
-    with pytest.raises(UsageError):
-        check_server(text)
-
-
-def test_a_server_is_compared_in_lower_case() -> None:
-    assert check_server("M8.Example.org:7443") == "m8.example.org:7443"
-    assert check_server("[::1]:7443") == "[::1]:7443"
-
-
 def test_a_misspelt_default_is_named() -> None:
     with pytest.raises(UsageError, match=r"pins, line 1: '@defalt' is no store; did you mean '@default'\?"):
         Pins.parse("m8.test:1 @defalt vault\n", where="pins")
-
-
-def test_a_port_beyond_the_last_is_none() -> None:
-    assert check_server("m8.test:65535") == "m8.test:65535"
-    with pytest.raises(UsageError, match=r"'m8\.test:65536' is not valid: host:port"):
-        check_server("m8.test:65536")

@@ -107,7 +107,7 @@ async def test_an_empty_file_left_by_a_crash_becomes_a_log(tmp_path: Path) -> No
 async def test_many_may_create_it_at_once(tmp_path: Path) -> None:
     logs = await asyncio.gather(*(opened(tmp_path / "log.db") for _ in range(8)))
     await asyncio.gather(*(append(log) for log in logs))
-    assert {await log.verify() for log in logs} == {8}
+    assert {await log.check_chain() for log in logs} == {8}
     for log in logs:
         await log.close()
 
@@ -129,7 +129,7 @@ async def test_a_slip_of_the_hand_does_not_change_the_log(tmp_path: Path, statem
         pytest.raises(sqlite3.IntegrityError, match="events are never"),
     ):
         connection.execute(statement)
-    assert await log.verify() == 1
+    assert await log.check_chain() == 1
     await log.close()
 
 
@@ -179,12 +179,12 @@ async def test_a_full_disk_refuses_appends_and_takes_them_again_later(tmp_path: 
     assert all(isinstance(outcome, list | UnavailableError) for outcome in outcomes)
     assert any(isinstance(outcome, UnavailableError) for outcome in outcomes)
     acknowledged += [outcome[0] for outcome in outcomes if isinstance(outcome, list)]
-    head = await log.verify()
+    head = await log.check_chain()
     recorded = await log.read(after=0, limit=1000)
     assert all(event in recorded for event in acknowledged)
     limit.pages = 0
     [event] = await append(log, 2000)
-    assert event.position == head + 1 == await log.verify()
+    assert event.position == head + 1 == await log.check_chain()
     await log.close()
 
 
@@ -213,7 +213,7 @@ async def test_a_transaction_that_is_lost_half_way_does_not_block_the_next(tmp_p
     with pytest.raises(UnavailableError):
         await log.append("a", 0, [NewEvent("Happened", b""), NewEvent("Unlucky", b"")], actor="ann")
     assert [event.position for event in await append(log)] == [1]
-    assert await log.verify() == 1
+    assert await log.check_chain() == 1
     await log.close()
 
 

@@ -49,7 +49,7 @@ async def test_one_of_two_processes_wins_a_version(logs: Logs) -> None:
         tries = [log.append("a", version, happened(b""), actor="ann") for log in logs]
         done = await asyncio.gather(*tries, return_exceptions=True)
         assert [isinstance(one, ExpectedVersionError) for one in done].count(True) == 1
-    assert await logs[0].verify() == 10
+    assert await logs[0].check_chain() == 10
 
 
 async def test_another_processes_transaction_holds_up_appends_and_nothing_else(logs: Logs, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ async def test_what_is_appended_in_one_moment_is_one_commit(logs: Logs, monkeypa
         done = await asyncio.gather(*tries, return_exceptions=True)
         assert [number for number, one in enumerate(done) if isinstance(one, ExpectedVersionError)] == [5]
         assert len(commits) == 1
-    assert await log.verify() == 38
+    assert await log.check_chain() == 38
 
 
 async def test_an_append_to_a_log_that_closes_is_recorded_or_refused_but_not_forgotten(tmp_path: Path) -> None:
@@ -87,5 +87,5 @@ async def test_an_append_to_a_log_that_closes_is_recorded_or_refused_but_not_for
     await log.close()
     done = [one for one in await asyncio.gather(*appends, return_exceptions=True) if isinstance(one, list)]
     again = await SqliteLog.open(tmp_path / "log.db", clock=some_time)
-    assert await again.verify() == len(done) == 200
+    assert await again.check_chain() == len(done) == 200
     await again.close()

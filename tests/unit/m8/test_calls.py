@@ -5,28 +5,26 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
 import grpc.aio
 import pytest
-import structlog
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Code, Error, UnavailableError
-from monoskope.m8 import logs
 from monoskope.m8.grpc.server import build_server
 from monoskope.m8.grpc.services import SERVICES
 from monoskope.m8.grpc.status import STATUS, to_status
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service import session
-from monoskope.m8.service.feed import Follower, Noted
+from monoskope.m8.service.feed import Follower, LocatedEvent
 from tests.unit.m8.world import World, a_world, refused
 from tests.unit.protocol.vectors import Signer, a_request
 
@@ -38,11 +36,10 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-def lines() -> Iterator[io.StringIO]:
+def lines() -> io.StringIO:
     stream = io.StringIO()
-    logs.configure(stream=stream)
-    yield stream
-    structlog.reset_defaults()
+    operating_log.set_up(stream)
+    return stream
 
 
 def test_every_code_has_a_status_that_carries_code_message_and_fix() -> None:
@@ -98,22 +95,6 @@ async def test_the_line_of_a_refused_reactor_names_the_store_that_it_asked_for(
     assert (nameless["code"], "store" in nameless) == ("IDENTITY_CHANGED", False)
 
 
-def test_fields_that_are_not_listed_cannot_be_logged(lines: io.StringIO) -> None:
-    structlog.get_logger().info("hello", uri="vault://a", value="hunter2", token="secret")
-    line = json.loads(lines.getvalue())
-    assert line["uri"] == "vault://a"
-    assert line["dropped"] == ["token", "value"]
-    assert "hunter2" not in lines.getvalue()
-
-
-def test_the_log_can_be_a_file(tmp_path: Path) -> None:
-    with logs.configure(tmp_path / "m8.log"):
-        structlog.get_logger().info("hello", position=3)
-    structlog.reset_defaults()
-    assert json.loads((tmp_path / "m8.log").read_text())["position"] == 3
-    assert stat.S_IMODE((tmp_path / "m8.log").stat().st_mode) == 0o600
-
-
 async def test_health_and_reflection_answer_without_a_token(world: World) -> None:
     health = health_pb2_grpc.HealthStub(world.channel)
     for name in ("", *SERVICES):
@@ -160,12 +141,12 @@ async def test_unknown_fields_are_dropped_before_anything_is_recorded(world: Wor
 
 async def test_a_follower_that_lies_too_far_behind_loses_its_queue_and_is_told_so(world: World) -> None:
     (event,) = await world.app.log.read(after=0, limit=1)
-    noted, follower = Noted(event, None), Follower(lambda _: True, backlog=2)
-    follower.offer(noted)
-    follower.offer(noted)
+    noted, follower = LocatedEvent(event, None), Follower(lambda _: True, backlog=2)
+    follower.take(noted)
+    follower.take(noted)
     assert await follower.next() is noted
-    follower.offer(noted)
-    follower.offer(noted)
+    follower.take(noted)
+    follower.take(noted)
     for fails in (follower.next, follower.failure):
         with pytest.raises(UnavailableError, match="as fast as"):
             await fails()

@@ -60,7 +60,7 @@ async def test_without_a_reactor_nobody_waits(world: World) -> None:
     user = world.user("anna", "vault://app")
     with refused("UNAVAILABLE") as error:
         await user.ask(a_request())
-    assert "none was ever heard" in error.message
+    assert "none has ever attached" in error.message
     await (await world.attached()).half_close()
     with refused("UNAVAILABLE") as error:
         await user.ask(a_request())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,8 +17,9 @@ from monoskope.errors import UsageError
 from monoskope.m8.domain.events import token_stream, write
 from monoskope.m8.log.event_log import NewEvent, Put
 from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.queries import events
 from monoskope.m8.queries.paging import make_token, read_token
-from monoskope.m8.queries.visible import Sight, page
+from monoskope.m8.queries.visible import VisibleScope, page
 from monoskope.uri import UriPrefix
 from tests.unit.m8.world import (
     PATIENCE_S,
@@ -128,7 +130,7 @@ async def test_pages_of_documents_skip_and_repeat_nothing(tmp_path: Path) -> Non
         tmp_path / "log.db", clock=lambda: 0, projector=lambda _event, _lookup: [Put("x", key, b"") for key in keys]
     )
     await log.append("s", 0, [NewEvent("x", b"")], actor="m8")
-    seen = Sight((UriPrefix.parse("s://a"), UriPrefix.parse("s://a-b"), UriPrefix.parse("s://a/b")))
+    seen = VisibleScope((UriPrefix.parse("s://a"), UriPrefix.parse("s://a-b"), UriPrefix.parse("s://a/b")))
     for limit in range(1, 8):
         found: list[str] = []
         while some := await page(log, "x", seen, after=found[-1] if found else "", limit=limit):
@@ -186,16 +188,44 @@ async def test_events_are_paged(world: World) -> None:
     reactor, user = await world.attached(), world.user("anna", "vault://a")
     request_id = await put(user, reactor, "vault://a/db")
     for fields in ({}, {"request_id": request_id}, {"prefix": "vault://a/db"}):
-        positions: list[int] = []
-        token = ""
-        while True:
-            answer = await user.events(page_size=2, page_token=token, **fields)
-            positions += [event.position for event in answer.events]
-            token = answer.next_page_token
-            if not token:
-                break
+        positions = await _positions(user, **fields)
         assert len(positions) == 5
         assert positions == sorted(set(positions))
+        assert await _positions(user, newest_first=True, **fields) == positions[::-1]
+
+
+async def _positions(user: User, **fields: Any) -> list[int]:
+    positions: list[int] = []
+    token = ""
+    while True:
+        answer = await user.events(page_size=2, page_token=token, **fields)
+        positions += [event.position for event in answer.events]
+        token = answer.next_page_token
+        if not token:
+            return positions
+
+
+async def test_the_newest_events_are_found_without_a_walk_through_the_log(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reactor, anna, bob = await world.attached(), world.user("anna", "vault://a"), world.user("bob", "vault://b")
+    await put(anna, reactor, "vault://a/db")
+    await put(bob, reactor, "vault://b/db")
+    head = await world.app.log.head()
+    monkeypatch.setattr(events, "_CHUNK", 3)
+    monkeypatch.setattr(events, "MAX_LOOKED_AT", 6)
+    answer = await bob.events(page_size=2, newest_first=True)
+    assert [event.position for event in answer.events] == [head, head - 1]
+    # A page without any is a step towards those further back.
+    assert len(await _positions(anna, newest_first=True)) == 5
+
+
+async def test_a_token_of_one_order_is_refused_in_the_other(world: World) -> None:
+    reactor, user = await world.attached(), world.user("anna", "vault://a")
+    await put(user, reactor, "vault://a/db")
+    token = (await user.events(page_size=2)).next_page_token
+    with refused("USAGE"):
+        await user.events(page_size=2, page_token=token, newest_first=True)
 
 
 async def test_watching_begins_in_the_past_and_goes_on(world: World) -> None:

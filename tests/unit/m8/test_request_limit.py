@@ -7,25 +7,25 @@ import asyncio
 import pytest
 
 from monoskope.errors import RefusedError
-from monoskope.m8.limits.request_limit import Turns
+from monoskope.m8.limits.request_limit import RequestLimit
 
 
 async def test_whoever_has_too_many_open_requests_is_refused_when_time_is_over() -> None:
-    turns = Turns(_Count({"loud": 3, "quiet": 2}), most=3)
+    limit = RequestLimit(_Count({"loud": 3, "quiet": 2}), most=3)
     with pytest.raises(RefusedError) as refused:
-        async with turns.turn("loud", wait_s=0.01):
+        async with limit.place("loud", wait_s=0.01):
             pytest.fail("the limit was passed")
     assert "have not ended" in refused.value.message
-    async with turns.turn("quiet", wait_s=0.01):
+    async with limit.place("quiet", wait_s=0.01):
         pass
 
 
 async def test_a_waiting_caller_goes_on_when_a_request_ends() -> None:
     open_requests = {"anna": 1}
-    turns = Turns(_Count(open_requests), most=1)
+    limit = RequestLimit(_Count(open_requests), most=1)
 
     async def ask() -> str:
-        async with turns.turn("anna", wait_s=30):
+        async with limit.place("anna", wait_s=30):
             return "in"
 
     asking = asyncio.create_task(ask())
@@ -36,10 +36,10 @@ async def test_a_waiting_caller_goes_on_when_a_request_ends() -> None:
 
 async def test_a_caller_who_gives_up_does_not_keep_the_turn() -> None:
     open_requests = {"anna": 1}
-    turns = Turns(_Count(open_requests), most=1)
+    limit = RequestLimit(_Count(open_requests), most=1)
 
     async def ask() -> None:
-        async with turns.turn("anna", wait_s=30):
+        async with limit.place("anna", wait_s=30):
             pass
 
     asking = asyncio.create_task(ask())
@@ -48,7 +48,7 @@ async def test_a_caller_who_gives_up_does_not_keep_the_turn() -> None:
     with pytest.raises(asyncio.CancelledError):
         await asking
     open_requests["anna"] = 0
-    async with turns.turn("anna", wait_s=30):
+    async with limit.place("anna", wait_s=30):
         pass
 
 

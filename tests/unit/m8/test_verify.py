@@ -141,10 +141,13 @@ def test_an_import_is_the_head_with_its_hash_and_keeps_what_was_noted() -> None:
     walk = look(IMPORT)
     record(documents, walk, [walk.imported("7")])
     assert (head(documents).upstream_version, bool(head(documents).fingerprint)) == ("7", True)
+    assert (head(documents).verified, head(documents).verified_at_ms) == (IN_SYNC, documents.now_ms)
     put(documents, "8", "7", labels=(("owner", "anna"),), expires_on="2027-01-31")
     assert not head(documents).drifted
+    assert (head(documents).verified, head(documents).verified_at_ms) == (0, 0)
     walk = look(IMPORT)
     record(documents, walk, [walk.imported("9")])
+    assert head(documents).verified == IN_SYNC
     secret = head(documents)
     assert (secret.upstream_version, secret.request_id) == ("9", walk.request.request_id)
     assert ([label.value for label in secret.labels], secret.expires_on) == (["anna"], "2027-01-31")

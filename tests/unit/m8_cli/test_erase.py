@@ -56,4 +56,4 @@ async def test_more_requests_than_a_page_are_all_found(log: SqliteLog, monkeypat
     assert await erasable(log, 10) == digests
     assert await log.erase_sealed(digests) == 5
     assert await log.sealed(next(iter(digests))) is None
-    assert await log.verify() == 5
+    assert await log.check_chain() == 5

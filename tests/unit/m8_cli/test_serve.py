@@ -14,14 +14,15 @@ import grpc
 import pytest
 
 from monoskope.exit_codes import ExitCode
+from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.settings import Address, ServerSettings
+from monoskope.m8.settings import ServerSettings
 from tests.unit.m8_cli.served import ENVIRONMENT, PROGRAM, Server, served
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> ServerSettings:
-    return lay_out(Plan(folder=tmp_path / "m8", listen=Address("127.0.0.1", 0)))
+    return lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0)))
 
 
 @pytest.fixture

@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from monoskope.errors import UsageError
 from monoskope.m8 import settings
-from monoskope.m8.settings import Address
 
 
 def write(folder: Path, text: str) -> Path:
@@ -80,24 +77,6 @@ def test_a_misspelt_field_is_corrected(tmp_path: Path) -> None:
 def test_an_empty_folder_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="m8 init --dir"):
         settings.load(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", ":", "localhost", "localhost:", ":1", "::1:7443", "[::1]", "a b:1", "-a:1", "h:٣", "h:1 ", "h:-1", "[a:b]:1"],
-)
-def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="host:port"):
-        Address.parse(text)
-
-
-@given(
-    host=st.from_regex(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?(\.[a-z0-9]{1,5})?", fullmatch=True)
-    | st.ip_addresses().map(str),
-    port=st.integers(0, 65_535),
-)
-def test_an_address_reads_as_it_shows(host: str, port: int) -> None:
-    assert Address.parse(str(Address(host, port))) == Address(host, port)
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,16 @@ from cryptography import x509
 from cryptography.x509 import verification
 
 from monoskope.errors import AlreadyExistsError, Error, RefusedError, UsageError
+from monoskope.host_port import HostPort
 from monoskope.m8.grpc import tls
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.settings import Address, ServerSettings
+from monoskope.m8.settings import ServerSettings
 
 NOW = dt.datetime.now(dt.UTC)
 
 
 def lay(folder: Path, *names: str) -> ServerSettings:
-    return lay_out(Plan(folder=folder, listen=Address("127.0.0.1", 0), names=names))
+    return lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0), names=names))
 
 
 @pytest.mark.parametrize("name", ["localhost", "m8.example.com"])

@@ -13,10 +13,11 @@ import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, queries_pb2_grpc
 from monoskope.api.secrets.v1 import events_pb2
+from monoskope.host_port import HostPort
 from monoskope.m8 import bootstrap
 from monoskope.m8.credentials.tokens import Issued, Tokens
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.settings import Address, ServerSettings
+from monoskope.m8.settings import ServerSettings
 from monoskope.testing.search import Wanted
 from monoskope.testing.search.memory import is_closed, look_in_memory
 from tests.unit.m8_cli.served import Server, served
@@ -38,17 +39,14 @@ async def issue(issuer: Tokens) -> Issued:
 @pytest.fixture
 async def tokens(settings: ServerSettings) -> list[str]:
     """One for each call, of one subject: so they have their first half in common."""
-    log = await bootstrap.open_log(settings)
-    try:
+    async with bootstrap.opened_log(settings) as log:
         issuer = bootstrap.open_tokens(settings, log)
         return [(await issue(issuer)).jwt for _ in range(CALLS)]
-    finally:
-        await log.close()
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> ServerSettings:
-    return lay_out(Plan(folder=tmp_path / "m8", listen=Address("127.0.0.1", 0)))
+    return lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0)))
 
 
 @pytest.fixture

@@ -148,7 +148,7 @@ async def test_a_token_that_is_known_already_still_ends_and_still_begins(tokens:
     clock.now_ms = (NOW_S + 3600) * 1000
     assert "expired" in await refusal(tokens, issued.jwt)
     clock.now_ms = (NOW_S - 61) * 1000  # somebody set the clock back
-    assert "counts only from" in await refusal(tokens, issued.jwt)
+    assert "is valid only from" in await refusal(tokens, issued.jwt)
 
 
 async def test_knowing_a_token_vouches_for_no_other(tokens: Tokens) -> None:
@@ -242,7 +242,7 @@ async def test_a_changed_claim_is_refused(tokens: Tokens, key: Ed25519PrivateKey
     tampered = join(header, json.dumps(claims).encode(), signature)
     assert "its signature is wrong" in await refusal(tokens, tampered)
     # Even whoever has the signing key gets no more than the log gave.
-    assert "something else than this server's log" in await refusal(tokens, sign(claims, key))
+    assert "differs from what this server's log" in await refusal(tokens, sign(claims, key))
 
 
 async def test_a_token_that_the_log_did_not_issue_is_refused(tokens: Tokens, key: Ed25519PrivateKey) -> None:
@@ -271,10 +271,10 @@ async def test_another_audience_is_refused(
     [
         ({"iss": "somebody"}, "was not issued by m8"),
         ({"aud": ["m8", "staging"]}, "claims are not those"),
-        ({"iat": NOW_S + 61}, "counts only from"),
-        ({"nbf": NOW_S + 61}, "counts only from"),
+        ({"iat": NOW_S + 61}, "is valid only from"),
+        ({"nbf": NOW_S + 61}, "is valid only from"),
         ({"exp": NOW_S}, "expired at"),
-        ({"exp": 10**18}, "something else"),
+        ({"exp": 10**18}, "differs from what"),
         ({"exp": str(NOW_S + 3600)}, "claims are not those"),
         ({"exp": NOW_S + 3600.5}, "claims are not those"),
         ({"admin": True}, "claims are not those"),

@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import AlreadyExistsError, RefusedError, UnauthenticatedError
+from monoskope.exit_codes import ExitCode
 from monoskope.monoctl.main import cli
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, KEY_ID, LAYOUT, VERSION, ScriptedM8
@@ -61,6 +62,11 @@ class Answering(ScriptedM8):
             for number in range(1, 4)
         ]
 
+        self.knows_newest_first = True
+
+    def in_order(self, asked: queries_pb2.ListEventsRequest) -> list[views_pb2.EventSummary]:
+        return self.events[::-1] if asked.newest_first and self.knows_newest_first else self.events
+
     def watched(self) -> Iterator[views_pb2.EventSummary]:
         yield from self.events
 
@@ -74,7 +80,7 @@ class Answering(ScriptedM8):
                 stores, following = page(list(self.stores.values()), message.page_token)
                 return queries_pb2.ListSecretStoresResponse(stores=stores, next_page_token=following)
             case queries_pb2.ListEventsRequest():
-                events, following = page(self.events, message.page_token)
+                events, following = page(self.in_order(message), message.page_token)
                 return queries_pb2.ListEventsResponse(events=events, next_page_token=following)
             case queries_pb2.GetSecretRequest():
                 return queries_pb2.GetSecretResponse(secret=self.secrets[0])
@@ -242,6 +248,30 @@ def test_events_in_the_order_of_the_log(m8: Answering, run: Run) -> None:
     assert [event["position"] for event in events] == [1, 2, 3]
     assert events[0]["recorded_at"] == "2023-11-14T22:13:20.123Z"
     assert len(ok(run("get", "events", "--limit", "2")).splitlines()) == 3
+
+
+@pytest.mark.parametrize("knows", [True, False])
+@pytest.mark.parametrize(("count", "positions"), [(1, [3]), (2, [2, 3]), (3, [1, 2, 3]), (9, [1, 2, 3])])
+def test_the_latest_events_in_the_order_of_the_log(
+    m8: Answering, run: Run, count: int, positions: list[int], *, knows: bool
+) -> None:
+    m8.knows_newest_first = knows
+    events = json.loads(ok(run("get", "events", "--last", str(count), "-o", "json")))
+
+    assert [event["position"] for event in events] == positions
+
+
+def test_the_latest_events_cost_no_walk_through_the_log(m8: Answering, run: Run) -> None:
+    m8.events = [views_pb2.EventSummary(position=number) for number in range(1, 101)]
+    assert len(ok(run("get", "events", "--last", "3")).splitlines()) == 4
+    assert len([message for message in m8.asked if isinstance(message, queries_pb2.ListEventsRequest)]) == 2
+
+
+@pytest.mark.parametrize("other", [("--limit", "2"), ("--watch",)])
+def test_the_latest_events_go_with_no_other_choice(run: Run, other: tuple[str, ...]) -> None:
+    result = run("get", "events", "--last", "2", *other)
+    assert result.exit_code == ExitCode.USAGE
+    assert "--last goes with neither --watch nor --limit" in result.stderr
 
 
 def test_get_events_shows_events_as_they_happen(run: Run) -> None:

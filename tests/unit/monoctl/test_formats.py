@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from monoskope.monoctl.output.formats import cell, rfc3339
+from monoskope.monoctl.output.formats import cell
+from monoskope.times import rfc3339
 
 
 @pytest.mark.parametrize("at_ms", [2**63 - 1, -(2**63), 253_402_300_800_000, -62_135_596_800_001])

@@ -169,11 +169,6 @@ def test_people_read_how_long_ago_it_was(seconds: int, text: str) -> None:
     assert formats.ago(1_000_000_000, now_s=1_000_000 + seconds) == text
 
 
-def test_programs_read_times_in_utc() -> None:
-    assert formats.rfc3339(1_700_000_000_123) == "2023-11-14T22:13:20.123Z"
-    assert formats.rfc3339(0) == ""
-
-
 def test_colour_only_on_a_terminal_that_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
     from monoskope.monoctl.output import write  # noqa: PLC0415
 

@@ -274,4 +274,4 @@ def test_a_reason_that_nobody_signed_is_told_as_m8s_word(reason: upload_pb2.Reas
         assert (type(unsigned), unsigned.code) == (type(signed), signed.code)
         assert unsigned.message.startswith(f"{URI}: m8 says: ")
         assert unsigned.message.endswith("No store signed that; nothing was sent.")
-        assert "--overwrite" not in unsigned.fix
+        assert "overwrite" not in unsigned.fix.lower()

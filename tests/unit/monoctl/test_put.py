@@ -197,7 +197,7 @@ def test_tags_become_options_of_aws_and_labels_those_of_kubernetes(m8: ScriptedM
         (["--aws-tag", "owner"], "NAME=VALUE"),
         (["--aws-tag", "=x"], "NAME=VALUE"),
         (["--kubernetes-label", "a=1", "--kubernetes-label", "a=2"], "twice"),
-        (["--binary", "base64", "--aws-tag", "a=b"], "one kind of store"),
+        (["--binary", "base64", "--aws-tag", "a=b"], "for stores of one type"),
     ],
 )
 def test_engine_options_that_cannot_be_meant_are_refused(run: Run, words: list[str], said: str) -> None:

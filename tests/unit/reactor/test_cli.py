@@ -134,7 +134,16 @@ def test_policy_prints_what_the_settings_need_and_asks_nobody(tmp_path: Path) ->
     assert "delete" not in done.stdout
     file = tmp_path / "reactor" / "reactor.toml"
     file.write_text(file.read_text().replace("deletable = false", "deletable = true"))
-    assert typed("policy", tmp_path / "reactor").output == least_policy(prefixes=[("team-a",)], delete=True)
+    expected = least_policy(prefixes=[("team-a",)], delete=True)
+    for words in ((tmp_path / "reactor",), (file,), ("--config", tmp_path / "reactor"), ("--config", file)):
+        assert typed("policy", *words).output == expected
+
+
+@pytest.mark.parametrize("words", [(), (".", "--config", ".")])
+def test_policy_needs_settings_named_once(words: tuple[str, ...]) -> None:
+    done = process("policy", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "\nfix: " in done.stderr
 
 
 def test_policy_says_what_is_wrong(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from monoskope import operating_log
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
@@ -18,7 +19,6 @@ from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.upload import State
-from monoskope.reactor import logs
 from monoskope.reactor.report.audit_log import AuditFile
 from tests.unit.reactor.bench import Bench, asked
 from tests.unit.reactor.world import FAST, SECRET, ask, seal
@@ -147,7 +147,7 @@ async def test_a_task_that_breaks_is_logged_by_type_and_gives_its_key_up(bench: 
     bench.attach()
     await bench.grant(request)
     bench.audit.close()
-    with logs.written_to(tmp_path / "reactor.log"):
+    with operating_log.written_to(tmp_path / "reactor.log"):
         sent = events_pb2.SecretUploadRequested(sealed_sha256=bytes(32), size=3)
         bench.tell(request, 3, sent, sealed=b"abc")
         await bench.settled()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.receipt import Receipt
@@ -101,6 +104,17 @@ async def test_what_cannot_be_told_is_not_said(answer: bool | Exception) -> None
     async with looking(engine, Timings(health_again=0.0, health=0.0)) as found:
         await found.until_asked(3)
         assert found.health.heartbeat().engine == reactor_pb2.ENGINE_HEALTH_UNSPECIFIED
+
+
+async def test_the_operating_log_says_how_the_engine_is_once_for_each_change(tmp_path: Path) -> None:
+    engine = Engine()
+    with operating_log.written_to(tmp_path / "reactor.log"):
+        async with looking(engine, Timings(health=0.01, health_again=0.01)) as found:
+            await found.until_asked(2)
+            engine.answer = StoreUnavailableError("x")
+            await found.until(reactor_pb2.ENGINE_HEALTH_UNAVAILABLE)
+    lines = [json.loads(line) for line in (tmp_path / "reactor.log").read_text().splitlines()]
+    assert [(line["event"], line["health"]) for line in lines] == [("engine", "OK"), ("engine", "UNAVAILABLE")]
 
 
 async def test_an_engine_that_never_answers_is_unavailable() -> None:

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from monoskope import operating_log
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.errors import RefusedError, UsageError
+from monoskope.errors import RefusedError
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.names import spelled
-from monoskope.reactor import logs
 from monoskope.reactor.admission.admission import Admission
 from monoskope.reactor.admission.grant import Granter
 from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.memory.forget import forget_stray_exceptions
 from monoskope.reactor.reasons import FailedError, reason_of
 from monoskope.reactor.report.audit_log import AuditFile, of_request
 from monoskope.reactor.report.reporter import Offering
@@ -31,30 +32,11 @@ def lines(file: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def test_fields_that_are_not_on_the_list_are_dropped(tmp_path: Path) -> None:
-    file = tmp_path / "reactor.log"
-    with logs.written_to(file):
-        logs.get().info("something", store="memory", value="hunter2", payload={"a": "hunter2"}, token="hunter2")
-    [line] = lines(file)
-    assert set(line) == {"event", "level", "timestamp", "store"}
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-
-
-def test_an_exception_is_named_and_not_quoted() -> None:
-    with pytest.raises(ValueError, match="hunter2") as raised:
-        int("hunter2")
-    described = logs.described(raised.value)
-    assert described["error"] == "ValueError"
-    assert described["place"].startswith("test_logs.py:")
-    assert "hunter2" not in str(described)
-    assert logs.described(UsageError("our own sentence.", fix="Do that."))["message"] == "our own sentence."
-
-
 async def test_stray_exceptions_are_logged_without_their_text(tmp_path: Path) -> None:
     file = tmp_path / "reactor.log"
     loop = asyncio.get_running_loop()
-    with logs.written_to(file):
-        logs.quiet(loop)
+    with operating_log.written_to(file):
+        forget_stray_exceptions(loop)
         loop.call_exception_handler({"message": "hunter2", "exception": ValueError("hunter2")})
         loop.call_exception_handler({"message": "hunter2"})
     assert "hunter2" not in file.read_text()
@@ -85,14 +67,13 @@ def test_the_audit_log_is_private_lines_of_listed_fields(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
-def test_logs_that_others_can_reach_are_refused(tmp_path: Path, mode: int) -> None:
-    for name, opening in (("audit.jsonl", AuditFile), ("reactor.log", lambda file: logs.written_to(file).__enter__())):
-        file = tmp_path / name
-        file.touch()
-        file.chmod(mode)
-        with pytest.raises(RefusedError, match=f"{name} has mode") as refused:
-            opening(file)
-        assert "chmod 600" in refused.value.fix
+def test_an_audit_log_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "audit.jsonl"
+    file.touch()
+    file.chmod(mode)
+    with pytest.raises(RefusedError, match=r"audit\.jsonl has mode") as refused:
+        AuditFile(file)
+    assert "chmod 600" in refused.value.fix
 
 
 def test_a_line_that_a_full_disk_tears_is_refused_and_spoils_no_other(tmp_path: Path) -> None:
@@ -140,7 +121,7 @@ async def test_each_request_that_ends_is_one_line(
     if before:
         await world.walk()
     request = ask(purpose)
-    with logs.written_to(tmp_path / "reactor.log"):
+    with operating_log.written_to(tmp_path / "reactor.log"):
         await world.walk(request)
     [line] = lines(tmp_path / "reactor.log")
     assert isinstance(line.pop("duration_ms"), int)
@@ -160,7 +141,7 @@ async def test_an_end_that_m8_does_not_take_is_one_line_that_says_so(tmp_path: P
     world = World()
     await world.walk()
     world.log.refusals.append("CONFLICT")
-    with logs.written_to(tmp_path / "reactor.log"):
+    with operating_log.written_to(tmp_path / "reactor.log"):
         assert not await world.handler.handle(world.sealed())
     [line] = lines(tmp_path / "reactor.log")
     assert (line["event"], line["outcome"]) == ("request ended otherwise", "UNCHANGED")
@@ -174,7 +155,7 @@ async def test_a_request_that_gets_no_key_is_one_line(tmp_path: Path, content: b
     asked = opened(request)
     if content:
         asked.request = content
-    with logs.written_to(tmp_path / "reactor.log"):
+    with operating_log.written_to(tmp_path / "reactor.log"):
         assert not await granter.grant(asked)
     [line] = lines(tmp_path / "reactor.log")
     assert (line["event"], line["outcome"], line["reason"]) == ("request", "FAILED", "UNSUPPORTED")

@@ -18,7 +18,7 @@ _DOUBT = Doubt(
 
 
 class Generated(Value, frozen=True):
-    """A generation that a receipt proves."""
+    """A generated secret that a receipt proves."""
 
     uri: str
     hash: str
@@ -34,7 +34,7 @@ class Generated(Value, frozen=True):
 
 
 async def generate(walk: Walk, target: Target, recipes: Recipes, expect: Expect | str, notes: Notes) -> Generated:
-    """Have one secret made at one target. Raises as `Walk.run`."""
+    """Have one secret generated at one target. Raises as `Walk.run`."""
     kind, version = expectation(expect)
     task = Task(
         uri=target.uri,

@@ -1,4 +1,4 @@
-"""Patch a secret: set some keys, drop others, and leave the rest as it is upstream, unseen by this client."""
+"""Patch a secret: set some keys, drop others, and leave the rest upstream as it is; this client does not see it."""
 
 from __future__ import annotations
 

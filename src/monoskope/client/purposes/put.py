@@ -89,7 +89,7 @@ class Notes(Value, frozen=True):
     expires_on: str = ""
 
     @classmethod
-    def of(cls, labels: Mapping[str, str] | None, expires_on: dt.date | str) -> Notes:
+    def check(cls, labels: Mapping[str, str] | None, expires_on: dt.date | str) -> Notes:
         """Return them checked. Raises `UsageError`."""
         day = expires_on.isoformat() if isinstance(expires_on, dt.date) else expires_on
         return cls(check_labels((labels or {}).items()), check_day(day) if day else "")

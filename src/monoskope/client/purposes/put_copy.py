@@ -1,4 +1,4 @@
-"""The put that a COPY makes at its destination, for the reactor of its source: one attempt, no file, nobody to ask."""
+"""The put that a COPY makes at its destination, for the source's reactor: one attempt, no file, no questions."""
 
 from __future__ import annotations
 

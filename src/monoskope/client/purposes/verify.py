@@ -1,4 +1,4 @@
-"""Verify a secret: does upstream still hold what its newest receipt tells? Nothing is sealed, nothing is written."""
+"""Verify a secret: does upstream still hold what its newest receipt says? Nothing is sealed or written."""
 
 from __future__ import annotations
 
@@ -35,14 +35,15 @@ class Verification(Value, frozen=True):
 
     @property
     def in_sync(self) -> bool:
-        """Whether upstream holds what the receipt tells."""
+        """Whether upstream holds what the receipt says."""
         return self.outcome == IN_SYNC
 
 
 async def verify(walk: Walk, target: Target, queries: Queries) -> Verification:
     """Verify the secret at one target. Raises as `Walk.run`.
 
-    m8 hands the receipt to the reactor. So that it cannot hand over an older one than it shows, the two are compared.
+    m8 gives the receipt to the reactor. The receipts that it shows and that it gave are compared, so that it cannot
+    give an older one.
 
     Raises:
         ProofError: the reactor was given another receipt than m8 shows as the newest, before and after.

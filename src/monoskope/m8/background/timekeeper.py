@@ -1,10 +1,11 @@
-"""What time does to requests and reactors: deadlines, and processes that are not heard of any more.
+"""Deadlines of requests, and reactors that stopped sending heartbeats.
 
-Spans are measured by a clock that nobody sets. The time of day, which the log carries, is asked once for what happened
-before this process looked for the first time; set it forward or back, and no request ends early or waits for ever.
+Spans of time are measured by a monotonic clock. The wall clock, whose time the log records, is read once, for what
+happened before this process started. So a wall clock that is set forward or back ends no request early and keeps none
+open.
 
-Every m8 process may run one. Each action is decided by the domain on the version that was read, so of several
-timekeepers, and of a timekeeper and a reactor, one wins.
+Every m8 process may run a timekeeper. The domain decides each action on the version of the stream that was read, so if
+several timekeepers, or a timekeeper and a reactor, act at the same time, one of them wins.
 """
 
 from __future__ import annotations
@@ -13,19 +14,18 @@ import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 
-import structlog
-
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import failpoint
-from monoskope.m8.background.verify_schedule import Verifier
+from monoskope.m8.background.verify_schedule import VerifySchedule
 from monoskope.m8.domain.deadlines import overdue
 from monoskope.m8.domain.events import M8, reactor_stream, write
 from monoskope.m8.domain.reactors import detach
 from monoskope.m8.domain.upload import fail_by_m8
 from monoskope.m8.log.event_log import ExpectedVersionError, NewEvent
-from monoskope.m8.readmodels.stores import STORES, beat_key, heard_ms
+from monoskope.m8.readmodels.stores import STORES, beat_key, last_seen_ms
 from monoskope.m8.service.app import App
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.names import spelled
@@ -34,7 +34,7 @@ _PAGE = 200
 
 
 class Ages:
-    """How long ago stamps of the time of day were made, by a clock that nobody sets."""
+    """How old timestamps of the wall clock are, by a monotonic clock."""
 
     def __init__(self) -> None:
         self._begun: dict[str, tuple[int, float]] = {}
@@ -42,9 +42,9 @@ class Ages:
         self._last_look: float | None = None
 
     def age_ms(self, key: str, stamp_ms: int, *, now_ms: int, ticks_ms: float) -> float:
-        """Return how old the stamp under `key` is: by the time of day when it is first seen, then by `ticks_ms`.
+        """Return the age of the timestamp under `key`: by the wall clock when it is first seen, then by `ticks_ms`.
 
-        What was not there at the look before cannot be older than that look.
+        A timestamp that the previous check did not see cannot be older than that check.
         """
         self._seen.add(key)
         known = self._begun.get(key)
@@ -56,19 +56,19 @@ class Ages:
         return ticks_ms - known[1]
 
     def looked(self, ticks_ms: float) -> None:
-        """A look is over: forget what it did not see."""
+        """End a check: forget the timestamps that it did not see."""
         self._begun = {key: begun for key, begun in self._begun.items() if key in self._seen}
         self._seen = set()
         self._last_look = ticks_ms
 
 
 class Timekeeper:
-    """Looks at every open request and every attached reactor once a second."""
+    """Checks every open request and every attached reactor once a second."""
 
     def __init__(self, app: App) -> None:
         self._app = app
         self._ages = Ages()
-        self._verifier = Verifier(app)
+        self._verify_schedule = VerifySchedule(app)
         self._key = f"m8/{secrets.token_hex(16)}"
         self._looked_ms: float | None = None
         self._listening_since_ms = 0.0
@@ -76,18 +76,18 @@ class Timekeeper:
         self._ticks_ms = 0.0
 
     async def run(self) -> None:
-        """Look, sleep, look again. A log that does not answer is asked again later."""
+        """Check again and again. If the log does not answer, the next check tries again."""
         while True:
             try:
                 await self.tick()
             except UnavailableError as error:
-                structlog.get_logger().warning("the timekeeper waits", code=error.code.value)
+                operating_log.get().warning("the timekeeper waits", code=error.code.value)
             await asyncio.sleep(self._app.limits.tick_s)
 
     async def tick(self) -> None:
-        """Look once."""
+        """Check once."""
         failpoint("m8.timekeeper")
-        if not await self._could_hear():
+        if not await self._could_receive():
             return
         self._now_ms, self._ticks_ms = self._app.clock(), self._app.ticks()
         if self._looked_ms is None or self._ticks_ms - self._looked_ms >= self._app.limits.stall_s * 1000:
@@ -96,7 +96,7 @@ class Timekeeper:
         stores = {store.name: store for store in await self._stores()}
         beats = await self._app.log.beats()
         silent = {
-            (key := beat_key(store.name, reactor.replica)): self._silence(key, heard_ms(store.name, reactor, beats))
+            (key := beat_key(store.name, reactor.replica)): self._silence(key, last_seen_ms(store.name, reactor, beats))
             for store in stores.values()
             for reactor in store.reactors
         }
@@ -106,17 +106,19 @@ class Timekeeper:
             if upload.subject == M8:
                 own.append(upload)
             store = stores.get(upload.uri.partition("://")[0])
-            # A store that was created after we looked is seen the next time.
+            # A store that was created after the check began is seen by the next one.
             if store is not None:
                 await self._look_at(upload, store, silent)
         self._ages.looked(self._ticks_ms)
-        await self._verifier.tick(stores.values(), own)
+        await self._verify_schedule.tick(stores.values(), own)
 
-    async def _could_hear(self) -> bool:
-        """Whether the log takes heartbeats now, tried with one of our own: where it takes none, silence says nothing.
+    async def _could_receive(self) -> bool:
+        """Return whether the log accepts heartbeats now, by writing one of our own.
+
+        If it does not, missed heartbeats do not count.
 
         Raises:
-            UnavailableError: the log fails. Silence counts from the next look that finds it well.
+            UnavailableError: the log fails. Missed heartbeats count again from the next check that finds it working.
         """
         begun = self._app.ticks()
         try:
@@ -130,7 +132,7 @@ class Timekeeper:
         return False
 
     def _silence(self, key: str, heard_at_ms: int) -> float:
-        """For how many milliseconds a reactor was not heard, while it could have been."""
+        """Return for how many milliseconds a reactor sent no heartbeat while the log accepted heartbeats."""
         age = self._ages.age_ms(f"beat {key}", heard_at_ms, now_ms=self._now_ms, ticks_ms=self._ticks_ms)
         return min(age, self._ticks_ms - self._listening_since_ms)
 
@@ -161,7 +163,7 @@ class Timekeeper:
         attachments = await self._app.aggregates.attachments(store)
         events = [write(message) for message in detach(attachments, store=store, replica=replica)]
         if events and await self._append(reactor_stream(store), attachments.version, events):
-            structlog.get_logger().info("reactor gone", store=store, replica=replica.hex()[:8])
+            operating_log.get().info("reactor gone", store=store, replica=replica.hex()[:8])
 
     async def _look_at(
         self,
@@ -172,7 +174,7 @@ class Timekeeper:
         known = await self._app.aggregates.upload(upload.request_id)
         key = f"request {upload.request_id.hex()} {known.version}"
         age_ms = self._ages.age_ms(key, known.since_ms, now_ms=self._now_ms, ticks_ms=self._ticks_ms)
-        # Whoever gave the grant may have done so, or have come, after we looked at the reactors.
+        # The replica that gave the grant may have attached after the reactors were read.
         replica = known.grant.replica if known.grant is not None else b""
         unknown_ms = min(age_ms, self._ticks_ms - self._listening_since_ms)
         reason = overdue(
@@ -186,7 +188,7 @@ class Timekeeper:
             return
         events = [write(message) for message in fail_by_m8(known, reason)]
         if await self._append(upload_stream(upload.request_id), known.version, events):
-            structlog.get_logger().info(
+            operating_log.get().info(
                 "request ended",
                 request_id=upload.request_id.hex(),
                 uri=upload.uri,
@@ -194,7 +196,7 @@ class Timekeeper:
             )
 
     async def _append(self, stream: str, version: int, events: Sequence[NewEvent]) -> bool:
-        """Whether we were the one who recorded; else somebody else was faster, and the next look sees what."""
+        """Return whether we recorded it; if not, the next check sees what others recorded."""
         try:
             await self._app.log.append(stream, version, events, actor=M8)
         except ExpectedVersionError:

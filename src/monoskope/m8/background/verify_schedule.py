@@ -1,8 +1,9 @@
-"""VERIFY of m8's own accord, as its actor `m8`: secrets that nothing was heard of for `verify_every_hours` (m8.toml).
+"""Verifications that m8 starts by itself: of secrets that no receipt told of for `verify_every_hours`.
 
-It walks like a user's request, one at a time for each store and at most one begun at each look of the timekeeper. It
-goes through a store's secrets in the order of their URIs and rests for a while at the end, so that one that cannot be
-verified is not asked for again and again. Several m8 processes may run one: then a secret may be verified twice.
+The actor is `m8`. Such a request takes the same steps as a user's. Each store has at most one at a time, and each check
+of the timekeeper starts at most one. The schedule goes through a store's secrets in the order of their URIs and pauses
+at the end, so that a secret which cannot be verified is not asked for again and again. Several m8 processes may run a
+schedule each: then a secret may be verified twice.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ from monoskope.protocol.request import REQUEST_ID_BYTES, make_request
 from monoskope.uri import SecretUri
 
 LOOKED_AT = 200
-"""Secrets of one store that one look goes through."""
+"""How many secrets of one store one check goes through."""
 ROUNDS = 24
-"""A store is gone through at most so often in the time after which its secrets are verified again."""
+"""How often a store is gone through, at most, within `verify_every_hours`."""
 
 
 @dataclass(slots=True)
 class _Round:
     after: str = ""
-    """The URI up to which it is."""
+    """The last URI that it has passed."""
     rests_until_ms: float = 0.0
 
 
-class Verifier:
+class VerifySchedule:
     """Begins and continues m8's own verifications."""
 
     def __init__(self, app: App) -> None:
@@ -47,7 +48,7 @@ class Verifier:
         self._rounds: dict[str, _Round] = {}
 
     async def tick(self, stores: Iterable[views_pb2.SecretStore], own: Sequence[views_pb2.SecretUpload]) -> None:
-        """Look once.
+        """Check once.
 
         Args:
             stores: All of them.
@@ -79,8 +80,8 @@ class Verifier:
             self._rounds[store] = _Round(rests_until_ms=now_ms + self._every_ms / ROUNDS)
 
     def _is_due(self, secret: views_pb2.Secret) -> bool:
-        heard_ms = max(secret.uploaded_at_ms, secret.verified_at_ms)
-        return not secret.deleted and self._app.clock() - heard_ms >= self._every_ms
+        last_seen_ms = max(secret.uploaded_at_ms, secret.verified_at_ms)
+        return not secret.deleted and self._app.clock() - last_seen_ms >= self._every_ms
 
     async def _begin(self, secret: views_pb2.Secret) -> None:
         request = make_request(

@@ -1,23 +1,20 @@
-"""What several commands of `m8` share: the folder, opening its log, lengths of time, tables."""
+"""What several commands of `m8` share: the folder, its log, lengths of time, tables."""
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
 
 import click
 
+from monoskope.errors import UsageError
 from monoskope.escape import escape
 from monoskope.m8 import settings
-from monoskope.m8.bootstrap import open_log
+from monoskope.m8.bootstrap import opened_log
 from monoskope.m8.log.event_log import EventLog
-
-_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+from monoskope.times import parse_length
 
 folder_option = click.option(
     "--dir",
@@ -37,27 +34,18 @@ output_option = click.option(
 
 def seconds(text: str) -> int:
     """Turn a length of time such as 30m, 12h or 30d into seconds. Raises `click.BadParameter`."""
-    match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
-    if match is None:
-        raise click.BadParameter(f"{text!r} is not a length of time: write for example 30m, 12h or 30d.")
-    return int(match[1]) * _UNITS[match[2]]
+    try:
+        return parse_length(text)
+    except UsageError as error:
+        raise click.BadParameter(f"{error.message} {error.fix}") from None
 
 
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[tuple[settings.ServerSettings, EventLog]]:
-    """Open the log of the server in `folder` beside whoever else has it open. Raises `Error` as its parts do."""
+    """Open the log of the server in `folder`. Other processes may have it open, too. Raises `Error` as its parts do."""
     loaded = settings.load(folder)
-    log = await open_log(loaded)
-    try:
+    async with opened_log(loaded) as log:
         yield loaded, log
-    finally:
-        await log.close()
-
-
-def instant(milliseconds: int) -> str:
-    """Show a time in UTC."""
-    when = dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def show(rows: Sequence[dict[str, object]], columns: Sequence[str], output: str) -> None:

@@ -23,7 +23,7 @@ from monoskope.m8.settings import state_folder
     type=click.Path(path_type=Path, file_okay=False),
     default=None,
     metavar="FOLDER",
-    help="Where everything lies.  [default: $XDG_STATE_HOME/monoskope/dev]",
+    help="The folder for everything.  [default: $XDG_STATE_HOME/monoskope/dev]",
 )
 @click.option(
     "--port",
@@ -32,7 +32,7 @@ from monoskope.m8.settings import state_folder
     metavar="PORT",
     help=f"Where a new server listens; 0 for any free port.  [default: {development.PORT}]",
 )
-@click.option("--admin", is_flag=True, help="Leave an administrator's token for monoctl, too.")
+@click.option("--admin", is_flag=True, help="Also write an administrator's token for monoctl.")
 def dev(*, folder: Path | None, port: int | None, admin: bool) -> None:
     """Run m8 and a reactor with a store of age files, to play with. Ctrl-C stops all of it."""
     own = state_folder(os.environ, "dev")
@@ -45,12 +45,12 @@ def dev(*, folder: Path | None, port: int | None, admin: bool) -> None:
 
 
 def _say(text: str) -> None:
-    with contextlib.suppress(OSError):  # a terminal that is gone must not keep anything from stopping
+    with contextlib.suppress(OSError):  # a terminal that is gone must not prevent the stop
         click.echo(f"m8 dev: {text}", err=True)
 
 
 def _monoctl() -> str:
-    """How a shell finds the monoctl that was installed with this m8: by its name if that leads there."""
+    """Return how a shell finds the monoctl that was installed with this m8: by its name if that is the same file."""
     installed = Path(sysconfig.get_path("scripts"), "monoctl")
     found = shutil.which("monoctl")
     same = found is not None and installed.exists() and Path(found).samefile(installed)

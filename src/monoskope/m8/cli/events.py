@@ -9,9 +9,10 @@ import click
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.m8.bootstrap import wall_clock
-from monoskope.m8.cli.common import folder_option, instant, opened, output_option, seconds, show
+from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.readmodels.uploads import UPLOADS
+from monoskope.times import rfc3339
 
 _COLUMNS = ("position", "stream", "version", "type", "time", "actor", "hash")
 
@@ -25,7 +26,7 @@ _own_folder_option = click.option(
 @folder_option
 @click.option("--after", type=click.IntRange(min=0), default=0, metavar="N", help="Only events after position N.")
 @click.option(
-    "--limit", type=click.IntRange(min=1, max=100_000), default=100, show_default=True, help="At most so many."
+    "--limit", type=click.IntRange(min=1, max=100_000), default=100, show_default=True, help="At most this many."
 )
 @click.option("--stream", default="", metavar="NAME", help="Only events of this stream, e.g. upload/<request id>.")
 @output_option
@@ -51,7 +52,7 @@ def _row(event: RecordedEvent, output: str) -> dict[str, object]:
         "stream": event.stream,
         "version": event.version,
         "type": event.type,
-        "time": instant(event.recorded_at_ms),
+        "time": rfc3339(event.recorded_at_ms),
         "actor": event.actor,
         "hash": digest if output == "json" else digest[:16],
     }
@@ -65,7 +66,7 @@ def verify(folder: Path, own: Path | None) -> None:
 
     async def work() -> tuple[int, str]:
         async with opened(own or folder) as (_, log):
-            last = await log.verify()
+            last = await log.check_chain()
             events = await log.read(after=last - 1, limit=1) if last else []
             return last, events[0].hash.hex() if events else "none"
 
@@ -76,7 +77,7 @@ def verify(folder: Path, own: Path | None) -> None:
 
 @events.command()
 @click.option(
-    "--older-than", type=seconds, default="0s", metavar="30d", help="Only of requests that ended so long ago."
+    "--older-than", type=seconds, default="0s", metavar="30d", help="Only of requests that ended at least so long ago."
 )
 @_own_folder_option
 @click.pass_obj
@@ -91,9 +92,9 @@ def erase_sealed(folder: Path, older_than: int, own: Path | None) -> None:
 
 
 async def erasable(log: EventLog, before_ms: int) -> set[bytes]:
-    """Return the SHA-256 of what only requests name that ended at `before_ms` or earlier.
+    """Return the SHA-256 of sealed bytes that only requests name which ended at `before_ms` or earlier.
 
-    Somebody may send the same bytes under two requests, so what any other request names stays.
+    The same bytes may belong to two requests. Bytes that any other request names are kept.
     """
     old: set[bytes] = set()
     kept: set[bytes] = set()

@@ -1,6 +1,6 @@
 """The `m8` program: its commands, and how it ends. Each command's module is imported when it is called.
 
-`m8 reactor` becomes the reactor's own process and imports nothing of it.
+`m8 reactor` replaces this process with the reactor's program and imports nothing of it.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _malformed(error: click.ClickException) -> UsageError:
-    """Say what click says in the form of our own errors."""
+    """Return click's error as one of ours."""
     message = " ".join(error.format_message().split())
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context is not None else "m8"
@@ -102,7 +102,7 @@ def _malformed(error: click.ClickException) -> UsageError:
 
 
 def _missing(error: ModuleNotFoundError) -> UsageError:
-    """Say which extra holds the package that is missing; raise `error` again if it is a defect of ours."""
+    """Return an error that names the extra of the missing package; raise `error` again if it is a defect of ours."""
     if (error.name or "").partition(".")[0] not in _EXTRA:
         raise error
     return UsageError(f"m8 needs the package {error.name}.", fix="Install it: pip install 'monoskope[m8]'")
@@ -116,7 +116,7 @@ def _explain(error: Error) -> ExitCode:
 
 
 def warn_of_unknown_variables(names: Iterable[str]) -> None:
-    """Say on standard error which `M8_…` variables nobody reads: one of them may be a misspelt one."""
+    """Warn on standard error of `M8_…` variables that m8 does not read: they may be misspelt."""
     for name in sorted(names):
         if name.startswith("M8_") and name not in VARIABLES and _KUBERNETES.fullmatch(name) is None:
             close = difflib.get_close_matches(name, VARIABLES, n=1)
@@ -124,7 +124,7 @@ def warn_of_unknown_variables(names: Iterable[str]) -> None:
             click.echo(f"warning: the environment variable {name} means nothing to m8.{hint}", err=True)
 
 
-# gRPC's own words on stderr come beside ours and say less; it reads this when it is loaded.
+# gRPC would write its own, less clear messages to stderr. It reads this variable when it is loaded.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 

@@ -1,4 +1,4 @@
-"""`m8 reactor …`: become the reactor. It is another program, which m8 starts and does not know."""
+"""`m8 reactor …`: replace this process with the reactor's program, of which m8 imports nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monoskope.m8.programs import reactor_command
 
 
 class PassThrough(click.Command):
-    """A command whose arguments, `--help` and `--` among them, are another program's."""
+    """A command that passes all arguments, also `--help` and `--`, to another program."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Keep `args` as they are."""

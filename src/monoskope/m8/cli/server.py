@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from monoskope import event_loop, failpoints, start
+from monoskope.host_port import HostPort
 from monoskope.m8 import bootstrap, settings
 from monoskope.m8.cli.common import folder_option, opened
 from monoskope.m8.init import Plan, lay_out
@@ -22,7 +23,7 @@ from monoskope.m8.init import Plan, lay_out
 )
 def init(folder: Path, names: tuple[str, ...], listen: str) -> None:
     """Make the folder of a new server: settings, token key, CA and certificate."""
-    lay_out(Plan(folder=folder, listen=settings.Address.parse(listen), names=names))
+    lay_out(Plan(folder=folder, listen=HostPort.parse(listen), names=names))
     here = f" --dir {folder}" if folder != settings.default_folder() else ""
     click.echo(f"m8 is ready in {folder}. Next:\n")
     click.echo(f"  m8 serve{here}")
@@ -33,20 +34,20 @@ def init(folder: Path, names: tuple[str, ...], listen: str) -> None:
 @click.command()
 @folder_option
 def serve(folder: Path) -> None:
-    """Run the server until it is told to stop (SIGTERM, Ctrl-C)."""
+    """Run the server until SIGTERM or Ctrl-C."""
     warnings = [sentence for sentence in (failpoints.arm(os.environ), start.warning()) if sentence]
     event_loop.run(bootstrap.serve(settings.load(folder), warnings=warnings))
 
 
 @click.group()
 def readmodels() -> None:
-    """Look after what queries read."""
+    """Look after the read models, from which m8 answers queries."""
 
 
 @readmodels.command()
 @folder_option
 def rebuild(folder: Path) -> None:
-    """Make the read models anew from the log; appends wait meanwhile."""
+    """Rebuild the read models from the log. Appends wait meanwhile."""
     click.echo(f"Replayed {asyncio.run(_rebuild(folder))} events.")
 
 

@@ -1,4 +1,4 @@
-"""`m8 stores check`: become the program that checks an engine. It is another program, which m8 does not know."""
+"""`m8 stores check`: replace this process with the program that checks an engine. m8 imports nothing of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def stores() -> None:
 
 @stores.command(
     cls=PassThrough,
-    options_metavar="--config FILE",
+    options_metavar="DIR|FILE",
     add_help_option=False,
     short_help="Run the driver suite against a configured engine.",
 )

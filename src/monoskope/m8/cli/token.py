@@ -10,10 +10,11 @@ import click
 
 from monoskope.errors import UsageError
 from monoskope.m8.bootstrap import open_tokens, wall_clock
-from monoskope.m8.cli.common import folder_option, instant, opened, output_option, seconds, show
+from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.credentials.tokens import Credential, Issued
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES
 from monoskope.settings import write_private
+from monoskope.times import rfc3339
 
 _ROLES = {name: role for role, name in ROLE_NAMES.items()}
 _RIGHTS = {name: right for right, name in RIGHT_NAMES.items()}
@@ -29,11 +30,17 @@ def token() -> None:
 @folder_option
 @click.option("--role", type=click.Choice(list(_ROLES)), required=True, help="What it is for.")
 @click.option("--subject", required=True, metavar="WHO", help="Who it is for.")
-@click.option("--prefix", "prefixes", multiple=True, metavar="URI", help="With user: where it counts; can be repeated.")
 @click.option(
-    "--right", "rights", multiple=True, type=click.Choice(list(_RIGHTS)), help="With user: what for; can be repeated."
+    "--prefix", "prefixes", multiple=True, metavar="URI", help="With user: where it is valid; can be repeated."
 )
-@click.option("--ttl", type=seconds, metavar="30d", default="30d", show_default=True, help="How long it counts.")
+@click.option(
+    "--right",
+    "rights",
+    multiple=True,
+    type=click.Choice(list(_RIGHTS)),
+    help="With user: what it allows; can be repeated.",
+)
+@click.option("--ttl", type=seconds, metavar="30d", default="30d", show_default=True, help="How long it is valid.")
 @click.option(
     "--out", default="-", metavar="FILE", help="A new file of mode 0600; '-', the default, is standard output."
 )
@@ -59,11 +66,11 @@ def create(
         click.echo(issued.jwt)
     else:
         write_private(Path(out), issued.jwt.encode() + b"\n")
-    click.echo(f"Token {issued.id} for {subject}, until {instant(wall_clock() + ttl * 1000)[:16]}Z.", err=True)
+    click.echo(f"Token {issued.id} for {subject}, until {rfc3339(wall_clock() + ttl * 1000)[:16]}Z.", err=True)
 
 
 def _check_new(file: Path) -> None:
-    """A token that cannot be written would be recorded and lost."""
+    """Check before the token is recorded that it can be written; otherwise it would be lost."""
     if file.exists() or file.is_symlink():
         raise UsageError(f"{file} exists already.", fix="Remove it first, or name another file.")
     if not os.access(file.parent, os.W_OK):
@@ -74,7 +81,7 @@ def _check_new(file: Path) -> None:
 @folder_option
 @output_option
 def list_(folder: Path, output: str) -> None:
-    """List every credential ever made, without the credentials themselves."""
+    """List every credential that was ever made, without the secret tokens."""
 
     async def collect() -> list[Credential]:
         async with opened(folder) as (settings, log):
@@ -92,7 +99,7 @@ def _row(credential: Credential, now: int) -> dict[str, object]:
         "role": ROLE_NAMES[credential.role],
         "prefixes": list(credential.prefixes),
         "rights": [RIGHT_NAMES[right] for right in credential.rights],
-        "expires": instant(credential.expires_at_ms),
+        "expires": rfc3339(credential.expires_at_ms),
         "state": "revoked" if credential.revoked else expired,
     }
 
@@ -101,7 +108,7 @@ def _row(credential: Credential, now: int) -> dict[str, object]:
 @folder_option
 @click.argument("token_id", metavar="ID")
 def revoke(folder: Path, token_id: str) -> None:
-    """Make the credential ID count no more, at once and in every process."""
+    """Make the credential ID invalid, at once and in every process."""
 
     async def work() -> None:
         async with opened(folder) as (settings, log):

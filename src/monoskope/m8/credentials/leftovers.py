@@ -1,8 +1,8 @@
-"""What calls leave in m8's memory, credentials among them, and how soon it is gone.
+"""Removes credentials and other data of ended calls from m8's memory.
 
 A call's metadata is freed when the call is over, and overwritten when it is freed (`start.execution_environment`). But
-gRPC keeps some of it in objects that refer to one another, which only Python's garbage collector frees; in a process
-that has nothing to do it would not run for hours.
+gRPC keeps some of it in reference cycles, which only Python's garbage collector frees, and in an idle process that may
+not run for hours.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import gc
 from collections.abc import AsyncIterator
 
 EVERY_S = 1.0
-"""Seconds between two looks for garbage."""
+"""Seconds between two collections."""
 
 
 @contextlib.asynccontextmanager
 async def forgotten() -> AsyncIterator[None]:
-    """Free what calls left behind, once a second, as long as the block runs.
+    """Collect garbage once a second as long as the block runs.
 
-    What is there before is no garbage and is not looked at any more, so that a look takes a millisecond or so.
+    Objects that exist before are excluded, so that a collection takes about a millisecond.
     """
     gc.collect()
     gc.freeze()

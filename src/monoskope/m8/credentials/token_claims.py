@@ -1,12 +1,10 @@
 """What a token says, and the checks that need no log: signature, form, issuer, audience, times. Pure.
 
 The algorithm is pinned to `Ed25519`, the name that RFC 9864 gives to EdDSA on that curve alone. A token's own header
-chooses nothing: neither `none`, nor an HMAC keyed with our public key, nor a key of its own.
+has no influence on it: not with `none`, not with an HMAC keyed with our public key, and not with a key of its own.
 """
 
 from __future__ import annotations
-
-import datetime as dt
 
 import msgspec
 from joserfc import jws
@@ -14,6 +12,7 @@ from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import OKPKey
 
 from monoskope.errors import UnauthenticatedError
+from monoskope.times import instant
 
 ALGORITHM = "Ed25519"
 ISSUER = "m8"
@@ -41,7 +40,7 @@ class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read(token: str, key: OKPKey, *, audience: str, fix: str) -> Claims:
-    """Verify `token` and read it; its times are `check_times`'s to judge.
+    """Verify `token` and read it. `check_times` checks its times.
 
     Raises:
         UnauthenticatedError: says which check failed, ends with `fix`, and never repeats the token.
@@ -55,12 +54,12 @@ def read(token: str, key: OKPKey, *, audience: str, fix: str) -> Claims:
 
 
 def check_times(claims: Claims, *, now_s: float, fix: str) -> None:
-    """Raise `UnauthenticatedError` if the token expired, or does not count yet."""
+    """Raise `UnauthenticatedError` if the token expired, or is not valid yet."""
     if now_s >= claims.exp:
-        raise UnauthenticatedError(f"the token expired at {_instant(claims.exp)}.", fix=fix)
+        raise UnauthenticatedError(f"the token expired at {instant(claims.exp * 1000)}.", fix=fix)
     if max(claims.iat, claims.nbf) > now_s + LEEWAY_S:
         raise UnauthenticatedError(
-            f"the token counts only from {_instant(max(claims.iat, claims.nbf))} on.",
+            f"the token is valid only from {instant(max(claims.iat, claims.nbf) * 1000)}.",
             fix="Wait until then, or correct this server's clock.",
         )
 
@@ -80,13 +79,5 @@ def _verify(token: str, key: OKPKey, fix: str) -> bytes:
 def _claims(payload: bytes, fix: str) -> Claims:
     try:
         return msgspec.json.decode(payload, type=Claims)
-    except msgspec.DecodeError:  # only with the signing key can one get here
+    except msgspec.DecodeError:  # possible only with the signing key
         raise UnauthenticatedError("the token is signed, but its claims are not those of m8.", fix=fix) from None
-
-
-def _instant(seconds: int) -> str:
-    """For people; a time beyond the calendar is given as its number."""
-    try:
-        return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return str(seconds)

@@ -1,8 +1,8 @@
-"""Credentials: signed JWTs that count only while the log says so.
+"""Credentials: signed JWTs that are valid only while the log says so.
 
-A token proves two things at once: this server signed it, and the log holds the `TokenIssued` that it repeats and no
-`TokenRevoked`. So a stolen signing key alone makes no token that is accepted, and a revoked token is refused by every
-process at its next call. Why: docs/adr/0010-tokens.md.
+A token is accepted on two conditions: this server signed it, and the log has its `TokenIssued`, with the same claims,
+and no `TokenRevoked`. So a stolen signing key alone makes no valid token, and every process refuses a revoked token at
+its next call. Why: docs/adr/0010-tokens.md.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ MAX_TTL_S = 366 * 86_400
 """A token lives for a year at most."""
 
 COPY_TTL_S = 300
-"""For so long the token of a copy counts."""
+"""How long the token of a copy is valid."""
 
 MAX_VERIFIED = 4_096
-"""Tokens whose signature is not verified again, by their SHA-256; those used last are kept."""
+"""How many tokens are remembered by their SHA-256, so that their signature is not verified again."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
@@ -88,7 +88,7 @@ class Tokens(Unshared):
     Args:
         log: Where they are recorded; its projector must include `readmodels.tokens.project`.
         signing_key: Signs them.
-        audience: Whom they are for: the server's `audience` setting.
+        audience: The server's `audience` setting.
         clock: Milliseconds since 1970.
     """
 
@@ -142,7 +142,7 @@ class Tokens(Unshared):
         try:
             await self._log.append(token_stream(event.id), 0, [write(event)], actor=M8)
         except ExpectedVersionError:
-            raise ConflictError("that token was issued before.", fix="Begin anew.") from None
+            raise ConflictError("that token was issued before.", fix="Begin again.") from None
         return Issued(token, event.id)
 
     def _sign(self, event: events_pb2.TokenIssued, now_s: int) -> str:
@@ -172,7 +172,7 @@ class Tokens(Unshared):
         return issued.jwt
 
     async def revoke(self, token_id: str) -> None:
-        """Make the token count no more, from this moment on in every process. Revoking again changes nothing.
+        """Make the token invalid, at once and in every process. Revoking it again changes nothing.
 
         Raises:
             NotFoundError: the log knows no such token.
@@ -194,8 +194,8 @@ class Tokens(Unshared):
     async def authenticate(self, token: str) -> Principal:
         """Return whom `token` stands for.
 
-        A token that was verified before is known again by its SHA-256. Its times and its revocation are looked at in
-        every call.
+        A token that was verified before is recognised by its SHA-256. Its times and its revocation are checked in every
+        call.
 
         Raises:
             UnauthenticatedError: it is not one of this server's, expired, revoked, or for another audience; says which.
@@ -212,13 +212,13 @@ class Tokens(Unshared):
         return principal
 
     async def _vouched_for(self, claims: Claims) -> Principal:
-        """Whom the log recorded for these claims."""
+        """Return the principal that the log recorded for these claims."""
         body = await self._log.get(documents.TOKENS, claims.jti)
         if body is None:
             raise UnauthenticatedError("the token is signed, but this server's log does not know it.", fix=_FIX)
         issued = events_pb2.TokenIssued.FromString(body)
         if not _agree(claims, issued):
-            raise UnauthenticatedError("the token says something else than this server's log of it.", fix=_FIX)
+            raise UnauthenticatedError("the token differs from what this server's log has of it.", fix=_FIX)
         return Principal(
             token_id=issued.id,
             subject=issued.subject,
@@ -229,7 +229,7 @@ class Tokens(Unshared):
         )
 
     def _remember(self, digest: bytes, claims: Claims, principal: Principal) -> None:
-        """Keep what can change no more: the signature, and what the log says that the token was issued for."""
+        """Remember what cannot change: that the signature is valid, and for whom the token was issued."""
         self._verified[digest] = (claims, principal)
         self._verified.move_to_end(digest)
         if len(self._verified) > MAX_VERIFIED:
@@ -249,7 +249,7 @@ def _credential(event: events_pb2.TokenIssued, *, revoked: bool) -> Credential:
 
 
 def _agree(claims: Claims, issued: events_pb2.TokenIssued) -> bool:
-    """Whether a signed token repeats what was recorded when it was issued."""
+    """Return whether a signed token has the claims that were recorded when it was issued."""
     return (
         claims.sub == issued.subject
         and claims.exp * 1000 == issued.expires_at_ms

@@ -41,7 +41,7 @@ def write_pins(folder: Path, *, server: str, identities: Mapping[str, str]) -> N
 
 
 async def ensure_user_token(folder: Path, tokens: Tokens, *, prefixes: list[str]) -> None:
-    """Make sure that `token` is one that counts, of the user `dev` with every right below `prefixes`."""
+    """Make sure that `token` is a valid token of the user `dev` with every right below `prefixes`."""
     path = folder / TOKEN
     if not await _counts(path, tokens, _RIGHTS):
         issued = await tokens.issue(
@@ -51,7 +51,7 @@ async def ensure_user_token(folder: Path, tokens: Tokens, *, prefixes: list[str]
 
 
 async def ensure_admin_token(folder: Path, tokens: Tokens) -> None:
-    """Make sure that `admin-token` is an administrator's that counts."""
+    """Make sure that `admin-token` is a valid token of an administrator."""
     path = folder / ADMIN_TOKEN
     if not await _counts(path, tokens):
         issued = await tokens.issue(subject="dev-admin", role=events_pb2.ROLE_ADMINISTRATOR, ttl_s=TTL_S)
@@ -61,6 +61,6 @@ async def ensure_admin_token(folder: Path, tokens: Tokens) -> None:
 async def _counts(path: Path, tokens: Tokens, rights: frozenset[events_pb2.Right] = frozenset()) -> bool:
     try:
         principal = await tokens.authenticate(read_private(path).decode("ascii", "replace").strip())
-    except (UnauthenticatedError, UsageError):  # it counts no more, or there is none
+    except (UnauthenticatedError, UsageError):  # it is not valid any more, or there is none
         return False
     return principal.rights >= rights and principal.expires_at_ms - wall_clock() > _LEFT_MS

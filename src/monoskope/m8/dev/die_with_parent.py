@@ -1,8 +1,8 @@
-"""`python -m monoskope.m8.dev.die_with_parent PARENT PROGRAM ARGUMENT…`: become PROGRAM, and end when PARENT ends.
+"""`python -m monoskope.m8.dev.die_with_parent PARENT PROGRAM ARGUMENT…`: run PROGRAM, which ends when PARENT ends.
 
-On Linux the kernel sends SIGTERM when the parent is gone, however it went (`prctl(2)`, PR_SET_PDEATHSIG); the setting
-survives `execve`. A process of its own does this, because code between fork and exec is not safe beside threads.
-Elsewhere it only becomes PROGRAM.
+On Linux the kernel sends SIGTERM when the parent ends in whatever way (`prctl(2)`, PR_SET_PDEATHSIG); the setting
+survives `execve`. It is done in a process of its own, because code between fork and exec is unsafe in a program with
+threads. On other systems it only runs PROGRAM.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def command_line(arguments: Sequence[str]) -> list[str]:
 
 
 def main(arguments: list[str]) -> None:
-    """Tether this process, then become the program; ends quietly if the parent is gone already."""
+    """Have this process end with its parent, then run the program. Ends at once if the parent is gone already."""
     parent, program = int(arguments[0]), arguments[1:]
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

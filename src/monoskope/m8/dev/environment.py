@@ -1,8 +1,8 @@
-"""`m8 dev`: all of it on one machine, to play with. m8 and the reactor stay processes of their own.
+"""`m8 dev`: a whole m8 on one machine, to play with. m8 and the reactor are separate processes.
 
 The folder keeps everything, so a second start goes on where the first one stopped: `m8` (the server), `reactor-local`,
-`client` (what `monoctl` reads), `logs`. Every step of the setup looks at its own result first, so that a start which
-was interrupted is completed by the next.
+`client` (what `monoctl` reads), `logs`. Every step of the setup first checks whether it is done already, so that the
+next start completes an interrupted one.
 """
 
 from __future__ import annotations
@@ -14,19 +14,18 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from monoskope.errors import RefusedError, UnavailableError, UsageError
+from monoskope.host_port import HostPort
 from monoskope.m8 import settings
-from monoskope.m8.bootstrap import open_log, open_tokens
-from monoskope.m8.credentials.tokens import Tokens
+from monoskope.m8.bootstrap import open_tokens, opened_log
 from monoskope.m8.dev import client_files, stores
 from monoskope.m8.dev.stores import DevStore
 from monoskope.m8.dev.supervisor import Child, Supervisor
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.programs import reactor_command
 
 HOST = "127.0.0.1"
@@ -62,7 +61,7 @@ async def run(options: Options, *, say: Callable[[str], None], ready: Callable[[
 
     Args:
         options: What to run.
-        say: Told in a sentence what happens.
+        say: Called with a sentence for each thing that happens.
         ready: Called once, when everything works.
 
     Raises:
@@ -76,7 +75,7 @@ async def run(options: Options, *, say: Callable[[str], None], ready: Callable[[
 
     def interrupted() -> None:
         task.cancel()
-        for number in signals:  # stopping is under way: another Ctrl-C must not break it off
+        for number in signals:  # it is stopping: another Ctrl-C must not interrupt that
             loop.add_signal_handler(number, lambda: None)
 
     for number in signals:
@@ -118,22 +117,22 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _server(options: Options) -> settings.ServerSettings:
-    """The settings of the server, made at the first start; its port is free."""
+    """Return the settings of the server, made at the first start, once its port is free."""
     folder = options.folder / "m8"
     if not (folder / settings.SETTINGS_FILE).exists():
-        port = _free_port(PORT if options.port is None else options.port)
-        return lay_out(Plan(folder=folder, listen=settings.Address(HOST, port)))
+        port = _port_to_listen_on(PORT if options.port is None else options.port)
+        return lay_out(Plan(folder=folder, listen=HostPort(HOST, port)))
     kept = settings.load(folder)
     if options.port not in {None, 0, kept.listen.port}:
         raise UsageError(
             f"the server in {options.folder} listens on port {kept.listen.port}, which its reactor and clients know.",
             fix="Leave out --port, or name another folder with --dir.",
         )
-    _free_port(kept.listen.port)
+    _port_to_listen_on(kept.listen.port)
     return kept
 
 
-def _free_port(port: int) -> int:
+def _port_to_listen_on(port: int) -> int:
     """Return `port`, or a free one for 0. Raises `UnavailableError` if it is taken."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -156,7 +155,8 @@ async def _start(options: Options, server: settings.ServerSettings, supervisor: 
     await supervisor.start(Child("m8", m8, logs / "m8.log"))
     identity = await stores.prepare(store, server=address, ca_file=ca_file)
     await supervisor.until(stores.listening(address, ca))
-    async with _opened(server) as (log, tokens):
+    async with opened_log(server) as log:
+        tokens = open_tokens(server, log)
         await stores.enrol(store, identity, server=address, ca=ca, log=log, tokens=tokens)
         await client_files.ensure_user_token(client, tokens, prefixes=["local://"])
         if options.admin:
@@ -169,12 +169,3 @@ async def _start(options: Options, server: settings.ServerSettings, supervisor: 
     client_files.write_pins(client, server=address, identities={store.name: identity})
     client_files.write_settings(client, server=address, ca=ca)
     return Ready(server=address, client=client, secrets=store.folder / "secrets")
-
-
-@contextlib.asynccontextmanager
-async def _opened(server: settings.ServerSettings) -> AsyncIterator[tuple[EventLog, Tokens]]:
-    log = await open_log(server)
-    try:
-        yield log, open_tokens(server, log)
-    finally:
-        await log.close()

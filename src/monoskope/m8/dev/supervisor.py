@@ -27,7 +27,7 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 
 STEADY_S = 60.0
-"""A process that ran so long has proven itself: the next pause is the first one again."""
+"""After a process ran for so long, the next pause is the first one again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Supervisor:
     """Keeps children running between `start` and `stop`. Made inside the event loop.
 
     Args:
-        say: Told, in a sentence, whenever a child ended unasked.
+        say: Called with a sentence whenever a child ended by itself.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -129,7 +129,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             process.terminate()
             await asyncio.wait_for(process.wait(), STOP_S)
     except (TimeoutError, ProcessLookupError):
-        pass  # it is killed, or it is gone
+        pass  # it is killed below, or it has ended
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

@@ -1,4 +1,4 @@
-"""What time, silence and a deactivated store do to a request. The present is an argument: no clock is read here."""
+"""When m8 ends a request: by its age, by missed heartbeats, or because its store is deactivated. It reads no clock."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Deadlines:
     """In seconds; the defaults are the protocol's (docs/protocol.md, The walk)."""
 
     requested_s: float = 60
-    """A request that nobody answers ends after so long."""
+    """A request that no reactor answers ends after this time."""
     granted_grace_s: float = 60
-    """A grant that nobody uses ends so long after its lifetime."""
+    """A grant that nobody uses ends this long after its lifetime."""
     issuer_gone_s: float = 10
-    """A replica that was not heard of for so long is gone."""
+    """A replica that sent no heartbeat for this long is gone."""
 
 
 def overdue(
@@ -29,9 +29,9 @@ def overdue(
     Args:
         upload: The request.
         age_ms: For how long it has been in its state.
-        silent_ms: For how long the replica that gave the grant was not heard; of no meaning before a grant.
+        silent_ms: For how long the replica that gave the grant sent no heartbeat; without meaning before a grant.
         store_active: Whether its store takes uploads.
-        deadlines: How long is too long.
+        deadlines: The limits.
     """
     if upload.state not in {State.REQUESTED, State.GRANTED, State.UPLOADING}:
         return upload_pb2.REASON_UNSPECIFIED

@@ -1,4 +1,4 @@
-"""Which fingerprint key id counts: the first reactor's is adopted, an administrator moves m8 to another."""
+"""Which fingerprint key id is valid: m8 adopts the first reactor's; an administrator can change to another."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monoskope.protocol.grant import is_key_id
 
 @dataclass(frozen=True, slots=True)
 class FingerprintKeyIds:
-    """The key ids that count. m8 never holds the key itself."""
+    """The valid key ids. m8 never holds the key itself."""
 
     version: int = 0
     current: str = ""
@@ -46,7 +46,7 @@ def adopt(key: FingerprintKeyIds, key_id: str) -> list[Message]:
     """Decide on the key id of a reactor that logs in: the first one ever becomes m8's.
 
     Raises:
-        RefusedError: another one counts.
+        RefusedError: another one is valid.
     """
     if not key.current:
         return [events_pb2.FingerprintKeyAdopted(key_id=_check(key_id))]
@@ -76,7 +76,7 @@ def start_rotation(key: FingerprintKeyIds, key_id: str) -> list[Message]:
 
 
 def finish_rotation(key: FingerprintKeyIds, key_id: str) -> list[Message]:
-    """Decide that `key_id` alone counts; [] if that is so already.
+    """Decide that only `key_id` is valid; [] if that is so already.
 
     Raises:
         ConflictError: no rotation to it is under way.

@@ -49,7 +49,7 @@ def attach(attachments: Attachments, event: events_pb2.ReactorAttached) -> list[
     if known is None and len(attachments.attached) >= MAX_REPLICAS:
         raise RefusedError(
             f"the store {event.store} has {len(attachments.attached)} attached reactors; it may have {MAX_REPLICAS}.",
-            fix="Stop one of them. One that is gone is forgotten when it was not heard for 10 s.",
+            fix="Stop one of them. One that is gone is forgotten after 10 s without a heartbeat.",
         )
     return [event]
 

@@ -27,7 +27,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Every store there ever was: names never return, nor do identities."""
+    """Every store that ever was. Names and identities are never used again."""
 
     version: int = 0
     stores: Mapping[str, Store] = field(default_factory=dict)
@@ -116,7 +116,7 @@ def set_default(catalogue: Catalogue, name: str) -> list[Message]:
 
 
 def rotate_identity(catalogue: Catalogue, name: str, rotations: Sequence[identity_pb2.SignedRotation]) -> list[Message]:
-    """Decide on the steps that a reactor knows: those that lead on from the store's identity, [] if none does.
+    """Decide on the rotations that a reactor sent: those that follow the store's identity, [] if none does.
 
     Raises:
         NotFoundError: there is no such store.

@@ -1,4 +1,4 @@
-"""What every gRPC call goes through: who calls, how an error leaves, and one line in m8's log."""
+"""What every gRPC call has in common: who calls, how an error is answered, and one line in the operating log."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 import grpc.aio
 import structlog
 
+from monoskope import operating_log
 from monoskope.errors import Error, UnauthenticatedError
 from monoskope.m8.domain.principal import ROLE_NAMES
 from monoskope.m8.grpc.status import to_status
@@ -21,7 +22,7 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 T = TypeVar("T")
 
 MARGIN_S = 0.2
-"""Left of the caller's deadline for the way back."""
+"""Seconds of the caller's deadline that are kept for the way back."""
 
 _BEARER = re.compile(r"Bearer ([!-~]{1,8192})", re.IGNORECASE)
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -31,7 +32,7 @@ async def caller_of(app: App, context: Context) -> Caller:
     """Return who calls, from the `authorization` metadata.
 
     Raises:
-        UnauthenticatedError: there is no bearer token, or it does not count.
+        UnauthenticatedError: there is no bearer token, or it is not valid.
     """
     match = _BEARER.fullmatch(_metadata(context, "authorization"))
     if match is None:
@@ -47,7 +48,7 @@ async def caller_of(app: App, context: Context) -> Caller:
 
 
 async def answered(context: Context, method: str, work: Callable[[], Awaitable[T]]) -> T:
-    """Return what `work` returns, turn what it raises into the call's status, and log the call: never content."""
+    """Return what `work` returns, turn its exceptions into the call's status, and log the call without its content."""
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(method=method)
     if _CLIENT_ID.fullmatch(given := _metadata(context, "x-request-id")):
@@ -61,25 +62,25 @@ async def answered(context: Context, method: str, work: Callable[[], Awaitable[T
         status = _status(error)
     except Exception as error:  # noqa: BLE001  a defect is reported by its type alone: its text may hold anything
         code = "INTERNAL"
-        structlog.get_logger().error("defect", error_type=type(error).__name__)
+        operating_log.get().error("defect", error_type=type(error).__name__)
         status = _status(error)
     else:
         code = "OK"
         return answer
     finally:
-        structlog.get_logger().info("call", code=code, duration_ms=round((time.monotonic() - begun) * 1000))
-    # Here and not above, where `error` would be the context of what gRPC raises, and gRPC keeps the last of those.
+        operating_log.get().info("call", code=code, duration_ms=round((time.monotonic() - begun) * 1000))
+    # Not within `except`: there `error` would be the context of what gRPC raises, and gRPC keeps its last exception.
     await context.abort_with_status(status)
     raise AssertionError("abort_with_status raises")
 
 
 def _status(error: Exception) -> grpc.Status:
-    """Return the status that carries `error`, and let go of the frames that it came through: they hold the token."""
+    """Return the status that carries `error`, and drop the references to its frames, which hold the token."""
     error.__traceback__ = error.__cause__ = error.__context__ = None
     return to_status(error if isinstance(error, Error) else defect())
 
 
 def _metadata(context: Context, key: str) -> str:
-    """The one text value of `key`; "" if there is none, or more than one, for then they may contradict each other."""
+    """Return the text value of `key`; "" if there is none, or more than one, since those may contradict each other."""
     values = [value for name, value in context.invocation_metadata() or () if name == key]
     return values[0] if len(values) == 1 and isinstance(values[0], str) else ""

@@ -18,13 +18,13 @@ from monoskope.m8.grpc.services import MAX_MESSAGE, SERVICES, add_services
 from monoskope.m8.service.app import App
 
 MAX_CALLS = 100
-"""Calls of one connection at a time; its client keeps the others back."""
+"""Calls of one connection at a time. The client holds back further ones."""
 
 MAX_METADATA = 16_384
 """Bytes of metadata at most: a token and little else."""
 
 SILENT_S = 5.0
-"""A connection that has not ended its TLS handshake and begun to speak HTTP/2 by then is closed."""
+"""A connection must end its TLS handshake and begin HTTP/2 within so many seconds, or is closed."""
 
 GRACE_S = 2.0
 """For calls under way when the server stops."""
@@ -34,20 +34,20 @@ OPTIONS = (
     ("grpc.max_metadata_size", MAX_METADATA),
     ("grpc.absolute_max_metadata_size", MAX_METADATA),
     ("grpc.max_concurrent_streams", MAX_CALLS),
-    # A second server on the same port by mistake must fail to start, not take every other call.
+    # A second server that is started on the same port by mistake must fail, not receive every other call.
     ("grpc.so_reuseport", 0),
     ("grpc.server_handshake_timeout_ms", int(SILENT_S * 1000)),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    # Else gRPC keeps the headers that came last, tokens among them, as long as the connection lasts.
+    # Otherwise gRPC keeps the latest headers, with tokens, as long as the connection lasts.
     ("grpc.http2.hpack_table_size.decoder", 0),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A server that has its address and is not started yet."""
+    """A server that is bound to its address and not started yet."""
 
     server: grpc.aio.Server
     port: int
@@ -89,8 +89,8 @@ def _bind(server: grpc.aio.Server, credentials: grpc.ServerCredentials | None, a
 async def running(app: App, bound: Bound) -> AsyncIterator[None]:
     """Serve as long as the block runs, with the feed, the timekeeper and the limits of connections beside it.
 
-    When one of those fails, as when the log does not hold any more, the block is cancelled and an `ExceptionGroup` with
-    the failure is raised.
+    When one of those fails, for example because the log was tampered with, the block is cancelled and an
+    `ExceptionGroup` with the failure is raised.
     """
     await app.feed.begin()
     async with asyncio.TaskGroup() as group:

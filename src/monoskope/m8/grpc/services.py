@@ -1,10 +1,9 @@
-"""Ties the services of `proto/` to the handlers, by name: a method that nobody handles is an error at the start."""
+"""Ties the methods of the services in `proto/` to their handlers; one without a handler is an error at the start."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeAlias
 
@@ -40,7 +39,7 @@ _SENDING = frozenset({"RequestUploadSecret"})
 _LISTING = frozenset({"ListSecrets", "ListSecretVersions", "ListSecretStores", "GetSecretStore", "ListEvents"})
 
 _Callable: TypeAlias = Callable[..., Any]
-"""A handler, or what gRPC calls: their types follow from the method's, which no static type can say."""
+"""A handler, or the function that gRPC calls. Static types cannot express that its types follow from the method's."""
 
 SERVICES: tuple[str, ...] = (_COMMANDS.full_name, _QUERIES.full_name, _REACTORS.full_name)
 """Full names of the services."""
@@ -48,17 +47,36 @@ SERVICES: tuple[str, ...] = (_COMMANDS.full_name, _QUERIES.full_name, _REACTORS.
 
 def add_services(server: grpc.aio.Server, app: App) -> None:
     """Let `server` answer every method of every service."""
-    owners = {_COMMANDS: (Commands(app),), _QUERIES: (Queries(app), Events(app)), _REACTORS: (Reactors(app),)}
-    for service, handlers in owners.items():
-        methods = {method.name: _method(app, method, _handler(method, handlers)) for method in service.methods}
+    handlers = _handlers(app)
+    for service in (_COMMANDS, _QUERIES, _REACTORS):
+        methods = {method.name: _method(app, method, handlers[method.name]) for method in service.methods}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, methods),))
 
 
-def _handler(method: MethodDescriptor, owners: tuple[object, ...]) -> _Callable:
-    """The handler called like the method: `GetSecret` is `get_secret`."""
-    name = re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower()
-    handler: _Callable = next(getattr(owner, name) for owner in owners if hasattr(owner, name))
-    return handler
+def _handlers(app: App) -> dict[str, _Callable]:
+    commands, queries, events, reactors = Commands(app), Queries(app), Events(app), Reactors(app)
+    return {
+        "RequestSecretUploadKey": commands.request_secret_upload_key,
+        "RequestUploadSecret": commands.request_upload_secret,
+        "CreateSecretStore": commands.create_secret_store,
+        "ActivateSecretStore": commands.activate_secret_store,
+        "DeactivateSecretStore": commands.deactivate_secret_store,
+        "SetDefaultSecretStore": commands.set_default_secret_store,
+        "ReplaceSecretStoreIdentity": commands.replace_secret_store_identity,
+        "StartFingerprintKeyRotation": commands.start_fingerprint_key_rotation,
+        "FinishFingerprintKeyRotation": commands.finish_fingerprint_key_rotation,
+        "GetSecretUploadKey": queries.get_secret_upload_key,
+        "GetSecretUpload": queries.get_secret_upload,
+        "GetSecret": queries.get_secret,
+        "ListSecrets": queries.list_secrets,
+        "ListSecretVersions": queries.list_secret_versions,
+        "GetSecretStore": queries.get_secret_store,
+        "ListSecretStores": queries.list_secret_stores,
+        "GetServer": queries.get_server,
+        "ListEvents": events.list_events,
+        "WatchEvents": events.watch_events,
+        "Attach": reactors.attach,
+    }
 
 
 def _method(app: App, method: MethodDescriptor, handler: _Callable) -> grpc.RpcMethodHandler[Any, Any]:
@@ -71,7 +89,7 @@ def _method(app: App, method: MethodDescriptor, handler: _Callable) -> grpc.RpcM
     request_class: type[Message] = GetMessageClass(method.input_type)
     return wrap(
         adapt(app, method.name, handler),
-        # A reactor's first message is measured before anything is made of it.
+        # The size of a reactor's first message is checked before it is parsed.
         request_deserializer=None if adapt is _attaching else request_class.FromString,
         response_serializer=_serialise,
     )
@@ -98,7 +116,7 @@ def _unary(app: App, name: str, handler: _Callable) -> _Callable:
 
 @contextlib.asynccontextmanager
 async def _place(app: App, name: str, caller: Caller) -> AsyncIterator[None]:
-    """Hold what a call of that name needs, so that one user's many calls do not hold up others.
+    """Hold the places that a call of that name needs, so that one user's many calls do not delay others.
 
     Raises:
         RefusedError: the caller has too many such calls.
@@ -110,7 +128,7 @@ async def _place(app: App, name: str, caller: Caller) -> AsyncIterator[None]:
         with app.waiting.held(caller.principal):
             yield
     elif name in _LISTING:
-        # One at a time of each subject: a listing can look through thousands of documents.
+        # Each subject has one listing at a time: it can read thousands of documents.
         with app.waiting.held(caller.principal):
             async with app.listing.held(caller.principal.subject):
                 yield
@@ -151,7 +169,7 @@ def _attaching(_app: App, name: str, handler: _Callable) -> _Callable:
 
 
 async def _parsed(incoming: AsyncIterator[bytes]) -> AsyncIterator[reactor_pb2.AttachRequest]:
-    """What a reactor says. Raises `UsageError` for a first message that is too large, and for what does not parse."""
+    """Yield a reactor's messages. Raises `UsageError` if the first one is too large, or one does not parse."""
     largest = MAX_LOGIN
     async for message in incoming:
         if len(message) > largest:

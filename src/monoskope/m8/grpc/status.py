@@ -1,4 +1,4 @@
-"""How an error leaves m8: a gRPC status with `google.rpc.ErrorInfo`, from which clients make the same error again."""
+"""How m8 answers an error: a gRPC status with `google.rpc.ErrorInfo`, from which clients restore the error."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""TLS: a CA and a certificate for those who bring none, and what the server shows. There is no plaintext.
+"""TLS: it makes a CA and a certificate, and loads those that the server presents. There is no plaintext.
 
-The CA signs one certificate and its key is then forgotten: nobody can take it to make another. A new certificate is a
-new CA, whose `ca.crt` is carried to the clients again. TLS below 1.2 does not exist in gRPC's library.
+The CA signs one certificate, and its key is not kept, so nobody can steal it. A new certificate needs a new CA, whose
+`ca.crt` must be given to the clients again. gRPC's library supports no TLS below 1.2.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 VALID = dt.timedelta(days=1826)
 """How long a certificate that m8 makes is valid: five years."""
 
-_BACKDATED = dt.timedelta(hours=1)  # for clients whose clock is behind
+_BACKDATED = dt.timedelta(hours=1)  # for clients whose clock is slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def credentials(settings: ServerSettings) -> grpc.ServerCredentials:
 
 
 def _check_pair(settings: ServerSettings, certificate_pem: bytes, key_pem: bytes) -> None:
-    """Say what is wrong, where gRPC itself would only say that it could not bind."""
+    """Raise an error that says what is wrong; gRPC alone would say that it could not bind."""
     try:
         certificate = x509.load_pem_x509_certificates(certificate_pem)[0]
     except ValueError:

@@ -1,10 +1,12 @@
-"""The connections of one m8: a ceiling for all, a share for each address, and who makes room when it is crowded.
+"""The connections of one m8 process: a limit for all, a limit for each address, and which are closed first.
 
-gRPC accepts the connections and closes those above the ceiling (`server.options`). It knows no share of an address and
-has no place where a program could refuse one, so this looks at the process's own sockets ten times a second, and shuts
-those down that are too many (docs/adr/0017-before-login.md). Nothing that a connection carries goes through here.
+gRPC accepts the connections and closes those above the limit for all (`server.options`). It has no limit for an
+address, and no hook in which a program could refuse a connection. So this code lists the process's own sockets ten
+times a second, and shuts down those that are too many (docs/adr/0017-before-login.md). It reads nothing that a
+connection carries.
 
-Who has proven nothing makes room, the longest first: whoever logs in needs a fraction of a second for that.
+Connections without a login are shut down first, the oldest of them before the others: to log in takes a fraction of a
+second.
 """
 
 from __future__ import annotations
@@ -18,30 +20,29 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import structlog
-
+from monoskope import operating_log
 from monoskope.m8.limits.peers import named, origin
 
 LOOK_S = 0.1
-"""Between two looks."""
+"""Seconds between two checks."""
 
 CALM_S = 6.0
-"""When nobody was shut out for so long, a flood is over."""
+"""A flood is over when no connection was shut down for so long."""
 
 _OPEN = "/dev/fd"
-"""Where Linux and macOS list a process's open files; on Windows only the ceiling holds."""
+"""Where Linux and macOS list a process's open files. On Windows only the limit for all holds."""
 
 _LISTED = Path(_OPEN).is_dir()
 
 _FREE = 4
-"""One place in so many is kept free for those who come next."""
+"""One place in so many is kept free for new connections."""
 
 _SPARED = 8
-"""One place in so many is left to those who came last and have proven nothing yet."""
+"""One place in so many is kept for the newest connections without a login."""
 
 
 class Connections:
-    """Keeps the connections of this process within their limits.
+    """Keeps the connections of this process within the limits.
 
     Args:
         most: Connections at a time.
@@ -57,15 +58,15 @@ class Connections:
         self._shut = 0
 
     def prove(self, peer: str) -> None:
-        """Remember that the peer, as gRPC calls it, has logged in or shown a token that counts."""
+        """Remember that the peer, as gRPC calls it, has logged in or shown a valid token."""
         self._proven.add(peer)
 
     def disturbed(self) -> None:
-        """A flood is on: when it is over, its memory is given back."""
+        """Note a flood: when it is over, its memory is given back to the system."""
         self._disturbed_at = time.monotonic()
 
     async def run(self, port: int) -> None:
-        """Look after the connections to `port` for ever."""
+        """Check the connections to `port` until cancelled."""
         if not _LISTED:
             return
         while True:
@@ -74,12 +75,12 @@ class Connections:
             if self._disturbed_at is not None and time.monotonic() - self._disturbed_at >= CALM_S:
                 self._disturbed_at = None
                 if self._shut:
-                    structlog.get_logger().warning("connections shut", connections=self._shut)
+                    operating_log.get().warning("connections shut", connections=self._shut)
                     self._shut = 0
                 await asyncio.to_thread(give_memory_back)
 
     def look(self, port: int) -> None:
-        """Shut down what is too much, once."""
+        """Shut down the connections that are too many, once."""
         files = _open_files()
         if len(files) <= self._each and len(self._proven) <= self.most:
             return
@@ -92,7 +93,10 @@ class Connections:
             _shut(found[peer], peer)
 
     def _too_many(self) -> list[str]:
-        """Who has to go: what an address has above its share, then strangers until enough places are free."""
+        """Return the peers to shut down.
+
+        First those above the limit of their address, then ones without a login until enough places are free.
+        """
         by_origin: dict[str, list[str]] = {}
         for peer in self._known:
             by_origin.setdefault(origin(peer), []).append(peer)
@@ -102,11 +106,11 @@ class Connections:
         going = set(gone)
         above = len(self._known) - len(going) - (self.most - self.most // _FREE)
         strangers = [peer for peer in self._known if peer not in going and peer not in self._proven]
-        # Those who came last are spared: where many have logged in, nobody else would have the time to do so.
+        # The newest are spared: while many are logged in, nobody else would have the time to log in.
         return gone + strangers[: max(0, min(above, len(strangers) - self.most // _SPARED))]
 
     def _in_turn(self, peers: Sequence[str]) -> list[str]:
-        """Strangers first, of them who came first; then those who logged in, of them who came last."""
+        """Sort `peers` for shutting down: without a login, oldest first; then logged in, newest first."""
         strangers = [peer for peer in peers if peer not in self._proven]
         return strangers + [peer for peer in reversed(peers) if peer in self._proven]
 
@@ -115,13 +119,13 @@ def _open_files() -> list[int]:
     try:
         return [int(name) for name in os.listdir(_OPEN)]  # noqa: PTH208 - ten times a second
     except OSError:
-        # No file is left to look with: there were so many that each place matters less than that we go on.
+        # No file descriptor is left to list the others with. The next check tries again.
         return []
 
 
 @contextlib.contextmanager
 def _own(file: int) -> Iterator[socket.socket]:
-    """A socket of ours for an open file: gRPC may close its own meanwhile, and its number may be another's then."""
+    """Yield a duplicate of an open socket: gRPC may close its own meanwhile, and the system may reuse the number."""
     duplicate = os.dup(file)
     try:
         one = socket.socket(fileno=duplicate)
@@ -133,9 +137,9 @@ def _own(file: int) -> Iterator[socket.socket]:
 
 
 def _connected(files: Sequence[int], port: int) -> Iterator[tuple[str, int]]:
-    """Every connection to `port` among these open files: its peer, and the file."""
+    """Yield the peer and the file of each connection to `port` among these open files."""
     for file in files:
-        # It is no socket, has no peer, or was closed meanwhile.
+        # The file is no socket, has no peer, or was closed meanwhile.
         with contextlib.suppress(OSError), _own(file) as one:
             if one.family in (socket.AF_INET, socket.AF_INET6) and one.getsockname()[1] == port:
                 yield _peer(one), file
@@ -147,14 +151,14 @@ def _peer(one: socket.socket) -> str:
 
 
 def _shut(file: int, peer: str) -> None:
-    # It was closed meanwhile, by either side.
+    # Either side may have closed it meanwhile.
     with contextlib.suppress(OSError), _own(file) as one:
         if _peer(one) == peer:
             one.shutdown(socket.SHUT_RDWR)
 
 
 def give_memory_back() -> None:
-    """Give the system what the allocator keeps and nobody uses; nothing where the C library is not glibc."""
+    """Give unused memory of the allocator back to the system. Does nothing unless the C library is glibc."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:
         trim(0)

@@ -1,7 +1,8 @@
-"""How many reactors may be logging in, and how often a login may fail: by address, and in all.
+"""How many logins of reactors may be under way, and how many may fail: for each address, and in all.
 
-Verifying a login costs a signature, so an address from which too many logins failed is refused before that. A flood
-from elsewhere shuts nobody out: where too many failed in all, only addresses from which some failed just now must wait.
+To verify a login costs the check of a signature, so an address from which too many logins failed is refused before
+that. A flood from other addresses shuts nobody out: where too many logins failed in all, only addresses with a recent
+failure must wait.
 """
 
 from __future__ import annotations
@@ -15,27 +16,27 @@ from dataclasses import dataclass
 from monoskope.errors import UnavailableError
 
 WAITING_EACH = 32
-"""Logins of one address that may be under way: as many reactors as two full stores have."""
+"""Logins of one address that may be under way: as many as two stores have reactors at most."""
 
 WAITING = 256
 """Logins in all that may be under way."""
 
 BLAMED_S = 10.0
-"""For so long a failure is held against its address when too many fail in all."""
+"""For so long a failure counts against its address when too many fail in all."""
 
 _REMEMBERED = 10_000
 """Addresses of which failures are remembered."""
 
 
 ATTACHMENTS_PER_S = 1.0
-"""Attachments of one store that are recorded a second, in the long run: each stays in the log, 16 KiB at worst."""
+"""Attachments of one store that are recorded per second on average: each stays in the log, with up to 16 KiB."""
 
 ATTACHMENTS = 32
-"""Attachments of one store that are recorded at once."""
+"""Attachments of one store that may be recorded at once."""
 
 
 class Bucket:
-    """A token bucket, which holds the tokens of one second at most, or `burst`."""
+    """A token bucket. It holds at most the tokens of one second, or `burst` if that is more."""
 
     def __init__(self, per_second: float, now: float, *, burst: float = 1.0) -> None:
         self._rate = per_second
@@ -48,7 +49,7 @@ class Bucket:
         return min(self._most, self._tokens + (now - self.taken_at) * self._rate) >= 1
 
     def take(self, now: float) -> None:
-        """Take a token, also where there is none: the bucket then owes it, and owes one second's tokens at most."""
+        """Take a token. An empty bucket goes into debt, by the tokens of one second at most."""
         self._tokens = max(-self._most, min(self._most, self._tokens + (now - self.taken_at) * self._rate) - 1)
         self.taken_at = now
 
@@ -90,8 +91,8 @@ class Logins:
     def under_way(self, origin: str, deadline: asyncio.Timeout) -> Iterator[None]:
         """Count a login from `origin` while the block runs.
 
-        The one that waits longest makes room for one too many: its `deadline` is set to now. Of an address that has too
-        many it is that address's own.
+        If there are too many, the oldest one ends: its `deadline` is set to now. If one address has too many, its own
+        oldest one ends.
         """
         waiting = _Waiting(origin, deadline)
         of_origin = [each for each in self._waiting if each.origin == origin]
@@ -107,7 +108,7 @@ class Logins:
 
     def _end(self, waiting: _Waiting) -> None:
         del self._waiting[waiting]
-        # One whose own time is over at this very moment ends by that.
+        # If its own deadline has just passed, it ends by that.
         if not waiting.deadline.expired():
             waiting.deadline.reschedule(asyncio.get_running_loop().time())
 
@@ -122,7 +123,7 @@ class Logins:
         raise UnavailableError("too many logins failed just now.", fix="Try again in a few seconds.")
 
     def failed(self, origin: str) -> None:
-        """Hold a failed login against its address."""
+        """Count a failed login against its address."""
         now = self._clock()
         self._all.take(now)
         own = self._by_origin.pop(origin, None) or Bucket(self._failed_each, now)
@@ -132,5 +133,5 @@ class Logins:
             self._by_origin.popitem(last=False)
 
     def succeeded(self, origin: str) -> None:
-        """Forget the failures of an address from which somebody proved an identity."""
+        """Forget the failures of an address from which a reactor proved an identity."""
         self._by_origin.pop(origin, None)

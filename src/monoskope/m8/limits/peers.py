@@ -1,4 +1,4 @@
-"""What a connection's other end is called: by gRPC, by sockets, and where limits go by address."""
+"""The names of a connection's peer: in gRPC, in sockets, and in limits by address."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def named(host: str, port: int) -> str:
 def origin(peer: str) -> str:
     """Return what counts as one address for the limits: an IPv4 address, or the first 64 bits of an IPv6 address.
 
-    Whoever has one IPv6 address usually has all of those 64 bits. A peer that is neither counts by its own name.
+    Who has one IPv6 address usually has all with those 64 bits. A peer that is neither counts by its own name.
     """
     match = _PEER.fullmatch(peer)
     if match is None:
@@ -31,7 +31,7 @@ def origin(peer: str) -> str:
 
 
 def _parsed(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | str:
-    """The address, an IPv4 one that is written as IPv6 as what it is; `host` itself if it is none."""
+    """Return the IP address that `host` is, an IPv4-mapped IPv6 address as IPv4; `host` itself if it is none."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

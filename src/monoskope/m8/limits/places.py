@@ -1,7 +1,7 @@
-"""How many calls that last may be open at once: so many of a token, of a subject and in all, in this process.
+"""How many long calls may be open at once in this process: of one token, of one subject, and in all.
 
-A call that waits costs memory, and one that follows the log costs something at every event. Whoever opens more is
-refused at once and not queued, for nobody can say when a place becomes free.
+A call that waits costs memory, and a call that follows the log costs time at every event. A call above the limit is
+refused at once and not queued, because nobody can say when a place becomes free.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from monoskope.m8.domain.principal import Principal
 
 
 class Places:
-    """Counts who holds a place.
+    """Counts the places that are held.
 
     Args:
         what: What is held, in the plural, for people.
@@ -49,12 +49,12 @@ class Places:
                 if not self._held[holder]:
                     del self._held[holder]
 
-    def _refusal(self, of: str, most: int) -> RefusedError:
-        if not of:
+    def _refusal(self, whose: str, most: int) -> RefusedError:
+        if not whose:
             return RefusedError(
                 f"this m8 has {most} {self._what} already, and takes no more.", fix="Try again later, or ask another."
             )
         return RefusedError(
-            f"your {of} has {most} {self._what} already, and may not have more at once.",
+            f"your {whose} has {most} {self._what} already, and may not have more at once.",
             fix="End some of them, and wait for those that end by themselves.",
         )

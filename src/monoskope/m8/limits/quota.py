@@ -1,7 +1,8 @@
-"""How much one subject may have stored in a day, so that no user fills the disk of all.
+"""How many sealed bytes one subject may have stored in a day, so that no user fills the disk.
 
-Counted is what was recorded (`readmodels.sealed_bytes`), so all m8 processes of one log agree, and restarts change
-nothing. What is being recorded in this process counts, too; other processes may add what they record at that moment.
+The quota counts what is recorded (`readmodels.sealed_bytes`), so all m8 processes of one log agree, and a restart
+changes nothing. It also counts what this process is recording. What other processes are recording at the same moment
+may come on top.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from monoskope.errors import RefusedError
-from monoskope.m8.domain.instants import instant
 from monoskope.m8.readmodels.sealed_bytes import DAY_MS
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES
 from monoskope.protocol.payload import MAX_PADDED
+from monoskope.times import instant
 
 LARGEST = ENCAPSULATED_KEY_BYTES + MAX_PADDED + TAG_BYTES
 """Bytes of the largest sealed secret."""
@@ -36,10 +37,10 @@ class Quota:
         self._being_recorded: Counter[str] = Counter()
 
     async def require(self, subject: str, size: int = LARGEST) -> None:
-        """Return if `subject` may record `size` bytes more today, the largest secret if its size is not known yet.
+        """Raise unless `subject` may record `size` more bytes today; by default the size of the largest secret.
 
         Raises:
-            RefusedError: it may not; says how much was recorded, of what, and until when.
+            RefusedError: it may not; the message says how much was recorded, of how much, and when the next day begins.
         """
         day = self._clock() // DAY_MS
         used = await self._recorded(subject, day) + self._being_recorded[subject]

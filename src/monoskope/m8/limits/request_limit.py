@@ -1,9 +1,9 @@
-"""Whose turn it is to ask for a key, so that one user's flood is that user's own wait.
+"""How many requests of one subject may be open, so that a user who floods m8 makes nobody else wait.
 
-A reactor keeps a bounded number of keys, and this process handles one call after the other. So each subject has at most
-so many requests that have not ended (`open_requests_per_user` in m8.toml), over all m8 processes; whoever asks for more
-waits here, in order, until one ends, and is refused when the call's time is over. Approximate by as many as there are
-m8 processes, for each lets one in at a time.
+A reactor keeps a limited number of keys. So each subject may have at most `open_requests_per_user` (m8.toml) requests
+that have not ended, over all m8 processes. Further requests wait here, in order, until one has ended, and are refused
+when the call's time is over. Each m8 process lets one request in at a time, so there may be as many above the limit as
+there are processes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from monoskope.errors import RefusedError
 from monoskope.keyed_lock import KeyedLock
 
 LOOK_S = 0.1
-"""How often whoever is next looks whether a request has ended."""
+"""Seconds between two checks whether a request has ended."""
 
 
-class Turns:
-    """Lets each subject's callers in one at a time, and only below its limit.
+class RequestLimit:
+    """Lets the callers of each subject in one after the other, and only below the limit.
 
     Args:
         count_open: Returns how many requests of a subject have not ended.
@@ -33,22 +33,22 @@ class Turns:
         self._queues: KeyedLock[str] = KeyedLock()
 
     @contextlib.asynccontextmanager
-    async def turn(self, subject: str, *, wait_s: float) -> AsyncIterator[None]:
-        """Hold the turn of `subject`.
+    async def place(self, subject: str, *, wait_s: float) -> AsyncIterator[None]:
+        """Wait until `subject` may make one more request, and let no other of its callers in within the block.
 
         Raises:
-            RefusedError: it did not come within `wait_s` seconds.
+            RefusedError: none of its requests ended within `wait_s` seconds.
         """
         async with contextlib.AsyncExitStack() as turn:
             try:
                 async with asyncio.timeout(wait_s):
                     await turn.enter_async_context(self._queues.held(subject))
-                    # Another process may be the one that ends it, so it is looked for; by one caller of each subject.
+                    # Polled, because another process may end the request; only one caller of each subject polls.
                     while await self._count_open(subject) >= self._most:  # noqa: ASYNC110
                         await asyncio.sleep(LOOK_S)
             except TimeoutError:
                 raise RefusedError(
-                    f"{self._most} requests of yours have not ended; no more are taken until one does.",
-                    fix="Upload what keys were given for, or wait until they expire.",
+                    f"{self._most} of your requests have not ended; m8 takes no more until one has.",
+                    fix="Upload the secrets that you have keys for, or wait until the keys expire.",
                 ) from None
             yield

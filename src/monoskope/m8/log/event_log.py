@@ -53,7 +53,7 @@ class RecordedEvent:
         stream: Name of its stream.
         version: Place in its stream, from 1.
         type: Name of the message in `data`.
-        recorded_at_ms: When it was appended, milliseconds since 1970 by the log's clock. Not an order.
+        recorded_at_ms: When it was appended, milliseconds since 1970 by the log's clock. It gives no order.
         actor: Whom m8 had authenticated as the cause.
         data: The message serialised.
         previous_hash: SHA-256 of the record before it, `GENESIS_HASH` in the first one.
@@ -116,7 +116,7 @@ class ExpectedVersionError(ConflictError):
 
     def __init__(self, stream: str, *, expected: int, actual: int) -> None:
         super().__init__(
-            f"stream {stream} is at version {actual}, not at {expected}.", fix="Read it again and decide anew."
+            f"stream {stream} is at version {actual}, not at {expected}.", fix="Read it again and decide again."
         )
         self.stream = stream
         self.expected = expected
@@ -124,7 +124,7 @@ class ExpectedVersionError(ConflictError):
 
 
 class LogTamperedError(Error):
-    """The log is not as it was written.
+    """The log was changed after it was written, or damaged.
 
     Attributes:
         position: The first position that does not hold.
@@ -176,48 +176,48 @@ class EventLog(ABC):
 
     @abstractmethod
     async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
-        """Every event of `stream` whose version is greater than `after_version`, in order; empty if there is none."""
+        """Return every event of `stream` whose version is greater than `after_version`, in order; [] without one."""
 
     @abstractmethod
     async def read(self, *, after: int, limit: int) -> list[RecordedEvent]:
-        """Up to `limit` (at least 1) events whose position is greater than `after`, in order."""
+        """Return up to `limit` (at least 1) events whose position is greater than `after`, in order."""
 
     @abstractmethod
     def subscribe(self, *, after: int) -> AsyncGenerator[RecordedEvent, None]:
-        """Every event whose position is greater than `after`, in order, and then each new one as it is recorded.
+        """Yield every event whose position is greater than `after`, in order, then each new one as it is recorded.
 
-        Never skips a position, whichever process wrote it. It ends when the log is closed. Close it (`aclose`, or
-        `contextlib.aclosing`) or cancel its task to leave earlier.
+        It never skips a position, whichever process wrote it, and ends when the log is closed. To end it earlier, close
+        it (`aclose`, or `contextlib.aclosing`) or cancel its task.
         """
 
     @abstractmethod
     async def head(self) -> int:
-        """The last position, 0 if the log is empty."""
+        """Return the last position, 0 if the log is empty."""
 
     @abstractmethod
     async def sealed(self, sha256: bytes) -> bytes | None:
-        """The sealed bytes with that SHA-256, None if there were none or they were erased."""
+        """Return the sealed bytes with that SHA-256, None if there were none or they were erased."""
 
     @abstractmethod
     async def erase_sealed(self, sha256s: Iterable[bytes]) -> int:
         """Erase sealed bytes, from the disk too as far as the engine can, and return how many rows there were.
 
-        The caller answers for it that no living request names them. The chain holds without them.
+        The caller makes sure that no open request names them. The chain holds without them.
         """
 
     @abstractmethod
     async def get(self, collection: str, key: str) -> bytes | None:
-        """The document under `key`, None if there is none."""
+        """Return the document under `key`, None if there is none."""
 
     @abstractmethod
     async def scan(self, collection: str, *, prefix: str = "", after: str = "", limit: int) -> list[tuple[str, bytes]]:
-        """Up to `limit` (at least 1) documents whose key starts with `prefix` and is greater than `after`.
+        """Return up to `limit` (at least 1) documents whose key starts with `prefix` and is greater than `after`.
 
-        In the order of the keys' UTF-8 bytes. The last key of one page is the `after` of the next.
+        They are in the order of the keys' UTF-8 bytes. The last key of one page is the `after` of the next.
         """
 
     async def scan_all(self, collection: str) -> AsyncGenerator[tuple[str, bytes], None]:
-        """Every document of `collection`, in the order of `scan`, read a page at a time."""
+        """Yield every document of `collection`, in the order of `scan`, read a page at a time."""
         after = ""
         while page := await self.scan(collection, after=after, limit=SCAN_PAGE):
             for key, body in page:
@@ -232,7 +232,7 @@ class EventLog(ABC):
         """
 
     @abstractmethod
-    async def verify(self) -> int:
+    async def check_chain(self) -> int:
         """Check every record, the chain, the positions and the versions, and return the last position.
 
         What it cannot see: a log rewritten from some position on with all its hashes. Against that, keep the hash of
@@ -244,15 +244,15 @@ class EventLog(ABC):
 
     @abstractmethod
     async def beat(self, key: str, at_ms: int, note: bytes = b"") -> None:
-        """Note that `key` was heard at `at_ms` (milliseconds since 1970) and what it said; the latest call counts."""
+        """Record a heartbeat of `key` at `at_ms` (milliseconds since 1970), with a note. The latest call counts."""
 
     @abstractmethod
     async def beats(self) -> dict[str, int]:
-        """When each key was last heard of."""
+        """Return when the last heartbeat of each key was."""
 
     @abstractmethod
     async def beat_notes(self) -> dict[str, bytes]:
-        """What each key said with its latest heartbeat; without those that said nothing."""
+        """Return the note of each key's latest heartbeat, without empty ones."""
 
     @abstractmethod
     async def forget_beat(self, key: str) -> None:

@@ -35,7 +35,7 @@ def check(stream: str, expected_version: int | None, events: Sequence[NewEvent],
 
 
 def _check_text(name: str, text: str, most: int) -> None:
-    """Names must survive UTF-8 and every engine's text columns, so no lone surrogate and no NUL."""
+    """Names must fit into UTF-8 and every engine's text columns, so they have no lone surrogate and no NUL."""
     if not 1 <= len(text.encode("utf-8")) <= most or "\0" in text:
         raise ValueError(f"{name} is 1 to {most} bytes of UTF-8 without NUL.")
 
@@ -43,7 +43,7 @@ def _check_text(name: str, text: str, most: int) -> None:
 def make(
     event: NewEvent, *, position: int, stream: str, version: int, recorded_at_ms: int, actor: str, previous_hash: bytes
 ) -> RecordedEvent:
-    """Serialise an event into its record, once and for ever."""
+    """Serialise an event into its record, which never changes."""
     message = event_pb2.Event(
         position=position,
         stream=stream,
@@ -90,7 +90,7 @@ def _recorded(message: event_pb2.Event, record: bytes) -> RecordedEvent:
 
 
 class Chain:
-    """Walks a log from its first record and says where it stops holding. Keeps one number a stream in memory."""
+    """Checks a log from its first record on and finds the first error. Keeps one number for each stream in memory."""
 
     def __init__(self) -> None:
         self.position = 0
@@ -119,7 +119,7 @@ class Chain:
         self.position, self.hash = expected, event.hash
 
     def finish(self, position: object, last_hash: object) -> None:
-        """Compare with the head that the engine keeps apart, so that a log cut off at its end is noticed.
+        """Compare with the head that the engine stores separately, so that a log which lost its end is noticed.
 
         Raises:
             LogTamperedError: names the first missing position, or the last one.
@@ -132,7 +132,7 @@ class Chain:
 
     @staticmethod
     def _parse_strictly(position: int, record: bytes) -> RecordedEvent:
-        """Parse a record that must be the one serialisation of what it says."""
+        """Parse a record, and check that it is the one deterministic serialisation of its content."""
         message = _message(position, record)
         canonical = event_pb2.Event()
         canonical.CopyFrom(message)

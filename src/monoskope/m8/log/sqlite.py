@@ -139,9 +139,9 @@ class SqliteLog(EventLog):
         is_at_end = False
         try:
             while not self._closed:
-                # Cleared before reading: what is recorded after the read sets it again, so no wake-up is lost.
+                # Cleared before the read: an event that is recorded after it sets it again, so no wake-up is lost.
                 signal.clear()
-                # What is older than this subscription comes from the disk: its reader meets what happened to it there.
+                # Older events come from the disk, where their reader notices damage.
                 events = (self._tail.after(after) if is_at_end else []) or await self._next_page(after)
                 for event in events:
                     if event.position != after + 1:
@@ -198,8 +198,8 @@ class SqliteLog(EventLog):
 
         return await self._write(work, is_long=True)
 
-    async def verify(self) -> int:
-        return await self._read(_verify)
+    async def check_chain(self) -> int:
+        return await self._read(_check_chain)
 
     async def beat(self, key: str, at_ms: int, note: bytes = b"") -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -269,9 +269,9 @@ def _events(connection: sqlite3.Connection, query: str, values: tuple[str | int,
 
 
 def _cut_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Erased pages are still in the write-ahead log: take it over into the database and cut it to nothing.
+    """Copy the write-ahead log, which still has the erased pages, into the database, and truncate it.
 
-    Writers wait while it waits for readers, so it does not wait long; the next checkpoint does what this one could not.
+    Writers wait while this waits for readers, so it waits for a short time only. The next checkpoint does the rest.
     """
     connection.execute("PRAGMA busy_timeout = 1000")
     try:
@@ -280,8 +280,8 @@ def _cut_write_ahead_log(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA busy_timeout = {sqlite_file.BUSY_MS}")
 
 
-def _verify(connection: sqlite3.Connection) -> int:
-    """Walk the whole log in one snapshot."""
+def _check_chain(connection: sqlite3.Connection) -> int:
+    """Check the whole log in one snapshot."""
     chain = record.Chain()
     connection.execute("BEGIN")
     try:

@@ -7,7 +7,7 @@ import sqlite3
 from monoskope.m8.log.event_log import Projector, Put, RecordedEvent
 
 _PUT = "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT (collection, key) DO UPDATE SET body = excluded.body"
-# In its place: INSERT OR REPLACE would take a new row and so change the index and twice as many pages.
+# An update in place: INSERT OR REPLACE makes a new row, which changes the index and twice as many pages.
 
 
 def get(connection: sqlite3.Connection, collection: str, key: str) -> bytes | None:
@@ -28,7 +28,7 @@ def scan(
     query = "SELECT key, body FROM documents WHERE collection = ? AND key > ? AND key >= ? ORDER BY key LIMIT ?"
     page = []
     for key, body in connection.execute(query, (collection, after, prefix, limit)):
-        # Keys with one prefix stand together, so the first without it ends them.
+        # Keys with the same prefix are adjacent, so the first one without it is the end.
         if not key.startswith(prefix):
             break
         page.append((key, body))
@@ -38,7 +38,7 @@ def scan(
 def project(connection: sqlite3.Connection, projector: Projector, event: RecordedEvent) -> None:
     """Write what `event` changes. Raises what `projector` raises; nothing is written then.
 
-    Projectors look at the same documents, one after the other: each is read once and written once.
+    Several projectors use the same documents. Each document is read once and written once.
     """
     known: dict[tuple[str, str], bytes | None] = {}
     changed: dict[tuple[str, str], None] = {}

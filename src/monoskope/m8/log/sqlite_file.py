@@ -14,7 +14,8 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from monoskope.errors import Error, RefusedError, UnavailableError, UsageError
+from monoskope.errors import Error, UnavailableError, UsageError
+from monoskope.settings import check_closed, sync_folder
 
 APPLICATION_ID = 0x6D386C67
 """Marks the file as an m8 event log ("m8lg")."""
@@ -42,7 +43,7 @@ CREATE TABLE beats (key TEXT PRIMARY KEY NOT NULL, at_ms INTEGER NOT NULL);
 """
 
 ADDED = "CREATE TABLE IF NOT EXISTS beat_notes (key TEXT PRIMARY KEY NOT NULL, note BLOB NOT NULL)"
-"""A table that came later, in files of before as in new ones. An m8 that does not know it leaves it alone."""
+"""A table of a later version. It is added to existing files, too; an m8 that does not know it ignores it."""
 
 
 def prepare(path: Path) -> None:
@@ -76,27 +77,19 @@ def _create(path: Path) -> None:
     except FileExistsError:
         return
     os.close(descriptor)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 def _check_mode(path: Path) -> None:
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
         raise UsageError(f"the event log {path} is not a regular file.", fix="Name a regular file.")
-    if mode & 0o077:
-        raise RefusedError(
-            f"the event log {path} has mode {stat.S_IMODE(mode):04o}: others than its owner can reach it.",
-            fix=f"Run: chmod 600 {path}",
-        )
+    check_closed(path, mode, name=f"the event log {path}")
 
 
 def _initialise(connection: sqlite3.Connection, path: Path) -> None:
-    """Several processes may be here at once: whoever gets the write lock first creates the tables."""
-    connection.execute("BEGIN")  # one snapshot: what is read of a file in the making must not be of two moments
+    """Create the tables. Several processes may try at once: the one that gets the write lock first does it."""
+    connection.execute("BEGIN")  # one snapshot, because another process may be creating the tables
     ready = _is_ours(connection, path)
     connection.execute("ROLLBACK")
     if ready:
@@ -114,7 +107,7 @@ def _initialise(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
-    """True for an event log of this version, False for an empty database. Raises `UsageError` for all else."""
+    """Return True for an event log of this version, False for an empty database. Raises `UsageError` otherwise."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if (application, version) == (APPLICATION_ID, SCHEMA_VERSION):
@@ -144,7 +137,7 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """A connection to an existing file, usable from any one thread at a time, without implicit transactions."""
+    """Return a connection to an existing file, for one thread at a time, without implicit transactions."""
     connection = sqlite3.connect(
         f"file:{quote(str(path.absolute()))}?mode=rw",
         uri=True,
@@ -174,11 +167,11 @@ _FIXES = {
 
 
 def explain(error: sqlite3.Error, path: Path) -> Error:
-    """What an error of SQLite means to the people who run m8."""
+    """Return the error that explains `error` to the people who run m8."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     reason, fix = _FIXES.get(code, (f"the disk fails ({name})", "Check the disk and the system's log, then try again."))
-    return UnavailableError(f"the event log {path} does not take or give anything: {reason}.", fix=fix)
+    return UnavailableError(f"the event log {path} cannot be read or written: {reason}.", fix=fix)
 
 
 def is_failure(error: BaseException) -> bool:

@@ -17,7 +17,7 @@ from monoskope.m8.log import sqlite_file
 T = TypeVar("T")
 
 READERS = 4
-"""Threads, so that one long read (`verify`) leaves room for short ones."""
+"""Threads, so that one long read (`check_chain`) leaves room for short ones."""
 
 POLL_S = 0.025
 """How long a subscriber waits at most before it learns of another process's commit."""
@@ -35,7 +35,7 @@ class Readers:
     def now(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Run a `read` of a few rows on the caller's thread and return its result. Raises as `run`.
 
-        It takes some 20 microseconds; a thread's turn takes ten times as long, and longer the busier the process is.
+        It takes about 20 microseconds. On a thread it takes ten times as long, and longer in a busy process.
         """
         try:
             return self._read(read)
@@ -68,12 +68,12 @@ class Readers:
 
 
 class Watcher:
-    """Looks at the log's last position while somebody waits, for another process may move it.
+    """Polls the log's last position while a subscriber waits, because another process may record events.
 
     Args:
         readers: Asked on the event loop.
-        changed: Called when there may be something new. It may be called for nothing, never too rarely: the position
-            seen last is none after which a waiting subscriber has not been woken.
+        changed: Called when there may be something new. It may be called without need, but never too rarely: every
+            subscriber that waits has been woken since the position that was seen last.
     """
 
     def __init__(self, readers: Readers, changed: Callable[[], None]) -> None:
@@ -86,7 +86,7 @@ class Watcher:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Look every `POLL_S` as long as the block runs."""
+        """Poll every `POLL_S` as long as the block runs."""
         self._waiting += 1
         if self._timer is None:
             self._timer = self._loop.call_later(POLL_S, self._look)
@@ -100,7 +100,7 @@ class Watcher:
         self._seen = position
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop polling."""
         self._waiting = 0
         if self._timer is not None:
             self._timer.cancel()
@@ -110,7 +110,7 @@ class Watcher:
         try:
             position = self._readers.now(last_position)
         except (UnavailableError, sqlite3.Error):
-            position = -2  # whoever is woken reads, meets the same failure and reports it
+            position = -2  # a woken subscriber reads, has the same failure and reports it
         if position != self._seen:
             self._seen = position
             self._changed()

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from monoskope.m8.log.event_log import RecordedEvent
 
 KEPT = 256
-"""Events at least; twice as many at most."""
+"""How many events are kept at least; at most twice as many."""
 
 
 class Tail:
-    """Events at the end of the log, without a gap. They never change, so they are right wherever the log ends now."""
+    """Events at the end of the log, without a gap. Events never change, so they stay correct when the log grows."""
 
     def __init__(self) -> None:
         self._events: list[RecordedEvent] = []
         self._uncommitted: list[RecordedEvent] = []
 
     def add(self, recorded: Sequence[RecordedEvent]) -> None:
-        """Note events of the transaction that is open."""
+        """Remember events of the open transaction."""
         self._uncommitted += recorded
 
     def settle(self, *, is_committed: bool) -> int:
-        """Keep what was noted, or drop it: the transaction is over. Return its last position, 0 if nothing is new."""
+        """End the transaction: keep its events, or drop them. Return the last new position, 0 if there is none."""
         new, self._uncommitted = self._uncommitted, []
         if not new or not is_committed:
             return 0

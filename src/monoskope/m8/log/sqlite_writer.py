@@ -1,8 +1,8 @@
-"""Writing: what waits together is committed together, on the event loop but for the commit itself.
+"""Writing: jobs that wait at the same time are committed in one transaction.
 
 A commit forces the disk, which costs far more than the rows; so everything that waits is written in one transaction,
 each piece in a savepoint of its own. A piece that is refused is rolled back to its savepoint and does not touch the
-others; when the database itself fails, the whole group is rolled back and all are told.
+others; when the database itself fails, the whole group is rolled back and every job fails.
 
 The rows of a group are a few dozen statements of some microseconds. On a thread each of them gives the interpreter's
 lock away and has to wait for it again, so they run on the event loop and only the commit, which waits for the disk,
@@ -30,12 +30,12 @@ from monoskope.m8.log import sqlite_file
 T = TypeVar("T")
 
 MAX_GROUP = 64
-"""Pieces of work in one commit at most, so that neither the first of them nor the event loop waits long."""
+"""How many jobs one commit has at most, so that neither its first job nor the event loop waits long."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A piece of work and who waits for it. It may run again in no case: a failed one is reported, not repeated."""
+    """A job and the future of its caller. A job runs once: if it fails, that is reported, and it is not repeated."""
 
     work: Callable[[sqlite3.Connection], Any]
     done: asyncio.Future[Any]
@@ -46,10 +46,10 @@ _Outcome: TypeAlias = tuple[_Job, Any, Exception | None]
 
 
 class Ended(Protocol):
-    """Is told that a group is over."""
+    """Is called when a group has ended."""
 
     def __call__(self, *, is_committed: bool) -> None:
-        """Take note of it."""
+        """Take note of the end."""
 
 
 class SqliteWriter:
@@ -90,7 +90,7 @@ class SqliteWriter:
         return await done
 
     async def close(self) -> None:
-        """Finish what waits, then stop."""
+        """Finish the jobs that wait, then stop."""
         while self._is_busy:
             self._idle.clear()
             await self._idle.wait()
@@ -99,7 +99,7 @@ class SqliteWriter:
         self._disconnect()
 
     def _go_on(self) -> None:
-        # Not at once: whoever else appends in this turn of the loop is in the same group.
+        # Not at once, so that other appends of this iteration of the event loop join the group.
         if self._jobs and not self._is_busy:
             self._is_busy = True
             self._loop.call_soon(self._begin)
@@ -112,7 +112,8 @@ class SqliteWriter:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error:
-            # Mostly another process's transaction, for which the thread waits; else it meets the failure again.
+            # Usually another process's transaction, for which the thread waits. If not, the thread has the same
+            # failure.
             self._on_thread.put(lambda: self._deliver(self._whole(jobs)))
             return
         try:
@@ -161,7 +162,7 @@ class SqliteWriter:
             self._connection = None
 
     def _deliver(self, outcomes: list[_Outcome]) -> None:
-        # A closed event loop has nobody left who waits.
+        # On a closed event loop nobody waits any more.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._settle, outcomes)
 
@@ -193,7 +194,7 @@ def _attempt(connection: sqlite3.Connection, job: _Job) -> _Outcome:
             raise
         connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")
-        if isinstance(error, StopIteration):  # no future can carry one
+        if isinstance(error, StopIteration):  # a future cannot hold this exception
             return job, None, RuntimeError("the projector raised StopIteration.")
         return job, None, error
     connection.execute("RELEASE job")

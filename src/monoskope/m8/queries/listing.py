@@ -1,4 +1,4 @@
-"""Listing secrets: which of those in sight are asked for, a page at a time, with a bound on the work of one call."""
+"""Listing secrets: filters, pages, and a limit for the work of one call."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.queries.paging import make_token, page_size, read_token
-from monoskope.m8.queries.visible import Sight, page
+from monoskope.m8.queries.visible import VisibleScope, page
 from monoskope.m8.readmodels.secrets import SECRETS
 from monoskope.protocol.notes import check_day
 from monoskope.uri import check_store_name
 
 LOOKED_AT = 5_000
-"""So many secrets one call looks at; if too few of them fit, the page is short and the next one goes on."""
+"""How many secrets one call reads. If too few of them pass the filter, the page is short and the next one goes on."""
 
 _STEP = 500
 _OUT_OF_SYNC = frozenset({upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE})
@@ -30,7 +30,7 @@ class Filter:
     expiring_before: str
 
     @classmethod
-    def of(cls, message: queries_pb2.ListSecretsRequest) -> Filter:
+    def parse(cls, message: queries_pb2.ListSecretsRequest) -> Filter:
         """Return the filter in `message`. Raises `UsageError` for a bad store name or day."""
         if message.store:
             check_store_name(message.store)
@@ -54,21 +54,21 @@ class Filter:
 
 
 async def secrets_page(
-    log: EventLog, seen: Sight, message: queries_pb2.ListSecretsRequest
+    log: EventLog, visible: VisibleScope, message: queries_pb2.ListSecretsRequest
 ) -> tuple[list[views_pb2.Secret], str]:
     """Return the secrets of the page that `message` asks for, and the next page's token, "" after the last.
 
     Raises:
         UsageError: a bad filter, or a token that is not one of this list's.
     """
-    wanted, size = Filter.of(message), page_size(message.page_size)
+    wanted, size = Filter.parse(message), page_size(message.page_size)
     scope = "\n".join(
         ("secrets.1", message.prefix, wanted.store, wanted.subject, str(wanted.state), wanted.expiring_before)
     )
     after = read_token(scope, message.page_token)
     secrets: list[views_pb2.Secret] = []
     for _ in range(LOOKED_AT // _STEP):
-        found = await page(log, SECRETS, seen, after=after, limit=_STEP)
+        found = await page(log, SECRETS, visible, after=after, limit=_STEP)
         for _key, body in found:
             secret = views_pb2.Secret.FromString(body)
             if not wanted.takes(secret):

@@ -1,7 +1,7 @@
 """Page tokens: opaque to callers, bound to what they page through, and refused if changed.
 
-A token holds the last key of its page, so a page begins where the one before ended, whatever was added meanwhile. It
-grants nothing: rights are checked anew for every page.
+A token holds the last key of its page, so the next page begins there, whatever was added meanwhile. It grants nothing:
+rights are checked for every page.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DEFAULT_SIZE = 100
 
 _CHECK_BYTES = 8
 _POSITION = re.compile(r"[0-9]{1,18}", re.ASCII)
-"""Fits the log's 64 bits with a sign."""
+"""So many digits fit in a signed 64-bit integer."""
 
 
 def page_size(asked: int) -> int:

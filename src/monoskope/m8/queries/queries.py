@@ -1,4 +1,4 @@
-"""The queries: they change nothing, and what a caller may not see does not exist."""
+"""The queries. They change nothing, and they treat what a caller may not see as if it did not exist."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monoskope.m8.domain.stores import unknown_store
 from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.queries.listing import secrets_page
 from monoskope.m8.queries.paging import make_token, page_size, read_token
-from monoskope.m8.queries.visible import sight
+from monoskope.m8.queries.visible import visible_scope
 from monoskope.m8.readmodels.history import HISTORY, prefix
 from monoskope.m8.readmodels.stores import STORES, with_beats
 from monoskope.m8.service import policy
@@ -24,13 +24,13 @@ from monoskope.uri import SecretUri
 T = TypeVar("T")
 
 MAX_PAGE = 1_048_576
-"""Bytes of stores on one page, about: what is on it is up to reactors. One store always fits."""
+"""About how many bytes of stores one page has, since reactors announce as much as they like. One store always fits."""
 
 _STORES_AT_A_TIME = 16
 
 
 class Queries:
-    """`SecretQueryService` without a transport, but for events: one method a query, named like it."""
+    """`SecretQueryService` without a transport and without the events: one method for each query."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -38,7 +38,7 @@ class Queries:
     async def get_secret_upload_key(
         self, message: queries_pb2.GetSecretUploadKeyRequest, caller: Caller
     ) -> queries_pb2.GetSecretUploadKeyResponse:
-        """Return the grant as soon as a reactor gave it, or the request's end; at the deadline where it stands.
+        """Return the grant as soon as a reactor gave it, or the request's end; at the deadline the request's state.
 
         Raises:
             NotFoundError: there is no such request of the caller's.
@@ -56,10 +56,10 @@ class Queries:
     ) -> queries_pb2.GetSecretUploadResponse:
         """Return a request below the caller's prefixes; with `wait` as soon as it has ended, or at the deadline.
 
-        Whoever asked for it always gets the receipt, for it is the proof of success; others need see-hash.
+        The user who made the request always gets the receipt, the proof of success; others need see-hash.
 
         Raises:
-            NotFoundError: there is no such request in sight.
+            NotFoundError: the caller sees no such request.
         """
 
         async def ended() -> views_pb2.SecretUpload | None:
@@ -81,7 +81,7 @@ class Queries:
         """
         uri = SecretUri.parse(message.uri)
         structlog.contextvars.bind_contextvars(uri=str(uri))
-        policy.require_sight(caller.principal, uri)
+        policy.require_visible(caller.principal, uri)
         secret = await self._app.documents.secret(str(uri))
         if secret is None:
             raise policy.hidden(str(uri))
@@ -90,13 +90,13 @@ class Queries:
     async def list_secrets(
         self, message: queries_pb2.ListSecretsRequest, caller: Caller
     ) -> queries_pb2.ListSecretsResponse:
-        """Return a page of the secrets in sight that are asked for, in URI order.
+        """Return a page of the visible secrets that pass the filter, in URI order.
 
         Raises:
             UsageError: a bad prefix, filter or token.
         """
-        seen = sight(caller.principal, message.prefix)
-        secrets, token = await secrets_page(self._app.log, seen, message)
+        visible = visible_scope(caller.principal, message.prefix)
+        secrets, token = await secrets_page(self._app.log, visible, message)
         return queries_pb2.ListSecretsResponse(
             secrets=[policy.secret_for(caller.principal, secret) for secret in secrets], next_page_token=token
         )
@@ -112,7 +112,7 @@ class Queries:
         """
         uri = SecretUri.parse(message.uri)
         structlog.contextvars.bind_contextvars(uri=str(uri))
-        policy.require_sight(caller.principal, uri)
+        policy.require_visible(caller.principal, uri)
         scope, size = f"secret-versions.1:{uri}", page_size(message.page_size)
         after = read_token(scope, message.page_token)
         found = await self._app.log.scan(HISTORY, prefix=prefix(str(uri)), after=after, limit=size + 1)
@@ -133,7 +133,7 @@ class Queries:
             NotFoundError: there is none, or none of the caller's prefixes lies in it.
         """
         name = message.name or await self._app.documents.default_store()
-        store = await self._app.documents.store_heard(name) if policy.sees_store(caller.principal, name) else None
+        store = await self._app.documents.store_with_beats(name) if policy.sees_store(caller.principal, name) else None
         if store is None:
             raise unknown_store(name) if message.name else policy.hidden("the default store")
         (shown,) = await self._shown([store], caller, count=message.count_pending)
@@ -142,7 +142,7 @@ class Queries:
     async def list_secret_stores(
         self, message: queries_pb2.ListSecretStoresRequest, caller: Caller
     ) -> queries_pb2.ListSecretStoresResponse:
-        """Return a page of the stores in sight, in name order, shorter where stores announce much.
+        """Return a page of the visible stores, in name order. A page is shorter if its stores announce much.
 
         Raises:
             UsageError: a bad token.
@@ -182,7 +182,7 @@ class Queries:
     async def _shown(
         self, stores: list[views_pb2.SecretStore], caller: Caller, *, count: bool
     ) -> list[views_pb2.SecretStore]:
-        """Return `stores` as the caller may see them, the requests in sight that have not ended counted if asked to."""
+        """Return `stores` as the caller may see them; with `count`, count the visible requests that have not ended."""
         shown = {store.name: policy.store_for(caller.principal, store) for store in stores}
         if not count:
             return list(shown.values())

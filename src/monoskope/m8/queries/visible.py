@@ -1,7 +1,7 @@
-"""Which part of the URI-ordered documents a caller sees, and pages of it.
+"""Which documents a caller may see, and pages of them.
 
-A prefix `vault://a` covers the key `vault://a` and the keys below `vault://a/`, but not `vault://a-b`, which lies
-between the two in the order of bytes. So each prefix is a point and a range; sorted, none of them overlap.
+Documents are sorted by URI. A prefix `vault://a` covers the key `vault://a` and the keys below `vault://a/`, but not
+`vault://a-b`, which sorts between them. So each prefix stands for one key and one range of keys; these do not overlap.
 """
 
 from __future__ import annotations
@@ -14,33 +14,35 @@ from monoskope.uri import SecretUri, UriPrefix
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class VisibleScope:
     """What a caller sees below the prefix that was asked for, None for everything."""
 
     prefixes: tuple[UriPrefix, ...] | None
 
     def covers(self, uri: SecretUri) -> bool:
-        """Whether `uri` is in sight."""
+        """Whether the caller sees `uri`."""
         return self.prefixes is None or any(prefix.covers(uri) for prefix in self.prefixes)
 
 
-def sight(principal: Principal, prefix: str) -> Sight:
+def visible_scope(principal: Principal, prefix: str) -> VisibleScope:
     """Return what `principal` sees below `prefix`, "" for all that there is. Raises `UsageError` for a bad prefix."""
     asked = UriPrefix.parse(prefix) if prefix else None
     if principal.is_administrator:
-        return Sight(None if asked is None else (asked,))
+        return VisibleScope(None if asked is None else (asked,))
     own = principal.prefixes
     if asked is None:
-        return Sight(own)
-    return Sight(tuple(narrow for narrow in (_narrower(asked, prefix) for prefix in own) if narrow is not None))
+        return VisibleScope(own)
+    return VisibleScope(tuple(narrow for narrow in (_narrower(asked, prefix) for prefix in own) if narrow is not None))
 
 
-async def page(log: EventLog, collection: str, seen: Sight, *, after: str, limit: int) -> list[tuple[str, bytes]]:
-    """Return up to `limit` documents in sight whose key is greater than `after`, in the order of their keys."""
-    if seen.prefixes is None:
+async def page(
+    log: EventLog, collection: str, visible: VisibleScope, *, after: str, limit: int
+) -> list[tuple[str, bytes]]:
+    """Return up to `limit` visible documents whose key is greater than `after`, in the order of their keys."""
+    if visible.prefixes is None:
         return await log.scan(collection, after=after, limit=limit)
     found: list[tuple[str, bytes]] = []
-    for start, below in sorted(_places(seen.prefixes)):
+    for start, below in sorted(_places(visible.prefixes)):
         if len(found) == limit:
             break
         if below:
@@ -51,7 +53,7 @@ async def page(log: EventLog, collection: str, seen: Sight, *, after: str, limit
 
 
 def _places(prefixes: tuple[UriPrefix, ...]) -> set[tuple[str, bool]]:
-    """Points (False) and ranges (True) that do not overlap."""
+    """Return single keys (False) and ranges (True) that do not overlap."""
     places: set[tuple[str, bool]] = set()
     for prefix in prefixes:
         if any(other != prefix and _covers(other, prefix) for other in prefixes):

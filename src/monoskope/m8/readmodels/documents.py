@@ -1,4 +1,4 @@
-"""Reads the documents that the read models keep, as the messages they are."""
+"""Reads the documents of the read models, as messages."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ class Documents:
         return int(await self._log.get(OPEN_COUNTS, subject) or b"0")
 
     async def sealed_bytes(self, subject: str, day: int) -> int:
-        """Return how many sealed bytes of `subject` were recorded on the day of that number since 1970."""
+        """Return how many sealed bytes of `subject` were recorded on a day, counted from 1970."""
         return bytes_on(day, await self._log.get(SEALED_BYTES, subject))
 
     async def secret(self, uri: str) -> views_pb2.Secret | None:
-        """Return what is known of a secret, None if no receipt told of it."""
+        """Return what is known of a secret, None if no receipt is about it."""
         body = await self._log.get(SECRETS, uri)
         return None if body is None else views_pb2.Secret.FromString(body)
 
     async def last_receipt(self, uri: str) -> upload_pb2.Signed | None:
-        """Return the newest receipt that tells what is at `uri`, None if there is none."""
+        """Return the newest receipt that says what is at `uri`, None if there is none."""
         secret = await self.secret(uri)
         return None if secret is None else secret.receipt
 
     async def store(self, name: str) -> views_pb2.SecretStore | None:
-        """Return a store as its events tell, None if there is none."""
+        """Return a store as recorded in its events, None if there is none."""
         body = await self._log.get(STORES, name)
         return None if body is None else views_pb2.SecretStore.FromString(body)
 
-    async def store_heard(self, name: str) -> views_pb2.SecretStore | None:
-        """Return a store, its reactors with what they were last heard to say; None if there is none."""
+    async def store_with_beats(self, name: str) -> views_pb2.SecretStore | None:
+        """Return a store with the latest heartbeats of its reactors, None if there is none."""
         store = await self.store(name)
         return None if store is None else with_beats(store, await self._log.beats(), await self._log.beat_notes())
 
@@ -62,5 +62,5 @@ class Documents:
         return (await self._log.get(DEFAULT_STORE, "") or b"").decode()
 
     async def fingerprint_key_id(self) -> str:
-        """Return the fingerprint key id that counts, "" before the first reactor."""
+        """Return the current fingerprint key id, "" before the first reactor."""
         return (await self._log.get(FINGERPRINT_KEY, "") or b"").decode()

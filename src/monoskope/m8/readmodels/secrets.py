@@ -9,7 +9,8 @@ head is where following the replacements ends. Of ends that no receipt connects,
 - DELETED makes nothing either: it marks the version that it names. Whatever is put after it replaces nothing, and so
   becomes the head.
 - Labels and day of expiry are those of the last upload, UNCHANGED or not; imports, patches and deletions keep them.
-- A verification is noted with the head whose receipt it compared with, and forgotten with that receipt.
+- A verification is noted with the head whose receipt it compared with, and forgotten with that receipt. An import
+  counts as one that found the secret in sync: its reactor has just read what is upstream.
 """
 
 from __future__ import annotations
@@ -143,6 +144,8 @@ def _tell(secret: views_pb2.Secret, receipt: Receipt, upload: views_pb2.SecretUp
     secret.expires_on = upload.expires_on
     secret.ClearField("labels")
     secret.labels.extend(upload.labels)
+    if receipt.outcome == upload_pb2.OUTCOME_IMPORTED:
+        secret.verified, secret.verified_at_ms = upload_pb2.OUTCOME_IN_SYNC, event.recorded_at_ms
 
 
 def _settle_successor(uri: str, version: str, lookup: Lookup) -> Iterator[Change]:

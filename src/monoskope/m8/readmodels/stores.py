@@ -20,13 +20,13 @@ DEFAULT_STORE = "default-store"
 """Collection: "" -> name of the default store, as text."""
 
 FINGERPRINT_KEY = "fingerprint-key"
-"""Collection: "" -> the fingerprint key id that counts, "next" -> the one a rotation allows beside it, as text."""
+"""Collection: "" -> the current fingerprint key id, "next" -> the one that a rotation also allows, as text."""
 
 NEXT = "next"
 """The key of a second allowed fingerprint key id; its body is empty when there is none."""
 
 KEPT_DETACHED = 4
-"""So many detached processes a store remembers; older ones are forgotten."""
+"""How many detached processes a store remembers; older ones are forgotten."""
 
 
 def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
@@ -65,29 +65,29 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
 
 
 def beat_key(store: str, replica: bytes) -> str:
-    """Return the key under which the log notes when a process was heard: `<store>/<32 hex>`."""
+    """Return the key of a process's heartbeats in the log: `<store>/<32 hex>`."""
     return f"{store}/{replica.hex()}"
 
 
-def heard_ms(store: str, reactor: views_pb2.Reactor, beats: Mapping[str, int]) -> int:
-    """Return when a process was last heard of: its events count as well as its heartbeats."""
+def last_seen_ms(store: str, reactor: views_pb2.Reactor, beats: Mapping[str, int]) -> int:
+    """Return when a process was last seen, by its events and its heartbeats."""
     return max(reactor.last_heard_ms, beats.get(beat_key(store, reactor.replica), 0))
 
 
 def with_beats(
     store: views_pb2.SecretStore, beats: Mapping[str, int], notes: Mapping[str, bytes]
 ) -> views_pb2.SecretStore:
-    """Return a copy of `store` in which every reactor says when it was last heard, and what it said of its engine.
+    """Return a copy of `store` with the time and the content of every reactor's latest heartbeat.
 
-    The copy is bounded, whatever was recorded before logins were: 16 attached reactors and 4 detached ones at most, and
-    no texts of capabilities that are larger than a reactor may announce.
+    The copy is bounded, also if an older m8 recorded more: at most 16 attached reactors and 4 detached ones, and no
+    texts of capabilities that are larger than a reactor may announce.
     """
     copy = views_pb2.SecretStore()
     copy.CopyFrom(store)
     _keep(copy, attached=MAX_REPLICAS)
     for reactor in copy.reactors:
-        reactor.last_heard_ms = heard_ms(store.name, reactor, beats)
-        said = noted(store.name, reactor, notes)
+        reactor.last_heard_ms = last_seen_ms(store.name, reactor, beats)
+        said = heartbeat_note(store.name, reactor, notes)
         reactor.last_failure, reactor.last_failure_at_ms = said.last_failure, said.last_failure_at_ms
         if reactor.attached:
             reactor.engine, reactor.engine_since_ms = said.engine, said.engine_since_ms
@@ -95,9 +95,9 @@ def with_beats(
 
 
 def note_of(heartbeat: reactor_pb2.Heartbeat, before: views_pb2.Reactor, at_ms: int) -> views_pb2.Reactor:
-    """Return what a heartbeat says, as it is kept beside its time, given what the one before it said.
+    """Return the note that the log keeps of a heartbeat, given the note of the one before it.
 
-    As `last_heard_ms` it has the moment at which the look began that it tells of.
+    Its `last_heard_ms` is the time at which the reactor began to check its engine.
     """
     since = before.engine_since_ms if before.engine == heartbeat.engine else at_ms
     return views_pb2.Reactor(
@@ -109,8 +109,8 @@ def note_of(heartbeat: reactor_pb2.Heartbeat, before: views_pb2.Reactor, at_ms: 
     )
 
 
-def noted(store: str, reactor: views_pb2.Reactor, notes: Mapping[str, bytes]) -> views_pb2.Reactor:
-    """Return the note of a process's latest heartbeat (`note_of`), an empty one if it said nothing."""
+def heartbeat_note(store: str, reactor: views_pb2.Reactor, notes: Mapping[str, bytes]) -> views_pb2.Reactor:
+    """Return the note of a process's latest heartbeat (`note_of`), an empty one if there is none."""
     return views_pb2.Reactor.FromString(notes.get(beat_key(store, reactor.replica), b""))
 
 
@@ -161,9 +161,9 @@ def _change_reactors(
 
 
 def _keep(store: views_pb2.SecretStore, *, attached: int | None = None) -> None:
-    """Leave so many attached reactors in `store`, all for None, then those detached last, with bounded texts."""
+    """Keep so many attached reactors in `store`, all for None, and those detached last, with bounded texts."""
     there = [known for known in store.reactors if known.attached]
-    # Who leaves comes from among the attached, so those detached stand newest first.
+    # A reactor that detaches was attached before, so the detached ones are sorted newest first.
     gone = [known for known in store.reactors if not known.attached]
     for known in store.reactors:
         _bound(known.capabilities)
@@ -175,7 +175,7 @@ def _keep(store: views_pb2.SecretStore, *, attached: int | None = None) -> None:
 
 
 def _bound(capabilities: events_pb2.StoreCapabilities) -> None:
-    """Leave the texts of capabilities out that are larger than a reactor may announce, as older logs have them."""
+    """Remove texts of capabilities that are larger than a reactor may announce; older logs have such."""
     if capabilities.ByteSize() > MAX_CAPABILITIES:
         for name in ("options_schema", "key_rule", "layout", "copies_to"):
             capabilities.ClearField(name)

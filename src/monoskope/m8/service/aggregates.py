@@ -1,4 +1,4 @@
-"""Loads what the domain decides on, and records what it decided."""
+"""Loads the aggregates on which the domain decides, and records its decisions."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from monoskope.protocol.events import upload_stream
 from monoskope.protocol.upload import State
 
 TRIES = 8
-"""How often a decision is made anew because somebody else was faster."""
+"""How often a decision is repeated because another writer was faster."""
 
 KEPT_UPLOADS = 1_000
-"""Requests whose events need not be folded again; those asked for last are kept, and none that has ended."""
+"""How many folded requests are kept: the latest used, and none that has ended."""
 
 
 class Versioned(Protocol):
-    """A value folded from a stream."""
+    """A value folded from the events of a stream."""
 
     @property
     def version(self) -> int:
@@ -38,10 +38,10 @@ V = TypeVar("V", bound=Versioned)
 
 
 class Aggregates:
-    """The aggregates of one log. Streams are folded once and then followed.
+    """The aggregates of one log. Each stream is folded once, and later only its new events.
 
-    The log is asked each time for what came after the events that are folded already, so what is remembered here is
-    never an answer by itself: another process may have recorded meanwhile.
+    Each load asks the log for newer events, because another process may have recorded some. So a kept value is never an
+    answer by itself.
     """
 
     def __init__(self, log: EventLog) -> None:
@@ -90,7 +90,7 @@ class Aggregates:
         sealed: bytes | None = None,
         loaded: V | None = None,
     ) -> list[RecordedEvent]:
-        """Load, decide, record; from the start again whenever somebody else recorded first.
+        """Load, decide, record; begin again whenever another writer recorded first.
 
         Args:
             stream: Where the events go.
@@ -105,7 +105,7 @@ class Aggregates:
 
         Raises:
             Error: what `decide` raised; nothing was recorded.
-            UnavailableError: others were faster every time.
+            UnavailableError: other writers were faster every time.
         """
         for _ in range(TRIES):
             value = await load() if loaded is None else loaded

@@ -1,4 +1,4 @@
-"""What the doors need of the rest of m8."""
+"""What the services share: the log, the limits, and who is calling."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monoskope.m8.limits.connections import Connections
 from monoskope.m8.limits.logins import Logins
 from monoskope.m8.limits.places import Places
 from monoskope.m8.limits.quota import Quota
-from monoskope.m8.limits.request_limit import Turns
+from monoskope.m8.limits.request_limit import RequestLimit
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.readmodels.documents import Documents
 from monoskope.m8.service.aggregates import Aggregates
@@ -24,26 +24,26 @@ from monoskope.uri import SecretUri
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """Spans of time in seconds and sizes. The defaults are the protocol's: only tests shorten them."""
+    """Times in seconds, and sizes. The defaults are those of the protocol; only tests shorten them."""
 
     hello_s: float = 5.0
     """From the challenge to the reactor's login."""
     connections: int = 768
-    """At a time, at most."""
+    """How many may be open at a time."""
     connections_each: int = 192
     """Those of one address."""
     failed_logins: float = 20.0
-    """Reactors' logins that may fail in a second; more are refused unread."""
+    """How many logins of reactors may fail in a second; then logins are refused unread."""
     failed_logins_each: float = 10.0
     """Those of one address."""
     silence_s: float = 10.0
-    """A reactor that says nothing for so long is cut off."""
+    """A session in which the reactor sends nothing for this long is closed."""
     heartbeat_s: int = 3
-    """What reactors are told."""
+    """How often reactors are asked to send a heartbeat."""
     longest_wait_s: float = 60.0
-    """For calls that wait."""
+    """The longest time that a call waits."""
     backlog: int = BACKLOG
-    """Events that a reactor or a watcher may lie behind."""
+    """How many events a reactor or a watcher may be behind."""
     open_per_user: int = 100
     """Requests of one subject that have not ended, at most."""
     sealed_bytes_per_user_per_day: int = 1_073_741_824
@@ -64,33 +64,33 @@ class ServerLimits:
     """The same in all."""
     deadlines: Deadlines = field(default_factory=Deadlines)
     tick_s: float = 1.0
-    """Between two looks of the timekeeper."""
+    """Between two checks of the timekeeper."""
     stall_s: float = 5.0
-    """After a pause as long as this between two looks, silence says nothing: nobody could be heard."""
+    """Missed heartbeats do not count after a pause this long between two checks: none could arrive."""
     verify_every_s: float = 0.0
-    """m8 itself verifies what it heard nothing of for so long; 0 for never."""
+    """m8 verifies by itself what no receipt told of for this long; 0 for never."""
 
 
 TokenForCopy = Callable[[str, str, SecretUri], Awaitable[str]]
 
 
 def ticks_ms() -> float:
-    """Milliseconds of a clock that nobody sets."""
+    """Milliseconds of a monotonic clock."""
     return time.monotonic() * 1000
 
 
 @dataclass(slots=True)
 class App:
-    """One m8 process, as its doors see it.
+    """One m8 process, as its services see it.
 
     Attributes:
         log: The event log, opened with `readmodels.chain.project`.
         authenticate: Turns a JWT into a principal, or raises `UnauthenticatedError`.
         names: `host:port` names by which this server may be dialled; may be set until it is started.
         clock: Milliseconds since 1970.
-        audience: Whom this server's tokens are for.
+        audience: The audience of this server's tokens.
         version: Of m8.
-        ticks: Milliseconds of a clock that nobody sets, by which spans of time are measured.
+        ticks: Milliseconds of a monotonic clock, by which spans of time are measured.
         token_for_copy: Returns a new token with an id of 32 hex digits for a subject that may put at a destination, for
             some minutes. Raises `ConflictError` if there is one of that id.
     """
@@ -108,12 +108,12 @@ class App:
     aggregates: Aggregates = field(init=False)
     documents: Documents = field(init=False)
     feed: Feed = field(init=False)
-    turns: Turns = field(init=False)
+    request_limit: RequestLimit = field(init=False)
     connections: Connections = field(init=False)
     logins: Logins = field(init=False)
     quota: Quota = field(init=False)
     looks: KeyedLock[str] = field(default_factory=KeyedLock, init=False)
-    """Held by store while somebody looks whether its engine answers."""
+    """Held by store while a call checks whether its engine answers."""
     listing: KeyedLock[str] = field(default_factory=KeyedLock, init=False)
     """Held by subject while a page is made for it."""
     watching: Places = field(init=False)
@@ -123,19 +123,25 @@ class App:
     def __post_init__(self) -> None:
         self.aggregates = Aggregates(self.log)
         self.documents = Documents(self.log)
-        self.turns = Turns(self.documents.count_open, self.limits.open_per_user)
+        self.request_limit = RequestLimit(self.documents.count_open, self.limits.open_per_user)
         self.connections = Connections(self.limits.connections, self.limits.connections_each)
         self.logins = Logins(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
-        of = self.limits
-        self.quota = Quota(self.documents.sealed_bytes, of.sealed_bytes_per_user_per_day, self.clock)
+        most = self.limits
+        self.quota = Quota(self.documents.sealed_bytes, most.sealed_bytes_per_user_per_day, self.clock)
         self.watching = Places(
-            "watchers", of_token=of.watchers_per_token, of_subject=of.watchers_per_user, in_all=of.watchers
+            "watchers", of_token=most.watchers_per_token, of_subject=most.watchers_per_user, in_all=most.watchers
         )
         self.waiting = Places(
-            "calls that wait", of_token=of.waiting_per_user, of_subject=of.waiting_per_user, in_all=of.waiting
+            "calls that wait",
+            of_token=most.waiting_per_user,
+            of_subject=most.waiting_per_user,
+            in_all=most.waiting,
         )
         self.sending = Places(
-            "uploads under way", of_token=of.sending_per_user, of_subject=of.sending_per_user, in_all=of.sending
+            "uploads under way",
+            of_token=most.sending_per_user,
+            of_subject=most.sending_per_user,
+            in_all=most.sending,
         )
         self.feed = Feed(self.log, backlog=self.limits.backlog)
 
@@ -146,4 +152,4 @@ class Caller:
 
     principal: Principal
     wait_s: float
-    """Seconds that are left, with a margin for the way back; at most `ServerLimits.longest_wait_s`."""
+    """Seconds that are left, less a margin for the way back; at most `ServerLimits.longest_wait_s`."""

@@ -1,4 +1,4 @@
-"""Records what an attached reactor offers, if the domain finds it in order."""
+"""Records the events that an attached reactor appends, if the domain allows them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monoskope.protocol.events import ReactorEvent, upload_stream
 async def append_event(app: App, login: Login, append: reactor_pb2.AppendEvent) -> int:
     """Record the event in `append` and return its stream's version.
 
-    An event that is recorded already at that place is not recorded twice: a reactor offers until it has an answer.
+    An event that is recorded already at that place is not recorded twice: a reactor sends it until it has an answer.
 
     Raises:
         Error: as `domain.append.append_by_reactor`; `ConflictError` if the stream is at another version.
@@ -42,8 +42,8 @@ async def append_event(app: App, login: Login, append: reactor_pb2.AppendEvent) 
     try:
         done = await app.log.append(stream, upload.version, events, actor=login.actor)
     except ExpectedVersionError:
-        # A broken session of the same reactor's may have recorded this very event just now, and told nobody. Of any
-        # other event the reactor alone can know what it means.
+        # An earlier, broken session of this reactor may have recorded this very event just now without an answer. If it
+        # is another event, only the reactor knows what that means.
         recorded = await app.log.read_stream(stream)
         if not _is_there(event, append.expected_version, recorded):
             raise
@@ -54,7 +54,7 @@ async def append_event(app: App, login: Login, append: reactor_pb2.AppendEvent) 
 def _event(append: reactor_pb2.AppendEvent) -> ReactorEvent:
     field = append.WhichOneof("event")
     if field is None:
-        raise UsageError("AppendEvent: event: is missing.", fix="Offer one of the events of a reactor.")
+        raise UsageError("AppendEvent: event: is missing.", fix="Append one of the events of a reactor.")
     offered: ReactorEvent = getattr(append, field)
     return offered
 
@@ -67,5 +67,5 @@ def _is_there(event: Message, after: int, recorded: list[RecordedEvent]) -> bool
 def _another_version(expected: int, upload: Upload) -> ConflictError:
     return ConflictError(
         f"the request is at version {upload.version} and in {upload.state.name}, not at version {expected}.",
-        fix="Take in what was delivered, and decide anew.",
+        fix="Take in what was delivered, and decide again.",
     )

@@ -14,7 +14,6 @@ from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import fingerprint_key, stores, upload
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, may_end
 from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
-from monoskope.m8.domain.instants import instant
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import Upload
 from monoskope.m8.service import policy
@@ -24,11 +23,12 @@ from monoskope.m8.service.upload_key import upload_key
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.upload import State
+from monoskope.times import instant
 from monoskope.uri import SecretUri
 
 
 class Commands:
-    """`SecretCommandService` without a transport: one method a command, named like it."""
+    """`SecretCommandService` without a transport: one method for each command."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -36,7 +36,7 @@ class Commands:
     async def request_secret_upload_key(
         self, message: commands_pb2.RequestSecretUploadKeyRequest, caller: Caller
     ) -> commands_pb2.RequestSecretUploadKeyResponse:
-        """Record that a key is asked for; with `wait` answer with the key. The same request again has the same answer.
+        """Record that a key is asked for; with `wait` return the key. The same request again gets the same answer.
 
         Raises:
             UsageError: the request is not well formed.
@@ -68,15 +68,15 @@ class Commands:
                 _require_reactor(store)
             return events
 
-        # Who asks again for what was recorded is answered at once.
+        # A repeated request is answered at once.
         known = await self._app.aggregates.upload(request.request_id)
         is_new = known.request is None
         if is_new and request.rules.seals and not request.remove_keys:
             await self._app.quota.require(subject)
         if is_new and store.active:
             await require_engine(self._app, store, wait_s=caller.wait_s)
-        turn = self._app.turns.turn(subject, wait_s=caller.wait_s) if is_new else contextlib.nullcontext()
-        async with turn:
+        place = self._app.request_limit.place(subject, wait_s=caller.wait_s) if is_new else contextlib.nullcontext()
+        async with place:
             await self._app.aggregates.change(
                 upload_stream(request.request_id),
                 lambda: self._app.aggregates.upload(request.request_id),
@@ -101,11 +101,11 @@ class Commands:
     async def request_upload_secret(
         self, message: commands_pb2.RequestUploadSecretRequest, caller: Caller
     ) -> commands_pb2.RequestUploadSecretResponse:
-        """Record the sealed secret and wait for the request's end, or as long as the caller does.
+        """Record the sealed secret and wait for the request's end, or until the caller's deadline.
 
-        The same bytes again are not recorded twice and have the same answer. A request that ended before any bytes came
-        is answered with its end. The answer holds the receipt, fingerprints and all, whatever the caller's rights: it
-        is the proof of success, and whoever asked knows the value.
+        The same bytes are not recorded twice and get the same answer. A request that ended before any bytes came is
+        answered with its end. The answer has the receipt with its fingerprints, whatever the caller's rights: it is the
+        proof of success, and the caller knows the value.
 
         Raises:
             NotFoundError: there is no such request of the caller's.
@@ -144,7 +144,7 @@ class Commands:
             return events
 
         sealed = message.encapsulated_key + message.ciphertext
-        # Bytes that came before are not recorded again, and those for a request that ended are not recorded at all.
+        # Bytes that were recorded are not recorded again, and bytes for a request that ended are not recorded at all.
         is_new = not known.sealed_sha256 and known.state is not State.ENDED
         async with self._app.quota.used(subject, len(sealed) if is_new else 0):
             await self._app.aggregates.change(
@@ -241,7 +241,7 @@ class Commands:
         structlog.contextvars.bind_contextvars(store=name)
         aggregates = self._app.aggregates
         await aggregates.change(CATALOGUE_STREAM, aggregates.catalogue, decide, actor=caller.principal.subject)
-        store = await self._app.documents.store_heard(name)
+        store = await self._app.documents.store_with_beats(name)
         assert store is not None, "the domain decided on a store that exists"
         return store
 
@@ -261,14 +261,14 @@ def _require_active(store: views_pb2.SecretStore) -> None:
 
 
 def _require_reactor(store: views_pb2.SecretStore) -> None:
-    """Whether somebody is there to answer, so that nobody waits a minute to learn that there is not.
+    """Raise unless a reactor of `store` is attached, so that no user waits a minute for an answer that cannot come.
 
-    Who is gone the timekeeper decides, by a clock that nobody sets and only while reactors could be heard.
+    The timekeeper decides which reactors are gone, by a monotonic clock and only while heartbeats can arrive.
     """
     if any(reactor.attached for reactor in store.reactors):
         return
-    heard_ms = max((reactor.last_heard_ms for reactor in store.reactors), default=0)
-    when = f"the last was heard at {instant(heard_ms)}" if heard_ms else "none was ever heard"
+    last_seen_ms = max((reactor.last_heard_ms for reactor in store.reactors), default=0)
+    when = f"the last heartbeat of one came at {instant(last_seen_ms)}" if last_seen_ms else "none has ever attached"
     raise UnavailableError(
         f"no reactor of the store {store.name} is attached; {when}.", fix="Start one, or try again when it is back."
     )

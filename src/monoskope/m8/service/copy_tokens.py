@@ -1,4 +1,4 @@
-"""The token with which the reactor of a COPY's source puts at its destination, in the name of whoever asked for it."""
+"""The token with which the reactor of a COPY's source puts the secret at the destination, on behalf of the user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monoskope.m8.service.login import Login
 from monoskope.protocol.upload import State
 
 WITHIN_S = 60
-"""So soon after STARTED a token is given: what its user was allowed then does not count for ever."""
+"""How long after STARTED a token is issued, at the latest: the user's rights may change."""
 
 
 async def authorize(app: App, login: Login, request_id: bytes) -> str:
@@ -29,7 +29,7 @@ async def authorize(app: App, login: Login, request_id: bytes) -> str:
     if grant is None or upload.state is not State.WRITING:
         raise ConflictError("the copy is not being made now.", fix="Append STARTED first.")
     if app.clock() - upload.since_ms > WITHIN_S * 1000:
-        raise ConflictError("the copy was announced too long ago.", fix="Let its user ask for it anew.")
+        raise ConflictError("the copy was announced too long ago.", fix="Let its user ask for it again.")
     if grant.replica != login.replica:
         raise RefusedError("another replica makes this copy.", fix="Leave it to that one.")
     if app.token_for_copy is None:
@@ -38,5 +38,5 @@ async def authorize(app: App, login: Login, request_id: bytes) -> str:
 
 
 def _token_id(request_id: bytes) -> str:
-    """One for each request, so that a second token of the same request is refused by the log."""
+    """Return the token's id, one for each request, so that the log refuses a second token."""
     return hashlib.sha256(b"m8/copy-token/v1\x00" + request_id).hexdigest()[:32]

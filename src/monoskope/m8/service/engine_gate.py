@@ -1,8 +1,8 @@
-"""What reactors say of their engines, and the refusal that spares a user a request that would only fail.
+"""Refuses a request at once if every attached reactor says that its engine does not answer.
 
-What was found before the request refuses nothing, for the engine may be back since. So where all that was heard is bad,
-heartbeats are waited for that tell of a look after it: they come within a second or two. If they say the same, the
-request is refused; if one says otherwise, or they do not come, it goes its way.
+What the reactors found before the request is not enough, because the engine may have come back. So if all of them found
+it unavailable, the call waits for heartbeats about a newer check, which come within a second or two. If they say the
+same, the request is refused. If one says otherwise, or none comes, the request goes on.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import asyncio
 
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.errors import UnavailableError
-from monoskope.m8.domain.instants import instant
-from monoskope.m8.readmodels.stores import noted
+from monoskope.m8.readmodels.stores import heartbeat_note
 from monoskope.m8.service.app import App
+from monoskope.times import instant
 
 _LOOK_S = 0.05
 
@@ -30,7 +30,7 @@ async def require_engine(app: App, store: views_pb2.SecretStore, *, wait_s: floa
         UnavailableError: they do. Nothing was recorded.
     """
     asked_ms, until_ms = app.clock(), app.ticks() + 1000 * min(wait_s, app.limits.heartbeat_s)
-    # One caller of each store polls; the others wait for it, and then find what it found.
+    # One caller of each store polls. The others wait for it and use what it found.
     async with app.looks.held(store.name):
         await _look(app, store, asked_ms=asked_ms, until_ms=until_ms)
 
@@ -50,6 +50,6 @@ async def _look(app: App, store: views_pb2.SecretStore, *, asked_ms: int, until_
 async def _all_bad(app: App, store: views_pb2.SecretStore) -> list[views_pb2.Reactor]:
     """Return what the attached reactors last said if all of them found their engine unavailable, else []."""
     notes = await app.log.beat_notes()
-    said = [noted(store.name, reactor, notes) for reactor in store.reactors if reactor.attached]
+    said = [heartbeat_note(store.name, reactor, notes) for reactor in store.reactors if reactor.attached]
     bad = [one for one in said if one.engine == reactor_pb2.ENGINE_HEALTH_UNAVAILABLE]
     return bad if len(bad) == len(said) else []

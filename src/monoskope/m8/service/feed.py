@@ -1,7 +1,7 @@
-"""The one subscription of a process, shared by everybody who waits for events.
+"""The one subscription of a process to its log, shared by all calls that wait for events.
 
-Whoever waits for a request (`until`) is woken by its stream; whoever follows the log (`follow`) gets a bounded queue.
-Nobody is fed from memory that grows: a follower that is too slow is told so and has to begin again.
+A call that waits for a request (`until`) is woken by its stream. A call that follows the log (`follow`) gets a bounded
+queue, so memory does not grow: a follower that is too slow gets an error and has to begin again.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from monoskope.uri import SecretUri
 T = TypeVar("T")
 
 BACKLOG = 1_000
-"""Events that a follower may lie behind before it is dropped."""
+"""How many events a follower may be behind before it is ended."""
 
 RETRY_S = 1.0
-"""Before the log is asked again after it did not answer."""
+"""Seconds before the log is asked again after it did not answer."""
 
 _REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
-    """An event, and the secret it is about if it is one of a request's."""
+class LocatedEvent:
+    """An event, and the URI of its secret if it is one of a request's."""
 
     event: RecordedEvent
     uri: SecretUri | None
@@ -47,24 +47,24 @@ def _every(_event: RecordedEvent) -> bool:
 
 
 class Follower:
-    """The events that somebody wants, from the moment of joining on, in order."""
+    """The queue of events that one call wants, in order, from the moment it joined."""
 
-    def __init__(self, wants: Callable[[Noted], bool], backlog: int) -> None:
+    def __init__(self, wants: Callable[[LocatedEvent], bool], backlog: int) -> None:
         self._wants = wants
         self._backlog = backlog
-        self._events: deque[Noted] = deque()
+        self._events: deque[LocatedEvent] = deque()
         self._changed = asyncio.Event()
         self._ended = asyncio.Event()
         self._error: Error = too_slow()
 
-    def offer(self, noted: Noted) -> None:
-        """Queue an event if it is wanted; never waits. A follower that lies too far behind is ended."""
-        if self._ended.is_set() or not self._wants(noted):
+    def take(self, located: LocatedEvent) -> None:
+        """Queue an event if it is wanted; never waits. A follower that is too far behind is ended."""
+        if self._ended.is_set() or not self._wants(located):
             return
         if len(self._events) >= self._backlog:
             self.end(too_slow())
         else:
-            self._events.append(noted)
+            self._events.append(located)
             self._changed.set()
 
     def end(self, error: Error) -> None:
@@ -74,7 +74,7 @@ class Follower:
         self._ended.set()
         self._changed.set()
 
-    async def next(self) -> Noted:
+    async def next(self) -> LocatedEvent:
         """Return the next event. Raises `UnavailableError` if this follower was too slow, or m8 stops."""
         while not self._events:
             if self._ended.is_set():
@@ -84,18 +84,18 @@ class Follower:
         return self._events.popleft()
 
     async def failure(self) -> None:
-        """Wait until this follower is ended, however little it reads, and raise why."""
+        """Wait until this follower is ended, and raise the reason."""
         await self._ended.wait()
         raise self._error
 
 
 def too_slow() -> UnavailableError:
     """Return the answer to a peer that does not read what it asked for."""
-    return UnavailableError("events are not read as fast as they happen.", fix="Connect again; nothing is lost.")
+    return UnavailableError("events are not read as fast as they are recorded.", fix="Connect again; nothing is lost.")
 
 
 class Feed:
-    """Reads the log once and tells everybody. `begin`, then keep `run` running."""
+    """Reads the log once and passes each event to all followers. Call `begin`, then keep `run` running."""
 
     def __init__(self, log: EventLog, *, backlog: int = BACKLOG) -> None:
         self._log = log
@@ -107,11 +107,11 @@ class Feed:
         self._uris: OrderedDict[str, SecretUri] = OrderedDict()
 
     async def begin(self) -> None:
-        """Start from the log's present end: what is recorded from now on is told."""
+        """Start at the log's present end: later events are passed on."""
         self._position = await self._log.head()
 
     async def run(self) -> None:
-        """Tell everybody of every event until the log is closed. Raises `LogTamperedError`."""
+        """Pass on every event until the log is closed. Raises `LogTamperedError`."""
         while True:
             try:
                 await self._read()
@@ -121,7 +121,7 @@ class Feed:
                 return
 
     def stop(self) -> None:
-        """End what waits and follows, so that a server that stops does not wait for it."""
+        """End all waiting calls and followers, so that a server that stops does not wait for them."""
         self._stopping = True
         for follower in self._followers:
             follower.end(UnavailableError("m8 is stopping.", fix="Connect again."))
@@ -161,7 +161,7 @@ class Feed:
             self._forget(stream, signal)
 
     @contextlib.contextmanager
-    def follow(self, wants: Callable[[Noted], bool]) -> Iterator[Follower]:
+    def follow(self, wants: Callable[[LocatedEvent], bool]) -> Iterator[Follower]:
         """Follow the log from now on, as long as the block runs."""
         follower = Follower(wants, self._backlog)
         self._followers.add(follower)
@@ -170,9 +170,9 @@ class Feed:
         finally:
             self._followers.discard(follower)
 
-    async def note(self, event: RecordedEvent) -> Noted:
+    async def locate(self, event: RecordedEvent) -> LocatedEvent:
         """Return `event` with the secret that it is about."""
-        return Noted(event, await self._uri(event))
+        return LocatedEvent(event, await self._uri(event))
 
     def _forget(self, stream: str, signal: asyncio.Event) -> None:
         waiting = self._waiting[stream]
@@ -181,11 +181,11 @@ class Feed:
             del self._waiting[stream]
 
     async def _tell(self, event: RecordedEvent) -> None:
-        # Without followers nobody asks which secret an event is about.
+        # Without followers, nobody needs the secret of an event.
         if self._followers:
-            noted = await self.note(event)
+            located = await self.locate(event)
             for follower in tuple(self._followers):
-                follower.offer(noted)
+                follower.take(located)
         for signal, wakes in self._waiting.get(event.stream, {}).items():
             if wakes(event):
                 signal.set()
@@ -212,7 +212,7 @@ class Feed:
 
 
 def _asked_for(event: RecordedEvent) -> SecretUri | None:
-    """The secret that a request's first event names; None for every other event."""
+    """Return the secret that a request's first event names; None for every other event."""
     message = read(event) if event.version == 1 else None
     if isinstance(message, events_pb2.SecretUploadKeyRequested):
         return parse_request(message.request).uri

@@ -1,4 +1,4 @@
-"""A reactor's login: what must hold before it is told anything (docs/protocol.md, Identities)."""
+"""A reactor's login: what must hold before m8 sends it anything (docs/protocol.md, Identities)."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Login:
 async def log_in(app: App, attach: reactor_pb2.AttachReactor, challenge: bytes) -> Login:
     """Verify a login and record what it brings: identity rotations, the fingerprint key id, the attachment.
 
-    A stranger costs one signature: the hello's comes first, and of the rotations only the steps that lead on from the
-    identity that m8 knows are verified, none if the hello is signed by that one.
+    A stranger costs one signature check: that of the hello comes first. Of the rotations only those are verified that
+    follow the identity which m8 knows; none if that identity signed the hello.
 
     Nothing is recorded before the hello is verified, and nobody learns which stores there are without the identity of
     one: a store that does not exist and one of another identity have the same answer.

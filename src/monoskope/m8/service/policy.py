@@ -1,4 +1,4 @@
-"""Who may do what. What lies outside a caller's prefixes does not exist: the same words as for what is missing."""
+"""Who may do what. What lies outside a caller's prefixes gets the same answer as what does not exist."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def require_administrator(principal: Principal) -> None:
         )
 
 
-def require_sight(principal: Principal, uri: SecretUri) -> None:
+def require_visible(principal: Principal, uri: SecretUri) -> None:
     """Raise `NotFoundError` unless `uri` exists for the caller."""
     if not principal.sees(uri):
         raise hidden(str(uri))
@@ -34,7 +34,7 @@ def require_sight(principal: Principal, uri: SecretUri) -> None:
 
 def require_purpose(principal: Principal, purpose: upload_pb2.Purpose, uri: SecretUri) -> None:
     """Raise `NotFoundError` unless `uri` exists for the caller, `RefusedError` without the right for `purpose`."""
-    require_sight(principal, uri)
+    require_visible(principal, uri)
     _require(principal, PURPOSES[purpose].right, uri)
     if PURPOSES[purpose].reveals_hashes:
         _require(principal, events_pb2.RIGHT_SEE_HASH, uri)
@@ -44,7 +44,7 @@ def require_request(principal: Principal, request: Request) -> None:
     """Raise as `require_purpose` for what `request` asks; a COPY needs `put` at its destination, too."""
     require_purpose(principal, request.purpose, request.uri)
     if request.destination is not None:
-        require_sight(principal, request.destination)
+        require_visible(principal, request.destination)
         _require(principal, events_pb2.RIGHT_PUT, request.destination)
 
 

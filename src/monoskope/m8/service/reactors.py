@@ -1,4 +1,4 @@
-"""The reactors' door: `ReactorService.Attach` without a transport."""
+"""`ReactorService.Attach` without a transport."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import IdentityChangedError, RefusedError, UnauthenticatedError, UsageError
 from monoskope.m8.limits.peers import origin
@@ -25,9 +26,9 @@ class Reactors:
         self._sessions: dict[str, ServerSession] = {}
 
     async def attach(self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send, peer: str) -> None:
-        """Challenge a reactor, let it log in, serve it until it half-closes; its peers are then told that it is gone.
+        """Challenge a reactor, log it in and serve it until it half-closes; then record for its peers that it is gone.
 
-        A connection that breaks is not the end of a process: the timekeeper declares it gone if it stays away.
+        A broken connection does not mean that the process ended: the timekeeper declares it gone if it stays away.
 
         Args:
             incoming: What it says.
@@ -41,7 +42,7 @@ class Reactors:
         """
         login, attach = await self._let_in(incoming, send, peer)
         structlog.contextvars.bind_contextvars(store=login.store, replica=login.replica.hex()[:8])
-        structlog.get_logger().info("reactor attached")
+        operating_log.get().info("reactor attached")
         session = ServerSession(
             self._app, login, incoming, send, marks=attach.knows_caught_up, own=not attach.without_own
         )
@@ -67,7 +68,7 @@ class Reactors:
         try:
             attach = self._formed(message)
             if asked_for := claimed_store(attach.hello.content):
-                # Not proven yet: it is for the line that says why somebody was not let in.
+                # Not proven yet: it is for the log line that says why the login was refused.
                 structlog.contextvars.bind_contextvars(store=asked_for)
             login = await log_in(self._app, attach, challenge)
         except (IdentityChangedError, RefusedError, UsageError, UnauthenticatedError):
@@ -92,5 +93,5 @@ class Reactors:
     def _formed(self, message: reactor_pb2.AttachRequest) -> reactor_pb2.AttachReactor:
         validate(message)
         if message.WhichOneof("message") != "attach":
-            raise UnauthenticatedError("something else came before the login.", fix="Send AttachReactor first.")
+            raise UnauthenticatedError("another message came before the login.", fix="Send AttachReactor first.")
         return message.attach

@@ -1,8 +1,8 @@
-"""One attached reactor: what it is told, and what it says.
+"""One attached reactor: what m8 sends it, and what it sends.
 
-It is told the events of its store's requests and of its peers, nothing else; sealed bytes reach only the replica that
-gave the grant. A session ends when the reactor falls silent, reads too slowly, attaches anew, was declared gone, or
-when its store's identity moves on: then it has to prove itself again.
+m8 sends it the events of its store's requests and of its peers, and nothing else; sealed bytes go only to the replica
+that gave the grant. A session ends when the reactor sends nothing for too long, reads too slowly, attaches again, was
+declared gone, or when its store's identity changes: then it has to prove itself again.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
-import structlog
-
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, IdentityChangedError, UnavailableError
@@ -25,7 +24,7 @@ from monoskope.m8.service import copy_tokens
 from monoskope.m8.service.app import App
 from monoskope.m8.service.append import append_event
 from monoskope.m8.service.defect import defect
-from monoskope.m8.service.feed import Follower, Noted
+from monoskope.m8.service.feed import Follower, LocatedEvent
 from monoskope.m8.service.login import Login
 from monoskope.m8.service.validate import validate
 from monoskope.protocol.events import request_id_of, upload_stream
@@ -34,11 +33,11 @@ Send = Callable[[reactor_pb2.AttachResponse], Awaitable[None]]
 """Sends one message to the reactor; waits while the reactor does not read."""
 
 MAX_APPENDS = 32
-"""Appends of one reactor that are worked on at once; the next is not read before one is done."""
+"""How many appends of one reactor are handled at once; then no message is read until one is done."""
 
 
 class ServerSession:
-    """Serves one login until it ends. `replaced` is set when the same process attaches anew.
+    """Serves one login until it ends. `replaced` is set when the same process attaches again.
 
     Args:
         app: m8.
@@ -46,7 +45,7 @@ class ServerSession:
         incoming: What it says.
         send: How to answer.
         marks: Whether it knows `caught_up`.
-        own: Whether it wants to be told of the events that it appends itself.
+        own: Whether it wants to receive the events that it appends itself.
     """
 
     def __init__(
@@ -74,13 +73,13 @@ class ServerSession:
         """Run until the reactor half-closes its side.
 
         Raises:
-            UnavailableError: it fell silent, was too slow, or attached anew.
-            IdentityChangedError: its store's identity moved on.
+            UnavailableError: it sent nothing for too long, read too slowly, or attached again.
+            IdentityChangedError: its store's identity changed.
             UsageError: it says what is not well formed.
         """
         with self._app.feed.follow(self._wants) as follower:
             position = await self._app.log.head()
-            # Joined first, asked then: an identity that moves on later is seen as an event.
+            # Followed first, read then: a later change of the identity is seen as an event.
             await self._check_identity()
             await self._send(await self._attached(position))
             await _first_of(
@@ -97,14 +96,14 @@ class ServerSession:
 
     async def _replaced(self) -> None:
         await self.replaced.wait()
-        raise UnavailableError("this process attached anew.", fix="Use that stream.")
+        raise UnavailableError("this process attached again.", fix="Use that stream.")
 
-    def _wants(self, noted: Noted) -> bool:
-        if noted.uri is not None:
-            # What a session before this one appended and had no answer for, the reactor offers again and is answered.
-            mine = noted.event.actor == self._login.actor
-            return noted.uri.store == self._login.store and (self._own or not mine)
-        return noted.event.stream in {reactor_stream(self._login.store), CATALOGUE_STREAM}
+    def _wants(self, located: LocatedEvent) -> bool:
+        if located.uri is not None:
+            # What an earlier session appended without an answer, the reactor appends again and is answered.
+            mine = located.event.actor == self._login.actor
+            return located.uri.store == self._login.store and (self._own or not mine)
+        return located.event.stream in {reactor_stream(self._login.store), CATALOGUE_STREAM}
 
     async def _attached(self, position: int) -> reactor_pb2.AttachResponse:
         attachments = await self._app.aggregates.attachments(self._login.store)
@@ -191,7 +190,7 @@ class ServerSession:
         self._places.release()
 
     async def _next(self) -> reactor_pb2.AttachRequest | None:
-        """The reactor's next message, None when it half-closed."""
+        """Return the reactor's next message, None when it half-closed."""
         try:
             async with asyncio.timeout(self._app.limits.silence_s):
                 message = await anext(self._incoming)
@@ -199,7 +198,7 @@ class ServerSession:
             return None
         except TimeoutError:
             raise UnavailableError(
-                "the reactor was not heard in time.", fix="Send heartbeats, and attach again."
+                "the reactor sent nothing in time.", fix="Send heartbeats, and attach again."
             ) from None
         validate(message)
         return message
@@ -211,7 +210,7 @@ class ServerSession:
         except Error as error:
             self._refuse(append, answer, error)
         except Exception as error:  # noqa: BLE001  a defect is reported by its type alone, and its caller must not hang
-            structlog.get_logger().error("defect", error_type=type(error).__name__)
+            operating_log.get().error("defect", error_type=type(error).__name__)
             self._refuse(append, answer, defect())
         failpoint("m8.before-appended")
         await self._send(reactor_pb2.AttachResponse(appended=answer))
@@ -223,14 +222,14 @@ class ServerSession:
         except Error as error:
             answer.error, answer.message = error.code.value, str(error)
         except Exception as error:  # noqa: BLE001  as for appends
-            structlog.get_logger().error("defect", error_type=type(error).__name__)
+            operating_log.get().error("defect", error_type=type(error).__name__)
             answer.error = defect().code.value
         await self._send(reactor_pb2.AttachResponse(copy_authorized=answer))
 
     def _refuse(self, append: reactor_pb2.AppendEvent, answer: reactor_pb2.Appended, error: Error) -> None:
         answer.error = error.code.value
         answer.message = str(error)
-        structlog.get_logger().info(
+        operating_log.get().info(
             "append refused",
             request_id=append.request_id.hex(),
             event_types=append.WhichOneof("event") or "",
@@ -239,7 +238,7 @@ class ServerSession:
 
 
 def _moved_on(store: str) -> IdentityChangedError:
-    return IdentityChangedError(f"the identity of the store {store} moved on.", fix="Attach under the new one.")
+    return IdentityChangedError(f"the identity of the store {store} changed.", fix="Attach under the new one.")
 
 
 async def detach(app: App, login: Login) -> None:

@@ -1,4 +1,4 @@
-"""The answer to who waits for a key: the record's "Query public key", and the same at once with the request for it."""
+"""The answer to a call that waits for a key, in its own query or together with the request for the key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monoskope.uri import SecretUri
 async def upload_key(
     app: App, request_id: bytes, load: Callable[[], Awaitable[views_pb2.SecretUpload]], *, wait_s: float
 ) -> queries_pb2.GetSecretUploadKeyResponse:
-    """Return the grant as soon as a reactor gave it, or the request's end; after `wait_s` seconds where it stands.
+    """Return the grant as soon as a reactor gave it, or the request's end; after `wait_s` seconds the request's state.
 
     `load` returns the request as its caller may see it; what it raises is raised.
     """

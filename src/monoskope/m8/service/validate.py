@@ -1,4 +1,4 @@
-"""The form of what comes in: the rules written in the proto files, checked by protovalidate before anything else."""
+"""Checks each incoming message by the rules in the proto files, with protovalidate, before anything else."""
 
 from __future__ import annotations
 

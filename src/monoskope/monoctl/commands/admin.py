@@ -66,7 +66,7 @@ def set_default(name: str, output: str, session: CommandSession) -> None:
 @output_option
 @connection_options
 def replace(name: str, identity: str, output: str, session: CommandSession) -> None:
-    """Give a store a new identity without proof, as after a theft. Every user must pin it anew."""
+    """Give a store a new identity without proof, as after a theft. Every user must pin it again."""
     _show(session, output, lambda client: client.stores.replace_identity(name, identity=identity))
 
 

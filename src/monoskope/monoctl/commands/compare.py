@@ -6,12 +6,10 @@ import click
 
 from monoskope.client import Client, Comparison
 from monoskope.errors import Error
-from monoskope.exit_codes import ExitCode, exit_code_of_all
-from monoskope.failpoints import failpoint
 from monoskope.monoctl.input.values import Sources, read_values, source_options, split_words
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output.formats import emit
-from monoskope.monoctl.output.report import report
+from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output.results import end
 
 _COLUMNS = {"URI": "uri", "EQUAL": "equal", "DIFFERENCES": "differences", "VERSION": "upstream_version"}
 
@@ -33,25 +31,14 @@ def secret(words: tuple[str, ...], sources: Sources, timeout: float, output: str
     async def work(client: Client) -> list[Comparison | Error]:
         return await client.compare_secrets(uris, values, timeout=timeout)
 
-    results = session.run(work)
-    comparisons = [result for result in results if isinstance(result, Comparison)]
-    documents = [
-        {
-            "uri": comparison.uri,
-            "equal": comparison.equal,
-            "differences": comparison.differences,
-            "upstream_version": comparison.upstream_version,
-            "request_id": comparison.request_id,
-        }
-        for comparison in comparisons
-    ]
-    errors = [result for result in results if isinstance(result, Error)]
-    failpoint("monoctl.before-print")
-    if documents:
-        emit(output, documents[0] if len(uris) == 1 else documents, _COLUMNS)
-    for error in errors:
-        report(error, as_json=output == "json")
-    code = exit_code_of_all(errors)
-    if not errors and not all(comparison.equal for comparison in comparisons):
-        code = ExitCode.DIFFERENT
-    click.get_current_context().exit(code)
+    end(session.run(work), output, _COLUMNS, _document, as_expected=lambda comparison: comparison.equal)
+
+
+def _document(comparison: Comparison) -> Document:
+    return {
+        "uri": comparison.uri,
+        "equal": comparison.equal,
+        "differences": comparison.differences,
+        "upstream_version": comparison.upstream_version,
+        "request_id": comparison.request_id,
+    }

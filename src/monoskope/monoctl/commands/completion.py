@@ -22,6 +22,6 @@ def completion(shell: str) -> None:
     if kind is None:
         raise click.UsageError(f"no completion for {shell}")
     root = click.get_current_context().find_root().command
-    # The base class's method: bash's own would run bash to look at its version.
+    # The base class's method, because the one for bash would run bash to find its version.
     script = ShellComplete.source(kind(root, {}, "monoctl", "_MONOCTL_COMPLETE"))
     write.out(*script.split("\n"))

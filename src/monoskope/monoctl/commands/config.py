@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from monoskope.client.known_stores import check_server
 from monoskope.client.settings import FIELDS, config_path, find, read_config
 from monoskope.errors import UsageError
+from monoskope.host_port import check_server
 from monoskope.monoctl.output import write
 from monoskope.monoctl.output.formats import emit
 from monoskope.settings import write_private
@@ -45,11 +45,11 @@ def set_(name: str, value: str, config: Path | None) -> None:
     else:
         value = str(Path(value).expanduser().absolute())
     path = config_path(config)
-    changed = msgspec.structs.replace(read_config(path), **{name: value})
+    table = msgspec.to_builtins(read_config(path)) | {name: value}
     import tomli_w  # noqa: PLC0415 - nothing else writes TOML
 
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(path, tomli_w.dumps(msgspec.to_builtins(changed)).encode(), replace=True)
+    write_private(path, tomli_w.dumps(table).encode(), replace=True)
 
 
 @click.command(short_help="Show the settings file's path.")

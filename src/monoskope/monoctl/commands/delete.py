@@ -5,13 +5,12 @@ from __future__ import annotations
 import click
 
 from monoskope.client import Client, Deletion
-from monoskope.client.purposes.put import Expect
 from monoskope.errors import Error, UsageError
-from monoskope.exit_codes import exit_code_of_all
+from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import terminal, write
-from monoskope.monoctl.output.formats import emit
-from monoskope.monoctl.output.report import report
+from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output.results import end
 
 _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "DELETED": "deleted_version", "DESTROYED": "destroyed"}
 
@@ -41,42 +40,24 @@ def secret(
     It asks on a terminal; without one it needs --yes. It succeeds only with a receipt signed by the store's pinned
     identity. By default it deletes only what was put through m8.
     """
-    expected = expectation(expect, overwrite=overwrite)
+    expected = expectation(expect, overwrite=overwrite, must_exist=True)
     if not yes:
         _agree(uris, destroy=destroy)
 
     async def work(client: Client) -> list[Deletion | Error]:
         return await client.delete_secrets(uris, expect=expected, destroy=destroy, timeout=timeout)
 
-    results = session.run(work)
-    documents = [
-        {
-            "uri": result.uri,
-            "outcome": "DELETED",
-            "deleted_version": result.deleted_version,
-            "destroyed": result.destroyed,
-            "request_id": result.request_id,
-        }
-        for result in results
-        if isinstance(result, Deletion)
-    ]
-    errors = [result for result in results if isinstance(result, Error)]
-    if documents:
-        emit(output, documents[0] if len(uris) == 1 else documents, _COLUMNS)
-    for error in errors:
-        report(error, as_json=output == "json")
-    click.get_current_context().exit(exit_code_of_all(errors))
+    end(session.run(work), output, _COLUMNS, _document)
 
 
-def expectation(expect: str | None, *, overwrite: bool) -> Expect | str:
-    """Return what must be upstream for a change of what is there. Raises `UsageError` for both options at once."""
-    if overwrite and expect is not None:
-        raise UsageError("--overwrite and --expect exclude each other.", fix="Give one of them.")
-    if expect == "absent":
-        raise UsageError("--expect absent makes no sense here: something must be there.", fix="Name a version.")
-    if overwrite:
-        return Expect.OVERWRITE
-    return Expect.ANY if expect is None else expect
+def _document(deletion: Deletion) -> Document:
+    return {
+        "uri": deletion.uri,
+        "outcome": "DELETED",
+        "deleted_version": deletion.deleted_version,
+        "destroyed": deletion.destroyed,
+        "request_id": deletion.request_id,
+    }
 
 
 def _agree(uris: tuple[str, ...], *, destroy: bool) -> None:

@@ -25,7 +25,7 @@ _FIELDS = {
     "Created": "created_at",
 }
 _DOES = {"patchable": "patch", "soft_delete": "delete", "deletable": "destroy"}
-"""What not every engine does: the field that says so, and the word that a user knows it by."""
+"""What not every engine can do: the field that says so, and the verb that users know."""
 _NOT_ANNOUNCED = "unknown while no reactor is attached"
 _REACTORS = {
     "REACTOR": "replica",

@@ -22,17 +22,28 @@ _COLUMNS = {
 
 
 @click.command(short_help="List events.")
-@click.option("--request-id", default="", metavar="ID", help="Of one request.")
-@click.option("--prefix", default="", metavar="URI", help="Of secrets below a URI prefix.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many.")
-@click.option("-w", "--watch", is_flag=True, help="As they happen, until Ctrl-C.")
-@click.option("--after", type=click.IntRange(0), default=0, help="With --watch: after this position.")
+@click.option("--request-id", default="", metavar="ID", help="Only those of this request.")
+@click.option("--prefix", default="", metavar="URI", help="Only those of secrets below this URI prefix.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N.")
+@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the latest N.")
+@click.option("-w", "--watch", is_flag=True, help="Show events as they are recorded, until Ctrl-C.")
+@click.option("--after", type=click.IntRange(0), default=0, help="With --watch: begin after this position.")
 @output_option
 @connection_options
 def events(  # noqa: PLR0917 - click passes them by name
-    request_id: str, prefix: str, limit: int | None, after: int, output: str, session: CommandSession, *, watch: bool
+    request_id: str,
+    prefix: str,
+    limit: int | None,
+    last: int | None,
+    after: int,
+    output: str,
+    session: CommandSession,
+    *,
+    watch: bool,
 ) -> None:
-    """List events in the order of the log. Users see those of their own uploads."""
+    """List events in the order of the log. Users see those of requests below their prefixes."""
+    if last is not None and (watch or limit is not None):
+        raise UsageError("--last goes with neither --watch nor --limit.", fix="Leave one out.")
     if watch:
         if request_id or output == "yaml":
             raise UsageError("--watch goes with neither --request-id nor YAML.", fix="Leave one out.")
@@ -40,6 +51,9 @@ def events(  # noqa: PLR0917 - click passes them by name
         return
 
     async def work(client: Client) -> list[Document]:
+        if last is not None:
+            latest = await client.queries.last_events(last, request_id=request_id, prefix=prefix)
+            return [views.event(view) for view in latest]
         found: list[Document] = []
         async for view in client.queries.events(request_id=request_id, prefix=prefix):
             found.append(views.event(view))

@@ -8,7 +8,7 @@ import click
 
 from monoskope.client import Client, Generated
 from monoskope.errors import UsageError
-from monoskope.monoctl.commands.put import expectation
+from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.input.labels import parse_day, parse_labels
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import write
@@ -23,7 +23,7 @@ _KEYS = {
     "rsa": "private-key",
     "ed25519": "private-key",
 }
-"""The key under which each kind stands if none is named."""
+"""The key of each kind if --key names none."""
 
 
 @click.command(short_help="Let a store make a secret that nobody sees.")
@@ -31,7 +31,7 @@ _KEYS = {
 @click.argument("recipes", nargs=-1, metavar="[KEY=KIND[:SIZE]...]")
 @click.option("--kind", type=click.Choice(list(KINDS)), help="Make one of these under each --key.")
 @click.option("--size", type=click.IntRange(1), help="Characters of a password, random bytes, or bits of an RSA key.")
-@click.option("--key", "keys", multiple=True, metavar="NAME", help="Where it is to stand; can be repeated.")
+@click.option("--key", "keys", multiple=True, metavar="NAME", help="The key to make it under; can be repeated.")
 @click.option(
     "--out-public",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -41,7 +41,7 @@ _KEYS = {
 @click.option("--expect", metavar="absent|VERSION", help="Write only if nothing, or this version, is upstream.")
 @click.option("--overwrite", is_flag=True, help="Replace whatever is upstream.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A note, never secret; can be repeated.")
-@click.option("--expires", metavar="DAY", help="When it is said to expire: YYYY-MM-DD, or 90d. Nothing happens then.")
+@click.option("--expires", metavar="DAY", help="The day it expires: YYYY-MM-DD, or 90d. A note; m8 does nothing on it.")
 @timeout_option
 @output_option
 @connection_options
@@ -75,7 +75,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     expected = expectation(expect, overwrite=overwrite)
     notes, expires_on = parse_labels(labels), parse_day(expires) if expires else ""
     if out_public is not None and not out_public.absolute().parent.is_dir():
-        raise UsageError(f"{out_public} is in no folder that is there.", fix="Create it, or choose another file.")
+        raise UsageError(f"the folder of {out_public} does not exist.", fix="Create it, or choose another file.")
 
     async def work(client: Client) -> Generated:
         return await client.generate_secret(
@@ -96,14 +96,14 @@ def _recipes(words: tuple[str, ...], kind: str | None, size: int | None, keys: t
     pairs = [word.partition("=") for word in words]
     for key, equals, text in pairs:
         if not (key and equals and text):
-            # Not repeated: it may be a value.
-            raise UsageError("a word says not what to make.", fix="Write KEY=KIND or KEY=KIND:SIZE.")
+            # The message does not repeat the word: it may be a value.
+            raise UsageError("a word does not say what to make.", fix="Write KEY=KIND or KEY=KIND:SIZE.")
     wanted = [(key, text) for key, _, text in pairs]
     if kind is not None:
         text = kind if size is None else f"{kind}:{size}"
         wanted += [(key, text) for key in keys or (_KEYS[kind],)]
     elif size is not None or keys:
-        raise UsageError("--size and --key say nothing without --kind.", fix="Add --kind, or write KEY=KIND:SIZE.")
+        raise UsageError("--size and --key need --kind.", fix="Add --kind, or write KEY=KIND:SIZE.")
     if not wanted:
         raise UsageError("nothing says what to make.", fix="Add --kind, for example --kind password.")
     if len({key for key, _ in wanted}) != len(wanted):

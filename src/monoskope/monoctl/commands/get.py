@@ -49,7 +49,7 @@ _UPLOAD = {
 
 
 _NOTES = {"DELETED": "deleted", "SYNC": "sync", "VERIFIED": "verified_at", "EXPIRES": "expires_on", "LABELS": "labels"}
-"""Shown if any of the secrets has them."""
+"""Columns that are shown if any of the secrets has a value for them."""
 _STATES = {
     "present": views_pb2.SECRET_STATE_PRESENT,
     "deleted": views_pb2.SECRET_STATE_DELETED,
@@ -75,17 +75,17 @@ def _columns(documents: list[Document]) -> dict[str, str]:
 @click.command(short_help="List secrets.")
 @click.argument("prefix", default="")
 @click.option("--prefix", "below", default="", metavar="URI", help="The same as PREFIX.")
-@click.option("--store", default="", metavar="STORE", help="Of one store alone.")
-@click.option("--by", "subject", default="", metavar="SUBJECT", help="Last changed by SUBJECT.")
+@click.option("--store", default="", metavar="STORE", help="Only of this store.")
+@click.option("--by", "subject", default="", metavar="SUBJECT", help="Only those that SUBJECT changed last.")
 @click.option(
     "--state",
     type=click.Choice(list(_STATES)),
     default="present",
     show_default=True,
-    help="Drifted: the last upload replaced what was not put through m8. Out of sync: `verify secret` found otherwise.",
+    help="Drifted: the last upload replaced what others had put. Out of sync: `verify secret` found a difference.",
 )
-@click.option("--expiring", metavar="DAY", help="Said to expire by then, or expired: YYYY-MM-DD, or 30d.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many.")
+@click.option("--expiring", metavar="DAY", help="Only those that expire by then, or have expired: YYYY-MM-DD, or 30d.")
+@click.option("--limit", type=click.IntRange(1), help="At most this many.")
 @output_option
 @connection_options
 def secrets(  # noqa: PLR0917 - click passes them by name
@@ -190,7 +190,7 @@ def secret_stores(output: str, session: CommandSession) -> None:
 def store_types(output: str, session: CommandSession) -> None:
     """List the types of the stores that you can see: which are experimental, and how secrets lie in their engines.
 
-    As the stores' reactors announced it. "-": no reactor of that type ever attached.
+    The stores' reactors announced it. "-": no reactor of that type has ever attached.
     """
 
     async def work(client: Client) -> list[Document]:
@@ -201,7 +201,7 @@ def store_types(output: str, session: CommandSession) -> None:
 
 @click.command(short_help="Show one request.")
 @click.argument("request_id")
-@click.option("--wait", is_flag=True, help="Until it has ended.")
+@click.option("--wait", is_flag=True, help="Wait until it has ended.")
 @timeout_option
 @output_option
 @connection_options

@@ -6,10 +6,9 @@ import click
 
 from monoskope.client import Client, Import
 from monoskope.errors import Error
-from monoskope.exit_codes import exit_code_of_all
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output.formats import emit
-from monoskope.monoctl.output.report import report
+from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output.results import end
 
 _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
 
@@ -29,22 +28,15 @@ def secret(uris: tuple[str, ...], timeout: float, output: str, session: CommandS
     async def work(client: Client) -> list[Import | Error]:
         return await client.import_secrets(uris, timeout=timeout)
 
-    results = session.run(work)
-    documents = [
-        {
-            "uri": result.uri,
-            "outcome": "IMPORTED",
-            "hash": result.hash,
-            "values": result.values,
-            "upstream_version": result.upstream_version,
-            "request_id": result.request_id,
-        }
-        for result in results
-        if isinstance(result, Import)
-    ]
-    errors = [result for result in results if isinstance(result, Error)]
-    if documents:
-        emit(output, documents[0] if len(uris) == 1 else documents, _COLUMNS)
-    for error in errors:
-        report(error, as_json=output == "json")
-    click.get_current_context().exit(exit_code_of_all(errors))
+    end(session.run(work), output, _COLUMNS, _document)
+
+
+def _document(imported: Import) -> Document:
+    return {
+        "uri": imported.uri,
+        "outcome": "IMPORTED",
+        "hash": imported.hash,
+        "values": imported.values,
+        "upstream_version": imported.upstream_version,
+        "request_id": imported.request_id,
+    }

@@ -8,12 +8,13 @@ from monoskope.client import Client, PutResult
 from monoskope.client.preview import Preview
 from monoskope.client.purposes.patch import changes
 from monoskope.errors import Error
-from monoskope.monoctl.commands.delete import expectation
-from monoskope.monoctl.commands.put import end, show
+from monoskope.monoctl.commands.put import COLUMNS, document, show
 from monoskope.monoctl.input.engine_options import engine_options
+from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.input.gathered_values import Values
 from monoskope.monoctl.input.values import Sources, check_words, read_values, source_options, split_words
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
+from monoskope.monoctl.output.results import end
 from monoskope.protocol.request import Options
 
 
@@ -55,7 +56,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     """  # noqa: D301 - click wants the character itself
     uris, keys = split_words(words)
     check_words(remove, remove)
-    expected = expectation(expect, overwrite=overwrite)
+    expected = expectation(expect, overwrite=overwrite, must_exist=True)
     asked = keys or sources.named or not remove
     values = read_values(sources, keys) if asked else Values()
     changes(values, remove)
@@ -71,4 +72,4 @@ def secret(  # noqa: PLR0917 - click passes them by name
     if dry_run:
         show(session.run(preview), output)
     else:
-        end(session.run(work), output)
+        end(session.run(work), output, COLUMNS, document)

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NoReturn
 
 import click
 
 from monoskope.client import Client, PutResult
 from monoskope.client.preview import Preview
 from monoskope.client.purposes.put import Expect
-from monoskope.errors import Error, UsageError
-from monoskope.exit_codes import exit_code_of_all
-from monoskope.failpoints import failpoint
+from monoskope.errors import Error
 from monoskope.monoctl.input.engine_options import engine_options
+from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.input.labels import parse_day, parse_labels
 from monoskope.monoctl.input.values import Sources, read_values, source_options, split_words
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import write
 from monoskope.monoctl.output.formats import Document, emit
-from monoskope.monoctl.output.report import report
+from monoskope.monoctl.output.results import end
 from monoskope.protocol.request import Options
 
-_COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
+COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
 
 
 @click.command(short_help="Put a secret into one store or several.")
@@ -32,7 +30,7 @@ _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "
 @click.option("--overwrite", is_flag=True, help="Replace whatever is upstream.")
 @engine_options
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A note, never secret; can be repeated.")
-@click.option("--expires", metavar="DAY", help="When it is said to expire: YYYY-MM-DD, or 90d. Nothing happens then.")
+@click.option("--expires", metavar="DAY", help="The day it expires: YYYY-MM-DD, or 90d. A note; m8 does nothing on it.")
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, without a value; request no key.")
 @timeout_option
 @output_option
@@ -77,33 +75,11 @@ def secret(  # noqa: PLR0917 - click passes them by name
             uris, values, expect=expected, options=options, labels=notes, expires_on=expires_on, timeout=timeout
         )
 
-    end(session.run(work), output)
+    end(session.run(work), output, COLUMNS, document)
 
 
-def end(results: list[PutResult | Error], output: str) -> NoReturn:
-    """Print what came of each write, and end the command with the exit code of them all."""
-    documents = [_document(result) for result in results if isinstance(result, PutResult)]
-    errors = [result for result in results if isinstance(result, Error)]
-    failpoint("monoctl.before-print")
-    if documents:
-        emit(output, documents[0] if len(results) == 1 else documents, _COLUMNS)
-    for error in errors:
-        report(error, as_json=output == "json")
-    click.get_current_context().exit(exit_code_of_all(errors))
-
-
-def expectation(expect: str | None, *, overwrite: bool) -> Expect | str:
-    """Return what must be upstream for a put. Raises `UsageError` for both options at once."""
-    if overwrite and expect is not None:
-        raise UsageError("--overwrite and --expect exclude each other.", fix="Give one of them.")
-    if overwrite:
-        return Expect.OVERWRITE
-    if expect is None:
-        return Expect.ANY
-    return Expect.ABSENT if expect == "absent" else expect
-
-
-def _document(result: PutResult) -> Document:
+def document(result: PutResult) -> Document:
+    """Return what is printed of a put or a patch."""
     return {
         "uri": result.uri,
         "outcome": result.outcome,
@@ -124,7 +100,7 @@ def _preview(
 
 
 _ANY = {"UPLOAD": "nothing, or put through m8", "PATCH": "put through m8"}
-"""What ANY means for each purpose, as `Expect.ANY` promises: not whatever others left there."""
+"""What `Expect.ANY` means for each purpose: content that others put there is not replaced."""
 
 
 def show(previews: list[Preview], output: str) -> None:
@@ -147,10 +123,8 @@ def show(previews: list[Preview], output: str) -> None:
     columns |= {"REMOVES": "removes"} if any(preview.removes for preview in previews) else {}
     columns |= {"SEALED AS": "size_class", "PINNED": "pinned"}
     if output == "table":
-        for document in documents:
-            document["expect"] = (
-                _ANY.get(document["purpose"], "ANY") if document["expect"] == "ANY" else document["expect"]
-            )
+        for one in documents:
+            one["expect"] = _ANY.get(one["purpose"], "ANY") if one["expect"] == "ANY" else one["expect"]
     emit(output, documents[0] if len(documents) == 1 else documents, columns)
     if output == "table":
         for uri, layout in ((preview.uri, preview.layout) for preview in previews if preview.layout):

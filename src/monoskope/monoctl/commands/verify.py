@@ -6,11 +6,10 @@ import click
 
 from monoskope.client import Client, Verification
 from monoskope.errors import Error, UsageError
-from monoskope.exit_codes import ExitCode, exit_code_of_all
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output.formats import emit
+from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.listed import Listed, listed
-from monoskope.monoctl.output.report import report
+from monoskope.monoctl.output.results import end
 
 _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "UPSTREAM": "upstream_version", "NEWEST": "newest"}
 
@@ -27,10 +26,11 @@ _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "UPSTREAM": "upstream_version", 
 @output_option
 @connection_options
 def secret(uris: tuple[str, ...], timeout: float, output: str, session: CommandSession, *, everything: bool) -> None:
-    """See whether stores still hold what the newest receipts tell. Nobody sees a value, nothing is written.
+    """See whether stores still hold what the newest receipts say. Nobody sees a value, nothing is written.
 
-    IN_SYNC, DRIFTED (something else is upstream) or GONE. Exit code 0 if all are in sync, 12 if one is not. NEWEST says
-    whether the store was asked about the newest receipt that m8 shows; without the right to see hashes it is empty.
+    The outcome is IN_SYNC, DRIFTED (something else is upstream) or GONE. Exit code 0 if all are in sync, 12 if one is
+    not. NEWEST says whether the store was asked about the newest receipt that m8 shows; without the right to see hashes
+    it is empty.
 
     With --all it is m8 that says which secrets there are. What it lists and shows is compared with what it did before
     (`seen_secrets`, beside `known_stores`): a warning names what is missing without a proven deletion, or older.
@@ -44,31 +44,22 @@ def secret(uris: tuple[str, ...], timeout: float, output: str, session: CommandS
         return asked, await client.verify_secrets(chosen, timeout=timeout) if chosen else []
 
     asked, results = session.run(work)
-    verifications = [result for result in results if isinstance(result, Verification)]
-    documents = [
-        {
-            "uri": verification.uri,
-            "outcome": verification.outcome,
-            "upstream_version": verification.upstream_version,
-            "newest": verification.newest,
-            "request_id": verification.request_id,
-        }
-        for verification in verifications
-    ]
-    errors = [result for result in results if isinstance(result, Error)]
-    if documents or everything:
-        single = len(uris) == 1 and not everything
-        emit(
-            output,
-            documents[0] if single else documents,
-            _COLUMNS,
-            nothing="No secret was verified." if errors else "No secrets found.",
-        )
-    if asked is not None:
-        asked.tell()
-    for error in errors:
-        report(error, as_json=output == "json")
-    code = exit_code_of_all(errors)
-    if not errors and not all(verification.in_sync for verification in verifications):
-        code = ExitCode.DIFFERENT
-    click.get_current_context().exit(code)
+    end(
+        results,
+        output,
+        _COLUMNS,
+        _document,
+        as_expected=lambda verification: verification.in_sync,
+        listed=everything,
+        after=lambda: asked.tell() if asked is not None else None,
+    )
+
+
+def _document(verification: Verification) -> Document:
+    return {
+        "uri": verification.uri,
+        "outcome": verification.outcome,
+        "upstream_version": verification.upstream_version,
+        "newest": verification.newest,
+        "request_id": verification.request_id,
+    }

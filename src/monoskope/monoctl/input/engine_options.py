@@ -1,4 +1,4 @@
-"""Options that only stores of one kind understand. Stores of other kinds in the same command are not told of them."""
+"""Options for stores of one type. Stores of other types in the same command do not receive them."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def engine_options(command: Callable[..., R]) -> Callable[..., R]:
         given = [options for options in found if options is not None]
         if len(given) > 1:
             raise UsageError(
-                "--binary, --aws-… and --kubernetes-… are for one kind of store each.",
-                fix="Put into stores of different kinds one after the other.",
+                "--binary, --aws-… and --kubernetes-… are each for stores of one type.",
+                fix="Put into stores of different types one after the other.",
             )
         return command(*args, options=given[0] if given else None, **rest)
 

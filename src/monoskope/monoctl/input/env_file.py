@@ -1,11 +1,11 @@
-"""Files of `KEY=VALUE` lines, read as shells, Docker and dotenv libraries all read them; the rest is refused.
+"""Files of `KEY=VALUE` lines. Accepted is what shells, Docker and dotenv libraries read alike; the rest is refused.
 
-- UTF-8, no byte order mark. A line ends with LF or CRLF. Empty lines and lines that begin with `#` count for nothing.
-- `export ` may stand before the key. No white space around `=`.
+- UTF-8, no byte order mark. A line ends with LF or CRLF. Empty lines and lines that begin with `#` are ignored.
+- `export ` may precede the key. No white space around `=`.
 - An unquoted value stands for itself: no quotes, backslash, `$`, backtick or white space in it, and no `#` as its first
   character.
 - `'…'` stands for what is between, which holds no `'`. `"…"` likewise; it holds no `"`, backslash, `$` or backtick.
-- Nothing follows a closing quote; nothing goes over several lines.
+- Nothing follows a closing quote, and no value has several lines.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _add_line(values: Values, line: str) -> None:
         return
     key, value = parsed
     if key in values:
-        raise UsageError(f"key {key!r} stands there twice.", fix="Remove one.")
+        raise UsageError(f"key {key!r} is there twice.", fix="Remove one.")
     values.add(key, value.encode())
 
 
@@ -68,7 +68,7 @@ def _parse_line(line: str) -> tuple[str, str] | None:
         check_key(key)
     except UsageError:
         raise UsageError(
-            "what stands before '=' is not a key: A-Z, a-z, 0-9, '_', '.' and '-', no white space.",
+            "the text before '=' is not a key: A-Z, a-z, 0-9, '_', '.' and '-', no white space.",
             fix="Write KEY=VALUE.",
         ) from None
     return key, _value(key, value)

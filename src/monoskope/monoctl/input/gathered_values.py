@@ -1,4 +1,4 @@
-"""Values while they are gathered, before a secret is made of them: shown by key alone, never pickled or copied."""
+"""Values while they are gathered. Their `repr` shows keys only, and they cannot be pickled or copied."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Values(Unshared, Mapping[str, bytes]):
         self._values: dict[str, bytes] = {}
 
     def add(self, key: str, value: bytes) -> None:
-        """Take one more. Raises `UsageError` if `key` is there already."""
+        """Add a value. Raises `UsageError` if `key` is there already."""
         if key in self._values:
             raise UsageError(f"key {key!r} is given twice.", fix="Give each key once.")
         self._values[key] = value
 
     def add_all(self, others: Mapping[str, bytes]) -> None:
-        """Take all of `others`. Raises as `add`."""
+        """Add all of `others`. Raises as `add`."""
         for key in others:
             self.add(key, others[key])
 

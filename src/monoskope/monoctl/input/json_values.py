@@ -16,7 +16,7 @@ def parse_json(content: bytes, *, where: str) -> Values:
     """Return the values of a JSON object by key, in its order.
 
     Raises:
-        UsageError: not such an object, an empty one, or a key stands there twice; names the key, never its value.
+        UsageError: it is not such an object, or empty, or has a key twice; names the key, never its value.
     """
     try:
         parsed = json.loads(content.decode("utf-8"), object_pairs_hook=lambda pairs: _object(pairs, where))
@@ -37,7 +37,7 @@ def _object(pairs: list[tuple[str, object]], where: str) -> dict[str, object]:
     keys = [key for key, _ in pairs]
     for key in keys:
         if keys.count(key) > 1:
-            raise UsageError(f"{where}: key {key!r} stands there twice.", fix="Remove one.")
+            raise UsageError(f"{where}: key {key!r} is there twice.", fix="Remove one.")
     return dict(pairs)
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 
 from monoskope.errors import UsageError
 from monoskope.protocol.notes import check_day
-
-_DAYS = re.compile(r"([1-9][0-9]{0,4})d", re.ASCII)
+from monoskope.times import parse_days
 
 
 def parse_day(text: str, *, more: int = 0) -> str:
@@ -21,17 +19,17 @@ def parse_day(text: str, *, more: int = 0) -> str:
     Raises:
         UsageError: it is neither.
     """
-    days = _DAYS.fullmatch(text)
+    days = parse_days(text)
     try:
         if days is not None:
-            start = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=int(days[1]))
+            start = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=days)
         else:
             start = dt.date.fromisoformat(check_day(text))
         return (start + dt.timedelta(days=more)).isoformat()
     except OverflowError:
         raise UsageError(f"{text!r} is beyond the calendar.", fix="Name an earlier day.") from None
     except UsageError:
-        raise UsageError(f"{text!r} is no day.", fix="Write YYYY-MM-DD, or a number of days such as 90d.") from None
+        raise UsageError(f"{text!r} is not a day.", fix="Write YYYY-MM-DD, or a number of days such as 90d.") from None
 
 
 def parse_labels(texts: tuple[str, ...]) -> dict[str, str]:

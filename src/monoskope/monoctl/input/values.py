@@ -1,4 +1,4 @@
-"""Where values come from: files, stdin and a hidden prompt. Never the command line, which history and `ps` show."""
+"""Where values come from: files, stdin and a hidden prompt; never the command line, which history and `ps` show."""
 
 from __future__ import annotations
 

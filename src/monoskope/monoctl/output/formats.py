@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from monoskope.escape import escape, json_text
 from monoskope.monoctl.output import write
 
 Document = dict[str, Any]
-
-
-def rfc3339(at_ms: int) -> str:
-    """Return milliseconds since 1970 as RFC 3339 in UTC, "" for 0; a time beyond the calendar is called so."""
-    if not at_ms:
-        return ""
-    try:
-        at = datetime.fromtimestamp(at_ms / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return f"beyond the calendar ({at_ms} ms)"
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def ago(at_ms: int, now_s: float | None = None) -> str:

@@ -1,4 +1,4 @@
-"""What `verify secret --all` says of m8's list: it is m8 that says which secrets there are."""
+"""What `verify secret --all` says about m8's list, since only m8 knows which secrets there are."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ NOT_COMPARED = "what m8 lists was not compared with what it listed before: {why}
 NOT_REMEMBERED = "{count} of them are not remembered for the next time: {most:,} secrets are, in {file}."
 SENTENCES = (ASKED, GONE, OLDER, UNPROVEN, NOT_COMPARED, NOT_REMEMBERED)
 _SHOWN = 20
-"""Warnings of one kind; the rest is counted."""
+"""How many warnings of one kind are printed; the rest is counted."""
 
 
 class Listed(Value, frozen=True):
-    """The secrets that m8 lists, and what is to be said of that."""
+    """The secrets that m8 lists, with warnings and notes about the list."""
 
     uris: list[str]
     warnings: list[str]
     notes: list[str]
 
     def tell(self) -> None:
-        """Say it."""
+        """Print the warnings and the notes."""
         for warning in self.warnings:
             terminal.warn(warning)
         for note in self.notes:
@@ -44,7 +44,7 @@ class Listed(Value, frozen=True):
 
 
 async def listed(client: Client, prefixes: tuple[str, ...]) -> Listed:
-    """Ask m8 for all secrets that are there below `prefixes`, and compare with what it listed before."""
+    """Ask m8 for all secrets below `prefixes`, and compare with what it listed before."""
     below = [UriPrefix.parse(prefix) for prefix in prefixes]
     proofs = client.proofs
     shown: dict[str, Shown] = {}
@@ -75,7 +75,7 @@ async def listed(client: Client, prefixes: tuple[str, ...]) -> Listed:
 
 
 def file_name(token: str) -> str:
-    """Return the name of the file that remembers what was shown to the subject of `token`: others see other secrets."""
+    """Return the name of the file that remembers what was shown to the subject of `token`."""
     subject = subject_of(token)
     return NAME if subject is None else f"{NAME}.{hashlib.sha256(subject.encode()).hexdigest()[:16]}"
 

@@ -1,4 +1,4 @@
-"""What is said beside an answer of m8's: what of it nobody proved, and what came as a proof and is none."""
+"""Notes and warnings beside an answer of m8: what is not proven, and which proofs do not hold."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NEEDS_RIGHT = " (your token may lack the right see-hash)"
 
 
 def tell(checks: Iterable[tuple[str, Checked]], *, output: str) -> None:
-    """Say once for each reason what is not proven. What is false is a warning; the rest is said with tables alone."""
+    """Print what is not proven, once for each reason: a false proof as a warning, the rest as a note beside tables."""
     names: dict[Checked, list[str]] = {}
     for name, checked in checks:
         if not checked.proven and checked.why_not != NOT_ENDED:
@@ -35,7 +35,7 @@ def tell(checks: Iterable[tuple[str, Checked]], *, output: str) -> None:
 
 
 def tell_whose(checked: Checked, purpose: upload_pb2.Purpose) -> None:
-    """Say what a proven end leaves open."""
+    """Print what a proven end leaves open."""
     receipt = checked.receipt
     succeeded = checked.proven and receipt is not None and receipt.outcome != upload_pb2.OUTCOME_FAILED
     if succeeded and PURPOSES[purpose].seals:

@@ -1,4 +1,4 @@
-"""Every failure as its user reads it: what happened and why, then what to do. No traceback, ever."""
+"""Prints each failure for its user: what happened and why, then what to do. Never a traceback."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from monoskope.errors import Code, Error, OutcomeUnknownError, UsageError
 from monoskope.escape import json_text
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.monoctl.output import write
+from monoskope.monoctl.output.flags import with_flags
 
 if TYPE_CHECKING:
     from monoskope.client.task import Progress  # loads gRPC, which a good `version` never needs
@@ -38,21 +39,22 @@ def report(error: Error, *, as_json: bool) -> None:
     code, number = error.code.value, exit_code(error)
     if isinstance(error, InterruptedBeforeSendingError):
         code, number = "INTERRUPTED", ExitCode.INTERRUPTED
+    message, fix = (error.message, error.fix) if error.by_m8 else map(with_flags, (error.message, error.fix))
     if as_json:
         document = {
             "code": code,
             "exit_code": int(number),
-            "message": error.message,
-            "fix": error.fix,
+            "message": message,
+            "fix": fix,
             "by_m8": error.by_m8,
         }
         write.err(json_text({"error": document}))
         return
-    write.err(error.message, mark="error: ", fg="red", bold=True)
-    if error.fix and error.by_m8:
-        write.err(error.fix)  # it says itself whose advice it is
-    elif error.fix:
-        write.err(error.fix, mark="fix: ", fg="green")
+    write.err(message, mark="error: ", fg="red", bold=True)
+    if fix and error.by_m8:
+        write.err(fix)  # the text itself says that it is m8's advice
+    elif fix:
+        write.err(fix, mark="fix: ", fg="green")
 
 
 def guarded(call: Callable[[], object], words: Sequence[str]) -> int:
@@ -73,7 +75,7 @@ def guarded(call: Callable[[], object], words: Sequence[str]) -> int:
     except BrokenPipeError:
         _forget_stdout()
         code = ExitCode.OK
-    except Exception as defect:  # noqa: BLE001 - the last door: a traceback could show a value
+    except Exception as defect:  # noqa: BLE001 - the last resort: a traceback could show a value
         report(_defect(defect), as_json=as_json)
         return ExitCode.INTERNAL
     return code if isinstance(code, int) else ExitCode.OK
@@ -110,14 +112,14 @@ def _defect(defect: Exception) -> Error:
 
 
 def _forget_stdout() -> None:
-    """Keep the interpreter from complaining at exit that nobody reads any more."""
+    """Prevent the interpreter's complaint at exit that nobody reads stdout any more."""
     import os  # noqa: PLC0415
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def interrupted(sent: Sequence[Progress], ended: Sequence[Progress]) -> Error:
-    """Return what is known at Ctrl-C: of the requests that were sent without a known end, and of those that ended."""
+    """Return the error for a Ctrl-C: which requests were sent without a known end, and which have ended."""
     if not sent and not ended:
         return InterruptedBeforeSendingError()
     parts = [f"{one.uri} was sent and {_open_end(one)} (request {one.request_id.hex()})" for one in sent]

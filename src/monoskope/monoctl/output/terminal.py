@@ -1,4 +1,4 @@
-"""What is done only for people: questions, notes, colour and a spinner, on stderr. Pipes see none of it but notes."""
+"""Output for people: questions, notes, colour and a spinner, on stderr. Without a terminal only notes are printed."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _SAYS = {
 
 
 def interactive() -> bool:
-    """Whether there is somebody to ask: stdin and stderr are a terminal."""
+    """Return whether a user can be asked: stdin and stderr are a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def note(text: str) -> None:
-    """Tell something that the user should know."""
+    """Print something that the user should know."""
     write.err(text, mark="note: ", over=True, fg="yellow")
 
 
 def warn(text: str) -> None:
-    """Tell that something is not as it should be."""
+    """Print that something is wrong."""
     write.err(text, mark="warning: ", over=True, fg="red")
 
 
@@ -37,7 +37,8 @@ class Watch:
 
     def __init__(self) -> None:
         self._requests: dict[bytes, Progress] = {}
-        """Every request with its latest stage: an attempt that ended unproven counts although a new one was begun."""
+        """Every request with its latest stage. An attempt that ended without proof counts, also if a new one has
+        begun."""
         self._task: asyncio.Task[None] | None = None
 
     def observe(self, progress: Progress) -> None:
@@ -57,7 +58,7 @@ class Watch:
         return [progress for progress in self._requests.values() if progress.stage is Stage.ENDED]
 
     async def stop(self) -> None:
-        """Take the spinner away."""
+        """Remove the spinner."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

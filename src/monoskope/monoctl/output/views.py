@@ -9,13 +9,14 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
 from monoskope.client.proof import Checked
 from monoskope.client.target import announced_layout, announced_limit, announced_maturity
-from monoskope.monoctl.output.formats import Document, rfc3339
+from monoskope.monoctl.output.formats import Document
 from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import Receipt
+from monoskope.times import rfc3339
 
 
 def proof(checked: Checked) -> Document:
-    """Whether what stands beside it is proven by a receipt under the pin, and if not, why not: then it is m8's word."""
+    """Whether a receipt of the pinned identity proves the answer, and if not, why not."""
     return {"proven": checked.proven, "why_not_proven": checked.why_not}
 
 
@@ -40,7 +41,7 @@ def secret(view: views_pb2.Secret) -> Document:
 
 
 def version(view: views_pb2.SecretVersion) -> Document:
-    """What one receipt told of a secret; its hash only if the caller may see it."""
+    """One version of a secret, from its receipt; its hash only if the caller may see it."""
     return {
         "uri": view.uri,
         "purpose": spelled(upload_pb2.Purpose, view.purpose),
@@ -55,7 +56,7 @@ def version(view: views_pb2.SecretVersion) -> Document:
 
 
 def upload(view: views_pb2.SecretUpload, receipt: Receipt | None) -> Document:
-    """One request. How it ended is said by `receipt` alone; what m8 says of that stands by itself."""
+    """One request. Only `receipt` says how it ended; what m8 says of the end is a field of its own."""
     said = spelled(upload_pb2.Outcome, view.outcome) if view.outcome else ""
     why = reasons.name(view.reason) if view.reason else ""
     return {
@@ -101,7 +102,7 @@ def store_types(views: Iterable[views_pb2.SecretStore]) -> list[Document]:
     for view in views:
         known = found.setdefault(view.type, {"type": view.type, "maturity": "", "stores": [], "layouts": []})
         known["stores"].append(view.name)
-        # One that is experimental anywhere is so everywhere: its reactors may be of several versions.
+        # A type is experimental if any reactor says so: reactors may be of several versions.
         known["maturity"] = min(filter(None, (known["maturity"], announced_maturity(view))), default="")
         layout = announced_layout(view)
         if layout and layout not in known["layouts"]:
@@ -110,7 +111,7 @@ def store_types(views: Iterable[views_pb2.SecretStore]) -> list[Document]:
 
 
 def engine(view: views_pb2.SecretStore) -> str:
-    """How a store's engine is: as the attached reactor that finds it best says; "" if none is attached."""
+    """The health of a store's engine, by the attached reactor that finds it best; "" if none is attached."""
     said = {one.engine for one in view.reactors if one.attached}
     return next((_health(one) for one in _BEST_FIRST if one in said), "unknown" if said else "")
 

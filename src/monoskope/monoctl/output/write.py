@@ -1,6 +1,6 @@
-"""The one place that writes to stdout and stderr, and that asks: nothing unprintable gets through, but our own colour.
+"""The only code that writes to stdout and stderr, and that asks. It escapes everything unprintable but our colours.
 
-Names, labels, versions and sentences come from others. Whoever writes them anywhere else would have to think of that.
+Names, labels, versions and sentences come from others and may hold control characters. Do not print elsewhere.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ def out(*lines: str, mark: str = "", end: str = "\n", **style: str | bool) -> No
 
 
 def err(*lines: str, mark: str = "", end: str = "\n", over: bool = False, **style: str | bool) -> None:
-    """Write lines to stderr as `out` does to stdout; `over` takes away what the terminal's last line shows."""
+    """Write lines to stderr as `out` does to stdout; `over` first clears the terminal's last line."""
     clear = _CLEAR if over and sys.stderr.isatty() else ""
     click.echo(f"{clear}{styled(mark, sys.stderr, **style)}{_joined(lines)}{end}", err=True, nl=False)
 
 
 def confirm(question: str) -> bool:
-    """Ask a yes-or-no question on the terminal; no is the default. What stands before its last line is said first."""
+    """Ask a yes-or-no question on the terminal; no is the default. Lines before its last one are printed first."""
     *said, asked = question.split("\n")
     if said:
         err(*said)
-    # The event loop takes Ctrl-C for itself, and would act on it only once the question is answered.
+    # The event loop handles Ctrl-C itself, and would act on it only after the question is answered.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return click.confirm(escape(asked), default=False, err=True)

@@ -21,5 +21,5 @@ _Dumper.add_representer(str, _text)
 def yaml_text(document: object) -> str:
     """Return `document` as YAML; its only unprintable characters are line feeds, and it parses to what it was."""
     text = yaml.dump(document, Dumper=_Dumper, allow_unicode=True, sort_keys=False)
-    # What is left between quotes is spelled as YAML spells it, too: \u202e, \U000e0001.
+    # Inside quotes, YAML itself uses the same escapes: \u202e, \U000e0001.
     return "\n".join(escape(line) for line in text.split("\n"))

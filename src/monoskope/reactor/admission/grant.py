@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from monoskope import operating_log
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.failpoints import failpoint
 from monoskope.protocol.names import spelled
 from monoskope.protocol.request import Request, parse_request
-from monoskope.reactor import logs
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.link.open_requests import Open
@@ -54,7 +54,7 @@ class Granter:
         except OSError as error:
             # What cannot be recorded is not done. The request ends at once, and not by m8 after a minute.
             self.keys.forget(asked.request_id)
-            logs.get().error("no audit", request_id=asked.request_id.hex(), **logs.described(error))
+            operating_log.error("no audit", error, request_id=asked.request_id.hex())
             event = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
         failpoint("reactor.before-grant")
         try:

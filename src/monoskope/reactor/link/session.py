@@ -11,12 +11,12 @@ from pathlib import Path
 import grpc
 import grpc.aio
 
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2, reactor_pb2_grpc
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.hello import CHALLENGE_BYTES, Hello
 from monoskope.protocol.labels import REACTOR_HELLO
-from monoskope.reactor import logs
 from monoskope.reactor.health import Health
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import Appends
@@ -117,7 +117,9 @@ class ReactorSession:
                 return
             failures = 0 if self._attached_once else failures + 1
             delay = self._backoff(failures)
-            logs.get().warning("session ended", server=self._endpoint.server, seconds=round(delay, 2), **reason)
+            operating_log.get().warning(
+                "session ended", server=self._endpoint.server, seconds=round(delay, 2), **reason
+            )
             try:
                 async with asyncio.timeout(delay):
                     await self._stop.wait()
@@ -165,7 +167,7 @@ class ReactorSession:
         if not answer.HasField("attached"):
             raise SessionEndedError("m8 did not answer the login.", fix="Update the reactor or m8.")
         self._attached_once = True
-        logs.get().info("attached", server=self._endpoint.server, store=self._endpoint.identity.store)
+        operating_log.get().info("attached", server=self._endpoint.server, store=self._endpoint.identity.store)
         return answer.attached
 
     def _attach(self, challenge: bytes) -> reactor_pb2.AttachReactor:

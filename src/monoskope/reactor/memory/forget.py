@@ -6,7 +6,11 @@ variable keeps it in turn: then both stay until the garbage collector runs, whic
 
 from __future__ import annotations
 
+import asyncio
 import traceback
+from typing import Any
+
+from monoskope import operating_log
 
 
 def forget(error: BaseException) -> None:
@@ -24,3 +28,17 @@ def forget(error: BaseException) -> None:
         traceback.clear_frames(one.__traceback__)
         one.__traceback__ = None
         left += [one.__context__, one.__cause__, *(one.exceptions if isinstance(one, BaseExceptionGroup) else ())]
+
+
+def forget_stray_exceptions(loop: asyncio.AbstractEventLoop) -> None:
+    """Have `loop` log exceptions that nobody awaits by type and place alone, and forget them."""
+    loop.set_exception_handler(_report)
+
+
+def _report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    if isinstance(error, BaseException):
+        operating_log.error("stray exception", error)
+        forget(error)
+    else:
+        operating_log.get().error("stray exception")

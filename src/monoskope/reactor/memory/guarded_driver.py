@@ -16,8 +16,8 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
+from monoskope import operating_log
 from monoskope.protocol.payload import Payload
-from monoskope.reactor import logs
 from monoskope.reactor.memory.forget import forget
 from monoskope.reactor.memory.garbage import Garbage
 from monoskope.stores.driver import (
@@ -174,5 +174,5 @@ def _renewed(error: Exception, *, writes: bool) -> DriverError:
     kind = UnknownOutcomeError if writes else StoreUnavailableError
     if isinstance(error, TimeoutError):
         return kind(_SILENT, fix="Check that the engine runs and can be reached.")
-    logs.get().error("driver failed", **logs.described(error))
+    operating_log.error("driver failed", error)
     return kind(_DEFECT, fix="Look into the reactor's log, and tell the driver's authors.")

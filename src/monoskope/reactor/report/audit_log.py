@@ -19,7 +19,7 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
-from monoskope.reactor.logs import open_own
+from monoskope.settings import open_to_append
 
 FILE = "audit.jsonl"
 GRANTED = "GRANTED"
@@ -54,7 +54,7 @@ class AuditFile:
 
     def __init__(self, path: Path) -> None:
         """Open it. Raises `RefusedError` if others than its owner can reach it."""
-        self._descriptor = open_own(path)
+        self._descriptor = open_to_append(path)
         self._torn = False
 
     def write(self, entry: AuditEntry) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from monoskope import operating_log
 from monoskope.errors import Code
 from monoskope.failpoints import failpoint
 from monoskope.protocol.events import ReactorEvent, event_of
@@ -23,7 +24,6 @@ from monoskope.protocol.labels import RECEIPT
 from monoskope.protocol.older import without_later_fields
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.upload import State
-from monoskope.reactor import logs
 from monoskope.reactor.health import Health
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import AppendRefusedError
@@ -86,7 +86,7 @@ class Offering:
                 await self.log.append(request_id, version, event)
             except AppendRefusedError as error:
                 if error.reason == Code.USAGE.value and (older := without_later_fields(receipt)) is not None:
-                    logs.get().warning("m8 is older", request_id=request_id.hex(), message=_OLDER)
+                    operating_log.get().warning("m8 is older", request_id=request_id.hex(), message=_OLDER)
                     receipt, event = older, self._event(older)
                     continue
                 if error.reason != Code.CONFLICT.value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monoskope.reactor import logs
+from monoskope import operating_log
 from monoskope.reactor.report.audit_log import AuditEntry
 
 
@@ -15,7 +15,7 @@ def ended(entry: AuditEntry, seconds: float, *, taken: bool = True) -> None:
         taken: Whether m8 took this end; it does not if the request ended in another way meanwhile.
     """
     event = "request" if taken else "request ended otherwise"
-    logs.get().info(
+    operating_log.get().info(
         event,
         request_id=entry.request_id,
         uri=entry.uri,

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from monoskope import operating_log
 from monoskope.protocol.request import Request
-from monoskope.reactor import logs
 from monoskope.reactor.limits.places import Places
 from monoskope.reactor.memory.forget import forget
 from monoskope.reactor.upstream.content import Content
@@ -94,8 +94,8 @@ class FirstLooks:
             return StoreUnavailableError("the engine did not answer when the key was made.", fix="Try again later.")
         except DriverError as error:
             return error
-        except Exception as error:  # noqa: BLE001 - a defect must not stay in a task with what its frames hold
-            logs.get().error("first look failed", **logs.described(error))
+        except Exception as error:  # noqa: BLE001 - a defect must not wait in a task, with what its frames hold
+            operating_log.error("first look failed", error)
             forget(error)
             return StoreUnavailableError("what is upstream could not be looked at.", fix="Look into the reactor's log.")
         return Found(content, late=self._now() - began > LATE_S)

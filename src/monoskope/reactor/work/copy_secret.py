@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from monoskope import operating_log
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Expect
 from monoskope.client.purposes.put_copy import put_copy
@@ -27,7 +28,6 @@ from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Request
 from monoskope.protocol.unshared import Unshared
-from monoskope.reactor import logs
 from monoskope.reactor.identity.fingerprint import Fingerprints
 from monoskope.reactor.limits.places import Places
 from monoskope.reactor.link.copy_tokens import CopyTokens
@@ -264,7 +264,7 @@ def _ended_by(error: Exception, request: Request, *, sent: bool) -> upload_pb2.R
 
 def _unexpected(error: Exception, request_id: bytes, *, sent: bool) -> upload_pb2.Reason:
     """Return the reason for an unexpected exception, and log its type and place."""
-    logs.get().error("copy stopped", request_id=request_id.hex(), **logs.described(error))
+    operating_log.error("copy stopped", error, request_id=request_id.hex())
     return upload_pb2.REASON_OUTCOME_UNKNOWN if sent else upload_pb2.REASON_UPSTREAM_UNAVAILABLE
 
 

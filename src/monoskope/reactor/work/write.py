@@ -18,11 +18,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from monoskope import operating_log
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
-from monoskope.reactor import logs
 from monoskope.reactor.admission.admission import driver_options
 from monoskope.reactor.identity.fingerprint import Fingerprints, digest_of
 from monoskope.reactor.memory.forget import forget
@@ -153,7 +153,7 @@ class Writer:
             pass
         except Exception as error:  # noqa: BLE001 - what it left behind is looked up, as any unknown end
             request_id = plan.attempt.grant.request.request_id
-            logs.get().error("unforeseen", request_id=request_id.hex(), **logs.described(error))
+            operating_log.error("unforeseen", error, request_id=request_id.hex())
             forget(error)
         return otherwise
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-import socket
 from pathlib import Path
 from typing import Literal
 
 from monoskope.m8.grpc import tls
 from monoskope.settings import write_private
+from monoskope.testing.parts import free_port
 
 CONFIG = "openbao.hcl"
 ADDRESS = "address"
@@ -88,7 +88,7 @@ def prepare(folder: Path, *, storage: Storage = "pebbledb") -> None:
     make_certificate(folder)
     write_private(folder / "seal.key", secrets.token_bytes(32))
     write_private(folder / ROOT_TOKEN, f"m8{secrets.token_hex(24)}".encode())
-    port = _free_port()
+    port = free_port(with_next=True)  # OpenBao's cluster port
     (folder / ADDRESS).write_text(f"https://{_HOST}:{port}", encoding="ascii")
     text = _TEMPLATE.format(
         host=_HOST,
@@ -99,22 +99,6 @@ def prepare(folder: Path, *, storage: Storage = "pebbledb") -> None:
         root_token=ROOT_TOKEN,
     )
     write_private(folder / CONFIG, text.encode())
-
-
-def _free_port() -> int:
-    """Return a port that nothing listens on, nor on its successor (OpenBao's cluster port).
-
-    Below the ports that systems give to outgoing connections, so that it is still free at a later restart.
-    """
-    while True:
-        port = 20_000 + 2 * secrets.randbelow(6_000)
-        with socket.socket() as first, socket.socket() as second:
-            try:
-                first.bind((_HOST, port))
-                second.bind((_HOST, port + 1))
-            except OSError:
-                continue
-        return port
 
 
 def make_certificate(folder: Path) -> None:

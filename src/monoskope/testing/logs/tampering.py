@@ -18,14 +18,14 @@ async def fill(log: EventLog) -> list[RecordedEvent]:
     """Six events in two streams."""
     for stream in "abab":
         await log.append(stream, None, some(2 if stream == "a" else 1), actor="ann")
-    assert await log.verify() == LAST
+    assert await log.check_chain() == LAST
     return await log.read(after=0, limit=10)
 
 
 async def first_bad(log: EventLog) -> int:
     """The position that `verify` names."""
     with pytest.raises(LogTamperedError) as caught:
-        await log.verify()
+        await log.check_chain()
     assert str(caught.value.position) in caught.value.message
     return caught.value.position
 
@@ -43,7 +43,7 @@ class Tampering(LogHarness):
             self.replace_record(tmp_path, position, bytes(flipped), event.hash)
             assert await first_bad(log) == position
         self.replace_record(tmp_path, position, event.record, event.hash)
-        assert await log.verify() == LAST
+        assert await log.check_chain() == LAST
 
     @pytest.mark.parametrize("position", range(1, LAST + 1))
     async def test_a_deleted_record(self, log: EventLog, tmp_path: Path, position: int) -> None:

@@ -1,4 +1,4 @@
-"""`m8 stores check --config reactor.toml`: does this engine, under these settings, keep what its driver promises?
+"""`m8 stores check DIR`: does this engine, under these settings, keep what its driver promises?
 
 Runs the suite of `monoskope.testing.drivers` on the configured engine, below a new path of its own, and says of each
 promise whether it holds. Exit codes: 0 all that could be checked hold, 1 one is broken; else as everywhere.
@@ -18,6 +18,7 @@ import click
 
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import ExitCode, exit_code
+from monoskope.reactor.settings_argument import SETTINGS_PATH, settings_argument, settings_file
 
 if TYPE_CHECKING:
     from monoskope.testing.store_check.suite import Checked
@@ -26,20 +27,18 @@ _NEEDED = ("pytest", "pytest_asyncio")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--config",
-    required=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True),
-    help="A reactor's settings; its `[engine]` table and the first of its `prefixes` are used.",
-)
+@settings_argument
 @click.option(
     "--reader",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True),
-    help="Settings for the same engine that may read, where those of --config may not.",
+    metavar="DIR|FILE",
+    type=SETTINGS_PATH,
+    help="Settings for the same engine that may read, where those of DIR|FILE may not.",
 )
 @click.option("--verbose", is_flag=True, help="Show where a promise broke.")
-def check(config: Path, reader: Path | None, *, verbose: bool) -> None:
+def check(file: Path, reader: Path | None, *, verbose: bool) -> None:
     """Check that a configured engine keeps what its driver promises.
+
+    DIR is a reactor's folder, FILE its settings; the `[engine]` table and the first of the `prefixes` are used.
 
     It writes about three hundred small secrets, and the largest ones that fit, below a new path of its own, and deletes
     them again as far as the settings allow; what it deletes softly stays so. m8 is not needed. What would need the
@@ -53,9 +52,10 @@ def check(config: Path, reader: Path | None, *, verbose: bool) -> None:
     _rewrite_asserts()
     from monoskope.testing.store_check.suite import Checked  # noqa: PLC0415
 
-    of = settings.read(config.parent, config.name)
-    checked = Checked(of, config.parent, (*of.prefixes[0].path, f"m8-check-{secrets.token_hex(4)}"))
+    of = settings.read(file.parent, file.name)
+    checked = Checked(of, file.parent, (*of.prefixes[0].path, f"m8-check-{secrets.token_hex(4)}"))
     if reader is not None:
+        reader = settings_file(reader)
         checked.reader = settings.read(reader.parent, reader.name), reader.parent
     sys.exit(_run(checked, verbose=verbose))
 

@@ -141,7 +141,7 @@ class SecretQueryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListEvents(self, request, context):
-        """Events in log order, a page at a time. Users see those of uploads below their prefixes, administrators all.
+        """Events in log order or the newest first, a page at a time. Users see those of uploads below their prefixes, administrators all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,7 +48,7 @@ class SecretQueryServiceStub:
     ListSecretStores: _grpc.UnaryUnaryMultiCallable[_queries_pb2.ListSecretStoresRequest, _queries_pb2.ListSecretStoresResponse]
     """Stores in name order, a page at a time."""
     ListEvents: _grpc.UnaryUnaryMultiCallable[_queries_pb2.ListEventsRequest, _queries_pb2.ListEventsResponse]
-    """Events in log order, a page at a time. Users see those of uploads below their prefixes, administrators all."""
+    """Events in log order or the newest first, a page at a time. Users see those of uploads below their prefixes, administrators all."""
     WatchEvents: _grpc.UnaryStreamMultiCallable[_queries_pb2.WatchEventsRequest, _queries_pb2.WatchEventsResponse]
     """The same as they happen."""
     GetServer: _grpc.UnaryUnaryMultiCallable[_queries_pb2.GetServerRequest, _queries_pb2.GetServerResponse]
@@ -74,7 +74,7 @@ class SecretQueryServiceAsyncStub(SecretQueryServiceStub):
     ListSecretStores: _aio.UnaryUnaryMultiCallable[_queries_pb2.ListSecretStoresRequest, _queries_pb2.ListSecretStoresResponse]  # type: ignore[assignment]
     """Stores in name order, a page at a time."""
     ListEvents: _aio.UnaryUnaryMultiCallable[_queries_pb2.ListEventsRequest, _queries_pb2.ListEventsResponse]  # type: ignore[assignment]
-    """Events in log order, a page at a time. Users see those of uploads below their prefixes, administrators all."""
+    """Events in log order or the newest first, a page at a time. Users see those of uploads below their prefixes, administrators all."""
     WatchEvents: _aio.UnaryStreamMultiCallable[_queries_pb2.WatchEventsRequest, _queries_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """The same as they happen."""
     GetServer: _aio.UnaryUnaryMultiCallable[_queries_pb2.GetServerRequest, _queries_pb2.GetServerResponse]  # type: ignore[assignment]
@@ -145,7 +145,7 @@ class SecretQueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _queries_pb2.ListEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_queries_pb2.ListEventsResponse, _abc.Awaitable[_queries_pb2.ListEventsResponse]]:
-        """Events in log order, a page at a time. Users see those of uploads below their prefixes, administrators all."""
+        """Events in log order or the newest first, a page at a time. Users see those of uploads below their prefixes, administrators all."""
 
     @_abc_1.abstractmethod
     def WatchEvents(

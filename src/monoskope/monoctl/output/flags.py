@@ -1,0 +1,42 @@
+"""The SDK's errors name its parameters, as in `timeout=`; users of `monoctl` know those as flags."""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+
+FLAGS = MappingProxyType(
+    {
+        "binary": "--binary",
+        "ca_file": "--ca-file",
+        "config": "--config",
+        "default_store": "--default-store",
+        "expect": "--expect",
+        "known_stores": "--known-stores",
+        "server": "--server",
+        "timeout": "--timeout",
+        "token_file": "--token-file",
+    }
+)
+"""Parameter to flag, where a value follows as it is."""
+
+_PHRASES = MappingProxyType(
+    {
+        "`expect=Expect.OVERWRITE`": "--overwrite",
+        "`options=`": "options given (--binary, --aws-…, --kubernetes-…)",
+        "`store_identities=`": "--store-identity STORE=SHA256:…",
+    }
+)
+_PARAMETER = re.compile(r"`([a-z_]+)=([^`]*)`")
+
+
+def with_flags(text: str) -> str:
+    """Return a sentence of the SDK's with flags in place of its parameters."""
+    return _PARAMETER.sub(_flag, text)
+
+
+def _flag(found: re.Match[str]) -> str:
+    if found[0] in _PHRASES:
+        return _PHRASES[found[0]]
+    name, value = found.groups()
+    return f"{FLAGS[name]} {value}".rstrip() if name in FLAGS else found[0]

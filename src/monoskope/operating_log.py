@@ -1,0 +1,161 @@
+"""The operating log of m8 and of the reactors: JSON lines of allow-listed fields, to standard error or a file.
+
+A field that is not on the list is left out, and named in the line, so that no value, key, token or engine text enters
+through a careless call; where `STRICT` is set, as in tests, it raises. An exception is named by its type and place; its
+message is kept only if it is one of our own sentences.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+import structlog
+
+from monoskope.errors import Error
+from monoskope.settings import append_private
+
+FIELDS = frozenset(
+    {
+        "event",
+        "level",
+        "timestamp",
+        "dropped",
+        # who and where
+        "address",
+        "client_request_id",
+        "connections",
+        "fingerprint_key_id",
+        "identity",
+        "method",
+        "replica",
+        "role",
+        "server",
+        "store",
+        "subject",
+        "type",
+        "version",
+        # a request
+        "event_types",
+        "outcome",
+        "purpose",
+        "request_id",
+        "uri",
+        # how it went
+        "code",
+        "duration_ms",
+        "error",
+        "error_type",
+        "fix",
+        "health",
+        "message",
+        "place",
+        "reason",
+        "seconds",
+    }
+)
+"""The only names that may stand in a line. None of them ever holds a value, a token, a key or an engine's text."""
+
+STRICT = False
+"""Whether a field that is not on the list raises `UnlistedFieldError`: set in tests, so that none is lost unseen."""
+
+
+class UnlistedFieldError(Exception):
+    """A log call has a field that `FIELDS` does not name."""
+
+
+class Unbroken:
+    """A stream that loses what it cannot write, as on a full disk, instead of failing the work at hand."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, if that is possible."""
+        with contextlib.suppress(OSError):
+            return self._stream.write(text)
+        return 0
+
+    def flush(self) -> None:
+        """Flush, if that is possible."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+
+def set_up(stream: TextIO) -> None:
+    """Send log lines to `stream`."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            keep_listed,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", Unbroken(stream))),
+        cache_logger_on_first_use=False,
+    )
+
+
+@contextlib.contextmanager
+def written_to(file: Path | None) -> Iterator[None]:
+    """Send log lines to `file` (mode 0600, appended to) within the block, or to standard error if it is None.
+
+    Raises:
+        UsageError: the file cannot be written to.
+        RefusedError: others than its owner can reach it.
+    """
+    if file is None:
+        set_up(sys.stderr)
+        yield
+        return
+    with append_private(file) as stream:
+        set_up(stream)
+        try:
+            yield
+        finally:
+            set_up(sys.stderr)
+
+
+def get() -> structlog.typing.FilteringBoundLogger:
+    """Return the logger."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return logger
+
+
+def error(event: str, cause: BaseException, **fields: str) -> None:
+    """Log `event` as an error, with what may be said of its cause."""
+    get().error(event, **fields, **described(cause))
+
+
+def keep_listed(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Structlog processor: leave out every field that is not in `FIELDS`, and name those left out.
+
+    Raises:
+        UnlistedFieldError: there is such a field, and `STRICT` is set.
+    """
+    dropped = sorted(name for name in line if name not in FIELDS)
+    if dropped and STRICT:
+        raise UnlistedFieldError(f"not in operating_log.FIELDS: {', '.join(dropped)}")
+    kept = {name: value for name, value in line.items() if name in FIELDS}
+    return {**kept, "dropped": dropped} if dropped else kept
+
+
+def described(error: BaseException) -> dict[str, str]:
+    """Return what may be said of an exception."""
+    found = {"error": type(error).__name__, "place": _place(error)}
+    if isinstance(error, Error):
+        found |= {"message": error.message, "fix": error.fix}
+    return found
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"

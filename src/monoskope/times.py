@@ -1,0 +1,53 @@
+"""Moments and lengths of time, as all parts read and show them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import time
+from typing import Final
+
+from monoskope.errors import UsageError
+
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_DAYS = re.compile(r"([1-9][0-9]{0,4})d", re.ASCII)
+_LENGTH = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
+
+
+def now_ms() -> int:
+    """Return the wall clock's milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def rfc3339(at_ms: int) -> str:
+    """Return milliseconds since 1970 as RFC 3339 in UTC, "" for 0; a time beyond the calendar is called so."""
+    return _shown(at_ms, "milliseconds")
+
+
+def instant(at_ms: int) -> str:
+    """Return what `rfc3339` does, to the second: for sentences."""
+    return _shown(at_ms, "seconds")
+
+
+def parse_length(text: str) -> int:
+    """Return the seconds of a length of time such as 30m, 12h or 30d. Raises `UsageError` for another text."""
+    match = _LENGTH.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{text!r} is not a length of time.", fix="Write for example 30m, 12h or 30d.")
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+def parse_days(text: str) -> int | None:
+    """Return the number of days, 1 to 99,999, that a text such as 30d names; None for another text."""
+    match = _DAYS.fullmatch(text)
+    return None if match is None else int(match[1])
+
+
+def _shown(at_ms: int, timespec: str) -> str:
+    if not at_ms:
+        return ""
+    try:
+        at = dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"beyond the calendar ({at_ms} ms)"
+    return at.isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -1,0 +1,53 @@
+"""`host:port` is parsed, checked and shown in one place."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monoskope.errors import UsageError
+from monoskope.host_port import HostPort, check_server
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ":", "localhost", "localhost:", ":1", "::1:7443", "[::1]", "a b:1", "-a:1", "h:٣", "h:1 ", "h:-1", "[a:b]:1"],
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="host:port"):
+        HostPort.parse(text)
+
+
+@given(
+    host=st.from_regex(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?(\.[a-z0-9]{1,5})?", fullmatch=True)
+    | st.ip_addresses().map(str),
+    port=st.integers(0, 65_535),
+)
+def test_an_address_reads_as_it_shows(host: str, port: int) -> None:
+    assert HostPort.parse(str(HostPort(host, port))) == HostPort(host, port)
+
+
+@pytest.mark.parametrize(
+    "text", ["m8:0", "m8", "m8:", ":7443", "m8:123456", "m 8:1", "@default:1", "https://m8:1", "ü:1"]
+)
+def test_a_server_is_host_and_port(text: str) -> None:
+    with pytest.raises(UsageError):
+        check_server(text)
+
+
+def test_a_server_is_compared_in_lower_case() -> None:
+    assert check_server("M8.Example.org:7443") == "m8.example.org:7443"
+    assert check_server("[::1]:7443") == "[::1]:7443"
+
+
+def test_a_port_beyond_the_last_is_none() -> None:
+    assert check_server("m8.test:65535") == "m8.test:65535"
+    with pytest.raises(UsageError, match=r"'m8\.test:65536' is not valid: host:port"):
+        check_server("m8.test:65536")
+
+
+@pytest.mark.parametrize("text", ["[fe80::1%a b]:7443", "m8:07443", "[m8]:7443", "[::g]:7443"])
+def test_a_server_has_one_spelling_and_no_zone(text: str) -> None:
+    with pytest.raises(UsageError, match="host:port"):
+        check_server(text)

@@ -1,0 +1,28 @@
+"""Moments and lengths of time are read and shown in one place."""
+
+from __future__ import annotations
+
+import pytest
+
+from monoskope.errors import UsageError
+from monoskope.times import instant, parse_length, rfc3339
+
+
+def test_times_for_programs() -> None:
+    assert rfc3339(1_700_000_000_123) == "2023-11-14T22:13:20.123Z"
+    assert rfc3339(0) == ""
+
+
+def test_times_in_sentences_are_to_the_second() -> None:
+    assert instant(1_700_000_000_999) == "2023-11-14T22:13:20Z"
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0s", 0), ("30m", 1_800), ("12h", 43_200), ("30d", 2_592_000)])
+def test_a_length_of_time_is_a_number_and_a_unit(text: str, seconds: int) -> None:
+    assert parse_length(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "30", "d", "-1d", "30w", "1.5h", "1234567s", "\u0663d", "30d "])
+def test_another_text_is_no_length_of_time(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a length of time"):
+        parse_length(text)

@@ -19,11 +19,11 @@ from monoskope.protocol.upload import State
 from monoskope.reactor.admission.grant import Granter
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import Appends
-from monoskope.reactor.link.open_requests import Open, OpenRequests
+from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.memory.forget import forget
 from monoskope.reactor.memory.garbage import Garbage
 from monoskope.reactor.report.known_receipts import KnownReceipts, newest_receipt
-from monoskope.reactor.report.reporter import Offering
+from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.reactor.work.handle import Handler
 from monoskope.reactor.work.lookup import failed
@@ -41,7 +41,7 @@ class Dispatcher:
     granter: Granter
     handler: Handler
     recovery: Recovery
-    reporter: Offering
+    reporter: Reporter
     garbage: Garbage = field(default_factory=Garbage)
     now: Callable[[], float] = time.monotonic
     _tasks: dict[bytes, asyncio.Task[bool]] = field(default_factory=dict)
@@ -135,7 +135,7 @@ class Dispatcher:
         for task in self._tasks.values():
             task.cancel()
 
-    def _awaited(self) -> list[tuple[Open, GrantedKey]]:
+    def _awaited(self) -> list[tuple[OpenRequest, GrantedKey]]:
         """Return the requests that have a key of ours and for which nothing was sealed yet."""
         return [
             (request, key)
@@ -145,7 +145,7 @@ class Dispatcher:
             and (key := self.keys.granted(request.request_id)) is not None
         ]
 
-    def _act(self, request: Open) -> None:
+    def _act(self, request: OpenRequest) -> None:
         if self._drained or request.request_id in self._tasks:
             return
         match request.state:
@@ -160,7 +160,7 @@ class Dispatcher:
             case _:
                 pass
 
-    def _yield_to_winner(self, request: Open) -> None:
+    def _yield_to_winner(self, request: OpenRequest) -> None:
         """Erase our key if another replica's grant counts; a grant that proves nothing changes nothing."""
         key = self.keys.granted(request.request_id)
         if key is None or request.grant is None or request.grant.content == key.grant.content:
@@ -168,7 +168,7 @@ class Dispatcher:
         if own_grant(request, self.recovery.identity) is not None:
             self.keys.forget(request.request_id)
 
-    def _handle(self, request: Open) -> None:
+    def _handle(self, request: OpenRequest) -> None:
         self._yield_to_winner(request)
         key, sealed = self.keys.granted(request.request_id), request.take_sealed()
         if key is not None:
@@ -203,7 +203,7 @@ class Dispatcher:
         except DecodeError:
             operating_log.get().warning("event does not parse", type=event.type)
 
-    def _begin(self, request: Open, work: Coroutine[Any, Any, bool]) -> None:
+    def _begin(self, request: OpenRequest, work: Coroutine[Any, Any, bool]) -> None:
         task = asyncio.create_task(work)
         self._tasks[request.request_id] = task
         task.add_done_callback(lambda ended: self._ended(request.request_id, ended))
@@ -221,7 +221,7 @@ class Dispatcher:
         elif self._delivered is None:
             self._act_again(request)
 
-    def _act_again(self, request: Open) -> None:
+    def _act_again(self, request: OpenRequest) -> None:
         """Act on what arrived while the task ran."""
         if request.state in {State.GRANTED, State.UPLOADING}:
             self._act(request)

@@ -33,7 +33,7 @@ from monoskope.reactor.memory.guarded_driver import GuardedDriver
 from monoskope.reactor.report.audit_log import FILE as AUDIT_FILE
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.report.known_receipts import KnownReceipts
-from monoskope.reactor.report.reporter import Offering
+from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.settings import ReactorSettings, read
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream.content import Upstream
@@ -103,7 +103,7 @@ class Reactor:
         self, settings: ReactorSettings, driver: StoreDriver, identity: Identity, key: FingerprintKey, audit: AuditFile
     ) -> Dispatcher:
         requests, known = OpenRequests(), KnownReceipts(identity)
-        reporter = Offering(identity, self.appends, requests, known, audit, self.health)
+        reporter = Reporter(identity, self.appends, requests, known, audit, self.health)
         upstream = Upstream(driver, key, known, Peers(requests, identity, self.replica).write)
         lookup = Lookup(driver, key, self.timings, self.replica)
         rules = KeyRules(

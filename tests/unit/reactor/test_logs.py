@@ -21,7 +21,7 @@ from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.memory.forget import forget_stray_exceptions
 from monoskope.reactor.reasons import FailedError, reason_of
 from monoskope.reactor.report.audit_log import AuditFile, of_request
-from monoskope.reactor.report.reporter import Offering
+from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.lookup import failed
 from monoskope.stores.driver import DriverError, UnknownOutcomeError
@@ -98,7 +98,7 @@ async def test_nothing_is_written_that_cannot_be_audited(tmp_path: Path) -> None
     world = World()
     audit = AuditFile(tmp_path / "audit.jsonl")
     audit.close()
-    world.handler._reporter = Offering(world.identity, world.log, world.requests, world.known, audit)
+    world.handler._reporter = Reporter(world.identity, world.log, world.requests, world.known, audit)
     with pytest.raises(OSError, match="file descriptor"):
         await world.handler.handle(world.sealed())
     assert "write" not in world.memory.calls

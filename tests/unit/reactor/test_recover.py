@@ -11,7 +11,7 @@ from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.protocol.upload import State
 from monoskope.reactor.identity.store_identity import Identity
-from monoskope.reactor.link.open_requests import Open
+from monoskope.reactor.link.open_requests import OpenRequest
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.work.recover import Presence, Recovery
 from monoskope.stores.driver import CannotReadError, StoreRefusedError, StoreUnavailableError
@@ -45,10 +45,10 @@ class Heir(World):
             fingerprint_key_id=self.key.key_id,
         )
 
-    def left(self, state: State, *, signer: Identity | None = None, started: Receipt | None = None) -> Open:
+    def left(self, state: State, *, signer: Identity | None = None, started: Receipt | None = None) -> OpenRequest:
         """Return the request as the dead replica left it."""
         identity = signer or self.identity
-        request = Open(self.grant.request.request_id, version=4, state=state)
+        request = OpenRequest(self.grant.request.request_id, version=4, state=state)
         request.grant = identity.sign(UPLOAD_GRANT, self.grant.content)
         request.started = identity.sign(RECEIPT, (started or self.started()).content)
         request.started_seen = self.now()
@@ -69,10 +69,10 @@ class Heir(World):
     def tag(self) -> str:
         return write_tag(self.grant.sha256, SEALED).hex()
 
-    def abandoned(self, request: Open) -> bool:
+    def abandoned(self, request: OpenRequest) -> bool:
         return self.recovery.abandoned(request, keeps_key=False) is not None
 
-    async def end(self, request: Open) -> str:
+    async def end(self, request: OpenRequest) -> str:
         await self.recovery.end(request, self.grant)
         return self.outcomes()[-1]
 

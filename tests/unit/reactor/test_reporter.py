@@ -20,7 +20,7 @@ from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import Request
 from monoskope.protocol.upload import State
 from monoskope.reactor.admission.grant import Granter
-from monoskope.reactor.link.open_requests import Open, OpenRequests
+from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.work.lookup import failed
 from tests.unit.reactor.world import World, ask, opened
@@ -36,7 +36,7 @@ async def test_a_stream_that_moved_on_without_ending_is_tried_where_it_now_is() 
     world = World()
     made = grant(world)
     request_id = made.request.request_id
-    world.requests._open[request_id] = Open(request_id, version=4, state=State.UPLOADING)
+    world.requests._open[request_id] = OpenRequest(request_id, version=4, state=State.UPLOADING)
     world.log.refusals.append("CONFLICT")
     assert await world.reporter.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
     assert world.log.expected == [3, 4]
@@ -47,7 +47,7 @@ async def test_a_key_is_not_called_lost_once_writing_has_begun() -> None:
     world = World()
     made = grant(world)
     request_id = made.request.request_id
-    world.requests._open[request_id] = Open(request_id, version=4, state=State.WRITING)
+    world.requests._open[request_id] = OpenRequest(request_id, version=4, state=State.WRITING)
     world.log.refusals.append("CONFLICT")
     assert not await world.reporter.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
     assert world.log.expected == [3]
@@ -76,7 +76,7 @@ async def test_a_receipt_is_not_kept_for_a_stream_that_ends_meanwhile() -> None:
     world = World()
     made = grant(world)
     request_id = made.request.request_id
-    world.requests._open[request_id] = Open(request_id, version=3, state=State.UPLOADING)
+    world.requests._open[request_id] = OpenRequest(request_id, version=3, state=State.UPLOADING)
     world.log.refusals.append("CONFLICT")
     offering = asyncio.create_task(
         world.reporter.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
@@ -93,7 +93,7 @@ async def test_a_stream_that_ended_or_a_refusal_for_good_is_left_alone() -> None
     receipt = failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16))
     world.log.refusals.append("CONFLICT")
     assert not await world.reporter.end(made, receipt, 3)
-    world.requests._open[made.request.request_id] = Open(made.request.request_id, version=9)
+    world.requests._open[made.request.request_id] = OpenRequest(made.request.request_id, version=9)
     world.log.refusals.append("REFUSED")
     assert not await world.reporter.end(made, receipt, 3)
     world.log.refusals.append("CONFLICT")
@@ -259,6 +259,6 @@ def test_what_is_no_event_of_an_upload_is_passed_over() -> None:
 
 
 def test_sealed_bytes_and_requests_are_not_shown() -> None:
-    request = Open(ID, request=b"who asks for what", sealed=b"sealed bytes")
+    request = OpenRequest(ID, request=b"who asks for what", sealed=b"sealed bytes")
     assert "who asks" not in repr(request)
     assert "sealed bytes" not in repr(request)

@@ -34,10 +34,10 @@ from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.link.copy_tokens import CopyTokens
-from monoskope.reactor.link.open_requests import Open, OpenRequests
+from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.report.audit_log import AuditEntry
 from monoskope.reactor.report.known_receipts import KnownReceipts
-from monoskope.reactor.report.reporter import Offering
+from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.settings import ReactorLimits, ReactorSettings
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream.content import Upstream
@@ -371,7 +371,7 @@ class World:
         self.upstream = Upstream(self.store, self.key, self.known)
         self.looks = FirstLooks(self.upstream, within_s=timings.young, now=self.now)
         self.keys = OneTimeKeys(self.identity, rules(self.replica, self.key), now=self.now)
-        self.reporter = Offering(self.identity, self.log, self.requests, self.known, self.audit)
+        self.reporter = Reporter(self.identity, self.log, self.requests, self.known, self.audit)
         self.lookup = Lookup(self.store, self.key, timings, self.replica)
         self.writer = Writer(self.upstream, self.lookup, timings, now=self.now)
         self.rates = Rates(ReactorLimits(), now=self.now)
@@ -451,9 +451,9 @@ def rules(replica: bytes, key: FingerprintKey, **changes: int) -> KeyRules:
     return KeyRules(replica=replica, fingerprint_key_id=key.key_id, **table)
 
 
-def opened(request: Request, state: State = State.REQUESTED, version: int = 1) -> Open:
+def opened(request: Request, state: State = State.REQUESTED, version: int = 1) -> OpenRequest:
     """Return `request` as m8's events tell it."""
-    return Open(request.request_id, version=version, state=state, request=request.content, subject="alice")
+    return OpenRequest(request.request_id, version=version, state=state, request=request.content, subject="alice")
 
 
 def payload_is_alive(marker: bytes) -> bool:

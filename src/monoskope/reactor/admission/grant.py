@@ -15,7 +15,7 @@ from monoskope.protocol.names import spelled
 from monoskope.protocol.request import Request, parse_request
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import AppendRefusedError
-from monoskope.reactor.link.open_requests import Open
+from monoskope.reactor.link.open_requests import OpenRequest
 from monoskope.reactor.reasons import FailedError, ended_by
 from monoskope.reactor.report import request_log
 from monoskope.reactor.report.audit_log import GRANTED, Audit, AuditEntry, of_request
@@ -41,7 +41,7 @@ class Granter:
     audit: Audit
     now: Callable[[], float] = time.monotonic
 
-    async def grant(self, asked: Open) -> bool:
+    async def grant(self, asked: OpenRequest) -> bool:
         """Append a grant for `asked`, the same one if it has a grant already; return whether m8 took it.
 
         A request that is not admitted ends here. A key that loses to another replica's grant is erased.
@@ -68,7 +68,7 @@ class Granter:
             return False
         return True
 
-    def _log_end(self, asked: Open, reason: upload_pb2.Reason) -> None:
+    def _log_end(self, asked: OpenRequest, reason: upload_pb2.Reason) -> None:
         """Note in the operating log that a request ended without a key."""
         try:
             entry = of_request(self._parsed(asked), asked.subject, "FAILED", reason)
@@ -78,7 +78,7 @@ class Granter:
             )
         request_log.ended(entry, self.now() - asked.arrived)
 
-    def _granted(self, asked: Open) -> GrantedKey:
+    def _granted(self, asked: OpenRequest) -> GrantedKey:
         request = self._parsed(asked)
         if self.keys.granted(request.request_id) is not None:
             return self.keys.grant(request, asked.subject)
@@ -94,7 +94,7 @@ class Granter:
         return key
 
     @staticmethod
-    def _parsed(asked: Open) -> Request:
+    def _parsed(asked: OpenRequest) -> Request:
         """Return the request. Raises `FailedError` (UNSUPPORTED) if it does not parse or its id is not the stream's."""
         try:
             request = parse_request(asked.request)

@@ -17,7 +17,7 @@ from monoskope.protocol.upload import State
 
 
 @dataclass(slots=True)
-class Open:
+class OpenRequest:
     """One request that has not ended."""
 
     request_id: bytes
@@ -58,21 +58,21 @@ class OpenRequests:
     """All of them, by request id."""
 
     def __init__(self) -> None:
-        self._open: dict[bytes, Open] = {}
+        self._open: dict[bytes, OpenRequest] = {}
         self._awaited: dict[bytes, asyncio.Event] = {}
 
-    def __iter__(self) -> Iterator[Open]:
+    def __iter__(self) -> Iterator[OpenRequest]:
         return iter(list(self._open.values()))
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def get(self, request_id: bytes) -> Open | None:
+    def get(self, request_id: bytes) -> OpenRequest | None:
         """Return the request, None if it has ended or is not known."""
         return self._open.get(request_id)
 
-    def apply(self, event: event_pb2.Event, sealed: bytes, *, now: float) -> Open | None:
-        """Take in one event of a request's stream, and return the request; one that was told before changes nothing.
+    def apply(self, event: event_pb2.Event, sealed: bytes, *, now: float) -> OpenRequest | None:
+        """Take in one event of a request's stream, and return the request; one taken in before changes nothing.
 
         Returns None for what changes no request: another stream, an unknown type, an event that cannot follow. It only
         counts, if its request is known.
@@ -81,9 +81,9 @@ class OpenRequests:
         if request_id is None:
             return None
         request, message = self._open.get(request_id), _message(event)
-        taken = request or Open(request_id)
-        told_before = request is not None and event.version <= request.version
-        if message is None or not (told_before or _evolve(taken, message, event.version, now)):
+        taken = request or OpenRequest(request_id)
+        known_before = request is not None and event.version <= request.version
+        if message is None or not (known_before or _evolve(taken, message, event.version, now)):
             self._pass_over(request, event.version)
             return None
         if isinstance(message, events_pb2.SecretUploadRequested) and taken.state is State.UPLOADING:
@@ -104,19 +104,19 @@ class OpenRequests:
             request.grant = event.grant
         self._keep(request)
 
-    def _pass_over(self, request: Open | None, version: int) -> None:
+    def _pass_over(self, request: OpenRequest | None, version: int) -> None:
         if request is not None:
             request.version = max(request.version, version)
             self._tell(request.request_id)
 
-    def _keep(self, request: Open) -> None:
+    def _keep(self, request: OpenRequest) -> None:
         if request.state is State.ENDED:
             self._open.pop(request.request_id, None)
         else:
             self._open[request.request_id] = request
         self._tell(request.request_id)
 
-    async def moved(self, request_id: bytes, version: int, *, within: float) -> Open | None:
+    async def moved(self, request_id: bytes, version: int, *, within: float) -> OpenRequest | None:
         """Return the request once its stream is beyond `version`; None if it has ended, or not moved `within` seconds.
 
         An answer of m8's may overtake the delivery of the event that it is about.
@@ -133,7 +133,7 @@ class OpenRequests:
         self._open.pop(request_id, None)
         self._tell(request_id)
 
-    def keep_only(self, request_ids: set[bytes]) -> list[Open]:
+    def keep_only(self, request_ids: set[bytes]) -> list[OpenRequest]:
         """Forget the requests that are not among `request_ids`, and return those forgotten."""
         gone = [request for key, request in self._open.items() if key not in request_ids]
         for request in gone:
@@ -156,10 +156,10 @@ def _message(event: event_pb2.Event) -> RequestEvent | None:
         return None
 
 
-def _evolve(request: Open, message: Message, version: int, now: float) -> bool:
+def _evolve(request: OpenRequest, message: Message, version: int, now: float) -> bool:
     """Change `request` by a recorded event; return False, and change nothing, if the event cannot follow.
 
-    m8 tells the end of a request of which it told us nothing else, if it ended while we were logging in.
+    m8 delivers only the end of a request that ended while we were logging in.
     """
     state = follow(request.state, message, version=version, seen=request.version)
     if request.state is State.NEW and any(step.leads_to is State.ENDED for step in steps_of(message)):
@@ -185,6 +185,8 @@ def _evolve(request: Open, message: Message, version: int, now: float) -> bool:
     return True
 
 
-def _learn(request: Open, message: events_pb2.SecretUploadKeyRequested | events_pb2.SecretUploadRequested) -> None:
+def _learn(
+    request: OpenRequest, message: events_pb2.SecretUploadKeyRequested | events_pb2.SecretUploadRequested
+) -> None:
     if message.HasField("last_receipt"):
         request.receipts.append(message.last_receipt)

@@ -1,11 +1,11 @@
-"""Handing receipts to m8: signed, audited, and offered until m8 has them or the request has ended otherwise.
+"""Report to m8: receipts are signed, audited, and sent until m8 has them or the request has ended otherwise.
 
-A receipt that names no sealed bytes says that nothing was opened. Once STARTED is recorded that is no longer known, so
-such a receipt, as an heir's KEY_LOST is, loses to a STARTED that came first and is not offered again.
+A receipt that names no sealed bytes says that nothing was opened. Once STARTED is recorded that is no longer known. So
+such a receipt, for example an heir's KEY_LOST, is not sent again if a STARTED came before it.
 
-An m8 that is older than this program refuses receipts with fields that it does not know. They are offered without
-these: else the request would never end. A client that needs them says OUTCOME_UNKNOWN then (docs/protocol.md, Versions
-of the programs).
+An m8 that is older than this program refuses receipts with fields that it does not know. They are sent again without
+these fields, because otherwise the request would never end. A client that needs the fields says OUTCOME_UNKNOWN then
+(docs/protocol.md, Versions of the programs).
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Log(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Offering:
-    """Signs receipts and brings them to m8."""
+class Reporter:
+    """Signs receipts and sends them to m8."""
 
     identity: Identity
     log: Log
@@ -50,9 +50,9 @@ class Offering:
     known: KnownReceipts
     audit: Audit
     health: Health | None = None
-    """Told of every receipt that ends a request."""
+    """Takes note of every receipt that ends a request."""
     patience: float = 10.0
-    """Seconds for which an event is waited for that overtook a receipt of ours and is not delivered yet."""
+    """Seconds to wait for the delivery of an event that m8 recorded before our receipt."""
     now: Callable[[], float] = time.monotonic
 
     async def start(self, grant: Grant, receipt: Receipt, version: int) -> int:
@@ -62,9 +62,9 @@ class Offering:
         return await self.log.append(grant.request.request_id, version, event)
 
     async def end(self, grant: Grant, receipt: Receipt, version: int) -> bool:
-        """Offer the receipt that ends a request whose stream has `version`; return whether m8 took it.
+        """Send the receipt that ends a request whose stream has `version`; return whether m8 took it.
 
-        A stream that moved on without ending is tried again where it now is; one that ended needs nothing more.
+        If the stream moved on without ending, the receipt is sent again on its new version.
         """
         request_id = grant.request.request_id
         entry = of_receipt(grant, receipt)

@@ -26,7 +26,7 @@ from monoskope.reactor.limits.rates import Guess, Rates
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.memory.forget import forget
 from monoskope.reactor.reasons import FailedError, ended_by
-from monoskope.reactor.report.reporter import Offering
+from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.upstream.content import Content, Upstream
 from monoskope.reactor.upstream.first_look import Found
 from monoskope.reactor.work.compare import compare
@@ -53,7 +53,7 @@ class Handler:
         upstream: Upstream,
         writer: Writer,
         copier: Copier,
-        reporter: Offering,
+        reporter: Reporter,
         rates: Rates,
         parallel: int = 32,
         now: Callable[[], float] = time.monotonic,

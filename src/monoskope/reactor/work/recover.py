@@ -19,9 +19,9 @@ from monoskope.protocol.labels import UPLOAD_GRANT
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.upload import State
 from monoskope.reactor.identity.store_identity import Identity
-from monoskope.reactor.link.open_requests import Open, OpenRequests
+from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.report.known_receipts import own_receipt
-from monoskope.reactor.report.reporter import Offering
+from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.work.lookup import Lookup, WriteAttempt, failed
 from monoskope.uri import SecretUri
@@ -29,7 +29,7 @@ from monoskope.uri import SecretUri
 _RECOVERABLE = frozenset({State.GRANTED, State.UPLOADING, State.WRITING})
 
 
-def own_grant(request: Open, identity: Identity) -> Grant | None:
+def own_grant(request: OpenRequest, identity: Identity) -> Grant | None:
     """Return the grant that m8 shows for `request` if this store's identity, or a former one of it, made it."""
     signed = request.grant
     if signed is None:
@@ -39,7 +39,7 @@ def own_grant(request: Open, identity: Identity) -> Grant | None:
     return request.verified[1]
 
 
-def _verified(request: Open, signed: upload_pb2.Signed, identity: Identity) -> Grant | None:
+def _verified(request: OpenRequest, signed: upload_pb2.Signed, identity: Identity) -> Grant | None:
     signer = shown(signed.identity_key)
     if signer not in identity.accepted:
         return None
@@ -110,11 +110,11 @@ class Recovery:
     """The id of this process. A request of its own on which it no longer works is abandoned, too."""
     presence: Presence
     lookup: Lookup
-    reporter: Offering
+    reporter: Reporter
     timings: Timings
     now: Callable[[], float] = time.monotonic
 
-    def abandoned(self, request: Open, *, keeps_key: bool) -> Grant | None:
+    def abandoned(self, request: OpenRequest, *, keeps_key: bool) -> Grant | None:
         """Return the verified grant of `request` if it is time to end it, else None.
 
         Args:
@@ -129,7 +129,7 @@ class Recovery:
             gone = gone and self.now() - request.started_seen >= self.timings.settle
         return grant if gone else None
 
-    def _gone_for(self, request: Open, replica: bytes, *, keeps_key: bool) -> float:
+    def _gone_for(self, request: OpenRequest, replica: bytes, *, keeps_key: bool) -> float:
         if replica != self.replica:
             return self.presence.gone_for(replica)
         # Our own session may break and come back. We can go on as long as we have the key.
@@ -140,7 +140,7 @@ class Recovery:
             request.idle_since = self.now()
         return self.now() - request.idle_since
 
-    async def end(self, request: Open, grant: Grant) -> bool:
+    async def end(self, request: OpenRequest, grant: Grant) -> bool:
         """End an abandoned request; return whether m8 took our receipt."""
         version = request.version
         failpoint("reactor.before-recovery")
@@ -155,7 +155,7 @@ class Recovery:
     async def _settled(self, grant: Grant, started: Receipt) -> Receipt:
         return await self.lookup.settled(WriteAttempt(grant, started, started.prior_version))
 
-    def _started(self, request: Open, grant: Grant) -> Receipt | None:
+    def _started(self, request: OpenRequest, grant: Grant) -> Receipt | None:
         """Return the STARTED receipt if it is ours and about `grant`."""
         receipt = None if request.started is None else own_receipt(request.started, self.identity)
         if receipt is None or receipt.outcome != upload_pb2.OUTCOME_STARTED:

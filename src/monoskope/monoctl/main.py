@@ -25,10 +25,10 @@ _VERBS = {
     "patch": _verb("Change some keys of secrets.", {"secret": "patch:secret"}),
     "compare": _verb("Compare values with what stores hold.", {"secret": "compare:secret"}),
     "delete": _verb("Delete secrets from stores.", {"secret": "delete:secret"}),
-    "copy": _verb("Copy secrets from store to store.", {"secret": "copy_secret:secret"}),
-    "generate": _verb("Let stores make secrets that nobody sees.", {"secret": "generate:secret"}),
-    "import": _verb("Adopt what is upstream already.", {"secret": "import_secret:secret"}),
-    "verify": _verb("See whether stores still hold what was put.", {"secret": "verify:secret"}),
+    "copy": _verb("Copy secrets to another store.", {"secret": "copy_secret:secret"}),
+    "generate": _verb("Have stores make secrets that nobody sees.", {"secret": "generate:secret"}),
+    "import": _verb("Adopt secrets that others put into an engine.", {"secret": "import_secret:secret"}),
+    "verify": _verb("Check that stores still hold what was put.", {"secret": "verify:secret"}),
     "get": _verb(
         "Show what m8 knows.",
         {
@@ -41,14 +41,17 @@ _VERBS = {
         },
     ),
     "describe": _verb("Show everything about one thing.", {"secret-store": "describe:secret_store"}),
-    "create": _verb("Add something (administrators).", {"secret-store": "admin:create"}),
-    "activate": _verb("Let something take uploads (administrators).", {"secret-store": "admin:activate"}),
-    "deactivate": _verb("Let something take no uploads (administrators).", {"secret-store": "admin:deactivate"}),
-    "set-default": _verb("Choose a default (administrators).", {"secret-store": "admin:set_default"}),
-    "replace": _verb("Replace something (administrators).", {"secret-store-identity": "admin:replace"}),
-    "start": _verb("Begin a change in steps (administrators).", {"fingerprint-key-rotation": "admin:start_rotation"}),
-    "finish": _verb("End a change in steps (administrators).", {"fingerprint-key-rotation": "admin:finish_rotation"}),
-    "config": _verb("Settings of this client.", {"view": "config:view", "set": "config:set_", "path": "config:path"}),
+    "create": _verb("Add a store (administrators).", {"secret-store": "admin:create"}),
+    "activate": _verb("Activate a store (administrators).", {"secret-store": "admin:activate"}),
+    "deactivate": _verb("Deactivate a store (administrators).", {"secret-store": "admin:deactivate"}),
+    "set-default": _verb("Choose the default store (administrators).", {"secret-store": "admin:set_default"}),
+    "replace": _verb("Replace a store's identity (administrators).", {"secret-store-identity": "admin:replace"}),
+    "start": _verb("Begin a rotation (administrators).", {"fingerprint-key-rotation": "admin:start_rotation"}),
+    "finish": _verb("Finish a rotation (administrators).", {"fingerprint-key-rotation": "admin:finish_rotation"}),
+    "config": _verb(
+        "Show and change the settings of this client.",
+        {"view": "config:view", "set": "config:set_", "path": "config:path"},
+    ),
 }
 
 _HELP = """Put secrets into the stores you have, through a control plane that cannot read them.

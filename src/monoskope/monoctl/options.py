@@ -18,7 +18,7 @@ from monoskope.monoctl.output.report import interrupted
 R = TypeVar("R")
 
 _CONNECTION = (
-    click.option("--server", metavar="HOST:PORT", help="The m8 to dial [MONOCTL_SERVER]."),
+    click.option("--server", metavar="HOST:PORT", help="The address of m8 [MONOCTL_SERVER]."),
     click.option("--ca-file", metavar="FILE", help="The CA that signed its certificate [MONOCTL_CA_FILE]."),
     click.option("--token-file", metavar="FILE", help="Your token; mode 0600 [MONOCTL_TOKEN_FILE]."),
     click.option("--known-stores", metavar="FILE", help="The identities you trust; mode 0600 [MONOCTL_KNOWN_STORES]."),
@@ -28,9 +28,9 @@ _CONNECTION = (
         "store_identity",
         metavar="STORE=SHA256:…",
         multiple=True,
-        help="Agree to a store's identity at first contact [MONOCTL_STORE_IDENTITY].",
+        help="Trust this identity at the first contact with the store [MONOCTL_STORE_IDENTITY].",
     ),
-    click.option("--default-store", metavar="STORE", help="Agree to this default store [MONOCTL_DEFAULT_STORE]."),
+    click.option("--default-store", metavar="STORE", help="Accept this default store [MONOCTL_DEFAULT_STORE]."),
 )
 _FLAGS = ("server", "ca_file", "token_file", "known_stores", "config", "default_store")
 

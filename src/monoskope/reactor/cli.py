@@ -68,8 +68,8 @@ def _folder_argument(command: F) -> F:
 @_group.command(short_help="Make DIR with settings and a new identity.")
 @_folder_argument
 @click.option("--store", required=True, metavar="NAME", help="The store that it serves; never changes.")
-@click.option("--server", required=True, metavar="HOST:PORT", help="m8, as it is to be dialled.")
-@click.option("--ca-file", required=True, type=_FILE, help="The certificates under which m8 is trusted, PEM.")
+@click.option("--server", required=True, metavar="HOST:PORT", help="The address of m8.")
+@click.option("--ca-file", required=True, type=_FILE, help="The CA certificates for m8, PEM.")
 @click.option(
     "--type", "kind", required=True, metavar="TYPE", help="The kind of engine, e.g. vault; docs/stores has all."
 )
@@ -78,9 +78,9 @@ def _folder_argument(command: F) -> F:
     "prefixes",
     multiple=True,
     metavar="PATH",
-    help="A path prefix it serves; can be repeated; all if left out.",
+    help="A path prefix to serve; can be repeated. Without it the reactor serves all paths.",
 )
-@click.option("--allow-swap", is_flag=True, help="Run even if its memory could be swapped to disk. To play.")
+@click.option("--allow-swap", is_flag=True, help="Run even if memory could be swapped to disk. Only to try things out.")
 def init(
     *,
     folder: Path,
@@ -91,9 +91,9 @@ def init(
     prefixes: tuple[str, ...],
     allow_swap: bool,
 ) -> None:
-    """Make DIR with settings and a new identity; print the identity last.
+    """Create DIR with settings and a new identity, and print the identity on the last line.
 
-    An administrator gives it to `monoctl create secret-store`.
+    An administrator gives the identity to `monoctl create secret-store`.
     """
     from monoskope.reactor import skeleton  # noqa: PLC0415 - help needs none of it
     from monoskope.reactor.identity import store_identity  # noqa: PLC0415 - help needs none of it
@@ -159,8 +159,8 @@ def policy(file: Path) -> None:
 def rotate_identity(folder: Path) -> None:
     """Give the store a new identity, proven by the old one, and print it.
 
-    Drain, then rotate: with the store deactivated let its replicas run for two minutes, then stop them all. Afterwards
-    copy the folder's identity.key and rotations to all replicas, start them, and activate the store.
+    First deactivate the store, let its replicas run for two minutes, and stop all of them. Then run this command, copy
+    the folder's identity.key and rotations to all replicas, start them, and activate the store.
     """
     from monoskope.reactor import settings  # noqa: PLC0415
     from monoskope.reactor.identity import store_identity  # noqa: PLC0415
@@ -175,15 +175,15 @@ def rotate_identity(folder: Path) -> None:
     )
 
 
-@_group.group("fingerprint-key", short_help="Make and carry the key of the hashes.")
+@_group.group("fingerprint-key", short_help="Make, export and import the fingerprint key.")
 def fingerprint_key() -> None:
-    """Make the key of the hashes that users see, and carry it to every reactor of one m8."""
+    """Make the fingerprint key, and carry it to every reactor of one m8."""
 
 
 @fingerprint_key.command()
 @_folder_argument
 def new(folder: Path) -> None:
-    """Make the key; print its id. Do this once, then export it to the other reactors."""
+    """Make the key and print its id. Do this once, then export the key to the other reactors."""
     from monoskope.reactor.identity import fingerprint_key_transfer  # noqa: PLC0415
 
     click.echo(fingerprint_key_transfer.make(folder).key_id)
@@ -198,10 +198,10 @@ def new(folder: Path) -> None:
     metavar="age1…",
     help="Encrypt it to this age recipient; can be repeated.",
 )
-@click.option("--passphrase", is_flag=True, help="Encrypt it with a passphrase that is asked for.")
-@click.option("-o", "--output", type=_FILE, help="Write here, mode 0600, and not to standard output.")
+@click.option("--passphrase", is_flag=True, help="Ask for a passphrase and encrypt the key with it.")
+@click.option("-o", "--output", type=_FILE, help="Write to this file, mode 0600, instead of standard output.")
 def export(folder: Path, recipients: tuple[str, ...], output: Path | None, *, passphrase: bool) -> None:
-    """Write the key, encrypted with age, for people to carry to another reactor."""
+    """Write the key, encrypted with age, so that you can carry it to another reactor."""
     from monoskope.reactor.identity import fingerprint_key_transfer  # noqa: PLC0415
 
     if bool(recipients) == passphrase:
@@ -224,7 +224,7 @@ def export(folder: Path, recipients: tuple[str, ...], output: Path | None, *, pa
 @click.argument("file", type=_FILE)
 @click.option("--identity", "identity_file", type=_FILE, help="The age identity file it was encrypted for.")
 def import_(folder: Path, file: Path, identity_file: Path | None) -> None:
-    """Take in an exported key; print its id. Without --identity a passphrase is asked for."""
+    """Import an exported key and print its id. Without --identity the command asks for a passphrase."""
     from monoskope.reactor.identity import fingerprint_key_transfer  # noqa: PLC0415
 
     if identity_file is not None:

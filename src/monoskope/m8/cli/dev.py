@@ -30,11 +30,11 @@ from monoskope.m8.settings import state_folder
     type=click.IntRange(0, 65_535),
     default=None,
     metavar="PORT",
-    help=f"Where a new server listens; 0 for any free port.  [default: {development.PORT}]",
+    help=f"The port of a new server; 0 for any free port.  [default: {development.PORT}]",
 )
 @click.option("--admin", is_flag=True, help="Also write an administrator's token for monoctl.")
 def dev(*, folder: Path | None, port: int | None, admin: bool) -> None:
-    """Run m8 and a reactor with a store of age files, to play with. Ctrl-C stops all of it."""
+    """Run m8 and a reactor with a store of age files, to try things out. Ctrl-C stops all of it."""
     own = state_folder(os.environ, "dev")
     options = development.Options(folder=(folder or own).absolute(), port=port, admin=admin)
 

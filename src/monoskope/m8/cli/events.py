@@ -32,7 +32,7 @@ _own_folder_option = click.option(
 @output_option
 @click.pass_context
 def events(context: click.Context, *, folder: Path, after: int, limit: int, stream: str, output: str) -> None:
-    """Print events as they are in the log, in their order."""
+    """Print events in the order of the event log."""
     context.obj = folder
     if context.invoked_subcommand is None:
         show([_row(event, output) for event in asyncio.run(_read(folder, after, limit, stream))], _COLUMNS, output)
@@ -62,7 +62,7 @@ def _row(event: RecordedEvent, output: str) -> dict[str, object]:
 @_own_folder_option
 @click.pass_obj
 def verify(folder: Path, own: Path | None) -> None:
-    """Check every record and the chain of hashes."""
+    """Check every record and the hash chain."""
 
     async def work() -> tuple[int, str]:
         async with opened(own or folder) as (_, log):
@@ -82,7 +82,7 @@ def verify(folder: Path, own: Path | None) -> None:
 @_own_folder_option
 @click.pass_obj
 def erase_sealed(folder: Path, older_than: int, own: Path | None) -> None:
-    """Erase the sealed bytes of requests that have ended. The log still verifies."""
+    """Erase the sealed bytes of requests that have ended. The hash chain stays intact."""
 
     async def work() -> int:
         async with opened(own or folder) as (_, log):

@@ -17,12 +17,14 @@ from monoskope.m8.init import Plan, lay_out
 
 @click.command()
 @folder_option
-@click.option("--name", "names", multiple=True, metavar="HOST", help="A name by which m8 is dialled; can be repeated.")
+@click.option(
+    "--name", "names", multiple=True, metavar="HOST", help="A host name under which m8 can be reached; can be repeated."
+)
 @click.option(
     "--listen", default=settings.DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Where to listen."
 )
 def init(folder: Path, names: tuple[str, ...], listen: str) -> None:
-    """Make the folder of a new server: settings, token key, CA and certificate."""
+    """Create the folder of a new server, with settings, token key, CA and certificate."""
     lay_out(Plan(folder=folder, listen=HostPort.parse(listen), names=names))
     here = f" --dir {folder}" if folder != settings.default_folder() else ""
     click.echo(f"m8 is ready in {folder}. Next:\n")

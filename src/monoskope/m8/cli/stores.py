@@ -14,7 +14,7 @@ MODULE = "monoskope.testing.store_check.check"
 
 @click.group()
 def stores() -> None:
-    """Look after the engines behind stores."""
+    """Check the engines behind stores."""
 
 
 @stores.command(

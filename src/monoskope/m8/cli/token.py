@@ -23,13 +23,13 @@ _COLUMNS = ("id", "subject", "role", "prefixes", "rights", "expires", "state")
 
 @click.group()
 def token() -> None:
-    """Make, list and revoke credentials."""
+    """Create, list and revoke credentials."""
 
 
 @token.command()
 @folder_option
-@click.option("--role", type=click.Choice(list(_ROLES)), required=True, help="What it is for.")
-@click.option("--subject", required=True, metavar="WHO", help="Who it is for.")
+@click.option("--role", type=click.Choice(list(_ROLES)), required=True, help="The role of the credential.")
+@click.option("--subject", required=True, metavar="WHO", help="The holder of the credential.")
 @click.option(
     "--prefix", "prefixes", multiple=True, metavar="URI", help="With user: where it is valid; can be repeated."
 )
@@ -47,7 +47,7 @@ def token() -> None:
 def create(
     *, folder: Path, role: str, subject: str, prefixes: tuple[str, ...], rights: tuple[str, ...], ttl: int, out: str
 ) -> None:
-    """Make a credential. It is shown once: m8 does not keep it."""
+    """Create a credential. It is shown only once: m8 does not keep it."""
     if out != "-":
         _check_new(Path(out))
 

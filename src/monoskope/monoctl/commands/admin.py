@@ -22,32 +22,32 @@ def _show(session: CommandSession, output: str, change: Callable[[Client], Await
     emit(output, session.run(work), _COLUMNS)
 
 
-@click.command(short_help="Add a store, inactive.")
+@click.command(short_help="Add an inactive store.")
 @click.argument("name")
 @click.option("--type", "kind", required=True, metavar="TYPE", help="The kind of engine: vault, age, …")
 @click.option("--identity", required=True, metavar="SHA256:…", help="What `m8 reactor init` printed.")
 @output_option
 @connection_options
 def create(name: str, kind: str, identity: str, output: str, session: CommandSession) -> None:
-    """Add a store. The first one is the default. It takes uploads once it is activated."""
+    """Add a store. It takes uploads after `monoctl activate secret-store`. The first store becomes the default."""
     _show(session, output, lambda client: client.stores.create(name, kind=kind, identity=identity))
 
 
-@click.command(short_help="Let a store take uploads.")
+@click.command(short_help="Activate a store.")
 @click.argument("name")
 @output_option
 @connection_options
 def activate(name: str, output: str, session: CommandSession) -> None:
-    """Let a store take uploads."""
+    """Activate a store, so that it takes uploads."""
     _show(session, output, lambda client: client.stores.activate(name))
 
 
-@click.command(short_help="Let a store take no uploads.")
+@click.command(short_help="Deactivate a store.")
 @click.argument("name")
 @output_option
 @connection_options
 def deactivate(name: str, output: str, session: CommandSession) -> None:
-    """Let a store take no uploads from now on."""
+    """Deactivate a store, so that it takes no more uploads. What is upstream does not change."""
     _show(session, output, lambda client: client.stores.deactivate(name))
 
 
@@ -56,7 +56,7 @@ def deactivate(name: str, output: str, session: CommandSession) -> None:
 @output_option
 @connection_options
 def set_default(name: str, output: str, session: CommandSession) -> None:
-    """Make a store the default. Each user is asked to agree to it."""
+    """Make a store the default. Each user must confirm the new default."""
     _show(session, output, lambda client: client.stores.set_default(name))
 
 
@@ -79,10 +79,10 @@ def start_rotation(key_id: str, session: CommandSession) -> None:
     write.out(f"m8 says: reactors may use fingerprint key {key_id} now.")
 
 
-@click.command(short_help="Allow the new fingerprint key id alone.")
+@click.command(short_help="Allow only the new fingerprint key id.")
 @click.argument("key_id")
 @connection_options
 def finish_rotation(key_id: str, session: CommandSession) -> None:
-    """Allow the new fingerprint key id alone."""
+    """Allow only the new fingerprint key id."""
     session.run(lambda client: client.stores.finish_fingerprint_key_rotation(key_id))
     write.out(f"m8 says: fingerprint key {key_id} alone counts now.")

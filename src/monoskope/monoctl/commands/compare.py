@@ -23,7 +23,7 @@ _COLUMNS = {"URI": "uri", "EQUAL": "equal", "DIFFERENCES": "differences", "VERSI
 def secret(words: tuple[str, ...], sources: Sources, timeout: float, output: str, session: CommandSession) -> None:
     """Compare values with what a store holds. Nobody sees a value, nothing is written.
 
-    Words and values are given as to `put secret`. Exit code 0 if all are equal, 12 if one differs.
+    URIs, keys and values are given as for `put secret`. Exit code 0 if all are equal, 12 if one differs.
     """
     uris, keys = split_words(words)
     values = read_values(sources, keys)

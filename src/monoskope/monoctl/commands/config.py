@@ -14,14 +14,16 @@ from monoskope.monoctl.output import write
 from monoskope.monoctl.output.formats import emit
 from monoskope.settings import write_private
 
-_config_option = click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="[MONOCTL_CONFIG]")
+_config_option = click.option(
+    "--config", metavar="FILE", type=click.Path(path_type=Path), help="The settings file [MONOCTL_CONFIG]."
+)
 
 
 @click.command(short_help="Show the settings and where each comes from.")
 @_config_option
 @click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
 def view(config: Path | None, output: str) -> None:
-    """Show the settings that count, and where each comes from. Shows no token."""
+    """Show the settings in effect, and where each comes from. Never shows a token."""
     found = find({}, config=config)
     documents = [
         {"name": name, "value": found[name].value, "source": found[name].source}
@@ -37,7 +39,7 @@ def view(config: Path | None, output: str) -> None:
 @click.argument("value")
 @_config_option
 def set_(name: str, value: str, config: Path | None) -> None:
-    """Write one setting to the settings file, which is made if it is missing (mode 0600)."""
+    """Write one setting to the settings file (mode 0600). Creates the file if it is missing."""
     if name == "server":
         value = check_server(value)
     elif not Path(value).expanduser().is_file():
@@ -55,5 +57,5 @@ def set_(name: str, value: str, config: Path | None) -> None:
 @click.command(short_help="Show the settings file's path.")
 @_config_option
 def path(config: Path | None) -> None:
-    """Show the settings file's path, whether it exists or not."""
+    """Show the path of the settings file, even if the file does not exist."""
     write.out(str(config_path(config)))

@@ -38,9 +38,9 @@ def secret(  # noqa: PLR0917 - click passes them by name
 ) -> None:
     """Copy the secret at URI to DESTINATION, in another store.
 
-    The reactor of URI's store reads it and puts it there; nobody else sees it. Where that reactor may copy to, its own
-    settings say: see `copies_to` in `monoctl describe secret-store`. It succeeds only with signed receipts of both
-    stores that show one hash.
+    The reactor of URI's store reads the secret and puts it there; nobody else sees it. The reactor's own settings say
+    where it may copy to: see `copies_to` in `monoctl describe secret-store`. The command succeeds only with signed
+    receipts of both stores that show the same hash.
     """
     expected = expectation(expect, overwrite=overwrite)
 

@@ -17,7 +17,9 @@ _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "DELETED": "deleted_version", "D
 
 @click.command(short_help="Delete secrets from stores.")
 @click.argument("uris", nargs=-1, required=True, metavar="URI [URI...]")
-@click.option("--destroy", is_flag=True, help="Erase for good. Without it the engine's owner can bring it back.")
+@click.option(
+    "--destroy", is_flag=True, help="Erase for good. Without this option the engine's owner can restore the secret."
+)
 @click.option("--expect", metavar="VERSION", help="Delete only if this version is upstream.")
 @click.option("--overwrite", is_flag=True, help="Delete whatever is upstream, even what was not put through m8.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -37,8 +39,8 @@ def secret(
 ) -> None:
     """Delete secrets from stores.
 
-    It asks on a terminal; without one it needs --yes. It succeeds only with a receipt signed by the store's pinned
-    identity. By default it deletes only what was put through m8.
+    The command asks for confirmation on a terminal; without a terminal it needs --yes. It succeeds only with a receipt
+    signed by the store's pinned identity. By default it deletes only what was put through m8.
     """
     expected = expectation(expect, overwrite=overwrite, must_exist=True)
     if not yes:

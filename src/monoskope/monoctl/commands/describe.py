@@ -49,7 +49,7 @@ _REACTORS = {
 @output_option
 @connection_options
 def secret_store(name: str, output: str, session: CommandSession) -> None:
-    """Show one store, the default one without NAME: its identity, limits, key id, and its reactors."""
+    """Show one store, or without NAME the default store: its identity, limits, key id and reactors."""
 
     async def work(client: Client) -> Document:
         return views.store(await client.queries.store(name))

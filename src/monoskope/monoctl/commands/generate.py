@@ -26,17 +26,17 @@ _KEYS = {
 """The key of each kind if --key names none."""
 
 
-@click.command(short_help="Let a store make a secret that nobody sees.")
+@click.command(short_help="Have a store make a secret that nobody sees.")
 @click.argument("uri")
 @click.argument("recipes", nargs=-1, metavar="[KEY=KIND[:SIZE]...]")
-@click.option("--kind", type=click.Choice(list(KINDS)), help="Make one of these under each --key.")
+@click.option("--kind", type=click.Choice(list(KINDS)), help="What to make for each --key.")
 @click.option("--size", type=click.IntRange(1), help="Characters of a password, random bytes, or bits of an RSA key.")
 @click.option("--key", "keys", multiple=True, metavar="NAME", help="The key to make it under; can be repeated.")
 @click.option(
     "--out-public",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the public halves there, PEM, one after the other in key order.",
+    help="Write the public halves to this file, PEM, in the order of the keys.",
 )
 @click.option("--expect", metavar="absent|VERSION", help="Write only if nothing, or this version, is upstream.")
 @click.option("--overwrite", is_flag=True, help="Replace whatever is upstream.")
@@ -61,10 +61,10 @@ def secret(  # noqa: PLR0917 - click passes them by name
     *,
     overwrite: bool,
 ) -> None:
-    """Let a store's reactor make a secret that nobody sees: you get its hash, and the public halves of key pairs.
+    """Have a store's reactor make a secret that nobody sees. You get its hash, and the public halves of key pairs.
 
     Kinds: password (24 of 56 letters and digits by default), hex and base64 (32 random bytes), rsa (3072 bits) and
-    ed25519. Each run makes new values. By default it writes over nothing, or over what was put through m8 before.
+    ed25519. Each run makes new values. By default it writes only where nothing is, or replaces what was put through m8.
 
     \b
     monoctl generate secret app/db --kind password

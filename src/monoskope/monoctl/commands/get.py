@@ -101,8 +101,8 @@ def secrets(  # noqa: PLR0917 - click passes them by name
 ) -> None:
     """List the secrets below PREFIX (`store://` or `store://segment`), or all that you may see.
 
-    PROVEN says whether a receipt of the store's pinned identity proves hash and version. The rest is m8's word: by
-    whom and when, labels, state, that there is no newer receipt, and that no secret is left out.
+    PROVEN says whether a receipt of the store's pinned identity proves hash and version. Everything else is m8's word:
+    who and when, labels and state, that there is no newer receipt, and that the list is complete.
     """
     if prefix and below:
         raise UsageError("PREFIX and --prefix exclude each other.", fix="Give one of them.")
@@ -139,7 +139,7 @@ def secrets(  # noqa: PLR0917 - click passes them by name
 def secret(uri: str, output: str, session: CommandSession, *, versions: bool) -> None:
     """Show one secret: its hash if you may see it, its version, who changed it last and when. Never a value.
 
-    PROVEN as in `get secrets`; with --versions it is what the receipt of each request proves.
+    PROVEN means the same as in `get secrets`. With --versions it says what the receipt of each request proves.
     """
     if versions:
         _show_versions(uri, output, session)
@@ -206,9 +206,9 @@ def store_types(output: str, session: CommandSession) -> None:
 @output_option
 @connection_options
 def upload(request_id: str, timeout: float, output: str, session: CommandSession, *, wait: bool) -> None:
-    """Show one request. How it ended is shown only with a receipt of the store's pinned identity for this request.
+    """Show one request. Its outcome is shown only if a receipt of the store's pinned identity proves it.
 
-    PROVEN says whether that receipt settles it. What m8 says without one is shown as such; all the rest is m8's word.
+    PROVEN says whether there is such a receipt. What m8 says without a receipt is marked; the rest is m8's word, too.
     """
 
     async def work(client: Client) -> tuple[views_pb2.SecretUpload, Checked]:

@@ -13,16 +13,16 @@ from monoskope.monoctl.output.results import end
 _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
 
 
-@click.command(short_help="Adopt secrets that are upstream already.")
+@click.command(short_help="Adopt secrets that others put into an engine.")
 @click.argument("uris", nargs=-1, required=True, metavar="URI [URI...]")
 @timeout_option
 @output_option
 @connection_options
 def secret(uris: tuple[str, ...], timeout: float, output: str, session: CommandSession) -> None:
-    """Adopt secrets that are upstream already, put there by others.
+    """Adopt secrets that others put into an engine.
 
-    Their store's reactor reads each and signs a receipt with its hash. Nothing is moved, written or shown. From then on
-    a put may replace it, as if it had been put through m8.
+    The store's reactor reads each secret and signs a receipt with its hash. It moves, writes and shows nothing. From
+    then on a put may replace the secret, as if it had been put through m8.
     """
 
     async def work(client: Client) -> list[Import | Error]:

@@ -21,7 +21,7 @@ from monoskope.protocol.request import Options
 @click.command(short_help="Change some keys of secrets and leave the others.")
 @click.argument("words", nargs=-1, required=True, metavar="URI [URI...] [KEY...]")
 @source_options
-@click.option("--remove", multiple=True, metavar="KEY", help="Drop this key; can be repeated.")
+@click.option("--remove", multiple=True, metavar="KEY", help="Remove this key; can be repeated.")
 @click.option("--expect", metavar="VERSION", help="Change it only if this version is upstream.")
 @click.option("--overwrite", is_flag=True, help="Change whatever is upstream, even what was not put through m8.")
 @engine_options
@@ -44,11 +44,11 @@ def secret(  # noqa: PLR0917 - click passes them by name
 ) -> None:
     """Change some keys of secrets and leave the others.
 
-    Words and values are as with `put secret`: each KEY is asked for, hidden. Keys that are neither given nor removed
-    stay as they are, and nobody reads them: not this program, and on engines that can merge not the reactor either.
+    URIs, keys and values are given as for `put secret`; the value of each KEY is asked for and not shown. Other keys
+    stay as they are. This program does not read them; if the engine can merge, the reactor does not either.
 
-    It succeeds only with a receipt signed by the store's pinned identity. Something must be there; by default only
-    what was put through m8 is changed. Labels and day of expiry stay.
+    The command succeeds only with a receipt signed by the store's pinned identity. The secret must exist; by default
+    only what was put through m8 is changed. Labels and day of expiry stay.
 
     \b
     monoctl patch secret app/db password

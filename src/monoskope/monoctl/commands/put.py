@@ -51,11 +51,11 @@ def secret(  # noqa: PLR0917 - click passes them by name
 ) -> None:
     """Put a secret into one store or several.
 
-    The first word is a URI, as is each word with a "/" in it: `store://path`, or `path` in the default store. Each
-    other word is a KEY whose value is asked for, hidden. Without keys and without --from-… both are asked for.
+    The first word, and each word with a "/", is a URI: `store://path`, or `path` in the default store. Each other word
+    is a KEY; its value is asked for and not shown. Without keys and without --from-…, keys and values are asked for.
 
-    It succeeds only with a receipt signed by the store's pinned identity. By default it writes over nothing, or over
-    what was put through m8 before. Labels and day of expiry replace those of the put before.
+    The command succeeds only with a receipt signed by the store's pinned identity. By default it writes only where
+    nothing is, or replaces what was put through m8. Labels and day of expiry replace those of the last put.
 
     \b
     monoctl put secret app/db password

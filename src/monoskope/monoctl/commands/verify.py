@@ -14,13 +14,13 @@ from monoskope.monoctl.output.results import end
 _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "UPSTREAM": "upstream_version", "NEWEST": "newest"}
 
 
-@click.command(short_help="See whether stores still hold what was put.")
+@click.command(short_help="Check that stores still hold what was put.")
 @click.argument("uris", nargs=-1, metavar="[URI...]")
 @click.option(
     "--all",
     "everything",
     is_flag=True,
-    help="All secrets below the URI prefixes given (`store://` or `store://segment`), or all you see.",
+    help="All secrets below the given URI prefixes (`store://` or `store://segment`), or all that you may see.",
 )
 @timeout_option
 @output_option

@@ -12,7 +12,7 @@ from monoskope.monoctl.output import write
 @click.command(short_help="Show the version of monoctl.")
 @click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
 def version(output: str) -> None:
-    """Show the version of monoctl. Dials nothing."""
+    """Show the version of monoctl, without a connection to m8."""
     number = installed("monoskope")
     if output == "table":
         write.out(f"monoctl {number}")

@@ -34,7 +34,9 @@ def engine_options(command: Callable[..., R]) -> Callable[..., R]:
         return command(*args, options=given[0] if given else None, **rest)
 
     options = (
-        click.option("--binary", type=click.Choice(["base64"]), help="Vault: store values that are no text as base64."),
+        click.option(
+            "--binary", type=click.Choice(["base64"]), help="Vault: store values that are not text as base64."
+        ),
         click.option(
             "--aws-tag", multiple=True, metavar="NAME=VALUE", help="AWS: a tag, never secret; can be repeated."
         ),

@@ -43,7 +43,7 @@ FREE = {
     "monoskope.reactor.dispatch.Dispatcher": "ids of requests",
     "monoskope.reactor.identity.fingerprint.Fingerprints": "fingerprints",
     "monoskope.reactor.link.appends.Appends": "a place where callers wait for tokens that are given to them alone",
-    "monoskope.reactor.link.open_requests.Open": "a request and sealed bytes",
+    "monoskope.reactor.link.open_requests.OpenRequest": "a request and sealed bytes",
     "monoskope.reactor.settings.ReactorFile": "a settings file, which names files of credentials",
     "monoskope.reactor.work.recover.Presence": "ids of replicas",
     "monoskope.stores.aws.config.AwsConfig": "the name of a value",

@@ -131,10 +131,12 @@ class Queries:
         found: list[views_pb2.EventSummary] = []
         async for page in self._pages(self._stub.ListEvents, request):
             found += page.events
-            if len(found) >= max(count, 2) and found[0].position > found[1].position:
+            if len(found) > 1 and found[0].position < found[1].position:
+                found = found[-max(count, 2) :]  # an older m8, which lists in log order alone: all pages are needed
+            elif len(found) >= max(count, 2):
                 break
         if len(found) > 1 and found[0].position < found[1].position:
-            return found[-count:]  # an older m8, which lists in log order alone: these are all events
+            return found[-count:]
         return found[:count][::-1]
 
     async def watch(self, *, after: int = 0, prefix: str = "") -> AsyncIterator[views_pb2.EventSummary]:

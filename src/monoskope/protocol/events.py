@@ -20,10 +20,9 @@ from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.names import one_of
-from monoskope.protocol.receipt import Receipt, parse_receipt
+from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import REQUEST_ID_BYTES
 from monoskope.protocol.upload import Author, State, WrongStepError
-from monoskope.protocol.wire import MalformedError
 
 ReceiptEvent = (
     events_pb2.SecretUploaded
@@ -116,21 +115,11 @@ EVENTS: Mapping[str, type[RequestEvent]] = MappingProxyType({step.event: step.me
 
 
 def steps_of(event: Message) -> list[Step]:
-    """Return the step that an event is; [] if it is none of a request's.
+    """Return the rows of an event; [] if it is none of a request's.
 
-    It may be each of several if only its receipt tells which, and this version cannot read that: an end all the same.
+    The state tells which of several it is: no receipt is parsed here, for nobody has verified it yet.
     """
-    steps = [step for step in Step if isinstance(event, step.message)]
-    if len(steps) < 2:
-        return steps
-    signed = receipt_of(event)
-    if signed is None:
-        return []
-    try:
-        outcome = parse_receipt(signed.content).outcome
-    except MalformedError:
-        return steps
-    return [step for step in steps if outcome in step.outcomes]
+    return [step for step in Step if isinstance(event, step.message)]
 
 
 def step_with(event: Message, outcome: upload_pb2.Outcome) -> Step | None:

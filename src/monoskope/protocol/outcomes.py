@@ -6,11 +6,12 @@ Which outcomes answer which purpose stands in `monoskope.protocol.purposes`.
 from __future__ import annotations
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.purposes import PURPOSES
 
 DESTINATION_OUTCOMES = frozenset({upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_UNCHANGED})
 """What the destination's receipt says after a copy."""
 
-ENDS = frozenset(upload_pb2.Outcome.values()) - {upload_pb2.OUTCOME_UNSPECIFIED, upload_pb2.OUTCOME_STARTED}
+ENDS = frozenset({upload_pb2.OUTCOME_FAILED}).union(*(rules.successes for rules in PURPOSES.values()))
 """Every outcome that ends a request: STARTED does not."""
 
 WRITTEN = frozenset({upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_DELETED})

@@ -220,6 +220,17 @@ async def test_the_newest_events_are_found_without_a_walk_through_the_log(
     assert len(await _positions(anna, newest_first=True)) == 5
 
 
+@pytest.mark.parametrize("position", [10**18 - 1, 2**31])
+async def test_a_page_token_beyond_the_log_begins_at_its_end(world: World, position: int) -> None:
+    """Page tokens are not signed, so anybody can make one."""
+    reactor, user = await world.attached(), world.user("anna", "vault://a")
+    await put(user, reactor, "vault://a/db")
+    token = make_token("events.newest::", str(position))
+    async with asyncio.timeout(20):
+        answer = await user.events(page_size=2, page_token=token, newest_first=True)
+    assert [event.position for event in answer.events] == [await world.app.log.head(), await world.app.log.head() - 1]
+
+
 async def test_a_token_of_one_order_is_refused_in_the_other(world: World) -> None:
     reactor, user = await world.attached(), world.user("anna", "vault://a")
     await put(user, reactor, "vault://a/db")

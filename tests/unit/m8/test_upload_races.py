@@ -74,7 +74,7 @@ class Request(RuleBasedStateMachine):
             return  # nothing to record, or somebody else was faster
         (event,) = events
         following = self.walk.at(*self.events, event).state
-        [step] = steps_of(event)
+        [step] = [step for step in steps_of(event) if self.states[-1] in step.follows]
         authors = {author, Author.REPLICA} if author is Author.ISSUER else {author}
         assert step.follows[self.states[-1]] & authors
         assert step.leads_to is following

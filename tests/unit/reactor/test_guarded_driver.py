@@ -21,6 +21,7 @@ from monoskope.reactor.memory.forget import forget
 from monoskope.reactor.memory.garbage import Garbage
 from monoskope.reactor.memory.guarded_driver import GuardedDriver
 from monoskope.reactor.report.audit_log import AuditEntry
+from monoskope.reactor.work import write
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import (
     DriverError,
@@ -335,3 +336,19 @@ def test_what_a_driver_says_of_values_passes_the_guard_and_nothing_else() -> Non
     assert caught.value.message == "text alone."
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+async def test_a_defect_between_start_and_write_is_looked_up_like_any_unknown_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That nothing was written is said only once the engine was asked."""
+    world = World()
+
+    def breaks(name: str) -> None:
+        if name == "reactor.before-write":
+            raise MemoryError
+
+    monkeypatch.setattr(write, "failpoint", breaks)
+    assert await world.handler.handle(world.sealed())
+    assert world.outcomes() == ["STARTED", "FAILED KEY_LOST"]
+    assert "find" in world.memory.calls

@@ -89,6 +89,16 @@ def _hangs(world: World, method: str) -> None:
     setattr(world.memory, method, never)
 
 
+def _breaks_off(world: World, _: str) -> None:
+    """A defect between STARTED and the engine."""
+
+    def once() -> float:
+        object.__setattr__(world.writer, "now", world.now)
+        raise MemoryError
+
+    world.log.before.append(lambda: object.__setattr__(world.writer, "now", once))
+
+
 def _unnameable(world: World, method: str) -> None:
     async def written(*_: object, **__: object) -> str:
         return "no version"
@@ -119,6 +129,7 @@ WAYS: dict[str, tuple[Way, Any]] = {
     "engine: goes away after a conflict": (_conflict_then(StoreUnavailableError("away.")), FAST),
     "engine: what was there is deleted meanwhile": (_deleted_meanwhile, FAST),
     "driver: a version that no receipt can name": (_unnameable, FAST),
+    "reactor: a defect before the engine is asked": (_breaks_off, FAST),
     "driver: a defect": (_raises(ZeroDivisionError()), FAST),
     "driver: an unknown end that stays unknown": (_raises(UnknownOutcomeError("broke.")), FAST),
 }

@@ -140,7 +140,8 @@ class Events:
 
     async def _backward(self, before: int) -> AsyncIterator[list[RecordedEvent]]:
         """Yield all events before the position `before`, the newest first; 0 for all."""
-        before = before or await self._app.log.head() + 1
+        head = await self._app.log.head()
+        before = min(before or head + 1, head + 1)
         while before > 1:
             first = max(1, before - _CHUNK)
             yield (await self._app.log.read(after=first - 1, limit=before - first))[::-1]
@@ -160,7 +161,7 @@ class Events:
                 if _is_visible(located, visible):
                     found.append(located)
                 last = event.position
-            looked_at += len(events)
+            looked_at += max(len(events), 1)
             if looked_at >= MAX_LOOKED_AT:
                 return found, last
             await asyncio.sleep(0)

@@ -126,7 +126,17 @@ class Writer:
         )
 
     async def write(self, plan: WritePlan, payload: Payload | None) -> WriteEnd:
-        """Try to write `payload` as `plan` says; after a conflict try again where that is allowed. Return the end."""
+        """Try to write `payload` as `plan` says; after a conflict try again where that is allowed. Return the end.
+
+        It raises nothing: once STARTED is recorded, whoever calls could not tell whether the engine has written.
+        """
+        try:
+            return await self._tries(plan, payload)
+        except Exception as error:  # noqa: BLE001 - what it left behind is looked up, as any unknown end
+            _log_and_forget(plan, error)
+        return Unknown(plan.attempt)
+
+    async def _tries(self, plan: WritePlan, payload: Payload | None) -> WriteEnd:
         request = plan.attempt.grant.request
         again = request.rules.replaces and request.expect in _TRIED_AGAIN
         conflict = Unwritten(upload_pb2.REASON_CONFLICT)
@@ -152,9 +162,7 @@ class Writer:
         except TimeoutError:
             pass
         except Exception as error:  # noqa: BLE001 - what it left behind is looked up, as any unknown end
-            request_id = plan.attempt.grant.request.request_id
-            operating_log.error("unforeseen", error, request_id=request_id.hex())
-            forget(error)
+            _log_and_forget(plan, error)
         return otherwise
 
     async def _tried(self, plan: WritePlan, payload: Payload | None) -> WriteEnd | _Conflict:
@@ -241,3 +249,8 @@ class Writer:
                 return receipt
         await asyncio.sleep(max(0.0, settled_at - self.now()))
         return await self.lookup.settled(attempt)
+
+
+def _log_and_forget(plan: WritePlan, error: Exception) -> None:
+    operating_log.error("unforeseen", error, request_id=plan.attempt.grant.request.request_id.hex())
+    forget(error)

@@ -1,4 +1,4 @@
-"""The grant: a reactor's signed offer of a key that exists for one request alone."""
+"""The grant: a key that exists for one request alone, signed by the reactor that made it."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _KEY_RULE = "1 to 253 of A-Z, a-z, 0-9, '_', '.' and '-', neither '.' nor starti
 
 
 class BadPayloadError(Error):
-    """The plaintext is not the one form that is accepted. Says nothing more, to nobody."""
+    """The plaintext is not in the accepted form. The error gives no detail, to anybody."""
 
     def __init__(self) -> None:
         super().__init__("the sealed payload is not in the accepted form.", fix="Use an unmodified client.")

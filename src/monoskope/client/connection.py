@@ -141,7 +141,8 @@ class Connection(Unshared):
         if answer is None:
             raise ProtocolError(
                 f"m8 at {self.server} sent an answer that is not a message of this protocol.",
-                fix="Check that the versions of server and client fit. If they fit, someone may be changing messages on the way.",
+                fix="Check that the versions of server and client fit. "
+                "If they fit, someone may be changing messages on the way.",
             )
         return answer
 
@@ -166,8 +167,8 @@ class Connection(Unshared):
         if "CERTIFICATE_VERIFY_FAILED" in details:
             return IdentityChangedError(
                 f"the certificate of {self.server} is not signed by the authority in {self._ca_file}.",
-                fix="Name the CA file of this server with `ca_file=`; if this already is the right file, someone may be "
-                "intercepting the connection.",
+                fix="Name the CA file of this server with `ca_file=`; "
+                "if this already is the right file, someone may be intercepting the connection.",
             )
         if "Hostname Verification Check failed" in details or "is not in peer certificate" in details:
             return IdentityChangedError(

@@ -132,7 +132,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         log_file: Where structured log lines go; "" for standard error.
         open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
         sealed_bytes_per_user_per_day: How many sealed bytes m8 accepts from one user in a day (UTC).
-        verify_every_hours: m8 verifies by itself each secret that no receipt told of for so many hours; 0 for never.
+        verify_every_hours: m8 verifies by itself each secret whose newest receipt is older than this; 0 for never.
         limits: For peers that have not logged in.
         timings: For tests (docs/breakage.md).
     """

@@ -117,7 +117,7 @@ def _noted(receipt: Receipt, upload: views_pb2.SecretUpload, lookup: Lookup) -> 
 def _verified(
     receipt: Receipt, upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup
 ) -> Iterator[Change]:
-    """Note what was found, unless another receipt tells of the secret by now."""
+    """Note what was found, unless there is another receipt for the secret by now."""
     secret = _head_document(lookup, upload.uri)
     if secret is None or hashlib.sha256(secret.receipt.content).digest() != receipt.verified_sha256:
         return

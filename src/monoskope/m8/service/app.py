@@ -68,7 +68,7 @@ class ServerLimits:
     stall_s: float = 5.0
     """Missed heartbeats do not count after a pause this long between two checks: none could arrive."""
     verify_every_s: float = 0.0
-    """m8 verifies by itself what no receipt told of for this long; 0 for never."""
+    """m8 verifies by itself each secret whose newest receipt is older than this; 0 for never."""
 
 
 TokenForCopy = Callable[[str, str, SecretUri], Awaitable[str]]

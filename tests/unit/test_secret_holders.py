@@ -31,7 +31,7 @@ from monoskope.protocol.unshared import Unshared
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys, _Entry
-from monoskope.reactor.work.copy_secret import Job
+from monoskope.reactor.work.copy_secret import CopyPut
 from monoskope.stores import registry
 from monoskope.stores.aws.client import AwsAnswer
 from monoskope.stores.aws.layout import AwsContent
@@ -87,9 +87,9 @@ def barbican_session() -> BarbicanSession:
     return session
 
 
-def copy_job() -> Job:
+def copy_job() -> CopyPut:
     there = SecretUri.parse("vault://app/db")
-    return Job(SimpleNamespace(), "SHA256:", TEXT, b"p" * 16, there, Expect.ANY, 20.0)  # type: ignore[arg-type]
+    return CopyPut(SimpleNamespace(), "SHA256:", TEXT, b"p" * 16, there, Expect.ANY, 20.0)  # type: ignore[arg-type]
 
 
 def connection(folder: Path) -> Connection:
@@ -124,7 +124,7 @@ HOLDERS: dict[type, Callable[[], object]] = {
     ClientSettings: settings,
     Client: lambda: Client(settings()),
     Values: values,
-    Job: copy_job,
+    CopyPut: copy_job,
     Issued: lambda: Issued(TEXT, "0" * 32),
     Tokens: tokens,
     Certificate: lambda: Certificate(b"ca", b"certificate", SECRET),

@@ -14,7 +14,7 @@ from monoskope.errors import RefusedError
 from monoskope.m8.domain.principal import Principal
 
 
-class Places:
+class CallPlaces:
     """Counts the places that are held.
 
     Args:

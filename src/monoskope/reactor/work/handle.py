@@ -21,7 +21,7 @@ from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import Fingerprints
 from monoskope.reactor.keys import OneTimeKeys
-from monoskope.reactor.limits.places import Places
+from monoskope.reactor.limits.places import FairPlaces
 from monoskope.reactor.limits.rates import Guess, Rates
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.memory.forget import forget
@@ -64,7 +64,7 @@ class Handler:
         self._copier = copier
         self._reporter = reporter
         self._rates = rates
-        self._places = Places(parallel)
+        self._places = FairPlaces(parallel)
         self._locks: KeyedLock[SecretUri] = KeyedLock()
         self._generator = Generator()
         self._now = now
@@ -151,7 +151,7 @@ class Handler:
         guess.written = receipt.outcome in WRITTEN
         return Receipted(receipt, announced.version)
 
-    def _places_for(self, request: Request) -> Places:
+    def _places_for(self, request: Request) -> FairPlaces:
         """Return the places of which `request` needs one; it gives it back before its end is looked up."""
         return self._copier.places if request.purpose == upload_pb2.PURPOSE_COPY else self._places
 

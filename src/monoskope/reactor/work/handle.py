@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
 from monoskope.keyed_lock import KeyedLock
+from monoskope.protocol.names import spelled
 from monoskope.protocol.outcomes import WRITTEN
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, make_receipt
@@ -167,8 +168,10 @@ class Handler:
                 return await compare(self._upstream, grant, sealed_sha256, sent)
             case upload_pb2.PURPOSE_VERIFY:
                 return await verify(self._upstream, grant, sealed_sha256, delivered.newest)
-            case _:
+            case upload_pb2.PURPOSE_IMPORT:
                 return await import_secret(self._upstream, grant, sealed_sha256)
+            case other:
+                raise AssertionError(f"no work is known for {spelled(upload_pb2.Purpose, other)}")
 
     async def _expected(self, delivered: DeliveredRequest, first: Found | None, guess: Guess) -> Content:
         """Return what the write is to replace; raises as `Upstream.replaced` if it is not what the request expects."""

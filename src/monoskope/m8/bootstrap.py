@@ -140,12 +140,11 @@ async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> No
 
 
 async def _serve_until(stop: asyncio.Event, settings: ServerSettings) -> None:
-    operating = operating_log.get()
     async with build(settings) as server, leftovers.forgotten():
         write_private(settings.address_file, f"{server.address}\n".encode(), replace=True)
-        operating.info("serving", address=server.address, version=server.app.version)
+        operating_log.get().info("serving", address=server.address, version=server.app.version)
         await stop.wait()
-        operating.info("stopping", address=server.address)
+        operating_log.get().info("stopping", address=server.address)
         _withdraw(settings, server.address)
 
 

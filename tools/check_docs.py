@@ -4,7 +4,7 @@
 - every `make` target that is named exists;
 - every row of the threat model and of docs/breakage.md names a test, and every test named there exists;
 - every decision record is listed in docs/adr/README.md;
-- every word of the glossary is used, and no page uses a word that the glossary refuses.
+- every word of the glossary is used; no page, and no error or help text of the code, uses a word that it refuses.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ DECISIONS = Path("docs/adr")
 GLOSSARY = Path("docs/concepts.md")
 KEPT_AS_WRITTEN = (Path("docs/adr"), Path("docs/reference"), Path("CHANGELOG.md"))
 """Pages that may use words that the glossary refuses: history, and what is made from the code."""
+
+USER_TEXTS = {"fix", "help", "short_help", "epilog"}
+"""Arguments that users read, whatever is called with them."""
 
 _FENCE = re.compile(r"^(?P<fence>```|~~~).*?^(?P=fence)[ \t]*$", re.MULTILINE | re.DOTALL)
 _INLINE_CODE = re.compile(r"`[^`\n]+`")
@@ -181,7 +184,7 @@ def _occurs(word: str, text: str) -> bool:
 
 
 def unsaid_words(root: Path) -> Iterator[str]:
-    """Complaints about words of the glossary that no page uses, and about words that it refuses and a page uses."""
+    """Complaints about words of the glossary that no page uses, and about words that it refuses and that are used."""
     if not (root / GLOSSARY).is_file():
         yield f"{GLOSSARY} is missing."
         return
@@ -197,6 +200,35 @@ def unsaid_words(root: Path) -> Iterator[str]:
             for word in refused:
                 if _occurs(word, _without_code(text)):
                     yield f"{page}: say {' or '.join(words)!r} instead of {word!r} ({GLOSSARY}, Glossary)."
+    yield from _unsaid_words_in_code(root, glossary)
+
+
+def _user_texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield line and text of what users read: arguments of errors and of options, and docstrings of commands."""
+    for node in ast.walk(tree):
+        read: list[ast.expr] = []
+        if isinstance(node, ast.Call):
+            if re.search(r"(Error|Meaning|Doubt)$", ast.unparse(node.func)):
+                read += node.args
+            read += [named.value for named in node.keywords if read or named.arg in USER_TEXTS]
+        elif isinstance(node, ast.FunctionDef) and isinstance(node.body[0], ast.Expr) and _is_command(node):
+            read.append(node.body[0].value)
+        for part in (part for expression in read for part in ast.walk(expression)):
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                yield part.lineno, part.value
+
+
+def _is_command(function: ast.FunctionDef) -> bool:
+    return any(re.search(r"\.(command|group)\(", ast.unparse(decorator)) for decorator in function.decorator_list)
+
+
+def _unsaid_words_in_code(root: Path, glossary: str) -> Iterator[str]:
+    """Complaints about words that the glossary refuses and that users read in an error or in the help of a command."""
+    for path in sorted((root / "src" / "monoskope").rglob("*.py")):
+        for line, text in _user_texts(_tree(path)):
+            for words, refused in _glossary(glossary):
+                for word in (word for word in refused if _occurs(word, text)):
+                    yield f"{path.relative_to(root)}:{line}: say {' or '.join(words)!r} instead of {word!r}."
 
 
 def problems(root: Path) -> list[str]:

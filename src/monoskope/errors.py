@@ -34,7 +34,7 @@ class Code(Enum):
     OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
     """It may or may not have been written; ask or compare before trying again."""
     PROTOCOL = "PROTOCOL"
-    """The other side answered what is no message of this protocol."""
+    """The other side sent an answer that is not a message of this protocol."""
     INTERNAL = "INTERNAL"
     """A defect in Monoskope."""
 
@@ -124,6 +124,6 @@ class OutcomeUnknownError(Error):
 
 
 class ProtocolError(Error):
-    """The other side answered what is no message of this protocol."""
+    """The other side sent an answer that is not a message of this protocol."""
 
     code = Code.PROTOCOL

@@ -1,6 +1,6 @@
-r"""Text of others, made fit to be shown: whatever could steer a terminal or hide what stands there becomes visible.
+r"""Makes foreign text safe to print: escapes characters that could control a terminal or hide other text.
 
-Escaped is every character that Python does not call printable (`str.isprintable`): control characters (C0, DEL, C1),
+It escapes each character that Python does not call printable (`str.isprintable`): control characters (C0, DEL, C1),
 line and paragraph separators, bidirectional controls, characters without width, spaces other than U+0020, lone
 surrogates, unassigned ones. Each becomes `\u009b`, or `\U000e0001` beyond U+FFFF.
 """

@@ -1,4 +1,4 @@
-"""The event loop of what runs for long: uvloop where it is installed, asyncio's own elsewhere, as on Windows."""
+"""The event loop of servers and reactors: uvloop if it is installed, else asyncio's own, as on Windows."""
 
 from __future__ import annotations
 

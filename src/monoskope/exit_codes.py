@@ -43,7 +43,7 @@ class ExitCode(IntEnum):
     DIFFERENT = 12
     """A comparison that worked: not equal. A verification that worked: not in sync."""
     PROTOCOL = 13
-    """m8 answered what cannot be read; nothing was sent to be written."""
+    """m8 sent an answer that cannot be read; nothing was sent to be written."""
     INTERRUPTED = 130
     """Interrupted with Ctrl-C before anything was sent (128 and SIGINT, as shells do)."""
 

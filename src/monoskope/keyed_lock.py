@@ -1,4 +1,4 @@
-"""One lock for each key, for as long as somebody holds it or waits for it."""
+"""A lock for each key, kept only while a task holds it or waits for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class KeyedLock(Generic[K]):
-    """Locks by key: those who ask for the same key go one after the other, in order. Not for several event loops."""
+    """Locks by key: tasks that ask for the same key run one after the other, in order. For one event loop."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[K, asyncio.Lock] = WeakValueDictionary()
@@ -20,5 +20,5 @@ class KeyedLock(Generic[K]):
         return len(self._locks)
 
     def held(self, key: K) -> asyncio.Lock:
-        """Return the lock of `key`, for `async with`; it is forgotten when nobody uses it any more."""
+        """Return the lock of `key`, for `async with`; it is removed once no task uses it."""
         return self._locks.setdefault(key, asyncio.Lock())

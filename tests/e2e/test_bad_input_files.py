@@ -108,7 +108,10 @@ def test_what_is_no_server_is_refused_with_the_rule(patient: Team, server: str) 
 )
 def test_monoctl_names_a_misspelt_variable_and_what_may_be_meant(patient: Team, name: str, meant: str) -> None:
     ran = inside(patient.user, "get", "secrets", "-o", "json", environment={name: "not-to-be-shown"})
-    assert refused(ran, 2) == f"the environment variable {name} means nothing here. Did you mean {meant}?"
+    assert (
+        refused(ran, 2)
+        == f"the environment variable {name} is not a variable that monoctl reads. Did you mean {meant}?"
+    )
     assert "not-to-be-shown" not in ran.err
 
 

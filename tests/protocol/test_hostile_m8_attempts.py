@@ -179,7 +179,7 @@ async def test_an_answer_that_cannot_be_read_leaves_it_unknown_after_sending(m8:
         with pytest.raises(OutcomeUnknownError) as caught:
             await _put(client)
     assert m8.attempts[0].request.request_id.hex() in caught.value.message
-    assert "no message of this protocol" in caught.value.message
+    assert "not a message of this protocol" in caught.value.message
 
 
 async def test_of_two_secrets_the_other_one_keeps_its_success(m8: ScriptedM8, tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ class Changes(ABC):
         """Ask the store whether upstream still holds what the newest receipt says.
 
         Raises:
-            NotFoundError: no receipt tells of it.
+            NotFoundError: there is no receipt for it.
             IdentityChangedError: the store was given another receipt than m8 shows.
             Error: as `compare_secret`.
         """

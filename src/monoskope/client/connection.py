@@ -140,8 +140,9 @@ class Connection(Unshared):
         """GRPC gives None for bytes that do not parse."""
         if answer is None:
             raise ProtocolError(
-                f"m8 at {self.server} answered what is no message of this protocol.",
-                fix="Check that server and client are of versions that fit; else somebody in between changes messages.",
+                f"m8 at {self.server} sent an answer that is not a message of this protocol.",
+                fix="Check that the versions of server and client fit. "
+                "If they fit, someone may be changing messages on the way.",
             )
         return answer
 
@@ -158,7 +159,7 @@ class Connection(Unshared):
         message = (
             f"m8 at {self.server} answered {error.code().name}: {escape(details[:_MAX_TEXT]) or 'no reason given'}."
         )
-        return ERRORS[code](message, fix="Check that server and client are of versions that fit.")
+        return ERRORS[code](message, fix="Check that the versions of server and client fit.")
 
     def _not_reached(self, details: str) -> Error:
         if not _is_pem(self._ca):
@@ -166,7 +167,8 @@ class Connection(Unshared):
         if "CERTIFICATE_VERIFY_FAILED" in details:
             return IdentityChangedError(
                 f"the certificate of {self.server} is not signed by the authority in {self._ca_file}.",
-                fix="Name the CA file of this server with `ca_file=`; if that is it, somebody may be in the middle.",
+                fix="Name the CA file of this server with `ca_file=`; "
+                "if this already is the right file, someone may be intercepting the connection.",
             )
         if "Hostname Verification Check failed" in details or "is not in peer certificate" in details:
             return IdentityChangedError(

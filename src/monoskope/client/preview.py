@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.purposes.put import Expect, encoded, expectation
 from monoskope.client.settings import ClientSettings
 from monoskope.client.target import Resolver, announced_layout, check_patchable
+from monoskope.protocol.purposes import PURPOSES, PurposeRules
 from monoskope.uri import SecretUri
 from monoskope.value import Value
 
@@ -16,7 +18,7 @@ class Preview(Value, frozen=True):
     """What a put or a patch would send. Holds no value."""
 
     uri: str
-    purpose: str
+    purpose: upload_pb2.Purpose
     expect: str
     sizes: dict[str, int]
     """Bytes of each value, in key order."""
@@ -30,6 +32,11 @@ class Preview(Value, frozen=True):
     """With a patch: the keys to drop."""
     layout: str = ""
     """How it will lie in the engine, as the store's reactor announced; "" if it announced nothing."""
+
+    @property
+    def rules(self) -> PurposeRules:
+        """The rules of its purpose."""
+        return PURPOSES[self.purpose]
 
 
 async def preview(
@@ -59,7 +66,7 @@ async def preview(
         check_patchable(store, full)
     return Preview(
         uri=str(full),
-        purpose="UPLOAD" if removes is None else "PATCH",
+        purpose=upload_pb2.PURPOSE_UPLOAD if removes is None else upload_pb2.PURPOSE_PATCH,
         expect=expect.name if isinstance(expect, Expect) else f"VERSION {version}",
         sizes={key: len(values[key]) for key in sorted(values)},
         size_class=size,

@@ -125,7 +125,7 @@ def check_variables(environ: Mapping[str, str]) -> None:
             near = difflib.get_close_matches(name, sorted(VARIABLES), 1)
             meant = f" Did you mean {near[0]}?" if near else ""
             raise UsageError(
-                f"the environment variable {name} means nothing here.{meant}",
+                f"the environment variable {name} is not a variable that monoctl reads.{meant}",
                 fix=f"Unset it. These are read: {', '.join(sorted(VARIABLES))}.",
             )
 

@@ -69,33 +69,33 @@ async def opened_log(settings: ServerSettings) -> AsyncIterator[EventLog]:
     Raises:
         Error: as `SqliteLog.open` does.
     """
-    log = await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
+    event_log = await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
     try:
-        yield log
+        yield event_log
     finally:
-        await log.close()
+        await event_log.close()
 
 
-def open_tokens(settings: ServerSettings, log: EventLog) -> Tokens:
+def open_tokens(settings: ServerSettings, event_log: EventLog) -> Tokens:
     """Return the credentials of the server that `settings` describe. Raises `Error` as `read_signing_key` does."""
     key = read_signing_key(settings.signing_key)
-    return Tokens(log, signing_key=key, audience=settings.audience, clock=wall_clock)
+    return Tokens(event_log, signing_key=key, audience=settings.audience, clock=wall_clock)
 
 
 @contextlib.asynccontextmanager
 async def build(settings: ServerSettings) -> AsyncIterator[Running]:
-    """Serve as long as the block runs; several processes may serve one log.
+    """Serve as long as the block runs; several processes may serve one event log.
 
     Raises:
         UsageError, RefusedError: a file of the folder is missing, wrong or too open, or the process may open too few.
-        UnavailableError: the address is taken, or the log fails.
+        UnavailableError: the address is taken, or the event log fails.
     """
     credentials = tls.credentials(settings)
     connections, each = settings.limits.within(open_files())
-    async with opened_log(settings) as log:
-        tokens = open_tokens(settings, log)
+    async with opened_log(settings) as event_log:
+        tokens = open_tokens(settings, event_log)
         app = App(
-            log=log,
+            log=event_log,
             authenticate=tokens.authenticate,
             names=(),
             clock=wall_clock,
@@ -122,7 +122,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
 async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> None:
     """Run a server until SIGTERM or SIGINT. Until then `settings.address_file` holds its address.
 
-    `warnings` become the first lines of its log.
+    `warnings` become the first lines of its operating log.
 
     Raises:
         Error: it cannot start, or a part of it failed; as `build`.
@@ -140,12 +140,11 @@ async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> No
 
 
 async def _serve_until(stop: asyncio.Event, settings: ServerSettings) -> None:
-    log = operating_log.get()
     async with build(settings) as server, leftovers.forgotten():
         write_private(settings.address_file, f"{server.address}\n".encode(), replace=True)
-        log.info("serving", address=server.address, version=server.app.version)
+        operating_log.get().info("serving", address=server.address, version=server.app.version)
         await stop.wait()
-        log.info("stopping", address=server.address)
+        operating_log.get().info("stopping", address=server.address)
         _withdraw(settings, server.address)
 
 

@@ -132,7 +132,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         log_file: Where structured log lines go; "" for standard error.
         open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
         sealed_bytes_per_user_per_day: How many sealed bytes m8 accepts from one user in a day (UTC).
-        verify_every_hours: m8 verifies by itself each secret that no receipt told of for so many hours; 0 for never.
+        verify_every_hours: m8 verifies by itself each secret whose newest receipt is older than this; 0 for never.
         limits: For peers that have not logged in.
         timings: For tests (docs/breakage.md).
     """
@@ -204,14 +204,18 @@ def load(folder: Path) -> ServerSettings:
             f"{path}: audience {file.audience!r} is not valid.", fix="Use 1 to 128 of A-Z a-z 0-9 . _ : / -"
         )
     if not 1 <= file.open_requests_per_user <= 10_000:
-        raise UsageError(f"{path}: open_requests_per_user must be from 1 to 10000.", fix="Remove the line for 100.")
+        raise UsageError(
+            f"{path}: open_requests_per_user must be from 1 to 10000.", fix="Remove the line: then it is 100."
+        )
     if not MIN_SEALED_BYTES <= file.sealed_bytes_per_user_per_day <= MAX_SEALED_BYTES:
         raise UsageError(
             f"{path}: sealed_bytes_per_user_per_day must be from {MIN_SEALED_BYTES} to {MAX_SEALED_BYTES}.",
-            fix=f"Remove the line for {DEFAULT_SEALED_BYTES}.",
+            fix=f"Remove the line: then it is {DEFAULT_SEALED_BYTES}.",
         )
     if not 0 <= file.verify_every_hours <= 8_784:
-        raise UsageError(f"{path}: verify_every_hours must be from 0 to 8784.", fix="Remove the line for never.")
+        raise UsageError(
+            f"{path}: verify_every_hours must be from 0 to 8784.", fix="Remove the line to switch this off."
+        )
     return ServerSettings(
         folder=folder,
         listen=_address(path, "listen", file.listen),

@@ -61,7 +61,7 @@ def schema_fault(schema: str) -> str:
 
 
 def _fault_within(schema: dict[str, object]) -> str:
-    """What is wrong inside. Values that are data are walked through, too: to refuse more than needed harms nobody."""
+    """Return what is wrong inside, else "". It checks values that are data, too: to refuse too much is harmless."""
     rest: list[tuple[object, int, bool]] = [(schema, 1, False)]
     while rest:
         value, depth, named = rest.pop()

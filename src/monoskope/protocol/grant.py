@@ -1,4 +1,4 @@
-"""The grant: a reactor's signed offer of a key that exists for one request alone."""
+"""The grant: a key that exists for one request alone, signed by the reactor that made it."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def parse_grant(content: bytes) -> Grant:
     if message.suite != SUITE_1:
         raise MalformedError(_NAME, "suite", "must be 1")
     if message.suite not in request.suites:
-        raise MalformedError(_NAME, "suite", "must be one that the request offers")
+        raise MalformedError(_NAME, "suite", "must be one that the request names")
     if len(message.public_key) != PUBLIC_KEY_BYTES:
         raise MalformedError(_NAME, "public_key", "must have 1,216 bytes")
     if len(message.replica) != REPLICA_BYTES:

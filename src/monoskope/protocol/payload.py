@@ -27,27 +27,18 @@ _KEY_RULE = "1 to 253 of A-Z, a-z, 0-9, '_', '.' and '-', neither '.' nor starti
 
 
 class BadPayloadError(Error):
-    """The plaintext is not the one form that is accepted. Says nothing more, to nobody."""
+    """The plaintext is not in the accepted form. The error gives no detail, to anybody."""
 
     def __init__(self) -> None:
         super().__init__("the sealed payload is not in the accepted form.", fix="Use an unmodified client.")
 
 
-class Payload(Unshared, Mapping[str, bytes]):
-    """The values of one secret, by key, in byte order. Shows its keys, never its values; refuses copying and pickling.
-
-    Raises:
-        UsageError: no key, too many keys, or a key outside the rule; the message names it.
-    """
+class HiddenValues(Unshared, Mapping[str, bytes]):
+    """Values by key. Shows its keys, never its values; refuses copying and pickling."""
 
     __slots__ = ("_values",)
 
-    def __init__(self, values: Mapping[str, bytes]) -> None:
-        if not 1 <= len(values) <= MAX_KEYS:
-            raise UsageError(f"a secret has 1 to {MAX_KEYS} keys, this one {len(values)}.", fix="Split or fill it.")
-        for key in values:
-            check_key(key)
-        self._values = {key: bytes(values[key]) for key in sorted(values)}
+    _values: dict[str, bytes]
 
     def __getitem__(self, key: str) -> bytes:
         return self._values[key]
@@ -59,7 +50,24 @@ class Payload(Unshared, Mapping[str, bytes]):
         return len(self._values)
 
     def __repr__(self) -> str:
-        return f"<Payload keys={list(self._values)} values=hidden>"
+        return f"<{type(self).__name__} keys={list(self._values)} values=hidden>"
+
+
+class Payload(HiddenValues):
+    """The values of one secret, by key, in byte order.
+
+    Raises:
+        UsageError: no key, too many keys, or a key outside the rule; the message names it.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, values: Mapping[str, bytes]) -> None:
+        if not 1 <= len(values) <= MAX_KEYS:
+            raise UsageError(f"a secret has 1 to {MAX_KEYS} keys, this one {len(values)}.", fix="Split or fill it.")
+        for key in values:
+            check_key(key)
+        self._values = {key: bytes(values[key]) for key in sorted(values)}
 
 
 def check_key(key: str) -> str:

@@ -99,7 +99,7 @@ def _check_kind(recipe: Recipe) -> None:
     kind = KINDS.get(recipe.kind)
     if kind is None:
         raise UsageError(
-            f"what to make under {recipe.key!r} is of no kind that there is.", fix=f"Choose one of: {', '.join(KINDS)}."
+            f"what to make under {recipe.key!r} has an unknown kind.", fix=f"Choose one of: {', '.join(KINDS)}."
         )
     if recipe.size and recipe.size not in kind.sizes:
         raise UsageError(f"{recipe.kind} cannot have the size {recipe.size}.", fix=f"Allowed {_sizes(kind)}.")

@@ -88,6 +88,11 @@ def make_request(
         recipes=[upload_pb2.Recipe(key=one.key, kind=one.kind, size=one.size) for one in recipes],
         destination="" if destination is None else str(destination),
     )
+    _set_options(message, options)
+    return parse_request(serialise(message))
+
+
+def _set_options(message: upload_pb2.UploadRequest, options: Options | None) -> None:
     match options:
         case options_pb2.VaultOptions():
             message.vault.CopyFrom(options)
@@ -102,7 +107,6 @@ def make_request(
             message.other = options
         case None:
             pass
-    return parse_request(serialise(message))
 
 
 @remembered

@@ -66,7 +66,7 @@ def steps_from(
         MalformedError: a step is not well formed.
     """
     if len(rotations) > MAX_STEPS:
-        raise ProofError(f"more than {MAX_STEPS} identity rotations are offered")
+        raise ProofError(f"more than {MAX_STEPS} identity rotations are shown")
     chain = [pin]
     steps: list[tuple[identity_pb2.SignedRotation, Rotation]] = []
     for signed in rotations:

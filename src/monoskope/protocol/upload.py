@@ -15,7 +15,7 @@ class State(Enum):
     REQUESTED = auto()
     """A key was asked for."""
     GRANTED = auto()
-    """A replica offers a key."""
+    """A replica grants a key."""
     UPLOADING = auto()
     """The sealed secret is recorded."""
     WRITING = auto()

@@ -54,7 +54,7 @@ class Dispatcher:
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a request moves on."""
     _orphans: dict[bytes, float] = field(default_factory=dict)
-    """By request id, since when a key of ours has had no unfinished request."""
+    """When each key of this process was first found to belong to no unfinished request, by request id."""
 
     def attached(self, replicas: list[bytes]) -> None:
         """A session begins: m8 will deliver every unfinished request anew."""
@@ -76,7 +76,7 @@ class Dispatcher:
             self._act(request)
 
     def _is_ours(self, stream: str) -> bool:
-        """Whether we have the key for what is sealed on `stream`: nothing else is kept, whatever m8 delivers."""
+        """Whether this process has the key of the request of `stream`. Sealed bytes of other requests are not kept."""
         request_id = request_id_of(stream)
         return request_id is not None and self.keys.granted(request_id) is not None
 
@@ -111,10 +111,10 @@ class Dispatcher:
         self.recovery.presence.prune(needed)
 
     async def drain(self, seconds: float) -> None:
-        """Give no new key, handle what comes for those given, end what is in flight; all within `seconds`.
+        """Stop within `seconds`: make no new key, and finish the requests that have one.
 
-        Whoever was given a key has sealed for it, or is about to. If they learnt only that the key is gone, they could
-        not know whether their secret was written.
+        A client with a key has sealed a secret for it, or is about to. If the key disappeared without a receipt, the
+        client could not know whether its secret was written.
         """
         self._stopping = True
         loop = asyncio.get_running_loop()

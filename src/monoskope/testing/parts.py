@@ -131,19 +131,19 @@ class Part:
         """Start it, unless it runs, with `environment` added to its own. Returns at once: see `wait_for`."""
         if self.pid is not None:
             return
-        log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             self._process = subprocess.Popen(
                 dying_with_us(self.arguments),
                 cwd=self._folder,
                 env=self.environment | dict(environment or {}),
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
             )
         finally:
-            os.close(log)
+            os.close(output)
         atexit.register(self.kill)
 
     def wait_for(self, ready: Callable[[], bool]) -> None:

@@ -86,7 +86,8 @@ def test_for_another_server_it_does_not_say_to_start_a_dev_server(environ: dict[
 
 def test_a_misspelt_variable_is_refused_without_its_value(environ: dict[str, str], dev: Path) -> None:
     assert dev.exists()
-    with pytest.raises(UsageError, match=r"MONOCTL_SERVR means nothing here\. Did you mean MONOCTL_SERVER\?") as caught:
+    expected = r"MONOCTL_SERVR is not a variable that monoctl reads\. Did you mean MONOCTL_SERVER\?"
+    with pytest.raises(UsageError, match=expected) as caught:
         load_settings(environ=environ | {"MONOCTL_SERVR": "elsewhere:7443"})
     assert "elsewhere" not in f"{caught.value.message}{caught.value.fix}"
     assert load_settings(environ=environ | {"MONOCTL_STORE_IDENTITY": "", "_MONOCTL_COMPLETE": "x"}).server

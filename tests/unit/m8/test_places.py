@@ -18,7 +18,7 @@ from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import RefusedError
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.limits.places import Places
+from monoskope.m8.limits.places import CallPlaces
 from monoskope.m8.service.app import ServerLimits
 from tests.unit.m8.world import FakeReactor, Sealed, User, World, a_world, reason, refused
 from tests.unit.protocol.vectors import a_request
@@ -83,7 +83,7 @@ async def read_or_refused(call: Any) -> Any:
 
 
 def test_the_refusal_says_how_many_and_what_to_do() -> None:
-    places = Places("watchers", of_token=2, of_subject=3, in_all=4)
+    places = CallPlaces("watchers", of_token=2, of_subject=3, in_all=4)
     anna = Principal("id", "anna", events_pb2.ROLE_USER, (), frozenset(), 0)
     with places.held(anna), places.held(anna), pytest.raises(RefusedError) as refusal, places.held(anna):
         pytest.fail("a third place was given")

@@ -120,8 +120,8 @@ async def test_a_childs_output_goes_to_its_log_which_is_private(pids: Pids) -> N
     await keeper.start(child)
     await pids.next()
     await keeper.stop()
-    assert child.log.read_text() == "hello\n"
-    assert child.log.stat().st_mode & 0o777 == 0o600
+    assert child.output_file.read_text() == "hello\n"
+    assert child.output_file.stat().st_mode & 0o777 == 0o600
 
 
 async def test_a_child_that_cannot_be_started_is_said(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_suite_that_was_not_offered_is_refused() -> None:
     message.ParseFromString(REQUEST.content)
     del message.suites[:]
     message.suites.append(7)
-    with pytest.raises(MalformedError, match="one that the request offers"):
+    with pytest.raises(MalformedError, match="one that the request names"):
         parse_grant(changed(request=serialise(message)))
 
 

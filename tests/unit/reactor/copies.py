@@ -15,7 +15,7 @@ from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.link.copy_tokens import CopyTokens
 from monoskope.reactor.settings import CopyRule, PathPair, ReactorSettings
-from monoskope.reactor.work.copy_secret import Copier, Job
+from monoskope.reactor.work.copy_secret import Copier, CopyPut
 from monoskope.testing.scripted.client import token
 from monoskope.uri import SecretUri
 from tests.unit.protocol.vectors import Signer, a_grant, a_request
@@ -41,7 +41,7 @@ class Copies:
 
     def __init__(self, folder: Path, store: MemoryStore | None = None) -> None:
         self.world = World(store)
-        self.jobs: list[Job] = []
+        self.jobs: list[CopyPut] = []
         self.seen: list[dict[str, bytes]] = []
         self.tokens = CopyTokens()
         self.asked: list[reactor_pb2.AttachRequest] = []
@@ -65,7 +65,7 @@ class Copies:
         answer.call = message.authorize_copy.call
         self.tokens.answered(answer)
 
-    async def receive(self, job: Job, payload: Payload) -> Result | upload_pb2.Reason:
+    async def receive(self, job: CopyPut, payload: Payload) -> Result | upload_pb2.Reason:
         self.jobs.append(job)
         found: Result | upload_pb2.Reason = self.there(payload)
         return found

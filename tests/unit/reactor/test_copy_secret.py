@@ -24,12 +24,12 @@ from monoskope.protocol.labels import SEALED_SECRET, labelled
 from monoskope.protocol.payload import Payload, decode
 from monoskope.protocol.receipt import make_receipt
 from monoskope.reactor.admission.admission import Admission
-from monoskope.reactor.limits.places import Places
+from monoskope.reactor.limits.places import FairPlaces
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.link.copy_tokens import CopyTokens
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
-from monoskope.reactor.work.copy_secret import AT_ONCE, KEY_S, Copier, Job, put_there
+from monoskope.reactor.work.copy_secret import AT_ONCE, KEY_S, Copier, CopyPut, put_there
 from monoskope.reactor.work.lookup import WriteAttempt
 from monoskope.stores.driver import CannotReadError, Snapshot, StoreUnavailableError
 from monoskope.testing.cluster.identities import Identity
@@ -236,7 +236,7 @@ async def test_a_copy_that_only_waited_for_its_place_is_to_be_asked_for_anew(cop
     copies.world.memory.put(SECRET)
     sealed, gate = copies.world.sealed(asked()), asyncio.Event()
 
-    class Full(Places):
+    class Full(FairPlaces):
         async def _take(self, subject: str) -> None:
             await gate.wait()
             await super()._take(subject)
@@ -351,7 +351,7 @@ async def test_sealed_bytes_are_refused_and_a_key_is_good_for_one_copy(copies: C
 async def test_copies_have_few_places_and_keep_none_of_the_others(copies: Copies, tmp_path: Path) -> None:
     world, gate, inside = copies.world, asyncio.Event(), 0
 
-    async def slow(job: Job, payload: Payload) -> Result | upload_pb2.Reason:
+    async def slow(job: CopyPut, payload: Payload) -> Result | upload_pb2.Reason:
         nonlocal inside
         inside += 1
         await gate.wait()
@@ -473,10 +473,10 @@ async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
         yield scripted
 
 
-def job(m8: ScriptedM8, folder: Path, *, identity: str = "", key_within_s: float = 20.0) -> Job:
+def job(m8: ScriptedM8, folder: Path, *, identity: str = "", key_within_s: float = 20.0) -> CopyPut:
     of = replace(settings(folder, server=m8.server), ca_file=m8.ca_file)
     there, expect = SecretUri.parse("vault://app/db"), Expect.ABSENT
-    return Job(of, identity or m8.identity.shown, token("alice"), b"p" * 16, there, expect, key_within_s)
+    return CopyPut(of, identity or m8.identity.shown, token("alice"), b"p" * 16, there, expect, key_within_s)
 
 
 async def test_it_puts_what_was_read_under_the_configured_identity(m8: ScriptedM8, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
+from monoskope.protocol.purposes import PURPOSES, PurposeRules
 from monoskope.protocol.receipt import write_tag
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.timings import Timings
@@ -564,3 +565,14 @@ async def test_a_receipt_that_comes_during_a_second_look_counts(monkeypatch: pyt
     assert await world.handler.handle(sealed)
     assert looks >= 2
     assert world.outcomes()[-1] == "UPLOADED"
+
+
+async def test_a_new_purpose_that_only_looks_is_not_taken_for_an_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.memory.put(SECRET)
+    delete = upload_pb2.PURPOSE_DELETE
+    only_looks = PurposeRules(right=PURPOSES[delete].right, successes=frozenset({upload_pb2.OUTCOME_IMPORTED}))
+    sealed = world.sealed(ask(delete))
+    monkeypatch.setattr("monoskope.protocol.request.PURPOSES", {**PURPOSES, delete: only_looks})
+    assert await world.handler.handle(sealed)
+    assert world.outcomes() == ["FAILED KEY_LOST"]

@@ -103,3 +103,25 @@ def test_a_missing_threat_model_is_a_problem(root: Path) -> None:
 def test_what_only_looks_wrong_is_let_be(root: Path, text: str) -> None:
     (root / "README.md").write_text(text + "\n", encoding="utf-8")
     assert check_docs.problems(root) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'raise NotFoundError("there is no such hub.", fix="Look.")',
+        'raise errors.NotFoundError("not there.", fix=f"Ask the {name} hub.")',
+        'Meaning(NotFoundError, "gone.", "Ask a hub.")',
+        'option("--at", help="Which hub.")',
+        '@click.command()\ndef at(name: str) -> None:\n    """Ask a hub."""',
+    ],
+)
+def test_a_refused_word_that_users_read_in_the_code_is_named(root: Path, code: str) -> None:
+    (root / "src/monoskope/said.py").write_text(f"{code}\n", encoding="utf-8")
+    (complaint,) = check_docs.problems(root)
+    assert "src/monoskope/said.py" in complaint
+    assert "say 'm8' instead of 'hub'." in complaint
+
+
+def test_a_refused_word_that_only_programs_read_is_allowed(root: Path) -> None:
+    (root / "src/monoskope/unsaid.py").write_text('"""A hub."""\nlook("hub")  # a hub\n', encoding="utf-8")
+    assert check_docs.problems(root) == []

@@ -11,7 +11,7 @@ from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known_stores import PinsInMemory
 from monoskope.client.purposes.put import DOUBT, Expect, encoded, expectation
 from monoskope.client.settings import ClientSettings
-from monoskope.client.target import Resolver
+from monoskope.client.target import Resolver, Target
 from monoskope.client.task import Progress, Result, Task
 from monoskope.client.trust import subject_of
 from monoskope.client.walk import Walk
@@ -60,9 +60,7 @@ async def put_copy(
     settings = ClientSettings(server=server, ca_file=ca_file, token=token, known_stores=known.path)
     connection = Connection(server, ca_file, token)
     try:
-        question_s = min(key_within_s, CALL_TIMEOUT_S)
-        resolver = Resolver(connection, settings, known, confirm=None, notify=None, timeout_s=question_s)
-        target = await resolver.target(str(destination))
+        target = await _target(connection, settings, known, destination, timeout_s=min(key_within_s, CALL_TIMEOUT_S))
         target.check_size(len(plaintext))
         task = Task(
             uri=target.uri,
@@ -79,3 +77,11 @@ async def put_copy(
         return await walk.run(task)
     finally:
         await connection.close()
+
+
+async def _target(
+    connection: Connection, settings: ClientSettings, known: PinsInMemory, destination: SecretUri, *, timeout_s: float
+) -> Target:
+    """Return the destination under its pinned identity; an identity that is not known is refused, not asked for."""
+    resolver = Resolver(connection, settings, known, confirm=None, notify=None, timeout_s=timeout_s)
+    return await resolver.target(str(destination))

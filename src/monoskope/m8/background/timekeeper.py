@@ -131,9 +131,9 @@ class Timekeeper:
         self._looked_ms = None
         return False
 
-    def _silence(self, key: str, heard_at_ms: int) -> float:
+    def _silence(self, key: str, last_seen_at_ms: int) -> float:
         """Return for how many milliseconds a reactor sent no heartbeat while the log accepted heartbeats."""
-        age = self._ages.age_ms(f"beat {key}", heard_at_ms, now_ms=self._now_ms, ticks_ms=self._ticks_ms)
+        age = self._ages.age_ms(f"beat {key}", last_seen_at_ms, now_ms=self._now_ms, ticks_ms=self._ticks_ms)
         return min(age, self._ticks_ms - self._listening_since_ms)
 
     async def _stores(self) -> list[views_pb2.SecretStore]:

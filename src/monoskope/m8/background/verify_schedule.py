@@ -1,4 +1,4 @@
-"""Verifications that m8 starts by itself: of secrets that no receipt told of for `verify_every_hours`.
+"""Verifications that m8 starts by itself: of secrets whose newest receipt is older than `verify_every_hours`.
 
 The actor is `m8`. Such a request takes the same steps as a user's. Each store has at most one at a time, and each check
 of the timekeeper starts at most one. The schedule goes through a store's secrets in the order of their URIs and pauses

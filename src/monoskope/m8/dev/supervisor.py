@@ -37,12 +37,12 @@ class Child:
     Attributes:
         name: For people.
         arguments: Program and arguments.
-        log: Where its output is appended.
+        output_file: Where its output is appended.
     """
 
     name: str
     arguments: tuple[str, ...]
-    log: Path
+    output_file: Path
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -67,7 +67,7 @@ class Supervisor:
         """Return the result of `step`.
 
         Raises:
-            UnavailableError: a child ended before `step` did; says how, with the end of its log.
+            UnavailableError: a child ended before `step` did; says how, with the end of its output.
         """
         task = asyncio.create_task(step)
         try:
@@ -96,7 +96,7 @@ class Supervisor:
                 pause = FIRST_PAUSE_S if clock() - started >= STEADY_S else pause
                 if not self._death.done():
                     self._death.set_result(_premature(child, code))
-                self._say(f"{child.name} {_ending(code)}; it starts again in {pause:g} s. Its log: {child.log}")
+                self._say(f"{child.name} {_ending(code)}; it starts again in {pause:g} s. Its log: {child.output_file}")
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
                 process = await _spawn(child)
@@ -106,18 +106,18 @@ class Supervisor:
 
 async def _spawn(child: Child) -> asyncio.subprocess.Process:
     try:
-        log = os.open(child.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        output = os.open(child.output_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             return await asyncio.create_subprocess_exec(
                 *die_with_parent.command_line(child.arguments),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
                 env={**os.environ, **child.environment},
                 process_group=0,
             )
         finally:
-            os.close(log)
+            os.close(output)
     except OSError as error:
         raise UnavailableError(f"{child.name} cannot be started: {error.strerror}.", fix="Try again.") from None
 
@@ -137,11 +137,11 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def _premature(child: Child, code: int) -> UnavailableError:
-    with child.log.open("rb") as log:
-        log.seek(max(0, log.seek(0, os.SEEK_END) - 2_000))
-        lines = log.read().decode(errors="replace").splitlines()
+    with child.output_file.open("rb") as output:
+        output.seek(max(0, output.seek(0, os.SEEK_END) - 2_000))
+        lines = output.read().decode(errors="replace").splitlines()
     said = " ".join(line.strip() for line in lines[-2:])
-    return UnavailableError(f"{child.name} {_ending(code)}: {said}", fix=f"Read {child.log}.")
+    return UnavailableError(f"{child.name} {_ending(code)}: {said}", fix=f"Read {child.output_file}.")
 
 
 def _ending(code: int) -> str:

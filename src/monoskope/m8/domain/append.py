@@ -78,7 +78,7 @@ def _check_failure(upload: Upload, event: events_pb2.SecretUploadFailed, by: App
     if event.HasField("receipt"):
         receipt, _ = _open(upload, event, by)
         if receipt.reason != event.reason:
-            raise UsageError("SecretUploadFailed: reason must be its receipt's.", fix="Offer what was signed.")
+            raise UsageError("SecretUploadFailed: reason must be its receipt's.", fix="Append what was signed.")
         if upload.started is not None and receipt.sealed_sha256 != upload.sealed_sha256:
             raise ConflictError("the failure was signed before writing began.", fix="Read the stream again.")
     elif upload.started is not None:
@@ -94,7 +94,7 @@ def _open(upload: Upload, event: ReactorEvent, by: Appender) -> tuple[Receipt, S
     )
     step = step_with(event, receipt.outcome)
     if step is None:
-        raise UsageError(f"{event.DESCRIPTOR.name}: the receipt has another outcome.", fix="Offer the fitting event.")
+        raise UsageError(f"{event.DESCRIPTOR.name}: the receipt has another outcome.", fix="Append the fitting event.")
     if receipt.fingerprint:
         _check_receipt_key_id(receipt, upload.grant, by)
     return receipt, step

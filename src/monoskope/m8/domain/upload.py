@@ -51,7 +51,7 @@ NEW = Upload()
 
 
 def evolve(upload: Upload, message: Message, *, at_ms: int = 0) -> Upload:
-    """Return `upload` after a recorded event. An event that is none of a request's only counts.
+    """Return `upload` after a recorded event. An event that is not a request's changes only the version.
 
     Raises:
         WrongStepError: the log holds what was never decided.
@@ -156,7 +156,7 @@ def fail_by_m8(upload: Upload, reason: upload_pb2.Reason) -> list[RequestEvent]:
 
 
 def unknown_request() -> NotFoundError:
-    """Return the one answer to an id that nobody has or that somebody else has."""
+    """Return the error for an id that is unknown or another user's: the caller cannot tell which."""
     return NotFoundError("there is no such request, or it is not yours.", fix="Begin a new one.")
 
 

@@ -14,7 +14,7 @@ from monoskope.errors import RefusedError
 from monoskope.m8.domain.principal import Principal
 
 
-class Places:
+class CallPlaces:
     """Counts the places that are held.
 
     Args:
@@ -52,7 +52,8 @@ class Places:
     def _refusal(self, whose: str, most: int) -> RefusedError:
         if not whose:
             return RefusedError(
-                f"this m8 has {most} {self._what} already, and takes no more.", fix="Try again later, or ask another."
+                f"the limit of {most} {self._what} in this m8 is reached.",
+                fix="Try again later, or ask another m8 server.",
             )
         return RefusedError(
             f"your {whose} has {most} {self._what} already, and may not have more at once.",

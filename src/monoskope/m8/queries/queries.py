@@ -77,7 +77,7 @@ class Queries:
 
         Raises:
             UsageError: the URI is not well formed.
-            NotFoundError: no receipt told of it, or it is outside the caller's prefixes.
+            NotFoundError: there is no receipt for it, or it is outside the caller's prefixes.
         """
         uri = SecretUri.parse(message.uri)
         structlog.contextvars.bind_contextvars(uri=str(uri))
@@ -104,11 +104,11 @@ class Queries:
     async def list_secret_versions(
         self, message: queries_pb2.ListSecretVersionsRequest, caller: Caller
     ) -> queries_pb2.ListSecretVersionsResponse:
-        """Return a page of what receipts told of a secret, the newest first; fingerprints only with see-hash.
+        """Return a page of what receipts say about a secret, the newest first; fingerprints only with see-hash.
 
         Raises:
             UsageError: the URI or the token is not well formed.
-            NotFoundError: no receipt told of it, or it is outside the caller's prefixes.
+            NotFoundError: there is no receipt for it, or it is outside the caller's prefixes.
         """
         uri = SecretUri.parse(message.uri)
         structlog.contextvars.bind_contextvars(uri=str(uri))

@@ -15,6 +15,7 @@ head is where following the replacements ends. Of ends that no receipt connects,
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator
 
@@ -47,12 +48,10 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
         return
     upload = _noted(receipt, upload, lookup)
     match receipt.outcome:
-        case upload_pb2.OUTCOME_DELETED:
-            yield from _deleted(receipt, upload, event, lookup)
         case upload_pb2.OUTCOME_UPLOADED:
             yield from _uploaded(receipt, upload, event, lookup)
         case _:
-            yield from _unchanged(receipt, upload, event, lookup)
+            yield from _found(receipt, upload, event, lookup)
 
 
 def _uploaded(
@@ -72,30 +71,17 @@ def _uploaded(
     yield from _put_head(uri, version, lookup)
 
 
-def _unchanged(
-    receipt: Receipt, upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup
-) -> Iterator[Change]:
-    uri, version = upload.uri, receipt.upstream_version
+def _found(receipt: Receipt, upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
+    """Yield what changes by a receipt that made no version: UNCHANGED, IMPORTED or DELETED."""
+    uri, deleted = upload.uri, receipt.outcome == upload_pb2.OUTCOME_DELETED
+    version = receipt.prior_version if deleted else receipt.upstream_version
     known = _version(lookup, uri, version)
     secret = known or views_pb2.Secret()
     _tell(secret, receipt, upload, event)
+    secret.upstream_version, secret.deleted = version, deleted
     yield _put(secret)
-    if known is None:
+    if known is None and not deleted:
         yield from _settle_successor(uri, version, lookup)
-        yield from _put_head(uri, version, lookup)
-    else:
-        yield from _put_head(uri, _head(lookup, uri), lookup)
-
-
-def _deleted(
-    receipt: Receipt, upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup
-) -> Iterator[Change]:
-    uri, version = upload.uri, receipt.prior_version
-    known = _version(lookup, uri, version)
-    secret = known or views_pb2.Secret()
-    _tell(secret, receipt, upload, event)
-    secret.upstream_version, secret.deleted = version, True
-    yield _put(secret)
     yield from _put_head(uri, version if known is None else _head(lookup, uri), lookup)
 
 
@@ -106,8 +92,7 @@ def _noted(receipt: Receipt, upload: views_pb2.SecretUpload, lookup: Lookup) -> 
     versions = (receipt.upstream_version, receipt.prior_version)
     known = (_version(lookup, upload.uri, version) for version in versions if version)
     before = next((secret for secret in known if secret is not None), None) or _head_document(lookup, upload.uri)
-    noted = views_pb2.SecretUpload()
-    noted.CopyFrom(upload)
+    noted = copy.deepcopy(upload)
     if before is not None:
         noted.labels.extend(before.labels)
         noted.expires_on = before.expires_on
@@ -117,7 +102,7 @@ def _noted(receipt: Receipt, upload: views_pb2.SecretUpload, lookup: Lookup) -> 
 def _verified(
     receipt: Receipt, upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup
 ) -> Iterator[Change]:
-    """Note what was found, unless another receipt tells of the secret by now."""
+    """Note what was found, unless there is another receipt for the secret by now."""
     secret = _head_document(lookup, upload.uri)
     if secret is None or hashlib.sha256(secret.receipt.content).digest() != receipt.verified_sha256:
         return

@@ -12,7 +12,7 @@ from monoskope.m8.domain.deadlines import Deadlines
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.limits.connections import Connections
 from monoskope.m8.limits.logins import Logins
-from monoskope.m8.limits.places import Places
+from monoskope.m8.limits.places import CallPlaces
 from monoskope.m8.limits.quota import Quota
 from monoskope.m8.limits.request_limit import RequestLimit
 from monoskope.m8.log.event_log import EventLog
@@ -68,7 +68,7 @@ class ServerLimits:
     stall_s: float = 5.0
     """Missed heartbeats do not count after a pause this long between two checks: none could arrive."""
     verify_every_s: float = 0.0
-    """m8 verifies by itself what no receipt told of for this long; 0 for never."""
+    """m8 verifies by itself each secret whose newest receipt is older than this; 0 for never."""
 
 
 TokenForCopy = Callable[[str, str, SecretUri], Awaitable[str]]
@@ -116,9 +116,9 @@ class App:
     """Held by store while a call checks whether its engine answers."""
     listing: KeyedLock[str] = field(default_factory=KeyedLock, init=False)
     """Held by subject while a page is made for it."""
-    watching: Places = field(init=False)
-    waiting: Places = field(init=False)
-    sending: Places = field(init=False)
+    watching: CallPlaces = field(init=False)
+    waiting: CallPlaces = field(init=False)
+    sending: CallPlaces = field(init=False)
 
     def __post_init__(self) -> None:
         self.aggregates = Aggregates(self.log)
@@ -128,16 +128,16 @@ class App:
         self.logins = Logins(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
         most = self.limits
         self.quota = Quota(self.documents.sealed_bytes, most.sealed_bytes_per_user_per_day, self.clock)
-        self.watching = Places(
+        self.watching = CallPlaces(
             "watchers", of_token=most.watchers_per_token, of_subject=most.watchers_per_user, in_all=most.watchers
         )
-        self.waiting = Places(
+        self.waiting = CallPlaces(
             "calls that wait",
             of_token=most.waiting_per_user,
             of_subject=most.waiting_per_user,
             in_all=most.waiting,
         )
-        self.sending = Places(
+        self.sending = CallPlaces(
             "uploads under way",
             of_token=most.sending_per_user,
             of_subject=most.sending_per_user,

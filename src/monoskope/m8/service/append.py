@@ -55,8 +55,8 @@ def _event(append: reactor_pb2.AppendEvent) -> ReactorEvent:
     field = append.WhichOneof("event")
     if field is None:
         raise UsageError("AppendEvent: event: is missing.", fix="Append one of the events of a reactor.")
-    offered: ReactorEvent = getattr(append, field)
-    return offered
+    appended: ReactorEvent = getattr(append, field)
+    return appended
 
 
 def _is_there(event: Message, after: int, recorded: list[RecordedEvent]) -> bool:

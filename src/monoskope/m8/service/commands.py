@@ -10,6 +10,7 @@ import structlog
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import fingerprint_key, stores, upload
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, may_end
@@ -21,7 +22,7 @@ from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.engine_gate import require_engine
 from monoskope.m8.service.upload_key import upload_key
 from monoskope.protocol.events import upload_stream
-from monoskope.protocol.request import parse_request
+from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.upload import State
 from monoskope.times import instant
 from monoskope.uri import SecretUri
@@ -51,14 +52,16 @@ class Commands:
         request = parse_request(message.request)
         structlog.contextvars.bind_contextvars(uri=str(request.uri), request_id=request.request_id.hex())
         policy.require_request(caller.principal, request)
-        store = await self._app.documents.store(request.uri.store)
-        if store is None:
-            raise policy.hidden(str(request.uri))
-        if request.destination is not None and await self._app.documents.store(request.destination.store) is None:
-            raise policy.hidden(str(request.destination))
-        last_receipt = await self._app.documents.last_receipt(str(request.uri))
-        if request.rules.needs_receipt and last_receipt is None:
-            raise policy.hidden(str(request.uri))
+        await self._record_request(request, caller)
+        answer = commands_pb2.RequestSecretUploadKeyResponse(request_id=request.request_id)
+        if message.wait:
+            left_s = max(0.0, began + caller.wait_s - time.monotonic())
+            answer.key.CopyFrom(await self._key(request.request_id, left_s))
+        return answer
+
+    async def _record_request(self, request: Request, caller: Caller) -> None:
+        """Record that a key is asked for, unless that is recorded already."""
+        store, last_receipt = await self._store_and_receipt(request)
         subject = caller.principal.subject
 
         def decide(known: Upload) -> Sequence[Message]:
@@ -84,11 +87,18 @@ class Commands:
                 actor=subject,
                 loaded=known,
             )
-        answer = commands_pb2.RequestSecretUploadKeyResponse(request_id=request.request_id)
-        if message.wait:
-            left_s = max(0.0, began + caller.wait_s - time.monotonic())
-            answer.key.CopyFrom(await self._key(request.request_id, left_s))
-        return answer
+
+    async def _store_and_receipt(self, request: Request) -> tuple[views_pb2.SecretStore, upload_pb2.Signed | None]:
+        """Return the request's store and its newest receipt. Raises `NotFoundError` if something is missing."""
+        store = await self._app.documents.store(request.uri.store)
+        if store is None:
+            raise policy.hidden(str(request.uri))
+        if request.destination is not None and await self._app.documents.store(request.destination.store) is None:
+            raise policy.hidden(str(request.destination))
+        last_receipt = await self._app.documents.last_receipt(str(request.uri))
+        if request.rules.needs_receipt and last_receipt is None:
+            raise policy.hidden(str(request.uri))
+        return store, last_receipt
 
     async def _key(self, request_id: bytes, wait_s: float) -> queries_pb2.GetSecretUploadKeyResponse:
         async def load() -> views_pb2.SecretUpload:

@@ -31,9 +31,9 @@ async def authorize(app: App, login: Login, request_id: bytes) -> str:
     if app.clock() - upload.since_ms > WITHIN_S * 1000:
         raise ConflictError("the copy was announced too long ago.", fix="Let its user ask for it again.")
     if grant.replica != login.replica:
-        raise RefusedError("another replica makes this copy.", fix="Leave it to that one.")
+        raise RefusedError("another replica makes this copy.", fix="Do nothing; that replica makes the copy.")
     if app.token_for_copy is None:
-        raise RefusedError("this server issues no tokens.", fix="Copy by way of another.")
+        raise RefusedError("this server issues no tokens.", fix="Ask another m8 server.")
     return await app.token_for_copy(_token_id(request_id), upload.subject, request.destination)
 
 

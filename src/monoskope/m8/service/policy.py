@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import NotFoundError, RefusedError
@@ -66,8 +68,7 @@ def store_for(principal: Principal, store: views_pb2.SecretStore) -> views_pb2.S
     """Return `store` as the caller may see it: why a request of others failed is theirs, unless it is the engine's."""
     if principal.is_administrator:
         return store
-    shown = views_pb2.SecretStore()
-    shown.CopyFrom(store)
+    shown = copy.deepcopy(store)
     for reactor in shown.reactors:
         if reactor.last_failure not in _OF_ENGINES:
             reactor.ClearField("last_failure")
@@ -79,8 +80,7 @@ def secret_for(principal: Principal, secret: views_pb2.Secret) -> views_pb2.Secr
     """Return `secret` as the caller may see it: without see-hash no fingerprint and no receipt, which holds them."""
     if principal.may(events_pb2.RIGHT_SEE_HASH, SecretUri.parse(secret.uri)):
         return secret
-    shown = views_pb2.Secret()
-    shown.CopyFrom(secret)
+    shown = copy.deepcopy(secret)
     shown.fingerprint = ""
     shown.ClearField("receipt")
     for value in shown.values:
@@ -92,8 +92,7 @@ def version_for(principal: Principal, version: views_pb2.SecretVersion) -> views
     """Return `version` as the caller may see it: without see-hash no fingerprint."""
     if principal.may(events_pb2.RIGHT_SEE_HASH, SecretUri.parse(version.uri)):
         return version
-    shown = views_pb2.SecretVersion()
-    shown.CopyFrom(version)
+    shown = copy.deepcopy(version)
     shown.fingerprint = ""
     return shown
 
@@ -107,7 +106,6 @@ def upload_for(principal: Principal, upload: views_pb2.SecretUpload) -> views_pb
     may_see = principal.may(events_pb2.RIGHT_SEE_HASH, SecretUri.parse(upload.uri))
     if upload.subject == principal.subject or may_see:
         return upload
-    shown = views_pb2.SecretUpload()
-    shown.CopyFrom(upload)
+    shown = copy.deepcopy(upload)
     shown.ClearField("receipt")
     return shown

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import click
 
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, PutResult
 from monoskope.client.preview import Preview
 from monoskope.client.purposes.put import Expect
@@ -18,6 +19,7 @@ from monoskope.monoctl.options import CommandSession, connection_options, output
 from monoskope.monoctl.output import write
 from monoskope.monoctl.output.formats import Document, emit
 from monoskope.monoctl.output.results import end
+from monoskope.protocol.names import spelled
 from monoskope.protocol.request import Options
 
 COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
@@ -99,20 +101,16 @@ def _preview(
     show(session.run(work), output)
 
 
-_ANY = {"UPLOAD": "nothing, or put through m8", "PATCH": "put through m8"}
-"""What `Expect.ANY` means for each purpose: content that others put there is not replaced."""
-
-
 def show(previews: list[Preview], output: str) -> None:
     """Print what would be sent."""
     documents: list[Document] = [
         {
             "uri": preview.uri,
-            "purpose": preview.purpose,
+            "purpose": spelled(upload_pb2.Purpose, preview.purpose),
             "expect": preview.expect,
             "size_class": preview.size_class,
             "sizes": preview.sizes,
-            **({"removes": list(preview.removes)} if preview.purpose == "PATCH" else {}),
+            **({"removes": list(preview.removes)} if preview.rules.merges else {}),
             "identity": preview.identity,
             "pinned": preview.pinned,
             "layout": preview.layout,
@@ -123,8 +121,10 @@ def show(previews: list[Preview], output: str) -> None:
     columns |= {"REMOVES": "removes"} if any(preview.removes for preview in previews) else {}
     columns |= {"SEALED AS": "size_class", "PINNED": "pinned"}
     if output == "table":
-        for one in documents:
-            one["expect"] = _ANY.get(one["purpose"], "ANY") if one["expect"] == "ANY" else one["expect"]
+        for preview, shown in zip(previews, documents, strict=True):
+            if shown["expect"] == Expect.ANY.name:
+                # Content that others put there is not replaced.
+                shown["expect"] = "put through m8" if preview.rules.merges else "nothing, or put through m8"
     emit(output, documents[0] if len(documents) == 1 else documents, columns)
     if output == "table":
         for uri, layout in ((preview.uri, preview.layout) for preview in previews if preview.layout):

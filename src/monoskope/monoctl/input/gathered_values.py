@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from monoskope.errors import UsageError
-from monoskope.protocol.unshared import Unshared
+from monoskope.protocol.payload import HiddenValues
 
 
-class Values(Unshared, Mapping[str, bytes]):
-    """Values by key, in the order in which they were given. Its `repr` shows the keys."""
+class Values(HiddenValues):
+    """Values by key, in the order in which they were given."""
 
-    __slots__ = ("_values",)
+    __slots__ = ()
 
     def __init__(self) -> None:
-        self._values: dict[str, bytes] = {}
+        self._values = {}
 
     def add(self, key: str, value: bytes) -> None:
         """Add a value. Raises `UsageError` if `key` is there already."""
@@ -26,15 +26,3 @@ class Values(Unshared, Mapping[str, bytes]):
         """Add all of `others`. Raises as `add`."""
         for key in others:
             self.add(key, others[key])
-
-    def __getitem__(self, key: str) -> bytes:
-        return self._values[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return f"<Values keys={list(self._values)} values=hidden>"

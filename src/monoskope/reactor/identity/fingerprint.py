@@ -42,7 +42,7 @@ class FingerprintKey(Unshared):
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
-            raise UsageError("a fingerprint key has 32 bytes, this one has not.", fix="Import it again.")
+            raise UsageError("a fingerprint key must have 32 bytes.", fix="Import it again.")
         self._key = key
         self.key_id = self._mac(FINGERPRINT_KEY_ID)[:8].hex()
         """16 hex digits."""

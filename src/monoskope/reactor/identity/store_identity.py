@@ -42,7 +42,7 @@ class Identity(Unshared):
 
     def __init__(self, seed: bytes, *, store: str, rotations: Sequence[identity_pb2.SignedRotation] = ()) -> None:
         if len(seed) != KEY_BYTES:
-            raise UsageError("an identity key has 32 bytes, this one has not.", fix="Restore it from your copy.")
+            raise UsageError("an identity key must have 32 bytes.", fix="Restore it from your copy.")
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self.store = store
         self.public_key = self._key.public_key().public_bytes_raw()

@@ -17,7 +17,7 @@ def has_room(own: int, others: int, most: int) -> bool:
     return 2 * own < most - others
 
 
-class Places:
+class FairPlaces:
     """A number of places, for one event loop.
 
     Args:

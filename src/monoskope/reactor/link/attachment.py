@@ -116,7 +116,9 @@ class Attachment:
                 case "caught_up":
                     self._catch_up()
                 case _:
-                    raise SessionEndedError("m8 sent what does not belong here.", fix="Update the reactor or m8.")
+                    raise SessionEndedError(
+                        "m8 sent a message that is not expected in this state.", fix="Update the reactor or m8."
+                    )
 
     def _deliver(self, delivery: reactor_pb2.Delivery) -> None:
         try:

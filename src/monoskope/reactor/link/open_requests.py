@@ -30,7 +30,7 @@ class OpenRequest:
     """What m8 says are the newest receipts for the URI."""
     grant: upload_pb2.Signed | None = field(default=None, repr=False)
     verified: tuple[upload_pb2.Signed, Grant | None] | None = field(default=None, repr=False)
-    """The grant that was verified, and what came of it: once, however often it is looked at."""
+    """The grant that was checked last, with the result, None if it proves nothing. No grant is checked twice."""
     sealed_sha256: bytes = b""
     sealed: bytes = field(default=b"", repr=False)
     """Encapsulated key || ciphertext, until it is taken to be opened."""
@@ -40,7 +40,7 @@ class OpenRequest:
     arrived: float = 0.0
     """Monotonic seconds when the sealed bytes came, or before that the request."""
     idle_since: float | None = None
-    """Monotonic seconds since when it is ours, without a key and without anybody at work on it."""
+    """Monotonic seconds since when it has this replica's grant, but neither a key nor a task in this process."""
     _learned: int = 0
 
     def news(self) -> list[upload_pb2.Signed]:

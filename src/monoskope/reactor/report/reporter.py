@@ -104,4 +104,4 @@ class Reporter:
         return event_of(receipt, self.identity.sign(RECEIPT, receipt.content))
 
 
-_OLDER = "m8 refuses what it does not know in this receipt: it is offered with less, and proves less. Update m8."
+_OLDER = "m8 does not know all fields of this receipt; it is sent again without them, and proves less. Update m8."

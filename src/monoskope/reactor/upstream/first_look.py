@@ -15,7 +15,7 @@ from typing import Protocol
 
 from monoskope import operating_log
 from monoskope.protocol.request import Request
-from monoskope.reactor.limits.places import Places
+from monoskope.reactor.limits.places import FairPlaces
 from monoskope.reactor.memory.forget import forget
 from monoskope.reactor.upstream.content import Content
 from monoskope.stores.driver import DriverError, StoreUnavailableError
@@ -72,7 +72,7 @@ class FirstLooks:
         self._looks = looks
         self._within_s = within_s
         self._now = now
-        self._places = Places(AT_ONCE)
+        self._places = FairPlaces(AT_ONCE)
         self._running: set[asyncio.Task[Found | DriverError]] = set()
 
     def begin(self, request: Request, subject: str) -> FirstLook | None:

@@ -29,7 +29,7 @@ from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Request
 from monoskope.protocol.unshared import Unshared
 from monoskope.reactor.identity.fingerprint import Fingerprints
-from monoskope.reactor.limits.places import Places
+from monoskope.reactor.limits.places import FairPlaces
 from monoskope.reactor.link.copy_tokens import CopyTokens
 from monoskope.reactor.memory.forget import forget
 from monoskope.reactor.reasons import FailedError, reason_of
@@ -58,7 +58,7 @@ _EXPECTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Job(Unshared):
+class CopyPut(Unshared):
     """One put at a destination."""
 
     settings: ReactorSettings
@@ -85,7 +85,7 @@ class CopyPlan:
     """No limit: a copy whose STARTED m8 records late still ends with a reason, and holds no value until then."""
 
 
-PutThere = Callable[[Job, Payload], Awaitable["Result | upload_pb2.Reason"]]
+PutThere = Callable[[CopyPut, Payload], Awaitable["Result | upload_pb2.Reason"]]
 
 
 class Copier:
@@ -113,7 +113,7 @@ class Copier:
         self._begin_s = begin_s
         self._put = put or put_there
         self._now = now
-        self.places = Places(AT_ONCE)
+        self.places = FairPlaces(AT_ONCE)
 
     def plan(self, delivered: DeliveredRequest, arrived: float) -> CopyPlan:
         """Return the copy that STARTED is to announce.
@@ -146,9 +146,9 @@ class Copier:
             token = await self._token(request, plan)
             snapshot = await self._read(request.uri)
             fingerprints = self._upstream.fingerprint_key.fingerprints(snapshot.payload)
-            job = self._job(request, rule, token, key_within_s=plan.key_by - self._now())
+            put = self._copy_put(request, rule, token, key_within_s=plan.key_by - self._now())
             sent = True
-            there = await self._put(job, snapshot.payload)
+            there = await self._put(put, snapshot.payload)
             return _copied(delivered, snapshot.version, fingerprints, there)
         except Exception as error:  # noqa: BLE001 - a library's defect must not leave the request without a receipt
             reason = _ended_by(error, request, sent=sent)
@@ -184,9 +184,9 @@ class Copier:
             raise FailedError(upload_pb2.REASON_CONFLICT)
         return snapshot
 
-    def _job(self, request: Request, rule: CopyRule, token: str, *, key_within_s: float) -> Job:
+    def _copy_put(self, request: Request, rule: CopyRule, token: str, *, key_within_s: float) -> CopyPut:
         assert request.destination is not None, "a COPY has a destination"
-        return Job(
+        return CopyPut(
             self._settings,
             rule.identity,
             token,
@@ -221,7 +221,7 @@ def _copied(
     )
 
 
-async def put_there(job: Job, payload: Payload) -> Result | upload_pb2.Reason:
+async def put_there(put: CopyPut, payload: Payload) -> Result | upload_pb2.Reason:
     """Put `payload` at the destination, pinned to the configured identity alone; return the result or the reason."""
     stages: set[Stage] = set()
 
@@ -230,15 +230,15 @@ async def put_there(job: Job, payload: Payload) -> Result | upload_pb2.Reason:
 
     try:
         return await put_copy(
-            job.destination,
+            put.destination,
             payload,
-            server=job.settings.server,
-            ca_file=job.settings.ca_file,
-            token=job.token,
-            identity=job.identity,
-            request_id=job.request_id,
-            expect=job.expect,
-            key_within_s=job.key_within_s,
+            server=put.settings.server,
+            ca_file=put.settings.ca_file,
+            token=put.token,
+            identity=put.identity,
+            request_id=put.request_id,
+            expect=put.expect,
+            key_within_s=put.key_within_s,
             timeout_s=PUT_S,
             observe=observe,
         )
@@ -246,7 +246,7 @@ async def put_there(job: Job, payload: Payload) -> Result | upload_pb2.Reason:
         reason = _reason(error)
         forget(error)
     except Exception as error:  # noqa: BLE001 - an answer of m8 may raise anything, from a library too
-        reason = _unexpected(error, job.request_id, sent=Stage.SENT in stages)
+        reason = _unexpected(error, put.request_id, sent=Stage.SENT in stages)
         forget(error)
     return reason
 

@@ -15,13 +15,14 @@ from contextlib import asynccontextmanager
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
 from monoskope.keyed_lock import KeyedLock
+from monoskope.protocol.names import spelled
 from monoskope.protocol.outcomes import WRITTEN
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import Fingerprints
 from monoskope.reactor.keys import OneTimeKeys
-from monoskope.reactor.limits.places import Places
+from monoskope.reactor.limits.places import FairPlaces
 from monoskope.reactor.limits.rates import Guess, Rates
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.memory.forget import forget
@@ -64,7 +65,7 @@ class Handler:
         self._copier = copier
         self._reporter = reporter
         self._rates = rates
-        self._places = Places(parallel)
+        self._places = FairPlaces(parallel)
         self._locks: KeyedLock[SecretUri] = KeyedLock()
         self._generator = Generator()
         self._now = now
@@ -151,7 +152,7 @@ class Handler:
         guess.written = receipt.outcome in WRITTEN
         return Receipted(receipt, announced.version)
 
-    def _places_for(self, request: Request) -> Places:
+    def _places_for(self, request: Request) -> FairPlaces:
         """Return the places of which `request` needs one; it gives it back before its end is looked up."""
         return self._copier.places if request.purpose == upload_pb2.PURPOSE_COPY else self._places
 
@@ -167,8 +168,10 @@ class Handler:
                 return await compare(self._upstream, grant, sealed_sha256, sent)
             case upload_pb2.PURPOSE_VERIFY:
                 return await verify(self._upstream, grant, sealed_sha256, delivered.newest)
-            case _:
+            case upload_pb2.PURPOSE_IMPORT:
                 return await import_secret(self._upstream, grant, sealed_sha256)
+            case other:
+                raise AssertionError(f"no work is known for {spelled(upload_pb2.Purpose, other)}")
 
     async def _expected(self, delivered: DeliveredRequest, first: Found | None, guess: Guess) -> Content:
         """Return what the write is to replace; raises as `Upstream.replaced` if it is not what the request expects."""

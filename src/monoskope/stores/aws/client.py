@@ -221,7 +221,7 @@ def _problem(error: Exception, *, writes: bool) -> DriverError:
     if isinstance(error, _NO_ANSWER_TO_CREDENTIALS):
         return StoreUnavailableError(
             "the SDK cannot fetch AWS credentials.",
-            fix="Check that whatever gives them to this machine can be reached.",
+            fix="Check that the source of the credentials can be reached.",
         )
     if isinstance(error, sdk.ParamValidationError):
         return malformed()

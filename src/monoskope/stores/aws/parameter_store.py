@@ -1,6 +1,6 @@
 """The driver `aws-ssm`: SecureString parameters of AWS Systems Manager Parameter Store.
 
-The service replaces whatever is there: it has no check-and-set, so the reactor does not offer `--expect`. It numbers
+The service replaces whatever is there: it has no check-and-set, so `--expect` cannot be used. It numbers
 versions from 1 again when a parameter is deleted, so a version is named by its number and the time it was made. The
 write tag is in the description, which is written with the version in one act.
 

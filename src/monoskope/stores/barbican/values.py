@@ -121,5 +121,5 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Refuse a JSON object that has a key twice: readers differ in which they take."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise UsageError("a key stands there twice.")
+        raise UsageError("a key appears twice.")
     return found

@@ -23,7 +23,7 @@ async def fill(log: EventLog) -> list[RecordedEvent]:
 
 
 async def first_bad(log: EventLog) -> int:
-    """The position that `verify` names."""
+    """The position that `check_chain` names."""
     with pytest.raises(LogTamperedError) as caught:
         await log.check_chain()
     assert str(caught.value.position) in caught.value.message
@@ -31,7 +31,7 @@ async def first_bad(log: EventLog) -> int:
 
 
 class Tampering(LogHarness):
-    """What `verify` notices."""
+    """What `check_chain` notices."""
 
     @pytest.mark.parametrize("position", [1, 3, LAST])
     async def test_any_flipped_bit_of_a_record(self, log: EventLog, tmp_path: Path, position: int) -> None:

@@ -136,7 +136,7 @@ class ScriptedM8:
         )
 
     def grant_for(self, request: Request, *, signer: Identity | None = None, key: OneTimeKey | None = None) -> Attempt:
-        """Return what the store's reactor offers for a request."""
+        """Return the grant of the store's reactor for a request."""
         key = key or OneTimeKey()
         grant = make_grant(
             request=request,

@@ -52,8 +52,8 @@ def check(file: Path, reader: Path | None, *, verbose: bool) -> None:
     _rewrite_asserts()
     from monoskope.testing.store_check.suite import Checked  # noqa: PLC0415
 
-    of = settings.read(file.parent, file.name)
-    checked = Checked(of, file.parent, (*of.prefixes[0].path, f"m8-check-{secrets.token_hex(4)}"))
+    configured = settings.read(file.parent, file.name)
+    checked = Checked(configured, file.parent, (*configured.prefixes[0].path, f"m8-check-{secrets.token_hex(4)}"))
     if reader is not None:
         reader = settings_file(reader)
         checked.reader = settings.read(reader.parent, reader.name), reader.parent

@@ -99,22 +99,22 @@ class ConfiguredHarness(Harness):
 
     goes_away = False
 
-    def __init__(self, of: Checked) -> None:
-        self._of = of
-        self.refuses_bytes = of.refuses_bytes
-        self.refused = of.refused or frozenset()
-        self.bytes_options = of.bytes_options
+    def __init__(self, checked: Checked) -> None:
+        self._checked = checked
+        self.refuses_bytes = checked.refuses_bytes
+        self.refused = checked.refused or frozenset()
+        self.bytes_options = checked.bytes_options
 
     async def open(self) -> StoreDriver:
         """See `Harness.open`."""
-        return await self._of.open()
+        return await self._checked.open()
 
     async def open_reader(self) -> StoreDriver:
         """See `Harness.open_reader`."""
-        if self._of.reader is not None:
-            of, folder = self._of.reader
-            return await of.driver.open(of.engine, state_dir=folder)
-        driver = await self._of.open()
+        if self._checked.reader is not None:
+            settings, folder = self._checked.reader
+            return await settings.driver.open(settings.engine, state_dir=folder)
+        driver = await self._checked.open()
         if not driver.capabilities.readable:
             await driver.close()
             pytest.skip("the settings do not let values be read back")
@@ -122,7 +122,7 @@ class ConfiguredHarness(Harness):
 
     async def foreign_write(self, path: Path, values: Mapping[str, str]) -> None:
         """Write as another replica would: nobody else's way in is known here."""
-        driver = await self._of.open()
+        driver = await self._checked.open()
         try:
             payload = Payload({key: value.encode() for key, value in values.items()})
             await driver.write(path, payload, replacing=None, write_tag=tag())
@@ -131,7 +131,7 @@ class ConfiguredHarness(Harness):
 
     async def delete(self, path: Path) -> None:
         """Delete as thoroughly as the settings allow."""
-        driver = await self._of.open()
+        driver = await self._checked.open()
         try:
             if not (driver.capabilities.deletable or driver.capabilities.soft_delete):
                 pytest.skip("the settings do not let secrets be deleted")

@@ -26,8 +26,8 @@ from monoskope.settings import write_private
 from tests.e2e.conftest import Team
 from tests.e2e.inside import TIMEOUT_S, Caller, inside, put_inside
 from tests.e2e.ran import UPLOADED, ok, refused
-from tests.unit.m8.world import refused as refuses
-from tests.unit.protocol.vectors import a_request
+from tests.support.m8_world import refused as refuses
+from tests.support.vectors import a_request
 
 # --- credentials ---
 

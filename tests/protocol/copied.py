@@ -11,7 +11,7 @@ from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.wire import serialise
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt
-from tests.unit.protocol.vectors import a_grant, a_request
+from tests.support.vectors import a_grant, a_request
 
 SOURCE, DESTINATION = "vault://app/db", "local://app/db"
 THERE = Identity()

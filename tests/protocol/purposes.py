@@ -28,7 +28,7 @@ class Purpose:
     walk: Callable[[Client], Awaitable[object]]
     unknown: str
     outcomes: frozenset[str]
-    """The kinds of receipts (`tests.unit.protocol.receipts.GOOD`) that can end it."""
+    """The kinds of receipts (`tests.support.receipts.GOOD`) that can end it."""
 
 
 PURPOSES = {

@@ -19,7 +19,7 @@ from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
 from tests.protocol.copied import DESTINATION, LABELS, SOURCE, THERE, by, copied, granted, there
-from tests.unit.protocol.vectors import a_grant, a_request
+from tests.support.vectors import a_grant, a_request
 
 
 async def copy(m8: ScriptedM8, known: KnownStores, destination: str = DESTINATION, **fields: Any) -> Copy:

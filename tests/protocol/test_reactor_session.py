@@ -21,8 +21,8 @@ from monoskope.stores.age.config import AgeConfig
 from monoskope.stores.age.files import AgeStore
 from monoskope.uri import SecretUri
 from tests.protocol.reactor import IDENTITY, OTHER, SlowStore, running, sealed, upload
+from tests.support.reactor_world import FAST, SECRET, URI, K, MemoryStore, ask
 from tests.support.real_m8 import RealM8, serving
-from tests.unit.reactor.world import FAST, SECRET, URI, K, MemoryStore, ask
 
 
 @pytest.fixture

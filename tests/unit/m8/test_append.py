@@ -15,8 +15,8 @@ from monoskope.errors import UnavailableError
 from monoskope.m8.service.app import ServerLimits
 from monoskope.m8.service.login import Login
 from monoskope.m8.service.session import ServerSession
-from tests.unit.m8.world import Sealed, World, a_world, until_granted
-from tests.unit.protocol.vectors import KEY_ID, Signer, a_request
+from tests.support.m8_world import Sealed, World, a_world, until_granted
+from tests.support.vectors import KEY_ID, Signer, a_request
 
 OTHER_KEY = "0123456789abcdef"
 

@@ -18,8 +18,8 @@ from monoskope.protocol.identity import ProofError
 from monoskope.protocol.request import Request, make_request
 from monoskope.protocol.upload import WrongStepError
 from monoskope.uri import SecretUri
-from tests.unit.m8.walk import ISSUER, PEER, Walk, fingerprints
-from tests.unit.protocol.vectors import KEY_ID, Signer, a_grant, a_request
+from tests.support.m8_walk import ISSUER, PEER, Walk, fingerprints
+from tests.support.vectors import KEY_ID, Signer, a_grant, a_request
 
 OTHER_KEY = "0123456789abcdef"
 

@@ -13,8 +13,8 @@ import pytest
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.receipt import parse_receipt
-from tests.unit.m8.world import Sealed, User, World, a_world, reason, refused, until_granted
-from tests.unit.protocol.vectors import Signer, a_request
+from tests.support.m8_world import Sealed, User, World, a_world, reason, refused, until_granted
+from tests.support.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
 COMPARE = frozenset({events_pb2.RIGHT_COMPARE})

@@ -26,9 +26,9 @@ from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.upload import State, WrongStepError
 from monoskope.protocol.wire import serialise
 from monoskope.uri import SecretUri, UriPrefix
-from tests.unit.m8.walk import PEER, Walk, fingerprints
-from tests.unit.m8.world import FakeReactor, Sealed, User, World, a_world, refused, until_granted
-from tests.unit.protocol.vectors import KEY_ID, Signer, a_grant, a_request
+from tests.support.m8_walk import PEER, Walk, fingerprints
+from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, refused, until_granted
+from tests.support.vectors import KEY_ID, Signer, a_grant, a_request
 
 COPY = upload_pb2.PURPOSE_COPY
 EMPTY = hashlib.sha256(b"").digest()

@@ -21,9 +21,9 @@ from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.request import Request
 from monoskope.protocol.upload import State, WrongStepError
-from tests.unit.m8.walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
-from tests.unit.m8.world import RIGHTS, Sealed, World, a_world, refused, until_granted
-from tests.unit.protocol.vectors import Signer, a_request
+from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
+from tests.support.m8_world import RIGHTS, Sealed, World, a_world, refused, until_granted
+from tests.support.vectors import Signer, a_request
 
 DELETE = upload_pb2.PURPOSE_DELETE
 EMPTY = hashlib.sha256(b"").digest()

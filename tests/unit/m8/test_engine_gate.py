@@ -13,8 +13,8 @@ import pytest
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.service.app import ServerLimits, ticks_ms
-from tests.unit.m8.world import PATIENCE_S, FakeReactor, World, a_world, refused
-from tests.unit.protocol.vectors import a_request
+from tests.support.m8_world import PATIENCE_S, FakeReactor, World, a_world, refused
+from tests.support.vectors import a_request
 
 T = TypeVar("T")
 

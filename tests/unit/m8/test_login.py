@@ -22,8 +22,8 @@ from monoskope.m8.service.login import Login
 from monoskope.m8.service.session import ServerSession
 from monoskope.protocol import identity
 from monoskope.protocol.labels import IDENTITY_ROTATION
-from tests.unit.m8.world import SERVER, FakeReactor, World, a_world, reason, refused
-from tests.unit.protocol.vectors import KEY_ID, Signer, step
+from tests.support.m8_world import SERVER, FakeReactor, World, a_world, reason, refused
+from tests.support.vectors import KEY_ID, Signer, step
 
 OTHER_KEY = "0123456789abcdef"
 

@@ -18,8 +18,8 @@ from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.chain import project
 from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES
 from monoskope.m8.service.app import App, ServerLimits
-from tests.unit.m8.world import RIGHTS, SERVER, FakeReactor, Sealed, User, World, a_world, refused
-from tests.unit.protocol.vectors import a_request
+from tests.support.m8_world import RIGHTS, SERVER, FakeReactor, Sealed, User, World, a_world, refused
+from tests.support.vectors import a_request
 
 AT_ONCE_S = 0.19
 """A deadline so near that m8 answers with where the request stands."""

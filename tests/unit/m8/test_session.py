@@ -10,8 +10,8 @@ import pytest
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.events import token_stream, write
-from tests.unit.m8.world import FakeReactor, World, a_world
-from tests.unit.protocol.vectors import Signer, a_request
+from tests.support.m8_world import FakeReactor, World, a_world
+from tests.support.vectors import Signer, a_request
 
 
 @pytest.fixture

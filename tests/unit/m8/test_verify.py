@@ -21,9 +21,9 @@ from monoskope.m8.service.app import ServerLimits
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.upload import State, WrongStepError
-from tests.unit.m8.walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
-from tests.unit.m8.world import RIGHTS, FakeReactor, Sealed, World, a_world, refused, until_granted
-from tests.unit.protocol.vectors import Signer, a_request
+from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
+from tests.support.m8_world import RIGHTS, FakeReactor, Sealed, World, a_world, refused, until_granted
+from tests.support.vectors import Signer, a_request
 
 VERIFY, IMPORT = upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT
 IN_SYNC, DRIFTED, GONE = upload_pb2.OUTCOME_IN_SYNC, upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE

@@ -11,8 +11,8 @@ import pytest
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.receipt import parse_receipt
-from tests.unit.m8.world import Sealed, World, a_world, content, fingerprint, until_granted
-from tests.unit.protocol.vectors import a_request
+from tests.support.m8_world import Sealed, World, a_world, content, fingerprint, until_granted
+from tests.support.vectors import a_request
 
 
 @pytest.fixture

@@ -38,8 +38,8 @@ from monoskope.protocol.outcomes import ENDS, TELLING
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.upload import State, WrongStepError
 from monoskope.reactor.link.open_requests import OpenRequests
-from tests.unit.m8.walk import Walk, fingerprints
-from tests.unit.protocol.vectors import KEY_ID
+from tests.support.m8_walk import Walk, fingerprints
+from tests.support.vectors import KEY_ID
 
 WALK = Walk()
 ID = WALK.request.request_id

@@ -18,8 +18,8 @@ from monoskope.reactor.settings import CopyRule, PathPair, ReactorSettings
 from monoskope.reactor.work.copy_secret import Copier, Job
 from monoskope.testing.scripted.client import token
 from monoskope.uri import SecretUri
-from tests.unit.protocol.vectors import Signer, a_grant, a_request
-from tests.unit.reactor.world import FAST, MemoryStore, World, ask, settings
+from tests.support.reactor_world import FAST, MemoryStore, World, ask, settings
+from tests.support.vectors import Signer, a_grant, a_request
 
 COPY = upload_pb2.PURPOSE_COPY
 DESTINATION = SecretUri.parse("other://team-a/db")

@@ -36,8 +36,8 @@ from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import token
 from monoskope.testing.scripted.m8 import FINGERPRINT, ScriptedM8
 from monoskope.uri import SecretUri
+from tests.support.reactor_world import FAST, SECRET, SUITE, MemoryStore, World, ask, settings
 from tests.unit.reactor.copies import DESTINATION, THERE, TOKEN, Copies, asked, configured
-from tests.unit.reactor.world import FAST, SECRET, SUITE, MemoryStore, World, ask, settings
 
 EMPTY = hashlib.sha256(b"").digest()
 

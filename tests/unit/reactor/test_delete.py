@@ -24,7 +24,7 @@ from monoskope.stores.driver import (
     UnknownOutcomeError,
     UnsupportedError,
 )
-from tests.unit.reactor.world import SECRET, URI, MemoryStore, World, ask, settings
+from tests.support.reactor_world import SECRET, URI, MemoryStore, World, ask, settings
 
 DELETE, UPLOAD = upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_UPLOAD
 ANY, VERSION, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE

@@ -20,8 +20,8 @@ from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.upload import State
 from monoskope.reactor.report.audit_log import AuditFile
+from tests.support.reactor_world import FAST, SECRET, ask, seal
 from tests.unit.reactor.bench import Bench, asked
-from tests.unit.reactor.world import FAST, SECRET, ask, seal
 
 EXPIRED = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_EXPIRED)
 

@@ -13,7 +13,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.recipes import Recipe
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import CannotReadError, StoreUnavailableError
-from tests.unit.reactor.world import FAST, URI, MemoryStore, Unversioned, World, ask
+from tests.support.reactor_world import FAST, URI, MemoryStore, Unversioned, World, ask
 
 ANY, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE
 UPLOAD, PATCH = upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH

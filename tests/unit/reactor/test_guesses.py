@@ -27,7 +27,7 @@ from monoskope.reactor.work.handle import Handler
 from monoskope.reactor.work.write import Writer
 from monoskope.stores.driver import DriverError, StoreConflictError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.uri import SecretUri
-from tests.unit.reactor.world import FAST, SECRET, URI, MemoryStore, World, ask
+from tests.support.reactor_world import FAST, SECRET, URI, MemoryStore, World, ask
 
 UPLOAD, PATCH, OVERWRITE = upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH, upload_pb2.EXPECT_OVERWRITE
 PER_SECRET, PER_PROCESS = 10, 60

@@ -10,7 +10,7 @@ from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.uri import SecretUri
-from tests.unit.reactor.world import URI, Clock, ask
+from tests.support.reactor_world import URI, Clock, ask
 
 COMPARE = upload_pb2.PURPOSE_COMPARE
 

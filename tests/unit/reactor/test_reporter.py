@@ -23,7 +23,7 @@ from monoskope.reactor.admission.grant import Granter
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.work.lookup import failed
-from tests.unit.reactor.world import World, ask, opened
+from tests.support.reactor_world import World, ask, opened
 
 ID = bytes(range(16))
 

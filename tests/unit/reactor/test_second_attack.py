@@ -32,10 +32,7 @@ from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work import copy_secret
 from monoskope.stores.driver import UnknownOutcomeError
 from monoskope.uri import SecretUri
-from tests.unit.reactor.bench import Bench
-from tests.unit.reactor.copies import Copies
-from tests.unit.reactor.copies import asked as copy_asked
-from tests.unit.reactor.world import (
+from tests.support.reactor_world import (
     FAST,
     SECRET,
     SEED,
@@ -49,6 +46,9 @@ from tests.unit.reactor.world import (
     seal,
     settings,
 )
+from tests.unit.reactor.bench import Bench
+from tests.unit.reactor.copies import Copies
+from tests.unit.reactor.copies import asked as copy_asked
 
 UPLOAD, PATCH, DELETE = upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_DELETE
 ANY, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE

@@ -20,7 +20,7 @@ from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.known_receipts import newest_receipt
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.stores.driver import CannotReadError, StoreUnavailableError
-from tests.unit.reactor.world import SECRET, SEED, URI, MemoryStore, World, ask, settings
+from tests.support.reactor_world import SECRET, SEED, URI, MemoryStore, World, ask, settings
 
 VERIFY, IMPORT = upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT
 DELETE, COMPARE = upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_COMPARE

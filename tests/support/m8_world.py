@@ -41,7 +41,7 @@ from monoskope.protocol.labels import REACTOR_HELLO, RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request, parse_request
 from monoskope.uri import UriPrefix
-from tests.unit.protocol.vectors import KEY_ID, Signer, a_request
+from tests.support.vectors import KEY_ID, Signer, a_request
 
 SERVER = "m8.test:7443"
 RIGHTS = frozenset({events_pb2.RIGHT_PUT, events_pb2.RIGHT_COMPARE, events_pb2.RIGHT_SEE_HASH})

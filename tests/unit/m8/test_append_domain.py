@@ -134,13 +134,13 @@ class TestReceipts:
         self, state: Callable[[Walk], Upload], event: Callable[[Walk], ReactorEvent]
     ) -> None:
         walk = Walk()
-        offered = event(walk)
-        assert not isinstance(offered, events_pb2.SecretUploadKeyProvided)
-        signature = bytearray(offered.receipt.signature)
+        appended = event(walk)
+        assert not isinstance(appended, events_pb2.SecretUploadKeyProvided)
+        signature = bytearray(appended.receipt.signature)
         signature[5] ^= 1
-        offered.receipt.signature = bytes(signature)
+        appended.receipt.signature = bytes(signature)
         with pytest.raises(ProofError, match="signature"):
-            append_by_reactor(state(walk), offered, walk.by())
+            append_by_reactor(state(walk), appended, walk.by())
 
 
 @pytest.mark.parametrize("event", [Walk.started, Walk.unchanged])

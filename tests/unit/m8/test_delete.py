@@ -176,8 +176,8 @@ async def test_a_deletion_is_listed_as_deleted_and_keeps_no_sealed_bytes(world: 
         await user.send(grant.request.request_id, Sealed(os.urandom(1120), b""))
 
     async def answer() -> None:
-        told = await reactor.next("SecretUploadRequested")
-        assert told.sealed == b""
+        delivered = await reactor.next("SecretUploadRequested")
+        assert delivered.sealed == b""
         request_id = grant.request.request_id
         receipt = reactor.receipt(grant, EMPTY, upload_pb2.OUTCOME_DELETED, prior_version="1")
         assert (await reactor.append(request_id, 3, reactor.started(grant, EMPTY, "1"))).error == ""

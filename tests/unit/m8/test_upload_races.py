@@ -17,7 +17,7 @@ from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, ISSUER, PEER, Walk
 from tests.support.vectors import Signer, a_request
 
 SIGNER = Signer()
-OFFERS = ("provided", "started", "uploaded", "unchanged", "compared", "failed")
+APPENDS = ("provided", "started", "uploaded", "unchanged", "compared", "failed")
 
 
 class Request(RuleBasedStateMachine):
@@ -57,7 +57,7 @@ class Request(RuleBasedStateMachine):
     def give_up(self, upload: Upload) -> None:
         self._record(upload, lambda: fail_by_m8(upload, upload_pb2.REASON_KEY_LOST), Author.M8)
 
-    @rule(upload=seen, what=st.sampled_from(OFFERS), replica=st.sampled_from([ISSUER, PEER]))
+    @rule(upload=seen, what=st.sampled_from(APPENDS), replica=st.sampled_from([ISSUER, PEER]))
     def say(self, upload: Upload, what: str, replica: bytes) -> None:
         author = Author.ISSUER if upload.grant is not None and replica == ISSUER else Author.REPLICA
         self._record(

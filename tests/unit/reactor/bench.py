@@ -63,7 +63,7 @@ class Bench:
         return append.key_provided
 
     async def next(self) -> reactor_pb2.AppendEvent:
-        """Return the next append that is offered."""
+        """Return the next append that the reactor sends."""
         async with asyncio.timeout(5):
             while not self.sent:
                 await asyncio.sleep(0)

@@ -37,7 +37,7 @@ from monoskope.testing.scripted.client import token
 from monoskope.testing.scripted.m8 import FINGERPRINT, ScriptedM8
 from monoskope.uri import SecretUri
 from tests.support.reactor_world import FAST, SECRET, SUITE, MemoryStore, World, ask, settings
-from tests.unit.reactor.copies import DESTINATION, THERE, TOKEN, Copies, asked, configured
+from tests.unit.reactor.copies import DESTINATION, DESTINATION_IDENTITY, TOKEN, Copies, asked, configured
 
 EMPTY = hashlib.sha256(b"").digest()
 
@@ -59,13 +59,13 @@ async def test_what_is_here_is_announced_read_put_there_and_receipted(copies: Co
     assert (copied.upstream_version, copied.sealed_sha256) == (version, EMPTY)
     assert copied.fingerprint == copies.world.key.fingerprints(SECRET).whole
     assert copied.destination is not None
-    assert copied.destination.identity_key == THERE.public
+    assert copied.destination.identity_key == DESTINATION_IDENTITY.public
     assert isinstance(copies.world.log.events[-1], events_pb2.SecretCopied)
     assert copied.destination_grant is not None
     granted = parse_grant(copied.destination_grant.content)
     (job,) = copies.jobs
     assert granted.request.request_id == job.request_id
-    assert (job.identity, job.token, job.destination) == (THERE.shown, TOKEN, DESTINATION)
+    assert (job.identity, job.token, job.destination) == (DESTINATION_IDENTITY.shown, TOKEN, DESTINATION)
     assert TOKEN not in repr(job)
     assert [entry.destination for entry in copies.world.audit.entries] == [str(DESTINATION)] * 2
     assert "write" not in copies.world.memory.calls

@@ -59,12 +59,12 @@ async def test_an_answer_that_comes_after_what_follows_it_is_taken_in_all_the_sa
     request = ask()
     bench.attach()
     bench.tell(request, 1, asked(request))
-    offered = await bench.next()
+    append = await bench.next()
     bench.tell(request, 3, events_pb2.SecretUploadRequested(sealed_sha256=bytes(32), size=3))
-    bench.reactor.appends.answered(reactor_pb2.Appended(call=offered.call, version=3))
+    bench.reactor.appends.answered(reactor_pb2.Appended(call=append.call, version=3))
     known = bench.dispatcher.requests.get(request.request_id)
     assert known is not None
-    assert (known.state, known.version, known.grant) == (State.UPLOADING, 3, offered.key_provided.grant)
+    assert (known.state, known.version, known.grant) == (State.UPLOADING, 3, append.key_provided.grant)
     assert (await bench.next()).WhichOneof("event") == "failed"
 
 
@@ -72,9 +72,9 @@ async def test_an_answer_about_a_request_that_has_ended_brings_it_not_back(bench
     request = ask()
     bench.attach()
     bench.tell(request, 1, asked(request))
-    offered = await bench.next()
+    append = await bench.next()
     bench.dispatcher.requests.ended(request.request_id)
-    bench.reactor.appends.answered(reactor_pb2.Appended(call=offered.call, version=2))
+    bench.reactor.appends.answered(reactor_pb2.Appended(call=append.call, version=2))
     await bench.settled()
     assert list(bench.dispatcher.requests) == []
     assert len(bench.dispatcher.keys) == 0

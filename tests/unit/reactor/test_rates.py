@@ -82,11 +82,11 @@ def test_in_all_no_more_guesses_than_the_limits_whoever_makes_them(subjects: int
 
 def test_comparisons_and_writes_that_were_not_made_share_one_limit() -> None:
     rates = Rates(ReactorLimits(), now=Clock())
-    told = 0
+    distinguished = 0
     for number in range(40):
-        told += taken(rates, ask(COMPARE), f"a{number}")
-        told += spent(rates, URI, f"b{number}")
-    assert told == 10
+        distinguished += taken(rates, ask(COMPARE), f"a{number}")
+        distinguished += spent(rates, URI, f"b{number}")
+    assert distinguished == 10
 
 
 def test_sixty_failures_of_one_subject_do_not_stop_another() -> None:

@@ -221,8 +221,9 @@ async def test_another_request_or_sealed_body_under_a_used_id_is_refused(patient
 async def test_sealed_bytes_before_a_key_was_given_are_refused(patient: Team, team: Team) -> None:
     caller = Caller.of(patient.cluster, team.user)
     async with caller.channel:
-        with refuses("NOT_FOUND"):
+        with refuses("NOT_FOUND") as refusal:
             await caller.send(os.urandom(16), Sealed(os.urandom(1120), os.urandom(528)))
+    assert "there is no such request, or it is not yours" in refusal.message
 
 
 # --- sizes ---

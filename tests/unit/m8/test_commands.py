@@ -70,7 +70,8 @@ async def test_without_a_reactor_nobody_waits(world: World) -> None:
 async def test_a_clock_that_jumps_ahead_makes_no_attached_reactor_disappear(world: World) -> None:
     await world.attached()
     world.clock.pass_s(600)
-    await world.user("anna", "vault://app").ask(a_request())
+    request = a_request()
+    assert await world.user("anna", "vault://app").ask(request) == request.request_id
 
 
 async def test_asking_again_has_the_same_answer_even_when_the_reactor_is_gone(world: World) -> None:

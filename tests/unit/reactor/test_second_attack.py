@@ -254,7 +254,9 @@ def test_one_subject_cannot_have_every_key(tmp_path: Path) -> None:
         world.now.time += 0.021
     request = ask()
     admission.admit(request, "alice")
-    keys.grant(request, "alice")
+    granted = keys.grant(request, "alice")
+    assert granted.grant.subject == "alice"
+    assert keys.granted(request.request_id) is granted
 
 
 async def test_one_subjects_looks_do_not_make_anothers_put_fail() -> None:

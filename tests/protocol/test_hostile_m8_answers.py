@@ -149,7 +149,7 @@ async def test_what_is_shown_as_proof_of_an_end_and_is_none_is_called_false(
 
 
 @pytest.mark.parametrize("purpose", [one for one in PURPOSES if not RULES[one].seals], ids=upload_pb2.Purpose.Name)
-async def test_a_receipt_of_sealed_bytes_is_none_where_nobody_sealed(
+async def test_a_receipt_that_names_sealed_bytes_is_no_proof_for_a_purpose_that_seals_nothing(
     m8: ScriptedM8, proofs: Proofs, purpose: upload_pb2.Purpose
 ) -> None:
     one = attempt(m8, purpose)

@@ -125,7 +125,7 @@ async def a_session(*, caught_up_follows: bool) -> AsyncIterator[tuple[ScriptedC
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_no_pause_is_taken_for_the_end_of_the_unfinished_requests_when_m8_will_name_it() -> None:
+async def test_only_caught_up_ends_the_unfinished_requests_when_m8_sends_it() -> None:
     async with a_session(caught_up_follows=True) as (call, notes):
         call.deliver(1)
         await notes.until(1)

@@ -179,7 +179,7 @@ async def test_what_others_put_is_imported_as_it_is_and_can_be_replaced_then() -
     assert (await world.walk(ask(), {"a": b"new"})).prior_version == version
 
 
-async def test_nothing_cannot_be_imported() -> None:
+async def test_an_import_without_a_secret_upstream_fails() -> None:
     world = World()
     assert (await world.walk(ask(IMPORT))).reason == upload_pb2.REASON_CONFLICT
 

@@ -1,4 +1,4 @@
-"""What a second attack on ghosts, oracles and fair shares found: each test asserts the promise that did not hold."""
+"""A hostile m8 learns no guess and brings back no old secret; one user cannot take what a reactor shares among all."""
 
 from __future__ import annotations
 

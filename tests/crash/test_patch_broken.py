@@ -6,7 +6,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from tests.crash.breaking import STORES, Command, Crash, armed, around, dies_at, reactors_die
-from tests.crash.engines import Version
+from tests.support.engines import Version
 
 BEFORE_WRITE = pytest.param("before-write", marks=pytest.mark.soak)
 """As "after-started" is for whoever comes after."""

@@ -87,7 +87,7 @@ def at_once(guesses: list[Coroutine[Any, Any, Any]]) -> Iterator[None]:
             task.cancel()
 
 
-class Told:
+class Distinguished:
     """What a hostile m8 has learnt about guesses at some secrets.
 
     Args:
@@ -124,19 +124,19 @@ class Told:
         return [answer[1:] for answer in self.answers()].count(("SecretUploadStarted", False))
 
     async def after(self, guesses: int) -> int:
-        """Wait until so many guesses are answered, and return how many wrong ones told something.
+        """Wait until so many guesses are answered, and return how many wrong ones were distinguished from right ones.
 
         A subject that has no room any more gets none: what it hears after its last UNCHANGED tells nothing.
         """
         await self._m8.until(lambda: len(self.answers()) >= guesses)
         answers, wrong = self.answers(), ("SecretUploadStarted", False)
         assert wrong in [answer[1:] for answer in answers]
-        told = 0
+        distinguished = 0
         for subject in {whose for whose, *_ in answers}:
             own = [answer[1:] for answer in answers if answer[0] == subject]
             unchanged = [place for place, answer in enumerate(own) if answer == ("SecretUploaded", True)]
-            told += own[: unchanged[-1]].count(wrong) if unchanged else 0
-        return told
+            distinguished += own[: unchanged[-1]].count(wrong) if unchanged else 0
+        return distinguished
 
 
 @pytest.mark.parametrize("purpose", GUESSES)
@@ -150,9 +150,9 @@ async def test_a_secret_can_be_guessed_at_ten_times_an_hour(
     uri, guess = scene.uri("vault"), GUESSES[purpose]
     await scene.client.put_secret(uri, {"pin": pin(0)})
     REFUSED_BY_M8[m8_does](scene.m8, uri)
-    told = Told(scene.m8, uri)
+    distinguished = Distinguished(scene.m8, uri)
     with at_once([guess(client, uri, one) for client, one in shared(crowd, by_turns(2 * A_SECRET))]):
-        assert await told.after(4 * A_SECRET) <= A_SECRET
+        assert await distinguished.after(4 * A_SECRET) <= A_SECRET
 
 
 @pytest.mark.parametrize("m8_does", ["refuses", pytest.param("keeps", marks=pytest.mark.soak)])
@@ -165,19 +165,19 @@ async def test_after_sixty_wrong_guesses_a_right_one_at_any_secret_tells_nothing
     await scene.client.put_secrets(uris, {"pin": pin(0)})
     for uri in uris:
         REFUSED_BY_M8[m8_does](scene.m8, uri)
-    told = Told(scene.m8, *uris)
+    distinguished = Distinguished(scene.m8, *uris)
     burst = [by_put(client, uri, pin(number)) for number, client in enumerate(crowd, 1) for uri in uris]
     probes = [by_put(client, uri, pin(0)) for client in crowd for uri in uris[::4]]
     assert len(burst) == A_PROCESS
     with contextlib.ExitStack() as sending:
         sending.enter_context(at_once(burst))
         sent = len(burst)
-        while missing := A_PROCESS - await told.announced(sent):
+        while missing := A_PROCESS - await distinguished.announced(sent):
             again = [by_put(crowd[n % len(crowd)], uris[n % len(uris)], pin(100 + sent + n)) for n in range(missing)]
             sending.enter_context(at_once(again))
             sent += missing
         sending.enter_context(at_once(probes))
-        assert await told.after(sent + len(probes)) == 0
+        assert await distinguished.after(sent + len(probes)) == 0
 
 
 async def attempt(client: Client, uri: str, guess: bytes, options: options_pb2.VaultOptions | None = None) -> str:

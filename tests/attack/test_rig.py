@@ -120,7 +120,7 @@ async def test_what_a_reactor_is_told_is_held_doubled_replayed_and_cut(scene: Sc
     ]
 
 
-async def test_what_a_reactor_offers_is_refused_held_and_lost(scene: Scene, uri: str) -> None:
+async def test_what_a_reactor_appends_is_refused_held_and_lost(scene: Scene, uri: str) -> None:
     await put(scene)
     refused = scene.m8.refuse_append("SecretUploadStarted", of=uri)
     waiting = asyncio.ensure_future(put(scene, value=b"never written"))

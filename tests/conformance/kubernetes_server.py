@@ -117,19 +117,19 @@ class KubernetesServer:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request.method)
-        told = self.says.get(request.method)
-        if told is None:
+        fault = self.says.get(request.method)
+        if fault is None:
             status, content = await self._answer(request)
-            told = self.says.get(f"after {request.method}")
+            fault = self.says.get(f"after {request.method}")
         else:
             status, content = 500, _status(500, "InternalError")
-        if told is BREAK:
+        if fault is BREAK:
             assert request.transport is not None
             request.transport.abort()
-        if told is HANG:
+        if fault is HANG:
             await self._over.wait()
-        if isinstance(told, int):
-            status, content = told, _status(told, "Other")
+        if isinstance(fault, int):
+            status, content = fault, _status(fault, "Other")
         headers = {"Location": self.elsewhere} if 300 <= status < 400 else {}
         return web.json_response(content, status=status, headers=headers)
 

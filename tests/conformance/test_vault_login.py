@@ -60,7 +60,9 @@ async def test_the_wrapping_file_may_be_removed_after_use(harness: VaultHarness,
     auth = wrapped(harness, harness.bao.wrapped_secret_id(harness.role))
     await (await VaultStore.open(harness.config(auth), state_dir=state)).close()
     harness.remove(str(auth.wrapped_secret_id_file))
-    await (await VaultStore.open(harness.config(auth), state_dir=state)).close()
+    store = await VaultStore.open(harness.config(auth), state_dir=state)
+    assert await store.write(("a",), VALUE, replacing=None, write_tag=tag())
+    await store.close()
 
 
 async def test_a_new_wrapping_token_replaces_the_kept_secret_id(harness: VaultHarness, state: Path) -> None:

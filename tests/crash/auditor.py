@@ -13,8 +13,8 @@ from monoskope.client.settings import load_settings
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.parts import wait_until
-from tests.crash.engines import Engine, Version
 from tests.crash.logbook import Logbook, Request
+from tests.support.engines import Engine, Version
 
 NOTHING_WRITTEN = {2, 3, 4, 5, 6, 7, 8, 10, 11, 130}
 """Exit codes that promise it."""
@@ -125,12 +125,12 @@ class Auditor:
         named = requests[match[1]]
         shown = self.user.monoctl("get", "upload", match[1], "-o", "json")
         assert shown.code == 0, shown.err
-        told = shown.json()
+        upload = shown.json()
         receipt = named.receipt
-        assert (told["state"], told["has_receipt"]) == ("ENDED", receipt is not None)
+        assert (upload["state"], upload["has_receipt"]) == ("ENDED", receipt is not None)
         if receipt is not None:
-            assert told["outcome"] == upload_pb2.Outcome.Name(receipt.outcome).removeprefix("OUTCOME_")
+            assert upload["outcome"] == upload_pb2.Outcome.Name(receipt.outcome).removeprefix("OUTCOME_")
         if named.reason:
             reason = upload_pb2.Reason.Name(named.reason).removeprefix("REASON_")
-            assert told["m8_says"] == f"FAILED: {reason}"
-            assert told["reason"] == (reason if receipt is not None else "")
+            assert upload["m8_says"] == f"FAILED: {reason}"
+            assert upload["reason"] == (reason if receipt is not None else "")

@@ -14,8 +14,8 @@ from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
 from tests.crash.auditor import Auditor
 from tests.crash.breaking import FIRST, SECOND, Crash
-from tests.crash.engines import AgeEngine, Engine, OpenBaoEngine
 from tests.crash.logbook import Logbook
+from tests.support.engines import AgeEngine, Engine, OpenBaoEngine
 
 M8_TIMINGS = {
     "requested": 8.0,

@@ -27,7 +27,7 @@ from monoskope.api.gateway.v1 import reactor_pb2, reactor_pb2_grpc
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.protocol.hello import Hello
 from monoskope.protocol.labels import REACTOR_HELLO
-from tests.unit.protocol.vectors import KEY_ID, Signer, step
+from tests.support.vectors import KEY_ID, Signer, step
 
 _LOOK_S = 0.25
 
@@ -83,9 +83,9 @@ async def logins(server: str, ca_file: str, rate: float) -> None:
             call = stub.Attach()
             # However m8 refuses, the flood goes on.
             with contextlib.suppress(asyncio.InvalidStateError, grpc.aio.AioRpcError):
-                told = await call.read()
-                if isinstance(told, reactor_pb2.AttachResponse):
-                    hello = Hello(server, "local", os.urandom(16), told.challenge, KEY_ID)
+                received = await call.read()
+                if isinstance(received, reactor_pb2.AttachResponse):
+                    hello = Hello(server, "local", os.urandom(16), received.challenge, KEY_ID)
                     attach = reactor_pb2.AttachReactor(
                         hello=stranger.sign(REACTOR_HELLO, hello.serialise()),
                         type="age",

@@ -48,7 +48,7 @@ def test_m8_that_dies_around_the_end_of_a_deletion(crash: Crash) -> None:
     check_deleted(crash, put, deleting)
 
 
-def test_an_engine_that_does_not_answer_deletes_nothing_that_nobody_is_told_of(crash: Crash) -> None:
+def test_a_deletion_at_a_silent_engine_ends_as_not_done_or_as_unknown(crash: Crash) -> None:
     put = crash.put()
     reactor = crash.reactor("reactor.before-write=stop")
     deleting = crash.delete(put, background=True)

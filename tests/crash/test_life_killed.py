@@ -18,6 +18,11 @@ from monoskope.testing.parts import Part, wait_until
 from tests.crash.breaking import FIRST, dies, sessions
 from tests.crash.conftest import M8_TIMINGS, shorten, shorten_reactor
 
+LIKE_AFTER_STARTED = pytest.param("before-started", marks=pytest.mark.soak)
+"""Nothing is written, and whoever comes after cannot say so."""
+LIKE_BEFORE_RECEIPT = pytest.param("after-write", marks=pytest.mark.soak)
+"""It is written, and whoever comes after finds it."""
+
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
@@ -81,7 +86,7 @@ class Doing:
         return self._done[0]
 
 
-@pytest.mark.parametrize("place", ["before-started", "after-started", "after-write", "before-receipt"])
+@pytest.mark.parametrize("place", [LIKE_AFTER_STARTED, "after-started", LIKE_BEFORE_RECEIPT, "before-receipt"])
 def test_a_generated_secret_has_the_public_half_that_its_user_was_shown(life: Life, place: str) -> None:
     part = life.reactor(f"reactor.{place}=kill")
     uri = f"vault://{life.team}/{place}"

@@ -20,6 +20,10 @@ from tests.crash.conftest import LIFETIME_S, REACTOR_TIMINGS
 SENT = "SecretUploadRequested"
 BEFORE_SENDING = ("after-request", "after-grant", "before-send")
 EXPIRED_S = LIFETIME_S + 30.0
+LIKE_AFTER_SEND = pytest.param("before-print", marks=pytest.mark.soak)
+"""The end is known, and was not printed."""
+LIKE_AFTER_GRANT = pytest.param("after-request", marks=pytest.mark.soak)
+"""Nothing was sent, and nothing is sealed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +71,14 @@ def said(ran: Ran) -> tuple[str, str]:
     return error["message"], error["fix"]
 
 
-@pytest.mark.parametrize("place", ["after-send", "before-print"])
+@pytest.mark.parametrize("place", ["after-send", LIKE_AFTER_SEND])
 def test_killed_after_it_sent_what_it_sent_is_written_once(crash: Crash, place: str) -> None:
     put = crash.put(failpoints=f"monoctl.{place}=kill")
     crash.check(put, -signal.SIGKILL)
     assert crash.versions(put) == 1
 
 
-@pytest.mark.parametrize("place", ["after-request", "after-grant"])
+@pytest.mark.parametrize("place", [LIKE_AFTER_GRANT, "after-grant"])
 def test_interrupted_before_anything_was_sent_it_says_so(crash: Crash, place: str) -> None:
     put = crash.put(failpoints=f"monoctl.{place}=interrupt")
     assert (put.ended().code, said(put.ended())[0]) == (130, "interrupted; nothing was sent.")
@@ -87,7 +91,7 @@ def test_interrupted_while_sending_it_says_what_is_not_known_and_how_to_ask(cras
     assert said(ran)[1].startswith("Ask with `monoctl get upload ")
 
 
-@pytest.mark.parametrize("place", ["after-send", "before-print"])
+@pytest.mark.parametrize("place", ["after-send", LIKE_AFTER_SEND])
 def test_interrupted_once_the_end_was_there_it_says_which(crash: Crash, place: str) -> None:
     ran = crash.check(crash.put(failpoints=f"monoctl.{place}=interrupt"), 9)
     assert "ended as UPLOADED" in said(ran)[0]

@@ -6,10 +6,12 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from tests.crash.breaking import STORES, Command, Crash, armed, around, dies_at, reactors_die
-from tests.crash.engines import Version
+from tests.support.engines import Version
 
 BEFORE_WRITE = pytest.param("before-write", marks=pytest.mark.soak)
 """As "after-started" is for whoever comes after."""
+BEFORE_RECEIPT = pytest.param("before-receipt", marks=pytest.mark.soak)
+"""As "after-write" is for whoever comes after."""
 
 
 def check_patched(crash: Crash, put: Command, patching: Command) -> None:
@@ -27,7 +29,7 @@ def check_patched(crash: Crash, put: Command, patching: Command) -> None:
     crash.audit.answers_agree(requests)
 
 
-@pytest.mark.parametrize("place", ["after-started", BEFORE_WRITE, "after-write", "before-receipt"])
+@pytest.mark.parametrize("place", ["after-started", BEFORE_WRITE, "after-write", BEFORE_RECEIPT])
 def test_a_reactor_that_dies_around_the_engines_merge(crash: Crash, local: Crash, place: str) -> None:
     puts = [crash.put(uri=crash.uri(store)) for store in STORES]
     with reactors_die(crash, place):

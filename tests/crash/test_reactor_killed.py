@@ -23,8 +23,9 @@ PLACES: dict[str, tuple[int, list[str]]] = {
 }
 """How the command ends; where the reactor dies, then its heirs. Once the key's maker is gone, nobody who is left can
 say that what was sealed for it will not be written: that is 9."""
-LIKE_ANOTHER = {"before it opened", "after it opened", "after STARTED"}
-"""Between two places of which each is tried with every change."""
+LIKE_ANOTHER = {"before it opened", "after it opened", "before STARTED", "after STARTED"}
+"""Between two places of which each is tried with every change: until STARTED is recorded, whoever comes after finds
+what it finds after the grant."""
 
 
 @pytest.mark.parametrize(

@@ -52,13 +52,13 @@ if "run" in sys.orig_argv:
     import gc, itertools, json, pathlib, secrets
 
     gc.disable()
-    _told = json.loads(pathlib.Path(__file__).with_name("told.json").read_text())
-    planted = [bytes.fromhex(text) for text in _told["planted"]]
-    _make, _turned, _size = secrets.token_bytes, _told["turned"], _told["size"]
+    _given = json.loads(pathlib.Path(__file__).with_name("given.json").read_text())
+    planted = [bytes.fromhex(text) for text in _given["planted"]]
+    _make, _turned, _size = secrets.token_bytes, _given["turned"], _given["size"]
     secrets.token_bytes = (
         lambda size=None: (bytes(_turned)[::-1] * size)[:size] if size == _size else _make(size)
     )
-    del _told
+    del _given
 """
 _TIMINGS = {
     "write_window": 5.0,
@@ -254,7 +254,7 @@ def _lay_out_site(site: Path, canaries: Canaries) -> set[str]:
     forms = set(canaries.wanted.needles)
     planted = [canaries.planted("control", form).hex() for form in sorted(forms)]
     turned = list(canaries.value("made", 18)[::-1])
-    (site / "told.json").write_text(json.dumps({"planted": planted, "turned": turned, "size": MADE_BYTES}))
+    (site / "given.json").write_text(json.dumps({"planted": planted, "turned": turned, "size": MADE_BYTES}))
     (site / "sitecustomize.py").write_text(_SITE)
     return forms
 

@@ -26,8 +26,8 @@ from monoskope.settings import write_private
 from tests.e2e.conftest import Team
 from tests.e2e.inside import TIMEOUT_S, Caller, inside, put_inside
 from tests.e2e.ran import UPLOADED, ok, refused
-from tests.unit.m8.world import refused as refuses
-from tests.unit.protocol.vectors import a_request
+from tests.support.m8_world import refused as refuses
+from tests.support.vectors import a_request
 
 # --- credentials ---
 
@@ -221,8 +221,9 @@ async def test_another_request_or_sealed_body_under_a_used_id_is_refused(patient
 async def test_sealed_bytes_before_a_key_was_given_are_refused(patient: Team, team: Team) -> None:
     caller = Caller.of(patient.cluster, team.user)
     async with caller.channel:
-        with refuses("NOT_FOUND"):
+        with refuses("NOT_FOUND") as refusal:
             await caller.send(os.urandom(16), Sealed(os.urandom(1120), os.urandom(528)))
+    assert "there is no such request, or it is not yours" in refusal.message
 
 
 # --- sizes ---

@@ -20,7 +20,7 @@ from tests.e2e.inside import inside, put_inside
 from tests.e2e.ran import refused
 
 
-def told(ran: Ran, code: int) -> str:
+def shown_error(ran: Ran, code: int) -> str:
     """What `m8` said on standard error, once it ended so and said what to do."""
     assert ran.code == code, (ran.code, ran.out, ran.err)
     assert ran.err.startswith("error: ")
@@ -49,14 +49,14 @@ def test_m8_does_not_start_with_a_key_that_others_can_reach(cluster: Cluster, na
     home = tmp_path / "m8"
     cluster.must("m8", "init", "--dir", str(home), "--listen", f"127.0.0.1:{free_port()}")
     (home / name).chmod(0o644)
-    assert f"{name} has mode 0644" in told(cluster.run("m8", "serve", "--dir", str(home)), 3)
+    assert f"{name} has mode 0644" in shown_error(cluster.run("m8", "serve", "--dir", str(home)), 3)
 
 
 @pytest.mark.parametrize("name", ["identity.key", "fingerprint.key", "engine.agekey"])
 def test_a_reactor_does_not_start_with_a_key_that_others_can_reach(cluster: Cluster, name: str, tmp_path: Path) -> None:
     home = a_reactor(cluster, tmp_path)
     (home / name).chmod(0o640)
-    assert f"{name} has mode 0640" in told(cluster.run("m8", "reactor", "run", str(home)), 3)
+    assert f"{name} has mode 0640" in shown_error(cluster.run("m8", "reactor", "run", str(home)), 3)
 
 
 # --- the server ---
@@ -176,7 +176,7 @@ def test_m8_names_a_misspelt_setting(cluster: Cluster, tmp_path: Path, old: str,
     home = tmp_path / "m8"
     home.mkdir()
     (home / "m8.toml").write_text(f'{new} = "x"\n')
-    said = told(cluster.run("m8", "serve", "--dir", str(home)), 2)
+    said = shown_error(cluster.run("m8", "serve", "--dir", str(home)), 2)
     assert f"{home / 'm8.toml'}: " in said
     assert f"Did you mean '{old}'?" in said
 
@@ -195,7 +195,7 @@ def test_a_reactor_names_a_misspelt_setting(cluster: Cluster, tmp_path: Path, na
     change, named, meant = MISSPELT[name]
     rewritten(home / "reactor.toml", change)
     ran = cluster.run("m8", "reactor", "run", str(home))
-    said = told(ran, 4 if name == "type" else 2)
+    said = shown_error(ran, 4 if name == "type" else 2)
     assert named in said
     assert meant in said
 

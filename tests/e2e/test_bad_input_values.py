@@ -17,8 +17,8 @@ from monoskope.testing.cluster.commands import Ran
 from tests.e2e.conftest import Team
 from tests.e2e.inside import Caller, inside, put_inside
 from tests.e2e.ran import ok, refused
-from tests.unit.m8.world import refused as refuses
-from tests.unit.protocol.vectors import VECTORS, a_request
+from tests.support.m8_world import refused as refuses
+from tests.support.vectors import VECTORS, a_request
 
 GOOD = '{"a":"YQ=="}'
 LONG = "a" * 129

@@ -62,8 +62,8 @@ def test_a_secret_is_copied_and_both_hashes_are_equal(team: Team) -> None:
     assert (there["hash"], there["subject"]) == (put["hash"], "copier")
     assert there["upstream_version"] == copied["destination_version"]
     assert ok(team.compare(destination, value=VALUE)).json()["equal"]
-    told = ok(team.user.monoctl("get", "upload", copied["request_id"], "-o", "json")).json()
-    assert (told["outcome"], told["destination"]) == ("COPIED", destination)
+    upload = ok(team.user.monoctl("get", "upload", copied["request_id"], "-o", "json")).json()
+    assert (upload["outcome"], upload["destination"]) == ("COPIED", destination)
     again = ok(copy(team, source, destination)).json()
     assert again["outcome"] == "UNCHANGED"
 

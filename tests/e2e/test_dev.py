@@ -208,7 +208,7 @@ def test_the_user_of_a_folder_from_before_gets_the_rights_that_came_since(newcom
         newcomer.monoctl("delete", "secret", "app/db", "--yes", code=ExitCode.REFUSED)
         dev.stop()
     with running(newcomer):
-        newcomer.monoctl("delete", "secret", "app/db", "--yes")
+        assert "DELETED" in newcomer.monoctl("delete", "secret", "app/db", "--yes")
 
 
 def test_the_value_is_in_no_file_and_every_file_is_private(newcomer: Newcomer) -> None:

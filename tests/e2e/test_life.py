@@ -51,7 +51,7 @@ def test_what_others_put_is_imported_and_can_be_replaced_then(team: Team) -> Non
     assert [row["outcome"] for row in versions] == ["UPLOADED", "IMPORTED"]
 
 
-def test_nothing_cannot_be_imported_nor_can_somebody_without_the_right(team: Team) -> None:
+def test_an_import_needs_a_secret_upstream_and_the_right_to_put(team: Team) -> None:
     refused(do(team, "import", team.uri("vault")), 6)
     refused(do(team, "import", team.uri("local")), 6)
     theirs(team, "x")

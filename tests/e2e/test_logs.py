@@ -47,22 +47,24 @@ def test_one_request_can_be_followed_through_every_log(team: Team) -> None:
     assert [line["outcome"] for line in audit] == ["GRANTED", "STARTED", "UPLOADED"]
     assert {(line["uri"], line["subject"]) for line in audit} == {(uri, team.user.name)}
 
-    (told,) = [line for line in lines(folder / "reactor-local" / "reactor.log") if line.get("request_id") == request_id]
-    assert (told["event"], told["level"], told["uri"]) == ("request", "info", uri)
-    assert (told["purpose"], told["outcome"], told["reason"]) == ("UPLOAD", "UPLOADED", "")
-    assert told["duration_ms"] >= 0
+    (entry,) = [
+        line for line in lines(folder / "reactor-local" / "reactor.log") if line.get("request_id") == request_id
+    ]
+    assert (entry["event"], entry["level"], entry["uri"]) == ("request", "info", uri)
+    assert (entry["purpose"], entry["outcome"], entry["reason"]) == ("UPLOAD", "UPLOADED", "")
+    assert entry["duration_ms"] >= 0
 
 
 def test_what_the_reactor_refuses_is_in_its_log_with_the_reason(team: Team) -> None:
     uri, log = team.uri("vault"), team.cluster.folder / "reactor-vault" / "reactor.log"
     refused(team.user.monoctl("patch", "secret", uri, "--remove", "a", "-o", "json"), 6)
-    (told,) = [line for line in lines(log) if line.get("uri") == uri]
-    assert (told["event"], told["purpose"]) == ("request", "PATCH")
-    assert (told["outcome"], told["reason"]) == ("FAILED", "CONFLICT")
+    (entry,) = [line for line in lines(log) if line.get("uri") == uri]
+    assert (entry["event"], entry["purpose"]) == ("request", "PATCH")
+    assert (entry["outcome"], entry["reason"]) == ("FAILED", "CONFLICT")
     (call,) = [
         line
         for line in lines(team.cluster.m8.log)
-        if line.get("request_id") == told["request_id"] and line["method"] == "RequestUploadSecret"
+        if line.get("request_id") == entry["request_id"] and line["method"] == "RequestUploadSecret"
     ]
     assert (call["code"], call["uri"]) == ("OK", uri)
 

@@ -15,7 +15,7 @@ from monoskope.protocol.request import make_request
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from monoskope.uri import SecretUri
-from tests.unit.protocol.vectors import EXPECT_NOTHING
+from tests.support.vectors import EXPECT_NOTHING
 
 SERVER = "m8:7443"
 URI = "vault://app/db"

@@ -11,10 +11,10 @@ from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.wire import serialise
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt
-from tests.unit.protocol.vectors import a_grant, a_request
+from tests.support.vectors import a_grant, a_request
 
 SOURCE, DESTINATION = "vault://app/db", "local://app/db"
-THERE = Identity()
+DESTINATION_IDENTITY = Identity()
 VALUES = [("password", FINGERPRINT)]
 LABELS = {"destination": RECEIPT, "destination_grant": UPLOAD_GRANT}
 
@@ -40,7 +40,7 @@ def granted(attempt: Attempt, **fields: Any) -> Grant:
 def there(
     grant: Grant,
     *,
-    signer: Identity = THERE,
+    signer: Identity = DESTINATION_IDENTITY,
     uri: str = DESTINATION,
     outcome: upload_pb2.Outcome = upload_pb2.OUTCOME_UPLOADED,
     fingerprint: str = FINGERPRINT,
@@ -60,4 +60,4 @@ def there(
 
 def by(grant: Grant) -> dict[str, upload_pb2.Signed]:
     """A grant of the destination and the receipt that answers it."""
-    return {"destination": there(grant), "destination_grant": THERE.sign(UPLOAD_GRANT, grant.content)}
+    return {"destination": there(grant), "destination_grant": DESTINATION_IDENTITY.sign(UPLOAD_GRANT, grant.content)}

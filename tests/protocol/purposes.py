@@ -13,7 +13,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
 from monoskope.errors import NotFoundError
 from monoskope.testing.scripted.m8 import VERSION, Attempt, ScriptedM8
-from tests.protocol.copied import DESTINATION, THERE, copied
+from tests.protocol.copied import DESTINATION, DESTINATION_IDENTITY, copied
 
 URI = "vault://app/db"
 VALUES = {"password": b"correct horse battery staple"}
@@ -28,7 +28,7 @@ class Purpose:
     walk: Callable[[Client], Awaitable[object]]
     unknown: str
     outcomes: frozenset[str]
-    """The kinds of receipts (`tests.unit.protocol.receipts.GOOD`) that can end it."""
+    """The kinds of receipts (`tests.support.receipts.GOOD`) that can end it."""
 
 
 PURPOSES = {
@@ -98,7 +98,7 @@ class ShowingM8(ScriptedM8):
 
     def __init__(self) -> None:
         super().__init__()
-        self.add_store("local", THERE, kind="age")
+        self.add_store("local", DESTINATION_IDENTITY, kind="age")
         self.shown: list[bytes | None] = [NEWEST]
         self.end = lambda attempt: self.ended(attempt, success(attempt))
 

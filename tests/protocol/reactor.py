@@ -19,8 +19,8 @@ from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.timings import Timings
 from monoskope.stores.driver import StoreDriver
 from monoskope.uri import SecretUri
+from tests.support.reactor_world import FAST, SECRET, SEED, K, MemoryStore, ask, seal, settings
 from tests.support.real_m8 import RealM8
-from tests.unit.reactor.world import FAST, SECRET, SEED, K, MemoryStore, ask, seal, settings
 
 IDENTITY = Identity(SEED, store="memory")
 OTHER = SecretUri.parse("memory://team-a/other")

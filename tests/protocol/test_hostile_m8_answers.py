@@ -19,7 +19,7 @@ from monoskope.protocol.wire import serialise
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import ScriptedM8
 from tests.protocol.answers import PURPOSES, SERVER, Asked, Change, answer, attempt
-from tests.protocol.copied import DESTINATION, LABELS, THERE, copied
+from tests.protocol.copied import DESTINATION, DESTINATION_IDENTITY, LABELS, copied
 
 Lie = Callable[[ScriptedM8, upload_pb2.Purpose], queries_pb2.GetSecretUploadResponse]
 
@@ -149,7 +149,7 @@ async def test_what_is_shown_as_proof_of_an_end_and_is_none_is_called_false(
 
 
 @pytest.mark.parametrize("purpose", [one for one in PURPOSES if not RULES[one].seals], ids=upload_pb2.Purpose.Name)
-async def test_a_receipt_of_sealed_bytes_is_none_where_nobody_sealed(
+async def test_a_receipt_that_names_sealed_bytes_is_no_proof_for_a_purpose_that_seals_nothing(
     m8: ScriptedM8, proofs: Proofs, purpose: upload_pb2.Purpose
 ) -> None:
     one = attempt(m8, purpose)
@@ -163,7 +163,7 @@ async def test_a_receipt_of_sealed_bytes_is_none_where_nobody_sealed(
 def copied_to(m8: ScriptedM8, asked: Asked) -> Callable[..., Any]:
     """Ask about a copy whose destination's store has `pin`."""
 
-    async def ask(pin: Identity | None = THERE, change: Change | None = None, **fields: Any) -> Checked:
+    async def ask(pin: Identity | None = DESTINATION_IDENTITY, change: Change | None = None, **fields: Any) -> Checked:
         one = attempt(m8, upload_pb2.PURPOSE_COPY, destination=DESTINATION)
         pins = {(SERVER, "vault"): m8.identity.shown} | ({(SERVER, "local"): pin.shown} if pin else {})
         m8.stores["local"] = views_pb2.SecretStore(name="local")

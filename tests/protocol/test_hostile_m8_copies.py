@@ -18,8 +18,8 @@ from monoskope.protocol.labels import UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
-from tests.protocol.copied import DESTINATION, LABELS, SOURCE, THERE, by, copied, granted, there
-from tests.unit.protocol.vectors import a_grant, a_request
+from tests.protocol.copied import DESTINATION, DESTINATION_IDENTITY, LABELS, SOURCE, by, copied, granted, there
+from tests.support.vectors import a_grant, a_request
 
 
 async def copy(m8: ScriptedM8, known: KnownStores, destination: str = DESTINATION, **fields: Any) -> Copy:
@@ -67,7 +67,7 @@ async def test_what_bears_the_pinned_identity_must_be_signed_by_it_as_what_it_is
 
     def mislabelled(attempt: Attempt) -> dict[str, upload_pb2.Signed]:
         proof = by(granted(attempt))
-        return {**proof, part: THERE.sign(LABELS[other], proof[part].content)}
+        return {**proof, part: DESTINATION_IDENTITY.sign(LABELS[other], proof[part].content)}
 
     m8.end = lambda attempt: m8.ended(attempt, copied(attempt, **mislabelled(attempt)))
     with pytest.raises(OutcomeUnknownError, match="does not hold: a signature does not verify"):
@@ -99,7 +99,7 @@ REPLAYS: dict[str, tuple[Callable[[Attempt], dict[str, upload_pb2.Signed]], str]
         "expects something else",
     ),
     "a malformed grant": (
-        lambda attempt: {**by(granted(attempt)), "destination_grant": THERE.sign(UPLOAD_GRANT, b"x")},
+        lambda attempt: {**by(granted(attempt)), "destination_grant": DESTINATION_IDENTITY.sign(UPLOAD_GRANT, b"x")},
         "malformed",
     ),
 }

@@ -21,7 +21,7 @@ from monoskope.testing.cluster.identities import Identity, OneTimeKey
 from monoskope.testing.scripted.client import client_for, was_received
 from monoskope.testing.scripted.m8 import Attempt
 from tests.protocol.purposes import PURPOSES, VALUES, ShowingM8, success
-from tests.unit.protocol.receipts import GOOD
+from tests.support.receipts import GOOD
 
 Lie = Callable[[ShowingM8, Attempt], views_pb2.SecretUpload]
 CONFLICT = upload_pb2.REASON_CONFLICT

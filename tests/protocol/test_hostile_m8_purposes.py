@@ -175,7 +175,7 @@ async def test_a_store_that_cannot_patch_is_asked_for_no_key(m8: ShowingM8, know
         {"remove": [f"k{number}" for number in range(65)]},
     ],
 )
-async def test_what_makes_no_sense_is_sent_to_nobody(
+async def test_an_invalid_patch_is_refused_before_any_call(
     m8: ShowingM8, known: KnownStores, fields: dict[str, object]
 ) -> None:
     with pytest.raises(UsageError):

@@ -43,16 +43,16 @@ async def refused(m8: ScriptedM8, known: KnownStores) -> str:
 async def test_a_chain_is_followed_told_and_its_last_identity_pinned(m8: ScriptedM8, known: KnownStores) -> None:
     first, last = m8.identity, Identity()
     move(m8, Identity(), last)
-    told: list[str] = []
+    notices: list[str] = []
 
     settings = settings_for(m8, known.path.parent)
-    async with Client(settings, notify=told.append, system_known_stores=known.path.with_name("none")) as client:
+    async with Client(settings, notify=notices.append, system_known_stores=known.path.with_name("none")) as client:
         await client.put_secret(URI, {"password": VALUE}, timeout=20)
 
     assert known.identity(m8.server, "vault") == last.shown
-    assert len(told) == 1
-    assert first.shown in told[0]
-    assert last.shown in told[0]
+    assert len(notices) == 1
+    assert first.shown in notices[0]
+    assert last.shown in notices[0]
 
 
 async def test_the_identity_before_a_followed_step_is_not_accepted_again(m8: ScriptedM8, known: KnownStores) -> None:

@@ -23,8 +23,8 @@ from monoskope.reactor.identity.store_identity import Identity
 from tests.protocol.reactor import IDENTITY, running, sealed, upload
 from tests.support.hostile_session import CUT
 from tests.support.passing import Way
+from tests.support.reactor_world import FAST, K, MemoryStore, ask
 from tests.support.real_m8 import RealM8, serving
-from tests.unit.reactor.world import FAST, K, MemoryStore, ask
 
 
 @pytest.fixture

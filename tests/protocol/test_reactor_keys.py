@@ -22,7 +22,7 @@ from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.reasons import FailedError
-from tests.unit.reactor.world import SECRET, SEED, Clock, K, World, ask, rules, seal
+from tests.support.reactor_world import SECRET, SEED, Clock, K, World, ask, rules, seal
 
 VECTORS = json.loads((Path(__file__).resolve().parents[1] / "vectors.json").read_text())
 PLAIN = encode(Payload(SECRET))
@@ -41,7 +41,7 @@ def opened(keys: OneTimeKeys, request: Request, sealed: bytes) -> Payload:
     return keys.open(request.request_id, sealed[:1_120], sealed[1_120:])
 
 
-def offered(keys: OneTimeKeys) -> tuple[Request, GrantedKey]:
+def new_grant(keys: OneTimeKeys) -> tuple[Request, GrantedKey]:
     request = ask()
     return request, keys.grant(request, "alice")
 
@@ -52,10 +52,10 @@ def reason(failed: pytest.ExceptionInfo[FailedError]) -> str:
 
 def test_a_grant_says_what_it_must_under_the_stores_identity() -> None:
     keys = table()
-    request, offer = offered(keys)
+    request, granted = new_grant(keys)
     identity = Identity(SEED, store="memory").shown
-    grant = parse_grant(open_signed(offer.signed, UPLOAD_GRANT, identity))
-    assert grant == offer.grant
+    grant = parse_grant(open_signed(granted.signed, UPLOAD_GRANT, identity))
+    assert grant == granted.grant
     assert grant.request.content == request.content
     assert (grant.subject, grant.suite, grant.lifetime_s, grant.max_plaintext) == ("alice", 1, 300, 131_072)
     assert len(grant.public_key) == 1_216
@@ -64,8 +64,8 @@ def test_a_grant_says_what_it_must_under_the_stores_identity() -> None:
 
 def test_what_was_sealed_for_a_grant_opens_once() -> None:
     keys = table()
-    request, offer = offered(keys)
-    sealed = seal(offer.grant, PLAIN)
+    request, granted = new_grant(keys)
+    sealed = seal(granted.grant, PLAIN)
     assert dict(opened(keys, request, sealed)) == SECRET
     with pytest.raises(FailedError) as failed:
         opened(keys, request, sealed)
@@ -75,7 +75,7 @@ def test_what_was_sealed_for_a_grant_opens_once() -> None:
 
 def test_each_request_has_a_key_of_its_own() -> None:
     keys = table()
-    (first, one), (_, two) = offered(keys), offered(keys)
+    (first, one), (_, two) = new_grant(keys), new_grant(keys)
     assert one.grant.public_key != two.grant.public_key
     with pytest.raises(BadPayloadError):
         opened(keys, first, seal(two.grant, PLAIN))
@@ -83,18 +83,18 @@ def test_each_request_has_a_key_of_its_own() -> None:
 
 def test_what_was_sealed_under_another_grants_info_opens_nothing() -> None:
     keys = table()
-    (request, offer), (_, other) = offered(keys), offered(keys)
-    for info in (labelled(SEALED_SECRET, other.grant.content), offer.grant.content, b"", labelled(UPLOAD_GRANT)):
+    (request, granted), (_, other) = new_grant(keys), new_grant(keys)
+    for info in (labelled(SEALED_SECRET, other.grant.content), granted.grant.content, b"", labelled(UPLOAD_GRANT)):
         with pytest.raises((BadPayloadError, FailedError)) as failed:
-            opened(keys, request, seal(offer.grant, PLAIN, info=info))
-        request, offer = offered(keys)
+            opened(keys, request, seal(granted.grant, PLAIN, info=info))
+        request, granted = new_grant(keys)
         assert failed.type is BadPayloadError
 
 
 def test_the_encapsulated_key_of_another_sealing_opens_nothing() -> None:
     keys = table()
-    request, offer = offered(keys)
-    one, two = seal(offer.grant, PLAIN), seal(offer.grant, PLAIN)
+    request, granted = new_grant(keys)
+    one, two = seal(granted.grant, PLAIN), seal(granted.grant, PLAIN)
     with pytest.raises(BadPayloadError):
         opened(keys, request, two[:1_120] + one[1_120:])
 
@@ -104,24 +104,24 @@ def test_the_encapsulated_key_of_another_sealing_opens_nothing() -> None:
 )
 def test_truncated_sealed_bytes_open_nothing_and_use_the_key_up(start: int, end: int | None) -> None:
     keys = table()
-    request, offer = offered(keys)
+    request, granted = new_grant(keys)
     with pytest.raises(BadPayloadError):
-        opened(keys, request, seal(offer.grant, PLAIN)[start:end])
+        opened(keys, request, seal(granted.grant, PLAIN)[start:end])
     assert keys.granted(request.request_id) is None
 
 
 def test_the_parts_cannot_be_cut_elsewhere() -> None:
     keys = table()
-    request, offer = offered(keys)
-    sealed = seal(offer.grant, PLAIN)
+    request, granted = new_grant(keys)
+    sealed = seal(granted.grant, PLAIN)
     with pytest.raises(BadPayloadError):
         keys.open(request.request_id, sealed[:1_121], sealed[1_121:])
 
 
 def test_the_parts_cannot_be_cut_elsewhere_even_where_both_lengths_are_allowed() -> None:
     keys = table()
-    request, offer = offered(keys)
-    sealed = seal(offer.grant, encode(Payload({"a": bytes(600)})))
+    request, granted = new_grant(keys)
+    sealed = seal(granted.grant, encode(Payload({"a": bytes(600)})))
     with pytest.raises(BadPayloadError):
         keys.open(request.request_id, sealed[: 1_120 + 512], sealed[1_120 + 512 :])
 
@@ -129,17 +129,17 @@ def test_the_parts_cannot_be_cut_elsewhere_even_where_both_lengths_are_allowed()
 def test_lengths_are_looked_at_before_the_lifetime() -> None:
     clock = Clock()
     keys = table(clock, lifetime_s=30)
-    request, offer = offered(keys)
+    request, granted = new_grant(keys)
     clock.time += 31
     with pytest.raises(BadPayloadError):
-        opened(keys, request, seal(offer.grant, PLAIN)[:-1])
+        opened(keys, request, seal(granted.grant, PLAIN)[:-1])
 
 
 @given(st.integers(min_value=0, max_value=len(PLAIN) + 1_135), st.integers(min_value=1, max_value=255))
 def test_sealed_bytes_with_one_byte_changed_open_nothing(place: int, mask: int) -> None:
     keys = table()
-    request, offer = offered(keys)
-    sealed = bytearray(seal(offer.grant, PLAIN))
+    request, granted = new_grant(keys)
+    sealed = bytearray(seal(granted.grant, PLAIN))
     sealed[place] ^= mask
     with pytest.raises(BadPayloadError):
         opened(keys, request, bytes(sealed))
@@ -148,7 +148,7 @@ def test_sealed_bytes_with_one_byte_changed_open_nothing(place: int, mask: int) 
 @given(st.binary(max_size=3_000))
 def test_arbitrary_bytes_open_nothing(sealed: bytes) -> None:
     keys = table()
-    request, _ = offered(keys)
+    request, _ = new_grant(keys)
     with pytest.raises(BadPayloadError):
         opened(keys, request, sealed)
 
@@ -163,8 +163,8 @@ def test_arbitrary_bytes_open_nothing(sealed: bytes) -> None:
 )
 def test_every_secret_arrives_as_it_was_sealed(secret: dict[str, bytes]) -> None:
     keys = table()
-    request, offer = offered(keys)
-    assert dict(opened(keys, request, seal(offer.grant, encode(Payload(secret))))) == secret
+    request, granted = new_grant(keys)
+    assert dict(opened(keys, request, seal(granted.grant, encode(Payload(secret))))) == secret
 
 
 def bad_plaintexts() -> list[bytes]:
@@ -194,9 +194,9 @@ def test_every_bad_plaintext_under_a_valid_grant_gets_the_same_answer() -> None:
     answers = set()
     for plaintext in bad_plaintexts():
         keys = table()
-        request, offer = offered(keys)
+        request, granted = new_grant(keys)
         with pytest.raises(BadPayloadError) as refused:
-            opened(keys, request, seal(offer.grant, plaintext))
+            opened(keys, request, seal(granted.grant, plaintext))
         answers.add(said(refused.value)[:4])
     assert len(answers) == 1
 
@@ -223,24 +223,24 @@ def _digest(content: bytes) -> bytes:
 
 def test_a_plaintext_larger_than_the_grant_allows_is_refused() -> None:
     keys = table(max_plaintext=512)
-    request, offer = offered(keys)
+    request, granted = new_grant(keys)
     with pytest.raises(BadPayloadError):
-        opened(keys, request, seal(offer.grant, encode(Payload({"a": bytes(600)}))))
+        opened(keys, request, seal(granted.grant, encode(Payload({"a": bytes(600)}))))
 
 
 def test_a_plaintext_as_large_as_the_grant_allows_is_opened() -> None:
     keys = table(max_plaintext=1_024)
-    request, offer = offered(keys)
-    assert len(opened(keys, request, seal(offer.grant, encode(Payload({"a": bytes(600)}))))["a"]) == 600
+    request, granted = new_grant(keys)
+    assert len(opened(keys, request, seal(granted.grant, encode(Payload({"a": bytes(600)}))))["a"]) == 600
 
 
 @pytest.mark.parametrize(("after", "opens"), [(29.9, True), (30.0, False), (10_000.0, False)])
 def test_a_key_lives_as_long_as_its_grant_says(after: float, *, opens: bool) -> None:
     clock = Clock()
     keys = table(clock, lifetime_s=30)
-    request, offer = offered(keys)
+    request, granted = new_grant(keys)
     clock.time += after
-    sealed = seal(offer.grant, PLAIN)
+    sealed = seal(granted.grant, PLAIN)
     if opens:
         assert dict(opened(keys, request, sealed)) == SECRET
     else:
@@ -252,15 +252,15 @@ def test_a_key_lives_as_long_as_its_grant_says(after: float, *, opens: bool) -> 
 def test_an_expired_key_is_swept_and_still_answered_for_a_while() -> None:
     clock = Clock()
     keys = table(clock, lifetime_s=30)
-    request, offer = offered(keys)
+    request, granted = new_grant(keys)
     clock.time += 31
     keys.sweep()
     assert len(keys) == 0
-    assert keys.granted(request.request_id) == offer
+    assert keys.granted(request.request_id) == granted
     with pytest.raises(FailedError) as failed:
-        opened(keys, request, seal(offer.grant, PLAIN))
+        opened(keys, request, seal(granted.grant, PLAIN))
     assert reason(failed) == "REASON_EXPIRED"
-    request, offer = offered(keys)
+    request, granted = new_grant(keys)
     clock.time += 30 + 120
     keys.sweep()
     assert keys.granted(request.request_id) is None
@@ -268,8 +268,8 @@ def test_an_expired_key_is_swept_and_still_answered_for_a_while() -> None:
 
 def test_a_repeated_request_gets_the_same_grant_and_a_changed_one_none() -> None:
     keys = table()
-    request, offer = offered(keys)
-    assert keys.grant(request, "alice") is offer
+    request, granted = new_grant(keys)
+    assert keys.grant(request, "alice") is granted
     with pytest.raises(FailedError) as failed:
         keys.grant(request, "mallory")
     assert reason(failed) == "REASON_KEY_LOST"
@@ -280,9 +280,9 @@ def test_a_repeated_request_gets_the_same_grant_and_a_changed_one_none() -> None
 def test_a_request_gets_one_key_in_its_life(end: str) -> None:
     clock = Clock()
     keys = table(clock)
-    request, offer = offered(keys)
+    request, granted = new_grant(keys)
     if end == "opened":
-        opened(keys, request, seal(offer.grant, PLAIN))
+        opened(keys, request, seal(granted.grant, PLAIN))
     elif end == "forgotten":
         keys.forget(request.request_id)
     elif end == "cleared":
@@ -316,19 +316,19 @@ def test_only_so_many_keys_are_alive() -> None:
     clock = Clock()
     keys = table(clock, alive=6)
     for _ in range(3):
-        offered(keys)
+        new_grant(keys)
     with pytest.raises(FailedError) as failed:
-        offered(keys)
+        new_grant(keys)
     assert reason(failed) == "REASON_RATE_LIMITED"
     clock.time += 300
-    offered(keys)
+    new_grant(keys)
     assert len(keys) == 1
 
 
 def test_no_repr_shows_a_key() -> None:
     keys = table()
-    _, offer = offered(keys)
-    text = repr(keys) + repr(offer) + repr(keys._table)
+    _, granted = new_grant(keys)
+    text = repr(keys) + repr(granted) + repr(keys._table)
     assert "private" not in text
     assert "x25519" not in text.lower()
-    assert offer.grant.public_key.hex()[:32] not in text
+    assert granted.grant.public_key.hex()[:32] not in text

@@ -21,8 +21,8 @@ from monoskope.stores.age.config import AgeConfig
 from monoskope.stores.age.files import AgeStore
 from monoskope.uri import SecretUri
 from tests.protocol.reactor import IDENTITY, OTHER, SlowStore, running, sealed, upload
+from tests.support.reactor_world import FAST, SECRET, URI, K, MemoryStore, ask
 from tests.support.real_m8 import RealM8, serving
-from tests.unit.reactor.world import FAST, SECRET, URI, K, MemoryStore, ask
 
 
 @pytest.fixture
@@ -120,12 +120,12 @@ async def test_a_request_told_again_gets_the_same_grant(m8: RealM8, tmp_path: Pa
         refusing = m8.wire.refuse_append("SecretUploadKeyProvided", Code.UNAVAILABLE, times=None)
         await m8.ask(request)
         await refusing.arrived()
-        offer = reactor.dispatcher.keys.granted(request.request_id)
+        granted = reactor.dispatcher.keys.granted(request.request_id)
         m8.hang_up()
         refusing.disarm()
         grant = await m8.granted(request.request_id)
-        assert offer is not None
-        assert grant.content == offer.grant.content
+        assert granted is not None
+        assert grant.content == granted.grant.content
 
 
 async def test_a_reactor_that_was_away_grants_and_serves_what_waited(m8: RealM8, tmp_path: Path) -> None:

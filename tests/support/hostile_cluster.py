@@ -21,7 +21,7 @@ from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.engines.openbao_admin import OpenBaoError
 from monoskope.testing.parts import free_port, listens
-from tests.crash.engines import AgeEngine, OpenBaoEngine, Version
+from tests.support.engines import AgeEngine, OpenBaoEngine, Version
 from tests.support.hostile_m8 import HostileM8
 
 KV1 = "elder"

@@ -145,7 +145,7 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
         return [session for session in self.sessions if session.store == store and not session.ended]
 
     def on_append(self, kind: str, act: Act, *, times: int | None = 1, **which: Any) -> Rule[Passing]:
-        """Do something with an event that a reactor offers; it goes on only by `Passing.go`."""
+        """Do something with an event that a reactor appends; it goes on only by `Passing.go`."""
         return self.messages.add(Which(kind, way=Way.TO_M8, **which), act, times=times)
 
     def on_delivery(self, kind: str, act: Act, *, times: int | None = 1, **which: Any) -> Rule[Passing]:

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.protocol.hello import parse_hello
 from tests.support.hostile_rules import within
-from tests.support.passing import ATTACH, Passing, Way, read_answer, read_offer
+from tests.support.passing import ATTACH, Passing, Way, read_answer, read_append
 
 if TYPE_CHECKING:
     from tests.support.hostile_m8 import HostileM8
@@ -100,7 +100,7 @@ class Session:
 
     async def _read_reactor(self, incoming: AsyncIterator[bytes], call: Any) -> None:
         async for content in incoming:
-            self._pass(self._offered(content))
+            self._pass(self._appended(content))
         await self._queues[Way.TO_M8].join()
         await call.done_writing()
 
@@ -116,8 +116,8 @@ class Session:
             await write(content)
             queue.task_done()
 
-    def _offered(self, content: bytes) -> Passing:
-        kind, request_id, call = read_offer(content)
+    def _appended(self, content: bytes) -> Passing:
+        kind, request_id, call = read_append(content)
         if kind == "AttachReactor":
             hello = parse_hello(reactor_pb2.AttachRequest.FromString(content).attach.hello.content)
             self.store, self.replica = hello.store, hello.replica

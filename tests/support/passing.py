@@ -94,7 +94,7 @@ class Passing:
     way: Way
     content: bytes = field(repr=False)
     kind: str
-    """An event's type, as "SecretUploadStarted", if it is offered or delivered; else the message's own name."""
+    """An event's type, as "SecretUploadStarted", if it is appended or delivered; else the message's own name."""
     request_id: bytes = b""
     request: upload_pb2.UploadRequest | None = None
     answers: str = ""
@@ -143,7 +143,7 @@ class Which:
         return self.when is None or self.when(one)
 
 
-def read_offer(content: bytes) -> tuple[str, bytes, int]:
+def read_append(content: bytes) -> tuple[str, bytes, int]:
     """Return what a reactor says: its kind, the request that it is about and the call's number."""
     message = reactor_pb2.AttachRequest.FromString(content)
     match message.WhichOneof("message"):

@@ -26,8 +26,8 @@ from monoskope.testing.parts import free_port
 from tests.support.hostile_m8 import HostileM8
 from tests.support.hostile_rules import Rule
 from tests.support.hostile_session import Session
+from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, Signs, Tls, World, an_m8
 from tests.support.passing import Passing
-from tests.unit.m8.world import PATIENCE_S, FakeReactor, Sealed, Signs, Tls, World, an_m8
 
 _ENCAPSULATED_KEY = 1_120
 

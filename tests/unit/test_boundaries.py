@@ -50,6 +50,16 @@ def test_no_test_module_is_imported_by_another() -> None:
     assert found == []
 
 
+def test_what_tests_share_imports_no_folder_of_tests() -> None:
+    found = [
+        f"{path.relative_to(TESTS)}: {line.strip()}"
+        for path in sorted((TESTS / "support").rglob("*.py"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.match(r"\s*(from|import) tests\.(?!support\b)", line)
+    ]
+    assert found == []
+
+
 def _loaded_by(*packages: str) -> set[str]:
     """Names of all modules in memory after importing every module of `packages` in a fresh interpreter."""
     code = (

@@ -47,7 +47,7 @@ from monoskope.stores.vault.session import VaultSession, VaultToken
 from monoskope.testing.search import Wanted, look
 from monoskope.uri import SecretUri
 from tests.support.holders import check_unshared, classes
-from tests.unit.protocol.vectors import a_request
+from tests.support.vectors import a_request
 
 SECRET = b"correct-horse-battery-staple-32b"
 TEXT = SECRET.decode()

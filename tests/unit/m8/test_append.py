@@ -15,8 +15,8 @@ from monoskope.errors import UnavailableError
 from monoskope.m8.service.app import ServerLimits
 from monoskope.m8.service.login import Login
 from monoskope.m8.service.session import ServerSession
-from tests.unit.m8.world import Sealed, World, a_world, until_granted
-from tests.unit.protocol.vectors import KEY_ID, Signer, a_request
+from tests.support.m8_world import Sealed, World, a_world, until_granted
+from tests.support.vectors import KEY_ID, Signer, a_request
 
 OTHER_KEY = "0123456789abcdef"
 
@@ -27,7 +27,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-async def test_the_same_event_offered_again_is_not_recorded_twice(world: World) -> None:
+async def test_the_same_event_appended_again_is_not_recorded_twice(world: World) -> None:
     user, reactor = world.user("anna", "vault://app"), await world.attached()
     grant = await until_granted(user, reactor)
     head = await world.app.log.head()
@@ -36,7 +36,7 @@ async def test_the_same_event_offered_again_is_not_recorded_twice(world: World) 
     assert await world.app.log.head() == head
 
 
-async def test_what_a_broken_session_records_while_it_is_offered_again_is_recorded_once(
+async def test_what_a_broken_session_records_while_it_is_appended_again_is_recorded_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user, reactor = world.user("anna", "vault://app"), await world.attached()
@@ -170,10 +170,10 @@ async def test_who_attaches_later_is_told_the_unfinished_requests_first(world: W
     await asyncio.gather(user.send(done.request.request_id, Sealed()), first.write(done))
     second = world.reactor()
     attached = await second.attach()
-    told = [await second.delivered.get() for _ in range(2)]
-    assert [event.event.type for event in told] == ["SecretUploadKeyRequested", "SecretUploadKeyProvided"]
-    assert {event.event.stream for event in told} == {f"upload/{open_.request.request_id.hex()}"}
-    assert all(event.event.position <= attached.position for event in told)
+    delivered = [await second.delivered.get() for _ in range(2)]
+    assert [event.event.type for event in delivered] == ["SecretUploadKeyRequested", "SecretUploadKeyProvided"]
+    assert {event.event.stream for event in delivered} == {f"upload/{open_.request.request_id.hex()}"}
+    assert all(event.event.position <= attached.position for event in delivered)
     await user.ask(a_request())
     assert (await second.delivered.get()).event.position > attached.position
 
@@ -188,8 +188,8 @@ async def test_who_knows_the_mark_is_told_where_the_unfinished_requests_end(worl
     await second.call.write(reactor_pb2.AttachRequest(attach=login))
     assert (await second._read()).attached.caught_up_follows
     await user.ask(a_request())
-    told = [(await second._read()).WhichOneof("message") for _ in range(4)]
-    assert told == ["delivery", "delivery", "caught_up", "delivery"]
+    delivered = [(await second._read()).WhichOneof("message") for _ in range(4)]
+    assert delivered == ["delivery", "delivery", "caught_up", "delivery"]
 
 
 async def test_an_older_reactor_is_not_told_what_it_does_not_know(world: World) -> None:

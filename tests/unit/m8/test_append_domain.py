@@ -18,8 +18,8 @@ from monoskope.protocol.identity import ProofError
 from monoskope.protocol.request import Request, make_request
 from monoskope.protocol.upload import WrongStepError
 from monoskope.uri import SecretUri
-from tests.unit.m8.walk import ISSUER, PEER, Walk, fingerprints
-from tests.unit.protocol.vectors import KEY_ID, Signer, a_grant, a_request
+from tests.support.m8_walk import ISSUER, PEER, Walk, fingerprints
+from tests.support.vectors import KEY_ID, Signer, a_grant, a_request
 
 OTHER_KEY = "0123456789abcdef"
 
@@ -134,13 +134,13 @@ class TestReceipts:
         self, state: Callable[[Walk], Upload], event: Callable[[Walk], ReactorEvent]
     ) -> None:
         walk = Walk()
-        offered = event(walk)
-        assert not isinstance(offered, events_pb2.SecretUploadKeyProvided)
-        signature = bytearray(offered.receipt.signature)
+        appended = event(walk)
+        assert not isinstance(appended, events_pb2.SecretUploadKeyProvided)
+        signature = bytearray(appended.receipt.signature)
         signature[5] ^= 1
-        offered.receipt.signature = bytes(signature)
+        appended.receipt.signature = bytes(signature)
         with pytest.raises(ProofError, match="signature"):
-            append_by_reactor(state(walk), offered, walk.by())
+            append_by_reactor(state(walk), appended, walk.by())
 
 
 @pytest.mark.parametrize("event", [Walk.started, Walk.unchanged])

@@ -25,8 +25,8 @@ from monoskope.m8.grpc.status import STATUS, to_status
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service import session
 from monoskope.m8.service.feed import Follower, LocatedEvent
-from tests.unit.m8.world import World, a_world, refused
-from tests.unit.protocol.vectors import Signer, a_request
+from tests.support.m8_world import World, a_world, refused
+from tests.support.vectors import Signer, a_request
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.receipt import parse_receipt
-from tests.unit.m8.world import Sealed, User, World, a_world, reason, refused, until_granted
-from tests.unit.protocol.vectors import Signer, a_request
+from tests.support.m8_world import Sealed, User, World, a_world, reason, refused, until_granted
+from tests.support.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
 COMPARE = frozenset({events_pb2.RIGHT_COMPARE})
@@ -70,7 +70,8 @@ async def test_without_a_reactor_nobody_waits(world: World) -> None:
 async def test_a_clock_that_jumps_ahead_makes_no_attached_reactor_disappear(world: World) -> None:
     await world.attached()
     world.clock.pass_s(600)
-    await world.user("anna", "vault://app").ask(a_request())
+    request = a_request()
+    assert await world.user("anna", "vault://app").ask(request) == request.request_id
 
 
 async def test_asking_again_has_the_same_answer_even_when_the_reactor_is_gone(world: World) -> None:

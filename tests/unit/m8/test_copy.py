@@ -26,9 +26,9 @@ from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.upload import State, WrongStepError
 from monoskope.protocol.wire import serialise
 from monoskope.uri import SecretUri, UriPrefix
-from tests.unit.m8.walk import PEER, Walk, fingerprints
-from tests.unit.m8.world import FakeReactor, Sealed, User, World, a_world, refused, until_granted
-from tests.unit.protocol.vectors import KEY_ID, Signer, a_grant, a_request
+from tests.support.m8_walk import PEER, Walk, fingerprints
+from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, refused, until_granted
+from tests.support.vectors import KEY_ID, Signer, a_grant, a_request
 
 COPY = upload_pb2.PURPOSE_COPY
 EMPTY = hashlib.sha256(b"").digest()
@@ -37,7 +37,7 @@ DESTINATION = SecretUri.parse("local://app/db")
 BOTH = ("vault://app", "local://app")
 COPY_RIGHTS = frozenset({events_pb2.RIGHT_COPY, events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH})
 NOTHING = Sealed(b"", b"")
-THERE = Signer()
+DESTINATION_IDENTITY = Signer()
 
 
 def a_copy(**fields: Any) -> Request:
@@ -52,12 +52,12 @@ def there(grant: Grant) -> upload_pb2.Signed:
         upstream_version="w1",
         **fingerprints(KEY_ID),
     )
-    return THERE.sign(RECEIPT, receipt.content)
+    return DESTINATION_IDENTITY.sign(RECEIPT, receipt.content)
 
 
 def copied(walk: Walk, *, request_id: bytes = b"", **fields: Any) -> events_pb2.SecretCopied:
     put = a_grant(a_request(uri=str(DESTINATION), request_id=request_id or put_request_id(walk.request.request_id)))
-    proof = {"destination": there(put), "destination_grant": THERE.sign(UPLOAD_GRANT, put.content)}
+    proof = {"destination": there(put), "destination_grant": DESTINATION_IDENTITY.sign(UPLOAD_GRANT, put.content)}
     fields = {"upstream_version": "1", **proof, **fingerprints(KEY_ID), **fields}
     return events_pb2.SecretCopied(receipt=walk.receipt(upload_pb2.OUTCOME_COPIED, **fields))
 
@@ -98,7 +98,7 @@ def test_what_a_copy_expects_is_not_looked_for_at_its_source() -> None:
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with a_world(tmp_path) as world:
-        await world.administrator().create("local", THERE.shown, kind="age")
+        await world.administrator().create("local", DESTINATION_IDENTITY.shown, kind="age")
         yield world
 
 
@@ -204,7 +204,7 @@ async def test_nobody_else_and_nothing_else_gets_a_token(world: World) -> None:
     _, sending = await writing(copier(world), issuer, copy)
     assert (await authorize(peer, copy.request_id)).error == "REFUSED"
     assert given == []
-    other = world.reactor(THERE, store="local")
+    other = world.reactor(DESTINATION_IDENTITY, store="local")
     login = other.login
     await other.open()
     await other.attach(login(kind="age"))

@@ -21,9 +21,9 @@ from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.request import Request
 from monoskope.protocol.upload import State, WrongStepError
-from tests.unit.m8.walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
-from tests.unit.m8.world import RIGHTS, Sealed, World, a_world, refused, until_granted
-from tests.unit.protocol.vectors import Signer, a_request
+from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
+from tests.support.m8_world import RIGHTS, Sealed, World, a_world, refused, until_granted
+from tests.support.vectors import Signer, a_request
 
 DELETE = upload_pb2.PURPOSE_DELETE
 EMPTY = hashlib.sha256(b"").digest()
@@ -176,8 +176,8 @@ async def test_a_deletion_is_listed_as_deleted_and_keeps_no_sealed_bytes(world: 
         await user.send(grant.request.request_id, Sealed(os.urandom(1120), b""))
 
     async def answer() -> None:
-        told = await reactor.next("SecretUploadRequested")
-        assert told.sealed == b""
+        delivered = await reactor.next("SecretUploadRequested")
+        assert delivered.sealed == b""
         request_id = grant.request.request_id
         receipt = reactor.receipt(grant, EMPTY, upload_pb2.OUTCOME_DELETED, prior_version="1")
         assert (await reactor.append(request_id, 3, reactor.started(grant, EMPTY, "1"))).error == ""

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.protocol.events import upload_stream
-from tests.unit.m8.walk import Documents, Walk, fingerprints
-from tests.unit.protocol.vectors import Signer
+from tests.support.m8_walk import Documents, Walk, fingerprints
+from tests.support.vectors import Signer
 
 SIGNER = Signer()
 URI = "vault://app/db"

@@ -13,8 +13,8 @@ import pytest
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.service.app import ServerLimits, ticks_ms
-from tests.unit.m8.world import PATIENCE_S, FakeReactor, World, a_world, refused
-from tests.unit.protocol.vectors import a_request
+from tests.support.m8_world import PATIENCE_S, FakeReactor, World, a_world, refused
+from tests.support.vectors import a_request
 
 T = TypeVar("T")
 
@@ -71,29 +71,32 @@ async def test_an_engine_that_is_down_refuses_before_anything_is_recorded(world:
 async def test_an_engine_that_is_back_is_believed_at_once(world: World) -> None:
     reactor = await world.attached()
     await says(world, reactor, DOWN)
-    asking = asyncio.ensure_future(world.user("anna", "vault://app").ask(a_request()))
+    request = a_request()
+    asking = asyncio.ensure_future(world.user("anna", "vault://app").ask(request))
     await says(world, reactor, OK)
-    await asyncio.wait_for(asking, PATIENCE_S)
+    assert await asyncio.wait_for(asking, PATIENCE_S) == request.request_id
 
 
 async def test_an_old_word_alone_refuses_nothing(world: World) -> None:
     await says(world, await world.attached(), DOWN)
-    asking = asyncio.ensure_future(world.user("anna", "vault://app").ask(a_request()))
+    request = a_request()
+    asking = asyncio.ensure_future(world.user("anna", "vault://app").ask(request))
     async with asyncio.timeout(PATIENCE_S):
         while not asking.done():
             world.clock.pass_s(1)
             await world.administrator().store("vault")
-    await asking
+    assert await asking == request.request_id
 
 
 async def test_a_look_from_before_the_request_refuses_nothing_however_often_it_is_told(world: World) -> None:
     reactor = await world.attached()
     await says(world, reactor, DOWN)
-    asking = asyncio.ensure_future(world.user("anna", "vault://app").ask(a_request()))
+    request = a_request()
+    asking = asyncio.ensure_future(world.user("anna", "vault://app").ask(request))
     async with asyncio.timeout(PATIENCE_S):
         while not asking.done():
             await says(world, reactor, DOWN, engine_looked_ms_ago=60_000)
-    await asking
+    assert await asking == request.request_id
 
 
 @pytest.mark.parametrize("other", [OK, REFUSED, reactor_pb2.ENGINE_HEALTH_UNSPECIFIED])
@@ -101,7 +104,9 @@ async def test_one_reactor_that_may_serve_is_enough(world: World, other: reactor
     first, second = await world.attached(), await world.attached()
     await says(world, first, DOWN)
     await says(world, second, other)
-    await while_saying(world, world.user("anna", "vault://app").ask(a_request()), {first: DOWN, second: other})
+    request = a_request()
+    asking = world.user("anna", "vault://app").ask(request)
+    assert await while_saying(world, asking, {first: DOWN, second: other}) == request.request_id
 
 
 async def test_a_reactor_that_left_has_no_say(world: World) -> None:

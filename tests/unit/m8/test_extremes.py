@@ -19,8 +19,8 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.grpc.services import MAX_MESSAGE
 from monoskope.m8.queries.paging import make_token
 from monoskope.m8.service.app import ServerLimits
-from tests.unit.m8.world import RIGHTS, World, a_world
-from tests.unit.protocol.vectors import Signer, a_request
+from tests.support.m8_world import RIGHTS, World, a_world
+from tests.support.vectors import Signer, a_request
 
 SOON_S = 20.0
 """Far more than an answer takes, on a machine that is busy with other things, too."""

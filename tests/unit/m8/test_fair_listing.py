@@ -18,8 +18,8 @@ from monoskope.m8.queries.events import Events
 from monoskope.m8.service.app import Caller
 from monoskope.protocol.events import upload_stream
 from monoskope.uri import UriPrefix
-from tests.unit.m8.world import World, a_world
-from tests.unit.protocol.vectors import a_request
+from tests.support.m8_world import World, a_world
+from tests.support.vectors import a_request
 
 EVENTS = 1_000
 

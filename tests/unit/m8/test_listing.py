@@ -12,7 +12,7 @@ import pytest
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.queries import listing
-from tests.unit.m8.world import FakeReactor, Sealed, User, World, a_world, fingerprint, refused, until_granted
+from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, fingerprint, refused, until_granted
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
 

@@ -22,8 +22,8 @@ from monoskope.m8.service.login import Login
 from monoskope.m8.service.session import ServerSession
 from monoskope.protocol import identity
 from monoskope.protocol.labels import IDENTITY_ROTATION
-from tests.unit.m8.world import SERVER, FakeReactor, World, a_world, reason, refused
-from tests.unit.protocol.vectors import KEY_ID, Signer, step
+from tests.support.m8_world import SERVER, FakeReactor, World, a_world, reason, refused
+from tests.support.vectors import KEY_ID, Signer, step
 
 OTHER_KEY = "0123456789abcdef"
 
@@ -48,8 +48,8 @@ async def test_a_reactor_is_told_who_is_attached_and_what_it_must_do(world: Worl
     attached = await second.attach()
     assert list(attached.replicas) == [first.replica, second.replica]
     assert attached.heartbeat_s == 3
-    told = await first.next("ReactorAttached")
-    assert told.event.stream == "reactor/vault"
+    delivered = await first.next("ReactorAttached")
+    assert delivered.event.stream == "reactor/vault"
     store = await world.administrator().store("vault")
     assert [(reactor.replica, reactor.attached) for reactor in store.reactors] == [
         (first.replica, True),
@@ -367,8 +367,8 @@ async def test_a_process_that_attaches_again_replaces_its_stream_and_is_not_reco
 async def test_peers_learn_at_once_that_a_process_said_goodbye(world: World) -> None:
     leaving, staying = await world.attached(), await world.attached()
     await leaving.half_close()
-    told = await staying.next("ReactorDetached")
-    assert told.event.actor == "m8"
+    delivered = await staying.next("ReactorDetached")
+    assert delivered.event.actor == "m8"
     store = await world.administrator().store("vault")
     assert [reactor.attached for reactor in store.reactors] == [True, False]
 

@@ -17,9 +17,9 @@ from monoskope.m8.domain.upload import request_upload
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.upload import State
-from tests.unit.m8.walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
-from tests.unit.m8.world import World, a_world, refused
-from tests.unit.protocol.vectors import Signer, a_request
+from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
+from tests.support.m8_world import World, a_world, refused
+from tests.support.vectors import Signer, a_request
 
 PATCH = upload_pb2.PURPOSE_PATCH
 EMPTY = hashlib.sha256(b"").digest()

@@ -20,8 +20,8 @@ from monoskope.errors import RefusedError
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.limits.places import CallPlaces
 from monoskope.m8.service.app import ServerLimits
-from tests.unit.m8.world import FakeReactor, Sealed, User, World, a_world, reason, refused
-from tests.unit.protocol.vectors import a_request
+from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, reason, refused
+from tests.support.vectors import a_request
 
 LIMITS = ServerLimits(watchers_per_token=3, watchers_per_user=5, watchers=7, waiting_per_user=4, sending_per_user=2)
 CONNECTIONS = 5

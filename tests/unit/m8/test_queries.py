@@ -21,7 +21,7 @@ from monoskope.m8.queries import events
 from monoskope.m8.queries.paging import make_token, read_token
 from monoskope.m8.queries.visible import VisibleScope, page
 from monoskope.uri import UriPrefix
-from tests.unit.m8.world import (
+from tests.support.m8_world import (
     PATIENCE_S,
     FakeReactor,
     Sealed,
@@ -32,7 +32,7 @@ from tests.unit.m8.world import (
     refused,
     until_granted,
 )
-from tests.unit.protocol.vectors import Signer, a_request
+from tests.support.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
 

@@ -18,8 +18,8 @@ from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.chain import project
 from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES
 from monoskope.m8.service.app import App, ServerLimits
-from tests.unit.m8.world import RIGHTS, SERVER, FakeReactor, Sealed, User, World, a_world, refused
-from tests.unit.protocol.vectors import a_request
+from tests.support.m8_world import RIGHTS, SERVER, FakeReactor, Sealed, User, World, a_world, refused
+from tests.support.vectors import a_request
 
 AT_ONCE_S = 0.19
 """A deadline so near that m8 answers with where the request stands."""
@@ -45,10 +45,11 @@ async def granted(user: User, reactor: FakeReactor, **fields: object) -> bytes:
     return request_id
 
 
-async def put(user: User, reactor: FakeReactor) -> None:
+async def put(user: User, reactor: FakeReactor) -> views_pb2.SecretUpload:
     request_id = await user.ask(a_request())
     _, grant = await reactor.give_key()
-    await asyncio.gather(user.send(request_id, large()), reactor.write(grant, os.urandom(4).hex()))
+    upload, _ = await asyncio.gather(user.send(request_id, large()), reactor.write(grant, os.urandom(4).hex()))
+    return upload
 
 
 async def use_up(user: User, reactor: FakeReactor) -> None:
@@ -84,7 +85,7 @@ async def test_the_next_day_begins_with_nothing_used(world: World) -> None:
     await use_up(anna, reactor)
     world.clock.pass_s(86_400)
     await reactor.beat()
-    await put(anna, reactor)
+    assert (await put(anna, reactor)).outcome == upload_pb2.OUTCOME_UPLOADED
 
 
 async def test_sealed_bytes_beyond_the_day_are_not_recorded_and_the_same_again_is_no_second_use(world: World) -> None:

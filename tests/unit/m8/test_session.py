@@ -10,8 +10,8 @@ import pytest
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.events import token_stream, write
-from tests.unit.m8.world import FakeReactor, World, a_world
-from tests.unit.protocol.vectors import Signer, a_request
+from tests.support.m8_world import FakeReactor, World, a_world
+from tests.support.vectors import Signer, a_request
 
 
 @pytest.fixture
@@ -35,11 +35,11 @@ async def test_a_reactor_is_told_its_own_stores_events_and_none_else(world: Worl
     await foreign.half_close()
     request = a_request()
     await user.ask(request)
-    told = await reactor.delivered.get()
-    while told.event.stream == "reactor/vault":
-        told = await reactor.delivered.get()
-    assert told.event.stream == f"upload/{request.request_id.hex()}"
-    assert told.event.type == "SecretUploadKeyRequested"
+    delivered = await reactor.delivered.get()
+    while delivered.event.stream == "reactor/vault":
+        delivered = await reactor.delivered.get()
+    assert delivered.event.stream == f"upload/{request.request_id.hex()}"
+    assert delivered.event.type == "SecretUploadKeyRequested"
 
 
 async def test_a_reactor_that_does_not_want_its_own_events_is_told_others_alone(world: World) -> None:
@@ -53,11 +53,11 @@ async def test_a_reactor_that_does_not_want_its_own_events_is_told_others_alone(
     await peer.next("SecretUploadKeyProvided")
     await user.ask(second)
 
-    told = await reactor.delivered.get()
-    while told.event.stream == "reactor/vault":
-        told = await reactor.delivered.get()
-    assert told.event.type == "SecretUploadKeyRequested"
-    assert told.event.stream == f"upload/{second.request_id.hex()}"
+    delivered = await reactor.delivered.get()
+    while delivered.event.stream == "reactor/vault":
+        delivered = await reactor.delivered.get()
+    assert delivered.event.type == "SecretUploadKeyRequested"
+    assert delivered.event.stream == f"upload/{second.request_id.hex()}"
 
 
 async def test_a_reactor_that_comes_back_is_told_its_own_events_of_unfinished_requests(world: World) -> None:
@@ -72,8 +72,8 @@ async def test_a_reactor_that_comes_back_is_told_its_own_events_of_unfinished_re
     await back.open()
     await back.attach(without_own(back))
 
-    told = await back.next("SecretUploadKeyProvided")
-    provided = events_pb2.SecretUploadKeyProvided.FromString(told.event.data)
+    delivered = await back.next("SecretUploadKeyProvided")
+    provided = events_pb2.SecretUploadKeyProvided.FromString(delivered.event.data)
     assert provided.grant.content == grant.content
     again = await back.append(request.request_id, 1, provided)
     assert (again.error, again.version) == ("", 2)

@@ -12,8 +12,8 @@ import pytest
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.events import CATALOGUE_STREAM, reactor_stream, write
-from tests.unit.m8.world import User, World, a_world
-from tests.unit.protocol.vectors import KEY_ID, Signer
+from tests.support.m8_world import User, World, a_world
+from tests.support.vectors import KEY_ID, Signer
 
 SHOWN = 2_000_000
 """Bytes of an answer that every client takes: gRPC's own default is 4 MiB."""

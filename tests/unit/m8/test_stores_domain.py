@@ -19,8 +19,8 @@ from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.readmodels.stores import KEPT_DETACHED
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.labels import IDENTITY_ROTATION
-from tests.unit.m8.walk import Documents
-from tests.unit.protocol.vectors import KEY_ID, Signer, step
+from tests.support.m8_walk import Documents
+from tests.support.vectors import KEY_ID, Signer, step
 
 OTHER_KEY = "0123456789abcdef"
 

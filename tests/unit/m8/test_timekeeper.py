@@ -13,8 +13,8 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UnavailableError
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.log.event_log import EventLog
-from tests.unit.m8.world import FakeReactor, Sealed, User, World, a_world, until_granted
-from tests.unit.protocol.vectors import a_request
+from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, until_granted
+from tests.support.vectors import a_request
 
 
 @pytest.fixture

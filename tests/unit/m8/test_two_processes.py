@@ -23,8 +23,8 @@ from monoskope.m8.service import aggregates
 from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.app import App, ServerLimits
 from monoskope.protocol.events import RequestEvent, upload_stream
-from tests.unit.m8.world import SERVER, Sealed, User, World, a_world, reason, refused, until_granted
-from tests.unit.protocol.vectors import a_request
+from tests.support.m8_world import SERVER, Sealed, User, World, a_world, reason, refused, until_granted
+from tests.support.vectors import a_request
 
 NO_TICKS = ServerLimits(tick_s=3_600)
 """So that no timekeeper ends what a test looks at."""

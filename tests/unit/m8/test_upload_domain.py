@@ -11,8 +11,8 @@ from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, U
 from monoskope.m8.domain.deadlines import Deadlines, overdue
 from monoskope.m8.domain.upload import NEW, Upload, evolve, fail_by_m8, request_key, request_upload
 from monoskope.protocol.upload import State, WrongStepError
-from tests.unit.m8.walk import CIPHERTEXT, ENCAPSULATED, Walk
-from tests.unit.protocol.vectors import a_request
+from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, Walk
+from tests.support.vectors import a_request
 
 UNSPECIFIED = upload_pb2.REASON_UNSPECIFIED
 

@@ -13,11 +13,11 @@ from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import NEW, Upload, fail_by_m8, request_key, request_upload
 from monoskope.protocol.events import Step, steps_of
 from monoskope.protocol.upload import Author, State
-from tests.unit.m8.walk import CIPHERTEXT, ENCAPSULATED, ISSUER, PEER, Walk
-from tests.unit.protocol.vectors import Signer, a_request
+from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, ISSUER, PEER, Walk
+from tests.support.vectors import Signer, a_request
 
 SIGNER = Signer()
-OFFERS = ("provided", "started", "uploaded", "unchanged", "compared", "failed")
+APPENDS = ("provided", "started", "uploaded", "unchanged", "compared", "failed")
 
 
 class Request(RuleBasedStateMachine):
@@ -57,7 +57,7 @@ class Request(RuleBasedStateMachine):
     def give_up(self, upload: Upload) -> None:
         self._record(upload, lambda: fail_by_m8(upload, upload_pb2.REASON_KEY_LOST), Author.M8)
 
-    @rule(upload=seen, what=st.sampled_from(OFFERS), replica=st.sampled_from([ISSUER, PEER]))
+    @rule(upload=seen, what=st.sampled_from(APPENDS), replica=st.sampled_from([ISSUER, PEER]))
     def say(self, upload: Upload, what: str, replica: bytes) -> None:
         author = Author.ISSUER if upload.grant is not None and replica == ISSUER else Author.REPLICA
         self._record(

@@ -21,9 +21,9 @@ from monoskope.m8.service.app import ServerLimits
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.upload import State, WrongStepError
-from tests.unit.m8.walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
-from tests.unit.m8.world import RIGHTS, FakeReactor, Sealed, World, a_world, refused, until_granted
-from tests.unit.protocol.vectors import Signer, a_request
+from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
+from tests.support.m8_world import RIGHTS, FakeReactor, Sealed, World, a_world, refused, until_granted
+from tests.support.vectors import Signer, a_request
 
 VERIFY, IMPORT = upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT
 IN_SYNC, DRIFTED, GONE = upload_pb2.OUTCOME_IN_SYNC, upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE
@@ -53,11 +53,11 @@ def test_nothing_sealed_goes_with_a_look(purpose: upload_pb2.Purpose) -> None:
 
 def ends() -> list[tuple[Walk, Any]]:
     verify, adopt = look(VERIFY), look(IMPORT)
-    told = verify.receipt(upload_pb2.OUTCOME_FAILED, reason=upload_pb2.REASON_CONFLICT)
+    conflict = verify.receipt(upload_pb2.OUTCOME_FAILED, reason=upload_pb2.REASON_CONFLICT)
     return [
-        (verify, verify.verified(told)),
-        (verify, verify.drifted(told, "2")),
-        (verify, verify.drifted(told)),
+        (verify, verify.verified(conflict)),
+        (verify, verify.drifted(conflict, "2")),
+        (verify, verify.drifted(conflict)),
         (adopt, adopt.imported()),
     ]
 
@@ -77,10 +77,10 @@ def test_a_look_ends_as_what_it_was_asked_for() -> None:
     verify, adopt = look(VERIFY), look(IMPORT)
     with pytest.raises(ProofError):
         append_by_reactor(verify.uploading(), verify.imported(), verify.by())
-    told = adopt.receipt(upload_pb2.OUTCOME_FAILED, reason=upload_pb2.REASON_CONFLICT)
+    conflict = adopt.receipt(upload_pb2.OUTCOME_FAILED, reason=upload_pb2.REASON_CONFLICT)
     with pytest.raises(ProofError):
-        append_by_reactor(adopt.uploading(), adopt.verified(told), adopt.by())
-    in_sync = verify.verified(told).receipt
+        append_by_reactor(adopt.uploading(), adopt.verified(conflict), adopt.by())
+    in_sync = verify.verified(conflict).receipt
     with pytest.raises(UsageError):
         append_by_reactor(verify.uploading(), events_pb2.SecretDriftDetected(receipt=in_sync), verify.by())
 
@@ -196,8 +196,8 @@ async def answer(reactor: FakeReactor, end: upload_pb2.Outcome, **fields: Any) -
 async def ended(
     reactor: FakeReactor, request_id: bytes, grant: Any, end: upload_pb2.Outcome, **fields: Any
 ) -> events_pb2.SecretUploadRequested:
-    told = await reactor.next("SecretUploadRequested")
-    sent = events_pb2.SecretUploadRequested.FromString(told.event.data)
+    delivered = await reactor.next("SecretUploadRequested")
+    sent = events_pb2.SecretUploadRequested.FromString(delivered.event.data)
     if end in {IN_SYNC, DRIFTED, GONE}:
         fields["verified_sha256"] = hashlib.sha256(sent.last_receipt.content).digest()
     receipt = reactor.receipt(grant, EMPTY, end, **fields)

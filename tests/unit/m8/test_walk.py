@@ -11,8 +11,8 @@ import pytest
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.receipt import parse_receipt
-from tests.unit.m8.world import Sealed, World, a_world, content, fingerprint, until_granted
-from tests.unit.protocol.vectors import a_request
+from tests.support.m8_world import Sealed, World, a_world, content, fingerprint, until_granted
+from tests.support.vectors import a_request
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ async def test_the_sealed_bytes_reach_the_replica_that_gave_the_grant_and_no_oth
     grant = await until_granted(user, issuer, uri="vault://app/db")
     sealed = Sealed()
     await asyncio.gather(user.send(grant.request.request_id, sealed), issuer.write(grant))
-    told = await peer.next("SecretUploadRequested")
-    assert told.sealed == b""
+    delivered = await peer.next("SecretUploadRequested")
+    assert delivered.sealed == b""
 
 
 async def test_the_last_receipt_is_told_with_the_request_and_with_the_sealed_secret(world: World) -> None:
@@ -66,15 +66,15 @@ async def test_the_last_receipt_is_told_with_the_request_and_with_the_sealed_sec
     first = await until_granted(user, reactor, uri="vault://app/db")
     second = a_request(uri="vault://app/db")
     await user.ask(second)
-    told = await reactor.next("SecretUploadKeyRequested")
-    assert not content(told, events_pb2.SecretUploadKeyRequested).HasField("last_receipt")
+    delivered = await reactor.next("SecretUploadKeyRequested")
+    assert not content(delivered, events_pb2.SecretUploadKeyRequested).HasField("last_receipt")
     grant = reactor.grant_for(second, "anna")
     await reactor.append(second.request_id, 1, reactor.provided(grant))
     upload, _ = await asyncio.gather(user.send(first.request.request_id, Sealed()), reactor.write(first, "1"))
 
     sending = asyncio.create_task(user.send(second.request_id, Sealed()))
-    told = await reactor.next("SecretUploadRequested")
-    asked = content(told, events_pb2.SecretUploadRequested)
+    delivered = await reactor.next("SecretUploadRequested")
+    asked = content(delivered, events_pb2.SecretUploadRequested)
     assert asked.last_receipt == upload.receipt
     await reactor.append(second.request_id, 3, reactor.started(grant, asked.sealed_sha256, "1"))
     await reactor.append(second.request_id, 4, reactor.uploaded(grant, asked.sealed_sha256, "2", prior="1"))
@@ -83,5 +83,5 @@ async def test_the_last_receipt_is_told_with_the_request_and_with_the_sealed_sec
 
     third = a_request(uri="vault://app/db")
     await user.ask(third)
-    told = await reactor.next("SecretUploadKeyRequested")
-    assert content(told, events_pb2.SecretUploadKeyRequested).last_receipt == (await sending).receipt
+    delivered = await reactor.next("SecretUploadKeyRequested")
+    assert content(delivered, events_pb2.SecretUploadKeyRequested).last_receipt == (await sending).receipt

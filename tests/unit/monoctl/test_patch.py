@@ -101,7 +101,7 @@ def test_what_is_expected_is_in_the_request(
         ([f"password={VALUE}"], "value on the command line"),
     ],
 )
-def test_what_makes_no_sense_is_sent_to_nobody(m8: ScriptedM8, run: Run, words: list[str], said: str) -> None:
+def test_an_invalid_patch_is_refused_before_any_call(m8: ScriptedM8, run: Run, words: list[str], said: str) -> None:
     result = patch(run, "app/db", *words)
 
     assert result.exit_code == 2

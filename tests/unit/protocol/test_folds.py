@@ -39,8 +39,8 @@ from monoskope.protocol.outcomes import ENDS, TELLING
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.upload import State, WrongStepError
 from monoskope.reactor.link.open_requests import OpenRequests
-from tests.unit.m8.walk import Walk, fingerprints
-from tests.unit.protocol.vectors import KEY_ID
+from tests.support.m8_walk import Walk, fingerprints
+from tests.support.vectors import KEY_ID
 
 WALK = Walk()
 ID = WALK.request.request_id
@@ -168,8 +168,8 @@ def test_a_reactor_that_is_told_none_of_its_own_events_follows_all_the_same(
         message = MESSAGES[step]
         if isinstance(message, ReactorEvent) and data.draw(st.booleans(), label=f"{step.name} is its own"):
             continue
-        told = event_pb2.Event(stream=STREAM, version=version, type=step.event, data=message.SerializeToString())
-        request = reactor.apply(told, b"", now=1.0)
+        delivered = event_pb2.Event(stream=STREAM, version=version, type=step.event, data=message.SerializeToString())
+        request = reactor.apply(delivered, b"", now=1.0)
         assert request is not None
         assert (request.state, request.version) == (step.leads_to, version)
 

@@ -9,7 +9,7 @@ from monoskope.protocol.grant import Grant, open_grant, parse_grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.wire import MalformedError, serialise
-from tests.unit.protocol.vectors import Signer, a_grant, a_request
+from tests.support.vectors import Signer, a_grant, a_request
 
 REQUEST = a_request()
 GRANT = a_grant(REQUEST)

@@ -5,7 +5,7 @@ import pytest
 from monoskope.errors import UsageError
 from monoskope.protocol.identity import ProofError, check_shown, verify
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
-from tests.unit.protocol.vectors import Signer
+from tests.support.vectors import Signer
 
 SIGNER = Signer()
 SHOWN = "SHA256:MQJTUz847hm/Lc/bnL+se9bfNZ62DeTL3nsTVCN3LC4"

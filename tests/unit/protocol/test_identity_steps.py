@@ -13,7 +13,7 @@ from monoskope.protocol.identity import ProofError
 from monoskope.protocol.labels import IDENTITY_ROTATION, REACTOR_HELLO, RECEIPT
 from monoskope.protocol.rotation import follow, open_rotation, rotation_content
 from monoskope.protocol.wire import MalformedError, serialise
-from tests.unit.protocol.vectors import KEY_ID, Signer
+from tests.support.vectors import KEY_ID, Signer
 
 
 def step(

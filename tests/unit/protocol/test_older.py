@@ -7,7 +7,7 @@ from typing import Any
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.older import without_later_fields
 from monoskope.protocol.receipt import make_receipt
-from tests.unit.protocol.receipts import COPY_GRANT, GRANT, SEALED, copied_by, put_grant
+from tests.support.receipts import COPY_GRANT, GRANT, SEALED, copied_by, put_grant
 
 
 def test_a_lost_key_is_lost_without_the_process_that_says_so() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import MAX_PADDED, BadPayloadError, Payload, decode, encode, padded_size
-from tests.unit.protocol.vectors import VECTORS, secret
+from tests.support.vectors import VECTORS, secret
 
 KEYS = st.from_regex(r"[A-Za-z0-9_.-]{1,40}", fullmatch=True).filter(
     lambda key: key != "." and not key.startswith("..")

@@ -22,7 +22,7 @@ from monoskope.protocol.receipt import (
 )
 from monoskope.protocol.wire import MalformedError, serialise
 from monoskope.testing.scripted.m8 import PUBLIC
-from tests.unit.protocol.receipts import (
+from tests.support.receipts import (
     COMPARE_GRANT,
     COPY_GRANT,
     DELETE_GRANT,
@@ -42,7 +42,7 @@ from tests.unit.protocol.receipts import (
     receipt,
     there,
 )
-from tests.unit.protocol.vectors import KEY_ID, VECTORS, Signer, a_grant, a_request
+from tests.support.vectors import KEY_ID, VECTORS, Signer, a_grant, a_request
 
 
 def opened(found: Receipt, *, grant: Grant = GRANT, sealed: bytes | None = SEALED) -> Receipt:

@@ -14,7 +14,7 @@ from monoskope.protocol.recipes import KINDS, Recipe, check_recipes, pair_keys
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.wire import MalformedError, serialise
 from monoskope.reactor.work.generate import ALPHABET
-from tests.unit.protocol.vectors import a_request
+from tests.support.vectors import a_request
 
 SIZES = {"password": (8, 1_024), "hex": (8, 1_024), "base64": (8, 1_024)}
 

@@ -11,7 +11,7 @@ from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.protocol.request import Options, make_request, parse_request
 from monoskope.protocol.wire import MalformedError, serialise
 from monoskope.uri import SecretUri
-from tests.unit.protocol.vectors import a_request
+from tests.support.vectors import a_request
 
 Change = Callable[[upload_pb2.UploadRequest], object]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from monoskope.errors import UsageError
 from monoskope.uri import SecretUri, UriPrefix
-from tests.unit.protocol.vectors import VECTORS
+from tests.support.vectors import VECTORS
 
 GRAMMAR = re.compile(
     r"[a-z][a-z0-9-]{0,62}://[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,127}){0,15}"

@@ -17,7 +17,7 @@ from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
 from monoskope.reactor.timings import Timings
-from tests.unit.reactor.world import FAST, SEED, Clock, K, MemoryStore, settings
+from tests.support.reactor_world import FAST, SEED, Clock, K, MemoryStore, settings
 
 
 class Bench:
@@ -63,7 +63,7 @@ class Bench:
         return append.key_provided
 
     async def next(self) -> reactor_pb2.AppendEvent:
-        """Return the next append that is offered."""
+        """Return the next append that the reactor sends."""
         async with asyncio.timeout(5):
             while not self.sent:
                 await asyncio.sleep(0)

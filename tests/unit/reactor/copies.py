@@ -18,18 +18,18 @@ from monoskope.reactor.settings import CopyRule, PathPair, ReactorSettings
 from monoskope.reactor.work.copy_secret import Copier, CopyPut
 from monoskope.testing.scripted.client import token
 from monoskope.uri import SecretUri
-from tests.unit.protocol.vectors import Signer, a_grant, a_request
-from tests.unit.reactor.world import FAST, MemoryStore, World, ask, settings
+from tests.support.reactor_world import FAST, MemoryStore, World, ask, settings
+from tests.support.vectors import Signer, a_grant, a_request
 
 COPY = upload_pb2.PURPOSE_COPY
 DESTINATION = SecretUri.parse("other://team-a/db")
-THERE = Signer()
+DESTINATION_IDENTITY = Signer()
 TOKEN = token("alice")
 
 
 def configured(folder: Path, *pairs: tuple[str, str], to: str = "other") -> ReactorSettings:
     paths = [PathPair(source, destination) for source, destination in pairs or (("team-a", "team-a"),)]
-    return replace(settings(folder), copies=(CopyRule(to, THERE.shown, paths),))
+    return replace(settings(folder), copies=(CopyRule(to, DESTINATION_IDENTITY.shown, paths),))
 
 
 def asked(**fields: Any) -> Request:
@@ -82,7 +82,10 @@ class Copies:
             fingerprint=fingerprint or made.whole,
             values=[(key, fingerprint) for key, _ in made.values] if fingerprint else made.values,
         )
-        signed, granted = THERE.sign(RECEIPT, receipt.content), THERE.sign(UPLOAD_GRANT, grant.content)
+        signed, granted = (
+            DESTINATION_IDENTITY.sign(RECEIPT, receipt.content),
+            DESTINATION_IDENTITY.sign(UPLOAD_GRANT, grant.content),
+        )
         return Result(receipt, job.request_id, signed, granted)
 
     async def walk(self, request: Request | None = None) -> str:

@@ -23,7 +23,7 @@ from monoskope.reactor.work.recover import Presence, Recovery
 from monoskope.reactor.work.write import Writer
 from monoskope.stores.driver import StoreRefusedError, UnsupportedError
 from monoskope.uri import SecretUri
-from tests.unit.reactor.world import Clock, MemoryStore, World, ask, opened, settings
+from tests.support.reactor_world import Clock, MemoryStore, World, ask, opened, settings
 
 COMPARE = upload_pb2.PURPOSE_COMPARE
 VAULT, AWS = options_pb2.VaultOptions(), options_pb2.AwsOptions()

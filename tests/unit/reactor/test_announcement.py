@@ -12,7 +12,7 @@ from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
-from tests.unit.reactor.world import FAST, SEED, K, MemoryStore, settings
+from tests.support.reactor_world import FAST, SEED, K, MemoryStore, settings
 
 
 @pytest.mark.parametrize(

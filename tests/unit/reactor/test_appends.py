@@ -1,4 +1,4 @@
-"""Appends: offered until answered, and settled by what is delivered when the answer was lost."""
+"""Appends: sent until answered, and settled by what is delivered when the answer was lost."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_a_delivery_of_another_event_in_its_place_refuses_it(other: Reacto
         await task
 
 
-async def test_what_cannot_be_taken_now_is_offered_again() -> None:
+async def test_an_append_refused_for_now_is_sent_again() -> None:
     appends, wire = Appends(retry_s=0), Wire()
     appends.connected(wire)
     task = await begun(appends)

@@ -84,24 +84,24 @@ class ScriptedCall:
 
 
 class Notes:
-    """What a listener was told, in order."""
+    """What was delivered to a listener, in order."""
 
     def __init__(self) -> None:
-        self.told: list[object] = []
+        self.delivered: list[object] = []
 
     def attached(self, replicas: list[bytes]) -> None:
         del replicas
 
     def event(self, event: event_pb2.Event, sealed: bytes) -> None:
         del sealed
-        self.told.append(event.position)
+        self.delivered.append(event.position)
 
     def caught_up(self) -> None:
-        self.told.append("caught up")
+        self.delivered.append("caught up")
 
-    async def until(self, *told: object) -> None:
+    async def until(self, *delivered: object) -> None:
         async with asyncio.timeout(10):
-            while self.told[: len(told)] != list(told):
+            while self.delivered[: len(delivered)] != list(delivered):
                 await asyncio.sleep(0)
 
 
@@ -125,7 +125,7 @@ async def a_session(*, caught_up_follows: bool) -> AsyncIterator[tuple[ScriptedC
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_no_pause_is_taken_for_the_end_of_the_unfinished_requests_when_m8_will_name_it() -> None:
+async def test_only_caught_up_ends_the_unfinished_requests_when_m8_sends_it() -> None:
     async with a_session(caught_up_follows=True) as (call, notes):
         call.deliver(1)
         await notes.until(1)

@@ -23,6 +23,7 @@ from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.labels import SEALED_SECRET, labelled
 from monoskope.protocol.payload import Payload, decode
 from monoskope.protocol.receipt import make_receipt
+from monoskope.protocol.request import Request
 from monoskope.reactor.admission.admission import Admission
 from monoskope.reactor.limits.places import FairPlaces
 from monoskope.reactor.limits.rates import Rates
@@ -36,8 +37,8 @@ from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import token
 from monoskope.testing.scripted.m8 import FINGERPRINT, ScriptedM8
 from monoskope.uri import SecretUri
-from tests.unit.reactor.copies import DESTINATION, THERE, TOKEN, Copies, asked, configured
-from tests.unit.reactor.world import FAST, SECRET, SUITE, MemoryStore, World, ask, settings
+from tests.support.reactor_world import FAST, SECRET, SUITE, MemoryStore, World, ask, settings
+from tests.unit.reactor.copies import DESTINATION, DESTINATION_IDENTITY, TOKEN, Copies, asked, configured
 
 EMPTY = hashlib.sha256(b"").digest()
 
@@ -59,13 +60,13 @@ async def test_what_is_here_is_announced_read_put_there_and_receipted(copies: Co
     assert (copied.upstream_version, copied.sealed_sha256) == (version, EMPTY)
     assert copied.fingerprint == copies.world.key.fingerprints(SECRET).whole
     assert copied.destination is not None
-    assert copied.destination.identity_key == THERE.public
+    assert copied.destination.identity_key == DESTINATION_IDENTITY.public
     assert isinstance(copies.world.log.events[-1], events_pb2.SecretCopied)
     assert copied.destination_grant is not None
     granted = parse_grant(copied.destination_grant.content)
     (job,) = copies.jobs
     assert granted.request.request_id == job.request_id
-    assert (job.identity, job.token, job.destination) == (THERE.shown, TOKEN, DESTINATION)
+    assert (job.identity, job.token, job.destination) == (DESTINATION_IDENTITY.shown, TOKEN, DESTINATION)
     assert TOKEN not in repr(job)
     assert [entry.destination for entry in copies.world.audit.entries] == [str(DESTINATION)] * 2
     assert "write" not in copies.world.memory.calls
@@ -422,6 +423,15 @@ async def test_no_value_is_left_when_the_receipt_goes_out(
     assert alive == {"receipt": False}
 
 
+def refusal(admission: Admission, request: Request) -> upload_pb2.Reason | None:
+    """Return the reason for which `request` gets no key, None if it gets one."""
+    try:
+        admission.admit(request, "alice")
+    except FailedError as error:
+        return error.reason
+    return None
+
+
 @pytest.mark.parametrize(
     ("pairs", "to", "readable", "reason"),
     [
@@ -437,17 +447,12 @@ def test_where_to_copy_the_reactors_own_settings_say(
 ) -> None:
     store = MemoryStore(readable=readable, check_and_set=False)
     admission = Admission(configured(tmp_path, *pairs, to=to), store, Rates(ReactorLimits()))
-    if reason is None:
-        admission.admit(asked(), "alice")
-    else:
-        with pytest.raises(FailedError) as caught:
-            admission.admit(asked(), "alice")
-        assert caught.value.reason == reason
+    assert refusal(admission, asked()) == reason
 
 
 def test_what_is_expected_there_needs_nothing_of_the_engine_here(tmp_path: Path) -> None:
     admission = Admission(configured(tmp_path), MemoryStore(check_and_set=False), Rates(ReactorLimits()))
-    admission.admit(asked(expect=upload_pb2.EXPECT_ABSENT), "alice")
+    assert refusal(admission, asked(expect=upload_pb2.EXPECT_ABSENT)) is None
 
 
 async def test_an_heir_does_not_know_whether_it_was_copied() -> None:

@@ -24,7 +24,7 @@ from monoskope.stores.driver import (
     UnknownOutcomeError,
     UnsupportedError,
 )
-from tests.unit.reactor.world import SECRET, URI, MemoryStore, World, ask, settings
+from tests.support.reactor_world import SECRET, URI, MemoryStore, World, ask, settings
 
 DELETE, UPLOAD = upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_UPLOAD
 ANY, VERSION, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE
@@ -127,8 +127,8 @@ async def test_sealed_bytes_with_a_deletion_are_refused_and_its_key_dies() -> No
 
 async def test_an_upload_without_sealed_bytes_is_refused() -> None:
     world = World()
-    offer = world.keys.grant(ask(UPLOAD), "alice", world.looks.begin)
-    await world.handler.handle(DeliveredRequest.from_bytes(offer, b"", EMPTY, 3))
+    granted = world.keys.grant(ask(UPLOAD), "alice", world.looks.begin)
+    await world.handler.handle(DeliveredRequest.from_bytes(granted, b"", EMPTY, 3))
     assert world.outcomes() == ["FAILED BAD_PAYLOAD"]
 
 

@@ -20,8 +20,8 @@ from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.upload import State
 from monoskope.reactor.report.audit_log import AuditFile
+from tests.support.reactor_world import FAST, SECRET, ask, seal
 from tests.unit.reactor.bench import Bench, asked
-from tests.unit.reactor.world import FAST, SECRET, ask, seal
 
 EXPIRED = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_EXPIRED)
 
@@ -59,12 +59,12 @@ async def test_an_answer_that_comes_after_what_follows_it_is_taken_in_all_the_sa
     request = ask()
     bench.attach()
     bench.tell(request, 1, asked(request))
-    offered = await bench.next()
+    append = await bench.next()
     bench.tell(request, 3, events_pb2.SecretUploadRequested(sealed_sha256=bytes(32), size=3))
-    bench.reactor.appends.answered(reactor_pb2.Appended(call=offered.call, version=3))
+    bench.reactor.appends.answered(reactor_pb2.Appended(call=append.call, version=3))
     known = bench.dispatcher.requests.get(request.request_id)
     assert known is not None
-    assert (known.state, known.version, known.grant) == (State.UPLOADING, 3, offered.key_provided.grant)
+    assert (known.state, known.version, known.grant) == (State.UPLOADING, 3, append.key_provided.grant)
     assert (await bench.next()).WhichOneof("event") == "failed"
 
 
@@ -72,9 +72,9 @@ async def test_an_answer_about_a_request_that_has_ended_brings_it_not_back(bench
     request = ask()
     bench.attach()
     bench.tell(request, 1, asked(request))
-    offered = await bench.next()
+    append = await bench.next()
     bench.dispatcher.requests.ended(request.request_id)
-    bench.reactor.appends.answered(reactor_pb2.Appended(call=offered.call, version=2))
+    bench.reactor.appends.answered(reactor_pb2.Appended(call=append.call, version=2))
     await bench.settled()
     assert list(bench.dispatcher.requests) == []
     assert len(bench.dispatcher.keys) == 0

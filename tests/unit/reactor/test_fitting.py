@@ -12,7 +12,7 @@ from monoskope.protocol.payload import Payload
 from monoskope.protocol.recipes import Recipe
 from monoskope.stores.driver import CannotReadError, DriverError, StoreRefusedError, UnsupportedError
 from monoskope.stores.vault.values import merge_patch, wants_base64
-from tests.unit.reactor.world import MemoryStore, World, ask
+from tests.support.reactor_world import MemoryStore, World, ask
 
 BASE64 = options_pb2.VaultOptions(binary=options_pb2.VaultBinary.VAULT_BINARY_BASE64)
 

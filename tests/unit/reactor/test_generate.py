@@ -30,7 +30,7 @@ from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.work.generate import ALPHABET, MAX_WAITING, Generator, public_halves
 from monoskope.reactor.work.lookup import WriteAttempt
 from monoskope.stores.driver import StoreConflictError, StoreUnavailableError, UnknownOutcomeError
-from tests.unit.reactor.world import SECRET, URI, MemoryStore, World, ask
+from tests.support.reactor_world import SECRET, URI, MemoryStore, World, ask
 
 GENERATE = upload_pb2.PURPOSE_GENERATE
 EMPTY = hashlib.sha256(b"").digest()

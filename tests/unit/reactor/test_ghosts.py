@@ -13,7 +13,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.recipes import Recipe
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import CannotReadError, StoreUnavailableError
-from tests.unit.reactor.world import FAST, URI, MemoryStore, Unversioned, World, ask
+from tests.support.reactor_world import FAST, URI, MemoryStore, Unversioned, World, ask
 
 ANY, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE
 UPLOAD, PATCH = upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH
@@ -140,10 +140,10 @@ async def test_started_names_the_version_that_was_there_when_the_key_was_made() 
 
 async def test_the_grant_does_not_wait_for_the_engine() -> None:
     world = World()
-    offer = world.keys.grant(ask(), "alice", world.looks.begin)
+    granted = world.keys.grant(ask(), "alice", world.looks.begin)
     assert world.memory.calls == []
-    assert offer.first_look is not None
-    assert (await offer.first_look.found()).content.version == ""
+    assert granted.first_look is not None
+    assert (await granted.first_look.found()).content.version == ""
 
 
 @pytest.mark.parametrize("purpose", [upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT])

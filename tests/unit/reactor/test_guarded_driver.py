@@ -33,7 +33,7 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.uri import SecretUri
-from tests.unit.reactor.world import URI, MemoryStore, World, ask, opened, payload_is_alive
+from tests.support.reactor_world import URI, MemoryStore, World, ask, opened, payload_is_alive
 
 MARKER = b"a value that a driver stumbles over: 4b1e"
 

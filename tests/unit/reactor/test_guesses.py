@@ -27,7 +27,7 @@ from monoskope.reactor.work.handle import Handler
 from monoskope.reactor.work.write import Writer
 from monoskope.stores.driver import DriverError, StoreConflictError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.uri import SecretUri
-from tests.unit.reactor.world import FAST, SECRET, URI, MemoryStore, World, ask
+from tests.support.reactor_world import FAST, SECRET, URI, MemoryStore, World, ask
 
 UPLOAD, PATCH, OVERWRITE = upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH, upload_pb2.EXPECT_OVERWRITE
 PER_SECRET, PER_PROCESS = 10, 60
@@ -154,11 +154,11 @@ async def guess(  # noqa: PLR0917 - the parts of one guess
     for _ in range(60):
         await asyncio.sleep(0)
     if world.log.away is not None:
-        told = "announced" if world.log.expected[-1:] == [3] and not task.done() else "?"
+        shown = "announced" if world.log.expected[-1:] == [3] and not task.done() else "?"
         world.log.away.set()
         world.log.away = None
     else:
-        told = "announced"
+        shown = "announced"
     await asyncio.gather(task, return_exceptions=True)
     for queue in world.memory.failures.values():
         queue.clear()
@@ -166,10 +166,10 @@ async def guess(  # noqa: PLR0917 - the parts of one guess
     world.log.before.clear()
     world.now.time = began + 1.0
     outcomes = world.outcomes()
-    return "UNCHANGED" if outcomes[-1:] == ["UNCHANGED"] else told
+    return "UNCHANGED" if outcomes[-1:] == ["UNCHANGED"] else shown
 
 
-def right_is_told(world: World, uri: SecretUri = URI) -> bool:
+def right_is_distinguished(world: World, uri: SecretUri = URI) -> bool:
     """Whether a right guess at `uri`, by a subject that never made one, would be told from a wrong one now."""
     with world.rates.guess(uri, "a new subject") as one:
         return one.may_compare
@@ -181,11 +181,11 @@ async def test_ten_guesses_of_one_secret_tell_and_the_eleventh_does_not(
 ) -> None:
     fail, timings = way
     world = World(timings=timings)
-    told = 0
+    distinguished = 0
     for number in range(PER_SECRET + 6):
-        told += right_is_told(world)
+        distinguished += right_is_distinguished(world)
         await guess(world, fail, b"wrong %d" % number, purpose, f"s{number}", URI)
-    assert told == PER_SECRET
+    assert distinguished == PER_SECRET
     # Not even the right one differs now: it is announced like the others.
     assert await guess(world, fail, SECRET["password"], purpose, "mallory", URI) == "announced"
 
@@ -193,12 +193,12 @@ async def test_ten_guesses_of_one_secret_tell_and_the_eleventh_does_not(
 async def test_sixty_guesses_of_one_process_tell_and_no_more(way: tuple[Way, Any]) -> None:
     fail, timings = way
     world = World(timings=timings)
-    told = 0
+    distinguished = 0
     for number in range(PER_PROCESS + 6):
         uri = SecretUri.parse(f"memory://team-a/db{number}")
-        told += right_is_told(world, uri)
+        distinguished += right_is_distinguished(world, uri)
         await guess(world, fail, b"wrong", UPLOAD, f"s{number}", uri)
-    assert told == PER_PROCESS
+    assert distinguished == PER_PROCESS
 
 
 async def test_a_right_guess_is_unchanged_while_there_is_room() -> None:
@@ -277,7 +277,7 @@ async def test_every_way_out_between_announcement_and_receipt_is_walked_here() -
 
 
 def test_every_announcement_is_marked_as_one() -> None:
-    """STARTED of what a user seals is offered in one place, after the guess is marked."""
+    """STARTED of what a user seals is appended in one place, after the guess is marked."""
     source = inspect.getsource(Handler)
     assert source.count("_reporter.start(") == 1
     assert source.index("guess.announced = True") < source.index("_reporter.start(")

@@ -25,7 +25,7 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.uri import SecretUri
-from tests.unit.reactor.world import FAST, SECRET, URI, MemoryStore, World, ask, payload_is_alive
+from tests.support.reactor_world import FAST, SECRET, URI, MemoryStore, World, ask, payload_is_alive
 
 ANY, ABSENT = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_ABSENT
 VERSION, OVERWRITE = upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE

@@ -24,7 +24,7 @@ from monoskope.stores.driver import (
     StoreUnavailableError,
     UnknownOutcomeError,
 )
-from tests.unit.protocol.vectors import a_grant, a_request
+from tests.support.vectors import a_grant, a_request
 
 NEVER = 3_600.0
 SAYS_NOTHING = False

@@ -15,7 +15,7 @@ from monoskope.reactor.identity import store_identity
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.uri import SecretUri
-from tests.unit.reactor.world import SECRET, SEED, URI, World, ask
+from tests.support.reactor_world import SECRET, SEED, URI, World, ask
 
 OURS = Identity(SEED, store="memory")
 WORLD = World()

@@ -25,7 +25,7 @@ from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.lookup import failed
 from monoskope.stores.driver import DriverError, UnknownOutcomeError
-from tests.unit.reactor.world import MemoryStore, World, ask, opened, settings
+from tests.support.reactor_world import MemoryStore, World, ask, opened, settings
 
 
 def lines(file: Path) -> list[dict[str, object]]:

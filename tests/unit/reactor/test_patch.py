@@ -26,7 +26,7 @@ from monoskope.stores.driver import (
     UnknownOutcomeError,
     UnsupportedError,
 )
-from tests.unit.reactor.world import SECRET, URI, MemoryStore, World, ask, settings
+from tests.support.reactor_world import SECRET, URI, MemoryStore, World, ask, settings
 
 PATCH = upload_pb2.PURPOSE_PATCH
 ANY, VERSION, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE

@@ -10,7 +10,7 @@ from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.uri import SecretUri
-from tests.unit.reactor.world import URI, Clock, ask
+from tests.support.reactor_world import URI, Clock, ask
 
 COMPARE = upload_pb2.PURPOSE_COMPARE
 
@@ -82,11 +82,11 @@ def test_in_all_no_more_guesses_than_the_limits_whoever_makes_them(subjects: int
 
 def test_comparisons_and_writes_that_were_not_made_share_one_limit() -> None:
     rates = Rates(ReactorLimits(), now=Clock())
-    told = 0
+    distinguished = 0
     for number in range(40):
-        told += taken(rates, ask(COMPARE), f"a{number}")
-        told += spent(rates, URI, f"b{number}")
-    assert told == 10
+        distinguished += taken(rates, ask(COMPARE), f"a{number}")
+        distinguished += spent(rates, URI, f"b{number}")
+    assert distinguished == 10
 
 
 def test_sixty_failures_of_one_subject_do_not_stop_another() -> None:

@@ -23,7 +23,7 @@ from monoskope.reactor.admission.grant import Granter
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.work.lookup import failed
-from tests.unit.reactor.world import World, ask, opened
+from tests.support.reactor_world import World, ask, opened
 
 ID = bytes(range(16))
 
@@ -64,11 +64,11 @@ async def test_a_refusal_that_overtakes_the_event_it_is_about_loses_no_receipt()
     world.requests.apply(event(SENT, 3, stream=stream), b"", now=1.0)
     world.log.refusals.append("CONFLICT")
     receipt = failed(made, bytes(32), upload_pb2.REASON_CONFLICT, replica=bytes(16))
-    offering = asyncio.create_task(world.reporter.end(made, receipt, 3))
+    ending = asyncio.create_task(world.reporter.end(made, receipt, 3))
     while not world.log.expected:
         await asyncio.sleep(0)
     world.requests.apply(event(events_pb2.SecretUploadStarted(), 4, stream=stream), b"", now=1.0)
-    assert await offering
+    assert await ending
     assert world.log.expected == [3, 4]
 
 
@@ -78,13 +78,13 @@ async def test_a_receipt_is_not_kept_for_a_stream_that_ends_meanwhile() -> None:
     request_id = made.request.request_id
     world.requests._open[request_id] = OpenRequest(request_id, version=3, state=State.UPLOADING)
     world.log.refusals.append("CONFLICT")
-    offering = asyncio.create_task(
+    ending = asyncio.create_task(
         world.reporter.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
     )
     while not world.log.expected:
         await asyncio.sleep(0)
     world.requests.keep_only(set())
-    assert not await offering
+    assert not await ending
 
 
 async def test_a_stream_that_ended_or_a_refusal_for_good_is_left_alone() -> None:
@@ -113,13 +113,13 @@ async def test_what_an_older_m8_cannot_read_is_offered_without_what_it_does_not_
     assert world.log.expected == [3, 3]
 
 
-async def test_what_has_nothing_to_leave_out_is_not_offered_again() -> None:
+async def test_what_has_nothing_to_leave_out_is_not_appended_again() -> None:
     world = World()
     made = grant(world)
     world.log.refusals.extend(["USAGE", "USAGE", "USAGE"])
     assert not await world.reporter.end(made, failed(made, b"", upload_pb2.REASON_CONFLICT, replica=bytes(16)), 3)
     assert not await world.reporter.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
-    # A conflict is offered once; a lost key twice, the second time with less.
+    # A conflict is appended once; a lost key twice, the second time with less.
     assert (world.log.expected, world.log.events) == ([3, 3, 3], [])
 
 
@@ -203,17 +203,19 @@ def test_the_end_of_a_request_whose_beginning_was_not_told_is_taken_in() -> None
 
 
 @pytest.mark.parametrize(
-    "told", [events_pb2.SecretUploadStarted(), SENT, event_pb2.Event(type="SomethingNew")], ids=["early", "sent", "new"]
+    "message",
+    [events_pb2.SecretUploadStarted(), SENT, event_pb2.Event(type="SomethingNew")],
+    ids=["early", "sent", "new"],
 )
-async def test_what_cannot_follow_or_is_not_known_counts_and_changes_nothing_else(told: Message) -> None:
+async def test_what_cannot_follow_or_is_not_known_counts_and_changes_nothing_else(message: Message) -> None:
     requests = OpenRequests()
     requests.apply(event(ASKED, 1), b"", now=1.0)
     waiting = asyncio.create_task(requests.moved(ID, 1, within=5.0))
     await asyncio.sleep(0)
     delivered = (
-        event(told, 2)
-        if not isinstance(told, event_pb2.Event)
-        else event_pb2.Event(stream=f"upload/{ID.hex()}", version=2, type=told.type)
+        event(message, 2)
+        if not isinstance(message, event_pb2.Event)
+        else event_pb2.Event(stream=f"upload/{ID.hex()}", version=2, type=message.type)
     )
     assert requests.apply(delivered, b"abc", now=2.0) is None
     known = await waiting

@@ -20,7 +20,7 @@ from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.known_receipts import newest_receipt
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.stores.driver import CannotReadError, StoreUnavailableError
-from tests.unit.reactor.world import SECRET, SEED, URI, MemoryStore, World, ask, settings
+from tests.support.reactor_world import SECRET, SEED, URI, MemoryStore, World, ask, settings
 
 VERIFY, IMPORT = upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT
 DELETE, COMPARE = upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_COMPARE
@@ -179,7 +179,7 @@ async def test_what_others_put_is_imported_as_it_is_and_can_be_replaced_then() -
     assert (await world.walk(ask(), {"a": b"new"})).prior_version == version
 
 
-async def test_nothing_cannot_be_imported() -> None:
+async def test_an_import_without_a_secret_upstream_fails() -> None:
     world = World()
     assert (await world.walk(ask(IMPORT))).reason == upload_pb2.REASON_CONFLICT
 

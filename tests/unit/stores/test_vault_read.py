@@ -13,7 +13,7 @@ from monoskope.stores.vault.config import TokenFile, VaultConfig
 from monoskope.stores.vault.kv2 import VaultStore
 
 WHEN = "2026-11-25T04:00:00.0Z"
-THERE = {"version": 3, "created_time": WHEN, "deletion_time": "", "destroyed": False}
+PRESENT = {"version": 3, "created_time": WHEN, "deletion_time": "", "destroyed": False}
 
 
 class Session:
@@ -44,15 +44,15 @@ async def test_an_answer_that_is_none_of_the_engines_is_not_taken_for_nothing(bo
 
 async def test_a_version_without_values_cannot_be_read() -> None:
     with pytest.raises(CannotReadError):
-        await store({"data": {"data": None, "metadata": THERE}}).read(("db",))
+        await store({"data": {"data": None, "metadata": PRESENT}}).read(("db",))
 
 
 async def test_a_deleted_version_is_nothing() -> None:
-    gone = {**THERE, "deletion_time": WHEN}
+    gone = {**PRESENT, "deletion_time": WHEN}
     assert await store({"data": {"data": None, "metadata": gone}}).read(("db",)) is None
 
 
 async def test_a_secret_is_read() -> None:
-    snapshot = await store({"data": {"data": {"k": "v"}, "metadata": THERE}}).read(("db",))
+    snapshot = await store({"data": {"data": {"k": "v"}, "metadata": PRESENT}}).read(("db",))
     assert snapshot is not None
     assert (snapshot.version, dict(snapshot.payload)) == (f"3@{WHEN}", {"k": b"v"})

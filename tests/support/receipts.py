@@ -15,7 +15,7 @@ from monoskope.protocol.receipt import (
 from monoskope.protocol.recipes import Recipe
 from monoskope.testing.scripted.m8 import PUBLIC
 from monoskope.uri import SecretUri
-from tests.unit.protocol.vectors import KEY_ID, Signer, a_grant, a_request
+from tests.support.vectors import KEY_ID, Signer, a_grant, a_request
 
 SIGNER = Signer()
 GRANT = a_grant(a_request())

@@ -57,7 +57,7 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.uri import SecretUri, UriPrefix
-from tests.unit.protocol.vectors import EXPECT_NOTHING
+from tests.support.vectors import EXPECT_NOTHING
 
 SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 SEED = bytes(range(32))

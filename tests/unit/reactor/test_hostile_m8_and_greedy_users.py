@@ -1,4 +1,4 @@
-"""What a second attack on ghosts, oracles and fair shares found: each test asserts the promise that did not hold."""
+"""A hostile m8 learns no guess and brings back no old secret; one user cannot take what a reactor shares among all."""
 
 from __future__ import annotations
 
@@ -32,10 +32,7 @@ from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work import copy_secret
 from monoskope.stores.driver import UnknownOutcomeError
 from monoskope.uri import SecretUri
-from tests.unit.reactor.bench import Bench
-from tests.unit.reactor.copies import Copies
-from tests.unit.reactor.copies import asked as copy_asked
-from tests.unit.reactor.world import (
+from tests.support.reactor_world import (
     FAST,
     SECRET,
     SEED,
@@ -49,6 +46,9 @@ from tests.unit.reactor.world import (
     seal,
     settings,
 )
+from tests.unit.reactor.bench import Bench
+from tests.unit.reactor.copies import Copies
+from tests.unit.reactor.copies import asked as copy_asked
 
 UPLOAD, PATCH, DELETE = upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_DELETE
 ANY, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE
@@ -254,7 +254,9 @@ def test_one_subject_cannot_have_every_key(tmp_path: Path) -> None:
         world.now.time += 0.021
     request = ask()
     admission.admit(request, "alice")
-    keys.grant(request, "alice")
+    granted = keys.grant(request, "alice")
+    assert granted.grant.subject == "alice"
+    assert keys.granted(request.request_id) is granted
 
 
 async def test_one_subjects_looks_do_not_make_anothers_put_fail() -> None:

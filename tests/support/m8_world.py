@@ -41,7 +41,7 @@ from monoskope.protocol.labels import REACTOR_HELLO, RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request, parse_request
 from monoskope.uri import UriPrefix
-from tests.unit.protocol.vectors import KEY_ID, Signer, a_request
+from tests.support.vectors import KEY_ID, Signer, a_request
 
 SERVER = "m8.test:7443"
 RIGHTS = frozenset({events_pb2.RIGHT_PUT, events_pb2.RIGHT_COMPARE, events_pb2.RIGHT_SEE_HASH})
@@ -168,7 +168,7 @@ class User:
 
 @dataclass
 class Delivered:
-    """What a reactor was told."""
+    """What m8 delivered to a reactor."""
 
     event: event_pb2.Event
     sealed: bytes
@@ -265,9 +265,9 @@ class FakeReactor:
     async def next(self, kind: str) -> Delivered:
         """The next delivery of that type; others before it are passed over."""
         async with asyncio.timeout(PATIENCE_S):
-            while (told := await self.delivered.get()).event.type != kind:
+            while (delivered := await self.delivered.get()).event.type != kind:
                 pass
-            return told
+            return delivered
 
     async def append(self, request_id: bytes, version: int, event: Appends) -> reactor_pb2.Appended:
         self.calls += 1
@@ -337,8 +337,8 @@ class FakeReactor:
 
     async def give_key(self) -> tuple[bytes, Grant]:
         """Answer the next request with a grant."""
-        told = await self.next("SecretUploadKeyRequested")
-        asked = events_pb2.SecretUploadKeyRequested.FromString(told.event.data)
+        delivered = await self.next("SecretUploadKeyRequested")
+        asked = events_pb2.SecretUploadKeyRequested.FromString(delivered.event.data)
         request = parse_request(asked.request)
         grant = self.grant_for(request, asked.subject)
         answer = await self.append(request.request_id, 1, self.provided(grant))
@@ -347,8 +347,8 @@ class FakeReactor:
 
     async def write(self, grant: Grant, version: str = "1", *, prior: str = "") -> None:
         """Take the next sealed secret of `grant` and say that it is upstream as `version`."""
-        told = await self.next("SecretUploadRequested")
-        request_id, digest = grant.request.request_id, hashlib.sha256(told.sealed).digest()
+        delivered = await self.next("SecretUploadRequested")
+        request_id, digest = grant.request.request_id, hashlib.sha256(delivered.sealed).digest()
         steps: tuple[Appends, ...] = (
             self.started(grant, digest, prior),
             self.uploaded(grant, digest, version, prior=prior),
@@ -493,6 +493,6 @@ class refused:  # noqa: N801  reads like pytest.raises
         return True
 
 
-def content(told: Delivered, kind: type[Message]) -> Any:
+def content(delivered: Delivered, kind: type[Message]) -> Any:
     """What a delivered event says."""
-    return kind.FromString(told.event.data)
+    return kind.FromString(delivered.event.data)

@@ -19,7 +19,7 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request
-from tests.unit.protocol.vectors import KEY_ID, Signer, a_grant, a_request
+from tests.support.vectors import KEY_ID, Signer, a_grant, a_request
 
 ISSUER = b"r" * 16
 PEER = b"p" * 16

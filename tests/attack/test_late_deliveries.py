@@ -1,4 +1,4 @@
-"""What a second attack found, on the real wire. Each test asserts the promise, and is expected to fail."""
+"""A hostile m8 delivers late what it withheld, on real connections: nothing old returns, and no guess is confirmed."""
 
 from __future__ import annotations
 

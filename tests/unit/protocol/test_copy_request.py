@@ -12,7 +12,7 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.uri import SecretUri
-from tests.unit.protocol.vectors import KEY_ID, a_grant, a_request
+from tests.support.vectors import KEY_ID, a_grant, a_request
 
 THERE = SecretUri.parse("other://app/db")
 FINGERPRINT = f"fp1:{KEY_ID}:{'0' * 64}"

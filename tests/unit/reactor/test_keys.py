@@ -6,7 +6,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.reactor.reasons import FailedError
-from tests.unit.reactor.world import World
+from tests.support.reactor_world import World
 
 
 def test_a_request_without_a_key_is_not_walked() -> None:

@@ -7,8 +7,6 @@ import pytest
 from tests.crash.breaking import Crash
 
 PEOPLE = 6
-LIKE_FIRST = pytest.param("local", marks=pytest.mark.soak)
-"""The age files' check-and-set, which those who want to be first race for too."""
 
 
 @pytest.mark.parametrize("store", ["vault", "local"])
@@ -21,7 +19,7 @@ def test_of_those_who_want_to_be_first_one_is(crash: Crash, local: Crash, store:
     assert len(crash.audit.history(uri)) == 1
 
 
-@pytest.mark.parametrize("store", ["vault", LIKE_FIRST])
+@pytest.mark.parametrize("store", ["vault", "local"])
 def test_each_who_overwrites_has_a_version_of_their_own_or_is_refused(crash: Crash, local: Crash, store: str) -> None:
     crash.reactor(folder=f"reactor-{store}-2")
     uri = crash.uri(store)

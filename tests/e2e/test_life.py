@@ -196,7 +196,7 @@ def test_a_table_shows_public_halves_and_no_value(team: Team) -> None:
     [
         ((), "what to make"),
         (("password",), "what to make"),
-        (("a=dsa",), "no kind"),
+        (("a=dsa",), "an unknown kind"),
         (("--kind", "hex", "--size", "4"), "size"),
         (("--key", "a"), "--kind"),
         (("--size", "32"), "--kind"),

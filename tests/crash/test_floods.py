@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from monoskope.client import Client, load_settings
+from monoskope.exit_codes import ExitCode
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.parts import Part, wait_until
@@ -116,9 +117,12 @@ def relayed(server: str, host: str) -> Iterator[str]:
         thread.join()
 
 
-def put(user: User, path: str) -> None:
-    """Put as a new process with a new connection, as people do."""
-    ran = user.monoctl("put", "secret", f"local://team/{path}", "--from-file", "password=-", input=b"value")
+def put(user: User, path: str, *, tries: int = 1) -> None:
+    """Put as a new process with a new connection, as people do; they try again where nothing was sent."""
+    for _ in range(tries):
+        ran = user.monoctl("put", "secret", f"local://team/{path}", "--from-file", "password=-", input=b"value")
+        if ran.code != ExitCode.UNAVAILABLE:
+            break
     assert ran.code == 0, ran.err
 
 
@@ -126,7 +130,8 @@ def test_silent_connections_leave_m8_serving(cluster: Cluster, user: User) -> No
     before_mib, before_files = resident_mib(cluster), open_files(cluster)
     with hostile(cluster, "silent", cluster.server, "127.0.0.1", str(SILENT)) as flood:
         assert last(flood)["opened"] == SILENT
-        put(user, "from-the-same-address")
+        # A loaded machine may need longer for all those handshakes than one attempt waits.
+        put(user, "from-the-same-address", tries=3)
         wait_until(lambda: last(flood)["open"] <= SHARE, what="an address has its share and no more")
         assert open_files(cluster) <= FILES * 3 // 4
         with relayed(cluster.server, "127.0.0.2") as address:

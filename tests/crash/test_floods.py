@@ -119,10 +119,10 @@ def relayed(server: str, host: str) -> Iterator[str]:
 
 def put(user: User, path: str, *, tries: int = 1) -> None:
     """Put as a new process with a new connection, as people do; they try again where nothing was sent."""
-    for _ in range(tries):
-        ran = user.monoctl("put", "secret", f"local://team/{path}", "--from-file", "password=-", input=b"value")
-        if ran.code != ExitCode.UNAVAILABLE:
-            break
+    command = ("put", "secret", f"local://team/{path}", "--from-file", "password=-")
+    ran = user.monoctl(*command, input=b"value")
+    while ran.code == ExitCode.UNAVAILABLE and tries > 1:
+        ran, tries = user.monoctl(*command, input=b"value"), tries - 1
     assert ran.code == 0, ran.err
 
 

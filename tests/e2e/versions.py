@@ -71,7 +71,9 @@ def unpack(folder: Path) -> Path:
     git = shutil.which("git")
     if git is None:
         not_here(os.environ)
-    done = subprocess.run([git, "-C", str(ROOT), "archive", COMMIT, "src"], capture_output=True, check=False)
+    done = subprocess.run(
+        [git, "-C", str(ROOT), "archive", COMMIT, "src", "pyproject.toml"], capture_output=True, check=False
+    )
     if done.returncode != 0:
         not_here(os.environ)
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
@@ -80,7 +82,18 @@ def unpack(folder: Path) -> Path:
     for program, module in (("m8", "m8.cli"), ("monoctl", "monoctl.main")):
         begin = folder / "src" / "monoskope" / program / "__main__.py"
         begin.write_text(f"from monoskope.{module} import main as main\n")
+    _name_its_drivers(folder)
     return folder / "src"
+
+
+def _name_its_drivers(folder: Path) -> None:
+    """Put metadata beside the old `src`, found before the installed one: its drivers stand in other modules."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    metadata = folder / "src" / "monoskope-0.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: monoskope\nVersion: 0.1.0\n")
+    lines = [f"{kind} = {where}" for kind, where in project["entry-points"]["monoskope.stores"].items()]
+    (metadata / "entry_points.txt").write_text("[monoskope.stores]\n" + "\n".join(lines) + "\n")
 
 
 def not_here(environment: Mapping[str, str]) -> NoReturn:

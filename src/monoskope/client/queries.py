@@ -135,9 +135,7 @@ class Queries:
                 found = found[-max(count, 2) :]  # an older m8, which lists in log order alone: all pages are needed
             elif len(found) >= max(count, 2):
                 break
-        if len(found) > 1 and found[0].position < found[1].position:
-            return found[-count:]
-        return found[:count][::-1]
+        return sorted(found, key=lambda event: event.position, reverse=True)[:count][::-1]
 
     async def watch(self, *, after: int = 0, prefix: str = "") -> AsyncIterator[views_pb2.EventSummary]:
         """Yield events as they happen, from the one after position `after` on, until cancelled."""

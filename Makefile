@@ -16,7 +16,7 @@ DEV_MB := 206
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak crash bench check mutants generate reference rooms lock weigh clean need-python
+.PHONY: help demo test soak crash bench check docs mutants generate reference rooms lock weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -48,7 +48,12 @@ check: $(DEV_READY) ## Run every check that is not a test; stops at the first th
 	@echo "== generate: the API's code is what proto/ says"; $(BIN)/python tools/generate.py --check
 	@echo "== reference: docs/reference is what commands, codes and proto/ say"; $(BIN)/python tools/reference.py --check
 	@echo "== check_docs: links, make targets, tests named in the docs"; $(BIN)/python tools/check_docs.py
+	@echo "== mkdocs: the pages make one site"; $(MAKE) --no-print-directory docs
 	@echo "All checks passed."
+
+docs: $(DEV_READY) ## Build the documentation as one site below build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "Open build/site/index.html"
 
 mutants: $(DEV_READY) ## Remove each check of the protocol in turn; a test must fail each time
 	@$(BIN)/python tools/mutants.py

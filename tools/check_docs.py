@@ -2,6 +2,7 @@
 
 - every relative link, and its anchor, resolves;
 - every `make` target that is named exists;
+- every command line of `monoctl` and `m8` has commands and options that exist, also in errors and helps of the code;
 - every row of the threat model and of docs/breakage.md names a test, and every test named there exists;
 - every decision record is listed in docs/adr/README.md;
 - every word of the glossary is used; no page, and no error or help text of the code, uses a word that it refuses.
@@ -16,6 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+
+from tools import cli_reference, doc_commands  # noqa: E402 - found only now when run as a program
+
 SKIPPED_FOLDERS = {"build", "dist", "node_modules"}
 THREAT_MODEL = Path("docs/threat-model.md")
 BREAKAGE = Path("docs/breakage.md")
@@ -92,6 +98,20 @@ def missing_targets(root: Path) -> Iterator[str]:
         named = {match["target"] for piece in code for match in _MAKE.finditer(piece)}
         for target in sorted(named - rules):
             yield f"{page.relative_to(root)}: there is no `make {target}`."
+
+
+def missing_commands(root: Path) -> Iterator[str]:
+    """Complaints about command lines of `monoctl` and `m8` that nobody can type."""
+    programs = {name: cli_reference.load(target) for name, target in cli_reference.PROGRAMS.items()}
+    for page in pages(root):
+        name = page.relative_to(root)
+        if not any(name.is_relative_to(kept) for kept in KEPT_AS_WRITTEN):
+            for complaint in doc_commands.complaints(doc_commands.in_page(page.read_text(encoding="utf-8")), programs):
+                yield f"{name}: `{complaint.line}`: {complaint.why}."
+    for path in sorted((root / "src" / "monoskope").rglob("*.py")):
+        for line, text in _user_texts(_tree(path)):
+            for complaint in doc_commands.complaints(doc_commands.in_text(text), programs):
+                yield f"{path.relative_to(root)}:{line}: `{complaint.line}`: {complaint.why}."
 
 
 def _classes(tree: ast.Module) -> dict[str, ast.ClassDef]:
@@ -236,6 +256,7 @@ def problems(root: Path) -> list[str]:
     found = [
         *broken_links(root),
         *missing_targets(root),
+        *missing_commands(root),
         *tested_rows(root, THREAT_MODEL),
         *tested_rows(root, BREAKAGE),
         *unlisted_decisions(root),

@@ -14,7 +14,13 @@ import click
 from monoskope import errors, exit_codes
 from monoskope.exit_codes import ExitCode
 
-PROGRAMS = {"monoctl": "monoskope.monoctl.main:cli", "m8": "monoskope.m8.cli.main:program"}
+PROGRAMS = {
+    "monoctl": "monoskope.monoctl.main:cli",
+    "m8": "monoskope.m8.cli.main:program",
+    "m8 reactor": "monoskope.reactor.cli:_group",
+    "m8 stores check": "monoskope.testing.store_check.check:check",
+}
+"""Command path to what answers it: `m8` passes the last two on to programs of which it imports nothing."""
 WIDTH = 100
 
 
@@ -39,7 +45,8 @@ def sections(command: click.Command, name: str, parent: click.Context | None = N
     if isinstance(command, click.Group):
         for child_name in sorted(command.list_commands(context)):
             child = command.get_command(context, child_name)
-            if child is not None and not child.hidden:
+            passed_on = f"{context.command_path} {child_name}" in PROGRAMS
+            if child is not None and not child.hidden and not passed_on:
                 yield from sections(child, child_name, context)
 
 

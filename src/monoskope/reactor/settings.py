@@ -52,6 +52,7 @@ class ReactorLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     compares_per_hour: int = 60
     """The same for all secrets together."""
     keys_alive: int = 1_000
+    """One-time keys that have not ended yet."""
     lifetime_s: int = DEFAULT_LIFETIME_S
     """Seconds for which a one-time key can be used."""
     max_plaintext: int = DEFAULT_MAX_PLAINTEXT
@@ -76,15 +77,20 @@ class PathPair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One of `paths` of a `[[copy]]` table: whole segments."""
 
     source: str = msgspec.field(name="from")
+    """The path in this store below which secrets may be copied; "" for all."""
     to: str = ""
+    """The path in the other store below which they are put; "" for its root."""
 
 
 class CopyRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A `[[copy]]` table: another store to which this reactor may copy."""
 
     to: str
+    """A store of the same m8."""
     identity: str
+    """Its identity, as `m8 reactor init` printed it for that store."""
     paths: list[PathPair]
+    """What may be copied where; at least one."""
 
     def __post_init__(self) -> None:
         if not self.paths:
@@ -111,17 +117,25 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file as it is written."""
 
     server: str
+    """The `host:port` of m8 that is dialled, and signed at the login."""
     ca_file: str
+    """PEM file of the certificate authority that signs m8's certificate."""
     store: str
+    """The name of the store, as `monoctl create secret-store` gave it."""
     prefixes: list[str]
+    """The paths that this reactor serves, by whole segments; `[""]` for all."""
     engine: dict[str, Any]
+    """The kind of engine, `type`, and the fields of its driver."""
     limits: ReactorLimits = msgspec.field(default_factory=ReactorLimits)
+    """The most that this process does."""
     log_file: str = ""
+    """Where structured log lines go; "" for standard error."""
     allow_swap: bool = False
     """Whether to run where the reactor's memory could be swapped to disk (ADR 4). For experiments only."""
     timings: Timings = msgspec.field(default_factory=Timings)
     """For tests (docs/breakage.md)."""
     copy: list[CopyRule] = msgspec.field(default_factory=list)
+    """Other stores to which this reactor may copy; nothing of it ever comes from m8."""
 
     def __post_init__(self) -> None:
         try:

@@ -75,6 +75,7 @@ class BarbicanConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
     address: str
     """Barbican's address without its version, e.g. `https://barbican.example:9311`. Plain http is refused."""
     auth: ApplicationCredential | Password | NoLogin
+    """How to log in: a table whose `method` names one of the ways below."""
     ca_file: str | None = None
     """The certificates to trust, for Keystone too, PEM; None for those of the operating system."""
     prefix: str = ""

@@ -35,6 +35,7 @@ class KubernetesConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
     """Which cluster, which part of it the store uses, and how to log in."""
 
     auth: InCluster | Kubeconfig
+    """How to log in: a table whose `method` names one of the ways below."""
     namespace: str | None = None
     """The namespace of all secrets; None takes it from the first segment of each path."""
     readable: bool = False

@@ -90,6 +90,7 @@ class VaultConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
     address: str
     """`https://HOST[:PORT]`. Plain http is refused."""
     auth: AppRole | TokenFile | Jwt | Kubernetes | ClientCertificate
+    """How to log in: a table whose `method` names one of the ways below."""
     ca_file: str | None = None
     """The certificates to trust, PEM; None for those of the operating system."""
     mount: str = "secret"

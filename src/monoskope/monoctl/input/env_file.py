@@ -1,8 +1,8 @@
-"""Env files, read by python-dotenv as most programs that use such files read them, or refused with the line.
+r"""Env files, read by python-dotenv as most programs that use such files read them, or refused with the line.
 
 - UTF-8. White space around the line, the key and `=`, `export ` before the key, `#` lines and comments are allowed.
 - Nothing is interpolated: `$` and backticks stand for themselves. The environment of this process plays no part.
-- `'…'` and `"…"` may have several lines. In single quotes `\\'` and `\\\\` are escapes, in double quotes `\\n`, `\\t`, `\\"` and
+- `'…'` and `"…"` may have several lines. Escapes are `\'` and `\\` in single quotes; in double quotes `\n`, `\t`, `\"` and
   their like, too. An unquoted value ends before white space and `#`.
 - Stricter than python-dotenv: a line that it would skip with a warning, a key without `=`, a key twice, a key that no
   secret can have, and a zero byte are refused.
@@ -62,7 +62,7 @@ def _add(values: Values, binding: Binding) -> None:
     if binding.error:
         raise UsageError(
             "it is not KEY=VALUE: no '=' after the key, a quote without its other half, or text after a closing quote.",
-            fix='Write KEY=VALUE, KEY=\'VALUE\' or KEY="VALUE", or use --from-file or --from-json.',
+            fix="Write KEY=VALUE, KEY='VALUE' or KEY=\"VALUE\", or use --from-file or --from-json.",
         )
     if binding.key is None:
         return  # a comment or nothing

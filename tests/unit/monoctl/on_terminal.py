@@ -54,6 +54,7 @@ def converse(
     *,
     stdin: bytes | None = None,
     folder: str | None = None,
+    piped: bool = True,
 ) -> Typed:
     """Run a command on a terminal and answer its questions.
 
@@ -63,12 +64,13 @@ def converse(
         environment: The environment.
         stdin: What a pipe behind stdin holds, which then is not the terminal.
         folder: Where it runs.
+        piped: Whether a pipe is behind stdout; else the terminal is.
     """
     person, terminal = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-S", "-E", "-c", _TAKES_TERMINAL, str(terminal), *command],
         stdin=terminal if stdin is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdout=subprocess.PIPE if piped else terminal,
         stderr=terminal,
         env=dict(environment),
         cwd=folder,
@@ -84,7 +86,7 @@ def converse(
         shown, seen, out = b"", 0, b""
         for index, (until, keys) in enumerate(steps):
             while until.encode() not in shown[seen:]:
-                part = _read(person)
+                part = _read(person, shown)
                 assert part, f"it ended without asking {until!r}: {shown.decode()}"
                 shown += part
             seen = shown.index(until.encode(), seen) + len(until.encode())
@@ -111,17 +113,17 @@ def _typed(process: subprocess.Popen[bytes], person: int, keys: bytes) -> bytes:
     for _ in range(int(_SECONDS)):
         os.write(person, keys)
         try:
-            return process.communicate(timeout=1 if keys == CTRL_C else _SECONDS)[0]
+            return process.communicate(timeout=1 if keys == CTRL_C else _SECONDS)[0] or b""
         except subprocess.TimeoutExpired:
             if keys != CTRL_C:
                 raise
     raise AssertionError("Ctrl-C ended nothing")
 
 
-def _read(person: int) -> bytes:
+def _read(person: int, shown: bytes = b"") -> bytes:
     """Return what the terminal shows next, b"" once nobody writes to it any more."""
     ready, _, _ = select.select([person], [], [], _SECONDS)
-    assert ready, "the terminal shows nothing more"
+    assert ready, f"the terminal shows nothing more than {shown!r}"
     try:
         return os.read(person, 4096)
     except OSError:

@@ -70,7 +70,7 @@ def _one_each(uris: list[str], values: Mapping[str, bytes], expect: Expect | str
         more = f" and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
         raise UsageError(
             f"these keys cannot be the last part of a URI: {', '.join(refused[:_SHOWN])}{more}; nothing was sent.",
-            fix="Rename them (128 characters at most, not '.' or '-' first), or put all into one secret, without --each.",
+            fix="Rename them (128 characters at most, no '.' or '-' first), or put all into one secret without --each.",
         )
     plan = {f"{prefix}{key}": Payload({KEY: value}) for key, value in values.items()}
     for payload in plan.values():

@@ -2,8 +2,8 @@ r"""Env files, read by python-dotenv as most programs that use such files read t
 
 - UTF-8. White space around the line, the key and `=`, `export ` before the key, `#` lines and comments are allowed.
 - Nothing is interpolated: `$` and backticks stand for themselves. The environment of this process plays no part.
-- `'…'` and `"…"` may have several lines. Escapes are `\'` and `\\` in single quotes; in double quotes `\n`, `\t`, `\"` and
-  their like, too. An unquoted value ends before white space and `#`.
+- `'…'` and `"…"` may have several lines. Escapes are `\'` and `\\` in single quotes, and in double quotes `\n`, `\t`,
+  `\"` and their like. An unquoted value ends before white space and `#`.
 - Stricter than python-dotenv: a line that it would skip with a warning, a key without `=`, a key twice, a key that no
   secret can have, and a zero byte are refused.
 

@@ -33,7 +33,8 @@ _ZSH = r"""
 %(complete_func)s() {
     local line tab=$'\t'
     local -a lines words_open shown_open words_whole shown_whole
-    lines=("${(@f)$(_COMPLETE_LINE="${words[1,CURRENT-1]} $PREFIX" %(complete_var)s=zsh_complete %(prog_name)s 2>/dev/null)}")
+    local typed="${words[1,CURRENT-1]} $PREFIX"
+    lines=("${(@f)$(_COMPLETE_LINE="$typed" %(complete_var)s=zsh_complete %(prog_name)s 2>/dev/null)}")
     for line in $lines; do
         if [[ ${line%%%%$tab*} == *[/=] ]]; then
             words_open+=("${line%%%%$tab*}")
@@ -62,6 +63,8 @@ complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s)"
 _SCRIPTS = MappingProxyType({"bash": _BASH, "zsh": _ZSH, "fish": _FISH})
 
 SHELLS = tuple(_SCRIPTS)
+_LINE = "_COMPLETE_LINE"
+"""The variable with the command line up to the cursor."""
 MOST_FILES = 1_000
 
 
@@ -71,12 +74,12 @@ def script(command: click.Command, program: str, shell: str) -> str:
 
 
 def completing(program: str) -> bool:
-    """Whether a script asks this process to complete a command line."""
-    return _variable(program) in os.environ
+    """Whether a script of ours asks this process to complete a command line; click answers its own, older scripts."""
+    return _variable(program) in os.environ and _LINE in os.environ
 
 
 def verb(program: str) -> str:
-    """Return the first whole word after the program's name on the line that a script asks about, "" if there is none."""
+    """Return the first whole word after the program's name on the line that is completed, "" if there is none."""
     words, _ = _Completion(click.Command(program), program, "bash").get_completion_args()
     return words[0] if words else ""
 
@@ -117,7 +120,7 @@ class _Completion(ShellComplete):
 
     def get_completion_args(self) -> tuple[list[str], str]:
         """Return the whole words after the program's name, and the word that is being typed."""
-        line = os.environ.get("_COMPLETE_LINE", "")
+        line = os.environ.get(_LINE, "")
         words = split_arg_string(line)
         while words and Path(words[0]).name != self.prog_name:
             del words[0]  # variables that are set for the command
@@ -130,8 +133,8 @@ class _Completion(ShellComplete):
     def complete(self) -> str:
         arguments, typed = self.get_completion_args()
         items = self.get_completions(arguments, typed)
-        whole = [one for item in items for one in _files_of(item)]
-        return "\n".join(self.format_completion(item) for item in whole if f"{item.value}{item.help or ''}".isprintable())
+        found = [one for item in items for one in _files_of(item)]
+        return "\n".join(self.format_completion(one) for one in found if f"{one.value}{one.help or ''}".isprintable())
 
     def format_completion(self, item: CompletionItem[str]) -> str:
         if self._shell == "bash":

@@ -262,5 +262,6 @@ def _foreign_identity(text: str) -> str:
 def _changed(server: str, store: str, pinned: str, other: str, how: str) -> IdentityChangedError:
     return IdentityChangedError(
         f"the identity of store {store!r} of {server} changed: {pinned} is pinned, {how} {other}.",
-        fix=f"{_ASK} Put nothing until you know. If the new one is, run `monoctl forget-store {store}` and agree to it.",
+        fix=f"{_ASK} Put nothing until you know. If it is the new one, run `monoctl forget-store {store}`; the next"
+        " command asks again.",
     )

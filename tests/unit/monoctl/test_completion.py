@@ -151,6 +151,7 @@ def test_an_unknown_store_is_not_agreed_to_and_nobody_is_asked(
 
 
 def test_a_line_of_another_kind_is_answered_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_COMPLETE_LINE", "monoctl ")
     for instruction in ("tcsh_complete", "bash_source", "bash", ""):
         monkeypatch.setenv("_MONOCTL_COMPLETE", instruction)
         assert CliRunner().invoke(cli, []).stdout == ""

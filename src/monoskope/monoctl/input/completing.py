@@ -7,6 +7,7 @@ grammar: none has a character that means something to a shell. Nobody is asked a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -43,9 +44,7 @@ class _Asked(click.types.StringParamType):
     def __init__(self, find: Find) -> None:
         self._find = find
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem[str]]:
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG002 - click's own signature
         """Return what m8 knows that begins with `incomplete`."""
         return [CompletionItem(text) for text in sorted(_ask(ctx, self._find, incomplete))]
 
@@ -56,9 +55,7 @@ class _File(click.types.StringParamType):
     def __init__(self, *, after_key: bool = False) -> None:
         self._after_key = after_key
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem[str]]:
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG002 - click's own signature
         """Return the paths that begin with what is typed."""
         key, equals, path = incomplete.partition("=") if self._after_key else ("", "", incomplete)
         if self._after_key and not equals:
@@ -77,10 +74,8 @@ def _ask(ctx: click.Context, find: Find, incomplete: str) -> set[str]:
         async with Client(load_settings(**flags, store_identities={})) as client:
             await find(client, incomplete, found)
 
-    try:
+    with contextlib.suppress(Error, OSError, TimeoutError):  # what was found by then helps nevertheless
         asyncio.run(asyncio.wait_for(ask(), SECONDS))
-    except (Error, OSError, TimeoutError):
-        pass  # what was found by then helps nevertheless
     return found
 
 

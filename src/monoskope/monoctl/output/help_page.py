@@ -1,4 +1,4 @@
-"""How the help of a command shows its options: its own first, then those of the connection, which most commands have."""
+"""How the help of a command shows its options: its own, then those of the connection, which most commands have."""
 
 from __future__ import annotations
 

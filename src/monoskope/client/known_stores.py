@@ -142,31 +142,6 @@ class KnownStores:
         """Return the pinned default store's name, None if there is none. Raises as `read`."""
         return self.read().defaults.get(server)
 
-    def check_free(self, server: str, store: str, identity: str) -> None:
-        """Raise `IdentityChangedError` that names both if `identity` is pinned under another name."""
-        self.read().check_free(server, store, identity)
-
-    def pin(self, server: str, store: str, identity: str, *, replaces: str | None) -> None:
-        """Pin `identity`, if the pin is still `replaces` (None: there is none). The same pin again is no change.
-
-        Raises:
-            IdentityChangedError: another process pinned something else meanwhile, or the identity has another name.
-        """
-        with self._changing() as own:
-            now = own.over(self._read_system()).identities.get((server, store))
-            if now == identity:
-                return
-            if now != replaces:
-                raise IdentityChangedError(
-                    f"store {store!r} of {server} was pinned to {now} meanwhile, not to {identity}.", fix="Try again."
-                )
-            own.identities[server, store] = identity
-
-    def pin_default(self, server: str, store: str) -> None:
-        """Pin `store` as the default store of `server`."""
-        with self._changing() as own:
-            own.defaults[server] = check_store_name(store)
-
     def forget(self, server: str, store: str) -> tuple[str, Path]:
         """Remove the pin of a store from the user's own file; the file as it was is kept beside it.
 
@@ -192,6 +167,31 @@ class KnownStores:
                 )
             write_private(copy, find_private(self.path) or b"", replace=True)
         return found, copy
+
+    def check_free(self, server: str, store: str, identity: str) -> None:
+        """Raise `IdentityChangedError` that names both if `identity` is pinned under another name."""
+        self.read().check_free(server, store, identity)
+
+    def pin(self, server: str, store: str, identity: str, *, replaces: str | None) -> None:
+        """Pin `identity`, if the pin is still `replaces` (None: there is none). The same pin again is no change.
+
+        Raises:
+            IdentityChangedError: another process pinned something else meanwhile, or the identity has another name.
+        """
+        with self._changing() as own:
+            now = own.over(self._read_system()).identities.get((server, store))
+            if now == identity:
+                return
+            if now != replaces:
+                raise IdentityChangedError(
+                    f"store {store!r} of {server} was pinned to {now} meanwhile, not to {identity}.", fix="Try again."
+                )
+            own.identities[server, store] = identity
+
+    def pin_default(self, server: str, store: str) -> None:
+        """Pin `store` as the default store of `server`."""
+        with self._changing() as own:
+            own.defaults[server] = check_store_name(store)
 
     @contextmanager
     def _changing(self) -> Iterator[Pins]:

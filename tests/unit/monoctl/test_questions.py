@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,22 @@ def test_ctrl_c_ends_each_question_and_the_terminal_is_as_before(
     assert "interrupted; nothing was sent" in done.shown
     assert "alice" not in done.shown
     assert not m8.attempts
+
+
+def test_another_signal_leaves_the_terminal_as_before_too(m8: ScriptedM8) -> None:
+    done = typed(*PUT, "password", steps=[(HIDDEN, b"\x1c")])
+
+    assert (done.code, m8.calls) == (-signal.SIGQUIT, [])
+
+
+def test_ctrl_c_at_a_passphrase_of_the_reactor_is_the_same(tmp_path: Path) -> None:
+    words = ("reactor", "fingerprint-key", "export", str(tmp_path), "--passphrase")
+    steps = [("Passphrase", b"hunter2\n"), ("Repeat for confirmation", CTRL_C)]
+    done = converse([program("m8"), *words], steps, os.environ)
+
+    assert (done.code, done.echoes, done.out) == (130, True, "")
+    assert "hunter2" not in done.shown
+    assert "Traceback" not in done.shown
 
 
 def test_ctrl_d_is_no_answer(m8: ScriptedM8) -> None:

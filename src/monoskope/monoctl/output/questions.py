@@ -42,12 +42,15 @@ def ask(question: str, *, hidden: bool = False, fresh: bool = False) -> str:
     """
     descriptor = _open()
     try:
-        with _ctrl_c_at_once():
+        with _signals():
             if descriptor is None:
                 return _without_controlling_terminal(question, hidden=hidden)
             return getpass.getpass(question) if hidden else _line(descriptor, question, fresh=fresh)
     except (KeyboardInterrupt, EOFError):
         _end_line(descriptor)
+        raise click.Abort from None
+    except _SignalError as caught:
+        os.kill(os.getpid(), caught.number)  # as it would have ended without a question
         raise click.Abort from None
     except UnicodeDecodeError:
         raise UsageError("the answer is not UTF-8.", fix="Use --from-file for other bytes.") from None
@@ -63,14 +66,33 @@ def _open() -> int | None:
         return None
 
 
+class _SignalError(Exception):
+    """A signal that ends a process came while a question was open."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
 @contextmanager
-def _ctrl_c_at_once() -> Iterator[None]:
-    """An event loop handles Ctrl-C itself, and would act on it only after the question is answered."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def _signals() -> Iterator[None]:
+    """Let a signal end the question first, so that a terminal that hides what is typed shows it again.
+
+    An event loop handles Ctrl-C itself, and would act on it only after the question is answered.
+    """
+
+    def end(number: int, _frame: object) -> None:
+        raise _SignalError(number)
+
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):  # not every system has them all
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            before[number] = signal.signal(number, end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _line(descriptor: int, question: str, *, fresh: bool) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-from monoskope import shell_completion, start
+from monoskope import start
 from monoskope.monoctl.output.help_page import write_options
 from monoskope.monoctl.output.report import guarded
 
@@ -112,9 +113,12 @@ class RootGroup(LazyGroup):
         """Run a command line; ends the process unless `standalone_mode` is false."""
         words = list(sys.argv[1:] if args is None else args)
         run = super().main
-        if shell_completion.completing(PROGRAM):
-            shell_completion.answer(self, PROGRAM)
-            sys.exit(0)
+        if f"_{PROGRAM.upper()}_COMPLETE" in os.environ:
+            from monoskope import shell_completion  # noqa: PLC0415 - a command that runs does not need it
+
+            if shell_completion.completing(PROGRAM):
+                shell_completion.answer(self, PROGRAM)
+                sys.exit(0)
 
         def call() -> object:
             return run(words, prog_name or PROGRAM, complete_var, standalone_mode=False, **extra)

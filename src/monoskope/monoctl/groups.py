@@ -55,6 +55,9 @@ class Command(click.Command):
             ]
             long = error.option_name.startswith("--")
             raise click.NoSuchOption(error.option_name, possibilities=shown if long else None, ctx=ctx) from None
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # so that the fix names this command's help
+            raise
 
 
 class LazyGroup(click.Group):

@@ -225,6 +225,11 @@ def test_a_misspelt_word_suggests_what_the_help_shows(
         assert f"{never}?" not in result.stderr
 
 
+def test_a_usage_error_names_the_help_of_its_command(run: Run) -> None:
+    for words in (("--server",), ("--nope",), ()):
+        assert "get secret --help`" in run("get", "secret", *words).stderr
+
+
 def test_colour_only_on_a_terminal_that_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
     from monoskope.monoctl.output import write  # noqa: PLC0415
 

@@ -34,7 +34,8 @@ COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "H
 @click.option(
     "--each",
     is_flag=True,
-    help="Put one secret for each key, below URI, which is a prefix and ends in '/'. Each has one key, `value`.",
+    help="Put one secret for each key, below URI, which is a prefix and ends in '/'. Each has one key, `value`, and"
+    " the whole --timeout.",
 )
 @engine_options
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A note, never secret; can be repeated.")

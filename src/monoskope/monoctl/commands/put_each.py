@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 from monoskope.client import PutResult
 from monoskope.client.purposes.put import Expect
 from monoskope.client.target import check_text
-from monoskope.errors import Code, Error, TimedOutError, UsageError
+from monoskope.errors import Code, Error, UsageError
 from monoskope.protocol.payload import MAX_KEYS, Payload, encode
 
 KEY = "value"
@@ -87,23 +86,19 @@ def _fits(uri: str) -> bool:
 
 
 async def put_each(put: Put, plan: Plan, timeout_s: float) -> list[PutResult | Error]:
-    """Put one secret after the other, within `timeout_s` seconds in all, and return what came of each.
+    """Put one secret after the other, each within `timeout_s` seconds, and return what came of each.
 
     What failed for a reason that holds for all is the last one; one error then stands for those that were not sent.
     """
-    clock = asyncio.get_running_loop().time
-    until = clock() + timeout_s
     results: list[PutResult | Error] = []
-    for number, (uri, values) in enumerate(plan.items()):
-        left = until - clock()
-        if left > 0:
-            [result] = await put([uri], values, timeout=left)
-            results.append(result)
-        else:
-            result = TimedOutError("the time is over.")
-        waiting = list(plan)[number + 1 if left > 0 else number :]
+    waiting = list(plan)
+    while waiting:
+        uri = waiting.pop(0)
+        [result] = await put([uri], plan[uri], timeout=timeout_s)
+        results.append(result)
         if waiting and isinstance(result, Error) and result.code in _NONE_FOLLOWS:
-            return [*results, _not_sent(waiting, result.code)]
+            results.append(_not_sent(waiting, result.code))
+            break
     return results
 
 
@@ -111,6 +106,6 @@ def _not_sent(uris: list[str], code: Code) -> Error:
     what = uris[0] if len(uris) == 1 else f"{uris[0]} and {len(uris) - 1} more"
     return Error(
         f"not sent: {what}.",
-        fix="Put them again once the cause is gone, with more --timeout if time was over: what is there is UNCHANGED.",
+        fix="Put all of them again once the cause is gone: what is there already ends as UNCHANGED.",
         code=code,
     )

@@ -39,6 +39,20 @@ def test_a_value_is_asked_for_on_the_terminal_whatever_stdin_is(m8: ScriptedM8, 
     assert not was_received(m8, VALUE.encode())
 
 
+def test_one_value_from_a_pipe_and_one_from_the_terminal(m8: ScriptedM8) -> None:
+    words = (*PUT, "password", "--from-file", "user=-", "--dry-run", "-o", "json")
+    done = typed(*words, steps=[(HIDDEN, f"{VALUE}\n".encode())], stdin=b"alice")
+
+    assert (done.code, json.loads(done.out)["sizes"]) == (0, {"password": len(VALUE), "user": 5})
+
+
+def test_a_question_is_escaped() -> None:
+    done = typed("delete", "secret", "vault://a\x1b[2Jb", steps=[("[y/N]", b"n\n")])
+
+    assert "\x1b[2J" not in done.shown
+    assert "\\u001b[2J" in done.shown
+
+
 def test_the_first_contact_is_asked_about_while_stdin_holds_the_value(m8: ScriptedM8, tmp_path: Path) -> None:
     (tmp_path / "known_stores").unlink()
 

@@ -47,14 +47,17 @@ class Command(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
+            import difflib  # noqa: PLC0415 - a well-spelt command never needs it
+
             shown = [
                 name
                 for parameter in self.get_params(ctx)
                 if isinstance(parameter, click.Option) and not parameter.hidden
                 for name in (*parameter.opts, *parameter.secondary_opts)
             ]
-            long = error.option_name.startswith("--")
-            raise click.NoSuchOption(error.option_name, possibilities=shown if long else None, ctx=ctx) from None
+            name = error.option_name
+            near = difflib.get_close_matches(name, shown) if name.startswith("--") else []
+            raise click.NoSuchOption(name, possibilities=near, ctx=ctx) from None
         except click.UsageError as error:
             error.ctx = error.ctx or ctx  # so that the fix names this command's help
             raise

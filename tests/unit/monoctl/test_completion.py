@@ -166,19 +166,17 @@ HERE = [shell for shell in SHELLS if shutil.which(shell)]
 _BEGINNING = b"\x01"
 
 
+LINES = {
+    "monoctl get secret vault://ot": "monoctl get secret vault://other",
+    "monoctl put secret x --from-file a=only": "monoctl put secret x --from-file a=only.pem",
+    "monoctl put secret x --trim-n": "monoctl put secret x --trim-newline",
+    "m8 reactor fingerprint-key ex": "m8 reactor fingerprint-key export",
+}
+"""What is typed before the tabulator, and what the line is then."""
+
+
 @pytest.mark.parametrize("shell", HERE)
-@pytest.mark.parametrize(
-    ("program", "typed", "whole"),
-    [
-        ("monoctl", "monoctl get secret vault://ot", "monoctl get secret vault://other"),
-        ("monoctl", "monoctl put secret x --from-file a=only", "monoctl put secret x --from-file a=only.pem"),
-        ("monoctl", "monoctl put secret x --trim-n", "monoctl put secret x --trim-newline"),
-        ("m8", "m8 reactor fingerprint-key ex", "m8 reactor fingerprint-key export"),
-    ],
-)
-def test_a_real_shell_completes_as_somebody_types(
-    shell: str, program: str, typed: str, whole: str, tmp_path: Path
-) -> None:
+def test_a_real_shell_completes_as_somebody_types(shell: str, tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "only.pem").touch()
     options, source = SHELLS[shell]
@@ -187,16 +185,17 @@ def test_a_real_shell_completes_as_somebody_types(
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
         "TERM": "dumb",
-        "PS1": "ready> ",
     }
     path = shutil.which(shell)
     assert path is not None
-    # In front of what was completed `echo` is put, so that the shell itself says what the line is.
-    steps = [
-        ("", f"{source.format(program=program)}; echo sour''ced\n".encode()),
-        ("sourced", f"{typed}\t".encode() + _BEGINNING + b"echo the line: \n"),
-        (f"the line: {whole}", b"exit\n"),
-    ]
+    both = "; ".join(source.format(program=program) for program in ("monoctl", "m8"))
+    # The quotes: what the shell prints differs from what is typed. In front of what was completed `echo` is put, so
+    # that the shell itself says what the line is.
+    waits, types = ["", "sourced"], [f"{both}; echo sour''ced\n".encode()]
+    for typed, whole in LINES.items():
+        types.append(f"{typed}\t".encode() + _BEGINNING + b"echo the line: \n")
+        waits.append(f"the line: {whole}")
+    steps = list(zip(waits, [*types, b"exit\n"], strict=True))
 
     assert converse([path, *options], steps, environment, folder=str(tmp_path / "files"), piped=False).code == 0
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
 import sys
+import termios
 
 import pytest
 
@@ -19,3 +22,20 @@ def strict_operating_log() -> None:
     """A field that the operating log would drop fails the test."""
     operating_log.STRICT = True  # without `monkeypatch`, which would then be undone after all other fixtures
     operating_log.set_up(sys.stderr)
+
+
+def _leave_terminal() -> None:
+    """Have no controlling terminal, nor any program that a test starts: who runs the tests is not to be asked.
+
+    Ctrl-C goes on to reach this process, and what is printed goes on to be shown.
+    """
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except OSError:
+        return
+    if os.getsid(0) != os.getpid():  # whoever leads the session would end it for all others
+        fcntl.ioctl(terminal, termios.TIOCNOTTY)
+    os.close(terminal)
+
+
+_leave_terminal()

@@ -150,12 +150,12 @@ ENV_FILES: dict[str, tuple[Make, str]] = {
     "comments alone": (env_file(b"# nothing\n\n"), "app.env holds no KEY=VALUE line"),
     "binary": (env_file(b"A=1\n\x7fELF\xff\xfe\x00"), "app.env, line 2: not UTF-8"),
     "UTF-16": (env_file("A=1\n".encode("utf-16")), "app.env, line 1: not UTF-8"),
-    "zero byte": (env_file(b"A=1\x002\n"), "app.env, line 1: the value of 'A' can be read in more than one way"),
+    "zero byte": (env_file(b"A=1\x002\n"), "app.env, line 1: the value of 'A' has a zero byte"),
     "byte order mark": (env_file(b"\xef\xbb\xbfA=1\n"), "app.env, line 1: the file begins with a byte order mark"),
-    "CR alone": (env_file(b"A=1\rB=2\r"), "app.env, line 1: the value of 'A' can be read in more than one way"),
     "no equals": (env_file(b"A=1\nhunter2\n"), "app.env, line 2: no '='"),
+    "open quote": (env_file(b"A='1\nB=hunter2\n"), "app.env, line 1: it is not KEY=VALUE"),
     "key twice": (env_file(b"A=1\nA=hunter2\n"), "app.env, line 2: key 'A' is there twice"),
-    "white space": (env_file(b"A = hunter2\n"), "app.env, line 1: the text before '=' is not a key"),
+    "white space": (env_file(b"'A B'=hunter2\n"), "app.env, line 1: the text before '=' is not a key"),
     "65 keys": (env_file(b"".join(b"K%d=1\n" % n for n in range(65))), "a secret has 1 to 64 keys, this one 65"),
 }
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.testing.parts import Part, free_port, listens, program, wait_until
+from tests.unit.monoctl.on_terminal import converse
 
 ROOT = Path(__file__).resolve().parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
@@ -24,6 +25,9 @@ _BLOCK = re.compile(r"^```(?P<kind>sh|text)\n(?P<body>.*?)^```$", re.MULTILINE |
 
 BACKGROUND = ("m8 serve", "m8 reactor run reactor")
 """Commands that the tutorial leaves running in a terminal of their own."""
+
+FIRST_CONTACT = "printf 's3cret' | monoctl put secret notes://team-a/db --from-file password=-"
+"""The command at which the tutorial says that a question comes, and that one answers it."""
 
 DESCRIBE = "monoctl describe secret-store notes -o json"
 
@@ -56,12 +60,19 @@ class Reader:
     port: int
     environment: dict[str, str]
     parts: list[Part] = field(default_factory=list)
+    trusting: bool = False
 
     def type(self, line: str) -> str:
         """Run one line as it stands but for the port, and return what it printed."""
         if line in BACKGROUND:
             self._start(line)
             return ""
+        if line == FIRST_CONTACT and not self.trusting:
+            self.trusting = True
+            shell = ["/bin/sh", "-c", self._adapted(line)]
+            agreed = converse(shell, [("[y/N]", b"y\n")], self.environment, folder=str(self.folder))
+            assert agreed.code == 0, (line, agreed)
+            return agreed.out
         done = subprocess.run(
             ["/bin/sh", "-c", self._adapted(line)],
             cwd=self.folder,
@@ -124,9 +135,7 @@ def test_the_tutorial_does_what_it_says(reader: Reader) -> None:
             printed += reader.type(line)
             if line.startswith("monoctl activate secret-store notes"):
                 wait_until(lambda: '"attached": true' in reader.type(DESCRIBE), what="the reactor attaches")
-                # Nobody is there to say yes at the first contact; the tutorial names this way for scripts.
-                identity = reader.type("m8 reactor identity reactor").strip()
-                reader.environment["MONOCTL_STORE_IDENTITY"] = f"notes={identity}"
+    assert reader.trusting
     assert all(part.pid is not None for part in reader.parts)
     revoked = subprocess.run(
         [program("monoctl"), "get", "secrets"], env=reader.environment, capture_output=True, text=True, check=False
@@ -135,9 +144,15 @@ def test_the_tutorial_does_what_it_says(reader: Reader) -> None:
     assert "was revoked" in revoked.stderr
 
 
+def test_the_tutorial_names_the_switch_for_machines_with_swap() -> None:
+    text = TUTORIAL.read_text(encoding="utf-8")
+    assert "`allow_swap = true`" in text
+    assert "--allow-swap" in text
+
+
 def test_every_command_in_the_tables_above_is_in_the_tutorial() -> None:
     lines = {line for kind, body in blocks(TUTORIAL) if kind == "sh" for line in body.splitlines()}
-    assert lines >= {*BACKGROUND, *CODES}
+    assert lines >= {*BACKGROUND, *CODES, FIRST_CONTACT}
 
 
 def test_the_readmes_commands_exist() -> None:

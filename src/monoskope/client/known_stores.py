@@ -20,7 +20,7 @@ from typing import Self
 
 import msgspec
 
-from monoskope.errors import IdentityChangedError, RefusedError, UsageError
+from monoskope.errors import IdentityChangedError, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import check_server
 from monoskope.protocol.identity import check_shown
 from monoskope.settings import find_private, locked, write_private
@@ -141,6 +141,32 @@ class KnownStores:
     def default(self, server: str) -> str | None:
         """Return the pinned default store's name, None if there is none. Raises as `read`."""
         return self.read().defaults.get(server)
+
+    def forget(self, server: str, store: str) -> tuple[str, Path]:
+        """Remove the pin of a store from the user's own file; the file as it was is kept beside it.
+
+        Returns:
+            The identity that was pinned, and the path of the copy.
+
+        Raises:
+            NotFoundError: nothing is pinned there.
+            RefusedError: the pin stands in the administrator's file.
+        """
+        copy = self.path.with_name(f"{self.path.name}.old")
+        with self._changing() as own:
+            found = own.identities.pop((server, store), None)
+            system = self._read_system().identities.get((server, store))
+            if found is None and system is not None:
+                raise RefusedError(
+                    f"{self._system} pins store {store!r} of {server}, for all users of this machine.",
+                    fix=f"Ask its administrator to correct {self._system}.",
+                )
+            if found is None:
+                raise NotFoundError(
+                    f"{self.path} pins no store {store!r} of {server}.", fix="Look into the file for what it pins."
+                )
+            write_private(copy, find_private(self.path) or b"", replace=True)
+        return found, copy
 
     def check_free(self, server: str, store: str, identity: str) -> None:
         """Raise `IdentityChangedError` that names both if `identity` is pinned under another name."""

@@ -20,6 +20,13 @@ from monoskope.value import Value
 Confirm = Callable[[str], bool]
 """Asks a person a yes-or-no question."""
 
+_HOW_TO_COMPARE = (
+    "Ask the store's operator for the identity, by another way than m8: a page that you trust, or a call. On the"
+    " reactor's machine `m8 reactor identity` prints it.\n"
+    "Compare every character. If it differs, somebody else could read what you put: answer no."
+)
+_ASK = "Ask the store's operator, by another way than m8, which identity is right."
+
 
 class Target(Value, frozen=True):
     """A secret in a store whose identity is pinned."""
@@ -225,13 +232,16 @@ class Resolver:
         if given is None:
             self._ask(
                 f"This is the first contact with store {name!r} of {server}. Its identity is {identity}.",
-                "Is that what `m8 reactor init` printed for it?",
+                f"{_HOW_TO_COMPARE}\nDo you trust this identity?",
                 fix="Agree on a terminal, with `store_identities=`, or in known_stores.",
             )
             given = identity
         unpinned = Trust(self._known, server, name, pin=given, notify=None)
         if unpinned.last(store.rotations) != identity:
-            raise _changed(server, name, given, identity, "it shows")
+            raise IdentityChangedError(
+                f"the identity that you gave for store {name!r} of {server} is {given}, it shows {identity}.",
+                fix=f"{_ASK} Then give that one with `store_identities=`.",
+            )
         self._known.pin(server, name, given, replaces=None)
         return given
 
@@ -252,5 +262,6 @@ def _foreign_identity(text: str) -> str:
 def _changed(server: str, store: str, pinned: str, other: str, how: str) -> IdentityChangedError:
     return IdentityChangedError(
         f"the identity of store {store!r} of {server} changed: {pinned} is pinned, {how} {other}.",
-        fix="Ask the store's operator, by another way, which is right; then correct the line in known_stores.",
+        fix=f"{_ASK} Put nothing until you know. If it is the new one, run `monoctl forget-store {store}`; the next"
+        " command asks again.",
     )

@@ -1,8 +1,9 @@
-"""Groups of commands that load a command's module only when it is called."""
+"""Groups of commands that load a command's module only when it is called, and what those commands have in common."""
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +11,56 @@ from typing import Any
 import click
 
 from monoskope import start
+from monoskope.monoctl.output.help_page import write_options
 from monoskope.monoctl.output.report import guarded
+
+PROGRAM = "monoctl"
+
+
+class Command(click.Command):
+    """A command whose help shows the connection options apart, and which suggests no hidden option."""
+
+    @classmethod
+    def like(cls, command: click.Command) -> Command:
+        """Return a command that is `command` in all else, whose class is click's own."""
+        return cls(
+            command.name,
+            context_settings=command.context_settings,
+            callback=command.callback,
+            params=command.params,
+            help=command.help,
+            epilog=command.epilog,
+            short_help=command.short_help,
+            options_metavar=command.options_metavar,
+            add_help_option=command.add_help_option,
+            no_args_is_help=command.no_args_is_help,
+            hidden=command.hidden,
+            deprecated=command.deprecated,
+        )
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, those of the connection apart."""
+        write_options(self, ctx, formatter)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; for an unknown option suggest only those that the help shows."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            import difflib  # noqa: PLC0415 - a well-spelt command never needs it
+
+            shown = [
+                name
+                for parameter in self.get_params(ctx)
+                if isinstance(parameter, click.Option) and not parameter.hidden
+                for name in (*parameter.opts, *parameter.secondary_opts)
+            ]
+            name = error.option_name
+            near = difflib.get_close_matches(name, shown) if name.startswith("--") else []
+            raise click.NoSuchOption(name, possibilities=near, ctx=ctx) from None
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # so that the fix names this command's help
+            raise
 
 
 class LazyGroup(click.Group):
@@ -32,7 +82,7 @@ class LazyGroup(click.Group):
         if not (ctx.resilient_parsing or word in known or word.startswith("-")):
             import difflib  # noqa: PLC0415 - a well-spelt command never needs it
 
-            near = difflib.get_close_matches(word, known, 1)
+            near = difflib.get_close_matches(word, [name for name in known if self._is_shown(ctx, name)], 1)
             ctx.fail(f"No such command {word!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
         return super().resolve_command(ctx, args)
 
@@ -43,7 +93,15 @@ class LazyGroup(click.Group):
         module, _, attribute = self._lazy[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         start.loaded()
-        return command
+        if ctx.resilient_parsing:
+            from monoskope.monoctl.input import completing  # noqa: PLC0415 - a command that runs does not need it
+
+            completing.attach(command)
+        return Command.like(command) if type(command) is click.Command else command
+
+    def _is_shown(self, ctx: click.Context, name: str) -> bool:
+        command = self.get_command(ctx, name)
+        return command is not None and not command.hidden
 
 
 class RootGroup(LazyGroup):
@@ -61,9 +119,15 @@ class RootGroup(LazyGroup):
         """Run a command line; ends the process unless `standalone_mode` is false."""
         words = list(sys.argv[1:] if args is None else args)
         run = super().main
+        if f"_{PROGRAM.upper()}_COMPLETE" in os.environ:
+            from monoskope import shell_completion  # noqa: PLC0415 - a command that runs does not need it
+
+            if shell_completion.completing(PROGRAM):
+                shell_completion.answer(self, PROGRAM)
+                sys.exit(0)
 
         def call() -> object:
-            return run(words, prog_name or "monoctl", complete_var, standalone_mode=False, **extra)
+            return run(words, prog_name or PROGRAM, complete_var, standalone_mode=False, **extra)
 
         if not standalone_mode:
             return call()

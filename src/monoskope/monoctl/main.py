@@ -63,11 +63,28 @@ in sync, 130 interrupted.
 """
 
 
+def _show_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
+    if wanted and not context.resilient_parsing:
+        from monoskope.monoctl.commands.version import version  # noqa: PLC0415 - seldom asked for
+
+        context.invoke(version)
+        context.exit()
+
+
 @click.group(
     cls=RootGroup,
-    lazy={"version": f"{_HERE}.version:version", "completion": f"{_HERE}.completion:completion"},
+    lazy={
+        "completion": f"{_HERE}.completion:completion",
+        "forget-store": f"{_HERE}.forget_store:forget_store",
+        "help": f"{_HERE}.show_help:show_help",
+        "version": f"{_HERE}.version:version",
+        "whoami": f"{_HERE}.whoami:whoami",
+    },
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
 )
 def cli() -> None:
     """The root; its text is `_HELP`."""

@@ -13,24 +13,26 @@ import click
 from monoskope.client import Client
 from monoskope.client.settings import load_settings, parse_identities
 from monoskope.monoctl.output import terminal, write
+from monoskope.monoctl.output.help_page import ConnectionOption
 from monoskope.monoctl.output.report import interrupted
 
 R = TypeVar("R")
 
+_option = functools.partial(click.option, cls=ConnectionOption)
 _CONNECTION = (
-    click.option("--server", metavar="HOST:PORT", help="The address of m8 [MONOCTL_SERVER]."),
-    click.option("--ca-file", metavar="FILE", help="The CA that signed its certificate [MONOCTL_CA_FILE]."),
-    click.option("--token-file", metavar="FILE", help="Your token; mode 0600 [MONOCTL_TOKEN_FILE]."),
-    click.option("--known-stores", metavar="FILE", help="The identities you trust; mode 0600 [MONOCTL_KNOWN_STORES]."),
-    click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG]."),
-    click.option(
+    _option("--server", metavar="HOST:PORT", help="The address of m8 [MONOCTL_SERVER]."),
+    _option("--ca-file", metavar="FILE", help="The CA that signed its certificate [MONOCTL_CA_FILE]."),
+    _option("--token-file", metavar="FILE", help="Your token; mode 0600 [MONOCTL_TOKEN_FILE]."),
+    _option("--known-stores", metavar="FILE", help="The identities you trust; mode 0600 [MONOCTL_KNOWN_STORES]."),
+    _option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG]."),
+    _option(
         "--store-identity",
         "store_identity",
         metavar="STORE=SHA256:…",
         multiple=True,
         help="Trust this identity at the first contact with the store [MONOCTL_STORE_IDENTITY].",
     ),
-    click.option("--default-store", metavar="STORE", help="Accept this default store [MONOCTL_DEFAULT_STORE]."),
+    _option("--default-store", metavar="STORE", help="Accept this default store [MONOCTL_DEFAULT_STORE]."),
 )
 _FLAGS = ("server", "ca_file", "token_file", "known_stores", "config", "default_store")
 

@@ -11,7 +11,7 @@ from typing import NoReturn, TypeVar
 import click
 
 from monoskope.errors import Error, UsageError
-from monoskope.exit_codes import exit_code
+from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.reactor.settings_argument import settings_argument
 from monoskope.settings import write_private
 from monoskope.uri import check_store_name
@@ -33,9 +33,12 @@ class MissingExtraError(UsageError):
 
 def main() -> NoReturn:
     """Run the command line and exit."""
-    from monoskope import start  # noqa: PLC0415
+    from monoskope import shell_completion, start  # noqa: PLC0415
     from monoskope.reactor.memory import harden  # noqa: PLC0415
 
+    if shell_completion.completing("m8"):
+        shell_completion.answer(_group, "m8", below="reactor")
+        sys.exit(0)
     try:
         harden.close_memory()
         start.loaded()
@@ -56,7 +59,18 @@ def _stop(error: Error) -> NoReturn:
     sys.exit(exit_code(error))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Group(click.Group):
+    """The outermost group: Ctrl-C ends it with the exit code that it has everywhere."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("error: interrupted.", err=True)
+            ctx.exit(ExitCode.INTERRUPTED)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 def _group() -> None:
     """Run a secret reactor beside its engine, and set it up."""
 

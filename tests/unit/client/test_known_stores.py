@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.client.known_stores import KnownStores, Pins
-from monoskope.errors import IdentityChangedError, RefusedError, UsageError
+from monoskope.errors import IdentityChangedError, NotFoundError, RefusedError, UsageError
 from monoskope.protocol.identity import shown
 
 SERVER = "m8.example.org:7443"
@@ -155,3 +155,26 @@ def test_a_systems_file_that_others_can_write_is_refused(known: KnownStores, tmp
 def test_a_misspelt_default_is_named() -> None:
     with pytest.raises(UsageError, match=r"pins, line 1: '@defalt' is no store; did you mean '@default'\?"):
         Pins.parse("m8.test:1 @defalt vault\n", where="pins")
+
+
+def test_a_pin_of_the_administrator_is_not_forgotten(known: KnownStores) -> None:
+    known._system.write_text(f"{SERVER} vault {A}\n")
+    known._system.chmod(0o644)
+    with pytest.raises(RefusedError, match="for all users"):
+        known.forget(SERVER, "vault")
+
+    known.path.parent.mkdir(exist_ok=True)
+    known.path.write_text(f"{SERVER} vault {B}\n")
+    known.path.chmod(0o600)
+    assert known.forget(SERVER, "vault") == (B, known.path.with_name("known_stores.old"))
+    assert known.identity(SERVER, "vault") == A
+
+
+def test_forgetting_one_store_keeps_the_others(known: KnownStores) -> None:
+    known.pin(SERVER, "vault", A, replaces=None)
+    known.pin(SERVER, "local", B, replaces=None)
+    known.forget(SERVER, "vault")
+
+    assert known.read().identities == {(SERVER, "local"): B}
+    with pytest.raises(NotFoundError):
+        known.forget(SERVER, "vault")

@@ -1,4 +1,4 @@
-"""`monoctl` as a process on a terminal of its own, with somebody who waits for a question and types."""
+"""`monoctl` as a process on a terminal of its own, with somebody who waits for questions and types."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ import pty
 import select
 import subprocess
 import sys
-from collections.abc import Mapping
+import termios
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from monoskope.testing.parts import program
 
 CTRL_C = b"\x03"
 _SECONDS = 30.0
-# Whoever leads a new session gets its terminal by asking for it; then Ctrl-C reaches it.
+# Whoever leads a new session gets its terminal by asking for it; then Ctrl-C reaches it. The terminal is the first
+# argument's descriptor: stdin may be something else.
 _TAKES_TERMINAL = """
 import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.argv[1], sys.argv[1:])
+terminal = int(sys.argv[1])
+fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+os.close(terminal)
+os.execv(sys.argv[2], sys.argv[2:])
 """
+
+Steps = Sequence[tuple[str, bytes]]
+"""What the terminal shows, and what is typed then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,33 +38,74 @@ class Typed:
     """What a pipe behind stdout got."""
     shown: str
     """What the terminal showed, stderr and echo."""
+    echoes: bool
+    """Whether the terminal shows what is typed, afterwards."""
 
 
 def on_terminal(*words: str, until: str, keys: bytes, environment: Mapping[str, str]) -> Typed:
     """Run `monoctl` and, once the terminal shows `until`, type `keys`."""
+    return converse([program("monoctl"), *words], [(until, keys)], environment)
+
+
+def converse(
+    command: Sequence[str],
+    steps: Steps,
+    environment: Mapping[str, str],
+    *,
+    stdin: bytes | None = None,
+    folder: str | None = None,
+    piped: bool = True,
+) -> Typed:
+    """Run a command on a terminal and answer its questions.
+
+    Args:
+        command: The program's path and its arguments.
+        steps: What to wait for and then to type, one after the other.
+        environment: The environment.
+        stdin: What a pipe behind stdin holds, which then is not the terminal.
+        folder: Where it runs.
+        piped: Whether a pipe is behind stdout; else the terminal is.
+    """
     person, terminal = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-S", "-E", "-c", _TAKES_TERMINAL, program("monoctl"), *words],
-        stdin=terminal,
-        stdout=subprocess.PIPE,
+        [sys.executable, "-S", "-E", "-c", _TAKES_TERMINAL, str(terminal), *command],
+        stdin=terminal if stdin is None else subprocess.PIPE,
+        stdout=subprocess.PIPE if piped else terminal,
         stderr=terminal,
         env=dict(environment),
+        cwd=folder,
+        pass_fds=[terminal],
         start_new_session=True,
     )
-    os.close(terminal)
     try:
-        shown = b""
-        while until.encode() not in shown:
-            part = _read(person)
-            assert part, f"it ended without asking: {shown.decode()}"
-            shown += part
-        out = _typed(process, person, keys)
+        if stdin is not None:
+            assert process.stdin is not None
+            process.stdin.write(stdin)
+            process.stdin.close()
+            process.stdin = None
+        shown, seen, out = b"", 0, b""
+        for index, (until, keys) in enumerate(steps):
+            while until.encode() not in shown[seen:]:
+                part = _read(person, shown)
+                assert part, f"it ended without asking {until!r}: {shown.decode()}"
+                shown += part
+            seen = shown.index(until.encode(), seen) + len(until.encode())
+            if index < len(steps) - 1:
+                os.write(person, keys)
+            else:
+                out = _typed(process, person, keys)
+        echoes = bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+        os.close(terminal)
+        terminal = -1
         while part := _read(person):
             shown += part
     finally:
         process.kill()
+        process.wait()
         os.close(person)
-    return Typed(process.returncode, out.decode(), shown.decode())
+        if terminal != -1:
+            os.close(terminal)
+    return Typed(process.returncode, out.decode(), shown.decode(), echoes)
 
 
 def _typed(process: subprocess.Popen[bytes], person: int, keys: bytes) -> bytes:
@@ -65,17 +113,17 @@ def _typed(process: subprocess.Popen[bytes], person: int, keys: bytes) -> bytes:
     for _ in range(int(_SECONDS)):
         os.write(person, keys)
         try:
-            return process.communicate(timeout=1 if keys == CTRL_C else _SECONDS)[0]
+            return process.communicate(timeout=1 if keys == CTRL_C else _SECONDS)[0] or b""
         except subprocess.TimeoutExpired:
             if keys != CTRL_C:
                 raise
     raise AssertionError("Ctrl-C ended nothing")
 
 
-def _read(person: int) -> bytes:
+def _read(person: int, shown: bytes = b"") -> bytes:
     """Return what the terminal shows next, b"" once nobody writes to it any more."""
     ready, _, _ = select.select([person], [], [], _SECONDS)
-    assert ready, "the terminal shows nothing more"
+    assert ready, f"the terminal shows nothing more than {shown!r}"
     try:
         return os.read(person, 4096)
     except OSError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -120,23 +120,9 @@ def test_every_command_explains_itself(run: Run) -> None:
 
 def test_version_dials_nothing(run: Run) -> None:
     assert run("version").stdout.startswith("monoctl ")
+    assert run("--version").stdout == run("version").stdout
+    assert run("--version", "put").exit_code == 0
     assert json.loads(run("version", "-o", "json").stdout).keys() == {"monoctl"}
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_for_each_shell(run: Run, shell: str) -> None:
-    result = run("completion", shell)
-
-    assert result.exit_code == 0
-    assert "_MONOCTL_COMPLETE" in result.stdout
-
-
-def test_completion_completes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("_MONOCTL_COMPLETE", "bash_complete")
-    monkeypatch.setenv("COMP_WORDS", "monoctl get secret-")
-    monkeypatch.setenv("COMP_CWORD", "2")
-
-    assert "secret-stores" in CliRunner().invoke(cli, [], prog_name="monoctl").stdout
 
 
 def test_settings_are_written_privately_and_shown_with_their_source(run: Run, tmp_path: Path) -> None:
@@ -167,6 +153,81 @@ def test_a_token_is_no_token_file(run: Run) -> None:
 )
 def test_people_read_how_long_ago_it_was(seconds: int, text: str) -> None:
     assert formats.ago(1_000_000_000, now_s=1_000_000 + seconds) == text
+
+
+@pytest.mark.parametrize("words", [(), ("put",), ("put", "secret"), ("whoami",)])
+def test_help_is_a_command_too(run: Run, words: tuple[str, ...]) -> None:
+    helped, asked = run("help", *words), run(*words, "--help")
+
+    assert (helped.exit_code, helped.stdout) == (0, asked.stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("putt",), "Did you mean 'put'?"),
+        (("put", "secrets"), "Did you mean 'secret'?"),
+        (("put", "secret", "more"), "`cli put secret` has no command 'more'"),
+    ],
+)
+def test_help_of_what_is_no_command_says_so(run: Run, words: tuple[str, ...], said: str) -> None:
+    result = run("help", *words)
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_connection_options_stand_apart_in_every_help(run: Run) -> None:
+    def walk(group: click.Group, words: list[str]) -> Iterator[list[str]]:
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            if isinstance(command, click.Group):
+                yield from walk(command, [*words, name])
+            elif command is not None and any(parameter.name == "token_file" for parameter in command.params):
+                yield [*words, name]
+
+    found = list(walk(cli, []))
+    assert len(found) > 15
+    for words in found:
+        own, apart, shared = run(*words, "--help").stdout.partition("Connection options:\n")
+        assert apart, words
+        for option in ("--server", "--token-file", "--store-identity"):
+            assert option not in own
+            assert option in shared
+        assert "--help" in own
+        assert "--output" not in shared
+
+
+@pytest.mark.parametrize(
+    ("words", "suggested", "never"),
+    [
+        (("put", "secret", "x", "--from-litteral", "v"), "--from-file", "--from-literal"),
+        (("put", "secret", "x", "--valu", "v"), None, "--value"),
+        (("put", "secret", "x", "--litera", "v"), None, "--literal"),
+        (("put", "secret", "x", "--overwrit"), "--overwrite", None),
+        (("put", "secrets"), "'secret'", None),
+        (("putt",), "'put'", None),
+        (("whoam",), "'whoami'", None),
+    ],
+)
+def test_a_misspelt_word_suggests_what_the_help_shows(
+    run: Run, words: tuple[str, ...], suggested: str | None, never: str | None
+) -> None:
+    result = run(*words)
+
+    assert result.exit_code == 2
+    if suggested is not None:
+        assert suggested in result.stderr
+    if never is not None:
+        assert f"{never}'" not in result.stderr
+        assert f"{never}." not in result.stderr
+        assert f"{never}?" not in result.stderr
+
+
+def test_a_usage_error_names_the_help_of_its_command(run: Run) -> None:
+    for words in (("--server",), ("--nope",), ()):
+        assert "get secret --help`" in run("get", "secret", *words).stderr
 
 
 def test_colour_only_on_a_terminal_that_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,6 +102,8 @@ def test_a_put_loads_no_more_than_it_needs() -> None:
         "google.rpc",
         "joserfc",
         "structlog",
+        "dotenv",
+        "click.shell_completion",
         "aiohttp",
         "pytest",
         "protovalidate",
@@ -111,5 +113,6 @@ def test_a_put_loads_no_more_than_it_needs() -> None:
         assert f"monoskope.{name}" not in modules
 
 
-def test_the_first_help_needs_no_connection() -> None:
-    assert "grpc" not in loaded("import monoskope.monoctl.main, monoskope.monoctl.commands.version")
+def test_the_first_help_needs_neither_a_connection_nor_completion() -> None:
+    modules = loaded("import monoskope.monoctl.main, monoskope.monoctl.commands.version")
+    assert not modules & {"grpc", "dotenv", "monoskope.shell_completion"}

@@ -110,7 +110,8 @@ def test_where_memory_can_be_swapped_out_only_the_setting_lets_it_run(tmp_path: 
     done = subprocess.run(words, check=False, capture_output=True, text=True, env=CLEAN, timeout=60)
     assert done.returncode != 0
     assert ("the reactor's memory can be swapped to disk" in done.stderr) is not allowed
-    assert ("allow_swap = true" in done.stderr) is not allowed
+    assert ("allow_swap = true in reactor.toml" in done.stderr) is not allowed
+    assert ("`m8 reactor init --allow-swap`" in done.stderr) is not allowed
     assert log.exists() is allowed
     if allowed:
         first = json.loads(log.read_text().splitlines()[0])

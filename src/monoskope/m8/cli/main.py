@@ -17,10 +17,11 @@ from typing import NoReturn
 
 import click
 
-from monoskope import start
+from monoskope import shell_completion, start
 from monoskope.errors import Error, UsageError
 from monoskope.escape import escape
 from monoskope.exit_codes import ExitCode, exit_code
+from monoskope.m8.programs import reactor_command
 
 VARIABLES = frozenset({"M8_DIR"})
 """Environment variables that m8 reads."""
@@ -30,6 +31,7 @@ _KUBERNETES = re.compile(r"M8_(SERVICE_HOST|SERVICE_PORT.*|PORT|PORT_[0-9].*)")
 _EXTRA = frozenset({"grpc_health", "grpc_reflection", "joserfc", "protovalidate", "structlog"})
 _COMMANDS = MappingProxyType(
     {
+        "completion": "monoskope.m8.cli.completion:completion",
         "dev": "monoskope.m8.cli.dev:dev",
         "events": "monoskope.m8.cli.events:events",
         "init": "monoskope.m8.cli.server:init",
@@ -74,6 +76,9 @@ def version() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run `m8` with `arguments` and return its exit code (`ExitCode`)."""
+    if shell_completion.completing("m8"):
+        _complete()
+        return ExitCode.OK
     warn_of_unknown_variables(os.environ)
     try:
         result = program.main(args=list(arguments), prog_name="m8", standalone_mode=False)
@@ -91,6 +96,13 @@ def run(arguments: Sequence[str]) -> int:
     else:
         return result if isinstance(result, int) else ExitCode.OK
     return code
+
+
+def _complete() -> None:
+    """Answer a shell that completes a command line; the reactor's program knows what follows `m8 reactor`."""
+    if shell_completion.verb("m8") == "reactor":
+        start.execute(reactor_command(), dict(os.environ))
+    shell_completion.answer(program, "m8")
 
 
 def _malformed(error: click.ClickException) -> UsageError:

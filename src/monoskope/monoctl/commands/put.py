@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
 
 import click
 
@@ -11,6 +11,7 @@ from monoskope.client import Client, PutResult
 from monoskope.client.preview import Preview
 from monoskope.client.purposes.put import Expect
 from monoskope.errors import Error
+from monoskope.monoctl.commands.put_each import Plan, planned, put_each
 from monoskope.monoctl.input.engine_options import engine_options
 from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.input.labels import parse_day, parse_labels
@@ -30,6 +31,12 @@ COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "H
 @source_options
 @click.option("--expect", metavar="absent|VERSION", help="Write only if nothing, or this version, is upstream.")
 @click.option("--overwrite", is_flag=True, help="Replace whatever is upstream.")
+@click.option(
+    "--each",
+    is_flag=True,
+    help="Put one secret for each key, below URI, which is a prefix and ends in '/'. Each has one key, `value`, and"
+    " the whole --timeout.",
+)
 @engine_options
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A note, never secret; can be repeated.")
 @click.option("--expires", metavar="DAY", help="The day it expires: YYYY-MM-DD, or 90d. A note; m8 does nothing on it.")
@@ -49,6 +56,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     session: CommandSession,
     *,
     overwrite: bool,
+    each: bool,
     dry_run: bool,
 ) -> None:
     """Put a secret into one store or several.
@@ -62,20 +70,23 @@ def secret(  # noqa: PLR0917 - click passes them by name
     \b
     monoctl put secret app/db password
     monoctl put secret vault://app/db local://app/db --from-file tls.key=key.pem
-    pwgen 32 1 | monoctl put secret app/db --from-file password=- --expect absent
+    pwgen 32 1 | monoctl put secret app/db --from-file password=- --trim-newline --expect absent
+    monoctl put secret app/ --from-env-file .env --each --dry-run
     """  # noqa: D301 - click wants the character itself
     uris, keys = split_words(words)
     expected = expectation(expect, overwrite=overwrite)
     notes, expires_on = parse_labels(labels), parse_day(expires) if expires else ""
     values = read_values(sources, keys)
+    plan = planned(uris, values, each=each, expect=expected)
     if dry_run:
-        _preview(session, uris, values, expected, output)
+        _preview(session, plan, expected, output)
         return
 
     async def work(client: Client) -> list[PutResult | Error]:
-        return await client.put_secrets(
-            uris, values, expect=expected, options=options, labels=notes, expires_on=expires_on, timeout=timeout
+        put = functools.partial(
+            client.put_secrets, expect=expected, options=options, labels=notes, expires_on=expires_on
         )
+        return await (put_each(put, plan, timeout) if each else put(uris, values, timeout=timeout))
 
     end(session.run(work), output, COLUMNS, document)
 
@@ -92,11 +103,9 @@ def document(result: PutResult) -> Document:
     }
 
 
-def _preview(
-    session: CommandSession, uris: list[str], values: Mapping[str, bytes], expect: Expect | str, output: str
-) -> None:
+def _preview(session: CommandSession, plan: Plan, expect: Expect | str, output: str) -> None:
     async def work(client: Client) -> list[Preview]:
-        return [await client.preview_put(uri, values, expect=expect) for uri in uris]
+        return [await client.preview_put(uri, values, expect=expect) for uri, values in plan.items()]
 
     show(session.run(work), output)
 
@@ -127,6 +136,11 @@ def show(previews: list[Preview], output: str) -> None:
                 shown["expect"] = "put through m8" if preview.rules.merges else "nothing, or put through m8"
     emit(output, documents[0] if len(documents) == 1 else documents, columns)
     if output == "table":
-        for uri, layout in ((preview.uri, preview.layout) for preview in previews if preview.layout):
+        # Once for each layout: with --each there are many secrets of one store.
+        layouts: dict[str, str] = {}
+        for preview in previews:
+            layouts.setdefault(preview.layout, preview.uri)
+        layouts.pop("", None)
+        for layout, uri in layouts.items():
             write.out(f"{uri} will lie in its engine like this: {layout}")
         write.err("Dry run: no key was requested, nothing was sent.")

@@ -1,32 +1,35 @@
-"""Files of `KEY=VALUE` lines. Accepted is what shells, Docker and dotenv libraries read alike; the rest is refused.
+r"""Env files, read by python-dotenv as most programs that use such files read them, or refused with the line.
 
-- UTF-8, no byte order mark. A line ends with LF or CRLF. Empty lines and lines that begin with `#` are ignored.
-- `export ` may precede the key. No white space around `=`.
-- An unquoted value stands for itself: no quotes, backslash, `$`, backtick or white space in it, and no `#` as its first
-  character.
-- `'…'` stands for what is between, which holds no `'`. `"…"` likewise; it holds no `"`, backslash, `$` or backtick.
-- Nothing follows a closing quote, and no value has several lines.
+- UTF-8. White space around the line, the key and `=`, `export ` before the key, `#` lines and comments are allowed.
+- Nothing is interpolated: `$` and backticks stand for themselves. The environment of this process plays no part.
+- `'…'` and `"…"` may have several lines. Escapes are `\'` and `\\` in single quotes, and in double quotes `\n`, `\t`,
+  `\"` and their like. An unquoted value ends before white space and `#`.
+- Stricter than python-dotenv: a line that it would skip with a warning, a key without `=`, a key twice, a key that no
+  secret can have, and a zero byte are refused.
+
+Only the parser of python-dotenv is used: what is around it reads `os.environ` and writes into it.
 """
 
 from __future__ import annotations
 
+import io
 import re
+
+from dotenv.parser import Binding, parse_stream
 
 from monoskope.errors import UsageError
 from monoskope.monoctl.input.gathered_values import Values
 from monoskope.protocol.payload import check_key
 
 _MARK = "\ufeff"
-_UNQUOTED = re.compile(r"""(?!\#)[^'"\\$`\s\x00-\x1f\x7f]*""")
-_SINGLE = re.compile(r"'([^'\r\n\x00]*)'")
-_DOUBLE = re.compile(r'"([^"\\$`\r\n\x00]*)"')
+_BLANK = re.compile(r"\s*")
 
 
 def parse_env(content: bytes, *, where: str) -> Values:
     """Return the values of an env file by key, in its order.
 
     Raises:
-        UsageError: a line is malformed, ambiguous, or repeats a key, or there is none; names the line, never its value.
+        UsageError: a line cannot be read or repeats a key, or there is none; names the line, never its value.
     """
     try:
         text = content.decode("utf-8")
@@ -38,50 +41,42 @@ def parse_env(content: bytes, *, where: str) -> Values:
             f"{where}, line 1: the file begins with a byte order mark.", fix="Save it as UTF-8 without one."
         )
     values = Values()
-    for number, line in enumerate(text.split("\n"), start=1):
+    # As a file that is opened as text is read: CRLF is LF, also within quotes.
+    for binding in parse_stream(io.StringIO(text, newline=None)):
         try:
-            _add_line(values, line.removesuffix("\r"))
+            _add(values, binding)
         except UsageError as error:
-            raise UsageError(f"{where}, line {number}: {error.message}", fix=error.fix) from None
+            raise UsageError(f"{where}, line {_line(binding)}: {error.message}", fix=error.fix) from None
     if not values:
         raise UsageError(f"{where} holds no KEY=VALUE line.", fix="Name the file that holds the values.")
     return values
 
 
-def _add_line(values: Values, line: str) -> None:
-    parsed = _parse_line(line)
-    if parsed is None:
-        return
-    key, value = parsed
-    if key in values:
-        raise UsageError(f"key {key!r} is there twice.", fix="Remove one.")
-    values.add(key, value.encode())
+def _line(binding: Binding) -> int:
+    """Return where the key stands: python-dotenv counts from the blank lines before it."""
+    blank = _BLANK.match(binding.original.string)
+    return binding.original.line + (blank[0].count("\n") if blank else 0)
 
 
-def _parse_line(line: str) -> tuple[str, str] | None:
-    if not line.strip() or line.startswith("#"):
-        return None
-    key, separator, value = line.removeprefix("export ").partition("=")
-    if not separator:
-        raise UsageError("no '='.", fix="Write KEY=VALUE.")
+def _add(values: Values, binding: Binding) -> None:
+    if binding.error:
+        raise UsageError(
+            "it is not KEY=VALUE: no '=' after the key, a quote without its other half, or text after a closing quote.",
+            fix="Write KEY=VALUE, KEY='VALUE' or KEY=\"VALUE\", or use --from-file or --from-json.",
+        )
+    if binding.key is None:
+        return  # a comment or nothing
     try:
-        check_key(key)
+        check_key(binding.key)
     except UsageError:
         raise UsageError(
             "the text before '=' is not a key: A-Z, a-z, 0-9, '_', '.' and '-', no white space.",
             fix="Write KEY=VALUE.",
         ) from None
-    return key, _value(key, value)
-
-
-def _value(key: str, text: str) -> str:
-    if _UNQUOTED.fullmatch(text):
-        return text
-    for quoted in (_SINGLE, _DOUBLE):
-        match = quoted.fullmatch(text)
-        if match is not None:
-            return match.group(1)
-    raise UsageError(
-        f"the value of {key!r} can be read in more than one way (quotes, '\\', '$', '`', '#' or white space in it).",
-        fix="Put it in single quotes, or use --from-file or --from-json.",
-    )
+    if binding.value is None:
+        raise UsageError("no '='.", fix="Write KEY=VALUE.")
+    if binding.key in values:
+        raise UsageError(f"key {binding.key!r} is there twice.", fix="Remove one.")
+    if "\0" in binding.value:
+        raise UsageError(f"the value of {binding.key!r} has a zero byte.", fix="Use --from-file for bytes.")
+    values.add(binding.key, binding.value.encode())

@@ -19,6 +19,8 @@ from monoskope.value import Value
 R = TypeVar("R")
 
 STDIN = "-"
+_TIMES = 3
+"""How often a value is asked for."""
 
 
 class Sources(Value, frozen=True):
@@ -27,6 +29,7 @@ class Sources(Value, frozen=True):
     files: tuple[str, ...]
     env_files: tuple[str, ...]
     json_files: tuple[str, ...]
+    trim_newline: bool = False
 
     @property
     def named(self) -> bool:
@@ -54,12 +57,18 @@ def source_options(command: Callable[..., R]) -> Callable[..., R]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, **rest: Any) -> R:  # noqa: ANN401 - click's own
-        sources = Sources(rest.pop("from_file"), rest.pop("from_env_file"), rest.pop("from_json"))
+        files, env_files, json_files = (rest.pop(f"from_{kind}") for kind in ("file", "env_file", "json"))
+        sources = Sources(files, env_files, json_files, trim_newline=rest.pop("trim_newline"))
         return command(*args, sources=sources, **rest)
 
     options = (
         click.option("--from-file", multiple=True, metavar="KEY=PATH", help="Exact bytes of a file; KEY=- for stdin."),
-        click.option("--from-env-file", multiple=True, metavar="FILE", help="KEY=VALUE lines; - for stdin."),
+        click.option(
+            "--trim-newline", is_flag=True, help="Remove one line feed, LF or CRLF, from the end of each --from-file."
+        ),
+        click.option(
+            "--from-env-file", multiple=True, metavar="FILE", help="KEY=VALUE lines, as dotenv reads them; - for stdin."
+        ),
         click.option(
             "--from-json", multiple=True, metavar="FILE", help='{"key":"text"} or {"key":{"base64":"…"}}; - for stdin.'
         ),
@@ -115,11 +124,11 @@ def read_values(sources: Sources, keys: list[str]) -> Values:
     """
     values = Values()
     _check_stdin(sources)
+    if sources.trim_newline and not sources.files:
+        raise UsageError("--trim-newline is for --from-file.", fix="Leave it out, or name a file.")
     for text in sources.files:
-        key, separator, path = text.partition("=")
-        if not separator:
-            raise UsageError("--from-file is not KEY=PATH.", fix="Write --from-file KEY=PATH; KEY=- for stdin.")
-        values.add(check_key(key), _read(path, f"the file for key {key!r}"))
+        key, value = _read_file(text, trim=sources.trim_newline)
+        values.add(key, value)
     for path in sources.env_files:
         from monoskope.monoctl.input.env_file import parse_env  # noqa: PLC0415 - a put seldom needs it
 
@@ -139,6 +148,23 @@ def _check_stdin(sources: Sources) -> None:
     files = [text.partition("=")[2] for text in sources.files]
     if [*files, *sources.env_files, *sources.json_files].count(STDIN) > 1:
         raise UsageError("stdin is named twice.", fix="Name it once, and files for the rest.")
+
+
+def _read_file(text: str, *, trim: bool) -> tuple[str, bytes]:
+    """Return what one --from-file names: the key, and the exact bytes or, with `trim`, without one final line feed."""
+    key, separator, path = text.partition("=")
+    if not separator:
+        raise UsageError("--from-file is not KEY=PATH.", fix="Write --from-file KEY=PATH; KEY=- for stdin.")
+    value = _read(path, f"the file for key {check_key(key)!r}")
+    if trim:
+        return key, value.removesuffix(b"\r\n") if value.endswith(b"\r\n") else value.removesuffix(b"\n")
+    if path == STDIN and value.find(b"\n") == len(value) - 1 != -1:
+        # One line, as `echo` writes it. Text of several lines is meant to end like this.
+        terminal.note(
+            f"the value of {key!r} ends with a newline, as `echo` writes it. It is part of the value; --trim-newline"
+            " removes it."
+        )
+    return key, value
 
 
 def _read(path: str, what: str) -> bytes:
@@ -166,4 +192,14 @@ def _ask(values: Values, keys: list[str]) -> None:
 
 
 def _prompt(key: str) -> bytes:
-    return write.prompt(f"Value of {key} (hidden)", hidden=True).encode()
+    """Ask for a value; an empty answer, easily given by mistake, is asked for again."""
+    question = f"Value of {key} (hidden)"
+    for _ in range(_TIMES):
+        answer = write.prompt(question, hidden=True)
+        if answer:
+            return answer.encode()
+        question = f"That was empty. Value of {key} (hidden)"
+    raise UsageError(
+        f"no value was given for {key!r}.",
+        fix=f"Type one. If it shall be empty, say --from-file {key}=/dev/null.",
+    )

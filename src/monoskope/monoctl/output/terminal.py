@@ -7,7 +7,7 @@ import os
 import sys
 
 from monoskope.client.task import Progress, Stage
-from monoskope.monoctl.output import write
+from monoskope.monoctl.output import questions, write
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _SAYS = {
@@ -18,8 +18,8 @@ _SAYS = {
 
 
 def interactive() -> bool:
-    """Return whether a user can be asked: stdin and stderr are a terminal."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    """Return whether a user can be asked. What stdin is does not matter: it may hold a value."""
+    return questions.possible()
 
 
 def note(text: str) -> None:

@@ -1,4 +1,4 @@
-"""The only code that writes to stdout and stderr, and that asks. It escapes everything unprintable but our colours.
+"""The only code that writes to stdout and stderr, and that asks, by `questions`. It escapes all that is unprintable.
 
 Names, labels, versions and sentences come from others and may hold control characters. Do not print elsewhere.
 """
@@ -6,13 +6,13 @@ Names, labels, versions and sentences come from others and may hold control char
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from typing import TextIO
 
 import click
 
 from monoskope.escape import escape
+from monoskope.monoctl.output import questions
 
 _CLEAR = "\r\x1b[2K"
 
@@ -37,22 +37,19 @@ def err(*lines: str, mark: str = "", end: str = "\n", over: bool = False, **styl
 
 def confirm(question: str) -> bool:
     """Ask a yes-or-no question on the terminal; no is the default. Lines before its last one are printed first."""
-    *said, asked = question.split("\n")
-    if said:
-        err(*said)
-    # The event loop handles Ctrl-C itself, and would act on it only after the question is answered.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return click.confirm(escape(asked), default=False, err=True)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    while True:
+        answer = questions.ask(f"{_escaped(question)} [y/N]: ", fresh=True).strip().lower()
+        if answer in {"", "n", "no", "y", "yes"}:
+            return answer in {"y", "yes"}
 
 
 def prompt(question: str, *, hidden: bool = False) -> str:
-    """Ask for one line on the terminal. What is hidden must not be empty; the rest may be."""
-    if hidden:
-        return str(click.prompt(escape(question), hide_input=True, err=True))
-    return str(click.prompt(escape(question), default="", show_default=False, err=True))
+    """Ask for one line on the terminal; it may be empty. What is hidden is not shown while it is typed."""
+    return questions.ask(f"{_escaped(question)}: ", hidden=hidden)
+
+
+def _escaped(question: str) -> str:
+    return _joined(tuple(question.split("\n")))
 
 
 def coloured(stream: TextIO) -> bool:

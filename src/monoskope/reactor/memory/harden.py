@@ -23,6 +23,10 @@ _CAP_IPC_LOCK = 14
 
 _SWAPPABLE = "the reactor's memory can be swapped to disk: it may not lock it, and swap is active."
 _NO_SWAP = "Let it lock memory (LimitMEMLOCK=infinity, CAP_IPC_LOCK), set memory.swap.max to 0, or turn swap off."
+_ONLY_TO_TRY = (
+    "Only to try things out: set allow_swap = true in reactor.toml, as `m8 reactor init --allow-swap` does;"
+    " secrets may then end up on the disk."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ def harden(*, allow_swap: bool = False, lock: Callable[[], bool] = lock_memory, 
     missing = []
     if not lock() and (swap or Swap()).possible():
         if not allow_swap:
-            raise RefusedError(_SWAPPABLE, fix=f"{_NO_SWAP} To play, set allow_swap = true in reactor.toml.")
+            raise RefusedError(_SWAPPABLE, fix=f"{_NO_SWAP} {_ONLY_TO_TRY}")
         missing.append(f"WARNING: {_SWAPPABLE} Secrets and keys may end up there. allow_swap permits it. {_NO_SWAP}")
     if platform.libc_ver()[0] != "glibc":
         missing.append("the C library is not glibc: memory is not overwritten when it is freed.")

@@ -1,0 +1,24 @@
+"""`monoctl help`."""
+
+from __future__ import annotations
+
+import click
+
+from monoskope.monoctl.output import write
+
+
+@click.command("help", short_help="Show the help of a command.")
+@click.argument("words", nargs=-1, metavar="[VERB [NOUN]]")
+@click.pass_context
+def show_help(context: click.Context, words: tuple[str, ...]) -> None:
+    """Show the help of a command, as `--help` after it does: `monoctl help put secret`."""
+    here = context.find_root()
+    for word in words:
+        group = here.command
+        if not isinstance(group, click.Group):
+            raise click.UsageError(f"`{here.command_path}` has no command {word!r}.", here)
+        # This refuses an unknown word, and suggests one.
+        name, command, _ = group.resolve_command(here, [word])
+        assert command is not None
+        here = command.context_class(command, info_name=name, parent=here, **command.context_settings)
+    write.out(*here.get_help().split("\n"))

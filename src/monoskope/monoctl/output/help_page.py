@@ -1,0 +1,23 @@
+"""How the help of a command shows its options: its own, then those of the connection, which most commands have."""
+
+from __future__ import annotations
+
+import click
+
+
+class ConnectionOption(click.Option):
+    """An option that says which m8 is called, and as whom."""
+
+
+def write_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    """Write the options of a command in their sections."""
+    own: list[tuple[str, str]] = []
+    shared: list[tuple[str, str]] = []
+    for parameter in command.get_params(ctx):
+        record = parameter.get_help_record(ctx)
+        if record is not None:
+            (shared if isinstance(parameter, ConnectionOption) else own).append(record)
+    for title, records in (("Options", own), ("Connection options", shared)):
+        if records:
+            with formatter.section(title):
+                formatter.write_dl(records)

@@ -1,0 +1,144 @@
+"""Who one is to m8, and whom one trusts: `whoami`, the question at the first contact, and `forget-store`."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import queries_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.client.known_stores import SYSTEM_FILE
+from monoskope.monoctl.output import write
+from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.scripted.m8 import ScriptedM8
+from tests.unit.monoctl.as_alice import VALUE, Run
+
+
+class Knowing(ScriptedM8):
+    """An m8 that says who calls."""
+
+    def more(self, method: str, message: Message) -> Message:
+        if isinstance(message, queries_pb2.GetServerRequest):
+            return queries_pb2.GetServerResponse(
+                version="0.1.0",
+                fingerprint_key_id="63e8eb50bcac50aa",
+                subject="al\x1b[2Jice",
+                role=events_pb2.ROLE_USER,
+                prefixes=["vault://app", "local://"],
+                rights=[events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH],
+                expires_at_ms=1_800_000_000_000,
+            )
+        return super().more(method, message)
+
+
+@pytest.fixture
+def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
+    with Knowing().serving_in_thread(tmp_path) as scripted:
+        yield scripted
+
+
+def test_whoami_says_what_m8_knows_and_whose_word_it_is(m8: ScriptedM8, run: Run) -> None:
+    shown = run("whoami")
+
+    assert shown.exit_code == 0
+    for text in ("al\\u001b[2Jice", "user", "vault://app, local://", "put, see-hash", "2027-01-15T08:00", m8.server):
+        assert text in shown.stdout
+    assert shown.stderr == "This is m8's word.\n"
+
+
+def test_whoami_for_programs(m8: ScriptedM8, run: Run) -> None:
+    assert json.loads(run("whoami", "-o", "json").stdout) == {
+        "subject": "al\x1b[2Jice",
+        "role": "user",
+        "prefixes": ["vault://app", "local://"],
+        "rights": ["put", "see-hash"],
+        "expires": "2027-01-15T08:00:00.000Z",
+        "server": m8.server,
+        "m8_version": "0.1.0",
+        "fingerprint_key_id": "63e8eb50bcac50aa",
+    }
+
+
+def put(run: Run) -> tuple[int, str]:
+    result = run("put", "secret", "vault://app/db", "--from-file", "password=-", stdin=VALUE)
+    return result.exit_code, result.stderr
+
+
+def test_the_first_contact_says_whom_to_ask_and_what_to_compare(
+    m8: ScriptedM8, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "known_stores").unlink()
+    asked: list[str] = []
+
+    def no(question: str) -> bool:
+        asked.append(question)
+        return False
+
+    monkeypatch.setattr(write, "confirm", no)
+    monkeypatch.setattr("monoskope.monoctl.output.terminal.interactive", lambda: True)
+
+    assert put(run)[0] == 5
+    [question] = asked
+    words = ("store's operator", "another way than m8", "`m8 reactor identity`", "every character")
+    for text in (m8.identity.shown, *words):
+        assert text in question
+    assert question.endswith("Do you trust this identity?")
+
+
+def test_a_changed_identity_names_the_command_that_forgets_it_and_then_asks_again(
+    m8: ScriptedM8, run: Run, tmp_path: Path
+) -> None:
+    before = (tmp_path / "known_stores").read_text()
+    former, new = m8.identity.shown, Identity()
+    m8.stores["vault"].identity, m8.signers["vault"] = new.shown, new
+    code, said = put(run)
+    assert code == 5
+    assert "monoctl forget-store vault" in said
+    assert "another way than m8" in said
+    assert "Put nothing until you know" in said
+
+    forgotten = run("forget-store", "vault")
+
+    assert forgotten.exit_code == 0
+    assert former in forgotten.stdout
+    assert "asks" in forgotten.stdout
+    copy = tmp_path / "known_stores.old"
+    assert str(copy) in forgotten.stdout
+    assert (copy.read_text(), stat.S_IMODE(copy.stat().st_mode)) == (before, 0o600)
+    assert (tmp_path / "known_stores").read_text() == f"{m8.server} @default vault\n"
+    code, said = put(run)
+    assert code == 5
+    assert "first contact" in said
+    assert not m8.attempts
+
+
+@pytest.mark.parametrize("words", [("local",), ("vault", "--server", "elsewhere:7443")])
+def test_a_store_that_is_not_pinned_is_not_forgotten(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
+    before = (tmp_path / "known_stores").read_text()
+
+    result = run("forget-store", *words)
+
+    assert result.exit_code == 4
+    assert (tmp_path / "known_stores").read_text() == before
+    assert not (tmp_path / "known_stores.old").exists()
+
+
+def test_forgetting_needs_neither_a_token_nor_m8(
+    m8: ScriptedM8, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").unlink()
+    monkeypatch.delenv("MONOCTL_CA_FILE")
+
+    assert run("forget-store", "vault").exit_code == 0
+    assert m8.calls == []
+    assert not SYSTEM_FILE.exists(), "the test above would see the pins of this machine"
+
+
+def test_no_store_is_forgotten_by_mistake(run: Run) -> None:
+    assert run("forget-store", "Vault").exit_code == 2
+    assert run("forget-store").exit_code == 2

@@ -177,6 +177,7 @@ class Resolver:
     async def _default(self) -> str:
         server, given = self._settings.server, self._settings.default_store
         pinned = self._known.default(server)
+        explicit = given is not None
         if given is None:
             store = self._remembered.get("")
             if store is None:
@@ -189,7 +190,7 @@ class Resolver:
             given = named
         check_store_name(given)
         if given != pinned:
-            self._known.pin_default(server, given)
+            self._known.pin_default(server, given, explicit=explicit)
         return given
 
     def _agree_default(self, pinned: str | None, named: str) -> None:
@@ -222,6 +223,7 @@ class Resolver:
     def _first_contact(self, store: views_pb2.SecretStore, identity: str, given: str | None) -> str:
         server, name = self._settings.server, store.name
         self._known.check_free(server, name, identity)
+        explicit = given is not None
         if given is None:
             self._ask(
                 f"This is the first contact with store {name!r} of {server}. Its identity is {identity}.",
@@ -232,7 +234,7 @@ class Resolver:
         unpinned = Trust(self._known, server, name, pin=given, notify=None)
         if unpinned.last(store.rotations) != identity:
             raise _changed(server, name, given, identity, "it shows")
-        self._known.pin(server, name, given, replaces=None)
+        self._known.pin(server, name, given, replaces=None, explicit=explicit)
         return given
 
     def _ask(self, said: str, question: str, *, fix: str) -> None:

@@ -66,7 +66,7 @@ class Trust:
         chain = self._chain(rotations)
         if not chain:
             return
-        self._known.pin(self._server, self._store, chain[-1], replaces=self.pin)
+        self._known.pin(self._server, self._store, chain[-1], replaces=self.pin, explicit=True)
         if self._notify is not None:
             steps = "a step" if len(chain) == 1 else f"{len(chain)} steps"
             self._notify(

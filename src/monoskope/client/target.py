@@ -209,7 +209,7 @@ class Resolver:
         identity = _foreign_identity(store.identity)
         pinned = pins.identities.get((server, name))
         given = self._settings.store_identities.get(name)
-        if pinned is not None and given is not None and pinned != given:
+        if pinned is not None and given is not None and pinned != given and not self._leads(store, given, pinned):
             raise _changed(server, name, pinned, given, "you gave")
         if pinned is None:
             pinned = self._first_contact(store, identity, given)
@@ -219,6 +219,11 @@ class Resolver:
         if trust.pin != identity:
             raise _changed(server, name, trust.pin, identity, "it shows")
         return trust
+
+    def _leads(self, store: views_pb2.SecretStore, given: str, pinned: str) -> bool:
+        """Return whether the pin follows by signed steps from an identity that was given before them."""
+        before = Trust(self._known, self._settings.server, store.name, pin=given, notify=None)
+        return before.leads_to(pinned, store.rotations)
 
     def _first_contact(self, store: views_pb2.SecretStore, identity: str, given: str | None) -> str:
         server, name = self._settings.server, store.name

@@ -79,6 +79,10 @@ class Trust:
         """Return the identity that `follow` would pin. Changes nothing. Raises `ProofError` as `follow`."""
         return [self.pin, *self._chain(rotations)][-1]
 
+    def leads_to(self, identity: str, rotations: Rotations) -> bool:
+        """Return whether signed steps lead from the pin to `identity`. Changes nothing. Raises as `follow`."""
+        return identity in self._chain(rotations)
+
     def _chain(self, rotations: Rotations) -> list[str]:
         try:
             earlier, rest = _split(rotations, self.pin)

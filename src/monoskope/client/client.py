@@ -20,6 +20,7 @@ from monoskope.client.proof import Proofs
 from monoskope.client.purposes.compare import Comparison, compare
 from monoskope.client.purposes.put import Expect, Notes, PutResult, encoded, expectation, fitting, put
 from monoskope.client.queries import Queries
+from monoskope.client.reading import Reading
 from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.target import Confirm, Remembered, Resolver, Target, check_text
 from monoskope.client.task import Progress
@@ -37,7 +38,7 @@ _ON_ITS_WAY_S = 0.001
 """After so many seconds the first call has been sent, and there is time to load modules until its answer comes."""
 
 
-class Client(Changes, Unshared):
+class Client(Changes, Reading, Unshared):
     """Puts secrets into stores, through an m8 that cannot read them.
 
     ```python
@@ -201,7 +202,7 @@ class Client(Changes, Unshared):
 
     @property
     def queries(self) -> Queries:
-        """What m8 knows."""
+        """What m8 knows, as messages of the API."""
         return Queries(self._connection())
 
     @property

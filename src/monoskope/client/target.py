@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known_stores import KnownStores, Pins
 from monoskope.client.settings import ClientSettings
@@ -14,6 +14,7 @@ from monoskope.client.task import too_large
 from monoskope.client.trust import Trust
 from monoskope.errors import IdentityChangedError, RefusedError, UsageError
 from monoskope.protocol.identity import ProofError, check_shown
+from monoskope.protocol.names import spelled
 from monoskope.uri import SecretUri, check_store_name, parse_path
 from monoskope.value import Value
 
@@ -61,6 +62,25 @@ def announced_maturity(store: views_pb2.SecretStore) -> str:
     if not store.reactors:
         return ""
     return "experimental" if store.reactors[0].capabilities.experimental else "stable"
+
+
+_BEST_FIRST = (
+    reactor_pb2.ENGINE_HEALTH_OK,
+    reactor_pb2.ENGINE_HEALTH_UNSPECIFIED,
+    reactor_pb2.ENGINE_HEALTH_REFUSED,
+    reactor_pb2.ENGINE_HEALTH_UNAVAILABLE,
+)
+
+
+def engine_health(store: views_pb2.SecretStore) -> str:
+    """Return the health of a store's engine, by the attached reactor that finds it best; "" if none is attached."""
+    said = {one.engine for one in store.reactors if one.attached}
+    return next((health_name(one) for one in _BEST_FIRST if one in said), "unknown" if said else "")
+
+
+def health_name(said: reactor_pb2.EngineHealth) -> str:
+    """Return a health as users read it, e.g. "ok"; "unknown" if nothing is said."""
+    return spelled(reactor_pb2.EngineHealth, said).lower() if said else "unknown"
 
 
 def check_text(text: str) -> None:

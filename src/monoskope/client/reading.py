@@ -18,6 +18,7 @@ from monoskope.client.queries import PAGE_SIZE, Queries, request_id_bytes
 from monoskope.client.results.secrets import Secret, SecretVersion, Upload
 from monoskope.client.results.server import Event, Server
 from monoskope.client.results.stores import Store
+from monoskope.errors import UsageError
 
 SecretState = Literal["present", "deleted", "drifted", "out-of-sync"]
 """Which secrets to list."""
@@ -69,8 +70,11 @@ class Reading(ABC):
             page_size: Fetched at once, 1 to 1,000.
 
         Raises:
+            UsageError: `state` is none of these.
             Error: as `get_secret`.
         """
+        if state not in _STATES:
+            raise UsageError(f"{state!r} is not a state of secrets.", fix=f"Use one of {', '.join(_STATES)}.")
         day = expiring_before.isoformat() if isinstance(expiring_before, dt.date) else expiring_before
         proofs = self.proofs
         views = self.queries.secrets(

@@ -381,6 +381,7 @@ class SyncClient(Unshared):
             page_size: Fetched at once, 1 to 1,000.
 
         Raises:
+            UsageError: `state` is none of these.
             Error: as `get_secret`.
         """
         return self._loop.iterate(

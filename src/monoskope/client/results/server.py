@@ -22,7 +22,7 @@ class Event(Value, frozen=True):
     version: int
     """Its place in the stream, from 1."""
     type: str
-    """E.g. "SecretUploaded"."""
+    """Its name, of those in docs/protocol.md."""
     recorded_at: dt.datetime | None
     actor: str
     """Who caused it."""

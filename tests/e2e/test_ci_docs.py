@@ -132,9 +132,7 @@ def test_no_secret_of_github_is_part_of_a_script() -> None:
 
 def test_the_script_of_gitlab_puts_and_verifies(pipeline: Pipeline) -> None:
     found = yaml.safe_load(GITLAB)["put-deploy-token"]
-    variables = {
-        name: value.replace("$VAULT_IDENTITY", pipeline.identity) for name, value in found["variables"].items()
-    }
+    given = {name: value.replace("$VAULT_IDENTITY", pipeline.identity) for name, value in found["variables"].items()}
     of_the_project = {
         "MONOCTL_TOKEN": pipeline.token,
         "MONOCTL_CA_FILE": str(pipeline.cluster.folder / "m8" / "ca.crt"),

@@ -134,10 +134,17 @@ class KnownStores:
     def __init__(
         self, path: Path | None, *, system: Path = SYSTEM_FILE, notify: Callable[[str], None] | None = None
     ) -> None:
-        self.path = path
+        self._path = path
         self._system = system
         self._notify = notify
         self._memory = Pins()
+
+    @property
+    def path(self) -> Path:
+        """The user's own file. Raises `NotWritableError` if there is none."""
+        if self._path is None:
+            raise NotWritableError(NO_FILE, fix=_NAME_A_FILE)
+        return self._path
 
     def read(self) -> Pins:
         """Return what is pinned now.
@@ -220,8 +227,6 @@ class KnownStores:
 
     @contextmanager
     def _changing(self) -> Iterator[Pins]:
-        if self.path is None:
-            raise NotWritableError(NO_FILE, fix=_NAME_A_FILE)
         with locked(self.path, fix=_NAME_A_FILE):
             own = self._own()
             before = own.serialise()
@@ -232,9 +237,9 @@ class KnownStores:
 
     def _own(self) -> Pins:
         """Return the pins of the user's file, under those that are kept in memory."""
-        if self.path is None or (found := find_private(self.path, client=True)) is None:
+        if self._path is None or (found := find_private(self._path, client=True)) is None:
             return self._memory.over(Pins())
-        return self._memory.over(Pins.parse(_text(found, self.path), where=str(self.path)))
+        return self._memory.over(Pins.parse(_text(found, self._path), where=str(self._path)))
 
     def _read_system(self) -> Pins:
         try:

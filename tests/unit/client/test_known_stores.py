@@ -38,11 +38,6 @@ def known(tmp_path: Path) -> KnownStores:
     return KnownStores(tmp_path / "config" / "known_stores", system=tmp_path / "system")
 
 
-def own(known: KnownStores) -> Path:
-    assert known.path is not None
-    return known.path
-
-
 @given(pins())
 def test_what_is_written_is_read_back(written: Pins) -> None:
     assert Pins.parse(written.serialise(), where="known_stores") == written
@@ -98,9 +93,9 @@ def test_an_identity_under_two_names_is_refused_and_both_are_named(other: str) -
 def test_a_pin_makes_a_private_file_with_one_line(known: KnownStores) -> None:
     known.pin(SERVER, "vault", A, replaces=None)
 
-    assert own(known).read_text() == f"{SERVER} vault {A}\n"
-    assert stat.S_IMODE(own(known).stat().st_mode) == 0o600
-    assert stat.S_IMODE(own(known).parent.stat().st_mode) == 0o700
+    assert known.path.read_text() == f"{SERVER} vault {A}\n"
+    assert stat.S_IMODE(known.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(known.path.parent.stat().st_mode) == 0o700
 
 
 def test_a_pin_moves_on_from_the_one_it_replaces_alone(known: KnownStores) -> None:
@@ -128,12 +123,12 @@ def test_an_identity_is_not_pinned_under_a_second_name(known: KnownStores) -> No
     with pytest.raises(IdentityChangedError):
         known.pin(SERVER, "local", A, replaces=None)
 
-    assert own(known).read_text() == f"{SERVER} vault {A}\n"
+    assert known.path.read_text() == f"{SERVER} vault {A}\n"
 
 
 def test_a_file_that_others_can_reach_is_refused(known: KnownStores) -> None:
     known.pin(SERVER, "vault", A, replaces=None)
-    own(known).chmod(0o660)
+    known.path.chmod(0o660)
 
     with pytest.raises(RefusedError, match="0660"):
         known.identity(SERVER, "vault")
@@ -195,7 +190,7 @@ def test_pins_that_are_mounted_read_only_count_beside_those_in_memory(tmp_path: 
 
         @contextmanager
         def _changing(self) -> Iterator[Pins]:
-            if self.path is not None:
+            if self.path.exists():
                 raise NotWritableError("read-only.")
             yield Pins()
 
@@ -221,7 +216,7 @@ def test_the_systems_file_counts_where_the_users_says_nothing(known: KnownStores
 
     assert known.identity(SERVER, "vault") == B
     assert known.default(SERVER) == "local"
-    assert A not in own(known).read_text()
+    assert A not in known.path.read_text()
 
 
 def test_a_systems_file_that_others_can_write_is_refused(known: KnownStores, tmp_path: Path) -> None:

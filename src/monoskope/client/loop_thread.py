@@ -97,7 +97,7 @@ class LoopThread:
             )
         if self._is_inside():
             raise UsageError(
-                "the client was called from a function that it calls itself, such as `observe=`.",
+                "the client was called from a function that it calls itself, such as an observer.",
                 fix="Take note there, and call the client later.",
             )
         return self._loop

@@ -51,8 +51,7 @@ class Client(Changes, Reading, Unshared):
         settings: Where to dial and as whom; None finds them as `monoctl` does (`monoskope.client.settings`).
         confirm: Asks a person a question, e.g. whether to trust a store at first contact. Without it, first contact
             fails unless `known_stores`, the settings or the environment give the store's identity.
-        notify: Called with a sentence that the user should know, e.g. that an identity changed with proof. Without it
-            the sentence is a warning of the logger `monoskope.client`.
+        notify: Called with a sentence that the user should know; without it, the logger `monoskope.client` warns.
         observe: Called whenever a request changes its stage; requests may be interleaved.
         system_known_stores: The administrator's pins.
         pause_s: First pause in seconds before anything is sent again.
@@ -208,7 +207,8 @@ class Client(Changes, Reading, Unshared):
     @property
     def proofs(self) -> Proofs:
         """Return the checks of m8's answers, by the pins as they are now. Raises as `KnownStores.read`."""
-        return Proofs(self._known.read(), self.settings.server, self.queries)
+        given = self.settings
+        return Proofs(self._known.read_with(given.server, given.store_identities), given.server, self.queries)
 
     @property
     def stores(self) -> Stores:

@@ -156,6 +156,10 @@ class KnownStores:
         """
         return self._own().over(self._read_system())
 
+    def read_with(self, server: str, given: Mapping[str, str]) -> Pins:
+        """Return what is pinned now, and for stores that are not pinned the identities that were given for this run."""
+        return self.read().over(Pins({(server, store): identity for store, identity in given.items()}))
+
     def identity(self, server: str, store: str) -> str | None:
         """Return the pinned identity, None at first contact. Raises as `read`."""
         return self.read().identities.get((server, store))

@@ -15,6 +15,7 @@ from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.client import Client, PutResult, Secret, SecretVersion, Upload
 from monoskope.client.results.words import moment
 from monoskope.errors import ProtocolError, UsageError
+from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, pinned
 from monoskope.testing.scripted.m8 import FINGERPRINT, KEY_ID, LAYOUT, VERSION, ScriptedM8
 
@@ -139,6 +140,19 @@ async def test_what_was_put_is_read_back_under_the_same_names(m8: Answering, cli
         assert getattr(secret, name) == getattr(put, name)
     for name in ("uri", "request_id"):
         assert getattr(upload, name) == getattr(put, name)
+
+
+async def test_an_identity_that_was_given_proves_without_a_file(m8: Answering, client: Client) -> None:
+    put = await client.put_secret("app/0", {"password": b"correct horse"})
+    assert put.receipt is not None
+    m8.secret.receipt.CopyFrom(put.receipt)
+    m8.secret.prior_version = ""
+
+    for identity, proven in ((m8.identity.shown, True), (Identity().shown, False)):
+        given = msgspec.structs.replace(client.settings, known_stores=None, store_identities={"vault": identity})
+        async with Client(given) as other:
+            secret = await other.get_secret("vault://app/0")
+        assert secret.proven is proven
 
 
 async def test_a_page_is_fetched_when_it_is_needed(m8: Answering, client: Client) -> None:

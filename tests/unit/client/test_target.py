@@ -392,6 +392,20 @@ async def test_an_identity_that_was_given_needs_no_file(
     assert "for this run alone" in caplog.text
 
 
+async def test_without_a_file_too_an_identity_that_changes_during_a_run_is_refused(
+    m8: ScriptedM8, tmp_path: Path
+) -> None:
+    agreed = ClientSettings(
+        server=m8.server, ca_file=m8.ca_file, token=token("alice"), store_identities={"vault": m8.identity.shown}
+    )
+    async with Client(agreed, notify=lambda _: None, system_known_stores=tmp_path / "none", pause_s=0.001) as client:
+        await client.put_secret("vault://app/a", VALUES)
+        other = Identity()
+        m8.stores["vault"].identity, m8.signers["vault"] = other.shown, other
+        with pytest.raises(IdentityChangedError):
+            await client.put_secret("vault://app/b", VALUES)
+
+
 async def test_a_rotation_is_followed_from_the_identity_that_was_given(m8: ScriptedM8, tmp_path: Path) -> None:
     first, later = m8.identity.shown, Identity()
     m8.stores["vault"].rotations.append(m8.identity.rotate(later, "vault"))

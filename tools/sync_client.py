@@ -115,7 +115,8 @@ def read(name: str) -> Module:
     """Read a module of ours."""
     text = SOURCE.joinpath(*name.split(".")).with_suffix(".py").read_text(encoding="utf-8")
     module = Module(name, text.splitlines(), ast.parse(text))
-    for node in module.tree.body:
+    guarded = [part for node in module.tree.body if isinstance(node, ast.If) for part in node.body]
+    for node in (*module.tree.body, *guarded):
         match node:
             case ast.ImportFrom():
                 for alias in node.names:
@@ -125,7 +126,7 @@ def read(name: str) -> Module:
                     module.names[alias.asname or alias.name] = f"import {ast.unparse(alias)}"
             case ast.ClassDef():
                 module.names[node.name] = f"from {name} import {node.name}"
-            case ast.Assign(targets=[ast.Name(id=constant)]):
+            case ast.Assign(targets=[ast.Name(id=constant)]) | ast.AnnAssign(target=ast.Name(id=constant)):
                 module.names[constant] = f"from {name} import {constant}"
             case _:
                 pass
@@ -149,12 +150,17 @@ def classes(name: str, of: str) -> Iterator[tuple[Module, ast.ClassDef]]:
             yield from classes(statement.split()[1], base.id)
 
 
-def methods(name: str, of: str) -> Iterator[tuple[Module, ast.AsyncFunctionDef]]:
-    """Yield every public coroutine and asynchronous generator, each once, those of the bases last."""
+Method = ast.AsyncFunctionDef | ast.FunctionDef
+
+
+def methods(name: str, of: str) -> Iterator[tuple[Module, Method]]:
+    """Yield every public method, each once, those of the bases last. Properties are none."""
     seen: set[str] = set()
     for module, found in classes(name, of):
         for node in found.body:
-            if isinstance(node, ast.AsyncFunctionDef) and not node.name.startswith("_") and node.name not in seen:
+            if not isinstance(node, Method) or node.name.startswith("_") or node.name in seen:
+                continue
+            if not any(ast.unparse(decorator) in {"property", "abstractmethod"} for decorator in node.decorator_list):
                 seen.add(node.name)
                 yield module, node
 
@@ -165,18 +171,17 @@ def call(arguments: ast.arguments) -> str:
     return ", ".join([*given, *(f"{argument.arg}={argument.arg}" for argument in arguments.kwonlyargs)])
 
 
-def twin(module: Module, node: ast.AsyncFunctionDef, inner: str) -> str:
-    """Return the synchronous method for an asynchronous one of `self.<inner>`."""
+def twin(module: Module, node: Method, inner: str) -> str:
+    """Return the synchronous method for one of `self.<inner>`."""
     returns = ast.unparse(node.returns) if node.returns is not None else "None"
     docstring = "\n".join(module.lines[node.body[0].lineno - 1 : node.body[0].end_lineno])
-    how = "run"
+    made = f"self.{inner}.{node.name}({call(node.args)})"
     if returns.startswith("AsyncIterator"):
-        returns, how = returns.removeprefix("Async"), "iterate"
+        returns, made = returns.removeprefix("Async"), f"self._loop.iterate({made})"
+    elif isinstance(node, ast.AsyncFunctionDef):
+        made = f"self._loop.run({made})"
     back = "" if returns == "None" else "return "
-    return (
-        f"    def {node.name}({ast.unparse(node.args)}) -> {returns}:\n{docstring}\n"
-        f"        {back}self._loop.{how}(self.{inner}.{node.name}({call(node.args)}))\n"
-    )
+    return f"    def {node.name}({ast.unparse(node.args)}) -> {returns}:\n{docstring}\n        {back}{made}\n"
 
 
 def imports(pieces: Iterator[tuple[Module, ast.arguments, ast.expr | None]]) -> set[str]:
@@ -186,6 +191,8 @@ def imports(pieces: Iterator[tuple[Module, ast.arguments, ast.expr | None]]) -> 
         for part in (arguments, returns):
             for node in ast.walk(part) if part is not None else ():
                 if isinstance(node, ast.Name) and not hasattr(builtins, node.id):
+                    if node.id not in module.names:
+                        raise SystemExit(f"{module.name} does not say where {node.id} comes from.")
                     statement = module.names[node.id]
                     found.add(statement.replace("import AsyncIterator", "import Iterator"))
     return found

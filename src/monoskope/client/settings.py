@@ -56,7 +56,7 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     """Everything needed to dial: complete and checked.
 
     Raises:
-        UsageError: the server or the token is malformed, or the CA is given twice.
+        UsageError: the server or the token is malformed, the CA is given twice, or `known_stores` is a pipe.
     """
 
     hidden = frozenset({"token"})
@@ -82,6 +82,8 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
         check_token(self.token, "the token that was given")
         if self.ca and self.ca_file is not None:
             raise given_twice("ca", "ca_file")
+        if self.known_stores_path is not None and is_descriptor(self.known_stores_path):
+            raise UsageError("known_stores is read again and again, so it cannot be a pipe.", fix="Name a file.")
 
     @property
     def known_stores_path(self) -> Path | None:

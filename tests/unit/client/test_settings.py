@@ -164,6 +164,8 @@ def test_settings_take_text_for_paths() -> None:
 
     assert settings.server == "m8.example.org:1"
     assert settings.known_stores_path == Path("known_stores")
+    with pytest.raises(UsageError, match="cannot be a pipe"):
+        ClientSettings(server="m8:1", token="a", known_stores="/dev/fd/3")
     with pytest.raises(UsageError, match="both ca and ca_file"):
         ClientSettings(server="m8:1", token="a", ca_file="ca.crt", ca="-----BEGIN")
 

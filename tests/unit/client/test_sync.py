@@ -221,7 +221,7 @@ class Base:
     @abstractmethod
     def hidden(self) -> Item: ...
 
-    async def ask(self, uri: str, *, most: int = LIMIT) -> Item:
+    async def ask(self, uri: str, *, n: int = LIMIT) -> Item:
         """Ask."""
 
     def items(self) -> AsyncIterator[Item]:
@@ -243,7 +243,7 @@ def test_a_method_of_any_form_gets_its_twin(tmp_path: Path, monkeypatch: pytest.
     made = [sync_client.twin(module, node, "_client") for module, node in found]
 
     assert [text.splitlines()[0] + text.splitlines()[-1].strip() for text in made] == [
-        "    def ask(self, uri: str, *, most: int=LIMIT) -> Item:return self._loop.run(self._client.ask(uri, most=most))",
+        "    def ask(self, uri: str, *, n: int=LIMIT) -> Item:return self._loop.run(self._client.ask(uri, n=n))",
         "    def items(self) -> Iterator[Item]:return self._loop.iterate(self._client.items())",
         "    def shown(self) -> str:return self._client.shown()",
         "    def forget(self) -> None:self._loop.run(self._client.forget())",

@@ -178,7 +178,10 @@ def _check_file(path: Path, found: os.stat_result, *, client: bool) -> None:
         check_closed(path, found.st_mode)
     except RefusedError as error:
         if client:
-            error.fix += ". Where Kubernetes mounts it, set `defaultMode: 0400`"
+            own = (
+                f"{error.fix}." if found.st_uid == os.geteuid() else "Let it belong to root and your group, mode 0440."
+            )
+            error.fix = f"{own} In Kubernetes, set `defaultMode: 0400`, and `fsGroup` to your group."
         raise
 
 

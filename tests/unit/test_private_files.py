@@ -164,6 +164,7 @@ def test_a_client_refuses_every_other_file_that_others_can_reach(
     with pytest.raises(RefusedError, match=f"{mode:04o}") as caught:
         read_private(tmp_path / "token", client=True)
     assert "`defaultMode: 0400`" in caught.value.fix
+    assert ("chmod 600" in caught.value.fix) is (owner == os.geteuid()), "who is not the owner cannot change it"
 
 
 # --- what is looked at is what was opened ---

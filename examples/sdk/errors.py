@@ -27,7 +27,7 @@ def put_once(client: SyncClient, uri: str, values: dict[str, bytes]) -> PutResul
             return None
         except OutcomeUnknownError as error:
             # It may have been written: look before it is tried again. The value is sealed for this, too.
-            print(f"not known: {error.message}")
+            print(f"not known: {client.get_upload(error.request_id, wait=True).state}, {error.message}")
             if client.compare_secret(uri, values).equal:
                 return None
             raise

@@ -14,7 +14,7 @@ from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.client import Client, PutResult, Secret, SecretVersion, Upload
 from monoskope.client.results.words import moment
-from monoskope.errors import ProtocolError, UsageError
+from monoskope.errors import OutcomeUnknownError, ProtocolError, UsageError
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, pinned
 from monoskope.testing.scripted.m8 import FINGERPRINT, KEY_ID, LAYOUT, VERSION, ScriptedM8
@@ -140,6 +140,17 @@ async def test_what_was_put_is_read_back_under_the_same_names(m8: Answering, cli
         assert getattr(secret, name) == getattr(put, name)
     for name in ("uri", "request_id"):
         assert getattr(upload, name) == getattr(put, name)
+
+
+async def test_a_put_whose_end_is_not_known_names_the_request_to_ask_about(m8: Answering, client: Client) -> None:
+    m8.end = m8.ended
+
+    with pytest.raises(OutcomeUnknownError) as caught:
+        await client.put_secret("app/0", {"password": b"correct horse"})
+    upload = await client.get_upload(caught.value.request_id)
+
+    assert upload.request_id == caught.value.request_id == m8.attempts[0].request.request_id.hex()
+    assert (upload.state, upload.proven, upload.outcome) == ("ENDED", False, "")
 
 
 async def test_an_identity_that_was_given_proves_without_a_file(m8: Answering, client: Client) -> None:

@@ -46,6 +46,7 @@ check: $(DEV_READY) ## Run every check that is not a test; stops at the first th
 	@echo "== buf lint: the API's form and comments"; $(BIN)/buf lint
 	@echo "== buf breaking: the API only grows"; $(BIN)/buf breaking --against proto/image.binpb
 	@echo "== generate: the API's code is what proto/ says"; $(BIN)/python tools/generate.py --check
+	@echo "== sync_client: the synchronous client is what the client says"; $(BIN)/python tools/sync_client.py --check
 	@echo "== reference: docs/reference is what commands, codes and proto/ say"; $(BIN)/python tools/reference.py --check
 	@echo "== check_docs: links, make targets, tests named in the docs"; $(BIN)/python tools/check_docs.py
 	@echo "== mkdocs: the pages make one site"; $(MAKE) --no-print-directory docs
@@ -58,9 +59,10 @@ docs: $(DEV_READY) ## Build the documentation as one site below build/site
 mutants: $(DEV_READY) ## Remove each check of the protocol in turn; a test must fail each time
 	@$(BIN)/python tools/mutants.py
 
-generate: $(DEV_READY) ## Generate src/monoskope/api and proto/image.binpb from proto/ (only additive changes pass)
+generate: $(DEV_READY) ## Generate src/monoskope/api and proto/image.binpb from proto/ (only additive changes pass), and the synchronous client
 	$(BIN)/python tools/generate.py --image
 	$(BIN)/python tools/generate.py
+	$(BIN)/python tools/sync_client.py
 
 reference: $(DEV_READY) ## Write docs/reference from the commands, the error codes and proto/
 	$(BIN)/python tools/reference.py

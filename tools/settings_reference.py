@@ -35,13 +35,15 @@ ENGINE_PAGES = {
 """The page of docs/stores that explains each kind of engine."""
 
 VARIABLE_TEXTS = {
+    "MONOCTL_CA": "The certificate authority that signs the server's certificate, as PEM text.",
     "MONOCTL_CA_FILE": "PEM file of the certificate authority that signs the server's certificate.",
     "MONOCTL_CONFIG": "The settings file, in place of `~/.config/monoskope/config.toml`.",
     "MONOCTL_DEFAULT_STORE": "The default store that you agree to in advance.",
     "MONOCTL_KNOWN_STORES": "The file with the identities of stores that you trust, mode 0600.",
     "MONOCTL_SERVER": "The `host:port` of m8.",
     "MONOCTL_STORE_IDENTITY": "Identities that you agree to in advance: `store=SHA256:…`, with spaces between.",
-    "MONOCTL_TOKEN_FILE": "File of mode 0600 with your token.",
+    "MONOCTL_TOKEN": "Your token, as text.",
+    "MONOCTL_TOKEN_FILE": "File with your token, which others cannot reach.",
 }
 """What each environment variable of the client means."""
 

@@ -121,6 +121,8 @@ class OutcomeUnknownError(Error):
     """It may or may not have been written."""
 
     code = Code.OUTCOME_UNKNOWN
+    request_id: str = ""
+    """The request whose end is not known, 32 hex digits. A client sets it."""
 
 
 class ProtocolError(Error):

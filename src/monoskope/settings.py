@@ -21,6 +21,13 @@ from monoskope.errors import RefusedError, UsageError
 S = TypeVar("S", bound=msgspec.Struct)
 
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
+_DESCRIPTOR = re.compile(r"/dev/fd/(?P<number>[0-9]{1,6})|/dev/stdin", re.ASCII)
+_MOST_BYTES = 1_048_576
+"""The largest content that is taken from a descriptor."""
+
+
+class NotWritableError(UsageError):
+    """A file cannot be written where it lies: no right, no folder, a read-only file system, no space."""
 
 
 def load(path: Path, kind: type[S], *, missing: str = "Create it, or name another one.") -> S:
@@ -76,51 +83,114 @@ def _field_names(kind: type[msgspec.Struct]) -> set[str]:
     return names
 
 
-def read_private(path: Path, *, missing: str = "Create it, or name another file.") -> bytes:
-    """Read a file that must be a regular file of mode 0600 or tighter; `missing` says what to do if there is none.
+def read_private(path: Path, *, missing: str = "Create it, or name another file.", client: bool = False) -> bytes:
+    """Read a file as `find_private` does; `missing` says what to do if there is none.
 
     Raises:
         UsageError: it is missing or not a regular file.
-        RefusedError: group or others can reach it.
+        RefusedError: others can reach it.
     """
-    found = find_private(path)
+    found = find_private(path, client=client)
     if found is None:
-        raise UsageError(f"{path} does not exist.", fix=missing)
+        nor = ", or lies where you may not look" if client else ""
+        raise UsageError(f"{path} does not exist{nor}.", fix=missing)
     return found
 
 
-def find_private(path: Path) -> bytes | None:
-    """Read a file as `read_private` does, or return None if there is none.
+def find_private(path: Path, *, client: bool = False) -> bytes | None:
+    """Read a regular file of mode 0600 or tighter, or return None if there is none.
 
     What is looked at is the file that was opened, so nobody can put another one in its place in between.
 
+    Args:
+        path: The file.
+        client: Whether it is a file of a client. Then a file that belongs to root may be readable for its group, as
+            Kubernetes mounts it; and `/dev/fd/N` may name a descriptor that was handed over, such as a pipe.
+
     Raises:
         UsageError: it is not a regular file.
-        RefusedError: group or others can reach it.
+        RefusedError: others can reach it.
     """
+    if client and is_descriptor(path):
+        return _read_descriptor(path)
     try:
         # Opening a pipe would otherwise wait for somebody who writes to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        if client and not _is_seen(path):
+            return None
         raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Check its owner and mode.") from None
     try:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
             raise UsageError(f"{path} is not a regular file.", fix="Name a regular file.")
-        check_closed(path, mode)
+        _check_file(path, found, client=client)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read()
     finally:
         os.close(descriptor)
 
 
+def _is_seen(path: Path) -> bool:
+    """Return whether there is such a file; one in a folder that may not be entered is not seen."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
+
+
+def is_descriptor(path: Path) -> bool:
+    """Return whether a path names an open descriptor, as a shell's `<(…)` does: `/dev/fd/N` or `/dev/stdin`."""
+    return _DESCRIPTOR.fullmatch(str(path)) is not None
+
+
+def _read_descriptor(path: Path) -> bytes:
+    """Read to the end what was handed over. A file behind it must be as private as one with a name."""
+    match = _DESCRIPTOR.fullmatch(str(path))
+    descriptor = int(match["number"] or 0) if match is not None else -1
+    content = bytearray()
+    try:
+        found = os.fstat(descriptor)
+        if stat.S_ISREG(found.st_mode):
+            _check_file(path, found, client=True)
+        while len(content) <= _MOST_BYTES and (piece := os.read(descriptor, 65_536)):
+            content += piece
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Check what is handed over there.") from None
+    if len(content) > _MOST_BYTES:
+        raise UsageError(f"{path} holds more than {_MOST_BYTES:,} bytes.", fix="Check what is handed over there.")
+    return bytes(content)
+
+
+def _check_file(path: Path, found: os.stat_result, *, client: bool) -> None:
+    """Raise `RefusedError` if others can reach a file. Of root's files a client also takes those of mode 0440 or 0640.
+
+    Root decides who is in that group, and nobody but root can change the mode. A user's own file stays at 0600: its
+    group is often everybody's.
+    """
+    allowed = stat.S_IRGRP if client and found.st_uid == 0 else 0
+    if not found.st_mode & 0o077 & ~allowed:
+        return
+    try:
+        check_closed(path, found.st_mode)
+    except RefusedError as error:
+        if client:
+            own = (
+                f"{error.fix}." if found.st_uid == os.geteuid() else "Let it belong to root and your group, mode 0440."
+            )
+            error.fix = f"{own} In Kubernetes, set `defaultMode: 0400`, and `fsGroup` to your group."
+        raise
+
+
 def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
     """Write `content` to `path` with mode 0600, whole or not at all, and force it and its name to disk.
 
     Raises:
-        UsageError: something of that name exists and `replace` is false, or the folder cannot be written to.
+        UsageError: something of that name exists and `replace` is false.
+        NotWritableError: the folder cannot be written to.
     """
     import tempfile  # noqa: PLC0415 - slow to load, and `monoctl` seldom writes
 
@@ -143,7 +213,11 @@ def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
     except FileExistsError:
         raise UsageError(f"{path} exists already.", fix="Remove it first, or name another file.") from None
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.", fix="Check the folder.") from None
+        raise _not_writable(path, error, "Check the folder.") from None
+
+
+def _not_writable(path: Path, error: OSError, fix: str) -> NotWritableError:
+    return NotWritableError(f"{path} cannot be written: {error.strerror}.", fix=fix)
 
 
 def sync_folder(folder: Path) -> None:
@@ -186,7 +260,7 @@ def locked(path: Path, *, fix: str = "Check its folder.") -> Iterator[None]:
     """Let this process alone change the file `path` within the block; its folder is made if it is missing.
 
     Raises:
-        UsageError: the lock, a file beside `path`, cannot be opened; ends with `fix`.
+        NotWritableError: the lock, a file beside `path`, cannot be opened; ends with `fix`.
     """
     import fcntl  # noqa: PLC0415 - not on every system, and `monoctl` seldom writes
 
@@ -194,7 +268,7 @@ def locked(path: Path, *, fix: str = "Check its folder.") -> Iterator[None]:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.", fix=fix) from None
+        raise _not_writable(path, error, fix) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -114,6 +114,59 @@ def test_a_log_may_go_to_what_is_no_file() -> None:
     assert (after.st_mode, after.st_ino) == (before.st_mode, before.st_ino)
 
 
+# --- what Kubernetes mounts ---
+
+ROOT, SOMEBODY = 0, 1_000
+
+
+def owned_by(uid: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every file seem to belong to that user."""
+    real = os.fstat
+
+    def fstat(descriptor: int) -> os.stat_result:
+        fields = list(real(descriptor))
+        fields[stat.ST_UID] = uid
+        return os.stat_result(fields)
+
+    monkeypatch.setattr(os, "fstat", fstat)
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o440, 0o600, 0o640])
+def test_a_client_takes_a_file_of_root_s_that_its_group_may_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    """As Kubernetes mounts a Secret with `fsGroup`: a link, to a link, to a file of root's."""
+    folder = tmp_path / "..2026_11_25"
+    folder.mkdir()
+    (folder / "token").write_bytes(b"a.b.c")
+    (folder / "token").chmod(mode)
+    (tmp_path / "..data").symlink_to(folder.name)
+    (tmp_path / "token").symlink_to("..data/token")
+    owned_by(ROOT, monkeypatch)
+
+    assert read_private(tmp_path / "token", client=True) == b"a.b.c"
+    if mode & 0o077:
+        with pytest.raises(RefusedError):
+            read_private(tmp_path / "token")
+
+
+@pytest.mark.parametrize(
+    ("owner", "mode"),
+    [(ROOT, 0o444), (ROOT, 0o644), (ROOT, 0o460), (ROOT, 0o604), (ROOT, 0o650), (SOMEBODY, 0o440), (SOMEBODY, 0o640)],
+)
+def test_a_client_refuses_every_other_file_that_others_can_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, mode: int
+) -> None:
+    (tmp_path / "token").write_bytes(b"a.b.c")
+    (tmp_path / "token").chmod(mode)
+    owned_by(owner, monkeypatch)
+
+    with pytest.raises(RefusedError, match=f"{mode:04o}") as caught:
+        read_private(tmp_path / "token", client=True)
+    assert "`defaultMode: 0400`" in caught.value.fix
+    assert ("chmod 600" in caught.value.fix) is (owner == os.geteuid()), "who is not the owner cannot change it"
+
+
 # --- what is looked at is what was opened ---
 
 

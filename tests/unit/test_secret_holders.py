@@ -17,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import Client
+from monoskope.client import Client, SyncClient
 from monoskope.client.connection import Connection
 from monoskope.client.purposes.put import DOUBT, Expect, encoded
 from monoskope.client.settings import ClientSettings
@@ -123,6 +123,7 @@ HOLDERS: dict[type, Callable[[], object]] = {
     ),
     ClientSettings: settings,
     Client: lambda: Client(settings()),
+    SyncClient: lambda: SyncClient(settings()),
     Values: values,
     CopyPut: copy_job,
     Issued: lambda: Issued(TEXT, "0" * 32),

@@ -4,12 +4,15 @@
         result = await client.put_secret("vault://app/db", {"password": b"..."})
         print(result.hash)
 
+`SyncClient` is the same for programs without an event loop. docs/sdk.md explains both.
+
 `Client` has one method for each thing that a user can do to a secret. It finds the store, makes a `Task`, and lets a
 `Walk` carry it out: ask for a key, check the grant, seal, send, check the receipt. `Trust` does the checks.
 
 Read in this order:
 
-- `client` and `changes`: the public methods; `queries`, `administration`, `proof`: what m8 knows, and what proves it;
+- `client`, `changes` and `reading`: the public methods, of which `results` are the answers; `sync` is their twin;
+- `queries`, `administration`, `proof`: what m8 knows, and what proves it;
 - `purposes`: what each method sends, and what a proven end says;
 - `walk`, `task` and `trust`: the steps 1 to 7 of docs/protocol.md, as the client sees them;
 - `seal`: the only file that encrypts;
@@ -28,6 +31,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from monoskope.client.client import Client
+    from monoskope.client.preview import Preview
     from monoskope.client.purposes.compare import Comparison
     from monoskope.client.purposes.copy_secret import Copy
     from monoskope.client.purposes.delete import Deletion
@@ -35,7 +39,12 @@ if TYPE_CHECKING:
     from monoskope.client.purposes.import_secret import Import
     from monoskope.client.purposes.put import Expect, PutResult
     from monoskope.client.purposes.verify import Verification
+    from monoskope.client.results.secrets import Secret, SecretVersion, Upload
+    from monoskope.client.results.server import Event, Server
+    from monoskope.client.results.stores import Reactor, Store
     from monoskope.client.settings import ClientSettings, Settings, load_settings
+    from monoskope.client.sync import SyncClient
+    from monoskope.client.task import Progress, Stage
 
 __all__ = [
     "Client",
@@ -43,11 +52,22 @@ __all__ = [
     "Comparison",
     "Copy",
     "Deletion",
+    "Event",
     "Expect",
     "Generated",
     "Import",
+    "Preview",
+    "Progress",
     "PutResult",
+    "Reactor",
+    "Secret",
+    "SecretVersion",
+    "Server",
     "Settings",
+    "Stage",
+    "Store",
+    "SyncClient",
+    "Upload",
     "Verification",
     "load_settings",
 ]
@@ -58,11 +78,22 @@ _HOMES = {
     "Comparison": "purposes.compare",
     "Copy": "purposes.copy_secret",
     "Deletion": "purposes.delete",
+    "Event": "results.server",
     "Expect": "purposes.put",
     "Generated": "purposes.generate",
     "Import": "purposes.import_secret",
+    "Preview": "preview",
+    "Progress": "task",
     "PutResult": "purposes.put",
+    "Reactor": "results.stores",
+    "Secret": "results.secrets",
+    "SecretVersion": "results.secrets",
+    "Server": "results.server",
     "Settings": "settings",
+    "Stage": "task",
+    "Store": "results.stores",
+    "SyncClient": "sync",
+    "Upload": "results.secrets",
     "Verification": "purposes.verify",
     "load_settings": "settings",
 }
@@ -75,3 +106,7 @@ def __getattr__(name: str) -> object:
 
     home: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     return home
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from monoskope.client.proof import Proofs
 from monoskope.client.purposes.compare import Comparison, compare
 from monoskope.client.purposes.put import Expect, Notes, PutResult, encoded, expectation, fitting, put
 from monoskope.client.queries import Queries
+from monoskope.client.reading import Reading
 from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.target import Confirm, Remembered, Resolver, Target, check_text
 from monoskope.client.task import Progress
@@ -30,11 +32,13 @@ from monoskope.protocol.unshared import Unshared
 
 R = TypeVar("R")
 
+_log = logging.getLogger("monoskope.client")
+
 _ON_ITS_WAY_S = 0.001
 """After so many seconds the first call has been sent, and there is time to load modules until its answer comes."""
 
 
-class Client(Changes, Unshared):
+class Client(Changes, Reading, Unshared):
     """Puts secrets into stores, through an m8 that cannot read them.
 
     ```python
@@ -47,7 +51,7 @@ class Client(Changes, Unshared):
         settings: Where to dial and as whom; None finds them as `monoctl` does (`monoskope.client.settings`).
         confirm: Asks a person a question, e.g. whether to trust a store at first contact. Without it, first contact
             fails unless `known_stores`, the settings or the environment give the store's identity.
-        notify: Called with a sentence that the user should know, e.g. that an identity changed with proof.
+        notify: Called with a sentence that the user should know; without it, the logger `monoskope.client` warns.
         observe: Called whenever a request changes its stage; requests may be interleaved.
         system_known_stores: The administrator's pins.
         pause_s: First pause in seconds before anything is sent again.
@@ -67,9 +71,9 @@ class Client(Changes, Unshared):
         pause_s: float = 0.2,
     ) -> None:
         self.settings = settings if settings is not None else load_settings()
-        self._known = KnownStores(self.settings.known_stores, system=system_known_stores)
         self._confirm = confirm
-        self._notify = notify
+        self._notify = notify or _log.warning
+        self._known = KnownStores(self.settings.known_stores_path, system=system_known_stores, notify=self._notify)
         self._observe = observe
         self._pause_s = pause_s
         self._open: Connection | None = None
@@ -79,7 +83,8 @@ class Client(Changes, Unshared):
         return f"<Client {self.settings.server} token=hidden>"
 
     async def __aenter__(self) -> Self:
-        self._open = Connection(self.settings.server, self.settings.ca_file, self.settings.token)
+        given = self.settings
+        self._open = Connection(given.server, given.ca_file, given.token, ca=given.ca)
         return self
 
     async def __aexit__(
@@ -196,13 +201,14 @@ class Client(Changes, Unshared):
 
     @property
     def queries(self) -> Queries:
-        """What m8 knows."""
+        """What m8 knows, as messages of the API."""
         return Queries(self._connection())
 
     @property
     def proofs(self) -> Proofs:
         """Return the checks of m8's answers, by the pins as they are now. Raises as `KnownStores.read`."""
-        return Proofs(self._known.read(), self.settings.server, self.queries)
+        given = self.settings
+        return Proofs(self._known.read_with(given.server, given.store_identities), given.server, self.queries)
 
     @property
     def stores(self) -> Stores:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from google.protobuf.message import DecodeError, Message
 
 from monoskope import errors
 from monoskope.api.gateway.v1 import commands_pb2_grpc, queries_pb2_grpc
+from monoskope.client.roots import find_roots
 from monoskope.errors import (
     Code,
     Error,
@@ -21,7 +21,6 @@ from monoskope.errors import (
     ProtocolError,
     TimedOutError,
     UnavailableError,
-    UsageError,
 )
 from monoskope.escape import escape
 from monoskope.protocol.unshared import Unshared
@@ -89,18 +88,18 @@ class Connection(Unshared):
 
     Args:
         server: `host:port`; also the name that the certificate must carry.
-        ca_file: PEM file with the authority that signs it.
+        ca_file: PEM file with the authority that signs its certificate; None for the system's authorities.
         token: Sent with every call, only over TLS.
+        ca: The authority itself, in PEM form; it counts before `ca_file`.
 
     Raises:
         UsageError: the file cannot be read or holds no certificate. The first call reports a damaged one.
     """
 
-    def __init__(self, server: str, ca_file: Path, token: str) -> None:
+    def __init__(self, server: str, ca_file: Path | str | None, token: str, *, ca: str = "") -> None:
         self.server = server
-        self._ca_file = ca_file
-        self._ca = _read_ca(ca_file)
-        credentials = grpc.ssl_channel_credentials(root_certificates=self._ca)
+        self._roots = find_roots(ca_file, ca)
+        credentials = grpc.ssl_channel_credentials(root_certificates=self._roots.pem)
         self._channel = grpc.aio.secure_channel(server, credentials, options=_OPTIONS)
         self._metadata = (("authorization", f"Bearer {token}"),)
         self.commands = commands_pb2_grpc.SecretCommandServiceStub(self._channel)
@@ -162,11 +161,11 @@ class Connection(Unshared):
         return ERRORS[code](message, fix="Check that the versions of server and client fit.")
 
     def _not_reached(self, details: str) -> Error:
-        if not _is_pem(self._ca):
-            return _no_pem(self._ca_file)
+        if not self._roots.are_pem():
+            return self._roots.no_pem()
         if "CERTIFICATE_VERIFY_FAILED" in details:
             return IdentityChangedError(
-                f"the certificate of {self.server} is not signed by the authority in {self._ca_file}.",
+                f"the certificate of {self.server} is not signed by an authority in {self._roots.source}.",
                 fix="Name the CA file of this server with `ca_file=`; "
                 "if this already is the right file, someone may be intercepting the connection.",
             )
@@ -179,34 +178,6 @@ class Connection(Unshared):
             f"m8 does not answer at {self.server}.",
             fix="Start it (`m8 dev` on this machine), or name another with `server=`.",
         )
-
-
-def _read_ca(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"the CA file {path} cannot be read: {error.strerror}.", fix="Copy it from the server: ca.crt."
-        ) from None
-    if b"-----BEGIN " not in content:
-        raise _no_pem(path)
-    return content
-
-
-def _no_pem(path: Path) -> UsageError:
-    return UsageError(f"the CA file {path} holds no PEM certificate.", fix="Copy it from the server: ca.crt.")
-
-
-def _is_pem(content: bytes) -> bool:
-    """Return whether the file holds a certificate; otherwise gRPC would say that the server does not answer.
-
-    Called only on failure: it takes 3 ms.
-    """
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content.decode("ascii"))
-    except (ssl.SSLError, ValueError):
-        return False
-    return True
 
 
 def _error_info(error: grpc.aio.AioRpcError) -> Error | None:

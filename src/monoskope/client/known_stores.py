@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -23,12 +23,13 @@ import msgspec
 from monoskope.errors import IdentityChangedError, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import check_server
 from monoskope.protocol.identity import check_shown
-from monoskope.settings import find_private, locked, write_private
+from monoskope.settings import NotWritableError, find_private, locked, write_private
 from monoskope.uri import check_store_name
 from monoskope.value import Value
 
 SYSTEM_FILE = Path("/etc/monoskope/known_stores")
 DEFAULT = "@default"
+_NAME_A_FILE = "Name a file that can be, with `known_stores=` or MONOCTL_KNOWN_STORES."
 
 
 class Pins(Value, frozen=True):
@@ -112,17 +113,38 @@ def _two_names(identity: str, first: tuple[str, str], second: tuple[str, str]) -
     )
 
 
+NOT_KEPT = (
+    "{why} What was agreed holds for this run alone: after store {store!r} changes its identity, a later run would"
+    " accept the earlier one again."
+)
+"""What a user is told once, when a pin is kept in memory alone. `why` is a sentence."""
+NO_FILE = "no file for known_stores is given or found."
+
+
 class KnownStores:
     """The pins on this machine. Every change writes the whole file at once, under a lock.
 
     Args:
-        path: The user's own file; it and its folder are made when the first pin is set.
+        path: The user's own file; it and its folder are made when the first pin is set. None: changes that were given
+            explicitly are kept in memory, all others are refused.
         system: The administrator's file, read only.
+        notify: Told once if a change is kept in memory alone.
     """
 
-    def __init__(self, path: Path, *, system: Path = SYSTEM_FILE) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path | None, *, system: Path = SYSTEM_FILE, notify: Callable[[str], None] | None = None
+    ) -> None:
+        self._path = path
         self._system = system
+        self._notify = notify
+        self._memory = Pins()
+
+    @property
+    def path(self) -> Path:
+        """The user's own file. Raises `NotWritableError` if there is none."""
+        if self._path is None:
+            raise NotWritableError(NO_FILE, fix=_NAME_A_FILE)
+        return self._path
 
     def read(self) -> Pins:
         """Return what is pinned now.
@@ -133,6 +155,10 @@ class KnownStores:
             IdentityChangedError: an identity stands under two names.
         """
         return self._own().over(self._read_system())
+
+    def read_with(self, server: str, given: Mapping[str, str]) -> Pins:
+        """Return what is pinned now, and for stores that are not pinned the identities that were given for this run."""
+        return self.read().over(Pins({(server, store): identity for store, identity in given.items()}))
 
     def identity(self, server: str, store: str) -> str | None:
         """Return the pinned identity, None at first contact. Raises as `read`."""
@@ -165,20 +191,30 @@ class KnownStores:
                 raise NotFoundError(
                     f"{self.path} pins no store {store!r} of {server}.", fix="Look into the file for what it pins."
                 )
-            write_private(copy, find_private(self.path) or b"", replace=True)
+            write_private(copy, find_private(self.path, client=True) or b"", replace=True)
         return found, copy
 
     def check_free(self, server: str, store: str, identity: str) -> None:
         """Raise `IdentityChangedError` that names both if `identity` is pinned under another name."""
         self.read().check_free(server, store, identity)
 
-    def pin(self, server: str, store: str, identity: str, *, replaces: str | None) -> None:
+    def pin(self, server: str, store: str, identity: str, *, replaces: str | None, explicit: bool = False) -> None:
         """Pin `identity`, if the pin is still `replaces` (None: there is none). The same pin again is no change.
+
+        Args:
+            server: The `host:port` dialled.
+            store: The store.
+            identity: Its identity.
+            replaces: The pin so far.
+            explicit: Whether the identity was given for this run, or follows by proof from one that is pinned. Then no
+                file is needed: if it cannot be written, the pin is kept in memory, and `notify` says what that means.
 
         Raises:
             IdentityChangedError: another process pinned something else meanwhile, or the identity has another name.
+            NotWritableError: it was not explicit, and the file cannot be written.
         """
-        with self._changing() as own:
+
+        def change(own: Pins) -> None:
             now = own.over(self._read_system()).identities.get((server, store))
             if now == identity:
                 return
@@ -188,14 +224,40 @@ class KnownStores:
                 )
             own.identities[server, store] = identity
 
-    def pin_default(self, server: str, store: str) -> None:
-        """Pin `store` as the default store of `server`."""
-        with self._changing() as own:
+        self._change(change, store, explicit=explicit)
+
+    def pin_default(self, server: str, store: str, *, explicit: bool = False) -> None:
+        """Pin `store` as the default store of `server`. `explicit` and errors as with `pin`."""
+
+        def change(own: Pins) -> None:
             own.defaults[server] = check_store_name(store)
+
+        self._change(change, store, explicit=explicit)
+
+    def _change(self, change: Callable[[Pins], None], store: str, *, explicit: bool) -> None:
+        try:
+            with self._changing() as own:
+                change(own)
+        except NotWritableError as error:
+            if not explicit:
+                raise
+            self._keep(change)
+            if self._notify is not None:
+                self._notify(NOT_KEPT.format(why=error.message, store=store))
+                self._notify = None
+
+    def _keep(self, change: Callable[[Pins], None]) -> None:
+        """Make a change in memory alone, over what the file says."""
+        before, own = self._own(), self._own()
+        change(own)
+        own.over(self._read_system())
+        changed = {name: pin for name, pin in own.identities.items() if before.identities.get(name) != pin}
+        defaults = {server: store for server, store in own.defaults.items() if before.defaults.get(server) != store}
+        self._memory = Pins(changed, defaults).over(self._memory)
 
     @contextmanager
     def _changing(self) -> Iterator[Pins]:
-        with locked(self.path, fix="Name a file that can be, with `known_stores=` or MONOCTL_KNOWN_STORES."):
+        with locked(self.path, fix=_NAME_A_FILE):
             own = self._own()
             before = own.serialise()
             yield own
@@ -204,8 +266,10 @@ class KnownStores:
                 write_private(self.path, own.serialise().encode(), replace=True)
 
     def _own(self) -> Pins:
-        found = find_private(self.path)
-        return Pins() if found is None else Pins.parse(_text(found, self.path), where=str(self.path))
+        """Return the pins of the user's file, under those that are kept in memory."""
+        if self._path is None or (found := find_private(self._path, client=True)) is None:
+            return self._memory.over(Pins())
+        return self._memory.over(Pins.parse(_text(found, self._path), where=str(self._path)))
 
     def _read_system(self) -> Pins:
         try:
@@ -231,7 +295,7 @@ class PinsInMemory(KnownStores):
     """
 
     def __init__(self, identities: Mapping[tuple[str, str], str]) -> None:
-        super().__init__(Path(), system=Path())
+        super().__init__(None, system=Path())
         self._pins = Pins(dict(identities))
 
     @contextmanager

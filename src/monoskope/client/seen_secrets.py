@@ -150,7 +150,7 @@ class SeenSecrets:
                 write_private(self.path, after.encode("ascii"), replace=True)
 
     def _read(self) -> Seen:
-        found = find_private(self.path)
+        found = find_private(self.path, client=True)
         seen: Seen = {}
         for number, line in enumerate((found or b"").decode("ascii", "replace").splitlines(), start=1):
             server, _, rest = line.partition(" ")

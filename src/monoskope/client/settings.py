@@ -2,7 +2,8 @@
 
 Each setting comes from the first of these that gives it: an argument (a flag of `monoctl`), the environment, the
 settings file, the files of `m8 dev`. The latter are used only for the server of `m8 dev`, so that its token goes
-nowhere else.
+nowhere else. What is given explicitly needs no file: without a home folder there is no settings file, and identities
+that were given are trusted for this run alone.
 """
 
 from __future__ import annotations
@@ -13,174 +14,157 @@ from pathlib import Path
 
 import msgspec
 
+from monoskope.client.sources import (
+    FIELDS,
+    VARIABLES,
+    ConfigFile,
+    Setting,
+    check_variables,
+    config_path,
+    dev_config_path,
+    find,
+    given_twice,
+    has,
+    read_config,
+)
 from monoskope.errors import UsageError
 from monoskope.host_port import check_server
 from monoskope.protocol.unshared import Unshared
-from monoskope.settings import find_private, parse, read_private
+from monoskope.settings import is_descriptor, read_private
 from monoskope.value import Value
 
-FIELDS = ("server", "ca_file", "token_file", "known_stores")
-
-VARIABLES = frozenset({f"MONOCTL_{name.upper()}" for name in (*FIELDS, "config", "store_identity", "default_store")})
-"""Every environment variable that the client reads."""
-
-
-class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """`config.toml`, mode 0600. Relative paths start at its folder."""
-
-    server: str = ""
-    """The `host:port` to dial."""
-    ca_file: str = ""
-    """PEM file of the certificate authority that signs the server's certificate."""
-    token_file: str = ""
-    """File of mode 0600 with the token."""
-
-
-class Setting(Value, frozen=True):
-    """One effective setting and where it comes from."""
-
-    value: str
-    source: str
+__all__ = [
+    "FIELDS",
+    "VARIABLES",
+    "ClientSettings",
+    "ConfigFile",
+    "Setting",
+    "Settings",
+    "check_variables",
+    "config_path",
+    "dev_config_path",
+    "find",
+    "identities_from",
+    "load_settings",
+    "parse_identities",
+    "read_config",
+    "read_token",
+]
 
 
-class ClientSettings(Unshared, Value, frozen=True):
-    """Everything needed to dial: complete and checked."""
+class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
+    """Everything needed to dial: complete and checked.
+
+    Raises:
+        UsageError: the server or the token is malformed, the CA is given twice, or `known_stores` is a pipe.
+    """
 
     hidden = frozenset({"token"})
 
     server: str
-    ca_file: Path
+    """The `host:port` to dial."""
     token: str
-    known_stores: Path
+    """The caller's credential."""
+    ca_file: Path | str | None = None
+    """PEM file of the certificate authority that signs the server's certificate. Without it the system's list counts
+    (`monoskope.client.roots`)."""
+    ca: str = ""
+    """The same as text."""
+    known_stores: Path | str | None = None
+    """The file of the pins. None: pins that are given in `store_identities` are kept in memory alone."""
     store_identities: dict[str, str] = msgspec.field(default_factory=dict)
     """Store to shown identity: identities that the user agrees to in advance."""
     default_store: str | None = None
     """The default store that the user agrees to in advance."""
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "server", check_server(self.server))
+        check_token(self.token, "the token that was given")
+        if self.ca and self.ca_file is not None:
+            raise given_twice("ca", "ca_file")
+        if self.known_stores_path is not None and is_descriptor(self.known_stores_path):
+            raise UsageError("known_stores is read again and again, so it cannot be a pipe.", fix="Name a file.")
+
+    @property
+    def known_stores_path(self) -> Path | None:
+        """The file of the pins as a path, None if there is none."""
+        return None if self.known_stores is None else Path(self.known_stores)
 
 
 Settings = ClientSettings
 """The name of `ClientSettings` in earlier versions."""
 
 
-def config_path(flag: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the settings file's path, which need not exist."""
-    if flag is not None:
-        return flag
-    if environ.get("MONOCTL_CONFIG"):
-        return Path(environ["MONOCTL_CONFIG"])
-    return _base(environ, "XDG_CONFIG_HOME", ".config") / "monoskope" / "config.toml"
-
-
-def dev_config_path(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return where `m8 dev` leaves the settings of its client."""
-    return _base(environ, "XDG_STATE_HOME", ".local/state") / "monoskope" / "dev" / "client" / "config.toml"
-
-
-def _base(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
-    if environ.get(variable):
-        return Path(environ[variable])
-    return Path(environ["HOME"] if environ.get("HOME") else Path.home()) / below_home
-
-
-def read_config(path: Path) -> ConfigFile:
-    """Read a settings file; a missing one is empty. Raises `UsageError`, `RefusedError` if others can reach it."""
-    found = find_private(path)
-    return ConfigFile() if found is None else parse(found, ConfigFile, path=path)
-
-
-def find(
-    flags: Mapping[str, str | None], *, config: Path | None = None, environ: Mapping[str, str] = os.environ
-) -> dict[str, Setting]:
-    """Return each of `FIELDS` that is set, with its source. Reads only the settings files.
-
-    Raises:
-        UsageError: a settings file is malformed, one that was named does not exist, or a variable is misspelt.
-        RefusedError: others can reach a settings file.
-    """
-    check_variables(environ)
-    path = config_path(config, environ)
-    if not path.exists() and (config is not None or environ.get("MONOCTL_CONFIG")):
-        raise UsageError(f"the settings file {path} does not exist.", fix="Create it with `monoctl config set`.")
-    found: dict[str, Setting] = {}
-    for name in FIELDS:
-        variable = f"MONOCTL_{name.upper()}"
-        flag = flags.get(name)
-        if flag:
-            found[name] = Setting(flag, f"`{name}=`")
-        elif environ.get(variable):
-            found[name] = Setting(environ[variable], variable)
-    _add_file(found, path, read_config(path))
-    if not found.keys() >= {"server", "ca_file", "token_file"}:
-        _add_dev(found, dev_config_path(environ))
-    found.setdefault("known_stores", Setting(str(path.with_name("known_stores")), "beside the settings file"))
-    return found
-
-
-def check_variables(environ: Mapping[str, str]) -> None:
-    """Raise `UsageError` for an unknown MONOCTL_ variable: a misspelt one could lead to another server."""
-    for name in sorted(environ):
-        if name.startswith("MONOCTL_") and name not in VARIABLES:
-            import difflib  # noqa: PLC0415 - only a misspelling needs it
-
-            near = difflib.get_close_matches(name, sorted(VARIABLES), 1)
-            meant = f" Did you mean {near[0]}?" if near else ""
-            raise UsageError(
-                f"the environment variable {name} is not a variable that monoctl reads.{meant}",
-                fix=f"Unset it. These are read: {', '.join(sorted(VARIABLES))}.",
-            )
-
-
-def _add_dev(found: dict[str, Setting], path: Path) -> None:
-    file = read_config(path)
-    if file.server and ("server" not in found or found["server"].value == file.server):
-        _add_file(found, path, file)
-        found.setdefault("known_stores", Setting(str(path.with_name("known_stores")), str(path)))
-
-
-def _add_file(found: dict[str, Setting], path: Path, file: ConfigFile) -> None:
-    for name in ("server", "ca_file", "token_file"):
-        value: str = getattr(file, name)
-        if value and name not in found:
-            if name != "server":
-                value = str(path.parent / Path(value).expanduser())
-            found[name] = Setting(value, str(path))
-
-
 def load_settings(
     *,
     server: str | None = None,
-    ca_file: str | None = None,
-    token_file: str | None = None,
-    known_stores: str | None = None,
+    ca_file: Path | str | None = None,
+    token_file: Path | str | None = None,
+    known_stores: Path | str | None = None,
     config: Path | None = None,
     store_identities: Mapping[str, str] | None = None,
     default_store: str | None = None,
+    ca: str | None = None,
+    token: str | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> ClientSettings:
     """Find, read and check everything that is needed to dial.
+
+    Args:
+        server: `host:port`.
+        ca_file: PEM file with the authority that signs the server's certificate; `/dev/fd/N` is one, too.
+        token_file: File with the token.
+        known_stores: File with the pins.
+        config: The settings file.
+        store_identities: Identities that the user agrees to in advance.
+        default_store: The default store that the user agrees to in advance.
+        ca: The authority itself, in PEM form.
+        token: The token itself.
+        environ: The environment.
 
     Raises:
         UsageError: something is not given or malformed; the message names it and how to give it.
         RefusedError: others can reach the settings file or the token.
     """
-    flags = {"server": server, "ca_file": ca_file, "token_file": token_file, "known_stores": known_stores}
+    files = {"ca_file": ca_file, "token_file": token_file, "known_stores": known_stores}
+    texts = {"server": server, "ca": ca, "token": token}
+    flags = texts | {name: str(value) if value else None for name, value in files.items()}
     found = find(flags, config=config, environ=environ)
-    for name in ("server", "ca_file", "token_file"):
-        if name not in found:
-            raise _missing(name, found.get("server"))
+    if "server" not in found or not has(found, "token_file"):
+        raise _missing("token_file" if "server" in found else "server", found.get("server"))
     given = store_identities if store_identities is not None else identities_from(environ)
+    authority = _authority(found, ca or environ.get("MONOCTL_CA", ""))
     return ClientSettings(
         server=check_server(found["server"].value),
-        ca_file=Path(found["ca_file"].value),
-        token=read_token(Path(found["token_file"].value)),
-        known_stores=Path(found["known_stores"].value),
+        token=_token(found, token or environ.get("MONOCTL_TOKEN", "")),
+        ca_file=authority if isinstance(authority, Path) else None,
+        ca=authority if isinstance(authority, str) else "",
+        known_stores=Path(found["known_stores"].value) if "known_stores" in found else None,
         store_identities=dict(given),
         default_store=default_store or environ.get("MONOCTL_DEFAULT_STORE") or None,
     )
 
 
+def _authority(found: Mapping[str, Setting], text: str) -> Path | str | None:
+    """Return the CA as text or as a file, None for the system's. What is handed over can be read only once: now."""
+    if "ca" in found:
+        return text
+    if "ca_file" not in found:
+        return None
+    path = Path(found["ca_file"].value)
+    return read_private(path, client=True).decode("ascii", "replace") if is_descriptor(path) else path
+
+
+def _token(found: Mapping[str, Setting], text: str) -> str:
+    if "token" in found:
+        return check_token(text.strip(), found["token"].source)
+    return read_token(Path(found["token_file"].value))
+
+
 def _missing(name: str, server: Setting | None) -> UsageError:
     ways = f"`{name}=`, MONOCTL_{name.upper()} or `monoctl config set {name} VALUE`"
+    if name == "token_file":
+        ways = f"MONOCTL_TOKEN, {ways}"
     if server is None:
         return UsageError(f"no {name} is configured.", fix=f"Start `m8 dev`, or give {ways}.")
     check_server(server.value)
@@ -210,10 +194,11 @@ def parse_identities(texts: list[str]) -> dict[str, str]:
 
 def read_token(path: Path) -> str:
     """Return the token in `path`. Raises `UsageError`, `RefusedError` if others can reach the file."""
-    try:
-        token = read_private(path).decode("ascii").strip()
-    except UnicodeDecodeError:
-        token = ""
-    if not token or any(character.isspace() for character in token):
-        raise UsageError(f"{path} does not hold a token.", fix="Ask an administrator for one: `m8 token create`.")
+    return check_token(read_private(path, client=True).decode("ascii", "replace").strip(), str(path))
+
+
+def check_token(token: str, where: str) -> str:
+    """Return `token` if it is of printable ASCII without spaces, else raise `UsageError`, which does not show it."""
+    if not token or not all("!" <= character <= "~" for character in token):
+        raise UsageError(f"{where} does not hold a token.", fix="Ask an administrator for one: `m8 token create`.")
     return token

@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known_stores import KnownStores, Pins
 from monoskope.client.settings import ClientSettings
@@ -14,6 +14,7 @@ from monoskope.client.task import too_large
 from monoskope.client.trust import Trust
 from monoskope.errors import IdentityChangedError, RefusedError, UsageError
 from monoskope.protocol.identity import ProofError, check_shown
+from monoskope.protocol.names import spelled
 from monoskope.uri import SecretUri, check_store_name, parse_path
 from monoskope.value import Value
 
@@ -68,6 +69,25 @@ def announced_maturity(store: views_pb2.SecretStore) -> str:
     if not store.reactors:
         return ""
     return "experimental" if store.reactors[0].capabilities.experimental else "stable"
+
+
+_BEST_FIRST = (
+    reactor_pb2.ENGINE_HEALTH_OK,
+    reactor_pb2.ENGINE_HEALTH_UNSPECIFIED,
+    reactor_pb2.ENGINE_HEALTH_REFUSED,
+    reactor_pb2.ENGINE_HEALTH_UNAVAILABLE,
+)
+
+
+def engine_health(store: views_pb2.SecretStore) -> str:
+    """Return the health of a store's engine, by the attached reactor that finds it best; "" if none is attached."""
+    said = {one.engine for one in store.reactors if one.attached}
+    return next((health_name(one) for one in _BEST_FIRST if one in said), "unknown" if said else "")
+
+
+def health_name(said: reactor_pb2.EngineHealth) -> str:
+    """Return a health as users read it, e.g. "ok"; "unknown" if nothing is said."""
+    return spelled(reactor_pb2.EngineHealth, said).lower() if said else "unknown"
 
 
 def check_text(text: str) -> None:
@@ -184,6 +204,7 @@ class Resolver:
     async def _default(self) -> str:
         server, given = self._settings.server, self._settings.default_store
         pinned = self._known.default(server)
+        explicit = given is not None
         if given is None:
             store = self._remembered.get("")
             if store is None:
@@ -196,7 +217,7 @@ class Resolver:
             given = named
         check_store_name(given)
         if given != pinned:
-            self._known.pin_default(server, given)
+            self._known.pin_default(server, given, explicit=explicit)
         return given
 
     def _agree_default(self, pinned: str | None, named: str) -> None:
@@ -215,7 +236,7 @@ class Resolver:
         identity = _foreign_identity(store.identity)
         pinned = pins.identities.get((server, name))
         given = self._settings.store_identities.get(name)
-        if pinned is not None and given is not None and pinned != given:
+        if pinned is not None and given is not None and pinned != given and not self._leads(store, given, pinned):
             raise _changed(server, name, pinned, given, "you gave")
         if pinned is None:
             pinned = self._first_contact(store, identity, given)
@@ -226,9 +247,15 @@ class Resolver:
             raise _changed(server, name, trust.pin, identity, "it shows")
         return trust
 
+    def _leads(self, store: views_pb2.SecretStore, given: str, pinned: str) -> bool:
+        """Return whether the pin follows by signed steps from an identity that was given before them."""
+        before = Trust(self._known, self._settings.server, store.name, pin=given, notify=None)
+        return before.leads_to(pinned, store.rotations)
+
     def _first_contact(self, store: views_pb2.SecretStore, identity: str, given: str | None) -> str:
         server, name = self._settings.server, store.name
         self._known.check_free(server, name, identity)
+        explicit = given is not None
         if given is None:
             self._ask(
                 f"This is the first contact with store {name!r} of {server}. Its identity is {identity}.",
@@ -242,7 +269,7 @@ class Resolver:
                 f"the identity that you gave for store {name!r} of {server} is {given}, it shows {identity}.",
                 fix=f"{_ASK} Then give that one with `store_identities=`.",
             )
-        self._known.pin(server, name, given, replaces=None)
+        self._known.pin(server, name, given, replaces=None, explicit=explicit)
         return given
 
     def _ask(self, said: str, question: str, *, fix: str) -> None:

@@ -152,7 +152,9 @@ def unknown(task: Task, request_id: str, why: str, left_s: float | None = None) 
     message = f"{task.uri}: {why.removesuffix('.')}; {doubt.message.format(request=f'(request {request_id})')}"
     if left_s is not None and task.writes:
         message += f" {_still(task, left_s)}"
-    return OutcomeUnknownError(message, fix=doubt.fix.format(request_id=request_id))
+    error = OutcomeUnknownError(message, fix=doubt.fix.format(request_id=request_id))
+    error.request_id = request_id
+    return error
 
 
 def _still(task: Task, left_s: float) -> str:

@@ -66,7 +66,7 @@ class Trust:
         chain = self._chain(rotations)
         if not chain:
             return
-        self._known.pin(self._server, self._store, chain[-1], replaces=self.pin)
+        self._known.pin(self._server, self._store, chain[-1], replaces=self.pin, explicit=True)
         if self._notify is not None:
             steps = "a step" if len(chain) == 1 else f"{len(chain)} steps"
             self._notify(
@@ -78,6 +78,10 @@ class Trust:
     def last(self, rotations: Rotations) -> str:
         """Return the identity that `follow` would pin. Changes nothing. Raises `ProofError` as `follow`."""
         return [self.pin, *self._chain(rotations)][-1]
+
+    def leads_to(self, identity: str, rotations: Rotations) -> bool:
+        """Return whether signed steps lead from the pin to `identity`. Changes nothing. Raises as `follow`."""
+        return identity in self._chain(rotations)
 
     def _chain(self, rotations: Rotations) -> list[str]:
         try:

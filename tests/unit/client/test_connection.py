@@ -10,9 +10,11 @@ from pathlib import Path
 import grpc
 import pytest
 
+from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.client import Client
 from monoskope.client.connection import ERRORS, Connection, NotReachedError
 from monoskope.client.queries import Queries, request_id_bytes
+from monoskope.client.roots import find_roots
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import Code, Error, IdentityChangedError, NotFoundError, RefusedError, TimedOutError, UsageError
 from monoskope.m8.grpc import tls
@@ -133,3 +135,43 @@ async def test_a_client_that_is_not_open_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="not open"):
         await client.put_secret("vault://a", {"k": b""})
+
+
+async def test_a_ca_can_be_given_as_text(m8: ScriptedM8) -> None:
+    m8.more = lambda method, message: queries_pb2.GetServerResponse(version="1")  # type: ignore[method-assign]
+    settings = ClientSettings(server=m8.server, token="a.b.c", ca=m8.ca_file.read_text())
+
+    async with Client(settings) as client:
+        assert (await client.queries.server()).version == "1"
+
+
+async def test_without_a_ca_file_the_systems_authorities_count(
+    m8: ScriptedM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    m8.more = lambda method, message: queries_pb2.GetServerResponse(version="1")  # type: ignore[method-assign]
+    settings = ClientSettings(server=m8.server, token="a.b.c")
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(m8.ca_file))
+    async with Client(settings) as client:
+        assert (await client.queries.server()).version == "1"
+
+    other = tmp_path / "other.crt"
+    other.write_bytes(tls.make([], now=dt.datetime.now(dt.UTC)).ca)
+    monkeypatch.setenv("SSL_CERT_FILE", str(other))
+    with pytest.raises(IdentityChangedError, match="system's list") as caught:
+        async with Client(settings) as client:
+            await client.queries.server()
+    assert "`ca_file=`" in caught.value.fix
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
+    with pytest.raises(UsageError, match="cannot be read"):
+        async with Client(settings):
+            pass
+
+
+def test_a_system_without_a_list_of_authorities_is_told_how_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "is_file", lambda _: False)
+
+    with pytest.raises(UsageError, match="no list of certificate authorities") as caught:
+        find_roots(None, "", {})
+    assert "`ca_file=`" in caught.value.fix

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from monoskope.client.known_stores import KnownStores, Pins
 from monoskope.errors import IdentityChangedError, NotFoundError, RefusedError, UsageError
 from monoskope.protocol.identity import shown
+from monoskope.settings import NotWritableError
 
 SERVER = "m8.example.org:7443"
 A, B, C = (shown(bytes([number]) * 32) for number in range(3))
@@ -125,10 +128,82 @@ def test_an_identity_is_not_pinned_under_a_second_name(known: KnownStores) -> No
 
 def test_a_file_that_others_can_reach_is_refused(known: KnownStores) -> None:
     known.pin(SERVER, "vault", A, replaces=None)
-    known.path.chmod(0o640)
+    known.path.chmod(0o660)
 
-    with pytest.raises(RefusedError, match="0640"):
+    with pytest.raises(RefusedError, match="0660"):
         known.identity(SERVER, "vault")
+
+
+class Told:
+    """What `notify` was told."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def __call__(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+
+@pytest.mark.parametrize("path", [None, Path("/proc/none/known_stores")], ids=["no file", "read-only"])
+def test_what_was_given_explicitly_needs_no_file_and_what_is_lost_is_said_once(
+    tmp_path: Path, path: Path | None
+) -> None:
+    told = Told()
+    known = KnownStores(path, system=tmp_path / "system", notify=told)
+
+    known.pin(SERVER, "vault", A, replaces=None, explicit=True)
+    known.pin(SERVER, "vault", B, replaces=A, explicit=True)
+    known.pin_default(SERVER, "vault", explicit=True)
+
+    assert (known.identity(SERVER, "vault"), known.default(SERVER)) == (B, "vault")
+    (sentence,) = told.sentences
+    assert "for this run alone" in sentence
+    assert "'vault'" in sentence
+    assert "given or found" in sentence or "/proc/none/known_stores cannot be written" in sentence
+
+
+def test_in_memory_too_a_pin_moves_on_alone_and_has_one_name(tmp_path: Path) -> None:
+    known = KnownStores(None, system=tmp_path / "system")
+    known.pin(SERVER, "vault", A, replaces=None, explicit=True)
+
+    with pytest.raises(IdentityChangedError, match="meanwhile"):
+        known.pin(SERVER, "vault", B, replaces=C, explicit=True)
+    with pytest.raises(IdentityChangedError, match="same identity"):
+        known.pin(SERVER, "local", A, replaces=None, explicit=True)
+    assert known.read().identities == {(SERVER, "vault"): A}
+
+
+def test_what_a_person_agreed_to_is_kept_in_a_file_or_not_at_all() -> None:
+    """Asked at each run, a person would soon say yes to everything."""
+    known = KnownStores(Path("/proc/none/known_stores"), system=Path("/proc/none"))
+
+    with pytest.raises(UsageError, match="cannot be written") as caught:
+        known.pin(SERVER, "vault", A, replaces=None)
+
+    assert "`known_stores=`" in caught.value.fix
+    assert known.identity(SERVER, "vault") is None
+
+
+def test_pins_that_are_mounted_read_only_count_beside_those_in_memory(tmp_path: Path) -> None:
+    class Mounted(KnownStores):
+        """A file that can be read and not be written."""
+
+        @contextmanager
+        def _changing(self) -> Iterator[Pins]:
+            if self.path.exists():
+                raise NotWritableError("read-only.")
+            yield Pins()
+
+    told = Told()
+    KnownStores(tmp_path / "known_stores", system=tmp_path / "system").pin(SERVER, "vault", A, replaces=None)
+    known = Mounted(tmp_path / "known_stores", system=tmp_path / "system", notify=told)
+
+    known.pin(SERVER, "vault", B, replaces=A, explicit=True)
+    known.pin(SERVER, "local", C, replaces=None, explicit=True)
+
+    assert known.read().identities == {(SERVER, "vault"): B, (SERVER, "local"): C}
+    assert (tmp_path / "known_stores").read_text() == f"{SERVER} vault {A}\n"
+    assert len(told.sentences) == 1
 
 
 def test_the_systems_file_counts_where_the_users_says_nothing(known: KnownStores, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -68,10 +69,9 @@ def test_a_dev_server_is_found_without_configuration(environ: dict[str, str], de
 
 def test_the_dev_servers_token_goes_to_no_other_server(environ: dict[str, str], dev: Path) -> None:
     assert dev.exists()
-    with pytest.raises(UsageError, match="no ca_file"):
-        load_settings(server="elsewhere:7443", environ=environ)
-    with pytest.raises(UsageError, match="no token_file"):
-        load_settings(server="elsewhere:7443", ca_file="/ca.crt", environ=environ)
+    for ca_file in (None, "/ca.crt"):
+        with pytest.raises(UsageError, match="no token_file"):
+            load_settings(server="elsewhere:7443", ca_file=ca_file, environ=environ)
 
 
 def test_for_another_server_it_does_not_say_to_start_a_dev_server(environ: dict[str, str], dev: Path) -> None:
@@ -82,6 +82,130 @@ def test_for_another_server_it_does_not_say_to_start_a_dev_server(environ: dict[
     assert "m8 dev" not in caught.value.fix
     with pytest.raises(UsageError, match="host:port"):
         load_settings(server="elsewhere", environ=environ)
+
+
+def test_without_a_ca_file_the_systems_authorities_count(environ: dict[str, str]) -> None:
+    settings = load_settings(server="m8.example.org:443", token="a.b.c", environ=environ)
+
+    assert (settings.ca_file, settings.ca) == (None, "")
+
+
+def test_token_and_ca_can_be_given_as_text_and_need_no_home(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    environ = {
+        "MONOCTL_SERVER": "m8.example.org:7443",
+        "MONOCTL_CA": "-----BEGIN CERTIFICATE-----\n",
+        "MONOCTL_TOKEN": "very.secret.token\n",
+        "MONOCTL_STORE_IDENTITY": f"vault={IDENTITY}",
+    }
+
+    settings = load_settings(environ=environ)
+    found = find({}, environ=environ)
+
+    assert (settings.token, settings.ca) == ("very.secret.token", environ["MONOCTL_CA"])
+    assert (settings.ca_file, settings.known_stores) == (None, None)
+    assert {name: setting.source for name, setting in found.items()} == {
+        "server": "MONOCTL_SERVER",
+        "ca": "MONOCTL_CA",
+        "token": "MONOCTL_TOKEN",
+    }
+    assert "secret" not in f"{found!r}{settings!r}"
+    with pytest.raises(UsageError, match="no home folder"):
+        config_path(environ={})
+
+
+@pytest.mark.parametrize("home", ["/proc/none", "/dev/null"])
+def test_a_home_that_is_no_folder_is_none(home: str) -> None:
+    environ = {"HOME": home, "MONOCTL_SERVER": "m8:1", "MONOCTL_TOKEN": "a.b.c"}
+
+    assert load_settings(environ=environ).server == "m8:1"
+
+
+def test_what_is_explicit_counts_before_what_is_around(environ: dict[str, str], user: Path, dev: Path) -> None:
+    write(user, 'server = "m8:1"\nca_file = "ca.crt"\ntoken_file = "token"\n')
+    write(user.with_name("token"), "from.settings.file")
+    write(user.with_name("other"), "from.other.file")
+    environ |= {"MONOCTL_TOKEN": "from.environment.variable", "MONOCTL_CA": "-----BEGIN"}
+    other = str(user.with_name("other"))
+
+    assert load_settings(environ=environ).token == "from.environment.variable"
+    assert load_settings(environ=environ).ca_file is None
+    assert load_settings(environ=environ, token_file=other).token == "from.other.file"
+    assert load_settings(environ=environ, token="argument").token == "argument"
+    assert load_settings(environ=environ, ca_file="/other.crt").ca == ""
+    assert dev.exists()
+
+
+@pytest.mark.parametrize("name", ["TOKEN", "CA"])
+def test_one_setting_as_text_and_as_a_file_is_refused(environ: dict[str, str], name: str) -> None:
+    environ |= {f"MONOCTL_{name}": "very.secret", f"MONOCTL_{name}_FILE": "/some/file"}
+
+    with pytest.raises(UsageError, match=f"both MONOCTL_{name} and MONOCTL_{name}_FILE") as caught:
+        load_settings(environ=environ)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["two words", "a\x00b", "ü", " \n"])
+def test_a_malformed_token_is_refused_and_not_shown(environ: dict[str, str], token: str) -> None:
+    with pytest.raises(UsageError, match="MONOCTL_TOKEN does not hold a token") as caught:
+        load_settings(server="m8:1", environ=environ | {"MONOCTL_TOKEN": token})
+    assert token.strip() == "" or token not in str(caught.value)
+    with pytest.raises(UsageError, match="does not hold a token"):
+        ClientSettings(server="m8:1", token="line\n")
+
+
+def test_settings_take_text_for_paths() -> None:
+    settings = ClientSettings(server="M8.example.org:1", token="a.b.c", ca_file="ca.crt", known_stores="known_stores")
+
+    assert settings.server == "m8.example.org:1"
+    assert settings.known_stores_path == Path("known_stores")
+    with pytest.raises(UsageError, match="cannot be a pipe"):
+        ClientSettings(server="m8:1", token="a", known_stores="/dev/fd/3")
+    with pytest.raises(UsageError, match="both ca and ca_file"):
+        ClientSettings(server="m8:1", token="a", ca_file="ca.crt", ca="-----BEGIN")
+
+
+def handed_over(content: bytes) -> tuple[int, str]:
+    """A pipe that holds `content`, as a shell's `<(…)` makes it, and its name."""
+    end, start = os.pipe()
+    os.write(start, content)
+    os.close(start)
+    return end, f"/dev/fd/{end}"
+
+
+def test_files_may_be_pipes_that_a_shell_hands_over(environ: dict[str, str], user: Path) -> None:
+    pipes = [handed_over(b"a.b.c\n"), handed_over(b"-----BEGIN CERTIFICATE-----"), handed_over(b'server = "m8:1"\n')]
+    (_, token_file), (_, ca_file), (_, config) = pipes
+    try:
+        settings = load_settings(token_file=token_file, ca_file=ca_file, config=Path(config), environ=environ)
+    finally:
+        for end, _ in pipes:
+            os.close(end)
+
+    assert (settings.server, settings.token, settings.ca) == ("m8:1", "a.b.c", "-----BEGIN CERTIFICATE-----")
+    assert settings.known_stores == user.with_name("known_stores")
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_settings(server="m8:1", token_file=token_file, environ=environ)
+
+
+def test_what_is_handed_over_has_an_end(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(b"a" * 1_048_577)
+    (tmp_path / "large").chmod(0o600)
+    with (tmp_path / "large").open("rb") as file, pytest.raises(UsageError, match="more than"):
+        load_settings(server="m8:1", token_file=f"/dev/fd/{file.fileno()}", environ=environ)
+
+
+def test_a_file_behind_a_descriptor_must_be_as_private_as_one_with_a_name(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    path = write(tmp_path / "token", "a.b.c", mode=0o644)
+    with path.open("rb") as file, pytest.raises(RefusedError, match="0644"):
+        load_settings(server="m8:1", token_file=f"/dev/fd/{file.fileno()}", environ=environ)
 
 
 def test_a_misspelt_variable_is_refused_without_its_value(environ: dict[str, str], dev: Path) -> None:

@@ -6,19 +6,20 @@ import datetime as dt
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
-from monoskope.client import Client, Expect, PutResult
+from monoskope.client import Client, ClientSettings, Expect, PutResult
 from monoskope.client.connection import Connection
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.target import Remembered, Resolver
 from monoskope.errors import Error, IdentityChangedError, NotFoundError, RefusedError, UsageError
 from monoskope.m8.grpc import tls
 from monoskope.testing.cluster.identities import Identity
-from monoskope.testing.scripted.client import client_for, pinned, settings_for
+from monoskope.testing.scripted.client import client_for, pinned, settings_for, token
 from monoskope.testing.scripted.m8 import ScriptedM8
 from monoskope.uri import SecretUri
 
@@ -363,3 +364,64 @@ async def test_after_a_failure_a_store_is_asked_for_anew(m8: ScriptedM8, tmp_pat
         await client.put_secret("vault://app", VALUES)
 
     assert m8.count("GetSecretStore") == 2
+
+
+async def test_an_identity_that_was_given_needs_no_file(
+    m8: ScriptedM8, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+    nowhere = Path("/proc/none/known_stores")
+    agreed = ClientSettings(
+        server=m8.server,
+        ca_file=str(m8.ca_file),
+        token=token("alice"),
+        store_identities={"vault": m8.identity.shown},
+        default_store="vault",
+    )
+    for one in (msgspec.structs.replace(agreed, known_stores=nowhere), agreed):
+        async with Client(one, notify=told.append, system_known_stores=tmp_path / "none") as client:
+            for path in ("app/a", "app/b"):
+                assert (await client.put_secret(path, VALUES)).outcome == "UPLOADED"
+
+    assert [sentence.split(". ")[0] for sentence in told] == [
+        f"{nowhere} cannot be written: No such file or directory",
+        "no file for known_stores is given or found",
+    ]
+    async with Client(agreed, system_known_stores=tmp_path / "none") as client:
+        await client.put_secret("app/c", VALUES)
+    assert "for this run alone" in caplog.text
+
+
+async def test_without_a_file_too_an_identity_that_changes_during_a_run_is_refused(
+    m8: ScriptedM8, tmp_path: Path
+) -> None:
+    agreed = ClientSettings(
+        server=m8.server, ca_file=m8.ca_file, token=token("alice"), store_identities={"vault": m8.identity.shown}
+    )
+    async with Client(agreed, notify=lambda _: None, system_known_stores=tmp_path / "none", pause_s=0.001) as client:
+        await client.put_secret("vault://app/a", VALUES)
+        other = Identity()
+        m8.stores["vault"].identity, m8.signers["vault"] = other.shown, other
+        with pytest.raises(IdentityChangedError):
+            await client.put_secret("vault://app/b", VALUES)
+
+
+async def test_a_rotation_is_followed_from_the_identity_that_was_given(m8: ScriptedM8, tmp_path: Path) -> None:
+    first, later = m8.identity.shown, Identity()
+    m8.stores["vault"].rotations.append(m8.identity.rotate(later, "vault"))
+    m8.stores["vault"].identity = later.shown
+    m8.signers["vault"] = later
+    agreed = ClientSettings(
+        server=m8.server, ca_file=m8.ca_file, token=token("alice"), store_identities={"vault": first}
+    )
+
+    for known_stores in (None, tmp_path / "known_stores"):
+        there = msgspec.structs.replace(agreed, known_stores=known_stores)
+        for _ in range(2):
+            async with Client(there, notify=lambda _: None, system_known_stores=tmp_path / "none") as client:
+                for path in ("vault://app/a", "vault://app/b"):
+                    await client.put_secret(path, VALUES)
+    stranger = msgspec.structs.replace(agreed, store_identities={"vault": Identity().shown})
+    async with Client(stranger, system_known_stores=tmp_path / "none") as client:
+        with pytest.raises(IdentityChangedError, match="you gave"):
+            await client.put_secret("vault://app/a", VALUES)

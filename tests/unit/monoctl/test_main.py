@@ -140,6 +140,18 @@ def test_settings_are_written_privately_and_shown_with_their_source(run: Run, tm
     assert shown["token_file"]["source"] == "not set"
 
 
+def test_a_token_given_as_text_is_not_shown_only_where_it_comes_from(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("config", "view").exit_code == 0
+    monkeypatch.delenv("MONOCTL_TOKEN_FILE", raising=False)
+    monkeypatch.setenv("MONOCTL_TOKEN", "e30.hunter2.sig")
+
+    for output in ("table", "json", "yaml"):
+        result = run("config", "view", "-o", output)
+        assert result.exit_code == 0
+        assert "MONOCTL_TOKEN" in result.stdout
+        assert "hunter2" not in result.output
+
+
 def test_a_token_is_no_token_file(run: Run) -> None:
     result = run("config", "set", "token_file", "e30.hunter2.sig")
 

@@ -275,3 +275,20 @@ def test_a_reason_that_nobody_signed_is_told_as_m8s_word(reason: upload_pb2.Reas
         assert unsigned.message.startswith(f"{URI}: m8 says: ")
         assert unsigned.message.endswith("No store signed that; nothing was sent.")
         assert "overwrite" not in unsigned.fix.lower()
+
+
+def test_without_known_stores_all_is_verified_by_the_identity_that_was_given(
+    m8: Remembering, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(run)
+    monkeypatch.delenv("MONOCTL_KNOWN_STORES")
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/proc/none")
+    monkeypatch.setenv("MONOCTL_STORE_IDENTITY", f"vault={m8.identity.shown}")
+
+    result = run("verify", "secret", "--all")
+    shown = run("get", "secret", URI, "-o", "json")
+
+    assert result.exit_code == 0, result.output
+    assert "IN_SYNC" in result.stdout
+    assert "warning: what m8 lists was not compared with what it listed before: " in result.stderr
+    assert json.loads(shown.stdout)["proven"] is True

@@ -14,7 +14,7 @@ from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.monoctl.output import terminal
 from monoskope.testing.cluster.identities import Identity
-from monoskope.testing.scripted.client import pinned, was_received
+from monoskope.testing.scripted.client import pinned, token, was_received
 from monoskope.testing.scripted.m8 import FINGERPRINT, LAYOUT, VERSION, Attempt, ScriptedM8
 from tests.unit.monoctl.as_alice import VALUE, Run
 
@@ -379,3 +379,23 @@ def test_a_malformed_uri_among_others_stops_all_of_them(m8: ScriptedM8, run: Run
     assert result.exit_code == 2
     assert "'..'" in result.stderr
     assert not m8.attempts
+
+
+def test_what_is_given_in_the_environment_needs_no_file(
+    m8: ScriptedM8, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a job on a read-only file system without a home."""
+    for name in ("CA_FILE", "TOKEN_FILE", "KNOWN_STORES"):
+        monkeypatch.delenv(f"MONOCTL_{name}")
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/proc/none")
+    monkeypatch.setenv("XDG_STATE_HOME", "/proc/none")
+    monkeypatch.setenv("MONOCTL_CA", m8.ca_file.read_text())
+    monkeypatch.setenv("MONOCTL_TOKEN", token("alice"))
+    monkeypatch.setenv("MONOCTL_STORE_IDENTITY", f"vault={m8.identity.shown}")
+
+    result = run("put", "secret", "vault://app/db", "--from-file", "password=-", stdin=VALUE)
+
+    assert result.exit_code == 0, result.output
+    assert "UPLOADED" in result.stdout
+    assert result.stderr.count("for this run alone") == 1
+    assert token("alice") not in result.output

@@ -57,7 +57,7 @@ async def put_copy(
     plaintext = encoded(values)
     kind, version = expectation(expect)
     known = PinsInMemory({(server, destination.store): identity})
-    settings = ClientSettings(server=server, ca_file=ca_file, token=token, known_stores=known.path)
+    settings = ClientSettings(server=server, ca_file=ca_file, token=token)
     connection = Connection(server, ca_file, token)
     try:
         target = await _target(connection, settings, known, destination, timeout_s=min(key_within_s, CALL_TIMEOUT_S))

@@ -30,7 +30,7 @@ def forget_store(store: str, server: str | None, known_stores: str | None, confi
     if "server" not in found:
         raise UsageError("no server is configured.", fix="Say --server HOST:PORT.")
     at = check_server(found["server"].value)
-    known = KnownStores(Path(found["known_stores"].value))
+    known = KnownStores(Path(found["known_stores"].value) if "known_stores" in found else None)
     identity, copy = known.forget(at, store)
     write.out(
         f"Store {store!r} of {at} is no longer pinned to {identity}.",

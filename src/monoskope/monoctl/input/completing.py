@@ -95,7 +95,7 @@ async def _uris(client: Client, typed: str, found: set[str]) -> None:
     names: set[str] = set()
     await _stores(client, "", names)
     found |= {f"{name}://" for name in names if f"{name}://".startswith(typed)}
-    default = KnownStores(client.settings.known_stores).default(client.settings.server)
+    default = KnownStores(client.settings.known_stores_path).default(client.settings.server)
     if default is not None:
         await _below(client, f"{default}://{typed}", f"{default}://", found)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
+from monoskope.client.known_stores import NO_FILE
 from monoskope.client.seen_secrets import MOST, NAME, SeenSecrets, Shown
 from monoskope.client.trust import subject_of
 from monoskope.errors import Error
@@ -55,7 +56,10 @@ async def listed(client: Client, prefixes: tuple[str, ...]) -> Listed:
             shown[view.uri] = Shown(digest, checked.proven)
     uris = sorted(shown)
     notes = [ASKED.format(count="1 secret" if len(uris) == 1 else f"{len(uris)} secrets")]
-    seen = SeenSecrets(client.settings.known_stores.with_name(file_name(client.settings.token)))
+    known_stores = client.settings.known_stores_path
+    if known_stores is None:
+        return Listed(uris, [NOT_COMPARED.format(why=NO_FILE)], notes)
+    seen = SeenSecrets(known_stores.with_name(file_name(client.settings.token)))
     server = client.settings.server
     try:
         found = seen.compare(server, shown, below)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
+from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
 from monoskope.client.proof import Checked
-from monoskope.client.target import announced_layout, announced_limit, announced_maturity
+from monoskope.client.target import announced_layout, announced_limit, announced_maturity, engine_health, health_name
 from monoskope.monoctl.output.formats import Document
 from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import Receipt
@@ -90,7 +90,7 @@ def store(view: views_pb2.SecretStore) -> Document:
         "layout": announced_layout(view),
         "maturity": announced_maturity(view),
         "last_heard_at": rfc3339(max((reactor.last_heard_ms for reactor in view.reactors), default=0)),
-        "engine": engine(view),
+        "engine": engine_health(view),
         "pending": view.pending,
         "reactors": [reactor(one) for one in view.reactors],
     }
@@ -110,31 +110,13 @@ def store_types(views: Iterable[views_pb2.SecretStore]) -> list[Document]:
     return [found[name] for name in sorted(found)]
 
 
-def engine(view: views_pb2.SecretStore) -> str:
-    """The health of a store's engine, by the attached reactor that finds it best; "" if none is attached."""
-    said = {one.engine for one in view.reactors if one.attached}
-    return next((_health(one) for one in _BEST_FIRST if one in said), "unknown" if said else "")
-
-
-_BEST_FIRST = (
-    reactor_pb2.ENGINE_HEALTH_OK,
-    reactor_pb2.ENGINE_HEALTH_UNSPECIFIED,
-    reactor_pb2.ENGINE_HEALTH_REFUSED,
-    reactor_pb2.ENGINE_HEALTH_UNAVAILABLE,
-)
-
-
-def _health(said: reactor_pb2.EngineHealth) -> str:
-    return spelled(reactor_pb2.EngineHealth, said).lower() if said else "unknown"
-
-
 def reactor(view: views_pb2.Reactor) -> Document:
     """One reactor process."""
     return {
         "replica": view.replica.hex(),
         "attached": view.attached,
         "last_heard_at": rfc3339(view.last_heard_ms),
-        "engine": _health(view.engine),
+        "engine": health_name(view.engine),
         "engine_since_at": rfc3339(view.engine_since_ms),
         "last_failure": reasons.name(view.last_failure) if view.last_failure else "",
         "last_failure_at": rfc3339(view.last_failure_at_ms),

@@ -1,0 +1,100 @@
+"""What m8 knows of stores and their reactors."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Self
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.client import reasons
+from monoskope.client.results.words import moment
+from monoskope.client.target import announced_layout, announced_limit, announced_maturity, engine_health, health_name
+from monoskope.value import Value
+
+
+class Reactor(Value, frozen=True):
+    """One reactor process of a store."""
+
+    replica: str
+    """Its name, 32 hex digits."""
+    attached: bool
+    last_heard_at: dt.datetime | None
+    engine: str
+    """"ok", "refused", "unavailable" or "unknown", as it reports of its engine."""
+    engine_since: dt.datetime | None
+    last_failure: str
+    """The reason with which its last failed request ended, "" for none."""
+    last_failure_at: dt.datetime | None
+    capabilities: frozenset[str]
+    """What it can do, by the names of the API's `StoreCapabilities`, e.g. {"readable", "deletable"}."""
+    copies_to: tuple[str, ...]
+    """Stores that it may copy to."""
+    max_plaintext: int
+    """The largest padded plaintext in bytes."""
+    key_rule: str
+    """Pattern that keys must match, "" for any."""
+    fingerprint_key_id: str
+
+    @classmethod
+    def of(cls, view: views_pb2.Reactor) -> Self:
+        """Return what a view says."""
+        can = view.capabilities
+        return cls(
+            replica=view.replica.hex(),
+            attached=view.attached,
+            last_heard_at=moment(view.last_heard_ms),
+            engine=health_name(view.engine),
+            engine_since=moment(view.engine_since_ms),
+            last_failure=reasons.name(view.last_failure) if view.last_failure else "",
+            last_failure_at=moment(view.last_failure_at_ms),
+            capabilities=frozenset(field.name for field, value in can.ListFields() if value is True),
+            copies_to=tuple(can.copies_to),
+            max_plaintext=can.max_plaintext,
+            key_rule=can.key_rule,
+            fingerprint_key_id=view.fingerprint_key_id,
+        )
+
+
+class Store(Value, frozen=True):
+    """One store with its reactors."""
+
+    name: str
+    type: str
+    """The kind of engine."""
+    active: bool
+    """Whether it takes requests."""
+    is_default: bool
+    identity: str
+    """`SHA256:…`, as m8 shows it; the pin decides which counts."""
+    fingerprint_key_id: str
+    created_at: dt.datetime | None
+    layout: str
+    """How a secret lies in its engine, as a reactor announced; "" for nothing."""
+    maturity: str
+    """"stable" or "experimental"; "" if no reactor ever attached."""
+    max_plaintext: int
+    """The largest padded plaintext in bytes that an attached reactor takes, 0 if none is attached."""
+    engine: str
+    """The state of its engine, by the reactor that finds it best; "" if none is attached."""
+    pending: int
+    """How many requests that you may see have not ended."""
+    reactors: tuple[Reactor, ...]
+
+    @classmethod
+    def of(cls, view: views_pb2.SecretStore) -> Self:
+        """Return what a view says."""
+        return cls(
+            name=view.name,
+            type=view.type,
+            active=view.active,
+            is_default=view.is_default,
+            identity=view.identity,
+            fingerprint_key_id=view.fingerprint_key_id,
+            created_at=moment(view.created_at_ms),
+            layout=announced_layout(view),
+            maturity=announced_maturity(view),
+            max_plaintext=announced_limit(view) or 0,
+            engine=engine_health(view),
+            pending=view.pending,
+            reactors=tuple(map(Reactor.of, view.reactors)),
+        )

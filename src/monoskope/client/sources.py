@@ -1,0 +1,164 @@
+"""Where each setting comes from: arguments, the environment, the settings file, then the files of `m8 dev`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from monoskope.errors import UsageError
+from monoskope.settings import find_private, is_descriptor, parse
+from monoskope.value import Value
+
+FIELDS = ("server", "ca_file", "ca", "token_file", "token", "known_stores")
+"""What can be given as an argument, or as `MONOCTL_…` in the environment."""
+
+_TEXTS = {"ca": "ca_file", "token": "token_file"}
+"""What can be given as text, and the file that it stands for."""
+_HIDDEN = "(not shown)"
+
+VARIABLES = frozenset({f"MONOCTL_{name.upper()}" for name in (*FIELDS, "config", "store_identity", "default_store")})
+"""Every environment variable that the client reads."""
+
+
+class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`config.toml`, mode 0600. Relative paths start at its folder."""
+
+    server: str = ""
+    """The `host:port` to dial."""
+    ca_file: str = ""
+    """PEM file of the certificate authority that signs the server's certificate."""
+    token_file: str = ""
+    """File of mode 0600 with the token."""
+
+
+class Setting(Value, frozen=True):
+    """One effective setting and where it comes from."""
+
+    value: str
+    """A token or a certificate that is given as text is not shown."""
+    source: str
+
+
+def config_path(flag: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the settings file's path, which need not exist. Raises `UsageError` if no home folder is known."""
+    found = _named_config(flag, environ) or _below_home(environ, "XDG_CONFIG_HOME", ".config")
+    if found is None:
+        raise UsageError("no home folder is known, so there is no place for settings.", fix="Set HOME.")
+    return found
+
+
+def _named_config(flag: Path | None, environ: Mapping[str, str]) -> Path | None:
+    return flag or (Path(environ["MONOCTL_CONFIG"]) if environ.get("MONOCTL_CONFIG") else None)
+
+
+def dev_config_path(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return where `m8 dev` leaves the settings of its client, None if no home folder is known."""
+    return _below_home(environ, "XDG_STATE_HOME", ".local/state", "dev/client/config.toml")
+
+
+def _below_home(environ: Mapping[str, str], variable: str, below_home: str, name: str = "config.toml") -> Path | None:
+    if environ.get(variable):
+        return Path(environ[variable]) / "monoskope" / name
+    try:
+        home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    except RuntimeError:  # neither HOME nor an entry for this user, as in some containers
+        return None
+    return home / below_home / "monoskope" / name
+
+
+def read_config(path: Path) -> ConfigFile:
+    """Read a settings file; a missing one is empty. Raises `UsageError`, `RefusedError` if others can reach it."""
+    found = find_private(path, client=True)
+    return ConfigFile() if found is None else parse(found, ConfigFile, path=path)
+
+
+def find(
+    flags: Mapping[str, str | None], *, config: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> dict[str, Setting]:
+    """Return each of `FIELDS` that is set, with its source. Reads only the settings files.
+
+    Raises:
+        UsageError: a settings file is malformed, one that was named does not exist, a variable is misspelt, or one
+            setting is given both as text and as a file.
+        RefusedError: others can reach a settings file.
+    """
+    check_variables(environ)
+    named = _named_config(config, environ)
+    path = named or _below_home(environ, "XDG_CONFIG_HOME", ".config")
+    content = None if path is None else find_private(path, client=True)
+    if named is not None and content is None:
+        raise UsageError(f"the settings file {named} does not exist.", fix="Create it with `monoctl config set`.")
+    found = _given({name: (flags.get(name), f"`{name}=`") for name in FIELDS})
+    variables = {name: f"MONOCTL_{name.upper()}" for name in FIELDS}
+    _add(found, _given({name: (environ.get(variable), variable) for name, variable in variables.items()}))
+    if path is not None and content is not None:
+        _add_file(found, path, parse(content, ConfigFile, path=path))
+    if "server" not in found or not has(found, "ca_file") or not has(found, "token_file"):
+        _add_dev(found, dev_config_path(environ))
+    beside = _below_home(environ, "XDG_CONFIG_HOME", ".config") if path is None or is_descriptor(path) else path
+    if beside is not None:
+        found.setdefault("known_stores", Setting(str(beside.with_name("known_stores")), "beside the settings file"))
+    return found
+
+
+def _given(values: Mapping[str, tuple[str | None, str]]) -> dict[str, Setting]:
+    """Return what one source gives. Raises `UsageError` if that is one setting as text and as a file."""
+    found = {
+        name: Setting(_HIDDEN if name in _TEXTS else value, source) for name, (value, source) in values.items() if value
+    }
+    for text, file in _TEXTS.items():
+        if text in found and file in found:
+            raise given_twice(found[text].source.strip("`="), found[file].source.strip("`="))
+    return found
+
+
+def given_twice(text: str, file: str) -> UsageError:
+    """Return the error for one setting that is given in two forms."""
+    return UsageError(f"both {text} and {file} are given.", fix="Give one of them.")
+
+
+def has(found: Mapping[str, Setting], file: str) -> bool:
+    """Return whether a setting is known, as a file or as text."""
+    return file in found or any(text in found for text, stands_for in _TEXTS.items() if stands_for == file)
+
+
+def _add(found: dict[str, Setting], other: Mapping[str, Setting]) -> None:
+    """Add what a source gives that counts less; nothing that is known in either form."""
+    known = {name for name in other if has(found, _TEXTS.get(name, name))}
+    found.update({name: setting for name, setting in other.items() if name not in known})
+
+
+def check_variables(environ: Mapping[str, str]) -> None:
+    """Raise `UsageError` for an unknown MONOCTL_ variable: a misspelt one could lead to another server."""
+    for name in sorted(environ):
+        if name.startswith("MONOCTL_") and name not in VARIABLES:
+            import difflib  # noqa: PLC0415 - only a misspelling needs it
+
+            near = difflib.get_close_matches(name, sorted(VARIABLES), 1)
+            meant = f" Did you mean {near[0]}?" if near else ""
+            raise UsageError(
+                f"the environment variable {name} is not a variable that monoctl reads.{meant}",
+                fix=f"Unset it. These are read: {', '.join(sorted(VARIABLES))}.",
+            )
+
+
+def _add_dev(found: dict[str, Setting], path: Path | None) -> None:
+    if path is None:
+        return
+    file = read_config(path)
+    if file.server and ("server" not in found or found["server"].value == file.server):
+        _add_file(found, path, file)
+        found.setdefault("known_stores", Setting(str(path.with_name("known_stores")), str(path)))
+
+
+def _add_file(found: dict[str, Setting], path: Path, file: ConfigFile) -> None:
+    folder = Path() if is_descriptor(path) else path.parent
+    paths = {name: str(folder / Path(value).expanduser()) if value else "" for name, value in _paths(file).items()}
+    _add(found, _given({name: (value, str(path)) for name, value in ({"server": file.server} | paths).items()}))
+
+
+def _paths(file: ConfigFile) -> dict[str, str]:
+    return {"ca_file": file.ca_file, "token_file": file.token_file}

@@ -1,0 +1,231 @@
+"""What the client answers: under the names of what a put returns, in hex and dates, with what is proven."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
+from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
+from monoskope.client import Client, PutResult, Secret, SecretVersion, Upload
+from monoskope.client.results.words import moment
+from monoskope.errors import OutcomeUnknownError, ProtocolError, UsageError
+from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.scripted.client import client_for, pinned
+from monoskope.testing.scripted.m8 import FINGERPRINT, KEY_ID, LAYOUT, VERSION, ScriptedM8
+
+AT_MS = 1_700_000_000_123
+AT = dt.datetime(2023, 11, 14, 22, 13, 20, 123_000, dt.UTC)
+REQUEST_ID = bytes(range(16))
+
+
+class Answering(ScriptedM8):
+    """Answers queries: secrets and versions two a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secret = views_pb2.Secret(
+            uri="vault://app/0",
+            fingerprint=FINGERPRINT,
+            values=[upload_pb2.ValueFingerprint(key="password", fingerprint=FINGERPRINT)],
+            upstream_version=VERSION,
+            prior_version="6",
+            subject="alice",
+            uploaded_at_ms=AT_MS,
+            request_id=REQUEST_ID,
+            labels=[options_pb2.Label(name="owner", value="team-a")],
+            expires_on="2027-01-31",
+            verified=upload_pb2.OUTCOME_IN_SYNC,
+            verified_at_ms=AT_MS,
+        )
+        self.asked: list[Message] = []
+        self.pages = 0
+        reactor = self.stores["vault"].reactors[0]
+        reactor.engine, reactor.last_heard_ms = reactor_pb2.ENGINE_HEALTH_OK, AT_MS
+        self.event = views_pb2.EventSummary(
+            position=3, stream=f"upload/{REQUEST_ID.hex()}", version=1, type="SecretUploaded", recorded_at_ms=AT_MS
+        )
+
+    def watched(self) -> Iterator[views_pb2.EventSummary]:
+        yield self.event
+
+    def more(self, method: str, message: Message) -> Message:  # noqa: PLR0911 - one return a message
+        self.asked.append(message)
+        match message:
+            case queries_pb2.GetSecretRequest():
+                return queries_pb2.GetSecretResponse(secret=self.secret)
+            case queries_pb2.ListSecretsRequest():
+                self.pages += 1
+                secrets = [self.secret, self.secret]
+                return queries_pb2.ListSecretsResponse(secrets=secrets, next_page_token=f"after {self.pages}")
+            case queries_pb2.ListSecretVersionsRequest():
+                versions = [views_pb2.SecretVersion(uri="vault://app/0", recorded_at_ms=AT_MS)] * 40
+                return queries_pb2.ListSecretVersionsResponse(versions=versions)
+            case queries_pb2.ListSecretStoresRequest():
+                return queries_pb2.ListSecretStoresResponse(stores=self.stores.values())
+            case queries_pb2.ListEventsRequest():
+                return queries_pb2.ListEventsResponse(events=[self.event])
+            case queries_pb2.GetServerRequest():
+                return queries_pb2.GetServerResponse(
+                    version="1", subject="alice", role=events_pb2.ROLE_USER, rights=[events_pb2.RIGHT_SEE_HASH]
+                )
+            case _:
+                return super().more(method, message)
+
+
+@pytest.fixture
+async def m8(tmp_path: Path) -> AsyncIterator[Answering]:
+    async with Answering().serving(tmp_path) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+async def client(m8: Answering, tmp_path: Path) -> AsyncIterator[Client]:
+    pinned(m8, tmp_path)
+    async with client_for(m8, tmp_path) as opened:
+        yield opened
+
+
+def names(kind: type[msgspec.Struct]) -> set[str]:
+    return {field.name for field in msgspec.structs.fields(kind)}
+
+
+def test_what_is_read_has_the_names_of_what_was_written() -> None:
+    written = names(PutResult)
+    assert written - {"outcome"} <= names(Secret)
+    assert written - {"values", "receipt"} <= names(SecretVersion)
+    assert written - {"values"} <= names(Upload)
+
+
+async def test_a_secret_has_hex_dates_and_says_whether_it_is_proven(client: Client) -> None:
+    secret = await client.get_secret("app/0")
+
+    assert secret == Secret(
+        uri="vault://app/0",
+        hash=FINGERPRINT,
+        values={"password": FINGERPRINT},
+        upstream_version=VERSION,
+        prior_version="6",
+        subject="alice",
+        changed_at=AT,
+        request_id=REQUEST_ID.hex(),
+        labels={"owner": "team-a"},
+        expires_on=dt.date(2027, 1, 31),
+        deleted=False,
+        drifted=False,
+        sync="IN_SYNC",
+        verified_at=AT,
+        proven=False,
+        why_not_proven="m8 shows no receipt for it",
+    )
+
+
+async def test_what_was_put_is_read_back_under_the_same_names(m8: Answering, client: Client) -> None:
+    put = await client.put_secret("app/0", {"password": b"correct horse"})
+    assert put.receipt is not None
+    m8.secret.receipt.CopyFrom(put.receipt)
+    m8.secret.request_id = bytes.fromhex(put.request_id)
+    m8.secret.prior_version = ""
+
+    secret = await client.get_secret("app/0")
+    upload = await client.get_upload(put.request_id)
+
+    assert secret.proven, secret.why_not_proven
+    for name in ("uri", "hash", "values", "upstream_version", "request_id", "receipt"):
+        assert getattr(secret, name) == getattr(put, name)
+    for name in ("uri", "request_id"):
+        assert getattr(upload, name) == getattr(put, name)
+
+
+async def test_a_put_whose_end_is_not_known_names_the_request_to_ask_about(m8: Answering, client: Client) -> None:
+    m8.end = m8.ended
+
+    with pytest.raises(OutcomeUnknownError) as caught:
+        await client.put_secret("app/0", {"password": b"correct horse"})
+    upload = await client.get_upload(caught.value.request_id)
+
+    assert upload.request_id == caught.value.request_id == m8.attempts[0].request.request_id.hex()
+    assert (upload.state, upload.proven, upload.outcome) == ("ENDED", False, "")
+
+
+async def test_an_identity_that_was_given_proves_without_a_file(m8: Answering, client: Client) -> None:
+    put = await client.put_secret("app/0", {"password": b"correct horse"})
+    assert put.receipt is not None
+    m8.secret.receipt.CopyFrom(put.receipt)
+    m8.secret.prior_version = ""
+
+    for identity, proven in ((m8.identity.shown, True), (Identity().shown, False)):
+        given = msgspec.structs.replace(client.settings, known_stores=None, store_identities={"vault": identity})
+        async with Client(given) as other:
+            secret = await other.get_secret("vault://app/0")
+        assert secret.proven is proven
+
+
+async def test_a_page_is_fetched_when_it_is_needed(m8: Answering, client: Client) -> None:
+    seen = 0
+    async for secret in client.list_secrets("vault://app", state="deleted", expiring_before=dt.date(2027, 1, 1)):
+        assert secret.labels == {"owner": "team-a"}
+        seen += 1
+        if seen == 3:
+            break
+
+    assert m8.pages == 2
+    asked = m8.asked[0]
+    assert isinstance(asked, queries_pb2.ListSecretsRequest)
+    assert (asked.prefix, asked.state, asked.expiring_before) == (
+        "vault://app",
+        views_pb2.SECRET_STATE_DELETED,
+        "2027-01-01",
+    )
+
+
+async def test_an_unknown_state_is_refused(client: Client) -> None:
+    with pytest.raises(UsageError, match="'gone' is not a state"):
+        async for _ in client.list_secrets(state="gone"):  # type: ignore[arg-type]
+            pass
+
+
+async def test_every_version_says_whether_it_is_proven(client: Client) -> None:
+    found = [version async for version in client.list_secret_versions("app/0")]
+
+    assert len(found) == 40
+    assert {version.changed_at for version in found} == {AT}
+    assert all("does not show its request" in version.why_not_proven for version in found)
+
+
+async def test_stores_say_what_their_reactors_can_do(client: Client) -> None:
+    (store,) = [store async for store in client.list_stores()]
+
+    assert store == await client.get_store()
+    assert (store.name, store.active, store.engine, store.layout) == ("vault", True, "ok", LAYOUT)
+    (reactor,) = store.reactors
+    assert reactor.capabilities == {"check_and_set", "readable", "patchable"}
+    assert (reactor.last_heard_at, reactor.fingerprint_key_id) == (AT, KEY_ID)
+
+
+async def test_events_are_listed_and_watched(client: Client) -> None:
+    listed = [event async for event in client.list_events()]
+
+    assert listed == [event async for event in client.watch_events(after=2)] == await client.last_events(1)
+    (event,) = listed
+    assert (event.position, event.request_id, event.recorded_at) == (3, REQUEST_ID.hex(), AT)
+
+
+async def test_the_server_says_who_the_caller_is(client: Client) -> None:
+    server = await client.get_server()
+
+    assert (server.subject, server.role, server.rights) == ("alice", "USER", frozenset({"SEE_HASH"}))
+    assert server.expires_at is None
+
+
+async def test_times_and_days_that_are_none_are_refused(m8: Answering, client: Client) -> None:
+    with pytest.raises(ProtocolError, match="beyond the calendar"):
+        moment(2**62)
+    m8.secret.expires_on = "soon"
+    with pytest.raises(ProtocolError, match="day of expiry"):
+        await client.get_secret("app/0")

@@ -21,6 +21,7 @@ from monoskope.m8.queries.events import Events
 from monoskope.m8.queries.queries import Queries
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.commands import Commands
+from monoskope.m8.service.notes import NotesCommands
 from monoskope.m8.service.reactors import Reactors
 from monoskope.m8.service.validate import validate
 
@@ -58,6 +59,7 @@ def _handlers(app: App) -> dict[str, _Callable]:
     return {
         "RequestSecretUploadKey": commands.request_secret_upload_key,
         "RequestUploadSecret": commands.request_upload_secret,
+        "UpdateSecretNotes": NotesCommands(app).update_secret_notes,
         "CreateSecretStore": commands.create_secret_store,
         "ActivateSecretStore": commands.activate_secret_store,
         "DeactivateSecretStore": commands.deactivate_secret_store,

@@ -10,7 +10,7 @@ from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.queries.paging import make_token, page_size, read_token
 from monoskope.m8.queries.visible import VisibleScope, page
 from monoskope.m8.readmodels.secrets import SECRETS
-from monoskope.protocol.notes import check_day
+from monoskope.protocol.notes import Labels, check_day, check_labels, has_labels, labels_of
 from monoskope.uri import check_store_name
 
 LOOKED_AT = 5_000
@@ -28,15 +28,23 @@ class Filter:
     subject: str
     state: views_pb2.SecretState
     expiring_before: str
+    labels: Labels
 
     @classmethod
     def parse(cls, message: queries_pb2.ListSecretsRequest) -> Filter:
-        """Return the filter in `message`. Raises `UsageError` for a bad store name or day."""
+        """Return the filter in `message`. Raises `UsageError` for a bad store name, day or label."""
         if message.store:
             check_store_name(message.store)
         if message.expiring_before:
             check_day(message.expiring_before)
-        return cls(message.store, message.subject, message.state, message.expiring_before)
+        labels = check_labels(labels_of(message.labels))
+        return cls(message.store, message.subject, message.state, message.expiring_before, labels)
+
+    @property
+    def scope(self) -> str:
+        """What page tokens are bound to: every part of this filter."""
+        labels = [f"{name}={value}" for name, value in self.labels]
+        return "\n".join((self.store, self.subject, str(self.state), self.expiring_before, *labels))
 
     def takes(self, secret: views_pb2.Secret) -> bool:
         """Whether `secret` is asked for."""
@@ -50,6 +58,8 @@ class Filter:
             return False
         if self.subject and secret.subject != self.subject:
             return False
+        if not has_labels(secret, self.labels):
+            return False
         return not self.expiring_before or "" < secret.expires_on < self.expiring_before
 
 
@@ -62,9 +72,7 @@ async def secrets_page(
         UsageError: a bad filter, or a token that is not one of this list's.
     """
     wanted, size = Filter.parse(message), page_size(message.page_size)
-    scope = "\n".join(
-        ("secrets.1", message.prefix, wanted.store, wanted.subject, str(wanted.state), wanted.expiring_before)
-    )
+    scope = f"secrets.1\n{message.prefix}\n{wanted.scope}"
     after = read_token(scope, message.page_token)
     secrets: list[views_pb2.Secret] = []
     for _ in range(LOOKED_AT // _STEP):

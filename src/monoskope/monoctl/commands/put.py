@@ -13,7 +13,7 @@ from monoskope.client.purposes.put import Expect
 from monoskope.errors import Error
 from monoskope.monoctl.input.engine_options import engine_options
 from monoskope.monoctl.input.expectation import expectation
-from monoskope.monoctl.input.labels import parse_day, parse_labels
+from monoskope.monoctl.input.labels import PutNotes, notes_options
 from monoskope.monoctl.input.values import Sources, read_values, source_options, split_words
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import write
@@ -31,8 +31,7 @@ COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "H
 @click.option("--expect", metavar="absent|VERSION", help="Write only if nothing, or this version, is upstream.")
 @click.option("--overwrite", is_flag=True, help="Replace whatever is upstream.")
 @engine_options
-@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A note, never secret; can be repeated.")
-@click.option("--expires", metavar="DAY", help="The day it expires: YYYY-MM-DD, or 90d. A note; m8 does nothing on it.")
+@notes_options
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, without a value; request no key.")
 @timeout_option
 @output_option
@@ -42,8 +41,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     sources: Sources,
     expect: str | None,
     options: Options | None,
-    labels: tuple[str, ...],
-    expires: str | None,
+    notes: PutNotes,
     timeout: float,
     output: str,
     session: CommandSession,
@@ -57,7 +55,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     is a KEY; its value is asked for and not shown. Without keys and without --from-…, keys and values are asked for.
 
     The command succeeds only with a receipt signed by the store's pinned identity. By default it writes only where
-    nothing is, or replaces what was put through m8. Labels and day of expiry replace those of the last put.
+    nothing is, or replaces what was put through m8. Labels and day of expiry stay as they are unless you name them.
 
     \b
     monoctl put secret app/db password
@@ -66,7 +64,6 @@ def secret(  # noqa: PLR0917 - click passes them by name
     """  # noqa: D301 - click wants the character itself
     uris, keys = split_words(words)
     expected = expectation(expect, overwrite=overwrite)
-    notes, expires_on = parse_labels(labels), parse_day(expires) if expires else ""
     values = read_values(sources, keys)
     if dry_run:
         _preview(session, uris, values, expected, output)
@@ -74,7 +71,13 @@ def secret(  # noqa: PLR0917 - click passes them by name
 
     async def work(client: Client) -> list[PutResult | Error]:
         return await client.put_secrets(
-            uris, values, expect=expected, options=options, labels=notes, expires_on=expires_on, timeout=timeout
+            uris,
+            values,
+            expect=expected,
+            options=options,
+            labels=notes.labels,
+            expires_on=notes.expires_on,
+            timeout=timeout,
         )
 
     end(session.run(work), output, COLUMNS, document)

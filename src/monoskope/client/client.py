@@ -13,8 +13,8 @@ from monoskope.client import seal
 from monoskope.client.administration import Stores
 from monoskope.client.changes import DEFAULT_TIMEOUT_S, Changes, only
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
-from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
 from monoskope.client.editing import Editing
+from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
 from monoskope.client.notes import Notes
 from monoskope.client.preview import Preview, preview
 from monoskope.client.proof import Proofs
@@ -110,8 +110,8 @@ class Client(Changes, Editing, Unshared):
             values: The bytes of each key, 1 to 64 keys.
             expect: What must be upstream; text names an upstream version, whole or by the number that its engine shows.
             options: The provider's; typed ones go only to stores of their type.
-            labels: Notes that everybody who sees the secret sees, at most 16; they replace those that it has. None keeps
-                those, {} clears them.
+            labels: Notes that everybody who sees the secret sees, at most 16; they replace those that it has. None
+                keeps those, {} clears them.
             expires_on: The day on which it expires, as a note for `Queries.secrets`; m8 does nothing on that day. None
                 keeps the day that it has, "" clears it.
             timeout: Seconds for everything.

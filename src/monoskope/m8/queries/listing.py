@@ -48,19 +48,22 @@ class Filter:
 
     def takes(self, secret: views_pb2.Secret) -> bool:
         """Whether `secret` is asked for."""
-        if secret.deleted != (self.state == views_pb2.SECRET_STATE_DELETED):
-            return False
-        if self.state == views_pb2.SECRET_STATE_DRIFTED and not secret.drifted:
-            return False
-        if self.state == views_pb2.SECRET_STATE_OUT_OF_SYNC and secret.verified not in _OUT_OF_SYNC:
+        if not self._is_in_state(secret):
             return False
         if self.store and not secret.uri.startswith(f"{self.store}://"):
             return False
         if self.subject and secret.subject != self.subject:
             return False
-        if not has_labels(secret, self.labels):
+        if self.expiring_before and not "" < secret.expires_on < self.expiring_before:
             return False
-        return not self.expiring_before or "" < secret.expires_on < self.expiring_before
+        return has_labels(secret, self.labels)
+
+    def _is_in_state(self, secret: views_pb2.Secret) -> bool:
+        if secret.deleted != (self.state == views_pb2.SECRET_STATE_DELETED):
+            return False
+        if self.state == views_pb2.SECRET_STATE_DRIFTED:
+            return secret.drifted
+        return self.state != views_pb2.SECRET_STATE_OUT_OF_SYNC or secret.verified in _OUT_OF_SYNC
 
 
 async def secrets_page(

@@ -11,7 +11,7 @@ from monoskope.monoctl.output.jsonpath import Template
 from monoskope.monoctl.output.listing import JSONPATH, TABLE, WORDS, Form
 
 
-class _FormType(click.ParamType):
+class _FormType(click.ParamType[Form]):
     name = "form"
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - click's own

@@ -50,11 +50,11 @@ def notes_options(command: Callable[..., R]) -> Callable[..., R]:
         day, never = rest.pop("expires"), rest.pop("no_expiry")
         if texts and clear:
             raise UsageError("--label and --clear-labels exclude each other.", fix="Give one of them.")
-        if day and never:
+        if day is not None and never:
             raise UsageError("--expires and --no-expiry exclude each other.", fix="Give one of them.")
         notes = PutNotes(
             labels=parse_labels(texts) if texts or clear else None,
-            expires_on=parse_day(day) if day else "" if never else None,
+            expires_on=parse_day(day) if day is not None else "" if never else None,
         )
         return command(*args, notes=notes, **rest)
 

@@ -15,7 +15,8 @@ from monoskope.value import Value
 _NOTHING = frozenset({upload_pb2.EXPECT_UNSPECIFIED})
 _CHANGE = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE})
 _PUT = _CHANGE | {upload_pb2.EXPECT_ABSENT}
-_NOTES = frozenset({"labels", "expires_on", "keep_labels", "keep_expires_on"})
+_KEEP = frozenset({"keep_labels", "keep_expires_on"})
+_NOTES = _KEEP | {"labels", "expires_on"}
 
 
 class PurposeRules(Value, frozen=True):
@@ -70,7 +71,7 @@ class PurposeRules(Value, frozen=True):
 
     @property
     def notes(self) -> bool:
-        """Whether the request says which labels and which day of expiry the secret has afterwards."""
+        """Whether the request says which labels and which day of expiry its own secret has afterwards."""
         return self.fields >= _NOTES
 
     @property
@@ -118,7 +119,7 @@ PURPOSES: Mapping[upload_pb2.Purpose, PurposeRules] = MappingProxyType(
             right=events_pb2.RIGHT_COPY,
             successes=frozenset({upload_pb2.OUTCOME_COPIED}),
             expects=_PUT,
-            fields=frozenset({"destination"}),
+            fields=frozenset({"destination"}) | _KEEP,
             writes=True,
             needs_reading=True,
             reveals_hashes=True,

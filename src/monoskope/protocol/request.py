@@ -41,7 +41,7 @@ class Request(Value, frozen=True):
     labels: Labels = ()
     expires_on: str = ""
     keep_labels: bool = False
-    """Whether the secret keeps its labels; else `labels` replace them."""
+    """Whether the secret that is written keeps its labels; else `labels` replace them."""
     keep_expires_on: bool = False
     """The same for the day of expiry."""
     destroy: bool = False

@@ -94,8 +94,8 @@ def _node(piece: tuple[str | None, str]) -> str | _Range | _Path:
 def _path(text: str) -> _Path:
     import jsonpath  # noqa: PLC0415 - for this form alone
 
-    rest = text[1:] if text[:1] in {"$", "@"} else text
-    if text in {"", "."} or (rest == text and rest[:1] not in {".", "["}):
+    rest = "" if text == "." else text[1:] if text[:1] in {"$", "@"} else text
+    if not text or (rest == text and rest[0] not in {".", "["}):
         raise _bad(f"{text!r} is no path.")
     try:
         return _Path(jsonpath.compile(f"${rest}", strict=True), text.startswith("$"))

@@ -49,8 +49,7 @@ def show(
     """
     if isinstance(form, Template):
         # A list is the `items` of an object, as in kubectl.
-        text = form.render(found if isinstance(found, dict) else {"items": list(found)})
-        write.out(*text.split("\n"), end="" if text.endswith("\n") else "\n")
+        write.filled(form.render(found if isinstance(found, dict) else {"items": list(found)}))
     elif form == NAME:
         documents = [found] if isinstance(found, dict) else found
         if documents:

@@ -29,6 +29,15 @@ def out(*lines: str, mark: str = "", end: str = "\n", **style: str | bool) -> No
     click.echo(f"{styled(mark, sys.stdout, **style)}{_joined(lines)}{end}", nl=False)
 
 
+def filled(template: str) -> None:
+    """Write to stdout what a template of the user's gave; what it shows of others was escaped before.
+
+    Line feeds and tabs are the user's own and stay. A last line without a line feed gets one.
+    """
+    lines = ("\t".join(escape(part) for part in line.split("\t")) for line in template.split("\n"))
+    click.echo("\n".join(lines), nl=not template.endswith("\n"))
+
+
 def err(*lines: str, mark: str = "", end: str = "\n", over: bool = False, **style: str | bool) -> None:
     """Write lines to stderr as `out` does to stdout; `over` first clears the terminal's last line."""
     clear = _CLEAR if over and sys.stderr.isatty() else ""

@@ -49,7 +49,8 @@ def show(
     """
     if isinstance(form, Template):
         # A list is the `items` of an object, as in kubectl.
-        write.filled(form.render(found if isinstance(found, dict) else {"items": list(found)}))
+        text = form.render(found if isinstance(found, dict) else {"items": list(found)})
+        write.out(*text.split("\n"), end="" if text.endswith("\n") else "\n", tabs=True)
     elif form == NAME:
         documents = [found] if isinstance(found, dict) else found
         if documents:

@@ -28,7 +28,7 @@ def secret(uri: str, edits: tuple[str, ...], output: str, session: CommandSessio
 
     \b
     monoctl label secret app/db owner=team-a
-    monoctl label secret vault://app/db owner=team-b ticket-
+    monoctl label secret vault://app/db owner=team-b project-
     """  # noqa: D301 - click wants the character itself
     labels = parse_edits(edits)
 

@@ -139,7 +139,12 @@ def secrets(  # noqa: PLR0917 - click passes them by name
 
     PROVEN says whether a receipt of the store's pinned identity proves hash and version. Everything else is m8's word:
     who and when, labels and state, that there is no newer receipt, and that the list is complete.
-    """
+
+    \b
+    monoctl get secrets app --label owner=team-a --sort expires
+    monoctl get secrets -o jsonpath='{.items[*].uri}'
+    monoctl get secrets -o jsonpath='{range .items[*]}{.uri}{"\\t"}{.labels.owner}{"\\n"}{end}'
+    """  # noqa: D301 - click wants the character itself
     given = one_prefix(prefix, below)
     before, wanted = parse_day(expiring, more=1) if expiring else "", parse_labels(labels)
 

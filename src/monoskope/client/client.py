@@ -112,8 +112,7 @@ class Client(Changes, Editing, Unshared):
             options: The provider's; typed ones go only to stores of their type.
             labels: Notes that everybody who sees the secret sees, at most 16; they replace those that it has. None
                 keeps those, {} clears them.
-            expires_on: The day on which it expires, as a note for `Queries.secrets`; m8 does nothing on that day. None
-                keeps the day that it has, "" clears it.
+            expires_on: The day on which it expires, a note on which m8 does nothing. None keeps it, "" clears it.
             timeout: Seconds for everything.
 
         Raises:

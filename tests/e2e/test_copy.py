@@ -64,8 +64,10 @@ def test_a_secret_is_copied_and_both_hashes_are_equal(team: Team) -> None:
     assert ok(team.compare(destination, value=VALUE)).json()["equal"]
     upload = ok(team.user.monoctl("get", "upload", copied["request_id"], "-o", "json")).json()
     assert (upload["outcome"], upload["destination"]) == ("COPIED", destination)
+    ok(team.user.monoctl("label", "secret", destination, "owner=anna"))
     again = ok(copy(team, source, destination)).json()
     assert again["outcome"] == "UNCHANGED"
+    assert shown(team, destination)["labels"] == {"owner": "anna"}
 
 
 def test_m8_has_seen_no_value_and_the_token_of_the_copy_could_do_nothing_else(team: Team) -> None:

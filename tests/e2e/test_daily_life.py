@@ -40,6 +40,60 @@ def test_the_same_value_with_other_labels_changes_labels_alone(team: Team) -> No
     assert shown["labels"] == {"owner": "bob"}
 
 
+def test_a_put_keeps_the_notes_that_it_does_not_name(team: Team) -> None:
+    uri = team.uri("vault")
+
+    def notes() -> tuple[dict[str, str], str]:
+        shown = ok(team.user.monoctl("get", "secret", uri, "-o", "json")).json()
+        return shown["labels"], shown["expires_on"]
+
+    ok(team.put(uri, "--label", "owner=anna", "--expires", "2099-01-31"))
+    for value, outcome in ((b"2", "UPLOADED"), (b"2", "UNCHANGED")):
+        assert ok(team.put(uri, value=value)).json()["outcome"] == outcome
+        assert notes() == ({"owner": "anna"}, "2099-01-31")
+    ok(team.put(uri, "--clear-labels", value=b"2"))
+    assert notes() == ({}, "2099-01-31")
+
+
+def test_notes_are_edited_without_the_value_and_by_name_of_who_did_it(team: Team) -> None:
+    uri = team.uri("vault")
+    put = ok(team.put(uri, "--label", "owner=anna", "--label", "tier=1")).json()
+    other = team.cluster.add_user(f"editor-of-{team.name}", prefixes=[f"vault://{team.name}"], rights=["put"])
+    ok(other.monoctl("label", "secret", uri, "owner=bob", "tier-"))
+    ok(other.monoctl("expire", "secret", uri, "2099-01-31"))
+    shown = ok(team.user.monoctl("get", "secret", uri, "-o", "json")).json()
+    assert (shown["labels"], shown["expires_on"], shown["notes_edited_by"]) == (
+        {"owner": "bob"},
+        "2099-01-31",
+        other.name,
+    )
+    # What a receipt proves is as it was, and the engine was told nothing.
+    assert (shown["hash"], shown["upstream_version"], shown["proven"]) == (put["hash"], put["upstream_version"], True)
+    versions = ok(team.user.monoctl("get", "secret", uri, "--versions", "-o", "json")).json()
+    assert [row["outcome"] for row in versions] == ["EDITED", "EDITED", "UPLOADED"]
+    events = ok(team.user.monoctl("get", "events", "--prefix", uri, "-o", "json")).json()
+    assert [(one["actor"], one["detail"]) for one in events[-2:]] == [
+        (other.name, "labels owner=bob tier-"),
+        (other.name, "expires 2099-01-31"),
+    ]
+    assert ok(team.user.monoctl("get", "secrets", "--label", "owner=bob", "-o", "name")).out == f"{uri}\n"
+    assert ok(team.user.monoctl("get", "secrets", "--label", "tier=1", "-o", "name")).out == ""
+    looking = team.cluster.add_user(f"looker-of-{team.name}", prefixes=[f"vault://{team.name}"], rights=["see-hash"])
+    assert "put" in refused(looking.monoctl("label", "secret", uri, "owner=eve", "-o", "json"), 3)
+
+
+def test_the_version_that_the_engine_shows_can_be_expected(team: Team) -> None:
+    uri, place = team.uri("vault"), f"{PREFIX}/{team.name}/db"
+    ok(team.put(uri, value=b"1"))
+    assert ok(team.put(uri, "--expect", "1", value=b"2")).json()["upstream_version"].startswith("2@")
+    assert ok(team.user.monoctl("get", "secrets")).out.splitlines()[1].split()[2] == "2"
+    assert "Version 2@" in refused(team.put(uri, "--expect", "1", value=b"3"), 6)
+    ok(team.cluster.run_bao("kv", "put", f"-mount={MOUNT}", place, "password=theirs"))
+    said = refused(team.put(uri, "--expect", "3", value=b"4"), 6)
+    whole = next(word for word in said.split() if word.startswith("3@"))
+    assert ok(team.put(uri, "--expect", whole, value=b"4")).json()["outcome"] == "UPLOADED"
+
+
 def test_bad_notes_are_refused_before_anything_is_sent(team: Team) -> None:
     assert "label name" in refused(team.put(team.uri("vault"), "--label", "Owner=anna"), 2)
     assert "is not a day" in refused(team.put(team.uri("vault"), "--expires", "2027-02-30"), 2)

@@ -36,6 +36,8 @@ ALIKE = {
     "put --overwrite": End(0, "UPLOADED"),
     "patch": End(0, "UPLOADED"),
     "generate": End(0, "UPLOADED"),
+    "put with a label": End(0, "UPLOADED"),
+    "put without one": End(0, "UPLOADED"),
     "compare equal": End(0, '"equal": true'),
     "compare different": End(12, '"equal": false'),
     "verify": End(0, "IN_SYNC"),
@@ -74,6 +76,11 @@ BY_MIXTURE = {
         Mixture(NEW, OLD, NEW): _OLDER,
         Mixture(NEW, NEW, OLD): _NOT_READ,
     },
+}
+BY_MIXTURE["get secret, with its labels"] = {
+    # A new client keeps them, by sending them again where a part is old. An old one erases what it does not send.
+    mixture: End(0, '"owner": "anna"' if mixture.monoctl == NEW else '"labels": {}')
+    for mixture in MIXTURES
 }
 BY_MIXTURE["get upload, of what was lost"] = {
     mixture: End(0, "KEY_LOST") if end.code else _DONE for mixture, end in BY_MIXTURE["lost"].items()

@@ -195,7 +195,7 @@ def walk(world: World, mixture: Mixture) -> dict[str, Ran]:
         return world.run(mixture.monoctl, *words, value=value)
 
     password = ("--from-file", "password=-", *_TIMEOUT)
-    here, made = mixture.uri("a", "db"), mixture.uri("a", "made")
+    here, made, noted = mixture.uri("a", "db"), mixture.uri("a", "made"), mixture.uri("a", "noted")
     there, lost = mixture.uri("b", "db"), mixture.uri("b", "lost")
     done = {
         "lost": _with_a_reactor_that_sleeps(world, mixture, lambda: run("put", "secret", lost, *password, value=b"1")),
@@ -210,6 +210,9 @@ def walk(world: World, mixture: Mixture) -> dict[str, Ran]:
         "put --overwrite": run("put", "secret", here, "--overwrite", *password, value=b"2"),
         "patch": run("patch", "secret", here, "--from-file", "user=-", *_TIMEOUT, value=b"app"),
         "generate": run("generate", "secret", made, "password=password", *_TIMEOUT),
+        "put with a label": run("put", "secret", noted, "--label", "owner=anna", *password, value=b"1"),
+        "put without one": run("put", "secret", noted, *password, value=b"2"),
+        "get secret, with its labels": run("get", "secret", noted),
         "get secrets": run("get", "secrets"),
         "get secret": run("get", "secret", here),
         "get secret --versions": run("get", "secret", here, "--versions"),

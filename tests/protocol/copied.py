@@ -33,7 +33,13 @@ def copied(attempt: Attempt, **fields: Any) -> upload_pb2.Signed:
 def granted(attempt: Attempt, **fields: Any) -> Grant:
     """What the destination grants for the put of a copy."""
     copy = attempt.request
-    there = {"uri": DESTINATION, "request_id": put_request_id(copy.request_id), "expect": copy.expect}
+    there = {
+        "uri": DESTINATION,
+        "request_id": put_request_id(copy.request_id),
+        "expect": copy.expect,
+        "keep_labels": copy.keep_labels,
+        "keep_expires_on": copy.keep_expires_on,
+    }
     return a_grant(a_request(**{**there, **fields}))
 
 

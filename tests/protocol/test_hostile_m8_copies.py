@@ -91,9 +91,18 @@ REPLAYS: dict[str, tuple[Callable[[Attempt], dict[str, upload_pb2.Signed]], str]
     "an earlier receipt": (earlier_receipt, "another grant"),
     "a grant for another secret": (lambda attempt: by(granted(attempt, uri="local://app/other")), "another secret"),
     "a grant to compare": (
-        lambda attempt: by(granted(attempt, purpose=upload_pb2.PURPOSE_COMPARE, expect=upload_pb2.EXPECT_UNSPECIFIED)),
+        lambda attempt: by(
+            granted(
+                attempt,
+                purpose=upload_pb2.PURPOSE_COMPARE,
+                expect=upload_pb2.EXPECT_UNSPECIFIED,
+                keep_labels=False,
+                keep_expires_on=False,
+            )
+        ),
         "not for a put",
     ),
+    "a grant that erases labels": (lambda attempt: by(granted(attempt, keep_labels=False)), "keeps other notes"),
     "a grant that expects less": (
         lambda attempt: by(granted(attempt, expect=upload_pb2.EXPECT_OVERWRITE)),
         "expects something else",

@@ -28,7 +28,7 @@ from monoskope.api.gateway.v1 import (
     reactor_pb2_grpc,
     views_pb2,
 )
-from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import UnauthenticatedError
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.grpc.server import build_server, running
@@ -146,6 +146,13 @@ class User:
     async def versions(self, uri: str, **fields: Any) -> queries_pb2.ListSecretVersionsResponse:
         message = queries_pb2.ListSecretVersionsRequest(uri=uri, **fields)
         return await self.queries.ListSecretVersions(message, metadata=self.metadata)
+
+    async def edit_notes(self, uri: str, **fields: Any) -> views_pb2.Secret:
+        """Edit the notes of a secret; `set_labels` are pairs."""
+        labels = [options_pb2.Label(name=name, value=value) for name, value in fields.pop("set_labels", ())]
+        edit = events_pb2.NotesEdit(set_labels=labels, **fields)
+        message = commands_pb2.UpdateSecretNotesRequest(uri=uri, edit=edit)
+        return (await self.commands.UpdateSecretNotes(message, metadata=self.metadata)).secret
 
     async def store(self, name: str) -> views_pb2.SecretStore:
         message = queries_pb2.GetSecretStoreRequest(name=name, count_pending=True)

@@ -8,16 +8,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from monoskope.client.notes import Notes
 from monoskope.client.preview import Preview
 from monoskope.client.purposes.copy_secret import Copy, copy
 from monoskope.client.purposes.delete import Deletion, delete, expected
 from monoskope.client.purposes.generate import Generated, generate
 from monoskope.client.purposes.import_secret import Import, import_secret
 from monoskope.client.purposes.patch import changes, patch
-from monoskope.client.purposes.put import Expect, Notes, PutResult, expectation
+from monoskope.client.purposes.put import Expect, PutResult, expectation
 from monoskope.client.purposes.verify import Verification, verify
 from monoskope.client.queries import Queries
 from monoskope.client.target import Target
+from monoskope.client.versions import whole
 from monoskope.client.walk import Walk
 from monoskope.errors import Error
 from monoskope.protocol.recipes import Recipe, check_recipes
@@ -78,7 +80,8 @@ class Changes(ABC):
         expected(expect)
 
         async def one(target: Target) -> PutResult:
-            return await patch(self._walk(target, timeout), target, plaintext, removes, expect, options)
+            named = await whole(expect, target.uri, self.queries)
+            return await patch(self._walk(target, timeout), target, plaintext, removes, named, options)
 
         return await self._each(uris, len(plaintext), options, timeout, one)
 
@@ -125,7 +128,8 @@ class Changes(ABC):
         expected(expect)
 
         async def one(target: Target) -> Deletion:
-            return await delete(self._walk(target, timeout), target, expect, destroy=destroy)
+            named = await whole(expect, target.uri, self.queries)
+            return await delete(self._walk(target, timeout), target, named, destroy=destroy)
 
         return await self._each(uris, 0, None, timeout, one)
 
@@ -154,7 +158,9 @@ class Changes(ABC):
         expectation(expect)
 
         async def one(target: Target) -> Copy:
-            return await copy(self._walk(target, timeout), target, await self._target(destination, timeout), expect)
+            there = await self._target(destination, timeout)
+            named = await whole(expect, there.uri, self.queries)
+            return await copy(self._walk(target, timeout), target, there, named)
 
         return only(await self._each([uri], 0, None, timeout, one))
 
@@ -165,7 +171,7 @@ class Changes(ABC):
         *,
         expect: Expect | str = Expect.ANY,
         labels: Mapping[str, str] | None = None,
-        expires_on: dt.date | str = "",
+        expires_on: dt.date | str | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> Generated:
         """Have the store's reactor generate a secret that nobody sees; return the public halves of its key pairs.
@@ -187,7 +193,9 @@ class Changes(ABC):
         notes = Notes.check(labels, expires_on)
 
         async def one(target: Target) -> Generated:
-            return await generate(self._walk(target, timeout), target, checked, expect, notes)
+            said = await notes.at(target, self.queries)
+            named = await whole(expect, target.uri, self.queries)
+            return await generate(self._walk(target, timeout), target, checked, named, said)
 
         return only(await self._each([uri], 0, None, timeout, one))
 

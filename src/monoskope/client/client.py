@@ -14,17 +14,20 @@ from monoskope.client import seal
 from monoskope.client.administration import Stores
 from monoskope.client.changes import DEFAULT_TIMEOUT_S, Changes, only
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
+from monoskope.client.editing import Editing
 from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
+from monoskope.client.notes import Notes
 from monoskope.client.preview import Preview, preview
 from monoskope.client.proof import Proofs
 from monoskope.client.purposes.compare import Comparison, compare
-from monoskope.client.purposes.put import Expect, Notes, PutResult, encoded, expectation, fitting, put
+from monoskope.client.purposes.put import Expect, PutResult, encoded, expectation, fitting, put
 from monoskope.client.queries import Queries
 from monoskope.client.reading import Reading
 from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.target import Confirm, Remembered, Resolver, Target, check_text
 from monoskope.client.task import Progress
 from monoskope.client.trust import subject_of
+from monoskope.client.versions import whole
 from monoskope.client.walk import Walk
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.request import Options
@@ -38,7 +41,7 @@ _ON_ITS_WAY_S = 0.001
 """After so many seconds the first call has been sent, and there is time to load modules until its answer comes."""
 
 
-class Client(Changes, Reading, Unshared):
+class Client(Changes, Editing, Reading, Unshared):
     """Puts secrets into stores, through an m8 that cannot read them.
 
     ```python
@@ -102,7 +105,7 @@ class Client(Changes, Reading, Unshared):
         expect: Expect | str = Expect.ANY,
         options: Options | None = None,
         labels: Mapping[str, str] | None = None,
-        expires_on: dt.date | str = "",
+        expires_on: dt.date | str | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109 - one deadline spans several calls and decides the error
     ) -> PutResult:
         """Put one secret and return once a receipt proves that it is there.
@@ -110,10 +113,11 @@ class Client(Changes, Reading, Unshared):
         Args:
             uri: `store://path`, or `path` in the default store.
             values: The bytes of each key, 1 to 64 keys.
-            expect: What must be upstream; text names an upstream version.
+            expect: What must be upstream; text names an upstream version, whole or by the number that its engine shows.
             options: The provider's; typed ones go only to stores of their type.
-            labels: Notes that everybody who sees the secret sees, at most 16; they replace those of the put before.
-            expires_on: The day on which it expires, as a note for `Queries.secrets`; m8 does nothing on that day.
+            labels: Notes that everybody who sees the secret sees, at most 16; they replace those that it has. None
+                keeps those, {} clears them.
+            expires_on: The day on which it expires, a note on which m8 does nothing. None keeps it, "" clears it.
             timeout: Seconds for everything.
 
         Raises:
@@ -137,7 +141,7 @@ class Client(Changes, Reading, Unshared):
         expect: Expect | str = Expect.ANY,
         options: Options | None = None,
         labels: Mapping[str, str] | None = None,
-        expires_on: dt.date | str = "",
+        expires_on: dt.date | str | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> list[PutResult | Error]:
         """Put the same values at several URIs, all at once.
@@ -153,7 +157,9 @@ class Client(Changes, Reading, Unshared):
         notes = Notes.check(labels, expires_on)
 
         async def one(target: Target) -> PutResult:
-            return await put(self._walk(target, timeout), target, plaintext, expect, options, notes)
+            said = await notes.at(target, self.queries)
+            named = await whole(expect, target.uri, self.queries)
+            return await put(self._walk(target, timeout), target, plaintext, named, options, said)
 
         return await self._each(uris, len(plaintext), options, timeout, one)
 

@@ -34,8 +34,9 @@ NOT_ENDED = "m8 does not show it as ended"
 EARLIER = "its receipt is signed by an identity that the store had before the pinned one"
 NOT_KNOWN = "its receipt says that the store does not know whether it was done"
 NOTHING_SENT = "its receipt names nothing that was sent, so it does not say what became of that"
+EDITED = "it is an edit of notes, which no store signs"
 COPIED = "its receipt says that it was copied, but not by which request"
-QUIET = frozenset({NOT_PINNED, NO_RECEIPT, NOT_ENDED, EARLIER, NOT_KNOWN, NOTHING_SENT, COPIED})
+QUIET = frozenset({NOT_PINNED, NO_RECEIPT, NOT_ENDED, EARLIER, NOT_KNOWN, NOTHING_SENT, COPIED, EDITED})
 """Reasons for which an honest m8 may have no proof to show."""
 
 _UNCERTAIN = frozenset({upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_OUTCOME_UNKNOWN})
@@ -124,6 +125,8 @@ class Proofs:
         open_signed(there, RECEIPT, identities.identity(there))
 
     async def _version(self, view: views_pb2.SecretVersion) -> Checked:
+        if view.HasField("edit"):
+            return Checked(EDITED)
         try:
             answer = await self._queries.upload_answer(view.request_id)
         except Error as error:

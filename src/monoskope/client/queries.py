@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, TypeVar
 
 import grpc.aio
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import options_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.errors import UnavailableError, UsageError
+from monoskope.protocol.notes import check_labels, has_labels
 from monoskope.protocol.request import REQUEST_ID_BYTES
 
 PAGE_SIZE = 100
@@ -69,6 +71,7 @@ class Queries:
         subject: str = "",
         state: views_pb2.SecretState = views_pb2.SECRET_STATE_PRESENT,
         expiring_before: str = "",
+        labels: Mapping[str, str] | None = None,
         page_size: int = PAGE_SIZE,
     ) -> AsyncIterator[views_pb2.Secret]:
         """Yield secrets below a URI prefix ("" for all) in URI order.
@@ -79,8 +82,11 @@ class Queries:
             subject: Last uploaded by this subject.
             state: Present, deleted, drifted, or found out of sync.
             expiring_before: Said to expire before this day, YYYY-MM-DD.
+            labels: With all of these labels. An m8 that does not know this filter is asked for more, and the rest is
+                left out here.
             page_size: Fetched at once, 1 to 1,000.
         """
+        wanted = check_labels((labels or {}).items())
         request = queries_pb2.ListSecretsRequest(
             prefix=prefix,
             page_size=page_size,
@@ -88,14 +94,21 @@ class Queries:
             subject=subject,
             state=state,
             expiring_before=expiring_before,
+            labels=[options_pb2.Label(name=name, value=value) for name, value in wanted],
         )
         async for page in self._pages(self._stub.ListSecrets, request):
             for secret in page.secrets:
-                yield secret
+                if has_labels(secret, wanted):
+                    yield secret
 
-    async def secret_versions(self, uri: str, *, page_size: int = PAGE_SIZE) -> AsyncIterator[views_pb2.SecretVersion]:
-        """Yield the versions of one secret, the newest first; fingerprints only with the right to see them."""
-        request = queries_pb2.ListSecretVersionsRequest(uri=uri, page_size=page_size)
+    async def secret_versions(
+        self, uri: str, *, page_size: int = PAGE_SIZE, with_edits: bool = False
+    ) -> AsyncIterator[views_pb2.SecretVersion]:
+        """Yield the versions of one secret, the newest first; fingerprints only with the right to see them.
+
+        With `with_edits`, edits of its notes come between them: these have `edit`, and no receipt.
+        """
+        request = queries_pb2.ListSecretVersionsRequest(uri=uri, page_size=page_size, with_edits=with_edits)
         async for page in self._pages(self._stub.ListSecretVersions, request):
             for version in page.versions:
                 yield version

@@ -168,6 +168,8 @@ def name(reason: int) -> str:
 
 UNSIGNED = "m8 says: {message}. No store signed that; nothing was sent."
 """How a reason is explained that came without a receipt, before anything was sent."""
+THERE = " Version {version} is there now."
+"""Added to a failure whose signed receipt says which version is upstream."""
 _UNSIGNED_CONFLICT_FIX = "Look in the engine itself before you change anything on m8's word."
 
 
@@ -177,6 +179,7 @@ def error_for(
     purpose: upload_pb2.Purpose = upload_pb2.PURPOSE_UPLOAD,
     *,
     said_by_m8: bool = False,
+    upstream_version: str = "",
 ) -> Error:
     """Return the error to raise for a request of `purpose` on `uri` that failed for `reason`.
 
@@ -186,10 +189,12 @@ def error_for(
         purpose: What was asked.
         said_by_m8: Whether m8 alone says so, without a receipt, before anything was sent. Then the message says that,
             and no fix leads to overwriting something on m8's word.
+        upstream_version: What is upstream now, as the signed receipt says; "" if it does not.
     """
     meaning = _FOR_PURPOSE.get((purpose, reason)) or MEANINGS.get(reason, _UNKNOWN)
     if not said_by_m8:
-        return meaning.error(f"{uri}: {meaning.message} ({name(reason)})", fix=meaning.fix)
+        there = THERE.format(version=upstream_version) if upstream_version else ""
+        return meaning.error(f"{uri}: {meaning.message} ({name(reason)}){there}", fix=meaning.fix)
     message = f"{meaning.message.removesuffix('.')} ({name(reason)})"
     fix = _UNSIGNED_CONFLICT_FIX if issubclass(meaning.error, ConflictError) else meaning.fix
     return meaning.error(f"{uri}: {UNSIGNED.format(message=message)}", fix=fix)

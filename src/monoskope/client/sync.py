@@ -109,7 +109,7 @@ class SyncClient(Unshared):
         expect: Expect | str = Expect.ANY,
         options: Options | None = None,
         labels: Mapping[str, str] | None = None,
-        expires_on: dt.date | str = "",
+        expires_on: dt.date | str | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> PutResult:
         """Put one secret and return once a receipt proves that it is there.
@@ -117,10 +117,11 @@ class SyncClient(Unshared):
         Args:
             uri: `store://path`, or `path` in the default store.
             values: The bytes of each key, 1 to 64 keys.
-            expect: What must be upstream; text names an upstream version.
+            expect: What must be upstream; text names an upstream version, whole or by the number that its engine shows.
             options: The provider's; typed ones go only to stores of their type.
-            labels: Notes that everybody who sees the secret sees, at most 16; they replace those of the put before.
-            expires_on: The day on which it expires, as a note for `Queries.secrets`; m8 does nothing on that day.
+            labels: Notes that everybody who sees the secret sees, at most 16; they replace those that it has. None
+                keeps those, {} clears them.
+            expires_on: The day on which it expires, a note on which m8 does nothing. None keeps it, "" clears it.
             timeout: Seconds for everything.
 
         Raises:
@@ -145,7 +146,7 @@ class SyncClient(Unshared):
         expect: Expect | str = Expect.ANY,
         options: Options | None = None,
         labels: Mapping[str, str] | None = None,
-        expires_on: dt.date | str = "",
+        expires_on: dt.date | str | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> list[PutResult | Error]:
         """Put the same values at several URIs, all at once.
@@ -297,7 +298,7 @@ class SyncClient(Unshared):
         *,
         expect: Expect | str = Expect.ANY,
         labels: Mapping[str, str] | None = None,
-        expires_on: dt.date | str = "",
+        expires_on: dt.date | str | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> Generated:
         """Have the store's reactor generate a secret that nobody sees; return the public halves of its key pairs.
@@ -347,6 +348,26 @@ class SyncClient(Unshared):
     def verify_secrets(self, uris: Sequence[str], *, timeout: float = DEFAULT_TIMEOUT_S) -> list[Verification | Error]:
         """Verify several secrets, a few at once, each within `timeout`. Returns and raises as `put_secrets`."""
         return self._loop.run(self._client.verify_secrets(uris, timeout=timeout))
+
+    def edit_notes(
+        self, uri: str, labels: Mapping[str, str | None] | None = None, *, expires_on: dt.date | str | None = None
+    ) -> views_pb2.Secret:
+        """Change labels and the day of expiry of a secret, and return what m8 shows of it then.
+
+        m8 records who did it. No store signs it, unlike the notes of a put, which stand in its request. It takes the
+        right to put the secret.
+
+        Args:
+            uri: `store://path`, or `path` in the default store.
+            labels: Each label with its new value, or with None to remove it. The others stay.
+            expires_on: The new day; "" removes it, None leaves it as it is.
+
+        Raises:
+            UsageError: nothing is changed, a label or a day is malformed, or there would be more than 16 labels.
+            NotFoundError: m8 knows no such secret of yours, or it was deleted.
+            RefusedError: you may not put it, or m8 is older than this.
+        """
+        return self._loop.run(self._client.edit_notes(uri, labels, expires_on=expires_on))
 
     def get_secret(self, uri: str) -> Secret:
         """Return what m8 knows of one secret, and whether it is proven.

@@ -132,6 +132,8 @@ class Walk:
             options=task.options,
             labels=task.labels,
             expires_on=task.expires_on,
+            keep_labels=task.keep_labels,
+            keep_expires_on=task.keep_expires_on,
             destroy=task.destroy,
             remove_keys=task.remove_keys,
             recipes=task.recipes,
@@ -244,7 +246,7 @@ class Walk:
             # What a copy's reactor sent may still be written; only the other store's reactor knows.
             return self._uncertain(sent, why, over=task.destination is None)
         return Failure(
-            reasons.error_for(reason, str(task.uri), task.purpose),
+            reasons.error_for(reason, str(task.uri), task.purpose, upstream_version=receipt.upstream_version),
             again=about_sent and reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE,
             conflict=about_sent and reason == upload_pb2.REASON_CONFLICT,
         )

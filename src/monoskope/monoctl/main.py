@@ -28,6 +28,8 @@ _VERBS = {
     "copy": _verb("Copy secrets to another store.", {"secret": "copy_secret:secret"}),
     "generate": _verb("Have stores make secrets that nobody sees.", {"secret": "generate:secret"}),
     "import": _verb("Adopt secrets that others put into an engine.", {"secret": "import_secret:secret"}),
+    "label": _verb("Edit labels of secrets, without a value.", {"secret": "label:secret"}),
+    "expire": _verb("Note when secrets expire, without a value.", {"secret": "expire:secret"}),
     "verify": _verb("Check that stores still hold what was put.", {"secret": "verify:secret"}),
     "get": _verb(
         "Show what m8 knows.",

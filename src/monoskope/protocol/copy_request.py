@@ -52,5 +52,7 @@ def _check_put(put: Grant, copy: Request) -> None:
         raise ProofError("the destination's grant is not for a put")
     if (request.expect, request.expect_version) != (copy.expect, copy.expect_version):
         raise ProofError("the destination's grant expects something else than the copy")
+    if (request.keep_labels, request.keep_expires_on) != (copy.keep_labels, copy.keep_expires_on):
+        raise ProofError("the destination's grant keeps other notes than the copy asked for")
     if request.labels or request.expires_on or request.options is not None:
         raise ProofError("the destination's grant has more than the copy asked for")

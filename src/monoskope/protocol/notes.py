@@ -1,4 +1,7 @@
-"""What users note about a secret: labels and a day of expiry. Neither is secret; both are in the signed request."""
+"""What users note about a secret: labels and a day of expiry. Neither is secret.
+
+Those of a put are in its request. An edit (`NotesEdit`) has no request: no store is asked, and it is m8's word.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,19 @@ import datetime as dt
 import re
 from collections.abc import Iterable
 
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import events_pb2, options_pb2
 from monoskope.errors import UsageError
+from monoskope.value import Value
 
 MAX_LABELS = 16
 MAX_VALUE_LENGTH = 128
 
 Labels = tuple[tuple[str, str], ...]
 """Names and values, sorted by name, each name once."""
+
+EDIT_NOTES = "edit-notes"
+"""The feature of an m8 that lets notes be edited without a put."""
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -62,3 +71,75 @@ def check_day(text: str) -> str:
     if not is_day(text):
         raise UsageError(f"{text!r} is not a day: YYYY-MM-DD.", fix="Write for example 2027-01-31.")
     return text
+
+
+class Edit(Value, frozen=True):
+    """A well-formed change of notes. It changes something."""
+
+    set_labels: Labels = ()
+    remove_labels: tuple[str, ...] = ()
+    expires_on: str = ""
+    """The new day of expiry, "" to leave it as it is."""
+    remove_expires_on: bool = False
+
+    def applied(self, labels: Labels, expires_on: str) -> tuple[Labels, str]:
+        """Return labels and day of expiry after this edit. Raises `UsageError` if there would be too many labels."""
+        after = {name: value for name, value in labels if name not in self.remove_labels} | dict(self.set_labels)
+        return check_labels(after.items()), "" if self.remove_expires_on else self.expires_on or expires_on
+
+    def __str__(self) -> str:
+        words = [f"{name}={value}" for name, value in self.set_labels] + [f"{name}-" for name in self.remove_labels]
+        said = [f"labels {' '.join(words)}"] if words else []
+        said += [f"expires {self.expires_on}"] if self.expires_on else []
+        said += ["never expires"] if self.remove_expires_on else []
+        return ", ".join(said)
+
+
+def check_edit(
+    set_labels: Iterable[tuple[str, str]] = (),
+    remove_labels: Iterable[str] = (),
+    expires_on: str = "",
+    *,
+    remove_expires_on: bool = False,
+) -> Edit:
+    """Return an edit. Raises `UsageError` if it changes nothing, says two things at once, or a part is malformed."""
+    labels, removed = check_labels(set_labels), sorted(remove_labels)
+    names = [name for name, _ in check_labels((name, "") for name in removed)]
+    both = {name for name, _ in labels} & set(names)
+    if both:
+        raise UsageError(f"label {min(both)!r} is set and removed.", fix="Give each name once.")
+    if expires_on and remove_expires_on:
+        raise UsageError("a day of expiry is set and removed.", fix="Give one of them.")
+    if not (labels or names or expires_on or remove_expires_on):
+        raise UsageError("no note is changed.", fix="Name a label, or a day of expiry.")
+    return Edit(labels, tuple(names), check_day(expires_on) if expires_on else "", remove_expires_on)
+
+
+def edit_message(edit: Edit) -> events_pb2.NotesEdit:
+    """Return `edit` as it is sent and recorded."""
+    return events_pb2.NotesEdit(
+        set_labels=[options_pb2.Label(name=name, value=value) for name, value in edit.set_labels],
+        remove_labels=edit.remove_labels,
+        expires_on=edit.expires_on,
+        remove_expires_on=edit.remove_expires_on,
+    )
+
+
+def edit_of(message: events_pb2.NotesEdit) -> Edit:
+    """Return the edit in `message`. Raises `UsageError` if it is none."""
+    return check_edit(
+        labels_of(message.set_labels),
+        message.remove_labels,
+        message.expires_on,
+        remove_expires_on=message.remove_expires_on,
+    )
+
+
+def labels_of(labels: Iterable[options_pb2.Label]) -> Labels:
+    """Return labels of a message in their order."""
+    return tuple((label.name, label.value) for label in labels)
+
+
+def has_labels(secret: views_pb2.Secret, labels: Labels) -> bool:
+    """Whether `secret` has all of `labels`."""
+    return set(labels) <= set(labels_of(secret.labels))

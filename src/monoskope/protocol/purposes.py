@@ -15,6 +15,8 @@ from monoskope.value import Value
 _NOTHING = frozenset({upload_pb2.EXPECT_UNSPECIFIED})
 _CHANGE = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE})
 _PUT = _CHANGE | {upload_pb2.EXPECT_ABSENT}
+_KEEP = frozenset({"keep_labels", "keep_expires_on"})
+_NOTES = _KEEP | {"labels", "expires_on"}
 
 
 class PurposeRules(Value, frozen=True):
@@ -68,6 +70,11 @@ class PurposeRules(Value, frozen=True):
         return upload_pb2.OUTCOME_UNCHANGED in self.successes
 
     @property
+    def notes(self) -> bool:
+        """Whether the request says which labels and which day of expiry its own secret has afterwards."""
+        return self.fields >= _NOTES
+
+    @property
     def guesses(self) -> bool:
         """Whether it only tells whether a sealed value is the one upstream."""
         return self.seals and not self.writes
@@ -79,7 +86,7 @@ PURPOSES: Mapping[upload_pb2.Purpose, PurposeRules] = MappingProxyType(
             right=events_pb2.RIGHT_PUT,
             successes=frozenset({upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_UNCHANGED}),
             expects=_PUT,
-            fields=frozenset({"options", "labels", "expires_on"}),
+            fields=_NOTES | {"options"},
             seals=True,
             writes=True,
         ),
@@ -93,7 +100,7 @@ PURPOSES: Mapping[upload_pb2.Purpose, PurposeRules] = MappingProxyType(
             right=events_pb2.RIGHT_PUT,
             successes=frozenset({upload_pb2.OUTCOME_UPLOADED}),
             expects=_PUT,
-            fields=frozenset({"options", "labels", "expires_on", "recipes"}),
+            fields=_NOTES | {"options", "recipes"},
             writes=True,
         ),
         upload_pb2.PURPOSE_VERIFY: PurposeRules(
@@ -112,7 +119,7 @@ PURPOSES: Mapping[upload_pb2.Purpose, PurposeRules] = MappingProxyType(
             right=events_pb2.RIGHT_COPY,
             successes=frozenset({upload_pb2.OUTCOME_COPIED}),
             expects=_PUT,
-            fields=frozenset({"destination"}),
+            fields=frozenset({"destination"}) | _KEEP,
             writes=True,
             needs_reading=True,
             reveals_hashes=True,

@@ -40,6 +40,10 @@ class Request(Value, frozen=True):
     options: Options | None = None
     labels: Labels = ()
     expires_on: str = ""
+    keep_labels: bool = False
+    """Whether the secret that is written keeps its labels; else `labels` replace them."""
+    keep_expires_on: bool = False
+    """The same for the day of expiry."""
     destroy: bool = False
     remove_keys: tuple[str, ...] = ()
     recipes: Recipes = ()
@@ -68,6 +72,8 @@ def make_request(
     options: Options | None = None,
     labels: Labels = (),
     expires_on: str = "",
+    keep_labels: bool = False,
+    keep_expires_on: bool = False,
     destroy: bool = False,
     remove_keys: tuple[str, ...] = (),
     recipes: Recipes = (),
@@ -83,6 +89,8 @@ def make_request(
         suites=suites,
         labels=[options_pb2.Label(name=name, value=value) for name, value in labels],
         expires_on=expires_on,
+        keep_labels=keep_labels,
+        keep_expires_on=keep_expires_on,
         destroy=destroy,
         remove_keys=remove_keys,
         recipes=[upload_pb2.Recipe(key=one.key, kind=one.kind, size=one.size) for one in recipes],
@@ -145,6 +153,8 @@ def parse_request(content: bytes) -> Request:
         options=_options(message),
         labels=tuple((label.name, label.value) for label in message.labels),
         expires_on=message.expires_on,
+        keep_labels=message.keep_labels,
+        keep_expires_on=message.keep_expires_on,
         destroy=message.destroy,
         remove_keys=tuple(message.remove_keys),
         recipes=_recipes(message),
@@ -202,6 +212,10 @@ def _check_notes(message: upload_pb2.UploadRequest) -> None:
         raise MalformedError(_NAME, "labels", "must be sorted by name")
     if message.expires_on and not is_day(message.expires_on):
         raise MalformedError(_NAME, "expires_on", "must be a day, YYYY-MM-DD")
+    if message.keep_labels and labels:
+        raise MalformedError(_NAME, "labels", "must be absent where they are kept")
+    if message.keep_expires_on and message.expires_on:
+        raise MalformedError(_NAME, "expires_on", "must be absent where it is kept")
 
 
 def _destination(message: upload_pb2.UploadRequest, source: SecretUri) -> SecretUri | None:

@@ -69,12 +69,7 @@ def extremes(method: MethodDescriptor) -> Iterator[Message]:
     """Every field of `method`'s request with every extreme value, and what pages and requests hold inside."""
     for base in bases(method):
         yield base
-        for field in method.input_type.fields:
-            for value in NUMBERS[field.type]:
-                changed = type(base)()
-                changed.CopyFrom(base)
-                setattr(changed, field.name, value)
-                yield changed
+        yield from with_one_extreme(base)
         if "page_token" in method.input_type.fields_by_name:
             for position in POSITIONS:
                 for scope in (
@@ -90,6 +85,29 @@ def extremes(method: MethodDescriptor) -> Iterator[Message]:
     if method.name == "RequestSecretUploadKey":
         for content in inner_requests():
             yield commands_pb2.RequestSecretUploadKeyRequest(request=content)
+
+
+def with_one_extreme(base: Message) -> Iterator[Message]:
+    """Copies of `base`, each with another field extreme, in the messages inside, too."""
+    for field in base.DESCRIPTOR.fields:
+        kind = field.message_type
+        for value in NUMBERS[field.type] if kind is None else inside(kind):
+            changed = type(base)()
+            changed.CopyFrom(base)
+            if field.is_repeated:
+                getattr(changed, field.name).extend([value, value])
+            elif kind is not None:
+                getattr(changed, field.name).CopyFrom(value)
+            else:
+                setattr(changed, field.name, value)
+            yield changed
+
+
+def inside(descriptor: Any) -> Iterator[Message]:
+    """Messages of that type: an empty one, and one with each field extreme."""
+    kind: type[Message] = GetMessageClass(descriptor)
+    yield kind()
+    yield from with_one_extreme(kind())
 
 
 def inner_requests() -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import proof, reasons
+from monoskope.monoctl.commands import label
 from monoskope.monoctl.output import listed, proven
 from monoskope.monoctl.output.flags import with_flags
 from monoskope.protocol.names import spelled
@@ -38,6 +39,7 @@ def every() -> set[str]:
     """Return all of them, `normal`."""
     found = {meaning.message for meaning in (*reasons.MEANINGS.values(), *reasons._FOR_PURPOSE.values())}
     found |= {reasons._UNKNOWN.message, reasons.UNSIGNED, reasons.NOT_WHICH, proven.M8S_WORD, proven.NOT_WHOSE}
+    found |= {reasons.THERE, label.M8S_WORD}
     found |= {*proof.QUIET, *listed.SENTENCES}
     for name in FILES:
         found |= set(_texts(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))))

@@ -126,7 +126,7 @@ def test_secrets_come_from_every_page(m8: Answering, run: Run) -> None:
     rows = ok(run("get", "secrets", "vault://")).splitlines()
 
     assert len(rows) == 6
-    assert rows[1].split()[:3] == ["vault://app/0", FINGERPRINT, VERSION]
+    assert rows[1].split()[:3] == ["vault://app/0", "fp1:63e8…:abababab…abab", "7"]
     assert "5h ago" in rows[1]
     assert [message.prefix for message in m8.asked if isinstance(message, queries_pb2.ListSecretsRequest)] == [
         "vault://"
@@ -204,7 +204,7 @@ def test_a_deleted_secret_says_so(m8: Answering, run: Run) -> None:
     assert "DELETED" not in ok(run("get", "secret", "vault://app/db"))
     m8.secrets[0].deleted = True
 
-    assert re.search(r"DELETED.*\n.* yes( |$)", ok(run("get", "secret", "vault://app/db")), re.MULTILINE)
+    assert "  DELETED  " in ok(run("get", "secret", "vault://app/db"))
 
 
 def test_a_store_without_a_reactor_has_no_known_limit(m8: Answering, run: Run) -> None:

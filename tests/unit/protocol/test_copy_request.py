@@ -54,6 +54,8 @@ def test_the_put_of_this_copy_is_proof() -> None:
         {"expect": upload_pb2.EXPECT_OVERWRITE},
         {"labels": (("owner", "mallory"),)},
         {"expires_on": "2026-12-24"},
+        {"keep_labels": True},
+        {"keep_expires_on": True},
         {"options": options_pb2.VaultOptions(binary=options_pb2.VAULT_BINARY_BASE64)},
     ],
     ids=lambda fields: next(iter(fields)),

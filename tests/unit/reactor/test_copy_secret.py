@@ -497,6 +497,14 @@ async def test_it_puts_what_was_read_under_the_configured_identity(m8: ScriptedM
     assert not list(tmp_path.glob("copy-*"))
 
 
+async def test_what_is_there_keeps_its_notes_only_if_the_copy_asks_for_it(m8: ScriptedM8, tmp_path: Path) -> None:
+    put = job(m8, tmp_path)
+    await put_there(put, Payload(SECRET))
+    await put_there(replace(put, request_id=b"q" * 16, keep_labels=True, keep_expires_on=True), Payload(SECRET))
+    kept = [(attempt.request.keep_labels, attempt.request.keep_expires_on) for attempt in m8.attempts]
+    assert kept == [(False, False), (True, True)]
+
+
 async def test_a_destination_under_another_identity_than_configured_gets_nothing(
     m8: ScriptedM8, tmp_path: Path
 ) -> None:

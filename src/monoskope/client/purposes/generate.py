@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.purposes.put import Expect, Notes, expectation
+from monoskope.client.notes import Notes
+from monoskope.client.purposes.put import Expect, expectation
 from monoskope.client.target import Target
 from monoskope.client.task import ASK, Doubt, Task
 from monoskope.client.walk import Walk
@@ -44,6 +45,8 @@ async def generate(walk: Walk, target: Target, recipes: Recipes, expect: Expect 
         expect_version=version,
         labels=notes.labels,
         expires_on=notes.expires_on,
+        keep_labels=notes.keep_labels,
+        keep_expires_on=notes.keep_expires_on,
         recipes=recipes,
     )
     result = await walk.run(task)

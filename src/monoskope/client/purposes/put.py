@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from enum import Enum
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.notes import Notes
 from monoskope.client.target import Target
 from monoskope.client.task import ASK, Doubt, Result, Task
 from monoskope.client.walk import Walk
 from monoskope.errors import UsageError
 from monoskope.protocol.names import spelled
-from monoskope.protocol.notes import Labels, check_day, check_labels
 from monoskope.protocol.options import are_for
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.request import Options, is_version
@@ -82,19 +81,6 @@ def fitting(options: Options | None, store_type: str) -> Options | None:
     return options if options is not None and are_for(options, store_type) else None
 
 
-class Notes(Value, frozen=True):
-    """What goes with a put in the clear. Not secret."""
-
-    labels: Labels = ()
-    expires_on: str = ""
-
-    @classmethod
-    def check(cls, labels: Mapping[str, str] | None, expires_on: dt.date | str) -> Notes:
-        """Return them checked. Raises `UsageError`."""
-        day = expires_on.isoformat() if isinstance(expires_on, dt.date) else expires_on
-        return cls(check_labels((labels or {}).items()), check_day(day) if day else "")
-
-
 async def put(  # noqa: PLR0917 - one call, from one place
     walk: Walk, target: Target, plaintext: bytes, expect: Expect | str, options: Options | None, notes: Notes
 ) -> PutResult:
@@ -110,6 +96,8 @@ async def put(  # noqa: PLR0917 - one call, from one place
         options=fitting(options, target.store.type),
         labels=notes.labels,
         expires_on=notes.expires_on,
+        keep_labels=notes.keep_labels,
+        keep_expires_on=notes.keep_expires_on,
     )
     return result_of(target, await walk.run(task))
 

@@ -30,6 +30,8 @@ async def put_copy(
     expect: Expect | str,
     key_within_s: float,
     timeout_s: float,
+    keep_labels: bool = False,
+    keep_expires_on: bool = False,
     observe: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Put `values` at `destination` by the request with this id, and return once a receipt proves that they are there.
@@ -45,6 +47,8 @@ async def put_copy(
         expect: What must be there; text names an upstream version.
         key_within_s: Seconds in which the destination's key must have come; else nothing is sealed or sent.
         timeout_s: Seconds for everything.
+        keep_labels: Whether what is there keeps its labels, as the COPY asks.
+        keep_expires_on: The same for its day of expiry.
         observe: Told whenever the request changes its stage.
 
     Raises:
@@ -69,6 +73,8 @@ async def put_copy(
             plaintext=plaintext,
             expect=kind,
             expect_version=version,
+            keep_labels=keep_labels,
+            keep_expires_on=keep_expires_on,
             request_id=request_id,
             key_within_s=key_within_s - (loop.time() - began),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -12,6 +13,7 @@ from monoskope.m8.log.event_log import NewEvent, RecordedEvent
 from monoskope.protocol.events import EVENTS, Step
 from monoskope.protocol.upload import State
 from monoskope.protocol.wire import serialise
+from monoskope.uri import SecretUri
 
 CATALOGUE_STREAM = "secret-stores"
 """The one stream about stores: their names are unique, and one of them is the default."""
@@ -41,6 +43,7 @@ KINDS: Mapping[str, type[Message]] = MappingProxyType(
                 events_pb2.FingerprintKeyRotationFinished,
                 events_pb2.TokenIssued,
                 events_pb2.TokenRevoked,
+                events_pb2.SecretNotesUpdated,
             )
         },
     }
@@ -70,6 +73,11 @@ def may_end(event: RecordedEvent) -> bool:
 def reactor_stream(store: str) -> str:
     """Return the stream of a store's reactors: `reactor/<store>`."""
     return f"reactor/{store}"
+
+
+def notes_stream(uri: SecretUri) -> str:
+    """Return the stream of the edits of a secret's notes: `notes/<64 hex>`, for a URI can be as long as a name."""
+    return f"notes/{hashlib.sha256(str(uri).encode()).hexdigest()}"
 
 
 def token_stream(token_id: str) -> str:

@@ -21,6 +21,7 @@ from monoskope.m8.queries.events import Events
 from monoskope.m8.queries.queries import Queries
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.commands import Commands
+from monoskope.m8.service.notes import NotesCommands
 from monoskope.m8.service.reactors import Reactors
 from monoskope.m8.service.validate import validate
 
@@ -37,6 +38,7 @@ MAX_MESSAGE = 1_258_291
 _WAITING = frozenset({"RequestSecretUploadKey", "GetSecretUploadKey", "GetSecretUpload"})
 _SENDING = frozenset({"RequestUploadSecret"})
 _LISTING = frozenset({"ListSecrets", "ListSecretVersions", "ListSecretStores", "GetSecretStore", "ListEvents"})
+_ONE_AT_A_TIME = _LISTING | {"UpdateSecretNotes"}
 
 _Callable: TypeAlias = Callable[..., Any]
 """A handler, or the function that gRPC calls. Static types cannot express that its types follow from the method's."""
@@ -58,6 +60,7 @@ def _handlers(app: App) -> dict[str, _Callable]:
     return {
         "RequestSecretUploadKey": commands.request_secret_upload_key,
         "RequestUploadSecret": commands.request_upload_secret,
+        "UpdateSecretNotes": NotesCommands(app).update_secret_notes,
         "CreateSecretStore": commands.create_secret_store,
         "ActivateSecretStore": commands.activate_secret_store,
         "DeactivateSecretStore": commands.deactivate_secret_store,
@@ -127,8 +130,9 @@ async def _place(app: App, name: str, caller: Caller) -> AsyncIterator[None]:
     elif name in _WAITING:
         with app.waiting.held(caller.principal):
             yield
-    elif name in _LISTING:
-        # Each subject has one listing at a time: it can read thousands of documents.
+    elif name in _ONE_AT_A_TIME:
+        # Each subject has one listing at a time: it can read thousands of documents. An edit of notes waits for no
+        # reactor, so many of them would fill the log as fast as it takes them.
         with app.waiting.held(caller.principal):
             async with app.listing.held(caller.principal.subject):
                 yield

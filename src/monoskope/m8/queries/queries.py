@@ -19,12 +19,16 @@ from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.upload_key import rotations, upload_key
 from monoskope.protocol.events import upload_stream
+from monoskope.protocol.notes import EDIT_NOTES
 from monoskope.uri import SecretUri
 
 T = TypeVar("T")
 
 MAX_PAGE = 1_048_576
 """About how many bytes of stores one page has, since reactors announce as much as they like. One store always fits."""
+
+FEATURES = (EDIT_NOTES,)
+"""What this m8 can do that older ones cannot, sorted, for clients to ask before they try."""
 
 _STORES_AT_A_TIME = 16
 
@@ -106,6 +110,8 @@ class Queries:
     ) -> queries_pb2.ListSecretVersionsResponse:
         """Return a page of what receipts say about a secret, the newest first; fingerprints only with see-hash.
 
+        With `with_edits`, edits of its notes are among them. Clients that do not know these do not ask for them.
+
         Raises:
             UsageError: the URI or the token is not well formed.
             NotFoundError: there is no receipt for it, or it is outside the caller's prefixes.
@@ -118,9 +124,13 @@ class Queries:
         found = await self._app.log.scan(HISTORY, prefix=prefix(str(uri)), after=after, limit=size + 1)
         if not found and not after:
             raise policy.hidden(str(uri))
-        versions = [views_pb2.SecretVersion.FromString(body) for _, body in found[:size]]
+        versions = (views_pb2.SecretVersion.FromString(body) for _, body in found[:size])
         return queries_pb2.ListSecretVersionsResponse(
-            versions=[policy.version_for(caller.principal, version) for version in versions],
+            versions=[
+                policy.version_for(caller.principal, version)
+                for version in versions
+                if message.with_edits or not version.HasField("edit")
+            ],
             next_page_token=make_token(scope, found[size - 1][0]) if len(found) > size else "",
         )
 
@@ -177,6 +187,7 @@ class Queries:
             prefixes=[str(prefix) for prefix in principal.prefixes],
             rights=sorted(principal.rights),
             expires_at_ms=principal.expires_at_ms,
+            features=FEATURES,
         )
 
     async def _shown(

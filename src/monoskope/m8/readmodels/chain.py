@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from monoskope.m8.log.event_log import Change, Lookup, Projector, RecordedEvent
-from monoskope.m8.readmodels import history, sealed_bytes, secrets, stores, tokens, uploads
+from monoskope.m8.readmodels import history, notes, sealed_bytes, secrets, stores, tokens, uploads
 from monoskope.protocol.events import request_id_of
 
 OF_REQUESTS: tuple[Projector, ...] = (uploads.project, sealed_bytes.project, secrets.project, history.project)
 """The projectors of what happens to requests, in the order in which they need one another."""
 
-OF_THE_REST: tuple[Projector, ...] = (stores.project, tokens.project)
+OF_THE_REST: tuple[Projector, ...] = (stores.project, tokens.project, notes.project)
 """The projectors of all other streams."""
 
 

@@ -1,4 +1,4 @@
-"""What receipts told of each secret, one document a receipt, the newest first. Pure."""
+"""What receipts told of each secret, and edits of its notes, one document each, the newest first. Pure."""
 
 from __future__ import annotations
 
@@ -38,6 +38,10 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
         purpose=upload.purpose,
         fingerprint=receipt.fingerprint,
     )
-    yield Put(
-        HISTORY, f"{prefix(upload.uri)}{_LAST - event.position:020}", version.SerializeToString(deterministic=True)
-    )
+    yield entry(version, event)
+
+
+def entry(version: views_pb2.SecretVersion, event: RecordedEvent) -> Put:
+    """Return the document that `event` adds to the past of a secret."""
+    key = f"{prefix(version.uri)}{_LAST - event.position:020}"
+    return Put(HISTORY, key, version.SerializeToString(deterministic=True))

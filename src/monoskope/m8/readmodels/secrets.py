@@ -8,21 +8,23 @@ head is where following the replacements ends. Of ends that no receipt connects,
 - UNCHANGED and IMPORTED make nothing, but say what is there: on a version that no receipt made they become the head.
 - DELETED makes nothing either: it marks the version that it names. Whatever is put after it replaces nothing, and so
   becomes the head.
-- Labels and day of expiry are those of the last upload, UNCHANGED or not; imports, patches and deletions keep them.
+- Labels and day of expiry are those of the last upload, UNCHANGED or not, unless its request keeps them; imports,
+  patches and deletions keep them, too. What is put after a deletion begins without notes. `notes` applies edits.
 - A verification is noted with the head whose receipt it compared with, and forgotten with that receipt. An import
   counts as one that found the secret in sync: its reactor has just read what is upstream.
 """
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
 from monoskope.m8.readmodels.uploads import ended_by
+from monoskope.protocol.notes import Labels, labels_of
 from monoskope.protocol.outcomes import TELLING, VERIFIED
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import Receipt, parse_receipt
@@ -46,22 +48,46 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     if receipt.outcome in VERIFIED:
         yield from _verified(receipt, upload, event, lookup)
         return
-    upload = _noted(receipt, upload, lookup)
+    told = _Told(receipt, upload, _notes(receipt, upload, lookup), event)
     match receipt.outcome:
         case upload_pb2.OUTCOME_UPLOADED:
-            yield from _uploaded(receipt, upload, event, lookup)
+            yield from _uploaded(told, lookup)
         case _:
-            yield from _found(receipt, upload, event, lookup)
+            yield from _found(told, lookup)
 
 
-def _uploaded(
-    receipt: Receipt, upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup
-) -> Iterator[Change]:
-    uri, version, prior = upload.uri, receipt.upstream_version, receipt.prior_version
+def put_head(secret: views_pb2.Secret) -> Iterator[Change]:
+    """Write the head of a secret, whose version stays the same."""
+    yield _put(secret)
+    yield Put(SECRETS, secret.uri, secret.SerializeToString(deterministic=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    labels: Labels
+    expires_on: str
+    edited_by: str = ""
+    """Who edited them last, "" if they are as a put left them."""
+    edited_at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a receipt tells, and the request that it ends."""
+
+    receipt: Receipt
+    upload: views_pb2.SecretUpload
+    notes: _Notes
+    event: RecordedEvent
+
+
+def _uploaded(told: _Told, lookup: Lookup) -> Iterator[Change]:
+    receipt, uri = told.receipt, told.upload.uri
+    version, prior = receipt.upstream_version, receipt.prior_version
     secret = _version(lookup, uri, version) or views_pb2.Secret()
     # A recovered receipt may lack the fingerprints that an earlier UNCHANGED of the same version had.
     if receipt.fingerprint or not secret.uri:
-        _tell(secret, receipt, upload, event)
+        _tell(secret, told)
     secret.prior_version = prior
     secret.drifted = bool(prior) and lookup(VERSIONS, _key(uri, prior)) is None
     yield _put(secret)
@@ -71,13 +97,14 @@ def _uploaded(
     yield from _put_head(uri, version, lookup)
 
 
-def _found(receipt: Receipt, upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
+def _found(told: _Told, lookup: Lookup) -> Iterator[Change]:
     """Yield what changes by a receipt that made no version: UNCHANGED, IMPORTED or DELETED."""
-    uri, deleted = upload.uri, receipt.outcome == upload_pb2.OUTCOME_DELETED
+    receipt, uri = told.receipt, told.upload.uri
+    deleted = receipt.outcome == upload_pb2.OUTCOME_DELETED
     version = receipt.prior_version if deleted else receipt.upstream_version
     known = _version(lookup, uri, version)
     secret = known or views_pb2.Secret()
-    _tell(secret, receipt, upload, event)
+    _tell(secret, told)
     secret.upstream_version, secret.deleted = version, deleted
     yield _put(secret)
     if known is None and not deleted:
@@ -85,18 +112,23 @@ def _found(receipt: Receipt, upload: views_pb2.SecretUpload, event: RecordedEven
     yield from _put_head(uri, version if known is None else _head(lookup, uri), lookup)
 
 
-def _noted(receipt: Receipt, upload: views_pb2.SecretUpload, lookup: Lookup) -> views_pb2.SecretUpload:
-    """Return `upload`, with the notes that were there before if its purpose brings none."""
-    if "labels" in PURPOSES[upload.purpose].fields:
-        return upload
+def _notes(receipt: Receipt, upload: views_pb2.SecretUpload, lookup: Lookup) -> _Notes:
+    """Return the notes after `upload`: its own, or those that were there before where it keeps or brings none."""
+    given, brings = _Notes(labels_of(upload.labels), upload.expires_on), PURPOSES[upload.purpose].notes
+    keeps_labels, keeps_day = upload.keep_labels or not brings, upload.keep_expires_on or not brings
+    if not (keeps_labels or keeps_day):
+        return given
     versions = (receipt.upstream_version, receipt.prior_version)
     known = (_version(lookup, upload.uri, version) for version in versions if version)
     before = next((secret for secret in known if secret is not None), None) or _head_document(lookup, upload.uri)
-    noted = copy.deepcopy(upload)
-    if before is not None:
-        noted.labels.extend(before.labels)
-        noted.expires_on = before.expires_on
-    return noted
+    if before is None or (brings and before.deleted):
+        return given
+    return _Notes(
+        labels_of(before.labels) if keeps_labels else given.labels,
+        before.expires_on if keeps_day else given.expires_on,
+        before.notes_subject,
+        before.notes_changed_at_ms,
+    )
 
 
 def _verified(
@@ -108,11 +140,11 @@ def _verified(
         return
     secret.verified = receipt.outcome
     secret.verified_at_ms = event.recorded_at_ms
-    yield _put(secret)
-    yield Put(SECRETS, upload.uri, secret.SerializeToString(deterministic=True))
+    yield from put_head(secret)
 
 
-def _tell(secret: views_pb2.Secret, receipt: Receipt, upload: views_pb2.SecretUpload, event: RecordedEvent) -> None:
+def _tell(secret: views_pb2.Secret, told: _Told) -> None:
+    receipt, upload, event = told.receipt, told.upload, told.event
     secret.uri = upload.uri
     secret.deleted = False
     secret.ClearField("verified")
@@ -126,11 +158,18 @@ def _tell(secret: views_pb2.Secret, receipt: Receipt, upload: views_pb2.SecretUp
     secret.uploaded_at_ms = event.recorded_at_ms
     secret.request_id = upload.request_id
     secret.receipt.CopyFrom(upload.receipt)
-    secret.expires_on = upload.expires_on
-    secret.ClearField("labels")
-    secret.labels.extend(upload.labels)
+    set_notes(secret, told.notes.labels, told.notes.expires_on)
+    secret.notes_subject, secret.notes_changed_at_ms = told.notes.edited_by, told.notes.edited_at_ms
     if receipt.outcome == upload_pb2.OUTCOME_IMPORTED:
         secret.verified, secret.verified_at_ms = upload_pb2.OUTCOME_IN_SYNC, event.recorded_at_ms
+
+
+def set_notes(secret: views_pb2.Secret, labels: Labels, expires_on: str) -> None:
+    """Give `secret` these labels and this day of expiry, instead of those that it has."""
+    secret.ClearField("labels")
+    for name, value in labels:
+        secret.labels.add(name=name, value=value)
+    secret.expires_on = expires_on
 
 
 def _settle_successor(uri: str, version: str, lookup: Lookup) -> Iterator[Change]:

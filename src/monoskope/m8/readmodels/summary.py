@@ -12,6 +12,7 @@ from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.protocol.events import receipt_of
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.names import spelled
+from monoskope.protocol.notes import edit_of
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.rotation import open_rotation
@@ -104,5 +105,7 @@ def _of_rest(message: Message) -> str:
             return f"{message.id} for {message.subject}, {role}"
         case events_pb2.TokenRevoked():
             return message.id
+        case events_pb2.SecretNotesUpdated():
+            return str(edit_of(message.edit))
         case _:
             return ""

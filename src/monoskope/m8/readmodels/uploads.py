@@ -132,6 +132,7 @@ def _apply_request(
     upload.requested_at_ms = event.recorded_at_ms
     upload.request_sha256 = hashlib.sha256(message.request).digest()
     upload.expires_on = request.expires_on
+    upload.keep_labels, upload.keep_expires_on = request.keep_labels, request.keep_expires_on
     upload.destination = "" if request.destination is None else str(request.destination)
     for name, value in request.labels:
         upload.labels.add(name=name, value=value)

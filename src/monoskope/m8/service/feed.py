@@ -36,7 +36,7 @@ _REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class LocatedEvent:
-    """An event, and the URI of its secret if it is one of a request's."""
+    """An event, and the URI of its secret if it is one of a request's, or an edit of a secret's notes."""
 
     event: RecordedEvent
     uri: SecretUri | None
@@ -195,7 +195,7 @@ class Feed:
         stream = event.stream
         request_id = request_id_of(stream)
         if request_id is None:
-            return None
+            return _noted_for(event)
         known = self._uris.get(stream)
         if known is None:
             known = _asked_for(event) or await self._recorded(request_id)
@@ -217,3 +217,9 @@ def _asked_for(event: RecordedEvent) -> SecretUri | None:
     if isinstance(message, events_pb2.SecretUploadKeyRequested):
         return parse_request(message.request).uri
     return None
+
+
+def _noted_for(event: RecordedEvent) -> SecretUri | None:
+    """Return the secret whose notes an event edits; None for every other event."""
+    message = read(event) if event.type == events_pb2.SecretNotesUpdated.DESCRIPTOR.name else None
+    return SecretUri.parse(message.uri) if isinstance(message, events_pb2.SecretNotesUpdated) else None

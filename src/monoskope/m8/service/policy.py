@@ -36,8 +36,7 @@ def require_visible(principal: Principal, uri: SecretUri) -> None:
 
 def require_purpose(principal: Principal, purpose: upload_pb2.Purpose, uri: SecretUri) -> None:
     """Raise `NotFoundError` unless `uri` exists for the caller, `RefusedError` without the right for `purpose`."""
-    require_visible(principal, uri)
-    _require(principal, PURPOSES[purpose].right, uri)
+    require_right(principal, PURPOSES[purpose].right, uri)
     if PURPOSES[purpose].reveals_hashes:
         _require(principal, events_pb2.RIGHT_SEE_HASH, uri)
 
@@ -46,8 +45,13 @@ def require_request(principal: Principal, request: Request) -> None:
     """Raise as `require_purpose` for what `request` asks; a COPY needs `put` at its destination, too."""
     require_purpose(principal, request.purpose, request.uri)
     if request.destination is not None:
-        require_visible(principal, request.destination)
-        _require(principal, events_pb2.RIGHT_PUT, request.destination)
+        require_right(principal, events_pb2.RIGHT_PUT, request.destination)
+
+
+def require_right(principal: Principal, right: events_pb2.Right, uri: SecretUri) -> None:
+    """Raise `NotFoundError` unless `uri` exists for the caller, `RefusedError` without `right`."""
+    require_visible(principal, uri)
+    _require(principal, right, uri)
 
 
 def _require(principal: Principal, right: events_pb2.Right, uri: SecretUri) -> None:

@@ -99,10 +99,11 @@ class ServerSession:
         raise UnavailableError("this process attached again.", fix="Use that stream.")
 
     def _wants(self, located: LocatedEvent) -> bool:
-        if located.uri is not None:
+        if request_id_of(located.event.stream) is not None:
             # What an earlier session appended without an answer, the reactor appends again and is answered.
             mine = located.event.actor == self._login.actor
-            return located.uri.store == self._login.store and (self._own or not mine)
+            here = located.uri is not None and located.uri.store == self._login.store
+            return here and (self._own or not mine)
         return located.event.stream in {reactor_stream(self._login.store), CATALOGUE_STREAM}
 
     async def _attached(self, position: int) -> reactor_pb2.AttachResponse:

@@ -7,6 +7,7 @@ import click
 from monoskope.client import Client
 from monoskope.errors import UsageError
 from monoskope.escape import json_text
+from monoskope.monoctl.input.forms import full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import views, write
 from monoskope.monoctl.output.formats import Document, cell, emit
@@ -23,7 +24,12 @@ _COLUMNS = {
 
 @click.command(short_help="List events.")
 @click.option("--request-id", default="", metavar="ID", help="Only those of this request.")
-@click.option("--prefix", default="", metavar="URI", help="Only those of secrets below this URI prefix.")
+@click.option(
+    "--prefix",
+    default="",
+    metavar="URI",
+    help="Only those of secrets below this URI prefix, or path in the default store.",
+)
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N.")
 @click.option("--last", type=click.IntRange(1), metavar="N", help="Only the latest N.")
 @click.option("-w", "--watch", is_flag=True, help="Show events as they are recorded, until Ctrl-C.")
@@ -51,11 +57,12 @@ def events(  # noqa: PLR0917 - click passes them by name
         return
 
     async def work(client: Client) -> list[Document]:
+        below = await full_prefix(client, prefix)
         if last is not None:
-            latest = await client.queries.last_events(last, request_id=request_id, prefix=prefix)
+            latest = await client.queries.last_events(last, request_id=request_id, prefix=below)
             return [views.event(view) for view in latest]
         found: list[Document] = []
-        async for view in client.queries.events(request_id=request_id, prefix=prefix):
+        async for view in client.queries.events(request_id=request_id, prefix=below):
             found.append(views.event(view))
             if len(found) == limit:
                 break
@@ -67,7 +74,8 @@ def events(  # noqa: PLR0917 - click passes them by name
 async def _watch(client: Client, after: int, prefix: str, limit: int | None, output: str) -> None:
     """Print one event a line: JSON, or the table's cells."""
     seen = 0
-    async for view in client.queries.watch(after=after, prefix=prefix):
+    below = await full_prefix(client, prefix)
+    async for view in client.queries.watch(after=after, prefix=below):
         document = views.event(view)
         if output == "json":
             write.out(json_text(document))

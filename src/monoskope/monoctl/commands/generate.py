@@ -9,7 +9,7 @@ import click
 from monoskope.client import Client, Generated
 from monoskope.errors import UsageError
 from monoskope.monoctl.input.expectation import expectation
-from monoskope.monoctl.input.labels import parse_day, parse_labels
+from monoskope.monoctl.input.labels import PutNotes, notes_options
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import write
 from monoskope.monoctl.output.formats import Document, emit
@@ -40,8 +40,7 @@ _KEYS = {
 )
 @click.option("--expect", metavar="absent|VERSION", help="Write only if nothing, or this version, is upstream.")
 @click.option("--overwrite", is_flag=True, help="Replace whatever is upstream.")
-@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A note, never secret; can be repeated.")
-@click.option("--expires", metavar="DAY", help="The day it expires: YYYY-MM-DD, or 90d. A note; m8 does nothing on it.")
+@notes_options
 @timeout_option
 @output_option
 @connection_options
@@ -53,8 +52,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     keys: tuple[str, ...],
     out_public: Path | None,
     expect: str | None,
-    labels: tuple[str, ...],
-    expires: str | None,
+    notes: PutNotes,
     timeout: float,
     output: str,
     session: CommandSession,
@@ -73,13 +71,12 @@ def secret(  # noqa: PLR0917 - click passes them by name
     """  # noqa: D301 - click wants the character itself
     wanted = _recipes(recipes, kind, size, keys)
     expected = expectation(expect, overwrite=overwrite)
-    notes, expires_on = parse_labels(labels), parse_day(expires) if expires else ""
     if out_public is not None and not out_public.absolute().parent.is_dir():
         raise UsageError(f"the folder of {out_public} does not exist.", fix="Create it, or choose another file.")
 
     async def work(client: Client) -> Generated:
         return await client.generate_secret(
-            uri, wanted, expect=expected, labels=notes, expires_on=expires_on, timeout=timeout
+            uri, wanted, expect=expected, labels=notes.labels, expires_on=notes.expires_on, timeout=timeout
         )
 
     generated = session.run(work)

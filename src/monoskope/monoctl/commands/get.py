@@ -8,11 +8,12 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
 from monoskope.client.proof import Checked
 from monoskope.client.queries import request_id_bytes
-from monoskope.errors import UsageError
-from monoskope.monoctl.input.labels import parse_day
-from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
+from monoskope.monoctl.input.forms import form_option, full_prefix, one_prefix
+from monoskope.monoctl.input.labels import parse_day, parse_labels
+from monoskope.monoctl.options import CommandSession, connection_options, timeout_option
 from monoskope.monoctl.output import views, write
-from monoskope.monoctl.output.formats import Document, emit, pairs
+from monoskope.monoctl.output.formats import Document, pairs
+from monoskope.monoctl.output.listing import WIDE, Form, in_tables, plain, short, show
 from monoskope.monoctl.output.proven import tell, tell_whose
 
 _SECRETS = {
@@ -20,7 +21,7 @@ _SECRETS = {
     "HASH": "hash",
     "VERSION": "upstream_version",
     "PROVEN": "proven",
-    "DRIFTED": "drifted",
+    "SYNC": "status",
     "BY": "subject",
     "CHANGED": "uploaded_at",
 }
@@ -48,7 +49,7 @@ _UPLOAD = {
 }
 
 
-_NOTES = {"DELETED": "deleted", "SYNC": "sync", "VERIFIED": "verified_at", "EXPIRES": "expires_on", "LABELS": "labels"}
+_NOTES = {"VERIFIED": "verified_at", "EXPIRES": "expires_on", "LABELS": "labels", "EDITED BY": "notes_edited_by"}
 """Columns that are shown if any of the secrets has a value for them."""
 _STATES = {
     "present": views_pb2.SECRET_STATE_PRESENT,
@@ -66,10 +67,29 @@ _VERSIONS = {
     "REQUEST": "request_id",
     "HASH": "hash",
 }
+_EDITS = {"EDIT": "edit"}
+"""Columns of versions that are shown if any of them is an edit of notes."""
+_SORTS = {
+    "uri": "uri",
+    "changed": "uploaded_at",
+    "expires": "expires_on",
+    "by": "subject",
+    "sync": "status",
+    "verified": "verified_at",
+}
+"""What `--sort` takes, and the field that it sorts by."""
 
 
 def _columns(documents: list[Document]) -> dict[str, str]:
     return _SECRETS | {name: field for name, field in _NOTES.items() if any(row[field] for row in documents)}
+
+
+def _sorted(documents: list[tuple[Document, Checked]], by: str) -> list[tuple[Document, Checked]]:
+    """Return them by a field, the URI where that is equal; those without a value come last, whichever way."""
+    field, backward = _SORTS[by.removeprefix("-")], by.startswith("-")
+    filled = sorted((one for one in documents if one[0][field]), key=lambda one: one[0]["uri"])
+    filled.sort(key=lambda one: str(one[0][field]), reverse=backward)
+    return filled + [one for one in documents if not one[0][field]]
 
 
 @click.command(short_help="List secrets.")
@@ -85,8 +105,17 @@ def _columns(documents: list[Document]) -> dict[str, str]:
     help="Drifted: the last upload replaced what others had put. Out of sync: `verify secret` found a difference.",
 )
 @click.option("--expiring", metavar="DAY", help="Only those that expire by then, or have expired: YYYY-MM-DD, or 30d.")
+@click.option("-l", "--label", "labels", multiple=True, metavar="NAME=VALUE", help="Only with this label; repeatable.")
+@click.option(
+    "--sort",
+    type=click.Choice([*_SORTS, *(f"-{word}" for word in _SORTS)]),
+    default="uri",
+    metavar=f"[-]{'|'.join(_SORTS)}",
+    show_default=True,
+    help="By what to sort; -changed is the newest first.",
+)
 @click.option("--limit", type=click.IntRange(1), help="At most this many.")
-@output_option
+@form_option
 @connection_options
 def secrets(  # noqa: PLR0917 - click passes them by name
     prefix: str,
@@ -95,54 +124,70 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     subject: str,
     state: str,
     expiring: str | None,
+    labels: tuple[str, ...],
+    sort: str,
     limit: int | None,
-    output: str,
+    form: Form,
     session: CommandSession,
 ) -> None:
-    """List the secrets below PREFIX (`store://` or `store://segment`), or all that you may see.
+    """List the secrets below PREFIX, or all that you may see.
+
+    PREFIX is `store://`, `store://segment…`, or a path in the default store (with --store, in that store).
+
+    SYNC is what is known of the engine, in one word: IN_SYNC, DRIFTED and GONE are the last answer of `verify secret`;
+    OVERWROTE: not verified since, and the last put replaced what others had put; DELETED; "-": not verified since.
 
     PROVEN says whether a receipt of the store's pinned identity proves hash and version. Everything else is m8's word:
     who and when, labels and state, that there is no newer receipt, and that the list is complete.
-    """
-    if prefix and below:
-        raise UsageError("PREFIX and --prefix exclude each other.", fix="Give one of them.")
-    before = parse_day(expiring, more=1) if expiring else ""
+
+    \b
+    monoctl get secrets app --label owner=team-a --sort expires
+    monoctl get secrets -o jsonpath='{.items[*].uri}'
+    monoctl get secrets -o jsonpath='{range .items[*]}{.uri}{"\\t"}{.labels.owner}{"\\n"}{end}'
+    """  # noqa: D301 - click wants the character itself
+    given = one_prefix(prefix, below)
+    before, wanted = parse_day(expiring, more=1) if expiring else "", parse_labels(labels)
 
     async def work(client: Client) -> list[tuple[Document, Checked]]:
         found: list[tuple[Document, Checked]] = []
         proofs = client.proofs
         views_of = client.queries.secrets(
-            prefix or below,
+            await full_prefix(client, given, store=store),
             store=store,
             subject=subject,
             state=_STATES[state],
             expiring_before=before,
+            labels=wanted,
         )
         async for view in views_of:
             checked = await proofs.secret(view)
             found.append((views.secret(view) | views.proof(checked), checked))
-            if len(found) == limit:
+            if len(found) == limit and sort == "uri":
                 break
-        return found
+        return (found if sort == "uri" else _sorted(found, sort))[:limit]
 
     results = session.run(work)
     documents = [document for document, _ in results]
-    emit(output, documents, _columns(documents), nothing="No secrets found.")
-    tell(((document["uri"], checked) for document, checked in results), output=output)
+    show(form, documents, _columns(documents), name="uri", nothing="No secrets found.")
+    tell(((document["uri"], checked) for document, checked in results), output=plain(form))
 
 
 @click.command(short_help="Show one secret.")
 @click.argument("uri")
-@click.option("--versions", is_flag=True, help="Show every put, patch, import and deletion of it, the newest first.")
-@output_option
+@click.option(
+    "--versions",
+    is_flag=True,
+    help="Show every put, patch, import and deletion of it, and edits of its notes, the newest first.",
+)
+@form_option
 @connection_options
-def secret(uri: str, output: str, session: CommandSession, *, versions: bool) -> None:
+def secret(uri: str, form: Form, session: CommandSession, *, versions: bool) -> None:
     """Show one secret: its hash if you may see it, its version, who changed it last and when. Never a value.
 
     PROVEN means the same as in `get secrets`. With --versions it says what the receipt of each request proves.
     """
     if versions:
-        _show_versions(uri, output, session)
+        _show_versions(uri, form, session)
         return
 
     async def work(client: Client) -> tuple[Document, Checked]:
@@ -151,43 +196,50 @@ def secret(uri: str, output: str, session: CommandSession, *, versions: bool) ->
         return views.secret(view) | views.proof(checked), checked
 
     document, checked = session.run(work)
-    emit(output, document, _columns([document]))
-    if output == "table" and document["values"]:
+    show(form, document, _columns([document]), name="uri")
+    if in_tables(form) and document["values"]:
         write.out()
-        pairs(document["values"])
-    tell([(document["uri"], checked)], output=output)
+        pairs(document["values"] if form == WIDE else {key: short(text) for key, text in document["values"].items()})
+    tell([(document["uri"], checked)], output=plain(form))
 
 
-def _show_versions(uri: str, output: str, session: CommandSession) -> None:
+def _show_versions(uri: str, form: Form, session: CommandSession) -> None:
     async def work(client: Client) -> list[tuple[Document, Checked]]:
         full = await client.full_uri(uri)
-        found = [view async for view in client.queries.secret_versions(full)]
+        found = [view async for view in client.queries.secret_versions(full, with_edits=True)]
         checks = await client.proofs.versions(found)
         return [
             (views.version(view) | views.proof(checked), checked) for view, checked in zip(found, checks, strict=True)
         ]
 
     results = session.run(work)
-    emit(output, [document for document, _ in results], _VERSIONS)
-    tell(((f"request {document['request_id']}", checked) for document, checked in results), output=output)
+    documents = [document for document, _ in results]
+    columns = _VERSIONS | (_EDITS if any(document["edit"] for document in documents) else {})
+    show(form, documents, columns, name="upstream_version")
+    named = ((_version_name(document), checked) for document, checked in results)
+    tell(named, output=plain(form))
+
+
+def _version_name(document: Document) -> str:
+    return f"the edit of {document['recorded_at']}" if document["edit"] else f"request {document['request_id']}"
 
 
 @click.command(short_help="List stores.")
-@output_option
+@form_option
 @connection_options
-def secret_stores(output: str, session: CommandSession) -> None:
+def secret_stores(form: Form, session: CommandSession) -> None:
     """List the stores with their type and state."""
 
     async def work(client: Client) -> list[Document]:
         return [views.store(view) async for view in client.queries.stores()]
 
-    emit(output, session.run(work), _STORES, nothing="No stores found.")
+    show(form, session.run(work), _STORES, name="name", nothing="No stores found.")
 
 
 @click.command(short_help="List the types of stores in use.")
-@output_option
+@form_option
 @connection_options
-def store_types(output: str, session: CommandSession) -> None:
+def store_types(form: Form, session: CommandSession) -> None:
     """List the types of the stores that you can see: which are experimental, and how secrets lie in their engines.
 
     The stores' reactors announced it. "-": no reactor of that type has ever attached.
@@ -196,16 +248,16 @@ def store_types(output: str, session: CommandSession) -> None:
     async def work(client: Client) -> list[Document]:
         return views.store_types([view async for view in client.queries.stores()])
 
-    emit(output, session.run(work), _TYPES, nothing="No stores found.")
+    show(form, session.run(work), _TYPES, name="type", nothing="No stores found.")
 
 
 @click.command(short_help="Show one request.")
 @click.argument("request_id")
 @click.option("--wait", is_flag=True, help="Wait until it has ended.")
 @timeout_option
-@output_option
+@form_option
 @connection_options
-def upload(request_id: str, timeout: float, output: str, session: CommandSession, *, wait: bool) -> None:
+def upload(request_id: str, timeout: float, form: Form, session: CommandSession, *, wait: bool) -> None:
     """Show one request. Its outcome is shown only if a receipt of the store's pinned identity proves it.
 
     PROVEN says whether there is such a receipt. What m8 says without a receipt is marked; the rest is m8's word, too.
@@ -218,6 +270,6 @@ def upload(request_id: str, timeout: float, output: str, session: CommandSession
 
     view, checked = session.run(work)
     columns = _UPLOAD if checked.proven else _UPLOAD | {"M8 SAYS": "m8_says"}
-    emit(output, views.upload(view, checked.receipt) | views.proof(checked), columns)
-    tell([(f"request {request_id}", checked)], output=output)
+    show(form, views.upload(view, checked.receipt) | views.proof(checked), columns, name="request_id")
+    tell([(f"request {request_id}", checked)], output=plain(form))
     tell_whose(checked, view.purpose)

@@ -14,7 +14,7 @@ from monoskope.errors import Error
 from monoskope.monoctl.commands.put_each import Plan, planned, put_each
 from monoskope.monoctl.input.engine_options import engine_options
 from monoskope.monoctl.input.expectation import expectation
-from monoskope.monoctl.input.labels import parse_day, parse_labels
+from monoskope.monoctl.input.labels import PutNotes, notes_options
 from monoskope.monoctl.input.values import Sources, read_values, source_options, split_words
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import write
@@ -38,8 +38,7 @@ COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "H
     " the whole --timeout.",
 )
 @engine_options
-@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A note, never secret; can be repeated.")
-@click.option("--expires", metavar="DAY", help="The day it expires: YYYY-MM-DD, or 90d. A note; m8 does nothing on it.")
+@notes_options
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, without a value; request no key.")
 @timeout_option
 @output_option
@@ -49,8 +48,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     sources: Sources,
     expect: str | None,
     options: Options | None,
-    labels: tuple[str, ...],
-    expires: str | None,
+    notes: PutNotes,
     timeout: float,
     output: str,
     session: CommandSession,
@@ -65,7 +63,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     is a KEY; its value is asked for and not shown. Without keys and without --from-…, keys and values are asked for.
 
     The command succeeds only with a receipt signed by the store's pinned identity. By default it writes only where
-    nothing is, or replaces what was put through m8. Labels and day of expiry replace those of the last put.
+    nothing is, or replaces what was put through m8. Labels and day of expiry stay as they are unless you name them.
 
     \b
     monoctl put secret app/db password
@@ -75,7 +73,6 @@ def secret(  # noqa: PLR0917 - click passes them by name
     """  # noqa: D301 - click wants the character itself
     uris, keys = split_words(words)
     expected = expectation(expect, overwrite=overwrite)
-    notes, expires_on = parse_labels(labels), parse_day(expires) if expires else ""
     values = read_values(sources, keys)
     plan = planned(uris, values, each=each, expect=expected)
     if dry_run:
@@ -84,7 +81,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
 
     async def work(client: Client) -> list[PutResult | Error]:
         put = functools.partial(
-            client.put_secrets, expect=expected, options=options, labels=notes, expires_on=expires_on
+            client.put_secrets, expect=expected, options=options, labels=notes.labels, expires_on=notes.expires_on
         )
         return await (put_each(put, plan, timeout) if each else put(uris, values, timeout=timeout))
 

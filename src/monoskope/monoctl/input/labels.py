@@ -3,10 +3,65 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
 
 from monoskope.errors import UsageError
 from monoskope.protocol.notes import check_day
 from monoskope.times import parse_days
+from monoskope.value import Value
+
+R = TypeVar("R")
+
+_OPTIONS = (
+    click.option(
+        "--label",
+        "labels",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A note, never secret; repeatable. They replace the labels that it has; without any, those stay.",
+    ),
+    click.option("--clear-labels", is_flag=True, help="Remove all labels."),
+    click.option(
+        "--expires",
+        metavar="DAY",
+        help="The day it expires: YYYY-MM-DD, or 90d. A note; m8 does nothing on it. Without it, the day stays.",
+    ),
+    click.option("--no-expiry", is_flag=True, help="Remove the day of expiry."),
+)
+
+
+class PutNotes(Value, frozen=True):
+    """What a command line says about labels and day of expiry, as `Client.put_secret` takes them."""
+
+    labels: dict[str, str] | None
+    expires_on: str | None
+
+
+def notes_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command the options for notes; it receives `notes`."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **rest: Any) -> R:  # noqa: ANN401 - click's own
+        texts, clear = rest.pop("labels"), rest.pop("clear_labels")
+        day, never = rest.pop("expires"), rest.pop("no_expiry")
+        if texts and clear:
+            raise UsageError("--label and --clear-labels exclude each other.", fix="Give one of them.")
+        if day is not None and never:
+            raise UsageError("--expires and --no-expiry exclude each other.", fix="Give one of them.")
+        notes = PutNotes(
+            labels=parse_labels(texts) if texts or clear else None,
+            expires_on=parse_day(day) if day is not None else "" if never else None,
+        )
+        return command(*args, notes=notes, **rest)
+
+    result: Callable[..., R] = wrapped
+    for option in reversed(_OPTIONS):
+        result = option(result)
+    return result
 
 
 def parse_day(text: str, *, more: int = 0) -> str:
@@ -42,4 +97,25 @@ def parse_labels(texts: tuple[str, ...]) -> dict[str, str]:
         if name in found:
             raise UsageError(f"label {name!r} is given twice.", fix="Give each name once.")
         found[name] = value
+    return found
+
+
+def parse_edits(texts: tuple[str, ...]) -> dict[str, str | None]:
+    """Return `name=value` and `name-` texts by name; None removes a label.
+
+    Raises:
+        UsageError: a text is neither, or a name comes twice.
+    """
+    removed = [text[:-1] for text in texts if "=" not in text and text.endswith("-")]
+    for text in texts:
+        if "=" not in text and not text.endswith("-"):
+            raise UsageError(
+                f"{text!r} is neither NAME=VALUE nor NAME-.",
+                fix="Write owner=team-a to set a label, owner- to remove it.",
+            )
+    found: dict[str, str | None] = {**parse_labels(tuple(text for text in texts if "=" in text))}
+    for name in removed:
+        if name in found:
+            raise UsageError(f"label {name!r} is given twice.", fix="Give each name once.")
+        found[name] = None
     return found

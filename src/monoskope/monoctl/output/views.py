@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import reasons
 from monoskope.client.proof import Checked
 from monoskope.client.target import announced_layout, announced_limit, announced_maturity, engine_health, health_name
+from monoskope.errors import UsageError
 from monoskope.monoctl.output.formats import Document
 from monoskope.protocol.names import spelled
+from monoskope.protocol.notes import edit_of
 from monoskope.protocol.receipt import Receipt
 from monoskope.times import rfc3339
 
@@ -37,22 +39,44 @@ def secret(view: views_pb2.Secret) -> Document:
         "deleted": view.deleted,
         "sync": spelled(upload_pb2.Outcome, view.verified) if view.verified else "",
         "verified_at": rfc3339(view.verified_at_ms) if view.verified_at_ms else "",
+        "status": status(view),
+        "notes_edited_by": view.notes_subject,
+        "notes_edited_at": rfc3339(view.notes_changed_at_ms) if view.notes_changed_at_ms else "",
     }
 
 
+def status(view: views_pb2.Secret) -> str:
+    """What is known of the engine, in one word; "" if the secret was not verified since its last receipt."""
+    if view.deleted:
+        return "DELETED"
+    if view.verified:
+        return spelled(upload_pb2.Outcome, view.verified)
+    return "OVERWROTE" if view.drifted else ""
+
+
 def version(view: views_pb2.SecretVersion) -> Document:
-    """One version of a secret, from its receipt; its hash only if the caller may see it."""
+    """One version of a secret, from its receipt, or an edit of its notes; a hash only if the caller may see it."""
+    edited = view.HasField("edit")
     return {
         "uri": view.uri,
-        "purpose": spelled(upload_pb2.Purpose, view.purpose),
-        "outcome": spelled(upload_pb2.Outcome, view.outcome),
+        "purpose": "" if edited else spelled(upload_pb2.Purpose, view.purpose),
+        "outcome": "EDITED" if edited else spelled(upload_pb2.Outcome, view.outcome),
         "upstream_version": view.upstream_version,
         "prior_version": view.prior_version,
         "subject": view.subject,
         "recorded_at": rfc3339(view.recorded_at_ms),
         "hash": view.fingerprint,
         "request_id": view.request_id.hex(),
+        "edit": notes_edit(view.edit) if edited else "",
     }
+
+
+def notes_edit(edit: events_pb2.NotesEdit) -> str:
+    """An edit of notes in a few words."""
+    try:
+        return str(edit_of(edit))
+    except UsageError:
+        return "an edit that is malformed"
 
 
 def upload(view: views_pb2.SecretUpload, receipt: Receipt | None) -> Document:

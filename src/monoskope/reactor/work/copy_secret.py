@@ -71,6 +71,8 @@ class CopyPut(Unshared):
     expect: Expect | str
     key_within_s: float
     """Seconds in which the destination's key must come."""
+    keep_labels: bool = False
+    keep_expires_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,8 @@ class Copier:
             request.destination,
             _EXPECTS.get(request.expect, request.expect_version),
             key_within_s,
+            request.keep_labels,
+            request.keep_expires_on,
         )
 
 
@@ -240,6 +244,8 @@ async def put_there(put: CopyPut, payload: Payload) -> Result | upload_pb2.Reaso
             expect=put.expect,
             key_within_s=put.key_within_s,
             timeout_s=PUT_S,
+            keep_labels=put.keep_labels,
+            keep_expires_on=put.keep_expires_on,
             observe=observe,
         )
     except Error as error:

@@ -126,7 +126,12 @@ class ScriptedM8:
             replica=bytes(16),
             attached=True,
             capabilities=events_pb2.StoreCapabilities(
-                max_plaintext=max_plaintext, check_and_set=True, readable=True, patchable=True, layout=LAYOUT
+                max_plaintext=max_plaintext,
+                check_and_set=True,
+                readable=True,
+                patchable=True,
+                layout=LAYOUT,
+                keeps_notes=True,
             ),
             fingerprint_key_id=KEY_ID,
         )

@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from monoskope.api.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from monoskope.api.gateway.v1 import queries_pb2 as monoskope_dot_api_dot_gateway_dot_v1_dot_queries__pb2
 from monoskope.api.gateway.v1 import views_pb2 as monoskope_dot_api_dot_gateway_dot_v1_dot_views__pb2
+from monoskope.api.secrets.v1 import events_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_events__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'monoskope/api/gateway/v1/commands.proto\x12\x18monoskope.api.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a&monoskope/api/gateway/v1/queries.proto\x1a$monoskope/api/gateway/v1/views.proto\"K\n\x1dRequestSecretUploadKeyRequest\x12\x1c\n\x07request\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x01\x12\x0c\n\x04wait\x18\x02 \x01(\x08\"w\n\x1eRequestSecretUploadKeyResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\x0c\x12\x41\n\x03key\x18\x02 \x01(\x0b\x32\x34.monoskope.api.gateway.v1.GetSecretUploadKeyResponse\"\x85\x01\n\x1aRequestUploadSecretRequest\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12%\n\x10\x65ncapsulated_key\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x03h\xe0\x08\xd8\x01\x01\x12#\n\nciphertext\x18\x03 \x01(\x0c\x42\x0f\xbaH\x0cz\x07\x10\x90\x04\x18\x90\x80@\xd8\x01\x01\"U\n\x1bRequestUploadSecretResponse\x12\x36\n\x06upload\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretUpload\"\xa9\x01\n\x18\x43reateSecretStoreRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\x12+\n\x04type\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\x12\x33\n\x08identity\x18\x03 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^SHA256:[A-Za-z0-9+/]{43}$\"Q\n\x19\x43reateSecretStoreResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"I\n\x1a\x41\x63tivateSecretStoreRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\"S\n\x1b\x41\x63tivateSecretStoreResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"K\n\x1c\x44\x65\x61\x63tivateSecretStoreRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\"U\n\x1d\x44\x65\x61\x63tivateSecretStoreResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"K\n\x1cSetDefaultSecretStoreRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\"U\n\x1dSetDefaultSecretStoreResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"\x85\x01\n!ReplaceSecretStoreIdentityRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\x12\x33\n\x08identity\x18\x02 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^SHA256:[A-Za-z0-9+/]{43}$\"Z\n\"ReplaceSecretStoreIdentityResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"K\n\"StartFingerprintKeyRotationRequest\x12%\n\x06key_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{16}$\"%\n#StartFingerprintKeyRotationResponse\"L\n#FinishFingerprintKeyRotationRequest\x12%\n\x06key_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{16}$\"&\n$FinishFingerprintKeyRotationResponse2\x99\n\n\x14SecretCommandService\x12\x8b\x01\n\x16RequestSecretUploadKey\x12\x37.monoskope.api.gateway.v1.RequestSecretUploadKeyRequest\x1a\x38.monoskope.api.gateway.v1.RequestSecretUploadKeyResponse\x12\x82\x01\n\x13RequestUploadSecret\x12\x34.monoskope.api.gateway.v1.RequestUploadSecretRequest\x1a\x35.monoskope.api.gateway.v1.RequestUploadSecretResponse\x12|\n\x11\x43reateSecretStore\x12\x32.monoskope.api.gateway.v1.CreateSecretStoreRequest\x1a\x33.monoskope.api.gateway.v1.CreateSecretStoreResponse\x12\x82\x01\n\x13\x41\x63tivateSecretStore\x12\x34.monoskope.api.gateway.v1.ActivateSecretStoreRequest\x1a\x35.monoskope.api.gateway.v1.ActivateSecretStoreResponse\x12\x88\x01\n\x15\x44\x65\x61\x63tivateSecretStore\x12\x36.monoskope.api.gateway.v1.DeactivateSecretStoreRequest\x1a\x37.monoskope.api.gateway.v1.DeactivateSecretStoreResponse\x12\x88\x01\n\x15SetDefaultSecretStore\x12\x36.monoskope.api.gateway.v1.SetDefaultSecretStoreRequest\x1a\x37.monoskope.api.gateway.v1.SetDefaultSecretStoreResponse\x12\x97\x01\n\x1aReplaceSecretStoreIdentity\x12;.monoskope.api.gateway.v1.ReplaceSecretStoreIdentityRequest\x1a<.monoskope.api.gateway.v1.ReplaceSecretStoreIdentityResponse\x12\x9a\x01\n\x1bStartFingerprintKeyRotation\x12<.monoskope.api.gateway.v1.StartFingerprintKeyRotationRequest\x1a=.monoskope.api.gateway.v1.StartFingerprintKeyRotationResponse\x12\x9d\x01\n\x1c\x46inishFingerprintKeyRotation\x12=.monoskope.api.gateway.v1.FinishFingerprintKeyRotationRequest\x1a>.monoskope.api.gateway.v1.FinishFingerprintKeyRotationResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'monoskope/api/gateway/v1/commands.proto\x12\x18monoskope.api.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a&monoskope/api/gateway/v1/queries.proto\x1a$monoskope/api/gateway/v1/views.proto\x1a%monoskope/api/secrets/v1/events.proto\"K\n\x1dRequestSecretUploadKeyRequest\x12\x1c\n\x07request\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x01\x12\x0c\n\x04wait\x18\x02 \x01(\x08\"w\n\x1eRequestSecretUploadKeyResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\x0c\x12\x41\n\x03key\x18\x02 \x01(\x0b\x32\x34.monoskope.api.gateway.v1.GetSecretUploadKeyResponse\"\x85\x01\n\x1aRequestUploadSecretRequest\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12%\n\x10\x65ncapsulated_key\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x03h\xe0\x08\xd8\x01\x01\x12#\n\nciphertext\x18\x03 \x01(\x0c\x42\x0f\xbaH\x0cz\x07\x10\x90\x04\x18\x90\x80@\xd8\x01\x01\"U\n\x1bRequestUploadSecretResponse\x12\x36\n\x06upload\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretUpload\"n\n\x18UpdateSecretNotesRequest\x12\x17\n\x03uri\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x39\n\x04\x65\x64it\x18\x02 \x01(\x0b\x32#.monoskope.api.secrets.v1.NotesEditB\x06\xbaH\x03\xc8\x01\x01\"M\n\x19UpdateSecretNotesResponse\x12\x30\n\x06secret\x18\x01 \x01(\x0b\x32 .monoskope.api.gateway.v1.Secret\"\xa9\x01\n\x18\x43reateSecretStoreRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\x12+\n\x04type\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\x12\x33\n\x08identity\x18\x03 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^SHA256:[A-Za-z0-9+/]{43}$\"Q\n\x19\x43reateSecretStoreResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"I\n\x1a\x41\x63tivateSecretStoreRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\"S\n\x1b\x41\x63tivateSecretStoreResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"K\n\x1c\x44\x65\x61\x63tivateSecretStoreRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\"U\n\x1d\x44\x65\x61\x63tivateSecretStoreResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"K\n\x1cSetDefaultSecretStoreRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\"U\n\x1dSetDefaultSecretStoreResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"\x85\x01\n!ReplaceSecretStoreIdentityRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\x12\x33\n\x08identity\x18\x02 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^SHA256:[A-Za-z0-9+/]{43}$\"Z\n\"ReplaceSecretStoreIdentityResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"K\n\"StartFingerprintKeyRotationRequest\x12%\n\x06key_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{16}$\"%\n#StartFingerprintKeyRotationResponse\"L\n#FinishFingerprintKeyRotationRequest\x12%\n\x06key_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{16}$\"&\n$FinishFingerprintKeyRotationResponse2\x97\x0b\n\x14SecretCommandService\x12\x8b\x01\n\x16RequestSecretUploadKey\x12\x37.monoskope.api.gateway.v1.RequestSecretUploadKeyRequest\x1a\x38.monoskope.api.gateway.v1.RequestSecretUploadKeyResponse\x12\x82\x01\n\x13RequestUploadSecret\x12\x34.monoskope.api.gateway.v1.RequestUploadSecretRequest\x1a\x35.monoskope.api.gateway.v1.RequestUploadSecretResponse\x12|\n\x11UpdateSecretNotes\x12\x32.monoskope.api.gateway.v1.UpdateSecretNotesRequest\x1a\x33.monoskope.api.gateway.v1.UpdateSecretNotesResponse\x12|\n\x11\x43reateSecretStore\x12\x32.monoskope.api.gateway.v1.CreateSecretStoreRequest\x1a\x33.monoskope.api.gateway.v1.CreateSecretStoreResponse\x12\x82\x01\n\x13\x41\x63tivateSecretStore\x12\x34.monoskope.api.gateway.v1.ActivateSecretStoreRequest\x1a\x35.monoskope.api.gateway.v1.ActivateSecretStoreResponse\x12\x88\x01\n\x15\x44\x65\x61\x63tivateSecretStore\x12\x36.monoskope.api.gateway.v1.DeactivateSecretStoreRequest\x1a\x37.monoskope.api.gateway.v1.DeactivateSecretStoreResponse\x12\x88\x01\n\x15SetDefaultSecretStore\x12\x36.monoskope.api.gateway.v1.SetDefaultSecretStoreRequest\x1a\x37.monoskope.api.gateway.v1.SetDefaultSecretStoreResponse\x12\x97\x01\n\x1aReplaceSecretStoreIdentity\x12;.monoskope.api.gateway.v1.ReplaceSecretStoreIdentityRequest\x1a<.monoskope.api.gateway.v1.ReplaceSecretStoreIdentityResponse\x12\x9a\x01\n\x1bStartFingerprintKeyRotation\x12<.monoskope.api.gateway.v1.StartFingerprintKeyRotationRequest\x1a=.monoskope.api.gateway.v1.StartFingerprintKeyRotationResponse\x12\x9d\x01\n\x1c\x46inishFingerprintKeyRotation\x12=.monoskope.api.gateway.v1.FinishFingerprintKeyRotationRequest\x1a>.monoskope.api.gateway.v1.FinishFingerprintKeyRotationResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +43,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REQUESTUPLOADSECRETREQUEST'].fields_by_name['encapsulated_key']._serialized_options = b'\272H\010z\003h\340\010\330\001\001'
   _globals['_REQUESTUPLOADSECRETREQUEST'].fields_by_name['ciphertext']._loaded_options = None
   _globals['_REQUESTUPLOADSECRETREQUEST'].fields_by_name['ciphertext']._serialized_options = b'\272H\014z\007\020\220\004\030\220\200@\330\001\001'
+  _globals['_UPDATESECRETNOTESREQUEST'].fields_by_name['uri']._loaded_options = None
+  _globals['_UPDATESECRETNOTESREQUEST'].fields_by_name['uri']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
+  _globals['_UPDATESECRETNOTESREQUEST'].fields_by_name['edit']._loaded_options = None
+  _globals['_UPDATESECRETNOTESREQUEST'].fields_by_name['edit']._serialized_options = b'\272H\003\310\001\001'
   _globals['_CREATESECRETSTOREREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_CREATESECRETSTOREREQUEST'].fields_by_name['name']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9-]{0,62}$'
   _globals['_CREATESECRETSTOREREQUEST'].fields_by_name['type']._loaded_options = None
@@ -62,42 +67,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTFINGERPRINTKEYROTATIONREQUEST'].fields_by_name['key_id']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{16}$'
   _globals['_FINISHFINGERPRINTKEYROTATIONREQUEST'].fields_by_name['key_id']._loaded_options = None
   _globals['_FINISHFINGERPRINTKEYROTATIONREQUEST'].fields_by_name['key_id']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{16}$'
-  _globals['_REQUESTSECRETUPLOADKEYREQUEST']._serialized_start=176
-  _globals['_REQUESTSECRETUPLOADKEYREQUEST']._serialized_end=251
-  _globals['_REQUESTSECRETUPLOADKEYRESPONSE']._serialized_start=253
-  _globals['_REQUESTSECRETUPLOADKEYRESPONSE']._serialized_end=372
-  _globals['_REQUESTUPLOADSECRETREQUEST']._serialized_start=375
-  _globals['_REQUESTUPLOADSECRETREQUEST']._serialized_end=508
-  _globals['_REQUESTUPLOADSECRETRESPONSE']._serialized_start=510
-  _globals['_REQUESTUPLOADSECRETRESPONSE']._serialized_end=595
-  _globals['_CREATESECRETSTOREREQUEST']._serialized_start=598
-  _globals['_CREATESECRETSTOREREQUEST']._serialized_end=767
-  _globals['_CREATESECRETSTORERESPONSE']._serialized_start=769
-  _globals['_CREATESECRETSTORERESPONSE']._serialized_end=850
-  _globals['_ACTIVATESECRETSTOREREQUEST']._serialized_start=852
-  _globals['_ACTIVATESECRETSTOREREQUEST']._serialized_end=925
-  _globals['_ACTIVATESECRETSTORERESPONSE']._serialized_start=927
-  _globals['_ACTIVATESECRETSTORERESPONSE']._serialized_end=1010
-  _globals['_DEACTIVATESECRETSTOREREQUEST']._serialized_start=1012
-  _globals['_DEACTIVATESECRETSTOREREQUEST']._serialized_end=1087
-  _globals['_DEACTIVATESECRETSTORERESPONSE']._serialized_start=1089
-  _globals['_DEACTIVATESECRETSTORERESPONSE']._serialized_end=1174
-  _globals['_SETDEFAULTSECRETSTOREREQUEST']._serialized_start=1176
-  _globals['_SETDEFAULTSECRETSTOREREQUEST']._serialized_end=1251
-  _globals['_SETDEFAULTSECRETSTORERESPONSE']._serialized_start=1253
-  _globals['_SETDEFAULTSECRETSTORERESPONSE']._serialized_end=1338
-  _globals['_REPLACESECRETSTOREIDENTITYREQUEST']._serialized_start=1341
-  _globals['_REPLACESECRETSTOREIDENTITYREQUEST']._serialized_end=1474
-  _globals['_REPLACESECRETSTOREIDENTITYRESPONSE']._serialized_start=1476
-  _globals['_REPLACESECRETSTOREIDENTITYRESPONSE']._serialized_end=1566
-  _globals['_STARTFINGERPRINTKEYROTATIONREQUEST']._serialized_start=1568
-  _globals['_STARTFINGERPRINTKEYROTATIONREQUEST']._serialized_end=1643
-  _globals['_STARTFINGERPRINTKEYROTATIONRESPONSE']._serialized_start=1645
-  _globals['_STARTFINGERPRINTKEYROTATIONRESPONSE']._serialized_end=1682
-  _globals['_FINISHFINGERPRINTKEYROTATIONREQUEST']._serialized_start=1684
-  _globals['_FINISHFINGERPRINTKEYROTATIONREQUEST']._serialized_end=1760
-  _globals['_FINISHFINGERPRINTKEYROTATIONRESPONSE']._serialized_start=1762
-  _globals['_FINISHFINGERPRINTKEYROTATIONRESPONSE']._serialized_end=1800
-  _globals['_SECRETCOMMANDSERVICE']._serialized_start=1803
-  _globals['_SECRETCOMMANDSERVICE']._serialized_end=3108
+  _globals['_REQUESTSECRETUPLOADKEYREQUEST']._serialized_start=215
+  _globals['_REQUESTSECRETUPLOADKEYREQUEST']._serialized_end=290
+  _globals['_REQUESTSECRETUPLOADKEYRESPONSE']._serialized_start=292
+  _globals['_REQUESTSECRETUPLOADKEYRESPONSE']._serialized_end=411
+  _globals['_REQUESTUPLOADSECRETREQUEST']._serialized_start=414
+  _globals['_REQUESTUPLOADSECRETREQUEST']._serialized_end=547
+  _globals['_REQUESTUPLOADSECRETRESPONSE']._serialized_start=549
+  _globals['_REQUESTUPLOADSECRETRESPONSE']._serialized_end=634
+  _globals['_UPDATESECRETNOTESREQUEST']._serialized_start=636
+  _globals['_UPDATESECRETNOTESREQUEST']._serialized_end=746
+  _globals['_UPDATESECRETNOTESRESPONSE']._serialized_start=748
+  _globals['_UPDATESECRETNOTESRESPONSE']._serialized_end=825
+  _globals['_CREATESECRETSTOREREQUEST']._serialized_start=828
+  _globals['_CREATESECRETSTOREREQUEST']._serialized_end=997
+  _globals['_CREATESECRETSTORERESPONSE']._serialized_start=999
+  _globals['_CREATESECRETSTORERESPONSE']._serialized_end=1080
+  _globals['_ACTIVATESECRETSTOREREQUEST']._serialized_start=1082
+  _globals['_ACTIVATESECRETSTOREREQUEST']._serialized_end=1155
+  _globals['_ACTIVATESECRETSTORERESPONSE']._serialized_start=1157
+  _globals['_ACTIVATESECRETSTORERESPONSE']._serialized_end=1240
+  _globals['_DEACTIVATESECRETSTOREREQUEST']._serialized_start=1242
+  _globals['_DEACTIVATESECRETSTOREREQUEST']._serialized_end=1317
+  _globals['_DEACTIVATESECRETSTORERESPONSE']._serialized_start=1319
+  _globals['_DEACTIVATESECRETSTORERESPONSE']._serialized_end=1404
+  _globals['_SETDEFAULTSECRETSTOREREQUEST']._serialized_start=1406
+  _globals['_SETDEFAULTSECRETSTOREREQUEST']._serialized_end=1481
+  _globals['_SETDEFAULTSECRETSTORERESPONSE']._serialized_start=1483
+  _globals['_SETDEFAULTSECRETSTORERESPONSE']._serialized_end=1568
+  _globals['_REPLACESECRETSTOREIDENTITYREQUEST']._serialized_start=1571
+  _globals['_REPLACESECRETSTOREIDENTITYREQUEST']._serialized_end=1704
+  _globals['_REPLACESECRETSTOREIDENTITYRESPONSE']._serialized_start=1706
+  _globals['_REPLACESECRETSTOREIDENTITYRESPONSE']._serialized_end=1796
+  _globals['_STARTFINGERPRINTKEYROTATIONREQUEST']._serialized_start=1798
+  _globals['_STARTFINGERPRINTKEYROTATIONREQUEST']._serialized_end=1873
+  _globals['_STARTFINGERPRINTKEYROTATIONRESPONSE']._serialized_start=1875
+  _globals['_STARTFINGERPRINTKEYROTATIONRESPONSE']._serialized_end=1912
+  _globals['_FINISHFINGERPRINTKEYROTATIONREQUEST']._serialized_start=1914
+  _globals['_FINISHFINGERPRINTKEYROTATIONREQUEST']._serialized_end=1990
+  _globals['_FINISHFINGERPRINTKEYROTATIONRESPONSE']._serialized_start=1992
+  _globals['_FINISHFINGERPRINTKEYROTATIONRESPONSE']._serialized_end=2030
+  _globals['_SECRETCOMMANDSERVICE']._serialized_start=2033
+  _globals['_SECRETCOMMANDSERVICE']._serialized_end=3464
 # @@protoc_insertion_point(module_scope)

@@ -1,6 +1,7 @@
 from monoskope.api.buf.validate import validate_pb2 as _validate_pb2
 from monoskope.api.gateway.v1 import queries_pb2 as _queries_pb2
 from monoskope.api.gateway.v1 import views_pb2 as _views_pb2
+from monoskope.api.secrets.v1 import events_pb2 as _events_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Mapping as _Mapping
@@ -39,6 +40,20 @@ class RequestUploadSecretResponse(_message.Message):
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
     upload: _views_pb2.SecretUpload
     def __init__(self, upload: _Optional[_Union[_views_pb2.SecretUpload, _Mapping]] = ...) -> None: ...
+
+class UpdateSecretNotesRequest(_message.Message):
+    __slots__ = ("uri", "edit")
+    URI_FIELD_NUMBER: _ClassVar[int]
+    EDIT_FIELD_NUMBER: _ClassVar[int]
+    uri: str
+    edit: _events_pb2.NotesEdit
+    def __init__(self, uri: _Optional[str] = ..., edit: _Optional[_Union[_events_pb2.NotesEdit, _Mapping]] = ...) -> None: ...
+
+class UpdateSecretNotesResponse(_message.Message):
+    __slots__ = ("secret",)
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    secret: _views_pb2.Secret
+    def __init__(self, secret: _Optional[_Union[_views_pb2.Secret, _Mapping]] = ...) -> None: ...
 
 class CreateSecretStoreRequest(_message.Message):
     __slots__ = ("name", "type", "identity")

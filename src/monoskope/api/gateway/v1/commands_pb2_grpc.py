@@ -45,6 +45,11 @@ class SecretCommandServiceStub:
                 request_serializer=monoskope_dot_api_dot_gateway_dot_v1_dot_commands__pb2.RequestUploadSecretRequest.SerializeToString,
                 response_deserializer=monoskope_dot_api_dot_gateway_dot_v1_dot_commands__pb2.RequestUploadSecretResponse.FromString,
                 _registered_method=True)
+        self.UpdateSecretNotes = channel.unary_unary(
+                '/monoskope.api.gateway.v1.SecretCommandService/UpdateSecretNotes',
+                request_serializer=monoskope_dot_api_dot_gateway_dot_v1_dot_commands__pb2.UpdateSecretNotesRequest.SerializeToString,
+                response_deserializer=monoskope_dot_api_dot_gateway_dot_v1_dot_commands__pb2.UpdateSecretNotesResponse.FromString,
+                _registered_method=True)
         self.CreateSecretStore = channel.unary_unary(
                 '/monoskope.api.gateway.v1.SecretCommandService/CreateSecretStore',
                 request_serializer=monoskope_dot_api_dot_gateway_dot_v1_dot_commands__pb2.CreateSecretStoreRequest.SerializeToString,
@@ -95,6 +100,13 @@ class SecretCommandServiceServicer:
 
     def RequestUploadSecret(self, request, context):
         """Hand over the sealed secret under the same request id; returns when the request has ended, or at the call's deadline.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSecretNotes(self, request, context):
+        """Edit the labels and the day of expiry that users note about a secret. No store is asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,6 +173,11 @@ def add_SecretCommandServiceServicer_to_server(servicer, server):
                     servicer.RequestUploadSecret,
                     request_deserializer=monoskope_dot_api_dot_gateway_dot_v1_dot_commands__pb2.RequestUploadSecretRequest.FromString,
                     response_serializer=monoskope_dot_api_dot_gateway_dot_v1_dot_commands__pb2.RequestUploadSecretResponse.SerializeToString,
+            ),
+            'UpdateSecretNotes': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSecretNotes,
+                    request_deserializer=monoskope_dot_api_dot_gateway_dot_v1_dot_commands__pb2.UpdateSecretNotesRequest.FromString,
+                    response_serializer=monoskope_dot_api_dot_gateway_dot_v1_dot_commands__pb2.UpdateSecretNotesResponse.SerializeToString,
             ),
             'CreateSecretStore': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateSecretStore,
@@ -253,6 +270,33 @@ class SecretCommandService:
             '/monoskope.api.gateway.v1.SecretCommandService/RequestUploadSecret',
             monoskope_dot_api_dot_gateway_dot_v1_dot_commands__pb2.RequestUploadSecretRequest.SerializeToString,
             monoskope_dot_api_dot_gateway_dot_v1_dot_commands__pb2.RequestUploadSecretResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSecretNotes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/monoskope.api.gateway.v1.SecretCommandService/UpdateSecretNotes',
+            monoskope_dot_api_dot_gateway_dot_v1_dot_commands__pb2.UpdateSecretNotesRequest.SerializeToString,
+            monoskope_dot_api_dot_gateway_dot_v1_dot_commands__pb2.UpdateSecretNotesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class SecretCommandServiceStub:
     """Ask the reactor of a store for a one-time key."""
     RequestUploadSecret: _grpc.UnaryUnaryMultiCallable[_commands_pb2.RequestUploadSecretRequest, _commands_pb2.RequestUploadSecretResponse]
     """Hand over the sealed secret under the same request id; returns when the request has ended, or at the call's deadline."""
+    UpdateSecretNotes: _grpc.UnaryUnaryMultiCallable[_commands_pb2.UpdateSecretNotesRequest, _commands_pb2.UpdateSecretNotesResponse]
+    """Edit the labels and the day of expiry that users note about a secret. No store is asked."""
     CreateSecretStore: _grpc.UnaryUnaryMultiCallable[_commands_pb2.CreateSecretStoreRequest, _commands_pb2.CreateSecretStoreResponse]
     """Add a store. Administrators only."""
     ActivateSecretStore: _grpc.UnaryUnaryMultiCallable[_commands_pb2.ActivateSecretStoreRequest, _commands_pb2.ActivateSecretStoreResponse]
@@ -61,6 +63,8 @@ class SecretCommandServiceAsyncStub(SecretCommandServiceStub):
     """Ask the reactor of a store for a one-time key."""
     RequestUploadSecret: _aio.UnaryUnaryMultiCallable[_commands_pb2.RequestUploadSecretRequest, _commands_pb2.RequestUploadSecretResponse]  # type: ignore[assignment]
     """Hand over the sealed secret under the same request id; returns when the request has ended, or at the call's deadline."""
+    UpdateSecretNotes: _aio.UnaryUnaryMultiCallable[_commands_pb2.UpdateSecretNotesRequest, _commands_pb2.UpdateSecretNotesResponse]  # type: ignore[assignment]
+    """Edit the labels and the day of expiry that users note about a secret. No store is asked."""
     CreateSecretStore: _aio.UnaryUnaryMultiCallable[_commands_pb2.CreateSecretStoreRequest, _commands_pb2.CreateSecretStoreResponse]  # type: ignore[assignment]
     """Add a store. Administrators only."""
     ActivateSecretStore: _aio.UnaryUnaryMultiCallable[_commands_pb2.ActivateSecretStoreRequest, _commands_pb2.ActivateSecretStoreResponse]  # type: ignore[assignment]
@@ -94,6 +98,14 @@ class SecretCommandServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_commands_pb2.RequestUploadSecretResponse, _abc.Awaitable[_commands_pb2.RequestUploadSecretResponse]]:
         """Hand over the sealed secret under the same request id; returns when the request has ended, or at the call's deadline."""
+
+    @_abc_1.abstractmethod
+    def UpdateSecretNotes(
+        self,
+        request: _commands_pb2.UpdateSecretNotesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_commands_pb2.UpdateSecretNotesResponse, _abc.Awaitable[_commands_pb2.UpdateSecretNotesResponse]]:
+        """Edit the labels and the day of expiry that users note about a secret. No store is asked."""
 
     @_abc_1.abstractmethod
     def CreateSecretStore(

@@ -2,6 +2,7 @@ from monoskope.api.buf.validate import validate_pb2 as _validate_pb2
 from monoskope.api.gateway.v1 import views_pb2 as _views_pb2
 from monoskope.api.secrets.v1 import events_pb2 as _events_pb2
 from monoskope.api.secrets.v1 import identity_pb2 as _identity_pb2
+from monoskope.api.secrets.v1 import options_pb2 as _options_pb2
 from monoskope.api.secrets.v1 import upload_pb2 as _upload_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -60,7 +61,7 @@ class GetSecretResponse(_message.Message):
     def __init__(self, secret: _Optional[_Union[_views_pb2.Secret, _Mapping]] = ...) -> None: ...
 
 class ListSecretsRequest(_message.Message):
-    __slots__ = ("prefix", "page_size", "page_token", "store", "subject", "state", "expiring_before")
+    __slots__ = ("prefix", "page_size", "page_token", "store", "subject", "state", "expiring_before", "labels")
     PREFIX_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +69,7 @@ class ListSecretsRequest(_message.Message):
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     EXPIRING_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
     prefix: str
     page_size: int
     page_token: str
@@ -75,7 +77,8 @@ class ListSecretsRequest(_message.Message):
     subject: str
     state: _views_pb2.SecretState
     expiring_before: str
-    def __init__(self, prefix: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., store: _Optional[str] = ..., subject: _Optional[str] = ..., state: _Optional[_Union[_views_pb2.SecretState, str]] = ..., expiring_before: _Optional[str] = ...) -> None: ...
+    labels: _containers.RepeatedCompositeFieldContainer[_options_pb2.Label]
+    def __init__(self, prefix: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., store: _Optional[str] = ..., subject: _Optional[str] = ..., state: _Optional[_Union[_views_pb2.SecretState, str]] = ..., expiring_before: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ...) -> None: ...
 
 class ListSecretsResponse(_message.Message):
     __slots__ = ("secrets", "next_page_token")
@@ -86,14 +89,16 @@ class ListSecretsResponse(_message.Message):
     def __init__(self, secrets: _Optional[_Iterable[_Union[_views_pb2.Secret, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ListSecretVersionsRequest(_message.Message):
-    __slots__ = ("uri", "page_size", "page_token")
+    __slots__ = ("uri", "page_size", "page_token", "with_edits")
     URI_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    WITH_EDITS_FIELD_NUMBER: _ClassVar[int]
     uri: str
     page_size: int
     page_token: str
-    def __init__(self, uri: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    with_edits: bool
+    def __init__(self, uri: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., with_edits: _Optional[bool] = ...) -> None: ...
 
 class ListSecretVersionsResponse(_message.Message):
     __slots__ = ("versions", "next_page_token")
@@ -176,7 +181,7 @@ class GetServerRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetServerResponse(_message.Message):
-    __slots__ = ("version", "fingerprint_key_id", "subject", "role", "prefixes", "rights", "expires_at_ms")
+    __slots__ = ("version", "fingerprint_key_id", "subject", "role", "prefixes", "rights", "expires_at_ms", "features")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_KEY_ID_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
@@ -184,6 +189,7 @@ class GetServerResponse(_message.Message):
     PREFIXES_FIELD_NUMBER: _ClassVar[int]
     RIGHTS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
     version: str
     fingerprint_key_id: str
     subject: str
@@ -191,4 +197,5 @@ class GetServerResponse(_message.Message):
     prefixes: _containers.RepeatedScalarFieldContainer[str]
     rights: _containers.RepeatedScalarFieldContainer[_events_pb2.Right]
     expires_at_ms: int
-    def __init__(self, version: _Optional[str] = ..., fingerprint_key_id: _Optional[str] = ..., subject: _Optional[str] = ..., role: _Optional[_Union[_events_pb2.Role, str]] = ..., prefixes: _Optional[_Iterable[str]] = ..., rights: _Optional[_Iterable[_Union[_events_pb2.Right, str]]] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
+    features: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, version: _Optional[str] = ..., fingerprint_key_id: _Optional[str] = ..., subject: _Optional[str] = ..., role: _Optional[_Union[_events_pb2.Role, str]] = ..., prefixes: _Optional[_Iterable[str]] = ..., rights: _Optional[_Iterable[_Union[_events_pb2.Right, str]]] = ..., expires_at_ms: _Optional[int] = ..., features: _Optional[_Iterable[str]] = ...) -> None: ...

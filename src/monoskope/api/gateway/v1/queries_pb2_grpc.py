@@ -120,7 +120,7 @@ class SecretQueryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSecretVersions(self, request, context):
-        """What receipts say about one secret, the newest first, a page at a time.
+        """What receipts say about one secret, and edits of its notes if asked for, the newest first, a page at a time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,7 @@ class SecretQueryServiceStub:
     ListSecrets: _grpc.UnaryUnaryMultiCallable[_queries_pb2.ListSecretsRequest, _queries_pb2.ListSecretsResponse]
     """Secrets in URI order, a page at a time."""
     ListSecretVersions: _grpc.UnaryUnaryMultiCallable[_queries_pb2.ListSecretVersionsRequest, _queries_pb2.ListSecretVersionsResponse]
-    """What receipts say about one secret, the newest first, a page at a time."""
+    """What receipts say about one secret, and edits of its notes if asked for, the newest first, a page at a time."""
     GetSecretStore: _grpc.UnaryUnaryMultiCallable[_queries_pb2.GetSecretStoreRequest, _queries_pb2.GetSecretStoreResponse]
     """One store."""
     ListSecretStores: _grpc.UnaryUnaryMultiCallable[_queries_pb2.ListSecretStoresRequest, _queries_pb2.ListSecretStoresResponse]
@@ -68,7 +68,7 @@ class SecretQueryServiceAsyncStub(SecretQueryServiceStub):
     ListSecrets: _aio.UnaryUnaryMultiCallable[_queries_pb2.ListSecretsRequest, _queries_pb2.ListSecretsResponse]  # type: ignore[assignment]
     """Secrets in URI order, a page at a time."""
     ListSecretVersions: _aio.UnaryUnaryMultiCallable[_queries_pb2.ListSecretVersionsRequest, _queries_pb2.ListSecretVersionsResponse]  # type: ignore[assignment]
-    """What receipts say about one secret, the newest first, a page at a time."""
+    """What receipts say about one secret, and edits of its notes if asked for, the newest first, a page at a time."""
     GetSecretStore: _aio.UnaryUnaryMultiCallable[_queries_pb2.GetSecretStoreRequest, _queries_pb2.GetSecretStoreResponse]  # type: ignore[assignment]
     """One store."""
     ListSecretStores: _aio.UnaryUnaryMultiCallable[_queries_pb2.ListSecretStoresRequest, _queries_pb2.ListSecretStoresResponse]  # type: ignore[assignment]
@@ -121,7 +121,7 @@ class SecretQueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _queries_pb2.ListSecretVersionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_queries_pb2.ListSecretVersionsResponse, _abc.Awaitable[_queries_pb2.ListSecretVersionsResponse]]:
-        """What receipts say about one secret, the newest first, a page at a time."""
+        """What receipts say about one secret, and edits of its notes if asked for, the newest first, a page at a time."""
 
     @_abc_1.abstractmethod
     def GetSecretStore(

@@ -41,7 +41,7 @@ SECRET_STATE_DRIFTED: SecretState
 SECRET_STATE_OUT_OF_SYNC: SecretState
 
 class SecretUpload(_message.Message):
-    __slots__ = ("request_id", "uri", "purpose", "subject", "state", "requested_at_ms", "changed_at_ms", "version", "grant", "receipt", "reason", "replica", "lifetime_s", "sealed_sha256", "request_sha256", "outcome", "state_since_ms", "labels", "expires_on", "destination")
+    __slots__ = ("request_id", "uri", "purpose", "subject", "state", "requested_at_ms", "changed_at_ms", "version", "grant", "receipt", "reason", "replica", "lifetime_s", "sealed_sha256", "request_sha256", "outcome", "state_since_ms", "labels", "expires_on", "destination", "keep_labels", "keep_expires_on")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
@@ -62,6 +62,8 @@ class SecretUpload(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_ON_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    KEEP_LABELS_FIELD_NUMBER: _ClassVar[int]
+    KEEP_EXPIRES_ON_FIELD_NUMBER: _ClassVar[int]
     request_id: bytes
     uri: str
     purpose: _upload_pb2.Purpose
@@ -82,10 +84,12 @@ class SecretUpload(_message.Message):
     labels: _containers.RepeatedCompositeFieldContainer[_options_pb2.Label]
     expires_on: str
     destination: str
-    def __init__(self, request_id: _Optional[bytes] = ..., uri: _Optional[str] = ..., purpose: _Optional[_Union[_upload_pb2.Purpose, str]] = ..., subject: _Optional[str] = ..., state: _Optional[_Union[UploadState, str]] = ..., requested_at_ms: _Optional[int] = ..., changed_at_ms: _Optional[int] = ..., version: _Optional[int] = ..., grant: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., replica: _Optional[bytes] = ..., lifetime_s: _Optional[int] = ..., sealed_sha256: _Optional[bytes] = ..., request_sha256: _Optional[bytes] = ..., outcome: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., state_since_ms: _Optional[int] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., destination: _Optional[str] = ...) -> None: ...
+    keep_labels: bool
+    keep_expires_on: bool
+    def __init__(self, request_id: _Optional[bytes] = ..., uri: _Optional[str] = ..., purpose: _Optional[_Union[_upload_pb2.Purpose, str]] = ..., subject: _Optional[str] = ..., state: _Optional[_Union[UploadState, str]] = ..., requested_at_ms: _Optional[int] = ..., changed_at_ms: _Optional[int] = ..., version: _Optional[int] = ..., grant: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., replica: _Optional[bytes] = ..., lifetime_s: _Optional[int] = ..., sealed_sha256: _Optional[bytes] = ..., request_sha256: _Optional[bytes] = ..., outcome: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., state_since_ms: _Optional[int] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., destination: _Optional[str] = ..., keep_labels: _Optional[bool] = ..., keep_expires_on: _Optional[bool] = ...) -> None: ...
 
 class Secret(_message.Message):
-    __slots__ = ("uri", "fingerprint", "values", "upstream_version", "subject", "uploaded_at_ms", "request_id", "drifted", "receipt", "prior_version", "labels", "expires_on", "deleted", "verified", "verified_at_ms")
+    __slots__ = ("uri", "fingerprint", "values", "upstream_version", "subject", "uploaded_at_ms", "request_id", "drifted", "receipt", "prior_version", "labels", "expires_on", "deleted", "verified", "verified_at_ms", "notes_subject", "notes_changed_at_ms")
     URI_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
@@ -101,6 +105,8 @@ class Secret(_message.Message):
     DELETED_FIELD_NUMBER: _ClassVar[int]
     VERIFIED_FIELD_NUMBER: _ClassVar[int]
     VERIFIED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    NOTES_SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    NOTES_CHANGED_AT_MS_FIELD_NUMBER: _ClassVar[int]
     uri: str
     fingerprint: str
     values: _containers.RepeatedCompositeFieldContainer[_upload_pb2.ValueFingerprint]
@@ -116,10 +122,12 @@ class Secret(_message.Message):
     deleted: bool
     verified: _upload_pb2.Outcome
     verified_at_ms: int
-    def __init__(self, uri: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[_upload_pb2.ValueFingerprint, _Mapping]]] = ..., upstream_version: _Optional[str] = ..., subject: _Optional[str] = ..., uploaded_at_ms: _Optional[int] = ..., request_id: _Optional[bytes] = ..., drifted: _Optional[bool] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., prior_version: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., deleted: _Optional[bool] = ..., verified: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., verified_at_ms: _Optional[int] = ...) -> None: ...
+    notes_subject: str
+    notes_changed_at_ms: int
+    def __init__(self, uri: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[_upload_pb2.ValueFingerprint, _Mapping]]] = ..., upstream_version: _Optional[str] = ..., subject: _Optional[str] = ..., uploaded_at_ms: _Optional[int] = ..., request_id: _Optional[bytes] = ..., drifted: _Optional[bool] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., prior_version: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., deleted: _Optional[bool] = ..., verified: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., verified_at_ms: _Optional[int] = ..., notes_subject: _Optional[str] = ..., notes_changed_at_ms: _Optional[int] = ...) -> None: ...
 
 class SecretVersion(_message.Message):
-    __slots__ = ("uri", "outcome", "upstream_version", "prior_version", "subject", "recorded_at_ms", "request_id", "purpose", "fingerprint")
+    __slots__ = ("uri", "outcome", "upstream_version", "prior_version", "subject", "recorded_at_ms", "request_id", "purpose", "fingerprint", "edit")
     URI_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     UPSTREAM_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +137,7 @@ class SecretVersion(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    EDIT_FIELD_NUMBER: _ClassVar[int]
     uri: str
     outcome: _upload_pb2.Outcome
     upstream_version: str
@@ -138,7 +147,8 @@ class SecretVersion(_message.Message):
     request_id: bytes
     purpose: _upload_pb2.Purpose
     fingerprint: str
-    def __init__(self, uri: _Optional[str] = ..., outcome: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., subject: _Optional[str] = ..., recorded_at_ms: _Optional[int] = ..., request_id: _Optional[bytes] = ..., purpose: _Optional[_Union[_upload_pb2.Purpose, str]] = ..., fingerprint: _Optional[str] = ...) -> None: ...
+    edit: _events_pb2.NotesEdit
+    def __init__(self, uri: _Optional[str] = ..., outcome: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., subject: _Optional[str] = ..., recorded_at_ms: _Optional[int] = ..., request_id: _Optional[bytes] = ..., purpose: _Optional[_Union[_upload_pb2.Purpose, str]] = ..., fingerprint: _Optional[str] = ..., edit: _Optional[_Union[_events_pb2.NotesEdit, _Mapping]] = ...) -> None: ...
 
 class Reactor(_message.Message):
     __slots__ = ("replica", "last_heard_ms", "attached", "capabilities", "fingerprint_key_id", "engine", "engine_since_ms", "last_failure", "last_failure_at_ms")

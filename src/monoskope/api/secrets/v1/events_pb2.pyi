@@ -1,4 +1,5 @@
 from monoskope.api.secrets.v1 import identity_pb2 as _identity_pb2
+from monoskope.api.secrets.v1 import options_pb2 as _options_pb2
 from monoskope.api.secrets.v1 import upload_pb2 as _upload_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -160,7 +161,7 @@ class SecretStoreIdentityReplaced(_message.Message):
     def __init__(self, name: _Optional[str] = ..., identity: _Optional[str] = ...) -> None: ...
 
 class StoreCapabilities(_message.Message):
-    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete", "layout", "copies_to", "experimental")
+    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete", "layout", "copies_to", "experimental", "keeps_notes")
     MAX_PLAINTEXT_FIELD_NUMBER: _ClassVar[int]
     CHECK_AND_SET_FIELD_NUMBER: _ClassVar[int]
     WRITE_TAG_FIELD_NUMBER: _ClassVar[int]
@@ -173,6 +174,7 @@ class StoreCapabilities(_message.Message):
     LAYOUT_FIELD_NUMBER: _ClassVar[int]
     COPIES_TO_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENTAL_FIELD_NUMBER: _ClassVar[int]
+    KEEPS_NOTES_FIELD_NUMBER: _ClassVar[int]
     max_plaintext: int
     check_and_set: bool
     write_tag: bool
@@ -185,7 +187,8 @@ class StoreCapabilities(_message.Message):
     layout: str
     copies_to: _containers.RepeatedScalarFieldContainer[str]
     experimental: bool
-    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ..., layout: _Optional[str] = ..., copies_to: _Optional[_Iterable[str]] = ..., experimental: _Optional[bool] = ...) -> None: ...
+    keeps_notes: bool
+    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ..., layout: _Optional[str] = ..., copies_to: _Optional[_Iterable[str]] = ..., experimental: _Optional[bool] = ..., keeps_notes: _Optional[bool] = ...) -> None: ...
 
 class ReactorAttached(_message.Message):
     __slots__ = ("store", "replica", "type", "capabilities", "fingerprint_key_id", "hello")
@@ -250,3 +253,23 @@ class TokenRevoked(_message.Message):
     ID_FIELD_NUMBER: _ClassVar[int]
     id: str
     def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class NotesEdit(_message.Message):
+    __slots__ = ("set_labels", "remove_labels", "expires_on", "remove_expires_on")
+    SET_LABELS_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_LABELS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_ON_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_EXPIRES_ON_FIELD_NUMBER: _ClassVar[int]
+    set_labels: _containers.RepeatedCompositeFieldContainer[_options_pb2.Label]
+    remove_labels: _containers.RepeatedScalarFieldContainer[str]
+    expires_on: str
+    remove_expires_on: bool
+    def __init__(self, set_labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., remove_labels: _Optional[_Iterable[str]] = ..., expires_on: _Optional[str] = ..., remove_expires_on: _Optional[bool] = ...) -> None: ...
+
+class SecretNotesUpdated(_message.Message):
+    __slots__ = ("uri", "edit")
+    URI_FIELD_NUMBER: _ClassVar[int]
+    EDIT_FIELD_NUMBER: _ClassVar[int]
+    uri: str
+    edit: NotesEdit
+    def __init__(self, uri: _Optional[str] = ..., edit: _Optional[_Union[NotesEdit, _Mapping]] = ...) -> None: ...

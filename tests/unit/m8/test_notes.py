@@ -1,0 +1,262 @@
+"""Labels and day of expiry: which a put keeps, how they are edited without one, and who learns of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
+from monoskope.m8.domain.events import notes_stream
+from monoskope.protocol.events import upload_stream
+from monoskope.protocol.notes import EDIT_NOTES, labels_of
+from monoskope.protocol.recipes import Recipe
+from monoskope.uri import SecretUri
+from tests.support.m8_walk import Documents, Walk
+from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, refused, until_granted
+from tests.support.vectors import Signer, a_request
+
+URI = "vault://app/db"
+SIGNER = Signer()
+OWNER, TEAM = ("owner", "anna"), ("team", "x")
+DAY = "2027-01-31"
+KEEP: dict[str, Any] = {"keep_labels": True, "keep_expires_on": True}
+
+
+def record(documents: Documents, walk: Walk, *end: Any) -> None:
+    documents.now_ms += 1
+    documents.record(upload_stream(walk.request.request_id), [walk.asked(), walk.provided(), walk.sent(), *end])
+
+
+def put(documents: Documents, version: str, prior: str = "", **fields: Any) -> None:
+    walk = Walk(a_request(**fields), signer=SIGNER)
+    record(documents, walk, walk.started(prior), walk.uploaded(version, prior))
+
+
+def edit(documents: Documents, *, actor: str = "bob", **fields: Any) -> None:
+    labels = [options_pb2.Label(name=name, value=value) for name, value in fields.pop("set_labels", ())]
+    message = events_pb2.SecretNotesUpdated(uri=URI, edit=events_pb2.NotesEdit(set_labels=labels, **fields))
+    documents.now_ms += 1
+    documents.record(notes_stream(SecretUri.parse(URI)), [message], actor=actor)
+
+
+def head(documents: Documents) -> views_pb2.Secret:
+    secret = documents.get("secrets", URI, views_pb2.Secret.FromString)
+    assert isinstance(secret, views_pb2.Secret)
+    return secret
+
+
+def notes(documents: Documents) -> tuple[list[tuple[str, str]], str]:
+    secret = head(documents)
+    return list(labels_of(secret.labels)), secret.expires_on
+
+
+@pytest.mark.parametrize(
+    ("says", "after"),
+    [
+        ({}, ([], "")),
+        (KEEP, ([OWNER], DAY)),
+        ({"keep_labels": True}, ([OWNER], "")),
+        ({"keep_expires_on": True}, ([], DAY)),
+        ({"keep_labels": True, "expires_on": "2028-01-01"}, ([OWNER], "2028-01-01")),
+        ({"keep_expires_on": True, "labels": (TEAM,)}, ([TEAM], DAY)),
+    ],
+)
+@pytest.mark.parametrize("purpose", [upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_GENERATE])
+def test_a_put_keeps_what_its_request_says_and_no_more(
+    says: dict[str, Any], after: tuple[list[tuple[str, str]], str], purpose: upload_pb2.Purpose
+) -> None:
+    documents = Documents()
+    put(documents, "1", labels=(OWNER,), expires_on=DAY)
+    recipes = (Recipe("password", "password", 0),) if purpose == upload_pb2.PURPOSE_GENERATE else ()
+    put(documents, "2", "1", purpose=purpose, recipes=recipes, **says)
+    assert notes(documents) == after
+    assert head(documents).upstream_version == "2"
+
+
+@pytest.mark.parametrize(("says", "after"), [({}, ([], "")), (KEEP, ([OWNER], DAY))])
+def test_so_does_a_put_that_finds_the_same_there(
+    says: dict[str, Any], after: tuple[list[tuple[str, str]], str]
+) -> None:
+    documents = Documents()
+    put(documents, "1", labels=(OWNER,), expires_on=DAY)
+    walk = Walk(a_request(**says), signer=SIGNER)
+    record(documents, walk, walk.unchanged("1"))
+    assert notes(documents) == after
+
+
+def test_what_is_put_after_a_deletion_begins_without_notes() -> None:
+    documents = Documents()
+    put(documents, "1", labels=(OWNER,), expires_on=DAY)
+    walk = Walk(a_request(purpose=upload_pb2.PURPOSE_DELETE), signer=SIGNER)
+    record(documents, walk, walk.started("1"), walk.deleted("1"))
+    assert notes(documents) == ([OWNER], DAY)
+    put(documents, "2", **KEEP)
+    assert notes(documents) == ([], "")
+
+
+def test_a_put_that_replaces_what_others_put_keeps_the_notes_all_the_same() -> None:
+    documents = Documents()
+    put(documents, "1", labels=(OWNER,), expires_on=DAY)
+    put(documents, "9", "8", **KEEP)
+    assert (notes(documents), head(documents).drifted) == (([OWNER], DAY), True)
+
+
+def test_an_edit_changes_what_it_names_and_says_who_did_it() -> None:
+    documents = Documents()
+    put(documents, "1", labels=(OWNER, TEAM), expires_on=DAY)
+    before = head(documents)
+    edit(documents, set_labels=(("owner", "bob"), ("ticket", "7")), remove_labels=["team"])
+    after = head(documents)
+    assert notes(documents) == ([("owner", "bob"), ("ticket", "7")], DAY)
+    assert (after.notes_subject, after.notes_changed_at_ms) == ("bob", documents.now_ms)
+    edit(documents, expires_on="2028-01-01")
+    assert notes(documents)[1] == "2028-01-01"
+    edit(documents, remove_expires_on=True)
+    assert notes(documents)[1] == ""
+    # What the receipt says, and who put it when, stays.
+    for name in ("receipt", "fingerprint", "upstream_version", "subject", "uploaded_at_ms", "request_id"):
+        assert getattr(head(documents), name) == getattr(before, name)
+
+
+def test_an_edit_lasts_until_a_put_says_something_else() -> None:
+    documents = Documents()
+    put(documents, "1")
+    edit(documents, set_labels=(OWNER,), expires_on=DAY)
+    walk = Walk(a_request(purpose=upload_pb2.PURPOSE_IMPORT), signer=SIGNER)
+    record(documents, walk, walk.imported("1"))
+    put(documents, "2", "1", **KEEP)
+    assert (notes(documents), head(documents).notes_subject) == (([OWNER], DAY), "bob")
+    put(documents, "3", "2", labels=(TEAM,))
+    assert (notes(documents), head(documents).notes_subject) == (([TEAM], ""), "")
+
+
+def test_an_edit_of_what_is_not_there_or_has_no_room_changes_nothing() -> None:
+    documents = Documents()
+    edit(documents, set_labels=(OWNER,))
+    assert documents.get("secrets", URI, views_pb2.Secret.FromString) is None
+    full = tuple((f"label-{number:02}", "") for number in range(16))
+    put(documents, "1", labels=full)
+    edit(documents, set_labels=(OWNER,))
+    assert (notes(documents), head(documents).notes_subject) == ((list(full), ""), "")
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+async def written(user: User, reactor: FakeReactor, uri: str, version: str = "1", prior: str = "", **more: Any) -> None:
+    grant = await until_granted(user, reactor, uri=uri, **more)
+    await asyncio.gather(user.send(grant.request.request_id, Sealed()), reactor.write(grant, version, prior=prior))
+
+
+async def test_an_edit_is_in_the_events_and_in_the_past_of_the_secret(world: World) -> None:
+    reactor, anna = await world.attached(), world.user("anna", "vault://app")
+    await written(anna, reactor, URI, labels=(TEAM,))
+    secret = await world.user("bob", "vault://app").edit_notes(URI, set_labels=(OWNER,), remove_labels=["team"])
+    assert (list(labels_of(secret.labels)), secret.notes_subject) == ([OWNER], "bob")
+    (event,) = [one for one in (await anna.events()).events if one.type == "SecretNotesUpdated"]
+    assert (event.uri, event.actor, event.detail) == (URI, "bob", "labels owner=anna team-")
+    newest, put_before = (await anna.versions(URI, with_edits=True)).versions
+    assert (newest.subject, newest.edit.set_labels[0].name, newest.HasField("edit")) == ("bob", "owner", True)
+    assert not put_before.HasField("edit")
+    # An older client does not ask for edits, and would take one for a version.
+    assert [one.upstream_version for one in (await anna.versions(URI)).versions] == ["1"]
+    # Only who may see the secret sees the event.
+    assert not (await world.user("eve", "vault://other").events()).events
+
+
+async def test_an_edit_takes_the_right_to_put_and_a_secret_that_is_there(world: World) -> None:
+    reactor, anna = await world.attached(), world.user("anna", "vault://app")
+    await written(anna, reactor, URI)
+    for user, code in (
+        (world.user("eve", "vault://other"), "NOT_FOUND"),
+        (world.user("bob", "vault://app", rights=frozenset({events_pb2.RIGHT_SEE_HASH})), "REFUSED"),
+        (world.administrator(), "REFUSED"),
+    ):
+        with refused(code):
+            await user.edit_notes(URI, set_labels=(OWNER,))
+    with refused("NOT_FOUND"):
+        await anna.edit_notes("vault://app/none", set_labels=(OWNER,))
+    assert not (await anna.secret(URI)).labels
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"set_labels": (("Bad Name", ""),)},
+        {"set_labels": (OWNER,), "remove_labels": ["owner"]},
+        {"remove_labels": ["a", "a"]},
+        {"expires_on": "soon"},
+        {"expires_on": DAY, "remove_expires_on": True},
+        {"set_labels": tuple((f"l{number}", "") for number in range(17))},
+    ],
+)
+async def test_an_edit_that_says_nothing_or_two_things_is_refused(world: World, fields: dict[str, Any]) -> None:
+    with refused("USAGE"):
+        await world.user("anna", "vault://app").edit_notes(URI, **fields)
+
+
+async def test_an_edit_that_changes_nothing_is_not_recorded_and_too_many_labels_are_refused(world: World) -> None:
+    reactor, anna = await world.attached(), world.user("anna", "vault://app")
+    await written(anna, reactor, URI, labels=tuple((f"l{number:02}", "") for number in range(16)))
+    before = await world.app.log.head()
+    await anna.edit_notes(URI, set_labels=(("l00", ""),), remove_labels=["none"])
+    with refused("USAGE"):
+        await anna.edit_notes(URI, set_labels=(OWNER,))
+    assert await world.app.log.head() == before
+    await anna.edit_notes(URI, set_labels=(OWNER,), remove_labels=["l00"])
+
+
+async def test_reactors_learn_nothing_of_edits(world: World) -> None:
+    reactor, anna = await world.attached(), world.user("anna", "vault://app")
+    await written(anna, reactor, URI)
+    await anna.edit_notes(URI, set_labels=(OWNER,))
+    await anna.ask(a_request(uri=URI))
+    kinds = []
+    while (delivered := await reactor.delivered.get()).event.type != "SecretUploadKeyRequested":
+        kinds.append(delivered.event.type)
+    assert "SecretNotesUpdated" not in kinds
+
+
+async def test_rebuilt_read_models_say_the_same_of_notes(world: World) -> None:
+    reactor, anna = await world.attached(), world.user("anna", "vault://app")
+    await written(anna, reactor, URI, labels=(TEAM,))
+    await anna.edit_notes(URI, set_labels=(OWNER,))
+    await written(anna, reactor, URI, "2", "1", **KEEP)
+    before = await anna.secret(URI), await anna.versions(URI, with_edits=True)
+    assert list(labels_of(before[0].labels)) == [OWNER, TEAM]
+    await world.app.log.rebuild()
+    assert (await anna.secret(URI), await anna.versions(URI, with_edits=True)) == before
+
+
+async def test_secrets_are_listed_by_all_the_labels_that_are_named(world: World) -> None:
+    reactor, anna = await world.attached(), world.user("anna", "vault://app")
+    for name, labels in (("a", (OWNER,)), ("b", (OWNER, TEAM)), ("c", ()), ("d", (("owner", "bob"), TEAM))):
+        await written(anna, reactor, f"vault://app/{name}", labels=labels)
+
+    async def listed(*wanted: tuple[str, str], **fields: Any) -> list[str]:
+        labels = [options_pb2.Label(name=name, value=value) for name, value in wanted]
+        answer = await anna.secrets(labels=labels, **fields)
+        return [secret.uri[-1] for secret in answer.secrets]
+
+    assert await listed() == ["a", "b", "c", "d"]
+    assert await listed(OWNER) == ["a", "b"]
+    assert await listed(TEAM, OWNER) == ["b"]
+    assert await listed(("owner", "")) == []
+    token = (await anna.secrets(labels=[options_pb2.Label(name="team", value="x")], page_size=1)).next_page_token
+    with refused("USAGE"):
+        await listed(OWNER, page_token=token)
+
+
+async def test_m8_says_that_it_lets_notes_be_edited(world: World) -> None:
+    anna = world.user("anna", "vault://app")
+    answer = await anna.queries.GetServer(queries_pb2.GetServerRequest(), metadata=anna.metadata)
+    assert EDIT_NOTES in answer.features

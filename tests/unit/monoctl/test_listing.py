@@ -1,0 +1,235 @@
+"""`monoctl get secrets`: what is listed, in which order, and in which forms."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from monoskope.errors import UsageError
+from monoskope.monoctl.main import cli
+from monoskope.monoctl.output.jsonpath import Template
+from monoskope.monoctl.output.listing import short
+from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.scripted.m8 import FINGERPRINT, KEY_ID, VERSION, ScriptedM8
+from tests.unit.monoctl.as_alice import environment
+
+Run = Callable[..., Result]
+IN_SYNC, DRIFTED, GONE = upload_pb2.OUTCOME_IN_SYNC, upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE
+
+
+def a_secret(name: str, *, owner: str = "", at_ms: int = 1_000, **fields: object) -> views_pb2.Secret:
+    labels = [options_pb2.Label(name="owner", value=owner)] if owner else []
+    return views_pb2.Secret(
+        uri=f"vault://app/{name}",
+        fingerprint=FINGERPRINT,
+        upstream_version=VERSION,
+        uploaded_at_ms=at_ms,
+        labels=labels,
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+class Listing(ScriptedM8):
+    """Lists secrets; as an m8 that does not know the filter by labels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secrets = [
+            a_secret("a", owner="anna", at_ms=3_000, expires_on="2028-01-01", subject="cleo", verified=IN_SYNC),
+            a_secret("b", owner="bob", at_ms=1_000, subject="bob", verified=DRIFTED, drifted=True),
+            a_secret("c", owner="anna", at_ms=2_000, expires_on="2027-01-01", subject="anna", drifted=True),
+        ]
+        self.asked: list[Message] = []
+
+    def more(self, method: str, message: Message) -> Message:
+        self.asked.append(message)
+        match message:
+            case queries_pb2.ListSecretsRequest():
+                return queries_pb2.ListSecretsResponse(secrets=self.secrets)
+            case queries_pb2.ListSecretStoresRequest():
+                return queries_pb2.ListSecretStoresResponse(stores=list(self.stores.values()))
+            case queries_pb2.ListEventsRequest():
+                return queries_pb2.ListEventsResponse()
+            case queries_pb2.GetSecretRequest():
+                return queries_pb2.GetSecretResponse(secret=self.secrets[0])
+            case _:
+                return super().more(method, message)
+
+
+@pytest.fixture
+def m8(tmp_path: Path) -> Iterator[Listing]:
+    with Listing().serving_in_thread(tmp_path) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def run(m8: Listing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    for name, value in environment(m8, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    return lambda *words: CliRunner().invoke(cli, words)
+
+
+def names(run: Run, *words: str) -> str:
+    """The last letters of the URIs that are listed."""
+    result = run("get", "secrets", "-o", "name", *words)
+    assert result.exit_code == 0, result.output
+    return "".join(line[-1] for line in result.stdout.splitlines())
+
+
+def test_tables_have_short_hashes_and_versions_and_wide_ones_whole(run: Run) -> None:
+    row = run("get", "secrets").stdout.splitlines()[1].split()
+    assert row[1:3] == [f"fp1:{KEY_ID[:4]}…:abababab…abab", "7"]
+    row = run("get", "secrets", "-o", "wide").stdout.splitlines()[1].split()
+    assert row[1:3] == [FINGERPRINT, VERSION]
+    assert run("get", "secret", "app/a", "-o", "wide").stdout.count(FINGERPRINT) == 1
+
+
+def test_a_short_hash_keeps_digits_of_key_and_value() -> None:
+    assert short(f"fp1:{KEY_ID}:{'12345678' + '0' * 52 + 'cdef'}") == f"fp1:{KEY_ID[:4]}…:12345678…cdef"
+    assert short("") == ""
+    assert short("what else m8 says") == "what else m8 says"
+
+
+def test_one_column_says_in_one_word_what_is_known_of_the_engine(run: Run, m8: Listing) -> None:
+    m8.secrets += [a_secret("d", verified=GONE), a_secret("e", deleted=True, drifted=True), a_secret("f")]
+    header, *rows = run("get", "secrets").stdout.splitlines()
+    assert "DRIFTED" not in header
+    at = header.split().index("SYNC")
+    assert [row.split()[at] for row in rows] == ["IN_SYNC", "DRIFTED", "OVERWROTE", "GONE", "DELETED", "-"]
+    (first, second, *_) = json.loads(run("get", "secrets", "-o", "json").stdout)
+    assert (first["status"], first["sync"], first["drifted"]) == ("IN_SYNC", "IN_SYNC", False)
+    assert (second["status"], second["drifted"]) == ("DRIFTED", True)
+
+
+def test_only_those_with_every_label_that_is_named(run: Run, m8: Listing) -> None:
+    assert names(run, "--label", "owner=anna") == "ac"
+    assert names(run, "-l", "owner=anna", "-l", "team=x") == ""
+    (label,) = m8.asked[0].labels  # type: ignore[attr-defined]
+    assert (label.name, label.value) == ("owner", "anna")
+    for wrong in ("owner", "Owner=x"):
+        assert run("get", "secrets", "--label", wrong).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("by", "order"),
+    [
+        ("uri", "abc"),
+        ("-uri", "cba"),
+        ("changed", "bca"),
+        ("-changed", "acb"),
+        ("expires", "cab"),
+        ("-expires", "acb"),
+        ("by", "cba"),
+        ("sync", "bac"),
+    ],
+)
+def test_they_are_sorted_by_what_is_named_and_those_without_it_come_last(run: Run, by: str, order: str) -> None:
+    assert names(run, "--sort", by) == order
+    assert names(run, "--sort", by, "--limit", "2") == order[:2]
+
+
+def test_a_bare_word_is_a_path_in_the_default_store(run: Run, m8: Listing, tmp_path: Path) -> None:
+    for words, prefix in (
+        (["app"], "vault://app"),
+        (["app/"], "vault://app"),
+        (["--prefix", "app/db"], "vault://app/db"),
+        (["app", "--store", "local"], "local://app"),
+        (["app://"], "app://"),
+        ([], ""),
+    ):
+        assert run("get", "secrets", *words).exit_code == 0
+        assert m8.asked[-1].prefix == prefix  # type: ignore[attr-defined]
+    assert run("get", "events", "--prefix", "app").exit_code == 0
+    assert m8.asked[-1].prefix == "vault://app"  # type: ignore[attr-defined]
+    assert run("get", "secrets", "app", "--prefix", "app").exit_code == 2
+
+
+def test_names_alone_are_for_programs(run: Run, m8: Listing) -> None:
+    m8.add_store("local", Identity(), kind="age")
+    result = run("get", "secret-stores", "-o", "name")
+    assert (result.stdout, result.stderr) == ("vault\nlocal\n", "")
+    assert run("get", "store-types", "-o", "name").stdout == "age\nvault\n"
+    assert run("get", "secret", "vault://app/a", "-o", "name").stdout == "vault://app/a\n"
+    m8.secrets = []
+    assert run("get", "secrets", "-o", "name").output == ""
+
+
+def test_yaml_and_json_stay(run: Run) -> None:
+    assert yaml.safe_load(run("get", "secrets", "-o", "yaml").stdout) == json.loads(
+        run("get", "secrets", "-o", "json").stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "shown"),
+    [
+        ("{.items[*].uri}", "vault://app/a vault://app/b vault://app/c\n"),
+        ("{$.items[0].uri}", "vault://app/a\n"),
+        ("{.items[-1:].uri}", "vault://app/c\n"),
+        ('{range .items[*]}{.uri}{"\\t"}{.labels.owner}{"\\n"}{end}',
+         "vault://app/a\tanna\nvault://app/b\tbob\nvault://app/c\tanna\n"),
+        ('{.items[?(@.status=="DRIFTED")].uri}', "vault://app/b\n"),
+        ("{.items[?(@.labels.owner=='anna')].uri}", "vault://app/a vault://app/c\n"),
+        ("{.items[0]['uri','subject']}", "vault://app/a cleo\n"),
+        ("first: {.items[0].uri}, {'{braces}'}", "first: vault://app/a, {braces}\n"),
+        ("{.items[0].labels}", '{"owner": "anna"}\n'),
+        ("{.items[0].drifted} {.items[1].drifted}", "false true\n"),
+        ("{.items[*].no.such}", "\n"),
+        ("{..owner}", "anna bob anna\n"),
+        ("{range .items[0:2]}{range .labels}{.owner}{$.items[2].uri} {end}{end}",
+         "annavault://app/c bobvault://app/c \n"),
+        ("{range .items[*].labels.owner}<{.}{@}>{end}", "<annaanna><bobbob><annaanna>\n"),
+    ],
+)  # fmt: skip
+def test_templates_are_those_of_kubectl(run: Run, template: str, shown: str) -> None:
+    result = run("get", "secrets", "-o", f"jsonpath={template}")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, shown, "")
+
+
+def test_one_document_is_the_root_of_its_template(run: Run) -> None:
+    assert run("get", "secret", "vault://app/a", "-o", "jsonpath={.labels.owner}").stdout == "anna\n"
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["", ".items[*].uri", "{.items[*].uri", "{uri}", "{}", "{range .items}{.uri}", "{end}", "{.items[}", "a } b",
+     "{'text'}", "{.items[?(@.uri=)]}"],
+)  # fmt: skip
+def test_what_is_no_template_is_refused_before_m8_is_asked(run: Run, m8: Listing, template: str) -> None:
+    result = run("get", "secrets", "-o", f"jsonpath={template}")
+    assert (result.exit_code, m8.asked) == (2, [])
+    assert "template" in result.stderr
+    assert "jsonpath='{.items[*].uri}'" in result.stderr
+
+
+def test_text_of_others_reaches_no_terminal_through_a_template() -> None:
+    hostile = {"items": [{"uri": "a\x1b[31m\n\u202eb", "labels": {"x": "\x9b"}}]}
+    shown = Template("{.items[*].uri}{.items[*].labels}").render(hostile)
+    assert shown.isprintable()
+    assert "\\u001b" in shown
+
+
+def test_the_library_of_paths_is_loaded_for_templates_alone() -> None:
+    code = "import sys, monoskope.monoctl.commands.get; sys.exit('jsonpath' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_unknown_form_names_those_that_there_are(run: Run) -> None:
+    result = run("get", "secrets", "-o", "xml")
+    assert result.exit_code == 2
+    assert "jsonpath=TEMPLATE" in result.stderr
+
+
+def test_errors_of_templates_are_usage_errors() -> None:
+    with pytest.raises(UsageError):
+        Template("{" * 5_000)

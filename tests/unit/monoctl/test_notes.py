@@ -1,0 +1,149 @@
+"""Labels and days of expiry on the command line: `put`, `label secret` and `expire secret`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
+from monoskope.errors import UsageError
+from monoskope.monoctl.input.labels import parse_edits
+from monoskope.monoctl.main import cli
+from monoskope.protocol.notes import EDIT_NOTES
+from monoskope.testing.scripted.m8 import VERSION, ScriptedM8
+from tests.unit.monoctl.as_alice import environment
+
+URI = "vault://app/db"
+Run = Callable[..., Result]
+
+
+class Noting(ScriptedM8):
+    """Records edits, and shows one secret whose notes bob has edited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.edits: list[events_pb2.NotesEdit] = []
+        self.secret = views_pb2.Secret(
+            uri=URI,
+            labels=[options_pb2.Label(name="owner", value="anna")],
+            notes_subject="bob",
+            notes_changed_at_ms=1_700_000_000_000,
+        )
+
+    def more(self, method: str, message: Message) -> Message:
+        match message:
+            case queries_pb2.GetServerRequest():
+                return queries_pb2.GetServerResponse(features=[EDIT_NOTES])
+            case commands_pb2.UpdateSecretNotesRequest(uri="vault://app/db"):
+                self.edits.append(message.edit)
+                return commands_pb2.UpdateSecretNotesResponse(secret=self.secret)
+            case queries_pb2.GetSecretRequest():
+                return queries_pb2.GetSecretResponse(secret=self.secret)
+            case queries_pb2.ListSecretVersionsRequest(with_edits=True):
+                edit = events_pb2.NotesEdit(set_labels=self.secret.labels, remove_labels=["team"])
+                edited = views_pb2.SecretVersion(uri=URI, subject="bob", recorded_at_ms=1_700_000_000_000, edit=edit)
+                return queries_pb2.ListSecretVersionsResponse(versions=[edited])
+            case _:
+                return super().more(method, message)
+
+
+@pytest.fixture
+def m8(tmp_path: Path) -> Iterator[Noting]:
+    with Noting().serving_in_thread(tmp_path) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def run(m8: Noting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    for name, value in environment(m8, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    return lambda *words, stdin=None: CliRunner().invoke(cli, words, input=stdin)
+
+
+@pytest.mark.parametrize(
+    ("words", "notes"),
+    [
+        ([], ((), "", True, True)),
+        (["--label", "a=b"], ((("a", "b"),), "", False, True)),
+        (["--expires", "2027-01-31"], ((), "2027-01-31", True, False)),
+        (["--clear-labels", "--no-expiry"], ((), "", False, False)),
+        (["--clear-labels", "--expires", "2027-01-31"], ((), "2027-01-31", False, False)),
+    ],
+)
+def test_a_put_keeps_what_is_not_named(run: Run, m8: Noting, words: list[str], notes: tuple[object, ...]) -> None:
+    for command in (["put", "secret", URI, "--from-file", "a=-"], ["generate", "secret", URI, "a=hex"]):
+        result = run(*command, *words, stdin="x")
+        assert result.exit_code == 0, result.output
+        request = m8.attempts[-1].request
+        assert (request.labels, request.expires_on, request.keep_labels, request.keep_expires_on) == notes
+
+
+@pytest.mark.parametrize(
+    "words", [["--label", "a=b", "--clear-labels"], ["--expires", "9d", "--no-expiry"], ["--expires", ""]]
+)
+def test_keeping_and_clearing_exclude_each_other(run: Run, m8: Noting, words: list[str]) -> None:
+    assert run("put", "secret", URI, "--from-file", "a=-", *words, stdin="x").exit_code == 2
+    assert not m8.attempts
+
+
+def test_labels_are_set_and_removed_as_kubectl_does(run: Run, m8: Noting) -> None:
+    result = run("label", "secret", "app/db", "owner=anna", "url=a=b", "team-", "empty=")
+    assert result.exit_code == 0, result.output
+    (edit,) = m8.edits
+    assert {label.name: label.value for label in edit.set_labels} == {"owner": "anna", "url": "a=b", "empty": ""}
+    assert list(edit.remove_labels) == ["team"]
+    assert not m8.attempts
+    assert result.stdout.splitlines()[1].split() == [URI, "owner", "anna", "-", "bob"]
+    assert "m8's word: no store signed them" in result.stderr
+    document = json.loads(run("label", "secret", URI, "owner-", "-o", "json").stdout)
+    assert (document["labels"], document["notes_edited_by"]) == ({"owner": "anna"}, "bob")
+
+
+@pytest.mark.parametrize("words", [[], ["owner"], ["owner=a", "owner-"], ["owner=a", "owner=b"], ["Owner=a"], ["-"]])
+def test_a_word_that_is_no_edit_is_refused(run: Run, m8: Noting, words: list[str]) -> None:
+    assert run("label", "secret", URI, *words).exit_code == 2
+    assert not m8.edits
+
+
+def test_a_day_is_noted_and_removed(run: Run, m8: Noting) -> None:
+    assert run("expire", "secret", URI, "2027-01-31").exit_code == 0
+    assert run("expire", "secret", URI, "--never").exit_code == 0
+    assert [(edit.expires_on, edit.remove_expires_on) for edit in m8.edits] == [("2027-01-31", False), ("", True)]
+    for words in ([], ["2027-01-31", "--never"], ["soon"]):
+        assert run("expire", "secret", URI, *words).exit_code == 2
+
+
+def test_who_edited_is_shown_with_the_secret_and_in_its_past(run: Run) -> None:
+    header, row, *_ = run("get", "secret", URI).stdout.splitlines()
+    assert ("EDITED BY" in header, "bob" in row) == (True, True)
+    result = run("get", "secret", URI, "--versions")
+    header, row = result.stdout.splitlines()
+    assert "EDITED" in row
+    assert row.endswith("labels owner=anna team-")
+    assert "no store signs" in result.stderr
+    assert "warning" not in result.stderr
+    (document,) = json.loads(run("get", "secret", URI, "--versions", "-o", "json").stdout)
+    assert (document["outcome"], document["proven"]) == ("EDITED", False)
+
+
+def test_the_number_that_the_engine_shows_is_an_expectation(run: Run, m8: Noting) -> None:
+    versions = [views_pb2.SecretVersion(uri=URI, upstream_version=VERSION)]
+    answer = queries_pb2.ListSecretVersionsResponse(versions=versions)
+    before = m8.more
+    m8.more = lambda method, message: answer if method == "ListSecretVersions" else before(method, message)  # type: ignore[method-assign]
+    result = run("put", "secret", URI, "--from-file", "a=-", "--expect", "7", stdin="x")
+    assert result.exit_code == 0, result.output
+    request = m8.attempts[0].request
+    assert (request.expect, request.expect_version) == (upload_pb2.EXPECT_VERSION, VERSION)
+
+
+def test_edits_are_names_with_values_or_none() -> None:
+    assert parse_edits(("a=b", "c-", "d=e-", "f=")) == {"a": "b", "c": None, "d": "e-", "f": ""}
+    with pytest.raises(UsageError):
+        parse_edits(("a",))

@@ -27,7 +27,7 @@ class EndedCall:
 
     def __init__(self, code: grpc.StatusCode) -> None:
         self._code = code
-        self.metadata: list[tuple[str, bytes]] = []
+        self.metadata: list[tuple[str, str | bytes]] = []
 
     async def write(self, message: object) -> None:
         del message
@@ -74,7 +74,7 @@ async def test_what_does_not_parse_ends_the_session() -> None:
         await read(cast("Call", Garbled(grpc.StatusCode.OK)))
 
 
-def refused_with(metadata: list[tuple[str, bytes]]) -> EndedCall:
+def refused_with(metadata: list[tuple[str, str | bytes]]) -> EndedCall:
     """A stream that m8 ended with PERMISSION_DENIED and this metadata."""
     call = EndedCall(grpc.StatusCode.PERMISSION_DENIED)
     call.metadata = metadata

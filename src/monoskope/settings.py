@@ -141,7 +141,7 @@ def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
                 os.unlink(name)  # noqa: PTH108
         sync_folder(path.parent)
     except FileExistsError:
-        raise UsageError(f"{path} exists already.", fix="Remove it first, or name another file.") from None
+        raise UsageError(f"{path} exists already; it was not changed.", fix="Name another file.") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.", fix="Check the folder.") from None
 

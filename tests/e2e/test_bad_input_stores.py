@@ -150,7 +150,7 @@ def test_a_rotated_identity_is_followed_once_and_told_and_the_old_one_is_no_long
     ok(put_inside(user, uri, "--store-identity", f"{moving}={old}"))
 
     cluster.reactors["reactor-moving"].stop()
-    new = cluster.must("m8", "reactor", "rotate-identity", "reactor-moving").out.strip()
+    new = cluster.must("m8", "reactor", "rotate-identity", "reactor-moving", "--yes").out.strip()
     cluster.identities[moving] = new
     cluster.start_reactor(moving)
 

@@ -137,7 +137,8 @@ class PassStore(StoreDriver):
         if destroy is self._config.git:
             raise UnsupportedError(
                 "git keeps what was committed." if destroy else "without git nothing brings back what is deleted.",
-                fix="Leave --destroy out." if destroy else "Use --destroy.",
+                fix="Nothing was deleted. "
+                + ("Leave --destroy out." if destroy else "--destroy erases it, and nobody can bring it back."),
             )
         await in_thread(self._delete, path, replacing)
 

@@ -211,6 +211,15 @@ def new(folder: Path, *, replace: bool) -> None:
     click.echo(fingerprint_key_transfer.make(folder, replace=replace).key_id)
 
 
+@fingerprint_key.command("id")
+@_folder_argument
+def id_(folder: Path) -> None:
+    """Print the id of the key: the middle part of each hash. The key itself is never shown."""
+    from monoskope.reactor.identity.fingerprint import FingerprintKey  # noqa: PLC0415
+
+    click.echo(FingerprintKey.load(folder).key_id)
+
+
 @fingerprint_key.command("export", short_help="Write the key, encrypted with age.")
 @_folder_argument
 @click.option(

@@ -84,7 +84,11 @@ def start_rotation(key: FingerprintKeyIds, key_id: str) -> list[Message]:
     if key.next == key_id:
         return []
     if key.next:
-        raise ConflictError(f"a rotation to {key.next} is under way.", fix="Finish it first.")
+        raise ConflictError(
+            f"a rotation to {key.next} is under way.",
+            fix="Finish it when all reactors have that key. If it was a mistake, give it up: monoctl finish"
+            f" fingerprint-key-rotation {key.current}",
+        )
     return [events_pb2.FingerprintKeyRotationStarted(key_id=_check(key_id))]
 
 
@@ -95,7 +99,7 @@ def finish_rotation(
 
     Args:
         key: The valid key ids.
-        key_id: The new one.
+        key_id: The new one, or the former one to give the rotation up.
         left: The names of attached reactors that have another key.
         force: Whether to finish although there are such reactors. They are shut out.
 
@@ -104,8 +108,11 @@ def finish_rotation(
     """
     if key_id == key.current and not key.next:
         return []
-    if not key.next or key_id != key.next:
-        raise ConflictError(f"no rotation to {key_id} is under way.", fix="Start it first.")
+    if key_id not in key.allowed:
+        under_way = f"; one to {key.next} is" if key.next else ""
+        raise ConflictError(
+            f"no rotation to {key_id} is under way{under_way}.", fix="Compare the id: m8 reactor fingerprint-key id DIR"
+        )
     if left and not force:
         raise ConflictError(
             f"attached reactors still have another fingerprint key than {key_id}: {_named(left)}. Nothing was changed.",

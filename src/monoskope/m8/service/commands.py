@@ -242,7 +242,7 @@ class Commands:
     async def finish_fingerprint_key_rotation(
         self, message: commands_pb2.FinishFingerprintKeyRotationRequest, caller: Caller
     ) -> commands_pb2.FinishFingerprintKeyRotationResponse:
-        """Allow the new fingerprint key id alone. Administrators only.
+        """Allow the new fingerprint key id alone, or the former one alone to give a rotation up. Administrators only.
 
         Reactors with another key lose their sessions, each as soon as it sees this event.
 

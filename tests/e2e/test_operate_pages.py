@@ -4,68 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from monoskope.testing.parts import free_port
-from tests.e2e.test_docs_commands import ROOT, Reader, blocks, pattern
+from tests.e2e.typed_pages import ROOT, Operator, blocks
 
 OPERATE = ROOT / "docs" / "operate"
 FINISH = 'monoctl finish fingerprint-key-rotation "$(m8 reactor fingerprint-key id reactor)" --token-file admin.token'
 PUT = "printf 's3cret' | monoctl put secret notes://team-a/db --from-file password=-"
-RUN = "m8 reactor run "
 AGREED = PUT + ' --store-identity "notes=$(m8 reactor identity reactor)"'
 ADMIN = "--token-file admin.token"
 SHOWN = '"$(m8 reactor identity {})"'
-
-
-@dataclass
-class Operator(Reader):
-    """Somebody who follows a page of docs/operate, and sees both outputs of each command."""
-
-    def follow(self, page: str, *, codes: dict[tuple[str, int], int] | None = None) -> None:
-        """Do what the page says. `codes` has how a command ends when it stands on the page for the nth time."""
-        printed, seen = "", dict[str, int]()
-        for kind, body in blocks(OPERATE / page):
-            if kind == "text":
-                assert pattern(body).search(printed), (body, printed)
-                continue
-            printed = ""
-            for line in body.strip().splitlines():
-                seen[line] = seen.get(line, 0) + 1
-                printed += self.done(line, code=(codes or {}).get((line, seen[line]), 0))
-        assert {line for line, _ in codes or {}} <= seen.keys()
-
-    def done(self, line: str, *, code: int = 0) -> str:
-        """Run one line as it stands but for the port. A reactor that runs is stopped and started again."""
-        if line.startswith(RUN):
-            self.stop(line.removeprefix(RUN))
-            self._start(line)
-            self.parts[-1].wait_for(lambda: '"event": "attached"' in self.parts[-1].log.read_text())
-            return ""
-        done = subprocess.run(
-            ["/bin/sh", "-c", self._adapted(line)],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert done.returncode == code, (line, done.stdout, done.stderr)
-        return done.stdout + done.stderr
-
-    def stop(self, folder: str) -> None:
-        """Stop the reactor of a folder, and wait until m8 knows it."""
-        for part in self.parts:
-            if part.name == RUN + folder and part.pid is not None:
-                part.stop()
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +34,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     }
     found = Operator(folder, free_port(), environment)
     found.done("m8 init")
-    found._start("m8 serve")
+    found.background("m8 serve")
     ca = "~/.local/state/monoskope/m8/ca.crt"
     rights = "--right put --right compare --right see-hash"
     for line in (
@@ -118,7 +71,7 @@ def hash_of_put(operator: Operator) -> str:
 
 def test_the_fingerprint_key_is_rotated_as_the_page_says(operator: Operator) -> None:
     before = hash_of_put(operator)
-    operator.follow("rotate-fingerprint-key.md", codes={(FINISH, 1): 6})
+    operator.follow(OPERATE / "rotate-fingerprint-key.md", codes={(FINISH, 1): 6})
     after = hash_of_put(operator)
     assert before.split(":")[1] != after.split(":")[1]
     assert after.split(":")[1] == operator.done("m8 reactor fingerprint-key id reactor-2").strip()
@@ -130,8 +83,7 @@ def test_a_reactor_with_another_key_says_so_and_so_do_its_store_and_every_put(op
     counts = (folder / "fingerprint.key").read_bytes()
     operator.stop("reactor-2")
     other = operator.done("m8 reactor fingerprint-key new reactor-2 --replace").strip()
-    operator._start("m8 reactor run reactor-2")
-    refused = operator.parts[-1]
+    refused = operator.background("m8 reactor run reactor-2")
     refused.wait_for(lambda: "m8 refuses this reactor" in refused.log.read_text())
     line = next(json.loads(line) for line in refused.log.read_text().splitlines() if "m8 refuses" in line)
     assert other in line["message"]
@@ -148,20 +100,20 @@ def test_a_reactor_with_another_key_says_so_and_so_do_its_store_and_every_put(op
 def test_a_reactor_with_a_lost_key_gets_a_new_one_as_the_page_says(operator: Operator) -> None:
     (operator.folder / "reactor" / "fingerprint.key").unlink()
     before = hash_of_put(operator)
-    operator.follow("lost-fingerprint-key.md")
+    operator.follow(OPERATE / "lost-fingerprint-key.md")
     assert before.split(":")[1] != hash_of_put(operator).split(":")[1]
 
 
 def test_the_identity_is_rotated_as_the_page_says(operator: Operator) -> None:
     operator.stop("reactor")
-    operator.follow("rotate-identity.md")
+    operator.follow(OPERATE / "rotate-identity.md")
     assert "followed by" not in operator.done(PUT)
 
 
 def test_a_lost_identity_is_replaced_as_the_page_says(operator: Operator) -> None:
     operator.stop("reactor")
     (operator.folder / "reactor" / "identity.key").unlink()
-    operator.follow("lost-identity.md", codes={(PUT, 1): 5, (AGREED, 1): 6})
+    operator.follow(OPERATE / "lost-identity.md", codes={(PUT, 1): 5, (AGREED, 1): 6})
     proven = operator.done("monoctl get secret notes://team-a/db")
     assert "UPLOADED" in proven or "fp1:" in proven
 

@@ -347,7 +347,7 @@ async def test_a_rotation_is_not_finished_while_an_attached_reactor_has_the_old_
     assert f"vault/{old.replica.hex()[:8]}" in error.message
     assert (await world.attached()).key_id == KEY_ID
     for reactor in (await world.administrator().store("vault")).reactors:
-        await detach(world.app, Login("vault", reactor.replica, world.signer.shown))
+        await detach(world.app, Login("vault", reactor.replica, world.signer.shown, KEY_ID))
     moved = world.reactor()
     moved.key_id = OTHER_KEY
     await moved.attach()
@@ -481,7 +481,7 @@ async def test_an_identity_that_was_replaced_while_its_reactor_logged_in_is_shut
         await asyncio.Event().wait()
         yield reactor_pb2.AttachRequest()
 
-    login = Login("vault", b"s" * 16, world.signer.shown)
+    login = Login("vault", b"s" * 16, world.signer.shown, KEY_ID)
     administrator = world.administrator()
     replace = commands_pb2.ReplaceSecretStoreIdentityRequest(name="vault", identity=Signer().shown)
     await administrator.commands.ReplaceSecretStoreIdentity(replace, metadata=administrator.metadata)

@@ -34,7 +34,8 @@ class Login:
     replica: bytes
     identity: str
     """The store's identity under which it proved itself, as shown."""
-    fingerprint_key_id: str = ""
+    fingerprint_key_id: str
+    """That of its hello."""
 
     @property
     def actor(self) -> str:

@@ -100,7 +100,10 @@ def test_a_reactor_with_another_key_says_so_and_so_do_its_store_and_every_put(op
 def test_a_reactor_with_a_lost_key_gets_a_new_one_as_the_page_says(operator: Operator) -> None:
     (operator.folder / "reactor" / "fingerprint.key").unlink()
     before = hash_of_put(operator)
+    operator.stop("reactor-2")  # the other page shows how the key is carried there
     operator.follow(OPERATE / "lost-fingerprint-key.md")
+    operator.done("cp -p reactor/fingerprint.key reactor-2/")
+    operator.done("m8 reactor run reactor-2")
     assert before.split(":")[1] != hash_of_put(operator).split(":")[1]
 
 

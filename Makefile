@@ -53,7 +53,7 @@ check: $(DEV_READY) ## Run every check that is not a test; stops at the first th
 	@echo "All checks passed."
 
 docs: $(DEV_READY) ## Build the documentation as one site below build/site
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "Open build/site/index.html"
 
 mutants: $(DEV_READY) ## Remove each check of the protocol in turn; a test must fail each time

@@ -211,7 +211,7 @@ def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
                 os.unlink(name)  # noqa: PTH108
         sync_folder(path.parent)
     except FileExistsError:
-        raise UsageError(f"{path} exists already.", fix="Remove it first, or name another file.") from None
+        raise UsageError(f"{path} exists already; it was not changed.", fix="Name another file.") from None
     except OSError as error:
         raise _not_writable(path, error, "Check the folder.") from None
 

@@ -92,9 +92,17 @@ def test_a_malformed_store_is_refused_naming_the_field(cluster: Cluster, name: s
 
 
 def test_a_secret_too_large_for_the_store_is_refused_before_a_key_is_asked_for(user: User) -> None:
-    message = refused(put_inside(user, "local://app/db", value=b"x" * 100_000), 3)
+    message = refused(put_inside(user, "vault://app/db", value=b"x" * 100_000), 3)
     assert "the secret takes 262,144 bytes encoded and padded; the store accepts at most 131,072" in message
     no_request(user)
+
+
+def test_a_store_of_age_files_takes_what_its_page_promises(cluster: Cluster) -> None:
+    """One of this test alone: the others of this module leave nothing in the log."""
+    owner = cluster.add_user("owner-of-large-secrets", prefixes=["local://large"])
+    assert ok(put_inside(owner, "local://large/file", value=b"x" * 700_000)).json()["outcome"] == "UPLOADED"
+    described = ok(inside(owner, "describe", "secret-store", "local", *JSON)).json()
+    assert described["max_plaintext"] == 1_048_576
 
 
 def test_a_secret_too_large_for_any_store_is_refused_before_m8_is_asked(user: User) -> None:
@@ -150,7 +158,7 @@ def test_a_rotated_identity_is_followed_once_and_told_and_the_old_one_is_no_long
     ok(put_inside(user, uri, "--store-identity", f"{moving}={old}"))
 
     cluster.reactors["reactor-moving"].stop()
-    new = cluster.must("m8", "reactor", "rotate-identity", "reactor-moving").out.strip()
+    new = cluster.must("m8", "reactor", "rotate-identity", "reactor-moving", "--yes").out.strip()
     cluster.identities[moving] = new
     cluster.start_reactor(moving)
 

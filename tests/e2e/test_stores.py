@@ -78,7 +78,7 @@ def test_a_proven_new_identity_is_followed_and_pinned(team: Team, user: User, sp
     ok(team.put(team.uri(spare), value=b"before", user=user))
     old = cluster.identities[spare]
     cluster.reactors["reactor-spare"].stop()
-    new = cluster.must("m8", "reactor", "rotate-identity", "reactor-spare").out.split()[-1]
+    new = cluster.must("m8", "reactor", "rotate-identity", "reactor-spare", "--yes").out.split()[-1]
     cluster.start_reactor(spare)
     cluster.identities[spare] = new
     put = ok(team.put(team.uri(spare), value=b"after", user=user))

@@ -77,3 +77,17 @@ def test_m8_names_the_extra_that_it_needs(programs: Path, tmp_path: Path) -> Non
     assert done.returncode == 2
     assert "pip install 'monoskope[m8]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "extras"), [(("dev", "--dir", "new"), "m8,reactor,age"), (("stores", "check", "none"), "reactor,check")]
+)
+def test_a_command_that_needs_more_is_one_error_and_one_line_for_pip(
+    programs: Path, tmp_path: Path, words: tuple[str, ...], extras: str
+) -> None:
+    done = _run(programs / "m8", *words, home=tmp_path)
+    assert done.returncode == 2
+    error, fix = done.stderr.splitlines()
+    assert error.startswith("error: m8 ")
+    assert fix == f"fix: Install it: pip install 'monoskope[{extras}]'"
+    assert not list(tmp_path.iterdir())

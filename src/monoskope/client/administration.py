@@ -51,9 +51,15 @@ class Stores:
         request = commands_pb2.StartFingerprintKeyRotationRequest(key_id=_check_key_id(key_id))
         await self._connection.call(self._stub.StartFingerprintKeyRotation, request, CALL_TIMEOUT_S)
 
-    async def finish_fingerprint_key_rotation(self, key_id: str) -> None:
-        """Allow the new fingerprint key id alone."""
-        request = commands_pb2.FinishFingerprintKeyRotationRequest(key_id=_check_key_id(key_id))
+    async def finish_fingerprint_key_rotation(self, key_id: str, *, force: bool = False) -> None:
+        """Allow the new fingerprint key id alone.
+
+        Args:
+            key_id: The new one, 16 hex digits.
+            force: Also while attached reactors have another key: they are shut out until they have the new one. Without
+                it m8 raises `ConflictError` and names them; an m8 that is older than this field never does.
+        """
+        request = commands_pb2.FinishFingerprintKeyRotationRequest(key_id=_check_key_id(key_id), force=force)
         await self._connection.call(self._stub.FinishFingerprintKeyRotation, request, CALL_TIMEOUT_S)
 
 

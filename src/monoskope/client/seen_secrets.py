@@ -30,7 +30,7 @@ DIGESTS = 8
 
 _DELETED = "-"
 _DIGEST = re.compile(r"[0-9a-f]{32}-?", re.ASCII)
-_FIX = "Correct that line, or remove the file: then it begins again."
+_FIX = "Correct that line, or restore the file from your copy. Without it nobody notices what m8 hides from now on."
 
 Seen = dict[tuple[str, str], tuple[str, ...]]
 """(server, URI) to digests, the one shown last at the end; none for a secret of which no receipt was shown."""

@@ -488,6 +488,12 @@ class SyncStores:
         """Allow a second fingerprint key id, 16 hex digits."""
         self._loop.run(self._stores.start_fingerprint_key_rotation(key_id))
 
-    def finish_fingerprint_key_rotation(self, key_id: str) -> None:
-        """Allow the new fingerprint key id alone."""
-        self._loop.run(self._stores.finish_fingerprint_key_rotation(key_id))
+    def finish_fingerprint_key_rotation(self, key_id: str, *, force: bool = False) -> None:
+        """Allow the new fingerprint key id alone.
+
+        Args:
+            key_id: The new one, 16 hex digits.
+            force: Also while attached reactors have another key: they are shut out until they have the new one. Without
+                it m8 raises `ConflictError` and names them; an m8 that is older than this field never does.
+        """
+        self._loop.run(self._stores.finish_fingerprint_key_rotation(key_id, force=force))

@@ -125,7 +125,8 @@ def too_large(uri: SecretUri, size: int, limit: int) -> RefusedError:
     """Return the error for a padded plaintext of `size` bytes where `limit` is the store's largest."""
     return RefusedError(
         f"{uri}: the secret takes {size:,} bytes encoded and padded; the store accepts at most {limit:,}.",
-        fix="Split it over several secrets, or use a store with a larger limit.",
+        fix="Split it over several secrets, use a store with a larger limit, or ask whoever runs this one to raise"
+        " max_plaintext in its reactor.toml (docs/operate/largest-secret.md).",
     )
 
 

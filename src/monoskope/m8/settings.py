@@ -187,6 +187,13 @@ class ServerSettings:
         return tuple(str(name.at(port)) for name in self.names)
 
 
+def _no_server(folder: Path) -> UsageError:
+    return UsageError(
+        f"{folder} holds no m8: it has no {SETTINGS_FILE}.",
+        fix=f"For a new server run: m8 init --dir {folder} . If there was one, restore the file from your backup.",
+    )
+
+
 def load(folder: Path) -> ServerSettings:
     """Read the settings in `folder`.
 
@@ -195,7 +202,7 @@ def load(folder: Path) -> ServerSettings:
     """
     path = folder / SETTINGS_FILE
     if not path.exists():
-        raise UsageError(f"{folder} holds no m8: it has no {SETTINGS_FILE}.", fix=f"Run: m8 init --dir {folder}")
+        raise _no_server(folder)
     file = settings.load(path, File)
     if not file.names:
         raise UsageError(f"{path}: names is empty.", fix="Name at least one host:port by which m8 is dialled.")

@@ -170,23 +170,32 @@ def policy(file: Path) -> None:
 
 @_group.command("rotate-identity", short_help="Give the store a new identity.")
 @_folder_argument
-def rotate_identity(folder: Path) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rotate_identity(folder: Path, *, yes: bool) -> None:
     """Give the store a new identity, proven by the old one, and print it.
 
     First deactivate the store, let its replicas run for two minutes, and stop all of them. Then run this command, copy
-    the folder's identity.key and rotations to all replicas, start them, and activate the store.
+    the folder's identity.key and rotations to all replicas, start them, and activate the store. The command says what
+    users will see, and asks.
     """
     from monoskope.reactor import settings  # noqa: PLC0415
-    from monoskope.reactor.identity import store_identity  # noqa: PLC0415
+    from monoskope.reactor.identity import rotation_words, store_identity  # noqa: PLC0415
 
     store = settings.read_file(folder).store
+    before = store_identity.to_rotate(folder, store=store)
+    click.echo(rotation_words.BEFORE.format(store=store, before=before, folder=folder), err=True)
+    if not yes:
+        _agree("Give the store a new identity now?")
     click.echo(store_identity.rotate(folder, store=store).shown)
-    click.echo(
-        "Drain, then rotate: a replica that still runs under the former identity is cut off at the first login under"
-        " the new one, and a write that it has not reported by then stays without an end. Before you start one, let"
-        f" `monoctl deactivate secret-store {store}` run, wait two minutes, and stop all replicas.",
-        err=True,
-    )
+    click.echo(rotation_words.AFTER.format(store=store, folder=folder), err=True)
+
+
+def _agree(question: str) -> None:
+    """Ask on the terminal. Raises `UsageError` without one, or if the answer is no."""
+    if not sys.stdin.isatty():
+        raise UsageError("there is no terminal to ask on; nothing was changed.", fix="Say --yes if you mean it.")
+    if not click.confirm(question, default=False, err=True):
+        raise UsageError("you did not agree; nothing was changed.", fix="Nothing to do.")
 
 
 @_group.group("fingerprint-key", short_help="Make, export and import the fingerprint key.")
@@ -194,13 +203,35 @@ def fingerprint_key() -> None:
     """Make the fingerprint key, and carry it to every reactor of one m8."""
 
 
+_passphrase_file_option = click.option(
+    "--passphrase-file",
+    metavar="FILE",
+    help="Read the passphrase from the one line of this private file, of /dev/fd/N, or of standard input for '-'.",
+)
+_replace_option = click.option(
+    "--replace",
+    is_flag=True,
+    help="Also if this reactor has another key. That one is kept in the folder, as fingerprint.key.ID.",
+)
+
+
 @fingerprint_key.command()
 @_folder_argument
-def new(folder: Path) -> None:
+@_replace_option
+def new(folder: Path, *, replace: bool) -> None:
     """Make the key and print its id. Do this once, then export the key to the other reactors."""
     from monoskope.reactor.identity import fingerprint_key_transfer  # noqa: PLC0415
 
-    click.echo(fingerprint_key_transfer.make(folder).key_id)
+    click.echo(fingerprint_key_transfer.make(folder, replace=replace).key_id)
+
+
+@fingerprint_key.command("id")
+@_folder_argument
+def id_(folder: Path) -> None:
+    """Print the id of the key: the middle part of each hash. The key itself is never shown."""
+    from monoskope.reactor.identity.fingerprint import FingerprintKey  # noqa: PLC0415
+
+    click.echo(FingerprintKey.load(folder).key_id)
 
 
 @fingerprint_key.command("export", short_help="Write the key, encrypted with age.")
@@ -213,20 +244,23 @@ def new(folder: Path) -> None:
     help="Encrypt it to this age recipient; can be repeated.",
 )
 @click.option("--passphrase", is_flag=True, help="Ask for a passphrase and encrypt the key with it.")
+@_passphrase_file_option
 @click.option("-o", "--output", type=_FILE, help="Write to this file, mode 0600, instead of standard output.")
-def export(folder: Path, recipients: tuple[str, ...], output: Path | None, *, passphrase: bool) -> None:
+def export(
+    folder: Path, recipients: tuple[str, ...], passphrase_file: str | None, output: Path | None, *, passphrase: bool
+) -> None:
     """Write the key, encrypted with age, so that you can carry it to another reactor."""
     from monoskope.reactor.identity import fingerprint_key_transfer  # noqa: PLC0415
 
-    if bool(recipients) == passphrase:
+    if [bool(recipients), passphrase, passphrase_file is not None].count(True) != 1:
         raise UsageError(
-            "the key leaves this folder encrypted only, in one way.", fix="Give --recipient, or --passphrase."
+            "the key leaves this folder encrypted only, in one way.",
+            fix="Give --recipient, --passphrase or --passphrase-file.",
         )
-    if passphrase:
-        asked = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
-        exported = fingerprint_key_transfer.export_with(folder, asked)
-    else:
+    if recipients:
         exported = fingerprint_key_transfer.export_to(folder, recipients)
+    else:
+        exported = fingerprint_key_transfer.export_with(folder, _passphrase(passphrase_file, twice=True))
     if output is None:
         sys.stdout.buffer.write(exported)
     else:
@@ -237,12 +271,39 @@ def export(folder: Path, recipients: tuple[str, ...], output: Path | None, *, pa
 @_folder_argument
 @click.argument("file", type=_FILE)
 @click.option("--identity", "identity_file", type=_FILE, help="The age identity file it was encrypted for.")
-def import_(folder: Path, file: Path, identity_file: Path | None) -> None:
-    """Import an exported key and print its id. Without --identity the command asks for a passphrase."""
+@_passphrase_file_option
+@_replace_option
+def import_(
+    folder: Path, file: Path, identity_file: Path | None, passphrase_file: str | None, *, replace: bool
+) -> None:
+    """Import an exported key and print its id.
+
+    Without --identity and --passphrase-file the command asks for the passphrase.
+    """
     from monoskope.reactor.identity import fingerprint_key_transfer  # noqa: PLC0415
 
+    if identity_file is not None and passphrase_file is not None:
+        raise UsageError("the key was encrypted in one way.", fix="Give --identity or --passphrase-file.")
     if identity_file is not None:
-        click.echo(fingerprint_key_transfer.import_with_identity(folder, file, identity_file).key_id)
-        return
-    asked = click.prompt("Passphrase", hide_input=True, err=True)
-    click.echo(fingerprint_key_transfer.import_with_passphrase(folder, file, asked).key_id)
+        imported = fingerprint_key_transfer.import_with_identity(folder, file, identity_file, replace=replace)
+    else:
+        passphrase = _passphrase(passphrase_file)
+        imported = fingerprint_key_transfer.import_with_passphrase(folder, file, passphrase, replace=replace)
+    click.echo(imported.key_id)
+
+
+def _passphrase(file: str | None, *, twice: bool = False) -> str:
+    """Return the passphrase in `file`, or ask for it. Raises `UsageError` where nobody can be asked."""
+    from monoskope.reactor.identity import passphrase_file  # noqa: PLC0415
+
+    if file is not None:
+        return passphrase_file.read(file)
+    try:
+        return str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=twice, err=True))
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise UsageError(
+            "there is no terminal to ask for the passphrase on.",
+            fix="Give --passphrase-file FILE ('-' is standard input), or encrypt the key to a --recipient.",
+        ) from None

@@ -31,7 +31,7 @@ from monoskope.errors import UsageError
 from monoskope.host_port import HostPort, check_server
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
 from monoskope.protocol.identity import check_shown
-from monoskope.protocol.payload import DEFAULT_MAX_PLAINTEXT, is_padded_size
+from monoskope.protocol.payload import MAX_PADDED, is_padded_size
 from monoskope.reactor.settings_argument import SETTINGS_FILE
 from monoskope.reactor.timings import Timings
 from monoskope.settings import convert, load
@@ -55,8 +55,8 @@ class ReactorLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One-time keys that have not ended yet."""
     lifetime_s: int = DEFAULT_LIFETIME_S
     """Seconds for which a one-time key can be used."""
-    max_plaintext: int = DEFAULT_MAX_PLAINTEXT
-    """Largest padded plaintext in bytes; the engine's own limit applies, too."""
+    max_plaintext: int = MAX_PADDED
+    """Largest padded plaintext in bytes, at most what the protocol allows. The engine's own, smaller limit counts."""
 
     def __post_init__(self) -> None:
         for field, most in (

@@ -180,8 +180,9 @@ async def test_too_large_a_secret_is_refused_before_a_key_is_asked_for(m8: Scrip
     pinned(m8, tmp_path)
 
     async with client_for(m8, tmp_path) as client:
-        with pytest.raises(RefusedError, match="512"):
+        with pytest.raises(RefusedError, match="at most 512") as refused:
             await client.put_secret("small://app", {"k": bytes(500)})
+    assert "max_plaintext in its reactor.toml" in refused.value.fix
 
     assert m8.count("RequestSecretUploadKey") == 0
 

@@ -228,7 +228,7 @@ async def test_a_reactor_that_does_not_read_is_cut_off_and_m8_keeps_nothing_for_
             await asyncio.Event().wait()
             yield reactor_pb2.AttachRequest()
 
-        session = ServerSession(world.app, Login("vault", b"s" * 16, world.signer.shown), says_nothing(), send)
+        session = ServerSession(world.app, Login("vault", b"s" * 16, world.signer.shown, KEY_ID), says_nothing(), send)
         serving = asyncio.create_task(session.serve())
         while not stuck.is_set():
             await user.ask(a_request())

@@ -13,17 +13,20 @@ import grpc.aio
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2
+from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2
 from monoskope.errors import IdentityChangedError
+from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.limits.logins import ATTACHMENTS, WAITING_EACH
 from monoskope.m8.service.app import ServerLimits
 from monoskope.m8.service.login import Login
-from monoskope.m8.service.session import ServerSession
+from monoskope.m8.service.session import ServerSession, detach
 from monoskope.protocol import identity
 from monoskope.protocol.labels import IDENTITY_ROTATION
-from tests.support.m8_world import SERVER, FakeReactor, World, a_world, reason, refused
-from tests.support.vectors import KEY_ID, Signer, step
+from monoskope.protocol.login_refusal import LoginRefusal
+from monoskope.reactor.link.refusal import refusal_in
+from tests.support.m8_world import SERVER, FakeReactor, User, World, a_world, reason, refused
+from tests.support.vectors import KEY_ID, Signer, a_request, step
 
 OTHER_KEY = "0123456789abcdef"
 
@@ -321,10 +324,76 @@ async def test_another_fingerprint_key_is_refused_until_an_administrator_rotates
     moved = world.reactor()
     moved.key_id = OTHER_KEY
     await moved.attach()
-    finish = commands_pb2.FinishFingerprintKeyRotationRequest(key_id=OTHER_KEY)
-    await administrator.commands.FinishFingerprintKeyRotation(finish, metadata=administrator.metadata)
+
+
+async def rotating(world: World) -> User:
+    """An administrator who has begun to rotate the fingerprint key to `OTHER_KEY`."""
+    administrator = world.administrator()
+    start = commands_pb2.StartFingerprintKeyRotationRequest(key_id=OTHER_KEY)
+    await administrator.commands.StartFingerprintKeyRotation(start, metadata=administrator.metadata)
+    return administrator
+
+
+async def finish(administrator: User, *, force: bool = False) -> None:
+    message = commands_pb2.FinishFingerprintKeyRotationRequest(key_id=OTHER_KEY, force=force)
+    await administrator.commands.FinishFingerprintKeyRotation(message, metadata=administrator.metadata)
+
+
+async def test_a_rotation_is_not_finished_while_an_attached_reactor_has_the_old_key(world: World) -> None:
+    old = await world.attached()
+    administrator = await rotating(world)
+    with refused("CONFLICT") as error:
+        await finish(administrator)
+    assert f"vault/{old.replica.hex()[:8]}" in error.message
+    assert (await world.attached()).key_id == KEY_ID
+    for reactor in (await world.administrator().store("vault")).reactors:
+        await detach(world.app, Login("vault", reactor.replica, world.signer.shown, KEY_ID))
+    moved = world.reactor()
+    moved.key_id = OTHER_KEY
+    await moved.attach()
+    await finish(administrator)
     with refused("REFUSED"):
         await world.reactor().attach()
+
+
+async def test_a_forced_end_of_a_rotation_shuts_the_old_reactors_out_and_every_put_says_so_at_once(
+    world: World,
+) -> None:
+    old = await world.attached()
+    await finish(await rotating(world), force=True)
+    ended = await old.failure()
+    assert reason(ended) == "REFUSED"
+    assert refusal_in(ended.trailing_metadata()) == LoginRefusal(views_pb2.LOGIN_REFUSAL_FINGERPRINT_KEY, (OTHER_KEY,))
+    store = await world.administrator().store("vault")
+    assert not any(reactor.attached for reactor in store.reactors)
+    assert store.refused_login.replica == old.replica
+    assert store.refused_login.fingerprint_key_id == KEY_ID
+    assert store.refused_login.refusal == views_pb2.LOGIN_REFUSAL_FINGERPRINT_KEY
+    with refused("UNAVAILABLE") as error:
+        await world.user("alice", "vault://app").ask(a_request())
+    assert KEY_ID in error.message
+    assert OTHER_KEY in error.message
+
+
+async def test_the_last_refused_login_of_a_store_is_shown_until_a_reactor_logs_in(world: World) -> None:
+    await world.attached()
+    reactor, administrator = world.reactor(), world.administrator()
+    reactor.key_id = OTHER_KEY
+    with refused("REFUSED"):
+        await reactor.attach()
+    refused_login = (await administrator.store("vault")).refused_login
+    assert refused_login.replica == reactor.replica
+    assert refused_login.refused_at_ms == world.clock()
+    await Timekeeper(world.app).tick()
+    assert (await administrator.store("vault")).HasField("refused_login")
+    await world.attached()
+    assert not (await administrator.store("vault")).HasField("refused_login")
+
+
+async def test_a_stranger_is_not_remembered_as_a_refused_login_of_the_store(world: World) -> None:
+    with refused("REFUSED"):
+        await world.reactor(Signer()).attach()
+    assert not (await world.administrator().store("vault")).HasField("refused_login")
 
 
 async def test_a_rotation_is_followed_and_the_former_identity_is_shut_out(world: World) -> None:
@@ -412,7 +481,7 @@ async def test_an_identity_that_was_replaced_while_its_reactor_logged_in_is_shut
         await asyncio.Event().wait()
         yield reactor_pb2.AttachRequest()
 
-    login = Login("vault", b"s" * 16, world.signer.shown)
+    login = Login("vault", b"s" * 16, world.signer.shown, KEY_ID)
     administrator = world.administrator()
     replace = commands_pb2.ReplaceSecretStoreIdentityRequest(name="vault", identity=Signer().shown)
     await administrator.commands.ReplaceSecretStoreIdentity(replace, metadata=administrator.metadata)

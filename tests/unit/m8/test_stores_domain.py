@@ -176,7 +176,24 @@ class TestFingerprintKey:
         with pytest.raises(ConflictError):
             fingerprint_key.finish_rotation(key, OTHER_KEY)
         with pytest.raises(ConflictError):
-            fingerprint_key.finish_rotation(rotating, KEY_ID)
+            fingerprint_key.finish_rotation(rotating, "f" * 16)
+
+    def test_a_rotation_that_was_a_mistake_is_given_up_with_the_former_id_and_nobody_is_told_to_finish_it(self) -> None:
+        key = self.after(FingerprintKeyIds(), fingerprint_key.adopt(FingerprintKeyIds(), KEY_ID))
+        rotating = self.after(key, fingerprint_key.start_rotation(key, OTHER_KEY))
+        with pytest.raises(ConflictError) as refused:
+            fingerprint_key.start_rotation(rotating, "f" * 16)
+        assert f"give it up: monoctl finish fingerprint-key-rotation {KEY_ID}" in refused.value.fix
+        with pytest.raises(ConflictError, match="files/12345678"):
+            fingerprint_key.finish_rotation(rotating, KEY_ID, left=["files/12345678"])
+        assert self.after(rotating, fingerprint_key.finish_rotation(rotating, KEY_ID)).allowed == {KEY_ID}
+
+    def test_a_sentence_names_a_few_of_many_reactors(self) -> None:
+        key = self.after(FingerprintKeyIds(), fingerprint_key.adopt(FingerprintKeyIds(), KEY_ID))
+        rotating = self.after(key, fingerprint_key.start_rotation(key, OTHER_KEY))
+        with pytest.raises(ConflictError, match="and 92 more"):
+            fingerprint_key.finish_rotation(rotating, OTHER_KEY, left=[f"store/{number:08}" for number in range(100)])
+        assert fingerprint_key.finish_rotation(rotating, OTHER_KEY, left=["store/1"], force=True)
 
 
 def attached(replica: bytes, size: int = 512) -> events_pb2.ReactorAttached:

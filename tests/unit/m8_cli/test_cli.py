@@ -7,15 +7,18 @@ import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
 import pytest
+from packaging.requirements import Requirement
 
 from monoskope.errors import Code, Error
 from monoskope.exit_codes import ExitCode, exit_code
+from monoskope.m8.cli.dev import REACTOR_NEEDS
 from monoskope.m8.cli.main import run
 from monoskope.start import EXECUTED
 
@@ -194,6 +197,30 @@ def test_a_missing_extra_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['joserfc'] = None\n", encoding="utf-8")
     done = process("token", "list", home=tmp_path, code=ExitCode.USAGE, env={"PYTHONPATH": str(tmp_path)})
     assert "pip install 'monoskope[m8]'" in done.stderr
+
+
+@pytest.mark.parametrize("absent", ["joserfc", "pyrage"])
+def test_m8_dev_without_its_extras_is_one_error_and_one_fix_and_makes_nothing(tmp_path: Path, absent: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import sys\nimport importlib.util as u\nsys.modules['{absent}'] = None\nfind = u.find_spec\n"
+        f"u.find_spec = lambda name, *rest: None if name == '{absent}' else find(name, *rest)\n",
+        encoding="utf-8",
+    )
+    done = process("dev", "--dir", "new", home=tmp_path, code=ExitCode.USAGE, env={"PYTHONPATH": str(tmp_path)})
+    assert done.stderr.splitlines() == [
+        f"error: m8 dev needs the package {absent}.",
+        "fix: Install it: pip install 'monoskope[m8,reactor,age]'",
+    ]
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_packages_that_m8_dev_looks_for_are_those_that_its_extras_bring() -> None:
+    required = [Requirement(text) for text in metadata.requires("monoskope") or []]
+
+    def of(extra: str) -> set[str]:
+        return {one.name for one in required if one.marker is not None and one.marker.evaluate({"extra": extra})}
+
+    assert set(REACTOR_NEEDS) == (of("reactor") | of("age")) - of("") - {"uvloop"}
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("run", "--", "-x", "a b"), ("--", "--dir")])

@@ -21,6 +21,7 @@ FILES = (
     "client/task.py",
     *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("*.py"))),
     "monoctl/output/report.py",
+    "monoctl/output/key_rotation.py",
     "monoctl/commands/admin.py",
     "monoctl/commands/put.py",
 )

@@ -312,8 +312,69 @@ def test_administrators_add_and_change_stores(m8: Answering, run: Run) -> None:
         "SetDefaultSecretStoreRequest",
         "ReplaceSecretStoreIdentityRequest",
         "StartFingerprintKeyRotationRequest",
+        "ListSecretStoresRequest",
         "FinishFingerprintKeyRotationRequest",
     ]
+
+
+OLD_KEY = "0123456789abcdef"
+
+
+def with_reactors(m8: Answering, *reactors: views_pb2.Reactor) -> None:
+    """Let the store `vault` have these reactors alone."""
+    store = m8.stores["vault"]
+    store.ClearField("reactors")
+    store.reactors.extend(reactors)
+
+
+def a_reactor(digit: str, key_id: str, *, attached: bool = True) -> views_pb2.Reactor:
+    return views_pb2.Reactor(
+        replica=bytes.fromhex(digit * 32), attached=attached, fingerprint_key_id=key_id, last_heard_ms=1_700_000_000_000
+    )
+
+
+def test_a_forced_end_of_a_key_rotation_says_what_breaks_and_needs_a_yes(m8: Answering, run: Run) -> None:
+    with_reactors(m8, a_reactor("a", OLD_KEY))
+
+    result = run("finish", "fingerprint-key-rotation", KEY_ID, "--force")
+    assert result.exit_code == 2
+    assert "vault: m8 ends the sessions of aaaaaaaa" in result.stderr
+    assert "every request to it ends UNAVAILABLE" in result.stderr
+    assert "--yes" in result.stderr
+    assert not any(isinstance(asked, commands_pb2.FinishFingerprintKeyRotationRequest) for asked in m8.asked)
+
+    ok(run("finish", "fingerprint-key-rotation", KEY_ID, "--force", "--yes"))
+    assert m8.asked[-1] == commands_pb2.FinishFingerprintKeyRotationRequest(key_id=KEY_ID, force=True)
+
+
+def test_the_end_of_a_key_rotation_names_reactors_that_are_down_with_the_old_key(m8: Answering, run: Run) -> None:
+    moved, down = a_reactor("a", KEY_ID), a_reactor("c", OLD_KEY, attached=False)
+    with_reactors(m8, moved, a_reactor("b", OLD_KEY, attached=False))
+    assert "warning" not in run("finish", "fingerprint-key-rotation", KEY_ID).stderr
+
+    with_reactors(m8, moved, a_reactor("b", OLD_KEY, attached=False), down)
+    result = run("finish", "fingerprint-key-rotation", KEY_ID)
+    assert result.exit_code == 0
+    assert "warning: store vault" in result.stderr
+    assert "cccccccc until 2023-11-14" in result.stderr
+    assert "Import the new key there first." in result.stderr
+
+
+def test_a_described_store_says_which_login_m8_refused_last_and_why(m8: Answering, run: Run) -> None:
+    assert "refused the login" not in ok(run("describe", "secret-store", "vault"))
+    m8.stores["vault"].refused_login.CopyFrom(
+        views_pb2.RefusedLogin(
+            replica=b"a" * 16,
+            refusal=views_pb2.LOGIN_REFUSAL_FINGERPRINT_KEY,
+            refused_at_ms=1_700_000_000_000,
+            fingerprint_key_id=OLD_KEY,
+        )
+    )
+    shown = ok(run("describe", "secret-store", "vault"))
+    assert "m8 says: at 2023-11-14T22:13:20" in shown
+    assert f"its fingerprint key {OLD_KEY} is not the one that counts" in shown
+    document = json.loads(ok(run("describe", "secret-store", "vault", "-o", "json")))
+    assert document["refused_login"]["refusal"] == "FINGERPRINT_KEY"
 
 
 def test_a_name_that_is_taken_is_refused(run: Run) -> None:

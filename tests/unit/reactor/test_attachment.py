@@ -12,9 +12,13 @@ import grpc.aio
 import pytest
 
 from monoskope.api.eventsourcing.v1 import event_pb2
-from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
+from monoskope.m8.domain.refused_login import LoginRefusedError
+from monoskope.m8.grpc.status import to_status
+from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import Appends
-from monoskope.reactor.link.attachment import Attachment, Call, SessionEndedError, read, write
+from monoskope.reactor.link.attachment import Attachment, Call, SessionEndedError, StatusError, read, write
+from monoskope.reactor.link.refusal import explained
 from monoskope.reactor.timings import Timings
 
 
@@ -23,6 +27,7 @@ class EndedCall:
 
     def __init__(self, code: grpc.StatusCode) -> None:
         self._code = code
+        self.metadata: list[tuple[str, str | bytes]] = []
 
     async def write(self, message: object) -> None:
         del message
@@ -36,6 +41,9 @@ class EndedCall:
 
     async def details(self) -> str:
         return "foreign text"
+
+    async def trailing_metadata(self) -> grpc.aio.Metadata:
+        return grpc.aio.Metadata(*self.metadata)
 
 
 async def test_writing_to_an_ended_stream_ends_the_session_and_nothing_more() -> None:
@@ -64,6 +72,44 @@ async def test_what_does_not_parse_ends_the_session() -> None:
 
     with pytest.raises(SessionEndedError, match="does not parse"):
         await read(cast("Call", Garbled(grpc.StatusCode.OK)))
+
+
+def refused_with(metadata: list[tuple[str, str | bytes]]) -> EndedCall:
+    """A stream that m8 ended with PERMISSION_DENIED and this metadata."""
+    call = EndedCall(grpc.StatusCode.PERMISSION_DENIED)
+    call.metadata = metadata
+    return call
+
+
+async def test_a_refused_fingerprint_key_is_logged_with_both_ids_and_what_to_do() -> None:
+    error = LoginRefusedError(
+        "foreign text",
+        refusal=views_pb2.LOGIN_REFUSAL_FINGERPRINT_KEY,
+        allowed=["0123456789abcdef"],
+        fix="foreign text",
+    )
+    with pytest.raises(StatusError) as ended:
+        await read(cast("Call", refused_with(list(to_status(error).trailing_metadata))))
+    said = explained(
+        ended.value.status,
+        ended.value.refusal,
+        server="m8.test:7443",
+        identity=Identity(bytes(32), store="vault"),
+        kind="vault",
+        key_id="f" * 16,
+    )
+    assert "0123456789abcdef" in said["message"]
+    assert "f" * 16 in said["message"]
+    assert "m8 reactor fingerprint-key import" in said["fix"]
+    assert "foreign" not in str(said)
+
+
+@pytest.mark.parametrize("details", [b"", b"\xff\xff\xff", b"\x08\x07"])
+async def test_an_m8_that_gives_no_reason_gets_the_general_sentence(details: bytes) -> None:
+    """An older m8, or one whose words do not parse."""
+    with pytest.raises(StatusError) as ended:
+        await read(cast("Call", refused_with([("grpc-status-details-bin", details)])))
+    assert ended.value.refusal is None
 
 
 class ScriptedCall:

@@ -195,7 +195,7 @@ def test_init_refuses_bad_values_with_a_fix(tmp_path: Path, store: str, server: 
 
 def test_rotate_identity_prints_the_new_one(tmp_path: Path) -> None:
     before = init(tmp_path / "reactor")
-    done = typed("rotate-identity", tmp_path / "reactor")
+    done = typed("rotate-identity", tmp_path / "reactor", "--yes")
     assert check_shown(done.stdout.strip()) != before
     assert typed("identity", tmp_path / "reactor").output == done.stdout
     assert "Drain, then rotate" in done.stderr
@@ -251,7 +251,9 @@ def test_an_import_replaces_no_key(tmp_path: Path) -> None:
     recipient, identity = carrier(tmp_path)
     key = fingerprint_key_transfer.make(tmp_path)
     (tmp_path / "key.age").write_bytes(fingerprint_key_transfer.export_to(tmp_path, [recipient]))
-    with pytest.raises(UsageError, match="exists already"):
+    (tmp_path / "fingerprint.key").unlink()
+    key = fingerprint_key_transfer.make(tmp_path)
+    with pytest.raises(UsageError, match="was not changed"):
         fingerprint_key_transfer.import_with_identity(tmp_path, tmp_path / "key.age", identity)
     assert FingerprintKey.load(tmp_path).key_id == key.key_id
 
@@ -361,3 +363,130 @@ def _environment(pid: int) -> dict[str, str] | None:
     except PermissionError:
         return None
     return dict(entry.split("=", 1) for entry in text.split("\0") if "=" in entry)
+
+
+def test_a_second_new_key_is_refused_with_what_would_be_lost_and_no_advice_to_remove(tmp_path: Path) -> None:
+    key_id = typed("fingerprint-key", "new", tmp_path).output.strip()
+    done = process("fingerprint-key", "new", tmp_path)
+    assert done.returncode == 2
+    assert f"has a fingerprint key already, with the id {key_id}" in done.stderr
+    assert "nobody can compare the hashes made so far" in done.stderr
+    assert "docs/operate/rotate-fingerprint-key.md" in done.stderr
+    assert "emove" not in done.stderr
+
+
+def test_a_key_that_is_replaced_is_kept_under_its_id(tmp_path: Path) -> None:
+    before = typed("fingerprint-key", "new", tmp_path).output.strip()
+    old = (tmp_path / "fingerprint.key").read_bytes()
+    after = typed("fingerprint-key", "new", tmp_path, "--replace").output.strip()
+    assert before != after
+    assert FingerprintKey.load(tmp_path).key_id == after
+    kept = tmp_path / f"fingerprint.key.{before}"
+    assert kept.read_bytes() == old
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+def test_an_import_of_another_key_replaces_only_if_told_and_one_of_the_same_key_is_nothing(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    recipient, identity = carrier(tmp_path)
+    init(one)
+    init(two)
+    key_id = typed("fingerprint-key", "new", one).output
+    typed("fingerprint-key", "export", one, "--recipient", recipient, "-o", tmp_path / "key.age")
+    before = typed("fingerprint-key", "new", two).output.strip()
+    words = ("fingerprint-key", "import", two, tmp_path / "key.age", "--identity", identity)
+    done = process(*words)
+    assert done.returncode == 2
+    assert before in done.stderr
+    assert typed(*words, "--replace").output == key_id
+    assert (two / f"fingerprint.key.{before}").exists()
+    assert typed(*words).output == key_id
+
+
+@pytest.mark.parametrize("way", ["file", "-", "/dev/fd/0"])
+def test_a_fingerprint_key_travels_by_a_passphrase_without_a_terminal(tmp_path: Path, way: str) -> None:
+    one, two, words = tmp_path / "one", tmp_path / "two", tmp_path / "passphrase"
+    init(one)
+    init(two)
+    words.write_text("open sesame\n")
+    words.chmod(0o600)
+    name = str(words) if way == "file" else way
+    key_id = typed("fingerprint-key", "new", one).output
+
+    def run(*arguments: object) -> str:
+        command = [*COMMAND, "fingerprint-key", *map(str, arguments), "--passphrase-file", name]
+        done = subprocess.run(
+            command, check=True, capture_output=True, text=True, env=CLEAN, timeout=60, input="open sesame\n"
+        )
+        return done.stdout
+
+    run("export", one, "-o", tmp_path / "key.age")
+    assert run("import", two, tmp_path / "key.age") == key_id
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "code", "said"),
+    [
+        (b"open sesame\n", 0o644, 3, "chmod 600"),
+        (b"", 0o600, 2, "one line of text"),
+        (b"two\nlines\n", 0o600, 2, "one line of text"),
+        (b"\xff", 0o600, 2, "one line of text"),
+        (None, 0o600, 2, "does not exist"),
+    ],
+)
+def test_a_passphrase_file_is_private_and_holds_one_line(
+    tmp_path: Path, content: bytes | None, mode: int, code: int, said: str
+) -> None:
+    typed("fingerprint-key", "new", tmp_path)
+    file = tmp_path / "passphrase"
+    if content is not None:
+        file.write_bytes(content)
+        file.chmod(mode)
+    done = process("fingerprint-key", "export", tmp_path, "--passphrase-file", file)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert "sesame" not in done.stderr
+
+
+def test_an_export_with_nobody_to_ask_names_the_option_for_that(tmp_path: Path) -> None:
+    typed("fingerprint-key", "new", tmp_path)
+    command = [*COMMAND, "fingerprint-key", "export", str(tmp_path), "--passphrase"]
+    done = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        env=CLEAN,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert done.returncode == 2
+    assert "--passphrase-file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("identity",), ("rotate-identity", "--yes"), ("run",)])
+def test_a_lost_identity_says_what_is_lost_and_what_to_do(tmp_path: Path, words: tuple[str, ...]) -> None:
+    folder = tmp_path / "reactor"
+    init(folder, "--allow-swap")
+    typed("fingerprint-key", "new", folder)
+    (folder / "identity.key").unlink()
+    (tmp_path / "ca.crt").write_text("")
+    done = process(words[0], folder, *words[1:])
+    assert done.returncode == 2
+    assert "Restore it from your copy" in done.stderr
+    assert "every user has to pin another one" in done.stderr
+    assert "docs/operate/lost-identity.md" in done.stderr
+    assert not (folder / "identity.key.next").exists()
+
+
+def test_a_rotation_of_the_identity_warns_and_asks_first(tmp_path: Path) -> None:
+    folder = tmp_path / "reactor"
+    before = init(folder)
+    done = process("rotate-identity", folder)
+    assert done.returncode == 2
+    for said in (before, "Users:", "Clients pin by this chain", "copy of", "monoctl deactivate secret-store local"):
+        assert said in done.stderr
+    assert "--yes" in done.stderr
+    assert typed("identity", folder).output == f"{before}\n"

@@ -58,7 +58,7 @@ def test_copies_go_where_a_pair_of_paths_leads_and_nowhere_else(tmp_path: Path) 
 
 def test_without_limits_the_protocols_count(tmp_path: Path) -> None:
     of = read(written(tmp_path)).limits
-    assert (of.lifetime_s, of.max_plaintext, of.keys_alive) == (60, 131_072, 1_000)
+    assert (of.lifetime_s, of.max_plaintext, of.keys_alive) == (60, 1_048_576, 1_000)
     assert (of.uploads_per_second, of.compares_per_hour_per_uri, of.compares_per_hour) == (100, 10, 60)
 
 

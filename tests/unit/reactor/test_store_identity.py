@@ -58,7 +58,7 @@ def test_an_interrupted_rotation_is_ended_by_the_next(
     if proof_written:
         with pytest.raises(UsageError) as refused:
             Identity.load(tmp_path, store="vault")
-        assert "once more" in refused.value.fix
+        assert "m8 reactor rotate-identity" in refused.value.fix
     second = store_identity.rotate(tmp_path, store="vault")
     assert follow(first.shown, second.rotations, store="vault") == [second.shown]
     assert not (tmp_path / "identity.key.next").exists()
@@ -76,6 +76,20 @@ def _crash_on_next(real: object) -> object:
         return Path(str(real(path, target)))
 
     return replace
+
+
+def test_a_key_that_does_not_fit_its_rotations_is_neither_used_nor_rotated(tmp_path: Path) -> None:
+    """An old key was restored beside newer rotations. Another step would spoil the chain and lose the key."""
+    store_identity.make(tmp_path, store="vault")
+    old = (tmp_path / "identity.key").read_bytes()
+    store_identity.rotate(tmp_path, store="vault")
+    (tmp_path / "identity.key").write_bytes(old)
+    with pytest.raises(UsageError) as refused:
+        store_identity.rotate(tmp_path, store="vault")
+    assert "from one copy" in refused.value.fix
+    assert (tmp_path / "identity.key").read_bytes() == old
+    assert [path.name for path in (tmp_path / "rotations").iterdir()] == ["0001"]
+    assert not (tmp_path / "identity.key.next").exists()
 
 
 def test_64_steps_and_no_more(tmp_path: Path) -> None:

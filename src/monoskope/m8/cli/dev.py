@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import os
 import shlex
 import shutil
@@ -14,6 +15,9 @@ import click
 
 from monoskope.m8.dev import environment as development
 from monoskope.m8.settings import state_folder
+
+REACTOR_NEEDS = ("pyrage", "structlog")
+"""The packages that a reactor with a store of age files imports and that the bare package does not bring."""
 
 
 @click.command()
@@ -35,6 +39,7 @@ from monoskope.m8.settings import state_folder
 @click.option("--admin", is_flag=True, help="Also write an administrator's token for monoctl.")
 def dev(*, folder: Path | None, port: int | None, admin: bool) -> None:
     """Run m8 and a reactor with a store of age files, to try things out. Ctrl-C stops all of it."""
+    _need_reactor()
     own = state_folder(os.environ, "dev")
     options = development.Options(folder=(folder or own).absolute(), port=port, admin=admin)
 
@@ -42,6 +47,13 @@ def dev(*, folder: Path | None, port: int | None, admin: bool) -> None:
         click.echo(_invitation(what, is_found=options.folder == own, admin=admin))
 
     asyncio.run(development.run(options, say=_say, ready=ready))
+
+
+def _need_reactor() -> None:
+    """Raise `ModuleNotFoundError` if the reactor that this command starts lacks a package: before anything is made."""
+    for name in REACTOR_NEEDS:
+        if importlib.util.find_spec(name) is None:
+            raise ModuleNotFoundError(name=name)
 
 
 def _say(text: str) -> None:

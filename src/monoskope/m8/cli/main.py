@@ -22,13 +22,16 @@ from monoskope.errors import Error, UsageError
 from monoskope.escape import escape
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.m8.programs import reactor_command
+from monoskope.usage import sentence
 
 VARIABLES = frozenset({"M8_DIR"})
 """Environment variables that m8 reads."""
 
 # What Kubernetes sets in every pod beside a Service named `m8`.
 _KUBERNETES = re.compile(r"M8_(SERVICE_HOST|SERVICE_PORT.*|PORT|PORT_[0-9].*)")
-_EXTRA = frozenset({"grpc_health", "grpc_reflection", "joserfc", "protovalidate", "structlog"})
+DEV_EXTRAS = "m8,reactor,age"
+"""The extras that `m8 dev` needs: it runs a reactor with a store of age files beside m8."""
+_EXTRA = frozenset({"grpc_health", "grpc_reflection", "joserfc", "protovalidate", "pyrage", "structlog"})
 _COMMANDS = MappingProxyType(
     {
         "completion": "monoskope.m8.cli.completion:completion",
@@ -92,7 +95,7 @@ def run(arguments: Sequence[str]) -> int:
     except Error as error:
         code = _explain(error)
     except ModuleNotFoundError as error:
-        code = _explain(_missing(error))
+        code = _explain(_missing(error, arguments))
     else:
         return result if isinstance(result, int) else ExitCode.OK
     return code
@@ -107,17 +110,18 @@ def _complete() -> None:
 
 def _malformed(error: click.ClickException) -> UsageError:
     """Return click's error as one of ours."""
-    message = " ".join(error.format_message().split())
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context is not None else "m8"
-    return UsageError(f"{message[:1].lower()}{message[1:]}", fix=f"See: {path} --help")
+    return UsageError(sentence(error), fix=f"See: {path} --help")
 
 
-def _missing(error: ModuleNotFoundError) -> UsageError:
-    """Return an error that names the extra of the missing package; raise `error` again if it is a defect of ours."""
+def _missing(error: ModuleNotFoundError, arguments: Sequence[str]) -> UsageError:
+    """Return an error that names all extras that the command needs; raise `error` again if it is a defect of ours."""
     if (error.name or "").partition(".")[0] not in _EXTRA:
         raise error
-    return UsageError(f"m8 needs the package {error.name}.", fix="Install it: pip install 'monoskope[m8]'")
+    is_dev = "dev" in arguments[:1]
+    name, extras = ("m8 dev", DEV_EXTRAS) if is_dev else ("m8", "m8")
+    return UsageError(f"{name} needs the package {error.name}.", fix=f"Install it: pip install 'monoskope[{extras}]'")
 
 
 def _explain(error: Error) -> ExitCode:

@@ -72,7 +72,7 @@ def create(
 def _check_new(file: Path) -> None:
     """Check before the token is recorded that it can be written; otherwise it would be lost."""
     if file.exists() or file.is_symlink():
-        raise UsageError(f"{file} exists already.", fix="Remove it first, or name another file.")
+        raise UsageError(f"{file} exists already; no token was made.", fix="Name another file.")
     if not os.access(file.parent, os.W_OK):
         raise UsageError(f"no file can be made in {file.parent}.", fix="Make that folder, or name another one.")
 

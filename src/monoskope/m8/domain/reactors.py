@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from google.protobuf.message import Message
 
+from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.errors import RefusedError
+from monoskope.m8.domain.refused_login import LoginRefusedError
 from monoskope.protocol.announcement import MAX_REPLICAS
 
 
@@ -37,7 +38,7 @@ def attach(attachments: Attachments, event: events_pb2.ReactorAttached) -> list[
     """Decide on a process that logged in: [] if it is attached with the same capabilities and key id already.
 
     Raises:
-        RefusedError: as many others are attached as one store may have.
+        LoginRefusedError: as many others are attached as one store may have.
     """
     known = attachments.attached.get(event.replica)
     if (
@@ -47,8 +48,9 @@ def attach(attachments: Attachments, event: events_pb2.ReactorAttached) -> list[
     ):
         return []
     if known is None and len(attachments.attached) >= MAX_REPLICAS:
-        raise RefusedError(
+        raise LoginRefusedError(
             f"the store {event.store} has {len(attachments.attached)} attached reactors; it may have {MAX_REPLICAS}.",
+            refusal=views_pb2.LOGIN_REFUSAL_TOO_MANY_REACTORS,
             fix="Stop one of them. One that is gone is forgotten after 10 s without a heartbeat.",
         )
     return [event]

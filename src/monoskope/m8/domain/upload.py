@@ -180,5 +180,5 @@ def _check_lengths(grant: Grant, encapsulated_key: bytes, ciphertext: bytes) -> 
     if padded > grant.max_plaintext:
         raise UsageError(
             f"ciphertext: the padded secret has {padded} bytes; the store takes at most {grant.max_plaintext}.",
-            fix="Store a smaller secret.",
+            fix="Store a smaller secret, or let max_plaintext in the reactor's reactor.toml be raised.",
         )

@@ -11,6 +11,8 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from grpc_status import rpc_status
 
 from monoskope.errors import Code, Error
+from monoskope.m8.domain.refused_login import LoginRefusedError
+from monoskope.protocol.login_refusal import described
 
 DOMAIN = "monoskope"
 
@@ -34,8 +36,11 @@ STATUS: Mapping[Code, grpc.StatusCode] = MappingProxyType(
 
 
 def to_status(error: Error) -> grpc.Status:
-    """Return the status that carries `error`: its code, message and fix."""
-    info = error_details_pb2.ErrorInfo(reason=error.code.value, domain=DOMAIN, metadata={"fix": error.fix})
+    """Return the status that carries `error`: its code, message and fix; for a reactor also why it may not log in."""
+    said = {"fix": error.fix}
+    if isinstance(error, LoginRefusedError):
+        said |= described(error.refusal, error.allowed)
+    info = error_details_pb2.ErrorInfo(reason=error.code.value, domain=DOMAIN, metadata=said)
     detail = Any()
     detail.Pack(info)
     number, _ = STATUS[error.code].value

@@ -52,6 +52,11 @@ class Documents:
         body = await self._log.get(STORES, name)
         return None if body is None else views_pb2.SecretStore.FromString(body)
 
+    async def stores(self) -> AsyncIterator[views_pb2.SecretStore]:
+        """Yield every store as recorded in its events, in the order of names."""
+        async for _, body in self._log.scan_all(STORES):
+            yield views_pb2.SecretStore.FromString(body)
+
     async def store_with_beats(self, name: str) -> views_pb2.SecretStore | None:
         """Return a store with the latest heartbeats of its reactors, None if there is none."""
         store = await self.store(name)

@@ -25,6 +25,9 @@ FINGERPRINT_KEY = "fingerprint-key"
 NEXT = "next"
 """The key of a second allowed fingerprint key id; its body is empty when there is none."""
 
+REFUSED = "refused login/"
+"""How the keys begin, among those of the heartbeats, under which refused logins are kept."""
+
 KEPT_DETACHED = 4
 """How many detached processes a store remembers; older ones are forgotten."""
 
@@ -69,6 +72,11 @@ def beat_key(store: str, replica: bytes) -> str:
     return f"{store}/{replica.hex()}"
 
 
+def refused_key(store: str) -> str:
+    """Return the key, among the heartbeats, of the last refused login of a store. No store's name starts like it."""
+    return f"{REFUSED}{store}"
+
+
 def last_seen_ms(store: str, reactor: views_pb2.Reactor, beats: Mapping[str, int]) -> int:
     """Return when a process was last seen, by its events and its heartbeats."""
     return max(reactor.last_heard_ms, beats.get(beat_key(store, reactor.replica), 0))
@@ -77,7 +85,7 @@ def last_seen_ms(store: str, reactor: views_pb2.Reactor, beats: Mapping[str, int
 def with_beats(
     store: views_pb2.SecretStore, beats: Mapping[str, int], notes: Mapping[str, bytes]
 ) -> views_pb2.SecretStore:
-    """Return a copy of `store` with the time and the content of every reactor's latest heartbeat.
+    """Return a copy of `store` with the time and the content of every reactor's latest heartbeat, and a refused login.
 
     The copy is bounded, also if an older m8 recorded more: at most 16 attached reactors and 4 detached ones, and no
     texts of capabilities that are larger than a reactor may announce.
@@ -91,6 +99,8 @@ def with_beats(
         reactor.last_failure, reactor.last_failure_at_ms = said.last_failure, said.last_failure_at_ms
         if reactor.attached:
             reactor.engine, reactor.engine_since_ms = said.engine, said.engine_since_ms
+    if refused := notes.get(refused_key(store.name)):
+        copy.refused_login.MergeFromString(refused)
     return copy
 
 

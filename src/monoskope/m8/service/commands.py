@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.errors import RefusedError, UnavailableError
+from monoskope.errors import RefusedError
 from monoskope.m8.domain import fingerprint_key, stores, upload
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, may_end
 from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
@@ -20,11 +20,11 @@ from monoskope.m8.domain.upload import Upload
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.engine_gate import require_engine
+from monoskope.m8.service.reactor_gate import missing_reactor, without_key
 from monoskope.m8.service.upload_key import upload_key
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.upload import State
-from monoskope.times import instant
 from monoskope.uri import SecretUri
 
 
@@ -63,17 +63,19 @@ class Commands:
         """Record that a key is asked for, unless that is recorded already."""
         store, last_receipt = await self._store_and_receipt(request)
         subject = caller.principal.subject
+        # A repeated request is answered at once.
+        known = await self._app.aggregates.upload(request.request_id)
+        is_new = known.request is None
+        missing = await missing_reactor(self._app, store) if is_new else None
 
         def decide(known: Upload) -> Sequence[Message]:
             events = upload.request_key(known, request=request, subject=subject, last_receipt=last_receipt)
             if events:
                 _require_active(store)
-                _require_reactor(store)
+                if missing is not None:
+                    raise missing
             return events
 
-        # A repeated request is answered at once.
-        known = await self._app.aggregates.upload(request.request_id)
-        is_new = known.request is None
         if is_new and request.rules.seals and not request.remove_keys:
             await self._app.quota.require(subject)
         if is_new and store.active:
@@ -240,8 +242,19 @@ class Commands:
     async def finish_fingerprint_key_rotation(
         self, message: commands_pb2.FinishFingerprintKeyRotationRequest, caller: Caller
     ) -> commands_pb2.FinishFingerprintKeyRotationResponse:
-        """Allow the new fingerprint key id alone. Administrators only. Raises `RefusedError`, `ConflictError`."""
-        await self._change_key(lambda known: fingerprint_key.finish_rotation(known, message.key_id), caller)
+        """Allow the new fingerprint key id alone, or the former one alone to give a rotation up. Administrators only.
+
+        Reactors with another key lose their sessions, each as soon as it sees this event.
+
+        Raises:
+            RefusedError: the caller is no administrator.
+            ConflictError: no rotation to it is under way; or, without `force`, attached reactors have another key.
+        """
+        policy.require_administrator(caller.principal)
+        left = [name async for store in self._app.documents.stores() for name in without_key(store, message.key_id)]
+        await self._change_key(
+            lambda known: fingerprint_key.finish_rotation(known, message.key_id, left=left, force=message.force), caller
+        )
         return commands_pb2.FinishFingerprintKeyRotationResponse()
 
     async def _change_catalogue(
@@ -268,17 +281,3 @@ def _require_active(store: views_pb2.SecretStore) -> None:
         raise RefusedError(
             f"the store {store.name} is deactivated.", fix="Ask an administrator to activate it, or use another store."
         )
-
-
-def _require_reactor(store: views_pb2.SecretStore) -> None:
-    """Raise unless a reactor of `store` is attached, so that no user waits a minute for an answer that cannot come.
-
-    The timekeeper decides which reactors are gone, by a monotonic clock and only while heartbeats can arrive.
-    """
-    if any(reactor.attached for reactor in store.reactors):
-        return
-    last_seen_ms = max((reactor.last_heard_ms for reactor in store.reactors), default=0)
-    when = f"the last heartbeat of one came at {instant(last_seen_ms)}" if last_seen_ms else "none has ever attached"
-    raise UnavailableError(
-        f"no reactor of the store {store.name} is attached; {when}.", fix="Start one, or try again when it is back."
-    )

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2, upload_pb2
 from monoskope.errors import NotFoundError, RefusedError, UsageError
 from monoskope.m8.domain import fingerprint_key, reactors, stores
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream
+from monoskope.m8.domain.refused_login import LoginRefusedError
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.readmodels.stores import beat_key
+from monoskope.m8.service import refused_logins
 from monoskope.m8.service.app import App
 from monoskope.protocol.announcement import check_capabilities
 from monoskope.protocol.hello import Hello, open_hello
@@ -32,6 +34,8 @@ class Login:
     replica: bytes
     identity: str
     """The store's identity under which it proved itself, as shown."""
+    fingerprint_key_id: str
+    """That of its hello."""
 
     @property
     def actor(self) -> str:
@@ -72,11 +76,24 @@ async def log_in(app: App, attach: reactor_pb2.AttachReactor, challenge: bytes) 
             f"there is no store {name} with the identity {identity} here.",
             fix="Let an administrator create it, or compare its identity: monoctl describe secret-store.",
         )
-    login = Login(name, hello.replica, identity)
-    kind = catalogue.store(name).type
+    login = Login(name, hello.replica, identity, hello.fingerprint_key_id)
+    try:
+        await _admit(app, attach, hello, login, kind=catalogue.store(name).type, rotates=not current)
+    except LoginRefusedError as error:
+        await refused_logins.remember(app, login.store, login.replica, login.fingerprint_key_id, error.refusal)
+        raise
+    await refused_logins.forget(app, login.store)
+    return login
+
+
+async def _admit(
+    app: App, attach: reactor_pb2.AttachReactor, hello: Hello, login: Login, *, kind: str, rotates: bool
+) -> None:
+    """Record what the login of a reactor brings that proved its identity. Raises as `log_in`."""
     if attach.type != kind:
-        raise RefusedError(
-            f"the store {name} is of type {kind}; this reactor serves {attach.type}.",
+        raise LoginRefusedError(
+            f"the store {login.store} is of type {kind}; this reactor serves {attach.type}.",
+            refusal=views_pb2.LOGIN_REFUSAL_STORE_TYPE,
             fix="Correct the reactor's settings, or create a store of that type.",
         )
     check_capabilities(attach.capabilities)
@@ -87,15 +104,14 @@ async def log_in(app: App, attach: reactor_pb2.AttachReactor, challenge: bytes) 
         lambda known: fingerprint_key.adopt(known, hello.fingerprint_key_id),
         actor=login.actor,
     )
-    if not current:
+    if rotates:
         await aggregates.change(
             CATALOGUE_STREAM,
             aggregates.catalogue,
-            lambda known: stores.rotate_identity(known, name, attach.rotations),
+            lambda known: stores.rotate_identity(known, login.store, attach.rotations),
             actor=login.actor,
         )
     await _record_attachment(app, attach, hello, login)
-    return login
 
 
 def _check_size(hello: upload_pb2.Signed) -> None:

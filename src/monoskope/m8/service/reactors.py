@@ -10,7 +10,9 @@ import structlog
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import IdentityChangedError, RefusedError, UnauthenticatedError, UsageError
+from monoskope.m8.domain.refused_login import LoginRefusedError
 from monoskope.m8.limits.peers import origin
+from monoskope.m8.service import refused_logins
 from monoskope.m8.service.app import App
 from monoskope.m8.service.login import Login, log_in
 from monoskope.m8.service.session import Send, ServerSession, detach
@@ -54,6 +56,13 @@ class Reactors:
             await session.serve()
             if self._sessions.get(login.key) is session:
                 await detach(self._app, login)
+        except LoginRefusedError as error:
+            # It stays away until it has another key: no user shall wait for it meanwhile.
+            await refused_logins.remember(
+                self._app, login.store, login.replica, login.fingerprint_key_id, error.refusal
+            )
+            await detach(self._app, login)
+            raise
         finally:
             if self._sessions.get(login.key) is session:
                 del self._sessions[login.key]

@@ -2,7 +2,8 @@
 
 m8 sends it the events of its store's requests and of its peers, and nothing else; sealed bytes go only to the replica
 that gave the grant. A session ends when the reactor sends nothing for too long, reads too slowly, attaches again, was
-declared gone, or when its store's identity changes: then it has to prove itself again.
+declared gone, when its store's identity changes, or when its fingerprint key is not allowed any more: then it has to
+prove itself again.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, IdentityChangedError, UnavailableError
 from monoskope.failpoints import failpoint
-from monoskope.m8.domain import reactors
-from monoskope.m8.domain.events import CATALOGUE_STREAM, M8, reactor_stream, read
+from monoskope.m8.domain import fingerprint_key, reactors
+from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, M8, reactor_stream, read
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.readmodels.stores import note_of
 from monoskope.m8.service import copy_tokens
@@ -31,6 +32,9 @@ from monoskope.protocol.events import request_id_of, upload_stream
 
 Send = Callable[[reactor_pb2.AttachResponse], Awaitable[None]]
 """Sends one message to the reactor; waits while the reactor does not read."""
+
+_OURS = frozenset({CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM})
+"""Streams of which a session takes note, and which no reactor is sent."""
 
 MAX_APPENDS = 32
 """How many appends of one reactor are handled at once; then no message is read until one is done."""
@@ -75,12 +79,14 @@ class ServerSession:
         Raises:
             UnavailableError: it sent nothing for too long, read too slowly, or attached again.
             IdentityChangedError: its store's identity changed.
+            LoginRefusedError: its fingerprint key is not allowed any more.
             UsageError: it says what is not well formed.
         """
         with self._app.feed.follow(self._wants) as follower:
             position = await self._app.log.head()
-            # Followed first, read then: a later change of the identity is seen as an event.
+            # Followed first, read then: a later change of the identity or of the key is seen as an event.
             await self._check_identity()
+            await self._check_key()
             await self._send(await self._attached(position))
             await _first_of(
                 self._listen(),
@@ -94,6 +100,10 @@ class ServerSession:
         if catalogue.store(self._login.store).identity != self._login.identity:
             raise _moved_on(self._login.store)
 
+    async def _check_key(self) -> None:
+        known = await self._app.aggregates.fingerprint_key()
+        fingerprint_key.require_allowed(known, self._login.fingerprint_key_id)
+
     async def _replaced(self) -> None:
         await self.replaced.wait()
         raise UnavailableError("this process attached again.", fix="Use that stream.")
@@ -104,7 +114,7 @@ class ServerSession:
             mine = located.event.actor == self._login.actor
             here = located.uri is not None and located.uri.store == self._login.store
             return here and (self._own or not mine)
-        return located.event.stream in {reactor_stream(self._login.store), CATALOGUE_STREAM}
+        return located.event.stream in {reactor_stream(self._login.store), *_OURS}
 
     async def _attached(self, position: int) -> reactor_pb2.AttachResponse:
         attachments = await self._app.aggregates.attachments(self._login.store)
@@ -129,7 +139,9 @@ class ServerSession:
             event = (await follower.next()).event
             if event.position > position:
                 self._check_standing(event)
-                if event.stream != CATALOGUE_STREAM:
+                if event.stream == FINGERPRINT_KEY_STREAM:
+                    await self._check_key()
+                if event.stream not in _OURS:
                     await self._send_event(event)
 
     def _check_standing(self, event: RecordedEvent) -> None:

@@ -8,8 +8,9 @@ import click
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
+from monoskope.errors import UsageError
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import views, write
+from monoskope.monoctl.output import key_rotation, terminal, views, write
 from monoskope.monoctl.output.formats import Document, emit
 
 _COLUMNS = {"NAME": "name", "TYPE": "type", "STATE": "state", "DEFAULT": "default", "IDENTITY": "identity"}
@@ -81,8 +82,38 @@ def start_rotation(key_id: str, session: CommandSession) -> None:
 
 @click.command(short_help="Allow only the new fingerprint key id.")
 @click.argument("key_id")
+@click.option(
+    "--force", is_flag=True, help="Also while attached reactors have another key. m8 shuts them out; see the question."
+)
+@click.option("--yes", is_flag=True, help="With --force: do not ask.")
 @connection_options
-def finish_rotation(key_id: str, session: CommandSession) -> None:
-    """Allow only the new fingerprint key id."""
-    session.run(lambda client: client.stores.finish_fingerprint_key_rotation(key_id))
+def finish_rotation(key_id: str, session: CommandSession, *, force: bool, yes: bool) -> None:
+    """Allow only the new fingerprint key id.
+
+    m8 refuses this while an attached reactor has another key, and names it.
+    """
+
+    async def find(client: Client) -> list[views_pb2.SecretStore]:
+        return [store async for store in client.queries.stores()]
+
+    stores = session.run(find)
+    if force:
+        _agree(key_rotation.what_breaks(stores, key_id), key_id, yes=yes)
+    session.run(lambda client: client.stores.finish_fingerprint_key_rotation(key_id, force=force))
     write.out(f"m8 says: fingerprint key {key_id} alone counts now.")
+    for sentence in key_rotation.left_behind(stores, key_id):
+        terminal.warn(sentence)
+
+
+def _agree(breaks: list[str], key_id: str, *, yes: bool) -> None:
+    """Say what breaks, and ask. Raises `UsageError` if the user does not agree, or cannot be asked."""
+    for sentence in breaks or ["no attached reactor has another key."]:
+        terminal.warn(sentence)
+    if yes:
+        return
+    if not terminal.interactive():
+        raise UsageError(
+            "--force shuts reactors out, and there is no terminal to ask on.", fix="Say --yes, too, if you mean it."
+        )
+    if not write.confirm(f"Allow the fingerprint key {key_id} alone?"):
+        raise UsageError("you did not agree; nothing was changed.", fix="Nothing to do.")

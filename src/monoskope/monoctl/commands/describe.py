@@ -66,7 +66,26 @@ def secret_store(name: str, output: str, session: CommandSession) -> None:
     write.out()
     if not reactors:
         write.out("No reactor has ever attached.")
+        _refused(document["refused_login"])
         return
     for one in reactors:
         one["does"] = [word for field, word in _DOES.items() if one[field]]
     table(list(_REACTORS), [[cell(one, field) for field in _REACTORS.values()] for one in reactors])
+    _refused(document["refused_login"])
+
+
+_WHY = {
+    "FINGERPRINT_KEY": "its fingerprint key {fingerprint_key_id} is not the one that counts. Import that one there (m8"
+    " reactor fingerprint-key import DIR FILE --replace), and start it again",
+    "STORE_TYPE": "it serves an engine of another type. Correct `engine.type` in its reactor.toml",
+    "TOO_MANY_REACTORS": "the store had as many reactors as it may have. Stop one of them",
+}
+
+
+def _refused(login: Document | None) -> None:
+    """Say which login m8 refused last, if none has succeeded since."""
+    if login is None:
+        return
+    why = _WHY.get(login["refusal"], "for a reason that this version does not know").format(**login)
+    write.out()
+    write.out(f"m8 says: at {login['refused_at']} it refused the login of the reactor {login['replica'][:8]}: {why}.")

@@ -13,6 +13,7 @@ from monoskope.escape import json_text
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.monoctl.output import write
 from monoskope.monoctl.output.flags import with_flags
+from monoskope.usage import sentence
 
 if TYPE_CHECKING:
     from monoskope.client.task import Progress  # loads gRPC, which a good `version` never needs
@@ -99,8 +100,7 @@ def _report_click(error: click.ClickException, *, as_json: bool) -> None:
 
 def _usage(error: click.ClickException) -> UsageError:
     command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "monoctl"
-    message = " ".join(error.format_message().split())
-    return UsageError(message[:1].lower() + message[1:], fix=f"See `{command} --help`.")
+    return UsageError(sentence(error), fix=f"See `{command} --help`.")
 
 
 def _defect(defect: Exception) -> Error:

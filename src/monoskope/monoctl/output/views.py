@@ -116,7 +116,17 @@ def store(view: views_pb2.SecretStore) -> Document:
         "last_heard_at": rfc3339(max((reactor.last_heard_ms for reactor in view.reactors), default=0)),
         "engine": engine_health(view),
         "pending": view.pending,
+        "refused_login": _refused_login(view.refused_login) if view.HasField("refused_login") else None,
         "reactors": [reactor(one) for one in view.reactors],
+    }
+
+
+def _refused_login(view: views_pb2.RefusedLogin) -> Document:
+    return {
+        "replica": view.replica.hex(),
+        "refusal": spelled(views_pb2.LoginRefusal, view.refusal),
+        "refused_at": rfc3339(view.refused_at_ms),
+        "fingerprint_key_id": view.fingerprint_key_id,
     }
 
 

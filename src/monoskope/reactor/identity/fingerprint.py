@@ -42,7 +42,10 @@ class FingerprintKey(Unshared):
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
-            raise UsageError("a fingerprint key must have 32 bytes.", fix="Import it again.")
+            raise UsageError(
+                "a fingerprint key must have 32 bytes.",
+                fix="The file is damaged: move it aside, then import the key: m8 reactor fingerprint-key import.",
+            )
         self._key = key
         self.key_id = self._mac(FINGERPRINT_KEY_ID)[:8].hex()
         """16 hex digits."""
@@ -53,9 +56,11 @@ class FingerprintKey(Unshared):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read K of the reactor in `folder`; raises as `read_private` does, and `UsageError` for another size."""
-        make = f"m8 reactor fingerprint-key new {folder}"
-        carried = f"m8 reactor fingerprint-key import {folder} FILE"
-        fix = f"For the first reactor of an m8: {make}. For each other one export it there, then: {carried}."
+        fix = (
+            f"For the first reactor of a new m8: m8 reactor fingerprint-key new {folder} . If m8 has another reactor,"
+            f" export the key there, then: m8 reactor fingerprint-key import {folder} FILE . If the key was here and is"
+            " gone: docs/operate/lost-fingerprint-key.md."
+        )
         return cls(read_private(folder / KEY_FILE, missing=fix))
 
     def value(self, key: str, value: bytes) -> bytes:

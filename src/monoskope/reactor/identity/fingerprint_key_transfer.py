@@ -9,15 +9,23 @@ import pyrage
 
 from monoskope.errors import RefusedError, UsageError
 from monoskope.reactor.identity.fingerprint import KEY_FILE, FingerprintKey, new_key
-from monoskope.settings import read_private, write_private
+from monoskope.settings import find_private, read_private, write_private
 
 MAX_FILE = 65_536
 
 
-def make(folder: Path) -> FingerprintKey:
-    """Make K for the reactor in `folder`. Raises `UsageError` if it has one."""
+def make(folder: Path, *, replace: bool = False) -> FingerprintKey:
+    """Make K for the reactor in `folder`.
+
+    Args:
+        folder: The reactor's.
+        replace: Whether the folder may have one already. That one is kept beside it, as `fingerprint.key.<id>`.
+
+    Raises:
+        UsageError: it has one, and `replace` is false.
+    """
     key = new_key()
-    write_private(folder / KEY_FILE, key)
+    _write(folder, key, replace=replace)
     return FingerprintKey(key)
 
 
@@ -37,11 +45,11 @@ def export_with(folder: Path, passphrase: str) -> bytes:
     return bytes(pyrage.passphrase.encrypt(key, passphrase))
 
 
-def import_with_identity(folder: Path, exported: Path, identity_file: Path) -> FingerprintKey:
-    """Decrypt an exported K with an age identity file of mode 0600 and keep it in `folder`.
+def import_with_identity(folder: Path, exported: Path, identity_file: Path, *, replace: bool = False) -> FingerprintKey:
+    """Decrypt an exported K with an age identity file of mode 0600 and keep it in `folder`; replace one as `make` does.
 
     Raises:
-        UsageError: `folder` has a K already, or a file is not what it should be.
+        UsageError: `folder` has another K and `replace` is false, or a file is not what it should be.
         RefusedError: the identity does not open the file.
     """
     try:
@@ -56,22 +64,43 @@ def import_with_identity(folder: Path, exported: Path, identity_file: Path) -> F
         raise _cannot_open() from None
     if key is None:
         raise UsageError(f"{identity_file} is not an age identity file.", fix="Name the file that age-keygen made.")
-    return _keep(folder, bytes(key))
+    return _keep(folder, bytes(key), replace=replace)
 
 
-def import_with_passphrase(folder: Path, exported: Path, passphrase: str) -> FingerprintKey:
+def import_with_passphrase(folder: Path, exported: Path, passphrase: str, *, replace: bool = False) -> FingerprintKey:
     """Decrypt an exported K with its passphrase and keep it in `folder`. Raises as `import_with_identity` does."""
     try:
         key = pyrage.passphrase.decrypt(_read(exported), passphrase)
     except pyrage.DecryptError:
         raise _cannot_open() from None
-    return _keep(folder, bytes(key))
+    return _keep(folder, bytes(key), replace=replace)
 
 
-def _keep(folder: Path, key: bytes) -> FingerprintKey:
+def _keep(folder: Path, key: bytes, *, replace: bool) -> FingerprintKey:
     held = FingerprintKey(key)
-    write_private(folder / KEY_FILE, key)
+    if find_private(folder / KEY_FILE) != key:
+        _write(folder, key, replace=replace)
     return held
+
+
+def _write(folder: Path, key: bytes, *, replace: bool) -> None:
+    """Write K. One that is there is first copied to a name of its own, never lost. Raises `UsageError`."""
+    before = find_private(folder / KEY_FILE)
+    if before is None:
+        write_private(folder / KEY_FILE, key)
+        return
+    name = FingerprintKey(before).key_id
+    if not replace:
+        raise UsageError(
+            f"this reactor has a fingerprint key already, with the id {name}; it was not changed.",
+            fix="Keep it: m8 lets in only reactors with the key that counts, and without that key nobody can compare"
+            " the hashes made so far. To give it to another reactor, export it. To change the key of all reactors:"
+            " docs/operate/rotate-fingerprint-key.md",
+        )
+    kept = folder / f"{KEY_FILE}.{name}"
+    if find_private(kept) != before:
+        write_private(kept, before)
+    write_private(folder / KEY_FILE, key, replace=True)
 
 
 def _read(exported: Path) -> bytes:

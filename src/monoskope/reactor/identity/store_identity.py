@@ -24,7 +24,20 @@ KEY_FILE = "identity.key"
 NEXT_FILE = "identity.key.next"
 ROTATIONS = "rotations"
 
+LOST = (
+    "Restore it from your copy, under this name and with mode 0600. Without a copy this identity is lost: no command"
+    " makes it again, and every user has to pin another one. docs/operate/lost-identity.md says how."
+)
+"""What to do without an identity key."""
+
 _STEP = re.compile(r"[0-9]{4}", re.ASCII)
+
+
+class ApartError(UsageError):
+    """The identity key and the rotations in a folder do not belong together."""
+
+    def __init__(self, fix: str = "Restore identity.key and the folder rotations from one copy.") -> None:
+        super().__init__("the identity key is not the one that its rotations lead to.", fix=fix)
 
 
 class Identity(Unshared):
@@ -42,7 +55,7 @@ class Identity(Unshared):
 
     def __init__(self, seed: bytes, *, store: str, rotations: Sequence[identity_pb2.SignedRotation] = ()) -> None:
         if len(seed) != KEY_BYTES:
-            raise UsageError("an identity key must have 32 bytes.", fix="Restore it from your copy.")
+            raise UsageError("an identity key must have 32 bytes.", fix=LOST)
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self.store = store
         self.public_key = self._key.public_key().public_bytes_raw()
@@ -57,7 +70,14 @@ class Identity(Unshared):
     @classmethod
     def load(cls, folder: Path, *, store: str) -> Self:
         """Read the identity of the reactor in `folder`. Raises as the constructor and `read_private` do."""
-        return cls(read_private(folder / KEY_FILE), store=store, rotations=_load_rotations(folder))
+        try:
+            return cls(read_private(folder / KEY_FILE, missing=LOST), store=store, rotations=_load_rotations(folder))
+        except ApartError:
+            if not (folder / NEXT_FILE).exists():
+                raise
+            raise ApartError(
+                fix=f"A rotation was interrupted. Complete it: m8 reactor rotate-identity {folder}"
+            ) from None
 
     def sign(self, label: bytes, content: bytes) -> upload_pb2.Signed:
         """Return `content` with a signature over `label`, a zero byte and `content`."""
@@ -73,26 +93,41 @@ def make(folder: Path, *, store: str) -> Identity:
     return Identity(seed, store=store)
 
 
+def to_rotate(folder: Path, *, store: str) -> str:
+    """Return the identity that `rotate` would replace, as shown. Raises what `rotate` would, and changes nothing."""
+    if (folder / NEXT_FILE).exists():
+        return Identity(read_private(folder / KEY_FILE, missing=LOST), store=store).shown
+    known = Identity.load(folder, store=store)
+    _check_another_step(known)
+    return known.shown
+
+
 def rotate(folder: Path, *, store: str) -> Identity:
     """Give the store in `folder` a new identity, proven by the old one, and return it.
 
     Completes a call that was interrupted: the new key is written first, then the proof, then the key takes its place.
+    Whatever else is wrong with the folder is reported before anything is written.
     """
     following = folder / NEXT_FILE
+    to_rotate(folder, store=store)
     if not following.exists():
         write_private(following, Ed25519PrivateKey.generate().private_bytes_raw())
-    seeds = [read_private(folder / KEY_FILE), read_private(following)]
+    seeds = [read_private(folder / KEY_FILE, missing=LOST), read_private(following)]
     old, new = (Identity(seed, store=store) for seed in seeds)
     rotations = _load_rotations(folder)
     if new.shown not in {open_rotation(signed, store=store).new for signed in rotations}:
-        if len(rotations) >= MAX_STEPS:
-            raise RefusedError(
-                f"the identity has been rotated {MAX_STEPS} times, more is not followed by clients.",
-                fix="Make a new identity with `m8 reactor init` and have it pinned anew.",
-            )
         _write_rotation(folder, len(rotations) + 1, _step(old, new, store))
     following.replace(folder / KEY_FILE)
     return Identity.load(folder, store=store)
+
+
+def _check_another_step(identity: Identity) -> None:
+    if len(identity.rotations) >= MAX_STEPS:
+        raise RefusedError(
+            f"the identity has been rotated {MAX_STEPS} times; clients follow no more steps.",
+            fix="Keep this identity: it works. If you must replace it, as after a theft, every user has to pin the new"
+            " one: docs/operate/lost-identity.md.",
+        )
 
 
 def _step(old: Identity, new: Identity, store: str) -> identity_pb2.SignedRotation:
@@ -110,10 +145,7 @@ def _former(rotations: Sequence[identity_pb2.SignedRotation], *, store: str, cur
         if before.new != after.old:
             raise ProofError("the reactor's own identity rotations do not form a chain")
     if steps and steps[-1].new != current:
-        raise UsageError(
-            "the identity key is not the one that its rotations lead to.",
-            fix="Run `m8 reactor rotate-identity` once more if it was interrupted, else restore both from your copy.",
-        )
+        raise ApartError
     return [step.old for step in steps]
 
 

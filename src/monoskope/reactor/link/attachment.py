@@ -15,8 +15,10 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import failpoint
+from monoskope.protocol.login_refusal import LoginRefusal
 from monoskope.reactor.health import Health
 from monoskope.reactor.link.appends import ENDS, Appends
+from monoskope.reactor.link.refusal import refusal_in
 from monoskope.reactor.timings import Timings
 
 _FAREWELL_S = 2.0
@@ -46,11 +48,13 @@ class StatusError(SessionEndedError):
 
     Attributes:
         status: The status.
+        refusal: Why m8 refuses the login, if it said so in words that are known here.
     """
 
-    def __init__(self, status: grpc.StatusCode) -> None:
+    def __init__(self, status: grpc.StatusCode, refusal: LoginRefusal | None = None) -> None:
         super().__init__(f"m8 ended the session with {status.name}.", fix="See m8's log.")
         self.status = status
+        self.refusal = refusal
 
 
 class Attachment:
@@ -198,5 +202,5 @@ async def read(call: Call) -> reactor_pb2.AttachResponse:
         raise SessionEndedError("m8 sent what does not parse.", fix="Update the reactor or m8.")
     code = await call.code()
     if code is not grpc.StatusCode.OK:
-        raise StatusError(code)
+        raise StatusError(code, refusal_in(await call.trailing_metadata()))
     raise SessionEndedError("m8 ended the session.")

@@ -2,23 +2,80 @@
 
 from __future__ import annotations
 
-import grpc
+from collections.abc import Iterable
 
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+
+from monoskope.api.gateway.v1 import views_pb2
 from monoskope.protocol.announcement import MAX_REPLICAS
+from monoskope.protocol.login_refusal import LoginRefusal, read
 from monoskope.reactor.identity.store_identity import Identity
 
+_DETAILS_KEY = "grpc-status-details-bin"
 
-def explained(code: grpc.StatusCode, *, server: str, identity: Identity, kind: str) -> dict[str, str]:
+
+def refusal_in(metadata: Iterable[tuple[str, str | bytes]] | None) -> LoginRefusal | None:
+    """Return why m8 refuses a login, from the metadata with which it ended the call; None if it does not say it."""
+    details = next((value for key, value in metadata or () if key == _DETAILS_KEY), None)
+    if not isinstance(details, bytes):
+        return None
+    try:
+        for detail in status_pb2.Status.FromString(details).details:
+            info = error_details_pb2.ErrorInfo()
+            if detail.Unpack(info):
+                return read(info.metadata)
+    except DecodeError:
+        return None
+    return None
+
+
+def explained(
+    code: grpc.StatusCode,
+    refusal: LoginRefusal | None = None,
+    *,
+    server: str,
+    identity: Identity,
+    kind: str,
+    key_id: str,
+) -> dict[str, str]:
     """Return the log fields `error`, `message` and `fix` for a session that ended with `code`.
 
     Args:
         code: The status.
+        refusal: Why m8 refuses the login, if it said so.
         server: The `host:port` that was dialled.
         identity: Under which the reactor logs in.
         kind: The type of its store.
+        key_id: The id of its fingerprint key.
     """
-    message, fix = _words(code, server=server, identity=identity, kind=kind)
+    if refusal is not None:
+        message, fix = _words_for(refusal, store=identity.store, kind=kind, key_id=key_id)
+    else:
+        message, fix = _words(code, server=server, identity=identity, kind=kind)
     return {"error": code.name, "message": message, "fix": fix}
+
+
+def _words_for(refusal: LoginRefusal, *, store: str, kind: str, key_id: str) -> tuple[str, str]:
+    match refusal.refusal:
+        case views_pb2.LOGIN_REFUSAL_FINGERPRINT_KEY:
+            allowed = " or ".join(refusal.allowed) or "another one"
+            message = (
+                f"m8 refuses this reactor, and nothing can be put into the store {store} through it: its fingerprint"
+                f" key has the id {key_id}, and m8 allows {allowed}."
+            )
+            fix = (
+                "Export the key from a reactor that is attached, then run here: m8 reactor fingerprint-key import DIR"
+                " FILE --replace . It keeps the former key, too. Then start this reactor again."
+            )
+        case views_pb2.LOGIN_REFUSAL_STORE_TYPE:
+            message = f"m8 refuses this reactor: it serves the type {kind}, and the store {store} is of another type."
+            fix = f"Compare `engine.type` in reactor.toml with: monoctl describe secret-store {store}"
+        case _:
+            message = f"m8 refuses this reactor: the store {store} has {MAX_REPLICAS} attached reactors already."
+            fix = "Stop one of them. One that is gone is forgotten after 10 s without a heartbeat."
+    return message, fix
 
 
 def _words(code: grpc.StatusCode, *, server: str, identity: Identity, kind: str) -> tuple[str, str]:

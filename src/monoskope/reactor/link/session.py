@@ -17,11 +17,12 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.hello import CHALLENGE_BYTES, Hello
 from monoskope.protocol.labels import REACTOR_HELLO
+from monoskope.protocol.login_refusal import LoginRefusal
 from monoskope.reactor.health import Health
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import Appends
 from monoskope.reactor.link.attachment import Attachment, Call, Listener, SessionEndedError, StatusError, read, write
-from monoskope.reactor.link.refusal import explained
+from monoskope.reactor.link.refusal import explained, refusal_in
 from monoskope.reactor.timings import Timings
 
 _MAX_MESSAGE = 8 * 1024 * 1024
@@ -106,11 +107,11 @@ class ReactorSession:
                 async with self._channel(self._endpoint) as channel:
                     await self._attachment(channel)
             except StatusError as error:
-                reason = self._explained(error.status)
+                reason = self._explained(error.status, error.refusal)
             except Error as error:
                 reason = {"error": type(error).__name__, "message": error.message, "fix": error.fix}
             except grpc.aio.AioRpcError as error:
-                reason = self._explained(error.code())
+                reason = self._explained(error.code(), refusal_in(error.trailing_metadata()))
             finally:
                 self._appends.disconnected()
             if self._stop.is_set():
@@ -130,9 +131,16 @@ class ReactorSession:
         """End the session cleanly; `run` returns."""
         self._stop.set()
 
-    def _explained(self, code: grpc.StatusCode) -> dict[str, str]:
+    def _explained(self, code: grpc.StatusCode, refusal: LoginRefusal | None) -> dict[str, str]:
         endpoint = self._endpoint
-        return explained(code, server=endpoint.server, identity=endpoint.identity, kind=endpoint.type)
+        return explained(
+            code,
+            refusal,
+            server=endpoint.server,
+            identity=endpoint.identity,
+            kind=endpoint.type,
+            key_id=endpoint.fingerprint_key_id,
+        )
 
     def _backoff(self, failures: int) -> float:
         most = min(self._timings.backoff_most, self._timings.backoff_least * 2.0 ** min(failures, 16))

@@ -259,7 +259,7 @@ class AgeStore(StoreDriver):
         if not merged or len(merged) > self._config.max_plaintext:
             raise StoreRefusedError(
                 "the secret would have no key, too many keys, or be larger than the store takes.",
-                fix="Split it, or delete it.",
+                fix="Split it into several secrets.",
             )
         return merged
 

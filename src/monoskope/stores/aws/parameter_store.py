@@ -112,16 +112,24 @@ class ParameterStore(AwsStore):
         if answer.code == _EXISTS:
             raise StoreConflictError("somebody else made the parameter in between.", fix="Try again.")
         if answer.code:
-            raise StoreRefusedError("the parameter there is of another type than SecureString.", fix="Delete it first.")
+            raise StoreRefusedError(
+                "the parameter there is of another type than SecureString.",
+                fix="Choose another path: others made this one, and may use it.",
+            )
         return await self._written(name, answer.body.get("Version"))
 
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """See `StoreDriver.delete`: the parameter with all its versions, for good. The service knows no other way."""
         _refuse_expectation(replacing)
         if not self._config.deletable:
-            raise UnsupportedError("this store is not configured to delete.", fix="Set deletable = true.")
+            raise UnsupportedError(
+                "this store is not configured to delete.", fix="Whoever runs the store can allow it: deletable."
+            )
         if not destroy:
-            raise UnsupportedError("this engine deletes for good only.", fix="Ask for --destroy.")
+            raise UnsupportedError(
+                "this engine deletes for good only.",
+                fix="Nothing was deleted. --destroy erases it, and nobody can bring it back.",
+            )
         if await self.read_version(path) == NOTHING:
             raise _nothing_there()
         answer = await self._client.call("delete_parameter", writes=True, expected={_MISSING}, Name=self._name(path))

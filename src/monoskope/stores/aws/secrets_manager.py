@@ -143,7 +143,9 @@ class SecretsManagerStore(AwsStore):
         AWS deletes without check-and-set: a version that is written between the look and the deletion goes, too.
         """
         if not self._config.deletable:
-            raise UnsupportedError("this store is not configured to delete.", fix="Set deletable = true.")
+            raise UnsupportedError(
+                "this store is not configured to delete.", fix="Whoever runs the store can allow it: deletable."
+            )
         seen = await self._look(path)
         if seen.version == NOTHING or replacing not in {None, seen.version}:
             raise conflict()

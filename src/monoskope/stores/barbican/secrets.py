@@ -165,7 +165,10 @@ class BarbicanStore(StoreDriver):
         One that is written in between stays, and is then a `StoreConflictError`, though those before it are gone.
         """
         if not destroy:
-            raise UnsupportedError("this engine cannot bring back what is deleted.", fix="Use --destroy.")
+            raise UnsupportedError(
+                "this engine cannot bring back what is deleted.",
+                fix="Nothing was deleted. --destroy erases it, and nobody can bring it back.",
+            )
         _expects_nothing(replacing)
         entries = await self._entries(path)
         if not entries:

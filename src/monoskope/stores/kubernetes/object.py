@@ -82,9 +82,13 @@ def changed(found: Object, values: Mapping[str, str], wishes: Wishes, write_tag:
         StoreRefusedError: the Secret is immutable, or of another type than is asked for.
     """
     if found.get("immutable") is True:
-        raise StoreRefusedError("this Secret is immutable.", fix="Delete it, then put it anew.")
+        raise StoreRefusedError(
+            "this Secret is immutable.", fix="Choose another path, and let what uses the Secret move there."
+        )
     if wishes.type and wishes.type != found.get("type"):
-        raise StoreRefusedError("a Secret's type never changes.", fix="Delete it, then put it anew.")
+        raise StoreRefusedError(
+            "a Secret's type never changes.", fix="Leave the type as it is, or choose another path."
+        )
     metadata = dict(found["metadata"])
     annotations = dict(metadata.get("annotations") or {})
     before = tag_of(found)

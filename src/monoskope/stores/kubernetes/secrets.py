@@ -161,9 +161,14 @@ class KubernetesStore(StoreDriver):
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """See `StoreDriver.delete`: for good only, and exactly the version that was looked at."""
         if not self._config.deletable:
-            raise UnsupportedError("this store is not configured to delete.", fix="Set deletable = true.")
+            raise UnsupportedError(
+                "this store is not configured to delete.", fix="Whoever runs the store can allow it: deletable."
+            )
         if not destroy:
-            raise UnsupportedError("a cluster deletes for good only.", fix="Ask for --destroy.")
+            raise UnsupportedError(
+                "a cluster deletes for good only.",
+                fix="Nothing was deleted. --destroy erases it, and nobody can bring it back.",
+            )
         place = self._place(path)
         version = objects.version_of(await self._get(place, METADATA))
         if version == NOTHING or replacing not in {None, version}:

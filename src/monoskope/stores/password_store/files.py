@@ -75,7 +75,10 @@ def recipients(root: Path, path: tuple[str, ...]) -> list[str]:
     lines = [line.partition("#")[0].strip() for line in (nearest or b"").decode("utf-8", "replace").splitlines()]
     named = [line for line in lines if _RECIPIENT.fullmatch(line)]
     if not named:
-        raise StoreRefusedError("no .gpg-id names anybody who is to read this secret.", fix="Run: pass init KEY-ID")
+        raise StoreRefusedError(
+            "no .gpg-id names anybody who is to read this secret.",
+            fix="Restore the file .gpg-id. In a store without secrets make it: pass init KEY-ID",
+        )
     return named
 
 

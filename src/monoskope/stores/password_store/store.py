@@ -137,7 +137,8 @@ class PassStore(StoreDriver):
         if destroy is self._config.git:
             raise UnsupportedError(
                 "git keeps what was committed." if destroy else "without git nothing brings back what is deleted.",
-                fix="Leave --destroy out." if destroy else "Use --destroy.",
+                fix="Nothing was deleted. "
+                + ("Leave --destroy out." if destroy else "--destroy erases it, and nobody can bring it back."),
             )
         await in_thread(self._delete, path, replacing)
 
@@ -165,7 +166,7 @@ class PassStore(StoreDriver):
             close(opened_root(self._root, closed_to=CLOSED_TO))
         except (FileNotFoundError, NotADirectoryError):
             raise StoreRefusedError(
-                f"{self._root} is no folder.", fix="Make the store with: pass init KEY-ID"
+                f"{self._root} is no folder.", fix="Name the store, or make a new one with: pass init KEY-ID"
             ) from None
         # The home is gpg's: it opens what is in it by name.
         home = Path(self._config.gpg_home)
@@ -174,7 +175,7 @@ class PassStore(StoreDriver):
         if self._git is not None and not self._git.works():
             raise StoreRefusedError(
                 f"{self._root} is no git repository that this user's git works in.",
-                fix="Run pass git init as its owner, or set git = false.",
+                fix="Run as its owner: pass git init",
             )
 
     async def _check_readable(self, sealed: bytes) -> None:

@@ -97,7 +97,8 @@ class VaultKv1Store(VaultMount):
         """See `StoreDriver.delete`: for good, since the engine keeps nothing. It deletes what is there by then."""
         if not (destroy and self._config.deletable):
             raise UnsupportedError(
-                "this store deletes for good, or is not configured to delete at all.", fix="Use --destroy."
+                "this store deletes for good, or is not configured to delete at all.",
+                fix="Nothing was deleted. --destroy erases it, and nobody can bring it back.",
             )
         _refuse_comparison(replacing)
         if await self.read_version(path) == NOTHING:

@@ -43,7 +43,7 @@ def read_credential(path: str) -> str:
     """
     found = _read(Path(path))
     if found is None:
-        raise StoreRefusedError(f"{path} does not exist.", fix="Create it, or name another file.")
+        raise StoreRefusedError(f"{path} does not exist.", fix="Write the credential there, or name another file.")
     return _one_line(found, path)
 
 
@@ -94,7 +94,9 @@ def _kept(state: Path) -> _Kept | None:
     try:
         return None if found is None else msgspec.json.decode(found, type=_Kept)
     except msgspec.MsgspecError:
-        raise StoreRefusedError(f"{state} is damaged.", fix="Remove it and give a new wrapping token.") from None
+        raise StoreRefusedError(
+            f"{state} is damaged.", fix="Restore it from your copy, or move it aside and give a new wrapping token."
+        ) from None
 
 
 async def _unwrap(http: VaultHttp, token: str, mount: str) -> str:

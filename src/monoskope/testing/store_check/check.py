@@ -11,6 +11,8 @@ import importlib.util
 import os
 import secrets
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -23,7 +25,7 @@ from monoskope.reactor.settings_argument import SETTINGS_PATH, settings_argument
 if TYPE_CHECKING:
     from monoskope.testing.store_check.suite import Checked
 
-_NEEDED = ("pytest", "pytest_asyncio")
+_NEEDED = ("pytest", "pytest_asyncio", "structlog")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,7 +46,7 @@ def check(file: Path, reader: Path | None, *, verbose: bool) -> None:
     them again as far as the settings allow; what it deletes softly stays so. m8 is not needed. What would need the
     engine to be down is not checked, nor what the settings do not allow.
     """
-    _need_extra()
+    _need_extras(file)
     from monoskope.reactor import settings  # noqa: PLC0415 - after the check that it can work
     from monoskope.reactor.memory import harden  # noqa: PLC0415 - after the check that it can work
 
@@ -60,13 +62,25 @@ def check(file: Path, reader: Path | None, *, verbose: bool) -> None:
     sys.exit(_run(checked, verbose=verbose))
 
 
-def _need_extra() -> None:
+def _need_extras(file: Path) -> None:
+    """Raise `UsageError` if a package is missing that the suite or the reactor needs; names the one line that helps."""
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(
-            f"the suite needs {' and '.join(missing)}, which is not installed.",
-            fix="Install it with: pip install 'monoskope[reactor,testing]' and what your engine needs.",
+            f"m8 stores check needs the package {missing[0]}, which is not installed.",
+            fix=f"Install it: pip install 'monoskope[{','.join(['reactor', 'check', *_engine_extra(file)])}]'",
         )
+
+
+def _engine_extra(file: Path) -> list[str]:
+    """Return the extra of the engine that the settings name, nothing if they cannot be read or it is not ours."""
+    try:
+        kind = tomllib.loads(file.read_text(encoding="utf-8"))["engine"]["type"]
+        extra = str(kind).partition("-")[0]
+        offered = metadata.metadata("monoskope").get_all("Provides-Extra") or []
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+    return [extra] if extra in offered else []
 
 
 def _rewrite_asserts() -> None:

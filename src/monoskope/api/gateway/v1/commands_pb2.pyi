@@ -132,10 +132,12 @@ class StartFingerprintKeyRotationResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class FinishFingerprintKeyRotationRequest(_message.Message):
-    __slots__ = ("key_id",)
+    __slots__ = ("key_id", "force")
     KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
     key_id: str
-    def __init__(self, key_id: _Optional[str] = ...) -> None: ...
+    force: bool
+    def __init__(self, key_id: _Optional[str] = ..., force: _Optional[bool] = ...) -> None: ...
 
 class FinishFingerprintKeyRotationResponse(_message.Message):
     __slots__ = ()

@@ -28,6 +28,13 @@ class SecretState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SECRET_STATE_DELETED: _ClassVar[SecretState]
     SECRET_STATE_DRIFTED: _ClassVar[SecretState]
     SECRET_STATE_OUT_OF_SYNC: _ClassVar[SecretState]
+
+class LoginRefusal(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LOGIN_REFUSAL_UNSPECIFIED: _ClassVar[LoginRefusal]
+    LOGIN_REFUSAL_FINGERPRINT_KEY: _ClassVar[LoginRefusal]
+    LOGIN_REFUSAL_STORE_TYPE: _ClassVar[LoginRefusal]
+    LOGIN_REFUSAL_TOO_MANY_REACTORS: _ClassVar[LoginRefusal]
 UPLOAD_STATE_UNSPECIFIED: UploadState
 UPLOAD_STATE_REQUESTED: UploadState
 UPLOAD_STATE_GRANTED: UploadState
@@ -39,6 +46,10 @@ SECRET_STATE_PRESENT: SecretState
 SECRET_STATE_DELETED: SecretState
 SECRET_STATE_DRIFTED: SecretState
 SECRET_STATE_OUT_OF_SYNC: SecretState
+LOGIN_REFUSAL_UNSPECIFIED: LoginRefusal
+LOGIN_REFUSAL_FINGERPRINT_KEY: LoginRefusal
+LOGIN_REFUSAL_STORE_TYPE: LoginRefusal
+LOGIN_REFUSAL_TOO_MANY_REACTORS: LoginRefusal
 
 class SecretUpload(_message.Message):
     __slots__ = ("request_id", "uri", "purpose", "subject", "state", "requested_at_ms", "changed_at_ms", "version", "grant", "receipt", "reason", "replica", "lifetime_s", "sealed_sha256", "request_sha256", "outcome", "state_since_ms", "labels", "expires_on", "destination", "keep_labels", "keep_expires_on")
@@ -172,8 +183,20 @@ class Reactor(_message.Message):
     last_failure_at_ms: int
     def __init__(self, replica: _Optional[bytes] = ..., last_heard_ms: _Optional[int] = ..., attached: _Optional[bool] = ..., capabilities: _Optional[_Union[_events_pb2.StoreCapabilities, _Mapping]] = ..., fingerprint_key_id: _Optional[str] = ..., engine: _Optional[_Union[_reactor_pb2.EngineHealth, str]] = ..., engine_since_ms: _Optional[int] = ..., last_failure: _Optional[_Union[_upload_pb2.Reason, str]] = ..., last_failure_at_ms: _Optional[int] = ...) -> None: ...
 
+class RefusedLogin(_message.Message):
+    __slots__ = ("replica", "refusal", "refused_at_ms", "fingerprint_key_id")
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    replica: bytes
+    refusal: LoginRefusal
+    refused_at_ms: int
+    fingerprint_key_id: str
+    def __init__(self, replica: _Optional[bytes] = ..., refusal: _Optional[_Union[LoginRefusal, str]] = ..., refused_at_ms: _Optional[int] = ..., fingerprint_key_id: _Optional[str] = ...) -> None: ...
+
 class SecretStore(_message.Message):
-    __slots__ = ("name", "type", "active", "is_default", "identity", "created_at_ms", "reactors", "fingerprint_key_id", "rotations", "pending")
+    __slots__ = ("name", "type", "active", "is_default", "identity", "created_at_ms", "reactors", "fingerprint_key_id", "rotations", "pending", "refused_login")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     ACTIVE_FIELD_NUMBER: _ClassVar[int]
@@ -184,6 +207,7 @@ class SecretStore(_message.Message):
     FINGERPRINT_KEY_ID_FIELD_NUMBER: _ClassVar[int]
     ROTATIONS_FIELD_NUMBER: _ClassVar[int]
     PENDING_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_LOGIN_FIELD_NUMBER: _ClassVar[int]
     name: str
     type: str
     active: bool
@@ -194,7 +218,8 @@ class SecretStore(_message.Message):
     fingerprint_key_id: str
     rotations: _containers.RepeatedCompositeFieldContainer[_identity_pb2.SignedRotation]
     pending: int
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., active: _Optional[bool] = ..., is_default: _Optional[bool] = ..., identity: _Optional[str] = ..., created_at_ms: _Optional[int] = ..., reactors: _Optional[_Iterable[_Union[Reactor, _Mapping]]] = ..., fingerprint_key_id: _Optional[str] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ..., pending: _Optional[int] = ...) -> None: ...
+    refused_login: RefusedLogin
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., active: _Optional[bool] = ..., is_default: _Optional[bool] = ..., identity: _Optional[str] = ..., created_at_ms: _Optional[int] = ..., reactors: _Optional[_Iterable[_Union[Reactor, _Mapping]]] = ..., fingerprint_key_id: _Optional[str] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ..., pending: _Optional[int] = ..., refused_login: _Optional[_Union[RefusedLogin, _Mapping]] = ...) -> None: ...
 
 class EventSummary(_message.Message):
     __slots__ = ("position", "stream", "version", "type", "recorded_at_ms", "actor", "hash", "uri", "detail")

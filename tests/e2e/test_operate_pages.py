@@ -1,0 +1,128 @@
+"""The commands of docs/operate run as they stand: with one m8, the store `notes` and a second one, `files`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monoskope.testing.parts import free_port
+from tests.e2e.typed_pages import ROOT, Operator, blocks
+
+OPERATE = ROOT / "docs" / "operate"
+FINISH = 'monoctl finish fingerprint-key-rotation "$(m8 reactor fingerprint-key id reactor)" --token-file admin.token'
+PUT = "printf 's3cret' | monoctl put secret notes://team-a/db --from-file password=-"
+AGREED = PUT + ' --store-identity "notes=$(m8 reactor identity reactor)"'
+ADMIN = "--token-file admin.token"
+SHOWN = '"$(m8 reactor identity {})"'
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    top = tmp_path_factory.mktemp("operator")
+    home, folder = top / "home", top / "folder"
+    home.mkdir()
+    folder.mkdir()
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+    }
+    found = Operator(folder, free_port(), environment)
+    found.done("m8 init")
+    found.background("m8 serve")
+    ca = "~/.local/state/monoskope/m8/ca.crt"
+    rights = "--right put --right compare --right see-hash"
+    for line in (
+        "m8 token create --role administrator --subject root --out admin.token",
+        f"m8 token create --role user --subject anna --prefix notes:// --prefix files:// {rights} --out anna.token",
+        "monoctl config set server localhost:7443",
+        f"monoctl config set ca_file {ca}",
+        'monoctl config set token_file "$PWD/anna.token"',
+        f"m8 reactor init reactor --store notes --type age --server localhost:7443 --ca-file {ca}",
+        f"m8 reactor init reactor-2 --store files --type age --server localhost:7443 --ca-file {ca}",
+        "m8 reactor fingerprint-key new reactor",
+        "cp -p reactor/fingerprint.key reactor-2/",  # an export takes a second or two, of which a page has enough
+        *(
+            line
+            for store, reactor in (("notes", "reactor"), ("files", "reactor-2"))
+            for line in (
+                f"monoctl create secret-store {store} --type age --identity {SHOWN.format(reactor)} {ADMIN}",
+                f"monoctl activate secret-store {store} {ADMIN}",
+                f"m8 reactor run {reactor}",
+            )
+        ),
+        AGREED,
+    ):
+        found.done(line)
+    yield found
+    for part in reversed(found.parts):
+        part.stop()
+
+
+def hash_of_put(operator: Operator) -> str:
+    """Put the same again, and return what m8 shows as its hash."""
+    return next(word for word in operator.done(PUT).split() if word.startswith("fp1:"))
+
+
+def test_the_fingerprint_key_is_rotated_as_the_page_says(operator: Operator) -> None:
+    before = hash_of_put(operator)
+    operator.follow(OPERATE / "rotate-fingerprint-key.md", codes={(FINISH, 1): 6})
+    after = hash_of_put(operator)
+    assert before.split(":")[1] != after.split(":")[1]
+    assert after.split(":")[1] == operator.done("m8 reactor fingerprint-key id reactor-2").strip()
+    assert (operator.folder / "reactor" / f"fingerprint.key.{before.split(':')[1]}").exists()
+
+
+def test_a_reactor_with_another_key_says_so_and_so_do_its_store_and_every_put(operator: Operator) -> None:
+    folder = operator.folder / "reactor-2"
+    counts = (folder / "fingerprint.key").read_bytes()
+    operator.stop("reactor-2")
+    other = operator.done("m8 reactor fingerprint-key new reactor-2 --replace").strip()
+    refused = operator.background("m8 reactor run reactor-2")
+    refused.wait_for(lambda: "m8 refuses this reactor" in refused.log.read_text())
+    line = next(json.loads(line) for line in refused.log.read_text().splitlines() if "m8 refuses" in line)
+    assert other in line["message"]
+    assert "m8 reactor fingerprint-key import" in line["fix"]
+    described = operator.done(f"monoctl describe secret-store files {ADMIN}")
+    assert f"its fingerprint key {other} is not the one that counts" in described
+    identity = operator.done("m8 reactor identity reactor-2").strip()
+    put = PUT.replace("notes:", "files:") + f" --store-identity files={identity}"
+    assert f"its fingerprint key {other} is not the one" in operator.done(put, code=7)
+    (folder / "fingerprint.key").write_bytes(counts)
+    operator.done("m8 reactor run reactor-2")
+
+
+def test_a_reactor_with_a_lost_key_gets_a_new_one_as_the_page_says(operator: Operator) -> None:
+    (operator.folder / "reactor" / "fingerprint.key").unlink()
+    before = hash_of_put(operator)
+    operator.stop("reactor-2")  # the other page shows how the key is carried there
+    operator.follow(OPERATE / "lost-fingerprint-key.md")
+    operator.done("cp -p reactor/fingerprint.key reactor-2/")
+    operator.done("m8 reactor run reactor-2")
+    assert before.split(":")[1] != hash_of_put(operator).split(":")[1]
+
+
+def test_the_identity_is_rotated_as_the_page_says(operator: Operator) -> None:
+    operator.stop("reactor")
+    operator.follow(OPERATE / "rotate-identity.md")
+    assert "followed by" not in operator.done(PUT)
+
+
+def test_a_lost_identity_is_replaced_as_the_page_says(operator: Operator) -> None:
+    operator.stop("reactor")
+    (operator.folder / "reactor" / "identity.key").unlink()
+    operator.follow(OPERATE / "lost-identity.md", codes={(PUT, 1): 5, (AGREED, 1): 6})
+    proven = operator.done("monoctl get secret notes://team-a/db")
+    assert "UPLOADED" in proven or "fp1:" in proven
+
+
+def test_every_page_here_is_followed_or_has_no_commands() -> None:
+    followed = {"rotate-fingerprint-key.md", "lost-fingerprint-key.md", "rotate-identity.md", "lost-identity.md"}
+    ours = followed | {"largest-secret.md"}
+    assert all((OPERATE / name).exists() for name in ours)
+    assert not blocks(OPERATE / "largest-secret.md")

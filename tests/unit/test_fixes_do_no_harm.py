@@ -1,0 +1,83 @@
+"""Every fix that could destroy something, if somebody follows it in a hurry, is listed here with why it does no harm.
+
+A fix is read by people for whom something has just gone wrong. It must not cost them a key, a secret or a proof. So no
+fix says to remove, replace or make something without saying what that costs, or what it cannot cost.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[2] / "src" / "monoskope"
+LIST = Path(__file__).with_name("fixes_that_could_harm.txt")
+_HARMS = re.compile(
+    r"(?i)\b(remove|delete|erase|destroy|overwrite|disable|ignore|chmod|chown|init|reset|uninstall|unpin|rm|wipe|discard)\b"
+    r"|--(replace|force|overwrite|destroy|yes|insecure|allow-swap)\b"
+)
+_NAMED = re.compile(r"(?i)(^|_)(fix|missing|advice|lost|suffix)($|_)")
+
+
+def test_every_fix_that_could_harm_is_listed_with_why_it_does_not() -> None:
+    listed = dict(line.split(" | ", 1) for line in LIST.read_text(encoding="utf-8").splitlines())
+    found = set(fixes())
+    assert sorted(found - listed.keys()) == [], f"say in {LIST.name} why this does no harm, or mend it"
+    assert sorted(listed.keys() - found) == [], "this is no fix any more"
+    assert all(why.strip() for why in listed.values())
+
+
+def test_the_search_finds_advice_in_all_its_forms() -> None:
+    source = """
+raise UsageError("x", fix="Remove it first.")
+read_private(path, missing=f"Run: rm {path}")
+_FIX = ("one " "delete it")
+error.fix = "Erase that." if bad else "Fine."
+raise UsageError("delete", fix="Keep it.")
+Meaning(Error, "deleted", "Overwrite it.")
+"""
+    assert set(harmful(ast.parse(source))) == {
+        "Remove it first.",
+        "Run: rm …",
+        "one delete it",
+        "Erase that.",
+        "Overwrite it.",
+    }
+
+
+def fixes() -> Iterator[str]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if PACKAGE / "api" not in path.parents:
+            yield from harmful(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def harmful(tree: ast.AST) -> Iterator[str]:
+    """Every text of a fix in `tree` that has one of the words, with `…` for what is filled in."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.keyword(arg=str(name), value=value) if _NAMED.search(name):
+                yield from _with_harm(value)
+            case ast.Assign(targets=[ast.Name(id=name) | ast.Attribute(attr=name)], value=value) if _NAMED.search(name):
+                yield from _with_harm(value)
+            case ast.Call(func=ast.Name(id="Meaning"), args=[_, _, value]):
+                yield from _with_harm(value)
+            case _:
+                continue
+
+
+def _with_harm(value: ast.expr) -> Iterator[str]:
+    for text in _texts(value):
+        if _HARMS.search(text):
+            yield text
+
+
+def _texts(value: ast.AST) -> Iterator[str]:
+    match value:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.JoinedStr(values=parts):
+            yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in parts)  # type: ignore[misc]
+        case _:
+            for child in ast.iter_child_nodes(value):
+                yield from _texts(child)

@@ -1,0 +1,38 @@
+"""What a malformed command line suggests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+import pytest
+
+from monoskope.m8.cli.main import program
+from monoskope.monoctl.main import cli
+from monoskope.usage import sentence
+
+
+@click.command()
+@click.option("--from-file")
+@click.option("--from-literal", hidden=True)
+def command(from_file: str, from_literal: str) -> None: ...
+
+
+def said_of(of: click.Command, words: Sequence[str]) -> str:
+    with pytest.raises(click.UsageError) as error:
+        of.main(list(words), standalone_mode=False)
+    return sentence(error.value)
+
+
+def test_a_hidden_option_is_not_suggested() -> None:
+    assert said_of(command, ["--from-litera=x"]) == "no such option '--from-litera'. Did you mean '--from-file'?"
+
+
+@pytest.mark.parametrize(
+    ("of", "words"),
+    [(cli, ["put", "secret", "app", "--from-litera=x"]), (program, ["token", "create", "--subjec=x"])],
+)
+def test_what_is_suggested_stands_in_the_help_of_the_command(of: click.Command, words: Sequence[str]) -> None:
+    said = said_of(of, words)
+    assert "Did you mean" in said
+    assert "literal" not in said.partition("Did you mean")[2]

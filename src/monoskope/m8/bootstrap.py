@@ -14,6 +14,7 @@ from monoskope.errors import Error
 from monoskope.failpoints import CLOCK, shift_ms
 from monoskope.m8.credentials import leftovers
 from monoskope.m8.credentials.tokens import Tokens, read_signing_key
+from monoskope.m8.domain.events import M8
 from monoskope.m8.grpc import tls
 from monoskope.m8.grpc.server import build_server, running
 from monoskope.m8.log.event_log import EventLog
@@ -76,10 +77,14 @@ async def opened_log(settings: ServerSettings) -> AsyncIterator[EventLog]:
         await event_log.close()
 
 
-def open_tokens(settings: ServerSettings, event_log: EventLog) -> Tokens:
-    """Return the credentials of the server that `settings` describe. Raises `Error` as `read_signing_key` does."""
+def open_tokens(settings: ServerSettings, event_log: EventLog, *, actor: str = M8) -> Tokens:
+    """Return the credentials of the server that `settings` describe; `actor` issues and revokes them.
+
+    Raises:
+        Error: as `read_signing_key` does.
+    """
     key = read_signing_key(settings.signing_key)
-    return Tokens(event_log, signing_key=key, audience=settings.audience, clock=wall_clock)
+    return Tokens(event_log, signing_key=key, audience=settings.audience, clock=wall_clock, actor=actor)
 
 
 @contextlib.asynccontextmanager

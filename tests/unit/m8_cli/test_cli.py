@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import subprocess
 import sys
 from io import StringIO
@@ -148,16 +149,25 @@ def test_events_are_those_of_the_log(home: Path) -> None:
     create(home)
     create(home)
     events = json.loads(m8("events", "-o", "json", home=home).stdout)
-    assert [(event["position"], event["type"], event["actor"]) for event in events] == [
-        (1, "TokenIssued", "m8"),
-        (2, "TokenIssued", "m8"),
-    ]
+    assert [(event["position"], event["type"]) for event in events] == [(1, "TokenIssued"), (2, "TokenIssued")]
     assert len(events[0]["hash"]) == 64
     after = json.loads(m8("events", "--after", "1", "--limit", "5", "-o", "json", home=home).stdout)
     assert after == events[1:]
     stream = json.loads(m8("events", "--stream", events[0]["stream"], "-o", "json", home=home).stdout)
     assert stream == events[:1]
     assert "TokenIssued" in m8("events", home=home).stdout
+
+
+def test_a_token_is_recorded_with_who_issued_and_revoked_it_and_with_what_it_allows(home: Path) -> None:
+    account = pwd.getpwuid(os.geteuid()).pw_name
+    create(home)
+    [issued] = json.loads(m8("events", "-o", "json", home=home).stdout)
+    [token] = json.loads(m8("token", "list", "-o", "json", home=home).stdout)
+    m8("token", "revoke", token["id"], home=home, env={"SUDO_USER": "daemon"})
+    revoked = json.loads(m8("events", "-o", "json", home=home).stdout)[1]
+    assert (issued["actor"], revoked["actor"]) == (f"m8/os/{account}", f"m8/os/{account}/sudo/daemon")
+    until = token["expires"].partition(".")[0]
+    assert issued["detail"].startswith(f"{token['id']} for alice, user: put below vault://team-a, until {until}")
 
 
 def test_verify_and_rebuild_and_erase_work_in_the_folder_they_are_given(home: Path) -> None:

@@ -11,10 +11,11 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.m8.bootstrap import wall_clock
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
+from monoskope.m8.readmodels.summary import detail
 from monoskope.m8.readmodels.uploads import UPLOADS
 from monoskope.times import rfc3339
 
-_COLUMNS = ("position", "stream", "version", "type", "time", "actor", "hash")
+_COLUMNS = ("position", "stream", "version", "type", "time", "actor", "hash", "detail")
 
 # The group takes --dir too, so that both `m8 events --dir D verify` and `m8 events verify --dir D` do what they say.
 _own_folder_option = click.option(
@@ -55,6 +56,7 @@ def _row(event: RecordedEvent, output: str) -> dict[str, object]:
         "time": rfc3339(event.recorded_at_ms),
         "actor": event.actor,
         "hash": digest if output == "json" else digest[:16],
+        "detail": detail(event),
     }
 
 

@@ -37,6 +37,7 @@ _COMMANDS = MappingProxyType(
         "readmodels": "monoskope.m8.cli.server:readmodels",
         "serve": "monoskope.m8.cli.server:serve",
         "stores": "monoskope.m8.cli.stores:stores",
+        "tls": "monoskope.m8.cli.tls:tls",
         "token": "monoskope.m8.cli.token:token",
         "version": "monoskope.m8.cli.main:version",
     }

@@ -177,6 +177,7 @@ class Queries:
             prefixes=[str(prefix) for prefix in principal.prefixes],
             rights=sorted(principal.rights),
             expires_at_ms=principal.expires_at_ms,
+            certificate_expires_at_ms=self._app.certificate_expires_at_ms(),
         )
 
     async def _shown(

@@ -39,7 +39,7 @@ class LogWatch:
     def __init__(self, app: App, tell: Tell) -> None:
         self._app = app
         self._tell = tell
-        self._key = f"m8-probe/{secrets.token_hex(16)}"
+        self._beat = f"m8-probe/{secrets.token_hex(16)}"
         self._seen = app.log.write_failure
         self._is_failing = False
 
@@ -66,8 +66,8 @@ class LogWatch:
 
     async def _works_again(self) -> bool:
         try:
-            await self._app.log.beat(self._key, self._app.clock(), PROBE)
-            await self._app.log.forget_beat(self._key)
+            await self._app.log.beat(self._beat, self._app.clock(), PROBE)
+            await self._app.log.forget_beat(self._beat)
         except UnavailableError:
             pass
         # An append of others may have failed meanwhile.

@@ -14,6 +14,7 @@ from monoskope.monoctl.options import CommandSession, connection_options, output
 from monoskope.monoctl.output import views, write
 from monoskope.monoctl.output.formats import Document, emit, pairs
 from monoskope.monoctl.output.proven import tell, tell_whose
+from monoskope.monoctl.output.server_certificate import note_if_it_expires
 
 _SECRETS = {
     "URI": "uri",
@@ -179,6 +180,7 @@ def secret_stores(output: str, session: CommandSession) -> None:
     """List the stores with their type and state."""
 
     async def work(client: Client) -> list[Document]:
+        await note_if_it_expires(client)
         return [views.store(view) async for view in client.queries.stores()]
 
     emit(output, session.run(work), _STORES, nothing="No stores found.")

@@ -30,6 +30,7 @@ _KUBERNETES = re.compile(r"M8_(SERVICE_HOST|SERVICE_PORT.*|PORT|PORT_[0-9].*)")
 _EXTRA = frozenset({"grpc_health", "grpc_reflection", "joserfc", "protovalidate", "structlog"})
 _COMMANDS = MappingProxyType(
     {
+        "backup": "monoskope.m8.cli.backup:backup",
         "dev": "monoskope.m8.cli.dev:dev",
         "events": "monoskope.m8.cli.events:events",
         "init": "monoskope.m8.cli.server:init",

@@ -20,6 +20,7 @@ def back_up(log: Path, copy: Path) -> int:
         LogTamperedError: the log, and so its copy, does not hold.
         OSError: the copy cannot be made.
     """
+    sqlite_file.prepare(log)  # a server that never ran has no log yet
     os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     with closing(sqlite_file.connect(log, read_only=True)) as source, closing(sqlite_file.connect(copy)) as target:
         source.backup(target)

@@ -15,7 +15,6 @@ from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.rotation import open_rotation
-from monoskope.times import instant
 
 SHOWN_PREFIXES = 10
 """How many prefixes of a token an event's detail names at most."""
@@ -112,7 +111,7 @@ def _of_rest(message: Message) -> str:
 
 
 def _allowed(token: events_pb2.TokenIssued) -> str:
-    """Return what a token allows, and until when."""
+    """Return what a token allows."""
     # A right or a role of a newer m8 has no name here.
     said = ROLE_NAMES.get(token.role, f"role {token.role}")
     if token.rights:
@@ -120,4 +119,4 @@ def _allowed(token: events_pb2.TokenIssued) -> str:
     if token.prefixes:
         more = len(token.prefixes) - SHOWN_PREFIXES
         said += f" below {', '.join(token.prefixes[:SHOWN_PREFIXES])}" + (f" and {more} more" if more > 0 else "")
-    return f"{said}, until {instant(token.expires_at_ms)}"
+    return said

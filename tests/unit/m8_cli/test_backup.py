@@ -12,8 +12,8 @@ from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.settings import ServerSettings, load
+from tests.support.m8_command import Ended, m8
 from tests.unit.m8_cli.served import served
-from tests.unit.m8_cli.test_cli import Ended, m8
 
 
 @pytest.fixture

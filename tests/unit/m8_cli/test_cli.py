@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pwd
 import subprocess
 import sys
-from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
-from unittest import mock
 
 import pytest
 
 from monoskope.errors import Code, Error
 from monoskope.exit_codes import ExitCode, exit_code
-from monoskope.m8.cli.main import run
 from monoskope.start import EXECUTED
-
-ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
-
-
-class Ended(NamedTuple):
-    """What a command printed."""
-
-    stdout: str
-    stderr: str
-
-
-def m8(*arguments: str, home: Path, code: int = 0, env: dict[str, str] | None = None) -> Ended:
-    """Run a command in this process, which has imported everything already, as a user with that home."""
-    environment = {**ENVIRONMENT, "HOME": str(home), **(env or {})}
-    out, err = StringIO(), StringIO()
-    with (
-        mock.patch.dict(os.environ, environment, clear=True),
-        contextlib.chdir(home),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        ended = run(arguments)
-    assert ended == code, err.getvalue()
-    return Ended(out.getvalue(), err.getvalue())
+from tests.support.m8_command import ENVIRONMENT, Ended, m8
 
 
 def process(*arguments: str, home: Path, code: int = 0, env: dict[str, str] | None = None) -> Ended:

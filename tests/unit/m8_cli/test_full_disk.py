@@ -27,9 +27,9 @@ from monoskope.m8.log.event_log import NewEvent
 from monoskope.m8.log.reserve import ROOM, SIZE, Reserve
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.settings import ServerSettings
+from tests.support.m8_command import m8
+from tests.unit.m8_cli.sealed_log import document
 from tests.unit.m8_cli.served import Server, served
-from tests.unit.m8_cli.test_cli import m8
-from tests.unit.m8_cli.test_erase import document
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

@@ -27,8 +27,8 @@ from monoskope.m8.grpc.presented import PresentedCertificate
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.renewal import Wanted, activate, authorities, renew
 from monoskope.m8.settings import ServerSettings
+from tests.support.m8_command import m8
 from tests.unit.m8_cli.served import Server, served
-from tests.unit.m8_cli.test_cli import m8
 
 NOW = dt.datetime.now(dt.UTC)
 DAY_MS = 86_400_000

@@ -19,7 +19,6 @@ from tests.unit.monoctl.as_alice import environment
 
 Run = Callable[..., Result]
 COUNT = 120
-NOW_MS = now_ms()
 MINUTE_MS = 60_000
 
 
@@ -33,8 +32,11 @@ class WithEvents(ScriptedM8):
         super().__init__()
         self.older = older
         self.asked: list[queries_pb2.ListEventsRequest] = []
-        self.events = [event(number, NOW_MS - (COUNT - number) * MINUTE_MS - 1_000) for number in range(1, COUNT + 1)]
-        self.new = [event(COUNT + number, NOW_MS) for number in (1, 2)]
+        self.now_ms = now_ms()
+        self.events = [
+            event(number, self.now_ms - (COUNT - number) * MINUTE_MS - 1_000) for number in range(1, COUNT + 1)
+        ]
+        self.new = [event(COUNT + number, self.now_ms) for number in (1, 2)]
 
     def more(self, method: str, message: Message) -> Message:
         assert isinstance(message, queries_pb2.ListEventsRequest)
@@ -142,9 +144,9 @@ def test_a_watch_begins_now_unless_it_is_asked_to_begin_earlier(
     assert positions(run("--watch", *words, "-o", "json")) == list(expected)
 
 
-def test_a_watch_shows_the_time_of_the_clock(run: Run) -> None:
+def test_a_watch_shows_the_time_of_the_clock(m8: WithEvents, run: Run) -> None:
     [first, _] = run("--watch").stdout.splitlines()
-    assert first.split()[:2] == ["121", instant(NOW_MS)]
+    assert first.split()[:2] == ["121", instant(m8.now_ms)]
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,7 @@ class Demo:
         uris = [f"{store}://{path}" for store in stores]
         with self.tell.briefly():
             self._must(carla.monoctl("put", "secret", *uris, "--from-file", "note=-", input=b"nothing to hide"))
-        watch = ("get", "events", "--watch", "--prefix", uris[0], "-o", "json")
+        watch = ("get", "events", "--watch", "--after", "0", "--prefix", uris[0], "-o", "json")
         watcher = carla.background("monoctl", *watch, log="carla/events.log")
         self.tell.command(("monoctl", *watch), who="carla", background=True)
         watcher.wait_for(lambda: watcher.log.read_text(encoding="utf-8").count("\n") >= len(UPLOAD))

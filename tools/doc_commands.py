@@ -78,13 +78,16 @@ def _fault(words: list[str], programs: dict[str, click.Command]) -> str:
     command = programs[words[0]]
     context = click.Context(command, info_name=words[0], resilient_parsing=True)
     options = _options(command, context)
-    for word in words[1:]:
+    rest = iter(words[1:])
+    for word in rest:
         if word == "--":
             break
         if word.startswith("-") and len(word) > 1:
-            name = word.partition("=")[0]
+            name, equals, _ = word.partition("=")
             if name.startswith("--") and name not in options:
                 return f"{context.command_path!r} has no option {name!r}"
+            if options.get(name) and not equals:
+                next(rest, None)
         elif isinstance(command, click.Group):
             if not _WORD.fullmatch(word):
                 break
@@ -97,5 +100,10 @@ def _fault(words: list[str], programs: dict[str, click.Command]) -> str:
     return ""
 
 
-def _options(command: click.Command, context: click.Context) -> set[str]:
-    return {name for one in command.get_params(context) for name in (*one.opts, *one.secondary_opts)}
+def _options(command: click.Command, context: click.Context) -> dict[str, bool]:
+    """Return the options of a command, and whether each takes a value."""
+    found: dict[str, bool] = {}
+    for one in command.get_params(context):
+        takes = isinstance(one, click.Option) and not (one.is_flag or one.count)
+        found |= dict.fromkeys((*one.opts, *one.secondary_opts), takes)
+    return found

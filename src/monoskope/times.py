@@ -37,6 +37,24 @@ def parse_length(text: str) -> int:
     return int(match[1]) * _SECONDS[match[2]]
 
 
+def parse_moment(text: str, *, now_ms: int) -> int:
+    """Return the milliseconds since 1970 of a moment: so long before `now_ms` (2h, 7d), a day, or a time; in UTC.
+
+    Raises:
+        UsageError: the text is none of these.
+    """
+    if _LENGTH.fullmatch(text):
+        return max(0, now_ms - parse_length(text) * 1000)
+    try:
+        at = dt.datetime.fromisoformat(text)
+        return max(0, int((at if at.tzinfo else at.replace(tzinfo=dt.UTC)).timestamp() * 1000))
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{text!r} is neither a length of time nor a moment.",
+            fix="Write for example 2h, 7d, 2026-01-31 or 2026-01-31T18:00:00Z.",
+        ) from None
+
+
 def parse_days(text: str) -> int | None:
     """Return the number of days, 1 to 99,999, that a text such as 30d names; None for another text."""
     match = _DAYS.fullmatch(text)

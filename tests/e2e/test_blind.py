@@ -56,7 +56,7 @@ def test_m8_never_holds_a_value_whatever_becomes_of_the_request(team: Team) -> N
 
     control = a_control()
     path = "/".join(dict.fromkeys(write_form(control, form) for form in FORMS))
-    watch = ("get", "events", "--watch", "--prefix", team.uri("local", path), "-o", "json")
+    watch = ("get", "events", "--watch", "--after", "0", "--prefix", team.uri("local", path), "-o", "json")
     watcher = team.user.background("monoctl", *watch, log=f"{team.user.name}/watch.out")
     try:
         ok(team.put(team.uri("local", path), value=b"nothing to hide"))

@@ -6,6 +6,7 @@ import ast
 import errno
 import io
 import json
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,3 +101,14 @@ def test_a_log_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> No
     with pytest.raises(RefusedError, match=r"m8\.log has mode") as refused, operating_log.written_to(file):
         raise AssertionError
     assert "chmod 600" in refused.value.fix
+
+
+def test_a_log_that_is_copied_and_cut_goes_on_at_its_beginning(tmp_path: Path) -> None:
+    """As `logrotate` does with `copytruncate` (docs/operate/disk-and-log-growth.md)."""
+    file = tmp_path / "m8.log"
+    with operating_log.written_to(file):
+        operating_log.get().info("before")
+        os.truncate(file, 0)
+        operating_log.get().info("after")
+    [line] = file.read_bytes().splitlines()
+    assert json.loads(line)["event"] == "after"

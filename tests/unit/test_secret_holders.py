@@ -24,7 +24,8 @@ from monoskope.client.settings import ClientSettings
 from monoskope.client.task import Task
 from monoskope.m8.credentials.tokens import Issued, Tokens
 from monoskope.m8.grpc import tls
-from monoskope.m8.grpc.tls import Certificate
+from monoskope.m8.grpc.presented import PresentedCertificate, _Pair
+from monoskope.m8.grpc.tls import Authority, Certificate
 from monoskope.monoctl.input.gathered_values import Values
 from monoskope.protocol.payload import HiddenValues, Payload
 from monoskope.protocol.unshared import Unshared
@@ -87,6 +88,12 @@ def barbican_session() -> BarbicanSession:
     return session
 
 
+def presented_certificate() -> PresentedCertificate:
+    presented = object.__new__(PresentedCertificate)
+    presented._pair = presented._given = _Pair(b"certificate", SECRET, 1)
+    return presented
+
+
 def copy_job() -> CopyPut:
     there = SecretUri.parse("vault://app/db")
     return CopyPut(SimpleNamespace(), "SHA256:", TEXT, b"p" * 16, there, Expect.ANY, 20.0)  # type: ignore[arg-type]
@@ -128,7 +135,10 @@ HOLDERS: dict[type, Callable[[], object]] = {
     CopyPut: copy_job,
     Issued: lambda: Issued(TEXT, "0" * 32),
     Tokens: tokens,
-    Certificate: lambda: Certificate(b"ca", b"certificate", SECRET),
+    Certificate: lambda: Certificate(b"ca", b"certificate", SECRET, SECRET),
+    Authority: lambda: tls.make_authority(now=dt.datetime.now(dt.UTC)),
+    _Pair: lambda: _Pair(b"certificate", SECRET, 1),
+    PresentedCertificate: presented_certificate,
     Access: lambda: Access("https://k", ssl.create_default_context(), TEXT),
     AwsAnswer: lambda: AwsAnswer(body={"SecretString": TEXT}),
     AwsContent: lambda: AwsContent(TEXT, SECRET),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monoskope.errors import UsageError
-from monoskope.times import instant, parse_length, rfc3339
+from monoskope.times import instant, parse_length, parse_moment, rfc3339
 
 
 def test_times_for_programs() -> None:
@@ -26,3 +26,30 @@ def test_a_length_of_time_is_a_number_and_a_unit(text: str, seconds: int) -> Non
 def test_another_text_is_no_length_of_time(text: str) -> None:
     with pytest.raises(UsageError, match="is not a length of time"):
         parse_length(text)
+
+
+NOW_MS = 1_700_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "at_ms"),
+    [
+        ("2h", NOW_MS - 7_200_000),
+        ("7d", NOW_MS - 604_800_000),
+        ("2023-11-14T22:13:20Z", NOW_MS),
+        ("2023-11-14T23:13:20+01:00", NOW_MS),
+        ("2023-11-14 22:13:20", NOW_MS),
+        ("2023-11-14T22:13:20.123Z", NOW_MS + 123),
+        ("2023-11-14", 1_699_920_000_000),
+        ("1960-01-01", 0),
+        ("99999d", 0),
+    ],
+)
+def test_a_moment_is_so_long_ago_or_a_time_in_utc(text: str, at_ms: int) -> None:
+    assert parse_moment(text, now_ms=NOW_MS) == at_ms
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2h ago", "2023-13-01", "-2h", "22:13", "\u0662h"])
+def test_another_text_is_no_moment(text: str) -> None:
+    with pytest.raises(UsageError, match="neither a length of time nor a moment"):
+        parse_moment(text, now_ms=NOW_MS)

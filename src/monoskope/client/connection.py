@@ -172,7 +172,7 @@ class Connection(Unshared):
         if "Hostname Verification Check failed" in details or "is not in peer certificate" in details:
             return IdentityChangedError(
                 f"the certificate of {self.server} does not carry that name.",
-                fix="Dial the server by a name in its certificate, or have one made that carries this one (`m8 init`).",
+                fix="Dial the server by a name in its certificate, or have one made for this one: m8 tls renew.",
             )
         return NotReachedError(
             f"m8 does not answer at {self.server}.",

@@ -10,6 +10,7 @@ import grpc.aio
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import options_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
+from monoskope.client.event_filter import EVERY, EventFilter
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.protocol.notes import check_labels, has_labels
 from monoskope.protocol.request import REQUEST_ID_BYTES
@@ -45,6 +46,20 @@ def request_id_bytes(text: str) -> bytes:
     if len(content) != REQUEST_ID_BYTES or len(text) != 2 * REQUEST_ID_BYTES:
         raise UsageError(f"request id {text!r} is not valid: 32 hex digits.", fix="Copy it from `monoctl get events`.")
     return content
+
+
+def _asked(
+    request_id: str, prefix: str, wanted: EventFilter, page_size: int, *, newest_first: bool = False
+) -> queries_pb2.ListEventsRequest:
+    return queries_pb2.ListEventsRequest(
+        request_id=request_id_bytes(request_id) if request_id else b"",
+        prefix=prefix,
+        page_size=page_size,
+        newest_first=newest_first,
+        since_ms=wanted.since_ms,
+        until_ms=wanted.until_ms,
+        actor=wanted.actor,
+    )
 
 
 class Queries:
@@ -126,29 +141,38 @@ class Queries:
                 yield store
 
     async def events(
-        self, *, request_id: str = "", prefix: str = "", page_size: int = PAGE_SIZE
+        self, *, request_id: str = "", prefix: str = "", wanted: EventFilter = EVERY, page_size: int = PAGE_SIZE
     ) -> AsyncIterator[views_pb2.EventSummary]:
         """Yield events in log order, of one request or below a URI prefix if given."""
-        content = request_id_bytes(request_id) if request_id else b""
-        request = queries_pb2.ListEventsRequest(request_id=content, prefix=prefix, page_size=page_size)
+        request = _asked(request_id, prefix, wanted, page_size)
         async for page in self._pages(self._stub.ListEvents, request):
-            for event in page.events:
+            for event in filter(wanted.takes, page.events):
                 yield event
 
-    async def last_events(self, count: int, *, request_id: str = "", prefix: str = "") -> list[views_pb2.EventSummary]:
+    async def last_events(
+        self, count: int, *, request_id: str = "", prefix: str = "", wanted: EventFilter = EVERY
+    ) -> list[views_pb2.EventSummary]:
         """Return the latest `count` events in log order, of one request or below a URI prefix if given."""
-        content = request_id_bytes(request_id) if request_id else b""
-        request = queries_pb2.ListEventsRequest(
-            request_id=content, prefix=prefix, page_size=min(max(count, 2), MAX_PAGE_SIZE), newest_first=True
-        )
+        request = _asked(request_id, prefix, wanted, min(max(count, 2), MAX_PAGE_SIZE), newest_first=True)
         found: list[views_pb2.EventSummary] = []
+        first: list[int] = []
         async for page in self._pages(self._stub.ListEvents, request):
-            found += page.events
-            if len(found) > 1 and found[0].position < found[1].position:
+            found += filter(wanted.takes, page.events)
+            first = (first + [event.position for event in page.events])[:2]
+            if len(first) > 1 and first[0] < first[1]:
                 found = found[-max(count, 2) :]  # an older m8, which lists in log order alone: all pages are needed
             elif len(found) >= max(count, 2):
                 break
         return sorted(found, key=lambda event: event.position, reverse=True)[:count][::-1]
+
+    async def head(self) -> int:
+        """Return a position at the end of the log: all that is recorded from now on stands after it."""
+        async for page in self._pages(self._stub.ListEvents, _asked("", "", EVERY, 1, newest_first=True)):
+            if page.head:
+                return page.head
+            break
+        # An older m8, or an empty log: what the caller sees last is far enough.
+        return max((event.position for event in await self.last_events(1)), default=0)
 
     async def watch(self, *, after: int = 0, prefix: str = "") -> AsyncIterator[views_pb2.EventSummary]:
         """Yield events as they happen, from the one after position `after` on, until cancelled."""

@@ -10,13 +10,17 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 
 from monoskope import operating_log
-from monoskope.errors import Error
+from monoskope.errors import Error, UnavailableError
 from monoskope.failpoints import CLOCK, shift_ms
+from monoskope.m8.background.certificate_watch import CertificateWatch
+from monoskope.m8.background.log_watch import ReserveWatch
 from monoskope.m8.credentials import leftovers
 from monoskope.m8.credentials.tokens import Tokens, read_signing_key
-from monoskope.m8.grpc import tls
+from monoskope.m8.domain.events import M8
+from monoskope.m8.grpc.presented import PresentedCertificate
 from monoskope.m8.grpc.server import build_server, running
 from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.log.reserve import Reserve
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import chain
 from monoskope.m8.service.app import App
@@ -63,23 +67,37 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def opened_log(settings: ServerSettings) -> AsyncIterator[EventLog]:
+async def opened_log(settings: ServerSettings, *, frees_reserve: bool = False) -> AsyncIterator[EventLog]:
     """Open the event log that `settings` name, and close it after the block. Other processes may have it open, too.
+
+    Args:
+        settings: Of the server.
+        frees_reserve: Whether to free the reserve if the disk lacks the room to open it: to erase something.
 
     Raises:
         Error: as `SqliteLog.open` does.
     """
-    event_log = await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
+    try:
+        event_log = await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
+    except UnavailableError:
+        if not frees_reserve:
+            raise
+        Reserve(settings.event_log).free()
+        event_log = await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
     try:
         yield event_log
     finally:
         await event_log.close()
 
 
-def open_tokens(settings: ServerSettings, event_log: EventLog) -> Tokens:
-    """Return the credentials of the server that `settings` describe. Raises `Error` as `read_signing_key` does."""
+def open_tokens(settings: ServerSettings, event_log: EventLog, *, actor: str = M8) -> Tokens:
+    """Return the credentials of the server that `settings` describe; `actor` issues and revokes them.
+
+    Raises:
+        Error: as `read_signing_key` does.
+    """
     key = read_signing_key(settings.signing_key)
-    return Tokens(event_log, signing_key=key, audience=settings.audience, clock=wall_clock)
+    return Tokens(event_log, signing_key=key, audience=settings.audience, clock=wall_clock, actor=actor)
 
 
 @contextlib.asynccontextmanager
@@ -90,7 +108,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         UsageError, RefusedError: a file of the folder is missing, wrong or too open, or the process may open too few.
         UnavailableError: the address is taken, or the event log fails.
     """
-    credentials = tls.credentials(settings)
+    presented = PresentedCertificate(settings)
     connections, each = settings.limits.within(open_files())
     async with opened_log(settings) as event_log:
         tokens = open_tokens(settings, event_log)
@@ -102,6 +120,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
             audience=settings.audience,
             version=version(),
             token_for_copy=tokens.issue_for_copy,
+            certificate_expires_at_ms=lambda: presented.expires_at_ms,
             limits=replace(
                 settings.timings.limits,
                 connections=connections,
@@ -113,9 +132,11 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
                 verify_every_s=settings.verify_every_hours * 3_600,
             ),
         )
-        bound = build_server(app, credentials, address=str(settings.listen))
+        bound = build_server(app, presented.credentials(), address=str(settings.listen))
         app.names = settings.names_at(bound.port)
-        async with running(app, bound):
+        certificate_watch = CertificateWatch(app, presented)
+        reserve_watch = ReserveWatch(Reserve(settings.event_log).make)
+        async with running(app, bound, certificate_watch.run(), reserve_watch.run()):
             yield Running(str(settings.listen.at(bound.port)), app, tokens)
 
 

@@ -14,9 +14,10 @@ from monoskope.errors import AlreadyExistsError, UsageError
 from monoskope.host_port import HostPort, is_host
 from monoskope.m8 import settings
 from monoskope.m8.grpc import tls
+from monoskope.m8.renewal import CA_FILE, CA_KEY_FILE, write_public
 from monoskope.settings import write_private
 
-_FILES = frozenset({settings.SETTINGS_FILE, "log.db", "token-signing.key", "tls.key", "tls.crt", "ca.crt"})
+_FILES = frozenset({settings.SETTINGS_FILE, "log.db", "token-signing.key", "tls.key", "tls.crt", CA_FILE, CA_KEY_FILE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,13 @@ class Plan:
         folder: Missing, or without any file of a server.
         listen: Where the server is to listen.
         names: Hosts, or `host:port`, by which it will be dialled, besides this machine's own.
+        keep_ca_key: Whether the key of the CA is kept, so that it can sign the next certificate, too.
     """
 
     folder: Path
     listen: HostPort
     names: Sequence[str] = ()
+    keep_ca_key: bool = True
 
 
 def lay_out(plan: Plan) -> settings.ServerSettings:
@@ -47,8 +50,10 @@ def lay_out(plan: Plan) -> settings.ServerSettings:
     certificate = tls.make([address.host for address in addresses], now=dt.datetime.now(dt.UTC))
     write_private(plan.folder / "token-signing.key", key.private_bytes_raw())
     write_private(plan.folder / "tls.key", certificate.key)
-    _write_public(plan.folder / "tls.crt", certificate.certificate)
-    _write_public(plan.folder / "ca.crt", certificate.ca)
+    write_public(plan.folder / "tls.crt", certificate.certificate)
+    write_public(plan.folder / CA_FILE, certificate.ca)
+    if plan.keep_ca_key:
+        write_private(plan.folder / CA_KEY_FILE, certificate.ca_key)
     # Last, because a folder with settings in it counts as complete.
     table = {"listen": str(plan.listen), "names": [str(address) for address in addresses]}
     write_private(plan.folder / settings.SETTINGS_FILE, tomli_w.dumps(table).encode())
@@ -85,8 +90,3 @@ def _make_folder(folder: Path) -> None:
         folder.chmod(0o700)
     except OSError as error:
         raise UsageError(f"the folder {folder} cannot be made: {error.strerror}.", fix="Name another one.") from None
-
-
-def _write_public(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-    path.chmod(0o644)

@@ -1,7 +1,7 @@
 """The settings of an m8 server: its folder, and `m8.toml` in it. They are read and checked once.
 
 The folder holds everything: `m8.toml`, `log.db` (the event log), `token-signing.key`, `tls.crt`, `tls.key`, `ca.crt`,
-and `address` while a server runs.
+`ca.key` unless it is not kept, and `address` while a server runs.
 """
 
 from __future__ import annotations

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
+import pwd
 import subprocess
 import sys
 from importlib import metadata
-from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
-from unittest import mock
 
 import pytest
 from packaging.requirements import Requirement
@@ -19,32 +16,8 @@ from packaging.requirements import Requirement
 from monoskope.errors import Code, Error
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.m8.cli.dev import REACTOR_NEEDS
-from monoskope.m8.cli.main import run
 from monoskope.start import EXECUTED
-
-ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
-
-
-class Ended(NamedTuple):
-    """What a command printed."""
-
-    stdout: str
-    stderr: str
-
-
-def m8(*arguments: str, home: Path, code: int = 0, env: dict[str, str] | None = None) -> Ended:
-    """Run a command in this process, which has imported everything already, as a user with that home."""
-    environment = {**ENVIRONMENT, "HOME": str(home), **(env or {})}
-    out, err = StringIO(), StringIO()
-    with (
-        mock.patch.dict(os.environ, environment, clear=True),
-        contextlib.chdir(home),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        ended = run(arguments)
-    assert ended == code, err.getvalue()
-    return Ended(out.getvalue(), err.getvalue())
+from tests.support.m8_command import ENVIRONMENT, Ended, m8
 
 
 def process(*arguments: str, home: Path, code: int = 0, env: dict[str, str] | None = None) -> Ended:
@@ -151,16 +124,24 @@ def test_events_are_those_of_the_log(home: Path) -> None:
     create(home)
     create(home)
     events = json.loads(m8("events", "-o", "json", home=home).stdout)
-    assert [(event["position"], event["type"], event["actor"]) for event in events] == [
-        (1, "TokenIssued", "m8"),
-        (2, "TokenIssued", "m8"),
-    ]
+    assert [(event["position"], event["type"]) for event in events] == [(1, "TokenIssued"), (2, "TokenIssued")]
     assert len(events[0]["hash"]) == 64
     after = json.loads(m8("events", "--after", "1", "--limit", "5", "-o", "json", home=home).stdout)
     assert after == events[1:]
     stream = json.loads(m8("events", "--stream", events[0]["stream"], "-o", "json", home=home).stdout)
     assert stream == events[:1]
     assert "TokenIssued" in m8("events", home=home).stdout
+
+
+def test_a_token_is_recorded_with_who_issued_and_revoked_it_and_with_what_it_allows(home: Path) -> None:
+    account = pwd.getpwuid(os.geteuid()).pw_name
+    create(home)
+    [issued] = json.loads(m8("events", "-o", "json", home=home).stdout)
+    [token] = json.loads(m8("token", "list", "-o", "json", home=home).stdout)
+    m8("token", "revoke", token["id"], home=home, env={"SUDO_USER": "daemon"})
+    revoked = json.loads(m8("events", "-o", "json", home=home).stdout)[1]
+    assert (issued["actor"], revoked["actor"]) == (f"m8/os/{account}", f"m8/os/{account}/sudo/daemon")
+    assert issued["detail"] == f"{token['id']} for alice, user: put below vault://team-a"
 
 
 def test_verify_and_rebuild_and_erase_work_in_the_folder_they_are_given(home: Path) -> None:

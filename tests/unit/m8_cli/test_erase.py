@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.m8.cli.events import erasable
-from monoskope.m8.log.event_log import Change, Lookup, NewEvent, Put, RecordedEvent
+from monoskope.m8.log.event_log import NewEvent
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels.uploads import UPLOADS
+from tests.unit.m8_cli.sealed_log import document
 
 ENDED, WRITING = views_pb2.UPLOAD_STATE_ENDED, views_pb2.UPLOAD_STATE_WRITING
-
-
-def document(event: RecordedEvent, _lookup: Lookup) -> Iterable[Change]:
-    """Take the event's data as the request's document."""
-    return [Put(UPLOADS, event.stream, event.data)]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from cryptography.x509 import verification
 from monoskope.errors import AlreadyExistsError, Error, RefusedError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8.grpc import tls
+from monoskope.m8.grpc.presented import PresentedCertificate
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.settings import ServerSettings
 
@@ -51,11 +52,18 @@ def test_other_names_and_other_authorities_do_not_hold() -> None:
             verifier.verify(certificate, [])
 
 
-def test_the_authoritys_key_is_not_kept_and_no_key_is_shown(tmp_path: Path) -> None:
+def keys_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if b"PRIVATE KEY" in path.read_bytes()}
+
+
+def test_the_authoritys_key_is_kept_for_its_owner_alone_or_not_at_all_and_no_key_is_shown(tmp_path: Path) -> None:
     lay(tmp_path / "m8")
-    keys = [path.name for path in (tmp_path / "m8").iterdir() if b"PRIVATE KEY" in path.read_bytes()]
-    assert keys == ["tls.key"]
-    assert "PRIVATE" not in repr(tls.make([], now=NOW))
+    lay_out(Plan(folder=tmp_path / "other", listen=HostPort("127.0.0.1", 0), keep_ca_key=False))
+    assert keys_in(tmp_path / "m8") == {"tls.key", "ca.key"}
+    assert keys_in(tmp_path / "other") == {"tls.key"}
+    assert (tmp_path / "m8" / "ca.key").stat().st_mode & 0o777 == 0o600
+    for shown in (tls.make([], now=NOW), tls.make_authority(now=NOW), PresentedCertificate(lay(tmp_path / "third"))):
+        assert "PRIVATE" not in repr(shown)
 
 
 def test_a_new_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -69,7 +77,7 @@ def test_openssl_takes_the_pair(tmp_path: Path) -> None:
     settings = lay(tmp_path / "m8")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    assert tls.credentials(settings) is not None
+    assert PresentedCertificate(settings).credentials() is not None
 
 
 def test_a_server_is_never_overwritten(tmp_path: Path) -> None:
@@ -136,4 +144,4 @@ def test_a_pair_that_cannot_work_is_named(
     settings = lay(tmp_path / "m8")
     spoil(settings)
     with pytest.raises(error, match=match):
-        tls.credentials(settings)
+        PresentedCertificate(settings)

@@ -48,7 +48,7 @@ class Hostile(ScriptedM8):
         can = events_pb2.StoreCapabilities(layout=BAD, key_rule=BAD, copies_to=[BAD], max_plaintext=512)
         reactor = views_pb2.Reactor(replica=b"\x9b", attached=True, capabilities=can, fingerprint_key_id=BAD)
         self.shown = views_pb2.SecretStore(name=BAD, type=BAD, identity=BAD, fingerprint_key_id=BAD, reactors=[reactor])
-        self.event = views_pb2.EventSummary(stream=BAD, type=BAD, actor=BAD, uri=BAD, detail=BAD)
+        self.event = views_pb2.EventSummary(position=1, stream=BAD, type=BAD, actor=BAD, uri=BAD, detail=BAD)
 
     def handle(self, method: str, message: Message) -> Message:
         match message:
@@ -142,7 +142,7 @@ def _texts(document: object) -> list[str]:
 
 @pytest.mark.parametrize("form", ["table", "json"])
 def test_events_as_they_happen_hold_no_control(run: Run, form: str) -> None:
-    assert "u202e" in clean(run("get", "events", "--watch", "-o", form))
+    assert "u202e" in clean(run("get", "events", "--watch", "--after", "0", "-o", form))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ def faults(page: str) -> list[str]:
         "monoctl put secret app/db \\\n  --overwrite",
         "m8 reactor init box --store box --type age --server a:1 --ca-file ca.crt",
         "m8 stores check box --verbose",
+        "m8 events --dir there verify",
         "monoctl get … --never-looked-at",
         "bao kv put --anything",
     ],

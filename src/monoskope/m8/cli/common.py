@@ -41,10 +41,12 @@ def seconds(text: str) -> int:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[tuple[settings.ServerSettings, EventLog]]:
-    """Open the log of the server in `folder`. Other processes may have it open, too. Raises `Error` as its parts do."""
+async def opened(
+    folder: Path, *, frees_reserve: bool = False
+) -> AsyncIterator[tuple[settings.ServerSettings, EventLog]]:
+    """Open the log of the server in `folder`, as `opened_log` does. Raises `Error` as its parts do."""
     loaded = settings.load(folder)
-    async with opened_log(loaded) as log:
+    async with opened_log(loaded, frees_reserve=frees_reserve) as log:
         yield loaded, log
 
 

@@ -11,10 +11,12 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.m8.bootstrap import wall_clock
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
+from monoskope.m8.log.reserve import ROOM, Reserve
+from monoskope.m8.readmodels.summary import detail
 from monoskope.m8.readmodels.uploads import UPLOADS
 from monoskope.times import rfc3339
 
-_COLUMNS = ("position", "stream", "version", "type", "time", "actor", "hash")
+_COLUMNS = ("position", "stream", "version", "type", "time", "actor", "hash", "detail")
 
 # The group takes --dir too, so that both `m8 events --dir D verify` and `m8 events verify --dir D` do what they say.
 _own_folder_option = click.option(
@@ -55,6 +57,7 @@ def _row(event: RecordedEvent, output: str) -> dict[str, object]:
         "time": rfc3339(event.recorded_at_ms),
         "actor": event.actor,
         "hash": digest if output == "json" else digest[:16],
+        "detail": detail(event),
     }
 
 
@@ -82,13 +85,22 @@ def verify(folder: Path, own: Path | None) -> None:
 @_own_folder_option
 @click.pass_obj
 def erase_sealed(folder: Path, older_than: int, own: Path | None) -> None:
-    """Erase the sealed bytes of requests that have ended. The hash chain stays intact."""
+    """Erase the sealed bytes of requests that have ended. The hash chain stays intact.
 
-    async def work() -> int:
-        async with opened(own or folder) as (_, log):
-            return await log.erase_sealed(await erasable(log, wall_clock() - older_than * 1000))
+    This works on a full disk, too: m8 keeps a reserve of disk space for it.
+    """
 
-    click.echo(f"Erased {asyncio.run(work())} sealed secrets.")
+    async def work() -> tuple[int, Reserve]:
+        async with opened(own or folder, frees_reserve=True) as (settings, log):
+            erased = await log.erase_sealed(await erasable(log, wall_clock() - older_than * 1000))
+            return erased, Reserve(settings.event_log)
+
+    erased, reserve = asyncio.run(work())
+    click.echo(f"Erased {erased} sealed secrets.")
+    if erased and not reserve.is_made:
+        click.echo(
+            f"warning: the disk is nearly full. m8 makes its reserve again once {ROOM >> 20} MiB are free.", err=True
+        )
 
 
 async def erasable(log: EventLog, before_ms: int) -> set[bytes]:

@@ -34,6 +34,7 @@ DEV_EXTRAS = "m8,reactor,age"
 _EXTRA = frozenset({"grpc_health", "grpc_reflection", "joserfc", "protovalidate", "pyrage", "structlog"})
 _COMMANDS = MappingProxyType(
     {
+        "backup": "monoskope.m8.cli.backup:backup",
         "completion": "monoskope.m8.cli.completion:completion",
         "dev": "monoskope.m8.cli.dev:dev",
         "events": "monoskope.m8.cli.events:events",
@@ -42,6 +43,7 @@ _COMMANDS = MappingProxyType(
         "readmodels": "monoskope.m8.cli.server:readmodels",
         "serve": "monoskope.m8.cli.server:serve",
         "stores": "monoskope.m8.cli.stores:stores",
+        "tls": "monoskope.m8.cli.tls:tls",
         "token": "monoskope.m8.cli.token:token",
         "version": "monoskope.m8.cli.main:version",
     }

@@ -23,9 +23,10 @@ from monoskope.m8.init import Plan, lay_out
 @click.option(
     "--listen", default=settings.DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Where to listen."
 )
-def init(folder: Path, names: tuple[str, ...], listen: str) -> None:
+@click.option("--no-ca-key", is_flag=True, help="Do not keep the key of the CA: it cannot sign another certificate.")
+def init(folder: Path, names: tuple[str, ...], listen: str, *, no_ca_key: bool) -> None:
     """Create the folder of a new server, with settings, token key, CA and certificate."""
-    lay_out(Plan(folder=folder, listen=HostPort.parse(listen), names=names))
+    lay_out(Plan(folder=folder, listen=HostPort.parse(listen), names=names, keep_ca_key=not no_ca_key))
     here = f" --dir {folder}" if folder != settings.default_folder() else ""
     click.echo(f"m8 is ready in {folder}. Next:\n")
     click.echo(f"  m8 serve{here}")

@@ -11,6 +11,7 @@ import click
 from monoskope.errors import UsageError
 from monoskope.m8.bootstrap import open_tokens, wall_clock
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
+from monoskope.m8.credentials import operating_system
 from monoskope.m8.credentials.tokens import Credential, Issued
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES
 from monoskope.settings import write_private
@@ -53,7 +54,7 @@ def create(
 
     async def issue() -> Issued:
         async with opened(folder) as (settings, log):
-            return await open_tokens(settings, log).issue(
+            return await open_tokens(settings, log, actor=operating_system.actor()).issue(
                 subject=subject,
                 role=_ROLES[role],
                 prefixes=prefixes,
@@ -112,7 +113,7 @@ def revoke(folder: Path, token_id: str) -> None:
 
     async def work() -> None:
         async with opened(folder) as (settings, log):
-            await open_tokens(settings, log).revoke(token_id)
+            await open_tokens(settings, log, actor=operating_system.actor()).revoke(token_id)
 
     asyncio.run(work())
     click.echo(f"Revoked {token_id}.")

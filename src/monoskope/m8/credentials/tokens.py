@@ -90,10 +90,17 @@ class Tokens(Unshared):
         signing_key: Signs them.
         audience: The server's `audience` setting.
         clock: Milliseconds since 1970.
+        actor: Whom the log names as the one who issues and revokes; m8 itself by default.
     """
 
     def __init__(
-        self, log: EventLog, *, signing_key: Ed25519PrivateKey, audience: str, clock: Callable[[], int]
+        self,
+        log: EventLog,
+        *,
+        signing_key: Ed25519PrivateKey,
+        audience: str,
+        clock: Callable[[], int],
+        actor: str = M8,
     ) -> None:
         pem = signing_key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -102,6 +109,7 @@ class Tokens(Unshared):
         self._key = OKPKey.import_key(pem)
         self._audience = audience
         self._clock = clock
+        self._actor = actor
         self._verified: OrderedDict[bytes, tuple[Claims, Principal]] = OrderedDict()
 
     async def issue(
@@ -140,7 +148,7 @@ class Tokens(Unshared):
         _check_role(event)
         token = self._sign(event, now_s)
         try:
-            await self._log.append(token_stream(event.id), 0, [write(event)], actor=M8)
+            await self._log.append(token_stream(event.id), 0, [write(event)], actor=self._actor)
         except ExpectedVersionError:
             raise ConflictError("that token was issued before.", fix="Begin again.") from None
         return Issued(token, event.id)
@@ -181,7 +189,7 @@ class Tokens(Unshared):
             raise NotFoundError(f"there is no token {token_id!r}.", fix="List them: m8 token list")
         try:
             event = events_pb2.TokenRevoked(id=token_id)
-            await self._log.append(token_stream(token_id), 1, [write(event)], actor=M8)
+            await self._log.append(token_stream(token_id), 1, [write(event)], actor=self._actor)
         except ExpectedVersionError:
             return  # a token's second event is its revocation
 

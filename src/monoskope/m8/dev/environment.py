@@ -22,6 +22,7 @@ from monoskope.errors import RefusedError, UnavailableError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.bootstrap import open_tokens, opened_log
+from monoskope.m8.credentials import operating_system
 from monoskope.m8.dev import client_files, stores
 from monoskope.m8.dev.stores import DevStore
 from monoskope.m8.dev.supervisor import Child, Supervisor
@@ -156,7 +157,7 @@ async def _start(options: Options, server: settings.ServerSettings, supervisor: 
     identity = await stores.prepare(store, server=address, ca_file=ca_file)
     await supervisor.until(stores.listening(address, ca))
     async with opened_log(server) as log:
-        tokens = open_tokens(server, log)
+        tokens = open_tokens(server, log, actor=operating_system.actor())
         await stores.enrol(store, identity, server=address, ca=ca, log=log, tokens=tokens)
         await client_files.ensure_user_token(client, tokens, prefixes=["local://"])
         if options.admin:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -13,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from monoskope.errors import UnavailableError
+from monoskope.m8.background.log_watch import LogWatch
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.grpc.services import MAX_MESSAGE, SERVICES, add_services
 from monoskope.m8.service.app import App
@@ -53,6 +55,12 @@ class Bound:
     port: int
     health: health.aio.HealthServicer
 
+    async def tell(self, *, is_ready: bool) -> None:
+        """Let the health service say whether m8 is ready: of each service, and of the whole."""
+        status = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in ("", *SERVICES):
+            await self.health.set(name, status)
+
 
 def build_server(app: App, credentials: grpc.ServerCredentials | None, *, address: str = "127.0.0.1:0") -> Bound:
     """Return a server bound to `address`; `running` runs it.
@@ -86,20 +94,19 @@ def _bind(server: grpc.aio.Server, credentials: grpc.ServerCredentials | None, a
 
 
 @contextlib.asynccontextmanager
-async def running(app: App, bound: Bound) -> AsyncIterator[None]:
-    """Serve as long as the block runs, with the feed, the timekeeper and the limits of connections beside it.
+async def running(app: App, bound: Bound, *others: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Serve as long as the block runs; beside it the feed, the timekeeper, what watches the log, and `others`.
 
     When one of those fails, for example because the log was tampered with, the block is cancelled and an
     `ExceptionGroup` with the failure is raised.
     """
     await app.feed.begin()
     async with asyncio.TaskGroup() as group:
-        beside = [
-            group.create_task(work) for work in (app.feed.run(), Timekeeper(app).run(), app.connections.run(bound.port))
-        ]
+        works = (app.feed.run(), Timekeeper(app).run(), app.connections.run(bound.port), *others)
+        beside = [group.create_task(work) for work in works]
         await bound.server.start()
-        for name in SERVICES:
-            await bound.health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await bound.tell(is_ready=True)
+        beside.append(group.create_task(LogWatch(app, bound.tell).run()))
         try:
             yield
         finally:

@@ -147,6 +147,14 @@ class EventLog(ABC):
     is then not written. `ValueError` means that the caller broke a rule stated here.
     """
 
+    @property
+    def write_failure(self) -> Error | None:
+        """The latest failure of the engine to write something for this process, None if there was none.
+
+        Each failure is an object of its own, so that a second one can be told from the first.
+        """
+        return None
+
     @abstractmethod
     async def append(
         self,
@@ -202,7 +210,8 @@ class EventLog(ABC):
     async def erase_sealed(self, sha256s: Iterable[bytes]) -> int:
         """Erase sealed bytes, from the disk too as far as the engine can, and return how many rows there were.
 
-        The caller makes sure that no open request names them. The chain holds without them.
+        It works in pieces, each of them durable, and on a full disk as far as the engine can. The caller makes sure
+        that no open request names the bytes. The chain holds without them.
         """
 
     @abstractmethod

@@ -8,15 +8,17 @@ Why this way: docs/adr/0005-own-event-log.md.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import sqlite3
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from monoskope.errors import UnavailableError
+from monoskope.errors import Error, UnavailableError
 from monoskope.failpoints import failpoints
-from monoskope.m8.log import record, sqlite_file
+from monoskope.m8.log import record, sqlite_file, sqlite_sealed
 from monoskope.m8.log import sqlite_documents as documents
 from monoskope.m8.log.event_log import (
     EventLog,
@@ -27,7 +29,8 @@ from monoskope.m8.log.event_log import (
     RecordedEvent,
     no_documents,
 )
-from monoskope.m8.log.sqlite_readers import Readers, Watcher, last_position
+from monoskope.m8.log.reserve import Reserve
+from monoskope.m8.log.sqlite_readers import Readers, Watcher, check_chain, last_position
 from monoskope.m8.log.sqlite_tail import Tail
 from monoskope.m8.log.sqlite_writer import SqliteWriter
 
@@ -46,6 +49,7 @@ class SqliteLog(EventLog):
         self._closed = False
         self._signals: set[asyncio.Event] = set()
         self._tail = Tail()
+        self._reserve = Reserve(path)
         self._writer = SqliteWriter(path, self._group_ended)
         self._readers = Readers(path)
         self._watcher = Watcher(self._readers, self._wake)
@@ -66,6 +70,10 @@ class SqliteLog(EventLog):
         """
         await asyncio.to_thread(sqlite_file.prepare, path)
         return cls(path, clock=clock, projector=projector)
+
+    @property
+    def write_failure(self) -> Error | None:
+        return self._writer.failure
 
     async def append(
         self,
@@ -172,11 +180,23 @@ class SqliteLog(EventLog):
         return self._read_now(lambda connection: documents.one(connection, query, (sha256,)))
 
     async def erase_sealed(self, sha256s: Iterable[bytes]) -> int:
-        digests = [(digest,) for digest in sha256s]
-        query = "DELETE FROM sealed WHERE sha256 = ?"
-        erased = await self._write(lambda connection: connection.executemany(query, digests).rowcount, is_long=True)
-        await self._read(_cut_write_ahead_log)
-        return max(erased, 0)
+        left = deque(sha256s)
+        erased = 0
+
+        def work(connection: sqlite3.Connection) -> int:
+            # Only now, while nobody else can write to the log: an append would take the space.
+            self._reserve.free()
+            return sqlite_sealed.erase_some(connection, left)
+
+        while left:
+            erased += await self._write(work, is_long=True)
+            await self._read(sqlite_sealed.cut_write_ahead_log)
+        with contextlib.suppress(UnavailableError):  # they are erased, and that counts
+            while await self._write(sqlite_sealed.shrink_some, is_long=True):
+                await self._read(sqlite_sealed.cut_write_ahead_log)
+            await self._read(sqlite_sealed.cut_write_ahead_log)
+        await asyncio.to_thread(self._reserve.make)
+        return erased
 
     async def get(self, collection: str, key: str) -> bytes | None:
         return self._read_now(lambda connection: documents.get(connection, collection, key))
@@ -199,7 +219,7 @@ class SqliteLog(EventLog):
         return await self._write(work, is_long=True)
 
     async def check_chain(self) -> int:
-        return await self._read(_check_chain)
+        return await self._read(check_chain)
 
     async def beat(self, key: str, at_ms: int, note: bytes = b"") -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -266,32 +286,3 @@ def _check_limit(limit: int) -> None:
 
 def _events(connection: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> list[RecordedEvent]:
     return [record.parse(position, row) for position, row in connection.execute(query, values)]
-
-
-def _cut_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Copy the write-ahead log, which still has the erased pages, into the database, and truncate it.
-
-    Writers wait while this waits for readers, so it waits for a short time only. The next checkpoint does the rest.
-    """
-    connection.execute("PRAGMA busy_timeout = 1000")
-    try:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {sqlite_file.BUSY_MS}")
-
-
-def _check_chain(connection: sqlite3.Connection) -> int:
-    """Check the whole log in one snapshot."""
-    chain = record.Chain()
-    connection.execute("BEGIN")
-    try:
-        for row in connection.execute("SELECT position, stream, version, hash, record FROM events ORDER BY position"):
-            chain.follow(row[:4], row[4])
-        chain.finish(*connection.execute("SELECT position, hash FROM head").fetchone())
-    except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF != sqlite3.SQLITE_CORRUPT:
-            raise
-        raise LogTamperedError(chain.position + 1, "the database cannot be read there") from None
-    finally:
-        connection.execute("ROLLBACK")
-    return chain.position

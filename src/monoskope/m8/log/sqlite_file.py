@@ -95,6 +95,8 @@ def _initialise(connection: sqlite3.Connection, path: Path) -> None:
     if ready:
         connection.execute(ADDED)
         return
+    # Before anything is in the file: pages that erasing frees can then be given back to the disk.
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     _switch_to_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
     if not _is_ours(connection, path):

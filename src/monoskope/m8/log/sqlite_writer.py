@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from monoskope.errors import UnavailableError
+from monoskope.errors import Error, UnavailableError
 from monoskope.failpoints import failpoint
 from monoskope.m8.log import sqlite_file
 
@@ -67,6 +67,8 @@ class SqliteWriter:
         self._jobs: deque[_Job] = deque()
         self._is_busy = False
         self._idle = asyncio.Event()
+        self.failure: Error | None = None
+        """Why the database refused a group last; None if it never did."""
         # Used by the event loop or by the thread, never by both: a group goes from one to the other.
         self._connection: sqlite3.Connection | None = None
         self._on_thread: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -152,6 +154,7 @@ class SqliteWriter:
     def _failed(self, jobs: list[_Job], error: Exception) -> list[_Outcome]:
         self._disconnect()
         failure = sqlite_file.explain(error, self._path) if isinstance(error, sqlite3.Error) else _lost(error)
+        self.failure = failure
         return [(job, None, failure) for job in jobs]
 
     def _disconnect(self) -> None:

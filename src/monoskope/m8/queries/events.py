@@ -12,6 +12,7 @@ from monoskope.m8.domain.events import token_stream
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.m8.queries.event_filter import EventFilter, is_visible
 from monoskope.m8.queries.paging import make_token, page_size, read_position
 from monoskope.m8.queries.visible import VisibleScope, visible_scope
 from monoskope.m8.readmodels.summary import summarise
@@ -48,20 +49,28 @@ class Events:
             UsageError: a bad prefix, token or request id.
             NotFoundError: with `request_id`, the caller sees no such request.
         """
-        order = "newest" if message.newest_first else "1"
-        scope = f"events.{order}:{message.prefix}:{message.request_id.hex()}"
+        scope = _scope(message)
         begin = read_position(scope, message.page_token)
-        visible = visible_scope(caller.principal, message.prefix)
+        wanted = EventFilter(
+            visible_scope(caller.principal, message.prefix), message.since_ms, message.until_ms, message.actor
+        )
+        # Before the page is made: an event that it misses stands after this position.
+        head = await self._app.log.head()
         if message.request_id:
-            chunks = self._of_request(message.request_id, visible, begin, newest_first=message.newest_first)
-        elif message.newest_first:
-            chunks = self._backward(begin)
+            chunks = self._of_request(message.request_id, wanted.visible, begin, newest_first=message.newest_first)
         else:
-            chunks = self._forward(begin)
-        found, last = await self._page(chunks, visible, page_size(message.page_size))
+            first, last = await wanted.part(self._app.log, head)
+            # Without a time, what is recorded meanwhile belongs to the page, too.
+            chunks = (
+                self._backward(begin, first=first, last=last)
+                if message.newest_first
+                else self._forward(begin, first=first, last=last if message.until_ms else None)
+            )
+        found, looked_at = await self._page(chunks, wanted, page_size(message.page_size))
         return queries_pb2.ListEventsResponse(
             events=[summarise(located.event, uri=str(located.uri or "")) for located in found],
-            next_page_token=make_token(scope, str(last)) if last else "",
+            next_page_token=make_token(scope, str(looked_at)) if looked_at else "",
+            head=head,
         )
 
     async def watch_events(
@@ -81,22 +90,23 @@ class Events:
         place = self._app.watching.held(caller.principal)
         with (
             place,
-            self._app.feed.follow(lambda one: one.event.stream == own or _is_visible(one, visible)) as follower,
+            self._app.feed.follow(lambda one: one.event.stream == own or is_visible(one, visible)) as follower,
         ):
             # Followed first, read then: a later revocation is seen as an event.
             await self._require_token(caller.principal)
             head = await self._app.log.head()
+            after = head if message.from_now else after
             while after < head and (events := await self._app.log.read(after=after, limit=_CHUNK)):
                 for event in events:
                     located = await self._app.feed.locate(event)
-                    if _is_visible(located, visible):
+                    if is_visible(located, visible):
                         yield _response(located)
                 after = events[-1].position
                 await asyncio.sleep(0)
                 await self._require_token(caller.principal)
             while True:
                 located = await self._next(follower, caller.principal)
-                if located.event.position > after and _is_visible(located, visible):
+                if located.event.position > after and is_visible(located, visible):
                     yield _response(located)
 
     async def _next(self, follower: Follower, principal: Principal) -> LocatedEvent:
@@ -132,25 +142,29 @@ class Events:
         else:
             yield [event for event in events if event.position > begin]
 
-    async def _forward(self, after: int) -> AsyncIterator[list[RecordedEvent]]:
-        """Yield all events after the position `after`."""
-        while events := await self._app.log.read(after=after, limit=_CHUNK):
+    async def _forward(self, after: int, *, first: int, last: int | None) -> AsyncIterator[list[RecordedEvent]]:
+        """Yield the events after the position `after`, from the position `first` to `last`, None for the end."""
+        after = max(after, first - 1)
+        while last is None or after < last:
+            limit = _CHUNK if last is None else min(_CHUNK, last - after)
+            events = await self._app.log.read(after=after, limit=limit)
+            if not events:
+                return
             yield events
             after = events[-1].position
 
-    async def _backward(self, before: int) -> AsyncIterator[list[RecordedEvent]]:
-        """Yield all events before the position `before`, the newest first; 0 for all."""
-        head = await self._app.log.head()
-        before = min(before or head + 1, head + 1)
-        while before > 1:
-            first = max(1, before - _CHUNK)
-            yield (await self._app.log.read(after=first - 1, limit=before - first))[::-1]
-            before = first
+    async def _backward(self, before: int, *, first: int, last: int) -> AsyncIterator[list[RecordedEvent]]:
+        """Yield the events before the position `before`, 0 for all, from the position `last` back to `first`."""
+        before = min(before or last + 1, last + 1)
+        while before > first:
+            begin = max(first, before - _CHUNK)
+            yield (await self._app.log.read(after=begin - 1, limit=before - begin))[::-1]
+            before = begin
 
     async def _page(
-        self, chunks: AsyncIterator[list[RecordedEvent]], visible: VisibleScope, size: int
+        self, chunks: AsyncIterator[list[RecordedEvent]], wanted: EventFilter, size: int
     ) -> tuple[list[LocatedEvent], int]:
-        """Return up to `size` visible events, and the position of the last one looked at, 0 if none is left."""
+        """Return up to `size` wanted events, and the position of the last one looked at, 0 if none is left."""
         found: list[LocatedEvent] = []
         looked_at = last = 0
         async for events in chunks:
@@ -158,7 +172,7 @@ class Events:
                 if len(found) == size:
                     return found, last
                 located = await self._app.feed.locate(event)
-                if _is_visible(located, visible):
+                if wanted.takes(located):
                     found.append(located)
                 last = event.position
             looked_at += max(len(events), 1)
@@ -174,10 +188,13 @@ def _ended(how: str) -> UnauthenticatedError:
     )
 
 
-def _is_visible(located: LocatedEvent, visible: VisibleScope) -> bool:
-    if located.uri is None:
-        return visible.prefixes is None
-    return visible.covers(located.uri)
+def _scope(message: queries_pb2.ListEventsRequest) -> str:
+    """Return what a page token is bound to: the order and the filters."""
+    order = "newest" if message.newest_first else "1"
+    scope = f"events.{order}:{message.prefix}:{message.request_id.hex()}"
+    if message.since_ms or message.until_ms or message.actor:
+        scope += f":{message.since_ms}:{message.until_ms}:{message.actor}"
+    return scope
 
 
 # All watchers get the same message, so it is made once.

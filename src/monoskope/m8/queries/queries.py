@@ -188,6 +188,7 @@ class Queries:
             rights=sorted(principal.rights),
             expires_at_ms=principal.expires_at_ms,
             features=FEATURES,
+            certificate_expires_at_ms=self._app.certificate_expires_at_ms(),
         )
 
     async def _shown(

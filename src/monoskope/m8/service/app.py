@@ -93,6 +93,7 @@ class App:
         ticks: Milliseconds of a monotonic clock, by which spans of time are measured.
         token_for_copy: Returns a new token with an id of 32 hex digits for a subject that may put at a destination, for
             some minutes. Raises `ConflictError` if there is one of that id.
+        certificate_expires_at_ms: Returns when the server's certificate expires, milliseconds since 1970; 0 for none.
     """
 
     log: EventLog
@@ -105,6 +106,7 @@ class App:
     challenge: Callable[[], bytes] = lambda: secrets.token_bytes(32)
     ticks: Callable[[], float] = ticks_ms
     token_for_copy: TokenForCopy | None = None
+    certificate_expires_at_ms: Callable[[], int] = lambda: 0
     aggregates: Aggregates = field(init=False)
     documents: Documents = field(init=False)
     feed: Feed = field(init=False)

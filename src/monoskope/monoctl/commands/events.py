@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
 import click
 
+from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
-from monoskope.errors import UsageError
+from monoskope.client.event_filter import EventFilter
+from monoskope.client.follow import follow
+from monoskope.errors import Error, UsageError
 from monoskope.escape import json_text
 from monoskope.monoctl.input.forms import full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import views, write
-from monoskope.monoctl.output.formats import Document, cell, emit
+from monoskope.monoctl.output import terminal, views, write
+from monoskope.monoctl.output.formats import cell, emit
+from monoskope.times import instant, now_ms, parse_moment
+
+TAIL = 50
+"""How many events are shown if nothing else is asked for."""
 
 _COLUMNS = {
     "POSITION": "position",
@@ -22,6 +32,20 @@ _COLUMNS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the words of one call ask for."""
+
+    request_id: str
+    prefix: str
+    wanted: EventFilter
+    tail: int | None
+    limit: int | None
+    after: int | None
+    output: str
+    every: bool
+
+
 @click.command(short_help="List events.")
 @click.option("--request-id", default="", metavar="ID", help="Only those of this request.")
 @click.option(
@@ -30,57 +54,127 @@ _COLUMNS = {
     metavar="URI",
     help="Only those of secrets below this URI prefix, or path in the default store.",
 )
+@click.option("--by", "actor", default="", metavar="SUBJECT", help="Only those that this subject caused.")
+@click.option("--since", default="", metavar="TIME", help="Only those since then: 2h, 7d, 2026-01-31T18:00:00Z.")
+@click.option("--until", default="", metavar="TIME", help="Only those before then.")
+@click.option(
+    "--tail", "--last", "tail", type=click.IntRange(1), metavar="N", help=f"Only the latest N; {TAIL} by default."
+)
+@click.option("--all", "every", is_flag=True, help="All, not only the latest.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N.")
-@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the latest N.")
-@click.option("-w", "--watch", is_flag=True, help="Show events as they are recorded, until Ctrl-C.")
-@click.option("--after", type=click.IntRange(0), default=0, help="With --watch: begin after this position.")
+@click.option("-w", "--watch", is_flag=True, help="Show events as they are recorded from now on, until Ctrl-C.")
+@click.option("--after", type=click.IntRange(0), metavar="N", help="With --watch: begin after this position.")
 @output_option
 @connection_options
-def events(  # noqa: PLR0917 - click passes them by name
-    request_id: str,
-    prefix: str,
-    limit: int | None,
-    last: int | None,
-    after: int,
-    output: str,
+def events(
     session: CommandSession,
     *,
+    request_id: str,
+    prefix: str,
+    actor: str,
+    since: str,
+    until: str,
+    tail: int | None,
+    limit: int | None,
+    after: int | None,
+    output: str,
+    every: bool,
     watch: bool,
 ) -> None:
-    """List events in the order of the log. Users see those of requests below their prefixes."""
-    if last is not None and (watch or limit is not None):
-        raise UsageError("--last goes with neither --watch nor --limit.", fix="Leave one out.")
-    if watch:
-        if request_id or output == "yaml":
-            raise UsageError("--watch goes with neither --request-id nor YAML.", fix="Leave one out.")
-        session.run(lambda client: _watch(client, after, prefix, limit, output))
-        return
+    """List the latest events, the newest last. Users see those of requests below their prefixes.
 
-    async def work(client: Client) -> list[Document]:
-        below = await full_prefix(client, prefix)
-        if last is not None:
-            latest = await client.queries.last_events(last, request_id=request_id, prefix=below)
-            return [views.event(view) for view in latest]
-        found: list[Document] = []
-        async for view in client.queries.events(request_id=request_id, prefix=below):
-            found.append(views.event(view))
-            if len(found) == limit:
+    With --watch: events as they are recorded, from now on. --since, --tail and --after begin earlier, --after 0 with
+    the first one.
+    """
+    now = now_ms()
+    wanted = EventFilter(
+        since_ms=parse_moment(since, now_ms=now) if since else 0,
+        until_ms=parse_moment(until, now_ms=now) if until else 0,
+        actor=actor,
+    )
+    asked = _Asked(request_id, prefix, wanted, tail, limit, after, output, every=every)
+    _check(asked, watch=watch)
+    if watch:
+        session.run(lambda client: _watch(client, asked))
+        return
+    found = session.run(lambda client: _listed(client, asked))
+    emit(asked.output, [views.event(view) for view in found], _COLUMNS, nothing="No events found.")
+
+
+def _check(asked: _Asked, *, watch: bool) -> None:
+    if sum((asked.tail is not None, asked.every, asked.limit is not None and not watch)) > 1:
+        raise UsageError("--tail, --all and --limit exclude one another.", fix="Leave all but one out.")
+    if not watch:
+        if asked.after is not None:
+            raise UsageError("--after goes with --watch alone.", fix="Add --watch, or name a time: --since 2h.")
+        return
+    if asked.request_id or asked.output == "yaml" or asked.wanted.until_ms:
+        raise UsageError("--watch goes with neither --request-id, --until nor YAML.", fix="Leave one out.")
+    if sum((asked.tail is not None, asked.every, bool(asked.wanted.since_ms), asked.after is not None)) > 1:
+        raise UsageError(
+            "--watch begins at one place: --tail, --all, --since and --after exclude one another.",
+            fix="Leave all but one out.",
+        )
+
+
+async def _listed(client: Client, asked: _Asked) -> list[views_pb2.EventSummary]:
+    """Return the events to be listed, and say it if there are more of them."""
+    asked = replace(asked, prefix=await full_prefix(client, asked.prefix))
+    if asked.every or asked.limit is not None:
+        found: list[views_pb2.EventSummary] = []
+        async for view in _in_order(client, asked):
+            found.append(view)
+            if len(found) == asked.limit:
                 break
         return found
+    latest = await _latest(client, asked, asked.tail or TAIL + 1)
+    if asked.tail is None and len(latest) > TAIL:
+        terminal.note(f"These are the latest {TAIL} events. For more: --tail N, or --all.")
+        return latest[-TAIL:]
+    return latest
 
-    emit(output, session.run(work), _COLUMNS, nothing="No events found.")
+
+async def _latest(client: Client, asked: _Asked, count: int) -> list[views_pb2.EventSummary]:
+    return await client.queries.last_events(
+        count, request_id=asked.request_id, prefix=asked.prefix, wanted=asked.wanted
+    )
 
 
-async def _watch(client: Client, after: int, prefix: str, limit: int | None, output: str) -> None:
-    """Print one event a line: JSON, or the table's cells."""
-    seen = 0
-    below = await full_prefix(client, prefix)
-    async for view in client.queries.watch(after=after, prefix=below):
+def _in_order(client: Client, asked: _Asked) -> AsyncIterator[views_pb2.EventSummary]:
+    return client.queries.events(request_id=asked.request_id, prefix=asked.prefix, wanted=asked.wanted)
+
+
+async def _watch(client: Client, asked: _Asked) -> None:
+    """Print one event a line: JSON, or the table's cells with the time of the clock."""
+    asked = replace(asked, prefix=await full_prefix(client, asked.prefix))
+    shown = 0
+    async for view in _watched(client, asked):
         document = views.event(view)
-        if output == "json":
+        if asked.output == "json":
             write.out(json_text(document))
         else:
-            write.out("  ".join(cell(document, field) for field in _COLUMNS.values()))
-        seen += 1
-        if seen == limit:
+            cells = [cell(document, field) for field in _COLUMNS.values() if field != "recorded_at"]
+            write.out("  ".join((cells[0], instant(view.recorded_at_ms), *cells[1:])))
+        shown += 1
+        if shown == asked.limit:
             return
+
+
+async def _watched(client: Client, asked: _Asked) -> AsyncIterator[views_pb2.EventSummary]:
+    """Yield what stands before now, if that is asked for, and then each event as it is recorded."""
+    # Asked first: what is recorded while the earlier events are read comes after them.
+    after = await client.queries.head() if asked.after is None else asked.after
+    if asked.tail is not None:
+        for view in await _latest(client, asked, asked.tail):
+            after = max(after, view.position)
+            yield view
+    elif asked.every or asked.wanted.since_ms:
+        async for view in _in_order(client, asked):
+            after = max(after, view.position)
+            yield view
+    async for view in follow(client.queries, after=after, prefix=asked.prefix, wanted=asked.wanted, lost=_lost):
+        yield view
+
+
+def _lost(error: Error) -> None:
+    terminal.note(f"{error.message} Connecting again; no event is missed.")

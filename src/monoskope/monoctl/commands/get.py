@@ -15,6 +15,7 @@ from monoskope.monoctl.output import views, write
 from monoskope.monoctl.output.formats import Document, pairs
 from monoskope.monoctl.output.listing import WIDE, Form, in_tables, plain, short, show
 from monoskope.monoctl.output.proven import tell, tell_whose
+from monoskope.monoctl.output.server_certificate import note_if_it_expires
 
 _SECRETS = {
     "URI": "uri",
@@ -231,6 +232,7 @@ def secret_stores(form: Form, session: CommandSession) -> None:
     """List the stores with their type and state."""
 
     async def work(client: Client) -> list[Document]:
+        await note_if_it_expires(client)
         return [views.store(view) async for view in client.queries.stores()]
 
     show(form, session.run(work), _STORES, name="name", nothing="No stores found.")

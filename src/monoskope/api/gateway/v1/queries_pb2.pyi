@@ -141,34 +141,44 @@ class ListSecretStoresResponse(_message.Message):
     def __init__(self, stores: _Optional[_Iterable[_Union[_views_pb2.SecretStore, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ListEventsRequest(_message.Message):
-    __slots__ = ("request_id", "page_size", "page_token", "prefix", "newest_first")
+    __slots__ = ("request_id", "page_size", "page_token", "prefix", "newest_first", "since_ms", "until_ms", "actor")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     PREFIX_FIELD_NUMBER: _ClassVar[int]
     NEWEST_FIRST_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
     request_id: bytes
     page_size: int
     page_token: str
     prefix: str
     newest_first: bool
-    def __init__(self, request_id: _Optional[bytes] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., prefix: _Optional[str] = ..., newest_first: _Optional[bool] = ...) -> None: ...
+    since_ms: int
+    until_ms: int
+    actor: str
+    def __init__(self, request_id: _Optional[bytes] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., prefix: _Optional[str] = ..., newest_first: _Optional[bool] = ..., since_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class ListEventsResponse(_message.Message):
-    __slots__ = ("events", "next_page_token")
+    __slots__ = ("events", "next_page_token", "head")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[_views_pb2.EventSummary]
     next_page_token: str
-    def __init__(self, events: _Optional[_Iterable[_Union[_views_pb2.EventSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    head: int
+    def __init__(self, events: _Optional[_Iterable[_Union[_views_pb2.EventSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., head: _Optional[int] = ...) -> None: ...
 
 class WatchEventsRequest(_message.Message):
-    __slots__ = ("after", "prefix")
+    __slots__ = ("after", "prefix", "from_now")
     AFTER_FIELD_NUMBER: _ClassVar[int]
     PREFIX_FIELD_NUMBER: _ClassVar[int]
+    FROM_NOW_FIELD_NUMBER: _ClassVar[int]
     after: int
     prefix: str
-    def __init__(self, after: _Optional[int] = ..., prefix: _Optional[str] = ...) -> None: ...
+    from_now: bool
+    def __init__(self, after: _Optional[int] = ..., prefix: _Optional[str] = ..., from_now: _Optional[bool] = ...) -> None: ...
 
 class WatchEventsResponse(_message.Message):
     __slots__ = ("event",)
@@ -181,7 +191,7 @@ class GetServerRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetServerResponse(_message.Message):
-    __slots__ = ("version", "fingerprint_key_id", "subject", "role", "prefixes", "rights", "expires_at_ms", "features")
+    __slots__ = ("version", "fingerprint_key_id", "subject", "role", "prefixes", "rights", "expires_at_ms", "features", "certificate_expires_at_ms")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_KEY_ID_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
@@ -190,6 +200,7 @@ class GetServerResponse(_message.Message):
     RIGHTS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
     version: str
     fingerprint_key_id: str
     subject: str
@@ -198,4 +209,5 @@ class GetServerResponse(_message.Message):
     rights: _containers.RepeatedScalarFieldContainer[_events_pb2.Right]
     expires_at_ms: int
     features: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, version: _Optional[str] = ..., fingerprint_key_id: _Optional[str] = ..., subject: _Optional[str] = ..., role: _Optional[_Union[_events_pb2.Role, str]] = ..., prefixes: _Optional[_Iterable[str]] = ..., rights: _Optional[_Iterable[_Union[_events_pb2.Right, str]]] = ..., expires_at_ms: _Optional[int] = ..., features: _Optional[_Iterable[str]] = ...) -> None: ...
+    certificate_expires_at_ms: int
+    def __init__(self, version: _Optional[str] = ..., fingerprint_key_id: _Optional[str] = ..., subject: _Optional[str] = ..., role: _Optional[_Union[_events_pb2.Role, str]] = ..., prefixes: _Optional[_Iterable[str]] = ..., rights: _Optional[_Iterable[_Union[_events_pb2.Right, str]]] = ..., expires_at_ms: _Optional[int] = ..., features: _Optional[_Iterable[str]] = ..., certificate_expires_at_ms: _Optional[int] = ...) -> None: ...

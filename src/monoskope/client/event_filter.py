@@ -1,0 +1,34 @@
+"""Which events are asked for. An m8 of before these filters ignores them, so the client looks again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monoskope.api.gateway.v1 import views_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events.
+
+    Attributes:
+        since_ms: Recorded then or later, milliseconds since 1970 by m8's clock; 0 for any time.
+        until_ms: Recorded before then; 0 for any time.
+        actor: Caused by this subject, "" for anybody.
+    """
+
+    since_ms: int = 0
+    until_ms: int = 0
+    actor: str = ""
+
+    def takes(self, event: views_pb2.EventSummary) -> bool:
+        """Whether `event` is among them."""
+        return (
+            self.since_ms <= event.recorded_at_ms
+            and (not self.until_ms or event.recorded_at_ms < self.until_ms)
+            and (not self.actor or event.actor == self.actor)
+        )
+
+
+EVERY = EventFilter()
+"""All events."""

@@ -1,0 +1,100 @@
+"""Whether m8 is ready follows the event log: m8 is not ready from a write that the disk refused until one succeeds.
+
+Queries can still be answered then, but no put can be kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import Protocol
+
+from monoskope import operating_log
+from monoskope.errors import UnavailableError
+from monoskope.m8.service.app import App
+
+PROBE = bytes(65_536)
+"""What is written to find out whether the log works again: more than a usual append, and less than a large one."""
+
+RESERVE_S = 600.0
+"""How often the reserve is looked after."""
+
+
+class Tell(Protocol):
+    """Is called when m8 is ready, or no longer is."""
+
+    async def __call__(self, *, is_ready: bool) -> None:
+        """Take note."""
+
+
+class LogWatch:
+    """Watches the writes of one process to the log.
+
+    Args:
+        app: What writes.
+        tell: Called when m8 is ready, or no longer is.
+    """
+
+    def __init__(self, app: App, tell: Tell) -> None:
+        self._app = app
+        self._tell = tell
+        self._beat = f"m8-probe/{secrets.token_hex(16)}"
+        self._seen = app.log.write_failure
+        self._is_failing = False
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(self._app.limits.tick_s)
+
+    async def look(self) -> None:
+        """Look once. While writes fail, this tries one."""
+        failure = self._app.log.write_failure
+        if failure is not None and failure is not self._seen and not self._is_failing:
+            self._is_failing = True
+            operating_log.get().error(
+                "the event log cannot be written", code=failure.code.value, message=failure.message, fix=failure.fix
+            )
+            await self._tell(is_ready=False)
+        self._seen = failure
+        if self._is_failing and await self._works_again():
+            self._is_failing = False
+            operating_log.get().info("the event log can be written again")
+            await self._tell(is_ready=True)
+
+    async def _works_again(self) -> bool:
+        try:
+            await self._app.log.beat(self._beat, self._app.clock(), PROBE)
+            await self._app.log.forget_beat(self._beat)
+        except UnavailableError:
+            pass
+        # An append of others may have failed meanwhile.
+        known, self._seen = self._seen, self._app.log.write_failure
+        return self._seen is known
+
+
+class ReserveWatch:
+    """Keeps disk space for erasing (`log.reserve`).
+
+    Args:
+        make: Makes it if it is not there and there is room, and returns whether it is there. May block.
+    """
+
+    def __init__(self, make: Callable[[], bool]) -> None:
+        self._make = make
+        self._is_missed = False
+
+    async def run(self) -> None:
+        """Look after it again and again, until cancelled."""
+        while True:
+            is_made = await asyncio.to_thread(self._make)
+            if not is_made and not self._is_missed:
+                operating_log.get().warning(
+                    "the disk has no room for the reserve",
+                    message="If the disk becomes full, sealed bytes cannot be erased.",
+                    fix="Free some space. m8 makes the reserve by itself.",
+                )
+            self._is_missed = not is_made
+            await asyncio.sleep(RESERVE_S)

@@ -1,0 +1,132 @@
+"""Events of a time and of one who caused them, and watching from now on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monoskope.api.gateway.v1 import queries_pb2
+from monoskope.m8.log.event_log import NewEvent, RecordedEvent
+from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.queries.event_filter import STEP_MS
+from tests.support.m8_world import World, a_world, refused
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+async def a_minute_each(world: World, count: int, *, actor: str = "m8") -> list[RecordedEvent]:
+    """Record events, with a minute after each."""
+    recorded = []
+    for _ in range(count):
+        recorded += await world.app.log.append("things", None, [NewEvent("Happened", b"")], actor=actor)
+        world.clock.pass_s(60)
+    return recorded
+
+
+async def an_hour(world: World, count: int) -> list[RecordedEvent]:
+    """Record so many events at once, and let an hour pass."""
+    recorded = await world.app.log.append("things", None, [NewEvent("Happened", b"")] * count, actor="m8")
+    world.clock.pass_s(STEP_MS // 1000)
+    return recorded
+
+
+async def positions(world: World, *, page_size: int = 1000, newest_first: bool = False, **fields: object) -> list[int]:
+    """The positions of all pages."""
+    user, found, token = world.administrator(), [], ""
+    while True:
+        answer = await user.events(page_size=page_size, newest_first=newest_first, page_token=token, **fields)
+        found += [event.position for event in answer.events]
+        token = answer.next_page_token
+        if not token:
+            return found
+
+
+async def test_events_of_a_time_are_exactly_those(world: World) -> None:
+    recorded = await a_minute_each(world, 300)
+    since, until = recorded[100].recorded_at_ms, recorded[200].recorded_at_ms
+    wanted = [event.position for event in recorded[100:200]]
+    assert await positions(world, since_ms=since, until_ms=until) == wanted
+    assert await positions(world, since_ms=since, until_ms=until, page_size=7) == wanted
+    assert await positions(world, since_ms=since, until_ms=until, page_size=7, newest_first=True) == wanted[::-1]
+    assert (await positions(world, since_ms=since))[: len(wanted)] == wanted
+    assert (await positions(world, until_ms=until, newest_first=True))[: len(wanted)] == wanted[::-1]
+    assert await positions(world, since_ms=until + 10**12) == []
+
+
+async def test_a_clock_that_was_set_back_by_less_than_an_hour_hides_nothing(world: World) -> None:
+    before = await a_minute_each(world, 100)
+    world.clock.pass_s(-50 * 60)
+    after = await a_minute_each(world, 100)
+    since = before[90].recorded_at_ms
+    expected = [event.position for event in (*before, *after) if event.recorded_at_ms >= since]
+    assert await positions(world, since_ms=since) == expected
+    assert await positions(world, since_ms=since, newest_first=True) == expected[::-1]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+async def test_the_rest_of_the_log_is_not_read(
+    world: World, newest_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = [await an_hour(world, 50) for _ in range(40)]
+    read: list[int] = []
+    real = SqliteLog.read
+
+    async def counted(log: SqliteLog, *, after: int, limit: int) -> list[RecordedEvent]:
+        events = await real(log, after=after, limit=limit)
+        read.extend(event.position for event in events)
+        return events
+
+    monkeypatch.setattr(SqliteLog, "read", counted)
+    at = hours[20][0].recorded_at_ms
+    found = await positions(world, since_ms=at, until_ms=at + 1, newest_first=newest_first)
+    assert sorted(found) == [event.position for event in hours[20]]
+    assert len(read) < 4 * 50 + 2 * 12
+
+
+async def test_events_of_one_actor(world: World) -> None:
+    await a_minute_each(world, 3)
+    mine = [event.position for event in await a_minute_each(world, 2, actor="m8/os/anna")]
+    await a_minute_each(world, 3, actor="m8/os/anna2")
+    assert await positions(world, actor="m8/os/anna") == mine
+    assert await positions(world, actor="m8/os/anna", newest_first=True, page_size=1) == mine[::-1]
+    assert await positions(world, actor="m8/os") == []
+
+
+async def test_a_page_token_belongs_to_its_filters(world: World) -> None:
+    await a_minute_each(world, 3)
+    user = world.administrator()
+    token = (await user.events(page_size=1, actor="m8")).next_page_token
+    for fields in ({}, {"actor": "root"}, {"actor": "m8", "since_ms": 1}):
+        with refused("USAGE"):
+            await user.events(page_size=1, page_token=token, **fields)
+
+
+async def test_a_page_says_where_the_log_ends(world: World) -> None:
+    await a_minute_each(world, 3)
+    head = await world.app.log.head()
+    nobody = world.user("anna", "vault://a")
+    for newest_first in (False, True):
+        answer = await nobody.events(newest_first=newest_first)
+        assert (list(answer.events), answer.head) == ([], head)
+
+
+async def test_watching_from_now_begins_with_the_next_event(world: World) -> None:
+    await a_minute_each(world, 5)
+    user = world.administrator()
+    watching: Any = user.queries.WatchEvents(queries_pb2.WatchEventsRequest(from_now=True), metadata=user.metadata)
+    reading = asyncio.ensure_future(watching.read())
+    while not world.app.feed._followers:
+        await asyncio.sleep(0)
+    [recorded] = await a_minute_each(world, 1)
+    async with asyncio.timeout(20):
+        answer = await reading
+    assert answer.event.position == recorded.position
+    watching.cancel()

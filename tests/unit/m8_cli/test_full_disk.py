@@ -1,0 +1,180 @@
+"""The disk of the event log is full: m8 says that it is not ready, erasing still works, and then m8 is ready again."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import json
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.host_port import HostPort
+from monoskope.m8.grpc.services import SERVICES
+from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.log.event_log import NewEvent
+from monoskope.m8.log.reserve import ROOM, SIZE, Reserve
+from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.settings import ServerSettings
+from tests.support.m8_command import m8
+from tests.unit.m8_cli.sealed_log import document
+from tests.unit.m8_cli.served import Server, served
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SEALED = 6
+"""How many secrets of a megabyte are in the log."""
+
+
+@contextmanager
+def health(server: Server) -> Iterator[health_pb2_grpc.HealthStub]:
+    """What the health service says."""
+    ca = (server.settings.folder / "ca.crt").read_bytes()
+    with grpc.secure_channel(server.address, grpc.ssl_channel_credentials(ca)) as channel:
+        yield health_pb2_grpc.HealthStub(channel)
+
+
+def statuses(stub: health_pb2_grpc.HealthStub) -> Iterator[int]:
+    """Of the whole server, one after the other."""
+    return (answer.status for answer in stub.Watch(health_pb2.HealthCheckRequest(), timeout=60))
+
+
+def laid_out(folder: Path) -> ServerSettings:
+    """A server that looks at its log ten times a second, so that a test need not wait."""
+    settings = lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0)))
+    with (folder / "m8.toml").open("a", encoding="utf-8") as file:
+        file.write("[timings]\ntick = 0.1\n")
+    return settings
+
+
+def test_m8_is_not_ready_from_a_write_that_failed_until_one_works(tmp_path: Path) -> None:
+    with served(laid_out(tmp_path / "m8")) as server:
+        with health(server) as stub:
+            ready = statuses(stub)
+            assert next(ready) == SERVING
+            limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+            assert next(ready) == NOT_SERVING
+            for service in SERVICES:
+                assert stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=20).status == NOT_SERVING
+            resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
+            assert next(ready) == SERVING
+        said = [json.loads(line)["event"] for line in server.stop().splitlines()]
+    assert said.index("the event log cannot be written") < said.index("the event log can be written again")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with room for the log, its reserve and little else."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("only root may mount a file system")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    size = ROOM + SIZE + (SEALED + 2) * 1_048_576
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk], check=True)
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Take all the space that is left, and return the file that has it."""
+    junk = disk / "junk"
+    with junk.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC  # noqa: PT017  whatever else fails is raised
+    return junk
+
+
+async def seal(settings: ServerSettings) -> None:
+    """Record requests that have ended, each with a sealed megabyte."""
+    log = await SqliteLog.open(settings.event_log, clock=lambda: 1, projector=document)
+    for _ in range(SEALED):
+        sealed = os.urandom(1_048_576)
+        digest = hashlib.sha256(sealed).digest()
+        view = views_pb2.SecretUpload(state=views_pb2.UPLOAD_STATE_ENDED, changed_at_ms=1, sealed_sha256=digest)
+        event = NewEvent("x", view.SerializeToString())
+        await log.append(f"{digest.hex()}", 0, [event], actor="m8", sealed=sealed)
+    await log.close()
+
+
+def cut(settings: ServerSettings) -> None:
+    """Empty the write-ahead log, so that the next write needs space of the disk."""
+    with closing(sqlite3.connect(settings.event_log)) as connection:
+        assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+
+
+def erase(settings: ServerSettings) -> tuple[str, str]:
+    ended = m8("events", "--dir", str(settings.folder), "erase-sealed", home=settings.folder.parent)
+    return ended.stdout, ended.stderr
+
+
+def test_erasing_works_on_a_full_disk_and_makes_m8_ready_again(disk: Path) -> None:
+    settings = laid_out(disk / "m8")
+    asyncio.run(seal(settings))
+    assert Reserve(settings.event_log).make()
+    with served(settings) as server, health(server) as stub:
+        ready = statuses(stub)
+        assert next(ready) == SERVING
+        cut(settings)
+        junk = fill(disk)
+        assert next(ready) == NOT_SERVING
+        size = settings.event_log.stat().st_size
+        said, warned = erase(settings)
+        assert said == f"Erased {SEALED} sealed secrets.\n"
+        assert "reserve" in warned
+        # The space is the log's again, and the disk's.
+        assert next(ready) == SERVING
+        assert settings.event_log.stat().st_size < size - (SEALED - 1) * 1_048_576
+        assert not Reserve(settings.event_log).is_made
+        junk.unlink()
+        asyncio.run(seal(settings))
+        assert erase(settings) == (f"Erased {SEALED} sealed secrets.\n", "")
+        assert Reserve(settings.event_log).is_made
+    assert (
+        f"The log holds: {2 * SEALED} events"
+        in m8("events", "--dir", str(settings.folder), "verify", home=disk, env={}).stdout
+    )
+
+
+def test_erasing_works_on_a_full_disk_when_m8_cannot_even_start(disk: Path) -> None:
+    settings = laid_out(disk / "m8")
+    asyncio.run(seal(settings))
+    assert Reserve(settings.event_log).make()
+    fill(disk)
+    m8("token", "list", "--dir", str(settings.folder), home=disk, code=7)
+    assert erase(settings)[0] == f"Erased {SEALED} sealed secrets.\n"
+    m8("token", "list", "--dir", str(settings.folder), home=disk)
+
+
+def test_what_is_erased_is_on_the_disk_no_more(tmp_path: Path) -> None:
+    settings = laid_out(tmp_path / "m8")
+
+    async def work() -> None:
+        log = await SqliteLog.open(settings.event_log, clock=lambda: 1, projector=document)
+        sealed = [os.urandom(1_500_000) for _ in range(3)]
+        for number, one in enumerate(sealed):
+            await log.append(f"new {number}", 0, [NewEvent("x", b"")], actor="m8", sealed=one)
+        digests = [hashlib.sha256(one).digest() for one in sealed]
+        assert await log.erase_sealed([*digests[:2], bytes(32)]) == 2
+        assert await log.sealed(digests[2]) == sealed[2]
+        # The middle of each: a page's size further on, where no other one begins with the same bytes.
+        held = b"".join(path.read_bytes() for path in settings.folder.glob("log.db*"))
+        await log.close()
+        assert not any(one[at : at + 64] in held for one in sealed[:2] for at in range(8_192, len(one), 700_000))
+
+    asyncio.run(work())

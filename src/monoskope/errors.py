@@ -36,7 +36,7 @@ class Code(Enum):
     PROTOCOL = "PROTOCOL"
     """The other side sent an answer that is not a message of this protocol."""
     RATE_LIMITED = "RATE_LIMITED"
-    """Too much at once, or too much in a time: nothing was written. The error says when to come back, if that is known."""
+    """Too much at once, or too much in a time; nothing was written. The error says when to come back, if known."""
     NOT_TRIED = "NOT_TRIED"
     """Nothing was sent for this secret, because of what happened to another one of the same call."""
     INTERNAL = "INTERNAL"
@@ -51,7 +51,7 @@ class Error(Exception):
         fix: One sentence that says what to do next, "" if there is nothing to do.
         code: The stable code; a subclass sets its own default.
         by_m8: Whether message and fix are m8's own words, which say so: nobody checked them. A client sets it.
-        reason_name: Why a request failed, as the protocol names it, for example "UPSTREAM_CHANGED"; "" for anything else.
+        reason_name: Why a request failed, as the protocol names it, for example "UPSTREAM_CHANGED"; else "".
     """
 
     code: Code = Code.INTERNAL

@@ -66,8 +66,8 @@ def exit_code(error: Error) -> ExitCode:
 def exit_code_of_all(errors: Sequence[Error], *, changed: int = 0) -> ExitCode:
     """Return how a program ends after several tasks, `changed` of which wrote something.
 
-    OUTCOME_UNKNOWN if one is, else PARTLY_DONE if something was written besides the errors, else as the first error that
-    is not NOT_TRIED; OK without errors.
+    OUTCOME_UNKNOWN if one is, else PARTLY_DONE if something was written besides the errors, else as the first error
+    that is not NOT_TRIED; OK without errors.
     """
     codes = [exit_code(error) for error in errors]
     if ExitCode.OUTCOME_UNKNOWN in codes:

@@ -40,7 +40,8 @@ class Quota:
         """Raise unless `subject` may record `size` more bytes today; by default the size of the largest secret.
 
         Raises:
-            RateLimitedError: it may not; the message says how much was recorded, of how much, and when the next day begins.
+            RateLimitedError: it may not; the message says how much was recorded, of how much, and when the next day
+                begins.
         """
         now_ms = self._clock()
         day = now_ms // DAY_MS

@@ -64,6 +64,8 @@ class Error(Exception):
         self.fix = fix
         self.by_m8 = by_m8
         self.reason_name = reason_name
+        self.uri = ""
+        """The secret that it is about, in the results of a call about several."""
         if code is not None:
             self.code = code
 

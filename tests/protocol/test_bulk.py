@@ -46,7 +46,8 @@ class Crowd:
 
     async def asked(self) -> int:
         """How many requests m8 recorded."""
-        return sum([event.type == "SecretUploadKeyRequested" async for event in self.m8.world.app.log.read()])
+        events = await self.m8.world.app.log.read(after=0, limit=100_000)
+        return sum(event.type == "SecretUploadKeyRequested" for event in events)
 
 
 @asynccontextmanager

@@ -42,12 +42,13 @@ class Bulk:
     at once if m8 does not accept the credential.
 
     Args:
-        total: How many secrets.
+        uris: Of the secrets, as the caller names them; errors name them so.
         tell: Called at the beginning and whenever one has ended.
     """
 
-    def __init__(self, total: int, *, tell: Callable[[Tally], None] | None) -> None:
-        self._tally = Tally(total)
+    def __init__(self, uris: Sequence[str], *, tell: Callable[[Tally], None] | None) -> None:
+        self._uris = uris
+        self._tally = Tally(len(uris))
         self._tell = tell
         self._places = asyncio.Semaphore(AT_ONCE)
         self._answered = 0
@@ -56,7 +57,11 @@ class Bulk:
     async def run(self, targets: Sequence[Target | Error], one: Callable[[Target], Awaitable[R]]) -> list[R | Error]:
         """Do `one` for each target, and return for each its result or its error."""
         self._told(self._tally)
-        return list(await asyncio.gather(*(self._walked(target, one) for target in targets)))
+        results = list(await asyncio.gather(*(self._walked(target, one) for target in targets)))
+        for uri, target, result in zip(self._uris, targets, results, strict=True):
+            if isinstance(result, Error):
+                result.uri = str(target.uri) if isinstance(target, Target) else result.uri or uri
+        return results
 
     async def _walked(self, target: Target | Error, one: Callable[[Target], Awaitable[R]]) -> R | Error:
         async with self._places:

@@ -45,7 +45,11 @@ async def checked(targets: Sequence[Target | Error], wanted: Wanted, queries: Qu
     ]
     if not any(isinstance(one, Error) for one in found):
         return found
-    return [one if isinstance(one, Error) else not_tried(one, "another one cannot be written") for one in found]
+    refused = "something is wrong with another one"
+    wrong: list[Error] = [one if isinstance(one, Error) else not_tried(one, refused) for one in found]
+    for target, error in zip(targets, wrong, strict=True):
+        error.uri = str(target.uri) if isinstance(target, Target) else ""
+    return list(wrong)
 
 
 def not_tried(target: Target, why: str) -> NotTriedError:

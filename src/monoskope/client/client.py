@@ -261,7 +261,7 @@ class Client(Changes, Unshared):
 
         if several and wanted is not None:
             targets = await checked(targets, wanted, self.queries)
-        results = await Bulk(len(uris), tell=self._progress).run(targets, one)
+        results = await Bulk(uris, tell=self._progress).run(targets, one)
         if any(isinstance(result, Error) for result in results):
             self._remembered.clear()
         return results

@@ -13,6 +13,7 @@ import click
 from monoskope.client import Client
 from monoskope.client.settings import load_settings, parse_identities
 from monoskope.monoctl.output import terminal, write
+from monoskope.monoctl.output.progress import Bar
 from monoskope.monoctl.output.report import interrupted
 
 R = TypeVar("R")
@@ -47,7 +48,7 @@ timeout_option = click.option(
     type=click.FloatRange(0, 86_400, min_open=True),
     default=120.0,
     show_default=True,
-    help="Seconds for everything.",
+    help="Seconds for each secret, from its turn on.",
 )
 
 
@@ -57,7 +58,8 @@ class CommandSession:
     def __init__(self, flags: dict[str, Any], store_identity: tuple[str, ...]) -> None:
         self._flags = flags
         self._store_identity = store_identity
-        self.watch = terminal.Watch()
+        self.bar = Bar()
+        self.watch = terminal.Watch(quiet=lambda: self.bar.visible)
 
     def run(self, work: Callable[[Client], Awaitable[R]]) -> R:
         """Run `work` with a client and return its result."""
@@ -68,6 +70,7 @@ class CommandSession:
             confirm=write.confirm if terminal.interactive() else None,
             notify=terminal.note,
             observe=self.watch.observe,
+            progress=self.bar.tell,
         )
         return asyncio.run(self._work(client, work))
 
@@ -76,6 +79,7 @@ class CommandSession:
             try:
                 return await work(client)
             finally:
+                self.bar.stop()
                 await self.watch.stop()
 
 

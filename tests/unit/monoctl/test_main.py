@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from monoskope.errors import Code, ConflictError, Error, OutcomeUnknownError
 from monoskope.exit_codes import ExitCode, exit_code, exit_code_of_all
 from monoskope.monoctl.main import cli
-from monoskope.monoctl.output import formats
+from monoskope import times
 from monoskope.monoctl.output.report import guarded, wants_json
 
 Run = Callable[..., Result]
@@ -166,7 +166,7 @@ def test_a_token_is_no_token_file(run: Run) -> None:
     [(0, "now"), (42, "42s ago"), (119, "119s ago"), (180, "3m ago"), (7_300, "2h ago"), (90_000, "1d ago")],
 )
 def test_people_read_how_long_ago_it_was(seconds: int, text: str) -> None:
-    assert formats.ago(1_000_000_000, now_s=1_000_000 + seconds) == text
+    assert times.ago(1_000_000_000, now_s=1_000_000 + seconds) == text
 
 
 def test_colour_only_on_a_terminal_that_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from monoskope.m8.service.upload_key import upload_key
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.upload import State
-from monoskope.times import instant
+from monoskope.times import ago, instant
 from monoskope.uri import SecretUri
 
 
@@ -69,12 +69,15 @@ class Commands:
             events = upload.request_key(known, request=request, subject=subject, last_receipt=last_receipt)
             if events:
                 _require_active(store)
-                _require_reactor(store)
+                _require_reactor(store, now_ms=self._app.clock())
             return events
 
         # A repeated request is answered at once.
         known = await self._app.aggregates.upload(request.request_id)
         is_new = known.request is None
+        if is_new and not _is_attached(store):
+            # Only now the heartbeats matter: for when a reactor was heard last.
+            store = await self._app.documents.store_with_beats(store.name) or store
         if is_new and request.rules.seals and not request.remove_keys:
             await self._app.quota.require(subject)
         if is_new and store.active:
@@ -272,15 +275,20 @@ def _require_active(store: views_pb2.SecretStore) -> None:
         )
 
 
-def _require_reactor(store: views_pb2.SecretStore) -> None:
+def _is_attached(store: views_pb2.SecretStore) -> bool:
+    return any(reactor.attached for reactor in store.reactors)
+
+
+def _require_reactor(store: views_pb2.SecretStore, *, now_ms: int) -> None:
     """Raise unless a reactor of `store` is attached, so that no user waits a minute for an answer that cannot come.
 
     The timekeeper decides which reactors are gone, by a monotonic clock and only while heartbeats can arrive.
     """
-    if any(reactor.attached for reactor in store.reactors):
+    if _is_attached(store):
         return
-    last_seen_ms = max((reactor.last_heard_ms for reactor in store.reactors), default=0)
-    when = f"the last heartbeat of one came at {instant(last_seen_ms)}" if last_seen_ms else "none has ever attached"
+    last_ms = max((reactor.last_heard_ms for reactor in store.reactors), default=0)
+    heard = f"one was last heard {ago(last_ms, now_ms / 1000)} ({instant(last_ms)})"
+    when = heard if last_ms else "none has ever attached"
     raise UnavailableError(
         f"no reactor of the store {store.name} is attached; {when}.", fix="Start one, or try again when it is back."
     )

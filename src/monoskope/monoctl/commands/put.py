@@ -77,7 +77,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
             uris, values, expect=expected, options=options, labels=notes, expires_on=expires_on, timeout=timeout
         )
 
-    end(session.run(work), output, COLUMNS, document)
+    end(session.run(work), output, COLUMNS, document, changes=True)
 
 
 def document(result: PutResult) -> Document:

@@ -470,7 +470,7 @@ def reason(error: grpc.aio.AioRpcError) -> str:
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
     assert info.domain == "monoskope"
-    return str(info.reason)
+    return str(info.metadata.get("code", info.reason))
 
 
 class refused:  # noqa: N801  reads like pytest.raises

@@ -35,7 +35,6 @@ _JITTER = 1.25
 """Up to so much longer, so that those who were refused together do not come back together."""
 
 _SLOWER = 0.9
-_LEAST_RATE = 1.0
 _SECOND = 1.0
 
 
@@ -104,7 +103,7 @@ class Pace:
         # Those that were refused together make it slower once.
         if now >= self._resumes_at:
             lately = sum(at > now - _SECOND for at in self._taken)
-            self._rate = max(_LEAST_RATE, _SLOWER * (self._rate or lately))
+            self._rate = max(1 / (_UNKNOWN * self._pause_s), _SLOWER * (self._rate or lately))
         self._resumes_at = max(self._resumes_at, now + pause_s)
         self._next_at = max(self._next_at, self._resumes_at)
         return pause_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import socket
 from collections.abc import AsyncIterator
@@ -9,13 +10,30 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
-from monoskope.client import Client
-from monoskope.client.connection import ERRORS, Connection, NotReachedError
+from monoskope.api.gateway.v1 import queries_pb2
+from monoskope.client import Client, pace
+from monoskope.client import connection as connecting
+from monoskope.client.connection import Connection
+from monoskope.client.pace import CALLS_AT_ONCE
 from monoskope.client.queries import Queries, request_id_bytes
+from monoskope.client.refusal import ERRORS
 from monoskope.client.settings import ClientSettings
-from monoskope.errors import Code, Error, IdentityChangedError, NotFoundError, RefusedError, TimedOutError, UsageError
+from monoskope.errors import (
+    Code,
+    Error,
+    IdentityChangedError,
+    NotFoundError,
+    NotReachedError,
+    RateLimitedError,
+    RefusedError,
+    TimedOutError,
+    UsageError,
+)
 from monoskope.m8.grpc import tls
+from monoskope.m8.grpc.status import to_status
 from monoskope.testing.scripted.m8 import ScriptedM8
 
 
@@ -79,7 +97,10 @@ async def test_a_ca_file_that_is_none_is_named(tmp_path: Path, content: str | No
 
 @pytest.mark.parametrize("code", list(Code))
 async def test_each_code_comes_back_as_its_class(m8: ScriptedM8, code: Code) -> None:
-    m8.failing["GetSecretStore"] = [Error("what happened.", fix="what to do.", code=code)]
+    error = Error("what happened.", fix="what to do.", code=code)
+    if code is Code.RATE_LIMITED:
+        error = RateLimitedError("what happened.", fix="what to do.", retry_after_s=3_600)
+    m8.failing["GetSecretStore"] = [error]
 
     with pytest.raises(Error) as caught:
         await ask(m8.server, m8.ca_file)
@@ -133,3 +154,95 @@ async def test_a_client_that_is_not_open_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="not open"):
         await client.put_secret("vault://a", {"k": b""})
+
+
+async def test_what_m8_has_no_place_for_is_asked_again_when_m8_says(m8: ScriptedM8) -> None:
+    m8.failing["GetSecretStore"] = [RateLimitedError("too much.", retry_after_s=0.01)] * 3
+
+    await ask(m8.server, m8.ca_file)
+
+    assert m8.count("GetSecretStore") == 4
+
+
+async def test_without_a_word_when_to_come_back_there_is_a_pause_all_the_same(
+    m8: ScriptedM8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    told = pace.pause_after
+    monkeypatch.setattr(connecting, "pause_after", lambda *asked: pauses.append(told(*asked) or 0.0) or 0.0)
+    m8.failing["GetSecretStore"] = [RateLimitedError("too much.")] * 4
+
+    await ask(m8.server, m8.ca_file)
+
+    assert all(1.0 * 2**number <= pause <= 1.25 * 2**number for number, pause in enumerate(pauses))
+    assert len(pauses) == 4
+
+
+async def test_a_limit_of_the_day_is_told_and_not_waited_for(m8: ScriptedM8) -> None:
+    m8.failing["GetSecretStore"] = [RateLimitedError("enough for today.", fix="Wait.", retry_after_s=7_200)]
+
+    with pytest.raises(RateLimitedError, match="enough for today") as caught:
+        await ask(m8.server, m8.ca_file)
+
+    assert (caught.value.retry_after_s, caught.value.code, caught.value.by_m8) == (7_200, Code.RATE_LIMITED, True)
+    assert m8.count("GetSecretStore") == 1
+
+
+async def test_an_older_client_is_told_what_it_knows() -> None:
+    status = to_status(RateLimitedError("too much.", retry_after_s=1.5))
+
+    assert status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    details = status_pb2.Status.FromString(dict(status.trailing_metadata)["grpc-status-details-bin"]).details
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    assert details[0].Unpack(info)
+    assert details[1].Unpack(retry)
+    assert (info.reason, info.metadata["code"]) == ("REFUSED", "RATE_LIMITED")
+    assert (retry.retry_delay.seconds, retry.retry_delay.nanos) == (1, 500_000_000)
+
+
+async def test_more_calls_than_the_server_takes_are_made_again(tmp_path: Path) -> None:
+    # A fresh connection does not know yet how many calls the server takes: it resets those that are too many.
+    async with ScriptedM8().serving(tmp_path, options=[("grpc.max_concurrent_streams", 2)]) as m8:
+        connection = Connection(m8.server, m8.ca_file, "a.b.c", pause_s=0.05)
+        queries = Queries(connection)
+        stores = await asyncio.gather(*(queries.store("vault") for _ in range(100)))
+        await connection.close()
+    assert {store.name for store in stores} == {"vault"}
+
+
+async def test_a_connection_has_only_so_many_calls_open(m8: ScriptedM8) -> None:
+    connection = Connection(m8.server, m8.ca_file, "a.b.c")
+    open_now, most, enough = 0, 0, asyncio.Event()
+
+    async def method(_request: Message, **_rest: object) -> Message:
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        if open_now == CALLS_AT_ONCE:
+            enough.set()
+        await enough.wait()
+        open_now -= 1
+        return queries_pb2.GetSecretStoreResponse()
+
+    calls = [connection.call(method, queries_pb2.GetSecretStoreRequest(), 30) for _ in range(CALLS_AT_ONCE * 3)]  # type: ignore[arg-type]
+    await asyncio.gather(*calls)
+    await connection.close()
+    assert most == CALLS_AT_ONCE
+
+
+async def test_a_call_that_gets_no_place_ends_in_time(m8: ScriptedM8) -> None:
+    connection = Connection(m8.server, m8.ca_file, "a.b.c")
+
+    async def method(_request: Message, **_rest: object) -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    ask = queries_pb2.GetSecretStoreRequest()
+    waiting = [asyncio.create_task(connection.call(method, ask, 30)) for _ in range(CALLS_AT_ONCE)]  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    with pytest.raises(TimedOutError):
+        await connection.call(method, ask, 0.01)  # type: ignore[arg-type]
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await connection.close()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-import click
+from monoskope.monoctl.output import write
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -48,8 +48,7 @@ class Bar:
         if self._bar is None:
             if not _is_terminal() or self._now() - self._began < SHOWN_AFTER_S:
                 return
-            bar = click.progressbar(length=tally.total, label="secrets", show_pos=True, file=sys.stderr)
-            self._bar = self._shown.enter_context(bar)
+            self._bar = self._shown.enter_context(write.bar(tally.total, "secrets"))
         if (more := tally.ended - self._bar.pos) > 0:
             self._bar.update(more)
 

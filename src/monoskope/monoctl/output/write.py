@@ -8,11 +8,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from monoskope.escape import escape
+
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
 
 _CLEAR = "\r\x1b[2K"
 
@@ -53,6 +56,11 @@ def prompt(question: str, *, hidden: bool = False) -> str:
     if hidden:
         return str(click.prompt(escape(question), hide_input=True, err=True))
     return str(click.prompt(escape(question), default="", show_default=False, err=True))
+
+
+def bar(total: int, label: str) -> ProgressBar[int]:
+    """Return a bar on stderr that counts to `total`; it is drawn while it is used as a context."""
+    return click.progressbar(length=total, label=escape(label), show_pos=True, file=sys.stderr)
 
 
 def coloured(stream: TextIO) -> bool:

@@ -66,6 +66,7 @@ async def test_a_user_whose_day_is_used_up_is_refused_before_anything_is_sealed(
             await anna.ask(a_request(purpose=purpose))
         assert f"anna has {TIMES * SIZE} of the {LIMITS.sealed_bytes_per_user_per_day} sealed bytes" in refusal.message
         assert "the next day begins at 2023-11-15T00:00:00Z" in refusal.message
+        assert refusal.retry_after_s == 6_400
     assert await world.app.log.head() == head
 
 

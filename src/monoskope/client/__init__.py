@@ -27,6 +27,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from monoskope.client.bulk import Tally
     from monoskope.client.client import Client
     from monoskope.client.purposes.compare import Comparison
     from monoskope.client.purposes.copy_secret import Copy
@@ -48,6 +49,7 @@ __all__ = [
     "Import",
     "PutResult",
     "Settings",
+    "Tally",
     "Verification",
     "load_settings",
 ]
@@ -63,6 +65,7 @@ _HOMES = {
     "Import": "purposes.import_secret",
     "PutResult": "purposes.put",
     "Settings": "settings",
+    "Tally": "bulk",
     "Verification": "purposes.verify",
     "load_settings": "settings",
 }

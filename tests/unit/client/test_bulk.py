@@ -101,7 +101,7 @@ class Knowing(ScriptedM8):
         self.prefixes = ["vault://app", "local://app", "not a prefix"]
         self.rights = [events_pb2.RIGHT_PUT]
 
-    def more(self, method: str, message: object) -> queries_pb2.GetServerResponse:  # type: ignore[override]
+    def more(self, method: str, message: object) -> queries_pb2.GetServerResponse:
         del method, message
         return queries_pb2.GetServerResponse(role=events_pb2.ROLE_USER, prefixes=self.prefixes, rights=self.rights)
 

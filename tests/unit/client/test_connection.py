@@ -7,6 +7,7 @@ import datetime as dt
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -168,8 +169,12 @@ async def test_without_a_word_when_to_come_back_there_is_a_pause_all_the_same(
     m8: ScriptedM8, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    told = pace.pause_after
-    monkeypatch.setattr(connecting, "pause_after", lambda *asked: pauses.append(told(*asked) or 0.0) or 0.0)
+
+    def noted(told_s: float, times: int, pause_s: float) -> float:
+        pauses.append(pace.pause_after(told_s, times, pause_s) or 0.0)
+        return 0.0
+
+    monkeypatch.setattr(connecting, "pause_after", noted)
     m8.failing["GetSecretStore"] = [RateLimitedError("too much.")] * 4
 
     await ask(m8.server, m8.ca_file)
@@ -210,38 +215,40 @@ async def test_more_calls_than_the_server_takes_are_made_again(tmp_path: Path) -
     assert {store.name for store in stores} == {"vault"}
 
 
-async def test_a_connection_has_only_so_many_calls_open(m8: ScriptedM8) -> None:
-    connection = Connection(m8.server, m8.ca_file, "a.b.c")
-    open_now, most, enough = 0, 0, asyncio.Event()
+class Slow:
+    """In the place of a method of m8: answers once `enough` is set, and counts how many calls are open."""
 
-    async def method(_request: Message, **_rest: object) -> Message:
-        nonlocal open_now, most
-        open_now += 1
-        most = max(most, open_now)
-        if open_now == CALLS_AT_ONCE:
-            enough.set()
-        await enough.wait()
-        open_now -= 1
+    def __init__(self, enough_at: int = 0) -> None:
+        self._enough_at = enough_at
+        self._open = 0
+        self._enough = asyncio.Event()
+        self.most = 0
+
+    async def __call__(self, _request: Message, **_rest: object) -> Message:
+        self._open += 1
+        self.most = max(self.most, self._open)
+        if self._open == self._enough_at:
+            self._enough.set()
+        await self._enough.wait()
+        self._open -= 1
         return queries_pb2.GetSecretStoreResponse()
 
-    calls = [connection.call(method, queries_pb2.GetSecretStoreRequest(), 30) for _ in range(CALLS_AT_ONCE * 3)]  # type: ignore[arg-type]
-    await asyncio.gather(*calls)
+
+async def test_a_connection_has_only_so_many_calls_open(m8: ScriptedM8) -> None:
+    connection, method = Connection(m8.server, m8.ca_file, "a.b.c"), Slow(CALLS_AT_ONCE)
+    ask: Any = connection.call
+    await asyncio.gather(*(ask(method, Message(), 30) for _ in range(CALLS_AT_ONCE * 3)))
     await connection.close()
-    assert most == CALLS_AT_ONCE
+    assert method.most == CALLS_AT_ONCE
 
 
 async def test_a_call_that_gets_no_place_ends_in_time(m8: ScriptedM8) -> None:
-    connection = Connection(m8.server, m8.ca_file, "a.b.c")
-
-    async def method(_request: Message, **_rest: object) -> Message:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    ask = queries_pb2.GetSecretStoreRequest()
-    waiting = [asyncio.create_task(connection.call(method, ask, 30)) for _ in range(CALLS_AT_ONCE)]  # type: ignore[arg-type]
+    connection, method = Connection(m8.server, m8.ca_file, "a.b.c"), Slow()
+    ask: Any = connection.call
+    waiting = [asyncio.create_task(ask(method, Message(), 30)) for _ in range(CALLS_AT_ONCE)]
     await asyncio.sleep(0)
     with pytest.raises(TimedOutError):
-        await connection.call(method, ask, 0.01)  # type: ignore[arg-type]
+        await ask(method, Message(), 0.01)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import pytest
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import Client, Expect, PutResult
-from monoskope.client.bulk import Tally
+from monoskope.client.bulk import Bulk, Tally
+from monoskope.client.known_stores import PinsInMemory
 from monoskope.client.pace import AT_ONCE
+from monoskope.client.target import Target
+from monoskope.client.trust import Trust
 from monoskope.errors import (
     Code,
     ConflictError,
@@ -20,12 +24,14 @@ from monoskope.errors import (
     NotFoundError,
     NotTriedError,
     RefusedError,
+    TimedOutError,
     UnauthenticatedError,
     UnavailableError,
 )
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, pinned, settings_for
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
+from monoskope.uri import SecretUri
 
 VALUES = {"password": b"correct horse battery staple"}
 GOOD, OTHER = "vault://app/good", "local://app/other"
@@ -141,6 +147,7 @@ async def test_one_that_fails_later_hides_no_other_result(m8: ScriptedM8, tmp_pa
     assert told[-1] == Tally(2, done=1, failed=1)
 
 
+NO_TRUST = Trust(PinsInMemory({}), "m8:7443", "vault", pin="SHA256:", notify=None)
 MANY = [f"vault://app/s{number}" for number in range(3 * AT_ONCE)]
 
 
@@ -160,13 +167,17 @@ async def test_once_m8_is_gone_the_rest_is_not_tried(m8: ScriptedM8, tmp_path: P
     assert sum(isinstance(result, NotTriedError) for result in results) == 2 * AT_ONCE
 
 
-async def test_a_while_without_an_answer_ends_nothing_while_others_end(m8: ScriptedM8, tmp_path: Path) -> None:
-    def key(attempt: Attempt) -> queries_pb2.GetSecretUploadKeyResponse:
-        if attempt.request.uri.store == "local":
-            return queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_REQUESTED)
-        return m8.honest_key(attempt)
+async def test_one_that_nobody_answers_stops_nothing_while_others_end() -> None:
+    ended, targets = asyncio.Event(), [Target(SecretUri.parse(uri), views_pb2.SecretStore(), NO_TRUST) for uri in MANY]
 
-    m8.key_answer = key
-    async with client_for(m8, tmp_path) as client:
-        results = await client.import_secrets([OTHER, *MANY], timeout=0.3)
-    assert [result for result in results[1:] if isinstance(result, Error)] == []
+    async def one(target: Target) -> str:
+        if target is targets[0]:
+            await ended.wait()
+            raise TimedOutError("time is over.")
+        if target is targets[AT_ONCE]:
+            ended.set()
+        return "done"
+
+    first, *others = await Bulk(MANY, tell=None).run(targets, one)
+    assert isinstance(first, TimedOutError)
+    assert others == ["done"] * (len(MANY) - 1)

@@ -72,20 +72,21 @@ async def test_it_becomes_faster_with_what_is_taken_and_slower_with_the_next_ref
         pace.taken()
     pace.refused(1, 0)
 
-    async def in_a_while() -> int:
-        until, count = clock.time + 10, 0
-        while clock.time < until:
-            await pace.turn()
-            pace.taken()
-            count += 1
-        return count
+    async def gap() -> float:
+        await pace.turn()
+        began = clock.time
+        await pace.turn()
+        return clock.time - began
 
-    await pace.turn()
-    first, second = await in_a_while(), await in_a_while()
-    assert 90 < first < second
+    first = await gap()
+    assert first == pytest.approx(1 / 9)
+    for _ in range(100):
+        await pace.turn()
+        pace.taken()
+    faster = await gap()
+    assert faster < first
     pace.refused(1, 0)
-    await pace.turn()
-    assert await in_a_while() < second + 60
+    assert await gap() == pytest.approx(faster / 0.9)
 
 
 async def test_a_limit_of_the_hour_stops_nothing_else(clock: Clock) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.pace import AT_ONCE
 from monoskope.errors import OutcomeUnknownError, RateLimitedError
-from monoskope.testing.scripted.client import client_for
+from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.scripted.client import client_for, pinned
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from tests.protocol.purposes import ATTEMPTED_ANEW, PURPOSES, URI, VALUES
 
@@ -144,3 +147,19 @@ async def test_a_limit_of_the_day_after_the_secret_was_sent_is_no_proof(m8: Scri
     async with client_for(m8, tmp_path) as client:
         with pytest.raises(OutcomeUnknownError, match="enough for today"):
             await client.put_secret(URI, VALUES)
+
+
+async def test_requests_to_a_store_that_nobody_answers_delay_no_other_store(m8: ScriptedM8, tmp_path: Path) -> None:
+    m8.add_store("local", Identity(), kind="age")
+    pinned(m8, tmp_path)
+    unanswered = queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_REQUESTED)
+    m8.key_answer = lambda attempt: unanswered if attempt.request.uri.store == "local" else m8.honest_key(attempt)
+
+    async with client_for(m8, tmp_path) as client:
+        puts = [client.put_secret(f"local://app/s{number}", VALUES, timeout=600) for number in range(2 * AT_ONCE)]
+        waiting = [asyncio.create_task(put) for put in puts]
+        await client.put_secret(URI, VALUES)
+        assert not [task for task in waiting if task.done()]
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)

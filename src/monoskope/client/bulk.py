@@ -1,8 +1,9 @@
-"""Several secrets of one call: a few at once, each with its own time, and told of while that goes on."""
+"""Several secrets of one call: a few of each store at once, each with its own time, and told of while that goes on."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -50,7 +51,8 @@ class Bulk:
         self._uris = uris
         self._tally = Tally(len(uris))
         self._tell = tell
-        self._places = asyncio.Semaphore(AT_ONCE)
+        # Of each store: one whose reactors do not answer delays no other.
+        self._places: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
         self._answered = 0
         self._stopped = False
 
@@ -64,16 +66,17 @@ class Bulk:
         return results
 
     async def _walked(self, target: Target | Error, one: Callable[[Target], Awaitable[R]]) -> R | Error:
-        async with self._places:
-            result = await self._result(target, one)
+        result = target if isinstance(target, Error) else await self._in_turn(target, one)
         failed = isinstance(result, Error)
         before = self._tally
         self._told(Tally(before.total, before.done + (not failed), before.failed + failed))
         return result
 
-    async def _result(self, target: Target | Error, one: Callable[[Target], Awaitable[R]]) -> R | Error:
-        if isinstance(target, Error):
-            return target
+    async def _in_turn(self, target: Target, one: Callable[[Target], Awaitable[R]]) -> R | Error:
+        async with self._places[target.uri.store]:
+            return await self._result(target, one)
+
+    async def _result(self, target: Target, one: Callable[[Target], Awaitable[R]]) -> R | Error:
         if self._stopped:
             return not_tried(target, "nothing answered for the others any more")
         answered = self._answered

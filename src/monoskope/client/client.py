@@ -279,7 +279,6 @@ class Client(Changes, Unshared):
             observe=self._observe,
             pause_s=self._pause_s,
             pace=self._paces.of(target.uri.store),
-            places=self._paces.places,
             several=target.several,
         )
 

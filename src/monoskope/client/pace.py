@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 
 AT_ONCE = 32
-"""How many requests one client walks at once. Further ones wait for a place."""
+"""How many requests to one store a client walks at once. Further ones wait for a place."""
 
 CALLS_AT_ONCE = 80
 """How many calls one connection has open, those that wait for an answer included.
@@ -74,6 +74,8 @@ class Pace:
         """Requests a second; 0 for no limit known."""
         self._next_at = 0.0
         self._resumes_at = 0.0
+        self.places = asyncio.Semaphore(AT_ONCE)
+        """Held by each request from its beginning to its end."""
 
     async def turn(self) -> None:
         """Wait, in order, until one more request may begin."""
@@ -110,7 +112,7 @@ class Pace:
 
 
 class Paces:
-    """What all requests of one client share: the places, and the pace of each store.
+    """What all requests of one client share: the pace of each store.
 
     Args:
         pause_s: The client's first pause.
@@ -119,8 +121,6 @@ class Paces:
     def __init__(self, *, pause_s: float = 0.2) -> None:
         self._pause_s = pause_s
         self._stores: dict[str, Pace] = {}
-        self.places = asyncio.Semaphore(AT_ONCE)
-        """Held by each request from its beginning to its end."""
 
     def of(self, store: str) -> Pace:
         """Return the pace of a store."""

@@ -24,7 +24,7 @@ class Patience:
         connection: To m8.
         timeout_s: Seconds for everything together.
         pause_s: First pause in seconds before something is sent or asked again; it doubles up to 2.
-        places: Of which it holds one while it lasts; None for one of its own.
+        pace: When it may begin, and its place.
         several: Whether it is one of several that were asked for together: then its time begins when it has its place.
     """
 
@@ -34,13 +34,13 @@ class Patience:
         timeout_s: float,
         pause_s: float,
         *,
-        places: asyncio.Semaphore | None = None,
+        pace: Pace,
         several: bool = False,
     ) -> None:
         self._connection = connection
         self._timeout_s = timeout_s
         self._pause_s = pause_s
-        self._places = places or asyncio.Semaphore()
+        self._pace = pace
         self._several = several
         self._begin()
 
@@ -55,18 +55,18 @@ class Patience:
     async def place(self) -> AsyncIterator[None]:
         """Hold a place while the block runs. Raises `TimeoutError` if there is none in time."""
         async with asyncio.timeout_at(None if self._several else self.ends_at):
-            await self._places.acquire()
+            await self._pace.places.acquire()
         try:
             if self._several:
                 self._begin()
             yield
         finally:
-            self._places.release()
+            self._pace.places.release()
 
-    async def turn(self, pace: Pace) -> None:
+    async def turn(self) -> None:
         """Wait until the pace lets a request begin. Raises `TimeoutError`."""
         async with asyncio.timeout_at(self.ends_at):
-            await pace.turn()
+            await self._pace.turn()
 
     async def resend(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], message: Message, resends: int | None = None

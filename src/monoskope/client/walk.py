@@ -76,8 +76,7 @@ class Walk:
         timeout_s: Seconds for everything together.
         observe: Called with each change of stage.
         pause_s: First pause in seconds before something is sent or asked again; it doubles up to 2.
-        pace: When requests to the store may begin; by default at once.
-        places: Of which one is held while it lasts; by default its own.
+        pace: When requests to the store may begin, and how many at once; by default one of its own.
         several: Whether it is one of several: then its time begins when it has a place.
     """
 
@@ -91,7 +90,6 @@ class Walk:
         observe: Callable[[Progress], None] | None = None,
         pause_s: float = 0.2,
         pace: Pace | None = None,
-        places: asyncio.Semaphore | None = None,
         several: bool = False,
     ) -> None:
         self._connection = connection
@@ -99,8 +97,8 @@ class Walk:
         self._subject = subject
         self._timeout_s = timeout_s
         self._observe = observe
-        self._patience = Patience(connection, timeout_s, pause_s, places=places, several=several)
         self._pace = pace or Pace(pause_s=pause_s)
+        self._patience = Patience(connection, timeout_s, pause_s, pace=self._pace, several=several)
 
     async def run(self, task: Task) -> Result:
         """Walk `task` to its end.
@@ -163,7 +161,7 @@ class Walk:
             destination=task.destination,
         )
         try:
-            await self._patience.turn(self._pace)
+            await self._patience.turn()
             self._tell(task, request, Stage.ASKING)
             async with asyncio.timeout(task.key_within_s):
                 grant, shown = await self._grant(request, resends)

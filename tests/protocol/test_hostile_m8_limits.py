@@ -12,8 +12,7 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.pace import AT_ONCE
 from monoskope.errors import OutcomeUnknownError, RateLimitedError
-from monoskope.testing.cluster.identities import Identity
-from monoskope.testing.scripted.client import client_for, pinned
+from monoskope.testing.scripted.client import client_for
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from tests.protocol.purposes import ATTEMPTED_ANEW, PURPOSES, URI, VALUES
 
@@ -150,8 +149,6 @@ async def test_a_limit_of_the_day_after_the_secret_was_sent_is_no_proof(m8: Scri
 
 
 async def test_requests_to_a_store_that_nobody_answers_delay_no_other_store(m8: ScriptedM8, tmp_path: Path) -> None:
-    m8.add_store("local", Identity(), kind="age")
-    pinned(m8, tmp_path)
     unanswered = queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_REQUESTED)
     m8.key_answer = lambda attempt: unanswered if attempt.request.uri.store == "local" else m8.honest_key(attempt)
 

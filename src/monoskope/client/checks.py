@@ -135,10 +135,11 @@ def _takes(rule: str, key: str) -> bool:
 
 def check_twice(targets: Sequence[Target | Error]) -> None:
     """Raise `UsageError` if two of the targets are one secret."""
-    uris = [target.uri for target in targets if isinstance(target, Target)]
-    for uri in uris:
-        if uris.count(uri) > 1:
+    seen: set[str] = set()
+    for uri in [str(target.uri) for target in targets if isinstance(target, Target)]:
+        if uri in seen:
             raise UsageError(f"{uri} is given twice, once by way of the default store.", fix="Give each URI once.")
+        seen.add(uri)
 
 
 def check_options(targets: Sequence[Target | Error], options: Options | None) -> None:

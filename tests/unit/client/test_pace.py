@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoskope.client.pace import LONGEST_PAUSE_S, Pace, pause_after
+from monoskope.client.connection import Connection
+from monoskope.client.pace import AT_ONCE, LONGEST_PAUSE_S, Pace, pause_after
+from monoskope.client.patience import Patience
 
 
 class Clock:
@@ -103,3 +105,22 @@ async def test_a_request_whose_time_is_over_gives_its_turn_to_the_next() -> None
         async with asyncio.timeout(0.01):
             await pace.turn()
     await pace.turn()
+
+
+async def test_the_time_of_one_of_several_begins_with_its_place() -> None:
+    pace, connection = Pace(), Connection.__new__(Connection)
+    for _ in range(AT_ONCE):
+        await pace.places.acquire()
+    alone = Patience(connection, 0.05, 0.001, pace=pace)
+    several = Patience(connection, 0.05, 0.001, pace=pace, several=True)
+
+    async def placed() -> float:
+        async with several.place():
+            return several.remaining_s()
+
+    waiting = asyncio.create_task(placed())
+    with pytest.raises(TimeoutError):
+        async with alone.place():
+            pass
+    pace.places.release()
+    assert await waiting > 0

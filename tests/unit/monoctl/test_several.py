@@ -90,6 +90,22 @@ def test_what_changes_nothing_ends_as_before(run: Run) -> None:
     assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == URIS
 
 
+def test_a_limit_has_its_own_code_and_says_when_to_come_back(m8: ScriptedM8, run: Run) -> None:
+    m8.end = lambda attempt: m8.ended(
+        attempt,
+        attempt.receipt(upload_pb2.OUTCOME_FAILED, reason=upload_pb2.REASON_RATE_LIMITED, retry_after_s=3_540),
+        upload_pb2.REASON_RATE_LIMITED,
+    )
+    for command in ("put", "compare"):
+        result = run(command, "secret", "vault://app/db", "--from-file", "password=-", stdin=VALUE)
+        assert result.exit_code == 14
+        assert "fix: Try again in 59 min" in result.stderr
+        assert ("comparisons" in result.stderr) is (command == "compare")
+        result = run(command, "secret", "vault://app/db", "--from-file", "password=-", "-o", "json", stdin=VALUE)
+        error = json.loads(result.stderr)["error"]
+        assert (error["code"], error["exit_code"], error["retry_after_s"]) == ("RATE_LIMITED", 14, 3_540)
+
+
 class Screen(io.StringIO):
     """What a stream shows, and whether it is a terminal."""
 

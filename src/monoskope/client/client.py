@@ -60,6 +60,8 @@ class Client(Changes, Unshared):
 
     Every method raises `monoskope.errors.Error` subclasses alone: their `code` is stable, their `fix` says what to do.
     Cancelling a put after `Stage.SENT` leaves it undecided, as a timeout does.
+
+    Any number of calls may run at once: the client makes a few at a time, and waits where a limit tells it to.
     """
 
     def __init__(
@@ -234,10 +236,7 @@ class Client(Changes, Unshared):
         *,
         wanted: Wanted | None = None,
     ) -> list[R | Error]:
-        """Resolve the targets one by one, because that may ask the user; then handle a few at once.
-
-        If several are to be written, `wanted` says so, and all are checked before the first.
-        """
+        """Resolve the targets one by one, because that may ask the user; check what is `wanted`; do a few at once."""
         if not uris or len(set(uris)) != len(uris):
             raise UsageError("no secret URI is given, or one twice.", fix="Give each URI once.")
         for uri in uris:

@@ -74,11 +74,17 @@ def documented(module: ModuleType, owner: str | None = None) -> dict[str, str]:
     return found
 
 
+def _class_of(code: errors.Code) -> str:
+    """The name of the class whose errors have a code: the one nearest to the root."""
+    classes = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.Error)]
+    return min((kind for kind in classes if kind.code is code), key=lambda kind: len(kind.__mro__)).__name__
+
+
 def render_errors(note: str = "") -> str:
     """The whole of errors.md."""
     meanings = documented(errors, "Code")
     rows = [
-        f"| `{code.value}` | {exit_codes.BY_CODE[code]} | {meanings[code.name]} |"
+        f"| `{code.value}` | `{_class_of(code)}` | {exit_codes.BY_CODE[code]} | {meanings[code.name]} |"
         for code in sorted(errors.Code, key=lambda code: exit_codes.BY_CODE[code])
     ]
     ends = documented(exit_codes, "ExitCode")
@@ -89,9 +95,14 @@ def render_errors(note: str = "") -> str:
             note,
             "Every error says what happened, why, and what to do next. Scripts can rely on its code and on the exit",
             "code of `monoctl` and `m8`: neither ever changes its meaning.\n",
-            "| code | exit code | meaning |",
-            "|---|---|---|",
+            "| code | class in `monoskope.errors` | exit code | meaning |",
+            "|---|---|---|---|",
             *rows,
+            "\nEvery class is an `Error`, with `code`, `message`, `fix` and `by_m8`: whether the words are m8's own.",
+            "`reason_name` is the protocol's reason of a request that failed: of a `ConflictError` it is CONFLICT or",
+            "UPSTREAM_CHANGED. `uri` names the secret in the results of a call about several. `retry_after_s` of a",
+            "`RateLimitedError` says when to come back. A `NotReachedError` is an `UnavailableError`: m8 itself did",
+            "not answer.",
             "\nEnds that are no error:\n",
             "| exit code | meaning |",
             "|---|---|",

@@ -18,7 +18,7 @@ class Code(Enum):
     UNAUTHENTICATED = "UNAUTHENTICATED"
     """No credential, or one that is expired, revoked, tampered with or for someone else."""
     REFUSED = "REFUSED"
-    """Denied: the right is missing, a rate is used up, the engine refuses, or it cannot do it."""
+    """Denied: the right is missing, the engine refuses, or it cannot do it."""
     NOT_FOUND = "NOT_FOUND"
     """Does not exist, or lies outside what the caller may see."""
     ALREADY_EXISTS = "ALREADY_EXISTS"
@@ -35,6 +35,10 @@ class Code(Enum):
     """It may or may not have been written; ask or compare before trying again."""
     PROTOCOL = "PROTOCOL"
     """The other side sent an answer that is not a message of this protocol."""
+    RATE_LIMITED = "RATE_LIMITED"
+    """Too much at once, or too much in a time; nothing was written. The error says when to come back, if known."""
+    NOT_TRIED = "NOT_TRIED"
+    """Nothing was sent for this secret, because of what happened to another one of the same call."""
     INTERNAL = "INTERNAL"
     """A defect in Monoskope."""
 
@@ -47,15 +51,21 @@ class Error(Exception):
         fix: One sentence that says what to do next, "" if there is nothing to do.
         code: The stable code; a subclass sets its own default.
         by_m8: Whether message and fix are m8's own words, which say so: nobody checked them. A client sets it.
+        reason_name: Why a request failed, as the protocol names it, for example "UPSTREAM_CHANGED"; else "".
     """
 
     code: Code = Code.INTERNAL
 
-    def __init__(self, message: str, *, fix: str = "", code: Code | None = None, by_m8: bool = False) -> None:
+    def __init__(
+        self, message: str, *, fix: str = "", code: Code | None = None, by_m8: bool = False, reason_name: str = ""
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.fix = fix
         self.by_m8 = by_m8
+        self.reason_name = reason_name
+        self.uri = ""
+        """The secret that it is about, in the results of a call about several."""
         if code is not None:
             self.code = code
 
@@ -109,6 +119,44 @@ class UnavailableError(Error):
     """Something that is needed does not answer; nothing was written."""
 
     code = Code.UNAVAILABLE
+
+
+class NotReachedError(UnavailableError):
+    """The connection to m8 failed or broke, and m8 did not answer."""
+
+
+class RateLimitedError(Error):
+    """Too much at once, or too much in a time; nothing was written.
+
+    Args:
+        message: As for `Error`.
+        fix: As for `Error`.
+        code: As for `Error`.
+        by_m8: As for `Error`.
+        reason_name: As for `Error`.
+        retry_after_s: Seconds after which it can succeed, as whoever refused it says; 0 if that is not known.
+    """
+
+    code = Code.RATE_LIMITED
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        fix: str = "",
+        code: Code | None = None,
+        by_m8: bool = False,
+        reason_name: str = "",
+        retry_after_s: float = 0.0,
+    ) -> None:
+        super().__init__(message, fix=fix, code=code, by_m8=by_m8, reason_name=reason_name)
+        self.retry_after_s = retry_after_s
+
+
+class NotTriedError(Error):
+    """Nothing was sent for this secret, because of what happened to another one of the same call."""
+
+    code = Code.NOT_TRIED
 
 
 class TimedOutError(Error):

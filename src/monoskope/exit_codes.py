@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     """The command line, a file or a setting is malformed; nothing was sent."""
     REFUSED = 3
-    """Understood and denied: by right, by rate, by an engine, or because a file is open to others."""
+    """Understood and denied: by right, by an engine, or because a file is open to others."""
     NOT_FOUND = 4
     """Does not exist, or is not for the caller to see."""
     IDENTITY_CHANGED = 5
@@ -44,6 +44,12 @@ class ExitCode(IntEnum):
     """A comparison that worked: not equal. A verification that worked: not in sync."""
     PROTOCOL = 13
     """m8 sent an answer that cannot be read; nothing was sent to be written."""
+    RATE_LIMITED = 14
+    """Too much at once, or too much in a time; nothing was written. The error says when to come back."""
+    NOT_TRIED = 15
+    """Nothing was sent, because of what happened to another secret. No command ends so: it ends as that one did."""
+    PARTLY_DONE = 16
+    """Of several secrets some were changed and some were not; what is printed says which."""
     INTERRUPTED = 130
     """Interrupted with Ctrl-C before anything was sent (128 and SIGINT, as shells do)."""
 
@@ -57,9 +63,16 @@ def exit_code(error: Error) -> ExitCode:
     return BY_CODE[error.code]
 
 
-def exit_code_of_all(errors: Sequence[Error]) -> ExitCode:
-    """Return how a program ends after several tasks: OUTCOME_UNKNOWN if one is, else as the first error, OK without."""
+def exit_code_of_all(errors: Sequence[Error], *, changed: int = 0) -> ExitCode:
+    """Return how a program ends after several tasks, `changed` of which wrote something.
+
+    OUTCOME_UNKNOWN if one is, else PARTLY_DONE if something was written besides the errors, else as the first error
+    that is not NOT_TRIED; OK without errors.
+    """
     codes = [exit_code(error) for error in errors]
     if ExitCode.OUTCOME_UNKNOWN in codes:
         return ExitCode.OUTCOME_UNKNOWN
-    return codes[0] if codes else ExitCode.OK
+    if codes and changed:
+        return ExitCode.PARTLY_DONE
+    tried = [code for code in codes if code is not ExitCode.NOT_TRIED]
+    return (tried or codes or [ExitCode.OK])[0]

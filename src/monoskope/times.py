@@ -29,6 +29,19 @@ def instant(at_ms: int) -> str:
     return _shown(at_ms, "seconds")
 
 
+def ago(at_ms: int, now_s: float | None = None) -> str:
+    """Return how long ago something was, for people: `now`, `42s ago`, `3m ago`, `5h ago`, `2d ago`; "-" for 0."""
+    if not at_ms:
+        return "-"
+    seconds = int((time.time() if now_s is None else now_s) - at_ms / 1000)
+    if seconds < 1:
+        return "now"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= 2 * size or (size == 86_400 and seconds >= size):
+            return f"{seconds // size}{unit} ago"
+    return f"{seconds}s ago"
+
+
 def parse_length(text: str) -> int:
     """Return the seconds of a length of time such as 30m, 12h or 30d. Raises `UsageError` for another text."""
     match = _LENGTH.fullmatch(text)

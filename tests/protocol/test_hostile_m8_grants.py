@@ -234,7 +234,6 @@ async def test_first_contact_without_anybody_to_ask_gets_nothing(m8: ScriptedM8,
 @pytest.mark.parametrize(
     ("reason", "kind", "attempts"),
     [
-        (upload_pb2.REASON_RATE_LIMITED, RefusedError, 1),
         (upload_pb2.REASON_NO_REACTOR, UnavailableError, 1),
         (upload_pb2.REASON_KEY_LOST, UnavailableError, 4),
         (upload_pb2.REASON_UPSTREAM_UNAVAILABLE, UnavailableError, 4),

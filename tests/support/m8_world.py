@@ -477,15 +477,16 @@ def reason(error: grpc.aio.AioRpcError) -> str:
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
     assert info.domain == "monoskope"
-    return str(info.reason)
+    return str(info.metadata.get("code", info.reason))
 
 
 class refused:  # noqa: N801  reads like pytest.raises
-    """Expects the block to end with an error of that stable code; `message` is its text afterwards."""
+    """Expects the block to end with an error of that stable code; `message` and `retry_after_s` are its afterwards."""
 
     def __init__(self, code: str) -> None:
         self._code = code
         self.message = ""
+        self.retry_after_s = 0
 
     def __enter__(self) -> Self:
         return self
@@ -497,7 +498,15 @@ class refused:  # noqa: N801  reads like pytest.raises
             return False
         assert reason(error) == self._code, error.details()
         self.message = error.details() or ""
+        self.retry_after_s = _retry_after_s(error)
         return True
+
+
+def _retry_after_s(error: grpc.aio.AioRpcError) -> int:
+    status = rpc_status.from_call(error)
+    assert status is not None
+    retry = error_details_pb2.RetryInfo()
+    return int(retry.retry_delay.seconds) if any(detail.Unpack(retry) for detail in status.details) else 0
 
 
 def content(delivered: Delivered, kind: type[Message]) -> Any:

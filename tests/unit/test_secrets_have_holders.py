@@ -21,6 +21,7 @@ from monoskope.value import Value
 from tests.support.holders import fields_of, suspects
 
 FREE = {
+    "monoskope.client.checks.Wanted": "the names of values",
     "monoskope.client.purposes.generate.Generated": "fingerprints, and public halves of key pairs",
     "monoskope.client.purposes.import_secret.Import": "fingerprints",
     "monoskope.client.purposes.put.PutResult": "fingerprints",

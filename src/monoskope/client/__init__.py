@@ -30,6 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from monoskope.client.bulk import Tally
     from monoskope.client.client import Client
     from monoskope.client.preview import Preview
     from monoskope.client.purposes.compare import Comparison
@@ -67,6 +68,7 @@ __all__ = [
     "Stage",
     "Store",
     "SyncClient",
+    "Tally",
     "Upload",
     "Verification",
     "load_settings",
@@ -93,6 +95,7 @@ _HOMES = {
     "Stage": "task",
     "Store": "results.stores",
     "SyncClient": "sync",
+    "Tally": "bulk",
     "Upload": "results.secrets",
     "Verification": "purposes.verify",
     "load_settings": "settings",

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from monoskope.client.checks import Wanted
 from monoskope.client.notes import Notes
 from monoskope.client.preview import Preview
 from monoskope.client.purposes.copy_secret import Copy, copy
-from monoskope.client.purposes.delete import Deletion, delete, expected
+from monoskope.client.purposes.delete import Deletion, delete, expected, to_delete
 from monoskope.client.purposes.generate import Generated, generate
 from monoskope.client.purposes.import_secret import Import, import_secret
-from monoskope.client.purposes.patch import changes, patch
+from monoskope.client.purposes.patch import changes, patch, to_patch
 from monoskope.client.purposes.put import Expect, PutResult, expectation
 from monoskope.client.purposes.verify import Verification, verify
 from monoskope.client.queries import Queries
@@ -27,7 +27,6 @@ from monoskope.protocol.request import Options
 
 R = TypeVar("R")
 
-VERIFIED_AT_ONCE = 16
 DEFAULT_TIMEOUT_S = 120.0
 """Long enough for another replica to find out how the write of a stopped reactor ended."""
 
@@ -75,7 +74,7 @@ class Changes(ABC):
         options: Options | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> list[PutResult | Error]:
-        """Patch several secrets in the same way, all at once. Returns and raises as `put_secrets`."""
+        """Patch several secrets in the same way, a few at once. Returns and raises as `put_secrets`."""
         plaintext, removes = changes(values, remove)
         expected(expect)
 
@@ -83,7 +82,7 @@ class Changes(ABC):
             named = await whole(expect, target.uri, self.queries)
             return await patch(self._walk(target, timeout), target, plaintext, removes, named, options)
 
-        return await self._each(uris, len(plaintext), options, timeout, one)
+        return await self._each(uris, len(plaintext), options, timeout, one, wanted=to_patch(values, expect))
 
     async def preview_patch(
         self, uri: str, values: Mapping[str, bytes], *, remove: Iterable[str] = (), expect: Expect | str = Expect.ANY
@@ -124,14 +123,14 @@ class Changes(ABC):
         destroy: bool = False,
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> list[Deletion | Error]:
-        """Delete several secrets, all at once. Returns and raises as `put_secrets`."""
+        """Delete several secrets, a few at once. Returns and raises as `put_secrets`."""
         expected(expect)
 
         async def one(target: Target) -> Deletion:
             named = await whole(expect, target.uri, self.queries)
             return await delete(self._walk(target, timeout), target, named, destroy=destroy)
 
-        return await self._each(uris, 0, None, timeout, one)
+        return await self._each(uris, 0, None, timeout, one, wanted=to_delete(expect))
 
     async def copy_secret(
         self,
@@ -220,7 +219,14 @@ class Changes(ABC):
         *,
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> list[Import | Error]:
-        """Import several secrets, all at once. Returns and raises as `put_secrets`."""
+        """Import several secrets, a few at once, each within `timeout`; what is wrong with one stops no other.
+
+        Returns:
+            For each URI, in the same order, its result or its error.
+
+        Raises:
+            UsageError: a URI is malformed, none is given, or one twice. Nothing was sent.
+        """
 
         async def one(target: Target) -> Import:
             return await import_secret(self._walk(target, timeout), target)
@@ -248,12 +254,10 @@ class Changes(ABC):
         *,
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> list[Verification | Error]:
-        """Verify several secrets, a few at once, each within `timeout`. Returns and raises as `put_secrets`."""
-        places = asyncio.Semaphore(VERIFIED_AT_ONCE)
+        """Verify several secrets, a few at once, each within `timeout`. Returns and raises as `import_secrets`."""
 
         async def one(target: Target) -> Verification:
-            async with places:
-                return await verify(self._walk(target, timeout), target, self.queries)
+            return await verify(self._walk(target, timeout), target, self.queries)
 
         return await self._each(uris, 0, None, timeout, one)
 
@@ -273,6 +277,8 @@ class Changes(ABC):
         options: Options | None,
         timeout_s: float,
         one: Callable[[Target], Awaitable[R]],
+        *,
+        wanted: Wanted | None = None,
     ) -> list[R | Error]: ...
 
     @abstractmethod

@@ -10,17 +10,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from msgspec import structs
+
 from monoskope.client import seal
 from monoskope.client.administration import Stores
+from monoskope.client.bulk import Bulk, Tally
 from monoskope.client.changes import DEFAULT_TIMEOUT_S, Changes, only
+from monoskope.client.checks import Wanted, check_options, check_twice, checked
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.editing import Editing
 from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
 from monoskope.client.notes import Notes
+from monoskope.client.pace import Paces
 from monoskope.client.preview import Preview, preview
 from monoskope.client.proof import Proofs
 from monoskope.client.purposes.compare import Comparison, compare
-from monoskope.client.purposes.put import Expect, PutResult, encoded, expectation, fitting, put
+from monoskope.client.purposes.put import Expect, PutResult, encoded, expectation, put, wanted
 from monoskope.client.queries import Queries
 from monoskope.client.reading import Reading
 from monoskope.client.settings import ClientSettings, load_settings
@@ -56,11 +61,14 @@ class Client(Changes, Editing, Reading, Unshared):
             fails unless `known_stores`, the settings or the environment give the store's identity.
         notify: Called with a sentence that the user should know; without it, the logger `monoskope.client` warns.
         observe: Called whenever a request changes its stage; requests may be interleaved.
+        progress: Called whenever one of several secrets of a call has ended, with how many have.
         system_known_stores: The administrator's pins.
         pause_s: First pause in seconds before anything is sent again.
 
     Every method raises `monoskope.errors.Error` subclasses alone: their `code` is stable, their `fix` says what to do.
     Cancelling a put after `Stage.SENT` leaves it undecided, as a timeout does.
+
+    Any number of calls may run at once: the client makes a few at a time, and waits where a limit tells it to.
     """
 
     def __init__(
@@ -70,6 +78,7 @@ class Client(Changes, Editing, Reading, Unshared):
         confirm: Confirm | None = None,
         notify: Callable[[str], None] | None = None,
         observe: Callable[[Progress], None] | None = None,
+        progress: Callable[[Tally], None] | None = None,
         system_known_stores: Path = SYSTEM_FILE,
         pause_s: float = 0.2,
     ) -> None:
@@ -78,16 +87,19 @@ class Client(Changes, Editing, Reading, Unshared):
         self._notify = notify or _log.warning
         self._known = KnownStores(self.settings.known_stores_path, system=system_known_stores, notify=self._notify)
         self._observe = observe
+        self._progress = progress
         self._pause_s = pause_s
         self._open: Connection | None = None
         self._remembered = Remembered()
+        self._paces = Paces(pause_s=pause_s)
 
     def __repr__(self) -> str:
         return f"<Client {self.settings.server} token=hidden>"
 
     async def __aenter__(self) -> Self:
         given = self.settings
-        self._open = Connection(given.server, given.ca_file, given.token, ca=given.ca)
+        self._open = Connection(given.server, given.ca_file, given.token, ca=given.ca, pause_s=self._pause_s)
+        self._paces = Paces(pause_s=self._pause_s)
         return self
 
     async def __aexit__(
@@ -144,10 +156,14 @@ class Client(Changes, Editing, Reading, Unshared):
         expires_on: dt.date | str | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> list[PutResult | Error]:
-        """Put the same values at several URIs, all at once.
+        """Put the same values at several URIs, a few at once.
+
+        Everything that can be known is checked for all of them before the first is sent; if something is wrong with
+        one, none is sent. `timeout` is for each of them, from its turn on.
 
         Returns:
-            For each URI, in the same order, its result or its error.
+            For each URI, in the same order, its result or its error; `NotTriedError` if nothing was sent for it because
+            of another one.
 
         Raises:
             UsageError: something is malformed: values, `expect`, labels, a URI, none or one twice. Nothing was sent.
@@ -161,7 +177,7 @@ class Client(Changes, Editing, Reading, Unshared):
             named = await whole(expect, target.uri, self.queries)
             return await put(self._walk(target, timeout), target, plaintext, named, options, said)
 
-        return await self._each(uris, len(plaintext), options, timeout, one)
+        return await self._each(uris, len(plaintext), options, timeout, one, wanted=wanted(values, expect))
 
     async def compare_secret(
         self,
@@ -182,7 +198,7 @@ class Client(Changes, Editing, Reading, Unshared):
         options: Options | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> list[Comparison | Error]:
-        """Compare the same values with several URIs. Returns and raises as `put_secrets`."""
+        """Compare the same values with several URIs. Returns and raises as `import_secrets`."""
         plaintext = encoded(values)
 
         async def one(target: Target) -> Comparison:
@@ -228,36 +244,37 @@ class Client(Changes, Editing, Reading, Unshared):
         options: Options | None,
         timeout_s: float,
         one: Callable[[Target], Awaitable[R]],
+        *,
+        wanted: Wanted | None = None,
     ) -> list[R | Error]:
-        """Resolve the targets one by one, because that may ask the user; then handle all at once."""
+        """Resolve the targets one by one, because that may ask the user; check what is `wanted`; do a few at once."""
         if not uris or len(set(uris)) != len(uris):
             raise UsageError("no secret URI is given, or one twice.", fix="Give each URI once.")
         for uri in uris:
             check_text(uri)
         asyncio.get_running_loop().call_later(_ON_ITS_WAY_S, seal.load)
+        several = len(uris) > 1
+        if several and wanted is not None:
+            self._remembered.clear()  # What is checked is to be what m8 says now.
         resolver = self._resolver(timeout_s)
         targets: list[Target | Error] = []
         for uri in uris:
             try:
                 target = await resolver.target(uri)
                 target.check_size(size)
-                targets.append(target)
+                targets.append(structs.replace(target, several=several))
             except Error as error:
                 self._remembered.clear()
                 targets.append(error)
-        _check_twice(targets)
-        _check_options(targets, options)
+        check_twice(targets)
+        check_options(targets, options)
 
-        async def walked(target: Target | Error) -> R | Error:
-            if isinstance(target, Error):
-                return target
-            try:
-                return await one(target)
-            except Error as error:
-                self._remembered.clear()
-                return error
-
-        return list(await asyncio.gather(*(walked(target) for target in targets)))
+        if several and wanted is not None:
+            targets = await checked(targets, wanted, self.queries)
+        results = await Bulk(uris, tell=self._progress).run(targets, one)
+        if any(isinstance(result, Error) for result in results):
+            self._remembered.clear()
+        return results
 
     async def _target(self, uri: str, timeout_s: float) -> Target:
         check_text(uri)
@@ -271,6 +288,8 @@ class Client(Changes, Editing, Reading, Unshared):
             timeout_s=timeout_s,
             observe=self._observe,
             pause_s=self._pause_s,
+            pace=self._paces.of(target.uri.store),
+            several=target.several,
         )
 
     def _resolver(self, timeout_s: float = CALL_TIMEOUT_S) -> Resolver:
@@ -288,19 +307,3 @@ class Client(Changes, Editing, Reading, Unshared):
         if self._open is None:
             raise UsageError("the client is not open.", fix="Use it as `async with Client() as client:`.")
         return self._open
-
-
-def _check_twice(targets: list[Target | Error]) -> None:
-    uris = [target.uri for target in targets if isinstance(target, Target)]
-    for uri in uris:
-        if uris.count(uri) > 1:
-            raise UsageError(f"{uri} is given twice, once by way of the default store.", fix="Give each URI once.")
-
-
-def _check_options(targets: list[Target | Error], options: Options | None) -> None:
-    kinds = [target.store.type for target in targets if isinstance(target, Target)]
-    if options is not None and kinds and all(fitting(options, kind) is None for kind in kinds):
-        raise UsageError(
-            f"the `options=` are not for a store of type {kinds[0]!r}.",
-            fix="Leave them out, or name another store.",
-        )

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from monoskope import errors
 from monoskope.api.gateway.v1 import commands_pb2_grpc, queries_pb2_grpc
+from monoskope.client.pace import CALLS_AT_ONCE, pause_after
+from monoskope.client.refusal import ERRORS, MAX_TEXT, error_of
 from monoskope.client.roots import find_roots
 from monoskope.errors import (
     Code,
     Error,
     IdentityChangedError,
     ProtocolError,
+    RateLimitedError,
     TimedOutError,
-    UnavailableError,
 )
 from monoskope.escape import escape
 from monoskope.protocol.unshared import Unshared
@@ -33,12 +37,11 @@ logging.getLogger("grpc").addHandler(logging.NullHandler())
 CALL_TIMEOUT_S = 30.0
 """For a call that waits for m8 alone."""
 
-SAYS, SUGGESTS = "m8 says: ", "m8 suggests: "
-"""How an error's message and fix begin when the words are m8's."""
+MOST_STREAMS_REFUSED = 10
+"""How often a call is made again that m8's side of the connection did not take."""
 
-DOMAIN = "monoskope"
-_DETAILS_KEY = "grpc-status-details-bin"
-_MAX_TEXT = 500
+_STREAM_REFUSED = re.compile(r"REFUSED_STREAM|RST_STREAM with error code 7\b")
+"""How gRPC says that the server refused to look at a call (RFC 9113, 8.1.4)."""
 _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -47,22 +50,6 @@ _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.max_receive_message_length", 16 * 1_048_576),
 ]
-
-ERRORS: dict[Code, type[Error]] = {
-    Code.USAGE: errors.UsageError,
-    Code.UNAUTHENTICATED: errors.UnauthenticatedError,
-    Code.REFUSED: errors.RefusedError,
-    Code.NOT_FOUND: errors.NotFoundError,
-    Code.ALREADY_EXISTS: errors.AlreadyExistsError,
-    Code.IDENTITY_CHANGED: errors.IdentityChangedError,
-    Code.CONFLICT: errors.ConflictError,
-    Code.UNAVAILABLE: errors.UnavailableError,
-    Code.TIMED_OUT: errors.TimedOutError,
-    Code.OUTCOME_UNKNOWN: errors.OutcomeUnknownError,
-    Code.PROTOCOL: errors.ProtocolError,
-    Code.INTERNAL: errors.Error,
-}
-"""The class of each code."""
 
 _STATUSES = {
     grpc.StatusCode.INVALID_ARGUMENT: Code.USAGE,
@@ -79,8 +66,11 @@ _STATUSES = {
 }
 
 
-class NotReachedError(UnavailableError):
-    """The connection failed or broke, without an answer of m8."""
+NotReachedError = errors.NotReachedError
+
+
+class _StreamRefusedError(NotReachedError):
+    """m8 has too many calls of this connection open, and did not look at this one: it is safe to call again."""
 
 
 class Connection(Unshared):
@@ -91,16 +81,21 @@ class Connection(Unshared):
         ca_file: PEM file with the authority that signs its certificate; None for the system's authorities.
         token: Sent with every call, only over TLS.
         ca: The authority itself, in PEM form; it counts before `ca_file`.
+        pause_s: First pause in seconds before a call that was not let in is made again.
 
     Raises:
         UsageError: the file cannot be read or holds no certificate. The first call reports a damaged one.
     """
 
-    def __init__(self, server: str, ca_file: Path | str | None, token: str, *, ca: str = "") -> None:
+    def __init__(
+        self, server: str, ca_file: Path | str | None, token: str, *, ca: str = "", pause_s: float = 0.2
+    ) -> None:
         self.server = server
         self._roots = find_roots(ca_file, ca)
         credentials = grpc.ssl_channel_credentials(root_certificates=self._roots.pem)
         self._channel = grpc.aio.secure_channel(server, credentials, options=_OPTIONS)
+        self._pause_s = pause_s
+        self._places = asyncio.Semaphore(CALLS_AT_ONCE)
         self._metadata = (("authorization", f"Bearer {token}"),)
         self.commands = commands_pb2_grpc.SecretCommandServiceStub(self._channel)
         self.queries = queries_pb2_grpc.SecretQueryServiceStub(self._channel)
@@ -109,16 +104,47 @@ class Connection(Unshared):
         return f"<Connection {self.server} token=hidden>"
 
     async def call(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], request: Message, timeout_s: float) -> R:
-        """Call `method` once.
+        """Call `method`, and again while m8 does not let the call in, as `monoskope.client.pace` says.
+
+        At most `CALLS_AT_ONCE` calls are open; further ones wait for their place, which counts as time, too.
 
         Raises:
             NotReachedError: the connection failed or broke.
             IdentityChangedError: the server's certificate does not verify.
             ProtocolError: the answer is no message of this protocol.
+            RateLimitedError: m8 has too much of the caller's to do, and that would not change in time.
             Error: what m8 said, by its code.
         """
+        ends_at = _now() + max(timeout_s, 0.001)
+        refusals = 0
+        while True:
+            try:
+                return await self._let_in(method, request, ends_at)
+            except RateLimitedError as error:
+                refusal: Error = error
+                pause_s = pause_after(error.retry_after_s, refusals, self._pause_s)
+            except _StreamRefusedError as error:
+                refusal = error
+                pause_s = pause_after(0.0, 0, self._pause_s / 5) if refusals < MOST_STREAMS_REFUSED else None
+            if pause_s is None or _now() + pause_s >= ends_at:
+                raise refusal
+            await asyncio.sleep(pause_s)
+            refusals += 1
+
+    async def _let_in(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], request: Message, ends_at: float) -> R:
         try:
-            answer: R | None = await method(request, timeout=max(timeout_s, 0.001), metadata=self._metadata)
+            async with asyncio.timeout_at(ends_at):
+                await self._places.acquire()
+        except TimeoutError:
+            raise self._late() from None
+        try:
+            return await self._once(method, request, max(ends_at - _now(), 0.001))
+        finally:
+            self._places.release()
+
+    async def _once(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], request: Message, timeout_s: float) -> R:
+        try:
+            answer: R | None = await method(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             raise self._translate(error) from None
         return self._readable(answer)
@@ -146,7 +172,7 @@ class Connection(Unshared):
         return answer
 
     def _translate(self, error: grpc.aio.AioRpcError) -> Error:
-        said = _error_info(error)
+        said = error_of(error)
         if said is not None:
             return said
         details = error.details() or ""
@@ -154,13 +180,20 @@ class Connection(Unshared):
             return self._not_reached(details)
         code = _STATUSES.get(error.code(), Code.INTERNAL)
         if code is Code.TIMED_OUT:
-            return TimedOutError(f"m8 at {self.server} did not answer in time.", fix="Try again, or raise `timeout=`.")
+            return self._late()
         message = (
-            f"m8 at {self.server} answered {error.code().name}: {escape(details[:_MAX_TEXT]) or 'no reason given'}."
+            f"m8 at {self.server} answered {error.code().name}: {escape(details[:MAX_TEXT]) or 'no reason given'}."
         )
         return ERRORS[code](message, fix="Check that the versions of server and client fit.")
 
+    def _late(self) -> TimedOutError:
+        return TimedOutError(f"m8 at {self.server} did not answer in time.", fix="Try again, or raise `timeout=`.")
+
     def _not_reached(self, details: str) -> Error:
+        if _STREAM_REFUSED.search(details):
+            return _StreamRefusedError(
+                f"m8 at {self.server} has too many calls of this client open.", fix="Make fewer calls at once."
+            )
         if not self._roots.are_pem():
             return self._roots.no_pem()
         if "CERTIFICATE_VERIFY_FAILED" in details:
@@ -180,28 +213,5 @@ class Connection(Unshared):
         )
 
 
-def _error_info(error: grpc.aio.AioRpcError) -> Error | None:
-    """Return m8's own error: google.rpc.ErrorInfo of our domain, cut at 500 characters; None if there is none."""
-    details = next((value for key, value in error.trailing_metadata() if key == _DETAILS_KEY), None)
-    if not isinstance(details, bytes):
-        return None
-    from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    try:
-        status = status_pb2.Status.FromString(details)
-        for detail in status.details:
-            info = error_details_pb2.ErrorInfo()
-            if detail.Unpack(info) and info.domain == DOMAIN:
-                return _from_info(status.message, info.reason, info.metadata.get("fix", ""))
-    except DecodeError:
-        return None
-    return None
-
-
-def _from_info(message: str, reason: str, fix: str) -> Error:
-    try:
-        code = Code(reason)
-    except ValueError:
-        code = Code.INTERNAL
-    said, suggested = escape(message[:_MAX_TEXT]), escape(fix[:_MAX_TEXT])
-    return ERRORS[code](f"{SAYS}{said}", fix=f"{SUGGESTS}{suggested}" if suggested else "", code=code, by_m8=True)
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import (
     ConflictError,
     Error,
     OutcomeUnknownError,
+    RateLimitedError,
     RefusedError,
     TimedOutError,
     UnavailableError,
@@ -66,9 +69,9 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
         "See `monoctl describe secret-store` for what it can do.",
     ),
     upload_pb2.REASON_RATE_LIMITED: Meaning(
-        RefusedError,
-        "too many requests for the reactor's limits.",
-        "Wait; comparisons are limited by the hour.",
+        RateLimitedError,
+        "the store's reactor takes no more requests of yours now; nothing was written.",
+        "Try again {when}; a longer `timeout=` lets the client wait for it.",
     ),
     upload_pb2.REASON_EXPIRED: Meaning(
         TimedOutError,
@@ -95,6 +98,11 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
 
 _CHANGED_BY_OTHERS = "upstream holds content that was not put there through m8; nothing was {done}."
 _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
+    (upload_pb2.PURPOSE_COMPARE, upload_pb2.REASON_RATE_LIMITED): Meaning(
+        RateLimitedError,
+        "the store's reactor allows no more comparisons now; they are limited by the hour.",
+        "Try again {when}.",
+    ),
     (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
         "nothing is upstream, or not what `expect=` names, or it lacks a key to remove; nothing was written.",
@@ -160,6 +168,10 @@ NOT_WHICH = "; it does not name the process that says so: it, or m8, is older th
 _UNKNOWN = Meaning(Error, "the request failed for a reason that this client does not know.", "Use a newer client.")
 
 
+_LONGEST_IN_S = 120
+"""What is longer is said in minutes."""
+
+
 def name(reason: int) -> str:
     """Return the reason's protocol name, e.g. "CONFLICT"; "reason 99" for one that this client does not know."""
     text = spelled(upload_pb2.Reason, reason)
@@ -180,6 +192,7 @@ def error_for(
     *,
     said_by_m8: bool = False,
     upstream_version: str = "",
+    retry_after_s: int = 0,
 ) -> Error:
     """Return the error to raise for a request of `purpose` on `uri` that failed for `reason`.
 
@@ -190,11 +203,23 @@ def error_for(
         said_by_m8: Whether m8 alone says so, without a receipt, before anything was sent. Then the message says that,
             and no fix leads to overwriting something on m8's word.
         upstream_version: What is upstream now, as the signed receipt says; "" if it does not.
+        retry_after_s: With RATE_LIMITED, seconds after which it can succeed; 0 if that is not known.
     """
     meaning = _FOR_PURPOSE.get((purpose, reason)) or MEANINGS.get(reason, _UNKNOWN)
-    if not said_by_m8:
-        there = THERE.format(version=upstream_version) if upstream_version else ""
-        return meaning.error(f"{uri}: {meaning.message} ({name(reason)}){there}", fix=meaning.fix)
-    message = f"{meaning.message.removesuffix('.')} ({name(reason)})"
-    fix = _UNSIGNED_CONFLICT_FIX if issubclass(meaning.error, ConflictError) else meaning.fix
-    return meaning.error(f"{uri}: {UNSIGNED.format(message=message)}", fix=fix)
+    message, fix = f"{meaning.message} ({name(reason)})", meaning.fix.replace("{when}", _when(retry_after_s))
+    if said_by_m8:
+        message = UNSIGNED.format(message=f"{meaning.message.removesuffix('.')} ({name(reason)})")
+        fix = _UNSIGNED_CONFLICT_FIX if issubclass(meaning.error, ConflictError) else fix
+    elif upstream_version:
+        message += THERE.format(version=upstream_version)
+    error = meaning.error(f"{uri}: {message}", fix=fix, reason_name=name(reason))
+    if isinstance(error, RateLimitedError):
+        error.retry_after_s = float(retry_after_s)
+    return error
+
+
+def _when(seconds: int) -> str:
+    if not seconds:
+        return "later"
+    minutes = math.ceil(seconds / 60)
+    return f"in {seconds} s" if seconds <= _LONGEST_IN_S else f"in {minutes} min"

@@ -10,6 +10,7 @@ from typing import Self
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.administration import Stores
+from monoskope.client.bulk import Tally
 from monoskope.client.changes import DEFAULT_TIMEOUT_S
 from monoskope.client.client import Client
 from monoskope.client.connection import CALL_TIMEOUT_S
@@ -58,6 +59,7 @@ class SyncClient(Unshared):
         confirm: Confirm | None = None,
         notify: Callable[[str], None] | None = None,
         observe: Callable[[Progress], None] | None = None,
+        progress: Callable[[Tally], None] | None = None,
         system_known_stores: Path = SYSTEM_FILE,
         pause_s: float = 0.2,
     ) -> None:
@@ -66,6 +68,7 @@ class SyncClient(Unshared):
             confirm=confirm,
             notify=notify,
             observe=observe,
+            progress=progress,
             system_known_stores=system_known_stores,
             pause_s=pause_s,
         )
@@ -149,10 +152,14 @@ class SyncClient(Unshared):
         expires_on: dt.date | str | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> list[PutResult | Error]:
-        """Put the same values at several URIs, all at once.
+        """Put the same values at several URIs, a few at once.
+
+        Everything that can be known is checked for all of them before the first is sent; if something is wrong with
+        one, none is sent. `timeout` is for each of them, from its turn on.
 
         Returns:
-            For each URI, in the same order, its result or its error.
+            For each URI, in the same order, its result or its error; `NotTriedError` if nothing was sent for it because
+            of another one.
 
         Raises:
             UsageError: something is malformed: values, `expect`, labels, a URI, none or one twice. Nothing was sent.
@@ -182,7 +189,7 @@ class SyncClient(Unshared):
         options: Options | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> list[Comparison | Error]:
-        """Compare the same values with several URIs. Returns and raises as `put_secrets`."""
+        """Compare the same values with several URIs. Returns and raises as `import_secrets`."""
         return self._loop.run(self._client.compare_secrets(uris, values, options=options, timeout=timeout))
 
     def preview_put(self, uri: str, values: Mapping[str, bytes], *, expect: Expect | str = Expect.ANY) -> Preview:
@@ -232,7 +239,7 @@ class SyncClient(Unshared):
         options: Options | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> list[PutResult | Error]:
-        """Patch several secrets in the same way, all at once. Returns and raises as `put_secrets`."""
+        """Patch several secrets in the same way, a few at once. Returns and raises as `put_secrets`."""
         return self._loop.run(
             self._client.patch_secrets(uris, values, remove=remove, expect=expect, options=options, timeout=timeout)
         )
@@ -269,7 +276,7 @@ class SyncClient(Unshared):
         destroy: bool = False,
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> list[Deletion | Error]:
-        """Delete several secrets, all at once. Returns and raises as `put_secrets`."""
+        """Delete several secrets, a few at once. Returns and raises as `put_secrets`."""
         return self._loop.run(self._client.delete_secrets(uris, expect=expect, destroy=destroy, timeout=timeout))
 
     def copy_secret(
@@ -332,7 +339,14 @@ class SyncClient(Unshared):
         return self._loop.run(self._client.import_secret(uri, timeout=timeout))
 
     def import_secrets(self, uris: Sequence[str], *, timeout: float = DEFAULT_TIMEOUT_S) -> list[Import | Error]:
-        """Import several secrets, all at once. Returns and raises as `put_secrets`."""
+        """Import several secrets, a few at once, each within `timeout`; what is wrong with one stops no other.
+
+        Returns:
+            For each URI, in the same order, its result or its error.
+
+        Raises:
+            UsageError: a URI is malformed, none is given, or one twice. Nothing was sent.
+        """
         return self._loop.run(self._client.import_secrets(uris, timeout=timeout))
 
     def verify_secret(self, uri: str, *, timeout: float = DEFAULT_TIMEOUT_S) -> Verification:
@@ -346,7 +360,7 @@ class SyncClient(Unshared):
         return self._loop.run(self._client.verify_secret(uri, timeout=timeout))
 
     def verify_secrets(self, uris: Sequence[str], *, timeout: float = DEFAULT_TIMEOUT_S) -> list[Verification | Error]:
-        """Verify several secrets, a few at once, each within `timeout`. Returns and raises as `put_secrets`."""
+        """Verify several secrets, a few at once, each within `timeout`. Returns and raises as `import_secrets`."""
         return self._loop.run(self._client.verify_secrets(uris, timeout=timeout))
 
     def edit_notes(

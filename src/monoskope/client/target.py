@@ -35,6 +35,8 @@ class Target(Value, frozen=True):
     uri: SecretUri
     store: views_pb2.SecretStore
     trust: Trust
+    several: bool = False
+    """Whether it is one of several that one call is about."""
 
     def check_size(self, size: int) -> None:
         """Raise `RefusedError` if a padded plaintext of `size` bytes is more than an attached reactor announced."""

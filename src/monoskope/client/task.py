@@ -93,6 +93,10 @@ class Task(Unshared, Value, frozen=True):
         """Whether it changes what is upstream."""
         return PURPOSES[self.purpose].writes
 
+    def is_limited(self, reason: upload_pb2.Reason) -> bool:
+        """Whether `reason` is a limit of the second. Guesses are limited by the hour, which nobody waits for."""
+        return reason == upload_pb2.REASON_RATE_LIMITED and not PURPOSES[self.purpose].guesses
+
 
 class Result(Value, frozen=True):
     """Success, proven."""
@@ -119,6 +123,8 @@ class Failure(Value, frozen=True):
     """Whether the process that made the key says that the key is gone."""
     conflict: bool = False
     """Whether a receipt about what was sent says CONFLICT."""
+    limited: bool = False
+    """Whether a limit of the second refused it, and what was sent, if anything was, cannot be written any more."""
 
 
 def too_large(uri: SecretUri, size: int, limit: int) -> RefusedError:

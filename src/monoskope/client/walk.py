@@ -6,8 +6,9 @@ How an attempt's end becomes an error:
 - After it, a receipt that passes every check of step 7 decides. Every other end is uncertain: a receipt that proves
   nothing, FAILED with KEY_LOST or OUTCOME_UNKNOWN, an unsigned failure, an error of m8, a broken connection, no answer.
 - What was sent may be delayed and written later. So after step 5 a new attempt begins only if a receipt about these
-  sealed bytes excludes that: UPSTREAM_UNAVAILABLE; KEY_LOST from the process that made the key; or CONFLICT after an
-  attempt that ended in such a KEY_LOST. Before step 5, KEY_LOST and UPSTREAM_UNAVAILABLE need no receipt.
+  sealed bytes excludes that: UPSTREAM_UNAVAILABLE; RATE_LIMITED; KEY_LOST from the process that made the key; or
+  CONFLICT after an attempt that ended in such a KEY_LOST. Before step 5, KEY_LOST, UPSTREAM_UNAVAILABLE and
+  RATE_LIMITED need no receipt. After RATE_LIMITED the client waits as it is told (`monoskope.client.pace`).
 - A write with an uncertain attempt is OUTCOME_UNKNOWN unless a later attempt succeeds, which settles it: both carry the
   same values. A COMPARE writes nothing, so only its last attempt counts.
 """
@@ -18,28 +19,25 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
 
-import grpc.aio
-from google.protobuf.message import Message
 from msgspec import structs
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
-from monoskope.client.connection import Connection, NotReachedError
+from monoskope.client.connection import Connection
+from monoskope.client.pace import Pace
+from monoskope.client.patience import Patience
 from monoskope.client.seal import NOTHING_SEALED, Sealed, seal
 from monoskope.client.task import Failure, Progress, Result, Stage, Task, too_large, unknown, whole
 from monoskope.client.trust import Trust
-from monoskope.errors import Error, TimedOutError, UnavailableError
+from monoskope.errors import Error, RateLimitedError, TimedOutError
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import SUITE_1, Grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import REQUEST_ID_BYTES, Request, make_request
-
-R = TypeVar("R", bound=Message)
 
 MAX_ANEW = 3
 """New attempts after the first."""
@@ -50,9 +48,10 @@ RESENDS = 16
 class _KeyRefusedError(Exception):
     """The request ended without a key, as m8 says."""
 
-    def __init__(self, reason: upload_pb2.Reason) -> None:
+    def __init__(self, reason: upload_pb2.Reason, retry_after_s: int) -> None:
         super().__init__(reasons.name(reason))
         self.reason = reason
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +76,8 @@ class Walk:
         timeout_s: Seconds for everything together.
         observe: Called with each change of stage.
         pause_s: First pause in seconds before something is sent or asked again; it doubles up to 2.
+        pace: When requests to the store may begin, and how many at once; by default one of its own.
+        several: Whether it is one of several: then its time begins when it has a place.
     """
 
     def __init__(
@@ -88,14 +89,16 @@ class Walk:
         timeout_s: float,
         observe: Callable[[Progress], None] | None = None,
         pause_s: float = 0.2,
+        pace: Pace | None = None,
+        several: bool = False,
     ) -> None:
         self._connection = connection
         self._trust = trust
         self._subject = subject
         self._timeout_s = timeout_s
-        self._ends_at = asyncio.get_running_loop().time() + timeout_s
         self._observe = observe
-        self._pause_s = pause_s
+        self._pace = pace or Pace(pause_s=pause_s)
+        self._patience = Patience(connection, timeout_s, pause_s, pace=self._pace, several=several)
 
     async def run(self, task: Task) -> Result:
         """Walk `task` to its end.
@@ -105,21 +108,41 @@ class Walk:
             TimedOutError: time was over, and nothing was sent.
             OutcomeUnknownError: it may or may not have been done; the message names the request, and until when it
                 could still be done.
+            RateLimitedError: the store's reactors take no more now; nothing was written.
             Error: failure, by its reason (`reasons.MEANINGS`) or by what m8 said before anything was sent.
         """
+        try:
+            async with self._patience.place():
+                return await self._attempts(task)
+        except TimeoutError:
+            raise self._timed_out(task) from None
+
+    async def _attempts(self, task: Task) -> Result:
         uncertain, lost = "", False
         anew = 0
+        refusals: list[Failure] = []
         while True:
             # To give up now would leave the end unknown, so m8 is asked as long as there is time.
             end = await self._attempt(task, resends=None if uncertain else RESENDS)
             if isinstance(end, Result):
                 return end
+            if end.limited and not task.request_id and self._may_wait(end.error, len(refusals)):
+                refusals.append(end)
+                continue
+            if refusals and isinstance(end.error, TimedOutError):
+                end = refusals[-1]
             uncertain = uncertain or end.uncertain
             again = end.again or (end.conflict and lost)
             lost = lost or end.lost
-            if not again or task.request_id or anew == MAX_ANEW or not await self._pause(anew):
+            if not again or task.request_id or anew == MAX_ANEW or not await self._patience.pause(anew):
                 raise whole(task, end, uncertain)
             anew += 1
+
+    def _may_wait(self, error: Error, times: int) -> bool:
+        """Whether to ask anew after a limit refused a request `times` before: if there is time until then."""
+        told_s = error.retry_after_s if isinstance(error, RateLimitedError) else 0.0
+        pause_s = self._pace.refused(told_s, times)
+        return pause_s is not None and pause_s < self._patience.remaining_s()
 
     async def _attempt(self, task: Task, *, resends: int | None) -> Result | Failure:
         request = make_request(
@@ -139,8 +162,9 @@ class Walk:
             recipes=task.recipes,
             destination=task.destination,
         )
-        self._tell(task, request, Stage.ASKING)
         try:
+            await self._patience.turn()
+            self._tell(task, request, Stage.ASKING)
             async with asyncio.timeout(task.key_within_s):
                 grant, shown = await self._grant(request, resends)
             over_at = asyncio.get_running_loop().time() + grant.lifetime_s
@@ -150,8 +174,11 @@ class Walk:
             sealed = seal(task.plaintext, grant) if task.plaintext else NOTHING_SEALED
         except _KeyRefusedError as end:
             return Failure(
-                reasons.error_for(end.reason, str(task.uri), task.purpose, said_by_m8=True),
+                reasons.error_for(
+                    end.reason, str(task.uri), task.purpose, said_by_m8=True, retry_after_s=end.retry_after_s
+                ),
                 again=end.reason in reasons.RETRIED,
+                limited=task.is_limited(end.reason),
             )
         except (TimedOutError, TimeoutError):
             return Failure(self._timed_out(task))
@@ -167,19 +194,20 @@ class Walk:
     async def _grant(self, request: Request, resends: int | None) -> tuple[Grant, upload_pb2.Signed]:
         commands, queries = self._connection.commands, self._connection.queries
         ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content, wait=True)
-        answer = (await self._resend(commands.RequestSecretUploadKey, ask, resends)).key
+        answer = (await self._patience.resend(commands.RequestSecretUploadKey, ask, resends)).key
         failpoint("monoctl.after-request")
         query = queries_pb2.GetSecretUploadKeyRequest(request_id=request.request_id)
         polls = 0
         while True:
             if answer.state == views_pb2.UPLOAD_STATE_ENDED:
-                raise _KeyRefusedError(answer.reason)
+                raise _KeyRefusedError(answer.reason, answer.retry_after_s)
             if answer.HasField("grant"):
+                self._pace.taken()
                 grant = self._trust.open_grant(answer.grant, answer.rotations, request, self._subject)
                 return grant, answer.grant
             if polls:
-                await self._pause(polls - 1)
-            answer = await self._resend(queries.GetSecretUploadKey, query, RESENDS)
+                await self._patience.pause(polls - 1)
+            answer = await self._patience.resend(queries.GetSecretUploadKey, query, RESENDS)
             polls += 1
 
     async def _send(self, sent: _Sent) -> Result | Failure:
@@ -214,18 +242,18 @@ class Walk:
         send = commands_pb2.RequestUploadSecretRequest(
             request_id=request.request_id, encapsulated_key=sealed.encapsulated_key, ciphertext=sealed.ciphertext
         )
-        upload = (await self._resend(self._connection.commands.RequestUploadSecret, send)).upload
+        upload = (await self._patience.resend(self._connection.commands.RequestUploadSecret, send)).upload
         failpoint("monoctl.after-send")
         polls = 0
         while upload.state != views_pb2.UPLOAD_STATE_ENDED:
-            await self._pause(polls)
+            await self._patience.pause(polls)
             polls += 1
             upload = (await self._ask(request, wait=True)).upload
         return upload
 
     async def _ask(self, request: Request, *, wait: bool) -> queries_pb2.GetSecretUploadResponse:
         query = queries_pb2.GetSecretUploadRequest(request_id=request.request_id, wait=wait)
-        return await self._resend(self._connection.queries.GetSecretUpload, query)
+        return await self._patience.resend(self._connection.queries.GetSecretUpload, query)
 
     async def _open(self, signed: upload_pb2.Signed, request: Request, grant: Grant, sealed: Sealed) -> Receipt:
         if not self._trust.is_signed_by_pin(signed):
@@ -246,8 +274,15 @@ class Walk:
             # What a copy's reactor sent may still be written; only the other store's reactor knows.
             return self._uncertain(sent, why, over=task.destination is None)
         return Failure(
-            reasons.error_for(reason, str(task.uri), task.purpose, upstream_version=receipt.upstream_version),
+            reasons.error_for(
+                reason,
+                str(task.uri),
+                task.purpose,
+                upstream_version=receipt.upstream_version,
+                retry_after_s=receipt.retry_after_s,
+            ),
             again=about_sent and reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE,
+            limited=about_sent and task.is_limited(reason),
             conflict=about_sent and reason == upload_pb2.REASON_CONFLICT,
         )
 
@@ -259,35 +294,6 @@ class Walk:
         request_id = sent.request.request_id.hex()
         left_s = None if over else sent.over_at - asyncio.get_running_loop().time()
         return Failure(unknown(sent.task, request_id, why, left_s), again=lost, uncertain=request_id, lost=lost)
-
-    async def _resend(
-        self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], message: Message, resends: int | None = None
-    ) -> R:
-        """Call, and send the same bytes again when the connection breaks. Without `resends` until time is over.
-
-        If m8 answers that its own time is over, ours may not be: then it is asked again.
-        """
-        sent = 0
-        while True:
-            remaining = self._ends_at - asyncio.get_running_loop().time()
-            if remaining <= 0:
-                raise TimedOutError("time is over.")
-            try:
-                return await self._connection.call(method, message, remaining)
-            except TimedOutError:
-                pass
-            except UnavailableError as error:
-                if resends is not None and (sent >= resends or not isinstance(error, NotReachedError)):
-                    raise
-            await self._pause(sent)
-            sent += 1
-
-    async def _pause(self, times: int) -> bool:
-        """Wait a little longer each time; False, at once, if time would be over."""
-        remaining = self._ends_at - asyncio.get_running_loop().time()
-        pause = min(self._pause_s * float(2 ** min(times, 10)), 2.0)
-        await asyncio.sleep(max(0.0, min(pause, remaining)))
-        return remaining > pause
 
     def _timed_out(self, task: Task) -> TimedOutError:
         within = self._timeout_s if task.key_within_s is None else min(task.key_within_s, self._timeout_s)

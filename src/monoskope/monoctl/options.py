@@ -14,6 +14,7 @@ from monoskope.client import Client
 from monoskope.client.settings import load_settings, parse_identities
 from monoskope.monoctl.output import terminal, write
 from monoskope.monoctl.output.help_page import ConnectionOption
+from monoskope.monoctl.output.progress import Bar
 from monoskope.monoctl.output.report import interrupted
 
 R = TypeVar("R")
@@ -49,7 +50,7 @@ timeout_option = click.option(
     type=click.FloatRange(0, 86_400, min_open=True),
     default=120.0,
     show_default=True,
-    help="Seconds for everything.",
+    help="Seconds for each secret, from its turn on.",
 )
 
 
@@ -59,7 +60,8 @@ class CommandSession:
     def __init__(self, flags: dict[str, Any], store_identity: tuple[str, ...]) -> None:
         self._flags = flags
         self._store_identity = store_identity
-        self.watch = terminal.Watch()
+        self.bar = Bar()
+        self.watch = terminal.Watch(quiet=lambda: self.bar.visible)
 
     def run(self, work: Callable[[Client], Awaitable[R]]) -> R:
         """Run `work` with a client and return its result."""
@@ -70,6 +72,7 @@ class CommandSession:
             confirm=write.confirm if terminal.interactive() else None,
             notify=terminal.note,
             observe=self.watch.observe,
+            progress=self.bar.tell,
         )
         return asyncio.run(self._work(client, work))
 
@@ -78,6 +81,7 @@ class CommandSession:
             try:
                 return await work(client)
             finally:
+                self.bar.stop()
                 await self.watch.stop()
 
 

@@ -137,7 +137,7 @@ def receipt_of(event: Message) -> upload_pb2.Signed | None:
 def event_of(receipt: Receipt, signed: upload_pb2.Signed) -> ReactorEvent:
     """Return the event by which a reactor hands m8 a receipt, which is `signed`."""
     if receipt.outcome == upload_pb2.OUTCOME_FAILED:
-        return events_pb2.SecretUploadFailed(reason=receipt.reason, receipt=signed)
+        return events_pb2.SecretUploadFailed(reason=receipt.reason, receipt=signed, retry_after_s=receipt.retry_after_s)
     message = next(step.message for step in Step if receipt.outcome in step.outcomes)
     assert issubclass(message, ReceiptEvent | events_pb2.SecretUploadStarted), "every other outcome is in such an event"
     return message(receipt=signed)

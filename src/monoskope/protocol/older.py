@@ -10,7 +10,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.wire import parse, serialise
 
-_LATER = ("replica", "destination_grant")
+_LATER = ("replica", "destination_grant", "retry_after_s")
 """Fields of `Receipt` that the first version 1 did not have."""
 
 

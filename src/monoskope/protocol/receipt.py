@@ -25,6 +25,8 @@ from monoskope.uri import SecretUri
 from monoskope.value import Value
 
 DIGEST_BYTES = 32
+MAX_RETRY_AFTER_S = 86_400
+"""A day: no limit counts longer."""
 MAX_PUBLIC_LENGTH = 2_048
 """Characters of a public half at most."""
 
@@ -63,6 +65,8 @@ class Receipt(Value, frozen=True):
     """With KEY_LOST: the process that says so, 16 bytes; b"" from a reactor of before this field."""
     destination_grant: upload_pb2.Signed | None = None
     """After COPY: the grant that `destination` answers; None from a reactor of before this field."""
+    retry_after_s: int = 0
+    """With RATE_LIMITED: seconds after which it can succeed; 0 if that is not known."""
 
     @property
     def sha256(self) -> bytes:
@@ -97,6 +101,7 @@ def make_receipt(
     destination: upload_pb2.Signed | None = None,
     replica: bytes = b"",
     destination_grant: upload_pb2.Signed | None = None,
+    retry_after_s: int = 0,
 ) -> Receipt:
     """Return a receipt for `grant`, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.Receipt(
@@ -116,6 +121,7 @@ def make_receipt(
         destination=destination,
         replica=replica,
         destination_grant=destination_grant,
+        retry_after_s=retry_after_s,
     )
     return parse_receipt(serialise(message))
 
@@ -150,9 +156,10 @@ def parse_receipt(content: bytes) -> Receipt:
         destination=message.destination if message.HasField("destination") else None,
         replica=message.replica,
         destination_grant=message.destination_grant if message.HasField("destination_grant") else None,
+        retry_after_s=message.retry_after_s,
     )
     _check_outcome(receipt)
-    _check_replica(receipt)
+    _check_of_reason(receipt)
     _check_digests(receipt)
     _check_versions(receipt)
     _check_fingerprints(receipt)
@@ -180,11 +187,15 @@ def _check_outcome(receipt: Receipt) -> None:
         raise MalformedError(_NAME, "reason", "must be given with FAILED and never else")
 
 
-def _check_replica(receipt: Receipt) -> None:
+def _check_of_reason(receipt: Receipt) -> None:
     if receipt.replica and receipt.reason != upload_pb2.REASON_KEY_LOST:
         raise MalformedError(_NAME, "replica", "must be absent unless KEY_LOST")
     if len(receipt.replica) not in {0, REPLICA_BYTES}:
         raise MalformedError(_NAME, "replica", "must have 16 bytes")
+    if receipt.retry_after_s and receipt.reason != upload_pb2.REASON_RATE_LIMITED:
+        raise MalformedError(_NAME, "retry_after_s", "must be absent unless RATE_LIMITED")
+    if receipt.retry_after_s > MAX_RETRY_AFTER_S:
+        raise MalformedError(_NAME, "retry_after_s", f"must be at most {MAX_RETRY_AFTER_S}")
 
 
 def _check_digests(receipt: Receipt) -> None:

@@ -19,12 +19,19 @@ from monoskope.stores.driver import (
 
 
 class FailedError(RefusedError):
-    """The request ends as FAILED with `reason`; `upstream_version` is what was there, "" if nothing or not known."""
+    """The request ends as FAILED with `reason`.
 
-    def __init__(self, reason: upload_pb2.Reason, *, upstream_version: str = "") -> None:
+    Args:
+        reason: Why.
+        upstream_version: What was there, "" if nothing or not known.
+        retry_after_s: With RATE_LIMITED, seconds after which it can succeed; 0 if that is not known.
+    """
+
+    def __init__(self, reason: upload_pb2.Reason, *, upstream_version: str = "", retry_after_s: int = 0) -> None:
         super().__init__(f"the request ends with {spelled(upload_pb2.Reason, reason)}.")
         self.reason = reason
         self.upstream_version = upstream_version
+        self.retry_after_s = retry_after_s
 
 
 def reason_of(error: DriverError) -> upload_pb2.Reason:
@@ -42,6 +49,11 @@ def reason_of(error: DriverError) -> upload_pb2.Reason:
             return upload_pb2.REASON_OUTCOME_UNKNOWN
         case _:
             return upload_pb2.REASON_UPSTREAM_REFUSED
+
+
+def known_retry_after_s(error: Exception) -> int:
+    """Return the seconds after which what `error` ended can succeed; 0 if that is not known."""
+    return error.retry_after_s if isinstance(error, FailedError) else 0
 
 
 def ended_by(error: Exception, request: Request, *, otherwise: upload_pb2.Reason) -> tuple[upload_pb2.Reason, str]:

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client import Client
-from monoskope.client.connection import ERRORS, Connection, NotReachedError
+from monoskope.client import Client, pace
+from monoskope.client import connection as connecting
+from monoskope.client.connection import Connection
+from monoskope.client.pace import CALLS_AT_ONCE
 from monoskope.client.queries import Queries, request_id_bytes
+from monoskope.client.refusal import ERRORS
 from monoskope.client.roots import find_roots
 from monoskope.client.settings import ClientSettings
-from monoskope.errors import Code, Error, IdentityChangedError, NotFoundError, RefusedError, TimedOutError, UsageError
+from monoskope.errors import (
+    Code,
+    Error,
+    IdentityChangedError,
+    NotFoundError,
+    NotReachedError,
+    RateLimitedError,
+    RefusedError,
+    TimedOutError,
+    UsageError,
+)
 from monoskope.m8.grpc import tls
+from monoskope.m8.grpc.status import to_status
 from monoskope.testing.scripted.m8 import ScriptedM8
 
 
@@ -81,7 +99,10 @@ async def test_a_ca_file_that_is_none_is_named(tmp_path: Path, content: str | No
 
 @pytest.mark.parametrize("code", list(Code))
 async def test_each_code_comes_back_as_its_class(m8: ScriptedM8, code: Code) -> None:
-    m8.failing["GetSecretStore"] = [Error("what happened.", fix="what to do.", code=code)]
+    error = Error("what happened.", fix="what to do.", code=code)
+    if code is Code.RATE_LIMITED:
+        error = RateLimitedError("what happened.", fix="what to do.", retry_after_s=3_600)
+    m8.failing["GetSecretStore"] = [error]
 
     with pytest.raises(Error) as caught:
         await ask(m8.server, m8.ca_file)
@@ -175,3 +196,101 @@ def test_a_system_without_a_list_of_authorities_is_told_how_to_name_one(monkeypa
     with pytest.raises(UsageError, match="no list of certificate authorities") as caught:
         find_roots(None, "", {})
     assert "`ca_file=`" in caught.value.fix
+
+
+async def test_what_m8_has_no_place_for_is_asked_again_when_m8_says(m8: ScriptedM8) -> None:
+    m8.failing["GetSecretStore"] = [RateLimitedError("too much.", retry_after_s=0.01)] * 3
+
+    await ask(m8.server, m8.ca_file)
+
+    assert m8.count("GetSecretStore") == 4
+
+
+async def test_without_a_word_when_to_come_back_there_is_a_pause_all_the_same(
+    m8: ScriptedM8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    def noted(told_s: float, times: int, pause_s: float) -> float:
+        pauses.append(pace.pause_after(told_s, times, pause_s) or 0.0)
+        return 0.0
+
+    monkeypatch.setattr(connecting, "pause_after", noted)
+    m8.failing["GetSecretStore"] = [RateLimitedError("too much.")] * 4
+
+    await ask(m8.server, m8.ca_file)
+
+    assert all(1.0 * 2**number <= pause <= 1.25 * 2**number for number, pause in enumerate(pauses))
+    assert len(pauses) == 4
+
+
+async def test_a_limit_of_the_day_is_told_and_not_waited_for(m8: ScriptedM8) -> None:
+    m8.failing["GetSecretStore"] = [RateLimitedError("enough for today.", fix="Wait.", retry_after_s=7_200)]
+
+    with pytest.raises(RateLimitedError, match="enough for today") as caught:
+        await ask(m8.server, m8.ca_file)
+
+    assert (caught.value.retry_after_s, caught.value.code, caught.value.by_m8) == (7_200, Code.RATE_LIMITED, True)
+    assert m8.count("GetSecretStore") == 1
+
+
+async def test_an_older_client_is_told_what_it_knows() -> None:
+    status = to_status(RateLimitedError("too much.", retry_after_s=1.5))
+
+    assert status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    details = status_pb2.Status.FromString(dict(status.trailing_metadata)["grpc-status-details-bin"]).details
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    assert details[0].Unpack(info)
+    assert details[1].Unpack(retry)
+    assert (info.reason, info.metadata["code"]) == ("REFUSED", "RATE_LIMITED")
+    assert (retry.retry_delay.seconds, retry.retry_delay.nanos) == (1, 500_000_000)
+
+
+async def test_more_calls_than_the_server_takes_are_made_again(tmp_path: Path) -> None:
+    # A fresh connection does not know yet how many calls the server takes: it resets those that are too many.
+    async with ScriptedM8().serving(tmp_path, options=[("grpc.max_concurrent_streams", 2)]) as m8:
+        connection = Connection(m8.server, m8.ca_file, "a.b.c", pause_s=0.05)
+        queries = Queries(connection)
+        stores = await asyncio.gather(*(queries.store("vault") for _ in range(100)))
+        await connection.close()
+    assert {store.name for store in stores} == {"vault"}
+
+
+class Slow:
+    """In the place of a method of m8: answers once `enough` is set, and counts how many calls are open."""
+
+    def __init__(self, enough_at: int = 0) -> None:
+        self._enough_at = enough_at
+        self._open = 0
+        self._enough = asyncio.Event()
+        self.most = 0
+
+    async def __call__(self, _request: Message, **_rest: object) -> Message:
+        self._open += 1
+        self.most = max(self.most, self._open)
+        if self._open == self._enough_at:
+            self._enough.set()
+        await self._enough.wait()
+        self._open -= 1
+        return queries_pb2.GetSecretStoreResponse()
+
+
+async def test_a_connection_has_only_so_many_calls_open(m8: ScriptedM8) -> None:
+    connection, method = Connection(m8.server, m8.ca_file, "a.b.c"), Slow(CALLS_AT_ONCE)
+    ask: Any = connection.call
+    await asyncio.gather(*(ask(method, Message(), 30) for _ in range(CALLS_AT_ONCE * 3)))
+    await connection.close()
+    assert method.most == CALLS_AT_ONCE
+
+
+async def test_a_call_that_gets_no_place_ends_in_time(m8: ScriptedM8) -> None:
+    connection, method = Connection(m8.server, m8.ca_file, "a.b.c"), Slow()
+    ask: Any = connection.call
+    waiting = [asyncio.create_task(ask(method, Message(), 30)) for _ in range(CALLS_AT_ONCE)]
+    await asyncio.sleep(0)
+    with pytest.raises(TimedOutError):
+        await ask(method, Message(), 0.01)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await connection.close()

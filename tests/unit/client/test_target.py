@@ -16,7 +16,7 @@ from monoskope.client import Client, ClientSettings, Expect, PutResult
 from monoskope.client.connection import Connection
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.target import Remembered, Resolver
-from monoskope.errors import Error, IdentityChangedError, NotFoundError, RefusedError, UsageError
+from monoskope.errors import Error, IdentityChangedError, NotFoundError, NotTriedError, RefusedError, UsageError
 from monoskope.m8.grpc import tls
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, pinned, settings_for, token
@@ -192,16 +192,17 @@ async def test_a_store_that_does_not_exist(m8: ScriptedM8, tmp_path: Path) -> No
         await put(m8, tmp_path, "nowhere://app/db")
 
 
-async def test_one_failure_hides_no_other_result(m8: ScriptedM8, tmp_path: Path) -> None:
+async def test_what_is_wrong_with_one_is_found_before_another_is_written(m8: ScriptedM8, tmp_path: Path) -> None:
     m8.add_store("local", Identity(), kind="age")
     pinned(m8, tmp_path)
 
     async with client_for(m8, tmp_path) as client:
         first, second, third = await client.put_secrets(["vault://a", "nowhere://a", "local://a"], VALUES)
 
-    assert isinstance(first, PutResult)
+    assert isinstance(first, NotTriedError)
     assert isinstance(second, NotFoundError)
-    assert isinstance(third, PutResult)
+    assert isinstance(third, NotTriedError)
+    assert m8.attempts == []
 
 
 async def test_a_uri_given_twice_is_refused(m8: ScriptedM8, tmp_path: Path) -> None:

@@ -52,6 +52,18 @@ def test_a_replica_may_end_a_request_before_writing_without_a_receipt(upload: Ca
     assert append_by_reactor(upload(walk), event, walk.by(PEER)) == [event]
 
 
+@pytest.mark.parametrize(
+    ("reason", "retry_after_s"), [(upload_pb2.REASON_CANNOT_READ, 1), (upload_pb2.REASON_RATE_LIMITED, 86_401)]
+)
+def test_a_time_to_come_back_goes_with_a_limit_and_is_a_day_at_most(
+    reason: upload_pb2.Reason, retry_after_s: int
+) -> None:
+    walk = Walk()
+    event = events_pb2.SecretUploadFailed(reason=reason, retry_after_s=retry_after_s)
+    with pytest.raises(UsageError, match="retry_after_s"):
+        append_by_reactor(walk.requested(), event, walk.by())
+
+
 def test_once_writing_began_a_failure_needs_a_receipt() -> None:
     walk = Walk()
     with pytest.raises(UsageError, match="receipt"):

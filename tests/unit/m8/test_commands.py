@@ -64,7 +64,20 @@ async def test_without_a_reactor_nobody_waits(world: World) -> None:
     await (await world.attached()).half_close()
     with refused("UNAVAILABLE") as error:
         await user.ask(a_request())
-    assert "2023-11-14T22:13:20Z" in error.message
+    assert "one was last heard now (2023-11-14T22:13:20Z)" in error.message
+
+
+async def test_the_last_that_was_heard_of_a_reactor_is_its_last_heartbeat(world: World) -> None:
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    world.clock.pass_s(100)
+    await reactor.beat()
+    while (await world.app.log.beats()).popitem()[1] != world.clock.now_ms:
+        await asyncio.sleep(0.01)
+    await reactor.half_close()
+    world.clock.pass_s(42)
+    with refused("UNAVAILABLE") as error:
+        await user.ask(a_request())
+    assert "one was last heard 42s ago (2023-11-14T22:15:00Z)" in error.message
 
 
 async def test_a_clock_that_jumps_ahead_makes_no_attached_reactor_disappear(world: World) -> None:
@@ -111,11 +124,12 @@ async def test_who_waits_for_a_key_learns_why_there_is_none(world: World) -> Non
     user, request = world.user("anna", "vault://app"), a_request()
     asking = asyncio.create_task(user.ask_and_wait(request))
     await reactor.next("SecretUploadKeyRequested")
-    refusal = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_RATE_LIMITED)
+    refusal = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_RATE_LIMITED, retry_after_s=7)
     await reactor.append(request.request_id, 1, refusal)
     answer = await asking
     assert answer.key.state == views_pb2.UPLOAD_STATE_ENDED
     assert answer.key.reason == upload_pb2.REASON_RATE_LIMITED
+    assert answer.key.retry_after_s == 7
 
 
 async def test_who_does_not_ask_for_the_key_is_not_told_it(world: World) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.errors import RefusedError
+from monoskope.errors import RateLimitedError
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.limits.places import CallPlaces
 from monoskope.m8.service.app import ServerLimits
@@ -63,11 +63,11 @@ async def test_watchers_of_a_token_of_a_subject_and_of_all_are_bounded(world: Wo
     anna, again, boris, carla = (world.user(name, "vault://") for name in ("anna", "anna", "boris", "carla"))
     await asked(anna)
     first = await watching(anna, 3)
-    assert await the_answer(watch(anna)) == "REFUSED"
+    assert await the_answer(watch(anna)) == "RATE_LIMITED"
     await watching(again, 2)
-    assert await the_answer(watch(again)) == "REFUSED"
+    assert await the_answer(watch(again)) == "RATE_LIMITED"
     await watching(boris, 2)
-    assert await the_answer(watch(carla)) == "REFUSED"
+    assert await the_answer(watch(carla)) == "RATE_LIMITED"
 
     first[0].cancel()
     # m8 learns of it a moment later.
@@ -85,7 +85,7 @@ async def read_or_refused(call: Any) -> Any:
 def test_the_refusal_says_how_many_and_what_to_do() -> None:
     places = CallPlaces("watchers", of_token=2, of_subject=3, in_all=4)
     anna = Principal("id", "anna", events_pb2.ROLE_USER, (), frozenset(), 0)
-    with places.held(anna), places.held(anna), pytest.raises(RefusedError) as refusal, places.held(anna):
+    with places.held(anna), places.held(anna), pytest.raises(RateLimitedError) as refusal, places.held(anna):
         pytest.fail("a third place was given")
     assert refusal.value.message == "your token has 2 watchers already, and may not have more at once."
     assert refusal.value.fix
@@ -110,7 +110,7 @@ async def test_calls_of_one_user_that_wait_are_bounded_and_others_get_in(world: 
     (ended,) = done
     error = ended.exception()
     assert isinstance(error, grpc.aio.AioRpcError)
-    assert reason(error) == "REFUSED"
+    assert reason(error) == "RATE_LIMITED"
     await asked(boris)
     for task in waiting:
         task.cancel()
@@ -129,7 +129,7 @@ async def test_calls_of_one_user_that_hold_sealed_bytes_are_bounded(world: World
         asyncio.ensure_future(anna.commands.RequestUploadSecret(message, metadata=anna.metadata)) for _ in range(3)
     ]
     done, waiting = await asyncio.wait(parked, return_when=asyncio.FIRST_COMPLETED)
-    with refused("REFUSED"):
+    with refused("RATE_LIMITED"):
         await done.pop()
     for task in waiting:
         task.cancel()

@@ -62,10 +62,11 @@ async def test_a_user_whose_day_is_used_up_is_refused_before_anything_is_sealed(
     await use_up(anna, reactor)
     head = await world.app.log.head()
     for purpose in (upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_PATCH):
-        with refused("REFUSED") as refusal:
+        with refused("RATE_LIMITED") as refusal:
             await anna.ask(a_request(purpose=purpose))
         assert f"anna has {TIMES * SIZE} of the {LIMITS.sealed_bytes_per_user_per_day} sealed bytes" in refusal.message
         assert "the next day begins at 2023-11-15T00:00:00Z" in refusal.message
+        assert refusal.retry_after_s == 6_400
     assert await world.app.log.head() == head
 
 
@@ -97,7 +98,7 @@ async def test_sealed_bytes_beyond_the_day_are_not_recorded_and_the_same_again_i
     for request_id in others[: fit - 1]:
         await anna.send(request_id, large(), timeout_s=AT_ONCE_S)
     for request_id in others[fit - 1 :]:
-        with refused("REFUSED"):
+        with refused("RATE_LIMITED"):
             await anna.send(request_id, large(), timeout_s=AT_ONCE_S)
 
     upload = await anna.send(first, sealed, timeout_s=AT_ONCE_S)
@@ -122,7 +123,7 @@ async def test_every_process_of_a_log_and_a_rebuilt_one_agree(world: World, tmp_
     before = await world.app.log.get(SEALED_BYTES, "anna")
     await world.app.log.rebuild()
     assert await world.app.log.get(SEALED_BYTES, "anna") == before
-    with refused("REFUSED"):
+    with refused("RATE_LIMITED"):
         await anna.ask(a_request())
 
     log = await SqliteLog.open(tmp_path / "log.db", clock=world.clock, projector=project)
@@ -130,6 +131,6 @@ async def test_every_process_of_a_log_and_a_rebuilt_one_agree(world: World, tmp_
     bound = build_server(app, None)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{bound.port}") as channel, running(app, bound):
         twin = User(channel, anna.metadata[0][1].removeprefix("Bearer "))
-        with refused("REFUSED"):
+        with refused("RATE_LIMITED"):
             await twin.ask(a_request())
     await log.close()

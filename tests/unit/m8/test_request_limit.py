@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from monoskope.errors import RefusedError
+from monoskope.errors import RateLimitedError
 from monoskope.m8.limits.request_limit import RequestLimit
 
 
 async def test_whoever_has_too_many_open_requests_is_refused_when_time_is_over() -> None:
     limit = RequestLimit(_Count({"loud": 3, "quiet": 2}), most=3)
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(RateLimitedError) as refused:
         async with limit.place("loud", wait_s=0.01):
             pytest.fail("the limit was passed")
     assert "have not ended" in refused.value.message

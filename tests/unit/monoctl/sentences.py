@@ -18,10 +18,14 @@ from monoskope.protocol.outcomes import ENDS
 PACKAGE = Path(__file__).resolve().parents[3] / "src" / "monoskope"
 FILES = (
     "client/walk.py",
+    "client/patience.py",
     "client/task.py",
+    "client/checks.py",
+    "client/bulk.py",
     *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("*.py"))),
     "monoctl/output/report.py",
     "monoctl/output/key_rotation.py",
+    "monoctl/output/results.py",
     "monoctl/commands/admin.py",
     "monoctl/commands/put.py",
 )

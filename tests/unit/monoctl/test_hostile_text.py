@@ -223,7 +223,7 @@ def test_one_module_alone_writes_to_the_terminal_and_one_asks_for_it() -> None:
     }
     assert {name: ways for name, ways in found.items() if ways} == {
         "questions.py": ["click.echo", "click.prompt", "os.write"],
-        "write.py": ["click.echo", "click.style"],
+        "write.py": ["click.echo", "click.progressbar", "click.style"],
     }
     echoes = [
         node

@@ -11,10 +11,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from monoskope.errors import Code, ConflictError, Error, OutcomeUnknownError
+from monoskope import times
+from monoskope.errors import Code, ConflictError, Error, NotTriedError, OutcomeUnknownError
 from monoskope.exit_codes import ExitCode, exit_code, exit_code_of_all
 from monoskope.monoctl.main import cli
-from monoskope.monoctl.output import formats
 from monoskope.monoctl.output.report import guarded, wants_json
 
 Run = Callable[..., Result]
@@ -45,6 +45,9 @@ def test_exit_codes_never_change() -> None:
         "UNAUTHENTICATED": 10,
         "ALREADY_EXISTS": 11,
         "DIFFERENT": 12,
+        "RATE_LIMITED": 14,
+        "NOT_TRIED": 15,
+        "PARTLY_DONE": 16,
         "INTERRUPTED": 130,
     }
 
@@ -58,6 +61,13 @@ def test_of_several_errors_the_first_counts_unless_one_is_unknown() -> None:
     assert exit_code_of_all([]) is ExitCode.OK
     assert exit_code_of_all([ConflictError("a."), Error("b.")]) is ExitCode.CONFLICT
     assert exit_code_of_all([ConflictError("a."), OutcomeUnknownError("b.")]) is ExitCode.OUTCOME_UNKNOWN
+    assert exit_code_of_all([NotTriedError("a."), ConflictError("b.")]) is ExitCode.CONFLICT
+
+
+def test_what_was_changed_in_part_has_a_code_of_its_own() -> None:
+    assert exit_code_of_all([], changed=2) is ExitCode.OK
+    assert exit_code_of_all([ConflictError("a.")], changed=2) is ExitCode.PARTLY_DONE
+    assert exit_code_of_all([OutcomeUnknownError("a.")], changed=2) is ExitCode.OUTCOME_UNKNOWN
 
 
 def test_a_defect_shows_its_type_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,7 +174,7 @@ def test_a_token_is_no_token_file(run: Run) -> None:
     [(0, "now"), (42, "42s ago"), (119, "119s ago"), (180, "3m ago"), (7_300, "2h ago"), (90_000, "1d ago")],
 )
 def test_people_read_how_long_ago_it_was(seconds: int, text: str) -> None:
-    assert formats.ago(1_000_000_000, now_s=1_000_000 + seconds) == text
+    assert times.ago(1_000_000_000, now_s=1_000_000 + seconds) == text
 
 
 @pytest.mark.parametrize("words", [(), ("put",), ("put", "secret"), ("whoami",)])

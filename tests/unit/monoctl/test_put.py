@@ -50,16 +50,21 @@ def test_json_and_yaml_say_the_same(m8: ScriptedM8, run: Run) -> None:
     }
 
 
-def test_several_stores_at_once_and_one_failure(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
+def test_one_failed_check_keeps_all_of_several_from_being_sent(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
     m8.add_store("local", Identity(), kind="age")
     pinned(m8, tmp_path)
 
     result = put(run, "vault://app/db", "nowhere://app/db", "local://app/db", "-o", "json")
 
     assert result.exit_code == 4
-    assert [one["uri"] for one in json.loads(result.stdout)] == ["vault://app/db", "local://app/db"]
+    assert [(one["uri"], one["outcome"]) for one in json.loads(result.stdout)] == [
+        ("vault://app/db", "NOT_TRIED"),
+        ("nowhere://app/db", "FAILED"),
+        ("local://app/db", "NOT_TRIED"),
+    ]
     error = json.loads(result.stderr)["error"]
     assert (error["code"], error["exit_code"]) == ("NOT_FOUND", 4)
+    assert m8.attempts == []
 
 
 @pytest.mark.parametrize(
@@ -68,7 +73,6 @@ def test_several_stores_at_once_and_one_failure(m8: ScriptedM8, run: Run, tmp_pa
         (upload_pb2.REASON_CONFLICT, 6, "--expect"),
         (upload_pb2.REASON_UPSTREAM_CHANGED, 6, "--overwrite"),
         (upload_pb2.REASON_UPSTREAM_REFUSED, 3, "--binary base64"),
-        (upload_pb2.REASON_RATE_LIMITED, 3, "Wait"),
         (upload_pb2.REASON_OUTCOME_UNKNOWN, 9, "monoctl compare secret"),
         (upload_pb2.REASON_EXPIRED, 8, "Try again"),
     ],

@@ -20,6 +20,16 @@ def test_a_lost_key_is_lost_without_the_process_that_says_so() -> None:
     assert without_later_fields(lost) == make_receipt(grant=GRANT, **failed)
 
 
+def test_a_limit_is_a_limit_without_the_time_to_come_back() -> None:
+    failed: dict[str, Any] = {
+        "sealed_sha256": SEALED,
+        "outcome": upload_pb2.OUTCOME_FAILED,
+        "reason": upload_pb2.REASON_RATE_LIMITED,
+    }
+    limited = make_receipt(grant=GRANT, retry_after_s=1, **failed)
+    assert without_later_fields(limited) == make_receipt(grant=GRANT, **failed)
+
+
 def test_a_copy_is_a_copy_without_the_destinations_grant() -> None:
     copied = copied_by(put_grant())
     older = without_later_fields(copied)

@@ -143,3 +143,43 @@ def test_the_memory_of_rates_is_bounded() -> None:
         spent(rates, URI, f"s{number}")
     assert len(rates._guesses) <= 60
     assert len(rates._uploads) <= 100
+
+
+def retry_after_s(rates: Rates, request: Request, subject: str = "alice") -> int:
+    with pytest.raises(FailedError) as refused:
+        rates.take(request, subject)
+    return refused.value.retry_after_s
+
+
+def test_a_refusal_says_when_there_is_room_again() -> None:
+    clock = Clock()
+    rates = Rates(ReactorLimits(uploads_per_second=1, compares_per_hour_per_uri=2, compares_per_hour=3), now=clock)
+    rates.take(ask(), "alice")
+    clock.time += 0.25
+    assert retry_after_s(rates, ask()) == 1
+
+    compare = ask(purpose=COMPARE)
+    rates.take(compare, "alice")
+    clock.time += 600
+    assert retry_after_s(rates, compare) == 3_000
+    # Half of the three of the process: bob may have one at this secret, too; then carol waits for the first to be over.
+    rates.take(compare, "bob")
+    clock.time += 600
+    assert retry_after_s(rates, compare, "carol") == 2_400
+    clock.time += 2_400
+    rates.take(compare, "carol")
+
+
+@pytest.mark.parametrize("purpose", [upload_pb2.PURPOSE_UPLOAD, COMPARE])
+def test_whoever_comes_back_when_told_finds_room_if_nobody_else_came(purpose: upload_pb2.Purpose) -> None:
+    clock = Clock()
+    rates = Rates(ReactorLimits(uploads_per_second=7, compares_per_hour_per_uri=5, compares_per_hour=8), now=clock)
+    for number in range(60):
+        clock.time += 0.11
+        subject = f"user-{number % 5}"
+        request = ask(purpose=purpose)
+        try:
+            rates.take(request, subject)
+        except FailedError as refused:
+            clock.time += refused.retry_after_s
+            rates.take(request, subject)

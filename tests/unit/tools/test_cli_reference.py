@@ -45,4 +45,6 @@ def test_every_code_is_documented() -> None:
     text = cli_reference.render_errors()
     for code in Code:
         assert f"| `{code.value}` | " in text
-    assert "| `OUTCOME_UNKNOWN` | 9 | It may or may not have been written" in text
+    assert "| `OUTCOME_UNKNOWN` | `OutcomeUnknownError` | 9 | It may or may not have been written" in text
+    assert "| `RATE_LIMITED` | `RateLimitedError` | 14 | Too much at once" in text
+    assert "| `UNAVAILABLE` | `UnavailableError` | 7 |" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.checks import Wanted
 from monoskope.client.purposes.put import Expect, expectation
 from monoskope.client.target import Target
 from monoskope.client.task import ASK, Doubt, Task
@@ -34,6 +35,11 @@ def expected(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
     if expect is Expect.ABSENT:
         raise UsageError("what is absent cannot be changed or deleted.", fix="Expect a version, or leave it out.")
     return expectation(expect)
+
+
+def to_delete(expect: Expect | str) -> Wanted:
+    """Return what is to be checked before the first of several deletions."""
+    return Wanted(upload_pb2.PURPOSE_DELETE, expect=expected(expect)[0])
 
 
 async def delete(walk: Walk, target: Target, expect: Expect | str, *, destroy: bool) -> Deletion:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.checks import Wanted
 from monoskope.client.purposes.delete import expected
 from monoskope.client.purposes.put import Expect, PutResult, encoded, fitting, result_of
 from monoskope.client.target import Target, check_patchable
@@ -36,6 +37,11 @@ def changes(values: Mapping[str, bytes], remove: Iterable[str]) -> tuple[bytes, 
     if len(removes) > MAX_KEYS:
         raise UsageError(f"a patch removes at most {MAX_KEYS} keys, this one {len(removes)}.", fix="Patch twice.")
     return encoded(values) if values else b"", removes
+
+
+def to_patch(values: Mapping[str, bytes], expect: Expect | str) -> Wanted:
+    """Return what is to be checked before the first of several patches."""
+    return Wanted(upload_pb2.PURPOSE_PATCH, tuple(sorted(values)), expected(expect)[0])
 
 
 async def patch(  # noqa: PLR0917 - one call, from one place

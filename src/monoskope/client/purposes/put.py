@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.checks import Wanted
 from monoskope.client.notes import Notes
 from monoskope.client.target import Target
 from monoskope.client.task import ASK, Doubt, Result, Task
@@ -74,6 +75,11 @@ def expectation(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
             fix="Copy it from `monoctl get secret`.",
         )
     return upload_pb2.EXPECT_VERSION, expect
+
+
+def wanted(values: Mapping[str, bytes], expect: Expect | str) -> Wanted:
+    """Return what is to be checked before the first of several puts."""
+    return Wanted(upload_pb2.PURPOSE_UPLOAD, tuple(sorted(values)), expectation(expect)[0])
 
 
 def fitting(options: Options | None, store_type: str) -> Options | None:

@@ -15,7 +15,7 @@ from monoskope.protocol.grant import Grant, open_grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.open_receipt import open_receipt
 from monoskope.protocol.outcomes import REPLACING
-from monoskope.protocol.receipt import Receipt
+from monoskope.protocol.receipt import MAX_RETRY_AFTER_S, Receipt
 from monoskope.protocol.request import Request
 from monoskope.protocol.upload import Author
 
@@ -75,6 +75,8 @@ def _check_grant(event: events_pb2.SecretUploadKeyProvided, request: Request, su
 def _check_failure(upload: Upload, event: events_pb2.SecretUploadFailed, by: Appender) -> None:
     if event.reason not in upload_pb2.Reason.values() or event.reason == upload_pb2.REASON_UNSPECIFIED:
         raise UsageError("SecretUploadFailed: reason must be a known reason.", fix="Say why it failed.")
+    if event.retry_after_s > (MAX_RETRY_AFTER_S if event.reason == upload_pb2.REASON_RATE_LIMITED else 0):
+        raise UsageError("SecretUploadFailed: retry_after_s breaks its rule.", fix="Give it with RATE_LIMITED alone.")
     if event.HasField("receipt"):
         receipt, _ = _open(upload, event, by)
         if receipt.reason != event.reason:

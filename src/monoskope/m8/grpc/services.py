@@ -122,7 +122,7 @@ async def _place(app: App, name: str, caller: Caller) -> AsyncIterator[None]:
     """Hold the places that a call of that name needs, so that one user's many calls do not delay others.
 
     Raises:
-        RefusedError: the caller has too many such calls.
+        RateLimitedError: the caller has too many such calls.
     """
     if name in _SENDING:
         with app.sending.held(caller.principal):

@@ -1,4 +1,4 @@
-"""How m8 answers an error: a gRPC status with `google.rpc.ErrorInfo`, from which clients restore the error."""
+"""How m8 answers an error: a gRPC status with `google.rpc.ErrorInfo` and `RetryInfo`, from which clients restore it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from types import MappingProxyType
 
 import grpc
 from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 
-from monoskope.errors import Code, Error
+from monoskope.errors import Code, Error, RateLimitedError
 from monoskope.m8.domain.refused_login import LoginRefusedError
 from monoskope.protocol.login_refusal import described
 
@@ -30,19 +32,38 @@ STATUS: Mapping[Code, grpc.StatusCode] = MappingProxyType(
         Code.OUTCOME_UNKNOWN: grpc.StatusCode.UNKNOWN,
         Code.PROTOCOL: grpc.StatusCode.DATA_LOSS,
         Code.INTERNAL: grpc.StatusCode.INTERNAL,
+        Code.RATE_LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        Code.NOT_TRIED: grpc.StatusCode.CANCELLED,
     }
 )
 """The gRPC status of every code."""
 
+BEFORE: Mapping[Code, Code] = MappingProxyType({Code.RATE_LIMITED: Code.REFUSED})
+"""What clients of before a code were told instead. They would take a code that they do not know for a defect."""
+
 
 def to_status(error: Error) -> grpc.Status:
-    """Return the status that carries `error`: its code, message and fix; for a reactor also why it may not log in."""
-    said = {"fix": error.fix}
+    """Return the status that carries `error`: its code, message and fix, and when to come back if that is known.
+
+    A code that older clients do not know stands under `code`, and as the reason stands what they were told before. For
+    a reactor it also says why it may not log in.
+    """
+    known = BEFORE.get(error.code)
+    metadata = {"fix": error.fix} if known is None else {"fix": error.fix, "code": error.code.value}
     if isinstance(error, LoginRefusedError):
-        said |= described(error.refusal, error.allowed)
-    info = error_details_pb2.ErrorInfo(reason=error.code.value, domain=DOMAIN, metadata=said)
-    detail = Any()
-    detail.Pack(info)
+        metadata |= described(error.refusal, error.allowed)
+    details = [error_details_pb2.ErrorInfo(reason=(known or error.code).value, domain=DOMAIN, metadata=metadata)]
+    if isinstance(error, RateLimitedError) and error.retry_after_s > 0:
+        delay = Duration()
+        delay.FromNanoseconds(int(error.retry_after_s * 1e9))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     number, _ = STATUS[error.code].value
-    status: grpc.Status = rpc_status.to_status(status_pb2.Status(code=number, message=error.message, details=[detail]))
+    whole = status_pb2.Status(code=number, message=error.message, details=list(map(_packed, details)))
+    status: grpc.Status = rpc_status.to_status(whole)
     return status
+
+
+def _packed(message: Message) -> Any:
+    detail = Any()
+    detail.Pack(message)
+    return detail

@@ -10,8 +10,11 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator
 
-from monoskope.errors import RefusedError
+from monoskope.errors import RateLimitedError
 from monoskope.m8.domain.principal import Principal
+
+RETRY_AFTER_S = 1.0
+"""When a call that was refused may come back. Nobody can say when a place becomes free, so this is a guess."""
 
 
 class CallPlaces:
@@ -34,7 +37,7 @@ class CallPlaces:
         """Hold a place of `principal` as long as the block runs.
 
         Raises:
-            RefusedError: all places of the token, of the subject, or of this process are held.
+            RateLimitedError: all places of the token, of the subject, or of this process are held.
         """
         holders = (("token", principal.token_id), ("subject", principal.subject), ("", ""))
         for holder, most in zip(holders, self._most, strict=True):
@@ -49,13 +52,15 @@ class CallPlaces:
                 if not self._held[holder]:
                     del self._held[holder]
 
-    def _refusal(self, whose: str, most: int) -> RefusedError:
+    def _refusal(self, whose: str, most: int) -> RateLimitedError:
         if not whose:
-            return RefusedError(
+            return RateLimitedError(
                 f"the limit of {most} {self._what} in this m8 is reached.",
                 fix="Try again later, or ask another m8 server.",
+                retry_after_s=RETRY_AFTER_S,
             )
-        return RefusedError(
+        return RateLimitedError(
             f"your {whose} has {most} {self._what} already, and may not have more at once.",
             fix="End some of them, and wait for those that end by themselves.",
+            retry_after_s=RETRY_AFTER_S,
         )

@@ -11,7 +11,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from monoskope.errors import RefusedError
+from monoskope.errors import RateLimitedError
 from monoskope.m8.readmodels.sealed_bytes import DAY_MS
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES
 from monoskope.protocol.payload import MAX_PADDED
@@ -40,15 +40,18 @@ class Quota:
         """Raise unless `subject` may record `size` more bytes today; by default the size of the largest secret.
 
         Raises:
-            RefusedError: it may not; the message says how much was recorded, of how much, and when the next day begins.
+            RateLimitedError: it may not; the message says how much was recorded, of how much, and when the next day
+                begins.
         """
-        day = self._clock() // DAY_MS
+        now_ms = self._clock()
+        day = now_ms // DAY_MS
         used = await self._recorded(subject, day) + self._being_recorded[subject]
         if used + size > self._most:
-            raise RefusedError(
+            raise RateLimitedError(
                 f"{subject} has {used} of the {self._most} sealed bytes that a user may store in a day (UTC), and "
                 f"{size} more would be too many; the next day begins at {instant((day + 1) * DAY_MS)}.",
                 fix="Wait until then, or let whoever runs m8 raise `sealed_bytes_per_user_per_day` in m8.toml.",
+                retry_after_s=((day + 1) * DAY_MS - now_ms) / 1000,
             )
 
     @contextlib.asynccontextmanager
@@ -56,7 +59,7 @@ class Quota:
         """Count `size` bytes of `subject` as long as the block records them.
 
         Raises:
-            RefusedError: it may not record so many more today.
+            RateLimitedError: it may not record so many more today.
         """
         if not size:
             yield

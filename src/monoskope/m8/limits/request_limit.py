@@ -12,11 +12,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from monoskope.errors import RefusedError
+from monoskope.errors import RateLimitedError
 from monoskope.keyed_lock import KeyedLock
 
 LOOK_S = 0.1
 """Seconds between two checks whether a request has ended."""
+
+RETRY_AFTER_S = 1.0
+"""When a request that was refused may come back: it has waited already, and may go on waiting."""
 
 
 class RequestLimit:
@@ -37,7 +40,7 @@ class RequestLimit:
         """Wait until `subject` may make one more request, and let no other of its callers in within the block.
 
         Raises:
-            RefusedError: none of its requests ended within `wait_s` seconds.
+            RateLimitedError: none of its requests ended within `wait_s` seconds.
         """
         async with contextlib.AsyncExitStack() as turn:
             try:
@@ -47,8 +50,9 @@ class RequestLimit:
                     while await self._count_open(subject) >= self._most:  # noqa: ASYNC110
                         await asyncio.sleep(LOOK_S)
             except TimeoutError:
-                raise RefusedError(
+                raise RateLimitedError(
                     f"{self._most} of your requests have not ended; m8 takes no more until one has.",
                     fix="Upload the secrets that you have keys for, or wait until the keys expire.",
+                    retry_after_s=RETRY_AFTER_S,
                 ) from None
             yield

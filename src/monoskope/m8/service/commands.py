@@ -43,8 +43,9 @@ class Commands:
             UsageError: the request is not well formed.
             NotFoundError: a store does not exist, a URI is outside the caller's prefixes, or there is no receipt to
                 VERIFY.
-            RefusedError: the caller lacks the right or may seal no more today, the store is deactivated, or too many
-                requests of the caller's have not ended, and none did in time.
+            RefusedError: the caller lacks the right, or the store is deactivated.
+            RateLimitedError: the caller may seal no more today, or too many requests of the caller's have not ended,
+                and none did in time.
             UnavailableError: no reactor of the store is attached, or none of them finds its engine.
             AlreadyExistsError: the request id is taken.
         """
@@ -121,7 +122,8 @@ class Commands:
 
         Raises:
             NotFoundError: there is no such request of the caller's.
-            RefusedError: the caller lost the right or may seal no more today, or the store was deactivated.
+            RefusedError: the caller lost the right, or the store was deactivated.
+            RateLimitedError: the caller may seal no more today.
             AlreadyExistsError: other bytes came before.
             ConflictError: no key was given yet.
             UsageError: lengths that the grant does not allow.

@@ -6,7 +6,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.errors import UnavailableError
 from monoskope.m8.readmodels.stores import refused_key
 from monoskope.m8.service.app import App
-from monoskope.times import instant
+from monoskope.times import ago, instant
 
 
 async def missing_reactor(app: App, store: views_pb2.SecretStore) -> UnavailableError | None:
@@ -27,8 +27,11 @@ async def missing_reactor(app: App, store: views_pb2.SecretStore) -> Unavailable
             fix="Nothing was sent. Ask whoever runs the store to import the key that counts on its reactors"
             " (m8 reactor fingerprint-key import --replace).",
         )
-    last_seen_ms = max((reactor.last_heard_ms for reactor in store.reactors), default=0)
-    when = f"the last heartbeat of one came at {instant(last_seen_ms)}" if last_seen_ms else "none has ever attached"
+    # Only now the heartbeats matter: for when a reactor was heard last.
+    beating = await app.documents.store_with_beats(store.name) or store
+    last_ms = max((reactor.last_heard_ms for reactor in beating.reactors), default=0)
+    heard = f"one was last heard {ago(last_ms, app.clock() / 1000)} ({instant(last_ms)})"
+    when = heard if last_ms else "none has ever attached"
     return UnavailableError(
         f"no reactor of the store {store.name} is attached; {when}.", fix="Start one, or try again when it is back."
     )

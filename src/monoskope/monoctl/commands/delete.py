@@ -49,7 +49,7 @@ def secret(
     async def work(client: Client) -> list[Deletion | Error]:
         return await client.delete_secrets(uris, expect=expected, destroy=destroy, timeout=timeout)
 
-    end(session.run(work), output, _COLUMNS, _document)
+    end(session.run(work), output, _COLUMNS, _document, changes=True)
 
 
 def _document(deletion: Deletion) -> Document:

@@ -65,6 +65,9 @@ def secret(  # noqa: PLR0917 - click passes them by name
     The command succeeds only with a receipt signed by the store's pinned identity. By default it writes only where
     nothing is, or replaces what was put through m8. Labels and day of expiry stay as they are unless you name them.
 
+    Several URIs are all checked before the first is written, and each has its row: what was done, or FAILED, NOT_TRIED
+    or UNKNOWN with the reason. Exit code 16 if some were written and some were not.
+
     \b
     monoctl put secret app/db password
     monoctl put secret vault://app/db local://app/db --from-file tls.key=key.pem
@@ -85,7 +88,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
         )
         return await (put_each(put, plan, timeout) if each else put(uris, values, timeout=timeout))
 
-    end(session.run(work), output, COLUMNS, document)
+    end(session.run(work), output, COLUMNS, document, changes=True)
 
 
 def document(result: PutResult) -> Document:

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from monoskope.escape import escape, json_text
 from monoskope.monoctl.output import write
+from monoskope.times import ago
 
 Document = dict[str, Any]
-
-
-def ago(at_ms: int, now_s: float | None = None) -> str:
-    """Return how long ago something was, for people: `now`, `42s ago`, `3m ago`, `5h ago`, `2d ago`; "-" for 0."""
-    if not at_ms:
-        return "-"
-    seconds = int((time.time() if now_s is None else now_s) - at_ms / 1000)
-    if seconds < 1:
-        return "now"
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
-        if seconds >= 2 * size or (size == 86_400 and seconds >= size):
-            return f"{seconds // size}{unit} ago"
-    return f"{seconds}s ago"
 
 
 def emit(form: str, document: Document | Sequence[Document], columns: Mapping[str, str], *, nothing: str = "") -> None:

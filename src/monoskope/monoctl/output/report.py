@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monoskope.errors import Code, Error, OutcomeUnknownError, UsageError
+from monoskope.errors import Code, Error, OutcomeUnknownError, RateLimitedError, UsageError
 from monoskope.escape import json_text
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.monoctl.output import write
@@ -42,13 +42,15 @@ def report(error: Error, *, as_json: bool) -> None:
         code, number = "INTERRUPTED", ExitCode.INTERRUPTED
     message, fix = (error.message, error.fix) if error.by_m8 else map(with_flags, (error.message, error.fix))
     if as_json:
-        document = {
+        document: dict[str, object] = {
             "code": code,
             "exit_code": int(number),
             "message": message,
             "fix": fix,
             "by_m8": error.by_m8,
         }
+        if isinstance(error, RateLimitedError):
+            document["retry_after_s"] = error.retry_after_s
         write.err(json_text({"error": document}))
         return
     write.err(message, mark="error: ", fg="red", bold=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 
 from monoskope.client.task import Progress, Stage
 from monoskope.monoctl.output import questions, write
@@ -33,9 +34,14 @@ def warn(text: str) -> None:
 
 
 class Watch:
-    """Remembers how far each request is, and shows it on a terminal."""
+    """Remembers how far each request is, and shows it on a terminal.
 
-    def __init__(self) -> None:
+    Args:
+        quiet: Whether something else is shown there now.
+    """
+
+    def __init__(self, *, quiet: Callable[[], bool] = lambda: False) -> None:
+        self._quiet = quiet
         self._requests: dict[bytes, Progress] = {}
         """Every request with its latest stage. An attempt that ended without proof counts, also if a new one has
         begun."""
@@ -70,7 +76,8 @@ class Watch:
                 latest = {str(progress.uri): progress for progress in self._requests.values()}
                 waiting = [progress for progress in latest.values() if progress.stage is not Stage.ENDED]
                 text = f"{waiting[0].uri}: {_SAYS[waiting[0].stage]}" if waiting else "finishing"
-                write.err(f"{_FRAMES[frame % len(_FRAMES)]} {text}", end="", over=True)
+                if not self._quiet():
+                    write.err(f"{_FRAMES[frame % len(_FRAMES)]} {text}", end="", over=True)
                 frame += 1
                 await asyncio.sleep(0.1)
         finally:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from monoskope.escape import escape
 from monoskope.monoctl.output import questions
+
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
 
 _CLEAR = "\r\x1b[2K"
 
@@ -51,6 +54,11 @@ def prompt(question: str, *, hidden: bool = False) -> str:
 
 def _escaped(question: str) -> str:
     return _joined(tuple(question.split("\n")))
+
+
+def bar(total: int, label: str) -> ProgressBar[int]:
+    """Return a bar on stderr that counts to `total`; it is drawn while it is used as a context."""
+    return click.progressbar(length=total, label=escape(label), show_pos=True, file=sys.stderr)
 
 
 def coloured(stream: TextIO) -> bool:

@@ -16,7 +16,7 @@ from monoskope.protocol.request import Request, parse_request
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.link.open_requests import OpenRequest
-from monoskope.reactor.reasons import FailedError, ended_by
+from monoskope.reactor.reasons import FailedError, ended_by, known_retry_after_s
 from monoskope.reactor.report import request_log
 from monoskope.reactor.report.audit_log import GRANTED, Audit, AuditEntry, of_request
 from monoskope.reactor.report.reporter import Log
@@ -50,7 +50,7 @@ class Granter:
         try:
             event = events_pb2.SecretUploadKeyProvided(grant=self._granted(asked).signed)
         except FailedError as error:
-            event = events_pb2.SecretUploadFailed(reason=error.reason)
+            event = events_pb2.SecretUploadFailed(reason=error.reason, retry_after_s=error.retry_after_s)
         except OSError as error:
             # What cannot be recorded is not done. The request ends at once, and not by m8 after a minute.
             self.keys.forget(asked.request_id)
@@ -89,7 +89,7 @@ class Granter:
             reason, _ = ended_by(error, request, otherwise=upload_pb2.REASON_KEY_LOST)
             self.keys.forget(request.request_id)
             self.audit.write(of_request(request, asked.subject, "FAILED", reason))
-            raise FailedError(reason) from None
+            raise FailedError(reason, retry_after_s=known_retry_after_s(error)) from None
         self.audit.write(of_request(request, asked.subject, GRANTED))
         return key
 

@@ -13,9 +13,10 @@ announced and written, which reveals nothing (docs/protocol.md, Guesses).
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -71,22 +72,21 @@ class Rates:
         self._guesses: deque[_Use] = deque()
 
     def take(self, request: Request, subject: str) -> None:
-        """Count `request`, or raise `FailedError` (RATE_LIMITED) and count nothing."""
+        """Count `request`, or raise `FailedError` (RATE_LIMITED, with when there is room again) and count nothing."""
         use = _Use(self._now(), subject, str(request.uri))
         if request.rules.guesses:
-            window, has_room = self._guesses, self._may_guess(use)
+            window, wait_s = self._guesses, self._guess_after(use)
         else:
-            _forget(self._uploads, use.at - _SECOND)
-            window, has_room = self._uploads, _has_room(self._uploads, self._limits.uploads_per_second, subject)
-        if not has_room:
-            raise FailedError(upload_pb2.REASON_RATE_LIMITED)
+            window, wait_s = self._uploads, _room_after(self._uploads, self._limits.uploads_per_second, use, _SECOND)
+        if wait_s:
+            raise FailedError(upload_pb2.REASON_RATE_LIMITED, retry_after_s=math.ceil(wait_s))
         window.append(use)
 
     @contextmanager
     def guess(self, uri: SecretUri, subject: str) -> Iterator[Guess]:
         """Count one guess while the block runs; go on counting it if the write was announced and not made."""
         use = _Use(self._now(), subject, str(uri))
-        guess = Guess(may_compare=self._may_guess(use))
+        guess = Guess(may_compare=not self._guess_after(use))
         if guess.may_compare:
             self._guesses.append(use)
         try:
@@ -95,19 +95,21 @@ class Rates:
             if guess.may_compare and not guess.counts and use in self._guesses:
                 self._guesses.remove(use)
 
-    def _may_guess(self, use: _Use) -> bool:
-        _forget(self._guesses, use.at - _HOUR)
-        of_this = [one for one in self._guesses if one.uri == use.uri]
-        return _has_room(self._guesses, self._limits.compares_per_hour, use.subject) and _has_room(
-            of_this, self._limits.compares_per_hour_per_uri, use.subject
-        )
+    def _guess_after(self, use: _Use) -> float:
+        """Return the seconds after which `use` may be one more guess; 0 if it may be one now."""
+        in_all = _room_after(self._guesses, self._limits.compares_per_hour, use, _HOUR)
+        of_this = deque(one for one in self._guesses if one.uri == use.uri)
+        return max(in_all, _room_after(of_this, self._limits.compares_per_hour_per_uri, use, _HOUR))
 
 
-def _forget(window: deque[_Use], until: float) -> None:
-    while window and window[0].at <= until:
+def _room_after(window: deque[_Use], most: int, use: _Use, lasts_s: float) -> float:
+    """Forget what is too old, and return the seconds after which `window` has room for `use`; 0 if it has room now."""
+    while window and window[0].at <= use.at - lasts_s:
         window.popleft()
-
-
-def _has_room(window: Collection[_Use], most: int, subject: str) -> bool:
-    own = sum(use.subject == subject for use in window)
-    return has_room(own, len(window) - own, most)
+    subjects, previous = [one.subject for one in window], use.at
+    for index, one in enumerate(window):
+        own = subjects[index:].count(use.subject)
+        if has_room(own, len(subjects) - index - own, most):
+            return 0.0 if index == 0 else previous + lasts_s - use.at
+        previous = one.at
+    return previous + lasts_s - use.at if window else 0.0

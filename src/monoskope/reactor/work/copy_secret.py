@@ -22,7 +22,15 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Expect
 from monoskope.client.purposes.put_copy import put_copy
 from monoskope.client.task import Progress, Result, Stage
-from monoskope.errors import ConflictError, Error, OutcomeUnknownError, ProtocolError, TimedOutError, UnavailableError
+from monoskope.errors import (
+    ConflictError,
+    Error,
+    OutcomeUnknownError,
+    ProtocolError,
+    RateLimitedError,
+    TimedOutError,
+    UnavailableError,
+)
 from monoskope.protocol.copy_request import put_request_id
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt
@@ -280,6 +288,8 @@ def _reason(error: Error) -> upload_pb2.Reason:
             return upload_pb2.REASON_OUTCOME_UNKNOWN
         case ConflictError():
             return upload_pb2.REASON_CONFLICT
+        case RateLimitedError():
+            return upload_pb2.REASON_RATE_LIMITED
         case UnavailableError() | TimedOutError() | ProtocolError():
             return upload_pb2.REASON_UPSTREAM_UNAVAILABLE
         case _:

@@ -53,7 +53,8 @@ class Generator:
         slow = sum(recipe.kind == "rsa" for recipe in recipes)
         own = self._waiting[subject]
         if slow and not has_room(own + slow - 1, self._waiting.total() - own, MAX_WAITING):
-            raise FailedError(upload_pb2.REASON_RATE_LIMITED)
+            # Each of them takes about a second.
+            raise FailedError(upload_pb2.REASON_RATE_LIMITED, retry_after_s=self._waiting.total())
         self._waiting[subject] += slow
         try:
             return Payload({recipe.key: await self._value(recipe) for recipe in recipes})

@@ -26,7 +26,7 @@ from monoskope.reactor.limits.places import FairPlaces
 from monoskope.reactor.limits.rates import Guess, Rates
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.memory.forget import forget
-from monoskope.reactor.reasons import FailedError, ended_by
+from monoskope.reactor.reasons import FailedError, ended_by, known_retry_after_s
 from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.upstream.content import Content, Upstream
 from monoskope.reactor.upstream.first_look import Found
@@ -90,10 +90,11 @@ class Handler:
         except Exception as error:  # noqa: BLE001 - a defect must leave neither a value nor a request without an end
             # The engine was told nothing: `Writer` and `Copier` return ends and raise nothing.
             reason, version = ended_by(error, request, otherwise=upload_pb2.REASON_KEY_LOST)
+            after_s = known_retry_after_s(error)
             forget(error)
         finally:
             self._keys.forget(request.request_id)
-        return Receipted(_failed(delivered, reason, version=version), delivered.version)
+        return Receipted(_failed(delivered, reason, version=version, retry_after_s=after_s), delivered.version)
 
     @asynccontextmanager
     async def _turn(self, delivered: DeliveredRequest) -> AsyncIterator[Guess]:
@@ -253,6 +254,15 @@ class Handler:
         return Receipted(_failed(delivered, upload_pb2.REASON_KEY_LOST), version)
 
 
-def _failed(delivered: DeliveredRequest, reason: upload_pb2.Reason, *, version: str = "") -> Receipt:
+def _failed(
+    delivered: DeliveredRequest, reason: upload_pb2.Reason, *, version: str = "", retry_after_s: int = 0
+) -> Receipt:
     """Return a FAILED receipt; the process that its grant names says so."""
-    return failed(delivered.grant, delivered.sha256, reason, replica=delivered.grant.replica, version=version)
+    return failed(
+        delivered.grant,
+        delivered.sha256,
+        reason,
+        replica=delivered.grant.replica,
+        version=version,
+        retry_after_s=retry_after_s,
+    )

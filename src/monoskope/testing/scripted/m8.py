@@ -10,7 +10,7 @@ import asyncio
 import datetime as dt
 import hashlib
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -231,12 +231,12 @@ class ScriptedM8:
         raise NotFoundError("no such request.")
 
     @asynccontextmanager
-    async def serving(self, folder: Path) -> AsyncIterator[Self]:
-        """Listen on a free port of 127.0.0.1; sets `server` and `ca_file`."""
+    async def serving(self, folder: Path, *, options: Sequence[tuple[str, Any]] = ()) -> AsyncIterator[Self]:
+        """Listen on a free port of 127.0.0.1; sets `server` and `ca_file`. `options` are gRPC's."""
         made = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
         self.ca_file = folder / "ca.crt"
         self.ca_file.write_bytes(made.ca)
-        server = grpc.aio.server()
+        server = grpc.aio.server(options=options)
         server.add_generic_rpc_handlers([ScriptedServices(self)])
         port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(made.key, made.certificate)]))
         self.server = f"127.0.0.1:{port}"

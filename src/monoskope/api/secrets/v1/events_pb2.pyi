@@ -109,12 +109,14 @@ class SecretCopied(_message.Message):
     def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
 
 class SecretUploadFailed(_message.Message):
-    __slots__ = ("reason", "receipt")
+    __slots__ = ("reason", "receipt", "retry_after_s")
     REASON_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_S_FIELD_NUMBER: _ClassVar[int]
     reason: _upload_pb2.Reason
     receipt: _upload_pb2.Signed
-    def __init__(self, reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+    retry_after_s: int
+    def __init__(self, reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., retry_after_s: _Optional[int] = ...) -> None: ...
 
 class SecretStoreCreated(_message.Message):
     __slots__ = ("name", "type", "identity")

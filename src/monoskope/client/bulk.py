@@ -1,0 +1,96 @@
+"""Several secrets of one call: a few of each store at once, each with its own time, and told of while that goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from monoskope.client.checks import not_tried
+from monoskope.client.pace import AT_ONCE
+from monoskope.client.target import Target
+from monoskope.errors import Error, NotReachedError, OutcomeUnknownError, TimedOutError, UnauthenticatedError
+from monoskope.value import Value
+
+R = TypeVar("R")
+
+_SILENCE = (NotReachedError, TimedOutError, OutcomeUnknownError)
+"""Ends that may mean that nobody answers any more."""
+
+
+class Tally(Value, frozen=True):
+    """How far a call about several secrets is. It names none of them."""
+
+    total: int
+    """How many there are."""
+    done: int = 0
+    """How many ended with success."""
+    failed: int = 0
+    """How many ended otherwise, those that were not tried included."""
+
+    @property
+    def ended(self) -> int:
+        """How many have ended."""
+        return self.done + self.failed
+
+
+class Bulk:
+    """One call about several secrets.
+
+    Each secret's time begins with its turn, so the whole takes as long as it moves on. Once nobody answers, the secrets
+    whose turn has not come are not tried: if all that ended since the turn of a secret ended for lack of an answer, and
+    at once if m8 does not accept the credential.
+
+    Args:
+        uris: Of the secrets, as the caller names them; errors name them so.
+        tell: Called at the beginning and whenever one has ended.
+    """
+
+    def __init__(self, uris: Sequence[str], *, tell: Callable[[Tally], None] | None) -> None:
+        self._uris = uris
+        self._tally = Tally(len(uris))
+        self._tell = tell
+        # Of each store: one whose reactors do not answer delays no other.
+        self._places: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+        self._answered = 0
+        self._stopped = False
+
+    async def run(self, targets: Sequence[Target | Error], one: Callable[[Target], Awaitable[R]]) -> list[R | Error]:
+        """Do `one` for each target, and return for each its result or its error."""
+        self._told(self._tally)
+        results = list(await asyncio.gather(*(self._walked(target, one) for target in targets)))
+        for uri, target, result in zip(self._uris, targets, results, strict=True):
+            if isinstance(result, Error):
+                result.uri = str(target.uri) if isinstance(target, Target) else result.uri or uri
+        return results
+
+    async def _walked(self, target: Target | Error, one: Callable[[Target], Awaitable[R]]) -> R | Error:
+        result = target if isinstance(target, Error) else await self._in_turn(target, one)
+        failed = isinstance(result, Error)
+        before = self._tally
+        self._told(Tally(before.total, before.done + (not failed), before.failed + failed))
+        return result
+
+    async def _in_turn(self, target: Target, one: Callable[[Target], Awaitable[R]]) -> R | Error:
+        async with self._places[target.uri.store]:
+            return await self._result(target, one)
+
+    async def _result(self, target: Target, one: Callable[[Target], Awaitable[R]]) -> R | Error:
+        if self._stopped:
+            return not_tried(target, "nothing answered for the others any more")
+        answered = self._answered
+        try:
+            result = await one(target)
+        except Error as error:
+            silent = isinstance(error, _SILENCE) and answered == self._answered
+            self._stopped |= silent or isinstance(error, UnauthenticatedError)
+            self._answered += not isinstance(error, _SILENCE)
+            return error
+        self._answered += 1
+        return result
+
+    def _told(self, tally: Tally) -> None:
+        self._tally = tally
+        if self._tell is not None and tally.total > 1:
+            self._tell(tally)

@@ -1,0 +1,152 @@
+"""Several writes of one call: whatever can be known is checked for all of them before the first is sent.
+
+What is checked is m8's word and may change a moment later, so it only refuses: m8 and the reactors check everything
+again, and only a receipt says what was written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from monoskope.api.gateway.v1 import queries_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.client.queries import Queries
+from monoskope.client.target import Target, check_patchable
+from monoskope.errors import Error, NotFoundError, NotTriedError, RefusedError, UnavailableError, UsageError
+from monoskope.protocol.options import are_for
+from monoskope.protocol.purposes import PURPOSES, PurposeRules
+from monoskope.protocol.request import Options
+from monoskope.uri import UriPrefix
+from monoskope.value import Value
+
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_NEEDS_CHECK_AND_SET = frozenset({upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION})
+
+
+class Wanted(Value, frozen=True):
+    """What is to be written at each of several URIs."""
+
+    purpose: upload_pb2.Purpose
+    keys: tuple[str, ...] = ()
+    expect: upload_pb2.Expect = upload_pb2.EXPECT_UNSPECIFIED
+
+    @property
+    def rules(self) -> PurposeRules:
+        """The rules of the purpose."""
+        return PURPOSES[self.purpose]
+
+
+async def checked(targets: Sequence[Target | Error], wanted: Wanted, queries: Queries) -> list[Target | Error]:
+    """Return `targets` if nothing is known to be wrong; else for each what is wrong, or that it is not tried."""
+    caller = await _caller(queries)
+    found: list[Target | Error] = [
+        target if isinstance(target, Error) else _wrong(target, wanted, caller) or target for target in targets
+    ]
+    if not any(isinstance(one, Error) for one in found):
+        return found
+    refused = "something is wrong with another one"
+    wrong: list[Error] = [one if isinstance(one, Error) else not_tried(one, refused) for one in found]
+    for target, error in zip(targets, wrong, strict=True):
+        error.uri = str(target.uri) if isinstance(target, Target) else ""
+    return list(wrong)
+
+
+def not_tried(target: Target, why: str) -> NotTriedError:
+    """Return the error for a secret for which nothing was sent, because of another one of the same call."""
+    return NotTriedError(
+        f"{target.uri}: not tried, because {why}; nothing was sent for it.", fix="Mend the other one, then do it again."
+    )
+
+
+async def _caller(queries: Queries) -> queries_pb2.GetServerResponse | None:
+    """Return who the caller is to m8; None if it does not say."""
+    try:
+        caller = await queries.server()
+    except Error:
+        return None
+    return caller if caller.role == events_pb2.ROLE_USER else None
+
+
+def _wrong(target: Target, wanted: Wanted, caller: queries_pb2.GetServerResponse | None) -> Error | None:
+    """Return the first thing that is known to be wrong, None for nothing."""
+    return next(_problems(target, wanted, caller), None)
+
+
+def _problems(target: Target, wanted: Wanted, caller: queries_pb2.GetServerResponse | None) -> Iterator[Error]:
+    uri, store = target.uri, target.store
+    if caller is not None:
+        yield from _of_rights(target, wanted, caller)
+    if not store.active:
+        yield RefusedError(f"{uri}: the store is deactivated.", fix="Ask an administrator to activate it.")
+    attached = [reactor.capabilities for reactor in store.reactors if reactor.attached]
+    if not attached:
+        yield UnavailableError(
+            f"{uri}: no reactor of the store is attached.",
+            fix="See `monoctl describe secret-store`, and try again when one is back.",
+        )
+        return
+    if wanted.rules.merges:
+        try:
+            check_patchable(store, uri)
+        except RefusedError as error:
+            yield error
+    if wanted.expect in _NEEDS_CHECK_AND_SET and not any(can.check_and_set for can in attached):
+        yield RefusedError(
+            f"{uri}: the store cannot make sure that what is expected is there when it writes.",
+            fix="Leave `expect=` out for this store.",
+        )
+    for key in wanted.keys:
+        if not any(_takes(can.key_rule, key) for can in attached):
+            yield RefusedError(
+                f"{uri}: the store takes no key {key!r}.", fix="See its key rule: `monoctl describe secret-store`."
+            )
+
+
+def _of_rights(target: Target, wanted: Wanted, caller: queries_pb2.GetServerResponse) -> Iterator[Error]:
+    if not any(_covers(prefix, target) for prefix in caller.prefixes):
+        yield NotFoundError(
+            f"{target.uri}: m8 says that your credential does not cover it.", fix="Check the URI and your prefixes."
+        )
+    needed = {wanted.rules.right} | ({events_pb2.RIGHT_SEE_HASH} if wanted.rules.reveals_hashes else set())
+    if not needed <= set(caller.rights):
+        yield RefusedError(
+            f"{target.uri}: m8 says that your credential lacks the right to do this.",
+            fix="Ask for a token that has it.",
+        )
+
+
+def _covers(prefix: str, target: Target) -> bool:
+    try:
+        return UriPrefix.parse(prefix).covers(target.uri)
+    except UsageError:
+        return False
+
+
+def _takes(rule: str, key: str) -> bool:
+    """Whether a key may fit the rule that m8 shows.
+
+    Only a rule that is one key is compared. Other rules are regular expressions, and one of a hostile m8 could take for
+    ever: they are left to the reactor.
+    """
+    name = _ESCAPED.sub(r"\1", rule)
+    return not rule or re.escape(name) != rule or key == name
+
+
+def check_twice(targets: Sequence[Target | Error]) -> None:
+    """Raise `UsageError` if two of the targets are one secret."""
+    seen: set[str] = set()
+    for uri in [str(target.uri) for target in targets if isinstance(target, Target)]:
+        if uri in seen:
+            raise UsageError(f"{uri} is given twice, once by way of the default store.", fix="Give each URI once.")
+        seen.add(uri)
+
+
+def check_options(targets: Sequence[Target | Error], options: Options | None) -> None:
+    """Raise `UsageError` if there are options, and they are for none of the stores."""
+    kinds = [target.store.type for target in targets if isinstance(target, Target)]
+    if options is not None and kinds and all(not are_for(options, kind) for kind in kinds):
+        raise UsageError(
+            f"the `options=` are not for a store of type {kinds[0]!r}.",
+            fix="Leave them out, or name another store.",
+        )

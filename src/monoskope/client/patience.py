@@ -1,0 +1,98 @@
+"""The time that one request has, and what is sent again within it (docs/protocol.md, The walk)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import grpc.aio
+from google.protobuf.message import Message
+
+from monoskope.client.connection import Connection
+from monoskope.client.pace import Pace
+from monoskope.errors import NotReachedError, TimedOutError, UnavailableError
+
+R = TypeVar("R", bound=Message)
+
+
+class Patience:
+    """The time of one request, from its making on.
+
+    Args:
+        connection: To m8.
+        timeout_s: Seconds for everything together.
+        pause_s: First pause in seconds before something is sent or asked again; it doubles up to 2.
+        pace: When it may begin, and its place.
+        several: Whether it is one of several that were asked for together: then its time begins when it has its place.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        timeout_s: float,
+        pause_s: float,
+        *,
+        pace: Pace,
+        several: bool = False,
+    ) -> None:
+        self._connection = connection
+        self._timeout_s = timeout_s
+        self._pause_s = pause_s
+        self._pace = pace
+        self._several = several
+        self._begin()
+
+    def _begin(self) -> None:
+        self.ends_at = asyncio.get_running_loop().time() + self._timeout_s
+
+    def remaining_s(self) -> float:
+        """Return the seconds that are left; 0 or less if none."""
+        return self.ends_at - asyncio.get_running_loop().time()
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Hold a place while the block runs. Raises `TimeoutError` if there is none in time."""
+        async with asyncio.timeout_at(None if self._several else self.ends_at):
+            await self._pace.places.acquire()
+        try:
+            if self._several:
+                self._begin()
+            yield
+        finally:
+            self._pace.places.release()
+
+    async def turn(self) -> None:
+        """Wait until the pace lets a request begin. Raises `TimeoutError`."""
+        async with asyncio.timeout_at(self.ends_at):
+            await self._pace.turn()
+
+    async def resend(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], message: Message, resends: int | None = None
+    ) -> R:
+        """Call, and send the same bytes again when the connection breaks. Without `resends` until time is over.
+
+        If m8 answers that its own time is over, ours may not be: then it is asked again.
+        """
+        sent = 0
+        while True:
+            remaining = self.remaining_s()
+            if remaining <= 0:
+                raise TimedOutError("time is over.")
+            try:
+                return await self._connection.call(method, message, remaining)
+            except TimedOutError:
+                pass
+            except UnavailableError as error:
+                if resends is not None and (sent >= resends or not isinstance(error, NotReachedError)):
+                    raise
+            await self.pause(sent)
+            sent += 1
+
+    async def pause(self, times: int) -> bool:
+        """Wait a little longer each time; False, at once, if time would be over."""
+        remaining = self.remaining_s()
+        pause = min(self._pause_s * float(2 ** min(times, 10)), 2.0)
+        await asyncio.sleep(max(0.0, min(pause, remaining)))
+        return remaining > pause

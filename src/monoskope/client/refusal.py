@@ -1,0 +1,78 @@
+"""m8's refusals as our errors: `google.rpc.ErrorInfo` of our domain, and when to come back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc.aio
+from google.protobuf.message import DecodeError
+
+from monoskope import errors
+from monoskope.errors import Code, Error, RateLimitedError
+from monoskope.escape import escape
+
+SAYS, SUGGESTS = "m8 says: ", "m8 suggests: "
+"""How an error's message and fix begin when the words are m8's."""
+
+DOMAIN = "monoskope"
+_DETAILS_KEY = "grpc-status-details-bin"
+MAX_TEXT = 500
+"""Characters of m8's words that are shown."""
+
+ERRORS: dict[Code, type[Error]] = {
+    Code.USAGE: errors.UsageError,
+    Code.UNAUTHENTICATED: errors.UnauthenticatedError,
+    Code.REFUSED: errors.RefusedError,
+    Code.NOT_FOUND: errors.NotFoundError,
+    Code.ALREADY_EXISTS: errors.AlreadyExistsError,
+    Code.IDENTITY_CHANGED: errors.IdentityChangedError,
+    Code.CONFLICT: errors.ConflictError,
+    Code.UNAVAILABLE: errors.UnavailableError,
+    Code.TIMED_OUT: errors.TimedOutError,
+    Code.OUTCOME_UNKNOWN: errors.OutcomeUnknownError,
+    Code.PROTOCOL: errors.ProtocolError,
+    Code.INTERNAL: errors.Error,
+    Code.RATE_LIMITED: errors.RateLimitedError,
+    Code.NOT_TRIED: errors.NotTriedError,
+}
+"""The class of each code."""
+
+
+def error_of(error: grpc.aio.AioRpcError) -> Error | None:
+    """Return m8's own error: google.rpc.ErrorInfo of our domain, cut at 500 characters; None if there is none."""
+    details = next((value for key, value in error.trailing_metadata() if key == _DETAILS_KEY), None)
+    if not isinstance(details, bytes):
+        return None
+    from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    try:
+        status = status_pb2.Status.FromString(details)
+        for detail in status.details:
+            info = error_details_pb2.ErrorInfo()
+            if detail.Unpack(info) and info.domain == DOMAIN:
+                return _from_info(status, info)
+    except DecodeError:
+        return None
+    return None
+
+
+def _from_info(status: Any, info: Any) -> Error:  # noqa: ANN401 - Google's messages, loaded on failure alone
+    codes = {code.value: code for code in Code}
+    # m8 names a code that older clients do not know beside the one that they were told before it.
+    code = codes.get(info.metadata.get("code", "")) or codes.get(info.reason, Code.INTERNAL)
+    said, suggested = escape(status.message[:MAX_TEXT]), escape(info.metadata.get("fix", "")[:MAX_TEXT])
+    fix = f"{SUGGESTS}{suggested}" if suggested else ""
+    error = ERRORS[code](f"{SAYS}{said}", fix=fix, code=code, by_m8=True)
+    if isinstance(error, RateLimitedError):
+        error.retry_after_s = _retry_after_s(status)
+    return error
+
+
+def _retry_after_s(status: Any) -> float:  # noqa: ANN401 - as above
+    """Return when to come back, as m8 says; 0 if it says nothing that is a time."""
+    from google.rpc import error_details_pb2  # noqa: PLC0415
+
+    retry = error_details_pb2.RetryInfo()
+    if not any(detail.Unpack(retry) for detail in status.details):
+        return 0.0
+    return float(max(0.0, retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9))

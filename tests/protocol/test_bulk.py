@@ -1,0 +1,110 @@
+"""Much at once, against a real m8 and a real reactor: nothing breaks, everything is done, nobody is hammered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.client import Client, ClientSettings
+from monoskope.client.bulk import Tally
+from monoskope.client.known_stores import KnownStores
+from monoskope.errors import Error, NotFoundError, NotTriedError, RefusedError
+from monoskope.m8.domain.principal import Principal
+from monoskope.reactor.settings import ReactorLimits
+from monoskope.testing.scripted.client import token
+from monoskope.uri import UriPrefix
+from tests.protocol.reactor import IDENTITY, running
+from tests.support.m8_world import RIGHTS
+from tests.support.reactor_world import MemoryStore
+from tests.support.real_m8 import RealM8, serving
+
+EVERYTHING = RIGHTS | {events_pb2.RIGHT_DELETE}
+PREFIXES = ("memory://team-a", "nowhere://team-a")
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """A real m8 and a real reactor, and the means to make fresh clients of alice."""
+
+    m8: RealM8
+    store: MemoryStore
+    folder: Path
+
+    def client(self, **more: object) -> Client:
+        """A client that dials m8 itself."""
+        server = self.m8.world.target
+        known = KnownStores(self.folder / "known_stores", system=self.folder / "none")
+        known.pin(server, "memory", IDENTITY.shown, replaces=None)
+        settings = ClientSettings(
+            server=server, ca_file=self.folder / "ca.crt", token=token("alice"), known_stores=known.path
+        )
+        return Client(settings, system_known_stores=self.folder / "none", **more)  # type: ignore[arg-type]
+
+    def alice(self, *prefixes: str, rights: frozenset[events_pb2.Right]) -> None:
+        """Let alice's token be good for this."""
+        parsed = tuple(map(UriPrefix.parse, prefixes))
+        principal = Principal("t", "alice", events_pb2.ROLE_USER, parsed, rights, 2_000_000_000_000)
+        self.m8.world._principals[token("alice")] = principal
+
+    async def asked(self) -> int:
+        """How many requests m8 recorded."""
+        events = await self.m8.world.app.log.read(after=0, limit=100_000)
+        return sum(event.type == "SecretUploadKeyRequested" for event in events)
+
+
+@asynccontextmanager
+async def a_crowd(folder: Path, limits: ReactorLimits) -> AsyncIterator[Crowd]:
+    store = MemoryStore()
+    async with serving(folder) as m8:
+        await m8.create(IDENTITY.shown, kind="memory")
+        async with running(m8, folder, store, limits=limits):
+            await m8.attached()
+            crowd = Crowd(m8, store, folder)
+            crowd.alice(*PREFIXES, rights=EVERYTHING)
+            yield crowd
+
+
+async def test_500_puts_at_once_of_a_fresh_client_all_succeed_and_can_be_verified(tmp_path: Path) -> None:
+    async with a_crowd(tmp_path, ReactorLimits(uploads_per_second=400)) as crowd:
+        async with crowd.client() as client:
+            puts = [client.put_secret(uri(number), {"password": b"%d" % number}) for number in range(500)]
+            results = await asyncio.gather(*puts)
+        assert {result.outcome for result in results} == {"UPLOADED"}
+
+        told: list[Tally] = []
+        async with crowd.client(progress=told.append) as client:
+            checked = await client.verify_secrets(list(map(uri, range(200))))
+        assert {one.outcome for one in checked if not isinstance(one, Error)} == {"IN_SYNC"}
+        assert not [one for one in checked if isinstance(one, Error)]
+        assert [one.ended for one in told] == list(range(201))
+        assert told[-1] == Tally(200, done=200)
+
+
+async def test_a_put_to_150_uris_goes_as_fast_as_the_reactor_takes_it(tmp_path: Path) -> None:
+    async with a_crowd(tmp_path, ReactorLimits()) as crowd, crowd.client() as client:
+        results = await client.put_secrets(list(map(uri, range(150))), {"password": b"the same"})
+        assert [one for one in results if isinstance(one, Error)] == []
+        assert len(crowd.store.content) == 150
+        # What is refused is recorded for ever: most of it was never asked for.
+        assert await crowd.asked() <= 220
+
+
+async def test_what_is_wrong_with_one_of_several_is_found_before_any_is_asked_for(tmp_path: Path) -> None:
+    async with a_crowd(tmp_path, ReactorLimits()) as crowd, crowd.client() as client:
+        for wrong, kind in (("memory://elsewhere/db", NotFoundError), ("nowhere://team-a/db", NotFoundError)):
+            first, second = await client.put_secrets([uri(1), wrong], {"password": b"x"})
+            assert isinstance(first, NotTriedError)
+            assert isinstance(second, kind)
+            assert (first.uri, second.uri) == (uri(1), wrong)
+        crowd.alice(*PREFIXES, rights=RIGHTS)
+        results = await client.delete_secrets([uri(1), uri(2)])
+        assert [type(one) for one in results] == [RefusedError, RefusedError]
+        assert await crowd.asked() == 0
+
+
+def uri(number: int) -> str:
+    return f"memory://team-a/s{number}"

@@ -29,7 +29,7 @@ from monoskope.api.secrets.v1 import identity_pb2 as monoskope_dot_api_dot_secre
 from monoskope.api.secrets.v1 import upload_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_upload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&monoskope/api/gateway/v1/queries.proto\x12\x18monoskope.api.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$monoskope/api/gateway/v1/views.proto\x1a%monoskope/api/secrets/v1/events.proto\x1a\'monoskope/api/secrets/v1/identity.proto\x1a%monoskope/api/secrets/v1/upload.proto\"8\n\x19GetSecretUploadKeyRequest\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\"\xa5\x02\n\x1aGetSecretUploadKeyResponse\x12\x34\n\x05state\x18\x01 \x01(\x0e\x32%.monoskope.api.gateway.v1.UploadState\x12/\n\x05grant\x18\x02 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\x12;\n\trotations\x18\x03 \x03(\x0b\x32(.monoskope.api.secrets.v1.SignedRotation\x12\x30\n\x06reason\x18\x04 \x01(\x0e\x32 .monoskope.api.secrets.v1.Reason\x12\x31\n\x07receipt\x18\x05 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"C\n\x16GetSecretUploadRequest\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x0c\n\x04wait\x18\x02 \x01(\x08\"\x8e\x01\n\x17GetSecretUploadResponse\x12\x36\n\x06upload\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretUpload\x12;\n\trotations\x18\x02 \x03(\x0b\x32(.monoskope.api.secrets.v1.SignedRotation\"+\n\x10GetSecretRequest\x12\x17\n\x03uri\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\"E\n\x11GetSecretResponse\x12\x30\n\x06secret\x18\x01 \x01(\x0b\x32 .monoskope.api.gateway.v1.Secret\"\xfe\x01\n\x12ListSecretsRequest\x12\x18\n\x06prefix\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x16\n\x05store\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x19\n\x07subject\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12>\n\x05state\x18\x06 \x01(\x0e\x32%.monoskope.api.gateway.v1.SecretStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12 \n\x0f\x65xpiring_before\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\n\"a\n\x13ListSecretsResponse\x12\x31\n\x07secrets\x18\x01 \x03(\x0b\x32 .monoskope.api.gateway.v1.Secret\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"o\n\x19ListSecretVersionsRequest\x12\x17\n\x03uri\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"p\n\x1aListSecretVersionsResponse\x12\x39\n\x08versions\x18\x01 \x03(\x0b\x32\'.monoskope.api.gateway.v1.SecretVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"E\n\x15GetSecretStoreRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x15\n\rcount_pending\x18\x02 \x01(\x08\"N\n\x16GetSecretStoreResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"k\n\x17ListSecretStoresRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x15\n\rcount_pending\x18\x03 \x01(\x08\"j\n\x18ListSecretStoresResponse\x12\x35\n\x06stores\x18\x01 \x03(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9b\x01\n\x11ListEventsRequest\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x18\n\x06prefix\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x14\n\x0cnewest_first\x18\x05 \x01(\x08\"e\n\x12ListEventsResponse\x12\x36\n\x06\x65vents\x18\x01 \x03(\x0b\x32&.monoskope.api.gateway.v1.EventSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"=\n\x12WatchEventsRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x04\x12\x18\n\x06prefix\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"L\n\x13WatchEventsResponse\x12\x35\n\x05\x65vent\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.EventSummary\"\x12\n\x10GetServerRequest\"\xd9\x01\n\x11GetServerResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x1a\n\x12\x66ingerprint_key_id\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12,\n\x04role\x18\x04 \x01(\x0e\x32\x1e.monoskope.api.secrets.v1.Role\x12\x10\n\x08prefixes\x18\x05 \x03(\t\x12/\n\x06rights\x18\x06 \x03(\x0e\x32\x1f.monoskope.api.secrets.v1.Right\x12\x15\n\rexpires_at_ms\x18\x07 \x01(\x03\x32\x8d\t\n\x12SecretQueryService\x12\x7f\n\x12GetSecretUploadKey\x12\x33.monoskope.api.gateway.v1.GetSecretUploadKeyRequest\x1a\x34.monoskope.api.gateway.v1.GetSecretUploadKeyResponse\x12v\n\x0fGetSecretUpload\x12\x30.monoskope.api.gateway.v1.GetSecretUploadRequest\x1a\x31.monoskope.api.gateway.v1.GetSecretUploadResponse\x12\x64\n\tGetSecret\x12*.monoskope.api.gateway.v1.GetSecretRequest\x1a+.monoskope.api.gateway.v1.GetSecretResponse\x12j\n\x0bListSecrets\x12,.monoskope.api.gateway.v1.ListSecretsRequest\x1a-.monoskope.api.gateway.v1.ListSecretsResponse\x12\x7f\n\x12ListSecretVersions\x12\x33.monoskope.api.gateway.v1.ListSecretVersionsRequest\x1a\x34.monoskope.api.gateway.v1.ListSecretVersionsResponse\x12s\n\x0eGetSecretStore\x12/.monoskope.api.gateway.v1.GetSecretStoreRequest\x1a\x30.monoskope.api.gateway.v1.GetSecretStoreResponse\x12y\n\x10ListSecretStores\x12\x31.monoskope.api.gateway.v1.ListSecretStoresRequest\x1a\x32.monoskope.api.gateway.v1.ListSecretStoresResponse\x12g\n\nListEvents\x12+.monoskope.api.gateway.v1.ListEventsRequest\x1a,.monoskope.api.gateway.v1.ListEventsResponse\x12l\n\x0bWatchEvents\x12,.monoskope.api.gateway.v1.WatchEventsRequest\x1a-.monoskope.api.gateway.v1.WatchEventsResponse0\x01\x12\x64\n\tGetServer\x12*.monoskope.api.gateway.v1.GetServerRequest\x1a+.monoskope.api.gateway.v1.GetServerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&monoskope/api/gateway/v1/queries.proto\x12\x18monoskope.api.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$monoskope/api/gateway/v1/views.proto\x1a%monoskope/api/secrets/v1/events.proto\x1a\'monoskope/api/secrets/v1/identity.proto\x1a%monoskope/api/secrets/v1/upload.proto\"8\n\x19GetSecretUploadKeyRequest\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\"\xb5\x02\n\x1aGetSecretUploadKeyResponse\x12\x34\n\x05state\x18\x01 \x01(\x0e\x32%.monoskope.api.gateway.v1.UploadState\x12/\n\x05grant\x18\x02 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\x12;\n\trotations\x18\x03 \x03(\x0b\x32(.monoskope.api.secrets.v1.SignedRotation\x12\x30\n\x06reason\x18\x04 \x01(\x0e\x32 .monoskope.api.secrets.v1.Reason\x12\x31\n\x07receipt\x18\x05 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"C\n\x16GetSecretUploadRequest\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x0c\n\x04wait\x18\x02 \x01(\x08\"\x8e\x01\n\x17GetSecretUploadResponse\x12\x36\n\x06upload\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretUpload\x12;\n\trotations\x18\x02 \x03(\x0b\x32(.monoskope.api.secrets.v1.SignedRotation\"+\n\x10GetSecretRequest\x12\x17\n\x03uri\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\"E\n\x11GetSecretResponse\x12\x30\n\x06secret\x18\x01 \x01(\x0b\x32 .monoskope.api.gateway.v1.Secret\"\xfe\x01\n\x12ListSecretsRequest\x12\x18\n\x06prefix\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x16\n\x05store\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x19\n\x07subject\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12>\n\x05state\x18\x06 \x01(\x0e\x32%.monoskope.api.gateway.v1.SecretStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12 \n\x0f\x65xpiring_before\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\n\"a\n\x13ListSecretsResponse\x12\x31\n\x07secrets\x18\x01 \x03(\x0b\x32 .monoskope.api.gateway.v1.Secret\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"o\n\x19ListSecretVersionsRequest\x12\x17\n\x03uri\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"p\n\x1aListSecretVersionsResponse\x12\x39\n\x08versions\x18\x01 \x03(\x0b\x32\'.monoskope.api.gateway.v1.SecretVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"E\n\x15GetSecretStoreRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x15\n\rcount_pending\x18\x02 \x01(\x08\"N\n\x16GetSecretStoreResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"k\n\x17ListSecretStoresRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x15\n\rcount_pending\x18\x03 \x01(\x08\"j\n\x18ListSecretStoresResponse\x12\x35\n\x06stores\x18\x01 \x03(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9b\x01\n\x11ListEventsRequest\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x18\n\x06prefix\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x14\n\x0cnewest_first\x18\x05 \x01(\x08\"e\n\x12ListEventsResponse\x12\x36\n\x06\x65vents\x18\x01 \x03(\x0b\x32&.monoskope.api.gateway.v1.EventSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"=\n\x12WatchEventsRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x04\x12\x18\n\x06prefix\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"L\n\x13WatchEventsResponse\x12\x35\n\x05\x65vent\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.EventSummary\"\x12\n\x10GetServerRequest\"\xd9\x01\n\x11GetServerResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x1a\n\x12\x66ingerprint_key_id\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12,\n\x04role\x18\x04 \x01(\x0e\x32\x1e.monoskope.api.secrets.v1.Role\x12\x10\n\x08prefixes\x18\x05 \x03(\t\x12/\n\x06rights\x18\x06 \x03(\x0e\x32\x1f.monoskope.api.secrets.v1.Right\x12\x15\n\rexpires_at_ms\x18\x07 \x01(\x03\x32\x8d\t\n\x12SecretQueryService\x12\x7f\n\x12GetSecretUploadKey\x12\x33.monoskope.api.gateway.v1.GetSecretUploadKeyRequest\x1a\x34.monoskope.api.gateway.v1.GetSecretUploadKeyResponse\x12v\n\x0fGetSecretUpload\x12\x30.monoskope.api.gateway.v1.GetSecretUploadRequest\x1a\x31.monoskope.api.gateway.v1.GetSecretUploadResponse\x12\x64\n\tGetSecret\x12*.monoskope.api.gateway.v1.GetSecretRequest\x1a+.monoskope.api.gateway.v1.GetSecretResponse\x12j\n\x0bListSecrets\x12,.monoskope.api.gateway.v1.ListSecretsRequest\x1a-.monoskope.api.gateway.v1.ListSecretsResponse\x12\x7f\n\x12ListSecretVersions\x12\x33.monoskope.api.gateway.v1.ListSecretVersionsRequest\x1a\x34.monoskope.api.gateway.v1.ListSecretVersionsResponse\x12s\n\x0eGetSecretStore\x12/.monoskope.api.gateway.v1.GetSecretStoreRequest\x1a\x30.monoskope.api.gateway.v1.GetSecretStoreResponse\x12y\n\x10ListSecretStores\x12\x31.monoskope.api.gateway.v1.ListSecretStoresRequest\x1a\x32.monoskope.api.gateway.v1.ListSecretStoresResponse\x12g\n\nListEvents\x12+.monoskope.api.gateway.v1.ListEventsRequest\x1a,.monoskope.api.gateway.v1.ListEventsResponse\x12l\n\x0bWatchEvents\x12,.monoskope.api.gateway.v1.WatchEventsRequest\x1a-.monoskope.api.gateway.v1.WatchEventsResponse0\x01\x12\x64\n\tGetServer\x12*.monoskope.api.gateway.v1.GetServerRequest\x1a+.monoskope.api.gateway.v1.GetServerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -81,43 +81,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSECRETUPLOADKEYREQUEST']._serialized_start=254
   _globals['_GETSECRETUPLOADKEYREQUEST']._serialized_end=310
   _globals['_GETSECRETUPLOADKEYRESPONSE']._serialized_start=313
-  _globals['_GETSECRETUPLOADKEYRESPONSE']._serialized_end=606
-  _globals['_GETSECRETUPLOADREQUEST']._serialized_start=608
-  _globals['_GETSECRETUPLOADREQUEST']._serialized_end=675
-  _globals['_GETSECRETUPLOADRESPONSE']._serialized_start=678
-  _globals['_GETSECRETUPLOADRESPONSE']._serialized_end=820
-  _globals['_GETSECRETREQUEST']._serialized_start=822
-  _globals['_GETSECRETREQUEST']._serialized_end=865
-  _globals['_GETSECRETRESPONSE']._serialized_start=867
-  _globals['_GETSECRETRESPONSE']._serialized_end=936
-  _globals['_LISTSECRETSREQUEST']._serialized_start=939
-  _globals['_LISTSECRETSREQUEST']._serialized_end=1193
-  _globals['_LISTSECRETSRESPONSE']._serialized_start=1195
-  _globals['_LISTSECRETSRESPONSE']._serialized_end=1292
-  _globals['_LISTSECRETVERSIONSREQUEST']._serialized_start=1294
-  _globals['_LISTSECRETVERSIONSREQUEST']._serialized_end=1405
-  _globals['_LISTSECRETVERSIONSRESPONSE']._serialized_start=1407
-  _globals['_LISTSECRETVERSIONSRESPONSE']._serialized_end=1519
-  _globals['_GETSECRETSTOREREQUEST']._serialized_start=1521
-  _globals['_GETSECRETSTOREREQUEST']._serialized_end=1590
-  _globals['_GETSECRETSTORERESPONSE']._serialized_start=1592
-  _globals['_GETSECRETSTORERESPONSE']._serialized_end=1670
-  _globals['_LISTSECRETSTORESREQUEST']._serialized_start=1672
-  _globals['_LISTSECRETSTORESREQUEST']._serialized_end=1779
-  _globals['_LISTSECRETSTORESRESPONSE']._serialized_start=1781
-  _globals['_LISTSECRETSTORESRESPONSE']._serialized_end=1887
-  _globals['_LISTEVENTSREQUEST']._serialized_start=1890
-  _globals['_LISTEVENTSREQUEST']._serialized_end=2045
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=2047
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=2148
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=2150
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=2211
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=2213
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=2289
-  _globals['_GETSERVERREQUEST']._serialized_start=2291
-  _globals['_GETSERVERREQUEST']._serialized_end=2309
-  _globals['_GETSERVERRESPONSE']._serialized_start=2312
-  _globals['_GETSERVERRESPONSE']._serialized_end=2529
-  _globals['_SECRETQUERYSERVICE']._serialized_start=2532
-  _globals['_SECRETQUERYSERVICE']._serialized_end=3697
+  _globals['_GETSECRETUPLOADKEYRESPONSE']._serialized_end=622
+  _globals['_GETSECRETUPLOADREQUEST']._serialized_start=624
+  _globals['_GETSECRETUPLOADREQUEST']._serialized_end=691
+  _globals['_GETSECRETUPLOADRESPONSE']._serialized_start=694
+  _globals['_GETSECRETUPLOADRESPONSE']._serialized_end=836
+  _globals['_GETSECRETREQUEST']._serialized_start=838
+  _globals['_GETSECRETREQUEST']._serialized_end=881
+  _globals['_GETSECRETRESPONSE']._serialized_start=883
+  _globals['_GETSECRETRESPONSE']._serialized_end=952
+  _globals['_LISTSECRETSREQUEST']._serialized_start=955
+  _globals['_LISTSECRETSREQUEST']._serialized_end=1209
+  _globals['_LISTSECRETSRESPONSE']._serialized_start=1211
+  _globals['_LISTSECRETSRESPONSE']._serialized_end=1308
+  _globals['_LISTSECRETVERSIONSREQUEST']._serialized_start=1310
+  _globals['_LISTSECRETVERSIONSREQUEST']._serialized_end=1421
+  _globals['_LISTSECRETVERSIONSRESPONSE']._serialized_start=1423
+  _globals['_LISTSECRETVERSIONSRESPONSE']._serialized_end=1535
+  _globals['_GETSECRETSTOREREQUEST']._serialized_start=1537
+  _globals['_GETSECRETSTOREREQUEST']._serialized_end=1606
+  _globals['_GETSECRETSTORERESPONSE']._serialized_start=1608
+  _globals['_GETSECRETSTORERESPONSE']._serialized_end=1686
+  _globals['_LISTSECRETSTORESREQUEST']._serialized_start=1688
+  _globals['_LISTSECRETSTORESREQUEST']._serialized_end=1795
+  _globals['_LISTSECRETSTORESRESPONSE']._serialized_start=1797
+  _globals['_LISTSECRETSTORESRESPONSE']._serialized_end=1903
+  _globals['_LISTEVENTSREQUEST']._serialized_start=1906
+  _globals['_LISTEVENTSREQUEST']._serialized_end=2061
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=2063
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=2164
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=2166
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=2227
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=2229
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=2305
+  _globals['_GETSERVERREQUEST']._serialized_start=2307
+  _globals['_GETSERVERREQUEST']._serialized_end=2325
+  _globals['_GETSERVERRESPONSE']._serialized_start=2328
+  _globals['_GETSERVERRESPONSE']._serialized_end=2545
+  _globals['_SECRETQUERYSERVICE']._serialized_start=2548
+  _globals['_SECRETQUERYSERVICE']._serialized_end=3713
 # @@protoc_insertion_point(module_scope)

@@ -41,7 +41,7 @@ SECRET_STATE_DRIFTED: SecretState
 SECRET_STATE_OUT_OF_SYNC: SecretState
 
 class SecretUpload(_message.Message):
-    __slots__ = ("request_id", "uri", "purpose", "subject", "state", "requested_at_ms", "changed_at_ms", "version", "grant", "receipt", "reason", "replica", "lifetime_s", "sealed_sha256", "request_sha256", "outcome", "state_since_ms", "labels", "expires_on", "destination")
+    __slots__ = ("request_id", "uri", "purpose", "subject", "state", "requested_at_ms", "changed_at_ms", "version", "grant", "receipt", "reason", "replica", "lifetime_s", "sealed_sha256", "request_sha256", "outcome", "state_since_ms", "labels", "expires_on", "destination", "detail")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
@@ -62,6 +62,7 @@ class SecretUpload(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_ON_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
     request_id: bytes
     uri: str
     purpose: _upload_pb2.Purpose
@@ -82,7 +83,8 @@ class SecretUpload(_message.Message):
     labels: _containers.RepeatedCompositeFieldContainer[_options_pb2.Label]
     expires_on: str
     destination: str
-    def __init__(self, request_id: _Optional[bytes] = ..., uri: _Optional[str] = ..., purpose: _Optional[_Union[_upload_pb2.Purpose, str]] = ..., subject: _Optional[str] = ..., state: _Optional[_Union[UploadState, str]] = ..., requested_at_ms: _Optional[int] = ..., changed_at_ms: _Optional[int] = ..., version: _Optional[int] = ..., grant: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., replica: _Optional[bytes] = ..., lifetime_s: _Optional[int] = ..., sealed_sha256: _Optional[bytes] = ..., request_sha256: _Optional[bytes] = ..., outcome: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., state_since_ms: _Optional[int] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., destination: _Optional[str] = ...) -> None: ...
+    detail: str
+    def __init__(self, request_id: _Optional[bytes] = ..., uri: _Optional[str] = ..., purpose: _Optional[_Union[_upload_pb2.Purpose, str]] = ..., subject: _Optional[str] = ..., state: _Optional[_Union[UploadState, str]] = ..., requested_at_ms: _Optional[int] = ..., changed_at_ms: _Optional[int] = ..., version: _Optional[int] = ..., grant: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., replica: _Optional[bytes] = ..., lifetime_s: _Optional[int] = ..., sealed_sha256: _Optional[bytes] = ..., request_sha256: _Optional[bytes] = ..., outcome: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., state_since_ms: _Optional[int] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., destination: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class Secret(_message.Message):
     __slots__ = ("uri", "fingerprint", "values", "upstream_version", "subject", "uploaded_at_ms", "request_id", "drifted", "receipt", "prior_version", "labels", "expires_on", "deleted", "verified", "verified_at_ms")

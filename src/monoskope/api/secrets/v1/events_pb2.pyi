@@ -23,6 +23,7 @@ class Right(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RIGHT_SEE_HASH: _ClassVar[Right]
     RIGHT_DELETE: _ClassVar[Right]
     RIGHT_COPY: _ClassVar[Right]
+    RIGHT_LIST: _ClassVar[Right]
 ROLE_UNSPECIFIED: Role
 ROLE_ADMINISTRATOR: Role
 ROLE_USER: Role
@@ -32,6 +33,7 @@ RIGHT_COMPARE: Right
 RIGHT_SEE_HASH: Right
 RIGHT_DELETE: Right
 RIGHT_COPY: Right
+RIGHT_LIST: Right
 
 class SecretUploadKeyRequested(_message.Message):
     __slots__ = ("request", "subject", "last_receipt")
@@ -107,13 +109,21 @@ class SecretCopied(_message.Message):
     receipt: _upload_pb2.Signed
     def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
 
+class SecretsListed(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: _upload_pb2.Signed
+    def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+
 class SecretUploadFailed(_message.Message):
-    __slots__ = ("reason", "receipt")
+    __slots__ = ("reason", "receipt", "detail")
     REASON_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
     reason: _upload_pb2.Reason
     receipt: _upload_pb2.Signed
-    def __init__(self, reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+    detail: str
+    def __init__(self, reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class SecretStoreCreated(_message.Message):
     __slots__ = ("name", "type", "identity")
@@ -160,7 +170,7 @@ class SecretStoreIdentityReplaced(_message.Message):
     def __init__(self, name: _Optional[str] = ..., identity: _Optional[str] = ...) -> None: ...
 
 class StoreCapabilities(_message.Message):
-    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete", "layout", "copies_to", "experimental")
+    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete", "layout", "copies_to", "experimental", "listable")
     MAX_PLAINTEXT_FIELD_NUMBER: _ClassVar[int]
     CHECK_AND_SET_FIELD_NUMBER: _ClassVar[int]
     WRITE_TAG_FIELD_NUMBER: _ClassVar[int]
@@ -173,6 +183,7 @@ class StoreCapabilities(_message.Message):
     LAYOUT_FIELD_NUMBER: _ClassVar[int]
     COPIES_TO_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENTAL_FIELD_NUMBER: _ClassVar[int]
+    LISTABLE_FIELD_NUMBER: _ClassVar[int]
     max_plaintext: int
     check_and_set: bool
     write_tag: bool
@@ -185,7 +196,8 @@ class StoreCapabilities(_message.Message):
     layout: str
     copies_to: _containers.RepeatedScalarFieldContainer[str]
     experimental: bool
-    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ..., layout: _Optional[str] = ..., copies_to: _Optional[_Iterable[str]] = ..., experimental: _Optional[bool] = ...) -> None: ...
+    listable: bool
+    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ..., layout: _Optional[str] = ..., copies_to: _Optional[_Iterable[str]] = ..., experimental: _Optional[bool] = ..., listable: _Optional[bool] = ...) -> None: ...
 
 class ReactorAttached(_message.Message):
     __slots__ = ("store", "replica", "type", "capabilities", "fingerprint_key_id", "hello")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -20,12 +20,17 @@ from monoskope.errors import Code, Error
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.unshared import Unshared
 
+MAX_LISTED = 50_000
+"""How many names below one path a driver lists at most."""
 NOTHING = ""
 """The version of a path at which there is no secret."""
 
 
 class DriverError(Error):
     """The base of all errors of drivers. The message is a fixed sentence of the driver, never the engine's text."""
+
+    told = ""
+    """The message if users may be told it (`StoreDriver.sentences`), else "". The reactor sets it."""
 
 
 class StoreRefusedError(DriverError):
@@ -84,6 +89,8 @@ class Capabilities:
     """Whether `delete` can erase for good."""
     soft_delete: bool = False
     """Whether `delete` can delete so that the engine's owner can bring the value back."""
+    listable: bool = False
+    """Whether `list` works under the configured credentials."""
     layout: str = ""
     """One sentence that says how a secret lies in the engine; users see it before they put."""
     versions: bool = True
@@ -97,6 +104,18 @@ class Snapshot(Unshared):
 
     version: str
     payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names directly below one path, as the engine has them: foreign text, in any order."""
+
+    secrets: Collection[str] = ()
+    """At each of these, joined to the path, `read_version` finds something, or found it a moment ago."""
+    folders: Collection[str] = ()
+    """Below each of these, joined to the path, there may be something."""
+    others: int = 0
+    """How many names more there are that the driver already knows to be no secret's."""
 
 
 class StoreDriver(Unshared, ABC):
@@ -113,6 +132,12 @@ class StoreDriver(Unshared, ABC):
     """"experimental" until the driver was tested on the real engine; users see it before they choose a store."""
     example_notes: ClassVar[str] = ""
     """Lines of TOML comments that stand above `example` in a new reactor.toml."""
+
+    sentences: ClassVar[frozenset[str]] = frozenset()
+    """Messages of its errors that users may be told, besides those of the drivers that come with Monoskope.
+
+    `{}` in one stands for a key's name or a number, never for anything else. ASCII, at most 200 characters.
+    """
 
     @classmethod
     @abstractmethod
@@ -250,6 +275,16 @@ class StoreDriver(Unshared, ABC):
         """
         del path, changes, remove, replacing, write_tag, options
         raise UnsupportedError("this engine cannot change some keys and leave the others.")
+
+    async def list(self, path: tuple[str, ...]) -> Names:
+        """Return the names directly below `path`; none where there is nothing. No value is read.
+
+        Raises:
+            StoreRefusedError: also if there are more than `MAX_LISTED` names.
+            UnsupportedError: the capability is missing, as it is by default.
+        """
+        del path
+        raise UnsupportedError("this engine cannot list names.")
 
     @classmethod
     def policy(cls, config: Any, prefixes: tuple[tuple[str, ...], ...]) -> str:  # noqa: ANN401 - as for `open`

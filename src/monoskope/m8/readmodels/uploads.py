@@ -104,6 +104,7 @@ def _apply(upload: views_pb2.SecretUpload, message: Message, event: RecordedEven
             upload.sealed_sha256 = message.sealed_sha256
         case events_pb2.SecretUploadFailed():
             upload.reason = message.reason
+            upload.detail = message.detail
         case _:
             pass
 

@@ -30,6 +30,7 @@ async def upload_key(
         rotations=await rotations(app, upload.uri),
         reason=upload.reason,
         receipt=upload.receipt if upload.outcome == upload_pb2.OUTCOME_FAILED else None,
+        detail=upload.detail,
     )
 
 

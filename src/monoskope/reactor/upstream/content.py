@@ -217,10 +217,10 @@ class Upstream:
         return Content(snapshot.version, self.fingerprint_key.fingerprints(snapshot.payload), was_read=True)
 
     def check(self, request: Request, version: str) -> None:
-        """Raise `FailedError` if `version` is not what the request expects to be there."""
+        """Raise `FailedError` if `version` is not what the request expects to be there: NOT_FOUND, CONFLICT and others."""
         reason: upload_pb2.Reason | None = None
         if request.rules.needs_something and version == NOTHING:
-            raise FailedError(upload_pb2.REASON_CONFLICT)
+            raise FailedError(upload_pb2.REASON_NOT_FOUND)
         match request.expect:
             case upload_pb2.EXPECT_ABSENT if version != NOTHING:
                 reason = upload_pb2.REASON_CONFLICT

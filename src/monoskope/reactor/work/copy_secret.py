@@ -167,21 +167,21 @@ class Copier:
         """Return m8's token for the put. However long m8 takes to answer, no value waits for it here.
 
         Raises:
-            FailedError: CONFLICT, nothing is here; UPSTREAM_UNAVAILABLE, it comes too late; or as `CopyTokens.ask`.
+            FailedError: NOT_FOUND, nothing is here; UPSTREAM_UNAVAILABLE, it comes too late; or as `CopyTokens.ask`.
             DriverError: the engine cannot be asked.
         """
         if await self._upstream.driver.read_version(request.uri.path) == NOTHING:
-            raise FailedError(upload_pb2.REASON_CONFLICT)
+            raise FailedError(upload_pb2.REASON_NOT_FOUND)
         token = await self._tokens.ask(request.request_id, within=TOKEN_S)
         if self._now() >= plan.key_by:
             raise FailedError(upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
         return token
 
     async def _read(self, uri: SecretUri) -> Snapshot:
-        """Return what is here. Raises `FailedError` (CONFLICT) for nothing, `DriverError` if it cannot be read."""
+        """Return what is here. Raises `FailedError` (NOT_FOUND) for nothing, `DriverError` if it cannot be read."""
         snapshot = await self._upstream.driver.read(uri.path)
         if snapshot is None:
-            raise FailedError(upload_pb2.REASON_CONFLICT)
+            raise FailedError(upload_pb2.REASON_NOT_FOUND)
         return snapshot
 
     def _copy_put(self, request: Request, rule: CopyRule, token: str, *, key_within_s: float) -> CopyPut:

@@ -143,8 +143,14 @@ def deleted(attempt: WriteAttempt) -> Receipt:
     )
 
 
-def failed(
-    grant: Grant, sealed_sha256: bytes, reason: upload_pb2.Reason, *, replica: bytes, version: str = ""
+def failed(  # noqa: PLR0913 - the parts of a receipt
+    grant: Grant,
+    sealed_sha256: bytes,
+    reason: upload_pb2.Reason,
+    *,
+    replica: bytes,
+    version: str = "",
+    detail: str = "",
 ) -> Receipt:
     """Return a FAILED receipt; with KEY_LOST it names `replica`, the process that says so."""
     return make_receipt(
@@ -154,4 +160,5 @@ def failed(
         reason=reason,
         upstream_version=version,
         replica=replica if reason == upload_pb2.REASON_KEY_LOST else b"",
+        detail=detail,
     )

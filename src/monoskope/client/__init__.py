@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from monoskope.client.purposes.delete import Deletion
     from monoskope.client.purposes.generate import Generated
     from monoskope.client.purposes.import_secret import Import
+    from monoskope.client.purposes.list_names import Known, UpstreamName, UpstreamPage
     from monoskope.client.purposes.put import Expect, PutResult
     from monoskope.client.purposes.verify import Verification
     from monoskope.client.settings import ClientSettings, Settings, load_settings
@@ -46,8 +47,11 @@ __all__ = [
     "Expect",
     "Generated",
     "Import",
+    "Known",
     "PutResult",
     "Settings",
+    "UpstreamName",
+    "UpstreamPage",
     "Verification",
     "load_settings",
 ]
@@ -61,8 +65,11 @@ _HOMES = {
     "Expect": "purposes.put",
     "Generated": "purposes.generate",
     "Import": "purposes.import_secret",
+    "Known": "purposes.list_names",
     "PutResult": "purposes.put",
     "Settings": "settings",
+    "UpstreamName": "purposes.list_names",
+    "UpstreamPage": "purposes.list_names",
     "Verification": "purposes.verify",
     "load_settings": "settings",
 }

@@ -6,11 +6,13 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import (
     ConflictError,
     Error,
+    NotFoundError,
     OutcomeUnknownError,
     RefusedError,
     TimedOutError,
     UnavailableError,
 )
+from monoskope.protocol.detail import is_detail
 from monoskope.protocol.names import spelled
 from monoskope.value import Value
 
@@ -90,6 +92,11 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
         "upstream holds content that was not put there through m8; nothing was written.",
         "Look at it in the engine; to replace it, put again with `expect=Expect.OVERWRITE`.",
     ),
+    upload_pb2.REASON_NOT_FOUND: Meaning(
+        NotFoundError,
+        "nothing is upstream at this place; nothing was written.",
+        "Check the path in the engine.",
+    ),
 }
 """Every reason but UNSPECIFIED."""
 
@@ -97,7 +104,7 @@ _CHANGED_BY_OTHERS = "upstream holds content that was not put there through m8; 
 _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
-        "nothing is upstream, or not what `expect=` names, or it lacks a key to remove; nothing was written.",
+        "what is upstream is not what `expect=` names, or it lacks a key to remove; nothing was written.",
         "Look at the version and the keys that `monoctl get secret` shows, then try again.",
     ),
     (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
@@ -110,10 +117,40 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
         "the store's reactor or its engine does not allow this, as when no key would be left; nothing was written.",
         "Check keys and options (text only? then `binary=base64`), or ask the store's operator.",
     ),
+    (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_NOT_FOUND): Meaning(
+        NotFoundError,
+        "nothing is upstream, so there is nothing to patch; nothing was written.",
+        "Check the path, or put the whole secret.",
+    ),
+    (upload_pb2.PURPOSE_DELETE, upload_pb2.REASON_NOT_FOUND): Meaning(
+        NotFoundError,
+        "nothing is upstream, so there is nothing to delete.",
+        "Check the path in the engine.",
+    ),
+    (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_NOT_FOUND): Meaning(
+        NotFoundError,
+        "nothing is there to be copied; nothing was written.",
+        "Check the path of the source in its engine.",
+    ),
+    (upload_pb2.PURPOSE_IMPORT, upload_pb2.REASON_NOT_FOUND): Meaning(
+        NotFoundError,
+        "nothing is upstream, so there is nothing to import.",
+        "Check the path in the engine.",
+    ),
     (upload_pb2.PURPOSE_IMPORT, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
         "nothing is upstream, so there is nothing to import.",
         "Check the path in the engine.",
+    ),
+    (upload_pb2.PURPOSE_LIST, upload_pb2.REASON_UPSTREAM_REFUSED): Meaning(
+        RefusedError,
+        "the store's reactor or its engine does not allow to list this.",
+        "Name a URI at or below the prefixes that the reactor serves, or ask the store's operator.",
+    ),
+    (upload_pb2.PURPOSE_LIST, upload_pb2.REASON_UNSUPPORTED): Meaning(
+        RefusedError,
+        "the store does not list names.",
+        "Ask the store's operator whether its driver can, and to set `listable = true`.",
     ),
     (upload_pb2.PURPOSE_VERIFY, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
@@ -122,7 +159,7 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     ),
     (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
-        "nothing is there to be copied, or the destination holds what `expect=` does not name, or what was not put"
+        "the destination holds what `expect=` does not name, or what was not put"
         " there through m8, or the request took longer than 10 s to reach the reactor; nothing was written.",
         "Look at both with `monoctl get secret`, then copy again; to replace what is there, with"
         " `expect=Expect.OVERWRITE`.",
@@ -140,7 +177,7 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     ),
     (upload_pb2.PURPOSE_DELETE, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
-        "nothing is upstream, or not what `expect=` names; nothing was deleted.",
+        "what is upstream is not what `expect=` names; nothing was deleted.",
         "Look at the version that `monoctl get secret` shows, then try again with that one.",
     ),
     (upload_pb2.PURPOSE_DELETE, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
@@ -166,6 +203,8 @@ def name(reason: int) -> str:
     return f"reason {text}" if text.isdecimal() else text
 
 
+DETAIL = ": {detail}"
+"""How the reactor's sentence stands behind the reason."""
 UNSIGNED = "m8 says: {message}. No store signed that; nothing was sent."
 """How a reason is explained that came without a receipt, before anything was sent."""
 _UNSIGNED_CONFLICT_FIX = "Look in the engine itself before you change anything on m8's word."
@@ -177,6 +216,7 @@ def error_for(
     purpose: upload_pb2.Purpose = upload_pb2.PURPOSE_UPLOAD,
     *,
     said_by_m8: bool = False,
+    detail: str = "",
 ) -> Error:
     """Return the error to raise for a request of `purpose` on `uri` that failed for `reason`.
 
@@ -186,10 +226,12 @@ def error_for(
         purpose: What was asked.
         said_by_m8: Whether m8 alone says so, without a receipt, before anything was sent. Then the message says that,
             and no fix leads to overwriting something on m8's word.
+        detail: The reactor's sentence beside the reason: signed in a receipt, or as m8 says.
     """
     meaning = _FOR_PURPOSE.get((purpose, reason)) or MEANINGS.get(reason, _UNKNOWN)
+    more = DETAIL.format(detail=detail.removesuffix(".")) if detail and is_detail(detail) else ""
     if not said_by_m8:
-        return meaning.error(f"{uri}: {meaning.message} ({name(reason)})", fix=meaning.fix)
-    message = f"{meaning.message.removesuffix('.')} ({name(reason)})"
+        return meaning.error(f"{uri}: {meaning.message} ({name(reason)}{more})", fix=meaning.fix)
+    message = f"{meaning.message.removesuffix('.')} ({name(reason)}{more})"
     fix = _UNSIGNED_CONFLICT_FIX if issubclass(meaning.error, ConflictError) else meaning.fix
     return meaning.error(f"{uri}: {UNSIGNED.format(message=message)}", fix=fix)

@@ -50,9 +50,10 @@ RESENDS = 16
 class _KeyRefusedError(Exception):
     """The request ended without a key, as m8 says."""
 
-    def __init__(self, reason: upload_pb2.Reason) -> None:
+    def __init__(self, reason: upload_pb2.Reason, detail: str) -> None:
         super().__init__(reasons.name(reason))
         self.reason = reason
+        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ class Walk:
             remove_keys=task.remove_keys,
             recipes=task.recipes,
             destination=task.destination,
+            list_after=task.list_after,
         )
         self._tell(task, request, Stage.ASKING)
         try:
@@ -148,7 +150,7 @@ class Walk:
             sealed = seal(task.plaintext, grant) if task.plaintext else NOTHING_SEALED
         except _KeyRefusedError as end:
             return Failure(
-                reasons.error_for(end.reason, str(task.uri), task.purpose, said_by_m8=True),
+                reasons.error_for(end.reason, str(task.uri), task.purpose, said_by_m8=True, detail=end.detail),
                 again=end.reason in reasons.RETRIED,
             )
         except (TimedOutError, TimeoutError):
@@ -171,7 +173,7 @@ class Walk:
         polls = 0
         while True:
             if answer.state == views_pb2.UPLOAD_STATE_ENDED:
-                raise _KeyRefusedError(answer.reason)
+                raise _KeyRefusedError(answer.reason, answer.detail)
             if answer.HasField("grant"):
                 grant = self._trust.open_grant(answer.grant, answer.rotations, request, self._subject)
                 return grant, answer.grant
@@ -244,7 +246,7 @@ class Walk:
             # What a copy's reactor sent may still be written; only the other store's reactor knows.
             return self._uncertain(sent, why, over=task.destination is None)
         return Failure(
-            reasons.error_for(reason, str(task.uri), task.purpose),
+            reasons.error_for(reason, str(task.uri), task.purpose, detail=receipt.detail),
             again=about_sent and reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE,
             conflict=about_sent and reason == upload_pb2.REASON_CONFLICT,
         )

@@ -65,7 +65,11 @@ in sync, 130 interrupted.
 
 @click.group(
     cls=RootGroup,
-    lazy={"version": f"{_HERE}.version:version", "completion": f"{_HERE}.completion:completion"},
+    lazy={
+        "list-upstream": f"{_HERE}.list_upstream:list_upstream",
+        "version": f"{_HERE}.version:version",
+        "completion": f"{_HERE}.completion:completion",
+    },
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

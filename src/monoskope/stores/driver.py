@@ -90,7 +90,7 @@ class Capabilities:
     soft_delete: bool = False
     """Whether `delete` can delete so that the engine's owner can bring the value back."""
     listable: bool = False
-    """Whether `list` works under the configured credentials."""
+    """Whether `list_names` works under the configured credentials."""
     layout: str = ""
     """One sentence that says how a secret lies in the engine; users see it before they put."""
     versions: bool = True
@@ -104,6 +104,9 @@ class Snapshot(Unshared):
 
     version: str
     payload: Payload
+    either: frozenset[str] = frozenset()
+    """Keys whose value in `payload` is text and could as well be what standard base64 made of other bytes. Only
+    `read_either` returns any: there the driver cannot know which of the two was put."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,18 @@ class Names:
     """Below each of these, joined to the path, there may be something."""
     others: int = 0
     """How many names more there are that the driver already knows to be no secret's."""
+
+
+def too_many_names() -> StoreRefusedError:
+    """Return the error for a path with more than `MAX_LISTED` names below it."""
+    return StoreRefusedError("below this path are more names than a driver lists.", fix="List a path below it.")
+
+
+def certain(snapshot: Snapshot | None) -> Snapshot | None:
+    """Return `snapshot` for `read`. Raises `CannotReadError` if a value in it can be read in two ways."""
+    if snapshot is not None and snapshot.either:
+        raise CannotReadError("a value in the engine could be text or base64.")
+    return snapshot
 
 
 class StoreDriver(Unshared, ABC):
@@ -227,6 +242,14 @@ class StoreDriver(Unshared, ABC):
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
         """Return the value now at `path`, or None where nothing is. Raises `CannotReadError`."""
 
+    async def read_either(self, path: tuple[str, ...]) -> Snapshot | None:
+        """Return the value now at `path` as `read` does, but also where some values can be read in two ways.
+
+        These are then in `Snapshot.either`. The reactor decides by a receipt, which has the fingerprint of what was put
+        (docs/adr/0007-store-drivers.md). By default nothing can be read in two ways.
+        """
+        return await self.read(path)
+
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """Delete what is at `path`: afterwards its version is `NOTHING`, and no version that was is given again.
 
@@ -276,7 +299,7 @@ class StoreDriver(Unshared, ABC):
         del path, changes, remove, replacing, write_tag, options
         raise UnsupportedError("this engine cannot change some keys and leave the others.")
 
-    async def list(self, path: tuple[str, ...]) -> Names:
+    async def list_names(self, path: tuple[str, ...]) -> Names:
         """Return the names directly below `path`; none where there is nothing. No value is read.
 
         Raises:

@@ -78,7 +78,8 @@ def _check_failure(upload: Upload, event: events_pb2.SecretUploadFailed, by: App
         raise UsageError("SecretUploadFailed: reason must be a known reason.", fix="Say why it failed.")
     if event.detail and (event.HasField("receipt") or not is_detail(event.detail)):
         raise UsageError(
-            "SecretUploadFailed: detail must be a short sentence, and absent with a receipt.", fix="Say it in the receipt."
+            "SecretUploadFailed: detail must be a short sentence, and absent with a receipt.",
+            fix="Say it in the receipt.",
         )
     if event.HasField("receipt"):
         receipt, _ = _open(upload, event, by)

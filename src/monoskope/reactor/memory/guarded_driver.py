@@ -131,6 +131,10 @@ class GuardedDriver(StoreDriver):
         """See `StoreDriver.read`."""
         return await self._asked(self._driver.read(path))
 
+    async def read_either(self, path: tuple[str, ...]) -> Snapshot | None:
+        """See `StoreDriver.read_either`."""
+        return await self._asked(self._driver.read_either(path))
+
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """See `StoreDriver.delete`."""
         await self._asked(self._driver.delete(path, replacing=replacing, destroy=destroy), writes=True)
@@ -149,9 +153,9 @@ class GuardedDriver(StoreDriver):
         call = self._driver.patch(path, changes, remove, replacing=replacing, write_tag=write_tag, options=options)
         return await self._asked(call, writes=True)
 
-    async def list(self, path: tuple[str, ...]) -> Names:
-        """See `StoreDriver.list`."""
-        return await self._asked(self._driver.list(path))
+    async def list_names(self, path: tuple[str, ...]) -> Names:
+        """See `StoreDriver.list_names`."""
+        return await self._asked(self._driver.list_names(path))
 
     async def health(self) -> bool:
         """See `StoreDriver.health`."""

@@ -32,7 +32,7 @@ from monoskope.reactor.identity.fingerprint import Fingerprints
 from monoskope.reactor.limits.places import FairPlaces
 from monoskope.reactor.link.copy_tokens import CopyTokens
 from monoskope.reactor.memory.forget import forget
-from monoskope.reactor.reasons import FailedError, reason_of
+from monoskope.reactor.reasons import FailedError, Failure, ended_by
 from monoskope.reactor.settings import CopyRule, ReactorSettings
 from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.work.delivery import DeliveredRequest
@@ -151,9 +151,9 @@ class Copier:
             there = await self._put(put, snapshot.payload)
             return _copied(delivered, snapshot.version, fingerprints, there)
         except Exception as error:  # noqa: BLE001 - a library's defect must not leave the request without a receipt
-            reason = _ended_by(error, request, sent=sent)
+            reason, _, detail = _ended_by(error, request, sent=sent)
             forget(error)
-        return failed(delivered.grant, delivered.sha256, reason, replica=delivered.grant.replica)
+        return failed(delivered.grant, delivered.sha256, reason, replica=delivered.grant.replica, detail=detail)
 
     def _rule(self, request: Request) -> CopyRule:
         """Return the rule under which to copy. Raises `FailedError` (UNSUPPORTED) if the settings have none."""
@@ -179,7 +179,7 @@ class Copier:
 
     async def _read(self, uri: SecretUri) -> Snapshot:
         """Return what is here. Raises `FailedError` (NOT_FOUND) for nothing, `DriverError` if it cannot be read."""
-        snapshot = await self._upstream.driver.read(uri.path)
+        snapshot = await self._upstream.snapshot(uri)
         if snapshot is None:
             raise FailedError(upload_pb2.REASON_NOT_FOUND)
         return snapshot
@@ -251,15 +251,11 @@ async def put_there(put: CopyPut, payload: Payload) -> Result | upload_pb2.Reaso
     return reason
 
 
-def _ended_by(error: Exception, request: Request, *, sent: bool) -> upload_pb2.Reason:
-    """Return the reason for which a copy ends; `sent` says whether the put may have been sent."""
-    match error:
-        case FailedError():
-            return error.reason
-        case DriverError():
-            return reason_of(error)
-        case _:
-            return _unexpected(error, request.request_id, sent=sent)
+def _ended_by(error: Exception, request: Request, *, sent: bool) -> Failure:
+    """Return how a copy ends; `sent` says whether the put may have been sent."""
+    if isinstance(error, FailedError | DriverError):
+        return ended_by(error, request, otherwise=upload_pb2.REASON_KEY_LOST)
+    return Failure(_unexpected(error, request.request_id, sent=sent))
 
 
 def _unexpected(error: Exception, request_id: bytes, *, sent: bool) -> upload_pb2.Reason:

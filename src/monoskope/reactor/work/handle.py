@@ -188,7 +188,9 @@ class Handler:
         payload = await self._generator.generate(request.recipes, delivered.grant.subject)
         check_fitting(self._upstream.driver, request, payload)
         if len(encode(payload)) > delivered.grant.max_plaintext:
-            raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail="what would be made is larger than the store takes.")
+            raise FailedError(
+                upload_pb2.REASON_UNSUPPORTED, detail="what would be made is larger than the store takes."
+            )
         return payload
 
     def _after(self, request: Request, payload: Payload | None, base: Content) -> Fingerprints | None:

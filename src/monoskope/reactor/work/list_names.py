@@ -19,7 +19,7 @@ from monoskope.uri import SecretUri, is_segment
 async def list_names(driver: StoreDriver, grant: Grant, sealed_sha256: bytes) -> Receipt:
     """List what is directly below the request's URI and return the receipt of that. Raises `DriverError`."""
     request = grant.request
-    found = await driver.list(request.uri.path)
+    found = await driver.list_names(request.uri.path)
     shown = {*_secrets(driver, request.uri, found), *_folders(request.uri, found)}
     unaddressable = len(set(found.secrets)) + len(set(found.folders)) - len(shown) + found.others
     listed, more = page(shown, request.list_after, unaddressable)

@@ -11,6 +11,7 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints
 from monoskope.reactor.timings import Timings
+from monoskope.reactor.upstream.readings import readings
 from monoskope.reactor.work.generate import public_halves
 from monoskope.stores.driver import NOTHING, CannotReadError, DriverError, Snapshot, StoreDriver, StoreUnavailableError
 
@@ -108,13 +109,16 @@ class Lookup:
         if not self.driver.capabilities.readable:
             return None
         try:
-            snapshot = await self.driver.read(attempt.grant.request.uri.path)
+            snapshot = await self.driver.read_either(attempt.grant.request.uri.path)
         except CannotReadError:
             return None
         if snapshot is None or snapshot.version == attempt.prior:
             return None
-        intent = self.fingerprint_key.intent(attempt.tag, self.fingerprint_key.whole(snapshot.payload))
-        return snapshot if hmac.compare_digest(intent, attempt.started.intent) else None
+        for payload in readings(snapshot):
+            intent = self.fingerprint_key.intent(attempt.tag, self.fingerprint_key.whole(payload))
+            if hmac.compare_digest(intent, attempt.started.intent):
+                return Snapshot(snapshot.version, payload)
+        return None
 
 
 def uploaded(
@@ -143,7 +147,7 @@ def deleted(attempt: WriteAttempt) -> Receipt:
     )
 
 
-def failed(  # noqa: PLR0913 - the parts of a receipt
+def failed(
     grant: Grant,
     sealed_sha256: bytes,
     reason: upload_pb2.Reason,

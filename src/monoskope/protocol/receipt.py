@@ -196,9 +196,7 @@ def _check_outcome(receipt: Receipt) -> None:
     if failed == (receipt.reason == upload_pb2.REASON_UNSPECIFIED):
         raise MalformedError(_NAME, "reason", "must be given with FAILED and never else")
     if receipt.detail and not (failed and is_detail(receipt.detail)):
-        raise MalformedError(
-            _NAME, "detail", "must be absent unless FAILED, and at most 200 printable ASCII characters"
-        )
+        raise MalformedError(_NAME, "detail", "must be absent unless FAILED, and short printable ASCII")
     if (receipt.outcome == upload_pb2.OUTCOME_LISTED) != (receipt.listed is not None):
         raise MalformedError(_NAME, "listed", "must be given with LISTED and never else")
     if receipt.more and not (receipt.listed and receipt.listed.names):

@@ -236,7 +236,7 @@ class Upstream:
         return Content(snapshot.version, self.fingerprint_key.fingerprints(snapshot.payload), was_read=True)
 
     def check(self, request: Request, version: str) -> None:
-        """Raise `FailedError` if `version` is not what the request expects to be there: NOT_FOUND, CONFLICT and others."""
+        """Raise `FailedError` if `version` is not what the request expects: NOT_FOUND where something must be there."""
         reason: upload_pb2.Reason | None = None
         if request.rules.needs_something and version == NOTHING:
             raise FailedError(upload_pb2.REASON_NOT_FOUND)

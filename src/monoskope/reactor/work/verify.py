@@ -15,6 +15,7 @@ from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.upstream.content import Content, Upstream
 from monoskope.reactor.upstream.readings import UndecidedError
 from monoskope.stores.driver import NOTHING
+from monoskope.uri import SecretUri
 
 _Found = tuple[upload_pb2.Outcome, str]
 
@@ -49,15 +50,20 @@ async def _found(upstream: Upstream, grant: Grant, newest: Receipt) -> _Found:
         return upload_pb2.OUTCOME_DRIFTED, version
     if not upstream.driver.capabilities.readable:
         return upload_pb2.OUTCOME_IN_SYNC, version
+    return await _read(upstream, uri, newest)
+
+
+async def _read(upstream: Upstream, uri: SecretUri, newest: Receipt) -> _Found:
+    """Compare the content of the version that the receipt names."""
     try:
         content = await upstream.read(uri, newest)
     except UndecidedError as undecided:
         # Each value was read in every way in which it could have been put, and one fits the receipt in none.
-        same = undecided.version == version and not _comparable(upstream, newest)
+        same = undecided.version == newest.upstream_version and not _comparable(upstream, newest)
         return (upload_pb2.OUTCOME_IN_SYNC if same else upload_pb2.OUTCOME_DRIFTED), undecided.version
     if content is None:
         return upload_pb2.OUTCOME_GONE, NOTHING
-    same = content.version == version and _fits(upstream, content, newest)
+    same = content.version == newest.upstream_version and _fits(upstream, content, newest)
     return (upload_pb2.OUTCOME_IN_SYNC if same else upload_pb2.OUTCOME_DRIFTED), content.version
 
 

@@ -44,7 +44,7 @@ _NAME = re.compile(r"(?P<number>[0-9]{10})\.(?P<created>[1-9][0-9]{0,19})\.(?P<t
 _DELETED = ".deleted"
 _TEMPORARY = ".new."
 _LOCK = "lock"
-_SECRET = "@"
+_ITS_FOLDER = "@"
 _MAX_FILE = 4 * 1024 * 1024
 
 
@@ -84,7 +84,7 @@ class SecretFolder:
     def __init__(self, root: Path, path: tuple[str, ...], *, create: bool) -> None:
         self._fd = opened_root(root, closed_to=CLOSED_TO)
         try:
-            for name in (*path[:-1], f"{path[-1]}{_SECRET}"):
+            for name in (*path[:-1], f"{path[-1]}{_ITS_FOLDER}"):
                 self._fd = descended(self._fd, name, create=create)
         except BaseException:
             os.close(self._fd)
@@ -129,10 +129,10 @@ def names_below(root: Path, path: tuple[str, ...]) -> Names:
     folders: set[str] = set()
     with opened_folder(root, path, closed_to=CLOSED_TO) as descriptor:
         for name in folders_in(descriptor):
-            if not name.endswith(_SECRET):
+            if not name.endswith(_ITS_FOLDER):
                 folders.add(name)
             elif _holds_a_version(name, descriptor):
-                secrets.add(name.removesuffix(_SECRET))
+                secrets.add(name.removesuffix(_ITS_FOLDER))
     return Names(secrets, folders)
 
 

@@ -101,10 +101,11 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
 """Every reason but UNSPECIFIED."""
 
 _CHANGED_BY_OTHERS = "upstream holds content that was not put there through m8; nothing was {done}."
+# Older reactors say CONFLICT where nothing is upstream, so those sentences name that, too.
 _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
-        "what is upstream is not what `expect=` names, or it lacks a key to remove; nothing was written.",
+        "nothing is upstream, or not what `expect=` names, or it lacks a key to remove; nothing was written.",
         "Look at the version and the keys that `monoctl get secret` shows, then try again.",
     ),
     (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
@@ -159,7 +160,7 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     ),
     (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
-        "the destination holds what `expect=` does not name, or what was not put"
+        "nothing is there to be copied, or the destination holds what `expect=` does not name, or what was not put"
         " there through m8, or the request took longer than 10 s to reach the reactor; nothing was written.",
         "Look at both with `monoctl get secret`, then copy again; to replace what is there, with"
         " `expect=Expect.OVERWRITE`.",
@@ -177,7 +178,7 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     ),
     (upload_pb2.PURPOSE_DELETE, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
-        "what is upstream is not what `expect=` names; nothing was deleted.",
+        "nothing is upstream, or not what `expect=` names; nothing was deleted.",
         "Look at the version that `monoctl get secret` shows, then try again with that one.",
     ),
     (upload_pb2.PURPOSE_DELETE, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(

@@ -20,8 +20,6 @@ from monoskope.errors import Code, Error
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.unshared import Unshared
 
-MAX_LISTED = 50_000
-"""How many names below one path a driver lists at most."""
 NOTHING = ""
 """The version of a path at which there is no secret."""
 
@@ -113,17 +111,12 @@ class Snapshot(Unshared):
 class Names:
     """The names directly below one path, as the engine has them: foreign text, in any order."""
 
-    secrets: Collection[str] = ()
+    names: Collection[str] = ()
     """At each of these, joined to the path, `read_version` finds something, or found it a moment ago."""
     folders: Collection[str] = ()
     """Below each of these, joined to the path, there may be something."""
     others: int = 0
     """How many names more there are that the driver already knows to be no secret's."""
-
-
-def too_many_names() -> StoreRefusedError:
-    """Return the error for a path with more than `MAX_LISTED` names below it."""
-    return StoreRefusedError("below this path are more names than a driver lists.", fix="List a path below it.")
 
 
 def certain(snapshot: Snapshot | None) -> Snapshot | None:
@@ -303,7 +296,7 @@ class StoreDriver(Unshared, ABC):
         """Return the names directly below `path`; none where there is nothing. No value is read.
 
         Raises:
-            StoreRefusedError: also if there are more than `MAX_LISTED` names.
+            StoreRefusedError: also if there are more names than the driver lists.
             UnsupportedError: the capability is missing, as it is by default.
         """
         del path

@@ -21,7 +21,7 @@ async def list_names(driver: StoreDriver, grant: Grant, sealed_sha256: bytes) ->
     request = grant.request
     found = await driver.list_names(request.uri.path)
     shown = {*_secrets(driver, request.uri, found), *_folders(request.uri, found)}
-    unaddressable = len(set(found.secrets)) + len(set(found.folders)) - len(shown) + found.others
+    unaddressable = len(set(found.names)) + len(set(found.folders)) - len(shown) + found.others
     listed, more = page(shown, request.list_after, unaddressable)
     return make_receipt(
         grant=grant,
@@ -33,7 +33,7 @@ async def list_names(driver: StoreDriver, grant: Grant, sealed_sha256: bytes) ->
 
 
 def _secrets(driver: StoreDriver, uri: SecretUri, found: Names) -> Iterator[str]:
-    for name in found.secrets:
+    for name in found.names:
         below = _below(uri, name)
         if below is not None and _takes(driver, below):
             yield name

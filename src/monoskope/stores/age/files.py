@@ -33,6 +33,7 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.stores.shared.files import close, in_thread, opened_root, require_case, translated, try_to_write
+from monoskope.stores.shared.names import not_listed
 
 _READ_TRIES = 5
 
@@ -167,7 +168,7 @@ class AgeStore(StoreDriver):
     async def list_names(self, path: tuple[str, ...]) -> Names:
         """See `StoreDriver.list_names`. The files themselves are not opened."""
         if not self._config.listable:
-            raise UnsupportedError("this store is not configured to list names.", fix="Set listable = true.")
+            raise not_listed()
         return await asyncio.to_thread(self._names_below, path)
 
     async def close(self) -> None:

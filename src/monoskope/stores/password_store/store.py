@@ -48,6 +48,7 @@ from monoskope.stores.shared.files import (
     translated,
     try_to_write,
 )
+from monoskope.stores.shared.names import not_listed
 
 
 class PassStore(StoreDriver):
@@ -163,7 +164,7 @@ class PassStore(StoreDriver):
     async def list_names(self, path: tuple[str, ...]) -> Names:
         """See `StoreDriver.list_names`. What is hidden there, such as .gpg-id, is no name."""
         if not self._config.listable:
-            raise UnsupportedError("this store is not configured to list names.", fix="Set listable = true.")
+            raise not_listed()
         return await asyncio.to_thread(self._names_below, path)
 
     async def health(self) -> bool:

@@ -20,13 +20,12 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from monoskope.stores.driver import (
-    MAX_LISTED,
     DriverError,
     StoreRefusedError,
     StoreUnavailableError,
     UnknownOutcomeError,
-    too_many_names,
 )
+from monoskope.stores.shared.names import MAX_LISTED, too_many_names
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -24,9 +24,10 @@ from monoskope.stores.driver import (
     StoreRefusedError,
     UnsupportedError,
 )
+from monoskope.stores.shared.names import not_listed
 from monoskope.stores.vault.config import VaultConfig
 from monoskope.stores.vault.http import is_absent
-from monoskope.stores.vault.mount import NOT_LISTED, SET_LIST, VaultMount, conflict
+from monoskope.stores.vault.mount import VaultMount, conflict
 from monoskope.stores.vault.policy import kv1_policy
 from monoskope.stores.vault.values import from_engine, to_engine
 
@@ -116,7 +117,7 @@ class VaultKv1Store(VaultMount):
     async def list_names(self, path: tuple[str, ...]) -> Names:
         """See `StoreDriver.list_names`."""
         if not self._config.listable:
-            raise UnsupportedError(NOT_LISTED, fix=SET_LIST)
+            raise not_listed()
         return await self._names(self._url(path))
 
     @classmethod

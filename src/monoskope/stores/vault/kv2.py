@@ -28,9 +28,10 @@ from monoskope.stores.driver import (
     UnsupportedError,
     certain,
 )
+from monoskope.stores.shared.names import not_listed
 from monoskope.stores.vault.config import VaultConfig
 from monoskope.stores.vault.http import is_absent
-from monoskope.stores.vault.mount import NOT_LISTED, SET_LIST, VaultMount, conflict, malformed
+from monoskope.stores.vault.mount import VaultMount, conflict, malformed
 from monoskope.stores.vault.policy import policy_of
 from monoskope.stores.vault.values import (
     FLAG,
@@ -193,7 +194,7 @@ class VaultStore(VaultMount):
     async def list_names(self, path: tuple[str, ...]) -> Names:
         """See `StoreDriver.list_names`. The engine also names secrets whose last version is deleted."""
         if not self._config.listable:
-            raise UnsupportedError(NOT_LISTED, fix=SET_LIST)
+            raise not_listed()
         return await self._names(self._url("metadata", path))
 
     @classmethod

@@ -6,21 +6,17 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from monoskope.stores.driver import (
-    MAX_LISTED,
     Capabilities,
     Names,
     StoreConflictError,
     StoreDriver,
     StoreRefusedError,
-    too_many_names,
 )
 from monoskope.stores.shared.http import HttpAnswer, Refusal, expect_ok
+from monoskope.stores.shared.names import MAX_LISTED, too_many_names
 from monoskope.stores.vault.config import VaultConfig
 from monoskope.stores.vault.http import VaultHttp, is_absent
 from monoskope.stores.vault.session import VaultSession
-
-NOT_LISTED = "this store is not configured to list names."
-SET_LIST = "Set listable = true and grant the new policy."
 
 _REFUSALS = {
     403: Refusal("the engine's policy does not allow this.", "Grant what `m8 reactor policy` prints."),
@@ -128,7 +124,9 @@ class VaultMount(StoreDriver):
         self._expect_ok(answer)
         keys = answer.section("data").get("keys")
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-            raise StoreRefusedError("the engine's answer is no list of names.", fix="Check mount.")
+            raise StoreRefusedError(
+                f"the engine's answer is not that of a KV version {self.KV} engine.", fix="Check mount."
+            )
         if len(keys) > MAX_LISTED:
             raise too_many_names()
         folders = {key.removesuffix("/") for key in keys if key.endswith("/")}

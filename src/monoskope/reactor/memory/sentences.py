@@ -14,8 +14,8 @@ from monoskope.protocol.detail import is_detail
 from monoskope.stores.shared.sentences import TOLD
 
 _GAP = "{}"
-_FILLED = "[A-Za-z0-9_.-]{1,100}"
-"""What may stand in a gap: the name of a key, or a number."""
+_FILLED = "[A-Za-z0-9_./-]{1,100}"
+"""What may stand in a gap: the name of a key, a number, or a type such as kubernetes.io/tls."""
 
 
 class Sentences:

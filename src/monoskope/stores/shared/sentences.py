@@ -1,6 +1,6 @@
 """Messages of the drivers' refusals that users may be told: the fixed list (docs/protocol.md, The detail of a failure).
 
-`{}` stands for a key's name or a number. On the list is what is decided by the user's own request, by settings and
+`{}` stands for a key's name, a number or a type. On the list is what is decided by the user's own request, by settings and
 rights at the engine, or by what lies there besides values. Not on it is what says something of a value that is there,
 what names a file or an address of the reactor's machine, and what comes while a store is opened, when nobody asks.
 `tests/unit/stores/test_told_sentences.py` holds the list against the code.
@@ -56,6 +56,7 @@ TOLD = frozenset(
         # what the store can do
         "a cluster deletes for good only.",
         "git keeps what was committed.",
+        "this engine cannot bring back what is deleted.",
         "this engine cannot change some keys and leave the others.",
         "this engine cannot delete.",
         "this engine cannot list names.",

@@ -45,8 +45,9 @@ def check_announced(
 
 
 def _takes(can: events_pb2.StoreCapabilities, key: str) -> bool:
-    """Whether the rule can be that for `key`. Only a rule that is one fixed text is looked at: others' patterns run
-    in the reactor alone.
+    """Whether the store's rule may allow `key`.
+
+    Only a rule that is one fixed text is looked at: patterns are foreign, and run in the reactor alone.
     """
     fixed = re.sub(r"\\(.)", r"\1", can.key_rule)
     return not can.key_rule or re.escape(fixed) != can.key_rule or fixed == key

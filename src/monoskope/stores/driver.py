@@ -112,7 +112,7 @@ class Names:
     """The names directly below one path, as the engine has them: foreign text, in any order."""
 
     names: Collection[str] = ()
-    """At each of these, joined to the path, `read_version` finds something, or found it a moment ago."""
+    """At each of these, joined to the path, there is a secret, or one that can be brought back."""
     folders: Collection[str] = ()
     """Below each of these, joined to the path, there may be something."""
     others: int = 0

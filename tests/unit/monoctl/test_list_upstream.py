@@ -78,7 +78,7 @@ def test_each_name_is_listed_with_what_m8_says_of_it(run: Run) -> None:
     said = {row["uri"]: (row["folder"], row["m8_says"], row["can_be_imported"]) for row in json.loads(result.stdout)}
     assert said == {
         "vault://app/adopted": (False, "known", False),
-        "vault://app/deleted": (False, "deleted through m8; can be imported", True),
+        "vault://app/deleted": (False, "deleted through m8", False),
         "vault://app/new": (False, "can be imported", True),
         "vault://app/ours": (False, "put through m8", False),
         "vault://app/web/": (True, "folder", False),
@@ -94,7 +94,7 @@ def test_a_table_says_what_is_proven_and_what_is_not(run: Run) -> None:
 
 def test_only_what_can_be_imported(run: Run) -> None:
     rows = json.loads(run("vault://app/", "--importable", "-o", "json").stdout)
-    assert [row["uri"] for row in rows] == ["vault://app/deleted", "vault://app/new"]
+    assert [row["uri"] for row in rows] == ["vault://app/new"]
 
 
 def test_without_the_right_to_see_receipts_a_known_secret_is_known(m8: Knowing, run: Run) -> None:

@@ -40,7 +40,7 @@ class Known(Enum):
     KNOWN = "KNOWN"
     """m8 knows the secret: it was imported, or m8 shows this caller no receipt for it."""
     DELETED = "DELETED"
-    """It was deleted through m8, and something is there again. It can be imported."""
+    """It was deleted through m8: the engine can bring it back, or others put something there again."""
     IMPORTABLE = "IMPORTABLE"
     """m8 knows nothing of it. It can be imported."""
 
@@ -62,8 +62,8 @@ class UpstreamName(Value, frozen=True):
 
     @property
     def can_be_imported(self) -> bool:
-        """Whether m8 has no receipt that says what is there now."""
-        return self.known in {Known.IMPORTABLE, Known.DELETED}
+        """Whether m8 says that it knows nothing of it."""
+        return self.known is Known.IMPORTABLE
 
 
 class UpstreamPage(Value, frozen=True):

@@ -14,7 +14,7 @@ _SAYS = {
     Known.FOLDER: "folder",
     Known.PUT: "put through m8",
     Known.KNOWN: "known",
-    Known.DELETED: "deleted through m8; can be imported",
+    Known.DELETED: "deleted through m8",
     Known.IMPORTABLE: "can be imported",
 }
 PROVEN = "the store's receipt proves these names; what m8 knows of them is its word. They stand in m8's log now."

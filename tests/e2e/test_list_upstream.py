@@ -53,11 +53,11 @@ def test_what_can_be_imported_is_found_and_imported(team: Team) -> None:
 
 
 def test_it_takes_a_right_of_its_own_and_a_store_that_lists(team: Team) -> None:
-    message = refused(team.user.monoctl("list-upstream", f"vault://{team.name}"), 3)
+    message = refused(team.user.monoctl("list-upstream", f"vault://{team.name}", "-o", "json"), 3)
     assert "no right to list" in message
-    message = refused(lister(team).monoctl("list-upstream", f"local://{team.name}"), 3)
+    message = refused(lister(team).monoctl("list-upstream", f"local://{team.name}", "-o", "json"), 3)
     assert "the store does not list names" in message
-    refused(lister_elsewhere(team).monoctl("list-upstream", f"vault://{team.name}"), 4)
+    refused(lister_elsewhere(team).monoctl("list-upstream", f"vault://{team.name}", "-o", "json"), 4)
 
 
 def lister_elsewhere(team: Team) -> User:

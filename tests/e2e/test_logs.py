@@ -24,7 +24,8 @@ LOUD = {
     "PYTHONASYNCIODEBUG": "1",
     "PYTHONDEVMODE": "1",
 }
-AUDITED = {"time", "request_id", "uri", "subject", "purpose", "outcome", "reason", "upstream_version", "destination"}
+AUDITED = {"time", "request_id", "uri", "subject", "purpose", "outcome", "reason", "upstream_version"}
+AUDITED |= {"destination", "detail"}
 
 
 def lines(file: Path) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Messages of the drivers' refusals that users may be told: the fixed list (docs/protocol.md, The detail of a failure).
 
 `{}` stands for a key's name, a number or a type. On the list is what is decided by the user's own request, by settings
-and rights at the engine, or by what lies there besides values. Not on it is what says something of a value that is there,
-what names a file or an address of the reactor's machine, and what comes while a store is opened, when nobody asks.
+and rights at the engine, or by what lies there besides values. Not on it is what says something of a value that is
+there, what names a file or an address of the reactor's machine, and what comes while a store is opened.
 `tests/unit/stores/test_told_sentences.py` holds the list against the code.
 """
 

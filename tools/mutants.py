@@ -41,7 +41,8 @@ RULES = (
 """Files whose conditions are rules, whether or not they lead to `raise`."""
 _BY_FOLDER = {
     "protocol": (
-        "payload grant receipt open_receipt copy_request request recipes wire identity rotation hello announcement listing detail"
+        "payload grant receipt open_receipt copy_request request recipes wire identity rotation hello announcement"
+        " listing detail"
     ),
     "reactor": "keys",
     "reactor/admission": "admission",

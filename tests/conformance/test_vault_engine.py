@@ -573,10 +573,10 @@ async def test_without_the_setting_neither_driver_nor_policy_lists(
         await store.list_names(("app",))
     await store.close()
     harness.grant(harness.policy(listable=False))
-    store = await harness.open()
+    granted = await harness.open()
     with pytest.raises(StoreRefusedError, match="policy"):
-        await store.list_names(("app",))
-    await store.close()
+        await granted.list_names(("app",))
+    await granted.close()
 
 
 async def test_names_that_are_no_segments_come_as_the_engine_has_them(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -95,9 +94,9 @@ def test_what_others_put_over_bytes_has_drifted(team: Team, value: str) -> None:
     assert (ran.code, ran.json()["outcome"]) == (12, "DRIFTED")
 
 
-def test_a_refusal_says_why_to_the_user_and_in_the_reactors_log(team: Team) -> None:
+def test_a_refusal_says_why_to_the_user_and_in_the_reactors_audit_log(team: Team) -> None:
     message = refused(team.put(team.uri("vault"), value=BYTES), 3)
     assert "(UPSTREAM_REFUSED: the value of password is not UTF-8 text, and this engine holds only text)" in message
-    log = Path(team.cluster.folder / "reactor-vault" / "reactor.log").read_text(encoding="utf-8")
+    log = (team.cluster.folder / "reactor-vault" / "audit.jsonl").read_text(encoding="utf-8")
     lines = [json.loads(line) for line in log.splitlines() if team.uri("vault") in line]
     assert lines[-1]["detail"] == "the value of password is not UTF-8 text, and this engine holds only text."

@@ -42,7 +42,9 @@ class Admission:
         if not self._settings.allows(request.uri):
             raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED, detail=OUTSIDE_PREFIXES)
         if SUITE_1 not in request.suites:
-            raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail="none of the offered suites is known here.")
+            raise FailedError(
+                upload_pb2.REASON_UNSUPPORTED, detail="none of the suites that were asked for is known here."
+            )
         here = request.destination is None
         if here and request.expect in _NEEDS_CHECK_AND_SET and not self._driver.capabilities.check_and_set:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail="this engine cannot replace exactly one version.")

@@ -7,8 +7,7 @@ import re
 
 from monoskope.protocol.detail import is_detail
 from monoskope.stores.shared.sentences import TOLD
-from tests.unit.stores.refusals import modules, refusals
-from tests.unit.stores.test_late_refusals import table
+from tests.unit.stores.refusals import modules, refusals, table
 
 SILENT = {"opening": "nobody asks for anything yet", "reading": "it says something of a value that is there"}
 """Times of `refusals.txt` whose refusals users are not told, but for what is said at another time, too."""

@@ -111,6 +111,9 @@ class StoreDriverContract(
             if looks:
                 with pytest.raises(StoreUnavailableError):
                     await driver.health()
+            if driver.capabilities.listable:
+                with pytest.raises(StoreUnavailableError):
+                    await driver.list_names(path[:-1])
             with pytest.raises(StoreUnavailableError):
                 await driver.read_version(path)
             with pytest.raises(StoreUnavailableError):

@@ -12,6 +12,7 @@ from monoskope.protocol.labels import RECEIPT
 from monoskope.protocol.listing import LARGEST_PAGE, MAX_BYTES, MAX_NAMES, Listing, page, secret_below
 from monoskope.protocol.open_receipt import open_receipt
 from monoskope.protocol.receipt import make_receipt, parse_receipt
+from monoskope.protocol.request import parse_request
 from monoskope.protocol.wire import MalformedError, serialise
 from monoskope.uri import SecretUri
 from tests.support.receipts import GRANT, LIST_GRANT, SEALED, receipt
@@ -124,3 +125,22 @@ def test_only_a_listing_has_a_page_to_begin_after() -> None:
         a_request(list_after="a")
     with pytest.raises(MalformedError, match="expect"):
         a_request(purpose=LIST, expect=upload_pb2.EXPECT_ANY)
+
+
+# Written by hand from the numbers in upload.proto: field << 3 | wire type, then length and content.
+_HEAD = b"\x0a\x20" + b"g" * 32 + b"\x12\x20" + b"s" * 32 + b"\x1a\x0bvault://app"
+PAGE = _HEAD + b"\x20\x0f" + b"\x9a\x01\x0c" + b"\x0a\x02db\x0a\x04web/\x10\x02" + b"\xa0\x01\x01"
+FAILURE = _HEAD + b"\x20\x05\x28\x0f" + b"\xb2\x01\x03no."
+
+
+def test_the_bytes_of_a_page_and_of_a_failure_with_a_detail_never_change() -> None:
+    found = parse_receipt(PAGE)
+    assert (found.outcome, found.listed, found.more) == (upload_pb2.OUTCOME_LISTED, Listing(("db", "web/"), 2), True)
+    failed = parse_receipt(FAILURE)
+    assert (failed.reason, failed.detail) == (upload_pb2.REASON_NOT_FOUND, "no.")
+
+
+def test_the_bytes_of_a_request_for_the_next_page_never_change() -> None:
+    content = b"\x0a\x10" + b"i" * 16 + b"\x10\x0b" + b"\x1a\x0bvault://app" + b"\x32\x01\x01" + b"\x9a\x01\x02db"
+    request = parse_request(content)
+    assert (request.purpose, str(request.uri), request.list_after) == (LIST, "vault://app", "db")

@@ -42,11 +42,14 @@ RULES = (
 _BY_FOLDER = {
     "protocol": (
         "payload grant receipt open_receipt copy_request request recipes wire identity rotation hello announcement"
+        " listing detail"
     ),
     "reactor": "keys",
     "reactor/admission": "admission",
     "reactor/link": "copy_tokens",
-    "reactor/work": "fitting verify import_secret generate copy_secret patch compare delivery",
+    "reactor/memory": "sentences",
+    "reactor/upstream": "readings",
+    "reactor/work": "fitting list_names verify import_secret generate copy_secret patch compare delivery",
     "client": "trust proof seen_secrets",
     "client/purposes": "verify copy_secret",
     "m8/limits": "logins places quota",

@@ -29,6 +29,7 @@ _UPLOAD_EVENTS = (
     "SecretDriftDetected",
     "SecretImported",
     "SecretCopied",
+    "SecretsListed",
     "SecretUploadFailed",
 )
 _COMMANDS = ("RequestSecretUploadKey", "GetSecretUploadKey", "RequestUploadSecret", "GetSecretUpload")

@@ -40,6 +40,7 @@ FIELDS = frozenset(
         "type",
         "version",
         # a request
+        "detail",
         "event_types",
         "outcome",
         "purpose",

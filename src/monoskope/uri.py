@@ -29,6 +29,11 @@ def check_store_name(name: str) -> str:
     return name
 
 
+def is_segment(text: str) -> bool:
+    """Whether `text` can be a segment of a path."""
+    return _SEGMENT.fullmatch(text) is not None
+
+
 def parse_path(text: str) -> tuple[str, ...]:
     """Split `a/b/c` into its segments, or raise `UsageError` that names the offending segment and the rule."""
     segments = tuple(text.split("/"))

@@ -34,6 +34,7 @@ class PassHarness(Harness):
             "readable": self.readable,
             "prefix": "team/m8",
             "git": self.git,
+            "listable": True,
         }
         return PassConfig(**(fields | changes))  # type: ignore[arg-type]
 

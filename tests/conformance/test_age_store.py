@@ -24,7 +24,7 @@ class AgeHarness(Harness):
         identity = pyrage.x25519.Identity.generate()
         self.root, self.away = folder / "store", folder / "away"
         write_private(folder / "identity", f"# a comment\n{identity}\n".encode())
-        self._write_only = AgeConfig(folder=str(self.root), recipients=[str(identity.to_public())])
+        self._write_only = AgeConfig(folder=str(self.root), recipients=[str(identity.to_public())], listable=True)
         self._readable = AgeConfig(
             folder=str(self.root), recipients=[str(identity.to_public())], identity_file=str(folder / "identity")
         )

@@ -537,3 +537,68 @@ def test_the_prefix_bounds_the_policy(harness: VaultHarness) -> None:
     harness.bao.call("POST", f"secret/data/{PREFIX}/inside", {"data": {"k": "v"}}, token=token)
     outside = harness.bao.bao("kv", "put", "-mount=secret", "outside", "k=v", token=token)
     assert outside.returncode != 0
+
+
+# --- listing ---
+
+
+@pytest.mark.parametrize("kind", [VaultHarness, Kv1Harness])
+async def test_a_reactor_of_one_prefix_lists_there_and_nowhere_else(
+    openbao: OpenBao, tmp_path: Path, kind: type[VaultHarness]
+) -> None:
+    harness = kind(openbao, tmp_path, readable=True)
+    app, other = (f"app-{os.urandom(4).hex()}", f"other-{os.urandom(4).hex()}")
+    for path in ((app, "db"), (app, "web", "tls"), (other, "db")):
+        await harness.foreign_write(path, {"k": "v"})
+    harness.grant(harness.driver.policy(harness.config(harness.token_file("x")), ((app,),)))
+    store = await harness.open()
+    found = await store.list_names((app,))
+    assert (set(found.names), set(found.folders)) == ({"db"}, {"web"})
+    assert set((await store.list_names((app, "web"))).names) == {"tls"}
+    for outside in ((other,), (app + "x",)):
+        with pytest.raises(StoreRefusedError, match="policy"):
+            await store.list_names(outside)
+    await store.close()
+
+
+@pytest.mark.parametrize("kind", [VaultHarness, Kv1Harness])
+async def test_without_the_setting_neither_driver_nor_policy_lists(
+    openbao: OpenBao, tmp_path: Path, kind: type[VaultHarness]
+) -> None:
+    harness = kind(openbao, tmp_path, readable=True)
+    off = harness.config(listable=False)
+    store = await harness.driver.open(off, state_dir=tmp_path)
+    assert not store.capabilities.listable
+    with pytest.raises(UnsupportedError):
+        await store.list_names(("app",))
+    await store.close()
+    harness.grant(harness.policy(listable=False))
+    granted = await harness.open()
+    with pytest.raises(StoreRefusedError, match="policy"):
+        await granted.list_names(("app",))
+    await granted.close()
+
+
+async def test_names_that_are_no_segments_come_as_the_engine_has_them(
+    harness: VaultHarness, store: VaultStore, path: tuple[str, ...]
+) -> None:
+    """Whoever asked the driver has to look at them."""
+    harness.bao.call("POST", f"secret/data/{harness.engine_path((path[0], 'caf%C3%A9%20x'))}", {"data": {"k": "v"}})
+    assert set((await store.list_names(path[:1])).names) == {"caf\u00e9 x"}
+
+
+# --- two readings ---
+
+
+async def test_a_flagged_path_is_read_in_both_ways_and_others_in_one(store: VaultStore, path: tuple[str, ...]) -> None:
+    text = Payload({"k": b"gIEA/w=="})
+    await write(store, path, NOTHING, text)
+    found = await store.read_either(path)
+    assert found is not None
+    assert (dict(found.payload), found.either) == (dict(text), frozenset())
+    await store.write(path, Payload({"k": NOT_TEXT, "t": b"t"}), replacing=None, write_tag=tag(), options=BASE64)
+    found = await store.read_either(path)
+    assert found is not None
+    assert found.either == {"k"}
+    with pytest.raises(CannotReadError, match="text or base64"):
+        await store.read(path)

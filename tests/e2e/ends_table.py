@@ -15,7 +15,7 @@ GENERATE, COPY = upload_pb2.PURPOSE_GENERATE, upload_pb2.PURPOSE_COPY
 VERIFY, IMPORT = upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT
 ANY, ABSENT, VERSION = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION
 
-HOLDS_NONE = frozenset({upload_pb2.PURPOSE_UNSPECIFIED, upload_pb2.PURPOSE_DELETE})
+HOLDS_NONE = frozenset({upload_pb2.PURPOSE_UNSPECIFIED, upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_LIST})
 """The purposes that neither carry nor make nor read a value."""
 STORES = ("vault", "blind", "breaking", "local")
 
@@ -63,6 +63,7 @@ def _plain() -> list[Way]:
         *(Way(COMPARE, "CANNOT_READ", "blind", there=there) for there in ("same", "theirs")),
         Way(PATCH, "BAD_PAYLOAD", there="theirs", remove=("small",)),
         Way(PATCH, "CONFLICT", there="theirs", remove=("nowhere",)),
+        Way(PATCH, "NOT_FOUND"),
         Way(UPLOAD, "UPLOADED", "blind", there="theirs"),
         Way(COPY, "CONFLICT", expect=ABSENT, to="theirs"),
         Way(COPY, "CONFLICT", "vault", expect=ANY, to="theirs"),
@@ -167,6 +168,8 @@ _NO_KEY = "said before a grant, so that nothing is sealed, made or read"
 _ERASED = "the key is erased at the end of its lifetime, and nothing is opened, made or read without it"
 _SEALED_ALL_THE_SAME = "said of bytes where none belong, which nobody opens, before anything is made or read"
 _EXPECTS_NOTHING = "said where an expectation is not met, and this purpose has none"
+_NOTHING_THERE = "said where nothing is upstream, so that nothing is read"
+_NEEDS_NOTHING = "nothing has to be upstream for it"
 _M8_ENDS_NONE = (
     "m8 ends none that STARTED announced, and nothing is held before: it is made or read after the last wait"
 )
@@ -179,6 +182,8 @@ CANNOT: dict[tuple[upload_pb2.Purpose, str], str] = {
     **{(purpose, "UPSTREAM_CHANGED"): _EXPECTS_NOTHING for purpose in (COMPARE, VERIFY, IMPORT)},
     **{(purpose, "STORE_INACTIVE"): _M8_ENDS_NONE for purpose in (GENERATE, COPY)},
     (VERIFY, "GONE"): "nothing is upstream that could be read",
+    **{(purpose, "NOT_FOUND"): _NOTHING_THERE for purpose in (COPY, IMPORT)},
+    **{(purpose, "NOT_FOUND"): _NEEDS_NOTHING for purpose in (UPLOAD, COMPARE, GENERATE, VERIFY)},
     (GENERATE, "UPSTREAM_CHANGED"): "found out before anything is made",
     (COPY, "UPSTREAM_CHANGED"): "the source expects nothing; of its destination it is CONFLICT here",
     (COPY, "KEY_LOST"): "said before anything is read; once the value was sent it is OUTCOME_UNKNOWN",

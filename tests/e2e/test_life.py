@@ -52,8 +52,8 @@ def test_what_others_put_is_imported_and_can_be_replaced_then(team: Team) -> Non
 
 
 def test_an_import_needs_a_secret_upstream_and_the_right_to_put(team: Team) -> None:
-    refused(do(team, "import", team.uri("vault")), 6)
-    refused(do(team, "import", team.uri("local")), 6)
+    refused(do(team, "import", team.uri("vault")), 4)
+    refused(do(team, "import", team.uri("local")), 4)
     theirs(team, "x")
     other = team.cluster.add_user(f"comparer-of-{team.name}", prefixes=[f"vault://{team.name}"], rights=["compare"])
     assert "put" in refused(do(team, "import", team.uri("vault"), user=other), 3)

@@ -81,9 +81,9 @@ def test_the_same_again_is_unchanged(team: Team, store: str) -> None:
 
 
 @BOTH
-def test_what_is_not_there_is_a_conflict(team: Team, store: str) -> None:
+def test_nothing_is_not_found_and_a_key_that_is_not_there_a_conflict(team: Team, store: str) -> None:
     uri = team.uri(store)
-    assert "lacks a key" in refused(patch(team, uri, values={"a": "1"}), 6)
+    assert "nothing to patch" in refused(patch(team, uri, values={"a": "1"}), 4)
     first = put(team, uri, {"a": "1", "b": "2"}).json()
     assert "lacks a key" in refused(patch(team, uri, "--remove", "c", values={"a": "9"}), 6)
     second = ok(patch(team, uri, values={"a": "2"})).json()
@@ -113,7 +113,7 @@ def test_patching_needs_the_right_to_put(team: Team) -> None:
 def test_several_are_patched_at_once_and_each_answer_is_its_own(team: Team) -> None:
     put(team, team.uri("vault"), {"a": "1"})
     ran = patch(team, team.uri("vault"), team.uri("local"), values={"a": "2"})
-    assert ran.code == 6
+    assert ran.code == 4
     assert [row["uri"] for row in ran.json()] == [team.uri("vault")]
     assert team.uri("local") in ran.err
 

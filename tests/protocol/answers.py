@@ -28,6 +28,7 @@ PURPOSES = [
     upload_pb2.PURPOSE_COMPARE,
     upload_pb2.PURPOSE_VERIFY,
     upload_pb2.PURPOSE_IMPORT,
+    upload_pb2.PURPOSE_LIST,
 ]
 """All but COPY, of which there is more to prove."""
 

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import Client
+from monoskope.client import Client, UpstreamPage
 from monoskope.errors import NotFoundError
 from monoskope.testing.scripted.m8 import VERSION, Attempt, ScriptedM8
 from tests.protocol.copied import DESTINATION, DESTINATION_IDENTITY, copied
@@ -29,6 +29,11 @@ class Purpose:
     unknown: str
     outcomes: frozenset[str]
     """The kinds of receipts (`tests.support.receipts.GOOD`) that can end it."""
+
+
+async def listed(client: Client) -> UpstreamPage:
+    """The first page of names below a URI."""
+    return await anext(client.list_upstream_pages(URI, timeout=20))
 
 
 PURPOSES = {
@@ -72,6 +77,11 @@ PURPOSES = {
         "whether it was imported is not known",
         frozenset({"IMPORTED"}),
     ),
+    "list": Purpose(
+        listed,
+        "which names are there is not known",
+        frozenset({"LISTED", "LISTED nothing"}),
+    ),
 }
 ATTEMPTED_ANEW = ("put", "patch", "delete", "generate")
 """Those of which a new attempt may begin."""
@@ -103,7 +113,9 @@ class ShowingM8(ScriptedM8):
         self.end = lambda attempt: self.ended(attempt, success(attempt))
 
     def more(self, method: str, message: Message) -> Message:
-        """Answer GetSecret."""
+        """Answer GetSecret, and that m8 knows no secret."""
+        if isinstance(message, queries_pb2.ListSecretsRequest):
+            return queries_pb2.ListSecretsResponse()
         if not isinstance(message, queries_pb2.GetSecretRequest):
             raise NotFoundError(f"{method}: nothing there.")
         content = self.shown.pop(0) if len(self.shown) > 1 else self.shown[0]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.client import Deletion, Expect, Generated, Import, PutResult, Verification
+from monoskope.client import Deletion, Expect, Generated, Import, Known, PutResult, Verification
 from monoskope.client.known_stores import KnownStores
 from monoskope.errors import ConflictError, IdentityChangedError, OutcomeUnknownError, RefusedError, UsageError
 from monoskope.protocol.identity import ProofError
@@ -235,4 +235,16 @@ async def test_an_import_sends_nothing_and_shows_the_hash(m8: ShowingM8, known: 
     (attempt,) = m8.attempts
     assert (found.hash, found.values, found.upstream_version) == (FINGERPRINT, {"password": FINGERPRINT}, VERSION)
     assert attempt.request.purpose == upload_pb2.PURPOSE_IMPORT
+    assert b"".join(attempt.sealed) == b""
+
+
+async def test_a_listing_sends_nothing_and_yields_each_name(m8: ShowingM8, known: KnownStores) -> None:
+    async with client_for(m8, known.path.parent) as client:
+        names = [name async for name in client.list_upstream("app/")]
+    (attempt,) = m8.attempts
+    assert [(name.uri, name.known, name.is_folder) for name in names] == [
+        ("vault://app/db", Known.IMPORTABLE, False),
+        ("vault://app/more/", Known.FOLDER, True),
+    ]
+    assert attempt.request.purpose == upload_pb2.PURPOSE_LIST
     assert b"".join(attempt.sealed) == b""

@@ -17,6 +17,7 @@ from monoskope.m8.log.record import make
 from monoskope.m8.readmodels.chain import project
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.listing import Listing
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request
 from tests.support.vectors import KEY_ID, Signer, a_grant, a_request
@@ -75,6 +76,10 @@ class Walk:
     def imported(self, version: str = "1", **fields: Any) -> events_pb2.SecretImported:
         fields = {"upstream_version": version, **fingerprints(KEY_ID), **fields}
         return events_pb2.SecretImported(receipt=self.receipt(upload_pb2.OUTCOME_IMPORTED, **fields))
+
+    def listed(self, *names: str) -> events_pb2.SecretsListed:
+        listed = Listing(names or ("db", "more/"), 1)
+        return events_pb2.SecretsListed(receipt=self.receipt(upload_pb2.OUTCOME_LISTED, listed=listed))
 
     def verified(self, of: upload_pb2.Signed, version: str = "1") -> events_pb2.SecretVerified:
         digest = hashlib.sha256(of.content).digest()

@@ -57,6 +57,7 @@ Appends = (
     | events_pb2.SecretDriftDetected
     | events_pb2.SecretImported
     | events_pb2.SecretCopied
+    | events_pb2.SecretsListed
     | events_pb2.SecretUploadFailed
 )
 FIELDS = {
@@ -69,6 +70,7 @@ FIELDS = {
     "SecretDriftDetected": "drift_detected",
     "SecretImported": "imported",
     "SecretCopied": "copied",
+    "SecretsListed": "listed",
     "SecretUploadFailed": "failed",
 }
 

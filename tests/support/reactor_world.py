@@ -51,6 +51,7 @@ from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
     Capabilities,
+    Names,
     Snapshot,
     StoreConflictError,
     StoreDriver,
@@ -113,6 +114,7 @@ class MemoryStore(StoreDriver):
         deletable: bool = True,
         soft_delete: bool = True,
         patchable: bool = True,
+        listable: bool = True,
         kind: str = "memory",
     ) -> None:
         self.kind = kind  # type: ignore[misc]
@@ -126,10 +128,13 @@ class MemoryStore(StoreDriver):
             deletable=deletable,
             soft_delete=soft_delete,
             patchable=patchable,
+            listable=listable,
         )
         self.content: dict[tuple[str, ...], list[tuple[str, Payload, str]]] = defaultdict(list)
         self.failures: dict[str, deque[Any]] = defaultdict(deque)
         """By method: what its next calls do first. An exception is raised, a callable is called, None does nothing."""
+        self.foreign: set[str] = set()
+        """Names that the engine lists at every path, besides those of `content`."""
         self.calls: list[str] = []
         self.options: list[object | None] = []
         self.destroyed: list[bool] = []
@@ -230,6 +235,12 @@ class MemoryStore(StoreDriver):
             return None
         version, payload, _ = self.content[path][-1]
         return Snapshot(version, payload)
+
+    async def list_names(self, path: tuple[str, ...]) -> Names:
+        self._begin("list_names")
+        below = [place[len(path) :] for place, there in self.content.items() if there and place[: len(path)] == path]
+        folders = {rest[0] for rest in below if len(rest) > 1}
+        return Names({*self.foreign, *(rest[0] for rest in below if len(rest) == 1)}, folders)
 
     async def close(self) -> None:
         self.calls.append("close")

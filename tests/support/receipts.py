@@ -8,6 +8,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.copy_request import put_request_id
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.listing import Listing
 from monoskope.protocol.receipt import (
     Receipt,
     make_receipt,
@@ -70,6 +71,8 @@ GOOD: dict[str, dict[str, Any]] = {
         "values": [("a", FP)],
         "destination": upload_pb2.Signed(content=b"x"),
     },
+    "LISTED": {"outcome": upload_pb2.OUTCOME_LISTED, "listed": Listing(("a", "b/"), 2), "more": True},
+    "LISTED nothing": {"outcome": upload_pb2.OUTCOME_LISTED, "listed": Listing((), 0)},
     "IMPORTED": {
         "outcome": upload_pb2.OUTCOME_IMPORTED,
         "upstream_version": "1@x",
@@ -94,6 +97,7 @@ def there(kind: str = "UPLOADED first", *, grant: Grant = THERE_GRANT, **fields:
 
 GOOD["COPIED"]["destination"] = there()
 IMPORT_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_IMPORT))
+LIST_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_LIST))
 GRANTS = {
     "EQUAL": COMPARE_GRANT,
     "DIFFERENT": COMPARE_GRANT,
@@ -103,6 +107,8 @@ GRANTS = {
     "DRIFTED": VERIFY_GRANT,
     "GONE": VERIFY_GRANT,
     "IMPORTED": IMPORT_GRANT,
+    "LISTED": LIST_GRANT,
+    "LISTED nothing": LIST_GRANT,
     "COPIED": COPY_GRANT,
     "GENERATED": GENERATE_GRANT,
 }

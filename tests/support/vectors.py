@@ -20,7 +20,9 @@ from monoskope.uri import SecretUri
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors.json").read_text())
 KEY_ID = "63e8eb50bcac50aa"
-EXPECT_NOTHING = frozenset({upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT})
+EXPECT_NOTHING = frozenset(
+    {upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT, upload_pb2.PURPOSE_LIST}
+)
 
 
 class Signer:

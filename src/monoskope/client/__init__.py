@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from monoskope.client.purposes.delete import Deletion
     from monoskope.client.purposes.generate import Generated
     from monoskope.client.purposes.import_secret import Import
+    from monoskope.client.purposes.list_names import Known, UpstreamName, UpstreamPage
     from monoskope.client.purposes.put import Expect, PutResult
     from monoskope.client.purposes.verify import Verification
     from monoskope.client.results.secrets import Secret, SecretVersion, Upload
@@ -57,6 +58,7 @@ __all__ = [
     "Expect",
     "Generated",
     "Import",
+    "Known",
     "Preview",
     "Progress",
     "PutResult",
@@ -70,6 +72,8 @@ __all__ = [
     "SyncClient",
     "Tally",
     "Upload",
+    "UpstreamName",
+    "UpstreamPage",
     "Verification",
     "load_settings",
 ]
@@ -84,6 +88,7 @@ _HOMES = {
     "Expect": "purposes.put",
     "Generated": "purposes.generate",
     "Import": "purposes.import_secret",
+    "Known": "purposes.list_names",
     "Preview": "preview",
     "Progress": "task",
     "PutResult": "purposes.put",
@@ -97,6 +102,8 @@ _HOMES = {
     "SyncClient": "sync",
     "Tally": "bulk",
     "Upload": "results.secrets",
+    "UpstreamName": "purposes.list_names",
+    "UpstreamPage": "purposes.list_names",
     "Verification": "purposes.verify",
     "load_settings": "settings",
 }

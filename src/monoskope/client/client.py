@@ -32,6 +32,7 @@ from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.target import Confirm, Remembered, Resolver, Target, check_text
 from monoskope.client.task import Progress
 from monoskope.client.trust import subject_of
+from monoskope.client.upstream_names import UpstreamNames
 from monoskope.client.versions import whole
 from monoskope.client.walk import Walk
 from monoskope.errors import Error, UsageError
@@ -46,7 +47,7 @@ _ON_ITS_WAY_S = 0.001
 """After so many seconds the first call has been sent, and there is time to load modules until its answer comes."""
 
 
-class Client(Changes, Editing, Reading, Unshared):
+class Client(Changes, Editing, Reading, UpstreamNames, Unshared):
     """Puts secrets into stores, through an m8 that cannot read them.
 
     ```python

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.announced import check_announced
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.purposes.put import Expect, encoded, expectation
 from monoskope.client.settings import ClientSettings
@@ -52,10 +53,10 @@ async def preview(
     """Return what a put, or with `removes` a patch, would send. Asks m8 for the store alone; nothing is pinned.
 
     Raises:
-        RefusedError: a patch, and the store cannot.
+        RefusedError: the store's reactors announced that they would refuse it.
     """
     size = len(encoded(values)) if values or removes is None else 0
-    _, version = expectation(expect)
+    kind, version = expectation(expect)
     if "://" in uri:
         full = SecretUri.parse(uri)
         store = await resolver.store(full.store)
@@ -64,6 +65,7 @@ async def preview(
         full = SecretUri.parse(f"{store.name}://{uri}")
     if removes is not None:
         check_patchable(store, full)
+    check_announced(store, full, size=size, keys=(*values, *(removes or ())), expect=kind)
     return Preview(
         uri=str(full),
         purpose=upload_pb2.PURPOSE_UPLOAD if removes is None else upload_pb2.PURPOSE_PATCH,

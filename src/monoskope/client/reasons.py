@@ -8,12 +8,14 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import (
     ConflictError,
     Error,
+    NotFoundError,
     OutcomeUnknownError,
     RateLimitedError,
     RefusedError,
     TimedOutError,
     UnavailableError,
 )
+from monoskope.protocol.detail import is_detail
 from monoskope.protocol.names import spelled
 from monoskope.value import Value
 
@@ -93,10 +95,16 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
         "upstream holds content that was not put there through m8; nothing was written.",
         "Look at it in the engine; to replace it, put again with `expect=Expect.OVERWRITE`.",
     ),
+    upload_pb2.REASON_NOT_FOUND: Meaning(
+        NotFoundError,
+        "nothing is upstream at this place; nothing was written.",
+        "Check the path in the engine.",
+    ),
 }
 """Every reason but UNSPECIFIED."""
 
 _CHANGED_BY_OTHERS = "upstream holds content that was not put there through m8; nothing was {done}."
+# Older reactors say CONFLICT where nothing is upstream, so those sentences name that, too.
 _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     (upload_pb2.PURPOSE_COMPARE, upload_pb2.REASON_RATE_LIMITED): Meaning(
         RateLimitedError,
@@ -118,10 +126,40 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
         "the store's reactor or its engine does not allow this, as when no key would be left; nothing was written.",
         "Check keys and options (text only? then `binary=base64`), or ask the store's operator.",
     ),
+    (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_NOT_FOUND): Meaning(
+        NotFoundError,
+        "nothing is upstream, so there is nothing to patch; nothing was written.",
+        "Check the path, or put the whole secret.",
+    ),
+    (upload_pb2.PURPOSE_DELETE, upload_pb2.REASON_NOT_FOUND): Meaning(
+        NotFoundError,
+        "nothing is upstream, so there is nothing to delete.",
+        "Check the path in the engine.",
+    ),
+    (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_NOT_FOUND): Meaning(
+        NotFoundError,
+        "nothing is there to be copied; nothing was written.",
+        "Check the path of the source in its engine.",
+    ),
+    (upload_pb2.PURPOSE_IMPORT, upload_pb2.REASON_NOT_FOUND): Meaning(
+        NotFoundError,
+        "nothing is upstream, so there is nothing to import.",
+        "Check the path in the engine.",
+    ),
     (upload_pb2.PURPOSE_IMPORT, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
         "nothing is upstream, so there is nothing to import.",
         "Check the path in the engine.",
+    ),
+    (upload_pb2.PURPOSE_LIST, upload_pb2.REASON_UPSTREAM_REFUSED): Meaning(
+        RefusedError,
+        "the store's reactor or its engine does not allow to list this.",
+        "Name a URI at or below the prefixes that the reactor serves, or ask the store's operator.",
+    ),
+    (upload_pb2.PURPOSE_LIST, upload_pb2.REASON_UNSUPPORTED): Meaning(
+        RefusedError,
+        "the store does not list names.",
+        "Ask the store's operator whether its driver can, and to set `listable = true`.",
     ),
     (upload_pb2.PURPOSE_VERIFY, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
@@ -178,6 +216,8 @@ def name(reason: int) -> str:
     return f"reason {text}" if text.isdecimal() else text
 
 
+DETAIL = ": {detail}"
+"""How the reactor's sentence stands behind the reason."""
 UNSIGNED = "m8 says: {message}. No store signed that; nothing was sent."
 """How a reason is explained that came without a receipt, before anything was sent."""
 THERE = " Version {version} is there now."
@@ -193,6 +233,7 @@ def error_for(
     said_by_m8: bool = False,
     upstream_version: str = "",
     retry_after_s: int = 0,
+    detail: str = "",
 ) -> Error:
     """Return the error to raise for a request of `purpose` on `uri` that failed for `reason`.
 
@@ -204,11 +245,13 @@ def error_for(
             and no fix leads to overwriting something on m8's word.
         upstream_version: What is upstream now, as the signed receipt says; "" if it does not.
         retry_after_s: With RATE_LIMITED, seconds after which it can succeed; 0 if that is not known.
+        detail: The reactor's sentence beside the reason: signed in a receipt, or as m8 says.
     """
     meaning = _FOR_PURPOSE.get((purpose, reason)) or MEANINGS.get(reason, _UNKNOWN)
-    message, fix = f"{meaning.message} ({name(reason)})", meaning.fix.replace("{when}", _when(retry_after_s))
+    more = DETAIL.format(detail=detail.removesuffix(".")) if detail and is_detail(detail) else ""
+    message, fix = f"{meaning.message} ({name(reason)}{more})", meaning.fix.replace("{when}", _when(retry_after_s))
     if said_by_m8:
-        message = UNSIGNED.format(message=f"{meaning.message.removesuffix('.')} ({name(reason)})")
+        message = UNSIGNED.format(message=f"{meaning.message.removesuffix('.')} ({name(reason)}{more})")
         fix = _UNSIGNED_CONFLICT_FIX if issubclass(meaning.error, ConflictError) else fix
     elif upstream_version:
         message += THERE.format(version=upstream_version)

@@ -22,6 +22,7 @@ from monoskope.client.purposes.copy_secret import Copy
 from monoskope.client.purposes.delete import Deletion
 from monoskope.client.purposes.generate import Generated
 from monoskope.client.purposes.import_secret import Import
+from monoskope.client.purposes.list_names import UpstreamName, UpstreamPage
 from monoskope.client.purposes.put import Expect, PutResult
 from monoskope.client.purposes.verify import Verification
 from monoskope.client.queries import PAGE_SIZE
@@ -32,6 +33,7 @@ from monoskope.client.results.stores import Store
 from monoskope.client.settings import ClientSettings
 from monoskope.client.target import Confirm
 from monoskope.client.task import Progress
+from monoskope.client.upstream_names import PAGE_TIMEOUT_S
 from monoskope.errors import Error
 from monoskope.protocol.request import Options
 from monoskope.protocol.unshared import Unshared
@@ -469,6 +471,26 @@ class SyncClient(Unshared):
     def get_server(self) -> Server:
         """Return m8's version, and who the caller is to it."""
         return self._loop.run(self._client.get_server())
+
+    def list_upstream(self, uri: str, *, timeout: float = PAGE_TIMEOUT_S) -> Iterator[UpstreamName]:
+        """Yield the names that are upstream directly below `uri`, in byte order: secrets, and folders of them.
+
+        A receipt proves each name. What `UpstreamName.known` says is m8's word. Every name that is listed stays in
+        m8's log.
+
+        Args:
+            uri: `store://path`, or `path` in the default store; at least one segment. A "/" at the end is left out.
+            timeout: Seconds for each page of up to 500 names.
+
+        Raises:
+            RefusedError: the store does not list, the right is missing, or the reactor does not serve this path.
+            Error: as `compare_secret`.
+        """
+        return self._loop.iterate(self._client.list_upstream(uri, timeout=timeout))
+
+    def list_upstream_pages(self, uri: str, *, timeout: float = PAGE_TIMEOUT_S) -> Iterator[UpstreamPage]:
+        """Yield the same page by page, with how many names no URI can name. Arguments and errors as `list_upstream`."""
+        return self._loop.iterate(self._client.list_upstream_pages(uri, timeout=timeout))
 
 
 class SyncStores:

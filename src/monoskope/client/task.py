@@ -83,6 +83,7 @@ class Task(Unshared, Value, frozen=True):
     remove_keys: tuple[str, ...] = ()
     recipes: Recipes = ()
     destination: SecretUri | None = None
+    list_after: str = ""
     request_id: bytes = b""
     """The request's id where it is given, 16 bytes: then there is one attempt. b"" for a new random one each."""
     key_within_s: float | None = None

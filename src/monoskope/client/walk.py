@@ -48,10 +48,11 @@ RESENDS = 16
 class _KeyRefusedError(Exception):
     """The request ended without a key, as m8 says."""
 
-    def __init__(self, reason: upload_pb2.Reason, retry_after_s: int) -> None:
-        super().__init__(reasons.name(reason))
-        self.reason = reason
-        self.retry_after_s = retry_after_s
+    def __init__(self, answer: queries_pb2.GetSecretUploadKeyResponse) -> None:
+        super().__init__(reasons.name(answer.reason))
+        self.reason = answer.reason
+        self.retry_after_s = answer.retry_after_s
+        self.detail = answer.detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,7 @@ class Walk:
             remove_keys=task.remove_keys,
             recipes=task.recipes,
             destination=task.destination,
+            list_after=task.list_after,
         )
         try:
             await self._patience.turn()
@@ -175,7 +177,12 @@ class Walk:
         except _KeyRefusedError as end:
             return Failure(
                 reasons.error_for(
-                    end.reason, str(task.uri), task.purpose, said_by_m8=True, retry_after_s=end.retry_after_s
+                    end.reason,
+                    str(task.uri),
+                    task.purpose,
+                    said_by_m8=True,
+                    retry_after_s=end.retry_after_s,
+                    detail=end.detail,
                 ),
                 again=end.reason in reasons.RETRIED,
                 limited=task.is_limited(end.reason),
@@ -200,7 +207,7 @@ class Walk:
         polls = 0
         while True:
             if answer.state == views_pb2.UPLOAD_STATE_ENDED:
-                raise _KeyRefusedError(answer.reason, answer.retry_after_s)
+                raise _KeyRefusedError(answer)
             if answer.HasField("grant"):
                 self._pace.taken()
                 grant = self._trust.open_grant(answer.grant, answer.rotations, request, self._subject)
@@ -280,6 +287,7 @@ class Walk:
                 task.purpose,
                 upstream_version=receipt.upstream_version,
                 retry_after_s=receipt.retry_after_s,
+                detail=receipt.detail,
             ),
             again=about_sent and reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE,
             limited=about_sent and task.is_limited(reason),

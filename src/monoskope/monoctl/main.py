@@ -79,6 +79,7 @@ def _show_version(context: click.Context, _parameter: click.Parameter, wanted: b
         "completion": f"{_HERE}.completion:completion",
         "forget-store": f"{_HERE}.forget_store:forget_store",
         "help": f"{_HERE}.show_help:show_help",
+        "list-upstream": f"{_HERE}.list_upstream:list_upstream",
         "version": f"{_HERE}.version:version",
         "whoami": f"{_HERE}.whoami:whoami",
     },

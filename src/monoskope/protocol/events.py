@@ -32,6 +32,7 @@ ReceiptEvent = (
     | events_pb2.SecretDriftDetected
     | events_pb2.SecretImported
     | events_pb2.SecretCopied
+    | events_pb2.SecretsListed
 )
 """The events that end a request and hold a receipt, nothing else."""
 ReactorEvent = (
@@ -74,6 +75,7 @@ class Step(Enum):
     )
     IMPORTED = events_pb2.SecretImported, {State.UPLOADING: _ISSUER}, State.ENDED, upload_pb2.OUTCOME_IMPORTED
     COPIED = events_pb2.SecretCopied, {State.WRITING: _ISSUER}, State.ENDED, upload_pb2.OUTCOME_COPIED
+    LISTED = events_pb2.SecretsListed, {State.UPLOADING: _ISSUER}, State.ENDED, upload_pb2.OUTCOME_LISTED
     FAILED = (
         events_pb2.SecretUploadFailed,
         {

@@ -34,6 +34,8 @@ def open_receipt(signed: upload_pb2.Signed, *, identity: str, grant: Grant, seal
         raise ProofError("the receipt's outcome does not fit what was asked")
     if receipt.public_values and [key for key, _ in receipt.public_values] != pair_keys(grant.request.recipes):
         raise ProofError("the receipt's public halves are not of what was to be made")
+    if receipt.listed is not None and min(receipt.listed.names, default="~") <= grant.request.list_after:
+        raise ProofError("the receipt lists another page than the one that was asked for")
     if receipt.destination is not None:
         _check_copied(receipt, receipt.destination, grant)
     if receipt.sealed_sha256 != (sealed_sha256 or b"") and not failed_before_sealing(receipt):

@@ -40,6 +40,10 @@ class PurposeRules(Value, frozen=True):
     """Whether the engine must be readable."""
     needs_receipt: bool = False
     """Whether there must be a receipt for the secret already."""
+    needs_listing: bool = False
+    """Whether the engine must be able to list names."""
+    shown_with: events_pb2.Right = events_pb2.RIGHT_SEE_HASH
+    """The right with which others than the caller see its receipt."""
     reveals_hashes: bool = False
     """Whether the receipt has hashes of values that the caller did not supply: to ask then takes RIGHT_SEE_HASH."""
 
@@ -139,6 +143,13 @@ PURPOSES: Mapping[upload_pb2.Purpose, PurposeRules] = MappingProxyType(
             successes=frozenset({upload_pb2.OUTCOME_IMPORTED}),
             needs_reading=True,
             reveals_hashes=True,
+        ),
+        upload_pb2.PURPOSE_LIST: PurposeRules(
+            right=events_pb2.RIGHT_LIST,
+            successes=frozenset({upload_pb2.OUTCOME_LISTED}),
+            fields=frozenset({"list_after"}),
+            needs_listing=True,
+            shown_with=events_pb2.RIGHT_LIST,
         ),
     }
 )

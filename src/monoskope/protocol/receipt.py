@@ -8,8 +8,10 @@ from collections.abc import Sequence
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
+from monoskope.protocol.detail import is_detail
 from monoskope.protocol.grant import REPLICA_BYTES, Grant
 from monoskope.protocol.labels import WRITE_TAG, labelled
+from monoskope.protocol.listing import Listing, message_of, parse_listing
 from monoskope.protocol.outcomes import (
     MAY_HAVE_FINGERPRINT,
     NEEDS_FINGERPRINT,
@@ -65,6 +67,12 @@ class Receipt(Value, frozen=True):
     """With KEY_LOST: the process that says so, 16 bytes; b"" from a reactor of before this field."""
     destination_grant: upload_pb2.Signed | None = None
     """After COPY: the grant that `destination` answers; None from a reactor of before this field."""
+    listed: Listing | None = None
+    """After LIST: the page."""
+    more: bool = False
+    """After LIST: whether there are names after the page."""
+    detail: str = ""
+    """With FAILED: a sentence that says more than the reason, "" for none."""
     retry_after_s: int = 0
     """With RATE_LIMITED: seconds after which it can succeed; 0 if that is not known."""
 
@@ -101,6 +109,9 @@ def make_receipt(
     destination: upload_pb2.Signed | None = None,
     replica: bytes = b"",
     destination_grant: upload_pb2.Signed | None = None,
+    listed: Listing | None = None,
+    more: bool = False,
+    detail: str = "",
     retry_after_s: int = 0,
 ) -> Receipt:
     """Return a receipt for `grant`, checked like one from the wire. Raises `MalformedError`."""
@@ -121,6 +132,9 @@ def make_receipt(
         destination=destination,
         replica=replica,
         destination_grant=destination_grant,
+        listed=None if listed is None else message_of(listed),
+        more=more,
+        detail=detail,
         retry_after_s=retry_after_s,
     )
     return parse_receipt(serialise(message))
@@ -156,6 +170,9 @@ def parse_receipt(content: bytes) -> Receipt:
         destination=message.destination if message.HasField("destination") else None,
         replica=message.replica,
         destination_grant=message.destination_grant if message.HasField("destination_grant") else None,
+        listed=parse_listing(message.listed) if message.HasField("listed") else None,
+        more=message.more,
+        detail=message.detail,
         retry_after_s=message.retry_after_s,
     )
     _check_outcome(receipt)
@@ -185,6 +202,12 @@ def _check_outcome(receipt: Receipt) -> None:
     failed = receipt.outcome == upload_pb2.OUTCOME_FAILED
     if failed == (receipt.reason == upload_pb2.REASON_UNSPECIFIED):
         raise MalformedError(_NAME, "reason", "must be given with FAILED and never else")
+    if receipt.detail and not (failed and is_detail(receipt.detail)):
+        raise MalformedError(_NAME, "detail", "must be absent unless FAILED, and short printable ASCII")
+    if (receipt.outcome == upload_pb2.OUTCOME_LISTED) != (receipt.listed is not None):
+        raise MalformedError(_NAME, "listed", "must be given with LISTED and never else")
+    if receipt.more and not (receipt.listed and receipt.listed.names):
+        raise MalformedError(_NAME, "more", "must be absent unless LISTED shows names")
 
 
 def _check_of_reason(receipt: Receipt) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.errors import UsageError
+from monoskope.protocol.listing import is_name
 from monoskope.protocol.names import one_of, spelled
 from monoskope.protocol.notes import Labels, check_labels, is_day
 from monoskope.protocol.one_reading import sorted_once, strict_json
@@ -49,6 +50,8 @@ class Request(Value, frozen=True):
     recipes: Recipes = ()
     destination: SecretUri | None = None
     """With COPY; `expect` speaks of it."""
+    list_after: str = ""
+    """With LIST: the last name of the page before."""
 
     @property
     def rules(self) -> PurposeRules:
@@ -78,6 +81,7 @@ def make_request(
     remove_keys: tuple[str, ...] = (),
     recipes: Recipes = (),
     destination: SecretUri | None = None,
+    list_after: str = "",
 ) -> Request:
     """Return a request, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.UploadRequest(
@@ -95,6 +99,7 @@ def make_request(
         remove_keys=remove_keys,
         recipes=[upload_pb2.Recipe(key=one.key, kind=one.kind, size=one.size) for one in recipes],
         destination="" if destination is None else str(destination),
+        list_after=list_after,
     )
     _set_options(message, options)
     return parse_request(serialise(message))
@@ -142,6 +147,8 @@ def parse_request(content: bytes) -> Request:
     _check_fields(message)
     _check_removals(list(message.remove_keys))
     _check_notes(message)
+    if message.list_after and not is_name(message.list_after):
+        raise MalformedError(_NAME, "list_after", "must be a name that a page can hold")
     return Request(
         content=content,
         request_id=message.request_id,
@@ -159,6 +166,7 @@ def parse_request(content: bytes) -> Request:
         remove_keys=tuple(message.remove_keys),
         recipes=_recipes(message),
         destination=_destination(message, uri),
+        list_after=message.list_after,
     )
 
 

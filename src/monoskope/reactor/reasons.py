@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from monoskope import operating_log
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError
@@ -24,14 +26,32 @@ class FailedError(RefusedError):
     Args:
         reason: Why.
         upstream_version: What was there, "" if nothing or not known.
+        detail: One of our fixed sentences that users may be told, or what a driver's error has as `told`; "" for none.
         retry_after_s: With RATE_LIMITED, seconds after which it can succeed; 0 if that is not known.
     """
 
-    def __init__(self, reason: upload_pb2.Reason, *, upstream_version: str = "", retry_after_s: int = 0) -> None:
+    def __init__(
+        self, reason: upload_pb2.Reason, *, upstream_version: str = "", detail: str = "", retry_after_s: int = 0
+    ) -> None:
         super().__init__(f"the request ends with {spelled(upload_pb2.Reason, reason)}.")
         self.reason = reason
         self.upstream_version = upstream_version
+        self.detail = detail
         self.retry_after_s = retry_after_s
+
+
+class Failure(NamedTuple):
+    """How a request failed, as its receipt says."""
+
+    reason: upload_pb2.Reason
+    upstream_version: str = ""
+    detail: str = ""
+    retry_after_s: int = 0
+
+
+def failed_by(error: DriverError, *, upstream_version: str = "") -> FailedError:
+    """Return the failure that a driver's error becomes; it does not refer to the error, whose frames know values."""
+    return FailedError(reason_of(error), upstream_version=upstream_version, detail=error.told)
 
 
 def reason_of(error: DriverError) -> upload_pb2.Reason:
@@ -51,13 +71,8 @@ def reason_of(error: DriverError) -> upload_pb2.Reason:
             return upload_pb2.REASON_UPSTREAM_REFUSED
 
 
-def known_retry_after_s(error: Exception) -> int:
-    """Return the seconds after which what `error` ended can succeed; 0 if that is not known."""
-    return error.retry_after_s if isinstance(error, FailedError) else 0
-
-
-def ended_by(error: Exception, request: Request, *, otherwise: upload_pb2.Reason) -> tuple[upload_pb2.Reason, str]:
-    """Return the reason for which a request ends, and the upstream version that goes with it.
+def ended_by(error: Exception, request: Request, *, otherwise: upload_pb2.Reason) -> Failure:
+    """Return how a request ends that ends by `error`.
 
     Args:
         error: What it ended by.
@@ -67,11 +82,11 @@ def ended_by(error: Exception, request: Request, *, otherwise: upload_pb2.Reason
     """
     match error:
         case BadPayloadError():
-            return upload_pb2.REASON_BAD_PAYLOAD, ""
+            return Failure(upload_pb2.REASON_BAD_PAYLOAD)
         case FailedError():
-            return error.reason, error.upstream_version
+            return Failure(error.reason, error.upstream_version, error.detail, error.retry_after_s)
         case DriverError():
-            return reason_of(error), ""
+            return Failure(reason_of(error), detail=error.told)
         case _:
             operating_log.error("unforeseen", error, request_id=request.request_id.hex())
-            return otherwise, ""
+            return Failure(otherwise)

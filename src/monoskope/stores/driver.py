@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -26,6 +26,9 @@ NOTHING = ""
 
 class DriverError(Error):
     """The base of all errors of drivers. The message is a fixed sentence of the driver, never the engine's text."""
+
+    told = ""
+    """The message if users may be told it (`StoreDriver.sentences`), else "". The reactor sets it."""
 
 
 class StoreRefusedError(DriverError):
@@ -84,6 +87,8 @@ class Capabilities:
     """Whether `delete` can erase for good."""
     soft_delete: bool = False
     """Whether `delete` can delete so that the engine's owner can bring the value back."""
+    listable: bool = False
+    """Whether `list_names` works under the configured credentials."""
     layout: str = ""
     """One sentence that says how a secret lies in the engine; users see it before they put."""
     versions: bool = True
@@ -97,6 +102,28 @@ class Snapshot(Unshared):
 
     version: str
     payload: Payload
+    either: frozenset[str] = frozenset()
+    """Keys whose value in `payload` is text and could as well be what standard base64 made of other bytes. Only
+    `read_either` returns any: there the driver cannot know which of the two was put."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names directly below one path, as the engine has them: foreign text, in any order."""
+
+    names: Collection[str] = ()
+    """At each of these, joined to the path, there is a secret, or one that can be brought back."""
+    folders: Collection[str] = ()
+    """Below each of these, joined to the path, there may be something."""
+    others: int = 0
+    """How many names more there are that the driver already knows to be no secret's."""
+
+
+def certain(snapshot: Snapshot | None) -> Snapshot | None:
+    """Return `snapshot` for `read`. Raises `CannotReadError` if a value in it can be read in two ways."""
+    if snapshot is not None and snapshot.either:
+        raise CannotReadError("a value in the engine could be text or base64.")
+    return snapshot
 
 
 class StoreDriver(Unshared, ABC):
@@ -113,6 +140,12 @@ class StoreDriver(Unshared, ABC):
     """"experimental" until the driver was tested on the real engine; users see it before they choose a store."""
     example_notes: ClassVar[str] = ""
     """Lines of TOML comments that stand above `example` in a new reactor.toml."""
+
+    sentences: ClassVar[frozenset[str]] = frozenset()
+    """Messages of its errors that users may be told, besides those of the drivers that come with Monoskope.
+
+    `{}` in one stands for a key's name or a number, never for anything else. ASCII, at most 200 characters.
+    """
 
     @classmethod
     @abstractmethod
@@ -202,6 +235,14 @@ class StoreDriver(Unshared, ABC):
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
         """Return the value now at `path`, or None where nothing is. Raises `CannotReadError`."""
 
+    async def read_either(self, path: tuple[str, ...]) -> Snapshot | None:
+        """Return the value now at `path` as `read` does, but also where some values can be read in two ways.
+
+        These are then in `Snapshot.either`. The reactor decides by a receipt, which has the fingerprint of what was put
+        (docs/adr/0007-store-drivers.md). By default nothing can be read in two ways.
+        """
+        return await self.read(path)
+
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """Delete what is at `path`: afterwards its version is `NOTHING`, and no version that was is given again.
 
@@ -250,6 +291,16 @@ class StoreDriver(Unshared, ABC):
         """
         del path, changes, remove, replacing, write_tag, options
         raise UnsupportedError("this engine cannot change some keys and leave the others.")
+
+    async def list_names(self, path: tuple[str, ...]) -> Names:
+        """Return the names directly below `path`; none where there is nothing. No value is read.
+
+        Raises:
+            StoreRefusedError: also if there are more names than the driver lists.
+            UnsupportedError: the capability is missing, as it is by default.
+        """
+        del path
+        raise UnsupportedError("this engine cannot list names.")
 
     @classmethod
     def policy(cls, config: Any, prefixes: tuple[tuple[str, ...], ...]) -> str:  # noqa: ANN401 - as for `open`

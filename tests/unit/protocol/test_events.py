@@ -23,6 +23,7 @@ ALLOWED = {
     (State.UPLOADING, Step.VERIFIED, Author.ISSUER): State.ENDED,
     (State.UPLOADING, Step.DRIFT_DETECTED, Author.ISSUER): State.ENDED,
     (State.UPLOADING, Step.IMPORTED, Author.ISSUER): State.ENDED,
+    (State.UPLOADING, Step.LISTED, Author.ISSUER): State.ENDED,
     (State.WRITING, Step.UPLOADED, Author.REPLICA): State.ENDED,
     (State.WRITING, Step.UPLOADED, Author.ISSUER): State.ENDED,
     (State.WRITING, Step.DELETED, Author.REPLICA): State.ENDED,

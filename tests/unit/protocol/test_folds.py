@@ -60,6 +60,7 @@ MESSAGES: dict[Step, Message] = {
     Step.VERIFIED: WALK.verified(WALK.uploaded().receipt),
     Step.DRIFT_DETECTED: DRIFTED,
     Step.IMPORTED: WALK.imported(),
+    Step.LISTED: WALK.listed(),
     Step.COPIED: events_pb2.SecretCopied(receipt=COPIED),
     Step.FAILED: WALK.failed(),
 }

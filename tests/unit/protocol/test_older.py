@@ -43,3 +43,12 @@ def test_what_the_first_version_1_knew_stays_as_it_is() -> None:
         grant=GRANT, sealed_sha256=SEALED, outcome=upload_pb2.OUTCOME_UPLOADED, upstream_version="1@x"
     )
     assert without_later_fields(uploaded) is None
+
+
+def test_what_is_not_found_was_a_conflict_before_and_had_no_detail() -> None:
+    failed: dict[str, Any] = {"sealed_sha256": SEALED, "outcome": upload_pb2.OUTCOME_FAILED}
+    absent = make_receipt(grant=GRANT, reason=upload_pb2.REASON_NOT_FOUND, **failed)
+    assert without_later_fields(absent) == make_receipt(grant=GRANT, reason=upload_pb2.REASON_CONFLICT, **failed)
+    refused = make_receipt(grant=GRANT, reason=upload_pb2.REASON_UPSTREAM_REFUSED, detail="no.", **failed)
+    plain = make_receipt(grant=GRANT, reason=upload_pb2.REASON_UPSTREAM_REFUSED, **failed)
+    assert without_later_fields(refused) == plain

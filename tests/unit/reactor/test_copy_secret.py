@@ -128,7 +128,7 @@ async def test_another_hash_there_is_no_success(copies: Copies) -> None:
 
 
 async def test_nothing_here_cannot_be_copied_and_no_token_is_asked_for(copies: Copies) -> None:
-    assert await copies.walk() == "FAILED CONFLICT"
+    assert await copies.walk() == "FAILED NOT_FOUND"
     assert not copies.asked
     assert not copies.jobs
 
@@ -141,7 +141,7 @@ async def test_what_vanishes_while_the_token_is_asked_for_cannot_be_copied(
 
     copies.world.memory.put(SECRET)
     monkeypatch.setattr(copies.world.memory, "read", gone)
-    assert await copies.walk() == "FAILED CONFLICT"
+    assert await copies.walk() == "FAILED NOT_FOUND"
     assert not copies.jobs
 
 

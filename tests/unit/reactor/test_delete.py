@@ -48,11 +48,11 @@ async def test_what_was_put_is_announced_deleted_and_receipted(*, destroy: bool)
     assert len(world.keys) == 0
 
 
-async def test_nothing_is_a_conflict_whatever_is_expected() -> None:
+async def test_nothing_is_not_found_whatever_is_expected() -> None:
     for expect in (ANY, OVERWRITE):
         world = World()
         await world.walk(ask(DELETE, expect=expect))
-        assert world.outcomes() == ["FAILED CONFLICT"]
+        assert world.outcomes() == ["FAILED NOT_FOUND"]
         assert "delete" not in world.memory.calls
 
 

@@ -215,10 +215,16 @@ REQUESTS: dict[upload_pb2.Purpose, dict[str, Any]] = {
     upload_pb2.PURPOSE_COMPARE: {},
     upload_pb2.PURPOSE_VERIFY: {},
     upload_pb2.PURPOSE_IMPORT: {},
+    upload_pb2.PURPOSE_LIST: {},
     upload_pb2.PURPOSE_COPY: {"destination": SecretUri.parse("other://team-a/db")},
 }
 """A request of every purpose."""
-LOOKS = (upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT)
+LOOKS = (
+    upload_pb2.PURPOSE_COMPARE,
+    upload_pb2.PURPOSE_VERIFY,
+    upload_pb2.PURPOSE_IMPORT,
+    upload_pb2.PURPOSE_LIST,
+)
 ANNOUNCED = [purpose for purpose in REQUESTS if purpose not in LOOKS]
 
 

@@ -60,6 +60,7 @@ def test_the_audit_log_is_private_lines_of_listed_fields(tmp_path: Path) -> None
         "reason",
         "upstream_version",
         "destination",
+        "detail",
     }
     assert line["request_id"] == request.request_id.hex()
     assert (line["uri"], line["purpose"], line["outcome"]) == ("memory://team-a/db", "UPLOAD", "GRANTED")
@@ -111,7 +112,7 @@ async def test_nothing_is_written_that_cannot_be_audited(tmp_path: Path) -> None
         (upload_pb2.PURPOSE_UPLOAD, True, "UNCHANGED", ""),
         (upload_pb2.PURPOSE_PATCH, True, "UNCHANGED", ""),
         (upload_pb2.PURPOSE_DELETE, True, "DELETED", ""),
-        (upload_pb2.PURPOSE_DELETE, False, "FAILED", "CONFLICT"),
+        (upload_pb2.PURPOSE_DELETE, False, "FAILED", "NOT_FOUND"),
     ],
 )
 async def test_each_request_that_ends_is_one_line(
@@ -134,6 +135,7 @@ async def test_each_request_that_ends_is_one_line(
         "purpose": spelled(upload_pb2.Purpose, purpose),
         "outcome": outcome,
         "reason": reason,
+        "detail": "",
     }
 
 

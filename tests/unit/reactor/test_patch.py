@@ -98,11 +98,11 @@ async def test_what_is_not_known_is_patched_without_a_hash() -> None:
     assert started.intent == world.key.intent(write_tag(sealed.grant.sha256, sealed.sha256), bytes(32))
 
 
-async def test_nothing_is_a_conflict_whatever_is_expected() -> None:
+async def test_nothing_is_not_found_whatever_is_expected() -> None:
     for expect in (ANY, OVERWRITE):
         world = World()
         await world.walk(ask(PATCH, expect=expect), NEW)
-        assert world.outcomes() == ["FAILED CONFLICT"]
+        assert world.outcomes() == ["FAILED NOT_FOUND"]
         assert "patch" not in world.memory.calls
 
 

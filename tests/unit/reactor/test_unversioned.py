@@ -70,7 +70,7 @@ async def test_a_deletion_expects_what_we_wrote() -> None:
     world.memory.put(SECRET)
     deleted = await world.walk(ask(DELETE, destroy=True))
     assert (deleted.outcome, deleted.prior_version) == (upload_pb2.OUTCOME_DELETED, put.upstream_version)
-    assert (await world.walk(ask(DELETE, destroy=True))).reason == upload_pb2.REASON_CONFLICT
+    assert (await world.walk(ask(DELETE, destroy=True))).reason == upload_pb2.REASON_NOT_FOUND
 
 
 async def test_a_write_only_store_fills_what_is_empty_and_replaces_on_demand_alone() -> None:

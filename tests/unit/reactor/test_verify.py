@@ -181,7 +181,7 @@ async def test_what_others_put_is_imported_as_it_is_and_can_be_replaced_then() -
 
 async def test_an_import_without_a_secret_upstream_fails() -> None:
     world = World()
-    assert (await world.walk(ask(IMPORT))).reason == upload_pb2.REASON_CONFLICT
+    assert (await world.walk(ask(IMPORT))).reason == upload_pb2.REASON_NOT_FOUND
 
 
 async def test_what_cannot_be_read_cannot_be_imported(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import monoskope.stores
 
+TABLE = Path(__file__).with_name("refusals.txt")
+Refusal = tuple[str, str, str]
 FOLDER = Path(monoskope.stores.__path__[0])
 _KINDS = frozenset({"StoreRefusedError", "UnsupportedError", "CannotReadError"})
 _MAKES_ONE = _KINDS | {"DriverError"}
@@ -114,3 +116,16 @@ def _sentence(call: ast.Call) -> str:
     if isinstance(first, ast.JoinedStr):
         return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in first.values)
     return str(first.value) if isinstance(first, ast.Constant) else ast.unparse(first)
+
+
+def table() -> dict[Refusal, str]:
+    """When each refusal comes, by the table."""
+    when, found = "", {}
+    for line in TABLE.read_text(encoding="utf-8").split("\n\n", 1)[1].splitlines():
+        if line.startswith("== "):
+            when = line.removeprefix("== ").partition(":")[0]
+        elif line:
+            module, place, sentence = line.split(" | ", 2)
+            assert (module, place, sentence) not in found, f"twice in the table: {line}"
+            found[module, place, sentence] = when
+    return found

@@ -8,27 +8,10 @@ place until its author decides.
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 
 import pytest
 
-from tests.unit.stores.refusals import modules, reached_before, refusals
-
-TABLE = Path(__file__).with_name("refusals.txt")
-Refusal = tuple[str, str, str]
-
-
-def table() -> dict[Refusal, str]:
-    """When each refusal comes, by the table."""
-    when, found = "", {}
-    for line in TABLE.read_text(encoding="utf-8").split("\n\n", 1)[1].splitlines():
-        if line.startswith("== "):
-            when = line.removeprefix("== ").partition(":")[0]
-        elif line:
-            module, place, sentence = line.split(" | ", 2)
-            assert (module, place, sentence) not in found, f"twice in the table: {line}"
-            found[module, place, sentence] = when
-    return found
+from tests.unit.stores.refusals import TABLE, modules, reached_before, refusals, table
 
 
 def untold(trees: dict[str, ast.Module]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
-from monoskope.stores.vault.values import from_engine, needs_flag, to_engine
+from monoskope.stores.vault.values import either_way, from_engine, needs_flag, to_engine
 
 KEYS = st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True)
 VALUES = st.binary(max_size=60) | st.text(max_size=30).map(str.encode) | st.sampled_from([b"gIEA/w==", b"", b"\x80"])
@@ -22,29 +23,27 @@ def test_what_is_read_is_what_was_written_or_nothing(values: dict[str, bytes]) -
     payload = Payload(values)
     flagged = needs_flag(payload)
     in_engine = json.loads(json.dumps(to_engine(payload, binary=True)))
-    try:
-        read = from_engine(in_engine, flagged=flagged)
-    except CannotReadError:
+    read = from_engine(in_engine)
+    for key in either_way(read, flagged=flagged):
         assert flagged
-    else:
-        assert dict(read) == values
+        assert values[key] in {read[key], base64.b64decode(read[key])}
+    certain = read.keys() - either_way(read, flagged=flagged)
+    assert {key: read[key] for key in certain} == {key: values[key] for key in certain}
 
 
 @given(SECRETS)
 def test_text_is_always_read_back_without_the_flag(values: dict[str, bytes]) -> None:
     payload = Payload(values)
     if not needs_flag(payload):
-        assert dict(from_engine(to_engine(payload, binary=False), flagged=False)) == values
+        read = from_engine(to_engine(payload, binary=False))
+        assert (dict(read), either_way(read, flagged=False)) == (values, frozenset())
 
 
 @given(SECRETS)
 def test_a_flag_left_by_another_version_never_gives_other_bytes(values: dict[str, bytes]) -> None:
-    payload = Payload(values)
-    try:
-        read = from_engine(to_engine(payload, binary=True), flagged=True)
-    except CannotReadError:
-        return
-    assert dict(read) == values
+    read = from_engine(to_engine(Payload(values), binary=True))
+    certain = read.keys() - either_way(read, flagged=True)
+    assert {key: read[key] for key in certain} == {key: values[key] for key in certain}
 
 
 def test_bytes_are_refused_by_the_name_of_their_key_alone() -> None:
@@ -56,4 +55,4 @@ def test_bytes_are_refused_by_the_name_of_their_key_alone() -> None:
 @pytest.mark.parametrize("value", [1, 1.5, True, None, [], {}, "\ud800"])
 def test_what_is_not_text_is_not_read(value: object) -> None:
     with pytest.raises(CannotReadError):
-        from_engine({"k": value}, flagged=False)
+        from_engine({"k": value})

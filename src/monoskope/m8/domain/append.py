@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import ConflictError, RefusedError, UsageError
 from monoskope.m8.domain.upload import Upload, unknown_request
+from monoskope.protocol.detail import is_detail
 from monoskope.protocol.events import ReactorEvent, RequestEvent, Step, advance, step_with
 from monoskope.protocol.grant import Grant, open_grant
 from monoskope.protocol.identity import ProofError
@@ -77,6 +78,11 @@ def _check_failure(upload: Upload, event: events_pb2.SecretUploadFailed, by: App
         raise UsageError("SecretUploadFailed: reason must be a known reason.", fix="Say why it failed.")
     if event.retry_after_s > (MAX_RETRY_AFTER_S if event.reason == upload_pb2.REASON_RATE_LIMITED else 0):
         raise UsageError("SecretUploadFailed: retry_after_s breaks its rule.", fix="Give it with RATE_LIMITED alone.")
+    if event.detail and (event.HasField("receipt") or not is_detail(event.detail)):
+        raise UsageError(
+            "SecretUploadFailed: detail must be a short sentence, and absent with a receipt.",
+            fix="Say it in the receipt.",
+        )
     if event.HasField("receipt"):
         receipt, _ = _open(upload, event, by)
         if receipt.reason != event.reason:

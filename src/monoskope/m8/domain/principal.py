@@ -18,6 +18,7 @@ RIGHT_NAMES = MappingProxyType(
         events_pb2.RIGHT_SEE_HASH: "see-hash",
         events_pb2.RIGHT_DELETE: "delete",
         events_pb2.RIGHT_COPY: "copy",
+        events_pb2.RIGHT_LIST: "list",
     }
 )
 """How people and tokens name each right."""

@@ -1,18 +1,22 @@
-"""How many sealed bytes each subject had recorded on the last day (UTC) on which it had any. Pure."""
+"""How many sealed bytes each subject had recorded on the last day (UTC) on which it had any. Pure.
+
+Names that were listed stay in the log, too, so a page of them counts with the bytes of its receipt.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from monoskope.api.secrets.v1 import events_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
-from monoskope.m8.readmodels.uploads import taken_in
+from monoskope.m8.readmodels.uploads import ended_by, taken_in
 
 SEALED_BYTES = "sealed-bytes"
 """Collection: subject -> number of the day since 1970 and how many bytes, in decimal digits with a space between."""
 
 DAY_MS = 86_400_000
+_LISTED = frozenset({upload_pb2.OUTCOME_LISTED})
 
 
 def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
@@ -21,13 +25,14 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     A log whose secrets were recorded before they were counted begins to count with the next one, or is rebuilt.
     """
     message = read(event)
-    if not isinstance(message, events_pb2.SecretUploadRequested) or not message.size:
-        return
-    upload = taken_in(event, lookup)
+    listed = ended_by(event, lookup, _LISTED)
+    size = message.size if isinstance(message, events_pb2.SecretUploadRequested) else 0
+    size += 0 if listed is None else len(listed.receipt.content)
+    upload = taken_in(event, lookup) if size else None
     if upload is None:
         return
     subject, day = upload.subject, event.recorded_at_ms // DAY_MS
-    total = bytes_on(day, lookup(SEALED_BYTES, subject)) + message.size
+    total = bytes_on(day, lookup(SEALED_BYTES, subject)) + size
     yield Put(SEALED_BYTES, subject, b"%d %d" % (day, total))
 
 

@@ -49,7 +49,8 @@ def _of_request(message: Message) -> str:
         case events_pb2.SecretUploadKeyRequested():
             request = parse_request(message.request)
             to = f" to {request.destination}" if request.destination else ""
-            return f"{spelled(upload_pb2.Purpose, request.purpose)} of {request.uri}{to}"
+            after = f" after {request.list_after}" if request.list_after else ""
+            return f"{spelled(upload_pb2.Purpose, request.purpose)} of {request.uri}{to}{after}"
         case events_pb2.SecretUploadKeyProvided():
             grant = parse_grant(message.grant.content)
             return f"by replica {grant.replica.hex()[:8]}, for {grant.lifetime_s} s"
@@ -73,6 +74,9 @@ def _of_receipt(message: Message) -> str:
             return f"replacing version {prior}" if prior else "replacing nothing"
         case upload_pb2.OUTCOME_DELETED:
             return f"DELETED, version {prior}"
+        case upload_pb2.OUTCOME_LISTED:
+            assert receipt.listed is not None, "LISTED holds a page"
+            return f"LISTED, {len(receipt.listed.names)} names"
         case outcome:
             return spelled(upload_pb2.Outcome, outcome) + (f", version {version}" if version else "")
 

@@ -105,6 +105,7 @@ def _apply(upload: views_pb2.SecretUpload, message: Message, event: RecordedEven
         case events_pb2.SecretUploadFailed():
             upload.reason = message.reason
             upload.retry_after_s = message.retry_after_s
+            upload.detail = message.detail
         case _:
             pass
 

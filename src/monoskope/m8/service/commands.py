@@ -23,6 +23,7 @@ from monoskope.m8.service.engine_gate import require_engine
 from monoskope.m8.service.reactor_gate import missing_reactor, without_key
 from monoskope.m8.service.upload_key import upload_key
 from monoskope.protocol.events import upload_stream
+from monoskope.protocol.listing import LARGEST_PAGE
 from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.upload import State
 from monoskope.uri import SecretUri
@@ -79,6 +80,8 @@ class Commands:
 
         if is_new and request.rules.seals and not request.remove_keys:
             await self._app.quota.require(subject)
+        if is_new and request.rules.needs_listing:
+            await self._app.quota.require(subject, LARGEST_PAGE)
         if is_new and store.active:
             await require_engine(self._app, store, wait_s=caller.wait_s)
         place = self._app.request_limit.place(subject, wait_s=caller.wait_s) if is_new else contextlib.nullcontext()

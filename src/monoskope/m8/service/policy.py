@@ -105,9 +105,11 @@ def upload_for(principal: Principal, upload: views_pb2.SecretUpload) -> views_pb
     """Return `upload` as the caller may see it.
 
     Whoever asked always gets the receipt: it is the proof of success, and of a value that they know, or they had to
-    have see-hash to ask. For everybody else it needs see-hash.
+    have see-hash to ask. For everybody else it needs see-hash, and list for names that were listed.
     """
-    may_see = principal.may(events_pb2.RIGHT_SEE_HASH, SecretUri.parse(upload.uri))
+    rules = PURPOSES.get(upload.purpose)
+    right = events_pb2.RIGHT_SEE_HASH if rules is None else rules.shown_with
+    may_see = principal.may(right, SecretUri.parse(upload.uri))
     if upload.subject == principal.subject or may_see:
         return upload
     shown = copy.deepcopy(upload)

@@ -31,6 +31,7 @@ async def upload_key(
         reason=upload.reason,
         receipt=upload.receipt if upload.outcome == upload_pb2.OUTCOME_FAILED else None,
         retry_after_s=upload.retry_after_s,
+        detail=upload.detail,
     )
 
 

@@ -10,10 +10,16 @@ from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.options import are_for
 from monoskope.protocol.request import Request
 from monoskope.reactor.limits.rates import Rates
-from monoskope.reactor.reasons import FailedError, reason_of
+from monoskope.reactor.reasons import FailedError, failed_by
 from monoskope.reactor.settings import ReactorSettings
 from monoskope.stores.driver import DriverError, StoreDriver
 from monoskope.uri import SecretUri
+
+OUTSIDE_PREFIXES = "the path lies outside what the store's reactor serves."
+OUTSIDE_KEY_RULE = "a key is outside the rule of this engine (key_rule)."
+NOT_LISTABLE = "this store is not configured to list names."
+_FOR_GOOD_ONLY = "this store cannot delete so that it can be brought back."
+_NOT_FOR_GOOD = "this store cannot delete for good."
 
 _NEEDS_CHECK_AND_SET = frozenset({upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION})
 
@@ -34,18 +40,20 @@ class Admission:
                 what the engine or this version cannot do, CANNOT_READ, the driver's own reason, RATE_LIMITED.
         """
         if not self._settings.allows(request.uri):
-            raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED)
+            raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED, detail=OUTSIDE_PREFIXES)
         if SUITE_1 not in request.suites:
-            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+            raise FailedError(
+                upload_pb2.REASON_UNSUPPORTED, detail="none of the suites that were asked for is known here."
+            )
         here = request.destination is None
         if here and request.expect in _NEEDS_CHECK_AND_SET and not self._driver.capabilities.check_and_set:
-            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail="this engine cannot replace exactly one version.")
         self._check_purpose(request)
         options = driver_options(self._driver, request)
         try:
             self._driver.check(request.uri.path, options)
         except DriverError as error:
-            raise FailedError(reason_of(error)) from None
+            raise failed_by(error) from None
         self._rates.take(request, subject)
 
     def _check_purpose(self, request: Request) -> None:
@@ -53,11 +61,13 @@ class Admission:
         if request.rules.merges:
             fits = can.key_rule is None or all(can.key_rule.fullmatch(key) for key in request.remove_keys)
             if not (can.patchable and fits):
-                raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+                raise _cannot(OUTSIDE_KEY_RULE if can.patchable else "this store cannot patch.")
         if request.purpose == upload_pb2.PURPOSE_DELETE and not (can.deletable if request.destroy else can.soft_delete):
-            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+            raise _cannot(_NOT_FOR_GOOD if request.destroy else _FOR_GOOD_ONLY)
+        if request.rules.needs_listing and not can.listable:
+            raise _cannot(NOT_LISTABLE)
         if request.rules.needs_reading and not can.readable:
-            raise FailedError(upload_pb2.REASON_CANNOT_READ)
+            raise FailedError(upload_pb2.REASON_CANNOT_READ, detail="this store is write-only.")
         if request.destination is not None:
             self._check_copy(request.uri, request.destination)
 
@@ -65,9 +75,16 @@ class Admission:
         """Raise `FailedError` unless this reactor's own settings allow the copy: UNSUPPORTED or UPSTREAM_REFUSED."""
         rule = self._settings.copies_to(destination.store)
         if rule is None:
-            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+            raise _cannot("no [[copy]] table of this store's reactor names the destination's store.")
         if not rule.allows(source, destination):
-            raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED)
+            raise FailedError(
+                upload_pb2.REASON_UPSTREAM_REFUSED,
+                detail="no pair of paths in the reactor's [[copy]] table leads from here to there.",
+            )
+
+
+def _cannot(detail: str) -> FailedError:
+    return FailedError(upload_pb2.REASON_UNSUPPORTED, detail=detail)
 
 
 def driver_options(driver: StoreDriver, request: Request) -> object | None:
@@ -81,9 +98,9 @@ def driver_options(driver: StoreDriver, request: Request) -> object | None:
         return None
     if isinstance(options, str):
         if not driver.capabilities.options_schema:
-            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+            raise _cannot("this store takes no options of a third party's driver.")
         parsed: dict[str, Any] = json.loads(options)
         return parsed
     if not are_for(options, driver.kind):
-        raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        raise _cannot("these options are for another kind of store.")
     return options

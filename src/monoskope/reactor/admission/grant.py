@@ -16,7 +16,7 @@ from monoskope.protocol.request import Request, parse_request
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.link.open_requests import OpenRequest
-from monoskope.reactor.reasons import FailedError, ended_by, known_retry_after_s
+from monoskope.reactor.reasons import FailedError, ended_by
 from monoskope.reactor.report import request_log
 from monoskope.reactor.report.audit_log import GRANTED, Audit, AuditEntry, of_request
 from monoskope.reactor.report.reporter import Log
@@ -50,7 +50,9 @@ class Granter:
         try:
             event = events_pb2.SecretUploadKeyProvided(grant=self._granted(asked).signed)
         except FailedError as error:
-            event = events_pb2.SecretUploadFailed(reason=error.reason, retry_after_s=error.retry_after_s)
+            event = events_pb2.SecretUploadFailed(
+                reason=error.reason, detail=error.detail, retry_after_s=error.retry_after_s
+            )
         except OSError as error:
             # What cannot be recorded is not done. The request ends at once, and not by m8 after a minute.
             self.keys.forget(asked.request_id)
@@ -64,14 +66,14 @@ class Granter:
             return False
         failpoint("reactor.after-grant")
         if isinstance(event, events_pb2.SecretUploadFailed):
-            self._log_end(asked, event.reason)
+            self._log_end(asked, event.reason, event.detail)
             return False
         return True
 
-    def _log_end(self, asked: OpenRequest, reason: upload_pb2.Reason) -> None:
+    def _log_end(self, asked: OpenRequest, reason: upload_pb2.Reason, detail: str) -> None:
         """Note in the operating log that a request ended without a key."""
         try:
-            entry = of_request(self._parsed(asked), asked.subject, "FAILED", reason)
+            entry = of_request(self._parsed(asked), asked.subject, "FAILED", reason, detail)
         except FailedError:
             entry = AuditEntry(
                 asked.request_id.hex(), "", asked.subject, "", "FAILED", spelled(upload_pb2.Reason, reason)
@@ -86,10 +88,10 @@ class Granter:
             self.admission.admit(request, asked.subject)
             key = self.keys.grant(request, asked.subject, self.looks.begin)
         except Exception as error:  # noqa: BLE001 - a defect ends its request at once, as any other failure does
-            reason, _ = ended_by(error, request, otherwise=upload_pb2.REASON_KEY_LOST)
+            failure = ended_by(error, request, otherwise=upload_pb2.REASON_KEY_LOST)
             self.keys.forget(request.request_id)
-            self.audit.write(of_request(request, asked.subject, "FAILED", reason))
-            raise FailedError(reason, retry_after_s=known_retry_after_s(error)) from None
+            self.audit.write(of_request(request, asked.subject, "FAILED", failure.reason, failure.detail))
+            raise FailedError(failure.reason, detail=failure.detail, retry_after_s=failure.retry_after_s) from None
         self.audit.write(of_request(request, asked.subject, GRANTED))
         return key
 

@@ -31,6 +31,7 @@ def announced(
         patchable=can.patchable,
         deletable=can.deletable,
         soft_delete=can.soft_delete,
+        listable=can.listable,
         layout=can.layout,
         experimental=experimental,
         key_rule="" if can.key_rule is None else can.key_rule.pattern,

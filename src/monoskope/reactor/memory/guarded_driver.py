@@ -20,10 +20,12 @@ from monoskope import operating_log
 from monoskope.protocol.payload import Payload
 from monoskope.reactor.memory.forget import forget
 from monoskope.reactor.memory.garbage import Garbage
+from monoskope.reactor.memory.sentences import Sentences
 from monoskope.stores.driver import (
     CannotReadError,
     Capabilities,
     DriverError,
+    Names,
     Snapshot,
     StoreConflictError,
     StoreDriver,
@@ -64,6 +66,7 @@ class GuardedDriver(StoreDriver):
         self._driver = driver
         self._garbage = garbage
         self._within_s = within_s
+        self._sentences = Sentences(driver.sentences)
         self.kind = driver.kind  # type: ignore[misc]
         self.maturity = driver.maturity  # type: ignore[misc]
 
@@ -79,7 +82,11 @@ class GuardedDriver(StoreDriver):
 
     def check(self, path: tuple[str, ...], options: object | None) -> None:
         """See `StoreDriver.check`; no value is known by then."""
-        self._driver.check(path, options)
+        try:
+            self._driver.check(path, options)
+        except DriverError as error:
+            error.told = self._sentences.told(error.message)
+            raise
 
     def check_payload(
         self,
@@ -93,7 +100,7 @@ class GuardedDriver(StoreDriver):
         try:
             self._driver.check_payload(path, payload, remove=remove, options=options)
         except Exception as error:  # noqa: BLE001 - as for what asks the engine
-            failure = [_renewed(error, writes=False)]
+            failure = [self._renewed(error, writes=False)]
             forget(error)
         else:
             return
@@ -124,6 +131,10 @@ class GuardedDriver(StoreDriver):
         """See `StoreDriver.read`."""
         return await self._asked(self._driver.read(path))
 
+    async def read_either(self, path: tuple[str, ...]) -> Snapshot | None:
+        """See `StoreDriver.read_either`."""
+        return await self._asked(self._driver.read_either(path))
+
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """See `StoreDriver.delete`."""
         await self._asked(self._driver.delete(path, replacing=replacing, destroy=destroy), writes=True)
@@ -142,6 +153,10 @@ class GuardedDriver(StoreDriver):
         call = self._driver.patch(path, changes, remove, replacing=replacing, write_tag=write_tag, options=options)
         return await self._asked(call, writes=True)
 
+    async def list_names(self, path: tuple[str, ...]) -> Names:
+        """See `StoreDriver.list_names`."""
+        return await self._asked(self._driver.list_names(path))
+
     async def health(self) -> bool:
         """See `StoreDriver.health`."""
         return await self._asked(self._driver.health())
@@ -155,7 +170,7 @@ class GuardedDriver(StoreDriver):
             async with asyncio.timeout(self._within_s):
                 return await call
         except Exception as error:  # noqa: BLE001 - whatever a driver or a library under it raises
-            failure = [_renewed(error, writes=writes)]
+            failure = [self._renewed(error, writes=writes)]
             forget(error)
         except BaseException as error:
             forget(error)
@@ -166,13 +181,14 @@ class GuardedDriver(StoreDriver):
         # Raised here, so that the old exception is not its context; and from no variable, which would keep its frames.
         raise failure.pop()
 
-
-def _renewed(error: Exception, *, writes: bool) -> DriverError:
-    if isinstance(error, DriverError):
-        kind = next((kind for kind in _KINDS if isinstance(error, kind)), StoreRefusedError)
-        return kind(error.message, fix=error.fix)
-    kind = UnknownOutcomeError if writes else StoreUnavailableError
-    if isinstance(error, TimeoutError):
-        return kind(_SILENT, fix="Check that the engine runs and can be reached.")
-    operating_log.error("driver failed", error)
-    return kind(_DEFECT, fix="Look into the reactor's log, and tell the driver's authors.")
+    def _renewed(self, error: Exception, *, writes: bool) -> DriverError:
+        if isinstance(error, DriverError):
+            kind = next((kind for kind in _KINDS if isinstance(error, kind)), StoreRefusedError)
+            renewed = kind(error.message, fix=error.fix)
+            renewed.told = self._sentences.told(error.message)
+            return renewed
+        kind = UnknownOutcomeError if writes else StoreUnavailableError
+        if isinstance(error, TimeoutError):
+            return kind(_SILENT, fix="Check that the engine runs and can be reached.")
+        operating_log.error("driver failed", error)
+        return kind(_DEFECT, fix="Look into the reactor's log, and tell the driver's authors.")

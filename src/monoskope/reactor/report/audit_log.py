@@ -40,6 +40,8 @@ class AuditEntry:
     upstream_version: str = ""
     destination: str = ""
     """Where a COPY is to go."""
+    detail: str = ""
+    """With FAILED: the sentence that users are told beside the reason."""
 
 
 class Audit(Protocol):
@@ -69,6 +71,7 @@ class AuditFile:
             "reason": entry.reason,
             "upstream_version": entry.upstream_version,
             "destination": entry.destination,
+            "detail": entry.detail,
         }
         text = b"\n" * self._torn + json.dumps(line).encode("ascii") + b"\n"
         # A disk that fills up takes a part of the line: the number of bytes written shows it.
@@ -84,7 +87,9 @@ class AuditFile:
             os.close(descriptor)
 
 
-def of_request(request: Request, subject: str, outcome: str, reason: upload_pb2.Reason | None = None) -> AuditEntry:
+def of_request(
+    request: Request, subject: str, outcome: str, reason: upload_pb2.Reason | None = None, detail: str = ""
+) -> AuditEntry:
     """Return the entry for a request without a receipt: it got a grant, or was refused one."""
     return AuditEntry(
         request_id=request.request_id.hex(),
@@ -94,6 +99,7 @@ def of_request(request: Request, subject: str, outcome: str, reason: upload_pb2.
         outcome=outcome,
         reason="" if reason is None else spelled(upload_pb2.Reason, reason),
         destination=_destination(request),
+        detail=detail,
     )
 
 
@@ -108,6 +114,7 @@ def of_receipt(grant: Grant, receipt: Receipt) -> AuditEntry:
         reason="" if receipt.reason == upload_pb2.REASON_UNSPECIFIED else spelled(upload_pb2.Reason, receipt.reason),
         upstream_version=receipt.upstream_version,
         destination=_destination(grant.request),
+        detail=receipt.detail,
     )
 
 

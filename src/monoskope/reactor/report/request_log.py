@@ -22,5 +22,6 @@ def ended(entry: AuditEntry, seconds: float, *, taken: bool = True) -> None:
         purpose=entry.purpose,
         outcome=entry.outcome,
         reason=entry.reason,
+        detail=entry.detail,
         duration_ms=max(0, round(seconds * 1000)),
     )

@@ -14,7 +14,8 @@ from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.known_receipts import KnownReceipts
-from monoskope.stores.driver import NOTHING, CannotReadError, StoreDriver
+from monoskope.reactor.upstream.readings import decided
+from monoskope.stores.driver import NOTHING, CannotReadError, Snapshot, StoreDriver
 from monoskope.uri import SecretUri
 
 TRIES = 16
@@ -209,18 +210,36 @@ class Upstream:
         if version != content.version:
             raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
 
-    async def read(self, uri: SecretUri) -> Content | None:
-        """Read what is there and return it, None for nothing. Raises `DriverError`, `CannotReadError` among them."""
-        snapshot = await self.driver.read(uri.path)
+    async def snapshot(self, uri: SecretUri, receipt: Receipt | None = None) -> Snapshot | None:
+        """Read what is there, None for nothing.
+
+        Args:
+            uri: The secret.
+            receipt: A receipt of ours for it that decides between two readings of a value; None for the one that names
+                the version.
+
+        Raises:
+            UndecidedError: a value has two readings, and the receipt names neither.
+            DriverError: the engine cannot be asked, or what is there cannot be read.
+        """
+        found = await self.driver.read_either(uri.path)
+        if found is None or not found.either:
+            return found
+        receipt = receipt or self.known.naming(uri, found.version)
+        return decided(found, self.fingerprint_key, dict(receipt.values if receipt is not None else ()))
+
+    async def read(self, uri: SecretUri, receipt: Receipt | None = None) -> Content | None:
+        """Read what is there and return its fingerprints, None for nothing. Raises as `snapshot`."""
+        snapshot = await self.snapshot(uri, receipt)
         if snapshot is None:
             return None
         return Content(snapshot.version, self.fingerprint_key.fingerprints(snapshot.payload), was_read=True)
 
     def check(self, request: Request, version: str) -> None:
-        """Raise `FailedError` if `version` is not what the request expects to be there."""
+        """Raise `FailedError` if `version` is not what the request expects: NOT_FOUND where something must be there."""
         reason: upload_pb2.Reason | None = None
         if request.rules.needs_something and version == NOTHING:
-            raise FailedError(upload_pb2.REASON_CONFLICT)
+            raise FailedError(upload_pb2.REASON_NOT_FOUND)
         match request.expect:
             case upload_pb2.EXPECT_ABSENT if version != NOTHING:
                 reason = upload_pb2.REASON_CONFLICT

@@ -54,7 +54,9 @@ class FirstLook:
         found = await asyncio.shield(self._found)
         if isinstance(found, DriverError):
             # A new exception: the task keeps the old one, and its traceback would keep the frames of the caller.
-            raise type(found)(found.message, fix=found.fix)
+            anew = type(found)(found.message, fix=found.fix)
+            anew.told = found.told
+            raise anew
         return found
 
 

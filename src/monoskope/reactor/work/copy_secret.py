@@ -40,7 +40,7 @@ from monoskope.reactor.identity.fingerprint import Fingerprints
 from monoskope.reactor.limits.places import FairPlaces
 from monoskope.reactor.link.copy_tokens import CopyTokens
 from monoskope.reactor.memory.forget import forget
-from monoskope.reactor.reasons import FailedError, reason_of
+from monoskope.reactor.reasons import FailedError, Failure, ended_by
 from monoskope.reactor.settings import CopyRule, ReactorSettings
 from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.work.delivery import DeliveredRequest
@@ -161,9 +161,10 @@ class Copier:
             there = await self._put(put, snapshot.payload)
             return _copied(delivered, snapshot.version, fingerprints, there)
         except Exception as error:  # noqa: BLE001 - a library's defect must not leave the request without a receipt
-            reason = _ended_by(error, request, sent=sent)
+            why = _ended_by(error, request, sent=sent)
             forget(error)
-        return failed(delivered.grant, delivered.sha256, reason, replica=delivered.grant.replica)
+        replica = delivered.grant.replica
+        return failed(delivered.grant, delivered.sha256, why.reason, replica=replica, detail=why.detail)
 
     def _rule(self, request: Request) -> CopyRule:
         """Return the rule under which to copy. Raises `FailedError` (UNSUPPORTED) if the settings have none."""
@@ -177,21 +178,21 @@ class Copier:
         """Return m8's token for the put. However long m8 takes to answer, no value waits for it here.
 
         Raises:
-            FailedError: CONFLICT, nothing is here; UPSTREAM_UNAVAILABLE, it comes too late; or as `CopyTokens.ask`.
+            FailedError: NOT_FOUND, nothing is here; UPSTREAM_UNAVAILABLE, it comes too late; or as `CopyTokens.ask`.
             DriverError: the engine cannot be asked.
         """
         if await self._upstream.driver.read_version(request.uri.path) == NOTHING:
-            raise FailedError(upload_pb2.REASON_CONFLICT)
+            raise FailedError(upload_pb2.REASON_NOT_FOUND)
         token = await self._tokens.ask(request.request_id, within=TOKEN_S)
         if self._now() >= plan.key_by:
             raise FailedError(upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
         return token
 
     async def _read(self, uri: SecretUri) -> Snapshot:
-        """Return what is here. Raises `FailedError` (CONFLICT) for nothing, `DriverError` if it cannot be read."""
-        snapshot = await self._upstream.driver.read(uri.path)
+        """Return what is here. Raises `FailedError` (NOT_FOUND) for nothing, `DriverError` if it cannot be read."""
+        snapshot = await self._upstream.snapshot(uri)
         if snapshot is None:
-            raise FailedError(upload_pb2.REASON_CONFLICT)
+            raise FailedError(upload_pb2.REASON_NOT_FOUND)
         return snapshot
 
     def _copy_put(self, request: Request, rule: CopyRule, token: str, *, key_within_s: float) -> CopyPut:
@@ -265,15 +266,11 @@ async def put_there(put: CopyPut, payload: Payload) -> Result | upload_pb2.Reaso
     return reason
 
 
-def _ended_by(error: Exception, request: Request, *, sent: bool) -> upload_pb2.Reason:
-    """Return the reason for which a copy ends; `sent` says whether the put may have been sent."""
-    match error:
-        case FailedError():
-            return error.reason
-        case DriverError():
-            return reason_of(error)
-        case _:
-            return _unexpected(error, request.request_id, sent=sent)
+def _ended_by(error: Exception, request: Request, *, sent: bool) -> Failure:
+    """Return how a copy ends; `sent` says whether the put may have been sent."""
+    if isinstance(error, FailedError | DriverError):
+        return ended_by(error, request, otherwise=upload_pb2.REASON_KEY_LOST)
+    return Failure(_unexpected(error, request.request_id, sent=sent))
 
 
 def _unexpected(error: Exception, request_id: bytes, *, sent: bool) -> upload_pb2.Reason:

@@ -67,6 +67,8 @@ class Unwritten:
     reason: upload_pb2.Reason
     upstream_version: str = ""
     """What is there instead, "" if nothing or not known."""
+    detail: str = ""
+    """A sentence that says more than the reason, "" for none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.request import Request
-from monoskope.reactor.admission.admission import driver_options
-from monoskope.reactor.reasons import FailedError, reason_of
+from monoskope.reactor.admission.admission import OUTSIDE_KEY_RULE, driver_options
+from monoskope.reactor.reasons import FailedError, failed_by
 from monoskope.stores.driver import DriverError, StoreDriver
 
 
@@ -30,7 +30,7 @@ def check_fitting(driver: StoreDriver, request: Request, payload: Payload | None
         return
     rule = driver.capabilities.key_rule
     if rule is not None and payload is not None and not all(rule.fullmatch(key) for key in payload):
-        raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail=OUTSIDE_KEY_RULE)
     if not request.rules.writes:
         return  # Nothing is written, and the options of this request do not say how the values were written.
     remove = request.remove_keys if request.rules.merges else None
@@ -38,8 +38,8 @@ def check_fitting(driver: StoreDriver, request: Request, payload: Payload | None
     try:
         driver.check_payload(request.uri.path, payload, remove=remove, options=options)
     except DriverError as error:
-        reason = reason_of(error)
+        failure = failed_by(error)
     else:
         return
     # Raised here, so that it does not refer to the driver's error, whose frames know the values.
-    raise FailedError(reason)
+    raise failure

@@ -26,7 +26,7 @@ from monoskope.reactor.limits.places import FairPlaces
 from monoskope.reactor.limits.rates import Guess, Rates
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.memory.forget import forget
-from monoskope.reactor.reasons import FailedError, ended_by, known_retry_after_s
+from monoskope.reactor.reasons import FailedError, Failure, ended_by
 from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.upstream.content import Content, Upstream
 from monoskope.reactor.upstream.first_look import Found
@@ -37,6 +37,7 @@ from monoskope.reactor.work.ends import Announced, HandlingEnd, Receipted, Refus
 from monoskope.reactor.work.fitting import check_fitting
 from monoskope.reactor.work.generate import Generator, public_halves
 from monoskope.reactor.work.import_secret import import_secret
+from monoskope.reactor.work.list_names import list_names
 from monoskope.reactor.work.lookup import failed
 from monoskope.reactor.work.patch import check_apart, result_of
 from monoskope.reactor.work.verify import verify
@@ -89,12 +90,11 @@ class Handler:
                 return await self._steps(delivered, guess, arrived)
         except Exception as error:  # noqa: BLE001 - a defect must leave neither a value nor a request without an end
             # The engine was told nothing: `Writer` and `Copier` return ends and raise nothing.
-            reason, version = ended_by(error, request, otherwise=upload_pb2.REASON_KEY_LOST)
-            after_s = known_retry_after_s(error)
+            failure = ended_by(error, request, otherwise=upload_pb2.REASON_KEY_LOST)
             forget(error)
         finally:
             self._keys.forget(request.request_id)
-        return Receipted(_failed(delivered, reason, version=version, retry_after_s=after_s), delivered.version)
+        return Receipted(_failed(delivered, failure), delivered.version)
 
     @asynccontextmanager
     async def _turn(self, delivered: DeliveredRequest) -> AsyncIterator[Guess]:
@@ -124,7 +124,7 @@ class Handler:
             # 3. What the engine could never take ends here.
             check_fitting(self._upstream.driver, request, payload)
             check_apart(payload, request.remove_keys)
-            # 4. COMPARE, VERIFY and IMPORT answer here.
+            # 4. COMPARE, VERIFY, IMPORT and LIST answer here.
             if not request.rules.writes:
                 sent, payload = self._fingerprints(payload), None
                 return Receipted(await self._answer(delivered, sent), delivered.version)
@@ -171,6 +171,8 @@ class Handler:
                 return await verify(self._upstream, grant, sealed_sha256, delivered.newest)
             case upload_pb2.PURPOSE_IMPORT:
                 return await import_secret(self._upstream, grant, sealed_sha256)
+            case upload_pb2.PURPOSE_LIST:
+                return await list_names(self._upstream.driver, grant, sealed_sha256)
             case other:
                 raise AssertionError(f"no work is known for {spelled(upload_pb2.Purpose, other)}")
 
@@ -186,7 +188,9 @@ class Handler:
         payload = await self._generator.generate(request.recipes, delivered.grant.subject)
         check_fitting(self._upstream.driver, request, payload)
         if len(encode(payload)) > delivered.grant.max_plaintext:
-            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+            raise FailedError(
+                upload_pb2.REASON_UNSUPPORTED, detail="what would be made is larger than the store takes."
+            )
         return payload
 
     def _after(self, request: Request, payload: Payload | None, base: Content) -> Fingerprints | None:
@@ -251,18 +255,17 @@ class Handler:
             version = await end.starting
         except AppendRefusedError:
             return Refused()
-        return Receipted(_failed(delivered, upload_pb2.REASON_KEY_LOST), version)
+        return Receipted(_failed(delivered, Failure(upload_pb2.REASON_KEY_LOST)), version)
 
 
-def _failed(
-    delivered: DeliveredRequest, reason: upload_pb2.Reason, *, version: str = "", retry_after_s: int = 0
-) -> Receipt:
+def _failed(delivered: DeliveredRequest, failure: Failure) -> Receipt:
     """Return a FAILED receipt; the process that its grant names says so."""
     return failed(
         delivered.grant,
         delivered.sha256,
-        reason,
+        failure.reason,
         replica=delivered.grant.replica,
-        version=version,
-        retry_after_s=retry_after_s,
+        version=failure.upstream_version,
+        detail=failure.detail,
+        retry_after_s=failure.retry_after_s,
     )

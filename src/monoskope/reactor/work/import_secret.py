@@ -13,12 +13,12 @@ async def import_secret(upstream: Upstream, grant: Grant, sealed_sha256: bytes) 
     """Read what is upstream and return the receipt that names its version and its fingerprints.
 
     Raises:
-        FailedError: CONFLICT, nothing is there.
+        FailedError: NOT_FOUND, nothing is there.
         DriverError: the engine cannot be asked, or what is there cannot be read.
     """
     content = await upstream.read(grant.request.uri)
     if content is None:
-        raise FailedError(upload_pb2.REASON_CONFLICT)
+        raise FailedError(upload_pb2.REASON_NOT_FOUND)
     assert content.fingerprints is not None, "what was read has fingerprints"
     return make_receipt(
         grant=grant,

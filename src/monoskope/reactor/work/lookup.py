@@ -11,6 +11,7 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints
 from monoskope.reactor.timings import Timings
+from monoskope.reactor.upstream.readings import readings
 from monoskope.reactor.work.generate import public_halves
 from monoskope.stores.driver import NOTHING, CannotReadError, DriverError, Snapshot, StoreDriver, StoreUnavailableError
 
@@ -108,13 +109,16 @@ class Lookup:
         if not self.driver.capabilities.readable:
             return None
         try:
-            snapshot = await self.driver.read(attempt.grant.request.uri.path)
+            snapshot = await self.driver.read_either(attempt.grant.request.uri.path)
         except CannotReadError:
             return None
         if snapshot is None or snapshot.version == attempt.prior:
             return None
-        intent = self.fingerprint_key.intent(attempt.tag, self.fingerprint_key.whole(snapshot.payload))
-        return snapshot if hmac.compare_digest(intent, attempt.started.intent) else None
+        for payload in readings(snapshot):
+            intent = self.fingerprint_key.intent(attempt.tag, self.fingerprint_key.whole(payload))
+            if hmac.compare_digest(intent, attempt.started.intent):
+                return Snapshot(snapshot.version, payload)
+        return None
 
 
 def uploaded(
@@ -150,6 +154,7 @@ def failed(
     *,
     replica: bytes,
     version: str = "",
+    detail: str = "",
     retry_after_s: int = 0,
 ) -> Receipt:
     """Return a FAILED receipt; with KEY_LOST it names `replica`, the process that says so."""
@@ -160,5 +165,6 @@ def failed(
         reason=reason,
         upstream_version=version,
         replica=replica if reason == upload_pb2.REASON_KEY_LOST else b"",
+        detail=detail,
         retry_after_s=retry_after_s,
     )

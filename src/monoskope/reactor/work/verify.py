@@ -13,7 +13,9 @@ from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.reactor.identity.fingerprint import Fingerprints
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.upstream.content import Content, Upstream
+from monoskope.reactor.upstream.readings import UndecidedError
 from monoskope.stores.driver import NOTHING
+from monoskope.uri import SecretUri
 
 _Found = tuple[upload_pb2.Outcome, str]
 
@@ -48,10 +50,20 @@ async def _found(upstream: Upstream, grant: Grant, newest: Receipt) -> _Found:
         return upload_pb2.OUTCOME_DRIFTED, version
     if not upstream.driver.capabilities.readable:
         return upload_pb2.OUTCOME_IN_SYNC, version
-    content = await upstream.read(uri)
+    return await _read(upstream, uri, newest)
+
+
+async def _read(upstream: Upstream, uri: SecretUri, newest: Receipt) -> _Found:
+    """Compare the content of the version that the receipt names."""
+    try:
+        content = await upstream.read(uri, newest)
+    except UndecidedError as undecided:
+        # Each value was read in every way in which it could have been put, and one fits the receipt in none.
+        same = undecided.version == newest.upstream_version and not _comparable(upstream, newest)
+        return (upload_pb2.OUTCOME_IN_SYNC if same else upload_pb2.OUTCOME_DRIFTED), undecided.version
     if content is None:
         return upload_pb2.OUTCOME_GONE, NOTHING
-    same = content.version == version and _fits(upstream, content, newest)
+    same = content.version == newest.upstream_version and _fits(upstream, content, newest)
     return (upload_pb2.OUTCOME_IN_SYNC if same else upload_pb2.OUTCOME_DRIFTED), content.version
 
 
@@ -66,14 +78,18 @@ async def _recognised(upstream: Upstream, grant: Grant, newest: Receipt) -> _Fou
     deleted = newest.outcome == upload_pb2.OUTCOME_DELETED
     if content.version == NOTHING:
         return (upload_pb2.OUTCOME_IN_SYNC if deleted else upload_pb2.OUTCOME_GONE), NOTHING
-    comparable = newest.fingerprint.startswith(f"fp1:{upstream.fingerprint_key.key_id}:")
-    if content.fingerprints is None or not (comparable or deleted):
+    if content.fingerprints is None or not (_comparable(upstream, newest) or deleted):
         raise FailedError(upload_pb2.REASON_CANNOT_READ)
     same = content.version == newest.upstream_version
     return (upload_pb2.OUTCOME_IN_SYNC if same else upload_pb2.OUTCOME_DRIFTED), content.version
 
 
+def _comparable(upstream: Upstream, newest: Receipt) -> bool:
+    """Whether the receipt has fingerprints under the key of now."""
+    return newest.fingerprint.startswith(f"fp1:{upstream.fingerprint_key.key_id}:")
+
+
 def _fits(upstream: Upstream, content: Content, newest: Receipt) -> bool:
-    if not newest.fingerprint.startswith(f"fp1:{upstream.fingerprint_key.key_id}:"):
+    if not _comparable(upstream, newest):
         return True
     return content.equals(Fingerprints(newest.fingerprint, newest.values))

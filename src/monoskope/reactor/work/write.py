@@ -175,7 +175,7 @@ class Writer:
         except StoreConflictError:
             return _Conflict()
         except DriverError as error:
-            return Unwritten(reason_of(error))
+            return Unwritten(reason_of(error), detail=error.told)
         return end
 
     async def _act(self, plan: WritePlan, payload: Payload | None) -> WriteEnd:
@@ -216,16 +216,17 @@ class Writer:
                 now = await self.upstream.replaced(request, now, plan.age, compare=False)
             self.upstream.check(request, now.version)
         except FailedError as error:
-            return Unwritten(error.reason, error.upstream_version)
+            return Unwritten(error.reason, error.upstream_version, error.detail)
         except DriverError as error:
-            return Unwritten(reason_of(error))
+            return Unwritten(reason_of(error), detail=error.told)
         return plan.onto(now)
 
     async def receipt(self, plan: WritePlan, end: WriteEnd) -> Receipt:
         """Return the receipt of a write that came to `end`, looking up an end that is not known."""
         grant, sealed_sha256 = plan.attempt.grant, plan.started.sealed_sha256
         if isinstance(end, Unwritten):
-            return failed(grant, sealed_sha256, end.reason, replica=grant.replica, version=end.upstream_version)
+            version, detail = end.upstream_version, end.detail
+            return failed(grant, sealed_sha256, end.reason, replica=grant.replica, version=version, detail=detail)
         try:
             if isinstance(end, Written):
                 return uploaded(end.attempt, end.version, end.attempt.fingerprints, end.attempt.public_values)
@@ -233,9 +234,10 @@ class Writer:
                 return deleted(end.attempt)
             return await self._looked_up(end.attempt, plan.settled_at)
         except Exception as error:  # noqa: BLE001 - the engine may have written: the request needs an end all the same
-            reason, version = ended_by(error, grant.request, otherwise=upload_pb2.REASON_OUTCOME_UNKNOWN)
+            why = ended_by(error, grant.request, otherwise=upload_pb2.REASON_OUTCOME_UNKNOWN)
             forget(error)
-        return failed(grant, sealed_sha256, reason, replica=grant.replica, version=version)
+        version, detail = why.upstream_version, why.detail
+        return failed(grant, sealed_sha256, why.reason, replica=grant.replica, version=version, detail=detail)
 
     async def _looked_up(self, attempt: WriteAttempt, settled_at: float) -> Receipt:
         began = self.now()

@@ -19,12 +19,13 @@ import pyrage
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.payload import Payload, decode, encode
 from monoskope.stores.age.config import AgeConfig
-from monoskope.stores.age.folder import CLOSED_TO, AgeEntry, FolderWriter, SecretFolder
+from monoskope.stores.age.folder import CLOSED_TO, AgeEntry, FolderWriter, SecretFolder, names_below
 from monoskope.stores.age.keys import make_identity, parse_recipient, read_identities
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
     Capabilities,
+    Names,
     Snapshot,
     StoreConflictError,
     StoreDriver,
@@ -32,6 +33,7 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.stores.shared.files import close, in_thread, opened_root, require_case, translated, try_to_write
+from monoskope.stores.shared.names import not_listed
 
 _READ_TRIES = 5
 
@@ -60,6 +62,7 @@ class AgeStore(StoreDriver):
             deletable=True,
             soft_delete=True,
             patchable=bool(identities),
+            listable=config.listable,
             layout="One age file a version, padded, with the whole secret; its name has number, time and write tag.",
         )
 
@@ -162,6 +165,12 @@ class AgeStore(StoreDriver):
             await asyncio.to_thread(try_to_write, self._root)
         return True
 
+    async def list_names(self, path: tuple[str, ...]) -> Names:
+        """See `StoreDriver.list_names`. The files themselves are not opened."""
+        if not self._config.listable:
+            raise not_listed()
+        return await asyncio.to_thread(self._names_below, path)
+
     async def close(self) -> None:
         """Forget the identities. Safe to call twice."""
         self._identities = []
@@ -180,6 +189,14 @@ class AgeStore(StoreDriver):
                 # The root itself being away is an engine that is down, not a secret that is absent.
                 self._root.stat()
                 return []
+
+    def _names_below(self, path: tuple[str, ...]) -> Names:
+        with translated():
+            try:
+                return names_below(self._root, path)
+            except FileNotFoundError:
+                self._root.stat()
+                return Names()
 
     def _newest(self, path: tuple[str, ...]) -> tuple[AgeEntry, bytes] | None:
         """Return the newest version and its content; look again if it was removed meanwhile."""

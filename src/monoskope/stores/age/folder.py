@@ -21,13 +21,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from monoskope.stores.driver import Names
 from monoskope.stores.shared.files import (
     FILE_FLAGS,
+    FOLDER_FLAGS,
     acquire,
     close,
     confirm,
     descended,
+    folders_in,
     names,
+    opened_folder,
     opened_root,
     put_in_place,
     remove_leftovers,
@@ -40,6 +44,7 @@ _NAME = re.compile(r"(?P<number>[0-9]{10})\.(?P<created>[1-9][0-9]{0,19})\.(?P<t
 _DELETED = ".deleted"
 _TEMPORARY = ".new."
 _LOCK = "lock"
+_ITS_FOLDER = "@"
 _MAX_FILE = 4 * 1024 * 1024
 
 
@@ -79,7 +84,7 @@ class SecretFolder:
     def __init__(self, root: Path, path: tuple[str, ...], *, create: bool) -> None:
         self._fd = opened_root(root, closed_to=CLOSED_TO)
         try:
-            for name in (*path[:-1], f"{path[-1]}@"):
+            for name in (*path[:-1], f"{path[-1]}{_ITS_FOLDER}"):
                 self._fd = descended(self._fd, name, create=create)
         except BaseException:
             os.close(self._fd)
@@ -116,6 +121,27 @@ class SecretFolder:
             yield FolderWriter(self._fd, descriptor, cancelled)
         finally:
             close(descriptor)
+
+
+def names_below(root: Path, path: tuple[str, ...]) -> Names:
+    """Return the names of the secrets and of the folders directly below `path`. Raises as `SecretFolder`."""
+    secrets: set[str] = set()
+    folders: set[str] = set()
+    with opened_folder(root, path, closed_to=CLOSED_TO) as descriptor:
+        for name in folders_in(descriptor):
+            if not name.endswith(_ITS_FOLDER):
+                folders.add(name)
+            elif _holds_a_version(name, descriptor):
+                secrets.add(name.removesuffix(_ITS_FOLDER))
+    return Names(secrets, folders)
+
+
+def _holds_a_version(name: str, folder_fd: int) -> bool:
+    below = os.open(name, FOLDER_FLAGS, dir_fd=folder_fd)
+    try:
+        return any(_NAME.fullmatch(file) for file in names(below))
+    finally:
+        close(below)
 
 
 class FolderWriter:

@@ -7,7 +7,7 @@ Parameter Store takes no text with `{{…}}` in it. In JSON the second brace is 
 value; a raw value with it is refused.
 
 Base64 looks like any other text. So a secret gets the tag `m8_binary` with, or before, its first base64 value. On a
-secret with that tag, a value that could be text or base64 is not read (docs/adr/0007-store-drivers.md).
+secret with that tag, a value that could be text or base64 is read in both ways (docs/adr/0007-store-drivers.md).
 """
 
 from __future__ import annotations
@@ -129,11 +129,11 @@ class AwsLayout:
                 pass
         raise CannotReadError("what lies in the service is not a secret that this store could have written.")
 
-    def is_ambiguous(self, payload: Payload) -> bool:
-        """Whether a value that was read is text or base64, by whether the secret has `FLAG`."""
-        return self.kind == "json" and any(
-            is_text(each) and could_be_base64(each.decode()) for each in payload.values()
-        )
+    def either_way(self, payload: Payload) -> frozenset[str]:
+        """Return the keys whose value is text or base64, if the secret has `FLAG`."""
+        if self.kind != "json":
+            return frozenset()
+        return frozenset(key for key, each in payload.items() if is_text(each) and could_be_base64(each.decode()))
 
     def _json(self, payload: Payload) -> AwsContent:
         values, flagged = {}, False

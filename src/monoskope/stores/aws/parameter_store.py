@@ -30,6 +30,7 @@ from monoskope.stores.driver import (
     StoreRefusedError,
     UnknownOutcomeError,
     UnsupportedError,
+    certain,
 )
 
 _MAX_LEVELS = 15
@@ -158,6 +159,10 @@ class ParameterStore(AwsStore):
 
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
         """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
+        return certain(await self.read_either(path))
+
+    async def read_either(self, path: tuple[str, ...]) -> Snapshot | None:
+        """See `StoreDriver.read_either`."""
         if not self._config.readable:
             raise CannotReadError("this store is write-only.")
         answer = await self._get(self._name(path), decrypt=True)
@@ -165,9 +170,10 @@ class ParameterStore(AwsStore):
             return None
         parameter = _parameter(answer)
         payload = self._layout.from_engine(AwsContent(parameter.get("Value")))
-        if self._layout.is_ambiguous(payload) and await self._flagged(path):
-            raise CannotReadError("a value in the engine could be text or base64.")
-        return Snapshot(_version(parameter), payload)
+        either = self._layout.either_way(payload)
+        if either and not await self._flagged(path):
+            either = frozenset()
+        return Snapshot(_version(parameter), payload, either)
 
     def _name(self, path: tuple[str, ...]) -> str:
         return "/".join(("", self._config.prefix, *path) if self._config.prefix else ("", *path))

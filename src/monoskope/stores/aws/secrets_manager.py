@@ -32,6 +32,7 @@ from monoskope.stores.driver import (
     StoreUnavailableError,
     UnknownOutcomeError,
     UnsupportedError,
+    certain,
 )
 
 STAGED = "m8-staged"
@@ -127,11 +128,14 @@ class SecretsManagerStore(AwsStore):
         write_tag: str,
         options: object | None = None,
     ) -> str:
-        """See `StoreDriver.patch`: read, merge, and replace exactly what was read, so the store must be readable."""
+        """See `StoreDriver.patch`: read, merge, and replace exactly what was read, so the store must be readable.
+
+        A value that could be text or base64 stays the text that it is there, and so what it was.
+        """
         self.check(path, options)
         if not self._config.readable:
             raise UnsupportedError("this store is write-only, and could not leave the other keys as they are.")
-        there = await self.read(path)
+        there = await self.read_either(path)
         if there is None or replacing not in {None, there.version}:
             raise conflict()
         payload = merged(there.payload, changes, remove)
@@ -171,6 +175,10 @@ class SecretsManagerStore(AwsStore):
 
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
         """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
+        return certain(await self.read_either(path))
+
+    async def read_either(self, path: tuple[str, ...]) -> Snapshot | None:
+        """See `StoreDriver.read_either`."""
         if not self._config.readable:
             raise CannotReadError("this store is write-only.")
         answer = await self._call("get_secret_value", path, expected={_MISSING, _UNFIT}, VersionStage=CURRENT)
@@ -181,9 +189,10 @@ class SecretsManagerStore(AwsStore):
         version = version_text(answer.text("VersionId"), life_of(answer.body.get("ARN")))
         content = AwsContent(answer.body.get("SecretString"), answer.body.get("SecretBinary"))
         payload = self._layout.from_engine(content)
-        if self._layout.is_ambiguous(payload) and (await self._look(path)).flagged:
-            raise CannotReadError("a value in the engine could be text or base64.")
-        return Snapshot(version, payload)
+        either = self._layout.either_way(payload)
+        if either and not (await self._look(path)).flagged:
+            either = frozenset()
+        return Snapshot(version, payload, either)
 
     def _name(self, path: tuple[str, ...]) -> str:
         return "/".join((self._config.prefix, *path) if self._config.prefix else path)

@@ -29,6 +29,8 @@ class PassConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The key of every secret under the layout `raw`."""
     git: bool = False
     """Whether each change is committed to the git repository that the folder is."""
+    listable: bool = False
+    """Whether `monoctl list-upstream` may show the names below a path, also those that m8 does not know."""
     max_plaintext: int = MAX_PADDED
     """Largest padded plaintext in bytes."""
     timeout_s: float = 10.0

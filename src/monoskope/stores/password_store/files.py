@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from monoskope.stores.driver import NOTHING, StoreRefusedError
+from monoskope.stores.driver import NOTHING, Names, StoreRefusedError
 from monoskope.stores.shared.files import (
     FILE_FLAGS,
     FOLDER_FLAGS,
@@ -29,6 +29,9 @@ from monoskope.stores.shared.files import (
     close,
     confirm,
     descended,
+    files_in,
+    folders_in,
+    opened_folder,
     opened_root,
     put_in_place,
     remove_leftovers,
@@ -91,6 +94,14 @@ def locked(root: Path, timeout_s: float, cancelled: threading.Event) -> Iterator
         yield
     finally:
         close(descriptor)
+
+
+def names_below(root: Path, path: tuple[str, ...]) -> Names:
+    """Return the names of the secrets and of the folders directly below `path`. Raises as `SecretFile`."""
+    with opened_folder(root, path, closed_to=CLOSED_TO) as descriptor:
+        secrets = {name.removesuffix(SUFFIX) for name in files_in(descriptor) if name.endswith(SUFFIX)}
+        folders = set(folders_in(descriptor))
+    return Names({name for name in secrets if name[:1] != "."}, {name for name in folders if name[:1] != "."})
 
 
 class SecretFile:

@@ -18,6 +18,7 @@ from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import (
     CannotReadError,
     Capabilities,
+    Names,
     Snapshot,
     StoreConflictError,
     StoreDriver,
@@ -26,7 +27,15 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.stores.password_store.config import PassConfig
-from monoskope.stores.password_store.files import CLOSED_TO, SUFFIX, SecretFile, locked, recipients, version_of
+from monoskope.stores.password_store.files import (
+    CLOSED_TO,
+    SUFFIX,
+    SecretFile,
+    locked,
+    names_below,
+    recipients,
+    version_of,
+)
 from monoskope.stores.password_store.git import Repository
 from monoskope.stores.password_store.gpg import Gpg
 from monoskope.stores.password_store.values import PassLayout
@@ -39,6 +48,7 @@ from monoskope.stores.shared.files import (
     translated,
     try_to_write,
 )
+from monoskope.stores.shared.names import not_listed
 
 
 class PassStore(StoreDriver):
@@ -61,6 +71,7 @@ class PassStore(StoreDriver):
             key_rule=re.compile(re.escape(config.raw_key)) if config.layout == "raw" else None,
             deletable=not config.git,
             soft_delete=config.git,
+            listable=config.listable,
             layout=self._layout.sentence,
         )
 
@@ -151,6 +162,12 @@ class PassStore(StoreDriver):
             return None
         return Snapshot(version_of(content), self._layout.payload(await self._gpg.decrypt(content)))
 
+    async def list_names(self, path: tuple[str, ...]) -> Names:
+        """See `StoreDriver.list_names`. What is hidden there, such as .gpg-id, is no name."""
+        if not self._config.listable:
+            raise not_listed()
+        return await asyncio.to_thread(self._names_below, path)
+
     async def health(self) -> bool:
         """Write into the folder, and encrypt nothing for those who are to read."""
         with translated():
@@ -237,6 +254,14 @@ class PassStore(StoreDriver):
                     )
             file.remove()
             self._commit(path, "Delete")
+
+    def _names_below(self, path: tuple[str, ...]) -> Names:
+        with translated():
+            try:
+                return names_below(self._root, self._place(path))
+            except FileNotFoundError:
+                self._root.stat()
+                return Names()
 
     def _file(self, path: tuple[str, ...]) -> str:
         return "/".join(self._place(path)) + SUFFIX

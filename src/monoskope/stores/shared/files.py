@@ -19,7 +19,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
+from monoskope.stores.driver import (
+    DriverError,
+    StoreRefusedError,
+    StoreUnavailableError,
+    UnknownOutcomeError,
+)
+from monoskope.stores.shared.names import MAX_LISTED, too_many_names
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -153,6 +159,48 @@ def descended(folder_fd: int, name: str, *, create: bool) -> int:
     below = os.open(name, FOLDER_FLAGS, dir_fd=folder_fd)
     os.close(folder_fd)
     return below
+
+
+@contextlib.contextmanager
+def opened_folder(root: Path, path: tuple[str, ...], *, closed_to: int) -> Iterator[int]:
+    """Open the folder at `path` below a store's. Raises as `opened_root`, and `OSError`."""
+    descriptor = opened_root(root, closed_to=closed_to)
+    try:
+        for name in path:
+            descriptor = descended(descriptor, name, create=False)
+        yield descriptor
+    finally:
+        close(descriptor)
+
+
+def folders_in(folder_fd: int) -> list[str]:
+    """Return the names of the folders in a folder; a symbolic link is none.
+
+    Raises:
+        StoreRefusedError: there are more than `MAX_LISTED` names.
+        OSError: as the system says.
+    """
+    return [name for name in listed(folder_fd) if _mode(name, folder_fd, stat.S_ISDIR)]
+
+
+def files_in(folder_fd: int) -> list[str]:
+    """Return the names of the files in a folder; a symbolic link is none. Raises as `folders_in`."""
+    return [name for name in listed(folder_fd) if _mode(name, folder_fd, stat.S_ISREG)]
+
+
+def listed(folder_fd: int) -> list[str]:
+    """Return the names in a folder, if they are not too many to be listed. Raises as `folders_in`."""
+    found = names(folder_fd)
+    if len(found) > MAX_LISTED:
+        raise too_many_names()
+    return found
+
+
+def _mode(name: str, folder_fd: int, is_kind: Callable[[int], bool]) -> bool:
+    try:
+        return is_kind(os.stat(name, dir_fd=folder_fd, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False  # removed meanwhile
 
 
 def write_new(name: str, content: bytes, *, folder_fd: int) -> None:

@@ -19,10 +19,12 @@ from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
     Capabilities,
+    Names,
     Snapshot,
     StoreRefusedError,
     UnsupportedError,
 )
+from monoskope.stores.shared.names import not_listed
 from monoskope.stores.vault.config import VaultConfig
 from monoskope.stores.vault.http import is_absent
 from monoskope.stores.vault.mount import VaultMount, conflict
@@ -44,6 +46,7 @@ class VaultKv1Store(VaultMount):
             write_tag=False,
             readable=config.readable,
             deletable=config.deletable,
+            listable=config.listable,
             versions=False,
             layout="One KV version 1 entry a secret, a key for a key, text only; the engine keeps no older version.",
         )
@@ -110,7 +113,13 @@ class VaultKv1Store(VaultMount):
         if not self._config.readable:
             raise CannotReadError("this store is write-only.")
         found = await self._get(path)
-        return None if found is None else Snapshot(_unique("seen"), from_engine(found, flagged=False))
+        return None if found is None else Snapshot(_unique("seen"), from_engine(found))
+
+    async def list_names(self, path: tuple[str, ...]) -> Names:
+        """See `StoreDriver.list_names`."""
+        if not self._config.listable:
+            raise not_listed()
+        return await self._names(self._url(path))
 
     @classmethod
     def policy(cls, config: VaultConfig, prefixes: tuple[tuple[str, ...], ...]) -> str:

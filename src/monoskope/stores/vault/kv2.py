@@ -20,17 +20,28 @@ from monoskope.stores.driver import (
     CannotReadError,
     Capabilities,
     DriverError,
+    Names,
     Snapshot,
     StoreConflictError,
     StoreRefusedError,
     UnknownOutcomeError,
     UnsupportedError,
+    certain,
 )
+from monoskope.stores.shared.names import not_listed
 from monoskope.stores.vault.config import VaultConfig
 from monoskope.stores.vault.http import is_absent
 from monoskope.stores.vault.mount import VaultMount, conflict, malformed
 from monoskope.stores.vault.policy import policy_of
-from monoskope.stores.vault.values import FLAG, from_engine, merge_patch, needs_flag, to_engine, wants_base64
+from monoskope.stores.vault.values import (
+    FLAG,
+    either_way,
+    from_engine,
+    merge_patch,
+    needs_flag,
+    to_engine,
+    wants_base64,
+)
 from monoskope.stores.vault.versions import Current, from_metadata, is_flagged, is_gone, version_text
 
 _TRIES = 3
@@ -53,6 +64,7 @@ class VaultStore(VaultMount):
             deletable=config.deletable,
             soft_delete=config.deletable,
             patchable=config.patchable,
+            listable=config.listable,
             layout="One KV version 2 entry a secret, a key for a key; a value that is not text only as base64.",
         )
 
@@ -158,6 +170,10 @@ class VaultStore(VaultMount):
 
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
         """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
+        return certain(await self.read_either(path))
+
+    async def read_either(self, path: tuple[str, ...]) -> Snapshot | None:
+        """See `StoreDriver.read_either`: at a path that is flagged as holding base64."""
         if not self._config.readable:
             raise CannotReadError("this store is write-only.")
         answer = await self._session.request("GET", self._url("data", path))
@@ -172,8 +188,14 @@ class VaultStore(VaultMount):
             return None
         # An answer of something else must not be taken for "nothing is there".
         version = version_text(metadata.get("version"), metadata.get("created_time"))
-        payload = from_engine(values if isinstance(values, dict) else {}, flagged=is_flagged(metadata, FLAG))
-        return Snapshot(version, payload)
+        payload = from_engine(values if isinstance(values, dict) else {})
+        return Snapshot(version, payload, either_way(payload, flagged=is_flagged(metadata, FLAG)))
+
+    async def list_names(self, path: tuple[str, ...]) -> Names:
+        """See `StoreDriver.list_names`. The engine also names secrets whose last version is deleted."""
+        if not self._config.listable:
+            raise not_listed()
+        return await self._names(self._url("metadata", path))
 
     @classmethod
     def policy(cls, config: VaultConfig, prefixes: tuple[tuple[str, ...], ...]) -> str:

@@ -5,10 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from monoskope.stores.driver import Capabilities, StoreConflictError, StoreDriver, StoreRefusedError
+from monoskope.stores.driver import (
+    Capabilities,
+    Names,
+    StoreConflictError,
+    StoreDriver,
+    StoreRefusedError,
+)
 from monoskope.stores.shared.http import HttpAnswer, Refusal, expect_ok
+from monoskope.stores.shared.names import MAX_LISTED, too_many_names
 from monoskope.stores.vault.config import VaultConfig
-from monoskope.stores.vault.http import VaultHttp
+from monoskope.stores.vault.http import VaultHttp, is_absent
 from monoskope.stores.vault.session import VaultSession
 
 _REFUSALS = {
@@ -108,6 +115,22 @@ class VaultMount(StoreDriver):
                 f"the engine at {mount} is not KV version {self.KV}.",
                 fix='Write type = "vault" for version 2, type = "vault-kv1" for version 1, or change mount.',
             )
+
+    async def _names(self, url: str) -> Names:
+        """List the names in the folder at `url`; a name that ends in "/" is a folder's."""
+        answer = await self._session.request("GET", f"{url}/?list=true")
+        if is_absent(answer):
+            return Names()
+        self._expect_ok(answer)
+        keys = answer.section("data").get("keys")
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise StoreRefusedError(
+                f"the engine's answer is not that of a KV version {self.KV} engine.", fix="Check mount."
+            )
+        if len(keys) > MAX_LISTED:
+            raise too_many_names()
+        folders = {key.removesuffix("/") for key in keys if key.endswith("/")}
+        return Names({key for key in keys if not key.endswith("/")}, folders)
 
     def _expect_ok(self, answer: HttpAnswer) -> None:
         """Raise the refusal that `answer` is, if it is one."""

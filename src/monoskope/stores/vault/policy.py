@@ -18,6 +18,7 @@ def policy_of(config: VaultConfig, prefixes: Sequence[tuple[str, ...]] = _EVERYT
         patchable=config.patchable,
         binary=config.binary,
         delete=config.deletable,
+        listing=config.listable,
         prefixes=prefixes,
     )
 
@@ -30,6 +31,7 @@ def least_policy(
     patchable: bool = False,
     binary: bool = False,
     delete: bool = False,
+    listing: bool = False,
     prefixes: Sequence[tuple[str, ...]] = _EVERYTHING,
 ) -> str:
     """Return the text of the narrowest policy for a store with this configuration, KV version 2.
@@ -43,10 +45,11 @@ def least_policy(
         patchable: Grant changing some keys of a secret, for a store with `patchable = true`. It reads nothing.
         binary: Grant flagging paths, for a store with `binary = true`.
         delete: Grant deleting and destroying single versions, for a store with `deletable = true`.
+        listing: Grant listing names, for a store with `listable = true`.
         prefixes: The paths that the reactor serves, `()` for all.
     """
     data = ["create", "update", *(["read"] if readable else []), *(["patch"] if patchable else [])]
-    metadata = ["read", *(["create", "patch"] if binary else [])]
+    metadata = ["read", *(["create", "patch"] if binary else []), *(["list"] if listing else [])]
     granted = {"data": data, "metadata": metadata}
     if delete:
         granted |= {"delete": ["update"], "destroy": ["update"]}
@@ -60,7 +63,8 @@ def kv1_policy(config: VaultConfig, prefixes: Sequence[tuple[str, ...]] = _EVERY
     A store that may not read values may list names instead, or it could not tell whether anything is there.
     """
     read = "read" if config.readable else "list"
-    rights = ["create", "update", read, *(["delete"] if config.deletable else [])]
+    more = ["list"] if config.listable and config.readable else []
+    rights = ["create", "update", read, *more, *(["delete"] if config.deletable else [])]
     rules: dict[str, list[str]] = {}
     for place in _places(config.prefix, prefixes):
         # The engine takes a rule for `a` for that of the folder `a/`, too, before it looks at one for `a/*`.

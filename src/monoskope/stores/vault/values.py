@@ -2,7 +2,7 @@
 
 A value that is valid UTF-8 is stored as that text. Other bytes are refused unless the caller chose base64. Base64 looks
 like any other text, so before the first base64 value is written at a path, the path is flagged in its custom metadata.
-Without the flag every value is text. With it, a value that could be text or base64 is not read (ADR 0007).
+Without the flag every value is text. With it, a value that could be text or base64 is read in both ways (ADR 0007).
 """
 
 from __future__ import annotations
@@ -64,22 +64,25 @@ def merge_patch(changes: Payload | None, remove: Sequence[str], *, binary: bool)
     return values
 
 
-def from_engine(data: Mapping[str, object], *, flagged: bool) -> Payload:
-    """Return the bytes that were written.
+def from_engine(data: Mapping[str, object]) -> Payload:
+    """Return the texts that lie there, as bytes.
 
     Raises:
-        CannotReadError: a value is not text, could be text or base64 alike, or the whole is no secret by our rules.
+        CannotReadError: a value is not text, or the whole is no secret by our rules.
     """
     try:
-        return Payload({key: _from_text(value, flagged=flagged) for key, value in data.items()})
+        return Payload({key: _from_text(value) for key, value in data.items()})
     except (UsageError, UnicodeEncodeError):
         pass
     raise CannotReadError("what lies in the engine is not a secret that this store could have written.")
 
 
-def _from_text(value: object, *, flagged: bool) -> bytes:
+def either_way(payload: Payload, *, flagged: bool) -> frozenset[str]:
+    """Return the keys whose value, read from a path that is `flagged` or not, could be text or base64."""
+    return frozenset(key for key, value in payload.items() if flagged and could_be_base64(value.decode("utf-8")))
+
+
+def _from_text(value: object) -> bytes:
     if not isinstance(value, str):
         raise CannotReadError("a value in the engine is not text.")
-    if flagged and could_be_base64(value):
-        raise CannotReadError("a value in the engine could be text or base64.")
     return value.encode("utf-8")

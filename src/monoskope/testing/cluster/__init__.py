@@ -194,6 +194,7 @@ class Cluster(Commands):
                 "readable": readable,
                 "patchable": kind == "vault",
                 "deletable": True,
+                "listable": True,
                 "binary": kind == "vault",
                 "auth": {
                     "method": "approle",

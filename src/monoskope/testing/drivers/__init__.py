@@ -31,13 +31,16 @@ from monoskope.stores.driver import (
 )
 from monoskope.testing.drivers.deletions import DeletionPromises
 from monoskope.testing.drivers.harness import NEIGHBOURS, NOT_TEXT, Harness, Path, over, shows, tag
+from monoskope.testing.drivers.listings import ListingPromises
 from monoskope.testing.drivers.patches import PatchPromises
 from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.drivers.values import ValuePromises
 from monoskope.testing.drivers.versions import VersionPromises
 
 
-class StoreDriverContract(VersionPromises, ValuePromises, RefusalPromises, DeletionPromises, PatchPromises):
+class StoreDriverContract(
+    VersionPromises, ValuePromises, RefusalPromises, DeletionPromises, PatchPromises, ListingPromises
+):
     """Subclass this with a fixture `harness`. Tests use new paths, so the engine may be kept between them."""
 
     async def test_capabilities_are_within_the_protocol(self, driver: StoreDriver) -> None:
@@ -108,6 +111,9 @@ class StoreDriverContract(VersionPromises, ValuePromises, RefusalPromises, Delet
             if looks:
                 with pytest.raises(StoreUnavailableError):
                     await driver.health()
+            if driver.capabilities.listable:
+                with pytest.raises(StoreUnavailableError):
+                    await driver.list_names(path[:-1])
             with pytest.raises(StoreUnavailableError):
                 await driver.read_version(path)
             with pytest.raises(StoreUnavailableError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path as FilePath
@@ -45,8 +46,8 @@ class OneName(StoreDriver):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Those of the driver."""
-        return self.inner.capabilities
+        """Those of the driver, but for listing: the names that it would list are not the suite's."""
+        return dataclasses.replace(self.inner.capabilities, listable=False)
 
     def check(self, path: Path, options: object | None) -> None:
         """Ask the driver."""

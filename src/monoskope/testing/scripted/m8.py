@@ -27,6 +27,7 @@ from monoskope.m8.grpc import tls
 from monoskope.protocol import outcomes
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.listing import Listing
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.recipes import pair_keys
 from monoskope.protocol.request import Request, parse_request
@@ -37,6 +38,8 @@ KEY_ID = "63e8eb50bcac50aa"
 LAYOUT = "One entry a secret."
 FINGERPRINT = f"fp1:{KEY_ID}:{'ab' * 32}"
 VERSION = "7@2026-01-01T00:00:00Z"
+LISTED = Listing(("db", "more/"), 0)
+"""What a scripted store lists."""
 VERIFIED = bytes(32)
 """What verifications say they compared with."""
 PUBLIC = (
@@ -72,6 +75,8 @@ class Attempt:
         """Return the receipt of a put that wrote, a comparison that found no difference, or another success."""
         outcome = min(self.request.rules.successes)
         fields: dict[str, Any] = {} if outcome in outcomes.WITHOUT_VERSION else {"upstream_version": VERSION}
+        if outcome == upload_pb2.OUTCOME_LISTED:
+            fields = {"listed": LISTED}
         if outcome == upload_pb2.OUTCOME_DELETED:
             fields["prior_version"] = VERSION
         if outcome in outcomes.VERIFIED:
@@ -130,6 +135,7 @@ class ScriptedM8:
                 check_and_set=True,
                 readable=True,
                 patchable=True,
+                listable=True,
                 layout=LAYOUT,
                 keeps_notes=True,
             ),

@@ -19,20 +19,22 @@ class GetSecretUploadKeyRequest(_message.Message):
     def __init__(self, request_id: _Optional[bytes] = ...) -> None: ...
 
 class GetSecretUploadKeyResponse(_message.Message):
-    __slots__ = ("state", "grant", "rotations", "reason", "receipt", "retry_after_s")
+    __slots__ = ("state", "grant", "rotations", "reason", "receipt", "detail", "retry_after_s")
     STATE_FIELD_NUMBER: _ClassVar[int]
     GRANT_FIELD_NUMBER: _ClassVar[int]
     ROTATIONS_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
     RETRY_AFTER_S_FIELD_NUMBER: _ClassVar[int]
     state: _views_pb2.UploadState
     grant: _upload_pb2.Signed
     rotations: _containers.RepeatedCompositeFieldContainer[_identity_pb2.SignedRotation]
     reason: _upload_pb2.Reason
     receipt: _upload_pb2.Signed
+    detail: str
     retry_after_s: int
-    def __init__(self, state: _Optional[_Union[_views_pb2.UploadState, str]] = ..., grant: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ..., reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., retry_after_s: _Optional[int] = ...) -> None: ...
+    def __init__(self, state: _Optional[_Union[_views_pb2.UploadState, str]] = ..., grant: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ..., reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., detail: _Optional[str] = ..., retry_after_s: _Optional[int] = ...) -> None: ...
 
 class GetSecretUploadRequest(_message.Message):
     __slots__ = ("request_id", "wait")

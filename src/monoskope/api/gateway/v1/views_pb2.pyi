@@ -52,7 +52,7 @@ LOGIN_REFUSAL_STORE_TYPE: LoginRefusal
 LOGIN_REFUSAL_TOO_MANY_REACTORS: LoginRefusal
 
 class SecretUpload(_message.Message):
-    __slots__ = ("request_id", "uri", "purpose", "subject", "state", "requested_at_ms", "changed_at_ms", "version", "grant", "receipt", "reason", "replica", "lifetime_s", "sealed_sha256", "request_sha256", "outcome", "state_since_ms", "labels", "expires_on", "destination", "keep_labels", "keep_expires_on", "retry_after_s")
+    __slots__ = ("request_id", "uri", "purpose", "subject", "state", "requested_at_ms", "changed_at_ms", "version", "grant", "receipt", "reason", "replica", "lifetime_s", "sealed_sha256", "request_sha256", "outcome", "state_since_ms", "labels", "expires_on", "destination", "keep_labels", "keep_expires_on", "retry_after_s", "detail")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +76,7 @@ class SecretUpload(_message.Message):
     KEEP_LABELS_FIELD_NUMBER: _ClassVar[int]
     KEEP_EXPIRES_ON_FIELD_NUMBER: _ClassVar[int]
     RETRY_AFTER_S_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
     request_id: bytes
     uri: str
     purpose: _upload_pb2.Purpose
@@ -99,7 +100,8 @@ class SecretUpload(_message.Message):
     keep_labels: bool
     keep_expires_on: bool
     retry_after_s: int
-    def __init__(self, request_id: _Optional[bytes] = ..., uri: _Optional[str] = ..., purpose: _Optional[_Union[_upload_pb2.Purpose, str]] = ..., subject: _Optional[str] = ..., state: _Optional[_Union[UploadState, str]] = ..., requested_at_ms: _Optional[int] = ..., changed_at_ms: _Optional[int] = ..., version: _Optional[int] = ..., grant: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., replica: _Optional[bytes] = ..., lifetime_s: _Optional[int] = ..., sealed_sha256: _Optional[bytes] = ..., request_sha256: _Optional[bytes] = ..., outcome: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., state_since_ms: _Optional[int] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., destination: _Optional[str] = ..., keep_labels: _Optional[bool] = ..., keep_expires_on: _Optional[bool] = ..., retry_after_s: _Optional[int] = ...) -> None: ...
+    detail: str
+    def __init__(self, request_id: _Optional[bytes] = ..., uri: _Optional[str] = ..., purpose: _Optional[_Union[_upload_pb2.Purpose, str]] = ..., subject: _Optional[str] = ..., state: _Optional[_Union[UploadState, str]] = ..., requested_at_ms: _Optional[int] = ..., changed_at_ms: _Optional[int] = ..., version: _Optional[int] = ..., grant: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., replica: _Optional[bytes] = ..., lifetime_s: _Optional[int] = ..., sealed_sha256: _Optional[bytes] = ..., request_sha256: _Optional[bytes] = ..., outcome: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., state_since_ms: _Optional[int] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., destination: _Optional[str] = ..., keep_labels: _Optional[bool] = ..., keep_expires_on: _Optional[bool] = ..., retry_after_s: _Optional[int] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class Secret(_message.Message):
     __slots__ = ("uri", "fingerprint", "values", "upstream_version", "subject", "uploaded_at_ms", "request_id", "drifted", "receipt", "prior_version", "labels", "expires_on", "deleted", "verified", "verified_at_ms", "notes_subject", "notes_changed_at_ms")

@@ -24,6 +24,7 @@ class Right(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RIGHT_SEE_HASH: _ClassVar[Right]
     RIGHT_DELETE: _ClassVar[Right]
     RIGHT_COPY: _ClassVar[Right]
+    RIGHT_LIST: _ClassVar[Right]
 ROLE_UNSPECIFIED: Role
 ROLE_ADMINISTRATOR: Role
 ROLE_USER: Role
@@ -33,6 +34,7 @@ RIGHT_COMPARE: Right
 RIGHT_SEE_HASH: Right
 RIGHT_DELETE: Right
 RIGHT_COPY: Right
+RIGHT_LIST: Right
 
 class SecretUploadKeyRequested(_message.Message):
     __slots__ = ("request", "subject", "last_receipt")
@@ -108,15 +110,23 @@ class SecretCopied(_message.Message):
     receipt: _upload_pb2.Signed
     def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
 
+class SecretsListed(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: _upload_pb2.Signed
+    def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+
 class SecretUploadFailed(_message.Message):
-    __slots__ = ("reason", "receipt", "retry_after_s")
+    __slots__ = ("reason", "receipt", "detail", "retry_after_s")
     REASON_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
     RETRY_AFTER_S_FIELD_NUMBER: _ClassVar[int]
     reason: _upload_pb2.Reason
     receipt: _upload_pb2.Signed
+    detail: str
     retry_after_s: int
-    def __init__(self, reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., retry_after_s: _Optional[int] = ...) -> None: ...
+    def __init__(self, reason: _Optional[_Union[_upload_pb2.Reason, str]] = ..., receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., detail: _Optional[str] = ..., retry_after_s: _Optional[int] = ...) -> None: ...
 
 class SecretStoreCreated(_message.Message):
     __slots__ = ("name", "type", "identity")
@@ -163,7 +173,7 @@ class SecretStoreIdentityReplaced(_message.Message):
     def __init__(self, name: _Optional[str] = ..., identity: _Optional[str] = ...) -> None: ...
 
 class StoreCapabilities(_message.Message):
-    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete", "layout", "copies_to", "experimental", "keeps_notes")
+    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete", "layout", "copies_to", "experimental", "listable", "keeps_notes")
     MAX_PLAINTEXT_FIELD_NUMBER: _ClassVar[int]
     CHECK_AND_SET_FIELD_NUMBER: _ClassVar[int]
     WRITE_TAG_FIELD_NUMBER: _ClassVar[int]
@@ -176,6 +186,7 @@ class StoreCapabilities(_message.Message):
     LAYOUT_FIELD_NUMBER: _ClassVar[int]
     COPIES_TO_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENTAL_FIELD_NUMBER: _ClassVar[int]
+    LISTABLE_FIELD_NUMBER: _ClassVar[int]
     KEEPS_NOTES_FIELD_NUMBER: _ClassVar[int]
     max_plaintext: int
     check_and_set: bool
@@ -189,8 +200,9 @@ class StoreCapabilities(_message.Message):
     layout: str
     copies_to: _containers.RepeatedScalarFieldContainer[str]
     experimental: bool
+    listable: bool
     keeps_notes: bool
-    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ..., layout: _Optional[str] = ..., copies_to: _Optional[_Iterable[str]] = ..., experimental: _Optional[bool] = ..., keeps_notes: _Optional[bool] = ...) -> None: ...
+    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ..., layout: _Optional[str] = ..., copies_to: _Optional[_Iterable[str]] = ..., experimental: _Optional[bool] = ..., listable: _Optional[bool] = ..., keeps_notes: _Optional[bool] = ...) -> None: ...
 
 class ReactorAttached(_message.Message):
     __slots__ = ("store", "replica", "type", "capabilities", "fingerprint_key_id", "hello")

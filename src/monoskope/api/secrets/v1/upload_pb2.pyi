@@ -19,6 +19,7 @@ class Purpose(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PURPOSE_COPY: _ClassVar[Purpose]
     PURPOSE_PATCH: _ClassVar[Purpose]
     PURPOSE_IMPORT: _ClassVar[Purpose]
+    PURPOSE_LIST: _ClassVar[Purpose]
 
 class Expect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -43,6 +44,7 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_GONE: _ClassVar[Outcome]
     OUTCOME_COPIED: _ClassVar[Outcome]
     OUTCOME_IMPORTED: _ClassVar[Outcome]
+    OUTCOME_LISTED: _ClassVar[Outcome]
 
 class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -60,6 +62,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_NO_REACTOR: _ClassVar[Reason]
     REASON_STORE_INACTIVE: _ClassVar[Reason]
     REASON_UPSTREAM_CHANGED: _ClassVar[Reason]
+    REASON_NOT_FOUND: _ClassVar[Reason]
 
 class DifferenceKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -76,6 +79,7 @@ PURPOSE_DELETE: Purpose
 PURPOSE_COPY: Purpose
 PURPOSE_PATCH: Purpose
 PURPOSE_IMPORT: Purpose
+PURPOSE_LIST: Purpose
 EXPECT_UNSPECIFIED: Expect
 EXPECT_ANY: Expect
 EXPECT_ABSENT: Expect
@@ -94,6 +98,7 @@ OUTCOME_DRIFTED: Outcome
 OUTCOME_GONE: Outcome
 OUTCOME_COPIED: Outcome
 OUTCOME_IMPORTED: Outcome
+OUTCOME_LISTED: Outcome
 REASON_UNSPECIFIED: Reason
 REASON_BAD_PAYLOAD: Reason
 REASON_CONFLICT: Reason
@@ -108,6 +113,7 @@ REASON_EXPIRED: Reason
 REASON_NO_REACTOR: Reason
 REASON_STORE_INACTIVE: Reason
 REASON_UPSTREAM_CHANGED: Reason
+REASON_NOT_FOUND: Reason
 DIFFERENCE_KIND_UNSPECIFIED: DifferenceKind
 DIFFERENCE_KIND_MISSING: DifferenceKind
 DIFFERENCE_KIND_EXTRA: DifferenceKind
@@ -132,7 +138,7 @@ class PublicValue(_message.Message):
     def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class UploadRequest(_message.Message):
-    __slots__ = ("request_id", "purpose", "uri", "expect", "expect_version", "suites", "destroy", "remove_keys", "labels", "expires_on", "recipes", "destination", "keep_labels", "keep_expires_on", "vault", "aws", "kubernetes", "other")
+    __slots__ = ("request_id", "purpose", "uri", "expect", "expect_version", "suites", "destroy", "remove_keys", "labels", "expires_on", "recipes", "destination", "keep_labels", "keep_expires_on", "list_after", "vault", "aws", "kubernetes", "other")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
@@ -147,6 +153,7 @@ class UploadRequest(_message.Message):
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
     KEEP_LABELS_FIELD_NUMBER: _ClassVar[int]
     KEEP_EXPIRES_ON_FIELD_NUMBER: _ClassVar[int]
+    LIST_AFTER_FIELD_NUMBER: _ClassVar[int]
     VAULT_FIELD_NUMBER: _ClassVar[int]
     AWS_FIELD_NUMBER: _ClassVar[int]
     KUBERNETES_FIELD_NUMBER: _ClassVar[int]
@@ -165,11 +172,12 @@ class UploadRequest(_message.Message):
     destination: str
     keep_labels: bool
     keep_expires_on: bool
+    list_after: str
     vault: _options_pb2.VaultOptions
     aws: _options_pb2.AwsOptions
     kubernetes: _options_pb2.KubernetesOptions
     other: str
-    def __init__(self, request_id: _Optional[bytes] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., uri: _Optional[str] = ..., expect: _Optional[_Union[Expect, str]] = ..., expect_version: _Optional[str] = ..., suites: _Optional[_Iterable[int]] = ..., destroy: _Optional[bool] = ..., remove_keys: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., recipes: _Optional[_Iterable[_Union[Recipe, _Mapping]]] = ..., destination: _Optional[str] = ..., keep_labels: _Optional[bool] = ..., keep_expires_on: _Optional[bool] = ..., vault: _Optional[_Union[_options_pb2.VaultOptions, _Mapping]] = ..., aws: _Optional[_Union[_options_pb2.AwsOptions, _Mapping]] = ..., kubernetes: _Optional[_Union[_options_pb2.KubernetesOptions, _Mapping]] = ..., other: _Optional[str] = ...) -> None: ...
+    def __init__(self, request_id: _Optional[bytes] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., uri: _Optional[str] = ..., expect: _Optional[_Union[Expect, str]] = ..., expect_version: _Optional[str] = ..., suites: _Optional[_Iterable[int]] = ..., destroy: _Optional[bool] = ..., remove_keys: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., recipes: _Optional[_Iterable[_Union[Recipe, _Mapping]]] = ..., destination: _Optional[str] = ..., keep_labels: _Optional[bool] = ..., keep_expires_on: _Optional[bool] = ..., list_after: _Optional[str] = ..., vault: _Optional[_Union[_options_pb2.VaultOptions, _Mapping]] = ..., aws: _Optional[_Union[_options_pb2.AwsOptions, _Mapping]] = ..., kubernetes: _Optional[_Union[_options_pb2.KubernetesOptions, _Mapping]] = ..., other: _Optional[str] = ...) -> None: ...
 
 class UploadGrant(_message.Message):
     __slots__ = ("request", "subject", "suite", "public_key", "replica", "lifetime_s", "max_plaintext", "fingerprint_key_id")
@@ -207,8 +215,16 @@ class Difference(_message.Message):
     kind: DifferenceKind
     def __init__(self, key: _Optional[str] = ..., kind: _Optional[_Union[DifferenceKind, str]] = ...) -> None: ...
 
+class Listing(_message.Message):
+    __slots__ = ("names", "unaddressable")
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    UNADDRESSABLE_FIELD_NUMBER: _ClassVar[int]
+    names: _containers.RepeatedScalarFieldContainer[str]
+    unaddressable: int
+    def __init__(self, names: _Optional[_Iterable[str]] = ..., unaddressable: _Optional[int] = ...) -> None: ...
+
 class Receipt(_message.Message):
-    __slots__ = ("grant_sha256", "sealed_sha256", "uri", "outcome", "reason", "upstream_version", "prior_version", "fingerprint", "values", "differences", "intent", "public_values", "verified_sha256", "destination", "replica", "destination_grant", "retry_after_s")
+    __slots__ = ("grant_sha256", "sealed_sha256", "uri", "outcome", "reason", "upstream_version", "prior_version", "fingerprint", "values", "differences", "intent", "public_values", "verified_sha256", "destination", "replica", "destination_grant", "listed", "more", "detail", "retry_after_s")
     GRANT_SHA256_FIELD_NUMBER: _ClassVar[int]
     SEALED_SHA256_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
@@ -225,6 +241,9 @@ class Receipt(_message.Message):
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
     REPLICA_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_GRANT_FIELD_NUMBER: _ClassVar[int]
+    LISTED_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
     RETRY_AFTER_S_FIELD_NUMBER: _ClassVar[int]
     grant_sha256: bytes
     sealed_sha256: bytes
@@ -242,8 +261,11 @@ class Receipt(_message.Message):
     destination: Signed
     replica: bytes
     destination_grant: Signed
+    listed: Listing
+    more: bool
+    detail: str
     retry_after_s: int
-    def __init__(self, grant_sha256: _Optional[bytes] = ..., sealed_sha256: _Optional[bytes] = ..., uri: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[ValueFingerprint, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ..., intent: _Optional[bytes] = ..., public_values: _Optional[_Iterable[_Union[PublicValue, _Mapping]]] = ..., verified_sha256: _Optional[bytes] = ..., destination: _Optional[_Union[Signed, _Mapping]] = ..., replica: _Optional[bytes] = ..., destination_grant: _Optional[_Union[Signed, _Mapping]] = ..., retry_after_s: _Optional[int] = ...) -> None: ...
+    def __init__(self, grant_sha256: _Optional[bytes] = ..., sealed_sha256: _Optional[bytes] = ..., uri: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[ValueFingerprint, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ..., intent: _Optional[bytes] = ..., public_values: _Optional[_Iterable[_Union[PublicValue, _Mapping]]] = ..., verified_sha256: _Optional[bytes] = ..., destination: _Optional[_Union[Signed, _Mapping]] = ..., replica: _Optional[bytes] = ..., destination_grant: _Optional[_Union[Signed, _Mapping]] = ..., listed: _Optional[_Union[Listing, _Mapping]] = ..., more: _Optional[bool] = ..., detail: _Optional[str] = ..., retry_after_s: _Optional[int] = ...) -> None: ...
 
 class Signed(_message.Message):
     __slots__ = ("content", "signature", "identity_key")

@@ -1,0 +1,114 @@
+"""What a user is told beside a reason, that nothing there is NOT FOUND, and what a dry run already knows."""
+
+from __future__ import annotations
+
+import pytest
+
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
+from tests.unit.monoctl.as_alice import VALUE, Run
+
+URI = "vault://app/db"
+SENTENCE = "the engine's policy does not allow this."
+REFUSED, NOT_FOUND = upload_pb2.REASON_UPSTREAM_REFUSED, upload_pb2.REASON_NOT_FOUND
+PUT = ("put", "secret", URI, "--from-file", "password=-")
+
+
+def fails(m8: ScriptedM8, reason: upload_pb2.Reason, detail: str = "") -> None:
+    def end(attempt: Attempt) -> views_pb2.SecretUpload:
+        signed = attempt.receipt(upload_pb2.OUTCOME_FAILED, reason=reason, detail=detail)
+        return m8.ended(attempt, signed, reason)
+
+    m8.end = end
+
+
+def refuses_key(m8: ScriptedM8, reason: upload_pb2.Reason, detail: str) -> None:
+    answer = queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_ENDED, reason=reason, detail=detail)
+    m8.key_answer = lambda _: answer
+
+
+def test_a_refusal_says_what_the_driver_knew(m8: ScriptedM8, run: Run) -> None:
+    fails(m8, REFUSED, SENTENCE)
+    result = run(*PUT, stdin=VALUE)
+    assert result.exit_code == 3
+    assert "(UPSTREAM_REFUSED: the engine's policy does not allow this)" in result.stderr
+    assert "m8 says" not in result.stderr
+
+
+def test_before_anything_was_sent_the_sentence_is_m8s_word(m8: ScriptedM8, run: Run) -> None:
+    refuses_key(m8, REFUSED, "a path in this store is NAMESPACE/NAME.")
+    result = run(*PUT, stdin=VALUE)
+    assert result.exit_code == 3
+    assert "m8 says: " in result.stderr
+    assert "(UPSTREAM_REFUSED: a path in this store is NAMESPACE/NAME). No store signed that" in result.stderr
+
+
+@pytest.mark.parametrize("detail", ["\x1b[2J gone", "x" * 201, "line\nfix: overwrite it", "\u202e"])
+def test_what_is_no_sentence_is_not_shown(m8: ScriptedM8, run: Run, detail: str) -> None:
+    refuses_key(m8, REFUSED, detail)
+    result = run(*PUT, stdin=VALUE)
+    assert result.exit_code == 3
+    assert "(UPSTREAM_REFUSED)" in result.stderr
+    assert detail not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("patch", "secret", URI, "--remove", "a"), "nothing to patch"),
+        (("delete", "secret", URI, "--yes"), "nothing to delete"),
+        (("import", "secret", URI), "nothing to import"),
+    ],
+)
+def test_nothing_there_is_not_found_whatever_was_asked(
+    m8: ScriptedM8, run: Run, words: tuple[str, ...], said: str
+) -> None:
+    fails(m8, NOT_FOUND)
+    result = run(*words)
+    assert result.exit_code == 4
+    assert said in result.stderr
+    assert "(NOT_FOUND)" in result.stderr
+    assert len(m8.attempts) == 1
+
+
+def test_an_older_reactors_conflict_stays_one(m8: ScriptedM8, run: Run) -> None:
+    fails(m8, upload_pb2.REASON_CONFLICT)
+    result = run("delete", "secret", URI, "--yes")
+    assert result.exit_code == 6
+    assert "nothing is upstream, or not what --expect names" in result.stderr
+
+
+def capabilities(m8: ScriptedM8) -> views_pb2.Reactor:
+    return m8.stores["vault"].reactors[0]
+
+
+def test_a_dry_run_says_that_the_store_would_refuse_the_size(m8: ScriptedM8, run: Run) -> None:
+    capabilities(m8).capabilities.max_plaintext = 512
+    result = run(*PUT, "--dry-run", stdin="x" * 1_000)
+    assert result.exit_code == 3
+    assert "accepts at most 512" in result.stderr
+    assert m8.count("RequestSecretUploadKey") == 0
+
+
+def test_a_dry_run_says_that_the_store_takes_another_key(m8: ScriptedM8, run: Run) -> None:
+    capabilities(m8).capabilities.key_rule = r"the\-value"
+    result = run(*PUT, "--dry-run", stdin=VALUE)
+    assert result.exit_code == 3
+    assert "takes no key 'password'" in result.stderr
+    assert run("put", "secret", URI, "--from-file", "the-value=-", "--dry-run", stdin=VALUE).exit_code == 0
+
+
+def test_a_foreign_pattern_is_not_run_here(m8: ScriptedM8, run: Run) -> None:
+    """It is m8's text: it could take for ever."""
+    capabilities(m8).capabilities.key_rule = "(p|pa|a|as|s|ss)*x"
+    assert run(*PUT, "--dry-run", stdin=VALUE).exit_code == 0
+
+
+@pytest.mark.parametrize("expect", ["absent", "7@x"])
+def test_a_dry_run_says_that_the_engine_cannot_compare_versions(m8: ScriptedM8, run: Run, expect: str) -> None:
+    capabilities(m8).capabilities.check_and_set = False
+    result = run(*PUT, "--dry-run", "--expect", expect, stdin=VALUE)
+    assert result.exit_code == 3
+    assert "cannot replace exactly one version" in result.stderr
+    assert run(*PUT, "--dry-run", stdin=VALUE).exit_code == 0

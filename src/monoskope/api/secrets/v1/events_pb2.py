@@ -26,17 +26,17 @@ from monoskope.api.secrets.v1 import identity_pb2 as monoskope_dot_api_dot_secre
 from monoskope.api.secrets.v1 import upload_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_upload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%monoskope/api/secrets/v1/events.proto\x12\x18monoskope.api.secrets.v1\x1a\'monoskope/api/secrets/v1/identity.proto\x1a%monoskope/api/secrets/v1/upload.proto\"t\n\x18SecretUploadKeyRequested\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x36\n\x0clast_receipt\x18\x03 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"J\n\x17SecretUploadKeyProvided\x12/\n\x05grant\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"t\n\x15SecretUploadRequested\x12\x15\n\rsealed_sha256\x18\x01 \x01(\x0c\x12\x0c\n\x04size\x18\x02 \x01(\r\x12\x36\n\x0clast_receipt\x18\x03 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"H\n\x13SecretUploadStarted\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"C\n\x0eSecretUploaded\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"B\n\rSecretDeleted\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"C\n\x0eSecretCompared\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"C\n\x0eSecretVerified\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"H\n\x13SecretDriftDetected\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"C\n\x0eSecretImported\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"A\n\x0cSecretCopied\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"y\n\x12SecretUploadFailed\x12\x30\n\x06reason\x18\x01 \x01(\x0e\x32 .monoskope.api.secrets.v1.Reason\x12\x31\n\x07receipt\x18\x02 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"B\n\x12SecretStoreCreated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08identity\x18\x03 \x01(\t\"$\n\x14SecretStoreActivated\x12\x0c\n\x04name\x18\x01 \x01(\t\"&\n\x16SecretStoreDeactivated\x12\x0c\n\x04name\x18\x01 \x01(\t\"%\n\x15\x44\x65\x66\x61ultSecretStoreSet\x12\x0c\n\x04name\x18\x01 \x01(\t\"f\n\x1aSecretStoreIdentityRotated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12:\n\x08rotation\x18\x02 \x01(\x0b\x32(.monoskope.api.secrets.v1.SignedRotation\"=\n\x1bSecretStoreIdentityReplaced\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08identity\x18\x02 \x01(\t\"\x84\x02\n\x11StoreCapabilities\x12\x15\n\rmax_plaintext\x18\x01 \x01(\r\x12\x15\n\rcheck_and_set\x18\x02 \x01(\x08\x12\x11\n\twrite_tag\x18\x03 \x01(\x08\x12\x10\n\x08readable\x18\x04 \x01(\x08\x12\x10\n\x08key_rule\x18\x05 \x01(\t\x12\x16\n\x0eoptions_schema\x18\x06 \x01(\t\x12\x11\n\tpatchable\x18\x07 \x01(\x08\x12\x11\n\tdeletable\x18\x08 \x01(\x08\x12\x13\n\x0bsoft_delete\x18\t \x01(\x08\x12\x0e\n\x06layout\x18\n \x01(\t\x12\x11\n\tcopies_to\x18\x0b \x03(\t\x12\x14\n\x0c\x65xperimental\x18\x0c \x01(\x08\"\xcf\x01\n\x0fReactorAttached\x12\r\n\x05store\x18\x01 \x01(\t\x12\x0f\n\x07replica\x18\x02 \x01(\x0c\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x41\n\x0c\x63\x61pabilities\x18\x04 \x01(\x0b\x32+.monoskope.api.secrets.v1.StoreCapabilities\x12\x1a\n\x12\x66ingerprint_key_id\x18\x05 \x01(\t\x12/\n\x05hello\x18\x06 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"1\n\x0fReactorDetached\x12\r\n\x05store\x18\x01 \x01(\t\x12\x0f\n\x07replica\x18\x02 \x01(\x0c\"\'\n\x15\x46ingerprintKeyAdopted\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"/\n\x1d\x46ingerprintKeyRotationStarted\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"0\n\x1e\x46ingerprintKeyRotationFinished\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"\xb2\x01\n\x0bTokenIssued\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12,\n\x04role\x18\x03 \x01(\x0e\x32\x1e.monoskope.api.secrets.v1.Role\x12\x10\n\x08prefixes\x18\x04 \x03(\t\x12/\n\x06rights\x18\x05 \x03(\x0e\x32\x1f.monoskope.api.secrets.v1.Right\x12\x15\n\rexpires_at_ms\x18\x06 \x01(\x03\"\x1a\n\x0cTokenRevoked\x12\n\n\x02id\x18\x01 \x01(\t*C\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x16\n\x12ROLE_ADMINISTRATOR\x10\x01\x12\r\n\tROLE_USER\x10\x02*v\n\x05Right\x12\x15\n\x11RIGHT_UNSPECIFIED\x10\x00\x12\r\n\tRIGHT_PUT\x10\x01\x12\x11\n\rRIGHT_COMPARE\x10\x02\x12\x12\n\x0eRIGHT_SEE_HASH\x10\x03\x12\x10\n\x0cRIGHT_DELETE\x10\x04\x12\x0e\n\nRIGHT_COPY\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%monoskope/api/secrets/v1/events.proto\x12\x18monoskope.api.secrets.v1\x1a\'monoskope/api/secrets/v1/identity.proto\x1a%monoskope/api/secrets/v1/upload.proto\"t\n\x18SecretUploadKeyRequested\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x36\n\x0clast_receipt\x18\x03 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"J\n\x17SecretUploadKeyProvided\x12/\n\x05grant\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"t\n\x15SecretUploadRequested\x12\x15\n\rsealed_sha256\x18\x01 \x01(\x0c\x12\x0c\n\x04size\x18\x02 \x01(\r\x12\x36\n\x0clast_receipt\x18\x03 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"H\n\x13SecretUploadStarted\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"C\n\x0eSecretUploaded\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"B\n\rSecretDeleted\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"C\n\x0eSecretCompared\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"C\n\x0eSecretVerified\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"H\n\x13SecretDriftDetected\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"C\n\x0eSecretImported\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"D\n\x0fSecretUndeleted\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"E\n\x10SecretRolledBack\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"A\n\x0cSecretCopied\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"y\n\x12SecretUploadFailed\x12\x30\n\x06reason\x18\x01 \x01(\x0e\x32 .monoskope.api.secrets.v1.Reason\x12\x31\n\x07receipt\x18\x02 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"B\n\x12SecretStoreCreated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08identity\x18\x03 \x01(\t\"$\n\x14SecretStoreActivated\x12\x0c\n\x04name\x18\x01 \x01(\t\"&\n\x16SecretStoreDeactivated\x12\x0c\n\x04name\x18\x01 \x01(\t\"%\n\x15\x44\x65\x66\x61ultSecretStoreSet\x12\x0c\n\x04name\x18\x01 \x01(\t\"f\n\x1aSecretStoreIdentityRotated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12:\n\x08rotation\x18\x02 \x01(\x0b\x32(.monoskope.api.secrets.v1.SignedRotation\"=\n\x1bSecretStoreIdentityReplaced\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08identity\x18\x02 \x01(\t\"\xaf\x02\n\x11StoreCapabilities\x12\x15\n\rmax_plaintext\x18\x01 \x01(\r\x12\x15\n\rcheck_and_set\x18\x02 \x01(\x08\x12\x11\n\twrite_tag\x18\x03 \x01(\x08\x12\x10\n\x08readable\x18\x04 \x01(\x08\x12\x10\n\x08key_rule\x18\x05 \x01(\t\x12\x16\n\x0eoptions_schema\x18\x06 \x01(\t\x12\x11\n\tpatchable\x18\x07 \x01(\x08\x12\x11\n\tdeletable\x18\x08 \x01(\x08\x12\x13\n\x0bsoft_delete\x18\t \x01(\x08\x12\x0e\n\x06layout\x18\n \x01(\t\x12\x11\n\tcopies_to\x18\x0b \x03(\t\x12\x14\n\x0c\x65xperimental\x18\x0c \x01(\x08\x12\x13\n\x0bundeletable\x18\x0e \x01(\x08\x12\x14\n\x0crollbackable\x18\x0f \x01(\x08\"\xcf\x01\n\x0fReactorAttached\x12\r\n\x05store\x18\x01 \x01(\t\x12\x0f\n\x07replica\x18\x02 \x01(\x0c\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x41\n\x0c\x63\x61pabilities\x18\x04 \x01(\x0b\x32+.monoskope.api.secrets.v1.StoreCapabilities\x12\x1a\n\x12\x66ingerprint_key_id\x18\x05 \x01(\t\x12/\n\x05hello\x18\x06 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"1\n\x0fReactorDetached\x12\r\n\x05store\x18\x01 \x01(\t\x12\x0f\n\x07replica\x18\x02 \x01(\x0c\"\'\n\x15\x46ingerprintKeyAdopted\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"/\n\x1d\x46ingerprintKeyRotationStarted\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"0\n\x1e\x46ingerprintKeyRotationFinished\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"\xb2\x01\n\x0bTokenIssued\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12,\n\x04role\x18\x03 \x01(\x0e\x32\x1e.monoskope.api.secrets.v1.Role\x12\x10\n\x08prefixes\x18\x04 \x03(\t\x12/\n\x06rights\x18\x05 \x03(\x0e\x32\x1f.monoskope.api.secrets.v1.Right\x12\x15\n\rexpires_at_ms\x18\x06 \x01(\x03\"\x1a\n\x0cTokenRevoked\x12\n\n\x02id\x18\x01 \x01(\t*C\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x16\n\x12ROLE_ADMINISTRATOR\x10\x01\x12\r\n\tROLE_USER\x10\x02*\x9e\x01\n\x05Right\x12\x15\n\x11RIGHT_UNSPECIFIED\x10\x00\x12\r\n\tRIGHT_PUT\x10\x01\x12\x11\n\rRIGHT_COMPARE\x10\x02\x12\x12\n\x0eRIGHT_SEE_HASH\x10\x03\x12\x10\n\x0cRIGHT_DELETE\x10\x04\x12\x0e\n\nRIGHT_COPY\x10\x05\x12\x12\n\x0eRIGHT_UNDELETE\x10\x06\x12\x12\n\x0eRIGHT_ROLLBACK\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'monoskope.api.secrets.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=2366
-  _globals['_ROLE']._serialized_end=2433
-  _globals['_RIGHT']._serialized_start=2435
-  _globals['_RIGHT']._serialized_end=2553
+  _globals['_ROLE']._serialized_start=2550
+  _globals['_ROLE']._serialized_end=2617
+  _globals['_RIGHT']._serialized_start=2620
+  _globals['_RIGHT']._serialized_end=2778
   _globals['_SECRETUPLOADKEYREQUESTED']._serialized_start=147
   _globals['_SECRETUPLOADKEYREQUESTED']._serialized_end=263
   _globals['_SECRETUPLOADKEYPROVIDED']._serialized_start=265
@@ -57,36 +57,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SECRETDRIFTDETECTED']._serialized_end=880
   _globals['_SECRETIMPORTED']._serialized_start=882
   _globals['_SECRETIMPORTED']._serialized_end=949
-  _globals['_SECRETCOPIED']._serialized_start=951
-  _globals['_SECRETCOPIED']._serialized_end=1016
-  _globals['_SECRETUPLOADFAILED']._serialized_start=1018
-  _globals['_SECRETUPLOADFAILED']._serialized_end=1139
-  _globals['_SECRETSTORECREATED']._serialized_start=1141
-  _globals['_SECRETSTORECREATED']._serialized_end=1207
-  _globals['_SECRETSTOREACTIVATED']._serialized_start=1209
-  _globals['_SECRETSTOREACTIVATED']._serialized_end=1245
-  _globals['_SECRETSTOREDEACTIVATED']._serialized_start=1247
-  _globals['_SECRETSTOREDEACTIVATED']._serialized_end=1285
-  _globals['_DEFAULTSECRETSTORESET']._serialized_start=1287
-  _globals['_DEFAULTSECRETSTORESET']._serialized_end=1324
-  _globals['_SECRETSTOREIDENTITYROTATED']._serialized_start=1326
-  _globals['_SECRETSTOREIDENTITYROTATED']._serialized_end=1428
-  _globals['_SECRETSTOREIDENTITYREPLACED']._serialized_start=1430
-  _globals['_SECRETSTOREIDENTITYREPLACED']._serialized_end=1491
-  _globals['_STORECAPABILITIES']._serialized_start=1494
-  _globals['_STORECAPABILITIES']._serialized_end=1754
-  _globals['_REACTORATTACHED']._serialized_start=1757
-  _globals['_REACTORATTACHED']._serialized_end=1964
-  _globals['_REACTORDETACHED']._serialized_start=1966
-  _globals['_REACTORDETACHED']._serialized_end=2015
-  _globals['_FINGERPRINTKEYADOPTED']._serialized_start=2017
-  _globals['_FINGERPRINTKEYADOPTED']._serialized_end=2056
-  _globals['_FINGERPRINTKEYROTATIONSTARTED']._serialized_start=2058
-  _globals['_FINGERPRINTKEYROTATIONSTARTED']._serialized_end=2105
-  _globals['_FINGERPRINTKEYROTATIONFINISHED']._serialized_start=2107
-  _globals['_FINGERPRINTKEYROTATIONFINISHED']._serialized_end=2155
-  _globals['_TOKENISSUED']._serialized_start=2158
-  _globals['_TOKENISSUED']._serialized_end=2336
-  _globals['_TOKENREVOKED']._serialized_start=2338
-  _globals['_TOKENREVOKED']._serialized_end=2364
+  _globals['_SECRETUNDELETED']._serialized_start=951
+  _globals['_SECRETUNDELETED']._serialized_end=1019
+  _globals['_SECRETROLLEDBACK']._serialized_start=1021
+  _globals['_SECRETROLLEDBACK']._serialized_end=1090
+  _globals['_SECRETCOPIED']._serialized_start=1092
+  _globals['_SECRETCOPIED']._serialized_end=1157
+  _globals['_SECRETUPLOADFAILED']._serialized_start=1159
+  _globals['_SECRETUPLOADFAILED']._serialized_end=1280
+  _globals['_SECRETSTORECREATED']._serialized_start=1282
+  _globals['_SECRETSTORECREATED']._serialized_end=1348
+  _globals['_SECRETSTOREACTIVATED']._serialized_start=1350
+  _globals['_SECRETSTOREACTIVATED']._serialized_end=1386
+  _globals['_SECRETSTOREDEACTIVATED']._serialized_start=1388
+  _globals['_SECRETSTOREDEACTIVATED']._serialized_end=1426
+  _globals['_DEFAULTSECRETSTORESET']._serialized_start=1428
+  _globals['_DEFAULTSECRETSTORESET']._serialized_end=1465
+  _globals['_SECRETSTOREIDENTITYROTATED']._serialized_start=1467
+  _globals['_SECRETSTOREIDENTITYROTATED']._serialized_end=1569
+  _globals['_SECRETSTOREIDENTITYREPLACED']._serialized_start=1571
+  _globals['_SECRETSTOREIDENTITYREPLACED']._serialized_end=1632
+  _globals['_STORECAPABILITIES']._serialized_start=1635
+  _globals['_STORECAPABILITIES']._serialized_end=1938
+  _globals['_REACTORATTACHED']._serialized_start=1941
+  _globals['_REACTORATTACHED']._serialized_end=2148
+  _globals['_REACTORDETACHED']._serialized_start=2150
+  _globals['_REACTORDETACHED']._serialized_end=2199
+  _globals['_FINGERPRINTKEYADOPTED']._serialized_start=2201
+  _globals['_FINGERPRINTKEYADOPTED']._serialized_end=2240
+  _globals['_FINGERPRINTKEYROTATIONSTARTED']._serialized_start=2242
+  _globals['_FINGERPRINTKEYROTATIONSTARTED']._serialized_end=2289
+  _globals['_FINGERPRINTKEYROTATIONFINISHED']._serialized_start=2291
+  _globals['_FINGERPRINTKEYROTATIONFINISHED']._serialized_end=2339
+  _globals['_TOKENISSUED']._serialized_start=2342
+  _globals['_TOKENISSUED']._serialized_end=2520
+  _globals['_TOKENREVOKED']._serialized_start=2522
+  _globals['_TOKENREVOKED']._serialized_end=2548
 # @@protoc_insertion_point(module_scope)

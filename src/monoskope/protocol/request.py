@@ -45,6 +45,8 @@ class Request(Value, frozen=True):
     recipes: Recipes = ()
     destination: SecretUri | None = None
     """With COPY; `expect` speaks of it."""
+    to_version: str = ""
+    """With ROLLBACK: the version whose content is to be there again."""
 
     @property
     def rules(self) -> PurposeRules:
@@ -72,6 +74,7 @@ def make_request(
     remove_keys: tuple[str, ...] = (),
     recipes: Recipes = (),
     destination: SecretUri | None = None,
+    to_version: str = "",
 ) -> Request:
     """Return a request, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.UploadRequest(
@@ -87,6 +90,7 @@ def make_request(
         remove_keys=remove_keys,
         recipes=[upload_pb2.Recipe(key=one.key, kind=one.kind, size=one.size) for one in recipes],
         destination="" if destination is None else str(destination),
+        to_version=to_version,
     )
     _set_options(message, options)
     return parse_request(serialise(message))
@@ -134,6 +138,7 @@ def parse_request(content: bytes) -> Request:
     _check_fields(message)
     _check_removals(list(message.remove_keys))
     _check_notes(message)
+    _check_to_version(message)
     return Request(
         content=content,
         request_id=message.request_id,
@@ -149,6 +154,7 @@ def parse_request(content: bytes) -> Request:
         remove_keys=tuple(message.remove_keys),
         recipes=_recipes(message),
         destination=_destination(message, uri),
+        to_version=message.to_version,
     )
 
 
@@ -202,6 +208,11 @@ def _check_notes(message: upload_pb2.UploadRequest) -> None:
         raise MalformedError(_NAME, "labels", "must be sorted by name")
     if message.expires_on and not is_day(message.expires_on):
         raise MalformedError(_NAME, "expires_on", "must be a day, YYYY-MM-DD")
+
+
+def _check_to_version(message: upload_pb2.UploadRequest) -> None:
+    if "to_version" in PURPOSES[message.purpose].fields and not is_version(message.to_version):
+        raise MalformedError(_NAME, "to_version", "must be 1 to 256 printable ASCII characters")
 
 
 def _destination(message: upload_pb2.UploadRequest, source: SecretUri) -> SecretUri | None:

@@ -65,16 +65,14 @@ def _of_receipt(message: Message) -> str:
     receipt = parse_receipt(signed.content)
     prior, version = receipt.prior_version, receipt.upstream_version
     match receipt.outcome:
-        case upload_pb2.OUTCOME_STARTED if receipt.restored_version:
-            return f"bringing back version {receipt.restored_version}"
-        case upload_pb2.OUTCOME_UNDELETED | upload_pb2.OUTCOME_ROLLED_BACK as outcome:
-            return f"{spelled(upload_pb2.Outcome, outcome)}, version {version}, as {receipt.restored_version} was"
         case upload_pb2.OUTCOME_STARTED:
-            return f"replacing version {prior}" if prior else "replacing nothing"
+            to = f"bringing back version {receipt.restored_version}, " if receipt.restored_version else ""
+            return to + (f"replacing version {prior}" if prior else "replacing nothing")
         case upload_pb2.OUTCOME_DELETED:
             return f"DELETED, version {prior}"
         case outcome:
-            return spelled(upload_pb2.Outcome, outcome) + (f", version {version}" if version else "")
+            was = f" with the content of {receipt.restored_version}" if receipt.restored_version else ""
+            return spelled(upload_pb2.Outcome, outcome) + (f", version {version}{was}" if version else "")
 
 
 def _of_store(message: Message) -> str:

@@ -56,6 +56,10 @@ class Admission:
                 raise FailedError(upload_pb2.REASON_UNSUPPORTED)
         if request.purpose == upload_pb2.PURPOSE_DELETE and not (can.deletable if request.destroy else can.soft_delete):
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        if request.purpose == upload_pb2.PURPOSE_UNDELETE and not can.undeletable:
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        if request.purpose == upload_pb2.PURPOSE_ROLLBACK and not can.rollbackable:
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
         if request.rules.needs_reading and not can.readable:
             raise FailedError(upload_pb2.REASON_CANNOT_READ)
         if request.destination is not None:

@@ -31,6 +31,8 @@ def announced(
         patchable=can.patchable,
         deletable=can.deletable,
         soft_delete=can.soft_delete,
+        undeletable=can.undeletable,
+        rollbackable=can.rollbackable,
         layout=can.layout,
         experimental=experimental,
         key_rule="" if can.key_rule is None else can.key_rule.pattern,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant
+from monoskope.protocol.outcomes import WRITTEN
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints
 from monoskope.reactor.timings import Timings
@@ -48,7 +49,7 @@ class Lookup:
     """The id of this process."""
 
     async def written(self, attempt: WriteAttempt) -> Receipt | None:
-        """Return the UPLOADED or DELETED receipt if the engine shows that the write happened, else None.
+        """Return the receipt of success if the engine shows that the write happened, else None.
 
         If this process does not know the fingerprints of what was to be written, the receipt has fingerprints only if
         the value can be read. Its `prior_version` is the attempt's. An heir knows STARTED's alone: if the issuer lost a
@@ -62,6 +63,8 @@ class Lookup:
         path = attempt.grant.request.uri.path
         if attempt.grant.request.purpose == upload_pb2.PURPOSE_DELETE:
             return deleted(attempt) if await self.driver.read_version(path) == NOTHING else None
+        if attempt.grant.request.purpose == upload_pb2.PURPOSE_UNDELETE:
+            return await self._undeleted(attempt)
         found = await self.driver.find(path, attempt.tag.hex()) if self.driver.capabilities.write_tag else None
         if found == attempt.prior:
             found = None
@@ -75,10 +78,41 @@ class Lookup:
         if snapshot is not None and found in {None, snapshot.version}:
             found, fingerprints = snapshot.version, self.fingerprint_key.fingerprints(snapshot.payload)
             public = public_halves(attempt.grant.request.recipes, snapshot.payload)
-        return None if found is None else uploaded(attempt, found, fingerprints, public)
+        return None if found is None else succeeded(attempt, found, fingerprints, public)
+
+    async def finished(self, attempt: WriteAttempt, version: str) -> Receipt:
+        """Return the receipt of a write that happened, and made or brought back `version`.
+
+        Only now it is known what an UNDELETE brought back. If it cannot be read, a receipt of ours may still name it.
+        """
+        fingerprints = attempt.fingerprints
+        if attempt.grant.request.rules.undeletes:
+            fingerprints = await self._read(attempt, version) or fingerprints
+        return succeeded(attempt, version, fingerprints, attempt.public_values)
+
+    async def _undeleted(self, attempt: WriteAttempt) -> Receipt | None:
+        """Return the UNDELETED receipt if there is a version with the tag, or the deleted version is there again."""
+        path = attempt.grant.request.uri.path
+        found = await self.driver.find(path, attempt.tag.hex()) if self.driver.capabilities.write_tag else None
+        if found is None:
+            now = await self.driver.read_version(path)
+            found = now if now == attempt.started.restored_version else None
+        return None if found is None else await self.finished(attempt, found)
+
+    async def _read(self, attempt: WriteAttempt, version: str) -> Fingerprints | None:
+        """Return the fingerprints of `version`, None if it cannot be read or is not there any more."""
+        if not self.driver.capabilities.readable:
+            return None
+        try:
+            snapshot = await self.driver.read(attempt.grant.request.uri.path)
+        except DriverError:
+            return None
+        if snapshot is None or snapshot.version != version:
+            return None
+        return self.fingerprint_key.fingerprints(snapshot.payload)
 
     async def settled(self, attempt: WriteAttempt) -> Receipt:
-        """Return the last word on a write that can no longer be on its way: UPLOADED, KEY_LOST or OUTCOME_UNKNOWN."""
+        """Return the last word on a write that can no longer be on its way: success, KEY_LOST or OUTCOME_UNKNOWN."""
         grant = attempt.grant
         if grant.request.purpose == upload_pb2.PURPOSE_COPY:
             # The destination is in another store: only the issuer was told how the put there ended.
@@ -117,19 +151,21 @@ class Lookup:
         return snapshot if hmac.compare_digest(intent, attempt.started.intent) else None
 
 
-def uploaded(
+def succeeded(
     attempt: WriteAttempt, version: str, fingerprints: Fingerprints | None, public_values: PublicValues
 ) -> Receipt:
     """Return the receipt of a write that happened."""
+    (outcome,) = attempt.grant.request.rules.successes & WRITTEN
     return make_receipt(
         grant=attempt.grant,
         sealed_sha256=attempt.started.sealed_sha256,
-        outcome=upload_pb2.OUTCOME_UPLOADED,
+        outcome=outcome,
         upstream_version=version,
         prior_version=attempt.prior,
         fingerprint=fingerprints.whole if fingerprints else "",
         values=fingerprints.values if fingerprints else (),
         public_values=public_values,
+        restored_version=attempt.started.restored_version,
     )
 
 

@@ -21,6 +21,8 @@ class AgeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file of mode 0600 with an `AGE-SECRET-KEY-1…` of one of the recipients. Without it the store is write-only."""
     keep_versions: int = 10
     """How many versions of a secret are kept, the current one included."""
+    restorable: bool = False
+    """Whether secrets can be undeleted and, in a store that can read, rolled back to a version that is kept."""
     max_plaintext: int = MAX_PADDED
     """Largest padded plaintext in bytes."""
     lock_timeout_s: float = 10.0

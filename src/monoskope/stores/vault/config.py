@@ -104,6 +104,8 @@ class VaultConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
     """Whether the policy grants `patch` on data, by which some keys change without the others being read."""
     deletable: bool = False
     """Whether the policy grants deleting. Without it the store deletes nothing."""
+    restorable: bool = False
+    """Whether the policy grants undeleting. If the store is readable, too, secrets can be rolled back; KV version 2."""
     binary: bool = False
     """Whether the policy grants flagging a path as holding base64. Without it values must be text; KV version 2."""
     max_plaintext: int = DEFAULT_MAX_PLAINTEXT

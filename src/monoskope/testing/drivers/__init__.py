@@ -33,11 +33,14 @@ from monoskope.testing.drivers.deletions import DeletionPromises
 from monoskope.testing.drivers.harness import NEIGHBOURS, NOT_TEXT, Harness, Path, over, shows, tag
 from monoskope.testing.drivers.patches import PatchPromises
 from monoskope.testing.drivers.refusals import RefusalPromises
+from monoskope.testing.drivers.restorations import RestorationPromises
 from monoskope.testing.drivers.values import ValuePromises
 from monoskope.testing.drivers.versions import VersionPromises
 
 
-class StoreDriverContract(VersionPromises, ValuePromises, RefusalPromises, DeletionPromises, PatchPromises):
+class StoreDriverContract(
+    VersionPromises, ValuePromises, RefusalPromises, DeletionPromises, PatchPromises, RestorationPromises
+):
     """Subclass this with a fixture `harness`. Tests use new paths, so the engine may be kept between them."""
 
     async def test_capabilities_are_within_the_protocol(self, driver: StoreDriver) -> None:

@@ -1,6 +1,6 @@
 """The driver `vault`: a KV version 2 engine of HashiCorp Vault or OpenBao.
 
-Round trips, besides an occasional login: `read_version`, `deleted_version`, `read` and `read_at` 1, `undelete` 3. `write`
+Round trips, besides a login: `read_version`, `deleted_version`, `read` and `read_at` 1, `undelete` 3. `write`
 1 where nothing or anything may be there; `write` and `patch` 2 where one version is to be replaced, since numbers
 restart and do not identify a version. A write that the engine refuses costs one more, to learn why; the first base64
 value at a path one or two more, to flag it.

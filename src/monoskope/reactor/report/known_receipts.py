@@ -50,7 +50,7 @@ class KnownReceipts:
         self._identity = identity
         self._now = now
         self._last: dict[SecretUri, float] = {}
-        self._undeleted: dict[SecretUri, tuple[bytes, float]] = {}
+        self._undeleted: dict[SecretUri, tuple[str, float]] = {}
         self._count = 0
         self._by_uri: OrderedDict[SecretUri, OrderedDict[str, Receipt]] = OrderedDict()
         self._learnt = asyncio.Event()
@@ -78,7 +78,7 @@ class KnownReceipts:
 
     def undeleted_after(self, uri: SecretUri, moment: float) -> bool:
         """Whether a new receipt of ours that says UNDELETED was made or delivered after `moment`, as `learnt_after`."""
-        _, last = self._undeleted.get(uri, (b"", moment))
+        _, last = self._undeleted.get(uri, ("", moment))
         return last > moment
 
     async def named(self, uri: SecretUri, version: str, *, within: float) -> bool:
@@ -121,6 +121,6 @@ class KnownReceipts:
         """Note when an UNDELETED receipt came first: m8 delivers the newest one again with each request."""
         if receipt.outcome != upload_pb2.OUTCOME_UNDELETED:
             return
-        last, _ = self._undeleted.get(receipt.uri, (b"", 0.0))
-        if last != receipt.sha256:
-            self._undeleted[receipt.uri] = receipt.sha256, self._now()
+        last, _ = self._undeleted.get(receipt.uri, ("", 0.0))
+        if last != receipt.sha256.hex():
+            self._undeleted[receipt.uri] = receipt.sha256.hex(), self._now()

@@ -74,6 +74,8 @@ class Attempt:
         fields: dict[str, Any] = {} if outcome in outcomes.WITHOUT_VERSION else {"upstream_version": VERSION}
         if outcome == upload_pb2.OUTCOME_DELETED:
             fields["prior_version"] = VERSION
+        if outcome in outcomes.RESTORED:
+            fields["restored_version"] = self.request.to_version or self.request.expect_version or VERSION
         if outcome in outcomes.VERIFIED:
             fields["verified_sha256"] = VERIFIED
         if outcome in outcomes.MAY_HAVE_FINGERPRINT:

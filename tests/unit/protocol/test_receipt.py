@@ -46,7 +46,6 @@ from tests.support.receipts import (
 )
 from tests.support.vectors import KEY_ID, VECTORS, Signer, a_grant, a_request
 
-
 THIS_ONE_GRANT = a_grant(
     a_request(purpose=upload_pb2.PURPOSE_UNDELETE, expect=upload_pb2.EXPECT_VERSION, expect_version="1@x")
 )
@@ -218,7 +217,7 @@ def test_a_receipt_that_names_another_secret_is_refused() -> None:
 def test_what_answers_one_purpose_answers_no_other(kind: str) -> None:
     for other in (GRANT, COMPARE_GRANT, DELETE_GRANT, VERIFY_GRANT, IMPORT_GRANT, GENERATE_GRANT, COPY_GRANT):
         if other is not GRANTS[kind]:
-            with pytest.raises(ProofError, match="does not fit|brought back"):
+            with pytest.raises(ProofError, match=r"does not fit|brought back"):
                 opened(receipt(kind, grant=other), grant=other)
 
 

@@ -230,7 +230,6 @@ async def test_a_rollback_that_m8_held_back_never_replaces_what_came_after_it() 
     await world.handler.handle(ghost)
     assert world.outcomes()[-1] == "FAILED CONFLICT"
     assert there(world) == {"password": b"new"}
-    assert "read_at" not in world.memory.calls
 
 
 async def test_nor_what_came_and_was_deleted() -> None:

@@ -9,7 +9,8 @@
 
 Read in this order:
 
-- `client` and `changes`: the public methods; `queries`, `administration`, `proof`: what m8 knows, and what proves it;
+- `client`, `changes`, `restorations`: the public methods;
+- `queries`, `administration`, `proof`: what m8 knows, and what proves it;
 - `purposes`: what each method sends, and what a proven end says;
 - `walk`, `task` and `trust`: the steps 1 to 7 of docs/protocol.md, as the client sees them;
 - `seal`: the only file that encrypts;
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from monoskope.client.purposes.generate import Generated
     from monoskope.client.purposes.import_secret import Import
     from monoskope.client.purposes.put import Expect, PutResult
+    from monoskope.client.purposes.rollback import Rollback
+    from monoskope.client.purposes.undelete import Undeletion
     from monoskope.client.purposes.verify import Verification
     from monoskope.client.settings import ClientSettings, Settings, load_settings
 
@@ -47,7 +50,9 @@ __all__ = [
     "Generated",
     "Import",
     "PutResult",
+    "Rollback",
     "Settings",
+    "Undeletion",
     "Verification",
     "load_settings",
 ]
@@ -62,7 +67,9 @@ _HOMES = {
     "Generated": "purposes.generate",
     "Import": "purposes.import_secret",
     "PutResult": "purposes.put",
+    "Rollback": "purposes.rollback",
     "Settings": "settings",
+    "Undeletion": "purposes.undelete",
     "Verification": "purposes.verify",
     "load_settings": "settings",
 }

@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 
 from monoskope.client import seal
 from monoskope.client.administration import Stores
-from monoskope.client.changes import DEFAULT_TIMEOUT_S, Changes, only
+from monoskope.client.changes import DEFAULT_TIMEOUT_S, only
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
 from monoskope.client.preview import Preview, preview
@@ -19,6 +19,7 @@ from monoskope.client.proof import Proofs
 from monoskope.client.purposes.compare import Comparison, compare
 from monoskope.client.purposes.put import Expect, Notes, PutResult, encoded, expectation, fitting, put
 from monoskope.client.queries import Queries
+from monoskope.client.restorations import Restorations
 from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.target import Confirm, Remembered, Resolver, Target, check_text
 from monoskope.client.task import Progress
@@ -34,7 +35,7 @@ _ON_ITS_WAY_S = 0.001
 """After so many seconds the first call has been sent, and there is time to load modules until its answer comes."""
 
 
-class Client(Changes, Unshared):
+class Client(Restorations, Unshared):
     """Puts secrets into stores, through an m8 that cannot read them.
 
     ```python

@@ -136,6 +136,7 @@ class Walk:
             remove_keys=task.remove_keys,
             recipes=task.recipes,
             destination=task.destination,
+            to_version=task.to_version,
         )
         self._tell(task, request, Stage.ASKING)
         try:

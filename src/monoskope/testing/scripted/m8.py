@@ -128,7 +128,13 @@ class ScriptedM8:
             replica=bytes(16),
             attached=True,
             capabilities=events_pb2.StoreCapabilities(
-                max_plaintext=max_plaintext, check_and_set=True, readable=True, patchable=True, layout=LAYOUT
+                max_plaintext=max_plaintext,
+                check_and_set=True,
+                readable=True,
+                patchable=True,
+                undeletable=True,
+                rollbackable=True,
+                layout=LAYOUT,
             ),
             fingerprint_key_id=KEY_ID,
         )

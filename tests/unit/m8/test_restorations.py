@@ -14,6 +14,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import ConflictError
 from monoskope.m8.domain.append import append_by_reactor
+from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.domain.upload import Upload
 from monoskope.m8.readmodels.summary import detail
 from monoskope.protocol.events import upload_stream
@@ -224,12 +225,12 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     ],
 )
 async def test_each_needs_its_own_right_and_that_to_see_hashes(
-    world: World, purpose: upload_pb2.Purpose, right: events_pb2.Right, word: str, fields: dict[str, str]
+    world: World, purpose: upload_pb2.Purpose, right: events_pb2.Right, word: str, fields: dict[str, Any]
 ) -> None:
     """The receipt has hashes of values that the caller did not send."""
     await world.attached()
     request = a_request(purpose=purpose, **fields)
-    every = frozenset(events_pb2.Right.values()) - {events_pb2.RIGHT_UNSPECIFIED}
+    every = frozenset(RIGHT_NAMES)
     with refused("REFUSED") as error:
         await world.user("bob", "vault://app", rights=every - {right}).ask(request)
     assert word in error.message

@@ -194,7 +194,7 @@ def test_a_described_store_shows_its_reactors(m8: Answering, run: Run) -> None:
     assert "131072" in table
     assert "ago" in table
     assert LAYOUT in table
-    assert re.search(r"DOES +COPIES TO .*\n.* patch, destroy +local ", table)
+    assert re.search(r"DOES +COPIES TO .*\n.* patch, destroy, undelete, rollback +local ", table)
     assert (document["layout"], document["maturity"]) == (LAYOUT, "stable")
     assert document["reactors"][0]["attached"] is True
     assert document["max_plaintext"] == 131_072

@@ -89,7 +89,7 @@ def test_no_key_is_asked_of_a_store_that_cannot(
 ) -> None:
     """Nor of one whose reactors are older than this."""
     for reactor in m8.stores["vault"].reactors:
-        reactor.capabilities.ClearField(field)  # type: ignore[arg-type]
+        reactor.capabilities.ClearField(field)
     done = run(*words, URI)
     assert done.exit_code == 3
     assert said in done.stderr

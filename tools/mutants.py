@@ -46,7 +46,7 @@ _BY_FOLDER = {
     "reactor": "keys",
     "reactor/admission": "admission",
     "reactor/link": "copy_tokens",
-    "reactor/work": "fitting verify import_secret generate copy_secret patch compare delivery",
+    "reactor/work": "fitting verify import_secret generate copy_secret patch compare delivery rollback",
     "client": "trust proof seen_secrets",
     "client/purposes": "verify copy_secret",
     "m8/limits": "logins places quota",

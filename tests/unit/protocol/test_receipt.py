@@ -368,4 +368,6 @@ def test_receipts_that_were_encoded_by_hand(vector: dict[str, str]) -> None:
             parse_receipt(content)
         assert caught.value.field == vector["malformed"]
     else:
-        assert parse_receipt(content).replica.hex() == vector["replica"]
+        parsed = parse_receipt(content)
+        assert parsed.replica.hex() == vector["replica"]
+        assert parsed.restored_version == vector.get("restored_version", "")

@@ -11,7 +11,7 @@ from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.protocol.request import Options, make_request, parse_request
 from monoskope.protocol.wire import MalformedError, serialise
 from monoskope.uri import SecretUri
-from tests.support.vectors import a_request
+from tests.support.vectors import VECTORS, a_request
 
 Change = Callable[[upload_pb2.UploadRequest], object]
 
@@ -238,3 +238,14 @@ def test_no_bytes_crash_the_parser(content: bytes) -> None:
     except MalformedError:
         return
     assert request.content == content
+
+
+@pytest.mark.parametrize("vector", VECTORS["requests"], ids=lambda vector: str(vector["name"]))
+def test_requests_that_were_encoded_by_hand(vector: dict[str, str]) -> None:
+    content = bytes.fromhex(vector["request"])
+    if vector["malformed"]:
+        with pytest.raises(MalformedError) as caught:
+            parse_request(content)
+        assert caught.value.field == vector["malformed"]
+    else:
+        assert parse_request(content).to_version == vector["to_version"]

@@ -174,6 +174,15 @@ def test_what_others_put_and_deleted_is_the_head_once_it_is_back() -> None:
     assert (head(documents).upstream_version, head(documents).fingerprint) == ("9", "")
 
 
+def test_what_came_back_is_the_head_even_over_what_no_receipt_connects_with_it() -> None:
+    documents = Documents()
+    put(documents, "1")
+    delete(documents, "1")
+    put(documents, "5")
+    undelete(documents, "1")
+    assert head(documents).upstream_version == "1"
+
+
 def test_what_is_rolled_back_is_a_version_of_its_own_with_the_notes_of_before() -> None:
     documents = Documents()
     put(documents, "1")

@@ -103,6 +103,13 @@ async def test_a_reactor_that_knows_the_deletion_alone_brings_back_what_it_names
     assert (back.outcome, back.restored_version) == (upload_pb2.OUTCOME_UNDELETED, "v1")
 
 
+async def test_what_others_put_and_deleted_after_ours_is_not_ours() -> None:
+    world, _ = await deleted()
+    world.memory.put({"password": b"theirs"})
+    world.memory.set_aside()
+    assert (await world.walk(ask(UNDELETE))).reason == upload_pb2.REASON_UPSTREAM_CHANGED
+
+
 @pytest.mark.parametrize(("version", "outcome"), [("v1", "UNDELETED"), ("v0", "FAILED CONFLICT")])
 async def test_version_expects_that_deleted_version(version: str, outcome: str) -> None:
     world, _ = await deleted()
@@ -265,6 +272,31 @@ async def test_not_even_where_another_replica_did_that_and_m8_shows_no_receipt_o
     peer = World(world.store)
     await peer.walk(ask(UNDELETE, expect=OVERWRITE))
     await peer.walk(ask(DELETE, expect=OVERWRITE))
+    await held_back(world)
+    await world.handler.handle(ghost)
+    assert world.outcomes()[-1] == "FAILED CONFLICT"
+    assert world.memory.now() == NOTHING
+
+
+class Forgetful(MemoryStore):
+    """An engine that cannot tell one deletion from another."""
+
+    async def deleted_version(self, path: tuple[str, ...]) -> DeletedVersion | None:
+        found = await super().deleted_version(path)
+        return None if found is None else DeletedVersion(found.version)
+
+    async def undelete(self, path: tuple[str, ...], deleted: DeletedVersion, *, write_tag: str) -> str:
+        there = self._deleted(path)
+        assert there is not None
+        return await super().undelete(path, there, write_tag=write_tag)
+
+
+async def test_where_deletions_look_alike_the_reactor_remembers_what_it_did() -> None:
+    world, _ = await deleted(Forgetful())
+    ghost = world.sealed(ask(UNDELETE, expect=OVERWRITE))
+    await looked(world)
+    world.memory.content[URI.path], _ = world.memory.aside.pop(URI.path)  # by the engine's owner
+    await world.walk(ask(DELETE))
     await held_back(world)
     await world.handler.handle(ghost)
     assert world.outcomes()[-1] == "FAILED CONFLICT"

@@ -251,6 +251,8 @@ def test_an_earlier_version_is_there_again_as_a_new_one(team: Team, store: str) 
     assert ok(do(team, "verify", uri)).json()["outcome"] == "IN_SYNC"
     if store == "vault":
         assert upstream(team) == {"password": "one"}
+    number = second["upstream_version"].partition("@")[0]
+    assert ok(do(team, "rollback", uri, "--to", number)).json()["hash"] == second["hash"]
     refused(do(team, "rollback", uri, "--to", "1@nonsense"), 3)
     refused(do(team, "rollback", uri, "--to", first["upstream_version"], "--expect", first["upstream_version"]), 6)
 

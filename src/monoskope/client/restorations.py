@@ -64,7 +64,8 @@ class Restorations(Changes):
 
         Args:
             uri: `store://path`, or `path` in the default store.
-            to: The upstream version whose content is to be there again, as `queries.secret_versions` shows it.
+            to: The upstream version whose content is to be there again, as `queries.secret_versions` shows it. What
+                stands before its `@` is enough if only one version of the secret begins so.
             expect: What must be upstream now; text names an upstream version.
             timeout: Seconds for everything.
 
@@ -78,6 +79,6 @@ class Restorations(Changes):
         expectation(expect)
 
         async def one(target: Target) -> Rollback:
-            return await rollback(self._walk(target, timeout), target, to, expect)
+            return await rollback(self._walk(target, timeout), target, to, expect, self.queries)
 
         return only(await self._each([uri], 0, None, timeout, one))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from google.protobuf.message import Message
 
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.monoctl.main import cli
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, ScriptedM8
-from tests.unit.monoctl.as_alice import Run
+from tests.unit.monoctl.as_alice import Run, environment
 
 URI = "vault://app/db"
 UNDELETE, ROLLBACK = ("undelete", "secret"), ("rollback", "secret", "--to", "1@x")
@@ -35,6 +40,31 @@ def test_a_rollback_prints_what_is_there_again(run: Run, m8: ScriptedM8) -> None
     request = m8.attempts[0].request
     assert (request.purpose, request.to_version) == (upload_pb2.PURPOSE_ROLLBACK, "1@x")
     assert b"".join(m8.attempts[0].sealed) == b""
+
+
+class Listing(ScriptedM8):
+    """Lists versions of the secret."""
+
+    versions = ("12@a", "2@b", "1@c", "1@d")
+
+    def more(self, method: str, message: Message) -> Message:
+        assert isinstance(message, queries_pb2.ListSecretVersionsRequest), method
+        shown = [views_pb2.SecretVersion(uri=URI, upstream_version=each) for each in self.versions]
+        return queries_pb2.ListSecretVersionsResponse(versions=shown)
+
+
+def test_the_number_of_a_version_is_enough_if_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    m8 = Listing()
+    with m8.serving_in_thread(tmp_path):
+        for name, value in environment(m8, tmp_path).items():
+            monkeypatch.setenv(name, value)
+        for text, whole in (("2", "2@b"), ("2@b", "2@b"), ("3", "3"), ("2@z", "2@z")):
+            assert CliRunner().invoke(cli, ("rollback", "secret", URI, "--to", text)).exit_code == 0
+            assert m8.attempts[-1].request.to_version == whole
+        asked = len(m8.attempts)
+        several = CliRunner().invoke(cli, ("rollback", "secret", URI, "--to", "1"))
+        assert (several.exit_code, len(m8.attempts)) == (2, asked)
+        assert "1@c, 1@d" in several.stderr
 
 
 @pytest.mark.parametrize("words", [UNDELETE, ROLLBACK], ids=["undelete", "rollback"])

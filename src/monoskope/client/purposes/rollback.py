@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.purposes.put import Expect, expectation
+from monoskope.client.queries import Queries
 from monoskope.client.target import Target, check_restores
 from monoskope.client.task import ASK, Doubt, Task
 from monoskope.client.walk import Walk
@@ -11,6 +12,8 @@ from monoskope.errors import UsageError
 from monoskope.protocol.request import is_version
 from monoskope.value import Value
 
+_MARK = "@"
+"""In most engines a version's text is a number or an id, this, and what tells it from others of that number."""
 _DOUBT = Doubt(
     "it may or may not have been rolled back {request}.",
     fix=f"{ASK} before you roll it back again.",
@@ -46,10 +49,26 @@ def checked_version(to: str) -> str:
     return to
 
 
-async def rollback(walk: Walk, target: Target, to: str, expect: Expect | str) -> Rollback:
+async def _whole(to: str, target: Target, queries: Queries) -> str:
+    """Return the one version that m8 lists whose text has `to` before its mark; `to` itself if it lists none.
+
+    A wrong answer does no harm: the reactor compares the whole text with what the engine says.
+
+    Raises:
+        UsageError: there are several, as where numbers restarted.
+    """
+    listed = [view.upstream_version async for view in queries.secret_versions(str(target.uri))]
+    found = sorted({each for each in listed if each.partition(_MARK)[0] == to})
+    if len(found) > 1:
+        raise UsageError(f"{target.uri} had several versions {to}.", fix=f"Name one in full: {', '.join(found)}.")
+    return found[0] if found else to
+
+
+async def rollback(walk: Walk, target: Target, to: str, expect: Expect | str, queries: Queries) -> Rollback:
     """Roll the secret at one target back. Raises as `Walk.run`, and `RefusedError` where no key is asked for."""
     check_restores(target.store, target.uri, "rollbackable")
     kind, version = expectation(expect)
+    whole = to if _MARK in to else await _whole(to, target, queries)
     result = await walk.run(
         Task(
             uri=target.uri,
@@ -57,7 +76,7 @@ async def rollback(walk: Walk, target: Target, to: str, expect: Expect | str) ->
             doubt=_DOUBT,
             expect=kind,
             expect_version=version,
-            to_version=checked_version(to),
+            to_version=whole,
         )
     )
     receipt = result.receipt

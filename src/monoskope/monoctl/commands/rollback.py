@@ -24,7 +24,8 @@ _COLUMNS = {
     "--to",
     required=True,
     metavar="VERSION",
-    help="The version whose content is to be there again, as `monoctl get secret --versions` shows it.",
+    help="The version whose content is to be there again, as `monoctl get secret --versions` shows it. The part before"
+    " its @ is enough, for example --to 3.",
 )
 @click.option("--expect", metavar="VERSION|absent", help="Roll back only if this is upstream now.")
 @click.option("--overwrite", is_flag=True, help="Replace whatever is upstream, even what was not put through m8.")

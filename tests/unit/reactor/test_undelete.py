@@ -16,7 +16,7 @@ from monoskope.reactor.admission.admission import Admission
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
-from monoskope.reactor.work.lookup import WriteAttempt
+from monoskope.reactor.work.lookup import WriteAttempt, deletion_digest
 from monoskope.stores.driver import (
     NOTHING,
     DeletedVersion,
@@ -44,11 +44,13 @@ async def deleted(store: MemoryStore | None = None) -> tuple[World, Receipt]:
 
 async def test_what_was_deleted_is_announced_brought_back_and_receipted() -> None:
     world, put = await deleted()
+    _, name = world.memory.aside[URI.path]
     sealed = world.sealed(ask(UNDELETE))
     assert await world.handler.handle(sealed)
     assert world.outcomes() == ["STARTED", "UNDELETED"]
     started, undeleted = world.receipt(0), world.receipt(1)
-    assert started.intent == world.key.intent(write_tag(sealed.grant.sha256, EMPTY), bytes(32))
+    deletion = hashlib.sha256(b"v1\n" + name.encode()).digest()
+    assert started.intent == world.key.intent(write_tag(sealed.grant.sha256, EMPTY), deletion)
     assert (started.prior_version, undeleted.prior_version) == ("", "")
     assert started.restored_version == undeleted.restored_version == put.upstream_version
     assert undeleted.upstream_version == world.memory.now() == put.upstream_version
@@ -169,6 +171,18 @@ async def test_an_undeletion_whose_answer_was_lost_is_looked_up() -> None:
     assert (back.outcome, back.fingerprint) == (upload_pb2.OUTCOME_UNDELETED, put.fingerprint)
 
 
+async def test_an_unknown_end_of_what_was_deleted_again_begins_no_new_attempt() -> None:
+    """It may have come back by this attempt: KEY_LOST would have the client undelete what somebody deleted since."""
+    world, _ = await deleted()
+
+    def back_and_deleted_again() -> None:
+        world.memory.set_aside()
+        raise UnknownOutcomeError("x")
+
+    world.memory.failures["undeleted"].append(back_and_deleted_again)
+    assert (await world.walk(ask(UNDELETE))).reason == upload_pb2.REASON_OUTCOME_UNKNOWN
+
+
 async def test_refused_started_brings_nothing_back() -> None:
     world, _ = await deleted()
     world.log.refusals.append("CONFLICT")
@@ -185,20 +199,26 @@ async def test_sealed_bytes_with_an_undeletion_are_refused_and_its_key_dies() ->
 
 
 @pytest.mark.parametrize(
-    ("there", "outcome"), [("", "KEY_LOST"), ("v1", "UNDELETED"), ("v2", "OUTCOME_UNKNOWN")], ids=str
+    ("there", "outcome"),
+    [("", "KEY_LOST"), ("v1", "UNDELETED"), ("v2", "OUTCOME_UNKNOWN"), ("deleted again", "OUTCOME_UNKNOWN")],
+    ids=str,
 )
 async def test_an_heir_says_what_the_engine_shows(there: str, outcome: str) -> None:
     world, put = await deleted()
     sealed = world.sealed(ask(UNDELETE))
+    deletion = await world.memory.deleted_version(URI.path)
+    assert deletion is not None
     started = make_receipt(
         grant=sealed.grant,
         sealed_sha256=EMPTY,
         outcome=upload_pb2.OUTCOME_STARTED,
-        intent=bytes(32),
+        intent=world.key.intent(write_tag(sealed.grant.sha256, EMPTY), deletion_digest(deletion)),
         restored_version="v1",
     )
-    if there == "v1":
+    if there in {"v1", "deleted again"}:
         world.memory.content[URI.path], _ = world.memory.aside.pop(URI.path)
+        if there == "deleted again":
+            world.memory.set_aside()
     elif there:
         world.memory.put(SECRET)
     end = await world.lookup.settled(WriteAttempt(sealed.grant, started, started.prior_version))

@@ -237,7 +237,7 @@ class Handler:
     ) -> WritePlan:
         request = delivered.grant.request
         public_values = () if payload is None else public_halves(request.recipes, payload)
-        reveals = (guess.may_compare or not request.rules.compares) and not request.rules.undeletes
+        reveals = guess.may_compare or not request.rules.compares
         return self._writer.plan(delivered, after, base=base, reveals=reveals, public_values=public_values)
 
     async def _announced(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 from dataclasses import dataclass
 
@@ -13,7 +14,15 @@ from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.work.generate import public_halves
-from monoskope.stores.driver import NOTHING, CannotReadError, DriverError, Snapshot, StoreDriver, StoreUnavailableError
+from monoskope.stores.driver import (
+    NOTHING,
+    CannotReadError,
+    DeletedVersion,
+    DriverError,
+    Snapshot,
+    StoreDriver,
+    StoreUnavailableError,
+)
 
 PublicValues = tuple[tuple[str, str], ...]
 
@@ -124,15 +133,29 @@ class Lookup:
                 receipt = await self.written(attempt)
                 if receipt is not None:
                     return receipt
-                version = await self.driver.read_version(grant.request.uri.path)
+                still = await self._is_as_before(attempt)
             except StoreUnavailableError:
                 continue
             except DriverError:
                 break
-            if version == attempt.prior:
-                return self._failed(attempt, upload_pb2.REASON_KEY_LOST, version=version)
+            if still:
+                return self._failed(attempt, upload_pb2.REASON_KEY_LOST, version=attempt.prior)
             break
         return self._failed(attempt, upload_pb2.REASON_OUTCOME_UNKNOWN)
+
+    async def _is_as_before(self, attempt: WriteAttempt) -> bool:
+        """Whether what was to be replaced is there still; or, for an UNDELETE, whether it is deleted as it was.
+
+        A version that came back and was deleted again may have come back by this very attempt. Raises `DriverError`.
+        """
+        path = attempt.grant.request.uri.path
+        if not attempt.grant.request.rules.undeletes:
+            return await self.driver.read_version(path) == attempt.prior
+        deleted = await self.driver.deleted_version(path)
+        if deleted is None:
+            return False
+        intent = self.fingerprint_key.intent(attempt.tag, deletion_digest(deleted))
+        return hmac.compare_digest(intent, attempt.started.intent)
 
     def _failed(self, attempt: WriteAttempt, reason: upload_pb2.Reason, *, version: str = "") -> Receipt:
         return failed(attempt.grant, attempt.started.sealed_sha256, reason, replica=self.replica, version=version)
@@ -149,6 +172,11 @@ class Lookup:
             return None
         intent = self.fingerprint_key.intent(attempt.tag, self.fingerprint_key.whole(snapshot.payload))
         return snapshot if hmac.compare_digest(intent, attempt.started.intent) else None
+
+
+def deletion_digest(deleted: DeletedVersion) -> bytes:
+    """Return the 32 bytes that STARTED of an UNDELETE binds instead of a content: they name one deletion."""
+    return hashlib.sha256(f"{deleted.version}\n{deleted.deletion}".encode()).digest()
 
 
 def succeeded(

@@ -32,7 +32,7 @@ from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream.content import TRIES, Age, Content, Upstream
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.reactor.work.ends import Deleted, Unknown, Unwritten, WriteEnd, Written
-from monoskope.reactor.work.lookup import Lookup, PublicValues, WriteAttempt, deleted, failed
+from monoskope.reactor.work.lookup import Lookup, PublicValues, WriteAttempt, deleted, deletion_digest, failed
 from monoskope.stores.driver import NOTHING, DriverError, StoreConflictError, UnknownOutcomeError
 
 _NO_CONTENT = bytes(32)
@@ -111,6 +111,8 @@ class Writer:
         grant, now = delivered.grant, self.now()
         request, prior = grant.request, _replaced(grant, base)
         whole = digest_of(fingerprints.whole) if fingerprints and reveals else _NO_CONTENT
+        if base.deleted is not None:
+            whole = deletion_digest(base.deleted)
         started = make_receipt(
             grant=grant,
             sealed_sha256=delivered.sha256,

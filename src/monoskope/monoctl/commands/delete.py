@@ -20,8 +20,8 @@ _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "DELETED": "deleted_version", "D
 @click.option(
     "--destroy",
     is_flag=True,
-    help="Erase for good. Without this option the secret can be restored: by `monoctl undelete secret` if the store can,"
-    " else by the engine's owner.",
+    help="Erase for good. Without this option the secret can be restored: by `monoctl undelete secret` if the store"
+    " can, else by the engine's owner.",
 )
 @click.option("--expect", metavar="VERSION", help="Delete only if this version is upstream.")
 @click.option("--overwrite", is_flag=True, help="Delete whatever is upstream, even what was not put through m8.")

@@ -237,9 +237,8 @@ def test_what_was_deleted_comes_back_with_its_hash(team: Team, store: str) -> No
     assert all(row["proven"] for row in versions)
 
 
-@pytest.mark.parametrize("store", ["vault", "local"])
-def test_an_earlier_version_is_there_again_as_a_new_one(team: Team, store: str) -> None:
-    uri = team.uri(store)
+def test_an_earlier_version_is_there_again_as_a_new_one(team: Team) -> None:
+    uri = team.uri("vault")
     first, second = ok(team.put(uri, value=b"one")).json(), ok(team.put(uri, value=b"two")).json()
     done = ok(do(team, "rollback", uri, "--to", first["upstream_version"]))
     back = done.json()
@@ -249,8 +248,7 @@ def test_an_earlier_version_is_there_again_as_a_new_one(team: Team, store: str) 
     assert types(team, done)[-2:] == ["SecretUploadStarted", "SecretRolledBack"]
     assert (shown(team, uri)["hash"], shown(team, uri)["drifted"]) == (first["hash"], False)
     assert ok(do(team, "verify", uri)).json()["outcome"] == "IN_SYNC"
-    if store == "vault":
-        assert upstream(team) == {"password": "one"}
+    assert upstream(team) == {"password": "one"}
     number = second["upstream_version"].partition("@")[0]
     assert ok(do(team, "rollback", uri, "--to", number)).json()["hash"] == second["hash"]
     refused(do(team, "rollback", uri, "--to", "1@nonsense"), 3)
@@ -267,12 +265,3 @@ def test_what_was_erased_does_not_come_back_and_what_others_deleted_only_on_dema
     refused(do(team, "undelete", uri), 6)
     assert ok(do(team, "undelete", uri, "--overwrite")).json()["outcome"] == "UNDELETED"
     assert upstream(team) == {"password": "theirs"}
-
-
-def test_bringing_back_takes_rights_of_its_own(team: Team) -> None:
-    uri = team.uri("local")
-    put = ok(team.put(uri)).json()
-    rights = ["put", "compare", "see-hash", "delete", "copy"]
-    other = team.cluster.add_user(f"deleter-of-{team.name}", prefixes=[f"local://{team.name}"], rights=rights)
-    assert "undelete" in refused(do(team, "undelete", uri, user=other), 3)
-    assert "rollback" in refused(do(team, "rollback", uri, "--to", put["upstream_version"], user=other), 3)

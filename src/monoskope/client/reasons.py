@@ -187,6 +187,21 @@ def name(reason: int) -> str:
     return f"reason {text}" if text.isdecimal() else text
 
 
+def of_older_m8(error: Error, uri: str) -> Error:
+    """Return the error to raise where m8 calls a request malformed that this client has checked: m8 knows less.
+
+    Args:
+        error: What m8 answered, or an error of this client's own, which is returned as it is.
+        uri: Of the secret.
+    """
+    if not error.by_m8:
+        return error
+    return RefusedError(
+        f"{uri}: m8 takes no such request: it is older than this client; nothing was sent.",
+        fix="Ask an administrator to update m8.",
+    )
+
+
 UNSIGNED = "m8 says: {message}. No store signed that; nothing was sent."
 """How a reason is explained that came without a receipt, before anything was sent."""
 _UNSIGNED_CONFLICT_FIX = "Look in the engine itself before you change anything on m8's word."

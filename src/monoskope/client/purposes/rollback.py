@@ -5,6 +5,7 @@ from __future__ import annotations
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.purposes.put import Expect, expectation
 from monoskope.client.queries import Queries
+from monoskope.client.reasons import of_older_m8
 from monoskope.client.target import Target, check_restores
 from monoskope.client.task import ASK, Doubt, Task
 from monoskope.client.walk import Walk
@@ -69,16 +70,18 @@ async def rollback(walk: Walk, target: Target, to: str, expect: Expect | str, qu
     check_restores(target.store, target.uri, "rollbackable")
     kind, version = expectation(expect)
     whole = to if _MARK in to else await _whole(to, target, queries)
-    result = await walk.run(
-        Task(
-            uri=target.uri,
-            purpose=upload_pb2.PURPOSE_ROLLBACK,
-            doubt=_DOUBT,
-            expect=kind,
-            expect_version=version,
-            to_version=whole,
-        )
+    task = Task(
+        uri=target.uri,
+        purpose=upload_pb2.PURPOSE_ROLLBACK,
+        doubt=_DOUBT,
+        expect=kind,
+        expect_version=version,
+        to_version=whole,
     )
+    try:
+        result = await walk.run(task)
+    except UsageError as error:
+        raise of_older_m8(error, str(target.uri)) from None
     receipt = result.receipt
     return Rollback(
         uri=str(target.uri),

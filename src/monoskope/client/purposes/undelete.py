@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.purposes.put import Expect, expectation
+from monoskope.client.reasons import of_older_m8
 from monoskope.client.target import Target, check_restores
 from monoskope.client.task import ASK, Doubt, Task
 from monoskope.client.walk import Walk
@@ -44,15 +45,17 @@ async def undelete(walk: Walk, target: Target, expect: Expect | str) -> Undeleti
     """Undelete the secret at one target. Raises as `Walk.run`, and `RefusedError` where no key is asked for."""
     check_restores(target.store, target.uri, "undeletable")
     kind, version = expected_deleted(expect)
-    result = await walk.run(
-        Task(
-            uri=target.uri,
-            purpose=upload_pb2.PURPOSE_UNDELETE,
-            doubt=_DOUBT,
-            expect=kind,
-            expect_version=version,
-        )
+    task = Task(
+        uri=target.uri,
+        purpose=upload_pb2.PURPOSE_UNDELETE,
+        doubt=_DOUBT,
+        expect=kind,
+        expect_version=version,
     )
+    try:
+        result = await walk.run(task)
+    except UsageError as error:
+        raise of_older_m8(error, str(target.uri)) from None
     receipt = result.receipt
     return Undeletion(
         uri=str(target.uri),

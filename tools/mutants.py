@@ -49,7 +49,7 @@ _BY_FOLDER = {
     "reactor/link": "copy_tokens",
     "reactor/memory": "sentences",
     "reactor/upstream": "readings",
-    "reactor/work": "fitting list_names verify import_secret generate copy_secret patch compare delivery",
+    "reactor/work": "fitting list_names verify import_secret generate copy_secret patch compare delivery rollback",
     "client": "trust proof seen_secrets",
     "client/purposes": "verify copy_secret",
     "m8/limits": "logins places quota",

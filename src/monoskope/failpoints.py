@@ -29,6 +29,8 @@ _UPLOAD_EVENTS = (
     "SecretDriftDetected",
     "SecretImported",
     "SecretCopied",
+    "SecretUndeleted",
+    "SecretRolledBack",
     "SecretsListed",
     "SecretUploadFailed",
 )

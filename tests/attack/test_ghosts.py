@@ -38,6 +38,7 @@ class Operation:
         source: The store that it is asked of, with a copy.
         withheld: The purpose of the request that m8 withholds.
         at: Where that request is: at the "source" or the "destination" of a copy, else "".
+        deleted: Whether what was there was deleted before.
     """
 
     change: Callable[[Scene, str, str], Awaitable[Any]]
@@ -45,6 +46,7 @@ class Operation:
     source: bool = False
     withheld: upload_pb2.Purpose = upload_pb2.PURPOSE_UPLOAD
     at: str = ""
+    deleted: bool = False
 
 
 async def put(scene: Scene, uri: str, _: str) -> Any:
@@ -67,6 +69,15 @@ async def delete(scene: Scene, uri: str, _: str) -> Any:
     return await scene.client.delete_secret(uri, destroy=uri.startswith(KV1), timeout=TIMEOUT_S)
 
 
+async def undelete(scene: Scene, uri: str, _: str) -> Any:
+    return await scene.client.undelete_secret(uri, timeout=TIMEOUT_S)
+
+
+async def rollback(scene: Scene, uri: str, _: str) -> Any:
+    first = [view.upstream_version async for view in scene.client.queries.secret_versions(uri)][-1]
+    return await scene.client.rollback_secret(uri, first, timeout=TIMEOUT_S)
+
+
 async def copy(scene: Scene, uri: str, source: str) -> Any:
     return await scene.client.copy_secret(source, uri, timeout=TIMEOUT_S)
 
@@ -78,6 +89,8 @@ OPERATIONS = {
     "patch": Operation(patch, there=True, withheld=upload_pb2.PURPOSE_PATCH),
     "generate": Operation(generate, withheld=upload_pb2.PURPOSE_GENERATE),
     "delete": Operation(delete, there=True, withheld=upload_pb2.PURPOSE_DELETE),
+    "undelete": Operation(undelete, there=True, deleted=True, withheld=upload_pb2.PURPOSE_UNDELETE),
+    "rollback": Operation(rollback, there=True, withheld=upload_pb2.PURPOSE_ROLLBACK),
     "copy-at-source": Operation(copy, source=True, withheld=upload_pb2.PURPOSE_COPY, at="source"),
     "copy-at-destination": Operation(copy, source=True, at="destination"),
 }
@@ -86,12 +99,14 @@ OPERATIONS = {
 SOURCES = {"vault": "local", "local": "vault", KV1: "vault"}
 """From where a test copies to each store."""
 
+NOT_IN_KV1 = {"patch", "undelete", "rollback"}
 CASES = [
-    *((1, store, name) for store in ("vault", "local", KV1) for name in OPERATIONS if (store, name) != (KV1, "patch")),
+    *((1, store, name) for store in ("vault", "local") for name in OPERATIONS),
+    *((1, KV1, name) for name in OPERATIONS if name not in NOT_IN_KV1),
     *((2, "vault", name) for name in OPERATIONS),
     *((2, store, name) for store in ("local", KV1) for name in ("put-over", "generate")),
 ]
-"""Replicas of each store, the store and the operation: KV version 1 cannot patch."""
+"""Replicas of each store, the store and the operation: KV version 1 cannot do all of them."""
 
 
 async def begun(scene: Scene, replicas: int, store: str, operation: Operation) -> tuple[str, str]:
@@ -101,6 +116,8 @@ async def begun(scene: Scene, replicas: int, store: str, operation: Operation) -
         await scene.hostile.serve(one, replicas=replicas, timings=young())
     if operation.there:
         await scene.client.put_secret(uri, {"password": FIRST})
+    if operation.deleted:
+        await scene.client.delete_secret(uri)
     if operation.source:
         await scene.client.put_secret(source, {"password": OLD})
     return uri, source
@@ -140,6 +157,35 @@ async def test_a_withheld_secret_never_replaces_what_came_after_it(
     assert end.HasField("receipt")
 
 
+@pytest.mark.parametrize(("replicas", "store"), [(1, "vault"), (1, "local"), (2, "vault")], ids=str)
+async def test_a_withheld_undeletion_never_brings_back_what_was_deleted_again(
+    scene: Scene, replicas: int, store: str
+) -> None:
+    uri, _ = await begun(scene, replicas, store, OPERATIONS["undelete"])
+    ghost = scene.m8.withhold(of=uri, purpose=upload_pb2.PURPOSE_UNDELETE)
+    await attempted(undelete(scene, uri, ""))
+    await scene.client.undelete_secret(uri)
+    await scene.client.delete_secret(uri)
+    await scene.m8.aged(ghost.request_id, YOUNG_S)
+    end = await ghost.deliver()
+    assert await scene.hostile.holds(uri) is None
+    assert end.outcome == upload_pb2.OUTCOME_FAILED
+    assert end.HasField("receipt")
+
+
+async def test_a_withheld_put_never_replaces_what_was_deleted_and_brought_back(scene: Scene) -> None:
+    """The version that comes back has its name again: only the receipt tells that it was away."""
+    uri, _ = await begun(scene, 1, "vault", OPERATIONS["put-over"])
+    ghost = scene.m8.withhold(of=uri, purpose=upload_pb2.PURPOSE_UPLOAD)
+    await attempted(put(scene, uri, ""))
+    await scene.client.delete_secret(uri)
+    await scene.client.undelete_secret(uri)
+    await scene.m8.aged(ghost.request_id, YOUNG_S)
+    end = await ghost.deliver()
+    assert await scene.hostile.holds(uri) == {"password": FIRST.decode()}
+    assert end.outcome == upload_pb2.OUTCOME_FAILED
+
+
 @pytest.mark.parametrize("store", ["vault", "local", KV1])
 async def test_a_write_that_m8_keeps_from_starting_never_replaces_what_another_replica_wrote(
     scene: Scene, store: str
@@ -167,6 +213,8 @@ COMMANDS = {
     "patch": ("patch", "secret", "--from-file", "password=-"),
     "generate": ("generate", "secret", "--kind", "password", "--key", "password"),
     "delete": ("delete", "secret", "--yes"),
+    "undelete": ("undelete", "secret"),
+    "rollback": ("rollback", "secret", "--to", "1@x"),
 }
 
 

@@ -42,6 +42,9 @@ class AwsHarness(Harness):
         self.people = moto.client(self.service)
         """The SDK client of somebody else."""
 
+    more_fields: Mapping[str, Any] = {}
+    """Fields that this service's configuration has and the other's has not."""
+
     def config(self, **changes: Any) -> AwsConfig:
         """Return a configuration for the emulator."""
         fields: dict[str, Any] = {
@@ -50,6 +53,7 @@ class AwsHarness(Harness):
             "endpoint_url": self.moto.url,
             "readable": self.readable,
             "deletable": True,
+            **self.more_fields,
         }
         config: type[AwsConfig] = self.driver.Config  # type: ignore[assignment]
         return config(**(fields | self.changes | changes))
@@ -77,6 +81,7 @@ class AwsHarness(Harness):
 class SecretsManagerHarness(AwsHarness):
     service = "secretsmanager"
     driver = SecretsManagerStore
+    more_fields: Mapping[str, Any] = {"restorable": True}
 
     def name(self, path: tuple[str, ...]) -> str:
         return "/".join((PREFIX, *path))

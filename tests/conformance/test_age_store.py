@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pyrage
 import pytest
 
@@ -24,10 +25,9 @@ class AgeHarness(Harness):
         identity = pyrage.x25519.Identity.generate()
         self.root, self.away = folder / "store", folder / "away"
         write_private(folder / "identity", f"# a comment\n{identity}\n".encode())
-        self._write_only = AgeConfig(folder=str(self.root), recipients=[str(identity.to_public())], listable=True)
-        self._readable = AgeConfig(
-            folder=str(self.root), recipients=[str(identity.to_public())], identity_file=str(folder / "identity")
-        )
+        recipients = [str(identity.to_public())]
+        self._write_only = AgeConfig(folder=str(self.root), recipients=recipients, listable=True, restorable=True)
+        self._readable = msgspec.structs.replace(self._write_only, identity_file=str(folder / "identity"))
         self._config = self._readable if readable else self._write_only
         self._state = folder
 

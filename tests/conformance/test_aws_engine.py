@@ -10,6 +10,7 @@ import pytest
 
 from monoskope.api.secrets.v1.options_pb2 import AwsOptions, Label
 from monoskope.protocol.payload import Payload
+from monoskope.stores.aws.secrets_manager import STAGED
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -98,6 +99,28 @@ async def test_a_version_that_lost_is_not_found_and_nobody_reads_it(
     assert snapshot is not None
     assert dict(snapshot.payload) == {"password": b"theirs"}
     assert vault.stages(path)[lost] == []
+    await driver.close()
+
+
+async def test_what_was_only_staged_is_no_version_to_roll_back_to(
+    vault: SecretsManagerHarness, path: tuple[str, ...]
+) -> None:
+    """It holds what a put was to write and did not; nor is a version without a label certainly one that was current."""
+    driver, lost = await vault.open(), tag()
+    versions = [await put(driver, path)]
+    suffix = versions[0].partition("@")[2]
+    vault.people.put_secret_value(
+        SecretId=vault.name(path), SecretString='{"password":"x"}', ClientRequestToken=lost, VersionStages=[STAGED]
+    )
+    assert await driver.read_at(path, f"{lost}@{suffix}") is None
+    for number in range(2):
+        payload = Payload({"password": b"%d" % number})
+        versions.append(await driver.write(path, payload, replacing=versions[-1], write_tag=tag()))
+    assert await driver.read_at(path, f"{lost}@{suffix}") is None
+    assert await driver.read_at(path, versions[0]) is None
+    before = await driver.read_at(path, versions[1])
+    assert before is not None
+    assert dict(before.payload) == {"password": b"0"}
     await driver.close()
 
 

@@ -70,6 +70,7 @@ class VaultHarness(Harness):
             "readable": self.readable,
             "patchable": self.driver is VaultStore,
             "deletable": True,
+            "restorable": self.driver is VaultStore,
             "listable": True,
             "binary": self.binary,
             "auth": auth or self.approle(),

@@ -170,6 +170,11 @@ class BreakingStore(AgeStore):
         await self._break("read", path, await self._there(path))
         return await super().read(path)
 
+    async def read_at(self, path: tuple[str, ...], version: str) -> Snapshot | None:
+        found = await super().read_at(path, version)
+        await self._break("earlier", path, b"" if found is None else b"".join(found.payload.values()))
+        return found
+
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
         await self._break("find", path, await self._there(path))
         return await super().find(path, write_tag)

@@ -83,7 +83,8 @@ class Way:
     script: str = "whole"
     """How the engine breaks: the second segment of the path."""
     there: str = ""
-    """What is upstream before: "", "ours", "theirs" or "same", which is what is sent."""
+    """What is upstream before: "", "ours", "theirs" or "same", which is what is sent; "gone", which is theirs and was
+    deleted; or "two", of which the first is to be there again."""
     expect: upload_pb2.Expect = upload_pb2.EXPECT_OVERWRITE
     key: str = "small"
     """Of the first value."""
@@ -111,7 +112,7 @@ class Rig:
         """Those in which the control is in every reactor."""
         self._numbers = itertools.count()
         prefixes = [f"{store}://{TEAM}" for store in cluster.identities]
-        rights = ("put", "compare", "see-hash", "delete", "copy")
+        rights = ("put", "compare", "see-hash", "delete", "copy", "undelete", "rollback")
         self.user: User = cluster.add_user("ender", prefixes=prefixes, rights=rights)
 
     @cached_property
@@ -143,17 +144,39 @@ class Rig:
             await self._put(caller, uri, self.values(way.name, small_alone=True))
             if way.there == "drifted":
                 await self._write(uri, self.values(way.name, small_alone=False))
-        elif way.there or way.purpose in {upload_pb2.PURPOSE_COPY, upload_pb2.PURPOSE_IMPORT}:
+        to_version = ""
+        if way.there in {"gone", "two"}:
+            to_version = await self._left_behind(uri, way)
+        elif way.there in {"theirs", "same"} or way.purpose in {upload_pb2.PURPOSE_COPY, upload_pb2.PURPOSE_IMPORT}:
             await self._write(uri, values if way.there == "same" else self.values(way.name, small_alone=False))
         destination = None
         if way.purpose == upload_pb2.PURPOSE_COPY:
             destination = SecretUri.parse(f"local://{TEAM}/{way.to or 'whole'}/{next(self._numbers)}")
             if way.to == "theirs":
                 await self._write(destination, self.values(way.name, small_alone=True))
-        return await self._ask(caller, way, uri, values, destination)
+        return await self._ask(caller, way, uri, values, destination, to_version)
 
-    async def _ask(
-        self, caller: Caller, way: Way, uri: SecretUri, values: Mapping[str, bytes], destination: SecretUri | None
+    async def _left_behind(self, uri: SecretUri, way: Way) -> str:
+        """Leave a version upstream that is not the current one: deleted, or replaced. Return it if it was replaced."""
+        version = await self._write(uri, self.values(way.name, small_alone=False))
+        if way.there == "two":
+            await self._write(uri, self.values(way.name, small_alone=True))
+            return version
+        if uri.store in {"vault", "blind"}:
+            path = f"{MOUNT}/delete/{PREFIX}/{'/'.join(uri.path)}"
+            await asyncio.to_thread(self.cluster.bao.call, "POST", path, {"versions": [1]})
+        else:
+            await (await self._age_of(uri.store)).delete(uri.path, replacing=version, destroy=False)
+        return ""
+
+    async def _ask(  # noqa: PLR0917 - the parts of one request
+        self,
+        caller: Caller,
+        way: Way,
+        uri: SecretUri,
+        values: Mapping[str, bytes],
+        destination: SecretUri | None,
+        to_version: str = "",
     ) -> str:
         made = (Recipe("small", "hex", MADE_BYTES), Recipe("text", "base64", MADE_BYTES))
         request = make_request(
@@ -166,6 +189,7 @@ class Rig:
             remove_keys=way.remove,
             recipes=made if way.purpose == upload_pb2.PURPOSE_GENERATE else (),
             destination=destination,
+            to_version=to_version,
         )
         plaintext = spoilt(encode(Payload(values)), way.spoil) if PURPOSES[way.purpose].seals else b""
         return await self._end_of(caller, request, plaintext, way.held)
@@ -185,15 +209,15 @@ class Rig:
         way = Way(upload_pb2.PURPOSE_UPLOAD, "UPLOADED")
         assert await self._ask(caller, way, uri, values, None) == "UPLOADED"
 
-    async def _write(self, uri: SecretUri, values: Mapping[str, bytes]) -> None:
-        """Write past the reactor."""
+    async def _write(self, uri: SecretUri, values: Mapping[str, bytes]) -> str:
+        """Write past the reactor and return the version."""
         if uri.store in {"vault", "blind"}:
             path = f"{MOUNT}/data/{PREFIX}/{'/'.join(uri.path)}"
             body = {"data": {key: value.decode() for key, value in values.items()}}
-            await asyncio.to_thread(self.cluster.bao.call, "POST", path, body)
-        else:
-            store = await self._age_of(uri.store)
-            await store.write(uri.path, Payload(values), replacing=None, write_tag="0" * 64)
+            made = (await asyncio.to_thread(self.cluster.bao.call, "POST", path, body))["data"]
+            return f"{made['version']}@{made['created_time']}"
+        store = await self._age_of(uri.store)
+        return await store.write(uri.path, Payload(values), replacing=None, write_tag="0" * 64)
 
     def values(self, name: str, *, small_alone: bool, key: str = "small") -> dict[str, bytes]:
         """Return new values of 64 bytes, 3 kB and 60 kB, or the first alone."""

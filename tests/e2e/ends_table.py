@@ -13,6 +13,7 @@ from tests.e2e.ends_spoilt import SPOILT
 UPLOAD, PATCH, COMPARE = upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_COMPARE
 GENERATE, COPY = upload_pb2.PURPOSE_GENERATE, upload_pb2.PURPOSE_COPY
 VERIFY, IMPORT = upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT
+UNDELETE, ROLLBACK = upload_pb2.PURPOSE_UNDELETE, upload_pb2.PURPOSE_ROLLBACK
 ANY, ABSENT, VERSION = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION
 
 HOLDS_NONE = frozenset({upload_pb2.PURPOSE_UNSPECIFIED, upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_LIST})
@@ -50,6 +51,10 @@ _WRITTEN = {
 """What becomes of a write that OpenBao has made and answers so."""
 
 
+_ONCE_MORE = ("echo-500", "numbers", "half-gzip", "cut")
+"""Of those for reads and writes that other purposes make alike."""
+
+
 def _plain() -> list[Way]:
     """Engines that work."""
     ways = [
@@ -65,6 +70,8 @@ def _plain() -> list[Way]:
         Way(PATCH, "CONFLICT", there="theirs", remove=("nowhere",)),
         Way(PATCH, "NOT_FOUND"),
         Way(UPLOAD, "UPLOADED", "blind", there="theirs"),
+        *(Way(UNDELETE, "UNDELETED", store, there="gone") for store in STORES),
+        *(Way(ROLLBACK, "ROLLED_BACK", store, there="two") for store in ("vault", "breaking", "local")),
         Way(COPY, "CONFLICT", expect=ABSENT, to="theirs"),
         Way(COPY, "CONFLICT", "vault", expect=ANY, to="theirs"),
     ]
@@ -93,6 +100,8 @@ def _breaking_drivers() -> list[Way]:
         ways += [Way(GENERATE, end, script=f"write.{fault}"), Way(PATCH, end, script=f"write.{fault}", there="theirs")]
         ways += [Way(purpose, end, script=f"read.{fault}", there="theirs") for purpose in (COMPARE, COPY, IMPORT)]
         ways += [Way(VERIFY, end, script=f"read.{fault}", there="ours")]
+        ways += [Way(UNDELETE, "UNDELETED", script=f"read.{fault}", there="gone")]
+        ways += [Way(ROLLBACK, end, script=f"{method}.{fault}", there="two") for method in ("earlier", "write")]
         there = "UPLOADED" if fault == "unreadable" else end
         ways += [Way(UPLOAD, there, script=f"read.{fault}", there="theirs")]
         seen_there = "UPSTREAM_REFUSED" if fault in {"unreadable", "unsupported"} else end
@@ -111,6 +120,11 @@ def _breaking_drivers() -> list[Way]:
         ways += [Way(GENERATE, "KEY_LOST", script=f"write.{fault}")]
         ways += [Way(PATCH, "KEY_LOST", script=f"write.{fault}", there="theirs")]
         ways += [Way(GENERATE, "OUTCOME_UNKNOWN", script=f"write.unknown--find.{fault}")]
+        ways += [Way(UNDELETE, "UNDELETED", script=f"read.{fault}", there="gone")]
+        end = "OUTCOME_UNKNOWN" if fault == "unknown" else "UPSTREAM_UNAVAILABLE"
+        ways += [Way(ROLLBACK, end, script=f"earlier.{fault}", there="two")]
+        ways += [Way(ROLLBACK, "KEY_LOST", script=f"write.{fault}", there="two")]
+        ways += [Way(ROLLBACK, "OUTCOME_UNKNOWN", script=f"write.unknown--find.{fault}", there="two")]
         ways += [Way(PATCH, "OUTCOME_UNKNOWN", script=f"write.unknown--find.{fault}", there="theirs")]
     return ways
 
@@ -131,6 +145,9 @@ def _breaking_engines() -> list[Way]:
             if purpose == UPLOAD and found == "CANNOT_READ":
                 found = "UPLOADED"
             ways.append(Way(purpose, found, "vault", script, there="ours" if purpose == VERIFY else "theirs"))
+        if fault in _ONCE_MORE:
+            ways.append(Way(UNDELETE, "UNDELETED", "vault", script, there="gone"))
+            ways.append(Way(ROLLBACK, "ROLLED_BACK" if end == "read" else end, "vault", script, there="two"))
     for fault, end in _WRITTEN.items():
         found = "UPLOADED" if end == "unknown" else end
         # A conflict under OVERWRITE is tried again and again; this one is to be found once.
@@ -138,6 +155,9 @@ def _breaking_engines() -> list[Way]:
         ways.append(Way(UPLOAD, found, "vault", f"post-data.{fault}", expect=expect))
         ways.append(Way(GENERATE, found, "vault", f"post-data.{fault}", expect=expect))
         ways.append(Way(PATCH, found, "vault", f"patch-data.{fault}", there="theirs"))
+        if fault in _ONCE_MORE:
+            back = "ROLLED_BACK" if found == "UPLOADED" else found
+            ways.append(Way(ROLLBACK, back, "vault", f"post-data.{fault}", there="two"))
         ways.append(Way(UPLOAD, "OUTCOME_UNKNOWN" if end == "unknown" else end, "blind", f"post-data.{fault}"))
     return ways
 
@@ -149,6 +169,7 @@ _GATE = "read.gate"
 HELD = [
     *(Way(purpose, "m8: STORE_INACTIVE", script=_GATE, there="theirs") for purpose in (UPLOAD, PATCH, COMPARE, IMPORT)),
     Way(VERIFY, "m8: STORE_INACTIVE", script=_GATE, there="ours"),
+    Way(ROLLBACK, "m8: STORE_INACTIVE", script="earlier.gate", there="two"),
 ]
 """Read while m8 deactivates the store and ends them."""
 
@@ -174,13 +195,29 @@ _M8_ENDS_NONE = (
     "m8 ends none that STARTED announced, and nothing is held before: it is made or read after the last wait"
 )
 
+_READS_LAST = "an UNDELETE reads only what came back, and then it ends as UNDELETED, whatever becomes of the reading"
+_FAILURES = (
+    "BAD_PAYLOAD",
+    "CANNOT_READ",
+    "CONFLICT",
+    "KEY_LOST",
+    "OUTCOME_UNKNOWN",
+    "STORE_INACTIVE",
+    "UNSUPPORTED",
+    "UPSTREAM_CHANGED",
+    "UPSTREAM_REFUSED",
+    "UPSTREAM_UNAVAILABLE",
+)
+
 CANNOT: dict[tuple[upload_pb2.Purpose, str], str] = {
     **{(purpose, "NO_REACTOR"): _NEVER_SEEN for purpose in PURPOSES},
     **{(purpose, "RATE_LIMITED"): _NO_KEY for purpose in PURPOSES},
     **{(purpose, "EXPIRED"): _ERASED for purpose in PURPOSES},
-    **{(purpose, "BAD_PAYLOAD"): _SEALED_ALL_THE_SAME for purpose in (GENERATE, COPY, VERIFY, IMPORT)},
+    **{(purpose, "BAD_PAYLOAD"): _SEALED_ALL_THE_SAME for purpose in (GENERATE, COPY, VERIFY, IMPORT, ROLLBACK)},
     **{(purpose, "UPSTREAM_CHANGED"): _EXPECTS_NOTHING for purpose in (COMPARE, VERIFY, IMPORT)},
     **{(purpose, "STORE_INACTIVE"): _M8_ENDS_NONE for purpose in (GENERATE, COPY)},
+    **{(UNDELETE, reason): _READS_LAST for reason in _FAILURES},
+    (ROLLBACK, "UPSTREAM_CHANGED"): "found out before anything is read",
     (VERIFY, "GONE"): "nothing is upstream that could be read",
     **{(purpose, "NOT_FOUND"): _NOTHING_THERE for purpose in (COPY, IMPORT)},
     **{(purpose, "NOT_FOUND"): _NEEDS_NOTHING for purpose in (UPLOAD, COMPARE, GENERATE, VERIFY)},

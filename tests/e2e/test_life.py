@@ -209,3 +209,59 @@ def test_a_table_shows_public_halves_and_no_value(team: Team) -> None:
 def test_what_cannot_be_made_is_said_before_anything_is_sent(patient: Team, words: tuple[str, ...], said: str) -> None:
     assert said in refused(do(patient, "generate", patient.uri("vault", "none"), *words), 2)
     refused(patient.user.monoctl("get", "secret", patient.uri("vault", "none"), "-o", "json"), 4)
+
+
+# Bringing back.
+
+
+@pytest.mark.parametrize("store", ["vault", "local"])
+def test_what_was_deleted_comes_back_with_its_hash(team: Team, store: str) -> None:
+    uri = team.uri(store)
+    put = ok(team.put(uri, "--label", "owner=bob")).json()
+    ok(do(team, "delete", uri, "--yes"))
+    done = ok(do(team, "undelete", uri))
+    back = done.json()
+    assert (back["outcome"], back["restored_version"]) == ("UNDELETED", put["upstream_version"])
+    assert (back["hash"], back["values"]) == (put["hash"], put["values"])
+    assert types(team, done)[-2:] == ["SecretUploadStarted", "SecretUndeleted"]
+    secret = shown(team, uri)
+    assert (secret["deleted"], secret["hash"], secret["labels"]) == (False, put["hash"], {"owner": "bob"})
+    assert secret["upstream_version"] == back["upstream_version"]
+    assert ok(do(team, "verify", uri)).json()["outcome"] == "IN_SYNC"
+    assert "yes" in ok(team.user.monoctl("get", "upload", back["request_id"])).out
+    refused(do(team, "undelete", uri), 6)
+    assert ok(team.put(uri, value=b"new")).json()["outcome"] == "UPLOADED"
+    assert shown(team, uri)["drifted"] is False
+    versions = ok(team.user.monoctl("get", "secret", uri, "--versions", "-o", "json")).json()
+    assert [row["outcome"] for row in versions] == ["UPLOADED", "UNDELETED", "DELETED", "UPLOADED"]
+    assert all(row["proven"] for row in versions)
+
+
+def test_an_earlier_version_is_there_again_as_a_new_one(team: Team) -> None:
+    uri = team.uri("vault")
+    first, second = ok(team.put(uri, value=b"one")).json(), ok(team.put(uri, value=b"two")).json()
+    done = ok(do(team, "rollback", uri, "--to", first["upstream_version"]))
+    back = done.json()
+    assert (back["outcome"], back["hash"]) == ("ROLLED_BACK", first["hash"])
+    assert (back["restored_version"], back["prior_version"]) == (first["upstream_version"], second["upstream_version"])
+    assert back["upstream_version"] not in {first["upstream_version"], second["upstream_version"]}
+    assert types(team, done)[-2:] == ["SecretUploadStarted", "SecretRolledBack"]
+    assert (shown(team, uri)["hash"], shown(team, uri)["drifted"]) == (first["hash"], False)
+    assert ok(do(team, "verify", uri)).json()["outcome"] == "IN_SYNC"
+    assert upstream(team) == {"password": "one"}
+    number = second["upstream_version"].partition("@")[0]
+    assert ok(do(team, "rollback", uri, "--to", number)).json()["hash"] == second["hash"]
+    refused(do(team, "rollback", uri, "--to", "1@nonsense"), 3)
+    refused(do(team, "rollback", uri, "--to", first["upstream_version"], "--expect", first["upstream_version"]), 6)
+
+
+def test_what_was_erased_does_not_come_back_and_what_others_deleted_only_on_demand(team: Team) -> None:
+    uri, place = team.uri("vault"), f"{PREFIX}/{team.name}/db"
+    ok(team.put(uri))
+    ok(do(team, "delete", uri, "--destroy", "--yes"))
+    assert "can come back" in refused(do(team, "undelete", uri), 6)
+    theirs(team, "theirs")
+    ok(team.cluster.run_bao("kv", "delete", f"-mount={MOUNT}", place))
+    refused(do(team, "undelete", uri), 6)
+    assert ok(do(team, "undelete", uri, "--overwrite")).json()["outcome"] == "UNDELETED"
+    assert upstream(team) == {"password": "theirs"}

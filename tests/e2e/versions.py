@@ -37,6 +37,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 OLD, NEW = "old", "new"
 STORES = [f"{version}-{letter}" for version in (OLD, NEW) for letter in "ab"]
 WRITE_WINDOW_S = 3.0
+RIGHTS = ("put", "compare", "see-hash", "delete", "copy")
+"""Those that the old m8 knows."""
 _TIMEOUT = ("--timeout", "30")
 
 
@@ -131,7 +133,8 @@ class World:
             for store in STORES:
                 cluster.add_store(store)
                 cluster.start_reactor(store)
-            user = cluster.add_user("user", prefixes=[f"{store}://t" for store in STORES])
+            prefixes = [f"{store}://t" for store in STORES]
+            user = cluster.add_user("user", prefixes=prefixes, rights=RIGHTS)
         except BaseException:
             cluster.close()
             raise
@@ -171,6 +174,8 @@ def _make_reactors(cluster: Cluster, *, longer_lived: str) -> None:
         home = f"reactor-{store}"
         cluster.reactors[home] = cluster.part(home, "m8", "reactor", "run", home, log=f"{home}/reactor.log")
         settings = cluster.folder / home / "reactor.toml"
+        if store.startswith(OLD):
+            _without_later_settings(settings)
         if home == longer_lived:
             add_to(settings, limits={"lifetime_s": 300, "uploads_per_second": 50})
         if store.endswith("a"):
@@ -179,6 +184,13 @@ def _make_reactors(cluster: Cluster, *, longer_lived: str) -> None:
         else:
             add_to(settings, timings={"write_window": WRITE_WINDOW_S})
             cluster.reactors[home].environment[VARIABLE] = "reactor.before-write=stop"
+
+
+def _without_later_settings(file: Path) -> None:
+    """Take from a reactor's settings what the old version does not know."""
+    table = tomllib.loads(file.read_text(encoding="utf-8"))
+    table["engine"].pop("restorable", None)
+    write_private(file, tomli_w.dumps(table).encode(), replace=True)
 
 
 def request_id(ran: Ran) -> str:

@@ -28,6 +28,8 @@ PURPOSES = [
     upload_pb2.PURPOSE_COMPARE,
     upload_pb2.PURPOSE_VERIFY,
     upload_pb2.PURPOSE_IMPORT,
+    upload_pb2.PURPOSE_UNDELETE,
+    upload_pb2.PURPOSE_ROLLBACK,
     upload_pb2.PURPOSE_LIST,
 ]
 """All but COPY, of which there is more to prove."""
@@ -67,6 +69,7 @@ def attempt(
         suites=(1,),
         destination=SecretUri.parse(destination) if destination else None,
         recipes=(Recipe("password", "password"),) if purpose == upload_pb2.PURPOSE_GENERATE else (),
+        to_version="1@x" if purpose == upload_pb2.PURPOSE_ROLLBACK else "",
         remove_keys=("old",) if purpose == upload_pb2.PURPOSE_PATCH else (),
     )
     made = m8.grant_for(request, signer=signer)

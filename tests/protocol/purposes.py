@@ -57,6 +57,16 @@ PURPOSES = {
         "it may or may not have been generated",
         frozenset({"UPLOADED"}),
     ),
+    "undelete": Purpose(
+        lambda client: client.undelete_secret(URI, timeout=20),
+        "it may or may not have been undeleted",
+        frozenset({"UNDELETED", "UNDELETED unreadable"}),
+    ),
+    "rollback": Purpose(
+        lambda client: client.rollback_secret(URI, "1@x", timeout=20),
+        "it may or may not have been rolled back",
+        frozenset({"ROLLED_BACK"}),
+    ),
     "copy": Purpose(
         lambda client: client.copy_secret(URI, DESTINATION, timeout=20),
         "it may or may not have been copied",
@@ -83,7 +93,7 @@ PURPOSES = {
         frozenset({"LISTED", "LISTED nothing"}),
     ),
 }
-ATTEMPTED_ANEW = ("put", "patch", "delete", "generate")
+ATTEMPTED_ANEW = ("put", "patch", "delete", "generate", "undelete", "rollback")
 """Those of which a new attempt may begin."""
 
 

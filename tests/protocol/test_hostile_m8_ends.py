@@ -159,7 +159,8 @@ def of_a_thief(m8: ShowingM8, attempt: Attempt) -> Attempt:
 def of_another_request(m8: ShowingM8, attempt: Attempt) -> Attempt:
     asked = attempt.request
     fields: dict[str, Any] = {
-        name: getattr(asked, name) for name in ("purpose", "uri", "expect", "suites", "destination", "recipes")
+        name: getattr(asked, name)
+        for name in ("purpose", "uri", "expect", "suites", "destination", "recipes", "to_version")
     }
     return m8.grant_for(make_request(request_id=os.urandom(16), remove_keys=asked.remove_keys, **fields))
 

@@ -73,6 +73,17 @@ class Walk:
         fields = {"prior_version": prior, **fields}
         return events_pb2.SecretDeleted(receipt=self.receipt(upload_pb2.OUTCOME_DELETED, **fields))
 
+    def undeleted(self, version: str = "1", **fields: Any) -> events_pb2.SecretUndeleted:
+        fields = {"upstream_version": version, "restored_version": version, **fingerprints(KEY_ID), **fields}
+        return events_pb2.SecretUndeleted(receipt=self.receipt(upload_pb2.OUTCOME_UNDELETED, **fields))
+
+    def rolled_back(
+        self, version: str = "3", prior: str = "2", to: str = "1", **fields: Any
+    ) -> events_pb2.SecretRolledBack:
+        fields = {"upstream_version": version, "prior_version": prior, **fingerprints(KEY_ID), **fields}
+        receipt = self.receipt(upload_pb2.OUTCOME_ROLLED_BACK, restored_version=to, **fields)
+        return events_pb2.SecretRolledBack(receipt=receipt)
+
     def imported(self, version: str = "1", **fields: Any) -> events_pb2.SecretImported:
         fields = {"upstream_version": version, **fingerprints(KEY_ID), **fields}
         return events_pb2.SecretImported(receipt=self.receipt(upload_pb2.OUTCOME_IMPORTED, **fields))

@@ -51,6 +51,7 @@ from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
     Capabilities,
+    DeletedVersion,
     Names,
     Snapshot,
     StoreConflictError,
@@ -114,6 +115,8 @@ class MemoryStore(StoreDriver):
         deletable: bool = True,
         soft_delete: bool = True,
         patchable: bool = True,
+        undeletable: bool = True,
+        rollbackable: bool = True,
         listable: bool = True,
         kind: str = "memory",
     ) -> None:
@@ -128,9 +131,13 @@ class MemoryStore(StoreDriver):
             deletable=deletable,
             soft_delete=soft_delete,
             patchable=patchable,
+            undeletable=undeletable,
+            rollbackable=rollbackable,
             listable=listable,
         )
         self.content: dict[tuple[str, ...], list[tuple[str, Payload, str]]] = defaultdict(list)
+        self.aside: dict[tuple[str, ...], tuple[list[tuple[str, Payload, str]], str]] = {}
+        """What was deleted so that it can come back, by path, with the name of the deletion."""
         self.failures: dict[str, deque[Any]] = defaultdict(deque)
         """By method: what its next calls do first. An exception is raised, a callable is called, None does nothing."""
         self.foreign: set[str] = set()
@@ -162,6 +169,7 @@ class MemoryStore(StoreDriver):
         """Write past the reactor, as somebody else would, and return the version."""
         self._number += 1
         version = f"v{self._number}"
+        self.aside.pop(path, None)
         self.content[path].append((version, Payload(secret), tag))
         return version
 
@@ -218,8 +226,37 @@ class MemoryStore(StoreDriver):
         if not self.content[path] or replacing not in {None, self.now(path)}:
             raise StoreConflictError("it is another version.")
         self.destroyed.append(destroy)
-        self.content[path] = []
+        self.set_aside(path, destroy=destroy)
         self._begin("deleted")
+
+    def set_aside(self, path: tuple[str, ...] = URI.path, *, destroy: bool = False) -> None:
+        """Delete past the reactor, as somebody else would."""
+        versions, self.content[path] = self.content[path], []
+        if not destroy:
+            self.aside[path] = versions, f"deletion {len(self.calls)}"
+
+    async def deleted_version(self, path: tuple[str, ...]) -> DeletedVersion | None:
+        self._begin("deleted_version")
+        return self._deleted(path)
+
+    def _deleted(self, path: tuple[str, ...]) -> DeletedVersion | None:
+        versions, deletion = self.aside.get(path, ([], ""))
+        return DeletedVersion(versions[-1][0], deletion) if versions and not self.content[path] else None
+
+    async def undelete(self, path: tuple[str, ...], deleted: DeletedVersion, *, write_tag: str) -> str:
+        del write_tag
+        self._begin("undelete")
+        if self._deleted(path) != deleted:
+            raise StoreConflictError("it is another version.")
+        self.content[path], _ = self.aside.pop(path)
+        self._begin("undeleted")
+        return self.now(path)
+
+    async def read_at(self, path: tuple[str, ...], version: str) -> Snapshot | None:
+        self._begin("read_at")
+        found = (payload for each, payload, _ in self.content[path] if each == version)
+        payload = next(found, None)
+        return None if payload is None else Snapshot(version, payload)
 
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
         self._begin("find")

@@ -71,6 +71,33 @@ GOOD: dict[str, dict[str, Any]] = {
         "values": [("a", FP)],
         "destination": upload_pb2.Signed(content=b"x"),
     },
+    "UNDELETED": {
+        "outcome": upload_pb2.OUTCOME_UNDELETED,
+        "upstream_version": "1@x",
+        "restored_version": "1@x",
+        "fingerprint": FP,
+        "values": [("a", FP)],
+    },
+    "UNDELETED unreadable": {
+        "outcome": upload_pb2.OUTCOME_UNDELETED,
+        "upstream_version": "1@x",
+        "restored_version": "1@x",
+    },
+    "STARTED undelete": {"outcome": upload_pb2.OUTCOME_STARTED, "intent": b"i" * 32, "restored_version": "1@x"},
+    "ROLLED_BACK": {
+        "outcome": upload_pb2.OUTCOME_ROLLED_BACK,
+        "upstream_version": "3@x",
+        "prior_version": "2@x",
+        "restored_version": "1@x",
+        "fingerprint": FP,
+        "values": [("a", FP)],
+    },
+    "STARTED rollback": {
+        "outcome": upload_pb2.OUTCOME_STARTED,
+        "prior_version": "2@x",
+        "intent": b"i" * 32,
+        "restored_version": "1@x",
+    },
     "LISTED": {"outcome": upload_pb2.OUTCOME_LISTED, "listed": Listing(("a", "b/"), 2), "more": True},
     "LISTED nothing": {"outcome": upload_pb2.OUTCOME_LISTED, "listed": Listing((), 0)},
     "IMPORTED": {
@@ -96,6 +123,8 @@ def there(kind: str = "UPLOADED first", *, grant: Grant = THERE_GRANT, **fields:
 
 
 GOOD["COPIED"]["destination"] = there()
+UNDELETE_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_UNDELETE))
+ROLLBACK_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_ROLLBACK, to_version="1@x"))
 IMPORT_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_IMPORT))
 LIST_GRANT = a_grant(a_request(purpose=upload_pb2.PURPOSE_LIST))
 GRANTS = {
@@ -107,6 +136,11 @@ GRANTS = {
     "DRIFTED": VERIFY_GRANT,
     "GONE": VERIFY_GRANT,
     "IMPORTED": IMPORT_GRANT,
+    "UNDELETED": UNDELETE_GRANT,
+    "UNDELETED unreadable": UNDELETE_GRANT,
+    "STARTED undelete": UNDELETE_GRANT,
+    "ROLLED_BACK": ROLLBACK_GRANT,
+    "STARTED rollback": ROLLBACK_GRANT,
     "LISTED": LIST_GRANT,
     "LISTED nothing": LIST_GRANT,
     "COPIED": COPY_GRANT,

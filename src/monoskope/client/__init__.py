@@ -11,7 +11,8 @@
 
 Read in this order:
 
-- `client`, `changes` and `reading`: the public methods, of which `results` are the answers; `sync` is their twin;
+- `client`, `changes`, `restorations` and `reading`: the public methods, of which `results` are the answers; `sync` is
+  their twin;
 - `queries`, `administration`, `proof`: what m8 knows, and what proves it;
 - `purposes`: what each method sends, and what a proven end says;
 - `walk`, `task` and `trust`: the steps 1 to 7 of docs/protocol.md, as the client sees them;
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from monoskope.client.purposes.import_secret import Import
     from monoskope.client.purposes.list_names import Known, UpstreamName, UpstreamPage
     from monoskope.client.purposes.put import Expect, PutResult
+    from monoskope.client.purposes.rollback import Rollback
+    from monoskope.client.purposes.undelete import Undeletion
     from monoskope.client.purposes.verify import Verification
     from monoskope.client.results.secrets import Secret, SecretVersion, Upload
     from monoskope.client.results.server import Event, Server
@@ -63,6 +66,7 @@ __all__ = [
     "Progress",
     "PutResult",
     "Reactor",
+    "Rollback",
     "Secret",
     "SecretVersion",
     "Server",
@@ -71,6 +75,7 @@ __all__ = [
     "Store",
     "SyncClient",
     "Tally",
+    "Undeletion",
     "Upload",
     "UpstreamName",
     "UpstreamPage",
@@ -93,6 +98,7 @@ _HOMES = {
     "Progress": "task",
     "PutResult": "purposes.put",
     "Reactor": "results.stores",
+    "Rollback": "purposes.rollback",
     "Secret": "results.secrets",
     "SecretVersion": "results.secrets",
     "Server": "results.server",
@@ -101,6 +107,7 @@ _HOMES = {
     "Store": "results.stores",
     "SyncClient": "sync",
     "Tally": "bulk",
+    "Undeletion": "purposes.undelete",
     "Upload": "results.secrets",
     "UpstreamName": "purposes.list_names",
     "UpstreamPage": "purposes.list_names",

@@ -15,7 +15,7 @@ from msgspec import structs
 from monoskope.client import seal
 from monoskope.client.administration import Stores
 from monoskope.client.bulk import Bulk, Tally
-from monoskope.client.changes import DEFAULT_TIMEOUT_S, Changes, only
+from monoskope.client.changes import DEFAULT_TIMEOUT_S, only
 from monoskope.client.checks import Wanted, check_options, check_twice, checked
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.editing import Editing
@@ -28,6 +28,7 @@ from monoskope.client.purposes.compare import Comparison, compare
 from monoskope.client.purposes.put import Expect, PutResult, encoded, expectation, put, wanted
 from monoskope.client.queries import Queries
 from monoskope.client.reading import Reading
+from monoskope.client.restorations import Restorations
 from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.target import Confirm, Remembered, Resolver, Target, check_text
 from monoskope.client.task import Progress
@@ -47,7 +48,7 @@ _ON_ITS_WAY_S = 0.001
 """After so many seconds the first call has been sent, and there is time to load modules until its answer comes."""
 
 
-class Client(Changes, Editing, Reading, UpstreamNames, Unshared):
+class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
     """Puts secrets into stores, through an m8 that cannot read them.
 
     ```python

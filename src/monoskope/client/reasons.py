@@ -194,6 +194,27 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
         _CHANGED_BY_OTHERS.format(done="deleted"),
         "Look at it in the engine; to delete it all the same, delete again with `expect=Expect.OVERWRITE`.",
     ),
+    (upload_pb2.PURPOSE_UNDELETE, upload_pb2.REASON_CONFLICT): Meaning(
+        ConflictError,
+        "something is upstream, or nothing that was deleted can come back, or another version than `expect=` names"
+        " was deleted last; nothing was changed.",
+        "Look at the versions that `monoctl get secret` lists. What was erased comes back by a new put alone.",
+    ),
+    (upload_pb2.PURPOSE_UNDELETE, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
+        ConflictError,
+        "what was deleted last was not put there through m8; nothing was changed.",
+        "Look at it in the engine; to bring it back all the same, undelete with `expect=Expect.OVERWRITE`.",
+    ),
+    (upload_pb2.PURPOSE_ROLLBACK, upload_pb2.REASON_CANNOT_READ): Meaning(
+        RefusedError,
+        "the engine does not keep that version, never had it there, or it cannot be read back; nothing was written.",
+        "Choose another one of the versions that `monoctl get secret` lists: engines keep only some of them.",
+    ),
+    (upload_pb2.PURPOSE_ROLLBACK, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
+        ConflictError,
+        _CHANGED_BY_OTHERS.format(done="written"),
+        "Look at it in the engine; to replace it all the same, roll back with `expect=Expect.OVERWRITE`.",
+    ),
 }
 """Reasons that mean something else for purposes other than UPLOAD."""
 
@@ -214,6 +235,21 @@ def name(reason: int) -> str:
     """Return the reason's protocol name, e.g. "CONFLICT"; "reason 99" for one that this client does not know."""
     text = spelled(upload_pb2.Reason, reason)
     return f"reason {text}" if text.isdecimal() else text
+
+
+def of_older_m8(error: Error, uri: str) -> Error:
+    """Return the error to raise where m8 calls a request malformed that this client has checked: m8 knows less.
+
+    Args:
+        error: What m8 answered, or an error of this client's own, which is returned as it is.
+        uri: Of the secret.
+    """
+    if not error.by_m8:
+        return error
+    return RefusedError(
+        f"{uri}: m8 takes no such request: it is older than this client; nothing was sent.",
+        fix="Ask an administrator to update m8.",
+    )
 
 
 DETAIL = ": {detail}"

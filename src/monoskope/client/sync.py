@@ -24,6 +24,8 @@ from monoskope.client.purposes.generate import Generated
 from monoskope.client.purposes.import_secret import Import
 from monoskope.client.purposes.list_names import UpstreamName, UpstreamPage
 from monoskope.client.purposes.put import Expect, PutResult
+from monoskope.client.purposes.rollback import Rollback
+from monoskope.client.purposes.undelete import Undeletion
 from monoskope.client.purposes.verify import Verification
 from monoskope.client.queries import PAGE_SIZE
 from monoskope.client.reading import SecretState
@@ -201,6 +203,50 @@ class SyncClient(Unshared):
     def full_uri(self, uri: str) -> str:
         """Return `uri` with its store, the agreed default store if it names none. Raises as `put_secret`."""
         return self._loop.run(self._client.full_uri(uri))
+
+    def undelete_secret(
+        self, uri: str, *, expect: Expect | str = Expect.ANY, timeout: float = DEFAULT_TIMEOUT_S
+    ) -> Undeletion:
+        """Bring back what was deleted last at a place where nothing is; return once a receipt proves it.
+
+        Args:
+            uri: `store://path`, or `path` in the default store.
+            expect: What must have been deleted; text names a version. Not `Expect.ABSENT`.
+            timeout: Seconds for everything.
+
+        Raises:
+            RefusedError: the store cannot undelete; no key was asked for.
+            ConflictError: nothing can come back, something is there, or `expect` names another version.
+            OutcomeUnknownError: it may or may not have been undeleted.
+            Error: as `put_secret`.
+        """
+        return self._loop.run(self._client.undelete_secret(uri, expect=expect, timeout=timeout))
+
+    def undelete_secrets(
+        self, uris: Sequence[str], *, expect: Expect | str = Expect.ANY, timeout: float = DEFAULT_TIMEOUT_S
+    ) -> list[Undeletion | Error]:
+        """Undelete several secrets, all at once. Returns and raises as `put_secrets`."""
+        return self._loop.run(self._client.undelete_secrets(uris, expect=expect, timeout=timeout))
+
+    def rollback_secret(
+        self, uri: str, to: str, *, expect: Expect | str = Expect.ANY, timeout: float = DEFAULT_TIMEOUT_S
+    ) -> Rollback:
+        """Write the content of an earlier version as a new version; return once a receipt proves that it is there.
+
+        Args:
+            uri: `store://path`, or `path` in the default store.
+            to: The upstream version whose content is to be there again, as `queries.secret_versions` shows it. What
+                stands before its `@` is enough if only one version of the secret begins so.
+            expect: What must be upstream now; text names an upstream version.
+            timeout: Seconds for everything.
+
+        Raises:
+            RefusedError: the store cannot roll back, and no key was asked for; or the engine does not keep the version.
+            ConflictError: not what `expect` names is there; nothing was written.
+            OutcomeUnknownError: it may or may not have been rolled back.
+            Error: as `put_secret`.
+        """
+        return self._loop.run(self._client.rollback_secret(uri, to, expect=expect, timeout=timeout))
 
     def patch_secret(
         self,

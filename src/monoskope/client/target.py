@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from types import MappingProxyType
 
 from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
@@ -52,6 +53,22 @@ def check_patchable(store: views_pb2.SecretStore, uri: SecretUri) -> None:
         raise RefusedError(
             f"{uri}: the store cannot change some keys and leave the others as they are.",
             fix="Put the whole secret, or ask the store's operator for `patchable`.",
+        )
+
+
+_RESTORES = MappingProxyType(
+    {"undeletable": "bring back what was deleted", "rollbackable": "write an earlier version again"}
+)
+"""Capabilities, and what a store without them cannot do."""
+
+
+def check_restores(store: views_pb2.SecretStore, uri: SecretUri, capability: str) -> None:
+    """Raise `RefusedError` if reactors of the store are attached and none of them announced one of `_RESTORES`."""
+    attached = [reactor.capabilities for reactor in store.reactors if reactor.attached]
+    if attached and not any(getattr(can, capability) for can in attached):
+        raise RefusedError(
+            f"{uri}: the store cannot {_RESTORES[capability]}.",
+            fix="Ask the store's operator: its engine may be able to, if reactor.toml has `restorable`.",
         )
 
 

@@ -41,7 +41,7 @@ class Progress(Value, frozen=True):
     writes: bool = True
     """Whether it may write: a comparison does not."""
     done: str = "written"
-    """What it does, if it writes: "written", "patched", "deleted" or "generated"."""
+    """What it does, if it writes: "written", "patched", "deleted", "generated", "undeleted" or "restored"."""
     end: str = ""
     """With `Stage.ENDED` what the receipt says: "UPLOADED", or "FAILED: CONFLICT"."""
 
@@ -83,6 +83,7 @@ class Task(Unshared, Value, frozen=True):
     remove_keys: tuple[str, ...] = ()
     recipes: Recipes = ()
     destination: SecretUri | None = None
+    to_version: str = ""
     list_after: str = ""
     request_id: bytes = b""
     """The request's id where it is given, 16 bytes: then there is one attempt. b"" for a new random one each."""

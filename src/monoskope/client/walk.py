@@ -162,6 +162,7 @@ class Walk:
             remove_keys=task.remove_keys,
             recipes=task.recipes,
             destination=task.destination,
+            to_version=task.to_version,
             list_after=task.list_after,
         )
         try:

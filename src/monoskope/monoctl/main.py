@@ -25,6 +25,8 @@ _VERBS = {
     "patch": _verb("Change some keys of secrets.", {"secret": "patch:secret"}),
     "compare": _verb("Compare values with what stores hold.", {"secret": "compare:secret"}),
     "delete": _verb("Delete secrets from stores.", {"secret": "delete:secret"}),
+    "undelete": _verb("Bring back deleted secrets.", {"secret": "undelete:secret"}),
+    "rollback": _verb("Bring back earlier versions of secrets.", {"secret": "rollback:secret"}),
     "copy": _verb("Copy secrets to another store.", {"secret": "copy_secret:secret"}),
     "generate": _verb("Have stores make secrets that nobody sees.", {"secret": "generate:secret"}),
     "import": _verb("Adopt secrets that others put into an engine.", {"secret": "import_secret:secret"}),

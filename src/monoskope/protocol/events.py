@@ -32,6 +32,8 @@ ReceiptEvent = (
     | events_pb2.SecretDriftDetected
     | events_pb2.SecretImported
     | events_pb2.SecretCopied
+    | events_pb2.SecretUndeleted
+    | events_pb2.SecretRolledBack
     | events_pb2.SecretsListed
 )
 """The events that end a request and hold a receipt, nothing else."""
@@ -74,6 +76,8 @@ class Step(Enum):
         upload_pb2.OUTCOME_GONE,
     )
     IMPORTED = events_pb2.SecretImported, {State.UPLOADING: _ISSUER}, State.ENDED, upload_pb2.OUTCOME_IMPORTED
+    UNDELETED = events_pb2.SecretUndeleted, {State.WRITING: _REPLICA}, State.ENDED, upload_pb2.OUTCOME_UNDELETED
+    ROLLED_BACK = events_pb2.SecretRolledBack, {State.WRITING: _REPLICA}, State.ENDED, upload_pb2.OUTCOME_ROLLED_BACK
     COPIED = events_pb2.SecretCopied, {State.WRITING: _ISSUER}, State.ENDED, upload_pb2.OUTCOME_COPIED
     LISTED = events_pb2.SecretsListed, {State.UPLOADING: _ISSUER}, State.ENDED, upload_pb2.OUTCOME_LISTED
     FAILED = (

@@ -7,8 +7,10 @@ from monoskope.protocol.copy_request import check_copied
 from monoskope.protocol.grant import Grant, parse_grant
 from monoskope.protocol.identity import ProofError, open_signed
 from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.outcomes import RESTORED
 from monoskope.protocol.receipt import Receipt, failed_before_sealing, parse_receipt
 from monoskope.protocol.recipes import pair_keys
+from monoskope.protocol.request import Request
 from monoskope.protocol.wire import MalformedError
 
 
@@ -36,11 +38,23 @@ def open_receipt(signed: upload_pb2.Signed, *, identity: str, grant: Grant, seal
         raise ProofError("the receipt's public halves are not of what was to be made")
     if receipt.listed is not None and min(receipt.listed.names, default="~") <= grant.request.list_after:
         raise ProofError("the receipt lists another page than the one that was asked for")
+    _check_restored(receipt, grant.request)
     if receipt.destination is not None:
         _check_copied(receipt, receipt.destination, grant)
     if receipt.sealed_sha256 != (sealed_sha256 or b"") and not failed_before_sealing(receipt):
         raise ProofError("the receipt is for other sealed bytes")
     return receipt
+
+
+def _check_restored(receipt: Receipt, request: Request) -> None:
+    """Announcement and success of UNDELETE and ROLLBACK name the version that is brought back, and no other receipt."""
+    if receipt.outcome not in RESTORED | {upload_pb2.OUTCOME_STARTED}:
+        return
+    if bool(receipt.restored_version) != request.rules.restores:
+        raise ProofError("the receipt is not about the version that is to be brought back")
+    asked = request.expect_version if request.rules.undeletes else request.to_version
+    if asked and receipt.restored_version != asked:
+        raise ProofError("the receipt brings back another version than was asked")
 
 
 def _check_copied(receipt: Receipt, destination: upload_pb2.Signed, grant: Grant) -> None:

@@ -36,6 +36,8 @@ class PurposeRules(Value, frozen=True):
     """Whether something is written to an engine; STARTED announces that."""
     merges: bool = False
     """Whether keys that the request does not name stay as they are upstream."""
+    undeletes: bool = False
+    """Whether it brings back what was deleted: then `expect` is about the deleted version, and nothing is replaced."""
     needs_reading: bool = False
     """Whether the engine must be readable."""
     needs_receipt: bool = False
@@ -60,8 +62,13 @@ class PurposeRules(Value, frozen=True):
 
     @property
     def needs_something(self) -> bool:
-        """Whether the secret must be upstream before it is written."""
+        """Whether the secret must be upstream before it is written, or the deleted one that comes back."""
         return self.writes and upload_pb2.EXPECT_ABSENT not in self.expects
+
+    @property
+    def restores(self) -> bool:
+        """Whether content that was upstream before is to be there again: its receipts name that version."""
+        return self.undeletes or "to_version" in self.fields
 
     @property
     def replaces(self) -> bool:
@@ -142,6 +149,22 @@ PURPOSES: Mapping[upload_pb2.Purpose, PurposeRules] = MappingProxyType(
             right=events_pb2.RIGHT_PUT,
             successes=frozenset({upload_pb2.OUTCOME_IMPORTED}),
             needs_reading=True,
+            reveals_hashes=True,
+        ),
+        upload_pb2.PURPOSE_UNDELETE: PurposeRules(
+            right=events_pb2.RIGHT_UNDELETE,
+            successes=frozenset({upload_pb2.OUTCOME_UNDELETED}),
+            expects=_CHANGE,
+            writes=True,
+            undeletes=True,
+            reveals_hashes=True,
+        ),
+        upload_pb2.PURPOSE_ROLLBACK: PurposeRules(
+            right=events_pb2.RIGHT_ROLLBACK,
+            successes=frozenset({upload_pb2.OUTCOME_ROLLED_BACK}),
+            expects=_PUT,
+            fields=frozenset({"to_version"}),
+            writes=True,
             reveals_hashes=True,
         ),
         upload_pb2.PURPOSE_LIST: PurposeRules(

@@ -17,6 +17,7 @@ from monoskope.protocol.outcomes import (
     NEEDS_FINGERPRINT,
     NEEDS_VERSION,
     REPLACING,
+    RESTORED,
     VERIFIED,
     WITHOUT_VERSION,
 )
@@ -67,6 +68,8 @@ class Receipt(Value, frozen=True):
     """With KEY_LOST: the process that says so, 16 bytes; b"" from a reactor of before this field."""
     destination_grant: upload_pb2.Signed | None = None
     """After COPY: the grant that `destination` answers; None from a reactor of before this field."""
+    restored_version: str = ""
+    """With UNDELETE and ROLLBACK: the version whose content is there again, or is to be with STARTED."""
     listed: Listing | None = None
     """After LIST: the page."""
     more: bool = False
@@ -109,6 +112,7 @@ def make_receipt(
     destination: upload_pb2.Signed | None = None,
     replica: bytes = b"",
     destination_grant: upload_pb2.Signed | None = None,
+    restored_version: str = "",
     listed: Listing | None = None,
     more: bool = False,
     detail: str = "",
@@ -132,6 +136,7 @@ def make_receipt(
         destination=destination,
         replica=replica,
         destination_grant=destination_grant,
+        restored_version=restored_version,
         listed=None if listed is None else message_of(listed),
         more=more,
         detail=detail,
@@ -170,6 +175,7 @@ def parse_receipt(content: bytes) -> Receipt:
         destination=message.destination if message.HasField("destination") else None,
         replica=message.replica,
         destination_grant=message.destination_grant if message.HasField("destination_grant") else None,
+        restored_version=message.restored_version,
         listed=parse_listing(message.listed) if message.HasField("listed") else None,
         more=message.more,
         detail=message.detail,
@@ -179,6 +185,7 @@ def parse_receipt(content: bytes) -> Receipt:
     _check_of_reason(receipt)
     _check_digests(receipt)
     _check_versions(receipt)
+    _check_restored_version(receipt)
     _check_fingerprints(receipt)
     _check_differences(receipt)
     _check_public_values(receipt)
@@ -240,16 +247,26 @@ def _check_versions(receipt: Receipt) -> None:
     if receipt.outcome in NEEDS_VERSION and not receipt.upstream_version:
         raise MalformedError(_NAME, "upstream_version", "must be given where something is upstream")
     if receipt.prior_version and receipt.outcome not in REPLACING:
-        raise MalformedError(_NAME, "prior_version", "must be absent unless STARTED, UPLOADED or DELETED")
+        raise MalformedError(_NAME, "prior_version", "must be absent unless STARTED, UPLOADED, DELETED or ROLLED_BACK")
     if receipt.outcome == upload_pb2.OUTCOME_DELETED and not receipt.prior_version:
         raise MalformedError(_NAME, "prior_version", "must be given with DELETED")
     if receipt.outcome in WITHOUT_VERSION and receipt.upstream_version:
         raise MalformedError(_NAME, "upstream_version", "must be absent with DELETED and GONE")
 
 
+def _check_restored_version(receipt: Receipt) -> None:
+    version, outcome = receipt.restored_version, receipt.outcome
+    if outcome in RESTORED and not version:
+        raise MalformedError(_NAME, "restored_version", "must be given with UNDELETED and ROLLED_BACK")
+    if version and outcome not in RESTORED | {upload_pb2.OUTCOME_STARTED}:
+        raise MalformedError(_NAME, "restored_version", "must be absent unless STARTED, UNDELETED or ROLLED_BACK")
+    if version and not is_version(version):
+        raise MalformedError(_NAME, "restored_version", "must be 1 to 256 printable ASCII characters")
+
+
 def _check_fingerprints(receipt: Receipt) -> None:
     if receipt.fingerprint and receipt.outcome not in MAY_HAVE_FINGERPRINT:
-        raise MalformedError(_NAME, "fingerprint", "must be absent unless UPLOADED, UNCHANGED, COPIED or IMPORTED")
+        raise MalformedError(_NAME, "fingerprint", "must be absent unless the outcome says what is upstream")
     if receipt.outcome in NEEDS_FINGERPRINT and not receipt.fingerprint:
         raise MalformedError(_NAME, "fingerprint", "must be given with UNCHANGED, COPIED and IMPORTED")
     if bool(receipt.fingerprint) != bool(receipt.values):

@@ -50,6 +50,8 @@ class Request(Value, frozen=True):
     recipes: Recipes = ()
     destination: SecretUri | None = None
     """With COPY; `expect` speaks of it."""
+    to_version: str = ""
+    """With ROLLBACK: the version whose content is to be there again."""
     list_after: str = ""
     """With LIST: the last name of the page before."""
 
@@ -81,6 +83,7 @@ def make_request(
     remove_keys: tuple[str, ...] = (),
     recipes: Recipes = (),
     destination: SecretUri | None = None,
+    to_version: str = "",
     list_after: str = "",
 ) -> Request:
     """Return a request, checked like one from the wire. Raises `MalformedError`."""
@@ -99,6 +102,7 @@ def make_request(
         remove_keys=remove_keys,
         recipes=[upload_pb2.Recipe(key=one.key, kind=one.kind, size=one.size) for one in recipes],
         destination="" if destination is None else str(destination),
+        to_version=to_version,
         list_after=list_after,
     )
     _set_options(message, options)
@@ -149,6 +153,7 @@ def parse_request(content: bytes) -> Request:
     _check_notes(message)
     if message.list_after and not is_name(message.list_after):
         raise MalformedError(_NAME, "list_after", "must be a name that a page can hold")
+    _check_to_version(message)
     return Request(
         content=content,
         request_id=message.request_id,
@@ -166,6 +171,7 @@ def parse_request(content: bytes) -> Request:
         remove_keys=tuple(message.remove_keys),
         recipes=_recipes(message),
         destination=_destination(message, uri),
+        to_version=message.to_version,
         list_after=message.list_after,
     )
 
@@ -224,6 +230,11 @@ def _check_notes(message: upload_pb2.UploadRequest) -> None:
         raise MalformedError(_NAME, "labels", "must be absent where they are kept")
     if message.keep_expires_on and message.expires_on:
         raise MalformedError(_NAME, "expires_on", "must be absent where it is kept")
+
+
+def _check_to_version(message: upload_pb2.UploadRequest) -> None:
+    if "to_version" in PURPOSES[message.purpose].fields and not is_version(message.to_version):
+        raise MalformedError(_NAME, "to_version", "must be 1 to 256 printable ASCII characters")
 
 
 def _destination(message: upload_pb2.UploadRequest, source: SecretUri) -> SecretUri | None:

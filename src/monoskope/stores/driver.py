@@ -87,6 +87,10 @@ class Capabilities:
     """Whether `delete` can erase for good."""
     soft_delete: bool = False
     """Whether `delete` can delete so that the engine's owner can bring the value back."""
+    undeletable: bool = False
+    """Whether `undelete` can bring back what was deleted."""
+    rollbackable: bool = False
+    """Whether `read_at` can read earlier versions, so that one can be written again."""
     listable: bool = False
     """Whether `list_names` works under the configured credentials."""
     layout: str = ""
@@ -124,6 +128,17 @@ def certain(snapshot: Snapshot | None) -> Snapshot | None:
     if snapshot is not None and snapshot.either:
         raise CannotReadError("a value in the engine could be text or base64.")
     return snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedVersion:
+    """What `undelete` would bring back."""
+
+    version: str
+    """The version that was deleted, as `read_version` named it while it was there."""
+    deletion: str = ""
+    """Text that names this deletion: once the version was back and was deleted again, there is another text. "" where
+    `undelete` makes a new version, so that none is deleted twice."""
 
 
 class StoreDriver(Unshared, ABC):
@@ -244,7 +259,9 @@ class StoreDriver(Unshared, ABC):
         return await self.read(path)
 
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
-        """Delete what is at `path`: afterwards its version is `NOTHING`, and no version that was is given again.
+        """Delete what is at `path`: afterwards its version is `NOTHING`.
+
+        No version that was is given again, except by `undelete`.
 
         Args:
             path: The segments of the secret URI.
@@ -291,6 +308,52 @@ class StoreDriver(Unshared, ABC):
         """
         del path, changes, remove, replacing, write_tag, options
         raise UnsupportedError("this engine cannot change some keys and leave the others.")
+
+    async def deleted_version(self, path: tuple[str, ...]) -> DeletedVersion | None:
+        """Return what `undelete` would bring back: the newest version at `path`, if it was deleted and can come back.
+
+        None means that nothing was deleted there, that it was erased for good, or that something is there.
+
+        Raises:
+            UnsupportedError: the capability is missing, as it is by default.
+        """
+        del path
+        raise UnsupportedError("this engine cannot bring back what was deleted.")
+
+    async def undelete(self, path: tuple[str, ...], deleted: DeletedVersion, *, write_tag: str) -> str:
+        """Bring back exactly `deleted`, byte for byte, where nothing is; return the version that is there then.
+
+        Args:
+            path: The segments of the secret URI.
+            deleted: What `deleted_version` returned.
+            write_tag: As for `write`, if a new version is made of it.
+
+        Returns:
+            The version that was deleted, or a new one with its content.
+
+        Raises:
+            StoreConflictError: it is not what would come back now, or something is there; nothing was changed.
+            UnknownOutcomeError: the connection broke after the request may have reached the engine.
+            UnsupportedError: the capability is missing, as it is by default.
+        """
+        del path, deleted, write_tag
+        raise UnsupportedError("this engine cannot bring back what was deleted.")
+
+    async def read_at(self, path: tuple[str, ...], version: str) -> Snapshot | None:
+        """Return the value of a version that is or was at `path`; None if it was never there, or is no longer kept.
+
+        What was deleted, erased or not, is not read: bringing that back is `undelete`.
+
+        Args:
+            path: The segments of the secret URI.
+            version: Text that came from others, to be compared as a whole with what the engine says.
+
+        Raises:
+            CannotReadError: it exists and cannot be read back as the byte map that was written.
+            UnsupportedError: the capability is missing, as it is by default.
+        """
+        del path, version
+        raise UnsupportedError("this engine cannot read earlier versions.")
 
     async def list_names(self, path: tuple[str, ...]) -> Names:
         """Return the names directly below `path`; none where there is nothing. No value is read.

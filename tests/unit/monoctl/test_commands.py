@@ -193,7 +193,7 @@ def test_a_described_store_shows_its_reactors(m8: Answering, run: Run) -> None:
     assert "131072" in table
     assert "ago" in table
     assert LAYOUT in table
-    assert re.search(r"DOES +COPIES TO .*\n.* patch, destroy, list-upstream +local ", table)
+    assert re.search(r"DOES +COPIES TO .*\n.* patch, destroy, undelete, rollback, list-upstream +local ", table)
     assert (document["layout"], document["maturity"]) == (LAYOUT, "stable")
     assert document["reactors"][0]["attached"] is True
     assert document["max_plaintext"] == 131_072

@@ -60,6 +60,8 @@ MESSAGES: dict[Step, Message] = {
     Step.VERIFIED: WALK.verified(WALK.uploaded().receipt),
     Step.DRIFT_DETECTED: DRIFTED,
     Step.IMPORTED: WALK.imported(),
+    Step.UNDELETED: WALK.undeleted(),
+    Step.ROLLED_BACK: WALK.rolled_back(),
     Step.LISTED: WALK.listed(),
     Step.COPIED: events_pb2.SecretCopied(receipt=COPIED),
     Step.FAILED: WALK.failed(),

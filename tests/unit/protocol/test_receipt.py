@@ -33,9 +33,11 @@ from tests.support.receipts import (
     GRANT,
     GRANTS,
     IMPORT_GRANT,
+    ROLLBACK_GRANT,
     SEALED,
     SIGNER,
     THERE_GRANT,
+    UNDELETE_GRANT,
     VERIFY_GRANT,
     copied_by,
     put_grant,
@@ -43,6 +45,10 @@ from tests.support.receipts import (
     there,
 )
 from tests.support.vectors import KEY_ID, VECTORS, Signer, a_grant, a_request
+
+THIS_ONE_GRANT = a_grant(
+    a_request(purpose=upload_pb2.PURPOSE_UNDELETE, expect=upload_pb2.EXPECT_VERSION, expect_version="1@x")
+)
 
 
 def opened(found: Receipt, *, grant: Grant = GRANT, sealed: bytes | None = SEALED) -> Receipt:
@@ -125,6 +131,16 @@ def test_every_outcome_has_a_good_form_that_opens(kind: str) -> None:
         ("IMPORTED", "upstream_version", {"upstream_version": ""}),
         ("IMPORTED", "fingerprint", {"fingerprint": "", "values": []}),
         ("IMPORTED", "prior_version", {"prior_version": "1@x"}),
+        ("UNDELETED", "restored_version", {"restored_version": ""}),
+        ("UNDELETED", "restored_version", {"restored_version": "a b"}),
+        ("UNDELETED", "upstream_version", {"upstream_version": ""}),
+        ("UNDELETED", "prior_version", {"prior_version": "1@x"}),
+        ("ROLLED_BACK", "restored_version", {"restored_version": ""}),
+        ("ROLLED_BACK", "upstream_version", {"upstream_version": ""}),
+        ("STARTED", "restored_version", {"restored_version": "x" * 257}),
+        ("UPLOADED", "restored_version", {"restored_version": "1@x"}),
+        ("DELETED", "restored_version", {"restored_version": "1@x"}),
+        ("FAILED", "restored_version", {"restored_version": "1@x"}),
         ("DIFFERENT", "differences", {"differences": []}),
         ("EQUAL", "differences", {"differences": GOOD["DIFFERENT"]["differences"]}),
         ("DIFFERENT", "differences", {"differences": [("a", 0)]}),
@@ -136,6 +152,33 @@ def test_a_field_that_breaks_its_rule_is_named(kind: str, field: str, fields: di
     with pytest.raises(MalformedError) as caught:
         receipt(kind, **fields)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("kind", "grant", "fields"),
+    [
+        ("STARTED", UNDELETE_GRANT, {"prior_version": ""}),
+        ("STARTED", ROLLBACK_GRANT, {}),
+        ("STARTED rollback", GRANT, {}),
+        ("STARTED undelete", DELETE_GRANT, {}),
+        ("STARTED rollback", ROLLBACK_GRANT, {"restored_version": "2@x"}),
+        ("ROLLED_BACK", ROLLBACK_GRANT, {"restored_version": "2@x"}),
+        ("STARTED undelete", THIS_ONE_GRANT, {"restored_version": "2@x"}),
+        ("UNDELETED", THIS_ONE_GRANT, {"restored_version": "2@x"}),
+        ("UNDELETED", ROLLBACK_GRANT, {}),
+        ("ROLLED_BACK", UNDELETE_GRANT, {}),
+    ],
+)
+def test_a_receipt_that_brings_back_something_else_than_was_asked_is_none(
+    kind: str, grant: Grant, fields: dict[str, Any]
+) -> None:
+    with pytest.raises(ProofError):
+        opened(receipt(kind, grant=grant, **fields), grant=grant)
+
+
+def test_an_undeletion_of_the_version_that_was_asked_for_opens() -> None:
+    for kind in ("STARTED undelete", "UNDELETED"):
+        assert opened(receipt(kind, grant=THIS_ONE_GRANT), grant=THIS_ONE_GRANT).restored_version == "1@x"
 
 
 @pytest.mark.parametrize(("field", "value"), [("grant_sha256", b"x" * 31), ("uri", "vault://..")])
@@ -177,7 +220,7 @@ def test_a_receipt_that_names_another_secret_is_refused() -> None:
 def test_what_answers_one_purpose_answers_no_other(kind: str) -> None:
     for other in (GRANT, COMPARE_GRANT, DELETE_GRANT, VERIFY_GRANT, IMPORT_GRANT, GENERATE_GRANT, COPY_GRANT):
         if other is not GRANTS[kind]:
-            with pytest.raises(ProofError, match="does not fit"):
+            with pytest.raises(ProofError, match=r"does not fit|brought back"):
                 opened(receipt(kind, grant=other), grant=other)
 
 
@@ -328,4 +371,6 @@ def test_receipts_that_were_encoded_by_hand(vector: dict[str, str]) -> None:
             parse_receipt(content)
         assert caught.value.field == vector["malformed"]
     else:
-        assert parse_receipt(content).replica.hex() == vector["replica"]
+        parsed = parse_receipt(content)
+        assert parsed.replica.hex() == vector["replica"]
+        assert parsed.restored_version == vector.get("restored_version", "")

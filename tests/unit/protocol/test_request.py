@@ -11,7 +11,7 @@ from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.protocol.request import Options, make_request, parse_request
 from monoskope.protocol.wire import MalformedError, serialise
 from monoskope.uri import SecretUri
-from tests.support.vectors import a_request
+from tests.support.vectors import VECTORS, a_request
 
 Change = Callable[[upload_pb2.UploadRequest], object]
 
@@ -42,6 +42,8 @@ COMPARE = {"purpose": upload_pb2.PURPOSE_COMPARE, "expect": upload_pb2.EXPECT_UN
 COPY = {"purpose": upload_pb2.PURPOSE_COPY, "expect": upload_pb2.EXPECT_ANY, "destination": "local://app/db"}
 VERIFY = COMPARE | {"purpose": upload_pb2.PURPOSE_VERIFY}
 IMPORT = COMPARE | {"purpose": upload_pb2.PURPOSE_IMPORT}
+UNDELETE = {"purpose": upload_pb2.PURPOSE_UNDELETE, "expect": upload_pb2.EXPECT_ANY}
+ROLLBACK = {"purpose": upload_pb2.PURPOSE_ROLLBACK, "expect": upload_pb2.EXPECT_ANY, "to_version": "3@x"}
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,7 @@ IMPORT = COMPARE | {"purpose": upload_pb2.PURPOSE_IMPORT}
         ("request_id", set_fields(request_id=b"x" * 17)),
         ("request_id", set_fields(request_id=None)),
         ("purpose", set_fields(purpose=0)),
-        ("purpose", set_fields(purpose=9)),
+        ("purpose", set_fields(purpose=99)),
         ("uri", set_fields(uri="vault://app/../db")),
         ("uri", set_fields(uri="")),
         ("expect", set_fields(expect=0)),
@@ -120,6 +122,18 @@ IMPORT = COMPARE | {"purpose": upload_pb2.PURPOSE_IMPORT}
         ("labels", set_fields(**COPY, labels=[options_pb2.Label(name="a")])),
         ("expires_on", set_fields(**COPY, expires_on="2027-01-31")),
         ("destroy", set_fields(**COPY, destroy=True)),
+        ("expect", set_fields(**UNDELETE | {"expect": 0})),
+        ("expect", set_fields(**UNDELETE | {"expect": upload_pb2.EXPECT_ABSENT})),
+        ("to_version", set_fields(**UNDELETE, to_version="3@x")),
+        ("destroy", set_fields(**UNDELETE, destroy=True)),
+        ("options", set_fields(**UNDELETE, other="{}")),
+        ("to_version", set_fields(to_version="3@x")),
+        ("to_version", set_fields(**ROLLBACK | {"to_version": ""})),
+        ("to_version", set_fields(**ROLLBACK | {"to_version": "a b"})),
+        ("to_version", set_fields(**ROLLBACK | {"to_version": "x" * 257})),
+        ("expect", set_fields(**ROLLBACK | {"expect": 0})),
+        ("options", set_fields(**ROLLBACK, other="{}")),
+        ("labels", set_fields(**ROLLBACK, labels=[options_pb2.Label(name="a")])),
         ("other", set_fields(other="not json")),
         ("other", set_fields(other="[]")),
         ("other", set_fields(other='{"a":"' + "x" * 8192 + '"}')),
@@ -150,6 +164,12 @@ def test_a_field_that_breaks_its_rule_is_named(field: str, change: Change) -> No
         set_fields(**VERIFY),
         set_fields(**IMPORT),
         set_fields(**COPY),
+        set_fields(**UNDELETE),
+        set_fields(**UNDELETE | {"expect": upload_pb2.EXPECT_VERSION}, expect_version="1"),
+        set_fields(**UNDELETE | {"expect": upload_pb2.EXPECT_OVERWRITE}),
+        set_fields(**ROLLBACK),
+        set_fields(**ROLLBACK | {"expect": upload_pb2.EXPECT_ABSENT}),
+        set_fields(**ROLLBACK | {"expect": upload_pb2.EXPECT_VERSION}, expect_version="1"),
         set_fields(**COPY | {"expect": upload_pb2.EXPECT_ABSENT}),
         set_fields(**COPY | {"expect": upload_pb2.EXPECT_VERSION}, expect_version="1"),
         set_fields(expect=upload_pb2.EXPECT_VERSION, expect_version="3@2026-01-01T00:00:00Z"),
@@ -227,3 +247,14 @@ def test_no_bytes_crash_the_parser(content: bytes) -> None:
     except MalformedError:
         return
     assert request.content == content
+
+
+@pytest.mark.parametrize("vector", VECTORS["requests"], ids=lambda vector: str(vector["name"]))
+def test_requests_that_were_encoded_by_hand(vector: dict[str, str]) -> None:
+    content = bytes.fromhex(vector["request"])
+    if vector["malformed"]:
+        with pytest.raises(MalformedError) as caught:
+            parse_request(content)
+        assert caught.value.field == vector["malformed"]
+    else:
+        assert parse_request(content).to_version == vector["to_version"]

@@ -26,13 +26,13 @@ from tests.support.programs import CLEAN
 from tests.support.real_m8 import serving
 
 FIRST_SETTINGS = {
-    "age": ["folder", "recipients", "identity_file"],
-    "aws-secretsmanager": ["region", "prefix", "layout", "readable", "deletable", "recovery_window_days"],
+    "age": ["folder", "recipients", "identity_file", "restorable"],
+    "aws-secretsmanager": ["region", "prefix", "layout", "readable", "deletable", "recovery_window_days", "restorable"],
     "aws-ssm": ["region", "prefix", "layout", "readable", "deletable", "tier"],
     "barbican": ["address", "readable", "auth"],
     "kubernetes": ["readable", "deletable", "auth"],
     "pass": ["folder", "gpg_home", "readable"],
-    "vault": ["address", "mount", "readable", "deletable", "patchable", "binary", "auth"],
+    "vault": ["address", "mount", "readable", "deletable", "patchable", "restorable", "binary", "auth"],
     "vault-kv1": ["address", "mount", "readable", "deletable", "auth"],
 }
 """The fields of a first `[engine]` table, by kind, in order."""
@@ -132,7 +132,7 @@ def test_policy_prints_what_the_settings_need_and_asks_nobody(tmp_path: Path) ->
     done = process("policy", tmp_path / "reactor")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == least_policy(prefixes=[("team-a",)])
-    assert "delete" not in done.stdout
+    assert "delete" not in done.stdout  # nor undelete
     file = tmp_path / "reactor" / "reactor.toml"
     file.write_text(file.read_text().replace("deletable = false", "deletable = true"))
     expected = least_policy(prefixes=[("team-a",)], delete=True)

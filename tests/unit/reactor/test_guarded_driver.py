@@ -14,6 +14,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.payload import Payload
+from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.recipes import Recipe
 from monoskope.reactor.admission.grant import Granter
 from monoskope.reactor.memory import garbage
@@ -217,6 +218,8 @@ REQUESTS: dict[upload_pb2.Purpose, dict[str, Any]] = {
     upload_pb2.PURPOSE_IMPORT: {},
     upload_pb2.PURPOSE_LIST: {},
     upload_pb2.PURPOSE_COPY: {"destination": SecretUri.parse("other://team-a/db")},
+    upload_pb2.PURPOSE_UNDELETE: {"expect": upload_pb2.EXPECT_OVERWRITE},
+    upload_pb2.PURPOSE_ROLLBACK: {"to_version": "v1"},
 }
 """A request of every purpose."""
 LOOKS = (
@@ -233,6 +236,8 @@ of_each = pytest.mark.parametrize("purpose", REQUESTS, ids=upload_pb2.Purpose.Na
 
 def requested(world: World, purpose: upload_pb2.Purpose) -> DeliveredRequest:
     """Return a request of `purpose`, ready to be handled, about a secret that `world` wrote."""
+    if PURPOSES[purpose].undeletes:
+        world.memory.set_aside()
     return world.sealed(ask(purpose, **REQUESTS[purpose]), {"k": MARKER})
 
 

@@ -268,6 +268,7 @@ async def test_every_way_out_between_announcement_and_receipt_is_walked_here() -
         assert await guess(world, lambda *_: None, SECRET["password"], UPLOAD, "alice", URI) == "UNCHANGED"
         await world.walk(ask(expect=OVERWRITE), {"password": b"new"})
         await world.walk(ask(upload_pb2.PURPOSE_DELETE, expect=OVERWRITE), {})
+        await world.walk(ask(upload_pb2.PURPOSE_UNDELETE, expect=OVERWRITE), {})
         await world.walk(ask(upload_pb2.PURPOSE_COMPARE))
         await world.walk(ask(upload_pb2.PURPOSE_COPY, destination=SecretUri.parse("other://team-a/db")), {})
         world.memory.failures["written"].append(UnknownOutcomeError("broke."))

@@ -49,6 +49,14 @@ def test_what_is_configured_is_granted() -> None:
     assert key["Condition"]["StringEquals"] == {"kms:ViaService": "ssm.eu-central-1.amazonaws.com"}
 
 
+def test_restoring_is_granted_where_it_is_configured_without_deleting() -> None:
+    [statement] = secrets_manager((), restorable=True)
+    assert "secretsmanager:RestoreSecret" in statement["Action"]
+    assert "secretsmanager:DeleteSecret" not in statement["Action"]
+    [without] = secrets_manager(())
+    assert "secretsmanager:RestoreSecret" not in without["Action"]
+
+
 def test_only_the_served_prefixes_and_the_probe_are_granted() -> None:
     [statement] = secrets_manager(("team-a",), ("team-b", "x"))
     names = [resource.partition(":secret:")[2] for resource in statement["Resource"]]

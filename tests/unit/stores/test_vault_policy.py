@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from monoskope.stores.vault.config import TokenFile, VaultConfig
 from monoskope.stores.vault.policy import kv1_policy, least_policy, policy_of
 
@@ -43,6 +45,15 @@ def test_deleting_is_granted_for_single_versions_alone() -> None:
         '\npath "kv/delete/team/m8/*" {\n  capabilities = ["update"]\n}\n'
         '\npath "kv/destroy/team/m8/*" {\n  capabilities = ["update"]\n}\n'
     )
+
+
+def test_undeleting_is_granted_for_single_versions_and_only_if_configured() -> None:
+    before = least_policy(mount="kv", prefix="team/m8", delete=True)
+    assert "undelete" not in before
+    granted = least_policy(mount="kv", prefix="team/m8", delete=True, restore=True)
+    assert granted.removeprefix(before) == '\npath "kv/undelete/team/m8/*" {\n  capabilities = ["update"]\n}\n'
+    config = msgspec.structs.replace(CONFIG, restorable=True)
+    assert policy_of(config) == least_policy(mount="a/kv", prefix="team/m8", restore=True)
 
 
 def test_a_reactor_of_some_prefixes_is_granted_those_and_what_is_below() -> None:

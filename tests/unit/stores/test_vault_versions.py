@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoskope.stores.driver import NOTHING, StoreRefusedError
-from monoskope.stores.vault.versions import Current, from_metadata, is_gone, version_text
+from monoskope.stores.driver import NOTHING, DeletedVersion, StoreRefusedError
+from monoskope.stores.vault.versions import Current, from_metadata, is_gone, number_in, version_text
 
 CREATED = "2026-01-31T12:00:00.123456789Z"
 FLAG = {"m8_binary": "base64"}
@@ -33,7 +33,21 @@ def test_no_version_yet() -> None:
     [{"destroyed": True}, {"deletion_time": CREATED}, {"deletion_time": "nonsense"}, {"deletion_time": "2026-01-31"}],
 )
 def test_a_version_that_is_gone_keeps_its_number(entry: dict[str, object]) -> None:
-    assert from_metadata(metadata(**entry), FLAG) == Current(7, NOTHING, flagged=False)
+    current = from_metadata(metadata(**entry), FLAG)
+    assert (current.number, current.version) == (7, NOTHING)
+
+
+def test_what_was_deleted_can_come_back_and_what_was_destroyed_cannot() -> None:
+    deleted, destroyed = metadata(deletion_time=CREATED), metadata(deletion_time=CREATED, destroyed=True)
+    assert from_metadata(deleted, FLAG).deleted == DeletedVersion(f"7@{CREATED}", CREATED)
+    for other in (destroyed, metadata(), {"current_version": 0}):
+        assert from_metadata(other, FLAG).deleted is None
+
+
+@pytest.mark.parametrize("text", ["", "7", "7@", f"0@{CREATED}", f"9999999999@{CREATED}", f"7&x@{CREATED}", "7@%2e"])
+def test_a_text_that_is_no_version_has_no_number(text: str) -> None:
+    assert number_in(f"7@{CREATED}") == 7
+    assert number_in(text) is None
 
 
 def test_a_deletion_in_the_future_has_not_happened() -> None:

@@ -20,6 +20,7 @@ from monoskope.protocol.receipt import MAX_RETRY_AFTER_S, Receipt
 from monoskope.protocol.request import Request
 from monoskope.protocol.upload import Author
 
+_READ_AGAIN = "Read the stream again."
 _ONE_TRY = {upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION}
 
 
@@ -88,7 +89,7 @@ def _check_failure(upload: Upload, event: events_pb2.SecretUploadFailed, by: App
         if receipt.reason != event.reason:
             raise UsageError("SecretUploadFailed: reason must be its receipt's.", fix="Append what was signed.")
         if upload.started is not None and receipt.sealed_sha256 != upload.sealed_sha256:
-            raise ConflictError("the failure was signed before writing began.", fix="Read the stream again.")
+            raise ConflictError("the failure was signed before writing began.", fix=_READ_AGAIN)
     elif upload.started is not None:
         raise UsageError("SecretUploadFailed: receipt is required once writing began.", fix="Sign the failure.")
 
@@ -126,8 +127,13 @@ def _check_versions(upload: Upload, request: Request, receipt: Receipt) -> None:
 
     With ANY and OVERWRITE a lost check-and-set is tried again on the version read then, so that UPLOADED may name a
     later version than STARTED did. To refuse it would keep a finished write out of the log. What a COPY expects is at
-    its destination, and checked there.
+    its destination, and checked there. UNDELETE replaces nothing: what it expects, `open_receipt` has compared.
     """
+    if request.rules.undeletes:
+        announced = upload.started
+        if announced is not None and receipt.restored_version != announced.restored_version:
+            raise ConflictError("the receipt brings back another version than was announced.", fix=_READ_AGAIN)
+        return
     if receipt.outcome not in REPLACING or request.destination is not None:
         return
     if request.expect not in _ONE_TRY:
@@ -137,4 +143,4 @@ def _check_versions(upload: Upload, request: Request, receipt: Receipt) -> None:
             "the receipt replaces another version than the request expects.", fix="Answer CONFLICT instead."
         )
     if upload.started is not None and receipt.prior_version != upload.started.prior_version:
-        raise ConflictError("the receipt replaces another version than was announced.", fix="Read the stream again.")
+        raise ConflictError("the receipt replaces another version than was announced.", fix=_READ_AGAIN)

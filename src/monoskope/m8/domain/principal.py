@@ -18,6 +18,8 @@ RIGHT_NAMES = MappingProxyType(
         events_pb2.RIGHT_SEE_HASH: "see-hash",
         events_pb2.RIGHT_DELETE: "delete",
         events_pb2.RIGHT_COPY: "copy",
+        events_pb2.RIGHT_UNDELETE: "undelete",
+        events_pb2.RIGHT_ROLLBACK: "rollback",
         events_pb2.RIGHT_LIST: "list",
     }
 )

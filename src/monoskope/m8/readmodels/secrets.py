@@ -8,8 +8,10 @@ head is where following the replacements ends. Of ends that no receipt connects,
 - UNCHANGED and IMPORTED make nothing, but say what is there: on a version that no receipt made they become the head.
 - DELETED makes nothing either: it marks the version that it names. Whatever is put after it replaces nothing, and so
   becomes the head.
-- Labels and day of expiry are those of the last upload, UNCHANGED or not, unless its request keeps them; imports,
-  patches and deletions keep them, too. What is put after a deletion begins without notes. `notes` applies edits.
+- UNDELETED names the version that is there again, in most engines the deleted one: it becomes the head, as it was.
+- ROLLED_BACK made a version, as UPLOADED did.
+- Labels and day of expiry are those of the last upload, UNCHANGED or not, unless its request keeps them; all other
+  receipts keep them, too. What is put after a deletion begins without notes. `notes` applies edits.
 - A verification is noted with the head whose receipt it compared with, and forgotten with that receipt. An import
   counts as one that found the secret in sync: its reactor has just read what is upstream.
 """
@@ -50,7 +52,7 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
         return
     told = _Told(receipt, upload, _notes(receipt, upload, lookup), event)
     match receipt.outcome:
-        case upload_pb2.OUTCOME_UPLOADED:
+        case upload_pb2.OUTCOME_UPLOADED | upload_pb2.OUTCOME_ROLLED_BACK:
             yield from _uploaded(told, lookup)
         case _:
             yield from _found(told, lookup)
@@ -98,9 +100,10 @@ def _uploaded(told: _Told, lookup: Lookup) -> Iterator[Change]:
 
 
 def _found(told: _Told, lookup: Lookup) -> Iterator[Change]:
-    """Yield what changes by a receipt that made no version: UNCHANGED, IMPORTED or DELETED."""
+    """Yield what changes by a receipt that replaced no version: UNCHANGED, IMPORTED, DELETED or UNDELETED."""
     receipt, uri = told.receipt, told.upload.uri
     deleted = receipt.outcome == upload_pb2.OUTCOME_DELETED
+    back = receipt.outcome == upload_pb2.OUTCOME_UNDELETED
     version = receipt.prior_version if deleted else receipt.upstream_version
     known = _version(lookup, uri, version)
     secret = known or views_pb2.Secret()
@@ -109,7 +112,7 @@ def _found(told: _Told, lookup: Lookup) -> Iterator[Change]:
     yield _put(secret)
     if known is None and not deleted:
         yield from _settle_successor(uri, version, lookup)
-    yield from _put_head(uri, version if known is None else _head(lookup, uri), lookup)
+    yield from _put_head(uri, version if known is None or back else _head(lookup, uri), lookup)
 
 
 def _notes(receipt: Receipt, upload: views_pb2.SecretUpload, lookup: Lookup) -> _Notes:

@@ -71,14 +71,16 @@ def _of_receipt(message: Message) -> str:
     prior, version = receipt.prior_version, receipt.upstream_version
     match receipt.outcome:
         case upload_pb2.OUTCOME_STARTED:
-            return f"replacing version {prior}" if prior else "replacing nothing"
+            to = f"bringing back version {receipt.restored_version}, " if receipt.restored_version else ""
+            return to + (f"replacing version {prior}" if prior else "replacing nothing")
         case upload_pb2.OUTCOME_DELETED:
             return f"DELETED, version {prior}"
         case upload_pb2.OUTCOME_LISTED:
             assert receipt.listed is not None, "LISTED holds a page"
             return f"LISTED, {len(receipt.listed.names)} names"
         case outcome:
-            return spelled(upload_pb2.Outcome, outcome) + (f", version {version}" if version else "")
+            was = f" with the content of {receipt.restored_version}" if receipt.restored_version else ""
+            return spelled(upload_pb2.Outcome, outcome) + (f", version {version}{was}" if version else "")
 
 
 def _of_store(message: Message) -> str:

@@ -18,7 +18,10 @@ _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "DELETED": "deleted_version", "D
 @click.command(short_help="Delete secrets from stores.")
 @click.argument("uris", nargs=-1, required=True, metavar="URI [URI...]")
 @click.option(
-    "--destroy", is_flag=True, help="Erase for good. Without this option the engine's owner can restore the secret."
+    "--destroy",
+    is_flag=True,
+    help="Erase for good. Without this option the secret can be restored: by `monoctl undelete secret` if the store"
+    " can, else by the engine's owner.",
 )
 @click.option("--expect", metavar="VERSION", help="Delete only if this version is upstream.")
 @click.option("--overwrite", is_flag=True, help="Delete whatever is upstream, even what was not put through m8.")

@@ -24,7 +24,14 @@ _FIELDS = {
     "Pending requests": "pending",
     "Created": "created_at",
 }
-_DOES = {"patchable": "patch", "soft_delete": "delete", "deletable": "destroy", "listable": "list-upstream"}
+_DOES = {
+    "patchable": "patch",
+    "soft_delete": "delete",
+    "deletable": "destroy",
+    "undeletable": "undelete",
+    "rollbackable": "rollback",
+    "listable": "list-upstream",
+}
 """What not every engine can do: the field that says so, and the verb that users know."""
 _NOT_ANNOUNCED = "unknown while no reactor is attached"
 _REACTORS = {

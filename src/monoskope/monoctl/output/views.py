@@ -161,6 +161,8 @@ def reactor(view: views_pb2.Reactor) -> Document:
         "deletable": view.capabilities.deletable,
         "soft_delete": view.capabilities.soft_delete,
         "patchable": view.capabilities.patchable,
+        "undeletable": view.capabilities.undeletable,
+        "rollbackable": view.capabilities.rollbackable,
         "listable": view.capabilities.listable,
         "copies_to": list(view.capabilities.copies_to),
         "key_rule": view.capabilities.key_rule,

@@ -64,6 +64,10 @@ class Admission:
                 raise _cannot(OUTSIDE_KEY_RULE if can.patchable else "this store cannot patch.")
         if request.purpose == upload_pb2.PURPOSE_DELETE and not (can.deletable if request.destroy else can.soft_delete):
             raise _cannot(_NOT_FOR_GOOD if request.destroy else _FOR_GOOD_ONLY)
+        if request.purpose == upload_pb2.PURPOSE_UNDELETE and not can.undeletable:
+            raise _cannot("this store cannot bring back what was deleted.")
+        if request.purpose == upload_pb2.PURPOSE_ROLLBACK and not can.rollbackable:
+            raise _cannot("this store cannot bring back an earlier version.")
         if request.rules.needs_listing and not can.listable:
             raise _cannot(NOT_LISTABLE)
         if request.rules.needs_reading and not can.readable:

@@ -31,6 +31,8 @@ def announced(
         patchable=can.patchable,
         deletable=can.deletable,
         soft_delete=can.soft_delete,
+        undeletable=can.undeletable,
+        rollbackable=can.rollbackable,
         listable=can.listable,
         layout=can.layout,
         experimental=experimental,

@@ -178,7 +178,12 @@ def _evolve(request: OpenRequest, message: Message, version: int, now: float) ->
             _learn(request, message)
         case events_pb2.SecretUploadStarted():
             request.started, request.started_seen = message.receipt, now
-        case events_pb2.SecretUploaded() | events_pb2.SecretImported():
+        case (
+            events_pb2.SecretUploaded()
+            | events_pb2.SecretImported()
+            | events_pb2.SecretUndeleted()
+            | events_pb2.SecretRolledBack()
+        ):
             request.receipts.append(message.receipt)
         case _:
             pass

@@ -24,6 +24,7 @@ from monoskope.reactor.memory.sentences import Sentences
 from monoskope.stores.driver import (
     CannotReadError,
     Capabilities,
+    DeletedVersion,
     DriverError,
     Names,
     Snapshot,
@@ -152,6 +153,18 @@ class GuardedDriver(StoreDriver):
         """See `StoreDriver.patch`."""
         call = self._driver.patch(path, changes, remove, replacing=replacing, write_tag=write_tag, options=options)
         return await self._asked(call, writes=True)
+
+    async def deleted_version(self, path: tuple[str, ...]) -> DeletedVersion | None:
+        """See `StoreDriver.deleted_version`."""
+        return await self._asked(self._driver.deleted_version(path))
+
+    async def undelete(self, path: tuple[str, ...], deleted: DeletedVersion, *, write_tag: str) -> str:
+        """See `StoreDriver.undelete`."""
+        return await self._asked(self._driver.undelete(path, deleted, write_tag=write_tag), writes=True)
+
+    async def read_at(self, path: tuple[str, ...], version: str) -> Snapshot | None:
+        """See `StoreDriver.read_at`."""
+        return await self._asked(self._driver.read_at(path, version))
 
     async def list_names(self, path: tuple[str, ...]) -> Names:
         """See `StoreDriver.list_names`."""

@@ -50,6 +50,7 @@ class KnownReceipts:
         self._identity = identity
         self._now = now
         self._last: dict[SecretUri, float] = {}
+        self._undeleted: dict[SecretUri, tuple[str, float]] = {}
         self._count = 0
         self._by_uri: OrderedDict[SecretUri, OrderedDict[str, Receipt]] = OrderedDict()
         self._learnt = asyncio.Event()
@@ -75,6 +76,11 @@ class KnownReceipts:
         """Whether a new receipt of ours for `uri` was made or delivered after `moment`, in monotonic seconds."""
         return self._last.get(uri, moment) > moment
 
+    def undeleted_after(self, uri: SecretUri, moment: float) -> bool:
+        """Whether a new receipt of ours that says UNDELETED was made or delivered after `moment`, as `learnt_after`."""
+        _, last = self._undeleted.get(uri, ("", moment))
+        return last > moment
+
     async def named(self, uri: SecretUri, version: str, *, within: float) -> bool:
         """Return whether a receipt of ours names `version`, waiting up to `within` seconds for one to be learnt."""
         with contextlib.suppress(TimeoutError):
@@ -93,6 +99,7 @@ class KnownReceipts:
         versions = self._by_uri.setdefault(receipt.uri, OrderedDict())
         self._by_uri.move_to_end(receipt.uri)
         before, known = len(versions), versions.get(receipt.upstream_version)
+        self._note_undeleted(receipt)
         # A receipt without fingerprints, as recovery makes for what cannot be read, never hides one that has them.
         if known is None or receipt.fingerprint:
             versions[receipt.upstream_version] = receipt
@@ -108,3 +115,12 @@ class KnownReceipts:
             uri, forgotten = self._by_uri.popitem(last=False)
             self._count -= len(forgotten)
             self._last.pop(uri, None)
+            self._undeleted.pop(uri, None)
+
+    def _note_undeleted(self, receipt: Receipt) -> None:
+        """Note when an UNDELETED receipt came first: m8 delivers the newest one again with each request."""
+        if receipt.outcome != upload_pb2.OUTCOME_UNDELETED:
+            return
+        last, _ = self._undeleted.get(receipt.uri, ("", 0.0))
+        if last != receipt.sha256.hex():
+            self._undeleted[receipt.uri] = receipt.sha256.hex(), self._now()

@@ -15,7 +15,7 @@ from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.upstream.readings import decided
-from monoskope.stores.driver import NOTHING, CannotReadError, Snapshot, StoreDriver
+from monoskope.stores.driver import NOTHING, CannotReadError, DeletedVersion, Snapshot, StoreDriver
 from monoskope.uri import SecretUri
 
 TRIES = 16
@@ -43,6 +43,8 @@ class Content:
     fingerprints: Fingerprints | None
     was_read: bool = False
     """Whether the content was read just now; False if a receipt names it."""
+    deleted: DeletedVersion | None = None
+    """For a request that undeletes: what would come back. `version` is that version then, and not upstream."""
 
     def equals(self, other: Fingerprints) -> bool:
         """Whether the content is known and is that of `other`."""
@@ -97,9 +99,14 @@ class Upstream:
     async def present(self, request: Request) -> Content:
         """Return what is at the request's place, whatever it expects; the content only in an engine without versions.
 
+        For a request that undeletes it is what would come back.
+
         Raises:
             DriverError: the engine cannot be asked.
         """
+        if request.rules.undeletes:
+            deleted = await self.driver.deleted_version(request.uri.path)
+            return Content(NOTHING if deleted is None else deleted.version, None, deleted=deleted)
         if self.driver.capabilities.versions:
             return Content(await self.driver.read_version(request.uri.path), None)
         return await self.recognised(request.uri, self.known.newest(request.uri))
@@ -111,7 +118,7 @@ class Upstream:
         concurrent.
 
         Args:
-            request: UPLOAD, PATCH, DELETE or GENERATE.
+            request: One that writes here.
             first: What was there when the key was made.
             age: Of the key.
             compare: Whether the content is needed, to find out whether it is the same already.
@@ -121,8 +128,8 @@ class Upstream:
                 receipt of ours names.
             DriverError: the engine cannot be asked.
         """
-        if not self.driver.capabilities.versions:
-            return await self._replaced_unversioned(request, first, age)
+        if request.rules.undeletes or not self.driver.capabilities.versions:
+            return await self._seen_again(request, first, age)
         version = await self._current(request, first) if self._may_move(request, age) else first.version
         for _ in range(TRIES):
             try:
@@ -146,13 +153,16 @@ class Upstream:
         """Whether what is there may be newer than the key, although it looks like what `first` found.
 
         Where nothing is there, or nothing has a version, what was written and deleted since shows only in our receipts.
+        So does that a version was deleted and came back.
         """
         if age.is_young:
             return False
         if age.late_look:
             return True
-        traceless = first.version == NOTHING or not self.driver.capabilities.versions
-        return traceless and self.known.learnt_after(request.uri, age.born)
+        versions = self.driver.capabilities.versions
+        if first.version == NOTHING or not versions or request.rules.undeletes:
+            return self.known.learnt_after(request.uri, age.born)
+        return self.known.undeleted_after(request.uri, age.born)
 
     async def _check(self, request: Request, version: str) -> None:
         """Check as `check` does; UPSTREAM_CHANGED only if that version is still there and no receipt of it comes.
@@ -188,18 +198,18 @@ class Upstream:
             return Content(version, None)
         return await self._fingerprinted(request.uri, version)
 
-    async def _replaced_unversioned(self, request: Request, first: Content, age: Age) -> Content:
+    async def _seen_again(self, request: Request, first: Content, age: Age) -> Content:
         content = await self.present(request)
         same = self.is_same(first, content) and not self._is_newer(request, first, age)
         if not same and not self._may_move(request, age):
-            raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=content.version)
+            raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=_there(request, content.version))
         self.check(request, content.version)
         return content
 
     def is_same(self, first: Content, now: Content) -> bool:
         """Whether two looks at one place saw the same; False where neither version nor content shows it."""
         if self.driver.capabilities.versions or NOTHING in {first.version, now.version}:
-            return first.version == now.version
+            return first.version == now.version and first.deleted == now.deleted
         return first.fingerprints is not None and now.equals(first.fingerprints)
 
     async def check_still(self, request: Request, content: Content) -> None:
@@ -245,12 +255,19 @@ class Upstream:
                 reason = upload_pb2.REASON_CONFLICT
             case upload_pb2.EXPECT_VERSION if version != request.expect_version:
                 reason = upload_pb2.REASON_CONFLICT
-            case upload_pb2.EXPECT_ANY if version != NOTHING and self.known.naming(request.uri, version) is None:
+            case upload_pb2.EXPECT_ANY if version != NOTHING and not self._is_ours(request, version):
                 reason = upload_pb2.REASON_UPSTREAM_CHANGED
             case _:
                 pass
         if reason is not None:
-            raise FailedError(reason, upstream_version=version)
+            raise FailedError(reason, upstream_version=_there(request, version))
+
+    def _is_ours(self, request: Request, version: str) -> bool:
+        """Whether a receipt of ours names `version`; for a request that undeletes also as the one that was deleted."""
+        if self.known.naming(request.uri, version) is not None:
+            return True
+        deleted = self.known.naming(request.uri, NOTHING) if request.rules.undeletes else None
+        return deleted is not None and deleted.prior_version == version
 
     async def recognised(self, uri: SecretUri, newest: Receipt | None) -> Content:
         """Return what is there in an engine without versions.
@@ -274,18 +291,24 @@ class Upstream:
         if version == NOTHING:
             return Content(NOTHING, _ABSENT)
         if not self.driver.capabilities.readable:
-            return Content(version, self._from_receipt(uri, version))
+            return Content(version, self.from_receipt(uri, version))
         try:
             content = await self.read(uri)
         except CannotReadError:
-            return Content(version, self._from_receipt(uri, version))
+            return Content(version, self.from_receipt(uri, version))
         found = NOTHING if content is None else content.version
         if content is None or found != version:
             raise _MovedError(found)
         return content
 
-    def _from_receipt(self, uri: SecretUri, version: str) -> Fingerprints | None:
+    def from_receipt(self, uri: SecretUri, version: str) -> Fingerprints | None:
+        """Return the fingerprints of `version` as a receipt of ours has them, None if none has them under our key."""
         receipt = self.known.naming(uri, version)
         if receipt is None or not receipt.fingerprint.startswith(f"fp1:{self.fingerprint_key.key_id}:"):
             return None
         return Fingerprints(receipt.fingerprint, receipt.values)
+
+
+def _there(request: Request, version: str) -> str:
+    """Return what a failure says is upstream: what is deleted is not."""
+    return NOTHING if request.rules.undeletes else version

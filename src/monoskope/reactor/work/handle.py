@@ -40,6 +40,7 @@ from monoskope.reactor.work.import_secret import import_secret
 from monoskope.reactor.work.list_names import list_names
 from monoskope.reactor.work.lookup import failed
 from monoskope.reactor.work.patch import check_apart, result_of
+from monoskope.reactor.work.rollback import earlier_content
 from monoskope.reactor.work.verify import verify
 from monoskope.reactor.work.write import WritePlan, Writer
 from monoskope.uri import SecretUri
@@ -131,9 +132,10 @@ class Handler:
             if request.purpose == upload_pb2.PURPOSE_COPY:  # The put at its destination walks 5 and 6.
                 plan: WritePlan | CopyPlan = self._copier.plan(delivered, arrived)
             else:
-                # 5. `expect` not met is CONFLICT or UPSTREAM_CHANGED. Once it is met, GENERATE makes its values.
+                # 5. `expect` not met is CONFLICT or UPSTREAM_CHANGED. Once it is met, GENERATE makes its values, and
+                # ROLLBACK reads the earlier version.
                 base = await self._expected(delivered, first, guess)
-                payload = await self._generated(delivered) if request.recipes else payload
+                payload = await self._made(delivered) if payload is None else payload
                 # 6. Known equal content is UNCHANGED.
                 after = self._after(request, payload, base)
                 if unchanged := await self._unchanged(delivered, base, after, guess):
@@ -182,10 +184,20 @@ class Handler:
         age = self._writer.age_of(delivered, late_look=first.late)
         return await self._upstream.replaced(delivered.grant.request, first.content, age, compare=guess.may_compare)
 
-    async def _generated(self, delivered: DeliveredRequest) -> Payload:
-        """Make what is to be written, and hold it against what engine and grant allow."""
+    async def _made(self, delivered: DeliveredRequest) -> Payload | None:
+        """Return what this reactor is to write of its own, held against what engine and grant allow; None for nothing.
+
+        Raises:
+            FailedError: UNSUPPORTED, it does not fit; or as `earlier_content`.
+            DriverError: as `earlier_content`.
+        """
         request = delivered.grant.request
-        payload = await self._generator.generate(request.recipes, delivered.grant.subject)
+        if request.to_version:
+            payload = await earlier_content(self._upstream.driver, request)
+        elif request.recipes:
+            payload = await self._generator.generate(request.recipes, delivered.grant.subject)
+        else:
+            return None
         check_fitting(self._upstream.driver, request, payload)
         if len(encode(payload)) > delivered.grant.max_plaintext:
             raise FailedError(
@@ -197,6 +209,8 @@ class Handler:
         """Return the fingerprints of what is to be there afterwards, None if they cannot be known."""
         if request.purpose == upload_pb2.PURPOSE_PATCH:
             return result_of(self._upstream.fingerprint_key, base, payload, request.remove_keys)
+        if request.rules.undeletes:
+            return self._upstream.from_receipt(request.uri, base.version)
         return self._fingerprints(payload)
 
     async def _unchanged(

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 from dataclasses import dataclass
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant
+from monoskope.protocol.outcomes import WRITTEN
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream.readings import readings
 from monoskope.reactor.work.generate import public_halves
-from monoskope.stores.driver import NOTHING, CannotReadError, DriverError, Snapshot, StoreDriver, StoreUnavailableError
+from monoskope.stores.driver import (
+    NOTHING,
+    CannotReadError,
+    DeletedVersion,
+    DriverError,
+    Snapshot,
+    StoreDriver,
+    StoreUnavailableError,
+)
 
 PublicValues = tuple[tuple[str, str], ...]
 
@@ -49,7 +59,7 @@ class Lookup:
     """The id of this process."""
 
     async def written(self, attempt: WriteAttempt) -> Receipt | None:
-        """Return the UPLOADED or DELETED receipt if the engine shows that the write happened, else None.
+        """Return the receipt of success if the engine shows that the write happened, else None.
 
         If this process does not know the fingerprints of what was to be written, the receipt has fingerprints only if
         the value can be read. Its `prior_version` is the attempt's. An heir knows STARTED's alone: if the issuer lost a
@@ -63,6 +73,8 @@ class Lookup:
         path = attempt.grant.request.uri.path
         if attempt.grant.request.purpose == upload_pb2.PURPOSE_DELETE:
             return deleted(attempt) if await self.driver.read_version(path) == NOTHING else None
+        if attempt.grant.request.purpose == upload_pb2.PURPOSE_UNDELETE:
+            return await self._undeleted(attempt)
         found = await self.driver.find(path, attempt.tag.hex()) if self.driver.capabilities.write_tag else None
         if found == attempt.prior:
             found = None
@@ -76,10 +88,41 @@ class Lookup:
         if snapshot is not None and found in {None, snapshot.version}:
             found, fingerprints = snapshot.version, self.fingerprint_key.fingerprints(snapshot.payload)
             public = public_halves(attempt.grant.request.recipes, snapshot.payload)
-        return None if found is None else uploaded(attempt, found, fingerprints, public)
+        return None if found is None else succeeded(attempt, found, fingerprints, public)
+
+    async def finished(self, attempt: WriteAttempt, version: str) -> Receipt:
+        """Return the receipt of a write that happened, and made or brought back `version`.
+
+        Only now it is known what an UNDELETE brought back. If it cannot be read, a receipt of ours may still name it.
+        """
+        fingerprints = attempt.fingerprints
+        if attempt.grant.request.rules.undeletes:
+            fingerprints = await self._read(attempt, version) or fingerprints
+        return succeeded(attempt, version, fingerprints, attempt.public_values)
+
+    async def _undeleted(self, attempt: WriteAttempt) -> Receipt | None:
+        """Return the UNDELETED receipt if there is a version with the tag, or the deleted version is there again."""
+        path = attempt.grant.request.uri.path
+        found = await self.driver.find(path, attempt.tag.hex()) if self.driver.capabilities.write_tag else None
+        if found is None:
+            now = await self.driver.read_version(path)
+            found = now if now == attempt.started.restored_version else None
+        return None if found is None else await self.finished(attempt, found)
+
+    async def _read(self, attempt: WriteAttempt, version: str) -> Fingerprints | None:
+        """Return the fingerprints of `version`, None if it cannot be read or is not there any more."""
+        if not self.driver.capabilities.readable:
+            return None
+        try:
+            snapshot = await self.driver.read(attempt.grant.request.uri.path)
+        except DriverError:
+            return None
+        if snapshot is None or snapshot.version != version:
+            return None
+        return self.fingerprint_key.fingerprints(snapshot.payload)
 
     async def settled(self, attempt: WriteAttempt) -> Receipt:
-        """Return the last word on a write that can no longer be on its way: UPLOADED, KEY_LOST or OUTCOME_UNKNOWN."""
+        """Return the last word on a write that can no longer be on its way: success, KEY_LOST or OUTCOME_UNKNOWN."""
         grant = attempt.grant
         if grant.request.purpose == upload_pb2.PURPOSE_COPY:
             # The destination is in another store: only the issuer was told how the put there ended.
@@ -91,15 +134,29 @@ class Lookup:
                 receipt = await self.written(attempt)
                 if receipt is not None:
                     return receipt
-                version = await self.driver.read_version(grant.request.uri.path)
+                still = await self._is_as_before(attempt)
             except StoreUnavailableError:
                 continue
             except DriverError:
                 break
-            if version == attempt.prior:
-                return self._failed(attempt, upload_pb2.REASON_KEY_LOST, version=version)
+            if still:
+                return self._failed(attempt, upload_pb2.REASON_KEY_LOST, version=attempt.prior)
             break
         return self._failed(attempt, upload_pb2.REASON_OUTCOME_UNKNOWN)
+
+    async def _is_as_before(self, attempt: WriteAttempt) -> bool:
+        """Whether what was to be replaced is there still; or, for an UNDELETE, whether it is deleted as it was.
+
+        A version that came back and was deleted again may have come back by this very attempt. Raises `DriverError`.
+        """
+        path = attempt.grant.request.uri.path
+        if not attempt.grant.request.rules.undeletes:
+            return await self.driver.read_version(path) == attempt.prior
+        deleted = await self.driver.deleted_version(path)
+        if deleted is None:
+            return False
+        intent = self.fingerprint_key.intent(attempt.tag, deletion_digest(deleted))
+        return hmac.compare_digest(intent, attempt.started.intent)
 
     def _failed(self, attempt: WriteAttempt, reason: upload_pb2.Reason, *, version: str = "") -> Receipt:
         return failed(attempt.grant, attempt.started.sealed_sha256, reason, replica=self.replica, version=version)
@@ -121,19 +178,26 @@ class Lookup:
         return None
 
 
-def uploaded(
+def deletion_digest(deleted: DeletedVersion) -> bytes:
+    """Return the 32 bytes that STARTED of an UNDELETE binds instead of a content: they name one deletion."""
+    return hashlib.sha256(f"{deleted.version}\n{deleted.deletion}".encode()).digest()
+
+
+def succeeded(
     attempt: WriteAttempt, version: str, fingerprints: Fingerprints | None, public_values: PublicValues
 ) -> Receipt:
     """Return the receipt of a write that happened."""
+    (outcome,) = attempt.grant.request.rules.successes & WRITTEN
     return make_receipt(
         grant=attempt.grant,
         sealed_sha256=attempt.started.sealed_sha256,
-        outcome=upload_pb2.OUTCOME_UPLOADED,
+        outcome=outcome,
         upstream_version=version,
         prior_version=attempt.prior,
         fingerprint=fingerprints.whole if fingerprints else "",
         values=fingerprints.values if fingerprints else (),
         public_values=public_values,
+        restored_version=attempt.started.restored_version,
     )
 
 

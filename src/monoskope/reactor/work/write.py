@@ -21,6 +21,7 @@ from typing import TypeVar
 from monoskope import operating_log
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
+from monoskope.protocol.grant import Grant
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.reactor.admission.admission import driver_options
@@ -31,8 +32,8 @@ from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream.content import TRIES, Age, Content, Upstream
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.reactor.work.ends import Deleted, Unknown, Unwritten, WriteEnd, Written
-from monoskope.reactor.work.lookup import Lookup, PublicValues, WriteAttempt, deleted, failed, uploaded
-from monoskope.stores.driver import DriverError, StoreConflictError, UnknownOutcomeError
+from monoskope.reactor.work.lookup import Lookup, PublicValues, WriteAttempt, deleted, deletion_digest, failed
+from monoskope.stores.driver import NOTHING, DriverError, StoreConflictError, UnknownOutcomeError
 
 _NO_CONTENT = bytes(32)
 """What an intent names instead of a content: of a deletion, of unknown content, of what must not be revealed."""
@@ -67,7 +68,7 @@ class WritePlan:
 
     def onto(self, base: Content) -> WritePlan:
         """Return the same write, to replace `base`."""
-        return replace(self, base=base, attempt=replace(self.attempt, prior=base.version))
+        return replace(self, base=base, attempt=replace(self.attempt, prior=_replaced(self.attempt.grant, base)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,23 +102,27 @@ class Writer:
 
         Args:
             delivered: The request.
-            fingerprints: Of what is to be there; None for a deletion, and for a patch of what is not known.
-            base: What is to be replaced.
+            fingerprints: Of what is to be there; None for a deletion, and for what is not known.
+            base: What is to be replaced, or for UNDELETE what is to come back.
             reveals: Whether STARTED may name what is to be written. Not where the window of guesses has no room: a look
                 for it upstream would show a right guess.
             public_values: Of what was generated.
         """
         grant, now = delivered.grant, self.now()
+        request, prior = grant.request, _replaced(grant, base)
         whole = digest_of(fingerprints.whole) if fingerprints and reveals else _NO_CONTENT
+        if base.deleted is not None:
+            whole = deletion_digest(base.deleted)
         started = make_receipt(
             grant=grant,
             sealed_sha256=delivered.sha256,
             outcome=upload_pb2.OUTCOME_STARTED,
-            prior_version=base.version,
+            prior_version=prior,
             intent=self.upstream.fingerprint_key.intent(write_tag(grant.sha256, delivered.sha256), whole),
+            restored_version=base.version if request.rules.undeletes else request.to_version,
         )
         return WritePlan(
-            WriteAttempt(grant, started, base.version, fingerprints, public_values),
+            WriteAttempt(grant, started, prior, fingerprints, public_values),
             base,
             self.age_of(delivered),
             # Clients are told that nothing is written after the key's lifetime.
@@ -151,7 +156,7 @@ class Writer:
             anew = await self._in_time(plan, self._decided_anew(plan), otherwise=conflict)
             if isinstance(anew, Unwritten):
                 return anew
-            plan, end = anew, replace(conflict, upstream_version=anew.base.version)
+            plan, end = anew, replace(conflict, upstream_version=anew.attempt.prior)
         return end
 
     async def _in_time(self, plan: WritePlan, step: Awaitable[T], *, otherwise: T) -> T:
@@ -188,12 +193,15 @@ class Writer:
         if request.purpose == upload_pb2.PURPOSE_DELETE:
             await driver.delete(path, replacing=replacing, destroy=request.destroy)
             return Deleted(plan.attempt)
-        if request.purpose == upload_pb2.PURPOSE_PATCH:
+        if request.purpose == upload_pb2.PURPOSE_UNDELETE:
+            assert plan.base.deleted is not None, "what is not deleted is CONFLICT before"
+            version = await driver.undelete(path, plan.base.deleted, write_tag=tag)
+        elif request.purpose == upload_pb2.PURPOSE_PATCH:
             version = await driver.patch(
                 path, payload, request.remove_keys, replacing=replacing, write_tag=tag, options=options
             )
         else:
-            assert payload is not None, "something was sealed, or made"
+            assert payload is not None, "something was sealed, made or read"
             version = await driver.write(path, payload, replacing=replacing, write_tag=tag, options=options)
         return Written(plan.attempt, version) if version else Unknown(plan.attempt)
 
@@ -229,7 +237,7 @@ class Writer:
             return failed(grant, sealed_sha256, end.reason, replica=grant.replica, version=version, detail=detail)
         try:
             if isinstance(end, Written):
-                return uploaded(end.attempt, end.version, end.attempt.fingerprints, end.attempt.public_values)
+                return await self.lookup.finished(end.attempt, end.version)
             if isinstance(end, Deleted):
                 return deleted(end.attempt)
             return await self._looked_up(end.attempt, plan.settled_at)
@@ -251,6 +259,11 @@ class Writer:
                 return receipt
         await asyncio.sleep(max(0.0, settled_at - self.now()))
         return await self.lookup.settled(attempt)
+
+
+def _replaced(grant: Grant, base: Content) -> str:
+    """Return the version that the write replaces: UNDELETE brings `base` back, and replaces nothing."""
+    return NOTHING if grant.request.rules.undeletes else base.version
 
 
 def _log_and_forget(plan: WritePlan, error: Exception) -> None:

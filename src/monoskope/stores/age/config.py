@@ -23,6 +23,8 @@ class AgeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many versions of a secret are kept, the current one included."""
     listable: bool = False
     """Whether `monoctl list-upstream` may show the names below a path, also those that m8 does not know."""
+    restorable: bool = False
+    """Whether secrets can be undeleted and, in a store that can read, rolled back to a version that is kept."""
     max_plaintext: int = MAX_PADDED
     """Largest padded plaintext in bytes."""
     lock_timeout_s: float = 10.0

@@ -25,6 +25,7 @@ from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
     Capabilities,
+    DeletedVersion,
     Names,
     Snapshot,
     StoreConflictError,
@@ -62,6 +63,8 @@ class AgeStore(StoreDriver):
             deletable=True,
             soft_delete=True,
             patchable=bool(identities),
+            undeletable=config.restorable,
+            rollbackable=config.restorable and bool(identities),
             listable=config.listable,
             layout="One age file a version, padded, with the whole secret; its name has number, time and write tag.",
         )
@@ -92,7 +95,12 @@ class AgeStore(StoreDriver):
             UsageError: `folder` has an identity already.
         """
         file = folder / "engine.agekey"
-        return {"folder": str(folder / "secrets"), "recipients": [make_identity(file)], "identity_file": str(file)}
+        return {
+            "folder": str(folder / "secrets"),
+            "recipients": [make_identity(file)],
+            "identity_file": str(file),
+            "restorable": True,
+        }
 
     @property
     def capabilities(self) -> Capabilities:
@@ -147,6 +155,26 @@ class AgeStore(StoreDriver):
             raise _conflict()
         await in_thread(self._delete, path, replacing, destroy=destroy)
 
+    async def deleted_version(self, path: tuple[str, ...]) -> DeletedVersion | None:
+        """See `StoreDriver.deleted_version`."""
+        self._require_restorable()
+        return await asyncio.to_thread(self._deleted, path)
+
+    async def undelete(self, path: tuple[str, ...], deleted: DeletedVersion, *, write_tag: str) -> str:
+        """See `StoreDriver.undelete`: the file gets a new name, so the version is a new one; its content stays."""
+        self._require_restorable()
+        if await asyncio.to_thread(self._deleted, path) != deleted:
+            raise _not_deleted()
+        return await in_thread(self._undelete, path, deleted, write_tag)
+
+    async def read_at(self, path: tuple[str, ...], version: str) -> Snapshot | None:
+        """See `StoreDriver.read_at`: the versions that are kept, `keep_versions` at most."""
+        self._require_restorable()
+        if not self._identities:
+            raise UnsupportedError("this store is write-only.")
+        content = await asyncio.to_thread(self._kept, path, version)
+        return None if content is None else Snapshot(version, self._opened(content))
+
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
         """Return the newest kept version written with `write_tag`, or None."""
         entries = await asyncio.to_thread(self._entries, path)
@@ -197,6 +225,38 @@ class AgeStore(StoreDriver):
             except FileNotFoundError:
                 self._root.stat()
                 return Names()
+
+    def _require_restorable(self) -> None:
+        if not self._config.restorable:
+            raise UnsupportedError("this store is not configured to bring back what was there.")
+
+    def _deleted(self, path: tuple[str, ...]) -> DeletedVersion | None:
+        with translated():
+            try:
+                with SecretFolder(self._root, path, create=False) as folder:
+                    return _deleted_in(folder)
+            except FileNotFoundError:
+                self._root.stat()
+                return None
+
+    def _undelete(
+        self, cancelled: threading.Event, path: tuple[str, ...], deleted: DeletedVersion, write_tag: str
+    ) -> str:
+        with self._writing(path, cancelled) as (folder, writer):
+            if _deleted_in(folder) != deleted:
+                raise _not_deleted()
+            return writer.bring_back(folder.deleted()[-1], write_tag).version
+
+    def _kept(self, path: tuple[str, ...], version: str) -> bytes | None:
+        entry = next((one for one in self._entries(path) if one.version == version), None)
+        if entry is None:
+            return None
+        with translated():
+            try:
+                with SecretFolder(self._root, path, create=False) as folder:
+                    return folder.read(entry)
+            except FileNotFoundError:
+                return None
 
     def _newest(self, path: tuple[str, ...]) -> tuple[AgeEntry, bytes] | None:
         """Return the newest version and its content; look again if it was removed meanwhile."""
@@ -287,6 +347,16 @@ def _expected(folder: SecretFolder, replacing: str | None) -> AgeEntry:
     if not entries or replacing not in {None, entries[-1].version}:
         raise _conflict()
     return entries[-1]
+
+
+def _deleted_in(folder: SecretFolder) -> DeletedVersion | None:
+    """Return what an undeletion brings back: the newest version of all, if it was deleted."""
+    deleted = folder.deleted()
+    return DeletedVersion(deleted[-1].version) if deleted and not folder.entries() else None
+
+
+def _not_deleted() -> StoreConflictError:
+    return StoreConflictError("the secret in the folder is not the deleted version that was to come back.")
 
 
 def _conflict() -> StoreConflictError:

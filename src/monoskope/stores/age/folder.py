@@ -16,7 +16,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -26,6 +26,7 @@ from monoskope.stores.shared.files import (
     FILE_FLAGS,
     FOLDER_FLAGS,
     acquire,
+    check_not_cancelled,
     close,
     confirm,
     descended,
@@ -67,6 +68,12 @@ class AgeEntry:
         return f"{self.number:010}.{self.created_ns}.{self.tag}.age"
 
 
+def _sorted(found: Iterable[str]) -> list[AgeEntry]:
+    """Return the versions whose files have these names, the oldest first; other names are ignored."""
+    matches = (_NAME.fullmatch(name) for name in found)
+    return sorted(AgeEntry(int(m["number"]), int(m["created"]), m["tag"]) for m in matches if m is not None)
+
+
 class SecretFolder:
     """The folder of one secret, open. Use as a context manager.
 
@@ -98,8 +105,12 @@ class SecretFolder:
 
     def entries(self) -> list[AgeEntry]:
         """Return the versions that are there, the oldest first."""
-        matches = (_NAME.fullmatch(name) for name in names(self._fd))
-        return sorted(AgeEntry(int(m["number"]), int(m["created"]), m["tag"]) for m in matches if m is not None)
+        return _sorted(names(self._fd))
+
+    def deleted(self) -> list[AgeEntry]:
+        """Return the versions that were deleted and are kept, the oldest first."""
+        kept = (name.removesuffix(_DELETED) for name in names(self._fd) if name.endswith(_DELETED))
+        return _sorted(kept)
 
     def read(self, entry: AgeEntry) -> bytes:
         """Return the content of a version's file. Raises `FileNotFoundError` if it is gone meanwhile."""
@@ -162,6 +173,22 @@ class FolderWriter:
         """
         entry = AgeEntry(self._next_number(), time.time_ns(), tag)
         put_in_place(entry.name, content, self._cancelled, folder_fd=self._fd, temporary=_TEMPORARY)
+        return entry
+
+    def bring_back(self, deleted: AgeEntry, tag: str) -> AgeEntry:
+        """Make a deleted version the newest one, by its name alone: all of it, on disk, or nothing.
+
+        It gets a number, a time and a tag of its own, so that it cannot be mistaken for what was there before.
+
+        Raises:
+            OSError: nothing was changed.
+            StoreUnavailableError: the write was cancelled; nothing was changed.
+            UnknownOutcomeError: it is there, but the system did not confirm that it will stay.
+        """
+        entry = AgeEntry(self._next_number(), time.time_ns(), tag)
+        check_not_cancelled(self._cancelled)
+        os.rename(deleted.name + _DELETED, entry.name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        confirm("the undeletion", folder_fd=self._fd)
         return entry
 
     def remove_old(self, keep: int) -> None:

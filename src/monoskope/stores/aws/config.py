@@ -66,6 +66,8 @@ class SecretsManagerConfig(AwsConfig, frozen=True, forbid_unknown_fields=True):
 
     recovery_window_days: int = 30
     """For how many days a soft deletion can be undone, 7 to 30."""
+    restorable: bool = False
+    """Whether secrets can be undeleted and, in a store that can read, rolled back to the version before."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

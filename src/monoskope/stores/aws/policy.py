@@ -21,6 +21,8 @@ def secrets_manager_policy(config: SecretsManagerConfig, prefixes: Prefixes) -> 
         actions.append("GetSecretValue")
     if config.deletable:
         actions += ["DeleteSecret", "RestoreSecret"]
+    elif config.restorable:
+        actions.append("RestoreSecret")
     if config.binary == "base64":
         actions.append("TagResource")
     # AWS ends the ARN of a secret in a hyphen and six characters.

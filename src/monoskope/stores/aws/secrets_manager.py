@@ -26,8 +26,10 @@ from monoskope.stores.aws.versions import CURRENT, Seen, conflict, life_of, valu
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
+    DeletedVersion,
     DriverError,
     Snapshot,
+    StoreConflictError,
     StoreRefusedError,
     StoreUnavailableError,
     UnknownOutcomeError,
@@ -56,7 +58,14 @@ class SecretsManagerStore(AwsStore):
     def __init__(self, config: SecretsManagerConfig, client: AwsClient) -> None:
         super().__init__(config, client, in_secrets_manager(config))
         can = self._capabilities
-        self._capabilities = replace(can, check_and_set=True, patchable=can.readable, soft_delete=can.deletable)
+        self._capabilities = replace(
+            can,
+            check_and_set=True,
+            patchable=can.readable,
+            soft_delete=can.deletable,
+            undeletable=config.restorable,
+            rollbackable=config.restorable and can.readable,
+        )
 
     @classmethod
     async def open(cls, config: SecretsManagerConfig, *, state_dir: Path) -> Self:
@@ -72,7 +81,7 @@ class SecretsManagerStore(AwsStore):
     @classmethod
     def example(cls, folder: Path) -> dict[str, Any]:
         """See `StoreDriver.example`."""
-        return super().example(folder) | {"recovery_window_days": 30}
+        return super().example(folder) | {"recovery_window_days": 30, "restorable": False}
 
     def check(self, path: tuple[str, ...], options: object | None) -> None:
         """Refuse a name that is too long for AWS, and options or tags that it does not take."""
@@ -168,6 +177,55 @@ class SecretsManagerStore(AwsStore):
                 raise malformed()
             raise UnknownOutcomeError("AWS took the deletion, but it does not show.", fix="Look it up.")
 
+    async def deleted_version(self, path: tuple[str, ...]) -> DeletedVersion | None:
+        """See `StoreDriver.deleted_version`: the current version of a secret whose deletion is scheduled."""
+        self._require_restorable()
+        return (await self._look(path)).deleted
+
+    async def undelete(self, path: tuple[str, ...], deleted: DeletedVersion, *, write_tag: str) -> str:
+        """See `StoreDriver.undelete`: the whole secret, after a look at which version is current in it.
+
+        AWS restores without check-and-set. It writes nothing to a secret whose deletion is scheduled, so the version
+        can change between the look and the restoration only if others restore it, too.
+        """
+        del write_tag
+        self._require_restorable()
+        seen = await self._look(path)
+        if seen.deleted is None or seen.deleted != deleted:
+            raise StoreConflictError("the secret in AWS is not the deleted version that was to come back.")
+        answer = await self._call("restore_secret", path, writes=True, expected={_MISSING, _UNFIT})
+        if answer.code == _MISSING:
+            raise conflict()
+        try:
+            version = (await self._look(path)).version
+        except DriverError:
+            version = NOTHING
+        if version == NOTHING:
+            if answer.code:
+                raise malformed()
+            raise UnknownOutcomeError("AWS took the restoration, but it does not show.", fix="Look it up.")
+        if version != deleted.version:
+            raise conflict()
+        return version
+
+    async def read_at(self, path: tuple[str, ...], version: str) -> Snapshot | None:
+        """See `StoreDriver.read_at`: the current version and the one before it.
+
+        Of versions without a label nobody can tell whether they were ever current. One that was only staged holds what
+        a put was to write and did not.
+        """
+        self._require_restorable()
+        if not self._config.readable:
+            raise UnsupportedError("this store is write-only.")
+        version_id, seen = version.rpartition("@")[0], await self._look(path)
+        if not seen.was_current(version_id) or version != version_text(version_id, seen.life):
+            return None
+        return certain(await self._read(path, version, VersionId=version_id))
+
+    def _require_restorable(self) -> None:
+        if not self._config.restorable:
+            raise UnsupportedError("this store is not configured to bring back what was there.")
+
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
         """Return the version of that tag if it is current or was the one before; a staged one was not written."""
         seen = await self._look(path)
@@ -181,12 +239,18 @@ class SecretsManagerStore(AwsStore):
         """See `StoreDriver.read_either`."""
         if not self._config.readable:
             raise CannotReadError("this store is write-only.")
-        answer = await self._call("get_secret_value", path, expected={_MISSING, _UNFIT}, VersionStage=CURRENT)
+        return await self._read(path, "", VersionStage=CURRENT)
+
+    async def _read(self, path: tuple[str, ...], wanted: str, **which: str) -> Snapshot | None:
+        """Return the value of the version that `which` selects; None if nothing is there, or another than `wanted`."""
+        answer = await self._call("get_secret_value", path, expected={_MISSING, _UNFIT}, **which)
         if answer.code == _UNFIT and await self.read_version(path) != NOTHING:
             raise malformed()
         if answer.code:
             return None
         version = version_text(answer.text("VersionId"), life_of(answer.body.get("ARN")))
+        if wanted not in {"", version}:
+            return None
         content = AwsContent(answer.body.get("SecretString"), answer.body.get("SecretBinary"))
         payload = self._layout.from_engine(content)
         either = self._layout.either_way(payload)

@@ -14,7 +14,7 @@ from typing import Any
 
 from monoskope.stores.aws.client import AwsAnswer
 from monoskope.stores.aws.layout import FLAG, AwsContent
-from monoskope.stores.driver import NOTHING, StoreConflictError, StoreRefusedError, UnknownOutcomeError
+from monoskope.stores.driver import NOTHING, DeletedVersion, StoreConflictError, StoreRefusedError, UnknownOutcomeError
 
 CURRENT = "AWSCURRENT"
 PREVIOUS = "AWSPREVIOUS"
@@ -45,6 +45,8 @@ class Seen:
     life: str = ""
     stages: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Staging labels by version id."""
+    deletion: str = ""
+    """When its deletion was scheduled, "" if it is not: that tells one deletion from a later one."""
     flagged: bool = False
     """Whether the secret is tagged as holding base64."""
 
@@ -55,6 +57,7 @@ class Seen:
         return cls(
             exists=True,
             scheduled=bool(body.get("DeletedDate")),
+            deletion=str(body.get("DeletedDate") or ""),
             life=life_of(body.get("ARN")),
             flagged=FLAG in (body.get("Tags") or ()),
             stages={key: frozenset(value) for key, value in stages.items()} if isinstance(stages, dict) else {},
@@ -69,6 +72,13 @@ class Seen:
     def version(self) -> str:
         """The text of the version that is there, or `NOTHING`."""
         return version_text(self.current, self.life) if self.current and not self.scheduled else NOTHING
+
+    @property
+    def deleted(self) -> DeletedVersion | None:
+        """What restoring the secret brings back, None if its deletion is not scheduled or it has no value."""
+        if not self.current or not self.scheduled:
+            return None
+        return DeletedVersion(version_text(self.current, self.life), self.deletion)
 
     def was_current(self, version_id: str) -> bool:
         """Whether a version certainly is or was the current one, and not only staged."""

@@ -126,7 +126,7 @@ def acquire(descriptor: int, deadline: float, cancelled: threading.Event) -> Non
         StoreUnavailableError: another process held it until `deadline`, or `cancelled` was set first.
     """
     while True:
-        _check_not_cancelled(cancelled)
+        check_not_cancelled(cancelled)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -138,7 +138,7 @@ def acquire(descriptor: int, deadline: float, cancelled: threading.Event) -> Non
     raise StoreUnavailableError("another process has this secret locked.", fix="Find out what holds the lock.")
 
 
-def _check_not_cancelled(cancelled: threading.Event) -> None:
+def check_not_cancelled(cancelled: threading.Event) -> None:
     """Raise `StoreUnavailableError` if `cancelled` is set: nothing was written, and nothing will be."""
     if cancelled.is_set():
         raise StoreUnavailableError("the write was cancelled before it happened.", fix="Begin again.")
@@ -231,7 +231,7 @@ def put_in_place(name: str, content: bytes, cancelled: threading.Event, *, folde
     new = f"{temporary}{secrets.token_hex(8)}"
     try:
         write_new(new, content, folder_fd=folder_fd)
-        _check_not_cancelled(cancelled)
+        check_not_cancelled(cancelled)
         os.rename(new, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
     except BaseException:
         with contextlib.suppress(OSError):

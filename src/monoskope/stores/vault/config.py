@@ -105,6 +105,8 @@ class VaultConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
     """Whether the policy grants `patch` on data, by which some keys change without the others being read."""
     deletable: bool = False
     """Whether the policy grants deleting. Without it the store deletes nothing."""
+    restorable: bool = False
+    """Whether the policy grants undeleting. If the store is readable, too, secrets can be rolled back; KV version 2."""
     listable: bool = False
     """Whether the policy grants `list`, by which `monoctl list-upstream` finds what can be imported."""
     binary: bool = False

@@ -1,8 +1,9 @@
 """The driver `vault`: a KV version 2 engine of HashiCorp Vault or OpenBao.
 
-Round trips, besides an occasional login: `read_version` 1, `read` 1. `write` 1 where nothing or anything may be there;
-`write` and `patch` 2 where one version is to be replaced, since numbers restart and do not identify a version. A write
-that the engine refuses costs one more, to learn why; the first base64 value at a path one or two more, to flag it.
+Round trips, besides a login: `read_version`, `deleted_version`, `read` and `read_at` 1, `undelete` 3. `write`
+1 where nothing or anything may be there; `write` and `patch` 2 where one version is to be replaced, since numbers
+restart and do not identify a version. A write that the engine refuses costs one more, to learn why; the first base64
+value at a path one or two more, to flag it.
 
 The write tag is not stored: a path's custom metadata belongs to all its versions and is not written in one act with
 any of them (docs/adr/0007-store-drivers.md).
@@ -19,6 +20,7 @@ from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
     Capabilities,
+    DeletedVersion,
     DriverError,
     Names,
     Snapshot,
@@ -28,6 +30,7 @@ from monoskope.stores.driver import (
     UnsupportedError,
     certain,
 )
+from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.shared.names import not_listed
 from monoskope.stores.vault.config import VaultConfig
 from monoskope.stores.vault.http import is_absent
@@ -42,7 +45,7 @@ from monoskope.stores.vault.values import (
     to_engine,
     wants_base64,
 )
-from monoskope.stores.vault.versions import Current, from_metadata, is_flagged, is_gone, version_text
+from monoskope.stores.vault.versions import Current, from_metadata, is_flagged, is_gone, number_in, version_text
 
 _TRIES = 3
 _ABSENT = Current(0, NOTHING, flagged=False)
@@ -64,6 +67,8 @@ class VaultStore(VaultMount):
             deletable=config.deletable,
             soft_delete=config.deletable,
             patchable=config.patchable,
+            undeletable=config.restorable,
+            rollbackable=config.restorable and config.readable,
             listable=config.listable,
             layout="One KV version 2 entry a secret, a key for a key; a value that is not text only as base64.",
         )
@@ -71,7 +76,7 @@ class VaultStore(VaultMount):
     @classmethod
     def example(cls, folder: Path) -> dict[str, Any]:
         """See `StoreDriver.example`."""
-        return super().example(folder) | {"patchable": False, "binary": False}
+        return super().example(folder) | {"patchable": False, "restorable": False, "binary": False}
 
     def check(self, path: tuple[str, ...], options: object | None) -> None:
         """Refuse options that are not this driver's; every path that is a secret's has its place."""
@@ -176,7 +181,54 @@ class VaultStore(VaultMount):
         """See `StoreDriver.read_either`: at a path that is flagged as holding base64."""
         if not self._config.readable:
             raise CannotReadError("this store is write-only.")
-        answer = await self._session.request("GET", self._url("data", path))
+        return self._snapshot(await self._session.request("GET", self._url("data", path)))
+
+    async def deleted_version(self, path: tuple[str, ...]) -> DeletedVersion | None:
+        """See `StoreDriver.deleted_version`."""
+        self._require_restorable()
+        return (await self._current(path)).deleted
+
+    async def undelete(self, path: tuple[str, ...], deleted: DeletedVersion, *, write_tag: str) -> str:
+        """See `StoreDriver.undelete`: exactly the version just looked at comes back, under its own name.
+
+        The engine undeletes without check-and-set, but by number. A version that is written in between stays, and is
+        then a `StoreConflictError`, though the one before it is not deleted any more.
+        """
+        del write_tag
+        self._require_restorable()
+        current = await self._current(path)
+        if current.deleted is None or current.deleted != deleted:
+            raise StoreConflictError("the secret in the engine is not the deleted version that was to come back.")
+        body = {"versions": [current.number]}
+        answer = await self._session.request("POST", self._url("undelete", path), body=body, writes=True)
+        self._expect_ok(answer)
+        try:
+            version = (await self._current(path)).version
+        except DriverError:
+            version = NOTHING
+        if version == NOTHING:
+            raise UnknownOutcomeError("the engine took the undeletion, but it does not show.", fix="Look it up.")
+        if version != deleted.version:
+            raise conflict()
+        return version
+
+    async def read_at(self, path: tuple[str, ...], version: str) -> Snapshot | None:
+        """See `StoreDriver.read_at`."""
+        self._require_restorable()
+        if not self._config.readable:
+            raise UnsupportedError("this store is write-only.")
+        number = number_in(version)
+        if number is None:
+            return None
+        snapshot = self._snapshot(await self._session.request("GET", f"{self._url('data', path)}?version={number}"))
+        return certain(snapshot) if snapshot is not None and snapshot.version == version else None
+
+    def _require_restorable(self) -> None:
+        if not self._config.restorable:
+            raise UnsupportedError("this store is not configured to bring back what was there.")
+
+    def _snapshot(self, answer: HttpAnswer) -> Snapshot | None:
+        """Return the version in an answer to a read, None for nothing."""
         if is_absent(answer):
             return None
         self._expect_ok(answer)

@@ -18,6 +18,7 @@ def policy_of(config: VaultConfig, prefixes: Sequence[tuple[str, ...]] = _EVERYT
         patchable=config.patchable,
         binary=config.binary,
         delete=config.deletable,
+        restore=config.restorable,
         listing=config.listable,
         prefixes=prefixes,
     )
@@ -31,6 +32,7 @@ def least_policy(
     patchable: bool = False,
     binary: bool = False,
     delete: bool = False,
+    restore: bool = False,
     listing: bool = False,
     prefixes: Sequence[tuple[str, ...]] = _EVERYTHING,
 ) -> str:
@@ -45,6 +47,7 @@ def least_policy(
         patchable: Grant changing some keys of a secret, for a store with `patchable = true`. It reads nothing.
         binary: Grant flagging paths, for a store with `binary = true`.
         delete: Grant deleting and destroying single versions, for a store with `deletable = true`.
+        restore: Grant undeleting single versions, for a store with `restorable = true`. It reads nothing.
         listing: Grant listing names, for a store with `listable = true`.
         prefixes: The paths that the reactor serves, `()` for all.
     """
@@ -53,6 +56,8 @@ def least_policy(
     granted = {"data": data, "metadata": metadata}
     if delete:
         granted |= {"delete": ["update"], "destroy": ["update"]}
+    if restore:
+        granted |= {"undelete": ["update"]}
     places = _places(prefix, prefixes)
     return _text({f"{mount}/{part}/{place}": rights for part, rights in granted.items() for place in places})
 

@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from monoskope.stores.driver import NOTHING, StoreRefusedError
+from monoskope.stores.driver import NOTHING, DeletedVersion, StoreRefusedError
 
+_DIGITS = 9
 _VERSION = re.compile(r"[1-9][0-9]{0,18}@[0-9TZ:.+-]{1,40}", re.ASCII)
 
 
@@ -26,6 +27,8 @@ class Current:
     """The version's text, or `NOTHING` where none is or the last is deleted or destroyed."""
     flagged: bool
     """Whether the path is flagged as holding base64."""
+    deleted: DeletedVersion | None = None
+    """The last version, if it was deleted and not destroyed."""
 
 
 def version_text(number: object, created: object) -> str:
@@ -46,7 +49,17 @@ def from_metadata(data: dict[str, Any], flag: dict[str, str]) -> Current:
     if not isinstance(number, int) or not isinstance(entry, dict):
         raise StoreRefusedError("the engine's answer is not that of a KV version 2 engine.", fix="Check mount.")
     text = version_text(number, entry.get("created_time"))
-    return Current(number, NOTHING if is_gone(entry) else text, flagged)
+    if not is_gone(entry):
+        return Current(number, text, flagged)
+    # The time of the deletion tells it from a later one, after the version was undeleted.
+    deleted = None if entry.get("destroyed") is True else DeletedVersion(text, str(entry.get("deletion_time")))
+    return Current(number, NOTHING, flagged, deleted)
+
+
+def number_in(version: str) -> int | None:
+    """Return the number in a version's text, None if it can be no version of this engine's."""
+    number, _, _ = version.partition("@")
+    return int(number) if _VERSION.fullmatch(version) and len(number) <= _DIGITS else None
 
 
 def is_gone(entry: dict[str, Any]) -> bool:

@@ -33,7 +33,7 @@ MOUNT = "secret"
 PREFIX = "m8"
 """The path in it below which the reactor of a vault store may write."""
 
-ALL_RIGHTS = ("put", "compare", "see-hash", "delete", "copy")
+ALL_RIGHTS = ("put", "compare", "see-hash", "delete", "copy", "undelete", "rollback")
 
 
 class Cluster(Commands):
@@ -194,6 +194,7 @@ class Cluster(Commands):
                 "readable": readable,
                 "patchable": kind == "vault",
                 "deletable": True,
+                "restorable": kind == "vault",
                 "listable": True,
                 "binary": kind == "vault",
                 "auth": {

@@ -34,12 +34,19 @@ from monoskope.testing.drivers.harness import NEIGHBOURS, NOT_TEXT, Harness, Pat
 from monoskope.testing.drivers.listings import ListingPromises
 from monoskope.testing.drivers.patches import PatchPromises
 from monoskope.testing.drivers.refusals import RefusalPromises
+from monoskope.testing.drivers.restorations import RestorationPromises
 from monoskope.testing.drivers.values import ValuePromises
 from monoskope.testing.drivers.versions import VersionPromises
 
 
 class StoreDriverContract(
-    VersionPromises, ValuePromises, RefusalPromises, DeletionPromises, PatchPromises, ListingPromises
+    VersionPromises,
+    ValuePromises,
+    RefusalPromises,
+    DeletionPromises,
+    PatchPromises,
+    RestorationPromises,
+    ListingPromises,
 ):
     """Subclass this with a fixture `harness`. Tests use new paths, so the engine may be kept between them."""
 

@@ -79,6 +79,8 @@ class Attempt:
             fields = {"listed": LISTED}
         if outcome == upload_pb2.OUTCOME_DELETED:
             fields["prior_version"] = VERSION
+        if outcome in outcomes.RESTORED:
+            fields["restored_version"] = self.request.to_version or self.request.expect_version or VERSION
         if outcome in outcomes.VERIFIED:
             fields["verified_sha256"] = VERIFIED
         if outcome in outcomes.MAY_HAVE_FINGERPRINT:
@@ -135,6 +137,8 @@ class ScriptedM8:
                 check_and_set=True,
                 readable=True,
                 patchable=True,
+                undeletable=True,
+                rollbackable=True,
                 listable=True,
                 layout=LAYOUT,
                 keeps_notes=True,

@@ -126,7 +126,18 @@ async def _introduce(checked: Checked) -> None:
         )
     click.echo(f"kind      {driver.kind}, {driver.maturity}")
     click.echo(f"layout    {can.layout or 'not announced'}")
-    flags = ("check_and_set", "versions", "write_tag", "readable", "patchable", "deletable", "soft_delete", "listable")
+    flags = (
+        "check_and_set",
+        "versions",
+        "write_tag",
+        "readable",
+        "patchable",
+        "deletable",
+        "soft_delete",
+        "undeletable",
+        "rollbackable",
+        "listable",
+    )
     click.echo(f"announces {', '.join(flag for flag in flags if getattr(can, flag)) or 'nothing'}")
     if lacking := [flag for flag in flags if not getattr(can, flag)]:
         click.echo(f"          not {', '.join(lacking)}")

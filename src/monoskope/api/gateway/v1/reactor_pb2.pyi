@@ -39,7 +39,7 @@ class AttachReactor(_message.Message):
     def __init__(self, hello: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., type: _Optional[str] = ..., capabilities: _Optional[_Union[_events_pb2.StoreCapabilities, _Mapping]] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ..., knows_caught_up: _Optional[bool] = ..., without_own: _Optional[bool] = ...) -> None: ...
 
 class AppendEvent(_message.Message):
-    __slots__ = ("call", "request_id", "expected_version", "key_provided", "started", "uploaded", "compared", "failed", "deleted", "verified", "drift_detected", "imported", "copied", "listed")
+    __slots__ = ("call", "request_id", "expected_version", "key_provided", "started", "uploaded", "compared", "failed", "deleted", "verified", "drift_detected", "imported", "copied", "undeleted", "rolled_back", "listed")
     CALL_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -53,6 +53,8 @@ class AppendEvent(_message.Message):
     DRIFT_DETECTED_FIELD_NUMBER: _ClassVar[int]
     IMPORTED_FIELD_NUMBER: _ClassVar[int]
     COPIED_FIELD_NUMBER: _ClassVar[int]
+    UNDELETED_FIELD_NUMBER: _ClassVar[int]
+    ROLLED_BACK_FIELD_NUMBER: _ClassVar[int]
     LISTED_FIELD_NUMBER: _ClassVar[int]
     call: int
     request_id: bytes
@@ -67,8 +69,10 @@ class AppendEvent(_message.Message):
     drift_detected: _events_pb2.SecretDriftDetected
     imported: _events_pb2.SecretImported
     copied: _events_pb2.SecretCopied
+    undeleted: _events_pb2.SecretUndeleted
+    rolled_back: _events_pb2.SecretRolledBack
     listed: _events_pb2.SecretsListed
-    def __init__(self, call: _Optional[int] = ..., request_id: _Optional[bytes] = ..., expected_version: _Optional[int] = ..., key_provided: _Optional[_Union[_events_pb2.SecretUploadKeyProvided, _Mapping]] = ..., started: _Optional[_Union[_events_pb2.SecretUploadStarted, _Mapping]] = ..., uploaded: _Optional[_Union[_events_pb2.SecretUploaded, _Mapping]] = ..., compared: _Optional[_Union[_events_pb2.SecretCompared, _Mapping]] = ..., failed: _Optional[_Union[_events_pb2.SecretUploadFailed, _Mapping]] = ..., deleted: _Optional[_Union[_events_pb2.SecretDeleted, _Mapping]] = ..., verified: _Optional[_Union[_events_pb2.SecretVerified, _Mapping]] = ..., drift_detected: _Optional[_Union[_events_pb2.SecretDriftDetected, _Mapping]] = ..., imported: _Optional[_Union[_events_pb2.SecretImported, _Mapping]] = ..., copied: _Optional[_Union[_events_pb2.SecretCopied, _Mapping]] = ..., listed: _Optional[_Union[_events_pb2.SecretsListed, _Mapping]] = ...) -> None: ...
+    def __init__(self, call: _Optional[int] = ..., request_id: _Optional[bytes] = ..., expected_version: _Optional[int] = ..., key_provided: _Optional[_Union[_events_pb2.SecretUploadKeyProvided, _Mapping]] = ..., started: _Optional[_Union[_events_pb2.SecretUploadStarted, _Mapping]] = ..., uploaded: _Optional[_Union[_events_pb2.SecretUploaded, _Mapping]] = ..., compared: _Optional[_Union[_events_pb2.SecretCompared, _Mapping]] = ..., failed: _Optional[_Union[_events_pb2.SecretUploadFailed, _Mapping]] = ..., deleted: _Optional[_Union[_events_pb2.SecretDeleted, _Mapping]] = ..., verified: _Optional[_Union[_events_pb2.SecretVerified, _Mapping]] = ..., drift_detected: _Optional[_Union[_events_pb2.SecretDriftDetected, _Mapping]] = ..., imported: _Optional[_Union[_events_pb2.SecretImported, _Mapping]] = ..., copied: _Optional[_Union[_events_pb2.SecretCopied, _Mapping]] = ..., undeleted: _Optional[_Union[_events_pb2.SecretUndeleted, _Mapping]] = ..., rolled_back: _Optional[_Union[_events_pb2.SecretRolledBack, _Mapping]] = ..., listed: _Optional[_Union[_events_pb2.SecretsListed, _Mapping]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ("engine", "last_failure", "last_failure_at_ms", "engine_looked_ms_ago")

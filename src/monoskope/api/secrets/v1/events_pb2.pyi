@@ -24,6 +24,8 @@ class Right(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RIGHT_SEE_HASH: _ClassVar[Right]
     RIGHT_DELETE: _ClassVar[Right]
     RIGHT_COPY: _ClassVar[Right]
+    RIGHT_UNDELETE: _ClassVar[Right]
+    RIGHT_ROLLBACK: _ClassVar[Right]
     RIGHT_LIST: _ClassVar[Right]
 ROLE_UNSPECIFIED: Role
 ROLE_ADMINISTRATOR: Role
@@ -34,6 +36,8 @@ RIGHT_COMPARE: Right
 RIGHT_SEE_HASH: Right
 RIGHT_DELETE: Right
 RIGHT_COPY: Right
+RIGHT_UNDELETE: Right
+RIGHT_ROLLBACK: Right
 RIGHT_LIST: Right
 
 class SecretUploadKeyRequested(_message.Message):
@@ -99,6 +103,18 @@ class SecretDriftDetected(_message.Message):
     def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
 
 class SecretImported(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: _upload_pb2.Signed
+    def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class SecretUndeleted(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: _upload_pb2.Signed
+    def __init__(self, receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class SecretRolledBack(_message.Message):
     __slots__ = ("receipt",)
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     receipt: _upload_pb2.Signed
@@ -173,7 +189,7 @@ class SecretStoreIdentityReplaced(_message.Message):
     def __init__(self, name: _Optional[str] = ..., identity: _Optional[str] = ...) -> None: ...
 
 class StoreCapabilities(_message.Message):
-    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete", "layout", "copies_to", "experimental", "listable", "keeps_notes")
+    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete", "layout", "copies_to", "experimental", "undeletable", "rollbackable", "listable", "keeps_notes")
     MAX_PLAINTEXT_FIELD_NUMBER: _ClassVar[int]
     CHECK_AND_SET_FIELD_NUMBER: _ClassVar[int]
     WRITE_TAG_FIELD_NUMBER: _ClassVar[int]
@@ -186,6 +202,8 @@ class StoreCapabilities(_message.Message):
     LAYOUT_FIELD_NUMBER: _ClassVar[int]
     COPIES_TO_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENTAL_FIELD_NUMBER: _ClassVar[int]
+    UNDELETABLE_FIELD_NUMBER: _ClassVar[int]
+    ROLLBACKABLE_FIELD_NUMBER: _ClassVar[int]
     LISTABLE_FIELD_NUMBER: _ClassVar[int]
     KEEPS_NOTES_FIELD_NUMBER: _ClassVar[int]
     max_plaintext: int
@@ -200,9 +218,11 @@ class StoreCapabilities(_message.Message):
     layout: str
     copies_to: _containers.RepeatedScalarFieldContainer[str]
     experimental: bool
+    undeletable: bool
+    rollbackable: bool
     listable: bool
     keeps_notes: bool
-    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ..., layout: _Optional[str] = ..., copies_to: _Optional[_Iterable[str]] = ..., experimental: _Optional[bool] = ..., listable: _Optional[bool] = ..., keeps_notes: _Optional[bool] = ...) -> None: ...
+    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ..., layout: _Optional[str] = ..., copies_to: _Optional[_Iterable[str]] = ..., experimental: _Optional[bool] = ..., undeletable: _Optional[bool] = ..., rollbackable: _Optional[bool] = ..., listable: _Optional[bool] = ..., keeps_notes: _Optional[bool] = ...) -> None: ...
 
 class ReactorAttached(_message.Message):
     __slots__ = ("store", "replica", "type", "capabilities", "fingerprint_key_id", "hello")

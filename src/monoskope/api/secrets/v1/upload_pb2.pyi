@@ -19,6 +19,8 @@ class Purpose(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PURPOSE_COPY: _ClassVar[Purpose]
     PURPOSE_PATCH: _ClassVar[Purpose]
     PURPOSE_IMPORT: _ClassVar[Purpose]
+    PURPOSE_UNDELETE: _ClassVar[Purpose]
+    PURPOSE_ROLLBACK: _ClassVar[Purpose]
     PURPOSE_LIST: _ClassVar[Purpose]
 
 class Expect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -44,6 +46,8 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_GONE: _ClassVar[Outcome]
     OUTCOME_COPIED: _ClassVar[Outcome]
     OUTCOME_IMPORTED: _ClassVar[Outcome]
+    OUTCOME_UNDELETED: _ClassVar[Outcome]
+    OUTCOME_ROLLED_BACK: _ClassVar[Outcome]
     OUTCOME_LISTED: _ClassVar[Outcome]
 
 class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -79,6 +83,8 @@ PURPOSE_DELETE: Purpose
 PURPOSE_COPY: Purpose
 PURPOSE_PATCH: Purpose
 PURPOSE_IMPORT: Purpose
+PURPOSE_UNDELETE: Purpose
+PURPOSE_ROLLBACK: Purpose
 PURPOSE_LIST: Purpose
 EXPECT_UNSPECIFIED: Expect
 EXPECT_ANY: Expect
@@ -98,6 +104,8 @@ OUTCOME_DRIFTED: Outcome
 OUTCOME_GONE: Outcome
 OUTCOME_COPIED: Outcome
 OUTCOME_IMPORTED: Outcome
+OUTCOME_UNDELETED: Outcome
+OUTCOME_ROLLED_BACK: Outcome
 OUTCOME_LISTED: Outcome
 REASON_UNSPECIFIED: Reason
 REASON_BAD_PAYLOAD: Reason
@@ -138,7 +146,7 @@ class PublicValue(_message.Message):
     def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class UploadRequest(_message.Message):
-    __slots__ = ("request_id", "purpose", "uri", "expect", "expect_version", "suites", "destroy", "remove_keys", "labels", "expires_on", "recipes", "destination", "keep_labels", "keep_expires_on", "list_after", "vault", "aws", "kubernetes", "other")
+    __slots__ = ("request_id", "purpose", "uri", "expect", "expect_version", "suites", "destroy", "remove_keys", "labels", "expires_on", "recipes", "destination", "keep_labels", "keep_expires_on", "to_version", "list_after", "vault", "aws", "kubernetes", "other")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
@@ -153,6 +161,7 @@ class UploadRequest(_message.Message):
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
     KEEP_LABELS_FIELD_NUMBER: _ClassVar[int]
     KEEP_EXPIRES_ON_FIELD_NUMBER: _ClassVar[int]
+    TO_VERSION_FIELD_NUMBER: _ClassVar[int]
     LIST_AFTER_FIELD_NUMBER: _ClassVar[int]
     VAULT_FIELD_NUMBER: _ClassVar[int]
     AWS_FIELD_NUMBER: _ClassVar[int]
@@ -172,12 +181,13 @@ class UploadRequest(_message.Message):
     destination: str
     keep_labels: bool
     keep_expires_on: bool
+    to_version: str
     list_after: str
     vault: _options_pb2.VaultOptions
     aws: _options_pb2.AwsOptions
     kubernetes: _options_pb2.KubernetesOptions
     other: str
-    def __init__(self, request_id: _Optional[bytes] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., uri: _Optional[str] = ..., expect: _Optional[_Union[Expect, str]] = ..., expect_version: _Optional[str] = ..., suites: _Optional[_Iterable[int]] = ..., destroy: _Optional[bool] = ..., remove_keys: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., recipes: _Optional[_Iterable[_Union[Recipe, _Mapping]]] = ..., destination: _Optional[str] = ..., keep_labels: _Optional[bool] = ..., keep_expires_on: _Optional[bool] = ..., list_after: _Optional[str] = ..., vault: _Optional[_Union[_options_pb2.VaultOptions, _Mapping]] = ..., aws: _Optional[_Union[_options_pb2.AwsOptions, _Mapping]] = ..., kubernetes: _Optional[_Union[_options_pb2.KubernetesOptions, _Mapping]] = ..., other: _Optional[str] = ...) -> None: ...
+    def __init__(self, request_id: _Optional[bytes] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., uri: _Optional[str] = ..., expect: _Optional[_Union[Expect, str]] = ..., expect_version: _Optional[str] = ..., suites: _Optional[_Iterable[int]] = ..., destroy: _Optional[bool] = ..., remove_keys: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., recipes: _Optional[_Iterable[_Union[Recipe, _Mapping]]] = ..., destination: _Optional[str] = ..., keep_labels: _Optional[bool] = ..., keep_expires_on: _Optional[bool] = ..., to_version: _Optional[str] = ..., list_after: _Optional[str] = ..., vault: _Optional[_Union[_options_pb2.VaultOptions, _Mapping]] = ..., aws: _Optional[_Union[_options_pb2.AwsOptions, _Mapping]] = ..., kubernetes: _Optional[_Union[_options_pb2.KubernetesOptions, _Mapping]] = ..., other: _Optional[str] = ...) -> None: ...
 
 class UploadGrant(_message.Message):
     __slots__ = ("request", "subject", "suite", "public_key", "replica", "lifetime_s", "max_plaintext", "fingerprint_key_id")
@@ -224,7 +234,7 @@ class Listing(_message.Message):
     def __init__(self, names: _Optional[_Iterable[str]] = ..., unaddressable: _Optional[int] = ...) -> None: ...
 
 class Receipt(_message.Message):
-    __slots__ = ("grant_sha256", "sealed_sha256", "uri", "outcome", "reason", "upstream_version", "prior_version", "fingerprint", "values", "differences", "intent", "public_values", "verified_sha256", "destination", "replica", "destination_grant", "listed", "more", "detail", "retry_after_s")
+    __slots__ = ("grant_sha256", "sealed_sha256", "uri", "outcome", "reason", "upstream_version", "prior_version", "fingerprint", "values", "differences", "intent", "public_values", "verified_sha256", "destination", "replica", "destination_grant", "listed", "more", "restored_version", "detail", "retry_after_s")
     GRANT_SHA256_FIELD_NUMBER: _ClassVar[int]
     SEALED_SHA256_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
@@ -243,6 +253,7 @@ class Receipt(_message.Message):
     DESTINATION_GRANT_FIELD_NUMBER: _ClassVar[int]
     LISTED_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    RESTORED_VERSION_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
     RETRY_AFTER_S_FIELD_NUMBER: _ClassVar[int]
     grant_sha256: bytes
@@ -263,9 +274,10 @@ class Receipt(_message.Message):
     destination_grant: Signed
     listed: Listing
     more: bool
+    restored_version: str
     detail: str
     retry_after_s: int
-    def __init__(self, grant_sha256: _Optional[bytes] = ..., sealed_sha256: _Optional[bytes] = ..., uri: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[ValueFingerprint, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ..., intent: _Optional[bytes] = ..., public_values: _Optional[_Iterable[_Union[PublicValue, _Mapping]]] = ..., verified_sha256: _Optional[bytes] = ..., destination: _Optional[_Union[Signed, _Mapping]] = ..., replica: _Optional[bytes] = ..., destination_grant: _Optional[_Union[Signed, _Mapping]] = ..., listed: _Optional[_Union[Listing, _Mapping]] = ..., more: _Optional[bool] = ..., detail: _Optional[str] = ..., retry_after_s: _Optional[int] = ...) -> None: ...
+    def __init__(self, grant_sha256: _Optional[bytes] = ..., sealed_sha256: _Optional[bytes] = ..., uri: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[ValueFingerprint, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ..., intent: _Optional[bytes] = ..., public_values: _Optional[_Iterable[_Union[PublicValue, _Mapping]]] = ..., verified_sha256: _Optional[bytes] = ..., destination: _Optional[_Union[Signed, _Mapping]] = ..., replica: _Optional[bytes] = ..., destination_grant: _Optional[_Union[Signed, _Mapping]] = ..., listed: _Optional[_Union[Listing, _Mapping]] = ..., more: _Optional[bool] = ..., restored_version: _Optional[str] = ..., detail: _Optional[str] = ..., retry_after_s: _Optional[int] = ...) -> None: ...
 
 class Signed(_message.Message):
     __slots__ = ("content", "signature", "identity_key")

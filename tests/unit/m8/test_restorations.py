@@ -1,0 +1,252 @@
+"""What m8 records of undeletions and rollbacks, and what it shows of the secret then."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.errors import ConflictError
+from monoskope.m8.domain.append import append_by_reactor
+from monoskope.m8.domain.principal import RIGHT_NAMES
+from monoskope.m8.domain.upload import Upload
+from monoskope.m8.readmodels.summary import detail
+from monoskope.protocol.events import upload_stream
+from monoskope.protocol.identity import ProofError
+from monoskope.protocol.upload import State, WrongStepError
+from tests.support.m8_walk import PEER, Documents, Walk
+from tests.support.m8_world import World, a_world, refused
+from tests.support.vectors import Signer, a_request
+
+UNDELETE, ROLLBACK = upload_pb2.PURPOSE_UNDELETE, upload_pb2.PURPOSE_ROLLBACK
+EMPTY = hashlib.sha256(b"").digest()
+URI = "vault://app/db"
+SIGNER = Signer()
+
+
+def undeletion(**fields: Any) -> Walk:
+    return Walk(a_request(purpose=UNDELETE, **fields), signer=SIGNER, digest=EMPTY)
+
+
+def rollback(**fields: Any) -> Walk:
+    return Walk(a_request(purpose=ROLLBACK, **{"to_version": "1", **fields}), signer=SIGNER, digest=EMPTY)
+
+
+def writing(walk: Walk, prior: str = "", restored: str = "1") -> Upload:
+    started = walk.started(prior, restored_version=restored)
+    return walk.at(walk.asked(), walk.provided(), walk.sent(), started)
+
+
+@pytest.mark.parametrize("replica", [b"r" * 16, PEER])
+def test_any_replica_ends_what_was_announced(replica: bytes) -> None:
+    walk = undeletion()
+    undeleted = walk.undeleted("1")
+    assert append_by_reactor(writing(walk), undeleted, walk.by(replica)) == [undeleted]
+    walk = rollback()
+    rolled_back = walk.rolled_back("3", "2", "1")
+    assert append_by_reactor(writing(walk, "2"), rolled_back, walk.by(replica)) == [rolled_back]
+    ended = walk.at(walk.asked(), walk.provided(), walk.sent(), walk.started("2", restored_version="1"), rolled_back)
+    assert ended.state is State.ENDED
+
+
+def test_what_was_not_announced_is_refused() -> None:
+    for walk, event in ((undeletion(), Walk.undeleted), (rollback(), Walk.rolled_back)):
+        with pytest.raises(WrongStepError):
+            append_by_reactor(walk.uploading(), event(walk), walk.by())
+
+
+def test_one_ends_no_other() -> None:
+    for walk, event in (
+        (undeletion(), Walk.rolled_back),
+        (rollback(), Walk.undeleted),
+        (Walk(signer=SIGNER), Walk.undeleted),
+        (Walk(signer=SIGNER), Walk.rolled_back),
+        (undeletion(), Walk.uploaded),
+        (rollback(), Walk.uploaded),
+        (undeletion(), Walk.deleted),
+    ):
+        upload = writing(walk) if walk.request.rules.restores else walk.writing()
+        with pytest.raises(ProofError):
+            append_by_reactor(upload, event(walk), walk.by())
+
+
+def test_another_version_than_was_asked_or_announced_is_refused() -> None:
+    walk = undeletion()
+    with pytest.raises(ConflictError):
+        append_by_reactor(writing(walk, restored="2"), walk.undeleted("1"), walk.by())
+    walk = undeletion(expect=upload_pb2.EXPECT_VERSION, expect_version="2")
+    for restored in ("1", "2"):
+        started = walk.started("", restored_version=restored)
+        if restored == "2":
+            assert append_by_reactor(walk.uploading(), started, walk.by()) == [started]
+            continue
+        with pytest.raises(ProofError):
+            append_by_reactor(walk.uploading(), started, walk.by())
+    walk = rollback()
+    with pytest.raises(ProofError):
+        append_by_reactor(walk.uploading(), walk.started("2", restored_version="2"), walk.by())
+    walk = rollback(expect=upload_pb2.EXPECT_VERSION, expect_version="2")
+    with pytest.raises(ConflictError):
+        append_by_reactor(writing(walk, "2"), walk.rolled_back("4", "3", "1"), walk.by())
+
+
+# --- what is shown
+
+
+def record(documents: Documents, walk: Walk, end: Sequence[Message]) -> None:
+    documents.now_ms += 1
+    documents.record(upload_stream(walk.request.request_id), [walk.asked(), walk.provided(), walk.sent(), *end])
+
+
+def put(documents: Documents, version: str, prior: str = "", **fields: Any) -> None:
+    walk = Walk(a_request(**fields), signer=SIGNER)
+    record(documents, walk, [walk.started(prior), walk.uploaded(version, prior)])
+
+
+def delete(documents: Documents, version: str) -> None:
+    walk = Walk(a_request(purpose=upload_pb2.PURPOSE_DELETE), signer=SIGNER, digest=EMPTY)
+    record(documents, walk, [walk.started(version), walk.deleted(version)])
+
+
+def undelete(documents: Documents, version: str, **fields: Any) -> Walk:
+    walk = undeletion()
+    restored = fields.get("restored_version", version)
+    record(documents, walk, [walk.started("", restored_version=restored), walk.undeleted(version, **fields)])
+    return walk
+
+
+def roll_back(documents: Documents, version: str, prior: str, to: str) -> Walk:
+    walk = rollback(to_version=to)
+    end = walk.rolled_back(version, prior, to)
+    record(documents, walk, [walk.started(prior, restored_version=to), end])
+    return walk
+
+
+def head(documents: Documents) -> views_pb2.Secret:
+    secret = documents.get("secrets", URI, views_pb2.Secret.FromString)
+    assert isinstance(secret, views_pb2.Secret)
+    return secret
+
+
+def history(documents: Documents) -> list[views_pb2.SecretVersion]:
+    keys = sorted(documents.keys("secret-history"))
+    return [documents.get("secret-history", key, views_pb2.SecretVersion.FromString) for key in keys]
+
+
+@pytest.mark.parametrize("back", ["2", "5"], ids=["under its name", "as a new version"])
+def test_what_comes_back_is_there_again_with_its_hash_and_notes(back: str) -> None:
+    documents = Documents()
+    put(documents, "1")
+    put(documents, "2", "1", labels=(("owner", "bob"),), expires_on="2027-02-01")
+    delete(documents, "2")
+    walk = undelete(documents, back, restored_version="2")
+    secret = head(documents)
+    assert (secret.deleted, secret.upstream_version, secret.drifted) == (False, back, False)
+    assert secret.fingerprint
+    assert secret.values
+    assert secret.request_id == walk.request.request_id
+    assert [label.value for label in secret.labels] == ["bob"]
+    assert secret.expires_on == "2027-02-01"
+    row = history(documents)[0]
+    assert (row.purpose, row.outcome, row.upstream_version) == (UNDELETE, upload_pb2.OUTCOME_UNDELETED, back)
+    assert row.fingerprint
+
+
+def test_a_put_goes_on_from_what_came_back() -> None:
+    documents = Documents()
+    put(documents, "1")
+    delete(documents, "1")
+    undelete(documents, "1")
+    put(documents, "2", "1")
+    assert (head(documents).upstream_version, head(documents).prior_version, head(documents).drifted) == ("2", "1", 0)
+
+
+def test_what_others_put_and_deleted_is_the_head_once_it_is_back() -> None:
+    documents = Documents()
+    put(documents, "1")
+    undelete(documents, "9", fingerprint="", values=())
+    assert (head(documents).upstream_version, head(documents).fingerprint) == ("9", "")
+
+
+def test_what_came_back_is_the_head_even_over_what_no_receipt_connects_with_it() -> None:
+    documents = Documents()
+    put(documents, "1")
+    delete(documents, "1")
+    put(documents, "5")
+    undelete(documents, "1")
+    assert head(documents).upstream_version == "1"
+
+
+def test_what_is_rolled_back_is_a_version_of_its_own_with_the_notes_of_before() -> None:
+    documents = Documents()
+    put(documents, "1")
+    put(documents, "2", "1", labels=(("owner", "bob"),))
+    walk = roll_back(documents, "3", "2", "1")
+    secret = head(documents)
+    assert (secret.upstream_version, secret.prior_version, secret.drifted) == ("3", "2", False)
+    assert secret.fingerprint
+    assert secret.request_id == walk.request.request_id
+    assert [label.value for label in secret.labels] == ["bob"]
+    row = history(documents)[0]
+    assert (row.outcome, row.upstream_version, row.prior_version) == (upload_pb2.OUTCOME_ROLLED_BACK, "3", "2")
+
+
+def test_a_rollback_over_what_no_receipt_names_drifted() -> None:
+    documents = Documents()
+    put(documents, "1")
+    roll_back(documents, "5", "4", "1")
+    assert head(documents).drifted
+
+
+def test_events_say_what_they_bring_back() -> None:
+    documents = Documents()
+    put(documents, "1")
+    delete(documents, "1")
+    undelete(documents, "1")
+    roll_back(documents, "3", "1", "1")
+    said = [detail(event) for event in documents.events]
+    assert "bringing back version 1, replacing nothing" in said
+    assert "UNDELETED, version 1 with the content of 1" in said
+    assert "bringing back version 1, replacing version 1" in said
+    assert "ROLLED_BACK, version 3 with the content of 1" in said
+
+
+# --- who may
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+@pytest.mark.parametrize(
+    ("purpose", "right", "word", "fields"),
+    [
+        (UNDELETE, events_pb2.RIGHT_UNDELETE, "undelete", {}),
+        (ROLLBACK, events_pb2.RIGHT_ROLLBACK, "rollback", {"to_version": "1"}),
+    ],
+)
+async def test_each_needs_its_own_right_and_that_to_see_hashes(
+    world: World, purpose: upload_pb2.Purpose, right: events_pb2.Right, word: str, fields: dict[str, Any]
+) -> None:
+    """The receipt has hashes of values that the caller did not send."""
+    await world.attached()
+    request = a_request(purpose=purpose, **fields)
+    every = frozenset(RIGHT_NAMES)
+    with refused("REFUSED") as error:
+        await world.user("bob", "vault://app", rights=every - {right}).ask(request)
+    assert word in error.message
+    with refused("REFUSED") as error:
+        await world.user("eve", "vault://app", rights=every - {events_pb2.RIGHT_SEE_HASH}).ask(request)
+    assert "see-hash" in error.message
+    only = world.user("anna", "vault://app", rights=frozenset({right, events_pb2.RIGHT_SEE_HASH}))
+    assert await only.ask(request) == request.request_id
+    with refused("NOT_FOUND"):
+        await world.user("mallory", "vault://other", rights=every).ask(a_request(purpose=purpose, **fields))

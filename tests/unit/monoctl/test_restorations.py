@@ -1,0 +1,147 @@
+"""`monoctl undelete secret` and `monoctl rollback secret` against a real server: what is sent and what is printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.monoctl.main import cli
+from monoskope.protocol.wire import MalformedError
+from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
+from tests.unit.monoctl.as_alice import Run, environment
+
+URI = "vault://app/db"
+UNDELETE, ROLLBACK = ("undelete", "secret"), ("rollback", "secret", "--to", "1@x")
+
+
+def test_an_undeletion_prints_what_came_back(run: Run, m8: ScriptedM8) -> None:
+    done = run(*UNDELETE, URI)
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1].split() == [URI, "UNDELETED", VERSION, VERSION, FINGERPRINT]
+    document = json.loads(run(*UNDELETE, URI, "-o", "json").stdout)
+    assert (document["outcome"], document["restored_version"]) == ("UNDELETED", VERSION)
+    assert document["values"] == {"password": FINGERPRINT}
+    request = m8.attempts[0].request
+    assert (request.purpose, request.expect) == (upload_pb2.PURPOSE_UNDELETE, upload_pb2.EXPECT_ANY)
+    assert b"".join(m8.attempts[0].sealed) == b""
+
+
+def test_a_rollback_prints_what_is_there_again(run: Run, m8: ScriptedM8) -> None:
+    done = run(*ROLLBACK, URI)
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1].split() == [URI, "ROLLED_BACK", VERSION, "1@x", FINGERPRINT]
+    document = json.loads(run(*ROLLBACK, URI, "-o", "json").stdout)
+    assert (document["outcome"], document["restored_version"]) == ("ROLLED_BACK", "1@x")
+    request = m8.attempts[0].request
+    assert (request.purpose, request.to_version) == (upload_pb2.PURPOSE_ROLLBACK, "1@x")
+    assert b"".join(m8.attempts[0].sealed) == b""
+
+
+class Listing(ScriptedM8):
+    """Lists versions of the secret."""
+
+    versions = ("12@a", "2@b", "1@c", "1@d")
+
+    def more(self, method: str, message: Message) -> Message:
+        assert isinstance(message, queries_pb2.ListSecretVersionsRequest), method
+        shown = [views_pb2.SecretVersion(uri=URI, upstream_version=each) for each in self.versions]
+        return queries_pb2.ListSecretVersionsResponse(versions=shown)
+
+
+def test_the_number_of_a_version_is_enough_if_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    m8 = Listing()
+    with m8.serving_in_thread(tmp_path):
+        for name, value in environment(m8, tmp_path).items():
+            monkeypatch.setenv(name, value)
+        for text, whole in (("2", "2@b"), ("2@b", "2@b"), ("3", "3"), ("2@z", "2@z")):
+            assert CliRunner().invoke(cli, ("rollback", "secret", URI, "--to", text)).exit_code == 0
+            assert m8.attempts[-1].request.to_version == whole
+        asked = len(m8.attempts)
+        several = CliRunner().invoke(cli, ("rollback", "secret", URI, "--to", "1"))
+        assert (several.exit_code, len(m8.attempts)) == (2, asked)
+        assert "1@c, 1@d" in several.stderr
+
+
+@pytest.mark.parametrize("words", [UNDELETE, ROLLBACK], ids=["undelete", "rollback"])
+def test_what_is_expected_is_sent(run: Run, m8: ScriptedM8, words: tuple[str, ...]) -> None:
+    assert run(*words, URI, "--expect", "1@x").exit_code == 0
+    assert run(*words, URI, "--overwrite").exit_code == 0
+    sent = [(attempt.request.expect, attempt.request.expect_version) for attempt in m8.attempts]
+    assert sent == [(upload_pb2.EXPECT_VERSION, "1@x"), (upload_pb2.EXPECT_OVERWRITE, "")]
+    assert run(*words, URI, "--expect", "1@x", "--overwrite").exit_code == 2
+
+
+def test_only_a_rollback_can_expect_nothing(run: Run, m8: ScriptedM8) -> None:
+    assert run(*UNDELETE, URI, "--expect", "absent").exit_code == 2
+    assert m8.attempts == []
+    assert run(*ROLLBACK, URI, "--expect", "absent").exit_code == 0
+    assert m8.attempts[0].request.expect == upload_pb2.EXPECT_ABSENT
+
+
+def test_a_version_that_can_be_none_is_refused_before_anything_is_asked(run: Run, m8: ScriptedM8) -> None:
+    for text in ("", "a b", "x" * 257):
+        assert run("rollback", "secret", URI, "--to", text).exit_code == 2
+    assert run("rollback", "secret", URI).exit_code == 2
+    assert m8.attempts == []
+
+
+@pytest.mark.parametrize(
+    ("words", "reason", "code", "said"),
+    [
+        (UNDELETE, upload_pb2.REASON_CONFLICT, 6, "nothing that was deleted can come back"),
+        (UNDELETE, upload_pb2.REASON_UPSTREAM_CHANGED, 6, "undelete with --overwrite"),
+        (UNDELETE, upload_pb2.REASON_UNSUPPORTED, 3, "describe secret-store"),
+        (ROLLBACK, upload_pb2.REASON_CANNOT_READ, 3, "does not keep that version"),
+        (ROLLBACK, upload_pb2.REASON_UPSTREAM_CHANGED, 6, "roll back with --overwrite"),
+        (ROLLBACK, upload_pb2.REASON_CONFLICT, 6, "is not what --expect names"),
+    ],
+)
+def test_a_failure_says_what_it_means_here(  # noqa: PLR0917 - fixtures and one case
+    run: Run, m8: ScriptedM8, words: tuple[str, ...], reason: upload_pb2.Reason, code: int, said: str
+) -> None:
+    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
+    done = run(*words, URI)
+    assert done.exit_code == code
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "field", "said"),
+    [(UNDELETE, "undeletable", "bring back what was deleted"), (ROLLBACK, "rollbackable", "write an earlier version")],
+)
+def test_no_key_is_asked_of_a_store_that_cannot(
+    run: Run, m8: ScriptedM8, words: tuple[str, ...], field: str, said: str
+) -> None:
+    """Nor of one whose reactors are older than this."""
+    for reactor in m8.stores["vault"].reactors:
+        reactor.capabilities.ClearField(field)
+    done = run(*words, URI)
+    assert done.exit_code == 3
+    assert said in done.stderr
+    assert m8.attempts == []
+
+
+@pytest.mark.parametrize("words", [UNDELETE, ROLLBACK], ids=["undelete", "rollback"])
+def test_an_m8_of_before_is_called_that(run: Run, m8: ScriptedM8, words: tuple[str, ...]) -> None:
+    def of_before(_: Attempt) -> Message:
+        raise MalformedError("UploadRequest", "purpose", "must be one that this version knows")
+
+    m8.key_answer = of_before  # type: ignore[assignment]
+    done = run(*words, URI)
+    assert done.exit_code == 3
+    assert "older than this client; nothing was sent" in done.stderr
+    assert m8.count("RequestUploadSecret") == 0
+
+
+def test_a_rollback_to_another_version_is_no_success(run: Run, m8: ScriptedM8) -> None:
+    fields = {"upstream_version": VERSION, "restored_version": "2@x"}
+    m8.end = lambda attempt: m8.ended(attempt, attempt.receipt(upload_pb2.OUTCOME_ROLLED_BACK, **fields))
+    done = run(*ROLLBACK, URI)
+    assert done.exit_code == 9
+    assert "brings back another version than was asked" in done.stderr

@@ -1,0 +1,371 @@
+"""Undeleting, branch by branch, on an engine in memory that brings a version back under its own name."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.protocol.payload import Payload
+from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
+from monoskope.reactor.admission.admission import Admission
+from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.settings import ReactorLimits
+from monoskope.reactor.work.lookup import WriteAttempt, deletion_digest
+from monoskope.stores.driver import (
+    NOTHING,
+    DeletedVersion,
+    StoreConflictError,
+    StoreRefusedError,
+    StoreUnavailableError,
+    UnknownOutcomeError,
+)
+from tests.support.reactor_world import SECRET, URI, MemoryStore, World, ask, settings
+
+UNDELETE, DELETE, UPLOAD = upload_pb2.PURPOSE_UNDELETE, upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_UPLOAD
+ANY, VERSION, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE
+EMPTY = hashlib.sha256(b"").digest()
+
+
+async def deleted(store: MemoryStore | None = None) -> tuple[World, Receipt]:
+    """A world in which SECRET was put and deleted, with the receipt of the put."""
+    world = World(store)
+    put = await world.walk()
+    await world.walk(ask(DELETE))
+    world.log.events.clear()
+    world.memory.calls.clear()
+    return world, put
+
+
+async def test_what_was_deleted_is_announced_brought_back_and_receipted() -> None:
+    world, put = await deleted()
+    _, name = world.memory.aside[URI.path]
+    sealed = world.sealed(ask(UNDELETE))
+    assert await world.handler.handle(sealed)
+    assert world.outcomes() == ["STARTED", "UNDELETED"]
+    started, undeleted = world.receipt(0), world.receipt(1)
+    deletion = hashlib.sha256(b"v1\n" + name.encode()).digest()
+    assert started.intent == world.key.intent(write_tag(sealed.grant.sha256, EMPTY), deletion)
+    assert (started.prior_version, undeleted.prior_version) == ("", "")
+    assert started.restored_version == undeleted.restored_version == put.upstream_version
+    assert undeleted.upstream_version == world.memory.now() == put.upstream_version
+    assert (undeleted.fingerprint, undeleted.values) == (put.fingerprint, put.values)
+    assert isinstance(world.log.events[-1], events_pb2.SecretUndeleted)
+    assert len(world.keys) == 0
+
+
+async def test_a_put_may_replace_what_came_back_and_a_verification_finds_it() -> None:
+    world, _ = await deleted()
+    back = await world.walk(ask(UNDELETE))
+    found = await world.walk(ask(upload_pb2.PURPOSE_VERIFY), newest=back)
+    assert found.outcome == upload_pb2.OUTCOME_IN_SYNC
+    put = await world.walk(ask(UPLOAD), {"password": b"new"})
+    assert (put.outcome, put.prior_version) == (upload_pb2.OUTCOME_UPLOADED, back.upstream_version)
+
+
+@pytest.mark.parametrize("expect", [ANY, OVERWRITE])
+async def test_nothing_to_bring_back_is_a_conflict(expect: upload_pb2.Expect) -> None:
+    never, there, erased = World(), World(), World()
+    await there.walk()
+    await erased.walk()
+    await erased.walk(ask(DELETE, destroy=True))
+    for world in (never, there, erased):
+        failed = await world.walk(ask(UNDELETE, expect=expect))
+        assert (failed.reason, failed.upstream_version) == (upload_pb2.REASON_CONFLICT, "")
+        assert "undelete" not in world.memory.calls
+
+
+async def test_what_others_deleted_comes_back_only_on_demand() -> None:
+    world = World()
+    version = world.memory.put(SECRET)
+    world.memory.set_aside()
+    failed = await world.walk(ask(UNDELETE))
+    assert (failed.reason, failed.upstream_version) == (upload_pb2.REASON_UPSTREAM_CHANGED, "")
+    assert (await world.walk(ask(UNDELETE, expect=OVERWRITE))).restored_version == version
+
+
+async def test_a_reactor_that_knows_the_deletion_alone_brings_back_what_it_names() -> None:
+    """As after a restart: the newest receipt is all that m8 delivers."""
+    world, _ = await deleted()
+    fresh = World(world.store)
+    fresh.identity = world.identity
+    deletion = make_receipt(
+        grant=world.sealed(ask(DELETE)).grant,
+        sealed_sha256=EMPTY,
+        outcome=upload_pb2.OUTCOME_DELETED,
+        prior_version="v1",
+    )
+    fresh.known.remember(deletion)
+    back = await fresh.walk(ask(UNDELETE))
+    assert (back.outcome, back.restored_version) == (upload_pb2.OUTCOME_UNDELETED, "v1")
+
+
+async def test_what_others_put_and_deleted_after_ours_is_not_ours() -> None:
+    world, _ = await deleted()
+    world.memory.put({"password": b"theirs"})
+    world.memory.set_aside()
+    assert (await world.walk(ask(UNDELETE))).reason == upload_pb2.REASON_UPSTREAM_CHANGED
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("v1", "UNDELETED"), ("v0", "FAILED CONFLICT")])
+async def test_version_expects_that_deleted_version(version: str, outcome: str) -> None:
+    world, _ = await deleted()
+    await world.walk(ask(UNDELETE, expect=VERSION, expect_version=version))
+    assert world.outcomes()[-1] == outcome
+
+
+async def test_a_write_only_store_brings_back_and_says_the_hash_that_a_receipt_has() -> None:
+    world, put = await deleted(MemoryStore(readable=False))
+    back = await world.walk(ask(UNDELETE))
+    assert (back.outcome, back.fingerprint) == (upload_pb2.OUTCOME_UNDELETED, put.fingerprint)
+    other = World(MemoryStore(readable=False))
+    other.memory.put(SECRET)
+    other.memory.set_aside()
+    back = await other.walk(ask(UNDELETE, expect=OVERWRITE))
+    assert (back.upstream_version, back.fingerprint) == ("v1", "")
+
+
+async def test_what_comes_back_and_cannot_be_read_is_back_all_the_same() -> None:
+    world, put = await deleted()
+    world.memory.failures["read"].append(StoreUnavailableError("away."))
+    back = await world.walk(ask(UNDELETE))
+    assert (back.outcome, back.fingerprint) == (upload_pb2.OUTCOME_UNDELETED, put.fingerprint)
+
+
+async def test_somebody_who_puts_meanwhile_keeps_what_they_put() -> None:
+    world, _ = await deleted()
+    world.memory.failures["undelete"].append(lambda: world.memory.put({"a": b""}))
+    failed = await world.walk(ask(UNDELETE, expect=OVERWRITE))
+    assert world.outcomes() == ["STARTED", "FAILED CONFLICT"]
+    assert failed.upstream_version == ""
+    assert world.memory.calls.count("undelete") == 1
+    assert world.memory.now() == "v2"
+
+
+@pytest.mark.parametrize(
+    ("failure", "outcome"),
+    [
+        (StoreConflictError("x"), "FAILED CONFLICT"),
+        (StoreRefusedError("x"), "FAILED UPSTREAM_REFUSED"),
+        (StoreUnavailableError("x"), "FAILED UPSTREAM_UNAVAILABLE"),
+        (UnknownOutcomeError("x"), "FAILED KEY_LOST"),
+    ],
+)
+async def test_what_the_engine_says_becomes_the_reason(failure: Exception, outcome: str) -> None:
+    world, _ = await deleted()
+    world.memory.failures["undelete"].append(failure)
+    await world.walk(ask(UNDELETE))
+    assert world.outcomes()[-1] == outcome
+    assert world.memory.now() == NOTHING
+
+
+async def test_an_undeletion_whose_answer_was_lost_is_looked_up() -> None:
+    world, put = await deleted()
+    world.memory.failures["undeleted"].append(UnknownOutcomeError("x"))
+    back = await world.walk(ask(UNDELETE))
+    assert (back.outcome, back.fingerprint) == (upload_pb2.OUTCOME_UNDELETED, put.fingerprint)
+
+
+async def test_an_unknown_end_of_what_was_deleted_again_begins_no_new_attempt() -> None:
+    """It may have come back by this attempt: KEY_LOST would have the client undelete what somebody deleted since."""
+    world, _ = await deleted()
+
+    def back_and_deleted_again() -> None:
+        world.memory.set_aside()
+        raise UnknownOutcomeError("x")
+
+    world.memory.failures["undeleted"].append(back_and_deleted_again)
+    assert (await world.walk(ask(UNDELETE))).reason == upload_pb2.REASON_OUTCOME_UNKNOWN
+
+
+async def test_refused_started_brings_nothing_back() -> None:
+    world, _ = await deleted()
+    world.log.refusals.append("CONFLICT")
+    assert not await world.handler.handle(world.sealed(ask(UNDELETE)))
+    assert "undelete" not in world.memory.calls
+
+
+async def test_sealed_bytes_with_an_undeletion_are_refused_and_its_key_dies() -> None:
+    world, _ = await deleted()
+    other = dataclasses.replace(world.sealed(ask(UNDELETE)), ciphertext=b"x")
+    await world.handler.handle(other)
+    assert world.outcomes() == ["FAILED BAD_PAYLOAD"]
+    assert len(world.keys) == 0
+
+
+@pytest.mark.parametrize(
+    ("there", "outcome"),
+    [("", "KEY_LOST"), ("v1", "UNDELETED"), ("v2", "OUTCOME_UNKNOWN"), ("deleted again", "OUTCOME_UNKNOWN")],
+    ids=str,
+)
+async def test_an_heir_says_what_the_engine_shows(there: str, outcome: str) -> None:
+    world, put = await deleted()
+    sealed = world.sealed(ask(UNDELETE))
+    deletion = await world.memory.deleted_version(URI.path)
+    assert deletion is not None
+    started = make_receipt(
+        grant=sealed.grant,
+        sealed_sha256=EMPTY,
+        outcome=upload_pb2.OUTCOME_STARTED,
+        intent=world.key.intent(write_tag(sealed.grant.sha256, EMPTY), deletion_digest(deletion)),
+        restored_version="v1",
+    )
+    if there in {"v1", "deleted again"}:
+        world.memory.content[URI.path], _ = world.memory.aside.pop(URI.path)
+        if there == "deleted again":
+            world.memory.set_aside()
+    elif there:
+        world.memory.put(SECRET)
+    end = await world.lookup.settled(WriteAttempt(sealed.grant, started, started.prior_version))
+    name = upload_pb2.Reason.Name(end.reason) if end.reason else upload_pb2.Outcome.Name(end.outcome)
+    assert name.endswith(outcome)
+    if outcome == "UNDELETED":
+        assert (end.restored_version, end.fingerprint) == ("v1", put.fingerprint)
+
+
+class Renumbering(MemoryStore):
+    """An engine that makes a new version of what it brings back, with the write tag."""
+
+    async def undelete(self, path: tuple[str, ...], deleted: DeletedVersion, *, write_tag: str) -> str:
+        await super().undelete(path, deleted, write_tag=write_tag)
+        _, payload, _ = self.content[path].pop()
+        version = self.put(payload, path, write_tag)
+        self._begin("renumbered")
+        return version
+
+
+async def test_a_new_version_of_what_was_deleted_is_found_by_its_tag() -> None:
+    world, put = await deleted(Renumbering())
+    world.memory.failures["renumbered"].append(UnknownOutcomeError("x"))
+    back = await world.walk(ask(UNDELETE))
+    assert (back.upstream_version, back.restored_version) == ("v2", "v1")
+    assert back.fingerprint == put.fingerprint
+
+
+@pytest.mark.parametrize("capable", [False, True])
+def test_only_an_engine_that_can_gets_a_key(tmp_path: Path, *, capable: bool) -> None:
+    admission = Admission(settings(tmp_path), MemoryStore(undeletable=capable), Rates(ReactorLimits()))
+    if capable:
+        admission.admit(ask(UNDELETE), "anna")
+        return
+    with pytest.raises(FailedError) as caught:
+        admission.admit(ask(UNDELETE), "anna")
+    assert caught.value.reason == upload_pb2.REASON_UNSUPPORTED
+
+
+async def looked(world: World) -> None:
+    """Let the look at what is there, begun with the key, end; whatever follows is later."""
+    for _ in range(60):
+        await asyncio.sleep(0)
+    world.now.time += 0.1
+
+
+# --- What m8 holds back never brings back what was deleted again, nor replaces what came after it.
+
+
+async def held_back(world: World) -> None:
+    """Let so much time pass that no key from before is young."""
+    world.now.time += world.writer.timings.young + 1
+
+
+async def test_an_undeletion_that_m8_held_back_brings_nothing_back_that_was_deleted_again() -> None:
+    world, _ = await deleted()
+    ghost = world.sealed(ask(UNDELETE, expect=OVERWRITE))
+    await looked(world)
+    await world.walk(ask(UNDELETE))
+    await world.walk(ask(DELETE))
+    await held_back(world)
+    await world.handler.handle(ghost)
+    assert world.outcomes()[-1] == "FAILED CONFLICT"
+    assert world.memory.now() == NOTHING
+
+
+async def test_not_even_where_another_replica_did_that_and_m8_shows_no_receipt_of_it() -> None:
+    world, _ = await deleted()
+    ghost = world.sealed(ask(UNDELETE, expect=OVERWRITE))
+    await looked(world)
+    peer = World(world.store)
+    await peer.walk(ask(UNDELETE, expect=OVERWRITE))
+    await peer.walk(ask(DELETE, expect=OVERWRITE))
+    await held_back(world)
+    await world.handler.handle(ghost)
+    assert world.outcomes()[-1] == "FAILED CONFLICT"
+    assert world.memory.now() == NOTHING
+
+
+class Forgetful(MemoryStore):
+    """An engine that cannot tell one deletion from another."""
+
+    async def deleted_version(self, path: tuple[str, ...]) -> DeletedVersion | None:
+        found = await super().deleted_version(path)
+        return None if found is None else DeletedVersion(found.version)
+
+    async def undelete(self, path: tuple[str, ...], deleted: DeletedVersion, *, write_tag: str) -> str:
+        there = self._deleted(path)
+        assert there is not None
+        return await super().undelete(path, there, write_tag=write_tag)
+
+
+async def test_where_deletions_look_alike_the_reactor_remembers_what_it_did() -> None:
+    world, _ = await deleted(Forgetful())
+    ghost = world.sealed(ask(UNDELETE, expect=OVERWRITE))
+    await looked(world)
+    world.memory.content[URI.path], _ = world.memory.aside.pop(URI.path)  # by the engine's owner
+    await world.walk(ask(DELETE))
+    await held_back(world)
+    await world.handler.handle(ghost)
+    assert world.outcomes()[-1] == "FAILED CONFLICT"
+    assert world.memory.now() == NOTHING
+
+
+async def test_nor_after_a_put_that_was_deleted() -> None:
+    world, _ = await deleted()
+    ghost = world.sealed(ask(UNDELETE, expect=OVERWRITE))
+    await looked(world)
+    await world.walk(ask(UPLOAD), {"password": b"new"})
+    await world.walk(ask(DELETE))
+    await held_back(world)
+    await world.handler.handle(ghost)
+    assert world.outcomes()[-1] == "FAILED CONFLICT"
+    assert world.memory.now() == NOTHING
+
+
+async def test_under_a_young_key_an_undeletion_takes_the_deletion_that_came_meanwhile() -> None:
+    world, _ = await deleted()
+    early = world.sealed(ask(UNDELETE))
+    await looked(world)
+    await world.walk(ask(UPLOAD), {"password": b"new"})
+    await world.walk(ask(DELETE))
+    await world.handler.handle(early)
+    assert world.receipt().restored_version == "v2"
+
+
+async def test_a_put_from_before_a_deletion_does_not_replace_what_came_back() -> None:
+    """The version is there again under its name: only our own receipt shows that it was away."""
+    world = World()
+    await world.walk()
+    ghost = world.sealed(ask(UPLOAD, expect=OVERWRITE), {"password": b"old"})
+    await looked(world)
+    await world.walk(ask(DELETE))
+    await world.walk(ask(UNDELETE))
+    await held_back(world)
+    await world.handler.handle(ghost)
+    assert world.outcomes()[-1] == "FAILED CONFLICT"
+    assert dict(world.memory.content[URI.path][-1][1]) == dict(Payload(SECRET))
+
+
+async def test_a_put_after_it_is_not_disturbed_by_the_receipt_that_m8_delivers_again() -> None:
+    world, _ = await deleted()
+    await world.walk(ask(UNDELETE))
+    [undeleted] = [event.receipt for event in world.log.events if isinstance(event, events_pb2.SecretUndeleted)]
+    late = world.sealed(ask(UPLOAD), {"password": b"new"})
+    await looked(world)
+    await held_back(world)
+    world.known.learn([undeleted])
+    await world.handler.handle(late)
+    assert world.outcomes()[-1] == "UPLOADED"

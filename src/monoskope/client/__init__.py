@@ -11,8 +11,7 @@
 
 Read in this order:
 
-- `client`, `changes`, `restorations` and `reading`: the public methods, of which `results` are the answers; `sync` is
-  their twin;
+- `client`, `changes`, `restorations`, `reading`: the public methods; `results`: their answers; `sync`: their twin;
 - `queries`, `administration`, `proof`: what m8 knows, and what proves it;
 - `purposes`: what each method sends, and what a proven end says;
 - `walk`, `task` and `trust`: the steps 1 to 7 of docs/protocol.md, as the client sees them;

@@ -194,10 +194,15 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
         _CHANGED_BY_OTHERS.format(done="deleted"),
         "Look at it in the engine; to delete it all the same, delete again with `expect=Expect.OVERWRITE`.",
     ),
+    (upload_pb2.PURPOSE_UNDELETE, upload_pb2.REASON_NOT_FOUND): Meaning(
+        NotFoundError,
+        "nothing can be brought back: nothing was deleted there, it was erased, or something is there again; nothing"
+        " was changed.",
+        "Look at the versions that `monoctl get secret` lists. What was erased comes back by a new put alone.",
+    ),
     (upload_pb2.PURPOSE_UNDELETE, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
-        "something is upstream, or nothing that was deleted can come back, or another version than `expect=` names"
-        " was deleted last; nothing was changed.",
+        "another version than `expect=` names was deleted last, or something came in between; nothing was changed.",
         "Look at the versions that `monoctl get secret` lists. What was erased comes back by a new put alone.",
     ),
     (upload_pb2.PURPOSE_UNDELETE, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(

@@ -69,14 +69,14 @@ async def test_a_put_may_replace_what_came_back_and_a_verification_finds_it() ->
 
 
 @pytest.mark.parametrize("expect", [ANY, OVERWRITE])
-async def test_nothing_to_bring_back_is_a_conflict(expect: upload_pb2.Expect) -> None:
+async def test_nothing_to_bring_back_is_not_found(expect: upload_pb2.Expect) -> None:
     never, there, erased = World(), World(), World()
     await there.walk()
     await erased.walk()
     await erased.walk(ask(DELETE, destroy=True))
     for world in (never, there, erased):
         failed = await world.walk(ask(UNDELETE, expect=expect))
-        assert (failed.reason, failed.upstream_version) == (upload_pb2.REASON_CONFLICT, "")
+        assert (failed.reason, failed.upstream_version) == (upload_pb2.REASON_NOT_FOUND, "")
         assert "undelete" not in world.memory.calls
 
 
@@ -141,7 +141,7 @@ async def test_somebody_who_puts_meanwhile_keeps_what_they_put() -> None:
     world, _ = await deleted()
     world.memory.failures["undelete"].append(lambda: world.memory.put({"a": b""}))
     failed = await world.walk(ask(UNDELETE, expect=OVERWRITE))
-    assert world.outcomes() == ["STARTED", "FAILED CONFLICT"]
+    assert world.outcomes() == ["STARTED", "FAILED NOT_FOUND"]
     assert failed.upstream_version == ""
     assert world.memory.calls.count("undelete") == 1
     assert world.memory.now() == "v2"

@@ -94,7 +94,8 @@ def test_a_version_that_can_be_none_is_refused_before_anything_is_asked(run: Run
 @pytest.mark.parametrize(
     ("words", "reason", "code", "said"),
     [
-        (UNDELETE, upload_pb2.REASON_CONFLICT, 6, "nothing that was deleted can come back"),
+        (UNDELETE, upload_pb2.REASON_CONFLICT, 6, "another version than --expect names was deleted last"),
+        (UNDELETE, upload_pb2.REASON_NOT_FOUND, 4, "nothing can be brought back"),
         (UNDELETE, upload_pb2.REASON_UPSTREAM_CHANGED, 6, "undelete with --overwrite"),
         (UNDELETE, upload_pb2.REASON_UNSUPPORTED, 3, "describe secret-store"),
         (ROLLBACK, upload_pb2.REASON_CANNOT_READ, 3, "does not keep that version"),

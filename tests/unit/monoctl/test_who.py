@@ -32,6 +32,7 @@ class Knowing(ScriptedM8):
                 prefixes=["vault://app", "local://"],
                 rights=[events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH],
                 expires_at_ms=1_800_000_000_000,
+                certificate_expires_at_ms=1_800_000_000_000,
             )
         return super().more(method, message)
 
@@ -60,6 +61,7 @@ def test_whoami_for_programs(m8: ScriptedM8, run: Run) -> None:
         "expires": "2027-01-15T08:00:00.000Z",
         "server": m8.server,
         "m8_version": "0.1.0",
+        "certificate_expires": "2027-01-15T08:00:00.000Z",
         "fingerprint_key_id": "63e8eb50bcac50aa",
     }
 

@@ -21,6 +21,7 @@ _TITLES = {
     "Expires": "expires",
     "Server": "server",
     "Version of m8": "m8_version",
+    "Its certificate": "certificate_expires",
     "Fingerprint key": "fingerprint_key_id",
 }
 
@@ -54,6 +55,7 @@ def _document(server: str, answer: queries_pb2.GetServerResponse) -> Document:
         "expires": rfc3339(answer.expires_at_ms),
         "server": server,
         "m8_version": answer.version,
+        "certificate_expires": rfc3339(answer.certificate_expires_at_ms) if answer.certificate_expires_at_ms else None,
         "fingerprint_key_id": answer.fingerprint_key_id,
     }
 

@@ -6,30 +6,24 @@ again from inside. The README's installations need a package index.
 
 from __future__ import annotations
 
-import os
-import re
 import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from monoskope.testing.parts import Part, free_port, listens, program, wait_until
+from monoskope.testing.parts import program, wait_until
+from tests.e2e.typist import DESCRIBE, ROOT, SERVE, Typist, blocks, pattern
 from tests.unit.monoctl.on_terminal import converse
 
-ROOT = Path(__file__).resolve().parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
-_BLOCK = re.compile(r"^```(?P<kind>sh|text)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 
-BACKGROUND = ("m8 serve", "m8 reactor run reactor")
+BACKGROUND = (SERVE, "m8 reactor run reactor")
 """Commands that the tutorial leaves running in a terminal of their own."""
 
 FIRST_CONTACT = "printf 's3cret' | monoctl put secret notes://team-a/db --from-file password=-"
 """The command at which the tutorial says that a question comes, and that one answers it."""
-
-DESCRIBE = "monoctl describe secret-store notes -o json"
 
 CODES = {
     "monoctl put secret notes://team-b/db --from-file password=/etc/hostname": 4,
@@ -40,88 +34,40 @@ CODES = {
 """Commands that the tutorial says fail, and how."""
 
 
-def blocks(page: Path) -> list[tuple[str, str]]:
-    """Kind and content of every shell and output block, in order."""
-    return [(match["kind"], match["body"]) for match in _BLOCK.finditer(page.read_text(encoding="utf-8"))]
-
-
-def pattern(shown: str) -> re.Pattern[str]:
-    """What output fits a block: digits and hex of any value, `…` for any rest of a word, any width of columns."""
-    text = re.sub(r"\s+", " ", shown.strip())
-    text = re.escape(re.sub(r"[0-9a-f]{8,}", "0" * 8, text)).replace(r"\ ", r"\s+")
-    return re.compile(text.replace("0" * 8, "[0-9a-f]+").replace("…", r"\S*"))
-
-
 @dataclass
-class Reader:
-    """Somebody who types what the tutorial says, into one shell a line, in one folder."""
+class Reader(Typist):
+    """Somebody who follows the tutorial."""
 
-    folder: Path
-    port: int
-    environment: dict[str, str]
-    parts: list[Part] = field(default_factory=list)
     trusting: bool = False
 
     def type(self, line: str) -> str:
         """Run one line as it stands but for the port, and return what it printed."""
         if line in BACKGROUND:
-            self._start(line)
+            self.begin(line, self.serving)
             return ""
         if line == FIRST_CONTACT and not self.trusting:
             self.trusting = True
-            shell = ["/bin/sh", "-c", self._adapted(line)]
+            shell = ["/bin/sh", "-c", self.adapted(line)]
             agreed = converse(shell, [("[y/N]", b"y\n")], self.environment, folder=str(self.folder))
             assert agreed.code == 0, (line, agreed)
             return agreed.out
-        done = subprocess.run(
-            ["/bin/sh", "-c", self._adapted(line)],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        done = self.shell(line)
         assert done.returncode == CODES.get(line, 0), (line, done.stdout, done.stderr)
         return done.stdout
 
-    def _adapted(self, line: str) -> str:
-        """Take a free port in place of m8's own, run where memory is swapped too, and say which token ID is."""
-        line = line.replace("localhost:7443", f"localhost:{self.port}")
-        if line == "m8 init":
-            line += f" --listen 127.0.0.1:{self.port}"
-        if line.startswith("m8 reactor init"):
-            line += " --allow-swap"
+    def adapted(self, line: str) -> str:
+        """Say also which token ID is."""
         if line == "m8 token revoke ID":
             rows = self.type("m8 token list").splitlines()
             line = line.replace("ID", next(row.split()[0] for row in rows if "anna" in row))
-        return line
-
-    def _start(self, line: str) -> None:
-        name, *rest = line.split()
-        log = self.folder.parent / f"{len(self.parts)}.log"
-        part = Part(line, [program(name), *rest], log=log, folder=self.folder, environment=self.environment)
-        self.parts.append(part)
-        part.start()
-        if line == "m8 serve":
-            part.wait_for(lambda: listens(f"127.0.0.1:{self.port}"))
+        return super().adapted(line)
 
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
-    home, folder = tmp_path / "home", tmp_path / "folder"
-    home.mkdir()
-    folder.mkdir()
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
-        "HOME": str(home),
-        "LANG": "C.UTF-8",
-    }
-    found = Reader(folder, free_port(), environment)
+    found = Reader.at(tmp_path)
     yield found
-    for part in reversed(found.parts):
-        part.stop()
+    found.stop()
 
 
 def test_the_tutorial_does_what_it_says(reader: Reader) -> None:

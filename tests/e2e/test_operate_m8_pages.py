@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from monoskope.testing.parts import free_port
-from tests.e2e.operating import DESCRIBE, RUN, Operator
+from tests.e2e.operating import Operator
+from tests.e2e.typist import DESCRIBE, RUN
 
 VERIFY = "monoctl verify secret --all notes://team-a"
 
 
 @pytest.fixture(scope="module")
 def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    top = tmp_path_factory.mktemp("operator")
-    home, folder = top / "home", top / "folder"
-    home.mkdir()
-    folder.mkdir()
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
-        "HOME": str(home),
-        "LANG": "C.UTF-8",
-    }
-    found = Operator(folder, free_port(), environment)
+    found = Operator.at(tmp_path_factory.mktemp("operator"))
     ca = "~/.local/state/monoskope/m8/ca.crt"
     found.done("m8 init")
     found.serve()
@@ -50,8 +38,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     found.identity = found.done("m8 reactor identity reactor").strip()
     found.run(RUN + "reactor")
     yield found
-    for part in reversed(found.parts):
-        part.stop()
+    found.stop()
 
 
 def test_the_pages_about_certificates_and_disk_do_what_they_say(operator: Operator) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from monoskope.testing.parts import free_port
-from tests.e2e.typed_pages import ROOT, Operator, blocks
+from tests.e2e.typed_pages import Operator
+from tests.e2e.typist import ROOT, SERVE, blocks
 
 OPERATE = ROOT / "docs" / "operate"
 FINISH = 'monoctl finish fingerprint-key-rotation "$(m8 reactor fingerprint-key id reactor)" --token-file admin.token'
@@ -23,18 +20,9 @@ SHOWN = '"$(m8 reactor identity {})"'
 
 @pytest.fixture(scope="module")
 def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    top = tmp_path_factory.mktemp("operator")
-    home, folder = top / "home", top / "folder"
-    home.mkdir()
-    folder.mkdir()
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
-        "HOME": str(home),
-        "LANG": "C.UTF-8",
-    }
-    found = Operator(folder, free_port(), environment)
+    found = Operator.at(tmp_path_factory.mktemp("operator"))
     found.done("m8 init")
-    found.background("m8 serve")
+    found.begin(SERVE, found.serving)
     ca = "~/.local/state/monoskope/m8/ca.crt"
     rights = "--right put --right compare --right see-hash"
     for line in (
@@ -60,8 +48,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     ):
         found.done(line)
     yield found
-    for part in reversed(found.parts):
-        part.stop()
+    found.stop()
 
 
 def hash_of_put(operator: Operator) -> str:
@@ -81,9 +68,9 @@ def test_the_fingerprint_key_is_rotated_as_the_page_says(operator: Operator) -> 
 def test_a_reactor_with_another_key_says_so_and_so_do_its_store_and_every_put(operator: Operator) -> None:
     folder = operator.folder / "reactor-2"
     counts = (folder / "fingerprint.key").read_bytes()
-    operator.stop("reactor-2")
+    operator.stop_reactor("reactor-2")
     other = operator.done("m8 reactor fingerprint-key new reactor-2 --replace").strip()
-    refused = operator.background("m8 reactor run reactor-2")
+    refused = operator.begin("m8 reactor run reactor-2")
     refused.wait_for(lambda: "m8 refuses this reactor" in refused.log.read_text())
     line = next(json.loads(line) for line in refused.log.read_text().splitlines() if "m8 refuses" in line)
     assert other in line["message"]
@@ -100,7 +87,7 @@ def test_a_reactor_with_another_key_says_so_and_so_do_its_store_and_every_put(op
 def test_a_reactor_with_a_lost_key_gets_a_new_one_as_the_page_says(operator: Operator) -> None:
     (operator.folder / "reactor" / "fingerprint.key").unlink()
     before = hash_of_put(operator)
-    operator.stop("reactor-2")  # the other page shows how the key is carried there
+    operator.stop_reactor("reactor-2")  # the other page shows how the key is carried there
     operator.follow(OPERATE / "lost-fingerprint-key.md")
     operator.done("cp -p reactor/fingerprint.key reactor-2/")
     operator.done("m8 reactor run reactor-2")
@@ -108,13 +95,13 @@ def test_a_reactor_with_a_lost_key_gets_a_new_one_as_the_page_says(operator: Ope
 
 
 def test_the_identity_is_rotated_as_the_page_says(operator: Operator) -> None:
-    operator.stop("reactor")
+    operator.stop_reactor("reactor")
     operator.follow(OPERATE / "rotate-identity.md")
     assert "followed by" not in operator.done(PUT)
 
 
 def test_a_lost_identity_is_replaced_as_the_page_says(operator: Operator) -> None:
-    operator.stop("reactor")
+    operator.stop_reactor("reactor")
     (operator.folder / "reactor" / "identity.key").unlink()
     operator.follow(OPERATE / "lost-identity.md", codes={(PUT, 1): 5, (AGREED, 1): 6})
     proven = operator.done("monoctl get secret notes://team-a/db")

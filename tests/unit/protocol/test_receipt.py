@@ -364,7 +364,7 @@ def test_a_receipt_has_as_many_values_as_a_secret_can_and_twice_as_many_differen
 
 
 @pytest.mark.parametrize("vector", VECTORS["receipts"], ids=lambda vector: str(vector["name"]))
-def test_receipts_that_were_encoded_by_hand(vector: dict[str, str]) -> None:
+def test_receipts_that_were_encoded_by_hand(vector: dict[str, Any]) -> None:
     content = bytes.fromhex(vector["receipt"])
     if vector["malformed"]:
         with pytest.raises(MalformedError) as caught:
@@ -374,3 +374,5 @@ def test_receipts_that_were_encoded_by_hand(vector: dict[str, str]) -> None:
         parsed = parse_receipt(content)
         assert parsed.replica.hex() == vector["replica"]
         assert parsed.restored_version == vector.get("restored_version", "")
+        assert parsed.retry_after_s == vector.get("retry_after_s", 0)
+        assert parsed.detail == vector.get("detail", "")

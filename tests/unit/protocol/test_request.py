@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, MutableSequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -250,11 +251,14 @@ def test_no_bytes_crash_the_parser(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("vector", VECTORS["requests"], ids=lambda vector: str(vector["name"]))
-def test_requests_that_were_encoded_by_hand(vector: dict[str, str]) -> None:
+def test_requests_that_were_encoded_by_hand(vector: dict[str, Any]) -> None:
     content = bytes.fromhex(vector["request"])
     if vector["malformed"]:
         with pytest.raises(MalformedError) as caught:
             parse_request(content)
         assert caught.value.field == vector["malformed"]
     else:
-        assert parse_request(content).to_version == vector["to_version"]
+        parsed = parse_request(content)
+        assert parsed.to_version == vector["to_version"]
+        assert parsed.list_after == vector.get("list_after", "")
+        assert parsed.keep_labels == parsed.keep_expires_on == vector.get("keeps", False)

@@ -83,7 +83,7 @@ def test_m8_has_seen_no_value_and_the_token_of_the_copy_could_do_nothing_else(te
 
 def test_what_is_expected_is_expected_at_the_destination(team: Team) -> None:
     source, destination = team.uri("vault", "c"), team.uri("local", "c")
-    refused(copy(team, source, destination), 6)
+    refused(copy(team, source, destination), 4)
     ok(team.put(source, value=b"1"))
     first = ok(copy(team, source, destination, "--expect", "absent")).json()
     ok(team.put(source, value=b"2"))

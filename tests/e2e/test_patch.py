@@ -113,8 +113,8 @@ def test_patching_needs_the_right_to_put(team: Team) -> None:
 def test_several_are_patched_at_once_and_each_answer_is_its_own(team: Team) -> None:
     put(team, team.uri("vault"), {"a": "1"})
     ran = patch(team, team.uri("vault"), team.uri("local"), values={"a": "2"})
-    assert ran.code == 4
-    assert [row["uri"] for row in ran.json()] == [team.uri("vault")]
+    assert ran.code == 16
+    assert (ran.json()[0]["uri"], ran.json()[0]["outcome"]) == (team.uri("vault"), "UPLOADED")
     assert team.uri("local") in ran.err
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from monoskope.api.secrets.v1.options_pb2 import AwsOptions, Label
 from monoskope.protocol.payload import Payload
+from monoskope.reactor.memory.sentences import Sentences
 from monoskope.stores.aws.secrets_manager import STAGED
 from monoskope.stores.driver import (
     NOTHING,
@@ -361,3 +362,18 @@ async def test_what_others_wrote_in_another_form_is_not_read_as_ours(
         await driver.read(path)
     assert await driver.read_version(path) != NOTHING
     await driver.close()
+
+
+async def test_what_is_too_large_tells_no_size_of_what_is_there(vault: SecretsManagerHarness) -> None:
+    """What a patch leaves as it is counts, too: whoever may patch is not told how long the other values are."""
+    said = []
+    store = await vault.open()
+    for length in (9, 31):
+        place = ("engine", secrets.token_hex(8), "db")
+        version = await put(store, place, Payload({"password": b"p" * length}))
+        filler = Payload({"filler": b"f" * 65_530})
+        with pytest.raises(StoreRefusedError) as caught:
+            await store.patch(place, filler, (), replacing=version, write_tag=tag())
+        said.append(Sentences().told(caught.value.message))
+    await store.close()
+    assert said[0] == said[1] != ""

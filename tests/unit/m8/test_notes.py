@@ -12,6 +12,9 @@ import pytest
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.m8.domain.events import notes_stream
+from monoskope.m8.limits.quota import LARGEST
+from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES
+from monoskope.m8.service.app import ServerLimits
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.notes import EDIT_NOTES, labels_of
 from monoskope.protocol.recipes import Recipe
@@ -24,6 +27,8 @@ URI = "vault://app/db"
 SIGNER = Signer()
 OWNER, TEAM = ("owner", "anna"), ("team", "x")
 DAY = "2027-01-31"
+LARGE_EDIT = 16 * (62 + 124)
+"""Bytes of 16 labels, which is less than the edit that sets them."""
 KEEP: dict[str, Any] = {"keep_labels": True, "keep_expires_on": True}
 
 
@@ -213,6 +218,27 @@ async def test_an_edit_that_changes_nothing_is_not_recorded_and_too_many_labels_
         await anna.edit_notes(URI, set_labels=(OWNER,))
     assert await world.app.log.head() == before
     await anna.edit_notes(URI, set_labels=(OWNER,), remove_labels=["l00"])
+
+
+async def test_edits_fill_the_log_no_more_than_sealed_bytes_may(tmp_path: Path) -> None:
+    # The least that a day can have; small, so that it is used up soon.
+    limits = ServerLimits(sealed_bytes_per_user_per_day=LARGEST, tick_s=3_600)
+    async with a_world(tmp_path, limits=limits) as world:
+        reactor, anna = await world.attached(), world.user("anna", "vault://app")
+        await written(anna, reactor, URI)
+        before = await world.app.log.head()
+        with refused("RATE_LIMITED") as error:
+            for number in range(LARGEST // LARGE_EDIT):
+                labels = tuple((f"{label:02}" + "x" * 60, f"{number:04}" + "v" * 120) for label in range(16))
+                await anna.edit_notes(URI, set_labels=labels)
+        assert "may store in a day" in error.message
+        recorded = sum(len(event.data) for event in await world.app.log.read(after=before, limit=1_000))
+        assert LARGEST // 4 < recorded < LARGEST // 2
+        counted = await world.app.log.get(SEALED_BYTES, "anna")
+        await world.app.log.rebuild()
+        assert await world.app.log.get(SEALED_BYTES, "anna") == counted
+        # It is the day of this user alone.
+        await world.user("bob", "vault://app").edit_notes(URI, remove_labels=["00" + "x" * 60])
 
 
 async def test_reactors_learn_nothing_of_edits(world: World) -> None:

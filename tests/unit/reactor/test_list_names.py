@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from monoskope.reactor.admission.admission import NOT_LISTABLE, OUTSIDE_PREFIXES
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
+from monoskope.reactor.work.list_names import list_names
 from monoskope.stores.driver import StoreRefusedError, StoreUnavailableError
 from monoskope.uri import SecretUri
 from tests.support.reactor_world import SECRET, Clock, MemoryStore, World, ask, settings
@@ -81,6 +83,26 @@ async def test_more_names_than_a_page_holds_come_page_by_page() -> None:
     second = await world.walk(ask(LIST, uri=TEAM, list_after=first.listed.names[-1]))
     assert second.listed is not None
     assert (second.listed.names, second.more) == (("n0500", "n0501", "n0502"), False)
+
+
+async def test_others_go_on_while_many_names_are_looked_at() -> None:
+    """Else whoever may list a large folder could stop a reactor, again and again."""
+    world = World()
+    world.memory.foreign = {f"secret-{number:05}" for number in range(20_000)}
+    delivered = world.sealed(ask(LIST, uri=TEAM))
+    turns = 0
+
+    async def another() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    task = asyncio.create_task(another())
+    receipt = await list_names(world.memory, delivered.grant, delivered.sha256)
+    task.cancel()
+    assert receipt.more
+    assert turns > 20
 
 
 @pytest.mark.parametrize(

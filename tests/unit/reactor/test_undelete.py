@@ -369,3 +369,18 @@ async def test_a_put_after_it_is_not_disturbed_by_the_receipt_that_m8_delivers_a
     world.known.learn([undeleted])
     await world.handler.handle(late)
     assert world.outcomes()[-1] == "UPLOADED"
+
+
+@pytest.mark.parametrize("purpose", [UPLOAD, UNDELETE])
+async def test_nor_by_that_of_a_second_deletion(purpose: upload_pb2.Purpose) -> None:
+    """Both deletions leave the same version, none; the later one takes the place of the earlier one."""
+    world, _ = await deleted()
+    await world.walk()
+    await world.walk(ask(DELETE))
+    [second] = [event.receipt for event in world.log.events if isinstance(event, events_pb2.SecretDeleted)]
+    late = world.sealed(ask(UPLOAD), {"password": b"new"}) if purpose == UPLOAD else world.sealed(ask(UNDELETE))
+    await looked(world)
+    await held_back(world)
+    world.known.learn([second])
+    await world.handler.handle(late)
+    assert world.outcomes()[-1] in {"UPLOADED", "UNDELETED"}

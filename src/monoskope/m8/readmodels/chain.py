@@ -11,7 +11,12 @@ from monoskope.protocol.events import request_id_of
 OF_REQUESTS: tuple[Projector, ...] = (uploads.project, sealed_bytes.project, secrets.project, history.project)
 """The projectors of what happens to requests, in the order in which they need one another."""
 
-OF_THE_REST: tuple[Projector, ...] = (stores.project, tokens.project, notes.project)
+OF_THE_REST: tuple[Projector, ...] = (
+    stores.project,
+    tokens.project,
+    notes.project,
+    sealed_bytes.project_edit,
+)
 """The projectors of all other streams."""
 
 

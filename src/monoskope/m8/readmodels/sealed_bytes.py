@@ -1,6 +1,7 @@
 """How many sealed bytes each subject had recorded on the last day (UTC) on which it had any. Pure.
 
-Names that were listed stay in the log, too, so a page of them counts with the bytes of its receipt.
+Names that were listed stay in the log, too, so a page of them counts with the bytes of its receipt; and so do edits of
+notes, for which no reactor is asked, and which nothing else would limit.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain.events import read
+from monoskope.m8.domain.notes import bytes_of
 from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
 from monoskope.m8.readmodels.uploads import ended_by, taken_in
 
@@ -29,11 +31,21 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     size = message.size if isinstance(message, events_pb2.SecretUploadRequested) else 0
     size += 0 if listed is None else len(listed.receipt.content)
     upload = taken_in(event, lookup) if size else None
-    if upload is None:
-        return
-    subject, day = upload.subject, event.recorded_at_ms // DAY_MS
+    if upload is not None:
+        yield _more(upload.subject, size, event, lookup)
+
+
+def project_edit(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
+    """Yield the count that an edit of notes changes."""
+    message = read(event)
+    if isinstance(message, events_pb2.SecretNotesUpdated):
+        yield _more(event.actor, bytes_of(message), event, lookup)
+
+
+def _more(subject: str, size: int, event: RecordedEvent, lookup: Lookup) -> Put:
+    day = event.recorded_at_ms // DAY_MS
     total = bytes_on(day, lookup(SEALED_BYTES, subject)) + size
-    yield Put(SEALED_BYTES, subject, b"%d %d" % (day, total))
+    return Put(SEALED_BYTES, subject, b"%d %d" % (day, total))
 
 
 def bytes_on(day: int, body: bytes | None) -> int:

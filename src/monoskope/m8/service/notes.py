@@ -7,7 +7,7 @@ import structlog
 from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.events import notes_stream, write
-from monoskope.m8.domain.notes import update_notes
+from monoskope.m8.domain.notes import bytes_of, update_notes
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
 from monoskope.protocol.notes import edit_of
@@ -29,6 +29,7 @@ class NotesCommands:
             UsageError: the URI or the edit is not well formed, or there would be too many labels.
             NotFoundError: there is no receipt for the secret, it was deleted, or it is outside the caller's prefixes.
             RefusedError: the caller may not put it.
+            RateLimitedError: the caller may have no more recorded today.
         """
         uri = SecretUri.parse(message.uri)
         structlog.contextvars.bind_contextvars(uri=str(uri))
@@ -39,6 +40,8 @@ class NotesCommands:
             raise policy.hidden(str(uri))
         event = update_notes(known, edit)
         if event is not None:
-            await self._app.log.append(notes_stream(uri), None, [write(event)], actor=caller.principal.subject)
+            subject = caller.principal.subject
+            async with self._app.quota.used(subject, bytes_of(event)):
+                await self._app.log.append(notes_stream(uri), None, [write(event)], actor=subject)
             known = await self._app.documents.secret(str(uri)) or known
         return commands_pb2.UpdateSecretNotesResponse(secret=policy.secret_for(caller.principal, known))

@@ -100,8 +100,9 @@ class KnownReceipts:
         self._by_uri.move_to_end(receipt.uri)
         before, known = len(versions), versions.get(receipt.upstream_version)
         self._note_undeleted(receipt)
-        # A receipt without fingerprints, as recovery makes for what cannot be read, never hides one that has them.
-        if known is None or receipt.fingerprint:
+        # A receipt without fingerprints, as recovery makes for what cannot be read, never hides one that has them. Of
+        # deletions, which have none, the later one counts: else it would be taken for new whenever m8 delivers it.
+        if known is None or receipt.fingerprint or receipt.outcome == upload_pb2.OUTCOME_DELETED:
             versions[receipt.upstream_version] = receipt
         if known is None or known.content != receipt.content:
             # m8 delivers old receipts again with each request: those must not take the place of newer ones.

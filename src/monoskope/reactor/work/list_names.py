@@ -5,13 +5,15 @@ What the engine holds there is foreign text: a name that cannot stand in a URI o
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.listing import FOLDER, page
+from monoskope.protocol.listing import FOLDER, Listing, page
 from monoskope.protocol.receipt import Receipt, make_receipt
+from monoskope.protocol.request import Request
 from monoskope.stores.driver import DriverError, Names, StoreDriver
 from monoskope.uri import SecretUri, is_segment
 
@@ -20,9 +22,8 @@ async def list_names(driver: StoreDriver, grant: Grant, sealed_sha256: bytes) ->
     """List what is directly below the request's URI and return the receipt of that. Raises `DriverError`."""
     request = grant.request
     found = await driver.list_names(request.uri.path)
-    shown = {*_secrets(driver, request.uri, found), *_folders(request.uri, found)}
-    unaddressable = len(set(found.names)) + len(set(found.folders)) - len(shown) + found.others
-    listed, more = page(shown, request.list_after, unaddressable)
+    # In a thread: a driver lists up to 50,000 names, and they are looked at one by one. Nobody else's put waits for it.
+    listed, more = await asyncio.to_thread(_page, driver, request, found)
     return make_receipt(
         grant=grant,
         sealed_sha256=sealed_sha256,
@@ -30,6 +31,12 @@ async def list_names(driver: StoreDriver, grant: Grant, sealed_sha256: bytes) ->
         listed=listed,
         more=more,
     )
+
+
+def _page(driver: StoreDriver, request: Request, found: Names) -> tuple[Listing, bool]:
+    shown = {*_secrets(driver, request.uri, found), *_folders(request.uri, found)}
+    unaddressable = len(set(found.names)) + len(set(found.folders)) - len(shown) + found.others
+    return page(shown, request.list_after, unaddressable)
 
 
 def _secrets(driver: StoreDriver, uri: SecretUri, found: Names) -> Iterator[str]:

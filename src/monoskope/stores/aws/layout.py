@@ -91,8 +91,10 @@ class AwsLayout:
         content = self._raw(payload) if self.kind == "raw" else self._json(payload)
         size = len(content.data or b"") + len((content.text or "").encode())
         if size > self.limit:
+            # Not how large: users and m8 are told this sentence, and after a patch it would say how long the values are
+            # that the patch leaves as they are.
             raise StoreRefusedError(
-                f"the secret takes {size} bytes there, and the service holds {self.limit}.",
+                f"the secret takes more than the {self.limit} bytes that the service holds.",
                 fix="Store a smaller secret.",
             )
         return content

@@ -35,7 +35,7 @@ TOLD = frozenset(
         "the path, with the store's prefix, is longer than {} characters.",
         "the prefix of a label is a domain's name.",
         "the secret is larger than the engine takes.",
-        "the secret takes {} bytes there, and the service holds {}.",
+        "the secret takes more than the {} bytes that the service holds.",
         "the secret would hold no value, or too many.",
         "the tag {} is the store's own.",
         "the value of a tag has at most 256 letters, digits, spaces and + - = . : / @ _, no aws: in front.",

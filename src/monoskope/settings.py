@@ -137,8 +137,11 @@ def _is_seen(path: Path) -> bool:
     """Return whether there is such a file; one in a folder that may not be entered is not seen."""
     try:
         path.stat()
-    except OSError:
+    except (FileNotFoundError, PermissionError):
         return False
+    except OSError:
+        # A disk or a file server that fails hides no file: what it may hold counts, so nothing goes on without it.
+        return True
     return True
 
 

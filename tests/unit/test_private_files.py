@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.settings import read_config
 from monoskope.errors import RefusedError, UsageError
-from monoskope.settings import append_private, read_private, write_private
+from monoskope.settings import append_private, find_private, read_private, write_private
 from monoskope.stores.age.folder import SecretFolder
 from monoskope.stores.driver import StoreRefusedError
 from monoskope.stores.password_store.files import SecretFile
@@ -240,3 +242,13 @@ def test_a_store_s_folder_is_looked_at_each_time_that_it_is_opened(tmp_path: Pat
 def _opened(driver: str, root: Path) -> None:
     with (SecretFolder if driver == "age" else SecretFile)(root, ("app", "db"), create=False):
         pass
+
+
+def test_a_file_on_a_disk_that_fails_is_not_taken_for_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "open", broken)
+    monkeypatch.setattr(Path, "stat", broken)
+    with pytest.raises(UsageError, match="cannot be read"):
+        find_private(tmp_path / "known_stores", client=True)

@@ -34,6 +34,8 @@ DEFAULT_TIMEOUT_S = 120.0
 class Changes(ABC):
     """The part of `Client` that changes existing secrets."""
 
+    _notify: Callable[[str], None]
+
     async def patch_secret(
         self,
         uri: str,
@@ -192,7 +194,7 @@ class Changes(ABC):
         notes = Notes.check(labels, expires_on)
 
         async def one(target: Target) -> Generated:
-            said = await notes.at(target, self.queries)
+            said = await notes.at(target, self.queries, self._notify)
             named = await whole(expect, target.uri, self.queries)
             return await generate(self._walk(target, timeout), target, checked, named, said)
 

@@ -175,7 +175,7 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
         notes = Notes.check(labels, expires_on)
 
         async def one(target: Target) -> PutResult:
-            said = await notes.at(target, self.queries)
+            said = await notes.at(target, self.queries, self._notify)
             named = await whole(expect, target.uri, self.queries)
             return await put(self._walk(target, timeout), target, plaintext, named, options, said)
 

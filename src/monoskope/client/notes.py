@@ -9,7 +9,7 @@ meanwhile.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.queries import Queries
@@ -18,6 +18,9 @@ from monoskope.errors import NotFoundError
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.notes import Labels, check_day, check_labels, labels_of
 from monoskope.value import Value
+
+SENT_AGAIN = "{uri}: m8 or a reactor of its store is too old to keep notes, so the put sends again what m8 says they are: {words}."
+"""What a user is told whose own request then has what only m8 said."""
 
 
 class Notes(Value, frozen=True):
@@ -39,8 +42,10 @@ class Notes(Value, frozen=True):
             keep_expires_on=expires_on is None,
         )
 
-    async def at(self, target: Target, queries: Queries) -> Notes:
+    async def at(self, target: Target, queries: Queries, notify: Callable[[str], None]) -> Notes:
         """Return them as `target`'s store understands them: without keeping, if a part is too old for that.
+
+        What is then sent again is m8's word, in the user's own request: `notify` is told what it is.
 
         Raises:
             ProofError: m8 shows another secret.
@@ -56,10 +61,15 @@ class Notes(Value, frozen=True):
             if shown.uri != str(target.uri):
                 raise ProofError(f"asked for {target.uri}, m8 answered with another secret")
         present = views_pb2.Secret() if shown.deleted else shown
-        return Notes(
+        taken = Notes(
             labels=check_labels(labels_of(present.labels)) if self.keep_labels else self.labels,
             expires_on=present.expires_on if self.keep_expires_on else self.expires_on,
         )
+        words = [f"{name}={value}" for name, value in taken.labels if self.keep_labels]
+        words += [f"the day {taken.expires_on}"] if self.keep_expires_on and taken.expires_on else []
+        if words:
+            notify(SENT_AGAIN.format(uri=target.uri, words=", ".join(words)))
+        return taken
 
 
 def knows_keeping(store: views_pb2.SecretStore) -> bool:

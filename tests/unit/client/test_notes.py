@@ -110,11 +110,19 @@ async def test_what_is_left_out_is_kept_and_what_is_empty_is_cleared(
 
 @pytest.mark.parametrize(("notes", "of_new", "of_old"), ASKED)
 async def test_a_reactor_that_would_refuse_it_is_sent_the_notes_again(
-    client: Client, m8: Noting, notes: dict[str, Any], of_new: tuple[object, ...], of_old: tuple[object, ...]
+    client: Client,
+    m8: Noting,
+    caplog: pytest.LogCaptureFixture,
+    notes: dict[str, Any],
+    of_new: tuple[object, ...],
+    of_old: tuple[object, ...],
 ) -> None:
     m8.grow_old()
     await client.put_secret(URI, VALUES, **notes)
     assert said(m8.asked) == of_old
+    # What the user's own request then has on m8's word alone, the user is told.
+    assert ("owner=anna" in caplog.text) == ("labels" not in notes)
+    assert ("the day 2027-01-31" in caplog.text) == ("expires_on" not in notes)
 
 
 async def test_one_old_replica_among_new_ones_may_give_the_key(client: Client, m8: Noting) -> None:

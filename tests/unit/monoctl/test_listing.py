@@ -233,3 +233,8 @@ def test_an_unknown_form_names_those_that_there_are(run: Run) -> None:
 def test_errors_of_templates_are_usage_errors() -> None:
     with pytest.raises(UsageError):
         Template("{" * 5_000)
+
+
+def test_a_template_of_too_many_steps_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="too many steps"):
+        Template(f"{{${'[0]' * 3_000}}}").render([])

@@ -59,7 +59,10 @@ class Template:
 
     def render(self, document: object) -> str:
         """Return what the template shows of `document`; unprintable characters of values are escaped."""
-        return "".join(_rendered(self._root.nodes, document, document))
+        try:
+            return "".join(_rendered(self._root.nodes, document, document))
+        except RecursionError:
+            raise _bad("it has too many steps.") from None
 
 
 _END = "\0end"

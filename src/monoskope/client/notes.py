@@ -19,7 +19,10 @@ from monoskope.protocol.identity import ProofError
 from monoskope.protocol.notes import Labels, check_day, check_labels, labels_of
 from monoskope.value import Value
 
-SENT_AGAIN = "{uri}: m8 or a reactor of its store is too old to keep notes, so the put sends again what m8 says they are: {words}."
+SENT_AGAIN = (
+    "{uri}: m8, or a reactor of its store, is too old to keep notes. So the put sends again what m8 says they are:"
+    " {words}."
+)
 """What a user is told whose own request then has what only m8 said."""
 
 

@@ -109,7 +109,7 @@ async def test_what_is_left_out_is_kept_and_what_is_empty_is_cleared(
 
 
 @pytest.mark.parametrize(("notes", "of_new", "of_old"), ASKED)
-async def test_a_reactor_that_would_refuse_it_is_sent_the_notes_again(
+async def test_a_reactor_that_would_refuse_it_is_sent_the_notes_again(  # noqa: PLR0917 - pytest passes them by name
     client: Client,
     m8: Noting,
     caplog: pytest.LogCaptureFixture,

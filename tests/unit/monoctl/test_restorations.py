@@ -113,6 +113,21 @@ def test_a_failure_says_what_it_means_here(  # noqa: PLR0917 - fixtures and one 
 
 
 @pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (UNDELETE, upload_pb2.REASON_CONFLICT),
+        (UNDELETE, upload_pb2.REASON_NOT_FOUND),
+        (ROLLBACK, upload_pb2.REASON_CANNOT_READ),
+    ],
+)
+def test_a_fix_that_speaks_of_versions_names_the_command_that_lists_them(
+    run: Run, m8: ScriptedM8, words: tuple[str, ...], reason: upload_pb2.Reason
+) -> None:
+    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
+    assert "`monoctl get secret --versions`" in run(*words, URI).stderr
+
+
+@pytest.mark.parametrize(
     ("words", "field", "said"),
     [(UNDELETE, "undeletable", "bring back what was deleted"), (ROLLBACK, "rollbackable", "write an earlier version")],
 )

@@ -69,6 +69,18 @@ def test_the_number_of_a_version_is_enough_if_there_is_one(tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("words", [UNDELETE, ROLLBACK], ids=["undelete", "rollback"])
+def test_the_number_of_what_is_expected_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    m8 = Listing()
+    with m8.serving_in_thread(tmp_path):
+        for name, value in environment(m8, tmp_path).items():
+            monkeypatch.setenv(name, value)
+        assert CliRunner().invoke(cli, (*words, URI, "--expect", "2")).exit_code == 0
+        assert m8.attempts[-1].request.expect_version == "2@b"
+
+
+@pytest.mark.parametrize("words", [UNDELETE, ROLLBACK], ids=["undelete", "rollback"])
 def test_what_is_expected_is_sent(run: Run, m8: ScriptedM8, words: tuple[str, ...]) -> None:
     assert run(*words, URI, "--expect", "1@x").exit_code == 0
     assert run(*words, URI, "--overwrite").exit_code == 0

@@ -23,8 +23,12 @@ INTERRUPTED = 130
 
 
 def begin() -> None:
-    """Let Ctrl-C end this process without a word, drop `SSLKEYLOGFILE`, and allow no core files, now and later."""
+    """Let Ctrl-C end this process without a word, drop `SSLKEYLOGFILE`, and allow no core files, now and later.
+
+    Standard streams that are closed, as a scheduler may leave them, become the empty device.
+    """
     _end_quietly_when_interrupted()
+    _open_closed_streams()
     _mask_interrupts(block=False)
     if os.environ.pop(KEY_LOG, ""):
         os.environ[DROPPED] = "1"
@@ -85,6 +89,18 @@ def execute(arguments: list[str], environment: dict[str, str]) -> None:
     """Become another of our programs. Never returns; Ctrl-C waits until its `begin`, so that it is quiet, too."""
     _mask_interrupts(block=True)
     os.execve(arguments[0], arguments, environment)  # noqa: S606  no shell is wanted
+
+
+def _open_closed_streams() -> None:
+    """Else a file that is opened next would take the number of a stream, and Python has no object to write to."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            os.set_inheritable(number, True)  # noqa: FBT003  it has no name
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  while we run
 
 
 def _mask_interrupts(*, block: bool) -> None:

@@ -73,8 +73,8 @@ def test_notes_are_edited_without_the_value_and_by_name_of_who_did_it(team: Team
     assert [row["outcome"] for row in versions] == ["EDITED", "EDITED", "UPLOADED"]
     events = ok(team.user.monoctl("get", "events", "--prefix", uri, "-o", "json")).json()
     assert [(one["actor"], one["detail"]) for one in events[-2:]] == [
-        (other.name, "labels owner=bob tier-"),
-        (other.name, "expires 2099-01-31"),
+        (other.name, f"{uri}: labels owner=bob tier-"),
+        (other.name, f"{uri}: expires 2099-01-31"),
     ]
     assert ok(team.user.monoctl("get", "secrets", "--label", "owner=bob", "-o", "name")).out == f"{uri}\n"
     assert ok(team.user.monoctl("get", "secrets", "--label", "tier=1", "-o", "name")).out == ""

@@ -9,6 +9,7 @@ from monoskope.client.purposes.put import Expect, expectation
 from monoskope.client.purposes.rollback import Rollback, checked_version, rollback
 from monoskope.client.purposes.undelete import Undeletion, expected_deleted, undelete
 from monoskope.client.target import Target
+from monoskope.client.versions import whole
 from monoskope.errors import Error
 
 
@@ -48,7 +49,8 @@ class Restorations(Changes):
         expected_deleted(expect)
 
         async def one(target: Target) -> Undeletion:
-            return await undelete(self._walk(target, timeout), target, expect)
+            named = await whole(expect, target.uri, self.queries)
+            return await undelete(self._walk(target, timeout), target, named)
 
         return await self._each(uris, 0, None, timeout, one)
 
@@ -79,6 +81,7 @@ class Restorations(Changes):
         expectation(expect)
 
         async def one(target: Target) -> Rollback:
-            return await rollback(self._walk(target, timeout), target, to, expect, self.queries)
+            named = await whole(expect, target.uri, self.queries)
+            return await rollback(self._walk(target, timeout), target, to, named, self.queries)
 
         return only(await self._each([uri], 0, None, timeout, one))

@@ -167,7 +167,7 @@ async def test_an_edit_is_in_the_events_and_in_the_past_of_the_secret(world: Wor
     secret = await world.user("bob", "vault://app").edit_notes(URI, set_labels=(OWNER,), remove_labels=["team"])
     assert (list(labels_of(secret.labels)), secret.notes_subject) == ([OWNER], "bob")
     (event,) = [one for one in (await anna.events()).events if one.type == "SecretNotesUpdated"]
-    assert (event.uri, event.actor, event.detail) == (URI, "bob", "labels owner=anna team-")
+    assert (event.uri, event.actor, event.detail) == (URI, "bob", f"{URI}: labels owner=anna team-")
     newest, put_before = (await anna.versions(URI, with_edits=True)).versions
     assert (newest.subject, newest.edit.set_labels[0].name, newest.HasField("edit")) == ("bob", "owner", True)
     assert not put_before.HasField("edit")

@@ -53,8 +53,9 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         assert f"\n  {command} " in text
 
 
-def test_version_names_the_program(tmp_path: Path) -> None:
-    assert process("version", home=tmp_path).stdout.startswith("m8 ")
+@pytest.mark.parametrize("word", ["version", "--version"])
+def test_version_names_the_program(tmp_path: Path, word: str) -> None:
+    assert process(word, home=tmp_path).stdout.startswith("m8 ")
 
 
 def test_init_says_what_comes_next_and_never_overwrites(tmp_path: Path) -> None:

@@ -51,9 +51,10 @@ def test_every_parameter_that_the_sdk_names_has_a_flag() -> None:
         ("with `store_identities=`, or", "with --store-identity STORE=SHA256:…, or"),
         ("unknown field `timeout`.", "unknown field `timeout`."),
         ("`another=`", "`another=`"),
+        ("see what `list_secret_versions()` shows.", "see what `monoctl get secret --versions` shows."),
     ],
 )
-def test_parameters_are_shown_as_flags(text: str, shown: str) -> None:
+def test_parameters_are_shown_as_flags_and_methods_as_commands(text: str, shown: str) -> None:
     assert with_flags(text) == shown
 
 

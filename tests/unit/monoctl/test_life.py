@@ -84,8 +84,9 @@ def test_in_sync_is_0_and_anything_else_12(run: Run, m8: Listing) -> None:
         assert json.loads(result.stdout)["outcome"] == upload_pb2.Outcome.Name(outcome).removeprefix("OUTCOME_")
 
 
-def test_all_are_those_below_the_prefixes(run: Run, m8: Listing) -> None:
-    rows = json.loads(run("verify", "secret", "--all", "vault://app", "-o", "json").stdout)
+@pytest.mark.parametrize("prefix", ["vault://app", "app"])
+def test_all_are_those_below_the_prefixes(run: Run, m8: Listing, prefix: str) -> None:
+    rows = json.loads(run("verify", "secret", "--all", prefix, "-o", "json").stdout)
     assert [row["uri"] for row in rows] == ["vault://app/a", "vault://app/b"]
     assert len(m8.attempts) == 2
     result = run("verify", "secret", "--all")

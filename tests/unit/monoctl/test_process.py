@@ -91,6 +91,35 @@ def loaded(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_put_needs_no_open_streams(m8: ScriptedM8, tmp_path: Path, closed: str) -> None:
+    (tmp_path / "value").write_text("correct horse battery staple")
+    words = ["put", "secret", "vault://app", "--from-file", f"k={tmp_path / 'value'}"]
+
+    done = _with_streams(m8, tmp_path, closed, *words)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(m8.attempts) == 1
+
+
+def test_a_closed_stdin_holds_no_value(m8: ScriptedM8, tmp_path: Path) -> None:
+    done = _with_streams(m8, tmp_path, "<&-", "put", "secret", "vault://app", "--from-file", "k=-")
+
+    assert done.returncode == 2
+    assert "stdin holds no value for 'k'" in done.stderr
+    assert m8.calls == []
+
+
+def _with_streams(m8: ScriptedM8, folder: Path, streams: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "monoskope.monoctl", *words],
+        env=os.environ | environment(m8, folder),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def test_a_put_loads_no_more_than_it_needs() -> None:
     modules = loaded("import monoskope.monoctl.commands.put, monoskope.monoctl.main")
 

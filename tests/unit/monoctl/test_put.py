@@ -34,6 +34,23 @@ def test_a_put_shows_outcome_version_and_hash(m8: ScriptedM8, run: Run) -> None:
     assert not was_received(m8, VALUE.encode())
 
 
+@pytest.mark.parametrize(("piped", "words"), [("", ()), ("", ("--trim-newline",)), ("\n", ("--trim-newline",))])
+def test_a_value_from_stdin_that_is_empty_replaces_nothing(
+    m8: ScriptedM8, run: Run, piped: str, words: tuple[str, ...]
+) -> None:
+    """In a pipeline the variable was not set, or the program before the pipe failed."""
+    result = put(run, "vault://app/db", *words, value=piped)
+
+    assert result.exit_code == 2
+    assert "stdin holds no value for 'password'" in result.stderr
+    assert "--from-file password=/dev/null" in result.stderr
+    assert m8.calls == []
+
+
+def test_a_file_may_be_an_empty_value(m8: ScriptedM8, run: Run) -> None:
+    assert run("put", "secret", "vault://app/db", "--from-file", "password=/dev/null").exit_code == 0
+
+
 def test_json_and_yaml_say_the_same(m8: ScriptedM8, run: Run) -> None:
     as_json = json.loads(put(run, "vault://app/db", "-o", "json").stdout)
     as_yaml = yaml.safe_load(put(run, "vault://app/db", "-o", "yaml").stdout)

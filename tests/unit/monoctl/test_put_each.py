@@ -100,11 +100,21 @@ def test_a_value_that_is_too_large_stops_all(m8: ScriptedM8, run: Run) -> None:
         planned(["app/"], values, each=True, expect=Expect.ANY)
 
 
-def test_what_holds_for_all_is_met_once(m8: ScriptedM8, run: Run, many: str) -> None:
+def test_what_holds_for_all_is_met_once_and_each_secret_has_its_row(m8: ScriptedM8, run: Run, many: str) -> None:
+    m8.failing["RequestSecretUploadKey"] = [UnauthenticatedError("the credential is expired.", fix="Ask.")]
+
+    result = run("put", "secret", "vault://app/", "--from-env-file", many, "--each", "-o", "json")
+
+    assert result.exit_code == 10
+    rows = [(one["uri"], one["outcome"]) for one in json.loads(result.stdout)]
+    assert rows == [(f"vault://app/{key}", "NOT_TRIED" if key != KEYS[0] else "FAILED") for key in KEYS]
+    assert result.stderr.count("the credential is expired") == 1
+    assert m8.count("RequestSecretUploadKey") == 1
+
+
+def test_how_many_were_not_tried_is_said(m8: ScriptedM8, run: Run, many: str) -> None:
     m8.failing["RequestSecretUploadKey"] = [UnauthenticatedError("the credential is expired.", fix="Ask.")]
 
     result = run("put", "secret", "vault://app/", "--from-env-file", many, "--each")
 
-    assert result.exit_code == 10
-    assert "not sent: vault://app/KEY_1 and 198 more" in result.stderr
-    assert m8.count("RequestSecretUploadKey") == 1
+    assert "199 of the secrets were not tried; nothing was sent for them." in result.stderr

@@ -168,7 +168,6 @@ def test_a_newline_of_echo_is_said_and_can_be_removed(run: Run) -> None:
     assert "the value of 'password' ends with a newline" in said
     assert "--trim-newline" in said
     assert sizes(b"abc") == (3, "")
-    assert sizes(b"") == (0, "")
     assert sizes(b"line\nline\n") == (10, "")
     for value in (b"abc\n", b"abc\r\n", b"abc"):
         assert sizes(value, "--trim-newline") == (3, "")

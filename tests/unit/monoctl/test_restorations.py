@@ -69,6 +69,18 @@ def test_the_number_of_a_version_is_enough_if_there_is_one(tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("words", [UNDELETE, ROLLBACK], ids=["undelete", "rollback"])
+def test_the_number_of_what_is_expected_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    m8 = Listing()
+    with m8.serving_in_thread(tmp_path):
+        for name, value in environment(m8, tmp_path).items():
+            monkeypatch.setenv(name, value)
+        assert CliRunner().invoke(cli, (*words, URI, "--expect", "2")).exit_code == 0
+        assert m8.attempts[-1].request.expect_version == "2@b"
+
+
+@pytest.mark.parametrize("words", [UNDELETE, ROLLBACK], ids=["undelete", "rollback"])
 def test_what_is_expected_is_sent(run: Run, m8: ScriptedM8, words: tuple[str, ...]) -> None:
     assert run(*words, URI, "--expect", "1@x").exit_code == 0
     assert run(*words, URI, "--overwrite").exit_code == 0
@@ -110,6 +122,21 @@ def test_a_failure_says_what_it_means_here(  # noqa: PLR0917 - fixtures and one 
     done = run(*words, URI)
     assert done.exit_code == code
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (UNDELETE, upload_pb2.REASON_CONFLICT),
+        (UNDELETE, upload_pb2.REASON_NOT_FOUND),
+        (ROLLBACK, upload_pb2.REASON_CANNOT_READ),
+    ],
+)
+def test_a_fix_that_speaks_of_versions_names_the_command_that_lists_them(
+    run: Run, m8: ScriptedM8, words: tuple[str, ...], reason: upload_pb2.Reason
+) -> None:
+    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
+    assert "`monoctl get secret --versions`" in run(*words, URI).stderr
 
 
 @pytest.mark.parametrize(

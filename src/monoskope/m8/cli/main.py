@@ -68,7 +68,16 @@ class Program(click.Group):
         return command
 
 
+def _show_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
+    if wanted and not context.resilient_parsing:
+        context.invoke(version)
+        context.exit()
+
+
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
+)
 def program() -> None:
     """Run and look after m8, the control plane that cannot read your secrets."""
 

@@ -114,7 +114,8 @@ def _of_rest(message: Message) -> str:
         case events_pb2.TokenRevoked():
             return message.id
         case events_pb2.SecretNotesUpdated():
-            return str(edit_of(message.edit))
+            # Its stream has a hash in its name, not the URI.
+            return f"{message.uri}: {edit_of(message.edit)}"
         case _:
             return ""
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from monoskope.client import PutResult
 from monoskope.client.purposes.put import Expect
 from monoskope.client.target import check_text
-from monoskope.errors import Code, Error, UsageError
+from monoskope.errors import Code, Error, NotTriedError, UsageError
 from monoskope.protocol.payload import MAX_KEYS, Payload, encode
 
 KEY = "value"
@@ -88,7 +88,7 @@ def _fits(uri: str) -> bool:
 async def put_each(put: Put, plan: Plan, timeout_s: float) -> list[PutResult | Error]:
     """Put one secret after the other, each within `timeout_s` seconds, and return what came of each.
 
-    What failed for a reason that holds for all is the last one; one error then stands for those that were not sent.
+    What failed for a reason that holds for all is the last one that is tried.
     """
     results: list[PutResult | Error] = []
     waiting = list(plan)
@@ -97,15 +97,15 @@ async def put_each(put: Put, plan: Plan, timeout_s: float) -> list[PutResult | E
         [result] = await put([uri], plan[uri], timeout=timeout_s)
         results.append(result)
         if waiting and isinstance(result, Error) and result.code in _NONE_FOLLOWS:
-            results.append(_not_sent(waiting, result.code))
+            results += map(_not_tried, waiting)
             break
     return results
 
 
-def _not_sent(uris: list[str], code: Code) -> Error:
-    what = uris[0] if len(uris) == 1 else f"{uris[0]} and {len(uris) - 1} more"
-    return Error(
-        f"not sent: {what}.",
+def _not_tried(uri: str) -> NotTriedError:
+    error = NotTriedError(
+        f"{uri}: not tried, because another secret could not be put.",
         fix="Put all of them again once the cause is gone: what is there already ends as UNCHANGED.",
-        code=code,
     )
+    error.uri = uri
+    return error

@@ -157,8 +157,14 @@ def _read_file(text: str, *, trim: bool) -> tuple[str, bytes]:
         raise UsageError("--from-file is not KEY=PATH.", fix="Write --from-file KEY=PATH; KEY=- for stdin.")
     value = _read(path, f"the file for key {check_key(key)!r}")
     if trim:
-        return key, value.removesuffix(b"\r\n") if value.endswith(b"\r\n") else value.removesuffix(b"\n")
-    if path == STDIN and value.find(b"\n") == len(value) - 1 != -1:
+        value = value.removesuffix(b"\r\n") if value.endswith(b"\r\n") else value.removesuffix(b"\n")
+    if path == STDIN and not value:
+        # What should have written it has failed, or a pipeline's variable is not set. A file is named with intent.
+        raise UsageError(
+            f"stdin holds no value for {key!r}: it is empty.",
+            fix=f"Check what writes it. If the value shall be empty, say --from-file {key}=/dev/null.",
+        )
+    if not trim and path == STDIN and value.find(b"\n") == len(value) - 1 != -1:
         # One line, as `echo` writes it. Text of several lines is meant to end like this.
         terminal.note(
             f"the value of {key!r} ends with a newline, as `echo` writes it. It is part of the value; --trim-newline"

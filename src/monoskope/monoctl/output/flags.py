@@ -1,4 +1,4 @@
-"""The SDK's errors name its parameters, as in `timeout=`; users of `monoctl` know those as flags."""
+"""The SDK's errors name its parameters and methods, as in `timeout=`; users of `monoctl` know flags and commands."""
 
 from __future__ import annotations
 
@@ -27,11 +27,16 @@ _PHRASES = MappingProxyType(
         "`store_identities=`": "--store-identity STORE=SHA256:…",
     }
 )
+_METHODS = MappingProxyType({"`list_secret_versions()`": "`monoctl get secret --versions`"})
+"""Method to the command that shows the same."""
+
 _PARAMETER = re.compile(r"`([a-z_]+)=([^`]*)`")
 
 
 def with_flags(text: str) -> str:
-    """Return a sentence of the SDK's with flags in place of its parameters."""
+    """Return a sentence of the SDK's with flags in place of its parameters, and commands in place of its methods."""
+    for method, command in _METHODS.items():
+        text = text.replace(method, command)
     return _PARAMETER.sub(_flag, text)
 
 

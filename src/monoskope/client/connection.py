@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -65,6 +66,9 @@ _STATUSES = {
     grpc.StatusCode.DEADLINE_EXCEEDED: Code.TIMED_OUT,
 }
 
+
+_PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
+"""Environment variables by which gRPC dials through a proxy, the first that is set."""
 
 NotReachedError = errors.NotReachedError
 
@@ -207,9 +211,16 @@ class Connection(Unshared):
                 f"the certificate of {self.server} does not carry that name.",
                 fix="Dial the server by a name in its certificate, or have one made for this one: m8 tls renew.",
             )
+        proxy = next((name for name in _PROXIES if os.environ.get(name)), None)
+        if proxy is not None:
+            return NotReachedError(
+                f"m8 does not answer at {self.server} through the proxy that {proxy} names.",
+                fix=f"Name the host of m8 in no_proxy to dial it directly, or correct {proxy}.",
+            )
         return NotReachedError(
             f"m8 does not answer at {self.server}.",
-            fix="Start it (`m8 dev` on this machine), or name another with `server=`.",
+            fix="Check the address and that it runs (`m8 dev` starts one on this machine), or name another with"
+            " `server=`.",
         )
 
 

@@ -67,6 +67,17 @@ async def test_an_address_where_nobody_listens_is_said_not_to_be_reached(tmp_pat
     assert "`server=`" in caught.value.fix
 
 
+async def test_a_proxy_of_the_environment_that_leads_nowhere_is_named(
+    m8: ScriptedM8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(NotReachedError, match="through the proxy that https_proxy names") as caught:
+            await ask(m8.server, m8.ca_file)
+    assert "no_proxy" in caught.value.fix
+
+
 async def test_a_certificate_of_another_authority_is_refused(m8: ScriptedM8, tmp_path: Path) -> None:
     other = tmp_path / "other.crt"
     other.write_bytes(tls.make([], now=dt.datetime.now(dt.UTC)).ca)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from monoskope.errors import Code, ConflictError, Error, NotTriedError, OutcomeU
 from monoskope.exit_codes import ExitCode, exit_code, exit_code_of_all
 from monoskope.monoctl.main import cli
 from monoskope.monoctl.output.report import guarded, wants_json
+from monoskope.testing.parts import program
 
 Run = Callable[..., Result]
 
@@ -271,3 +273,14 @@ def test_a_usage_error_is_one_line_without_control_characters(run: Run) -> None:
 
     assert result.exit_code == 2
     assert "Choose from: bash, zsh, fish" in result.stderr
+
+
+def test_an_output_that_cannot_be_written_is_no_defect_and_says_that_the_work_was_done() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [program("monoctl"), "version"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert "standard output cannot be written: No space left on device" in done.stderr
+    assert "was done before" in done.stderr
+    assert "defect" not in done.stderr

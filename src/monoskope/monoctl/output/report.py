@@ -78,6 +78,10 @@ def guarded(call: Callable[[], object], words: Sequence[str]) -> int:
     except BrokenPipeError:
         _forget_stdout()
         code = ExitCode.OK
+    except write.UnwritableError as error:
+        _forget_stdout()
+        report(error, as_json=as_json)
+        return ExitCode.INTERNAL
     except Exception as defect:  # noqa: BLE001 - the last resort: a traceback could show a value
         report(_defect(defect), as_json=as_json)
         return ExitCode.INTERNAL

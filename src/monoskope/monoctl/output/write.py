@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from monoskope.errors import Error
 from monoskope.escape import escape
 from monoskope.monoctl.output import questions
 
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
 
 _CLEAR = "\r\x1b[2K"
+
+
+class UnwritableError(Error):
+    """Standard output cannot be written. A command prints what it did, so that was done before."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"standard output cannot be written: {why}. What the command had to do was done before.",
+            fix="Look at it with `monoctl get events`, before you do it again.",
+        )
 
 
 def out(*lines: str, mark: str = "", end: str = "\n", tabs: bool = False, **style: str | bool) -> None:
@@ -30,7 +41,12 @@ def out(*lines: str, mark: str = "", end: str = "\n", tabs: bool = False, **styl
         end: What follows the last line.
         style: As for `click.style`.
     """
-    click.echo(f"{styled(mark, sys.stdout, **style)}{_joined(lines, tabs=tabs)}{end}", nl=False)
+    try:
+        click.echo(f"{styled(mark, sys.stdout, **style)}{_joined(lines, tabs=tabs)}{end}", nl=False)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UnwritableError(error.strerror or type(error).__name__) from None
 
 
 def err(*lines: str, mark: str = "", end: str = "\n", over: bool = False, **style: str | bool) -> None:

@@ -29,7 +29,7 @@ def test_labels_and_expiry_are_shown_and_listed(team: Team) -> None:
     assert listed("--by", "nobody") == []
     table = ok(team.user.monoctl("get", "secrets", "--expiring", "30d")).out
     assert soon in table
-    assert "owner anna" in table
+    assert "owner=anna" in table
 
 
 def test_the_same_value_with_other_labels_changes_labels_alone(team: Team) -> None:

@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 
 from monoskope import errors
 from monoskope.api.gateway.v1 import commands_pb2_grpc, queries_pb2_grpc
+from monoskope.client import forks
 from monoskope.client.pace import CALLS_AT_ONCE, pause_after
 from monoskope.client.refusal import ERRORS, MAX_TEXT, error_of
 from monoskope.client.roots import find_roots
@@ -88,7 +89,8 @@ class Connection(Unshared):
         pause_s: First pause in seconds before a call that was not let in is made again.
 
     Raises:
-        UsageError: the file cannot be read or holds no certificate. The first call reports a damaged one.
+        UsageError: the file cannot be read or holds no certificate. The first call reports a damaged one. Or
+            the process was forked while a connection was open.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Connection(Unshared):
     ) -> None:
         self.server = server
         self._roots = find_roots(ca_file, ca)
+        forks.opening(self)
         credentials = grpc.ssl_channel_credentials(root_certificates=self._roots.pem)
         self._channel = grpc.aio.secure_channel(server, credentials, options=_OPTIONS)
         self._pause_s = pause_s
@@ -164,6 +167,7 @@ class Connection(Unshared):
     async def close(self) -> None:
         """Close the channel; calls under way are cancelled."""
         await self._channel.close(None)
+        forks.closed(self)
 
     def _readable(self, answer: R | None) -> R:
         """GRPC gives None for bytes that do not parse."""

@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
+from monoskope.client import forks
 from monoskope.errors import UsageError
 
 R = TypeVar("R")
@@ -93,7 +94,7 @@ class LoopThread:
         if self._pid != os.getpid():
             raise UsageError(
                 "the client was opened in another process, from which this one was forked.",
-                fix="Open a client in each process.",
+                fix=forks.FIX,
             )
         if self._is_inside():
             raise UsageError(

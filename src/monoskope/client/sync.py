@@ -52,8 +52,8 @@ class SyncClient(Unshared):
 
     Methods, arguments, results and errors are those of `Client`. Any number of threads may use one open client at once.
     It may be used where an event loop runs, too, as in a notebook; that loop stands still meanwhile. `confirm`,
-    `notify` and `observe` are called in a thread of the client's own, and must not call the client. A process that was
-    forked opens a client of its own.
+    `notify` and `observe` are called in a thread of the client's own, and must not call the client. A process that
+    is forked while a client is open can open none: close it before, and open one in each process.
     """
 
     def __init__(

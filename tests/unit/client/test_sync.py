@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -159,6 +161,45 @@ def test_a_forked_process_is_told_to_open_its_own(m8: Watched, tmp_path: Path, m
             with pytest.raises(UsageError, match="forked"):
                 client.get_server()
         assert client.get_server().subject == "alice"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_process_forked_with_an_open_client_is_told_so_instead_of_being_ended_by_grpc(
+    m8: Watched, tmp_path: Path
+) -> None:
+    program = """
+import os
+from monoskope.client import SyncClient
+from monoskope.errors import UsageError
+
+def forked():
+    if os.fork() == 0:
+        try:
+            with SyncClient() as own:
+                print(own.get_server().subject, flush=True)
+        except UsageError as error:
+            print(error.message, flush=True)
+        os._exit(0)
+    print(os.wait()[1], flush=True)
+
+with SyncClient() as client:
+    client.get_server()
+    forked()
+    client.get_server()
+forked()
+"""
+    environment = {
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(Path(monoskope.__file__).parents[1]),
+        "MONOCTL_SERVER": m8.server,
+        "MONOCTL_CA_FILE": str(m8.ca_file),
+        "MONOCTL_TOKEN": token("alice"),
+    }
+    ran = subprocess.run(
+        [sys.executable, "-c", program], check=False, env=environment, capture_output=True, text=True, timeout=60
+    )
+    told = "this process was forked from one with an open client, and can open none."
+    assert ran.stdout.splitlines() == [told, "0", "alice", "0"], ran.stderr
 
 
 def test_ctrl_c_cancels_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Times that m8 says, whatever it says."""
+"""Cells of tables: times that m8 says, whatever it says, and labels."""
 
 from __future__ import annotations
 
@@ -19,3 +19,7 @@ def test_a_time_beyond_the_calendar_is_called_so(at_ms: int) -> None:
 def test_a_time_of_the_calendar_is_a_time(at_ms: int) -> None:
     assert rfc3339(at_ms).endswith("Z")
     assert cell({"uploaded_at": rfc3339(at_ms)}, "uploaded_at").endswith(("ago", "now"))
+
+
+def test_labels_are_shown_as_the_flag_takes_them() -> None:
+    assert cell({"labels": {"env": "prod", "owner": "team-a"}}, "labels") == "env=prod, owner=team-a"

@@ -99,7 +99,7 @@ def test_labels_are_set_and_removed_as_kubectl_does(run: Run, m8: Noting) -> Non
     assert {label.name: label.value for label in edit.set_labels} == {"owner": "anna", "url": "a=b", "empty": ""}
     assert list(edit.remove_labels) == ["team"]
     assert not m8.attempts
-    assert result.stdout.splitlines()[1].split() == [URI, "owner", "anna", "-", "bob"]
+    assert result.stdout.splitlines()[1].split() == [URI, "owner=anna", "-", "bob"]
     assert "m8's word: no store signed them" in result.stderr
     document = json.loads(run("label", "secret", URI, "owner-", "-o", "json").stdout)
     assert (document["labels"], document["notes_edited_by"]) == ({"owner": "anna"}, "bob")

@@ -122,6 +122,8 @@ def test_a_failure_says_what_it_means_here(  # noqa: PLR0917 - fixtures and one 
     done = run(*words, URI)
     assert done.exit_code == code
     assert said in done.stderr
+    # The command that the advice names lists versions with this flag alone.
+    assert ("versions that" in done.stderr) == ("`monoctl get secret --versions` lists" in done.stderr)
 
 
 @pytest.mark.parametrize(

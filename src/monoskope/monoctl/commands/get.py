@@ -178,7 +178,7 @@ def secrets(  # noqa: PLR0917 - click passes them by name
 @click.option(
     "--versions",
     is_flag=True,
-    help="Show every put, patch, import and deletion of it, and edits of its notes, the newest first.",
+    help="Show every change of it and of its notes, and every deletion, the newest first.",
 )
 @form_option
 @connection_options

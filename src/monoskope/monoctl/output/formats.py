@@ -44,7 +44,9 @@ def cell(document: Document, field: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return escape(", ".join(f"{key} {text}" for key, text in value.items())) or "-"
+        # Labels as `--label` takes them.
+        sign = "=" if field == "labels" else " "
+        return escape(", ".join(f"{key}{sign}{text}" for key, text in value.items())) or "-"
     if isinstance(value, list):
         return escape(", ".join(map(str, value))) or "-"
     return escape(str(value)) if value not in (None, "") else "-"

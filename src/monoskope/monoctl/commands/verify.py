@@ -6,6 +6,7 @@ import click
 
 from monoskope.client import Client, Verification
 from monoskope.errors import Error, UsageError
+from monoskope.monoctl.input.forms import full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.listed import Listed, listed
@@ -20,7 +21,8 @@ _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "UPSTREAM": "upstream_version", 
     "--all",
     "everything",
     is_flag=True,
-    help="All secrets below the given URI prefixes (`store://` or `store://segment`), or all that you may see.",
+    help="All secrets below the given prefixes (`store://`, `store://segment…`, or a path in the default store), or "
+    "all that you may see.",
 )
 @timeout_option
 @output_option
@@ -39,7 +41,7 @@ def secret(uris: tuple[str, ...], timeout: float, output: str, session: CommandS
         raise UsageError("no secret is named.", fix="Name URIs, or say --all.")
 
     async def work(client: Client) -> tuple[Listed | None, list[Verification | Error]]:
-        asked = await listed(client, uris) if everything else None
+        asked = await listed(client, await _prefixes(client, uris)) if everything else None
         chosen = uris if asked is None else asked.uris
         return asked, await client.verify_secrets(chosen, timeout=timeout) if chosen else []
 
@@ -53,6 +55,10 @@ def secret(uris: tuple[str, ...], timeout: float, output: str, session: CommandS
         listed=everything,
         after=lambda: asked.tell() if asked is not None else None,
     )
+
+
+async def _prefixes(client: Client, words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple([await full_prefix(client, word) for word in words])
 
 
 def _document(verification: Verification) -> Document:

@@ -198,12 +198,12 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
         NotFoundError,
         "nothing can be brought back: nothing was deleted there, it was erased, or something is there again; nothing"
         " was changed.",
-        "Look at the versions that `monoctl get secret` lists. What was erased comes back by a new put alone.",
+        "Look at what `monoctl get secret --versions` lists. What was erased comes back by a new put alone.",
     ),
     (upload_pb2.PURPOSE_UNDELETE, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
         "another version than `expect=` names was deleted last, or something came in between; nothing was changed.",
-        "Look at the versions that `monoctl get secret` lists. What was erased comes back by a new put alone.",
+        "Look at what `monoctl get secret --versions` lists. What was erased comes back by a new put alone.",
     ),
     (upload_pb2.PURPOSE_UNDELETE, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
         ConflictError,
@@ -213,7 +213,7 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     (upload_pb2.PURPOSE_ROLLBACK, upload_pb2.REASON_CANNOT_READ): Meaning(
         RefusedError,
         "the engine does not keep that version, never had it there, or it cannot be read back; nothing was written.",
-        "Choose another one of the versions that `monoctl get secret` lists: engines keep only some of them.",
+        "Choose another one of those that `monoctl get secret --versions` lists: engines keep only some of them.",
     ),
     (upload_pb2.PURPOSE_ROLLBACK, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
         ConflictError,

@@ -99,6 +99,8 @@ def test_a_version_that_can_be_none_is_refused_before_anything_is_asked(run: Run
         (UNDELETE, upload_pb2.REASON_UPSTREAM_CHANGED, 6, "undelete with --overwrite"),
         (UNDELETE, upload_pb2.REASON_UNSUPPORTED, 3, "describe secret-store"),
         (ROLLBACK, upload_pb2.REASON_CANNOT_READ, 3, "does not keep that version"),
+        (ROLLBACK, upload_pb2.REASON_CANNOT_READ, 3, "`monoctl get secret --versions` lists"),
+        (UNDELETE, upload_pb2.REASON_NOT_FOUND, 4, "`monoctl get secret --versions` lists"),
         (ROLLBACK, upload_pb2.REASON_UPSTREAM_CHANGED, 6, "roll back with --overwrite"),
         (ROLLBACK, upload_pb2.REASON_CONFLICT, 6, "is not what --expect names"),
     ],

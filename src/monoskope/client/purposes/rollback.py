@@ -45,7 +45,7 @@ def checked_version(to: str) -> str:
     if not is_version(to):
         raise UsageError(
             "the version to roll back to is not valid: 1 to 256 printable ASCII characters without spaces.",
-            fix="Copy it from the versions that `monoctl get secret` lists.",
+            fix="Copy it from what `monoctl get secret --versions` lists.",
         )
     return to
 

@@ -113,8 +113,12 @@ def test_patching_needs_the_right_to_put(team: Team) -> None:
 def test_several_are_patched_at_once_and_each_answer_is_its_own(team: Team) -> None:
     put(team, team.uri("vault"), {"a": "1"})
     ran = patch(team, team.uri("vault"), team.uri("local"), values={"a": "2"})
-    assert ran.code == 4
-    assert [row["uri"] for row in ran.json()] == [team.uri("vault")]
+    assert ran.code == 16
+    assert [(row["uri"], row["outcome"]) for row in ran.json()] == [
+        (team.uri("vault"), "UPLOADED"),
+        (team.uri("local"), "FAILED"),
+    ]
+    assert ran.json()[1]["reason"] == "NOT_FOUND"
     assert team.uri("local") in ran.err
 
 

@@ -114,7 +114,11 @@ def test_several_are_patched_at_once_and_each_answer_is_its_own(team: Team) -> N
     put(team, team.uri("vault"), {"a": "1"})
     ran = patch(team, team.uri("vault"), team.uri("local"), values={"a": "2"})
     assert ran.code == 16
-    assert (ran.json()[0]["uri"], ran.json()[0]["outcome"]) == (team.uri("vault"), "UPLOADED")
+    assert [(row["uri"], row["outcome"]) for row in ran.json()] == [
+        (team.uri("vault"), "UPLOADED"),
+        (team.uri("local"), "FAILED"),
+    ]
+    assert ran.json()[1]["reason"] == "NOT_FOUND"
     assert team.uri("local") in ran.err
 
 

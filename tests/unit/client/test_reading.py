@@ -125,6 +125,16 @@ async def test_a_secret_has_hex_dates_and_says_whether_it_is_proven(client: Clie
     )
 
 
+async def test_who_edited_notes_is_said_for_no_receipt_proves_it(m8: Answering, client: Client) -> None:
+    assert (await client.get_secret("app/0")).notes_edited_by == ""
+    m8.secret.notes_subject = "bob"
+    m8.secret.notes_changed_at_ms = m8.secret.uploaded_at_ms
+
+    secret = await client.get_secret("app/0")
+
+    assert (secret.notes_edited_by, secret.notes_edited_at) == ("bob", AT)
+
+
 async def test_what_was_put_is_read_back_under_the_same_names(m8: Answering, client: Client) -> None:
     put = await client.put_secret("app/0", {"password": b"correct horse"})
     assert put.receipt is not None

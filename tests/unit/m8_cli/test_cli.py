@@ -51,6 +51,8 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     text = m8("--help", home=tmp_path).stdout
     for command in ("init", "serve", "dev", "token", "events", "readmodels", "reactor", "version"):
         assert f"\n  {command} " in text
+    for words in ((), ("tls",), ("token",), ("events",)):
+        assert "..." not in m8(*words, "--help", home=tmp_path).stdout.partition("Commands:")[2]
 
 
 @pytest.mark.parametrize("word", ["version", "--version"])

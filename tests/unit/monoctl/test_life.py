@@ -89,6 +89,8 @@ def test_all_are_those_below_the_prefixes(run: Run, m8: Listing, prefix: str) ->
     rows = json.loads(run("verify", "secret", "--all", prefix, "-o", "json").stdout)
     assert [row["uri"] for row in rows] == ["vault://app/a", "vault://app/b"]
     assert len(m8.attempts) == 2
+    in_default = json.loads(run("verify", "secret", "--all", "app", "-o", "json").stdout)
+    assert [row["uri"] for row in in_default] == ["vault://app/a", "vault://app/b"]
     result = run("verify", "secret", "--all")
     assert (result.exit_code, "No secrets found." in result.output) == (0, True)
 

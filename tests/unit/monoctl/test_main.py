@@ -221,6 +221,8 @@ def test_connection_options_stand_apart_in_every_help(run: Run) -> None:
             assert option in shared
         assert "--help" in own
         assert "--output" not in shared
+        rows = own.partition("\nOptions:\n")[2].splitlines()
+        assert [row for row in rows if row.startswith("  ") and row[2] not in "- "] == []
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,10 @@ class Secret(Value, frozen=True):
     """Whether a receipt of the pinned identity proves hash, values, versions and `deleted`."""
     why_not_proven: str
     """Why not; "" if it does."""
+    notes_edited_by: str = ""
+    """Who last edited `labels` or `expires_on` without a put; "" if nobody did. No receipt proves an edit."""
+    notes_edited_at: dt.datetime | None = None
+    """When."""
     receipt: upload_pb2.Signed | None = None
     """The receipt itself; None without the right to see hashes."""
 
@@ -71,6 +75,8 @@ class Secret(Value, frozen=True):
             verified_at=moment(view.verified_at_ms),
             proven=checked.proven,
             why_not_proven=checked.why_not,
+            notes_edited_by=view.notes_subject,
+            notes_edited_at=moment(view.notes_changed_at_ms),
             receipt=view.receipt if view.HasField("receipt") else None,
         )
 

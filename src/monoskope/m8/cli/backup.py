@@ -11,7 +11,7 @@ from monoskope.m8 import settings
 from monoskope.m8.cli.common import folder_option
 
 
-@click.command()
+@click.command(short_help="Copy the whole server, also while it runs.")
 @folder_option
 @click.argument("target", metavar="FOLDER", type=click.Path(path_type=Path))
 def backup(folder: Path, target: Path) -> None:

@@ -20,7 +20,7 @@ REACTOR_NEEDS = ("pyrage", "structlog")
 """The packages that a reactor with a store of age files imports and that the bare package does not bring."""
 
 
-@click.command()
+@click.command(short_help="Run m8 and a reactor, to try things out.")
 @click.option(
     "--dir",
     "folder",

@@ -15,7 +15,7 @@ from monoskope.m8.cli.common import folder_option, opened
 from monoskope.m8.init import Plan, lay_out
 
 
-@click.command()
+@click.command(short_help="Create the folder of a new server.")
 @folder_option
 @click.option(
     "--name", "names", multiple=True, metavar="HOST", help="A host name under which m8 can be reached; can be repeated."

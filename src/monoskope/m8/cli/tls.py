@@ -106,7 +106,7 @@ def _next_steps(folder: Path, renewed: renewal.Renewed) -> list[str]:
     ]
 
 
-@tls.command()
+@tls.command(short_help="Put the certificate of a new CA in place.")
 @folder_option
 @click.option("--forget-old-ca", is_flag=True, help="Leave in ca.crt only the CA that signed the certificate.")
 def activate(folder: Path, *, forget_old_ca: bool) -> None:

@@ -78,7 +78,7 @@ def _check_new(file: Path) -> None:
         raise UsageError(f"no file can be made in {file.parent}.", fix="Make that folder, or name another one.")
 
 
-@token.command(name="list")
+@token.command(name="list", short_help="List every credential that was ever made.")
 @folder_option
 @output_option
 def list_(folder: Path, output: str) -> None:

@@ -21,7 +21,8 @@ _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "UPSTREAM": "upstream_version", 
     "--all",
     "everything",
     is_flag=True,
-    help="All secrets below the given URI prefixes, or paths in the default store, or all that you may see.",
+    help="All secrets below the given prefixes (`store://`, `store://segment…`, or a path in the default store), or "
+    "all that you may see.",
 )
 @timeout_option
 @output_option

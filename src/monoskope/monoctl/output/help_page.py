@@ -14,6 +14,8 @@ def write_options(command: click.Command, ctx: click.Context, formatter: click.H
     own: list[tuple[str, str]] = []
     shared: list[tuple[str, str]] = []
     for parameter in command.get_params(ctx):
+        if not isinstance(parameter, click.Option):
+            continue  # the usage line names arguments; from 8.5.1 on click gives each a row without a word beside it
         record = parameter.get_help_record(ctx)
         if record is not None:
             (shared if isinstance(parameter, ConnectionOption) else own).append(record)

@@ -116,6 +116,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from monoskope import __version__  # noqa: PLC0415 - it takes time, and few ask
+
+        return __version__
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib  # noqa: PLC0415 - only when something is asked for

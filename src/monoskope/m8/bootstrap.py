@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 
 from monoskope import operating_log
-from monoskope.errors import Error, UnavailableError
+from monoskope.errors import Error, UnavailableError, UsageError
 from monoskope.failpoints import CLOCK, shift_ms
 from monoskope.m8.background.certificate_watch import CertificateWatch
 from monoskope.m8.background.log_watch import ReserveWatch
@@ -162,11 +162,19 @@ async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> No
 
 async def _serve_until(stop: asyncio.Event, settings: ServerSettings) -> None:
     async with build(settings) as server, leftovers.forgotten():
-        write_private(settings.address_file, f"{server.address}\n".encode(), replace=True)
+        _announce(settings, server.address)
         operating_log.get().info("serving", address=server.address, version=server.app.version)
         await stop.wait()
         operating_log.get().info("stopping", address=server.address)
         _withdraw(settings, server.address)
+
+
+def _announce(settings: ServerSettings, address: str) -> None:
+    """Write the address file. Without it m8 serves all the same, as on a full disk: then queries still work."""
+    try:
+        write_private(settings.address_file, f"{address}\n".encode(), replace=True)
+    except UsageError as error:
+        operating_log.get().warning("the address file is not written", message=error.message)
 
 
 def _withdraw(settings: ServerSettings, address: str) -> None:

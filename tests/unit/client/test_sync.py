@@ -87,6 +87,7 @@ def test_what_is_committed_is_what_would_be_generated() -> None:
 
 def test_the_package_says_its_version() -> None:
     assert monoskope.__version__.count(".") == 2
+    assert monoskope.client.__version__ == monoskope.__version__
     with pytest.raises(AttributeError, match="no attribute"):
         monoskope.__getattr__("nothing")
 

@@ -77,11 +77,15 @@ class Timekeeper:
 
     async def run(self) -> None:
         """Check again and again. If the log does not answer, the next check tries again."""
+        waits = False
         while True:
             try:
                 await self.tick()
+                waits = False
             except UnavailableError as error:
-                operating_log.get().warning("the timekeeper waits", code=error.code.value)
+                if not waits:  # once, and not each second of a night with a full disk
+                    operating_log.get().warning("the timekeeper waits", code=error.code.value)
+                waits = True
             await asyncio.sleep(self._app.limits.tick_s)
 
     async def tick(self) -> None:

@@ -159,7 +159,10 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 _FIXES = {
-    sqlite3.SQLITE_FULL: ("the disk is full", "Free some space and try again."),
+    sqlite3.SQLITE_FULL: (
+        "the disk is full",
+        "Let whoever runs m8 free some space (m8 events erase-sealed); try again.",
+    ),
     sqlite3.SQLITE_BUSY: ("another process keeps it locked", "Try again; find out which process writes for so long."),
     sqlite3.SQLITE_READONLY: ("it is read-only", "Check the owner and mode of the file and its folder."),
     sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "Check the owner and mode of the file and its folder."),

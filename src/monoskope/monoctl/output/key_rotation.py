@@ -34,8 +34,9 @@ def left_behind(stores: Iterable[views_pb2.SecretStore], key_id: str) -> list[st
         if len(gone) > len(moved):
             names = ", ".join(f"{one.replica.hex()[:8]} until {instant(one.last_heard_ms)}" for one in gone)
             found.append(
-                f"store {store.name}: {len(moved)} reactors have the key {key_id}; not attached now, and last seen with"
-                f" another key: {names}. m8 refuses one that starts with the former key. Import the new key"
+                f"store {store.name}: attached with the key {key_id}: {len(moved)}. Not attached now, and last seen"
+                f" with another key: {names}. A reactor has a new name after each start, so some of these may be"
+                " earlier starts of one that has moved. m8 refuses one that starts with the former key. Import the new key"
                 " there first."
             )
     return found

@@ -36,7 +36,7 @@ def left_behind(stores: Iterable[views_pb2.SecretStore], key_id: str) -> list[st
             found.append(
                 f"store {store.name}: attached with the key {key_id}: {len(moved)}. Not attached now, and last seen"
                 f" with another key: {names}. A reactor has a new name after each start, so some of these may be"
-                " earlier starts of one that has moved. m8 refuses one that starts with the former key. Import the new key"
-                " there first."
+                " earlier starts of one that has moved. m8 refuses one that starts with the former key. Import the"
+                " new key there first."
             )
     return found

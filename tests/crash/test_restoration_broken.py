@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.crash.breaking import STORES, Command, Crash, reactors_die
 
 ENDS = {"undelete": ("UNDELETED", "SecretUndeleted"), "rollback": ("ROLLED_BACK", "SecretRolledBack")}
@@ -18,6 +20,7 @@ def prepared(crash: Crash, verb: str, store: str) -> tuple[Command, tuple[str, .
     return put, ("rollback", "secret", "--to", version)
 
 
+@pytest.mark.soak
 def test_a_reactor_that_dies_after_the_engine_brought_it_back(crash: Crash, local: Crash) -> None:
     """One of them undeletes, the other rolls back."""
     asked = [prepared(crash, verb, store) for verb, store in zip(ENDS, STORES, strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import threading
+import time
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from monoskope.settings import write_private
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.engines.openbao_admin import OpenBaoError
-from monoskope.testing.parts import free_port, listens
+from monoskope.testing.parts import free_port, listens, wait_until
 from tests.support.engines import AgeEngine, OpenBaoEngine, Version
 from tests.support.hostile_m8 import HostileM8
 
@@ -29,6 +30,9 @@ KV1 = "elder"
 
 STORES = {"vault": "vault", "local": "age", KV1: "vault-kv1"}
 """The kind of each store's engine."""
+
+_PAUSE_S = 2.0
+"""After so long without a test of an attack, reactors may have been taken for gone."""
 
 YOUNG_S = 0.4 if "young" in Timings.__struct_fields__ else 0.0
 """For how long a key counts as young where a test says so; where the rule does not exist, nobody waits for it."""
@@ -85,6 +89,8 @@ class HostileCluster:
     cluster: ProxiedCluster
     m8: HostileM8
     _serving: dict[str, Serving] = field(default_factory=dict)
+    _used: float = field(default_factory=time.monotonic)
+    """When the last test asked for reactors, monotonic seconds."""
     _made: set[str] = field(default_factory=set)
     _engines: dict[str, dict[str, Any]] = field(default_factory=dict)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
@@ -116,7 +122,9 @@ class HostileCluster:
                 self._serving.pop(store, None)
             if self._serving.get(store) != wanted:
                 await asyncio.to_thread(self._serve, store, wanted)
-            self._serving[store] = wanted
+            elif time.monotonic() - self._used > _PAUSE_S:
+                await asyncio.to_thread(self._wait_for, store, replicas)
+            self._serving[store], self._used = wanted, time.monotonic()
 
     async def prepare(self, *stores: str) -> None:
         """Make stores side by side, without starting a reactor."""
@@ -157,6 +165,10 @@ class HostileCluster:
     def add_user(self, name: str, prefixes: Sequence[str], **more: Any) -> User:
         """Make a user; blocks, so run it in a thread."""
         return self.cluster.add_user(name, prefixes=prefixes, **more)
+
+    def _wait_for(self, store: str, replicas: int) -> None:
+        """Wait until all are attached again: while tests of other files ran, nobody drove the proxy's event loop."""
+        wait_until(lambda: len(self.cluster.attached(store)) >= replicas, what=f"{store} is attached again")
 
     def _serve(self, store: str, wanted: Serving) -> None:
         homes, running = self._homes(store), self._serving.get(store)

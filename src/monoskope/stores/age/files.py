@@ -99,6 +99,7 @@ class AgeStore(StoreDriver):
             "folder": str(folder / "secrets"),
             "recipients": [make_identity(file)],
             "identity_file": str(file),
+            "listable": True,
             "restorable": True,
         }
 

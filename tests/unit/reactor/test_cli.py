@@ -26,7 +26,7 @@ from tests.support.programs import CLEAN
 from tests.support.real_m8 import serving
 
 FIRST_SETTINGS = {
-    "age": ["folder", "recipients", "identity_file", "listable", "restorable"],
+    "age": ["folder", "recipients", "identity_file", "restorable"],
     "aws-secretsmanager": ["region", "prefix", "layout", "readable", "deletable", "recovery_window_days", "restorable"],
     "aws-ssm": ["region", "prefix", "layout", "readable", "deletable", "tier"],
     "barbican": ["address", "readable", "auth"],

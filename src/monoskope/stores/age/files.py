@@ -99,7 +99,6 @@ class AgeStore(StoreDriver):
             "folder": str(folder / "secrets"),
             "recipients": [make_identity(file)],
             "identity_file": str(file),
-            "listable": True,
             "restorable": True,
         }
 

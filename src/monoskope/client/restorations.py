@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from monoskope.client.changes import DEFAULT_TIMEOUT_S, Changes, only
 from monoskope.client.purposes.put import Expect, expectation
 from monoskope.client.purposes.rollback import Rollback, checked_version, rollback
-from monoskope.client.purposes.undelete import Undeletion, expected_deleted, undelete
+from monoskope.client.purposes.undelete import Undeletion, expected_deleted, to_undelete, undelete
 from monoskope.client.target import Target
 from monoskope.client.versions import whole
 from monoskope.errors import Error
@@ -52,7 +52,7 @@ class Restorations(Changes):
             named = await whole(expect, target.uri, self.queries)
             return await undelete(self._walk(target, timeout), target, named)
 
-        return await self._each(uris, 0, None, timeout, one)
+        return await self._each(uris, 0, None, timeout, one, wanted=to_undelete(expect))
 
     async def rollback_secret(
         self,

@@ -177,3 +177,22 @@ def test_a_rollback_to_another_version_is_no_success(run: Run, m8: ScriptedM8) -
     done = run(*ROLLBACK, URI)
     assert done.exit_code == 9
     assert "brings back another version than was asked" in done.stderr
+
+
+def test_several_are_checked_before_the_first_is_undeleted(run: Run, m8: ScriptedM8) -> None:
+    done = run(*UNDELETE, URI, "nowhere://app/db", "-o", "json")
+    assert done.exit_code == 4
+    assert [row["outcome"] for row in json.loads(done.stdout)] == ["NOT_TRIED", "FAILED"]
+    assert m8.attempts == []
+
+
+def test_some_undeleted_and_some_not_is_an_end_of_its_own(run: Run, m8: ScriptedM8) -> None:
+    def end(attempt: Attempt) -> Message:
+        missing = upload_pb2.REASON_NOT_FOUND
+        other = str(attempt.request.uri) != URI
+        return m8.ended(attempt, attempt.failure(missing), missing) if other else m8.ended(attempt, attempt.success())
+
+    m8.end = end  # type: ignore[assignment]
+    done = run(*UNDELETE, URI, "vault://app/other", "-o", "json")
+    assert done.exit_code == 16
+    assert [row["outcome"] for row in json.loads(done.stdout)] == ["UNDELETED", "FAILED"]

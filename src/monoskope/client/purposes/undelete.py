@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.checks import Wanted
 from monoskope.client.purposes.put import Expect, expectation
 from monoskope.client.reasons import of_older_m8
 from monoskope.client.target import Target, check_restores
@@ -39,6 +40,11 @@ def expected_deleted(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
     if expect is Expect.ABSENT:
         raise UsageError("what was never there cannot come back.", fix="Expect a deleted version, or leave it out.")
     return expectation(expect)
+
+
+def to_undelete(expect: Expect | str) -> Wanted:
+    """Return what is to be checked before the first of several undeletions."""
+    return Wanted(upload_pb2.PURPOSE_UNDELETE, expect=expected_deleted(expect)[0])
 
 
 async def undelete(walk: Walk, target: Target, expect: Expect | str) -> Undeletion:

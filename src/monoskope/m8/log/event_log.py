@@ -20,6 +20,23 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from monoskope.errors import Code, ConflictError, Error
+from monoskope.m8.log.documents import Change, Delete, Lookup, Put, Where
+
+__all__ = [
+    "GENESIS_HASH",
+    "MAX_DATA",
+    "Change",
+    "Delete",
+    "EventLog",
+    "ExpectedVersionError",
+    "LogTamperedError",
+    "Lookup",
+    "NewEvent",
+    "Projector",
+    "Put",
+    "RecordedEvent",
+    "no_documents",
+]
 
 GENESIS_HASH = bytes(32)
 """What the first record holds as the hash of the record before it."""
@@ -72,28 +89,6 @@ class RecordedEvent:
     record: bytes
     hash: bytes
 
-
-@dataclass(frozen=True, slots=True)
-class Put:
-    """Write a read-model document: `body` under `key` in `collection`, whatever was there."""
-
-    collection: str
-    key: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Remove a read-model document, if it is there."""
-
-    collection: str
-    key: str
-
-
-Change: TypeAlias = Put | Delete
-
-Lookup: TypeAlias = Callable[[str, str], bytes | None]
-"""(collection, key) -> body or None, with every earlier change of the same transaction in it."""
 
 Projector: TypeAlias = Callable[[RecordedEvent, Lookup], Iterable[Change]]
 """What an event changes in the documents. Pure: the same events in the same order give the same documents. Its changes
@@ -233,11 +228,22 @@ class EventLog(ABC):
                 yield key, body
             after = page[-1][0]
 
+    async def find(
+        self, collection: str, where: Where, *, prefix: str = "", after: str = "", limit: int
+    ) -> list[tuple[str, bytes]]:
+        """Return documents as `scan` does, but only those whose columns meet `where`.
+
+        It uses indexes: how long it takes depends on how many documents it returns, and not on how many there are.
+        Documents that were written without columns are never returned.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     async def rebuild(self) -> int:
-        """Drop every document, replay the whole log through the projector, and return the number of events replayed.
+        """Replay the whole log through the projector into new documents, and return the number of events replayed.
 
-        One transaction: readers see the old documents until they see the new ones. Appends wait meanwhile.
+        Readers see the old documents until they see the new ones. Appends go on meanwhile, in this process and in
+        others; only the change from the old documents to the new ones holds them up, for 50 milliseconds at most.
         """
 
     @abstractmethod
@@ -266,6 +272,38 @@ class EventLog(ABC):
     @abstractmethod
     async def forget_beat(self, key: str) -> None:
         """Drop the heartbeat of `key` and its note, if there is one."""
+
+    async def lease(self, name: str, holder: str, *, ttl_ms: int) -> bool:
+        """Take the lease `name` for `holder` for `ttl_ms` from now on, or keep it, and return whether it has it.
+
+        At most one holder has a lease at a time, by the engine's clock. A lease that was not kept is free after its
+        time. It spares work, and is no fence: what must not happen twice is decided by expected versions.
+        """
+        raise NotImplementedError
+
+    async def release(self, name: str, holder: str) -> None:
+        """Give the lease `name` up at once, if `holder` has it."""
+        raise NotImplementedError
+
+    async def sealed_after(self, after: bytes, *, limit: int) -> list[bytes]:
+        """Return up to `limit` (at least 1) sealed bytes whose SHA-256 is greater than `after`, in the order of it."""
+        raise NotImplementedError
+
+    async def import_records(self, records: Sequence[bytes], sealed: Sequence[bytes] = ()) -> None:
+        """Add records byte for byte, and sealed bytes, to a log that is empty or whose import is not finished.
+
+        Durable when it returns. It makes no documents. Until `finish_import` the log says that it is unfinished, and
+        opening it for anything but an import is refused.
+
+        Raises:
+            LogTamperedError: a record does not follow the one before it.
+            ConflictError: the log has events that no import brought.
+        """
+        raise NotImplementedError
+
+    async def finish_import(self) -> int:
+        """Make the documents of an imported log, mark the log as finished, and return its last position."""
+        raise NotImplementedError
 
     @abstractmethod
     async def close(self) -> None:

@@ -1,0 +1,87 @@
+"""Read-model documents as the log keeps them: what a projector writes, and what a listing finds them by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What `EventLog.find` finds a document by, beside its key.
+
+    Attributes:
+        subject: Who put the secret last.
+        expires_on: The day of expiry, YYYY-MM-DD, "" for none.
+        deleted: Whether the newest receipt is of a deletion.
+        drifted: Whether it was replaced upstream by something that no receipt tells of.
+        out_of_sync: Whether the last verification found another value, or none.
+        labels: Each as `name=value`.
+    """
+
+    subject: str = ""
+    expires_on: str = ""
+    deleted: bool = False
+    drifted: bool = False
+    out_of_sync: bool = False
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which documents `EventLog.find` returns: those that meet every condition that is given.
+
+    Attributes:
+        deleted: Whether they are deleted; exactly one of the two kinds is returned.
+        subject: Their subject, "" for any.
+        expiring_before: They expire, and before this day (YYYY-MM-DD), "" for any.
+        drifted: Only those that drifted.
+        out_of_sync: Only those that are out of sync.
+        labels: They have all of these, each `name=value`.
+    """
+
+    deleted: bool = False
+    subject: str = ""
+    expiring_before: str = ""
+    drifted: bool = False
+    out_of_sync: bool = False
+    labels: tuple[str, ...] = ()
+
+    def takes(self, columns: Columns) -> bool:
+        """Whether a document with these columns meets every condition."""
+        return (
+            columns.deleted == self.deleted
+            and self.subject in ("", columns.subject)
+            and (not self.expiring_before or "" < columns.expires_on < self.expiring_before)
+            and (columns.drifted or not self.drifted)
+            and (columns.out_of_sync or not self.out_of_sync)
+            and set(self.labels) <= set(columns.labels)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a read-model document: `body` under `key` in `collection`, whatever was there.
+
+    With `columns`, `EventLog.find` finds it.
+    """
+
+    collection: str
+    key: str
+    body: bytes
+    columns: Columns | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a read-model document, if it is there."""
+
+    collection: str
+    key: str
+
+
+Change: TypeAlias = Put | Delete
+
+Lookup: TypeAlias = Callable[[str, str], bytes | None]
+"""(collection, key) -> body or None, with every earlier change of the same transaction in it."""

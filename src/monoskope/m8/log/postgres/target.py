@@ -32,7 +32,7 @@ class ConnectArguments(TypedDict):
     user: str
     password: Callable[[], str]
     ssl: ssl.SSLContext | bool
-    target_session_attrs: str
+    direct_tls: bool
     server_settings: dict[str, str]
 
 
@@ -65,8 +65,14 @@ class Tls:
 
 
 def _trusting(ca: Path | None) -> ssl.SSLContext:
+    # Not `create_default_context`: it writes the session's keys to the file that SSLKEYLOGFILE names.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    if ca is None:
+        context.load_default_certs()
+        return context
     try:
-        return ssl.create_default_context(cafile=None if ca is None else str(ca))
+        context.load_verify_locations(cafile=ca)
     except ssl.SSLError:
         raise UsageError(
             f"database_ca: {ca} holds no certificate in PEM.",
@@ -77,6 +83,7 @@ def _trusting(ca: Path | None) -> ssl.SSLContext:
             f"database_ca: {ca} cannot be read: {error.strerror}.",
             fix="Check its name and mode, or remove the line to trust the system's authorities.",
         ) from None
+    return context
 
 
 def _present(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
@@ -121,7 +128,7 @@ class PostgresTarget:
         return f"{self.database} at {hosts}"
 
     def arguments(self, host: str, port: int) -> ConnectArguments:
-        """Return what `asyncpg.connect` needs for one of `hosts`. It connects only where writes are taken.
+        """Return what `asyncpg.connect` needs for one of `hosts`.
 
         Raises:
             UsageError: as `Tls.context`.
@@ -135,6 +142,6 @@ class PostgresTarget:
             "user": self.user,
             "password": self.password,
             "ssl": False if tls is None else tls.context(),
-            "target_session_attrs": "read-write",
+            "direct_tls": False,
             "server_settings": {"application_name": "m8", **self.options},
         }

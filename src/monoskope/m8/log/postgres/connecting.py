@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
+from collections.abc import Iterator
 from types import MappingProxyType
 from typing import TypeAlias
 
 import asyncpg
-from asyncpg.connect_utils import SessionAttribute
 
 from monoskope.errors import Error, UnavailableError
 from monoskope.m8.log.postgres import refusals
@@ -93,6 +93,15 @@ async def reconnect(target: PostgresTarget, *, host_s: float = HOST_S, cached_st
         raise UnavailableError(error.message, fix=error.fix) from None
 
 
+@contextlib.contextmanager
+def explained(target: PostgresTarget) -> Iterator[None]:
+    """Turn the driver's errors of the block into ours: `UnavailableError`, or what says which setting is wrong."""
+    try:
+        yield
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        raise _error(target, [("", refusals.why(error) or refusals.SILENT)]) from None
+
+
 class _RefusedHostError(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.reason)
@@ -105,7 +114,6 @@ async def _connect_host(
     async with asyncio.timeout(host_s):
         connection = await asyncpg.connect(
             **target.arguments(host, port),
-            target_session_attrs=SessionAttribute.read_write,
             statement_cache_size=cached_statements,
             timeout=host_s,
         )

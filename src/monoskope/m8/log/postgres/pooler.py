@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 
-from monoskope.errors import UnavailableError, UsageError
-from monoskope.m8.log.postgres import connecting, refusals
+from monoskope.errors import UsageError
+from monoskope.m8.log.postgres import connecting
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.target import PostgresTarget
 
@@ -41,26 +41,24 @@ class SharedSessionsError(UsageError):
         )
 
 
-async def check(target: PostgresTarget, *, wait_s: float = WAIT_S) -> None:
-    """Check that a session hears what another one notifies, and that each has a process of its own.
+@contextlib.asynccontextmanager
+async def checked(target: PostgresTarget, *, wait_s: float = WAIT_S) -> AsyncIterator[Connection]:
+    """Check that a session hears what another one notifies, and that each has a process of its own; then give one.
 
     Raises:
         SharedSessionsError: it does not.
         Error: as `connecting.connect`.
     """
-    async with contextlib.AsyncExitStack() as stack:
-        listens, notifies = [await stack.enter_async_context(_session(target)) for _ in range(2)]
-        try:
-            is_heard = await _is_heard(listens, notifies, wait_s)
-        except _SHARED:
-            is_heard = False
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            refusal = refusals.why(error) or refusals.SILENT
-            raise UnavailableError(
-                f"the PostgreSQL database {target} cannot be used: {refusal.reason}.", fix=refusal.fix
-            ) from None
-    if not is_heard:
-        raise SharedSessionsError(target)
+    async with _session(target) as listens:
+        async with _session(target) as notifies:
+            with connecting.explained(target):
+                try:
+                    is_heard = await _is_heard(listens, notifies, wait_s)
+                except _SHARED:
+                    is_heard = False
+        if not is_heard:
+            raise SharedSessionsError(target)
+        yield listens
 
 
 @contextlib.asynccontextmanager
@@ -70,7 +68,7 @@ async def _session(target: PostgresTarget) -> AsyncIterator[Connection]:
     try:
         yield connection
     finally:
-        # It ends the session of a pooler, too; a polite close could wait for a server that has stopped.
+        # A pooler ends its session, too; a polite close could wait for a server that has stopped.
         connection.terminate()
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from monoskope.errors import UsageError
@@ -41,6 +42,30 @@ _WEAK = {
 }
 
 
+class HasDatabase(Protocol):
+    """A settings file with the fields that this module reads."""
+
+    @property
+    def database(self) -> str:
+        """The URL."""
+
+    @property
+    def database_password_file(self) -> str:
+        """The file with the password."""
+
+    @property
+    def database_ca(self) -> str:
+        """The authorities of the server."""
+
+    @property
+    def database_certificate(self) -> str:
+        """m8's own certificate."""
+
+    @property
+    def database_key(self) -> str:
+        """Its private key."""
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
     """What `m8.toml` says about the database. Paths are relative to its folder.
@@ -58,6 +83,17 @@ class DatabaseSettings:
     ca: str = ""
     certificate: str = ""
     key: str = ""
+
+    @classmethod
+    def of(cls, file: HasDatabase) -> Self:
+        """Take them from a settings file."""
+        return cls(
+            database=file.database,
+            password_file=file.database_password_file,
+            ca=file.database_ca,
+            certificate=file.database_certificate,
+            key=file.database_key,
+        )
 
     def target(self, file: Path, environment: Mapping[str, str]) -> PostgresTarget | None:
         """Check everything that can be checked without the database, and return where it is; None for SQLite.

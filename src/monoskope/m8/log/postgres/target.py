@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from monoskope.errors import UsageError
 
@@ -33,6 +33,7 @@ class ConnectArguments(TypedDict):
     password: Callable[[], str]
     ssl: ssl.SSLContext | bool
     direct_tls: bool
+    target_session_attrs: Any  # the driver has an enum for it, and takes its text
     server_settings: dict[str, str]
 
 
@@ -128,7 +129,7 @@ class PostgresTarget:
         return f"{self.database} at {hosts}"
 
     def arguments(self, host: str, port: int) -> ConnectArguments:
-        """Return what `asyncpg.connect` needs for one of `hosts`.
+        """Return what `asyncpg.connect` needs for one of `hosts`. It connects only where writes are taken.
 
         Raises:
             UsageError: as `Tls.context`.
@@ -143,5 +144,6 @@ class PostgresTarget:
             "password": self.password,
             "ssl": False if tls is None else tls.context(),
             "direct_tls": False,
+            "target_session_attrs": "read-write",
             "server_settings": {"application_name": "m8", **self.options},
         }

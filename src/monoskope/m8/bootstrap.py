@@ -109,7 +109,9 @@ async def adopt_log(settings: ServerSettings, log_id: str) -> str:
             f"{_place(settings)} holds {f'the log {found}' if found else 'no log'}, not {log_id}.",
             fix="Nothing was changed. Correct `database` in m8.toml, or the id.",
         )
-    before = identity.remembered(settings.log_id)
+    before = ""
+    with contextlib.suppress(UsageError):  # a file that is damaged is mended here
+        before = identity.remembered(settings.log_id)
     identity.adopt(settings.log_id, log_id)
     return before
 

@@ -60,7 +60,7 @@ def remembered(file: Path) -> str:
     if not is_id(text):
         raise UsageError(
             f"{file} does not hold the id of a log.",
-            fix="Restore it from your backup. If you are sure which log `database` names, remove the file.",
+            fix="Restore it from your backup, or say which log the folder serves: m8 events adopt ID",
         )
     return text
 

@@ -13,15 +13,20 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from monoskope.errors import UnavailableError, UsageError
+from monoskope.m8.log.event_log import Projector
 from monoskope.m8.log.postgres.target import PostgresTarget, Tls
 from monoskope.testing.engines.openbao_files import make_certificate
-from monoskope.testing.parts import Part, dying_with_us, free_port, is_running, wait_until
+from monoskope.testing.parts import Part, dying_with_us, free_port, wait_until
+
+if TYPE_CHECKING:
+    from monoskope.m8.log.postgres.log import PostgresLog
 
 USER = "m8"
 """The role of m8: it owns the databases of the tests."""
@@ -201,7 +206,7 @@ class Postgres:
         pid = self.pid
         children = _children(pid) if pid is not None else []
         self._part.kill()
-        wait_until(lambda: not any(map(is_running, children)), what="PostgreSQL's processes end")
+        wait_until(lambda: not any(map(_runs, children)), what="PostgreSQL's processes end")
 
     def restart(self) -> None:
         """Stop it cleanly, then start it again on the same port."""
@@ -247,9 +252,36 @@ class Postgres:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class LogAt:
+    """Opens one log, in any process: it can be pickled.
+
+    Attributes:
+        folder: The folder of the `Postgres`, which runs.
+        database: The name of its database.
+    """
+
+    folder: Path
+    database: str
+
+    async def __call__(self, *, clock: Callable[[], int], projector: Projector) -> PostgresLog:
+        """Open the log."""
+        from monoskope.m8.log.postgres.log import PostgresLog  # noqa: PLC0415 - the driver is an extra
+
+        return await PostgresLog.open(Postgres(self.folder).target(self.database), clock=clock, projector=projector)
+
+
 def _children(pid: int) -> list[int]:
     """Return the processes that a process started, as far as the system tells (Linux)."""
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
     except OSError:
         return []
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process runs. One that has ended and waits for its parent to look does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False

@@ -205,6 +205,6 @@ def _variables() -> Iterator[str]:
     yield "| variable | meaning |\n|---|---|"
     yield from (f"| `{name}` | {VARIABLE_TEXTS[name]} |" for name in sorted(client_settings.VARIABLES))
     yield (
-        "\n`m8` reads `M8_DIR`, its folder, where `--dir` is not given, and `M8_DATABASE_PASSWORD`, the password of its "
-        "role in PostgreSQL, where `database_password_file` is not set.\n"
+        "\n`m8` reads `M8_DIR`, its folder, where `--dir` is not given, and `M8_DATABASE_PASSWORD`, the password of "
+        "its role in PostgreSQL, where `database_password_file` is not set.\n"
     )

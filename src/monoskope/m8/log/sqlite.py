@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from monoskope.errors import Error, UnavailableError
 from monoskope.failpoints import failpoints
-from monoskope.m8.log import record, sqlite_file, sqlite_sealed
+from monoskope.m8.log import record, sqlite_file, sqlite_leases, sqlite_sealed
 from monoskope.m8.log import sqlite_documents as documents
 from monoskope.m8.log.event_log import (
     EventLog,
@@ -243,6 +243,16 @@ class SqliteLog(EventLog):
             connection.execute("DELETE FROM beat_notes WHERE key = ?", (key,))
 
         await self._write(work)
+
+    async def lease(self, name: str, holder: str, *, ttl_ms: int) -> bool:
+        sqlite_leases.check(name, holder, ttl_ms)
+        now_ms = self._clock
+        return await self._write(
+            lambda connection: sqlite_leases.take(connection, name, holder, now_ms=now_ms(), ttl_ms=ttl_ms)
+        )
+
+    async def release(self, name: str, holder: str) -> None:
+        await self._write(lambda connection: sqlite_leases.release(connection, name, holder))
 
     async def close(self) -> None:
         if self._closed:

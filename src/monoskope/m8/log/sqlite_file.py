@@ -42,8 +42,12 @@ CREATE TABLE documents (
 CREATE TABLE beats (key TEXT PRIMARY KEY NOT NULL, at_ms INTEGER NOT NULL);
 """
 
-ADDED = "CREATE TABLE IF NOT EXISTS beat_notes (key TEXT PRIMARY KEY NOT NULL, note BLOB NOT NULL)"
-"""A table of a later version. It is added to existing files, too; an m8 that does not know it ignores it."""
+ADDED = (
+    "CREATE TABLE IF NOT EXISTS beat_notes (key TEXT PRIMARY KEY NOT NULL, note BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS leases "
+    "(name TEXT PRIMARY KEY NOT NULL, holder TEXT NOT NULL, until_ms INTEGER NOT NULL)",
+)
+"""Tables of later versions. They are added to existing files, too; an m8 that does not know one ignores it."""
 
 
 def prepare(path: Path) -> None:
@@ -93,7 +97,7 @@ def _initialise(connection: sqlite3.Connection, path: Path) -> None:
     ready = _is_ours(connection, path)
     connection.execute("ROLLBACK")
     if ready:
-        connection.execute(ADDED)
+        _add(connection)
         return
     # Before anything is in the file: pages that erasing frees can then be given back to the disk.
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -102,10 +106,15 @@ def _initialise(connection: sqlite3.Connection, path: Path) -> None:
     if not _is_ours(connection, path):
         for statement in SCHEMA.strip().split(";\n"):
             connection.execute(statement)
-        connection.execute(ADDED)
+        _add(connection)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
+
+
+def _add(connection: sqlite3.Connection) -> None:
+    for statement in ADDED:
+        connection.execute(statement)
 
 
 def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:

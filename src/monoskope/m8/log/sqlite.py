@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from monoskope.errors import Error, UnavailableError
 from monoskope.failpoints import failpoints
-from monoskope.m8.log import record, sqlite_file, sqlite_sealed
+from monoskope.m8.log import record, sqlite_file, sqlite_import, sqlite_sealed
 from monoskope.m8.log import sqlite_documents as documents
 from monoskope.m8.log.event_log import (
     EventLog,
@@ -55,20 +55,24 @@ class SqliteLog(EventLog):
         self._watcher = Watcher(self._readers, self._wake)
 
     @classmethod
-    async def open(cls, path: Path, *, clock: Callable[[], int], projector: Projector = no_documents) -> SqliteLog:
+    async def open(
+        cls, path: Path, *, clock: Callable[[], int], projector: Projector = no_documents, for_import: bool = False
+    ) -> SqliteLog:
         """Open the log in the file `path`, creating it with mode 0600 if there is none.
 
         Args:
             path: The database file; SQLite keeps `-wal` and `-shm` beside it.
             clock: Milliseconds since 1970, called on the event loop or on the writer's thread.
             projector: What events change in the documents, called on the event loop or on the writer's thread.
+            for_import: Whether it is opened to be imported into, and may be a log whose import is not finished.
 
         Raises:
             UsageError: its folder does not exist, it is something else, or a newer m8 wrote it.
+            ConflictError: its import is not finished.
             RefusedError: others than its owner can reach the file.
             UnavailableError: the disk does not let us.
         """
-        await asyncio.to_thread(sqlite_file.prepare, path)
+        await asyncio.to_thread(sqlite_file.prepare, path, for_import=for_import)
         return cls(path, clock=clock, projector=projector)
 
     @property
@@ -243,6 +247,17 @@ class SqliteLog(EventLog):
             connection.execute("DELETE FROM beat_notes WHERE key = ?", (key,))
 
         await self._write(work)
+
+    async def sealed_after(self, after: bytes, *, limit: int) -> list[bytes]:
+        _check_limit(limit)
+        return await self._read(lambda connection: sqlite_import.sealed_after(connection, after, limit))
+
+    async def import_records(self, records: Sequence[bytes], sealed: Sequence[bytes] = ()) -> None:
+        await self._write(lambda connection: sqlite_import.add(connection, records, sealed), is_long=True)
+
+    async def finish_import(self) -> int:
+        await self.rebuild()
+        return await self._write(sqlite_import.finish)
 
     async def close(self) -> None:
         if self._closed:

@@ -14,11 +14,14 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from monoskope.errors import Error, UnavailableError, UsageError
+from monoskope.errors import ConflictError, Error, UnavailableError, UsageError
 from monoskope.settings import check_closed, sync_folder
 
 APPLICATION_ID = 0x6D386C67
 """Marks the file as an m8 event log ("m8lg")."""
+
+IMPORTING_ID = 0x6D386C69
+"""Marks the file of a log whose import is not finished ("m8li"). An older m8 does not open it, either."""
 
 SCHEMA_VERSION = 1
 """Kept in `PRAGMA user_version`; a greater one is of a newer m8 and is refused."""
@@ -46,11 +49,16 @@ ADDED = "CREATE TABLE IF NOT EXISTS beat_notes (key TEXT PRIMARY KEY NOT NULL, n
 """A table of a later version. It is added to existing files, too; an m8 that does not know it ignores it."""
 
 
-def prepare(path: Path) -> None:
+def prepare(path: Path, *, for_import: bool = False) -> None:
     """Make sure that `path` is an event log of this version, creating it if there is none. Blocks.
+
+    Args:
+        path: The file.
+        for_import: Whether it may be a log whose import is not finished.
 
     Raises:
         UsageError: its folder does not exist, it is something else, or a newer m8 wrote it.
+        ConflictError: its import is not finished.
         RefusedError: others than its owner can reach it.
         UnavailableError: the disk does not let us.
     """
@@ -64,6 +72,7 @@ def prepare(path: Path) -> None:
         ) from None
     try:
         with closing(connect(path)) as connection:
+            _check_imported(connection, path, for_import=for_import)
             _initialise(connection, path)
     except sqlite3.DatabaseError as error:
         raise explain(error, path) from None
@@ -108,13 +117,22 @@ def _initialise(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("COMMIT")
 
 
+def _check_imported(connection: sqlite3.Connection, path: Path, *, for_import: bool) -> None:
+    """Refuse a log of which only a part was imported: it would show an older state as if it were the whole."""
+    if connection.execute("PRAGMA application_id").fetchone()[0] == IMPORTING_ID and not for_import:
+        raise ConflictError(
+            f"the event log {path} is not whole: its import (m8 backup restore, m8 migrate --to) did not finish.",
+            fix="Run the same command again, and it goes on from there.",
+        )
+
+
 def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
     """Return True for an event log of this version, False for an empty database. Raises `UsageError` otherwise."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if (application, version) == (APPLICATION_ID, SCHEMA_VERSION):
+    if application in (APPLICATION_ID, IMPORTING_ID) and version == SCHEMA_VERSION:
         return True
-    if application == APPLICATION_ID:
+    if application in (APPLICATION_ID, IMPORTING_ID):
         raise UsageError(
             f"the event log {path} has schema {version}, this m8 knows {SCHEMA_VERSION} and no newer one.",
             fix="Start the version of m8 that wrote it, or a newer one.",

@@ -152,7 +152,7 @@ async def test_nothing_that_was_acknowledged_is_lost_when_the_server_is_killed()
                     acknowledged[stream, event.version] = event.position
 
         async def until(number: int) -> None:
-            while len(acknowledged) < number:  # noqa: ASYNC110  nothing tells
+            while len(acknowledged) < number:
                 await asyncio.sleep(0.01)
 
         follower = asyncio.create_task(follow())
@@ -170,7 +170,7 @@ async def test_nothing_that_was_acknowledged_is_lost_when_the_server_is_killed()
             found = {(event.stream, event.version): event.position for event in events}
             assert acknowledged.items() <= found.items()
             assert len(found) - len(acknowledged) <= len(unknown)
-            while not seen or seen[-1] < last:  # noqa: ASYNC110  nothing tells
+            while not seen or seen[-1] < last:
                 await asyncio.sleep(0.01)
         assert seen == list(range(1, last + 1))
         follower.cancel()

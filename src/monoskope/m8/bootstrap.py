@@ -81,9 +81,7 @@ async def opened_log(
     Raises:
         Error: as `SqliteLog.open` does.
     """
-    open_log = partial(
-        SqliteLog.open, settings.event_log, clock=wall_clock, projector=chain.project, migrates=migrates
-    )
+    open_log = partial(SqliteLog.open, settings.event_log, clock=wall_clock, projector=chain.project, migrates=migrates)
     try:
         event_log = await open_log()
     except UnavailableError:

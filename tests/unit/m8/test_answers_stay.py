@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -28,10 +27,9 @@ from monoskope.m8.readmodels.chain import project
 from monoskope.m8.service.app import App, Caller
 from monoskope.uri import UriPrefix
 from tests.support.answers import answers
+from tests.support.old_log import FIXTURE, old_log
 
-FIXTURES = Path(__file__).parents[2] / "fixtures"
-FIXTURE = FIXTURES / "log-750a469.db"
-EXPECTED: dict[str, Any] = json.loads((FIXTURES / "log-750a469.json").read_text(encoding="utf-8"))
+EXPECTED: dict[str, Any] = json.loads(FIXTURE.with_suffix(".json").read_text(encoding="utf-8"))
 TEAM = tuple(UriPrefix.parse(f"{store}://team-a") for store in ("vault", "local"))
 RIGHTS = frozenset({events_pb2.RIGHT_PUT, events_pb2.RIGHT_COMPARE, events_pb2.RIGHT_SEE_HASH})
 PEOPLE = {
@@ -39,14 +37,6 @@ PEOPLE = {
     "anna": Principal("id", "anna", events_pb2.ROLE_USER, TEAM, RIGHTS, 2**50),
     "blind": Principal("id", "blind", events_pb2.ROLE_USER, TEAM, frozenset({events_pb2.RIGHT_PUT}), 2**50),
 }
-
-
-def old_log(folder: Path) -> Path:
-    """A copy of the fixture that may be changed."""
-    path = folder / "log.db"
-    shutil.copyfile(FIXTURE, path)
-    path.chmod(0o600)
-    return path
 
 
 def clock() -> int:

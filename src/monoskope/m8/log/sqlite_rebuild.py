@@ -111,6 +111,18 @@ def _migrate(connection: sqlite3.Connection, build: Build, tell: Callable[[int, 
             build.end(connection)
 
 
+def drop_leftovers(path: Path, clock: Callable[[], int]) -> None:
+    """Drop what builds left in a file that nobody else has open. Blocks. Raises `UnavailableError`."""
+    try:
+        with closing(sqlite_file.connect(path)) as connection:
+            left = 1
+            while left == 1:
+                with _transaction(connection):
+                    left = tidy_some(connection, clock())
+    except sqlite3.Error as error:
+        raise sqlite_file.explain(error, path) from None
+
+
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")

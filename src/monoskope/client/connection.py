@@ -30,6 +30,7 @@ from monoskope.errors import (
 )
 from monoskope.escape import escape
 from monoskope.protocol.unshared import Unshared
+from monoskope.traces import spans
 
 R = TypeVar("R", bound=Message)
 
@@ -151,15 +152,20 @@ class Connection(Unshared):
 
     async def _once(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], request: Message, timeout_s: float) -> R:
         try:
-            answer: R | None = await method(request, timeout=timeout_s, metadata=self._metadata)
+            with spans.Span(request.DESCRIPTOR.name.removesuffix("Request"), kind="client"):
+                answer: R | None = await method(request, timeout=timeout_s, metadata=self._with_trace())
         except grpc.aio.AioRpcError as error:
             raise self._translate(error) from None
         return self._readable(answer)
 
+    def _with_trace(self) -> tuple[tuple[str, str], ...]:
+        traceparent = spans.current()
+        return (*self._metadata, (spans.KEY, traceparent)) if traceparent else self._metadata
+
     async def stream(self, method: grpc.aio.UnaryStreamMultiCallable[Any, R], request: Message) -> AsyncIterator[R]:
         """Yield what `method` streams until it ends. Raises as `call`."""
         try:
-            async for response in method(request, metadata=self._metadata):
+            async for response in method(request, metadata=self._with_trace()):
                 yield self._readable(response)
         except grpc.aio.AioRpcError as error:
             raise self._translate(error) from None

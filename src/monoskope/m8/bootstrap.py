@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
+from typing import TypedDict
 
 from monoskope import operating_log
 from monoskope.errors import Error, UnavailableError, UsageError
@@ -19,12 +21,16 @@ from monoskope.m8.credentials.tokens import Tokens, read_signing_key
 from monoskope.m8.domain.events import M8
 from monoskope.m8.grpc.presented import PresentedCertificate
 from monoskope.m8.grpc.server import build_server, running
-from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.log import sqlite_file
+from monoskope.m8.log.event_log import EventLog, Projector
 from monoskope.m8.log.reserve import Reserve
 from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.metrics.meters import Meters
+from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.readmodels import chain
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
+from monoskope.operations.listener import OPERATIONS_FILE, announced_in, listening
 from monoskope.settings import write_private
 from monoskope.times import now_ms
 
@@ -59,31 +65,46 @@ class Running:
         address: `host:port` where it listens, with the bound port.
         app: What its services answer from.
         tokens: Its credentials.
+        operations: Where its listener of operations answers, "" without one.
     """
 
     address: str
     app: App
     tokens: Tokens
+    operations: str = ""
+
+
+class _LogOptions(TypedDict):
+    clock: Callable[[], int]
+    projector: Projector
+    measured: Callable[[int, float], None]
 
 
 @contextlib.asynccontextmanager
-async def opened_log(settings: ServerSettings, *, frees_reserve: bool = False) -> AsyncIterator[EventLog]:
+async def opened_log(
+    settings: ServerSettings,
+    *,
+    frees_reserve: bool = False,
+    measured: Callable[[int, float], None] = lambda _writes, _seconds: None,
+) -> AsyncIterator[EventLog]:
     """Open the event log that `settings` name, and close it after the block. Other processes may have it open, too.
 
     Args:
         settings: Of the server.
         frees_reserve: Whether to free the reserve if the disk lacks the room to open it: to erase something.
+        measured: Called when writes became durable together: how many, and the seconds that took.
 
     Raises:
         Error: as `SqliteLog.open` does.
     """
+    path, options = settings.event_log, _LogOptions(clock=wall_clock, projector=chain.project, measured=measured)
     try:
-        event_log = await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
+        event_log = await SqliteLog.open(path, **options)
     except UnavailableError:
         if not frees_reserve:
             raise
         Reserve(settings.event_log).free()
-        event_log = await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
+        event_log = await SqliteLog.open(path, **options)
     try:
         yield event_log
     finally:
@@ -110,7 +131,8 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
     """
     presented = PresentedCertificate(settings)
     connections, each = settings.limits.within(open_files())
-    async with opened_log(settings) as event_log:
+    meters = Meters()
+    async with opened_log(settings, measured=meters.wrote) as event_log:
         tokens = open_tokens(settings, event_log)
         app = App(
             log=event_log,
@@ -121,6 +143,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
             version=version(),
             token_for_copy=tokens.issue_for_copy,
             certificate_expires_at_ms=lambda: presented.expires_at_ms,
+            meters=meters,
             limits=replace(
                 settings.timings.limits,
                 connections=connections,
@@ -135,9 +158,17 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         bound = build_server(app, presented.credentials(), address=str(settings.listen))
         app.names = settings.names_at(bound.port)
         certificate_watch = CertificateWatch(app, presented)
-        reserve_watch = ReserveWatch(Reserve(settings.event_log).make)
-        async with running(app, bound, certificate_watch.run(), reserve_watch.run()):
-            yield Running(str(settings.listen.at(bound.port)), app, tokens)
+        reserve = Reserve(settings.event_log)
+        reserve_watch = ReserveWatch(reserve.make)
+        endpoints = Endpoints(
+            app, has_reserve=lambda: reserve.is_made, schema=lambda: sqlite_file.schema_state(settings.event_log)
+        )
+        async with (
+            # Around the server, so that it can be seen that m8 stops taking calls.
+            listening(settings.operations_listen, endpoints.handlers) as operations,
+            running(app, bound, certificate_watch.run(), reserve_watch.run()),
+        ):
+            yield Running(str(settings.listen.at(bound.port)), app, tokens, operations)
 
 
 async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> None:
@@ -148,8 +179,12 @@ async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> No
     Raises:
         Error: it cannot start, or a part of it failed; as `build`.
     """
-    with operating_log.written_to(settings.log_file):
-        for warning in warnings:
+    with (
+        operating_log.written_to(settings.log_file) as reopen,
+        operating_log.reopened_on_hangup(reopen, settings.log_file),
+        operating_log.traced("m8", os.environ) as untraced,
+    ):
+        for warning in (*warnings, *untraced):
             operating_log.get().warning(warning)
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -162,11 +197,12 @@ async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> No
 
 async def _serve_until(stop: asyncio.Event, settings: ServerSettings) -> None:
     async with build(settings) as server, leftovers.forgotten():
-        _announce(settings, server.address)
-        operating_log.get().info("serving", address=server.address, version=server.app.version)
-        await stop.wait()
-        operating_log.get().info("stopping", address=server.address)
-        _withdraw(settings, server.address)
+        with announced_in(settings.folder / OPERATIONS_FILE, server.operations):
+            _announce(settings, server.address)
+            operating_log.get().info("serving", address=server.address, version=server.app.version)
+            await stop.wait()
+            operating_log.get().info("stopping", address=server.address)
+            _withdraw(settings, server.address)
 
 
 def _announce(settings: ServerSettings, address: str) -> None:

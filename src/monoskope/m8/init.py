@@ -55,9 +55,20 @@ def lay_out(plan: Plan) -> settings.ServerSettings:
     if plan.keep_ca_key:
         write_private(plan.folder / CA_KEY_FILE, certificate.ca_key)
     # Last, because a folder with settings in it counts as complete.
-    table = {"listen": str(plan.listen), "names": [str(address) for address in addresses]}
+    table = {
+        "listen": str(plan.listen),
+        "names": [str(address) for address in addresses],
+        "operations_listen": _operations(plan.listen),
+    }
     write_private(plan.folder / settings.SETTINGS_FILE, tomli_w.dumps(table).encode())
     return settings.load(plan.folder)
+
+
+def _operations(listen: HostPort) -> str:
+    """Return the usual address beside the usual port, and a free port beside another, as of a second server."""
+    usual = settings.DEFAULT_OPERATIONS_LISTEN
+    is_usual = listen.port == HostPort.parse(settings.DEFAULT_LISTEN).port
+    return usual if is_usual else str(HostPort(HostPort.parse(usual).host, 0))
 
 
 def _addresses(plan: Plan) -> list[HostPort]:

@@ -19,9 +19,13 @@ from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8.domain.deadlines import Deadlines
 from monoskope.m8.service.app import ServerLimits
+from monoskope.operations import address
+from monoskope.operations.address import Address
 
 SETTINGS_FILE = "m8.toml"
 DEFAULT_LISTEN = "127.0.0.1:7443"
+DEFAULT_OPERATIONS_LISTEN = "127.0.0.1:7444"
+"""What `m8 init` writes into the settings of a server with the default port."""
 
 _MOST_CONNECTIONS = 2_000
 """The default. So many connections take about 200 MB."""
@@ -129,7 +133,9 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         audience: The audience of this server's tokens.
         tls_certificate: PEM file with the server's certificate and those that lead to its CA.
         tls_key: PEM file with its private key, mode 0600.
-        log_file: Where structured log lines go; "" for standard error.
+        log_file: Where structured log lines go; "" for standard error. SIGHUP opens it again.
+        operations_listen: Where `/healthz`, `/readyz` and `/metrics` are answered over HTTP: a loopback `address:port`
+            (port 0 takes a free one), or `unix:path`; "" for nowhere. `m8 init` writes 127.0.0.1:7444.
         open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
         sealed_bytes_per_user_per_day: How many sealed bytes m8 accepts from one user in a day (UTC).
         verify_every_hours: m8 verifies by itself each secret whose newest receipt is older than this; 0 for never.
@@ -143,6 +149,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls_certificate: str = "tls.crt"
     tls_key: str = "tls.key"
     log_file: str = ""
+    operations_listen: str = ""
     open_requests_per_user: int = 100
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
@@ -161,6 +168,7 @@ class ServerSettings:
     tls_certificate: Path
     tls_key: Path
     log_file: Path | None
+    operations_listen: Address | None = None
     open_requests_per_user: int = 100
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
@@ -231,6 +239,7 @@ def load(folder: Path) -> ServerSettings:
         tls_certificate=_path(path, "tls_certificate", file.tls_certificate),
         tls_key=_path(path, "tls_key", file.tls_key),
         log_file=folder / file.log_file if file.log_file else None,
+        operations_listen=_operations(path, file.operations_listen),
         open_requests_per_user=file.open_requests_per_user,
         sealed_bytes_per_user_per_day=file.sealed_bytes_per_user_per_day,
         verify_every_hours=file.verify_every_hours,
@@ -244,6 +253,13 @@ def _address(path: Path, field: str, text: str) -> HostPort:
         return HostPort.parse(text)
     except UsageError as error:
         raise UsageError(f"{path}: {field}: {error.message}", fix=error.fix) from None
+
+
+def _operations(path: Path, text: str) -> Address | None:
+    try:
+        return address.parse(text, folder=path.parent)
+    except UsageError as error:
+        raise UsageError(f"{path}: operations_listen: {error.message}", fix=error.fix) from None
 
 
 def _path(path: Path, field: str, text: str) -> Path:

@@ -29,6 +29,8 @@ import msgspec
 
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort, check_server
+from monoskope.operations import address
+from monoskope.operations.address import Address
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
 from monoskope.protocol.identity import check_shown
 from monoskope.protocol.payload import MAX_PADDED, is_padded_size
@@ -129,7 +131,10 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: ReactorLimits = msgspec.field(default_factory=ReactorLimits)
     """The most that this process does."""
     log_file: str = ""
-    """Where structured log lines go; "" for standard error."""
+    """Where structured log lines go; "" for standard error. SIGHUP opens it again."""
+    operations_listen: str = ""
+    """Where `/healthz`, `/readyz` and `/metrics` are answered over HTTP: a loopback `address:port` (port 0 takes a free
+    one), or `unix:path`; "" for nowhere."""
     allow_swap: bool = False
     """Whether to run where the reactor's memory could be swapped to disk (ADR 4). For experiments only."""
     timings: Timings = msgspec.field(default_factory=Timings)
@@ -172,6 +177,8 @@ class ReactorSettings:
     limits: ReactorLimits
     log_file: Path | None
     timings: Timings = dataclasses.field(default_factory=Timings)
+    operations_listen: Address | None = None
+    """Where it says how it is, None for nowhere."""
     copies: tuple[CopyRule, ...] = ()
     """Where this reactor may copy to."""
 
@@ -214,9 +221,17 @@ def read(folder: Path, name: str = SETTINGS_FILE) -> ReactorSettings:
         engine=convert(table, driver.Config, where=where),
         limits=file.limits,
         log_file=folder / file.log_file if file.log_file else None,
+        operations_listen=_operations(folder, name, file.operations_listen),
         timings=file.timings,
         copies=tuple(file.copy),
     )
+
+
+def _operations(folder: Path, name: str, text: str) -> Address | None:
+    try:
+        return address.parse(text, folder=folder)
+    except UsageError as error:
+        raise UsageError(f"{folder / name}: operations_listen: {error.message}", fix=error.fix) from None
 
 
 def _segments(prefix: str) -> tuple[str, ...]:

@@ -52,8 +52,11 @@ class LogWatch:
     async def look(self) -> None:
         """Look once. While writes fail, this tries one."""
         failure = self._app.log.write_failure
+        if failure is not None and failure is not self._seen:
+            self._app.meters.write_failures.inc()
         if failure is not None and failure is not self._seen and not self._is_failing:
             self._is_failing = True
+            self._app.state.log_is_writable = False
             operating_log.get().error(
                 "the event log cannot be written", code=failure.code.value, message=failure.message, fix=failure.fix
             )
@@ -61,6 +64,7 @@ class LogWatch:
         self._seen = failure
         if self._is_failing and await self._works_again():
             self._is_failing = False
+            self._app.state.log_is_writable = True
             operating_log.get().info("the event log can be written again")
             await self._tell(is_ready=True)
 

@@ -82,7 +82,9 @@ class Timekeeper:
             try:
                 await self.tick()
                 waits = False
+                self._app.state.keeps_deadlines = True
             except UnavailableError as error:
+                self._app.state.keeps_deadlines = False
                 if not waits:  # once, and not each second of a night with a full disk
                     operating_log.get().warning("the timekeeper waits", code=error.code.value)
                 waits = True

@@ -18,6 +18,7 @@ from monoskope.m8.background.log_watch import LogWatch
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.grpc.services import MAX_MESSAGE, SERVICES, add_services
 from monoskope.m8.service.app import App
+from monoskope.protocol.events import upload_stream
 
 MAX_CALLS = 100
 """Calls of one connection at a time. The client holds back further ones."""
@@ -101,6 +102,8 @@ async def running(app: App, bound: Bound, *others: Coroutine[Any, Any, None]) ->
     `ExceptionGroup` with the failure is raised.
     """
     await app.feed.begin()
+    async for upload in app.documents.open_uploads():
+        app.requests.known(upload_stream(upload.request_id), upload)
     async with asyncio.TaskGroup() as group:
         works = (app.feed.run(), Timekeeper(app).run(), app.connections.run(bound.port), *others)
         beside = [group.create_task(work) for work in works]
@@ -110,6 +113,7 @@ async def running(app: App, bound: Bound, *others: Coroutine[Any, Any, None]) ->
         try:
             yield
         finally:
+            app.state.is_draining = True
             await bound.health.enter_graceful_shutdown()
             app.feed.stop()
             await bound.server.stop(GRACE_S)

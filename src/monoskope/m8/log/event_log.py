@@ -150,6 +150,10 @@ class EventLog(ABC):
         """
         return None
 
+    async def size_bytes(self) -> int:
+        """Return how many bytes the log takes on disk, 0 if this engine cannot say."""
+        return 0
+
     @abstractmethod
     async def append(
         self,

@@ -43,25 +43,36 @@ PAGE = 256
 class SqliteLog(EventLog):
     """An `EventLog` in one SQLite file. Made by `open`."""
 
-    def __init__(self, path: Path, *, clock: Callable[[], int], projector: Projector) -> None:
+    def __init__(
+        self, path: Path, *, clock: Callable[[], int], projector: Projector, measured: Callable[[int, float], None]
+    ) -> None:
+        self._path = path
         self._clock = clock
         self._projector = projector
         self._closed = False
         self._signals: set[asyncio.Event] = set()
         self._tail = Tail()
         self._reserve = Reserve(path)
-        self._writer = SqliteWriter(path, self._group_ended)
+        self._writer = SqliteWriter(path, self._group_ended, measured)
         self._readers = Readers(path)
         self._watcher = Watcher(self._readers, self._wake)
 
     @classmethod
-    async def open(cls, path: Path, *, clock: Callable[[], int], projector: Projector = no_documents) -> SqliteLog:
+    async def open(
+        cls,
+        path: Path,
+        *,
+        clock: Callable[[], int],
+        projector: Projector = no_documents,
+        measured: Callable[[int, float], None] = lambda _writes, _seconds: None,
+    ) -> SqliteLog:
         """Open the log in the file `path`, creating it with mode 0600 if there is none.
 
         Args:
             path: The database file; SQLite keeps `-wal` and `-shm` beside it.
             clock: Milliseconds since 1970, called on the event loop or on the writer's thread.
             projector: What events change in the documents, called on the event loop or on the writer's thread.
+            measured: Called on the event loop when writes became durable together: how many, and the seconds it took.
 
         Raises:
             UsageError: its folder does not exist, it is something else, or a newer m8 wrote it.
@@ -69,11 +80,14 @@ class SqliteLog(EventLog):
             UnavailableError: the disk does not let us.
         """
         await asyncio.to_thread(sqlite_file.prepare, path)
-        return cls(path, clock=clock, projector=projector)
+        return cls(path, clock=clock, projector=projector, measured=measured)
 
     @property
     def write_failure(self) -> Error | None:
         return self._writer.failure
+
+    async def size_bytes(self) -> int:
+        return await asyncio.to_thread(sqlite_file.size_bytes, self._path)
 
     async def append(
         self,

@@ -16,6 +16,8 @@ from monoskope.m8.limits.places import CallPlaces
 from monoskope.m8.limits.quota import Quota
 from monoskope.m8.limits.request_limit import RequestLimit
 from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.metrics.meters import Meters
+from monoskope.m8.metrics.requests import RequestMeter
 from monoskope.m8.readmodels.documents import Documents
 from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.feed import BACKLOG, Feed
@@ -71,6 +73,18 @@ class ServerLimits:
     """m8 verifies by itself each secret whose newest receipt is older than this; 0 for never."""
 
 
+@dataclass(slots=True)
+class ServerState:
+    """What readiness says of this process, besides what is looked up when it is asked."""
+
+    log_is_writable: bool = True
+    """False from a write that the database refused until one succeeds."""
+    is_draining: bool = False
+    """Whether this process stops."""
+    keeps_deadlines: bool = False
+    """Whether the timekeeper of this process checked requests last, or may."""
+
+
 TokenForCopy = Callable[[str, str, SecretUri], Awaitable[str]]
 
 
@@ -94,6 +108,7 @@ class App:
         token_for_copy: Returns a new token with an id of 32 hex digits for a subject that may put at a destination, for
             some minutes. Raises `ConflictError` if there is one of that id.
         certificate_expires_at_ms: Returns when the server's certificate expires, milliseconds since 1970; 0 for none.
+        meters: The metrics of this process.
     """
 
     log: EventLog
@@ -107,6 +122,9 @@ class App:
     ticks: Callable[[], float] = ticks_ms
     token_for_copy: TokenForCopy | None = None
     certificate_expires_at_ms: Callable[[], int] = lambda: 0
+    meters: Meters = field(default_factory=Meters)
+    state: ServerState = field(default_factory=ServerState, init=False)
+    requests: RequestMeter = field(init=False)
     aggregates: Aggregates = field(init=False)
     documents: Documents = field(init=False)
     feed: Feed = field(init=False)
@@ -145,7 +163,8 @@ class App:
             of_subject=most.sending_per_user,
             in_all=most.sending,
         )
-        self.feed = Feed(self.log, backlog=self.limits.backlog)
+        self.requests = RequestMeter(self.meters)
+        self.feed = Feed(self.log, backlog=self.limits.backlog, saw=self.requests.saw)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from monoskope.protocol.events import upload_stream
 from monoskope.protocol.listing import LARGEST_PAGE
 from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.upload import State
+from monoskope.traces import spans
 from monoskope.uri import SecretUri
 
 
@@ -71,7 +72,9 @@ class Commands:
         missing = await missing_reactor(self._app, store) if is_new else None
 
         def decide(known: Upload) -> Sequence[Message]:
-            events = upload.request_key(known, request=request, subject=subject, last_receipt=last_receipt)
+            events = upload.request_key(
+                known, request=request, subject=subject, last_receipt=last_receipt, traceparent=spans.current()
+            )
             if events:
                 _require_active(store)
                 if missing is not None:
@@ -155,6 +158,7 @@ class Commands:
                 encapsulated_key=message.encapsulated_key,
                 ciphertext=message.ciphertext,
                 last_receipt=last_receipt,
+                traceparent=spans.current(),
             )
             if events:
                 _require_active(store)

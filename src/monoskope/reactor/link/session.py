@@ -96,6 +96,12 @@ class ReactorSession:
         self._channel = channel
         self._stop = asyncio.Event()
         self._attached_once = False
+        self._is_attached = False
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether m8 has let this process in, and the session has not ended."""
+        return self._is_attached
 
     async def run(self) -> None:
         """Attach, and attach again whenever the session ends, until `stop`."""
@@ -113,6 +119,7 @@ class ReactorSession:
             except grpc.aio.AioRpcError as error:
                 reason = self._explained(error.code(), refusal_in(error.trailing_metadata()))
             finally:
+                self._is_attached = False
                 self._appends.disconnected()
             if self._stop.is_set():
                 return
@@ -174,7 +181,7 @@ class ReactorSession:
             raise SessionEndedError("m8 did not answer in time.", fix="Check that it runs, and `server`.") from None
         if not answer.HasField("attached"):
             raise SessionEndedError("m8 did not answer the login.", fix="Update the reactor or m8.")
-        self._attached_once = True
+        self._attached_once = self._is_attached = True
         operating_log.get().info("attached", server=self._endpoint.server, store=self._endpoint.identity.store)
         return answer.attached
 

@@ -20,6 +20,7 @@ from yarl import URL
 from monoskope.protocol.unshared import Unshared
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.stores.shared.config import HttpConfig
+from monoskope.traces import spans
 
 JSON = "application/json"
 
@@ -120,6 +121,16 @@ class EngineHttp:
             StoreUnavailableError: no answer, or one that says to wait; with `writes`, nothing was changed.
             UnknownOutcomeError: with `writes`, it may have reached the engine and no clear answer came back.
         """
+        # Only for a request of a user: the reactor's own looks at its engine belong to no trace.
+        if spans.current():
+            with spans.Span("engine request", kind="client"):
+                traced = {**headers, spans.KEY: spans.current()}
+                return await self._exchange(method, url, traced, content, writes=writes)
+        return await self._exchange(method, url, headers, content, writes=writes)
+
+    async def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, *, writes: bool
+    ) -> HttpAnswer:
         progress = SimpleNamespace(connected=False)
         failure: DriverError
         try:

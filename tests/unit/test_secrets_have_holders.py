@@ -28,6 +28,7 @@ FREE = {
     "monoskope.client.purposes.rollback.Rollback": "fingerprints",
     "monoskope.client.purposes.undelete.Undeletion": "fingerprints",
     "monoskope.client.results.secrets.Secret": "fingerprints",
+    "monoskope.operations.answers.Answer": "what the listener of operations says to everybody",
     "monoskope.client.roots.Roots": "certificates",
     "monoskope.client.sources.Setting": "a setting as `monoctl config` shows it; of a token only that there is one",
     "monoskope.m8.background.timekeeper.Timekeeper": "the name of a document",

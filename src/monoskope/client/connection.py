@@ -152,7 +152,7 @@ class Connection(Unshared):
 
     async def _once(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], request: Message, timeout_s: float) -> R:
         try:
-            with spans.Span(request.DESCRIPTOR.name.removesuffix("Request"), kind="client"):
+            with spans.Span(type(request).__name__.removesuffix("Request"), kind="client"):
                 answer: R | None = await method(request, timeout=timeout_s, metadata=self._with_trace())
         except grpc.aio.AioRpcError as error:
             raise self._translate(error) from None

@@ -130,7 +130,9 @@ def _traced() -> Callable[[], None]:
     traces = export.start("monoctl", os.environ)
     # The endpoint alone may be set for all programs of a machine; then nobody asked for this one's traces by name.
     if traces.warning and os.environ.get("OTEL_TRACES_EXPORTER"):
-        click.echo(f"Note: {traces.warning}", err=True)
+        from monoskope.monoctl.output import terminal  # noqa: PLC0415 - as above
+
+        terminal.warn(traces.warning)
     return traces.stop
 
 

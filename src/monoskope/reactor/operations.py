@@ -55,15 +55,15 @@ class Endpoints:
 
     async def metrics(self) -> Answer:
         """Return all metrics in Prometheus' text format."""
-        values = self.meters.values
-        values["m8_reactor_build_info"].labels(metadata.version("monoskope"), self.store).set(1)
-        values["m8_reactor_attached"].set(self.is_attached())
-        values["m8_reactor_draining"].set(self.dispatcher.is_stopping)
-        values["m8_reactor_keys_alive"].set(len(self.dispatcher.keys))
-        values["m8_reactor_open_requests"].set(len(self.dispatcher.requests))
+        gauges = self.meters.gauges
+        gauges["m8_reactor_build_info"].labels(metadata.version("monoskope"), self.store).set(1)
+        gauges["m8_reactor_attached"].set(self.is_attached())
+        gauges["m8_reactor_draining"].set(self.dispatcher.is_stopping)
+        gauges["m8_reactor_keys_alive"].set(len(self.dispatcher.keys))
+        gauges["m8_reactor_open_requests"].set(len(self.dispatcher.requests))
         for state in STATES:
-            values["m8_reactor_engine_health"].labels(state).set(state == self.health.state)
-        values["m8_reactor_engine_checked_timestamp_seconds"].set(self.health.looked_at_s)
+            gauges["m8_reactor_engine_health"].labels(state).set(state == self.health.state)
+        gauges["m8_reactor_engine_checked_timestamp_seconds"].set(self.health.looked_at_s)
         await self._look()
         return metrics(generate_latest(self.meters.registry))
 
@@ -72,10 +72,10 @@ class Endpoints:
         if self._looked is not None and now - self._looked < LOOK_EVERY_S:
             return
         self._looked = now
-        values = self.meters.values
-        values["m8_reactor_ca_expiry_timestamp_seconds"].set(await asyncio.to_thread(self.dialled.ca_expires_at_s))
+        gauges = self.meters.gauges
+        gauges["m8_reactor_ca_expiry_timestamp_seconds"].set(await asyncio.to_thread(self.dialled.ca_expires_at_s))
         expires = await asyncio.to_thread(self.dialled.server_expires_at_s)
         if expires:
-            values["m8_reactor_server_certificate_expiry_timestamp_seconds"].set(expires)
+            gauges["m8_reactor_server_certificate_expiry_timestamp_seconds"].set(expires)
         else:
             self._looked = None  # m8 is away: look again the next time

@@ -75,21 +75,21 @@ class Span:
         parent: The traceparent that it belongs to; None for the current span.
     """
 
-    __slots__ = ("_kind", "_name", "_parent", "_recorder", "_token")
+    __slots__ = ("_before", "_kind", "_name", "_parent", "_recorder")
 
     def __init__(self, name: str, *, kind: str = "internal", parent: str | None = None) -> None:
         self._name = name
         self._kind = kind
         self._parent = parent
         self._recorder: Recorder | None = None
-        self._token: Token[str] | None = None
+        self._before: Token[str] | None = None
 
     def __enter__(self) -> Self:
         parent = _current.get() if self._parent is None else valid(self._parent)
         if _begins:
             self._recorder = _begins[0](self._name, self._kind, parent)
             parent = self._recorder.traceparent
-        self._token = _current.set(parent)
+        self._before = _current.set(parent)
         return self
 
     def note(self, name: str, text: str) -> None:
@@ -102,9 +102,9 @@ class Span:
     def __exit__(
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        if self._token is not None:
-            _current.reset(self._token)
-            self._token = None
+        if self._before is not None:
+            _current.reset(self._before)
+            self._before = None
         if self._recorder is not None:
             self._recorder.end(has_failed=kind is not None)
             self._recorder = None

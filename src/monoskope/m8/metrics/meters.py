@@ -29,7 +29,7 @@ class Meters:
     write_failures: Counter = field(init=False)
     requests: Counter = field(init=False)
     request_seconds: Histogram = field(init=False)
-    values: dict[str, Gauge] = field(default_factory=dict, init=False)
+    gauges: dict[str, Gauge] = field(default_factory=dict, init=False)
     """What is looked up when somebody reads the metrics, by name."""
 
     def __post_init__(self) -> None:
@@ -71,7 +71,7 @@ class Meters:
             registry=here,
         )
         for name, (text, labels) in _VALUES.items():
-            self.values[name] = Gauge(name, text, labels, registry=here)
+            self.gauges[name] = Gauge(name, text, labels, registry=here)
 
     def answered(self, method: str, code: str, seconds: float) -> None:
         """Count a call."""

@@ -33,9 +33,9 @@ class Snapshot:
     def __init__(self, app: App, has_reserve: Callable[[], bool] | None) -> None:
         self._app = app
         self._has_reserve = has_reserve
-        self._values = app.meters.values
+        self._gauges = app.meters.gauges
         self._set("m8_start_time_seconds", time.time())
-        self._values["m8_build_info"].labels(app.version).set(1)
+        self._gauges["m8_build_info"].labels(app.version).set(1)
 
     async def take(self, *, up: bool) -> None:
         """Look everything up. Without a database, what it knows stays as it was last."""
@@ -70,15 +70,15 @@ class Snapshot:
             self._of_store("m8_store_active", store.name, store.active)
             self._of_store("m8_reactors_attached", store.name, len(attached))
             for health, label in _ENGINES.items():
-                self._values["m8_engine_health"].labels(store.name, label).set(engines[health])
+                self._gauges["m8_engine_health"].labels(store.name, label).set(engines[health])
             since = oldest.get(store.name)
             age_s = 0.0 if since is None else max(0, now - since) / 1000
             self._of_store("m8_oldest_open_request_age_seconds", store.name, age_s)
             for state in STATES:
-                self._values["m8_open_requests"].labels(store.name, state).set(counts[store.name, state])
+                self._gauges["m8_open_requests"].labels(store.name, state).set(counts[store.name, state])
 
     def _set(self, name: str, value: float) -> None:
-        self._values[name].set(value)
+        self._gauges[name].set(value)
 
     def _of_store(self, name: str, store: str, value: float) -> None:
-        self._values[name].labels(store).set(value)
+        self._gauges[name].labels(store).set(value)

@@ -23,7 +23,7 @@ class ReactorMeters:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     requests: Counter = field(init=False)
     seconds: Histogram = field(init=False)
-    values: dict[str, Gauge] = field(default_factory=dict, init=False)
+    gauges: dict[str, Gauge] = field(default_factory=dict, init=False)
     """What is looked up when somebody reads the metrics, by name."""
 
     def __post_init__(self) -> None:
@@ -43,7 +43,7 @@ class ReactorMeters:
             registry=here,
         )
         for name, (text, labels) in _VALUES.items():
-            self.values[name] = Gauge(name, text, labels, registry=here)
+            self.gauges[name] = Gauge(name, text, labels, registry=here)
 
     def ended(self, entry: AuditEntry, seconds: float) -> None:
         """Count a request that this process ended."""

@@ -11,7 +11,7 @@ from monoskope.errors import UsageError
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.metrics.meters import Meters
-from monoskope.protocol.events import request_id_of, steps_of
+from monoskope.protocol.events import Step
 from monoskope.protocol.names import spelled
 from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.upload import State
@@ -22,6 +22,9 @@ _STATES = {
     views_pb2.UPLOAD_STATE_UPLOADING: State.UPLOADING,
     views_pb2.UPLOAD_STATE_WRITING: State.WRITING,
 }
+_LEADS_TO = {step.event: step.leads_to for step in Step}
+"""The state after each event of a request. The rows of one event lead to the same."""
+
 STATES = tuple(state.name.lower() for state in _STATES.values())
 """The states of open requests, as labels."""
 
@@ -50,22 +53,19 @@ class RequestMeter:
             self._open[stream] = _Open(store, purpose, upload.requested_at_ms, state.name.lower())
 
     def saw(self, event: RecordedEvent) -> None:
-        """Take in an event of the log, in its order."""
-        if request_id_of(event.stream) is None:
+        """Take in an event of the log, in its order. Only the first and the last of a request are parsed."""
+        state = _LEADS_TO.get(event.type)
+        if state is None:
             return
-        message = read(event)
-        if message is None:
-            return
-        if event.version == 1 and (request := _request(getattr(message, "request", b""))) is not None:
+        if event.version == 1 and (request := _request(getattr(read(event), "request", b""))) is not None:
             purpose = spelled(upload_pb2.Purpose, request.purpose)
             self._open[event.stream] = _Open(request.uri.store, purpose, event.recorded_at_ms, "")
         known = self._open.get(event.stream)
         if known is None:
             return
-        state = next((step.leads_to for step in steps_of(message)), None)
         if state is State.ENDED:
-            self._ended(event, known, getattr(message, "receipt", None))
-        elif state is not None:
+            self._ended(event, known, getattr(read(event), "receipt", None))
+        else:
             known.state = state.name.lower()
 
     def _ended(self, event: RecordedEvent, known: _Open, receipt: upload_pb2.Signed | None) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
@@ -121,29 +122,20 @@ class EngineHttp:
             StoreUnavailableError: no answer, or one that says to wait; with `writes`, nothing was changed.
             UnknownOutcomeError: with `writes`, it may have reached the engine and no clear answer came back.
         """
-        # Only for a request of a user: the reactor's own looks at its engine belong to no trace.
-        if spans.current():
-            with spans.Span("engine request", kind="client"):
-                traced = {**headers, spans.KEY: spans.current()}
-                return await self._exchange(method, url, traced, content, writes=writes)
-        return await self._exchange(method, url, headers, content, writes=writes)
-
-    async def _exchange(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, *, writes: bool
-    ) -> HttpAnswer:
         progress = SimpleNamespace(connected=False)
         failure: DriverError
         try:
-            async with self._session.request(
-                method,
-                URL(url, encoded=True),
-                headers=headers,
-                data=None if content is None else io.BytesIO(content),
-                allow_redirects=False,
-                trace_request_ctx=progress,
-            ) as response:
-                answer = HttpAnswer(response.status, await _body_of(response), response.headers)
-                return self._judged(answer, writes=writes)
+            with _traced(headers) as sent:
+                async with self._session.request(
+                    method,
+                    URL(url, encoded=True),
+                    headers=sent,
+                    data=None if content is None else io.BytesIO(content),
+                    allow_redirects=False,
+                    trace_request_ctx=progress,
+                ) as response:
+                    answer = HttpAnswer(response.status, await _body_of(response), response.headers)
+                    return self._judged(answer, writes=writes)
         except aiohttp.ClientSSLError:
             failure = StoreRefusedError(
                 f"{self.engine}'s certificate is not trusted, or it does not speak TLS.", fix=self.untrusted_fix
@@ -190,6 +182,19 @@ class EngineHttp:
             trace_configs=[trace],
             trust_env=False,
         )
+
+
+@contextmanager
+def _traced(headers: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """Yield `headers` with the trace context of a user's request, in a span of its own.
+
+    The reactor's own looks at its engine belong to no trace, and get `headers` as they are.
+    """
+    if not spans.current():
+        yield headers
+        return
+    with spans.Span("engine request", kind="client"):
+        yield {**headers, spans.KEY: spans.current()}
 
 
 async def _mark_connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:

@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
+from pathlib import Path
 
 from monoskope import operating_log
 from monoskope.errors import Error, UnavailableError, UsageError
@@ -67,23 +68,50 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def opened_log(settings: ServerSettings, *, frees_reserve: bool = False) -> AsyncIterator[EventLog]:
+async def opened_log(
+    settings: ServerSettings, *, frees_reserve: bool = False, for_import: bool = False
+) -> AsyncIterator[EventLog]:
     """Open the event log that `settings` name, and close it after the block. Other processes may have it open, too.
 
     Args:
         settings: Of the server.
         frees_reserve: Whether to free the reserve if the disk lacks the room to open it: to erase something.
+        for_import: Whether it is opened to be imported into.
 
     Raises:
         Error: as `SqliteLog.open` does.
     """
     try:
-        event_log = await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
+        event_log = await SqliteLog.open(
+            settings.event_log, clock=wall_clock, projector=chain.project, for_import=for_import
+        )
     except UnavailableError:
         if not frees_reserve:
             raise
         Reserve(settings.event_log).free()
         event_log = await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
+    try:
+        yield event_log
+    finally:
+        await event_log.close()
+
+
+@contextlib.asynccontextmanager
+async def log_at(place: str, *, for_import: bool = False) -> AsyncIterator[EventLog]:
+    """Open a log that no settings name, and close it after the block.
+
+    Args:
+        place: The file of an SQLite log, also as `sqlite:PATH`.
+        for_import: Whether it is opened to be imported into; then it is made if there is none.
+
+    Raises:
+        UsageError: there is none.
+        Error: as `SqliteLog.open` does.
+    """
+    path = Path(place.removeprefix("sqlite:"))
+    if not for_import and not await asyncio.to_thread(path.exists):
+        raise UsageError(f"there is no event log {path}.", fix="Name the log.db of an m8.")
+    event_log = await SqliteLog.open(path, clock=wall_clock, projector=chain.project, for_import=for_import)
     try:
         yield event_log
     finally:

@@ -173,6 +173,11 @@ class ServerSettings:
         return self.folder / "log.db"
 
     @property
+    def engine(self) -> str:
+        """The engine of the event log, by its name in backups."""
+        return "sqlite"
+
+    @property
     def signing_key(self) -> Path:
         """The Ed25519 seed that signs tokens, 32 bytes."""
         return self.folder / "token-signing.key"

@@ -1,4 +1,4 @@
-"""`m8 backup`: a copy of a server's folder from which it can be served, made while the server runs."""
+"""`m8 backup folder`: a copy of a server's folder from which it can be served, made while the server runs."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def tell(header: Header, found: Aftermath) -> None:
         click.echo(f"warning: it was not compared with the log of before: {found.failure}", err=True)
     revoked = frozenset[str]() if found.lost is None else frozenset(found.lost.revoked)
     if found.valid:
-        click.echo(f"\n{len(found.valid)} tokens are valid now:\n")
+        click.echo(f"\nValid now: {_many(len(found.valid), 'token')}.\n")
         show([_row(token, revoked, is_compared=found.lost is not None) for token in found.valid], _COLUMNS, "table")
         click.echo("")
     if found.lost is None:
@@ -50,6 +50,10 @@ def tell(header: Header, found: Aftermath) -> None:
     else:
         _tell_lost(found.lost, again=[token for token in found.valid if token.id in revoked])
     click.echo(f"Secrets that were put since then, and clients that pinned a newer identity: see {_PAGE}")
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _row(token: events_pb2.TokenIssued, revoked: frozenset[str], *, is_compared: bool) -> dict[str, object]:
@@ -64,9 +68,13 @@ def _row(token: events_pb2.TokenIssued, revoked: frozenset[str], *, is_compared:
 
 
 def _tell_lost(lost: Lost, *, again: list[events_pb2.TokenIssued]) -> None:
-    click.echo(f"The log of before had {lost.events} more events, about {len(lost.requests)} requests.")
+    click.echo(
+        f"The log of before had {_many(lost.events, 'more event')}, about {_many(len(lost.requests), 'request')}."
+    )
     if again:
-        click.echo(f"{len(again)} tokens were revoked after the backup and are valid again. Revoke them:")
+        click.echo(
+            f"Revoked after the backup, and valid again: {_many(len(again), 'token')}. Nothing was revoked now. Do it:"
+        )
         for token in again:
             click.echo(f"  m8 token revoke {token.id}")
     for made in lost.issued:
@@ -74,4 +82,4 @@ def _tell_lost(lost: Lost, *, again: list[events_pb2.TokenIssued]) -> None:
     for name in lost.stores:
         click.echo(f"Store {name} was added or changed after the backup: add it again, or compare its identity.")
     if lost.notes:
-        click.echo(f"{lost.notes} edits of labels and days of expiry were made after the backup.")
+        click.echo(f"Labels and days of expiry were edited after the backup: {_many(lost.notes, 'edit')}.")

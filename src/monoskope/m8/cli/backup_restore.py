@@ -14,6 +14,7 @@ from monoskope.m8.backup import aftermath
 from monoskope.m8.backup import restore as parts
 from monoskope.m8.backup.check import Checking
 from monoskope.m8.backup.form import Header
+from monoskope.m8.backup.stopped import check_stopped
 from monoskope.m8.bootstrap import log_at, opened_log, wall_clock
 from monoskope.m8.cli.backup import own_folder_option
 from monoskope.m8.cli.backup_create import endpoint_option
@@ -112,6 +113,7 @@ def restore(
             reader = await stack.enter_async_context(places.read(source, endpoint_url=endpoint_url))
             checking = Checking(age.decrypted(reader, keys.identities(identity)), least)
             log = await stack.enter_async_context(opened_log(settings, for_import=True))
+            await check_stopped(log, tick_s=settings.timings.tick, now_ms=wall_clock())
             header = await parts.restore(checking, log)
             found = Aftermath(await aftermath.valid_tokens(log, wall_clock()))
             if old is not None:

@@ -105,6 +105,10 @@ async def encrypt(
         await asyncio.to_thread(pyrage.encrypt_io, reader, kept, list(recipients))
     except (pyrage.EncryptError, OSError) as error:
         raise kept.failure or reader.failure or error from None
+    else:
+        # pyrage drops a failure of its very last write.
+        if kept.failure is not None:
+            raise kept.failure
     finally:
         reader.is_stopped = True
         await pieces.aclose()

@@ -35,7 +35,7 @@ class Checking:
         self._frames = form.Frames(pieces)
         self._at_least = at_least
         self._following: Following = genesis()
-        self._records = self._sealed = 0
+        self._records = self._sealed = self._named = 0
         self.header: form.Header | None = None
         self.end: form.End | None = None
 
@@ -84,6 +84,7 @@ class Checking:
     def _follow(self, records: Sequence[bytes]) -> Sequence[RecordedEvent]:
         events = [self._following.take(record) for record in records]
         self._records += len(events)
+        self._named += len(named(events))
         noted = self._at_least
         for event in events:
             if noted is not None and event.position == noted.position and noted.hash not in (b"", event.hash):
@@ -104,8 +105,9 @@ class Checking:
         assert self.header is not None, "it has begun"
         if end.sha256 != self._frames.sha256.hex():
             raise damaged("its content is not what its end says")
-        if (end.records, end.sealed) != (self._records, self._sealed) or self._records != self.header.position:
-            raise damaged("it has more or fewer records than it says")
+        counted = (self._records, self._sealed, self._named - self._sealed)
+        if (end.records, end.sealed, end.erased) != counted or self._records != self.header.position:
+            raise damaged("it has more or fewer records or sealed bytes than it says")
         if self.header.position and self._following.hash.hex() != self.header.head:
             raise LogTamperedError(self.header.position, "the last record is not the one that the header names")
         if not await self._frames.is_over():

@@ -107,7 +107,7 @@ def header(content: bytes) -> Header:
                 fix="Use the version of m8 that made it, or a newer one.",
             )
         return msgspec.json.decode(content, type=Header)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise damaged("its header cannot be read") from None
 
 
@@ -115,7 +115,7 @@ def end(content: bytes) -> End:
     """Return the end. Raises `DamagedError`."""
     try:
         return msgspec.json.decode(content, type=End)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise damaged("its end cannot be read") from None
 
 

@@ -51,5 +51,7 @@ def _next(settings: ServerSettings, place: str) -> str:
     if place.startswith("sqlite:"):
         path = Path(place.removeprefix("sqlite:"))
         moved = "" if path.resolve() == settings.event_log.resolve() else f"Move {path} to {settings.event_log}. "
+        if settings.engine == "sqlite":
+            return f"{moved}Then start m8. Keep the old log until then, and never serve both."
         return f'{moved}Then take the line `database = "…"` out of {file}, and start m8. Keep the old log until then.'
     return f'Write `database = "{place}"` into {file}, and start m8. Keep {settings.event_log}, and never serve both.'

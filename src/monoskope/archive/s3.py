@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import aiohttp
 import botocore.exceptions as sdk
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
@@ -117,7 +118,7 @@ class _Client:
                 f"{self.place} needs credentials, and the AWS SDK finds none.",
                 fix="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile.",
             ) from None
-        except (sdk.BotoCoreError, sdk.HTTPClientError, OSError, TimeoutError):
+        except (sdk.BotoCoreError, sdk.HTTPClientError, aiohttp.ClientError, OSError, TimeoutError):
             raise UnavailableError(
                 f"{self.place} cannot be reached, or the connection broke {_TRIES} times.",
                 fix="Check the network and --endpoint-url, then try again.",
@@ -215,6 +216,7 @@ class S3Source:
         self._open()
 
     def _open(self) -> None:
+        self._let_go()
         where = {"Range": f"bytes={self._at}-", "IfMatch": self._tag} if self._tag else {}
         found = self._client.call("get_object", **where)
         self._body = found["Body"]
@@ -238,8 +240,16 @@ class S3Source:
             self._open()
         raise damaged("the store sends less than it says it has")
 
+    def _let_go(self) -> None:
+        async def work() -> None:  # on the event loop, to which the connection belongs
+            self._body.close()
+
+        if self._body is not None:
+            with contextlib.suppress(Error):
+                self._client.wait(work())
+            self._body = None
+
     def close(self) -> None:
         """Close the connection."""
-        if self._body is not None:
-            self._body.close()
+        self._let_go()
         self._client.close()

@@ -17,6 +17,7 @@ from __future__ import annotations
 from monoskope.testing.logs.appends import Appends
 from monoskope.testing.logs.following import Following
 from monoskope.testing.logs.harness import BrokenProjectorError, LogHarness, ledger
+from monoskope.testing.logs.leases import Leases
 from monoskope.testing.logs.imports import Imports
 from monoskope.testing.logs.reads import Reads
 from monoskope.testing.logs.tampering import Tampering
@@ -35,5 +36,5 @@ __all__ = [
 ]
 
 
-class EventLogContract(Appends, Reads, Following, Tampering):
+class EventLogContract(Appends, Reads, Following, Leases, Tampering):
     """Subclass it under a name that begins with `Test` and fill in the three hooks of `LogHarness`."""

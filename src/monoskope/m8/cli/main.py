@@ -41,6 +41,7 @@ _COMMANDS = MappingProxyType(
         "init": "monoskope.m8.cli.server:init",
         "reactor": "monoskope.m8.cli.reactor:reactor",
         "readmodels": "monoskope.m8.cli.server:readmodels",
+        "replicas": "monoskope.m8.cli.replicas:list_replicas",
         "serve": "monoskope.m8.cli.server:serve",
         "stores": "monoskope.m8.cli.stores:stores",
         "tls": "monoskope.m8.cli.tls:tls",

@@ -18,8 +18,11 @@ from monoskope import operating_log
 from monoskope.errors import Error, UnavailableError, UsageError
 from monoskope.failpoints import CLOCK, shift_ms
 from monoskope.m8.background.certificate_watch import CertificateWatch
+from monoskope.m8.background.leased import Leased
 from monoskope.m8.background.log_watch import ReserveWatch
+from monoskope.m8.background.position_note import PositionNote
 from monoskope.m8.background.presence import present
+from monoskope.m8.background.retention import LEASE, LEASE_S, Retention
 from monoskope.m8.credentials import leftovers
 from monoskope.m8.credentials.tokens import Tokens, read_signing_key
 from monoskope.m8.domain.events import M8
@@ -179,9 +182,15 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         app.names = settings.names_at(bound.port)
         certificate_watch = CertificateWatch(app, presented)
         reserve_watch = ReserveWatch(Reserve(settings.event_log).make)
+        position_note = PositionNote(event_log, settings.folder)
+        await position_note.compare()
+        kept = Leased(app, LEASE, Retention(app, settings.erase_sealed_after_days).run, ttl_s=LEASE_S)
         address = str(settings.listen.at(bound.port))
         async with present(app, announced(settings, tokens, address, app.names)) as presence:
-            async with running(app, bound, certificate_watch.run(), reserve_watch.run(), presence.run()):
+            beside = [certificate_watch.run(), reserve_watch.run(), presence.run(), position_note.run()]
+            if settings.erase_sealed_after_days:
+                beside.append(kept.run())
+            async with running(app, bound, *beside):
                 yield Running(address, app, tokens)
 
 
@@ -200,6 +209,7 @@ def announced(settings: ServerSettings, tokens: Tokens, address: str, names: Col
             "open_requests_per_user": str(settings.open_requests_per_user),
             "sealed_bytes_per_user_per_day": str(settings.sealed_bytes_per_user_per_day),
             "verify_every_hours": str(settings.verify_every_hours),
+            "erase_sealed_after_days": str(settings.erase_sealed_after_days),
             **timings,
         },
     )

@@ -136,6 +136,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
         sealed_bytes_per_user_per_day: How many sealed bytes m8 accepts from one user in a day (UTC).
         verify_every_hours: m8 verifies by itself each secret whose newest receipt is older than this; 0 for never.
+        erase_sealed_after_days: m8 erases the sealed bytes of requests that ended so many days ago; 0 for never.
         not_ready_s: After SIGTERM m8 says for so many seconds that it is not ready, and still takes calls: time for a load
             balancer that asks, and 0 without one.
         drain_s: Then m8 sends its connections away, and calls under way may take so many seconds to end.
@@ -152,6 +153,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     open_requests_per_user: int = 100
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
+    erase_sealed_after_days: int = 0
     not_ready_s: float = 0.0
     drain_s: float = 5.0
     limits: AccessLimits = msgspec.field(default_factory=AccessLimits)
@@ -174,6 +176,7 @@ class ServerSettings:
     verify_every_hours: int = 0
     not_ready_s: float = 0.0
     drain_s: float = 5.0
+    erase_sealed_after_days: int = 0
     limits: AccessLimits = field(default_factory=AccessLimits)
     timings: ServerTimings = field(default_factory=ServerTimings)
 
@@ -241,6 +244,10 @@ def load(folder: Path) -> ServerSettings:
     for name, seconds in (("not_ready_s", file.not_ready_s), ("drain_s", file.drain_s)):
         if not 0 <= seconds <= MAX_DRAIN_S:
             raise UsageError(f"{path}: {name} must be from 0 to {MAX_DRAIN_S}.", fix="Remove the line for the default.")
+    if not 0 <= file.erase_sealed_after_days <= 36_500:
+        raise UsageError(
+            f"{path}: erase_sealed_after_days must be from 0 to 36500.", fix="Remove the line to switch this off."
+        )
     return ServerSettings(
         folder=folder,
         listen=_address(path, "listen", file.listen),
@@ -252,6 +259,7 @@ def load(folder: Path) -> ServerSettings:
         open_requests_per_user=file.open_requests_per_user,
         sealed_bytes_per_user_per_day=file.sealed_bytes_per_user_per_day,
         verify_every_hours=file.verify_every_hours,
+        erase_sealed_after_days=file.erase_sealed_after_days,
         not_ready_s=file.not_ready_s,
         drain_s=file.drain_s,
         limits=file.limits,

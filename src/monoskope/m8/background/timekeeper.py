@@ -20,6 +20,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import failpoint
+from monoskope.m8.background.retention import PROGRESS
 from monoskope.m8.background.verify_schedule import VerifySchedule
 from monoskope.m8.domain.deadlines import overdue
 from monoskope.m8.domain.events import M8, reactor_stream, write
@@ -171,7 +172,7 @@ class Timekeeper:
                 if reactor.attached and silent[beat_key(store.name, reactor.replica)] >= gone_ms:
                     await self._detach(store.name, reactor.replica)
         for key, at_ms in beats.items():
-            is_beat = key not in silent and key != self._key and not key.startswith(REFUSED)
+            is_beat = key not in silent and key not in (self._key, PROGRESS) and not key.startswith(REFUSED)
             if is_beat and self._silence(key, at_ms) >= gone_ms:
                 await self._app.log.forget_beat(key)
 

@@ -6,9 +6,10 @@ import asyncio
 
 from monoskope.errors import ConflictError
 from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.readmodels.replicas import PREFIX
 
-BEAT = "m8/"
-"""What the keys of the heartbeats begin with that each timekeeper sends every tick."""
+BEATS = (PREFIX, "m8-timekeeper/")
+"""What the keys of m8's own heartbeats begin with. One sends every tick; a process that ends drops its own."""
 
 _TICKS = 5
 _FRESH_MS = 60_000
@@ -38,4 +39,4 @@ async def check_stopped(log: EventLog, *, tick_s: float, now_ms: int) -> None:
 
 
 async def _beats(log: EventLog) -> dict[str, int]:
-    return {key: at_ms for key, at_ms in (await log.beats()).items() if key.startswith(BEAT)}
+    return {key: at_ms for key, at_ms in (await log.beats()).items() if key.startswith(BEATS)}

@@ -51,7 +51,8 @@ class SqliteParts(EventLog):
 
         def work(connection: sqlite3.Connection) -> int:
             # Only now, while nobody else can write to the log: an append would take the space.
-            self._reserve.free()
+            if self._reserve.is_needed:
+                self._reserve.free()
             return sqlite_sealed.erase_some(connection, left)
 
         while left:

@@ -10,12 +10,11 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
-from pathlib import Path
 
 import msgspec
 
 from monoskope import operating_log
-from monoskope.errors import Error, UnavailableError, UsageError
+from monoskope.errors import Error, NotFoundError, UnavailableError, UsageError
 from monoskope.failpoints import CLOCK, shift_ms
 from monoskope.m8.background.certificate_watch import CertificateWatch
 from monoskope.m8.background.leased import Leased
@@ -28,9 +27,10 @@ from monoskope.m8.credentials.tokens import Tokens, read_signing_key
 from monoskope.m8.domain.events import M8
 from monoskope.m8.grpc.presented import PresentedCertificate
 from monoskope.m8.grpc.server import build_server, running
+from monoskope.m8.log import identity
 from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.log.opening import Place, find_id, open_log
 from monoskope.m8.log.reserve import Reserve
-from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import chain
 from monoskope.m8.readmodels.replicas import Note
 from monoskope.m8.service.app import App
@@ -89,23 +89,23 @@ async def opened_log(
         for_import: Whether it is opened to be imported into.
 
     Raises:
-        Error: as `SqliteLog.open` does.
+        Error: as `open_log` does.
     """
-    open_log = partial(
-        SqliteLog.open,
-        settings.event_log,
+    opened = partial(
+        open_log,
+        place_of(settings),
         clock=wall_clock,
         projector=chain.project,
         migrates=migrates,
         for_import=for_import,
     )
     try:
-        event_log = await open_log()
+        event_log = await opened()
     except UnavailableError:
-        if not frees_reserve:
+        if not frees_reserve or settings.database is not None:
             raise
         Reserve(settings.event_log).free()
-        event_log = await open_log()
+        event_log = await opened()
     try:
         yield event_log
     finally:
@@ -113,25 +113,49 @@ async def opened_log(
 
 
 @contextlib.asynccontextmanager
-async def log_at(place: str, *, for_import: bool = False) -> AsyncIterator[EventLog]:
+async def log_at(place: Place, *, for_import: bool = False) -> AsyncIterator[EventLog]:
     """Open a log that no settings name, and close it after the block.
 
     Args:
-        place: The file of an SQLite log, also as `sqlite:PATH`.
+        place: Where it is.
         for_import: Whether it is opened to be imported into; then it is made if there is none.
 
     Raises:
         UsageError: there is none.
-        Error: as `SqliteLog.open` does.
+        Error: as `open_log` does.
     """
-    path = Path(place.removeprefix("sqlite:"))
-    if not for_import and not await asyncio.to_thread(path.exists):
-        raise UsageError(f"there is no event log {path}.", fix="Name the log.db of an m8.")
-    event_log = await SqliteLog.open(path, clock=wall_clock, projector=chain.project, for_import=for_import)
+    if not for_import and not await find_id(place):
+        raise UsageError(f"there is no event log at {place}.", fix="Name the log.db of an m8, or a database.")
+    event_log = await open_log(place, clock=wall_clock, projector=chain.project, for_import=for_import)
     try:
         yield event_log
     finally:
         await event_log.close()
+
+
+def place_of(settings: ServerSettings) -> Place:
+    """Return where the log is that `settings` name."""
+    return Place(settings.event_log, settings.database, settings.log_id)
+
+
+async def adopt_log(settings: ServerSettings, log_id: str) -> str:
+    """Let the folder serve the log `log_id`, and return the id of the one before, "" if there was none.
+
+    Raises:
+        NotFoundError: the settings name another log.
+        Error: as `opening.find_id` does.
+    """
+    found = await find_id(place_of(settings))
+    if found != log_id:
+        raise NotFoundError(
+            f"{place_of(settings)} holds {f'the log {found}' if found else 'no log'}, not {log_id}.",
+            fix="Nothing was changed. Correct `database` in m8.toml, or the id.",
+        )
+    before = ""
+    with contextlib.suppress(UsageError):  # a file that is damaged is mended here
+        before = identity.remembered(settings.log_id)
+    identity.adopt(settings.log_id, log_id)
+    return before
 
 
 def open_tokens(settings: ServerSettings, event_log: EventLog, *, actor: str = M8) -> Tokens:
@@ -181,13 +205,14 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         bound = build_server(app, presented.credentials(), address=str(settings.listen))
         app.names = settings.names_at(bound.port)
         certificate_watch = CertificateWatch(app, presented)
-        reserve_watch = ReserveWatch(Reserve(settings.event_log).make)
         position_note = PositionNote(event_log, settings.folder)
         await position_note.compare()
         kept = Leased(app, LEASE, Retention(app, settings.erase_sealed_after_days).run, ttl_s=LEASE_S)
         address = str(settings.listen.at(bound.port))
         async with present(app, announced(settings, tokens, address, app.names)) as presence:
-            beside = [certificate_watch.run(), reserve_watch.run(), presence.run(), position_note.run()]
+            beside = [certificate_watch.run(), presence.run(), position_note.run()]
+            if settings.database is None:  # the disk of a database is its administrator's
+                beside.append(ReserveWatch(Reserve(settings.event_log).make).run())
             if settings.erase_sealed_after_days:
                 beside.append(kept.run())
             async with running(app, bound, *beside):

@@ -58,7 +58,7 @@ async def target(tmp_path: Path) -> AsyncIterator[SqliteLog]:
 
 
 def making(log: EventLog) -> Making:
-    return Making(log, created_at_ms=some_time(), engine="sqlite", version="0")
+    return Making(log, created_at_ms=some_time(), log_id="0" * 32, engine="sqlite", version="0")
 
 
 async def backup(log: EventLog) -> bytes:

@@ -81,7 +81,7 @@ def test_a_backup_of_a_running_server_is_restored_into_a_new_one_that_serves(
     other = laid_out(settings.folder.parent / "other")
     for name in ("token-signing.key", "tls.key", "tls.crt", "ca.crt"):
         (other.folder / name).write_bytes((settings.folder / name).read_bytes())
-    told = restore(other, "--compare-with", str(settings.event_log)).stdout
+    told = restore(other, "--compare-with", f"sqlite:{settings.event_log}").stdout
     assert f"m8 token revoke {revoked}" in told
     assert late_id in told
     assert events(other) == command(settings, "events", "--limit", "2", "-o", "json").stdout
@@ -99,7 +99,7 @@ def test_without_the_log_of_before_it_says_what_it_cannot_know(settings: ServerS
     assert f"{one}  one" in told
     assert "valid again. Revoke them: m8 token revoke ID" in told
     third = laid_out(settings.folder.parent / "third")
-    ended = restore(third, "--compare-with", str(other.folder / "no.db"), code=ExitCode.USAGE)
+    ended = restore(third, "--compare-with", f"sqlite:{other.folder}/no.db", code=ExitCode.USAGE)
     assert "there is no event log" in ended.stderr
     assert events(third) == "[]\n"
 
@@ -109,7 +109,7 @@ def test_a_log_that_is_another_one_is_not_compared_with(settings: ServerSettings
     create(settings, recipient)
     other = laid_out(settings.folder.parent / "other")
     token(other, "foreign")
-    ended = restore(laid_out(settings.folder.parent / "third"), "--compare-with", str(other.event_log))
+    ended = restore(laid_out(settings.folder.parent / "third"), "--compare-with", f"sqlite:{other.event_log}")
     assert "was not compared" in ended.stderr
     assert "are valid again" in ended.stdout
 
@@ -126,7 +126,9 @@ def test_a_folder_that_notes_a_later_position_takes_no_older_backup_unless_told(
     refused = restore(settings, source="old.age", code=ExitCode.CONFLICT)
     assert "ends at position 1, and position 2 was noted: it lacks 1 event" in refused.stderr
     assert "--accept-loss" in refused.stderr
-    assert events(settings) == "[]\n"
+    # There is a log now, and it is not the one that the folder serves.
+    assert "log-id" in {path.name for path in settings.folder.iterdir()}
+    command(settings, "events", code=ExitCode.CONFLICT)
     restore(settings, "--accept-loss", source="old.age")
     assert "one" in events(settings)
     # What is noted now is what was restored.
@@ -180,7 +182,8 @@ def test_a_log_in_use_is_not_restored_into(settings: ServerSettings, recipient: 
     with served(other):
         assert "an m8 serves" in restore(other, code=ExitCode.CONFLICT).stderr
     assert "events of its own" in restore(settings, code=ExitCode.CONFLICT).stderr
-    restore(other)
+    # It served a log of its own, so another one does not take its place.
+    assert "Restore it into a new folder" in restore(other, code=ExitCode.CONFLICT).stderr
 
 
 def test_a_target_that_is_taken_or_cannot_be_written_stays_as_it_was(settings: ServerSettings, recipient: str) -> None:

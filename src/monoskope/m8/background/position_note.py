@@ -52,7 +52,7 @@ class PositionNote:
             self._is_failing = True
 
     async def compare(self) -> None:
-        """Compare with the log, before this process serves it. If it lacks what was noted, the operating log says so."""
+        """Compare with the log before this process serves it. The operating log says if it lacks what was noted."""
         try:
             found = await asyncio.to_thread(noted.find, self._folder)
             if found is None or await self._has(found):

@@ -25,12 +25,14 @@ class Making:
     Args:
         log: What it is of.
         created_at_ms: Now, milliseconds since 1970.
+        log_id: The id of the log, "" for none.
         engine: "sqlite" or "postgresql".
         version: Of this m8.
     """
 
-    def __init__(self, log: EventLog, *, created_at_ms: int, engine: str, version: str) -> None:
+    def __init__(self, log: EventLog, *, created_at_ms: int, log_id: str, engine: str, version: str) -> None:
         self._log = log
+        self._log_id = log_id
         self._created_at_ms = created_at_ms
         self._engine = engine
         self._version = version
@@ -67,14 +69,13 @@ class Making:
 
     async def _begin(self) -> form.Header:
         position = await self._log.head()
-        first = await self._log.read(after=0, limit=1) if position else []
         last = await self._log.read(after=position - 1, limit=1) if position else []
         return form.Header(
             format=form.FORMAT,
             created_at_ms=self._created_at_ms,
             position=position,
             head="".join(event.hash.hex() for event in last),
-            log="".join(event.hash.hex() for event in first),
+            log_id=self._log_id,
             engine=self._engine,
             version=self._version,
         )

@@ -44,7 +44,7 @@ class Header(msgspec.Struct, frozen=True):
         created_at_ms: When it was begun, milliseconds since 1970.
         position: The last position in it; the first is 1. 0 for an empty log.
         head: SHA-256 of the record there, hex; "" for an empty log.
-        log: SHA-256 of the first record, hex, which names the log for ever; "" for an empty log.
+        log_id: The id of the log, 32 hex digits, "" if it had none. A restored log has the same.
         engine: "sqlite" or "postgresql": where it was made. It can be restored into either.
         version: Of the m8 that made it.
     """
@@ -53,7 +53,7 @@ class Header(msgspec.Struct, frozen=True):
     created_at_ms: int
     position: int
     head: str
-    log: str
+    log_id: str
     engine: str
     version: str
 

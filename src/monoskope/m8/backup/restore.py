@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from monoskope.errors import ConflictError
 from monoskope.m8.backup import form
 from monoskope.m8.backup.check import Checking
@@ -9,7 +11,9 @@ from monoskope.m8.log.event_log import EventLog, LogTamperedError, RecordedEvent
 from monoskope.m8.log.noted import last
 
 
-async def restore(checking: Checking, log: EventLog) -> form.Header:
+async def restore(
+    checking: Checking, log: EventLog, accept: Callable[[form.Header], None] = lambda _: None
+) -> form.Header:
     """Import everything that `checking` reads into `log`, make its documents, and return the header.
 
     Until it returns, the log is marked as unfinished, and m8 does not open it. After a failure, and even after this
@@ -18,12 +22,14 @@ async def restore(checking: Checking, log: EventLog) -> form.Header:
     Args:
         checking: The backup, of which nothing was read yet.
         log: It was opened for an import.
+        accept: Called with the header before anything is written; it raises what is wrong with it.
 
     Raises:
         ConflictError: the log has events of its own, or an unfinished import of another log.
         Error: as `Checking` does.
     """
     header = await checking.begin()
+    accept(header)
     await log.import_records([])  # a log with events of its own is refused before anything is read
     there = await last(log)
     async for page in checking.pages():

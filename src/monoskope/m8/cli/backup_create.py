@@ -10,10 +10,11 @@ import click
 from monoskope.archive import age, keys, places
 from monoskope.errors import UsageError
 from monoskope.m8.backup.create import Making
-from monoskope.m8.bootstrap import version, wall_clock
+from monoskope.m8.bootstrap import place_of, version, wall_clock
 from monoskope.m8.cli.backup import own_folder_option
 from monoskope.m8.cli.common import opened
 from monoskope.m8.log import noted
+from monoskope.m8.log.opening import find_id
 from monoskope.times import rfc3339
 
 endpoint_option = click.option(
@@ -78,7 +79,13 @@ async def _create(folder: Path, recipients: list[keys.Recipient], target: str, e
         opened(folder) as (settings, log),
         places.written(target, endpoint_url=endpoint_url) as writer,
     ):
-        making = Making(log, created_at_ms=wall_clock(), engine=settings.engine, version=version())
+        making = Making(
+            log,
+            created_at_ms=wall_clock(),
+            log_id=await find_id(place_of(settings)),
+            engine=settings.engine,
+            version=version(),
+        )
         await age.encrypt(making.pieces(), writer, recipients)
     assert making.header is not None, "it was made"
     at = noted.Noted(making.header.position, bytes.fromhex(making.header.head))

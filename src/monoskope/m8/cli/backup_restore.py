@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from pathlib import Path
 
 import click
 
 from monoskope.archive import age, keys, places
-from monoskope.errors import Error, UsageError
+from monoskope.errors import ConflictError, Error, UsageError
 from monoskope.m8.backup import aftermath
 from monoskope.m8.backup import restore as parts
 from monoskope.m8.backup.check import Checking
 from monoskope.m8.backup.form import Header
 from monoskope.m8.backup.stopped import check_stopped
-from monoskope.m8.bootstrap import log_at, opened_log, wall_clock
+from monoskope.m8.bootstrap import log_at, opened_log, place_of, wall_clock
 from monoskope.m8.cli.backup import own_folder_option
 from monoskope.m8.cli.backup_create import endpoint_option
 from monoskope.m8.cli.backup_report import Aftermath, tell
+from monoskope.m8.cli.other_log import database_options, place
 from monoskope.m8.log import noted
+from monoskope.m8.log.identity import remembered
+from monoskope.m8.log.opening import Place, give_id
 from monoskope.m8.settings import ServerSettings, load
 from monoskope.times import rfc3339
 
@@ -82,13 +86,18 @@ def _made(header: Header) -> str:
 @at_least_option
 @click.option("--accept-loss", is_flag=True, help="Restore although a later position is noted in the folder.")
 @click.option(
-    "--compare-with", default="", metavar="LOG", help="The log of before, a file or a URL, if it can still be read."
+    "--compare-with",
+    default="",
+    metavar="LOG",
+    help="The log of before, if it can still be read: sqlite:PATH or postgresql://USER@HOST/DATABASE.",
 )
+@database_options
 @endpoint_option
 @click.argument("source")
 @click.pass_obj
 def restore(
     folder: Path,
+    /,
     *,
     own: Path | None,
     identity: Path,
@@ -97,6 +106,7 @@ def restore(
     compare_with: str,
     endpoint_url: str,
     source: str,
+    **files: Path | None,
 ) -> None:
     """Restore a backup into the event log that the folder's m8.toml names, which must be empty. m8 must not run.
 
@@ -106,27 +116,49 @@ def restore(
     """
     settings = load(own or folder)
     least = _least(settings, at_least, accept_loss=accept_loss)
-
-    async def work() -> tuple[Header, Aftermath]:
-        async with contextlib.AsyncExitStack() as stack:
-            old = await stack.enter_async_context(log_at(compare_with)) if compare_with else None
-            reader = await stack.enter_async_context(places.read(source, endpoint_url=endpoint_url))
-            checking = Checking(age.decrypted(reader, keys.identities(identity)), least)
-            log = await stack.enter_async_context(opened_log(settings, for_import=True))
-            await check_stopped(log, tick_s=settings.timings.tick, now_ms=wall_clock())
-            header = await parts.restore(checking, log)
-            found = Aftermath(await aftermath.valid_tokens(log, wall_clock()))
-            if old is not None:
-                try:
-                    found.lost = await aftermath.lost(old, header)
-                except Error as error:
-                    found.failure = error
-            return header, found
-
-    header, found = asyncio.run(work())
+    old = place("--compare-with", compare_with, **files) if compare_with else None
+    header, found = asyncio.run(
+        _restore(settings, source=source, endpoint_url=endpoint_url, identity=identity, least=least, before=old)
+    )
     noted.note(settings.folder, noted.Noted(header.position, bytes.fromhex(header.head)))
     click.echo(f"Restored {header.position} events. {_made(header)}")
     tell(header, found)
+
+
+async def _restore(
+    settings: ServerSettings,
+    *,
+    source: str,
+    endpoint_url: str,
+    identity: Path,
+    least: noted.Noted | None,
+    before: Place | None,
+) -> tuple[Header, Aftermath]:
+    async with contextlib.AsyncExitStack() as stack:
+        old = await stack.enter_async_context(log_at(before)) if before is not None else None
+        reader = await stack.enter_async_context(places.read(source, endpoint_url=endpoint_url))
+        checking = Checking(age.decrypted(reader, keys.identities(identity)), least)
+        log = await stack.enter_async_context(opened_log(settings, for_import=True))
+        await check_stopped(log, tick_s=settings.timings.tick, now_ms=wall_clock())
+        header = await parts.restore(checking, log, partial(_check_same_log, settings))
+        if header.log_id:
+            await give_id(place_of(settings), header.log_id)
+        found = Aftermath(await aftermath.valid_tokens(log, wall_clock()))
+        if old is not None:
+            try:
+                found.lost = await aftermath.lost(old, header)
+            except Error as error:
+                found.failure = error
+        return header, found
+
+
+def _check_same_log(settings: ServerSettings, header: Header) -> None:
+    known = remembered(settings.log_id)
+    if known and header.log_id and known != header.log_id:
+        raise ConflictError(
+            f"{settings.folder} serves the log {known}, and the backup is of the log {header.log_id}.",
+            fix="Restore it into a new folder (m8 init --dir NEW), and copy token-signing.key and the TLS files there.",
+        )
 
 
 def _least(settings: ServerSettings, at_least: noted.Noted | None, *, accept_loss: bool) -> noted.Noted | None:

@@ -10,48 +10,50 @@ import click
 from monoskope.errors import UsageError
 from monoskope.m8.backup import migrate as parts
 from monoskope.m8.backup.stopped import check_stopped
-from monoskope.m8.bootstrap import log_at, opened_log, wall_clock
+from monoskope.m8.bootstrap import log_at, opened_log, place_of, wall_clock
 from monoskope.m8.log.noted import Noted
+from monoskope.m8.log.opening import Place, find_id, give_id
 from monoskope.m8.settings import SETTINGS_FILE, ServerSettings, load
 
-_FORM = "The place is postgresql://… or sqlite:PATH."
 
+def migrate_to(folder: Path, target: Place, text: str) -> None:
+    """Copy the log that the folder's settings name to `target`, and print what to change in them.
 
-def migrate_to(folder: Path, place: str) -> None:
-    """Copy the log that the folder's settings name to `place`, and print what to change in them.
+    Args:
+        folder: Of m8.
+        target: An empty place, or one where such a copy was interrupted.
+        text: `target` as it was written.
 
     Raises:
-        UsageError: `place` is of another form, or the log in use itself.
+        UsageError: `target` is the log in use.
+        ConflictError: an m8 serves the log, or the target has other events.
         Error: as the two logs do.
     """
     settings = load(folder)
-    _check(settings, place)
-    ended = asyncio.run(_migrate(settings, place))
-    at = f" at {ended}" if ended.position else ""
-    click.echo(f"Copied {ended.position} events to {place}; both logs hold, and end{at} .")
-    click.echo(_next(settings, place))
+    if target.database is None and settings.database is None and target.file.resolve() == settings.event_log.resolve():
+        raise UsageError(f"{target} is the log in use.", fix="Name an empty place.")
+    ended = asyncio.run(_migrate(settings, target))
+    at = f", and end at {ended}" if ended.position else ""
+    click.echo(f"Copied {ended.position} events to {target}. Both logs hold{at} .")
+    click.echo(_next(settings, target, text))
 
 
-def _check(settings: ServerSettings, place: str) -> None:
-    scheme, colon, rest = place.partition(":")
-    if not colon or not rest or scheme not in {"sqlite", "postgresql", "postgres"}:
-        raise UsageError("the place of --to is of no known form.", fix=_FORM)
-    if scheme == "sqlite" and settings.engine == "sqlite" and Path(rest).resolve() == settings.event_log.resolve():
-        raise UsageError(f"{rest} is the log in use.", fix="Name an empty place.")
-
-
-async def _migrate(settings: ServerSettings, place: str) -> Noted:
-    async with opened_log(settings) as source, log_at(place, for_import=True) as target:
+async def _migrate(settings: ServerSettings, target: Place) -> Noted:
+    async with opened_log(settings) as source, log_at(target, for_import=True) as opened:
         await check_stopped(source, tick_s=settings.timings.tick, now_ms=wall_clock())
-        return await parts.copy(source, target)
+        ended = await parts.copy(source, opened)
+        if log_id := await find_id(place_of(settings)):
+            await give_id(target, log_id)
+        return ended
 
 
-def _next(settings: ServerSettings, place: str) -> str:
+def _next(settings: ServerSettings, target: Place, text: str) -> str:
     file = settings.folder / SETTINGS_FILE
-    if place.startswith("sqlite:"):
-        path = Path(place.removeprefix("sqlite:"))
-        moved = "" if path.resolve() == settings.event_log.resolve() else f"Move {path} to {settings.event_log}. "
-        if settings.engine == "sqlite":
-            return f"{moved}Then start m8. Keep the old log until then, and never serve both."
-        return f'{moved}Then take the line `database = "…"` out of {file}, and start m8. Keep the old log until then.'
-    return f'Write `database = "{place}"` into {file}, and start m8. Keep {settings.event_log}, and never serve both.'
+    if target.database is not None:
+        return (
+            f'Next: write `database = "{text}"` into {file}, with the files that were named here, and start m8. '
+            f"Keep {place_of(settings)} as it is, and never serve both."
+        )
+    moved = "" if target.file.resolve() == settings.event_log.resolve() else f"move {target} to {settings.event_log}, "
+    lines = "" if settings.database is None else f"take the lines that begin with `database` out of {file}, "
+    return f"Next: {moved}{lines}and start m8. Keep {place_of(settings)} elsewhere, and never serve both."

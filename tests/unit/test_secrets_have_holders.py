@@ -21,6 +21,11 @@ from monoskope.value import Value
 from tests.support.holders import fields_of, suspects
 
 FREE = {
+    "monoskope.archive.age._Pulled": "the event log on its way into a backup, which holds sealed bytes at most",
+    "monoskope.archive.age._Pushed": "the event log on its way out of a backup",
+    "monoskope.archive.s3.Place": "the name of an object",
+    "monoskope.archive.s3.S3Source": "an encrypted backup",
+    "monoskope.archive.s3.S3Target": "an encrypted backup",
     "monoskope.client.checks.Wanted": "the names of values",
     "monoskope.client.purposes.generate.Generated": "fingerprints, and public halves of key pairs",
     "monoskope.client.purposes.import_secret.Import": "fingerprints",
@@ -31,6 +36,9 @@ FREE = {
     "monoskope.client.roots.Roots": "certificates",
     "monoskope.client.sources.Setting": "a setting as `monoctl config` shows it; of a token only that there is one",
     "monoskope.m8.background.timekeeper.Timekeeper": "the name of a document",
+    "monoskope.m8.backup.aftermath.Lost": "ids of requests",
+    "monoskope.m8.backup.check.Page": "events and sealed bytes",
+    "monoskope.m8.backup.form.Frames": "events and sealed bytes",
     "monoskope.m8.limits.logins.Bucket": "a number",
     "monoskope.m8.log.event_log.Delete": "the name of a document",
     "monoskope.m8.log.event_log.NewEvent": "an event, which holds sealed bytes at most",
@@ -93,6 +101,7 @@ _LIKE_A_SECRET = re.compile(
 _HELD_AS = re.compile(r"\b(bytes|str|bytearray|PrivateKey\b|\w+PrivateKey)\b|Mapping\[str, bytes\]|dict\[str, bytes\]")
 
 SHOWN = {
+    "monoskope.archive.s3.Place.key": "the name of an object",
     "monoskope.m8.log.event_log": "documents' names and serialized views, which hold no value",
     "monoskope.protocol.receipt.Receipt.values": "fingerprints",
     "monoskope.reactor.identity.fingerprint.Fingerprints.values": "fingerprints",

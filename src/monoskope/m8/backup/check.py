@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from monoskope.archive.errors import damaged
 from monoskope.errors import ConflictError
@@ -20,7 +20,7 @@ class Page:
     """Some records, or sealed bytes that the records of the page before name."""
 
     events: Sequence[RecordedEvent]
-    sealed: Sequence[bytes]
+    sealed: Sequence[bytes] = field(repr=False)
 
 
 class Checking:

@@ -144,9 +144,11 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         certificate_watch = CertificateWatch(app, presented)
         reserve_watch = ReserveWatch(Reserve(settings.event_log).make)
         address = str(settings.listen.at(bound.port))
-        async with present(app, announced(settings, tokens, address, app.names)) as presence:
-            async with running(app, bound, certificate_watch.run(), reserve_watch.run(), presence.run()):
-                yield Running(address, app, tokens)
+        async with (
+            present(app, announced(settings, tokens, address, app.names)) as presence,
+            running(app, bound, certificate_watch.run(), reserve_watch.run(), presence.run()),
+        ):
+            yield Running(address, app, tokens)
 
 
 def announced(settings: ServerSettings, tokens: Tokens, address: str, names: Collection[str]) -> Note:

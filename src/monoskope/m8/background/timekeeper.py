@@ -5,8 +5,8 @@ happened before this process started. So a wall clock that is set forward or bac
 open.
 
 One m8 process of a log runs it at a time, by the lease `timekeeper`. The domain decides each action on the version of
-the stream that was read, so if two timekeepers act at the same time after all, or a timekeeper and a reactor, one of them
-wins.
+the stream that was read, so if two timekeepers act at the same time after all, or a timekeeper and a reactor, one of
+them wins.
 """
 
 from __future__ import annotations

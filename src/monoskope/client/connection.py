@@ -226,7 +226,8 @@ class Connection(Unshared):
         if said is not None:
             return said
         details = error.details() or ""
-        if error.code() is grpc.StatusCode.UNAVAILABLE:
+        # CANCELLED: a server that stops says so of a call that came after it had sent the connection away.
+        if error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}:
             return self._not_reached(details)
         code = _STATUSES.get(error.code(), Code.INTERNAL)
         if code is Code.TIMED_OUT:

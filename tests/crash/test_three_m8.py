@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import json
 import os
@@ -36,7 +37,7 @@ OPENED = {"requested": 30.0, "granted_grace": 1.0}
 def set_up(cluster: ReplicaCluster) -> None:
     """Start three m8, and a store of age files with two reactors; a third can be started."""
     cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
-    shorten(cluster.folder / "m8" / "m8.toml", timings=M8_TIMINGS | OPENED)
+    shorten(cluster.folder / "m8" / "m8.toml", timings={**M8_TIMINGS, **OPENED})
     cluster.start_m8()
     for folder in FOLDERS:
         cluster.make_local_reactor(STORE, folder=folder)
@@ -103,6 +104,10 @@ class Load:
         await until(lambda: all(self.done[number] >= before[number] + 2 for number in range(CLIENTS)))
 
 
+def _is_gone(part: Part) -> bool:
+    return part.pid is None
+
+
 async def until(done: Callable[[], bool]) -> None:
     """Ask `done` until it says yes. Raises `TimeoutError`."""
     async with asyncio.timeout(READY_S):
@@ -120,10 +125,10 @@ async def under_load(three: ReplicaCluster, user: User, name: str, *, kill: bool
             if kill:
                 part.kill()
             part.ask_to_stop()
-            await until(lambda part=part: part.pid is None)
+            await until(functools.partial(_is_gone, part))
             # Not in another thread: what a thread started dies with it.
             part.start()
-            await until(lambda number=number: listens(three.servers[number]))
+            await until(functools.partial(listens, three.servers[number]))
             await load.all_went_on()
         load.stopping = True
 
@@ -226,7 +231,7 @@ def listed(three: ReplicaCluster) -> list[str]:
 def test_an_m8_with_another_signing_key_does_not_start_beside_the_others(three: ReplicaCluster) -> None:
     three.must("m8", "init", "--dir", "stranger", "--listen", "127.0.0.1:0")
     home = three.folder / "stranger"
-    os.symlink(three.folder / "m8" / "log.db", home / "log.db")
+    (home / "log.db").symlink_to(three.folder / "m8" / "log.db")
     ran = three.run("m8", "serve", "--dir", "stranger")
     assert ran.code == ExitCode.REFUSED, ran.err
     assert "serves this log with another token signing key" in ran.err

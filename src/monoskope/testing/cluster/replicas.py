@@ -1,8 +1,7 @@
-"""A cluster of several m8 that serve one log, each a process with a folder of its own: `m8`, `m8-2`, `m8-3`, …"""
+"""A cluster of several m8 that serve one log, each a process with a folder of its own: `m8`, `m8-2`, `m8-3`."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import tomllib
 from contextlib import ExitStack
@@ -63,7 +62,7 @@ class ReplicaCluster(Cluster):
             for name in _SHARED:
                 shutil.copy2(self.folder / "m8" / name, home / name)
             if "database" not in first:
-                os.symlink(self.folder / "m8" / "log.db", home / "log.db")
+                (home / "log.db").symlink_to(self.folder / "m8" / "log.db")
             table = first | {"listen": server, "names": [f"127.0.0.1:{port}", f"localhost:{port}"]}
             write_private(home / "m8.toml", tomli_w.dumps(table).encode())
 

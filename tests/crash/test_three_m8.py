@@ -267,8 +267,6 @@ def crash(three: ReplicaCluster, user: User) -> Iterator[Crash]:
         pytest.param("before-open", ExitCode.OUTCOME_UNKNOWN, 0, marks=pytest.mark.soak),
         pytest.param("after-started", ExitCode.OUTCOME_UNKNOWN, 0, marks=pytest.mark.soak),
         pytest.param("before-write", ExitCode.OUTCOME_UNKNOWN, 0, marks=pytest.mark.soak),
-        pytest.param("before-receipt", ExitCode.OK, 1, marks=pytest.mark.soak),
-        pytest.param("receipt-offered", ExitCode.OK, 1, marks=pytest.mark.soak),
         pytest.param("after-receipt", ExitCode.OK, 1, marks=pytest.mark.soak),
     ],
 )

@@ -13,7 +13,7 @@ from importlib import metadata
 import msgspec
 
 from monoskope import operating_log
-from monoskope.errors import Error, UnavailableError, UsageError
+from monoskope.errors import Error, NotFoundError, UnavailableError, UsageError
 from monoskope.failpoints import CLOCK, shift_ms
 from monoskope.m8.background.certificate_watch import CertificateWatch
 from monoskope.m8.background.log_watch import ReserveWatch
@@ -23,9 +23,10 @@ from monoskope.m8.credentials.tokens import Tokens, read_signing_key
 from monoskope.m8.domain.events import M8
 from monoskope.m8.grpc.presented import PresentedCertificate
 from monoskope.m8.grpc.server import build_server, running
+from monoskope.m8.log import identity
 from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.log.opening import Place, find_id, open_log
 from monoskope.m8.log.reserve import Reserve
-from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import chain
 from monoskope.m8.readmodels.replicas import Note
 from monoskope.m8.service.app import App
@@ -80,19 +81,44 @@ async def opened_log(settings: ServerSettings, *, frees_reserve: bool = False) -
         frees_reserve: Whether to free the reserve if the disk lacks the room to open it: to erase something.
 
     Raises:
-        Error: as `SqliteLog.open` does.
+        Error: as `open_log` does.
     """
+    place = _place(settings)
     try:
-        event_log = await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
+        event_log = await open_log(place, clock=wall_clock, projector=chain.project)
     except UnavailableError:
-        if not frees_reserve:
+        if not frees_reserve or settings.database is not None:
             raise
         Reserve(settings.event_log).free()
-        event_log = await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
+        event_log = await open_log(place, clock=wall_clock, projector=chain.project)
     try:
         yield event_log
     finally:
         await event_log.close()
+
+
+def _place(settings: ServerSettings) -> Place:
+    return Place(settings.event_log, settings.database, settings.log_id)
+
+
+async def adopt_log(settings: ServerSettings, log_id: str) -> str:
+    """Let the folder serve the log `log_id`, and return the id of the one before, "" if there was none.
+
+    Raises:
+        NotFoundError: the settings name another log.
+        Error: as `opening.find_id` does.
+    """
+    found = await find_id(_place(settings))
+    if found != log_id:
+        raise NotFoundError(
+            f"{_place(settings)} holds {f'the log {found}' if found else 'no log'}, not {log_id}.",
+            fix="Nothing was changed. Correct `database` in m8.toml, or the id.",
+        )
+    before = ""
+    with contextlib.suppress(UsageError):  # a file that is damaged is mended here
+        before = identity.remembered(settings.log_id)
+    identity.adopt(settings.log_id, log_id)
+    return before
 
 
 def open_tokens(settings: ServerSettings, event_log: EventLog, *, actor: str = M8) -> Tokens:
@@ -142,11 +168,13 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         bound = build_server(app, presented.credentials(), address=str(settings.listen))
         app.names = settings.names_at(bound.port)
         certificate_watch = CertificateWatch(app, presented)
-        reserve_watch = ReserveWatch(Reserve(settings.event_log).make)
+        watches = [certificate_watch.run()]
+        if settings.database is None:  # the disk of a database is its administrator's
+            watches.append(ReserveWatch(Reserve(settings.event_log).make).run())
         address = str(settings.listen.at(bound.port))
         async with (
             present(app, announced(settings, tokens, address, app.names)) as presence,
-            running(app, bound, certificate_watch.run(), reserve_watch.run(), presence.run()),
+            running(app, bound, presence.run(), *watches),
         ):
             yield Running(address, app, tokens)
 

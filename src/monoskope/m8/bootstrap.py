@@ -207,16 +207,18 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         certificate_watch = CertificateWatch(app, presented)
         position_note = PositionNote(event_log, settings.folder)
         await position_note.compare()
-        kept = Leased(app, LEASE, Retention(app, settings.erase_sealed_after_days).run, ttl_s=LEASE_S)
+        watches = [certificate_watch.run(), position_note.run()]
+        if settings.database is None:  # the disk of a database is its administrator's
+            watches.append(ReserveWatch(Reserve(settings.event_log).make).run())
+        if settings.erase_sealed_after_days:
+            retention = Retention(app, settings.erase_sealed_after_days)
+            watches.append(Leased(app, LEASE, retention.run, ttl_s=LEASE_S).run())
         address = str(settings.listen.at(bound.port))
-        async with present(app, announced(settings, tokens, address, app.names)) as presence:
-            beside = [certificate_watch.run(), presence.run(), position_note.run()]
-            if settings.database is None:  # the disk of a database is its administrator's
-                beside.append(ReserveWatch(Reserve(settings.event_log).make).run())
-            if settings.erase_sealed_after_days:
-                beside.append(kept.run())
-            async with running(app, bound, *beside):
-                yield Running(address, app, tokens)
+        async with (
+            present(app, announced(settings, tokens, address, app.names)) as presence,
+            running(app, bound, presence.run(), *watches),
+        ):
+            yield Running(address, app, tokens)
 
 
 def announced(settings: ServerSettings, tokens: Tokens, address: str, names: Collection[str]) -> Note:

@@ -146,8 +146,8 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         sealed_bytes_per_user_per_day: How many sealed bytes m8 accepts from one user in a day (UTC).
         verify_every_hours: m8 verifies by itself each secret whose newest receipt is older than this; 0 for never.
         erase_sealed_after_days: m8 erases the sealed bytes of requests that ended so many days ago; 0 for never.
-        not_ready_s: After SIGTERM m8 says for so many seconds that it is not ready, and still takes calls: time for a load
-            balancer that asks, and 0 without one.
+        not_ready_s: After SIGTERM m8 says for so many seconds that it is not ready, and still takes calls: time for a
+            load balancer that asks, and 0 without one.
         drain_s: Then m8 sends its connections away, and calls under way may take so many seconds to end.
         limits: For peers that have not logged in.
         timings: For tests (docs/breakage.md).

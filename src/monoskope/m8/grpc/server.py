@@ -95,8 +95,9 @@ def _bind(server: grpc.aio.Server, credentials: grpc.ServerCredentials | None, a
 async def running(app: App, bound: Bound, *others: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Serve as long as the block runs; beside it the feed, the timekeeper, what watches the log, and `others`.
 
-    After the block m8 says that it is not ready, lets another process keep the time, ends the calls that wait for events,
-    so that their callers go on elsewhere, sends every connection away, and gives the calls under way `drain_s` seconds.
+    After the block m8 says that it is not ready, lets another process keep the time, ends the calls that wait for
+    events, so that their callers go on elsewhere, sends every connection away, and gives the calls under way `drain_s`
+    seconds.
 
     When one of those fails, for example because the log was tampered with, the block is cancelled and an
     `ExceptionGroup` with the failure is raised.

@@ -43,8 +43,8 @@ CREATE TABLE beats (key TEXT PRIMARY KEY NOT NULL, at_ms INTEGER NOT NULL);
 ADDED = (
     "CREATE TABLE IF NOT EXISTS beat_notes (key TEXT PRIMARY KEY NOT NULL, note BLOB NOT NULL)",
     """CREATE TABLE IF NOT EXISTS leases (
-      name TEXT PRIMARY KEY NOT NULL, holder TEXT NOT NULL, until_ms INTEGER NOT NULL
-    )""",
+  name TEXT PRIMARY KEY NOT NULL, holder TEXT NOT NULL, until_ms INTEGER NOT NULL
+)""",
     sqlite_forms.BUILDS,
 )
 """Tables of later versions. They are added to existing files, too; an m8 that does not know one ignores it."""

@@ -101,8 +101,9 @@ async def encrypt(
         Exception: what `pieces` or `writer` raised.
     """
     reader, kept = _Pulled(pieces), _Kept(writer)
+    work = asyncio.create_task(asyncio.to_thread(pyrage.encrypt_io, reader, kept, list(recipients)))
     try:
-        await asyncio.to_thread(pyrage.encrypt_io, reader, kept, list(recipients))
+        await asyncio.shield(work)
     except (pyrage.EncryptError, OSError) as error:
         raise kept.failure or reader.failure or error from None
     else:
@@ -110,7 +111,11 @@ async def encrypt(
         if kept.failure is not None:
             raise kept.failure
     finally:
+        # A thread cannot be cancelled: it ends at its next read, and until then `pieces` and `writer` are its own.
         reader.is_stopped = True
+        await asyncio.wait({work})
+        if not work.cancelled():
+            work.exception()
         await pieces.aclose()
 
 

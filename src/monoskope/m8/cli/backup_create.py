@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 
 import click
@@ -57,7 +58,10 @@ def create(
     way. TARGET appears when it is whole. Credentials of S3 are found as the AWS SDK finds them.
     """
     to = keys.recipients(recipients, recipients_file)
-    making, warning = asyncio.run(_create(own or folder, to, target, endpoint_url))
+    try:
+        making, warning = asyncio.run(_create(own or folder, to, target, endpoint_url))
+    except asyncio.CancelledError:
+        raise click.Abort from None
     assert making.header is not None, "it was made"
     assert making.end is not None, "it was made"
     header, end = making.header, making.end
@@ -74,7 +78,13 @@ def create(
 
 
 async def _create(folder: Path, recipients: list[keys.Recipient], target: str, endpoint_url: str) -> tuple[Making, str]:
-    """Write the backup, note its position, and return it with a warning, "" for none."""
+    """Write the backup, note its position, and return it with a warning, "" for none.
+
+    SIGTERM cancels it, as Ctrl-C does, so that nothing of it is left.
+    """
+    task = asyncio.current_task()
+    assert task is not None, "it runs in one"
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with (
         opened(folder) as (settings, log),
         places.written(target, endpoint_url=endpoint_url) as writer,

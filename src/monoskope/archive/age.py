@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import pyrage
 
 from monoskope.archive.errors import damaged, not_a_backup
+from monoskope.archive.streams import Reader, Writer
 from monoskope.errors import RefusedError
 
 MAGIC = b"age-encryption.org/v1\n"
@@ -21,23 +22,6 @@ _PIECE = 262_144
 """How many bytes go to the event loop at once."""
 _WAITING = 4
 """How many such pieces wait there at most."""
-
-
-class Reader(Protocol):
-    """What is read from, on a thread."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return up to `size` bytes, none at the end."""
-
-
-class Writer(Protocol):
-    """What is written to, on a thread."""
-
-    def write(self, piece: bytes, /) -> int:
-        """Take all of `piece`, and return its length."""
-
-    def flush(self) -> None:
-        """Do nothing that needs to be waited for."""
 
 
 class _StoppedError(Exception):

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
-from monoskope.archive.age import Reader, Writer
 from monoskope.archive.files import FileSource, FileTarget, StandardOutput
+from monoskope.archive.streams import Reader, Writer
 
 
 class Target(Writer, Protocol):

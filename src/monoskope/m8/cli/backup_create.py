@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from monoskope.archive import age, keys, places
+from monoskope.archive import places
 from monoskope.errors import UsageError
 from monoskope.m8.backup.create import Making
 from monoskope.m8.bootstrap import place_of, version, wall_clock
@@ -31,6 +32,8 @@ def key(file: Path) -> None:
     Do this on a machine that is not m8's: m8 needs the recipient alone. Whoever has FILE can open the backups, and
     without it nobody can.
     """
+    from monoskope.archive import keys  # noqa: PLC0415 - pyrage is an extra, and the help needs none
+
     click.echo(keys.make_identity(file))
 
 
@@ -57,9 +60,8 @@ def create(
     It holds the event log up to now, encrypted with age for each recipient, and no key. The chain is checked on the
     way. TARGET appears when it is whole. Credentials of S3 are found as the AWS SDK finds them.
     """
-    to = keys.recipients(recipients, recipients_file)
     try:
-        making, warning = asyncio.run(_create(own or folder, to, target, endpoint_url))
+        making, warning = asyncio.run(_create(own or folder, recipients, recipients_file, target, endpoint_url))
     except asyncio.CancelledError:
         raise click.Abort from None
     assert making.header is not None, "it was made"
@@ -77,11 +79,16 @@ def create(
         click.echo(f"warning: {warning}", err=True)
 
 
-async def _create(folder: Path, recipients: list[keys.Recipient], target: str, endpoint_url: str) -> tuple[Making, str]:
+async def _create(
+    folder: Path, recipients: Sequence[str], recipients_file: Path | None, target: str, endpoint_url: str
+) -> tuple[Making, str]:
     """Write the backup, note its position, and return it with a warning, "" for none.
 
     SIGTERM cancels it, as Ctrl-C does, so that nothing of it is left.
     """
+    from monoskope.archive import age, keys  # noqa: PLC0415 - as above
+
+    to = keys.recipients(recipients, recipients_file)
     task = asyncio.current_task()
     assert task is not None, "it runs in one"
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -96,7 +103,7 @@ async def _create(folder: Path, recipients: list[keys.Recipient], target: str, e
             engine=settings.engine,
             version=version(),
         )
-        await age.encrypt(making.pieces(), writer, recipients)
+        await age.encrypt(making.pieces(), writer, to)
     assert making.header is not None, "it was made"
     at = noted.Noted(making.header.position, bytes.fromhex(making.header.head))
     try:

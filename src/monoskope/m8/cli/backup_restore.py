@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from monoskope.archive import age, keys, places
+from monoskope.archive import places
 from monoskope.errors import ConflictError, Error, UsageError
 from monoskope.m8.backup import aftermath
 from monoskope.m8.backup import restore as parts
@@ -58,6 +58,7 @@ def verify(*, identity: Path, at_least: noted.Noted | None, endpoint_url: str, s
 
     It is decrypted, and every record, the hash chain, the sealed bytes and the end are checked. Nothing is written.
     """
+    from monoskope.archive import age, keys  # noqa: PLC0415 - pyrage is an extra, and the help needs none
 
     async def work() -> Checking:
         async with places.read(source, endpoint_url=endpoint_url) as reader:
@@ -134,6 +135,8 @@ async def _restore(
     least: noted.Noted | None,
     before: Place | None,
 ) -> tuple[Header, Aftermath]:
+    from monoskope.archive import age, keys  # noqa: PLC0415 - as above
+
     async with contextlib.AsyncExitStack() as stack:
         old = await stack.enter_async_context(log_at(before)) if before is not None else None
         reader = await stack.enter_async_context(places.read(source, endpoint_url=endpoint_url))

@@ -181,6 +181,8 @@ def test_a_log_in_use_is_not_restored_into(settings: ServerSettings, recipient: 
     other = laid_out(settings.folder.parent / "other")
     with served(other):
         assert "an m8 serves" in restore(other, code=ExitCode.CONFLICT).stderr
+        refused = command(other, "migrate", "--to", "sqlite:copy.db", code=ExitCode.CONFLICT)
+        assert "an m8 serves" in refused.stderr
     assert "events of its own" in restore(settings, code=ExitCode.CONFLICT).stderr
     # It served a log of its own, so another one does not take its place.
     assert "Restore it into a new folder" in restore(other, code=ExitCode.CONFLICT).stderr
@@ -223,6 +225,21 @@ def test_a_backup_goes_through_a_pipe(settings: ServerSettings, recipient: str, 
         [*program, "verify", "-", *options], env=environment, input=made.stdout, capture_output=True, check=True
     )
     assert b"holds: 1 events" in read.stdout
+
+
+def test_without_age_only_what_needs_it_fails_and_says_what_to_install(settings: ServerSettings) -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['pyrage'] = None\n"
+        "from monoskope.m8.cli.main import run\n"
+        f"run(['backup', '--dir', {str(settings.folder)!r}, {str(settings.folder.parent / 'copy')!r}])\n"
+        "run(['backup', '--help'])\n"
+        "run(['backup', 'key', 'x'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "holds 0 events" in done.stdout
+    assert "Write an encrypted backup" in done.stdout
+    assert "pip install 'monoskope[m8,backup]'" in done.stderr
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Sealed bytes of requests that ended long ago go by themselves, each request is looked at once, and the chain holds."""
+"""Sealed bytes of requests that ended long ago go by themselves. Each request is looked at once. The chain holds."""
 
 from __future__ import annotations
 

@@ -64,22 +64,23 @@ class Checking:
             LogTamperedError: a record does not follow the one before it.
             ConflictError: it is of another log than the position that was noted.
         """
-        try:
-            events: Sequence[RecordedEvent] = ()
-            while True:
-                kind, content = await self._frames.next()
-                if kind == form.RECORDS:
-                    events = self._follow(form.bodies(content))
-                    yield Page(events, ())
-                elif kind == form.SEALED:
-                    yield Page((), self._checked(form.bodies(content), events))
-                elif kind == form.END:
-                    await self._finish(form.end(content))
-                    return
-                else:
-                    raise damaged("a frame is of no known kind")
-        finally:
-            await self._frames.close()
+        events: Sequence[RecordedEvent] = ()
+        while True:
+            kind, content = await self._frames.next()
+            if kind == form.RECORDS:
+                events = self._follow(form.bodies(content))
+                yield Page(events, ())
+            elif kind == form.SEALED:
+                yield Page((), self._checked(form.bodies(content), events))
+            elif kind == form.END:
+                await self._finish(form.end(content))
+                return
+            else:
+                raise damaged("a frame is of no known kind")
+
+    async def close(self) -> None:
+        """Read no more. To be called however it ended."""
+        await self._frames.close()
 
     def _follow(self, records: Sequence[bytes]) -> Sequence[RecordedEvent]:
         events = [self._following.take(record) for record in records]
@@ -116,7 +117,8 @@ class Checking:
 
 
 def _too_old(position: int, noted: int) -> ConflictError:
+    lacks = "1 event" if noted - position == 1 else f"{noted - position} events"
     return ConflictError(
-        f"the backup ends at position {position}, and position {noted} was noted: it lacks {noted - position} events.",
+        f"the backup ends at position {position}, and position {noted} was noted: it lacks {lacks}.",
         fix="Take a later backup. If there is none, --accept-loss restores this one; what it lacks is lost.",
     )

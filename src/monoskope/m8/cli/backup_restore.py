@@ -61,8 +61,10 @@ def verify(*, identity: Path, at_least: noted.Noted | None, endpoint_url: str, s
     from monoskope.archive import age, keys  # noqa: PLC0415 - pyrage is an extra, and the help needs none
 
     async def work() -> Checking:
-        async with places.read(source, endpoint_url=endpoint_url) as reader:
+        async with contextlib.AsyncExitStack() as stack:
+            reader = await stack.enter_async_context(places.read(source, endpoint_url=endpoint_url))
             checking = Checking(age.decrypted(reader, keys.identities(identity)), at_least)
+            stack.push_async_callback(checking.close)
             await checking.begin()
             async for _ in checking.pages():
                 pass
@@ -141,6 +143,7 @@ async def _restore(
         old = await stack.enter_async_context(log_at(before)) if before is not None else None
         reader = await stack.enter_async_context(places.read(source, endpoint_url=endpoint_url))
         checking = Checking(age.decrypted(reader, keys.identities(identity)), least)
+        stack.push_async_callback(checking.close)
         log = await stack.enter_async_context(opened_log(settings, for_import=True))
         await check_stopped(log, tick_s=settings.timings.tick, now_ms=wall_clock())
         header = await parts.restore(checking, log, partial(_check_same_log, settings))

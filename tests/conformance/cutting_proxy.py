@@ -50,19 +50,31 @@ async def cutting(server_url: str) -> AsyncIterator[Cuts]:
             await writer.drain()
         writer.write_eof()
 
+    serving: set[asyncio.Task[None]] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection(host, int(port))
         both = (carry(reader, there_writer, is_up=True), carry(there_reader, writer, is_up=False))
         tasks = [asyncio.create_task(each) for each in both]
-        # asyncio complains of a connection whose task was cancelled when the loop ends.
-        with contextlib.suppress(OSError, asyncio.CancelledError):
-            await asyncio.gather(*tasks)
-        for task in tasks:
-            task.cancel()
-        there_writer.transport.abort()
-        writer.transport.abort()
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            there_writer.transport.abort()
+            writer.transport.abort()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Tasks of our own: asyncio complains of those that it made, if they are cancelled.
+        serving.add(asyncio.create_task(serve(reader, writer)))
+
+    server = await asyncio.start_server(begin, "127.0.0.1", 0)
     cuts.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server:
-        yield cuts
+    try:
+        async with server:
+            yield cuts
+    finally:
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)

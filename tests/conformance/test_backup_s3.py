@@ -18,7 +18,7 @@ from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
 from monoskope.testing.engines.moto import CREDENTIALS, Moto
-from tests.conformance.cutting_proxy import Cuts, cutting
+from tests.conformance.s3_proxy import Cuts, cutting
 from tests.support.m8_command import m8
 
 SIZE = 12 * 1_048_576

@@ -32,10 +32,15 @@ FREE = {
     "monoskope.client.sources.Setting": "a setting as `monoctl config` shows it; of a token only that there is one",
     "monoskope.m8.background.timekeeper.Timekeeper": "the name of a document",
     "monoskope.m8.limits.logins.Bucket": "a number",
-    "monoskope.m8.log.event_log.Delete": "the name of a document",
+    "monoskope.m8.log.documents.Delete": "the name of a document",
+    "monoskope.m8.log.documents.Put": "a document of what m8 knows",
     "monoskope.m8.log.event_log.NewEvent": "an event, which holds sealed bytes at most",
-    "monoskope.m8.log.event_log.Put": "a document of what m8 knows",
     "monoskope.m8.log.event_log.RecordedEvent": "an event, which holds sealed bytes at most",
+    "monoskope.m8.log.postgres.documents._Query": "names of documents and what a listing asks for",
+    "monoskope.m8.log.postgres.group.Append": "events and sealed bytes",
+    "monoskope.m8.log.postgres.group.Known": "documents of what m8 knows",
+    "monoskope.m8.log.postgres.group.Projection": "documents of what m8 knows",
+    "monoskope.m8.log.postgres.rebuild.Rebuild": "documents of what m8 knows",
     "monoskope.m8.log.postgres.settings.DatabaseSettings": "the name of a file",
     "monoskope.m8.log.postgres.target.ConnectArguments": "a function that reads the database's password",
     "monoskope.m8.log.postgres.target.PostgresTarget": "a function that reads the database's password",
@@ -96,7 +101,7 @@ _LIKE_A_SECRET = re.compile(
 _HELD_AS = re.compile(r"\b(bytes|str|bytearray|PrivateKey\b|\w+PrivateKey)\b|Mapping\[str, bytes\]|dict\[str, bytes\]")
 
 SHOWN = {
-    "monoskope.m8.log.event_log": "documents' names and serialized views, which hold no value",
+    "monoskope.m8.log.documents": "documents' names and serialized views, which hold no value",
     "monoskope.m8.log.postgres.settings.DatabaseSettings.key": "the name of a file",
     "monoskope.protocol.receipt.Receipt.values": "fingerprints",
     "monoskope.reactor.identity.fingerprint.Fingerprints.values": "fingerprints",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from monoskope.errors import UsageError
 from monoskope.exit_codes import ExitCode
 from monoskope.m8 import settings
 from monoskope.m8.bootstrap import wall_clock
@@ -58,7 +59,14 @@ def migrate(folder: Path, *, check: bool, prepare: bool, to: str, **files: Path 
 
 
 def _read_models(folder: Path, *, check: bool, prepare: bool) -> int:
-    path = settings.load(folder).event_log
+    loaded = settings.load(folder)
+    if loaded.database is not None:
+        raise UsageError(
+            f"the event log is in the PostgreSQL database {loaded.database}. Without --to, "
+            "m8 migrate is for SQLite files.",
+            fix="Run m8 serve, which says if it cannot serve from a database. For read models: m8 readmodels rebuild.",
+        )
+    path = loaded.event_log
     plan = sqlite_migration.plan(path, chain.project)
     if not plan.is_needed:
         click.echo(f"Nothing to do: the read models have form {plan.form}, the one of this m8.")

@@ -6,28 +6,36 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+import socket
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
-from typing import TypedDict
+
+import msgspec
 
 from monoskope import operating_log
-from monoskope.errors import Error, UnavailableError, UsageError
+from monoskope.errors import Error, NotFoundError, UnavailableError, UsageError
 from monoskope.failpoints import CLOCK, shift_ms
 from monoskope.m8.background.certificate_watch import CertificateWatch
+from monoskope.m8.background.leased import Leased
 from monoskope.m8.background.log_watch import ReserveWatch
+from monoskope.m8.background.position_note import PositionNote
+from monoskope.m8.background.presence import present
+from monoskope.m8.background.retention import LEASE, LEASE_S, Retention
 from monoskope.m8.credentials import leftovers
 from monoskope.m8.credentials.tokens import Tokens, read_signing_key
 from monoskope.m8.domain.events import M8
 from monoskope.m8.grpc.presented import PresentedCertificate
 from monoskope.m8.grpc.server import build_server, running
-from monoskope.m8.log import sqlite_file
-from monoskope.m8.log.event_log import EventLog, Projector
+from monoskope.m8.log import identity, sqlite_file
+from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.log.opening import Place, find_id, open_log
 from monoskope.m8.log.reserve import Reserve
-from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.metrics.meters import Meters
 from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.readmodels import chain
+from monoskope.m8.readmodels.replicas import Note
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
 from monoskope.operations.listener import OPERATIONS_FILE, announced_in, listening
@@ -74,17 +82,13 @@ class Running:
     operations: str = ""
 
 
-class _LogOptions(TypedDict):
-    clock: Callable[[], int]
-    projector: Projector
-    measured: Callable[[int, float], None]
-
-
 @contextlib.asynccontextmanager
 async def opened_log(
     settings: ServerSettings,
     *,
     frees_reserve: bool = False,
+    migrates: bool = False,
+    for_import: bool = False,
     measured: Callable[[int, float], None] = lambda _writes, _seconds: None,
 ) -> AsyncIterator[EventLog]:
     """Open the event log that `settings` name, and close it after the block. Other processes may have it open, too.
@@ -92,23 +96,79 @@ async def opened_log(
     Args:
         settings: Of the server.
         frees_reserve: Whether to free the reserve if the disk lacks the room to open it: to erase something.
+        migrates: Whether to make read models of an older form anew. An m8 of the version before cannot serve then.
+        for_import: Whether it is opened to be imported into.
         measured: Called when writes became durable together: how many, and the seconds that took.
 
     Raises:
-        Error: as `SqliteLog.open` does.
+        Error: as `open_log` does.
     """
-    path, options = settings.event_log, _LogOptions(clock=wall_clock, projector=chain.project, measured=measured)
+    opened = partial(
+        open_log,
+        place_of(settings),
+        clock=wall_clock,
+        projector=chain.project,
+        migrates=migrates,
+        for_import=for_import,
+        measured=measured,
+    )
     try:
-        event_log = await SqliteLog.open(path, **options)
+        event_log = await opened()
     except UnavailableError:
-        if not frees_reserve:
+        if not frees_reserve or settings.database is not None:
             raise
         Reserve(settings.event_log).free()
-        event_log = await SqliteLog.open(path, **options)
+        event_log = await opened()
     try:
         yield event_log
     finally:
         await event_log.close()
+
+
+@contextlib.asynccontextmanager
+async def log_at(place: Place, *, for_import: bool = False) -> AsyncIterator[EventLog]:
+    """Open a log that no settings name, and close it after the block.
+
+    Args:
+        place: Where it is.
+        for_import: Whether it is opened to be imported into; then it is made if there is none.
+
+    Raises:
+        UsageError: there is none.
+        Error: as `open_log` does.
+    """
+    if not for_import and not await find_id(place):
+        raise UsageError(f"there is no event log at {place}.", fix="Name the log.db of an m8, or a database.")
+    event_log = await open_log(place, clock=wall_clock, projector=chain.project, for_import=for_import)
+    try:
+        yield event_log
+    finally:
+        await event_log.close()
+
+
+def place_of(settings: ServerSettings) -> Place:
+    """Return where the log is that `settings` name."""
+    return Place(settings.event_log, settings.database, settings.log_id)
+
+
+async def adopt_log(settings: ServerSettings, log_id: str) -> str:
+    """Let the folder serve the log `log_id`, and return the id of the one before, "" if there was none.
+
+    Raises:
+        NotFoundError: the settings name another log.
+        Error: as `opening.find_id` does.
+    """
+    found = await find_id(place_of(settings))
+    if found != log_id:
+        raise NotFoundError(
+            f"{place_of(settings)} holds {f'the log {found}' if found else 'no log'}, not {log_id}.",
+            fix="Nothing was changed. Correct `database` in m8.toml, or the id.",
+        )
+    before = ""
+    with contextlib.suppress(UsageError):  # a file that is damaged is mended here
+        before = identity.remembered(settings.log_id)
+    identity.adopt(settings.log_id, log_id)
+    return before
 
 
 def open_tokens(settings: ServerSettings, event_log: EventLog, *, actor: str = M8) -> Tokens:
@@ -132,7 +192,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
     presented = PresentedCertificate(settings)
     connections, each = settings.limits.within(open_files())
     meters = Meters()
-    async with opened_log(settings, measured=meters.wrote) as event_log:
+    async with opened_log(settings, migrates=True, measured=meters.wrote) as event_log:
         tokens = open_tokens(settings, event_log)
         app = App(
             log=event_log,
@@ -153,22 +213,55 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
                 open_per_user=settings.open_requests_per_user,
                 sealed_bytes_per_user_per_day=settings.sealed_bytes_per_user_per_day,
                 verify_every_s=settings.verify_every_hours * 3_600,
+                not_ready_s=settings.not_ready_s,
+                drain_s=settings.drain_s,
             ),
         )
         bound = build_server(app, presented.credentials(), address=str(settings.listen))
         app.names = settings.names_at(bound.port)
         certificate_watch = CertificateWatch(app, presented)
-        reserve = Reserve(settings.event_log)
-        reserve_watch = ReserveWatch(reserve.make)
-        endpoints = Endpoints(
-            app, has_reserve=lambda: reserve.is_made, schema=lambda: sqlite_file.schema_state(settings.event_log)
-        )
+        position_note = PositionNote(event_log, settings.folder)
+        await position_note.compare()
+        watches = [certificate_watch.run(), position_note.run()]
+        endpoints = Endpoints(app)
+        if settings.database is None:  # the disk of a database is its administrator's
+            reserve = Reserve(settings.event_log)
+            watches.append(ReserveWatch(reserve.make).run())
+            endpoints = Endpoints(
+                app, has_reserve=lambda: reserve.is_made, schema=lambda: sqlite_file.schema_state(settings.event_log)
+            )
+        if settings.erase_sealed_after_days:
+            retention = Retention(app, settings.erase_sealed_after_days)
+            watches.append(Leased(app, LEASE, retention.run, ttl_s=LEASE_S).run())
+        address = str(settings.listen.at(bound.port))
         async with (
+            present(app, announced(settings, tokens, address, app.names)) as presence,
             # Around the server, so that it can be seen that m8 stops taking calls.
             listening(settings.operations_listen, endpoints.handlers) as operations,
-            running(app, bound, certificate_watch.run(), reserve_watch.run()),
+            running(app, bound, presence.run(), *watches),
         ):
-            yield Running(str(settings.listen.at(bound.port)), app, tokens, operations)
+            yield Running(address, app, tokens, operations)
+
+
+def announced(settings: ServerSettings, tokens: Tokens, address: str, names: Collection[str]) -> Note:
+    """Return what this process says of itself to those that serve the same log."""
+    timings = {f"timings.{name}": f"{value:g}" for name, value in msgspec.structs.asdict(settings.timings).items()}
+    return Note(
+        version=version(),
+        started_ms=wall_clock(),
+        host=socket.gethostname(),
+        address=address,
+        names=tuple(names),
+        settings={
+            "audience": settings.audience,
+            "signing_key": tokens.key_fingerprint,
+            "open_requests_per_user": str(settings.open_requests_per_user),
+            "sealed_bytes_per_user_per_day": str(settings.sealed_bytes_per_user_per_day),
+            "verify_every_hours": str(settings.verify_every_hours),
+            "erase_sealed_after_days": str(settings.erase_sealed_after_days),
+            **timings,
+        },
+    )
 
 
 async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> None:

@@ -1,7 +1,8 @@
 """The settings of an m8 server: its folder, and `m8.toml` in it. They are read and checked once.
 
-The folder holds everything: `m8.toml`, `log.db` (the event log), `token-signing.key`, `tls.crt`, `tls.key`, `ca.crt`,
-`ca.key` unless it is not kept, and `address` while a server runs.
+The folder holds everything: `m8.toml`, `log.db` (the event log, unless `database` names one), `log-id` (which log it
+is), `token-signing.key`, `tls.crt`, `tls.key`, `ca.crt`, `ca.key` unless it is not kept, and `address` while a server
+runs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from monoskope import settings
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8.domain.deadlines import Deadlines
+from monoskope.m8.log.postgres.settings import DatabaseSettings
+from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.service.app import ServerLimits
 from monoskope.operations import address
 from monoskope.operations.address import Address
@@ -34,6 +37,9 @@ DEFAULT_SEALED_BYTES = 1_073_741_824
 MIN_SEALED_BYTES = 2_097_152
 """Room for the largest secret. The quota cannot be switched off."""
 MAX_SEALED_BYTES = 2**50
+
+MAX_DRAIN_S = 600
+"""Seconds that m8 may take to stop, of each kind."""
 
 _AUDIENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
 
@@ -133,12 +139,22 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         audience: The audience of this server's tokens.
         tls_certificate: PEM file with the server's certificate and those that lead to its CA.
         tls_key: PEM file with its private key, mode 0600.
+        database: URL of the PostgreSQL database that holds the event log, without a password; "" for the file log.db.
+        database_password_file: File with the password of m8's role, mode 0600, read for each connection; or set the
+            environment variable M8_DATABASE_PASSWORD.
+        database_ca: PEM file with the authorities of the database's certificate; "" for the system's.
+        database_certificate: PEM file with m8's certificate for the database; "" for none.
+        database_key: PEM file with its private key, mode 0600.
         log_file: Where structured log lines go; "" for standard error. SIGHUP opens it again.
         operations_listen: Where `/healthz`, `/readyz` and `/metrics` are answered over HTTP: a loopback `address:port`
             (port 0 takes a free one), or `unix:path`; "" for nowhere. `m8 init` writes 127.0.0.1:7444.
         open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
         sealed_bytes_per_user_per_day: How many sealed bytes m8 accepts from one user in a day (UTC).
         verify_every_hours: m8 verifies by itself each secret whose newest receipt is older than this; 0 for never.
+        erase_sealed_after_days: m8 erases the sealed bytes of requests that ended so many days ago; 0 for never.
+        not_ready_s: After SIGTERM m8 says for so many seconds that it is not ready, and still takes calls: time for a
+            load balancer that asks, and 0 without one.
+        drain_s: Then m8 sends its connections away, and calls under way may take so many seconds to end.
         limits: For peers that have not logged in.
         timings: For tests (docs/breakage.md).
     """
@@ -148,11 +164,19 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audience: str = "m8"
     tls_certificate: str = "tls.crt"
     tls_key: str = "tls.key"
+    database: str = ""
+    database_password_file: str = ""
+    database_ca: str = ""
+    database_certificate: str = ""
+    database_key: str = ""
     log_file: str = ""
     operations_listen: str = ""
     open_requests_per_user: int = 100
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
+    erase_sealed_after_days: int = 0
+    not_ready_s: float = 0.0
+    drain_s: float = 5.0
     limits: AccessLimits = msgspec.field(default_factory=AccessLimits)
     timings: ServerTimings = msgspec.field(default_factory=ServerTimings)
 
@@ -169,16 +193,31 @@ class ServerSettings:
     tls_key: Path
     log_file: Path | None
     operations_listen: Address | None = None
+    database: PostgresTarget | None = None
+    """The database that holds the event log, None for the SQLite file."""
     open_requests_per_user: int = 100
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
+    not_ready_s: float = 0.0
+    drain_s: float = 5.0
+    erase_sealed_after_days: int = 0
     limits: AccessLimits = field(default_factory=AccessLimits)
     timings: ServerTimings = field(default_factory=ServerTimings)
 
     @property
     def event_log(self) -> Path:
-        """The SQLite event log."""
+        """The SQLite event log, which is used if there is no `database`."""
         return self.folder / "log.db"
+
+    @property
+    def engine(self) -> str:
+        """The engine of the event log, by its name in backups."""
+        return "sqlite" if self.database is None else "postgresql"
+
+    @property
+    def log_id(self) -> Path:
+        """Holds the id of the log that this folder serves (`log.identity`)."""
+        return self.folder / "log-id"
 
     @property
     def signing_key(self) -> Path:
@@ -211,7 +250,11 @@ def load(folder: Path) -> ServerSettings:
     path = folder / SETTINGS_FILE
     if not path.exists():
         raise _no_server(folder)
-    file = settings.load(path, File)
+    return check(settings.load(path, File), path)
+
+
+def check(file: File, path: Path) -> ServerSettings:
+    """Check what `m8.toml`, which is at `path`, says. Raises `UsageError` and `RefusedError` that name the field."""
     if not file.names:
         raise UsageError(f"{path}: names is empty.", fix="Name at least one host:port by which m8 is dialled.")
     if _AUDIENCE.fullmatch(file.audience) is None:
@@ -231,18 +274,29 @@ def load(folder: Path) -> ServerSettings:
         raise UsageError(
             f"{path}: verify_every_hours must be from 0 to 8784.", fix="Remove the line to switch this off."
         )
+    for name, seconds in (("not_ready_s", file.not_ready_s), ("drain_s", file.drain_s)):
+        if not 0 <= seconds <= MAX_DRAIN_S:
+            raise UsageError(f"{path}: {name} must be from 0 to {MAX_DRAIN_S}.", fix="Remove the line for the default.")
+    if not 0 <= file.erase_sealed_after_days <= 36_500:
+        raise UsageError(
+            f"{path}: erase_sealed_after_days must be from 0 to 36500.", fix="Remove the line to switch this off."
+        )
     return ServerSettings(
-        folder=folder,
+        folder=path.parent,
         listen=_address(path, "listen", file.listen),
         names=tuple(_address(path, "names", name) for name in file.names),
         audience=file.audience,
         tls_certificate=_path(path, "tls_certificate", file.tls_certificate),
         tls_key=_path(path, "tls_key", file.tls_key),
-        log_file=folder / file.log_file if file.log_file else None,
+        log_file=path.parent / file.log_file if file.log_file else None,
         operations_listen=_operations(path, file.operations_listen),
+        database=DatabaseSettings.of(file).target(path, os.environ),
         open_requests_per_user=file.open_requests_per_user,
         sealed_bytes_per_user_per_day=file.sealed_bytes_per_user_per_day,
         verify_every_hours=file.verify_every_hours,
+        erase_sealed_after_days=file.erase_sealed_after_days,
+        not_ready_s=file.not_ready_s,
+        drain_s=file.drain_s,
         limits=file.limits,
         timings=file.timings,
     )

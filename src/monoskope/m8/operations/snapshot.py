@@ -50,7 +50,7 @@ class Snapshot:
         self._set("m8_database_writable", app.state.log_is_writable)
         self._set("m8_database_reserve", self._has_reserve is None or self._has_reserve())
         self._set("m8_draining", app.state.is_draining)
-        self._set("m8_timekeeper_lease_held", app.state.keeps_deadlines)
+        self._set("m8_timekeeper_lease_held", "timekeeper" in app.leases)
         if up:
             with contextlib.suppress(UnavailableError):  # it fell between two questions; the next reading says so
                 await self._from_database()

@@ -1,0 +1,87 @@
+"""Adding records byte for byte to a log that has no other events, and checking the whole log."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from monoskope.m8.log import record
+from monoskope.m8.log.event_log import LogTamperedError, RecordedEvent
+from monoskope.m8.log.imports import Following, has_own_events
+from monoskope.m8.log.postgres import statements
+from monoskope.m8.log.postgres.connecting import Connection
+from monoskope.m8.log.postgres.group import Head
+
+IMPORTING = "importing"
+"""The line of `meta` that stands as long as an import is not finished."""
+
+PAGE = 200
+"""Records that are checked at once, so that the event loop never waits long."""
+
+
+async def import_records(connection: Connection, records: Sequence[bytes], sealed: Sequence[bytes]) -> None:
+    """Add records as `EventLog.import_records` does, in one transaction."""
+    await connection.execute("BEGIN")
+    head = await statements.lock_head(connection)
+    if not await _is_importing(connection):
+        if head.position > 0:
+            raise has_own_events()
+        await connection.execute("INSERT INTO meta VALUES ($1, 'yes')", IMPORTING)
+    events = await _follow(connection, head, records)
+    rows = [(event.position, event.stream, event.version, event.record, event.hash) for event in events]
+    await connection.copy_records_to_table("events", records=rows)
+    if events:
+        last = events[-1]
+        await connection.execute("UPDATE head SET position = $1, hash = $2", last.position, last.hash)
+    await connection.execute(
+        "INSERT INTO sealed SELECT * FROM unnest($1::bytea[], $2::bytea[]) ON CONFLICT DO NOTHING",
+        [hashlib.sha256(body).digest() for body in sealed],
+        list(sealed),
+    )
+    await connection.execute("COMMIT")
+
+
+async def _follow(connection: Connection, head: Head, records: Sequence[bytes]) -> list[RecordedEvent]:
+    """Return the records as events. Raises `LogTamperedError` unless each follows the one before it."""
+    following = Following(head.position, head.hash)
+    events = [following.take(body) for body in records]
+    versions = await statements.versions(connection, {event.stream for event in events})
+    for event in events:
+        if event.version != versions[event.stream] + 1:
+            raise LogTamperedError(event.position, "its stream misses a version")
+        versions[event.stream] = event.version
+    return events
+
+
+async def check_unfinished(connection: Connection) -> None:
+    """Raise `ConflictError` if the log has events that no import brought."""
+    if await _is_importing(connection):
+        return
+    if (await statements.read_head(connection)).position > 0:
+        raise has_own_events()
+
+
+async def finish(connection: Connection) -> int:
+    """Say that the import is finished, and return the last position."""
+    await connection.execute("DELETE FROM meta WHERE name = $1", IMPORTING)
+    # Statistics come by themselves only later, and the first queries would be planned without them.
+    await connection.execute("ANALYZE events, sealed")
+    return (await statements.read_head(connection)).position
+
+
+async def _is_importing(connection: Connection) -> bool:
+    return await connection.fetchval("SELECT 1 FROM meta WHERE name = $1", IMPORTING) is not None
+
+
+async def check_chain(connection: Connection) -> int:
+    """Check the whole log in one snapshot, through a cursor of the server. Raises `LogTamperedError`."""
+    chain = record.Chain()
+    query = "SELECT position, stream, version, hash, record FROM events ORDER BY position"
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        cursor = await connection.cursor(query)
+        while rows := await cursor.fetch(PAGE):
+            for position, stream, version, digest, one in rows:
+                chain.follow((position, stream, version, digest), one)
+        head = await statements.read_head(connection)
+        chain.finish(head.position, head.hash)
+    return chain.position

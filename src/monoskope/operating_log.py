@@ -7,10 +7,14 @@ message is kept only if it is one of our own sentences.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+import math
+import signal
 import sys
-from collections.abc import Iterator, MutableMapping
+import time
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -18,6 +22,7 @@ import structlog
 
 from monoskope.errors import Error
 from monoskope.settings import append_private
+from monoskope.traces import export, spans
 
 FIELDS = frozenset(
     {
@@ -37,6 +42,7 @@ FIELDS = frozenset(
         "server",
         "store",
         "subject",
+        "trace_id",
         "type",
         "version",
         # a request
@@ -63,6 +69,8 @@ FIELDS = frozenset(
 )
 """The only names that may stand in a line. None of them ever holds a value, a token, a key or an engine's text."""
 
+_TOLD_EVERY_S = 3_600.0
+
 STRICT = False
 """Whether a field that is not on the list raises `UnlistedFieldError`: set in tests, so that none is lost unseen."""
 
@@ -77,6 +85,17 @@ class Unbroken:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
+    def replace(self, stream: TextIO) -> None:
+        """Write to `stream` from now on, and close the one before it, whose last bytes may be lost on a full disk."""
+        before, self._stream = self._stream, stream
+        with contextlib.suppress(OSError):
+            before.close()
+
+    def close(self) -> None:
+        """Close the stream."""
+        with contextlib.suppress(OSError):
+            self._stream.close()
+
     def write(self, text: str) -> int:
         """Write, if that is possible."""
         with contextlib.suppress(OSError):
@@ -89,25 +108,37 @@ class Unbroken:
             self._stream.flush()
 
 
-def set_up(stream: TextIO) -> None:
+def set_up(stream: TextIO | Unbroken) -> None:
     """Send log lines to `stream`."""
+    lasting = stream if isinstance(stream, Unbroken) else Unbroken(stream)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _add_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             keep_listed,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", Unbroken(stream))),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", lasting)),
         cache_logger_on_first_use=False,
     )
 
 
+def _add_trace(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Structlog processor: name the current trace, if there is one."""
+    if trace_id := spans.trace_id():
+        line["trace_id"] = trace_id
+    return line
+
+
 @contextlib.contextmanager
-def written_to(file: Path | None) -> Iterator[None]:
+def written_to(file: Path | None) -> Iterator[Callable[[], None]]:
     """Send log lines to `file` (mode 0600, appended to) within the block, or to standard error if it is None.
+
+    Yields a function that opens `file` again, for when it was moved away. If it cannot be opened, lines go on where
+    they went before, and the log says so.
 
     Raises:
         UsageError: the file cannot be written to.
@@ -115,14 +146,61 @@ def written_to(file: Path | None) -> Iterator[None]:
     """
     if file is None:
         set_up(sys.stderr)
+        yield lambda: None
+        return
+    stream = Unbroken(append_private(file))
+    set_up(stream)
+    try:
+        yield lambda: _reopen(stream, file)
+    finally:
+        set_up(sys.stderr)
+        stream.close()
+
+
+def _reopen(stream: Unbroken, file: Path) -> None:
+    try:
+        stream.replace(append_private(file))
+    except Error as failure:
+        error("the log file is not opened again", failure)
+
+
+@contextlib.contextmanager
+def reopened_on_hangup(reopen: Callable[[], None], file: Path | None) -> Iterator[None]:
+    """Call `reopen` at each SIGHUP within the block. Without a file, SIGHUP ends the process as it always does.
+
+    It needs a running event loop. On Windows, which has no SIGHUP, it does nothing.
+    """
+    hangup = getattr(signal, "SIGHUP", None)
+    if file is None or hangup is None:
         yield
         return
-    with append_private(file) as stream:
-        set_up(stream)
-        try:
-            yield
-        finally:
-            set_up(sys.stderr)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(hangup, reopen)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(hangup)
+
+
+@contextlib.contextmanager
+def traced(service: str, environment: Mapping[str, str]) -> Iterator[list[str]]:
+    """Record and export spans within the block, if the environment asks for it; yields what is to be warned of.
+
+    That spans could not be exported is logged once an hour at most.
+    """
+    told_at = [-math.inf]
+
+    def failed() -> None:
+        now = time.monotonic()
+        if now - told_at[0] >= _TOLD_EVERY_S:
+            told_at[0] = now
+            get().warning("spans are not exported", fix="Check OTEL_EXPORTER_OTLP_ENDPOINT, and the collector there.")
+
+    traces = export.start(service, environment, failed=failed)
+    try:
+        yield [traces.warning] if traces.warning else []
+    finally:
+        traces.stop()
 
 
 def get() -> structlog.typing.FilteringBoundLogger:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 
@@ -11,9 +10,8 @@ import pytest
 import pytest_asyncio
 
 from monoskope.errors import UnavailableError
-from monoskope.m8.log.event_log import NewEvent
+from monoskope.m8.log.event_log import NewEvent, UnknownAppendError
 from monoskope.m8.log.postgres import writer
-from monoskope.m8.log.postgres.failures import UnknownAppendError
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.logs import ledger, some_time
@@ -99,10 +97,25 @@ async def test_an_append_of_which_nobody_can_tell_says_so(
     assert await direct.check_chain() == head + 1
 
 
+async def positions(log: PostgresLog, *, upto: int) -> list[int]:
+    """What a subscriber from the beginning gets."""
+    seen: list[int] = []
+    async with aclosing(log.subscribe(after=0)) as events:
+        async for event in events:
+            seen.append(event.position)
+            if event.position == upto:
+                break
+    return seen
+
+
 async def test_an_append_that_fails_leaves_those_beside_it_alone_over_several_logs(postgres: Postgres) -> None:
-    """Three m8 append at once to the same streams: each version is given once, and the documents count every event."""
+    """Three m8 append at once to the same streams: each version is given once, and the documents count every event.
+
+    A subscriber of each of them gets every position, in order.
+    """
     target = postgres.target(postgres.create_database())
     logs = [await PostgresLog.open(target, clock=some_time, projector=ledger) for _ in range(3)]
+    followers = [asyncio.create_task(positions(log, upto=120)) for log in logs]
     kinds = ["Broken" if number % 5 == 0 else "Happened" for number in range(150)]
     outcomes = await asyncio.gather(
         *(
@@ -114,6 +127,8 @@ async def test_an_append_that_fails_leaves_those_beside_it_alone_over_several_lo
     recorded = [outcome[0] for outcome in outcomes if isinstance(outcome, list)]
     assert len(recorded) == kinds.count("Happened")
     assert sorted(event.position for event in recorded) == list(range(1, len(recorded) + 1))
+    async with asyncio.timeout(PATIENCE_S):
+        assert await asyncio.gather(*followers) == [list(range(1, 121))] * 3
     streams = {event.stream for event in recorded}
     for stream in streams:
         versions = sorted(event.version for event in recorded if event.stream == stream)
@@ -124,55 +139,67 @@ async def test_an_append_that_fails_leaves_those_beside_it_alone_over_several_lo
         await log.close()
 
 
+class Load:
+    """Writers and a subscriber that go on whatever the database does."""
+
+    def __init__(self, log: PostgresLog) -> None:
+        self._log = log
+        self._goes_on = True
+        self.acknowledged: dict[tuple[str, int], int] = {}
+        self.unknown = 0
+        self.seen: list[int] = []
+        self._writers = [asyncio.create_task(self._write(f"s{number}")) for number in range(16)]
+        self._follower = asyncio.create_task(self._follow())
+
+    async def _follow(self) -> None:
+        async with aclosing(self._log.subscribe(after=0)) as events:
+            async for event in events:
+                self.seen.append(event.position)
+
+    async def _write(self, stream: str) -> None:
+        while self._goes_on:
+            try:
+                [event] = await self._log.append(stream, None, an_event(), actor="ann")
+            except UnknownAppendError:
+                self.unknown += 1
+            except UnavailableError:
+                await asyncio.sleep(0.01)
+            else:
+                self.acknowledged[stream, event.version] = event.position
+
+    async def more(self) -> None:
+        """Wait until 200 more are acknowledged."""
+        enough = len(self.acknowledged) + 200
+        while len(self.acknowledged) < enough:
+            await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        """Wait until everything is answered and followed."""
+        self._goes_on = False
+        await asyncio.gather(*self._writers)
+        last = await self._log.head()
+        while not self.seen or self.seen[-1] < last:
+            await asyncio.sleep(0.01)
+        self._follower.cancel()
+        await asyncio.gather(self._follower, return_exceptions=True)
+
+
 async def test_nothing_that_was_acknowledged_is_lost_when_the_server_is_killed() -> None:
-    """The postmaster dies under 16 writers; a subscriber that lived through it gets every position."""
+    """The postmaster dies twice under 16 writers; a subscriber that lives through it gets every position."""
     with Postgres(fsync=False) as server:
         target = server.target(server.create_database())
         log = await PostgresLog.open(target, clock=some_time, projector=ledger)
-        acknowledged: dict[tuple[str, int], int] = {}
-        unknown: set[tuple[str, bytes]] = set()
-        seen: list[int] = []
-        goes_on = True
-
-        async def follow() -> None:
-            async with aclosing(log.subscribe(after=0)) as events:
-                async for event in events:
-                    seen.append(event.position)
-
-        async def write(stream: str) -> None:
-            while goes_on:
-                name = os.urandom(8)
-                try:
-                    [event] = await log.append(stream, None, an_event(name), actor="ann")
-                except UnknownAppendError:
-                    unknown.add((stream, name))
-                except UnavailableError:
-                    await asyncio.sleep(0.01)
-                else:
-                    acknowledged[stream, event.version] = event.position
-
-        async def until(number: int) -> None:
-            while len(acknowledged) < number:
-                await asyncio.sleep(0.01)
-
-        follower = asyncio.create_task(follow())
-        writers = [asyncio.create_task(write(f"s{number}")) for number in range(16)]
+        load = Load(log)
         async with asyncio.timeout(PATIENCE_S):
             for _ in range(2):
-                await until(len(acknowledged) + 200)
+                await load.more()
                 await asyncio.to_thread(server.kill)
                 await asyncio.to_thread(server.start)
-            await until(len(acknowledged) + 200)
-            goes_on = False
-            await asyncio.gather(*writers)
-            last = await log.check_chain()
-            events = await log.read(after=0, limit=last)
-            found = {(event.stream, event.version): event.position for event in events}
-            assert acknowledged.items() <= found.items()
-            assert len(found) - len(acknowledged) <= len(unknown)
-            while not seen or seen[-1] < last:
-                await asyncio.sleep(0.01)
-        assert seen == list(range(1, last + 1))
-        follower.cancel()
-        await asyncio.gather(follower, return_exceptions=True)
+            await load.more()
+            await load.stop()
+        last = await log.check_chain()
+        found = {(event.stream, event.version): event.position for event in await log.read(after=0, limit=last)}
+        assert load.acknowledged.items() <= found.items()
+        assert len(found) - len(load.acknowledged) <= load.unknown
+        assert load.seen == list(range(1, last + 1))
         await log.close()

@@ -59,7 +59,10 @@ def test_every_field_that_the_source_names_is_on_the_list_and_no_other() -> None
     named = {(where, field) for where, field in _logged_fields() if field not in operating_log.FIELDS}
     assert not named
     found = {field for _, field in _logged_fields()}
-    added_by_structlog, of_described = {"event", "level", "timestamp", "dropped"}, {"error", "place", "message", "fix"}
+    added_by_structlog, of_described = (
+        {"event", "level", "timestamp", "dropped", "trace_id"},
+        {"error", "place", "message", "fix"},
+    )
     assert operating_log.FIELDS - added_by_structlog - of_described <= found
 
 

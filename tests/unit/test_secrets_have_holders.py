@@ -21,6 +21,11 @@ from monoskope.value import Value
 from tests.support.holders import fields_of, suspects
 
 FREE = {
+    "monoskope.archive.age._Pulled": "the event log on its way into a backup, which holds sealed bytes at most",
+    "monoskope.archive.age._Pushed": "the event log on its way out of a backup",
+    "monoskope.archive.s3.Place": "the name of an object",
+    "monoskope.archive.s3.S3Source": "an encrypted backup",
+    "monoskope.archive.s3.S3Target": "an encrypted backup",
     "monoskope.client.checks.Wanted": "the names of values",
     "monoskope.client.purposes.generate.Generated": "fingerprints, and public halves of key pairs",
     "monoskope.client.purposes.import_secret.Import": "fingerprints",
@@ -28,14 +33,23 @@ FREE = {
     "monoskope.client.purposes.rollback.Rollback": "fingerprints",
     "monoskope.client.purposes.undelete.Undeletion": "fingerprints",
     "monoskope.client.results.secrets.Secret": "fingerprints",
+    "monoskope.operations.answers.Answer": "what the listener of operations says to everybody",
     "monoskope.client.roots.Roots": "certificates",
     "monoskope.client.sources.Setting": "a setting as `monoctl config` shows it; of a token only that there is one",
     "monoskope.m8.background.timekeeper.Timekeeper": "the name of a document",
+    "monoskope.m8.backup.aftermath.Lost": "ids of requests",
+    "monoskope.m8.backup.check.Page": "events and sealed bytes",
+    "monoskope.m8.backup.form.Frames": "events and sealed bytes",
     "monoskope.m8.limits.logins.Bucket": "a number",
-    "monoskope.m8.log.event_log.Delete": "the name of a document",
+    "monoskope.m8.log.documents.Delete": "the name of a document",
+    "monoskope.m8.log.documents.Put": "a document of what m8 knows",
     "monoskope.m8.log.event_log.NewEvent": "an event, which holds sealed bytes at most",
-    "monoskope.m8.log.event_log.Put": "a document of what m8 knows",
     "monoskope.m8.log.event_log.RecordedEvent": "an event, which holds sealed bytes at most",
+    "monoskope.m8.log.postgres.documents._Query": "names of documents and what a listing asks for",
+    "monoskope.m8.log.postgres.group.Append": "events and sealed bytes",
+    "monoskope.m8.log.postgres.group.Known": "documents of what m8 knows",
+    "monoskope.m8.log.postgres.group.Projection": "documents of what m8 knows",
+    "monoskope.m8.log.postgres.rebuild.Rebuild": "documents of what m8 knows",
     "monoskope.m8.log.postgres.settings.DatabaseSettings": "the name of a file",
     "monoskope.m8.log.postgres.target.ConnectArguments": "a function that reads the database's password",
     "monoskope.m8.log.postgres.target.PostgresTarget": "a function that reads the database's password",
@@ -96,7 +110,8 @@ _LIKE_A_SECRET = re.compile(
 _HELD_AS = re.compile(r"\b(bytes|str|bytearray|PrivateKey\b|\w+PrivateKey)\b|Mapping\[str, bytes\]|dict\[str, bytes\]")
 
 SHOWN = {
-    "monoskope.m8.log.event_log": "documents' names and serialized views, which hold no value",
+    "monoskope.archive.s3.Place.key": "the name of an object",
+    "monoskope.m8.log.documents": "documents' names and serialized views, which hold no value",
     "monoskope.m8.log.postgres.settings.DatabaseSettings.key": "the name of a file",
     "monoskope.protocol.receipt.Receipt.values": "fingerprints",
     "monoskope.reactor.identity.fingerprint.Fingerprints.values": "fingerprints",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -98,6 +98,33 @@ class Pins(Value, frozen=True):
         lines += [f"{server} {store} {identity}" for (server, store), identity in self.identities.items()]
         return "".join(f"{line}\n" for line in sorted(lines))
 
+    def joined(self, servers: Sequence[str]) -> Pins:
+        """Return these pins with those of all `servers`, which serve one log, under the first of them.
+
+        Raises:
+            IdentityChangedError: two of them have different pins for one store; names both.
+        """
+        identities: dict[tuple[str, str], str] = {}
+        under: dict[str, str] = {}
+        for (server, store), identity in self.identities.items():
+            name = servers[0] if server in servers else server
+            if server in servers and identities.setdefault((name, store), identity) != identity:
+                raise IdentityChangedError(
+                    f"store {store!r} has the identity {identities[name, store]} at {under[store]} and {identity} at "
+                    f"{server}, and both are named as servers of one m8.",
+                    fix="Name only servers of one m8, or forget the pin that is wrong: monoctl forget-store.",
+                )
+            if server in servers:
+                under[store] = server
+            identities[name, store] = identity
+        defaults = {server: store for server, store in self.defaults.items() if server not in servers}
+        agreed = [self.defaults[server] for server in servers if server in self.defaults]
+        return Pins(identities, defaults | ({servers[0]: agreed[0]} if agreed else {}))
+
+    def name_of(self, servers: Sequence[str], store: str) -> str:
+        """Return the one of `servers` under which `store` is pinned, the first of them if it is not."""
+        return next((server for server in servers if (server, store) in self.identities), servers[0])
+
     def over(self, other: Pins) -> Pins:
         """Return these pins merged with `other`; these take precedence."""
         merged = Pins({**other.identities, **self.identities}, {**other.defaults, **self.defaults})
@@ -129,11 +156,19 @@ class KnownStores:
             explicitly are kept in memory, all others are refused.
         system: The administrator's file, read only.
         notify: Told once if a change is kept in memory alone.
+        servers: Those of a list, which serve one log: a pin of one counts for all. They are named here by the first;
+            in the file a pin stays under the one at which it was made.
     """
 
     def __init__(
-        self, path: Path | None, *, system: Path = SYSTEM_FILE, notify: Callable[[str], None] | None = None
+        self,
+        path: Path | None,
+        *,
+        system: Path = SYSTEM_FILE,
+        notify: Callable[[str], None] | None = None,
+        servers: Sequence[str] = (),
     ) -> None:
+        self._servers = tuple(servers)
         self._path = path
         self._system = system
         self._notify = notify
@@ -154,7 +189,7 @@ class KnownStores:
             RefusedError: others can reach the user's file, or write the system's.
             IdentityChangedError: an identity stands under two names.
         """
-        return self._own().over(self._read_system())
+        return self._joined(self._own().over(self._read_system()))
 
     def read_with(self, server: str, given: Mapping[str, str]) -> Pins:
         """Return what is pinned now, and for stores that are not pinned the identities that were given for this run."""
@@ -180,8 +215,9 @@ class KnownStores:
         """
         copy = self.path.with_name(f"{self.path.name}.old")
         with self._changing() as own:
-            found = own.identities.pop((server, store), None)
-            system = self._read_system().identities.get((server, store))
+            group = self._group(server)
+            found = own.identities.pop((own.name_of(group, store), store), None)
+            system = self._read_system().joined(group).identities.get((group[0], store))
             if found is None and system is not None:
                 raise RefusedError(
                     f"{self._system} pins store {store!r} of {server}, for all users of this machine.",
@@ -215,14 +251,15 @@ class KnownStores:
         """
 
         def change(own: Pins) -> None:
-            now = own.over(self._read_system()).identities.get((server, store))
+            pins = own.over(self._read_system())
+            now = self._joined(pins).identities.get((server, store))
             if now == identity:
                 return
             if now != replaces:
                 raise IdentityChangedError(
                     f"store {store!r} of {server} was pinned to {now} meanwhile, not to {identity}.", fix="Try again."
                 )
-            own.identities[server, store] = identity
+            own.identities[pins.name_of(self._group(server), store), store] = identity
 
         self._change(change, store, explicit=explicit)
 
@@ -230,9 +267,17 @@ class KnownStores:
         """Pin `store` as the default store of `server`. `explicit` and errors as with `pin`."""
 
         def change(own: Pins) -> None:
-            own.defaults[server] = check_store_name(store)
+            for name in self._group(server):
+                if name == server or name in own.defaults:
+                    own.defaults[name] = check_store_name(store)
 
         self._change(change, store, explicit=explicit)
+
+    def _group(self, server: str) -> tuple[str, ...]:
+        return self._servers if server in self._servers else (server,)
+
+    def _joined(self, pins: Pins) -> Pins:
+        return pins.joined(self._servers) if len(self._servers) > 1 else pins
 
     def _change(self, change: Callable[[Pins], None], store: str, *, explicit: bool) -> None:
         try:

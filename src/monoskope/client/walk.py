@@ -38,6 +38,7 @@ from monoskope.protocol.identity import ProofError
 from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import REQUEST_ID_BYTES, Request, make_request
+from monoskope.traces import spans
 
 MAX_ANEW = 3
 """New attempts after the first."""
@@ -114,7 +115,12 @@ class Walk:
         """
         try:
             async with self._patience.place():
-                return await self._attempts(task)
+                with spans.Span("request") as span:
+                    span.note("purpose", spelled(upload_pb2.Purpose, task.purpose))
+                    span.note("store", task.uri.store)
+                    result = await self._attempts(task)
+                    span.note("outcome", spelled(upload_pb2.Outcome, result.receipt.outcome))
+                    return result
         except TimeoutError:
             raise self._timed_out(task) from None
 

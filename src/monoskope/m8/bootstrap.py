@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+import socket
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
+
+import msgspec
 
 from monoskope import operating_log
 from monoskope.errors import Error, NotFoundError, UnavailableError, UsageError
 from monoskope.failpoints import CLOCK, shift_ms
 from monoskope.m8.background.certificate_watch import CertificateWatch
+from monoskope.m8.background.leased import Leased
 from monoskope.m8.background.log_watch import ReserveWatch
+from monoskope.m8.background.position_note import PositionNote
+from monoskope.m8.background.presence import present
+from monoskope.m8.background.retention import LEASE, LEASE_S, Retention
 from monoskope.m8.credentials import leftovers
 from monoskope.m8.credentials.tokens import Tokens, read_signing_key
 from monoskope.m8.domain.events import M8
 from monoskope.m8.grpc.presented import PresentedCertificate
 from monoskope.m8.grpc.server import build_server, running
-from monoskope.m8.log import identity
+from monoskope.m8.log import identity, sqlite_file
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.opening import Place, find_id, open_log
 from monoskope.m8.log.reserve import Reserve
+from monoskope.m8.metrics.meters import Meters
+from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.readmodels import chain
+from monoskope.m8.readmodels.replicas import Note
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
+from monoskope.operations.listener import OPERATIONS_FILE, announced_in, listening
 from monoskope.settings import write_private
 from monoskope.times import now_ms
 
@@ -61,16 +73,23 @@ class Running:
         address: `host:port` where it listens, with the bound port.
         app: What its services answer from.
         tokens: Its credentials.
+        operations: Where its listener of operations answers, "" without one.
     """
 
     address: str
     app: App
     tokens: Tokens
+    operations: str = ""
 
 
 @contextlib.asynccontextmanager
 async def opened_log(
-    settings: ServerSettings, *, frees_reserve: bool = False, migrates: bool = False
+    settings: ServerSettings,
+    *,
+    frees_reserve: bool = False,
+    migrates: bool = False,
+    for_import: bool = False,
+    measured: Callable[[int, float], None] = lambda _writes, _seconds: None,
 ) -> AsyncIterator[EventLog]:
     """Open the event log that `settings` name, and close it after the block. Other processes may have it open, too.
 
@@ -78,11 +97,21 @@ async def opened_log(
         settings: Of the server.
         frees_reserve: Whether to free the reserve if the disk lacks the room to open it: to erase something.
         migrates: Whether to make read models of an older form anew. An m8 of the version before cannot serve then.
+        for_import: Whether it is opened to be imported into.
+        measured: Called when writes became durable together: how many, and the seconds that took.
 
     Raises:
         Error: as `open_log` does.
     """
-    opened = partial(open_log, _place(settings), clock=wall_clock, projector=chain.project, migrates=migrates)
+    opened = partial(
+        open_log,
+        place_of(settings),
+        clock=wall_clock,
+        projector=chain.project,
+        migrates=migrates,
+        for_import=for_import,
+        measured=measured,
+    )
     try:
         event_log = await opened()
     except UnavailableError:
@@ -96,7 +125,29 @@ async def opened_log(
         await event_log.close()
 
 
-def _place(settings: ServerSettings) -> Place:
+@contextlib.asynccontextmanager
+async def log_at(place: Place, *, for_import: bool = False) -> AsyncIterator[EventLog]:
+    """Open a log that no settings name, and close it after the block.
+
+    Args:
+        place: Where it is.
+        for_import: Whether it is opened to be imported into; then it is made if there is none.
+
+    Raises:
+        UsageError: there is none.
+        Error: as `open_log` does.
+    """
+    if not for_import and not await find_id(place):
+        raise UsageError(f"there is no event log at {place}.", fix="Name the log.db of an m8, or a database.")
+    event_log = await open_log(place, clock=wall_clock, projector=chain.project, for_import=for_import)
+    try:
+        yield event_log
+    finally:
+        await event_log.close()
+
+
+def place_of(settings: ServerSettings) -> Place:
+    """Return where the log is that `settings` name."""
     return Place(settings.event_log, settings.database, settings.log_id)
 
 
@@ -107,10 +158,10 @@ async def adopt_log(settings: ServerSettings, log_id: str) -> str:
         NotFoundError: the settings name another log.
         Error: as `opening.find_id` does.
     """
-    found = await find_id(_place(settings))
+    found = await find_id(place_of(settings))
     if found != log_id:
         raise NotFoundError(
-            f"{_place(settings)} holds {f'the log {found}' if found else 'no log'}, not {log_id}.",
+            f"{place_of(settings)} holds {f'the log {found}' if found else 'no log'}, not {log_id}.",
             fix="Nothing was changed. Correct `database` in m8.toml, or the id.",
         )
     before = ""
@@ -140,7 +191,8 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
     """
     presented = PresentedCertificate(settings)
     connections, each = settings.limits.within(open_files())
-    async with opened_log(settings, migrates=True) as event_log:
+    meters = Meters()
+    async with opened_log(settings, migrates=True, measured=meters.wrote) as event_log:
         tokens = open_tokens(settings, event_log)
         app = App(
             log=event_log,
@@ -151,6 +203,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
             version=version(),
             token_for_copy=tokens.issue_for_copy,
             certificate_expires_at_ms=lambda: presented.expires_at_ms,
+            meters=meters,
             limits=replace(
                 settings.timings.limits,
                 connections=connections,
@@ -160,16 +213,55 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
                 open_per_user=settings.open_requests_per_user,
                 sealed_bytes_per_user_per_day=settings.sealed_bytes_per_user_per_day,
                 verify_every_s=settings.verify_every_hours * 3_600,
+                not_ready_s=settings.not_ready_s,
+                drain_s=settings.drain_s,
             ),
         )
         bound = build_server(app, presented.credentials(), address=str(settings.listen))
         app.names = settings.names_at(bound.port)
         certificate_watch = CertificateWatch(app, presented)
-        watches = [certificate_watch.run()]
+        position_note = PositionNote(event_log, settings.folder)
+        await position_note.compare()
+        watches = [certificate_watch.run(), position_note.run()]
+        endpoints = Endpoints(app)
         if settings.database is None:  # the disk of a database is its administrator's
-            watches.append(ReserveWatch(Reserve(settings.event_log).make).run())
-        async with running(app, bound, *watches):
-            yield Running(str(settings.listen.at(bound.port)), app, tokens)
+            reserve = Reserve(settings.event_log)
+            watches.append(ReserveWatch(reserve.make).run())
+            endpoints = Endpoints(
+                app, has_reserve=lambda: reserve.is_made, schema=lambda: sqlite_file.schema_state(settings.event_log)
+            )
+        if settings.erase_sealed_after_days:
+            retention = Retention(app, settings.erase_sealed_after_days)
+            watches.append(Leased(app, LEASE, retention.run, ttl_s=LEASE_S).run())
+        address = str(settings.listen.at(bound.port))
+        async with (
+            present(app, announced(settings, tokens, address, app.names)) as presence,
+            # Around the server, so that it can be seen that m8 stops taking calls.
+            listening(settings.operations_listen, endpoints.handlers) as operations,
+            running(app, bound, presence.run(), *watches),
+        ):
+            yield Running(address, app, tokens, operations)
+
+
+def announced(settings: ServerSettings, tokens: Tokens, address: str, names: Collection[str]) -> Note:
+    """Return what this process says of itself to those that serve the same log."""
+    timings = {f"timings.{name}": f"{value:g}" for name, value in msgspec.structs.asdict(settings.timings).items()}
+    return Note(
+        version=version(),
+        started_ms=wall_clock(),
+        host=socket.gethostname(),
+        address=address,
+        names=tuple(names),
+        settings={
+            "audience": settings.audience,
+            "signing_key": tokens.key_fingerprint,
+            "open_requests_per_user": str(settings.open_requests_per_user),
+            "sealed_bytes_per_user_per_day": str(settings.sealed_bytes_per_user_per_day),
+            "verify_every_hours": str(settings.verify_every_hours),
+            "erase_sealed_after_days": str(settings.erase_sealed_after_days),
+            **timings,
+        },
+    )
 
 
 async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> None:
@@ -180,8 +272,12 @@ async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> No
     Raises:
         Error: it cannot start, or a part of it failed; as `build`.
     """
-    with operating_log.written_to(settings.log_file):
-        for warning in warnings:
+    with (
+        operating_log.written_to(settings.log_file) as reopen,
+        operating_log.reopened_on_hangup(reopen, settings.log_file),
+        operating_log.traced("m8", os.environ) as untraced,
+    ):
+        for warning in (*warnings, *untraced):
             operating_log.get().warning(warning)
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -194,11 +290,12 @@ async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> No
 
 async def _serve_until(stop: asyncio.Event, settings: ServerSettings) -> None:
     async with build(settings) as server, leftovers.forgotten():
-        _announce(settings, server.address)
-        operating_log.get().info("serving", address=server.address, version=server.app.version)
-        await stop.wait()
-        operating_log.get().info("stopping", address=server.address)
-        _withdraw(settings, server.address)
+        with announced_in(settings.folder / OPERATIONS_FILE, server.operations):
+            _announce(settings, server.address)
+            operating_log.get().info("serving", address=server.address, version=server.app.version)
+            await stop.wait()
+            operating_log.get().info("stopping", address=server.address)
+            _withdraw(settings, server.address)
 
 
 def _announce(settings: ServerSettings, address: str) -> None:

@@ -51,7 +51,12 @@ def lay_out(plan: Plan) -> settings.ServerSettings:
         AlreadyExistsError: the folder holds a server, or a part of one.
     """
     addresses = _addresses(plan)
-    table = {"listen": str(plan.listen), "names": [str(address) for address in addresses], **plan.database}
+    table = {
+        "listen": str(plan.listen),
+        "names": [str(address) for address in addresses],
+        "operations_listen": _operations(plan.listen),
+        **plan.database,
+    }
     # Before anything is made: a folder that is half made is refused at the next try.
     file = plan.folder / settings.SETTINGS_FILE
     settings.check(convert(table, settings.File, where=str(file)), file)
@@ -67,6 +72,13 @@ def lay_out(plan: Plan) -> settings.ServerSettings:
     # Last, because a folder with settings in it counts as complete.
     write_private(plan.folder / settings.SETTINGS_FILE, tomli_w.dumps(table).encode())
     return settings.load(plan.folder)
+
+
+def _operations(listen: HostPort) -> str:
+    """Return the usual address beside the usual port, and a free port beside another, as of a second server."""
+    usual = settings.DEFAULT_OPERATIONS_LISTEN
+    is_usual = listen.port == HostPort.parse(settings.DEFAULT_LISTEN).port
+    return usual if is_usual else str(HostPort(HostPort.parse(usual).host, 0))
 
 
 def _addresses(plan: Plan) -> list[HostPort]:

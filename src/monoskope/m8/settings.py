@@ -22,9 +22,13 @@ from monoskope.m8.domain.deadlines import Deadlines
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.service.app import ServerLimits
+from monoskope.operations import address
+from monoskope.operations.address import Address
 
 SETTINGS_FILE = "m8.toml"
 DEFAULT_LISTEN = "127.0.0.1:7443"
+DEFAULT_OPERATIONS_LISTEN = "127.0.0.1:7444"
+"""What `m8 init` writes into the settings of a server with the default port."""
 
 _MOST_CONNECTIONS = 2_000
 """The default. So many connections take about 200 MB."""
@@ -33,6 +37,9 @@ DEFAULT_SEALED_BYTES = 1_073_741_824
 MIN_SEALED_BYTES = 2_097_152
 """Room for the largest secret. The quota cannot be switched off."""
 MAX_SEALED_BYTES = 2**50
+
+MAX_DRAIN_S = 600
+"""Seconds that m8 may take to stop, of each kind."""
 
 _AUDIENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
 
@@ -138,10 +145,16 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         database_ca: PEM file with the authorities of the database's certificate; "" for the system's.
         database_certificate: PEM file with m8's certificate for the database; "" for none.
         database_key: PEM file with its private key, mode 0600.
-        log_file: Where structured log lines go; "" for standard error.
+        log_file: Where structured log lines go; "" for standard error. SIGHUP opens it again.
+        operations_listen: Where `/healthz`, `/readyz` and `/metrics` are answered over HTTP: a loopback `address:port`
+            (port 0 takes a free one), or `unix:path`; "" for nowhere. `m8 init` writes 127.0.0.1:7444.
         open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
         sealed_bytes_per_user_per_day: How many sealed bytes m8 accepts from one user in a day (UTC).
         verify_every_hours: m8 verifies by itself each secret whose newest receipt is older than this; 0 for never.
+        erase_sealed_after_days: m8 erases the sealed bytes of requests that ended so many days ago; 0 for never.
+        not_ready_s: After SIGTERM m8 says for so many seconds that it is not ready, and still takes calls: time for a
+            load balancer that asks, and 0 without one.
+        drain_s: Then m8 sends its connections away, and calls under way may take so many seconds to end.
         limits: For peers that have not logged in.
         timings: For tests (docs/breakage.md).
     """
@@ -157,9 +170,13 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database_certificate: str = ""
     database_key: str = ""
     log_file: str = ""
+    operations_listen: str = ""
     open_requests_per_user: int = 100
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
+    erase_sealed_after_days: int = 0
+    not_ready_s: float = 0.0
+    drain_s: float = 5.0
     limits: AccessLimits = msgspec.field(default_factory=AccessLimits)
     timings: ServerTimings = msgspec.field(default_factory=ServerTimings)
 
@@ -175,11 +192,15 @@ class ServerSettings:
     tls_certificate: Path
     tls_key: Path
     log_file: Path | None
+    operations_listen: Address | None = None
     database: PostgresTarget | None = None
     """The database that holds the event log, None for the SQLite file."""
     open_requests_per_user: int = 100
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
+    not_ready_s: float = 0.0
+    drain_s: float = 5.0
+    erase_sealed_after_days: int = 0
     limits: AccessLimits = field(default_factory=AccessLimits)
     timings: ServerTimings = field(default_factory=ServerTimings)
 
@@ -187,6 +208,11 @@ class ServerSettings:
     def event_log(self) -> Path:
         """The SQLite event log, which is used if there is no `database`."""
         return self.folder / "log.db"
+
+    @property
+    def engine(self) -> str:
+        """The engine of the event log, by its name in backups."""
+        return "sqlite" if self.database is None else "postgresql"
 
     @property
     def log_id(self) -> Path:
@@ -248,6 +274,13 @@ def check(file: File, path: Path) -> ServerSettings:
         raise UsageError(
             f"{path}: verify_every_hours must be from 0 to 8784.", fix="Remove the line to switch this off."
         )
+    for name, seconds in (("not_ready_s", file.not_ready_s), ("drain_s", file.drain_s)):
+        if not 0 <= seconds <= MAX_DRAIN_S:
+            raise UsageError(f"{path}: {name} must be from 0 to {MAX_DRAIN_S}.", fix="Remove the line for the default.")
+    if not 0 <= file.erase_sealed_after_days <= 36_500:
+        raise UsageError(
+            f"{path}: erase_sealed_after_days must be from 0 to 36500.", fix="Remove the line to switch this off."
+        )
     return ServerSettings(
         folder=path.parent,
         listen=_address(path, "listen", file.listen),
@@ -256,10 +289,14 @@ def check(file: File, path: Path) -> ServerSettings:
         tls_certificate=_path(path, "tls_certificate", file.tls_certificate),
         tls_key=_path(path, "tls_key", file.tls_key),
         log_file=path.parent / file.log_file if file.log_file else None,
+        operations_listen=_operations(path, file.operations_listen),
         database=DatabaseSettings.of(file).target(path, os.environ),
         open_requests_per_user=file.open_requests_per_user,
         sealed_bytes_per_user_per_day=file.sealed_bytes_per_user_per_day,
         verify_every_hours=file.verify_every_hours,
+        erase_sealed_after_days=file.erase_sealed_after_days,
+        not_ready_s=file.not_ready_s,
+        drain_s=file.drain_s,
         limits=file.limits,
         timings=file.timings,
     )
@@ -270,6 +307,13 @@ def _address(path: Path, field: str, text: str) -> HostPort:
         return HostPort.parse(text)
     except UsageError as error:
         raise UsageError(f"{path}: {field}: {error.message}", fix=error.fix) from None
+
+
+def _operations(path: Path, text: str) -> Address | None:
+    try:
+        return address.parse(text, folder=path.parent)
+    except UsageError as error:
+        raise UsageError(f"{path}: operations_listen: {error.message}", fix=error.fix) from None
 
 
 def _path(path: Path, field: str, text: str) -> Path:

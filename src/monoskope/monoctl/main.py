@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 import click
@@ -110,12 +111,29 @@ _COLLECT_AFTER = 50_000
 def main() -> NoReturn:
     """Run `monoctl` and end the process with its exit code."""
     gc.set_threshold(_COLLECT_AFTER)
+    stop = _traced()
     try:
         cli()
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
+    stop()
     _leave(code)
+
+
+def _traced() -> Callable[[], None]:
+    """Record spans if the environment asks for it; return what exports them at the end. Else this imports nothing."""
+    if not any(name.startswith("OTEL_") for name in os.environ):
+        return lambda: None
+    from monoskope.traces import export  # noqa: PLC0415 - seldom asked for
+
+    traces = export.start("monoctl", os.environ)
+    # The endpoint alone may be set for all programs of a machine; then nobody asked for this one's traces by name.
+    if traces.warning and os.environ.get("OTEL_TRACES_EXPORTER"):
+        from monoskope.monoctl.output import terminal  # noqa: PLC0415 - as above
+
+        terminal.warn(traces.warning)
+    return traces.stop
 
 
 def _leave(code: int) -> NoReturn:

@@ -110,6 +110,11 @@ class Dispatcher:
                 needed.add(known.replica)
         self.recovery.presence.prune(needed)
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether no new key is given, because the process stops."""
+        return self._stopping
+
     async def drain(self, seconds: float) -> None:
         """Stop within `seconds`: make no new key, and finish the requests that have one.
 
@@ -173,7 +178,14 @@ class Dispatcher:
         key, sealed = self.keys.granted(request.request_id), request.take_sealed()
         if key is not None:
             newest = newest_receipt(request.receipts, self.recovery.identity, key.grant.request.uri)
-            delivered = DeliveredRequest.from_bytes(key, sealed, request.sealed_sha256, request.version, newest=newest)
+            delivered = DeliveredRequest.from_bytes(
+                key,
+                sealed,
+                request.sealed_sha256,
+                request.version,
+                newest=newest,
+                traceparent=request.traceparent,
+            )
             self._begin(request, self.handler.handle(delivered))
 
     def _forget_orphans(self) -> None:

@@ -30,6 +30,16 @@ _ABOUT_THE_ENGINE = frozenset(
 _WELL = frozenset({reactor_pb2.ENGINE_HEALTH_OK, reactor_pb2.ENGINE_HEALTH_UNSPECIFIED})
 
 
+_STATES = {
+    reactor_pb2.ENGINE_HEALTH_OK: "ok",
+    reactor_pb2.ENGINE_HEALTH_UNAVAILABLE: "unavailable",
+    reactor_pb2.ENGINE_HEALTH_REFUSED: "refused",
+    reactor_pb2.ENGINE_HEALTH_UNSPECIFIED: "unknown",
+}
+STATES = tuple(_STATES.values())
+"""How an engine can be found, as labels of metrics."""
+
+
 class Asked(Protocol):
     """The part of a `StoreDriver` that is asked."""
 
@@ -52,8 +62,19 @@ class Health:
         self._now_ms = now_ms
         self._said = reactor_pb2.Heartbeat()
         self._looked: float | None = None
+        self._looked_at_s = 0.0
         self._news = asyncio.Event()
         self._soon = asyncio.Event()
+
+    @property
+    def state(self) -> str:
+        """How the engine was found last, one of `STATES`."""
+        return _STATES[self._said.engine]
+
+    @property
+    def looked_at_s(self) -> float:
+        """When that was, seconds since 1970; 0 for never."""
+        return self._looked_at_s
 
     def heartbeat(self) -> reactor_pb2.Heartbeat:
         """Return the heartbeat to send now."""
@@ -86,7 +107,7 @@ class Health:
             self._soon.clear()
             began = time.monotonic()
             found = await self._found()
-            self._looked = began
+            self._looked, self._looked_at_s = began, self._now_ms() / 1000
             self._note(found)
             await asyncio.sleep(self._timings.health_again)
             if self._said.engine in _WELL:

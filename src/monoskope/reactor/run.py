@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import os
 import secrets
 import signal
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 import grpc.aio
 
 from monoskope import operating_log
+from monoskope.operations.listener import OPERATIONS_FILE, announced_in, listening
 from monoskope.protocol.events import ReactorEvent
 from monoskope.protocol.grant import REPLICA_BYTES
 from monoskope.reactor.admission.admission import Admission
@@ -25,14 +27,17 @@ from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.link.announcement import announced
 from monoskope.reactor.link.appends import Appends
+from monoskope.reactor.link.dialled import Dialled
 from monoskope.reactor.link.open_requests import OpenRequests
 from monoskope.reactor.link.session import Endpoint, ReactorSession, dial, roots
 from monoskope.reactor.memory.forget import forget_stray_exceptions
 from monoskope.reactor.memory.garbage import Garbage, spare_what_is_here
 from monoskope.reactor.memory.guarded_driver import GuardedDriver
+from monoskope.reactor.operations import Endpoints
 from monoskope.reactor.report.audit_log import FILE as AUDIT_FILE
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.report.known_receipts import KnownReceipts
+from monoskope.reactor.report.meters import ReactorMeters
 from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.settings import ReactorSettings, read
 from monoskope.reactor.timings import Timings
@@ -78,12 +83,13 @@ class Reactor:
         self.replica = secrets.token_bytes(REPLICA_BYTES)
         self.timings = timings or settings.timings
         self.garbage = Garbage()
+        self.meters = ReactorMeters()
         driver = GuardedDriver(driver, self.garbage, within_s=self.timings.write_window)
         self.appends = Appends(retry_s=self.timings.append_retry, recorded=self._recorded)
         self.health = Health(driver, self.timings)
         self.dispatcher = self._wired(settings, driver, identity, fingerprint_key, audit)
         endpoint = Endpoint(
-            server=settings.server,
+            servers=settings.servers,
             ca_file=settings.ca_file,
             identity=identity,
             replica=self.replica,
@@ -99,11 +105,20 @@ class Reactor:
             endpoint, self.appends, self.dispatcher, self.timings, health=self.health, channel=channel
         )
 
+        self.endpoints = Endpoints(
+            settings.store,
+            self.dispatcher,
+            self.health,
+            lambda: self.session.is_attached,
+            Dialled(settings.server, settings.ca_file),
+            self.meters,
+        )
+
     def _wired(
         self, settings: ReactorSettings, driver: StoreDriver, identity: Identity, key: FingerprintKey, audit: AuditFile
     ) -> Dispatcher:
         requests, known = OpenRequests(), KnownReceipts(identity)
-        reporter = Reporter(identity, self.appends, requests, known, audit, self.health)
+        reporter = Reporter(identity, self.appends, requests, known, audit, self.health, meters=self.meters)
         upstream = Upstream(driver, key, known, Peers(requests, identity, self.replica).write)
         lookup = Lookup(driver, key, self.timings, self.replica)
         rules = KeyRules(
@@ -120,7 +135,7 @@ class Reactor:
             known=known,
             keys=keys,
             appends=self.appends,
-            granter=Granter(Admission(settings, driver, rates), keys, looks, self.appends, audit),
+            granter=Granter(Admission(settings, driver, rates), keys, looks, self.appends, audit, self.meters),
             handler=Handler(
                 keys=keys,
                 upstream=upstream,
@@ -185,9 +200,14 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with operating_log.written_to(settings.log_file), contextlib.closing(AuditFile(folder / AUDIT_FILE)) as audit:
+    with (
+        operating_log.written_to(settings.log_file) as reopen,
+        operating_log.reopened_on_hangup(reopen, settings.log_file),
+        operating_log.traced("m8-reactor", os.environ) as untraced,
+        contextlib.closing(AuditFile(folder / AUDIT_FILE)) as audit,
+    ):
         forget_stray_exceptions(loop)
-        for sentence in warnings:
+        for sentence in (*warnings, *untraced):
             operating_log.get().warning("hardening", message=sentence)
         driver = await settings.driver.open(settings.engine, state_dir=folder)
         try:
@@ -195,14 +215,16 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
             operating_log.get().info(
                 "reactor starts",
                 store=settings.store,
-                server=settings.server,
+                server=",".join(settings.servers),
                 replica=reactor.replica.hex(),
                 identity=identity.shown,
                 fingerprint_key_id=key.key_id,
                 type=driver.kind,
             )
             spare_what_is_here()
-            await reactor.run(stop)
+            async with listening(settings.operations_listen, reactor.endpoints.handlers) as operations:
+                with announced_in(folder / OPERATIONS_FILE, operations):
+                    await reactor.run(stop)
         finally:
             await driver.close()
         operating_log.get().info("reactor stopped", store=settings.store)

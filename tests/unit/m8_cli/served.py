@@ -29,7 +29,12 @@ class Server:
         environment = {**ENVIRONMENT, "HOME": str(settings.folder)}
         self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
+        self.said_before = ""
         self.first_line = self.process.stderr.readline()
+        while '"address"' not in self.first_line:
+            assert self.first_line, self.said_before
+            self.said_before += self.first_line
+            self.first_line = self.process.stderr.readline()
         self.address: str = json.loads(self.first_line)["address"]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> str:

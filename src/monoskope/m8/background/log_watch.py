@@ -54,9 +54,12 @@ class LogWatch:
         """Look once. While the log fails, this tries to write."""
         failure = self._app.log.write_failure
         is_new = failure is not None and failure is not self._seen
+        if is_new:
+            self._app.meters.write_failures.inc()
         shown = failure if is_new else await self._read_failure()
         if shown is not None and not self._is_failing:
             self._is_failing = True
+            self._app.state.log_is_writable = False
             operating_log.get().error(
                 "the event log cannot be written", code=shown.code.value, message=shown.message, fix=shown.fix
             )
@@ -64,6 +67,7 @@ class LogWatch:
         self._seen = failure
         if self._is_failing and await self._works_again():
             self._is_failing = False
+            self._app.state.log_is_writable = True
             operating_log.get().info("the event log can be written again")
             await self._tell(is_ready=True)
 

@@ -4,8 +4,9 @@ Spans of time are measured by a monotonic clock. The wall clock, whose time the 
 happened before this process started. So a wall clock that is set forward or back ends no request early and keeps none
 open.
 
-Every m8 process may run a timekeeper. The domain decides each action on the version of the stream that was read, so if
-several timekeepers, or a timekeeper and a reactor, act at the same time, one of them wins.
+One m8 process of a log runs it at a time, by the lease `timekeeper`. The domain decides each action on the version of
+the stream that was read, so if two timekeepers act at the same time after all, or a timekeeper and a reactor, one of
+them wins.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import failpoint
+from monoskope.m8.background.retention import PROGRESS
 from monoskope.m8.background.verify_schedule import VerifySchedule
 from monoskope.m8.domain.deadlines import overdue
 from monoskope.m8.domain.events import M8, reactor_stream, write
@@ -30,7 +32,17 @@ from monoskope.m8.service.app import App
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.names import spelled
 
+LEASE = "timekeeper"
+"""The lease under which it runs."""
+
+_TICKS = 5
+_LEAST_TTL_S, _MOST_TTL_S = 1.0, 60.0
 _PAGE = 200
+
+
+def lease_s(tick_s: float) -> float:
+    """Return for how many seconds the lease is taken each time: a few ticks."""
+    return min(max(_TICKS * tick_s, _LEAST_TTL_S), _MOST_TTL_S)
 
 
 class Ages:
@@ -69,7 +81,7 @@ class Timekeeper:
         self._app = app
         self._ages = Ages()
         self._verify_schedule = VerifySchedule(app)
-        self._key = f"m8/{secrets.token_hex(16)}"
+        self._key = f"m8-timekeeper/{secrets.token_hex(16)}"
         self._looked_ms: float | None = None
         self._listening_since_ms = 0.0
         self._now_ms = 0
@@ -160,7 +172,7 @@ class Timekeeper:
                 if reactor.attached and silent[beat_key(store.name, reactor.replica)] >= gone_ms:
                     await self._detach(store.name, reactor.replica)
         for key, at_ms in beats.items():
-            is_beat = key not in silent and key != self._key and not key.startswith(REFUSED)
+            is_beat = key not in silent and key not in (self._key, PROGRESS) and not key.startswith(REFUSED)
             if is_beat and self._silence(key, at_ms) >= gone_ms:
                 await self._app.log.forget_beat(key)
 

@@ -31,7 +31,9 @@ VARIABLES = frozenset({"M8_DATABASE_PASSWORD", "M8_DIR"})
 _KUBERNETES = re.compile(r"M8_(SERVICE_HOST|SERVICE_PORT.*|PORT|PORT_[0-9].*)")
 DEV_EXTRAS = "m8,reactor,age"
 """The extras that `m8 dev` needs: it runs a reactor with a store of age files beside m8."""
-_EXTRA = frozenset({"grpc_health", "grpc_reflection", "joserfc", "protovalidate", "pyrage", "structlog"})
+_EXTRA = frozenset(
+    {"aiobotocore", "botocore", "grpc_health", "grpc_reflection", "joserfc", "protovalidate", "pyrage", "structlog"}
+)
 _COMMANDS = MappingProxyType(
     {
         "backup": "monoskope.m8.cli.backup:backup",
@@ -42,6 +44,7 @@ _COMMANDS = MappingProxyType(
         "migrate": "monoskope.m8.cli.migrate:migrate",
         "reactor": "monoskope.m8.cli.reactor:reactor",
         "readmodels": "monoskope.m8.cli.server:readmodels",
+        "replicas": "monoskope.m8.cli.replicas:list_replicas",
         "serve": "monoskope.m8.cli.server:serve",
         "stores": "monoskope.m8.cli.stores:stores",
         "tls": "monoskope.m8.cli.tls:tls",
@@ -131,8 +134,11 @@ def _missing(error: ModuleNotFoundError, arguments: Sequence[str]) -> UsageError
     """Return an error that names all extras that the command needs; raise `error` again if it is a defect of ours."""
     if (error.name or "").partition(".")[0] not in _EXTRA:
         raise error
-    is_dev = "dev" in arguments[:1]
-    name, extras = ("m8 dev", DEV_EXTRAS) if is_dev else ("m8", "m8")
+    name, extras = "m8", "m8"
+    if "dev" in arguments[:1]:
+        name, extras = "m8 dev", DEV_EXTRAS
+    elif "backup" in arguments[:1]:
+        name, extras = "m8 backup", "m8,backup" if error.name == "pyrage" else "m8,backup,s3"
     return UsageError(f"{name} needs the package {error.name}.", fix=f"Install it: pip install 'monoskope[{extras}]'")
 
 

@@ -1,4 +1,4 @@
-"""`m8 migrate`: give the read models of an older m8 the form of this version."""
+"""`m8 migrate`: give the read models of an older m8 the form of this version, or copy the log into another database."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from monoskope.exit_codes import ExitCode
 from monoskope.m8 import settings
 from monoskope.m8.bootstrap import wall_clock
 from monoskope.m8.cli.common import arm_failpoints, folder_option
+from monoskope.m8.cli.migrate_to import migrate_to
+from monoskope.m8.cli.other_log import database_options, place
 from monoskope.m8.log import sqlite_file, sqlite_forms, sqlite_migration, sqlite_rebuild
 from monoskope.m8.log.migration import Plan
 from monoskope.m8.log.sqlite_build import Build
@@ -31,18 +33,37 @@ _MIB = 1 << 20
     is_flag=True,
     help="Do all but the last step while an older m8 serves: the start of this version then takes a moment.",
 )
-def migrate(folder: Path, *, check: bool, prepare: bool) -> int:
+@click.option(
+    "--to",
+    default="",
+    metavar="PLACE",
+    help="Copy the event log into this empty place: postgresql://USER@HOST/DATABASE or sqlite:PATH.",
+)
+@database_options
+def migrate(folder: Path, *, check: bool, prepare: bool, to: str, **files: Path | None) -> int:
     """Make the read models anew from the log, if an older m8 made them. Stop m8 before; `m8 serve` does the same.
 
     An older m8 that runs meanwhile goes on until the last step. From then on its calls fail and it writes nothing.
+
+    With --to, copy the event log byte for byte into an empty place. m8 must not run. Both hash chains are checked, and
+    nothing is removed from the log in use. At the end it says what to change in m8.toml. If it breaks off, the same
+    command goes on.
     """
-    if check and prepare:
-        raise click.UsageError("--check and --prepare exclude each other.")
+    if check + prepare + bool(to) > 1:
+        raise click.UsageError("--check, --prepare and --to exclude each other.")
     arm_failpoints()
+    if to:
+        migrate_to(folder, place("--to", to, **files), to)
+        return ExitCode.OK
+    return _read_models(folder, check=check, prepare=prepare)
+
+
+def _read_models(folder: Path, *, check: bool, prepare: bool) -> int:
     loaded = settings.load(folder)
     if loaded.database is not None:
         raise UsageError(
-            f"the event log is in the PostgreSQL database {loaded.database}, and m8 migrate is for SQLite files.",
+            f"the event log is in the PostgreSQL database {loaded.database}. Without --to, "
+            "m8 migrate is for SQLite files.",
             fix="Run m8 serve, which says if it cannot serve from a database. For read models: m8 readmodels rebuild.",
         )
     path = loaded.event_log

@@ -87,7 +87,7 @@ def readmodels() -> None:
     """Look after the read models, from which m8 answers queries."""
 
 
-@readmodels.command()
+@readmodels.command(short_help="Rebuild the read models from the log, also while m8 serves.")
 @folder_option
 def rebuild(folder: Path) -> None:
     """Rebuild the read models from the log, also while m8 serves: it answers from the old ones until the end."""

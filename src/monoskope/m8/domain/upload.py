@@ -89,7 +89,7 @@ def fold(events: Iterable[RecordedEvent], upload: Upload = NEW) -> Upload:
 
 
 def request_key(
-    upload: Upload, *, request: Request, subject: str, last_receipt: upload_pb2.Signed | None
+    upload: Upload, *, request: Request, subject: str, last_receipt: upload_pb2.Signed | None, traceparent: str = ""
 ) -> list[RequestEvent]:
     """Decide step 1: [] if the same subject asked for the same before.
 
@@ -102,7 +102,9 @@ def request_key(
         raise _taken()
     advance(upload.state, Step.KEY_REQUESTED, Author.M8)
     return [
-        events_pb2.SecretUploadKeyRequested(request=request.content, subject=subject, last_receipt=last_receipt),
+        events_pb2.SecretUploadKeyRequested(
+            request=request.content, subject=subject, last_receipt=last_receipt, traceparent=traceparent
+        ),
     ]
 
 
@@ -113,6 +115,7 @@ def request_upload(
     encapsulated_key: bytes,
     ciphertext: bytes,
     last_receipt: upload_pb2.Signed | None,
+    traceparent: str = "",
 ) -> list[RequestEvent]:
     """Decide step 5: [] if the same bytes came before, or the request ended before any came.
 
@@ -140,7 +143,10 @@ def request_upload(
         _check_lengths(upload.grant, encapsulated_key, ciphertext)
     return [
         events_pb2.SecretUploadRequested(
-            sealed_sha256=digest, size=len(encapsulated_key) + len(ciphertext), last_receipt=last_receipt
+            sealed_sha256=digest,
+            size=len(encapsulated_key) + len(ciphertext),
+            last_receipt=last_receipt,
+            traceparent=traceparent,
         )
     ]
 

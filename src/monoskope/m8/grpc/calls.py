@@ -16,6 +16,7 @@ from monoskope.m8.domain.principal import ROLE_NAMES
 from monoskope.m8.grpc.status import to_status
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.defect import defect
+from monoskope.traces import spans
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -47,8 +48,16 @@ async def caller_of(app: App, context: Context) -> Caller:
     return Caller(principal, longest if remaining is None else max(0.0, min(longest, remaining - MARGIN_S)))
 
 
-async def answered(context: Context, method: str, work: Callable[[], Awaitable[T]]) -> T:
-    """Return what `work` returns, turn its exceptions into the call's status, and log the call without its content."""
+async def traced(app: App, context: Context, method: str, work: Callable[[], Awaitable[T]]) -> T:
+    """As `answered`, in a span below the one that the caller's `traceparent` names."""
+    with spans.Span(method, kind="server", parent=_metadata(context, spans.KEY)) as span:
+        return await answered(app, context, method, work, span=span)
+
+
+async def answered(
+    app: App, context: Context, method: str, work: Callable[[], Awaitable[T]], *, span: spans.Span | None = None
+) -> T:
+    """Return what `work` returns, turn its exceptions into the call's status, log and count it without its content."""
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(method=method)
     if _CLIENT_ID.fullmatch(given := _metadata(context, "x-request-id")):
@@ -68,7 +77,11 @@ async def answered(context: Context, method: str, work: Callable[[], Awaitable[T
         code = "OK"
         return answer
     finally:
-        operating_log.get().info("call", code=code, duration_ms=round((time.monotonic() - begun) * 1000))
+        seconds = time.monotonic() - begun
+        app.meters.answered(method, code, seconds)
+        if span is not None:
+            span.note("code", code)
+        operating_log.get().info("call", code=code, duration_ms=round(seconds * 1000))
     # Not within `except`: there `error` would be the context of what gRPC raises, and gRPC keeps its last exception.
     await context.abort_with_status(status)
     raise AssertionError("abort_with_status raises")

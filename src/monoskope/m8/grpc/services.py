@@ -16,7 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2
 from monoskope.errors import UsageError
 from monoskope.failpoints import failpoint
-from monoskope.m8.grpc.calls import Context, answered, caller_of
+from monoskope.m8.grpc.calls import Context, answered, caller_of, traced
 from monoskope.m8.queries.events import Events
 from monoskope.m8.queries.queries import Queries
 from monoskope.m8.service.app import App, Caller
@@ -112,7 +112,7 @@ def _unary(app: App, name: str, handler: _Callable) -> _Callable:
             failpoint("m8.before-answer", name)
             return response
 
-        return await answered(context, name, work)
+        return await traced(app, context, name, work)
 
     return call
 
@@ -149,12 +149,12 @@ def _streaming(app: App, name: str, handler: _Callable) -> _Callable:
                 async for response in responses:
                     await context.write(response)
 
-        await answered(context, name, work)
+        await answered(app, context, name, work)
 
     return call
 
 
-def _attaching(_app: App, name: str, handler: _Callable) -> _Callable:
+def _attaching(app: App, name: str, handler: _Callable) -> _Callable:
     """Reactors carry no token: their login proves who they are."""
 
     async def call(requests: AsyncIterator[bytes], context: Context) -> None:
@@ -167,7 +167,7 @@ def _attaching(_app: App, name: str, handler: _Callable) -> _Callable:
         async def work() -> None:
             await handler(_parsed(aiter(requests)), send, context.peer())
 
-        await answered(context, name, work)
+        await answered(app, context, name, work)
 
     return call
 

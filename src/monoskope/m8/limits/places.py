@@ -32,6 +32,10 @@ class CallPlaces:
         self._most = (of_token, of_subject, in_all)
         self._held: Counter[tuple[str, str]] = Counter()
 
+    def __len__(self) -> int:
+        """How many places are held in all."""
+        return self._held[("", "")]
+
     @contextlib.contextmanager
     def held(self, principal: Principal) -> Iterator[None]:
         """Hold a place of `principal` as long as the block runs.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from monoskope.errors import ConflictError
 from monoskope.m8.log import record
-from monoskope.m8.log.event_log import LogTamperedError, RecordedEvent
+from monoskope.m8.log.event_log import GENESIS_HASH, LogTamperedError, RecordedEvent
 
 
 class Following:
@@ -38,6 +38,11 @@ class Following:
             raise LogTamperedError(position, "the record does not name the hash of the one before it")
         self.position, self.hash = position, event.hash
         return event
+
+
+def genesis() -> Following:
+    """Return what follows a chain from its first record on."""
+    return Following(0, GENESIS_HASH)
 
 
 def has_own_events() -> ConflictError:

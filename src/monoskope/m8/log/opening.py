@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from monoskope.errors import UsageError
@@ -25,18 +26,31 @@ class Place:
     Attributes:
         file: The SQLite file.
         database: The PostgreSQL database that is used in its place, None for the file.
-        id_file: The file in which the folder remembers which log it serves.
+        id_file: The file in which the folder remembers which log it serves; None if that does not matter.
     """
 
     file: Path
-    database: PostgresTarget | None
-    id_file: Path
+    database: PostgresTarget | None = None
+    id_file: Path | None = None
+
+    def check(self, found: str) -> None:
+        """Check that the log with the id `found` is the one that the folder serves, as `identity.check` does."""
+        if self.id_file is not None:
+            identity.check(self.id_file, found, str(self))
 
     def __str__(self) -> str:
         return str(self.file) if self.database is None else f"the PostgreSQL database {self.database}"
 
 
-async def open_log(place: Place, *, clock: Callable[[], int], projector: Projector, migrates: bool = False) -> EventLog:
+async def open_log(
+    place: Place,
+    *,
+    clock: Callable[[], int],
+    projector: Projector,
+    migrates: bool = False,
+    for_import: bool = False,
+    measured: Callable[[int, float], None] = lambda _writes, _seconds: None,
+) -> EventLog:
     """Open the log, creating an empty one where none is, and check that it is the one that the folder serves.
 
     Args:
@@ -44,20 +58,37 @@ async def open_log(place: Place, *, clock: Callable[[], int], projector: Project
         clock: Milliseconds since 1970.
         projector: What events change in the documents.
         migrates: Whether to make the documents of an SQLite file anew if they have an older form.
+        for_import: Whether it is opened to be imported into; then it gets its id at the end of that (`give_id`).
+        measured: Called when writes became durable together: how many, and the seconds that took.
 
     Raises:
         AnotherLogError: the folder serves another one.
         Error: as `SqliteLog.open` or `PostgresLog.open`.
     """
+    if for_import:
+        place = replace(place, id_file=None)
     if place.database is not None:
-        return await _open_postgres(place, place.database, clock, projector)
+        need_driver()
+        from monoskope.m8.log.postgres.log import PostgresLog  # noqa: PLC0415 - asyncpg is an extra
+
+        opened = partial(
+            PostgresLog.open,
+            place.database,
+            clock=clock,
+            projector=projector,
+            for_import=for_import,
+            measured=measured,
+        )
+        return await _open_postgres(place, place.database, opened)
     if not place.file.exists():
-        identity.check(place.id_file, "", str(place))
-    log = await SqliteLog.open(place.file, clock=clock, projector=projector, migrates=migrates)
+        place.check("")
+    log = await SqliteLog.open(
+        place.file, clock=clock, projector=projector, migrates=migrates, for_import=for_import, measured=measured
+    )
     try:
         found = await asyncio.to_thread(sqlite_identity.log_id, place.file)
         if found:
-            identity.check(place.id_file, found, str(place))
+            place.check(found)
     except BaseException:
         await log.close()
         raise
@@ -83,6 +114,26 @@ async def find_id(place: Place) -> str:
         connection.terminate()
 
 
+async def give_id(place: Place, log_id: str) -> None:
+    """Let the log there have the id of the log that was imported into it: it is the same log.
+
+    Raises:
+        Error: the place cannot be reached or written.
+    """
+    if place.database is None:
+        await asyncio.to_thread(sqlite_identity.give, place.file, log_id)
+        return
+    need_driver()
+    from monoskope.m8.log.postgres import connecting, postgres_identity  # noqa: PLC0415 - asyncpg is an extra
+
+    connection = await connecting.connect(place.database)
+    try:
+        with connecting.explained(place.database):
+            await postgres_identity.give(connection, log_id)
+    finally:
+        connection.terminate()
+
+
 def need_driver() -> None:
     """Raise `UsageError`, which names the extra, if PostgreSQL's driver is not installed."""
     if importlib.util.find_spec("asyncpg") is None:
@@ -92,20 +143,16 @@ def need_driver() -> None:
         )
 
 
-async def _open_postgres(
-    place: Place, target: PostgresTarget, clock: Callable[[], int], projector: Projector
-) -> EventLog:
-    need_driver()
+async def _open_postgres(place: Place, target: PostgresTarget, opened: Callable[[], Awaitable[EventLog]]) -> EventLog:
     from monoskope.m8.log.postgres import connecting, pooler, postgres_identity  # noqa: PLC0415 - asyncpg is an extra
-    from monoskope.m8.log.postgres.log import PostgresLog  # noqa: PLC0415
 
     async with pooler.checked(target) as connection:
         with connecting.explained(target):
             # Before anything is created there.
-            identity.check(place.id_file, await postgres_identity.find(connection), str(place))
-            log = await PostgresLog.open(target, clock=clock, projector=projector)
+            place.check(await postgres_identity.find(connection))
+            log = await opened()
             try:
-                identity.check(place.id_file, await postgres_identity.log_id(connection), str(place))
+                place.check(await postgres_identity.log_id(connection))
             except BaseException:
                 await log.close()
                 raise

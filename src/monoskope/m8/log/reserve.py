@@ -34,13 +34,24 @@ class Reserve:
         except OSError:
             return False
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether the disk has so little room that erasing may need the reserve."""
+        try:
+            return self._room() < ROOM
+        except OSError:
+            return True
+
+    def _room(self) -> int:
+        found = os.statvfs(self._path.parent)
+        return found.f_bavail * found.f_frsize
+
     def make(self) -> bool:
         """Make the reserve if it is not there and the disk has room. Return whether it is there now. Blocks."""
         if self.is_made:
             return True
         try:
-            found = os.statvfs(self._path.parent)
-            if found.f_bavail * found.f_frsize < ROOM:
+            if self._room() < ROOM:
                 return False
             # Random bytes, because some file systems store zeros, or a hole, without taking space.
             write_private(self._path, os.urandom(SIZE), replace=True)

@@ -48,6 +48,7 @@ class SqliteLog(SqliteParts):
         projector: Projector = no_documents,
         for_import: bool = False,
         migrates: bool = True,
+        measured: Callable[[int, float], None] = lambda _writes, _seconds: None,
     ) -> SqliteLog:
         """Open the log in the file `path`, creating it with mode 0600 if there is none.
 
@@ -55,6 +56,7 @@ class SqliteLog(SqliteParts):
             path: The database file; SQLite keeps `-wal` and `-shm` beside it.
             clock: Milliseconds since 1970, called on the event loop or on the writer's thread.
             projector: What events change in the documents, called on the event loop or on the writer's thread.
+            measured: Called on the event loop when writes became durable together: how many, and the seconds it took.
             for_import: Whether it is opened to be imported into, and may be a log whose import is not finished.
             migrates: Whether documents of an older form are made anew first, which takes as long as the log is long.
 
@@ -69,10 +71,13 @@ class SqliteLog(SqliteParts):
                 raise outdated(path)
             build = Build(projector, clock, resumes=True)
             await asyncio.to_thread(sqlite_rebuild.migrate, path, build, tell=migration.Progress())
-        log = cls(path, clock=clock, projector=projector)
+        log = cls(path, clock=clock, projector=projector, measured=measured)
         if log._read_now(functools.partial(sqlite_forms.leftovers, with_built=True)):
             log._background.add(asyncio.create_task(sqlite_rebuild.tidy(clock, log._write_long)))
         return log
+
+    async def size_bytes(self) -> int:
+        return await asyncio.to_thread(sqlite_file.size_bytes, self._path)
 
     async def append(
         self,

@@ -6,6 +6,7 @@ returned survives the loss of power.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -43,8 +44,8 @@ CREATE TABLE beats (key TEXT PRIMARY KEY NOT NULL, at_ms INTEGER NOT NULL);
 ADDED = (
     "CREATE TABLE IF NOT EXISTS beat_notes (key TEXT PRIMARY KEY NOT NULL, note BLOB NOT NULL)",
     """CREATE TABLE IF NOT EXISTS leases (
-      name TEXT PRIMARY KEY NOT NULL, holder TEXT NOT NULL, until_ms INTEGER NOT NULL
-    )""",
+  name TEXT PRIMARY KEY NOT NULL, holder TEXT NOT NULL, until_ms INTEGER NOT NULL
+)""",
     sqlite_forms.BUILDS,
 )
 """Tables of later versions. They are added to existing files, too; an m8 that does not know one ignores it."""
@@ -188,6 +189,29 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def schema_state(path: Path) -> str:
+    """Return "ok" if the database has the schema that this m8 knows, else what is wrong, in a few fixed words. Blocks.
+
+    A newer m8 may have migrated it while this one runs.
+    """
+    try:
+        with closing(connect(path, read_only=True)) as connection:
+            return "ok" if _is_ours(connection, path) else "empty"
+    except sqlite3.Error:
+        return "unreadable"
+    except UsageError:
+        return "of another version"
+
+
+def size_bytes(path: Path) -> int:
+    """Return the bytes of the database and of the files beside it."""
+    found = 0
+    for name in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            found += path.with_name(path.name + name).stat().st_size
+    return found
 
 
 _FIXES = {

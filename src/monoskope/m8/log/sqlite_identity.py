@@ -8,6 +8,7 @@ from pathlib import Path
 
 from monoskope.m8.log import identity, sqlite_file
 
+_TABLE = "CREATE TABLE IF NOT EXISTS log_id (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL)"
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR)
 
 
@@ -28,6 +29,22 @@ def log_id(path: Path) -> str:
         raise sqlite_file.explain(error, path) from None
 
 
+def give(path: Path, log_id: str) -> None:
+    """Let the log in an existing file have the id `log_id`, in place of any other. Blocks.
+
+    Raises:
+        UnavailableError: the file cannot be written.
+    """
+    try:
+        with closing(sqlite_file.connect(path)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(_TABLE)
+            connection.execute("INSERT OR REPLACE INTO log_id VALUES (1, ?)", (log_id,))
+            connection.execute("COMMIT")
+    except sqlite3.DatabaseError as error:
+        raise sqlite_file.explain(error, path) from None
+
+
 def _read(connection: sqlite3.Connection) -> str:
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'log_id'").fetchone():
         return ""
@@ -39,9 +56,7 @@ def _give(connection: sqlite3.Connection) -> str:
     """Give the log an id. Of several processes at once the first one does it."""
     try:
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS log_id (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL)"
-        )
+        connection.execute(_TABLE)
         connection.execute("INSERT OR IGNORE INTO log_id VALUES (1, ?)", (identity.new_id(),))
         connection.execute("COMMIT")
     except sqlite3.OperationalError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 LONGEST_MS = 3_600_000
-"""The longest lease, one hour. A row whose time is further away is of before the clock was set back: it is free."""
+"""The longest lease, one hour. A row whose time is further away is from before the clock was set back: it is free."""
 
 
 def check(name: str, holder: str, ttl_ms: int) -> None:

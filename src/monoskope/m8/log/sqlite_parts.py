@@ -25,7 +25,10 @@ T = TypeVar("T")
 class SqliteParts(EventLog):
     """Everything of `SqliteLog` but its events and documents."""
 
-    def __init__(self, path: Path, *, clock: Callable[[], int], projector: Projector) -> None:
+    def __init__(
+        self, path: Path, *, clock: Callable[[], int], projector: Projector, measured: Callable[[int, float], None]
+    ) -> None:
+        self._path = path
         self._clock = clock
         self._projector = projector
         self._closed = False
@@ -33,7 +36,7 @@ class SqliteParts(EventLog):
         self._background: set[asyncio.Task[None]] = set()
         self._tail = Tail()
         self._reserve = Reserve(path)
-        self._writer = SqliteWriter(path, self._group_ended)
+        self._writer = SqliteWriter(path, self._group_ended, measured)
         self._readers = Readers(path)
         self._watcher = Watcher(self._readers, self._wake)
 
@@ -51,7 +54,8 @@ class SqliteParts(EventLog):
 
         def work(connection: sqlite3.Connection) -> int:
             # Only now, while nobody else can write to the log: an append would take the space.
-            self._reserve.free()
+            if self._reserve.is_needed:
+                self._reserve.free()
             return sqlite_sealed.erase_some(connection, left)
 
         while left:

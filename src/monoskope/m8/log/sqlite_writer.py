@@ -17,6 +17,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,9 +59,14 @@ class SqliteWriter:
     Args:
         path: The database.
         ended: Called on the event loop after every group, with whether it was committed.
+        measured: Called then with the number of jobs and the seconds that the group took, if it was committed.
     """
 
-    def __init__(self, path: Path, ended: Ended) -> None:
+    def __init__(
+        self, path: Path, ended: Ended, measured: Callable[[int, float], None] = lambda _jobs, _seconds: None
+    ) -> None:
+        self._measured = measured
+        self._began = 0.0
         self._path = path
         self._ended = ended
         self._loop = asyncio.get_running_loop()
@@ -107,6 +113,7 @@ class SqliteWriter:
             self._loop.call_soon(self._begin)
 
     def _begin(self) -> None:
+        self._began = time.monotonic()
         jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), MAX_GROUP))]
         if self._connection is None or any(job.is_long for job in jobs):
             self._on_thread.put(lambda: self._deliver(self._whole(jobs)))
@@ -173,6 +180,8 @@ class SqliteWriter:
         self._is_busy = False
         self._idle.set()
         self._ended(is_committed=self._connection is not None)
+        if self._connection is not None:
+            self._measured(len(outcomes), time.monotonic() - self._began)
         for job, result, error in outcomes:
             if job.done.done():
                 continue

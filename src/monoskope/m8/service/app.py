@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection
@@ -16,6 +17,8 @@ from monoskope.m8.limits.places import CallPlaces
 from monoskope.m8.limits.quota import Quota
 from monoskope.m8.limits.request_limit import RequestLimit
 from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.metrics.meters import Meters
+from monoskope.m8.metrics.requests import RequestMeter
 from monoskope.m8.readmodels.documents import Documents
 from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.feed import BACKLOG, Feed
@@ -67,8 +70,22 @@ class ServerLimits:
     """Between two checks of the timekeeper."""
     stall_s: float = 5.0
     """Missed heartbeats do not count after a pause this long between two checks: none could arrive."""
+    not_ready_s: float = 0.0
+    """A process that stops says for so long that it is not ready, and still takes calls."""
+    drain_s: float = 2.0
+    """Then calls under way may take so long to end."""
     verify_every_s: float = 0.0
     """m8 verifies by itself each secret whose newest receipt is older than this; 0 for never."""
+
+
+@dataclass(slots=True)
+class ServerState:
+    """What readiness says of this process, besides what is looked up when it is asked."""
+
+    log_is_writable: bool = True
+    """False from a write that the database refused until one succeeds."""
+    is_draining: bool = False
+    """Whether this process stops."""
 
 
 TokenForCopy = Callable[[str, str, SecretUri], Awaitable[str]]
@@ -94,6 +111,10 @@ class App:
         token_for_copy: Returns a new token with an id of 32 hex digits for a subject that may put at a destination, for
             some minutes. Raises `ConflictError` if there is one of that id.
         certificate_expires_at_ms: Returns when the server's certificate expires, milliseconds since 1970; 0 for none.
+        meters: The metrics of this process.
+        replica: Names this process among those of its log: the key of its heartbeats, and the holder of its leases.
+        leases: The leases that it holds.
+        news: Set when `leases` has changed.
     """
 
     log: EventLog
@@ -107,6 +128,12 @@ class App:
     ticks: Callable[[], float] = ticks_ms
     token_for_copy: TokenForCopy | None = None
     certificate_expires_at_ms: Callable[[], int] = lambda: 0
+    meters: Meters = field(default_factory=Meters)
+    state: ServerState = field(default_factory=ServerState, init=False)
+    requests: RequestMeter = field(init=False)
+    replica: str = field(default_factory=lambda: f"m8/{secrets.token_hex(16)}")
+    leases: set[str] = field(default_factory=set)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
     aggregates: Aggregates = field(init=False)
     documents: Documents = field(init=False)
     feed: Feed = field(init=False)
@@ -145,7 +172,8 @@ class App:
             of_subject=most.sending_per_user,
             in_all=most.sending,
         )
-        self.feed = Feed(self.log, backlog=self.limits.backlog)
+        self.requests = RequestMeter(self.meters)
+        self.feed = Feed(self.log, backlog=self.limits.backlog, saw=self.requests.saw)
 
 
 @dataclass(frozen=True, slots=True)

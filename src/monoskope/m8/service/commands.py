@@ -26,6 +26,7 @@ from monoskope.protocol.events import upload_stream
 from monoskope.protocol.listing import LARGEST_PAGE
 from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.upload import State
+from monoskope.traces import spans
 from monoskope.uri import SecretUri
 
 
@@ -71,7 +72,9 @@ class Commands:
         missing = await missing_reactor(self._app, store) if is_new else None
 
         def decide(known: Upload) -> Sequence[Message]:
-            events = upload.request_key(known, request=request, subject=subject, last_receipt=last_receipt)
+            events = upload.request_key(
+                known, request=request, subject=subject, last_receipt=last_receipt, traceparent=spans.current()
+            )
             if events:
                 _require_active(store)
                 if missing is not None:
@@ -92,6 +95,7 @@ class Commands:
                 decide,
                 actor=subject,
                 loaded=known,
+                is_sent_again=True,
             )
 
     async def _store_and_receipt(self, request: Request) -> tuple[views_pb2.SecretStore, upload_pb2.Signed | None]:
@@ -155,6 +159,7 @@ class Commands:
                 encapsulated_key=message.encapsulated_key,
                 ciphertext=message.ciphertext,
                 last_receipt=last_receipt,
+                traceparent=spans.current(),
             )
             if events:
                 _require_active(store)
@@ -171,6 +176,7 @@ class Commands:
                 actor=subject,
                 sealed=sealed or None,
                 loaded=known,
+                is_sent_again=True,
             )
 
     async def _end(self, request_id: bytes, wait_s: float) -> views_pb2.SecretUpload:

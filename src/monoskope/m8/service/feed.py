@@ -81,6 +81,11 @@ class Follower:
             await self._changed.wait()
         return self._events.popleft()
 
+    @property
+    def behind(self) -> int:
+        """How many events wait to be taken."""
+        return len(self._events)
+
     async def failure(self) -> None:
         """Wait until this follower is ended, and raise the reason."""
         await self._ended.wait()
@@ -93,9 +98,18 @@ def too_slow() -> UnavailableError:
 
 
 class Feed:
-    """Reads the log once and passes each event to all followers. Call `begin`, then keep `run` running."""
+    """Reads the log once and passes each event to all followers. Call `begin`, then keep `run` running.
 
-    def __init__(self, log: EventLog, *, backlog: int = BACKLOG) -> None:
+    Args:
+        log: What is read.
+        backlog: How many events a follower may be behind.
+        saw: Called with every event, before anybody else; it must be quick.
+    """
+
+    def __init__(
+        self, log: EventLog, *, backlog: int = BACKLOG, saw: Callable[[RecordedEvent], None] = lambda _event: None
+    ) -> None:
+        self._saw = saw
         self._log = log
         self._backlog = backlog
         self._position = 0
@@ -178,7 +192,23 @@ class Feed:
         if not waiting:
             del self._waiting[stream]
 
+    @property
+    def position(self) -> int:
+        """The position of the last event that was passed on."""
+        return self._position
+
+    @property
+    def subscribers(self) -> int:
+        """How many reactors and watchers follow the log here."""
+        return len(self._followers)
+
+    @property
+    def worst_lag(self) -> int:
+        """How many events the slowest of them has not taken yet."""
+        return max((follower.behind for follower in self._followers), default=0)
+
     async def _tell(self, event: RecordedEvent) -> None:
+        self._saw(event)
         # Without followers, nobody needs the secret of an event.
         if self._followers:
             located = await self.locate(event)

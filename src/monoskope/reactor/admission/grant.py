@@ -19,8 +19,10 @@ from monoskope.reactor.link.open_requests import OpenRequest
 from monoskope.reactor.reasons import FailedError, ended_by
 from monoskope.reactor.report import request_log
 from monoskope.reactor.report.audit_log import GRANTED, Audit, AuditEntry, of_request
+from monoskope.reactor.report.meters import ReactorMeters
 from monoskope.reactor.report.reporter import Log
 from monoskope.reactor.upstream.first_look import FirstLooks
+from monoskope.traces import spans
 
 
 class Admits(Protocol):
@@ -39,6 +41,8 @@ class Granter:
     looks: FirstLooks
     log: Log
     audit: Audit
+    meters: ReactorMeters | None = None
+    """Counts every request that ends here."""
     now: Callable[[], float] = time.monotonic
 
     async def grant(self, asked: OpenRequest) -> bool:
@@ -46,6 +50,11 @@ class Granter:
 
         A request that is not admitted ends here. A key that loses to another replica's grant is erased.
         """
+        with spans.Span("grant key", kind="consumer", parent=asked.traceparent) as span:
+            span.note("request_id", asked.request_id.hex())
+            return await self._grant(asked)
+
+    async def _grant(self, asked: OpenRequest) -> bool:
         event: events_pb2.SecretUploadKeyProvided | events_pb2.SecretUploadFailed
         try:
             event = events_pb2.SecretUploadKeyProvided(grant=self._granted(asked).signed)
@@ -79,6 +88,8 @@ class Granter:
                 asked.request_id.hex(), "", asked.subject, "", "FAILED", spelled(upload_pb2.Reason, reason)
             )
         request_log.ended(entry, self.now() - asked.arrived)
+        if self.meters is not None:
+            self.meters.ended(entry, self.now() - asked.arrived)
 
     def _granted(self, asked: OpenRequest) -> GrantedKey:
         request = self._parsed(asked)

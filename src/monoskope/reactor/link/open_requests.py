@@ -14,6 +14,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.events import EVENTS, RequestEvent, follow, request_id_of, steps_of
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.upload import State
+from monoskope.traces import spans
 
 
 @dataclass(slots=True)
@@ -26,6 +27,8 @@ class OpenRequest:
     state: State = State.NEW
     request: bytes = field(default=b"", repr=False)
     subject: str = ""
+    traceparent: str = ""
+    """Of the user's call that the last event came from, "" for none: a hint for traces."""
     receipts: list[upload_pb2.Signed] = field(default_factory=list, repr=False)
     """What m8 says are the newest receipts for the URI."""
     grant: upload_pb2.Signed | None = field(default=None, repr=False)
@@ -170,11 +173,13 @@ def _evolve(request: OpenRequest, message: Message, version: int, now: float) ->
     match message:
         case events_pb2.SecretUploadKeyRequested():
             request.request, request.subject, request.arrived = message.request, message.subject, now
+            request.traceparent = spans.valid(message.traceparent)
             _learn(request, message)
         case events_pb2.SecretUploadKeyProvided():
             request.grant = message.grant
         case events_pb2.SecretUploadRequested():
             request.sealed_sha256, request.arrived = message.sealed_sha256, now
+            request.traceparent = spans.valid(message.traceparent)
             _learn(request, message)
         case events_pb2.SecretUploadStarted():
             request.started, request.started_seen = message.receipt, now

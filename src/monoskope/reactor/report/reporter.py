@@ -31,6 +31,7 @@ from monoskope.reactor.link.open_requests import OpenRequests
 from monoskope.reactor.report import request_log
 from monoskope.reactor.report.audit_log import Audit, of_receipt
 from monoskope.reactor.report.known_receipts import KnownReceipts
+from monoskope.reactor.report.meters import ReactorMeters
 
 
 class Log(Protocol):
@@ -53,6 +54,8 @@ class Reporter:
     """Takes note of every receipt that ends a request."""
     patience: float = 10.0
     """Seconds to wait for the delivery of an event that m8 recorded before our receipt."""
+    meters: ReactorMeters | None = None
+    """Counts every request that this process ends."""
     now: Callable[[], float] = time.monotonic
 
     async def start(self, grant: Grant, receipt: Receipt, version: int) -> int:
@@ -76,6 +79,8 @@ class Reporter:
         arrived = asked.arrived if asked is not None else self.now()
         taken = await self._ended(request_id, receipt, version)
         request_log.ended(entry, self.now() - arrived, taken=taken)
+        if taken and self.meters is not None:
+            self.meters.ended(entry, self.now() - arrived)
         return taken
 
     async def _ended(self, request_id: bytes, receipt: Receipt, version: int) -> bool:

@@ -31,10 +31,19 @@ class DeliveredRequest:
     """What was upstream when the key was made; None for a request that writes nothing here."""
     newest: Receipt | None = None
     """The newest receipt for the secret that m8 delivered, verified; None if it is not ours."""
+    traceparent: str = ""
+    """Of the call that sent it, "" for none."""
 
     @classmethod
     def from_bytes(
-        cls, key: GrantedKey, delivered: bytes, announced_sha256: bytes, version: int, *, newest: Receipt | None = None
+        cls,
+        key: GrantedKey,
+        delivered: bytes,
+        announced_sha256: bytes,
+        version: int,
+        *,
+        newest: Receipt | None = None,
+        traceparent: str = "",
     ) -> Self:
         """Take apart encapsulated key || ciphertext, delivered for the grant of `key`."""
         encapsulated, ciphertext = delivered[:ENCAPSULATED_KEY_BYTES], delivered[ENCAPSULATED_KEY_BYTES:]
@@ -48,6 +57,7 @@ class DeliveredRequest:
             key.born,
             key.first_look,
             newest,
+            traceparent,
         )
 
     @property

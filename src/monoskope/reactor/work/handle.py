@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
@@ -43,6 +43,7 @@ from monoskope.reactor.work.patch import check_apart, result_of
 from monoskope.reactor.work.rollback import earlier_content
 from monoskope.reactor.work.verify import verify
 from monoskope.reactor.work.write import WritePlan, Writer
+from monoskope.traces import spans
 from monoskope.uri import SecretUri
 
 
@@ -74,12 +75,21 @@ class Handler:
 
     async def handle(self, delivered: DeliveredRequest) -> bool:
         """Handle one request to its end; return whether m8 took its receipt: not if the stream ended otherwise."""
+        with spans.Span("handle request", kind="consumer", parent=delivered.traceparent) as span:
+            request = delivered.grant.request
+            span.note("request_id", request.request_id.hex())
+            span.note("store", request.uri.store)
+            span.note("purpose", spelled(upload_pb2.Purpose, request.purpose))
+            return await self._handle(delivered, span)
+
+    async def _handle(self, delivered: DeliveredRequest, span: spans.Span) -> bool:
         end = await self._end(delivered)
         if isinstance(end, TooLate):
             # Nothing will be written: however long m8 takes, no other request has to wait for it.
             end = await self._recorded_too_late(delivered, end)
         if isinstance(end, Refused):
             return False
+        span.note("outcome", spelled(upload_pb2.Outcome, end.receipt.outcome))
         # 10. The receipt goes out: by now the frames that held something secret have returned.
         return await self._reporter.end(delivered.grant, end.receipt, end.version)
 
@@ -87,7 +97,9 @@ class Handler:
         """Wait for the request's turn, walk the steps and return the end; every exception becomes a FAILED receipt."""
         request, arrived = delivered.grant.request, self._now()
         try:
-            async with self._turn(delivered) as guess:
+            async with AsyncExitStack() as turn:
+                with spans.Span("wait for turn"):
+                    guess = await turn.enter_async_context(self._turn(delivered))
                 return await self._steps(delivered, guess, arrived)
         except Exception as error:  # noqa: BLE001 - a defect must leave neither a value nor a request without an end
             # The engine was told nothing: `Writer` and `Copier` return ends and raise nothing.
@@ -119,9 +131,11 @@ class Handler:
         request = delivered.grant.request
         async with self._places_for(request).held(delivered.grant.subject):
             # 1. Await the version that was there when the key was made: no plaintext waits for the engine.
-            first = None if delivered.first_look is None else await delivered.first_look.found()
+            with spans.Span("wait for first look"):
+                first = None if delivered.first_look is None else await delivered.first_look.found()
             # 2. Take the key out of its table, check lengths and lifetime, open, drop the key, parse.
-            payload = open_delivered(self._keys, delivered)
+            with spans.Span("open"):
+                payload = open_delivered(self._keys, delivered)
             # 3. What the engine could never take ends here.
             check_fitting(self._upstream.driver, request, payload)
             check_apart(payload, request.remove_keys)
@@ -148,7 +162,8 @@ class Handler:
             # 8. Write with check-and-set on that version, in time. A COPY is put at its destination.
             if isinstance(plan, CopyPlan):
                 return Receipted(await self._copier.copy(delivered, plan), announced.version)
-            end = await self._writer.write(plan, payload)
+            with spans.Span("write upstream"):
+                end = await self._writer.write(plan, payload)
             del payload
         # 9. An unknown end is looked up. Everything secret is erased.
         receipt = await self._writer.receipt(plan, end)

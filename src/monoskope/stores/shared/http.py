@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
@@ -20,6 +21,7 @@ from yarl import URL
 from monoskope.protocol.unshared import Unshared
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.stores.shared.config import HttpConfig
+from monoskope.traces import spans
 
 JSON = "application/json"
 
@@ -123,16 +125,17 @@ class EngineHttp:
         progress = SimpleNamespace(connected=False)
         failure: DriverError
         try:
-            async with self._session.request(
-                method,
-                URL(url, encoded=True),
-                headers=headers,
-                data=None if content is None else io.BytesIO(content),
-                allow_redirects=False,
-                trace_request_ctx=progress,
-            ) as response:
-                answer = HttpAnswer(response.status, await _body_of(response), response.headers)
-                return self._judged(answer, writes=writes)
+            with _traced(headers) as sent:
+                async with self._session.request(
+                    method,
+                    URL(url, encoded=True),
+                    headers=sent,
+                    data=None if content is None else io.BytesIO(content),
+                    allow_redirects=False,
+                    trace_request_ctx=progress,
+                ) as response:
+                    answer = HttpAnswer(response.status, await _body_of(response), response.headers)
+                    return self._judged(answer, writes=writes)
         except aiohttp.ClientSSLError:
             failure = StoreRefusedError(
                 f"{self.engine}'s certificate is not trusted, or it does not speak TLS.", fix=self.untrusted_fix
@@ -179,6 +182,19 @@ class EngineHttp:
             trace_configs=[trace],
             trust_env=False,
         )
+
+
+@contextmanager
+def _traced(headers: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """Yield `headers` with the trace context of a user's request, in a span of its own.
+
+    The reactor's own looks at its engine belong to no trace, and get `headers` as they are.
+    """
+    if not spans.current():
+        yield headers
+        return
+    with spans.Span("engine request", kind="client"):
+        yield {**headers, spans.KEY: spans.current()}
 
 
 async def _mark_connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:

@@ -1,3 +1,4 @@
+from monoskope.api.buf.validate import validate_pb2 as _validate_pb2
 from monoskope.api.secrets.v1 import identity_pb2 as _identity_pb2
 from monoskope.api.secrets.v1 import options_pb2 as _options_pb2
 from monoskope.api.secrets.v1 import upload_pb2 as _upload_pb2
@@ -41,14 +42,16 @@ RIGHT_ROLLBACK: Right
 RIGHT_LIST: Right
 
 class SecretUploadKeyRequested(_message.Message):
-    __slots__ = ("request", "subject", "last_receipt")
+    __slots__ = ("request", "subject", "last_receipt", "traceparent")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     LAST_RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     request: bytes
     subject: str
     last_receipt: _upload_pb2.Signed
-    def __init__(self, request: _Optional[bytes] = ..., subject: _Optional[str] = ..., last_receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+    traceparent: str
+    def __init__(self, request: _Optional[bytes] = ..., subject: _Optional[str] = ..., last_receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class SecretUploadKeyProvided(_message.Message):
     __slots__ = ("grant",)
@@ -57,14 +60,16 @@ class SecretUploadKeyProvided(_message.Message):
     def __init__(self, grant: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
 
 class SecretUploadRequested(_message.Message):
-    __slots__ = ("sealed_sha256", "size", "last_receipt")
+    __slots__ = ("sealed_sha256", "size", "last_receipt", "traceparent")
     SEALED_SHA256_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     LAST_RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     sealed_sha256: bytes
     size: int
     last_receipt: _upload_pb2.Signed
-    def __init__(self, sealed_sha256: _Optional[bytes] = ..., size: _Optional[int] = ..., last_receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
+    traceparent: str
+    def __init__(self, sealed_sha256: _Optional[bytes] = ..., size: _Optional[int] = ..., last_receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class SecretUploadStarted(_message.Message):
     __slots__ = ("receipt",)

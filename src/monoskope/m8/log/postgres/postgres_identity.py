@@ -29,3 +29,12 @@ async def log_id(connection: Connection) -> str:
     insert = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING"
     await connection.execute(insert, _NAME, identity.new_id())
     return await find(connection)
+
+
+async def give(connection: Connection, log_id: str) -> None:
+    """Let the log in the database have the id `log_id`, in place of any other. Raises as the driver does."""
+    await connection.execute(
+        "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        _NAME,
+        log_id,
+    )

@@ -1,4 +1,4 @@
-"""`m8 backup`: a copy of a server's folder from which it can be served, made while the server runs."""
+"""`m8 backup folder`: a copy of a server's folder from which it can be served, made while the server runs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def back_up(server: ServerSettings, folder: Path) -> BackedUp:
         raise RefusedError(
             f"the event log of {server.folder} is in the PostgreSQL database {server.database}, and m8 backup copies "
             "only SQLite files.",
-            fix="Back the database up with PostgreSQL's own tools (docs/operate/postgresql.md), and the keys as files.",
+            fix="Back the log up with m8 backup create, and copy the keys as files.",
         )
     try:
         folder.mkdir(mode=0o700, parents=True)

@@ -1,0 +1,203 @@
+"""Encrypting and decrypting a stream with age, piece by piece: memory does not grow with the size of it.
+
+`pyrage` reads and writes like a file, and blocks. So it runs on a thread, and what it reads comes from the event loop,
+or what it writes goes there. What happens there is a failure of its own; pyrage's words for it are not shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from typing import Any
+
+import pyrage
+
+from monoskope.archive.errors import damaged, not_a_backup
+from monoskope.archive.streams import Reader, Writer
+from monoskope.errors import RefusedError
+
+MAGIC = b"age-encryption.org/v1\n"
+_PIECE = 262_144
+"""How many bytes go to the event loop at once."""
+_WAITING = 4
+"""How many such pieces wait there at most."""
+
+
+class _StoppedError(Exception):
+    """Whoever waited for the stream is gone."""
+
+
+class _Pulled:
+    """A reader of what an asynchronous iterator yields."""
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+        self._loop = asyncio.get_running_loop()
+        self._left = memoryview(b"")
+        self.failure: BaseException | None = None
+        self.is_stopped = False
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self.is_stopped:
+            raise _StoppedError
+        try:
+            while not self._left:
+                self._left = memoryview(asyncio.run_coroutine_threadsafe(self._next(), self._loop).result())
+        except StopAsyncIteration:
+            return b""
+        except BaseException as error:
+            self.failure = error
+            raise
+        size = len(self._left) if size < 0 else size
+        piece, self._left = bytes(self._left[:size]), self._left[size:]
+        return piece
+
+    async def _next(self) -> bytes:
+        # StopAsyncIteration passes through a future of a thread, unlike through a coroutine's.
+        return await anext(self._pieces)
+
+
+class _Kept:
+    """A writer that keeps the failure of another one."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self.failure: BaseException | None = None
+
+    def write(self, piece: bytes, /) -> int:
+        try:
+            return self._writer.write(piece)
+        except BaseException as error:
+            self.failure = error
+            raise
+
+    def flush(self) -> None:
+        self._writer.flush()
+
+
+async def encrypt(
+    pieces: AsyncGenerator[bytes, None], writer: Writer, recipients: Sequence[pyrage.x25519.Recipient]
+) -> None:
+    """Encrypt what `pieces` yield for `recipients`, and write it.
+
+    Raises:
+        Exception: what `pieces` or `writer` raised.
+    """
+    reader, kept = _Pulled(pieces), _Kept(writer)
+    work = asyncio.create_task(asyncio.to_thread(pyrage.encrypt_io, reader, kept, list(recipients)))
+    try:
+        await asyncio.shield(work)
+    except (pyrage.EncryptError, OSError) as error:
+        raise kept.failure or reader.failure or error from None
+    else:
+        # pyrage drops a failure of its very last write.
+        if kept.failure is not None:
+            raise kept.failure
+    finally:
+        # A thread cannot be cancelled: it ends at its next read, and until then `pieces` and `writer` are its own.
+        reader.is_stopped = True
+        await asyncio.wait({work})
+        if not work.cancelled():
+            work.exception()
+        await pieces.aclose()
+
+
+class _Pushed:
+    """A writer into a queue of the event loop."""
+
+    def __init__(self, queue: asyncio.Queue[bytes | None]) -> None:
+        self._queue = queue
+        self._loop = asyncio.get_running_loop()
+        self._piece = bytearray()
+        self.is_stopped = False
+
+    def write(self, piece: bytes, /) -> int:
+        self._piece += piece
+        if len(self._piece) >= _PIECE:
+            self.flush()
+        return len(piece)
+
+    def flush(self) -> None:
+        if self.is_stopped:
+            raise _StoppedError
+        if self._piece:
+            asyncio.run_coroutine_threadsafe(self._queue.put(bytes(self._piece)), self._loop).result()
+            self._piece.clear()
+
+
+class _Begun:
+    """A reader that notes its own failure, and whether what it reads begins as age's format does."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._start = bytearray()
+        self.failure: BaseException | None = None
+
+    @property
+    def is_age(self) -> bool:
+        return bytes(self._start[: len(MAGIC)]) == MAGIC
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            piece = self._reader.read(size)
+        except BaseException as error:
+            self.failure = error
+            raise
+        if len(self._start) < len(MAGIC):
+            self._start += piece[: len(MAGIC)]
+        return piece
+
+
+async def decrypted(reader: Reader, identities: Sequence[pyrage.x25519.Identity]) -> AsyncGenerator[bytes, None]:
+    """Yield what was encrypted, each piece only after age has authenticated it.
+
+    Raises:
+        RefusedError: it is encrypted for none of `identities`.
+        DamagedError: it is cut off, was changed, or is something else.
+        Exception: what `reader` raised.
+    """
+    queue: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING)
+    begun, pushed = _Begun(reader), _Pushed(queue)
+
+    async def work() -> None:
+        try:
+            await asyncio.to_thread(_decrypt, begun, pushed, list(identities))
+        except (pyrage.DecryptError, OSError) as error:
+            raise _explained(error, begun) from None
+        finally:
+            await queue.put(None)
+
+    working = asyncio.create_task(work())
+    try:
+        while (piece := await queue.get()) is not None:
+            yield piece
+        await working
+    finally:
+        pushed.is_stopped = True
+        while not working.done():
+            # The thread may wait for room in the queue: only then it sees that nobody reads any more.
+            with contextlib.suppress(asyncio.QueueEmpty):
+                while True:
+                    queue.get_nowait()
+            await asyncio.wait([working], timeout=0.01)
+        if not working.cancelled():
+            working.exception()  # whoever left does not want it
+
+
+def _decrypt(reader: Any, writer: _Pushed, identities: list[pyrage.x25519.Identity]) -> None:  # noqa: ANN401
+    pyrage.decrypt_io(reader, writer, identities)
+    writer.flush()
+
+
+def _explained(error: Exception, begun: _Begun) -> BaseException:
+    if begun.failure is not None:
+        return begun.failure
+    if not begun.is_age:
+        return not_a_backup()
+    if isinstance(error, pyrage.DecryptError) and "matching keys" in str(error):
+        return RefusedError(
+            "the backup is not encrypted for this identity.",
+            fix="Name the file of an identity whose recipient it was made for (--identity).",
+        )
+    return damaged("it is cut off or was changed, as age's own check says")

@@ -1,0 +1,124 @@
+"""Reading a backup with every check: its form, its chain, its sealed bytes, its end, and what was noted outside."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+
+from monoskope.archive.errors import damaged
+from monoskope.errors import ConflictError
+from monoskope.m8.backup import form
+from monoskope.m8.backup.named import named
+from monoskope.m8.log.event_log import LogTamperedError, RecordedEvent
+from monoskope.m8.log.imports import Following, genesis
+from monoskope.m8.log.noted import Noted
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records, or sealed bytes that the records of the page before name."""
+
+    events: Sequence[RecordedEvent]
+    sealed: Sequence[bytes] = field(repr=False)
+
+
+class Checking:
+    """One backup that is being read.
+
+    Args:
+        pieces: It, decrypted, in pieces of any size.
+        at_least: A position that it must reach, and the hash of the record there if that is known.
+    """
+
+    def __init__(self, pieces: AsyncGenerator[bytes, None], at_least: Noted | None = None) -> None:
+        self._frames = form.Frames(pieces)
+        self._at_least = at_least
+        self._following: Following = genesis()
+        self._records = self._sealed = self._named = 0
+        self.header: form.Header | None = None
+        self.end: form.End | None = None
+
+    async def begin(self) -> form.Header:
+        """Read the header.
+
+        Raises:
+            DamagedError: it does not hold, or this is no backup.
+            UsageError: a newer m8 made it.
+            ConflictError: it ends before the position that it must reach.
+        """
+        await self._frames.begin()
+        kind, content = await self._frames.next()
+        if kind != form.HEADER:
+            raise damaged("it does not begin with its header")
+        self.header = form.header(content)
+        if self._at_least is not None and self.header.position < self._at_least.position:
+            raise _too_old(self.header.position, self._at_least.position)
+        return self.header
+
+    async def pages(self) -> AsyncGenerator[Page, None]:
+        """Yield what is in it. Only when this has ended is it certain that the backup holds.
+
+        Raises:
+            DamagedError: it is cut off or was changed.
+            LogTamperedError: a record does not follow the one before it.
+            ConflictError: it is of another log than the position that was noted.
+        """
+        events: Sequence[RecordedEvent] = ()
+        while True:
+            kind, content = await self._frames.next()
+            if kind == form.RECORDS:
+                events = self._follow(form.bodies(content))
+                yield Page(events, ())
+            elif kind == form.SEALED:
+                yield Page((), self._checked(form.bodies(content), events))
+            elif kind == form.END:
+                await self._finish(form.end(content))
+                return
+            else:
+                raise damaged("a frame is of no known kind")
+
+    async def close(self) -> None:
+        """Read no more. To be called however it ended."""
+        await self._frames.close()
+
+    def _follow(self, records: Sequence[bytes]) -> Sequence[RecordedEvent]:
+        events = [self._following.take(record) for record in records]
+        self._records += len(events)
+        self._named += len(named(events))
+        noted = self._at_least
+        for event in events:
+            if noted is not None and event.position == noted.position and noted.hash not in (b"", event.hash):
+                raise ConflictError(
+                    f"the backup is not of the log that was noted: the record at position {event.position} is another.",
+                    fix="Find out which of the two is yours before you restore anything; keep both.",
+                )
+        return events
+
+    def _checked(self, sealed: Sequence[bytes], events: Sequence[RecordedEvent]) -> Sequence[bytes]:
+        expected = set(named(events))
+        if not {hashlib.sha256(body).digest() for body in sealed} <= expected:
+            raise damaged("it has sealed bytes that no record before them names")
+        self._sealed += len(sealed)
+        return sealed
+
+    async def _finish(self, end: form.End) -> None:
+        assert self.header is not None, "it has begun"
+        if end.sha256 != self._frames.sha256.hex():
+            raise damaged("its content is not what its end says")
+        counted = (self._records, self._sealed, self._named - self._sealed)
+        if (end.records, end.sealed, end.erased) != counted or self._records != self.header.position:
+            raise damaged("it has more or fewer records or sealed bytes than it says")
+        if self.header.position and self._following.hash.hex() != self.header.head:
+            raise LogTamperedError(self.header.position, "the last record is not the one that the header names")
+        if not await self._frames.is_over():
+            raise damaged("something follows its end")
+        self.end = end
+
+
+def _too_old(position: int, noted: int) -> ConflictError:
+    lacks = "1 event" if noted - position == 1 else f"{noted - position} events"
+    return ConflictError(
+        f"the backup ends at position {position}, and position {noted} was noted: it lacks {lacks}.",
+        fix="Take a later backup. If there is none, --accept-loss restores this one; what it lacks is lost.",
+    )

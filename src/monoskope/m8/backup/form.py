@@ -1,0 +1,167 @@
+"""The form of a backup: what stands inside the age stream. Pure but for reading pieces as they come.
+
+The ten bytes `MAGIC`, then frames: one byte for the kind, four bytes for the length (most significant byte first), then
+so many bytes.
+
+| kind | content |
+|---|---|
+| `H` | the header, JSON: first and once |
+| `R` | a page of records; each is four bytes for its length, then the record byte for byte |
+| `S` | sealed bytes that records of the page before it name, in the same form |
+| `E` | the end, JSON: last and once; nothing follows it |
+
+The end holds the SHA-256 of everything before its frame. Source: docs/adr/0035-backups.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator, Sequence
+
+import msgspec
+
+from monoskope.archive.errors import damaged, not_a_backup
+from monoskope.errors import UsageError
+
+MAGIC = b"m8-backup\n"
+FORMAT = 1
+"""A backup of a greater number needs a newer m8."""
+
+HEADER, RECORDS, SEALED, END = b"H", b"R", b"S", b"E"
+
+MAX_FRAME = 33_554_432
+"""Bytes in one frame at most. A page is begun anew at `PAGE` bytes, and one record has about 4 MiB at most."""
+
+PAGE = 1_048_576
+_LENGTH = 4
+
+
+class Header(msgspec.Struct, frozen=True):
+    """What a backup is of. Unknown fields are ignored: a change that matters raises `format`.
+
+    Attributes:
+        format: `FORMAT` of the m8 that made it.
+        created_at_ms: When it was begun, milliseconds since 1970.
+        position: The last position in it; the first is 1. 0 for an empty log.
+        head: SHA-256 of the record there, hex; "" for an empty log.
+        log_id: The id of the log, 32 hex digits, "" if it had none. A restored log has the same.
+        engine: "sqlite" or "postgresql": where it was made. It can be restored into either.
+        version: Of the m8 that made it.
+    """
+
+    format: int
+    created_at_ms: int
+    position: int
+    head: str
+    log_id: str
+    engine: str
+    version: str
+
+
+class End(msgspec.Struct, frozen=True):
+    """What a backup must have held when it ends.
+
+    Attributes:
+        records: How many records.
+        sealed: How many sealed bytes.
+        erased: How many sealed bytes its records name that were erased before.
+        sha256: Of everything before the end's own frame, hex.
+    """
+
+    records: int
+    sealed: int
+    erased: int
+    sha256: str
+
+
+def frame(kind: bytes, content: bytes) -> bytes:
+    """Return one frame."""
+    assert len(content) <= MAX_FRAME, "pages are small"
+    return kind + len(content).to_bytes(_LENGTH, "big") + content
+
+
+def page(bodies: Sequence[bytes]) -> bytes:
+    """Return the content of a page."""
+    return b"".join(part for body in bodies for part in (len(body).to_bytes(_LENGTH, "big"), body))
+
+
+def bodies(content: bytes) -> list[bytes]:
+    """Return what is in a page. Raises `DamagedError`."""
+    found, at = [], 0
+    while at < len(content):
+        start = at + _LENGTH
+        at = start + int.from_bytes(content[at:start], "big")
+        if at > len(content):
+            raise damaged("a page is shorter than it says")
+        found.append(content[start:at])
+    return found
+
+
+def header(content: bytes) -> Header:
+    """Return the header. Raises `DamagedError`; `UsageError` for one of a newer format."""
+    try:
+        found = msgspec.json.decode(content, type=dict[str, object])
+        if isinstance(number := found.get("format"), int) and number > FORMAT:
+            raise UsageError(
+                f"the backup has format {number}, this m8 knows {FORMAT} and no newer one.",
+                fix="Use the version of m8 that made it, or a newer one.",
+            )
+        return msgspec.json.decode(content, type=Header)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise damaged("its header cannot be read") from None
+
+
+def end(content: bytes) -> End:
+    """Return the end. Raises `DamagedError`."""
+    try:
+        return msgspec.json.decode(content, type=End)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise damaged("its end cannot be read") from None
+
+
+class Frames:
+    """Reads frames from pieces of any size."""
+
+    def __init__(self, pieces: AsyncGenerator[bytes, None]) -> None:
+        self._pieces = pieces
+        self._left = bytearray()
+        self._sha256 = hashlib.sha256()
+        self.sha256 = b""
+        """Of everything before the frame that was read last."""
+
+    async def begin(self) -> None:
+        """Read what every backup begins with. Raises `DamagedError`."""
+        if await self._take(len(MAGIC)) != MAGIC:
+            raise not_a_backup()
+
+    async def next(self) -> tuple[bytes, bytes]:
+        """Return the kind and the content of the next frame. Raises `DamagedError` if there is none."""
+        self.sha256 = self._sha256.digest()
+        head = await self._take(1 + _LENGTH)
+        size = int.from_bytes(head[1:], "big")
+        if size > MAX_FRAME:
+            raise damaged("a frame is longer than any can be")
+        return head[:1], await self._take(size)
+
+    async def is_over(self) -> bool:
+        """Whether nothing follows."""
+        async for piece in self._pieces:
+            self._left += piece
+            if self._left:
+                break
+        return not self._left
+
+    async def close(self) -> None:
+        """Read no more."""
+        await self._pieces.aclose()
+
+    async def _take(self, size: int) -> bytes:
+        while len(self._left) < size:
+            piece = await anext(self._pieces, None)
+            if piece is None:
+                raise damaged("it is cut off")
+            self._left += piece
+        found = bytes(self._left[:size])
+        del self._left[:size]
+        self._sha256.update(found)
+        return found

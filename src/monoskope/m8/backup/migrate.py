@@ -1,0 +1,62 @@
+"""`m8 migrate --to`: copy a log, byte for byte, into an empty one of another engine. Nobody may append meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+
+from monoskope.errors import ConflictError
+from monoskope.m8.log.event_log import EventLog, LogTamperedError
+from monoskope.m8.log.noted import Noted, last
+
+READ = 256
+"""Records that are copied in one transaction."""
+_SEALED = 16
+"""Sealed bytes, a megabyte each at worst, that are copied in one transaction."""
+
+
+async def copy(source: EventLog, target: EventLog) -> Noted:
+    """Copy everything but heartbeats, check both chains, and return the last position and its hash.
+
+    It goes on where an earlier copy was interrupted. The documents are made anew from the records.
+
+    Args:
+        source: The log in use, which no m8 serves.
+        target: Opened for an import.
+
+    Raises:
+        ConflictError: the target has other events, or the source got new ones meanwhile.
+        LogTamperedError: one of them does not hold.
+    """
+    await target.import_records([])
+    there = await last(target)
+    await _check_same(source, there)
+    after = there.position
+    while events := await source.read(after=after, limit=READ):
+        await target.import_records([event.record for event in events])
+        after = events[-1].position
+    digest = b""
+    while sealed := await source.sealed_after(digest, limit=_SEALED):
+        await target.import_records([], sealed)
+        digest = hashlib.sha256(sealed[-1]).digest()
+    if await source.head() != after:
+        raise ConflictError(
+            "the log got new events while it was copied.", fix="Stop whatever uses it, then run this command again."
+        )
+    await target.finish_import()
+    await source.check_chain()
+    await target.check_chain()
+    ended = await last(target)
+    if ended != await last(source):
+        raise LogTamperedError(max(ended.position, 1), "the last record is not that of the log in use")
+    return ended
+
+
+async def _check_same(source: EventLog, there: Noted) -> None:
+    if not there.position:
+        return
+    events = await source.read(after=there.position - 1, limit=1)
+    if not events or events[0].hash != there.hash:
+        raise ConflictError(
+            "the target holds an unfinished import of another log.",
+            fix="Move the target to another place, and migrate into an empty one.",
+        )

@@ -1,0 +1,59 @@
+"""Restoring a backup into an empty log, or going on where an import broke off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from monoskope.errors import ConflictError
+from monoskope.m8.backup import form
+from monoskope.m8.backup.check import Checking
+from monoskope.m8.log.event_log import EventLog, LogTamperedError, RecordedEvent
+from monoskope.m8.log.noted import last
+
+
+async def restore(
+    checking: Checking, log: EventLog, accept: Callable[[form.Header], None] = lambda _: None
+) -> form.Header:
+    """Import everything that `checking` reads into `log`, make its documents, and return the header.
+
+    Until it returns, the log is marked as unfinished, and m8 does not open it. After a failure, and even after this
+    process was killed, the same call goes on where it was.
+
+    Args:
+        checking: The backup, of which nothing was read yet.
+        log: It was opened for an import.
+        accept: Called with the header before anything is written; it raises what is wrong with it.
+
+    Raises:
+        ConflictError: the log has events of its own, or an unfinished import of another log.
+        Error: as `Checking` does.
+    """
+    header = await checking.begin()
+    accept(header)
+    await log.import_records([])  # a log with events of its own is refused before anything is read
+    there = await last(log)
+    async for page in checking.pages():
+        new = [event for event in page.events if event.position > there.position]
+        for event in page.events[: len(page.events) - len(new)]:
+            _check_same(event, there.position, there.hash)
+        if new or page.sealed:
+            await log.import_records([event.record for event in new], page.sealed)
+    if there.position > header.position:
+        raise _another()
+    position = await log.finish_import()
+    restored = await last(log)
+    if position != header.position or restored.hash.hex() != header.head:
+        raise LogTamperedError(max(position, 1), "what was restored is not what the backup holds")
+    return header
+
+
+def _check_same(event: RecordedEvent, position: int, digest: bytes) -> None:
+    if event.position == position and event.hash != digest:
+        raise _another()
+
+
+def _another() -> ConflictError:
+    return ConflictError(
+        "the target holds an unfinished import of another log.",
+        fix="Move the target to another folder, and restore into an empty one.",
+    )

@@ -1,0 +1,85 @@
+"""What `m8 backup restore` says at its end: which tokens count, and what the restored log does not know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import Error
+from monoskope.m8.backup.aftermath import Lost
+from monoskope.m8.backup.form import Header
+from monoskope.m8.cli.common import show
+from monoskope.m8.domain.principal import ROLE_NAMES
+from monoskope.times import rfc3339
+
+_COLUMNS = ("id", "subject", "role", "expires", "since the backup")
+_PAGE = "docs/operate/back-up-and-restore.md"
+
+
+@dataclass(slots=True)
+class Aftermath:
+    """What is known of the time after the backup.
+
+    Attributes:
+        valid: The tokens that count in the restored log.
+        lost: What the log of before had, None if there was none to compare with.
+        failure: Why it could not be compared with.
+    """
+
+    valid: list[events_pb2.TokenIssued]
+    lost: Lost | None = None
+    failure: Error | None = None
+
+
+def tell(header: Header, found: Aftermath) -> None:
+    """Print it. Nothing was revoked: that is for people to decide."""
+    moment = rfc3339(header.created_at_ms)
+    click.echo(f"The restored log knows nothing of what happened after {moment}.")
+    if found.failure is not None:
+        click.echo(f"warning: it was not compared with the log of before: {found.failure}", err=True)
+    revoked = frozenset[str]() if found.lost is None else frozenset(found.lost.revoked)
+    if found.valid:
+        click.echo(f"\nValid now: {_many(len(found.valid), 'token')}.\n")
+        show([_row(token, revoked, is_compared=found.lost is not None) for token in found.valid], _COLUMNS, "table")
+        click.echo("")
+    if found.lost is None:
+        click.echo(f"Tokens that were revoked after {moment} are valid again. Revoke them: m8 token revoke ID")
+        click.echo(f"Tokens that were made after {moment} are refused. Make them again: m8 token create")
+    else:
+        _tell_lost(found.lost, again=[token for token in found.valid if token.id in revoked])
+    click.echo(f"Secrets that were put since then, and clients that pinned a newer identity: see {_PAGE}")
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _row(token: events_pb2.TokenIssued, revoked: frozenset[str], *, is_compared: bool) -> dict[str, object]:
+    since = "REVOKED" if token.id in revoked else "nothing" if is_compared else "not known"
+    return {
+        "id": token.id,
+        "subject": token.subject,
+        "role": ROLE_NAMES[token.role],
+        "expires": rfc3339(token.expires_at_ms),
+        "since the backup": since,
+    }
+
+
+def _tell_lost(lost: Lost, *, again: list[events_pb2.TokenIssued]) -> None:
+    click.echo(
+        f"The log of before had {_many(lost.events, 'more event')}, about {_many(len(lost.requests), 'request')}."
+    )
+    if again:
+        click.echo(
+            f"Revoked after the backup, and valid again: {_many(len(again), 'token')}. Nothing was revoked now. Do it:"
+        )
+        for token in again:
+            click.echo(f"  m8 token revoke {token.id}")
+    for made in lost.issued:
+        click.echo(f"Token {made.id} for {made.subject} was made after the backup and is refused: make another one.")
+    for name in lost.stores:
+        click.echo(f"Store {name} was added or changed after the backup: add it again, or compare its identity.")
+    if lost.notes:
+        click.echo(f"Labels and days of expiry were edited after the backup: {_many(lost.notes, 'edit')}.")

@@ -1,0 +1,108 @@
+"""The metrics of one m8 process, under the names that docs/operate/monitor.md lists.
+
+Those of calls and appends count what this process did. Those of requests count what is in the log, whichever m8
+recorded it, from the start of this process on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # the library types it not
+
+_CALL_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_APPEND_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+_GROUP_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
+
+
+@dataclass(slots=True)
+class Meters:
+    """All of them, in a registry of their own: several m8 of one process, as in tests, do not disturb one another."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    calls: Counter = field(init=False)
+    call_seconds: Histogram = field(init=False)
+    append_seconds: Histogram = field(init=False)
+    append_group: Histogram = field(init=False)
+    write_failures: Counter = field(init=False)
+    requests: Counter = field(init=False)
+    request_seconds: Histogram = field(init=False)
+    gauges: dict[str, Gauge] = field(default_factory=dict, init=False)
+    """What is looked up when somebody reads the metrics, by name."""
+
+    def __post_init__(self) -> None:
+        here = self.registry
+        ProcessCollector(registry=here)
+        self.calls = Counter("m8_calls", "Calls that have ended, by their code.", ["method", "code"], registry=here)
+        self.call_seconds = Histogram(
+            "m8_call_duration_seconds",
+            "How long calls took, waiting for reactors included.",
+            ["method"],
+            buckets=_CALL_BUCKETS,
+            registry=here,
+        )
+        self.append_seconds = Histogram(
+            "m8_append_duration_seconds",
+            "How long one durable write to the event log took, whatever it wrote.",
+            buckets=_APPEND_BUCKETS,
+            registry=here,
+        )
+        self.append_group = Histogram(
+            "m8_append_group_size", "Writes that were made durable together.", buckets=_GROUP_BUCKETS, registry=here
+        )
+        self.write_failures = Counter(
+            "m8_database_write_failures",
+            "Checks, one a second, that found a new failure to write the event log.",
+            registry=here,
+        )
+        self.requests = Counter(
+            "m8_requests",
+            "Requests of the log that have ended, by outcome. Every m8 of one log counts all of them.",
+            ["store", "purpose", "outcome"],
+            registry=here,
+        )
+        self.request_seconds = Histogram(
+            "m8_request_duration_seconds",
+            "From the first event of a request to its last, by the log's clock.",
+            ["store"],
+            buckets=_CALL_BUCKETS,
+            registry=here,
+        )
+        for name, (text, labels) in _VALUES.items():
+            self.gauges[name] = Gauge(name, text, labels, registry=here)
+
+    def answered(self, method: str, code: str, seconds: float) -> None:
+        """Count a call."""
+        self.calls.labels(method, code).inc()
+        self.call_seconds.labels(method).observe(seconds)
+
+    def wrote(self, appends: int, seconds: float) -> None:
+        """Count a group of writes that became durable together."""
+        self.append_group.observe(appends)
+        self.append_seconds.observe(seconds)
+
+
+_VALUES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "m8_build_info": ("1, for the version that runs.", ("version",)),
+    "m8_start_time_seconds": ("When this process began to serve, seconds since 1970.", ()),
+    "m8_certificate_expiry_timestamp_seconds": ("When the certificate of m8 expires, seconds since 1970.", ()),
+    "m8_connections": ("Open connections of clients and reactors.", ()),
+    "m8_watchers": ("Open calls of WatchEvents.", ()),
+    "m8_subscribers": ("Reactors and watchers that follow the log in this process.", ()),
+    "m8_subscribers_lag_events": ("How many events the slowest of them has not taken yet.", ()),
+    "m8_feed_lag_events": ("How many events of the log this process has not passed on yet.", ()),
+    "m8_database_up": ("1 if the database answers.", ()),
+    "m8_database_writable": ("0 from a failed write on until one succeeds.", ()),
+    "m8_database_last_position": ("The position of the last event.", ()),
+    "m8_database_size_bytes": ("Bytes of the event log on disk.", ()),
+    "m8_database_reserve": ("1 if the disk reserve for erasing is there.", ()),
+    "m8_draining": ("1 while m8 stops.", ()),
+    "m8_timekeeper_lease_held": ("1 if this m8 is the one that keeps the deadlines.", ()),
+    "m8_open_requests": ("Requests that have not ended; `granted` have a one-time key alive.", ("store", "state")),
+    "m8_oldest_open_request_age_seconds": ("How long ago the oldest of them began, 0 for none.", ("store",)),
+    "m8_store_active": ("1 if the store takes uploads.", ("store",)),
+    "m8_reactors_attached": ("Reactors that are attached.", ("store",)),
+    "m8_engine_health": ("Attached reactors, by how they found their engine last.", ("store", "state")),
+}

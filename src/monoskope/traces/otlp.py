@@ -1,0 +1,63 @@
+"""The part of traces that imports OpenTelemetry."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+    Tracer,
+    set_span_in_context,
+)
+
+from monoskope.traces import spans
+
+_KINDS = {kind.name.lower(): kind for kind in SpanKind}
+
+
+def begin(service: str) -> TracerProvider:
+    """Record spans of `service` from now on, and return what exports them."""
+    # No other detector: one of them would export the command line.
+    resource = Resource({"service.name": service, "service.version": metadata.version("monoskope")})
+    provider = TracerProvider(resource=resource.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    tracer = provider.get_tracer("monoskope")
+    spans.record_with(lambda name, kind, parent: _Recorder(tracer, name, kind, parent))
+    return provider
+
+
+class _Recorder:
+    """One span of OpenTelemetry."""
+
+    def __init__(self, tracer: Tracer, name: str, kind: str, parent: str) -> None:
+        above = set_span_in_context(NonRecordingSpan(_context(parent))) if parent else set_span_in_context(_NONE)
+        self._span: Span = tracer.start_span(
+            name, context=above, kind=_KINDS[kind], record_exception=False, set_status_on_exception=False
+        )
+        found = self._span.get_span_context()
+        self.traceparent = f"00-{found.trace_id:032x}-{found.span_id:016x}-{int(found.trace_flags):02x}"
+
+    def note(self, name: str, text: str) -> None:
+        self._span.set_attribute(f"monoskope.{name}", text)
+
+    def end(self, *, has_failed: bool) -> None:
+        if has_failed:
+            self._span.set_status(StatusCode.ERROR)
+        self._span.end()
+
+
+_NONE = NonRecordingSpan(SpanContext(0, 0, is_remote=False))
+
+
+def _context(traceparent: str) -> SpanContext:
+    _, trace, span, flags = traceparent.split("-")
+    return SpanContext(int(trace, 16), int(span, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))

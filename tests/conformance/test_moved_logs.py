@@ -1,0 +1,170 @@
+"""A log goes from SQLite to PostgreSQL and back, by migration and by backup, and is the same byte for byte."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from monoskope.exit_codes import ExitCode
+from monoskope.host_port import HostPort
+from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.log.opening import Place, find_id, open_log
+from monoskope.m8.readmodels import chain, history, secrets, stores, tokens, uploads
+from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES
+from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.logs import some_time
+from tests.support.m8_command import Ended, m8
+from tests.support.m8_world import Sealed, a_world
+from tests.support.vectors import a_request
+
+COLLECTIONS = (
+    *(history.HISTORY, secrets.SECRETS, secrets.VERSIONS, secrets.REPLACEMENTS, SEALED_BYTES),
+    *(stores.STORES, stores.DEFAULT_STORE, stores.FINGERPRINT_KEY, tokens.TOKENS, tokens.REVOCATIONS),
+    *(uploads.OPEN_UPLOADS, uploads.ENDED, uploads.OPEN_COUNTS),
+)
+SEALED = Sealed()
+
+
+async def lived(folder: Path) -> None:
+    """A log in which a store was added, a secret was put, and another put is under way."""
+    async with a_world(folder) as world:
+        user, reactor = world.user("anna", "vault://app"), await world.attached()
+        for number in range(2):
+            request = a_request(request_id=bytes([number]) * 16)
+            await user.ask(request)
+            _, grant = await reactor.give_key()
+            if number == 0:
+                await asyncio.gather(user.send(request.request_id, SEALED), reactor.write(grant))
+
+
+async def content(place: Place) -> dict[str, object]:
+    """Everything that is in a log but heartbeats."""
+    log: EventLog = await open_log(place, clock=some_time, projector=chain.project)
+    try:
+        found: dict[str, object] = {name: await log.scan(name, limit=10_000) for name in COLLECTIONS}
+        found["events"] = await log.read(after=0, limit=10_000)
+        found["sealed"] = await log.sealed_after(b"", limit=10_000)
+        found["checked"] = await log.check_chain()
+        found["id"] = await find_id(place)
+        return found
+    finally:
+        await log.close()
+
+
+class Mover:
+    """Whoever runs m8, with one PostgreSQL."""
+
+    def __init__(self, home: Path, postgres: Postgres) -> None:
+        self.home = home
+        self.postgres = postgres
+        (home / "password").write_text(postgres.password)
+        (home / "password").chmod(0o600)
+        self.options = ("--database-password-file", "password", "--database-ca", str(postgres.ca_file))
+
+    def url(self, database: str) -> str:
+        return f"postgresql://m8@127.0.0.1:{self.postgres.port}/{database}"
+
+    def place(self, database: str) -> Place:
+        return Place(Path(), self.postgres.target(database))
+
+    def done(self, *arguments: str, code: int = 0) -> Ended:
+        ended = m8(*arguments, home=self.home, code=code)
+        assert self.postgres.password not in ended.stdout + ended.stderr
+        return ended
+
+    def folder(self, name: str, database: str = "") -> Path:
+        lay_out(Plan(folder=self.home / name, listen=HostPort("127.0.0.1", 0)))
+        toml = self.home / name / "m8.toml"
+        lines = {"database": self.url(database), "database_password_file": str(self.home / "password")}
+        lines["database_ca"] = str(self.postgres.ca_file)
+        if database:
+            toml.write_text(toml.read_text() + "".join(f'{key} = "{value}"\n' for key, value in lines.items()))
+        return self.home / name
+
+
+@pytest.fixture
+def mover(tmp_path: Path, postgres: Postgres) -> Mover:
+    return Mover(tmp_path, postgres)
+
+
+def test_a_log_migrates_to_postgresql_and_back(mover: Mover, postgres: Postgres) -> None:
+    one = mover.folder("one")
+    asyncio.run(lived(one))
+    before = asyncio.run(content(Place(one / "log.db")))
+    assert len(before["events"]) > 9  # type: ignore[arg-type]
+    assert before["sealed"], "there is something to lose"
+    assert [body for _, body in before["secrets"]], "and documents"  # type: ignore[attr-defined]
+    database = postgres.create_database()
+    said = mover.done("migrate", "--dir", "one", "--to", mover.url(database), *mover.options).stdout
+    assert f'database = "{mover.url(database)}"' in said
+    assert asyncio.run(content(mover.place(database))) == before
+    # The folder serves it as soon as its settings say so: it is the same log.
+    toml = one / "m8.toml"
+    old = toml.read_text()
+    toml.write_text(
+        f'{old}database = "{mover.url(database)}"\ndatabase_password_file = "{mover.home}/password"\n'
+        f'database_ca = "{postgres.ca_file}"\n'
+    )
+    assert f"holds: {before['checked']} events" in mover.done("events", "--dir", "one", "verify").stdout
+    again = mover.done("migrate", "--dir", "one", "--to", "sqlite:back.db").stdout
+    assert "take the lines that begin with `database`" in again
+    assert asyncio.run(content(Place(mover.home / "back.db"))) == before
+    # Never over what is there.
+    refused = mover.done("migrate", "--dir", "one", "--to", "sqlite:back.db", code=ExitCode.CONFLICT)
+    assert "events of its own" in refused.stderr
+
+
+def test_a_backup_of_one_engine_is_restored_into_the_other(mover: Mover, postgres: Postgres) -> None:
+    one = mover.folder("one")
+    asyncio.run(lived(one))
+    before = asyncio.run(content(Place(one / "log.db")))
+    recipient = mover.done("backup", "key", "identity").stdout.strip()
+    mover.done("backup", "create", "sqlite.age", "--dir", "one", "--recipient", recipient)
+    database = postgres.create_database()
+    two = mover.folder("two", database)
+    mover.done("backup", "restore", "sqlite.age", "--dir", "two", "--identity", "identity")
+    assert asyncio.run(content(mover.place(database))) == before
+    assert mover.done("events", "--dir", "two", "verify").stdout.startswith("The log holds")
+    assert (two / "noted-position").exists()
+    mover.done("backup", "create", "postgres.age", "--dir", "two", "--recipient", recipient)
+    assert "on postgresql" in mover.done("backup", "verify", "postgres.age", "--identity", "identity").stdout
+    compared = ("--compare-with", mover.url(database), *mover.options)
+    mover.folder("three")
+    told = mover.done("backup", "restore", "postgres.age", "--dir", "three", "--identity", "identity", *compared)
+    assert "had 0 more events" in told.stdout
+    assert asyncio.run(content(Place(mover.home / "three" / "log.db"))) == before
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("log.db", "in a form that m8 knows"),
+        ("sqlite:", "in a form that m8 knows"),
+        ("mysql://m8@db/m8", "in a form that m8 knows"),
+        ("postgresql://m8:hunter2@db/m8", "holds a password"),
+        ("sqlite:one/log.db", "is the log in use"),
+    ],
+)
+def test_a_place_that_is_none_is_refused(mover: Mover, place: str, said: str) -> None:
+    mover.folder("one")
+    ended = mover.done("migrate", "--dir", "one", "--to", place, code=ExitCode.USAGE)
+    assert said in ended.stderr
+    assert "hunter2" not in ended.stderr
+
+
+def test_what_was_sealed_is_found_by_its_hash(mover: Mover) -> None:
+    one = mover.folder("one")
+    asyncio.run(lived(one))
+
+    async def work() -> list[bytes]:
+        log = await open_log(Place(one / "log.db"), clock=some_time, projector=chain.project)
+        try:
+            return await log.sealed_after(b"", limit=9)
+        finally:
+            await log.close()
+
+    assert [hashlib.sha256(body).digest() for body in asyncio.run(work())] == [SEALED.sha256]

@@ -1,0 +1,30 @@
+"""What is put and erased in turn does not make a PostgreSQL database grow."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from monoskope.m8.log.event_log import NewEvent, no_documents
+from monoskope.testing.engines.postgres import LogAt, Postgres
+from monoskope.testing.logs import some_time
+
+ROUNDS, SECRETS, SIZE = 50, 3, 65_536
+
+
+async def test_the_room_of_erased_bytes_is_used_again(postgres: Postgres) -> None:
+    database = postgres.create_database()
+    log = await LogAt(postgres.folder, database)(clock=some_time, projector=no_documents)
+    sizes = {}
+    for number in range(1, ROUNDS + 1):
+        sealed = [os.urandom(SIZE) for _ in range(SECRETS)]
+        for one in sealed:
+            await log.append("x", None, [NewEvent("x", b"")], actor="m8", sealed=one)
+        assert await log.erase_sealed([hashlib.sha256(one).digest() for one in sealed]) == SECRETS
+        if number % 5 == 0:  # what autovacuum does by itself, some time later
+            postgres.sql("VACUUM sealed", database=database)
+        if number in {10, ROUNDS}:
+            sizes[number] = int(postgres.sql("SELECT pg_total_relation_size('sealed')", database=database))
+    await log.close()
+    assert sizes[ROUNDS] <= sizes[10] + SECRETS * SIZE
+    assert sizes[ROUNDS] < ROUNDS * SECRETS * SIZE / 4

@@ -1,0 +1,121 @@
+"""Asking the listener of operations of a running process, and a real Prometheus that scrapes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from monoskope.testing.parts import Part, free_port, wait_until
+
+OBSERVE = Path(__file__).resolve().parents[2] / "deploy" / "observe"
+
+
+def asked(address: str, path: str) -> tuple[int, bytes]:
+    """The status and the body of one path."""
+    try:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=20) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def address_of(folder: Path) -> str:
+    """Where the process with this folder answers."""
+    return (folder / "operations-address").read_text().strip()
+
+
+def samples(text: bytes) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Every sample of an answer, by its name and labels."""
+    return {
+        (one.name, frozenset(one.labels.items())): one.value
+        for family in text_string_to_metric_families(text.decode())
+        for one in family.samples
+    }
+
+
+def needed(program: str, package: str) -> str:
+    """The path of a Debian program. CI must have it; elsewhere its tests are skipped."""
+    found = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/usr/bin")
+    if found is None:
+        said = f"{program} is not installed: apt-get install {package}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(said)
+        pytest.skip(said)
+    return found
+
+
+class Prometheus:
+    """A Prometheus that runs, and evaluates our alert rules without their waiting times."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def firing(self) -> set[tuple[str, str]]:
+        """The alerts that fire, each with its store, "" for none."""
+        _, body = asked(self._address, "/api/v1/alerts")
+        alerts: list[dict[str, Any]] = json.loads(body)["data"]["alerts"]
+        found = [alert["labels"] for alert in alerts if alert["state"] == "firing"]
+        return {(labels["alertname"], labels.get("store", "")) for labels in found}
+
+    def has_scraped(self, job: str) -> bool:
+        """Whether every target of a job was scraped."""
+        _, body = asked(self._address, "/api/v1/targets")
+        found = [one for one in json.loads(body)["data"]["activeTargets"] if one["labels"]["job"] == job]
+        return bool(found) and all(one["health"] == "up" for one in found)
+
+
+@contextmanager
+def prometheus(folder: Path, targets: Mapping[str, str]) -> Iterator[Prometheus]:
+    """Scrape `targets`, by the name of their job, five times a second, as long as the block runs."""
+    program = needed("prometheus", "prometheus")
+    rules = yaml.safe_load((OBSERVE / "alerts.yml").read_text())
+    for group in rules["groups"]:
+        group["interval"] = "200ms"
+        for rule in group["rules"]:
+            rule.pop("for", None)
+    settings = yaml.safe_load((OBSERVE / "prometheus.yml").read_text())
+    settings["global"] = {"scrape_interval": "200ms", "scrape_timeout": "200ms", "evaluation_interval": "200ms"}
+    settings["scrape_configs"] = [
+        {"job_name": job, "static_configs": [{"targets": [target]}], "scrape_timeout": "5s", "scrape_interval": "5s"}
+        | {"scrape_timeout": "200ms", "scrape_interval": "200ms"}
+        for job, target in targets.items()
+    ]
+    folder.mkdir()
+    (folder / "alerts.yml").write_text(yaml.safe_dump(rules))
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
+    address = f"127.0.0.1:{free_port()}"
+    words = (f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}")
+    part = Part(
+        "prometheus",
+        (program, *words, f"--web.listen-address={address}"),
+        log=folder / "prometheus.log",
+        folder=folder,
+        environment={"PATH": os.environ["PATH"]},
+    )
+    part.start()
+    try:
+        running = Prometheus(address)
+        part.wait_for(lambda: _is_ready(address))
+        wait_until(lambda: all(map(running.has_scraped, targets)), what="every target is scraped")
+        yield running
+    finally:
+        part.stop()
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        return asked(address, "/-/ready")[0] == 200
+    except OSError:
+        return False

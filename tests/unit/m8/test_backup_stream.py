@@ -1,0 +1,205 @@
+"""A backup holds everything up to one position, byte for byte; whatever is missing or changed in it is noticed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+from collections.abc import AsyncGenerator, AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import ConflictError, Error, UsageError
+from monoskope.m8.backup import form
+from monoskope.m8.backup.check import Checking
+from monoskope.m8.backup.create import Making
+from monoskope.m8.backup.restore import restore
+from monoskope.m8.log.event_log import EventLog, NewEvent
+from monoskope.m8.log.noted import Noted, last
+from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.testing.logs import ledger, some_time
+
+SEALED = [b"sealed %d" % number for number in range(3)]
+
+
+def digest(body: bytes) -> bytes:
+    return hashlib.sha256(body).digest()
+
+
+async def upload(log: EventLog, stream: str, sealed: bytes) -> None:
+    message = events_pb2.SecretUploadRequested(sealed_sha256=digest(sealed), size=len(sealed))
+    event = NewEvent("SecretUploadRequested", message.SerializeToString())
+    await log.append(stream, None, [event], actor="ann", sealed=sealed)
+
+
+async def opened(path: Path, *, for_import: bool = False) -> SqliteLog:
+    return await SqliteLog.open(path, clock=some_time, projector=ledger, for_import=for_import)
+
+
+@pytest.fixture
+async def log(tmp_path: Path) -> AsyncIterator[SqliteLog]:
+    made = await opened(tmp_path / "log.db")
+    for number, sealed in enumerate(SEALED):
+        await made.append(f"s{number}", None, [NewEvent("Kept", b"x%d" % number)], actor="ann")
+        await upload(made, f"u{number}", sealed)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def target(tmp_path: Path) -> AsyncIterator[SqliteLog]:
+    made = await opened(tmp_path / "target.db", for_import=True)
+    yield made
+    await made.close()
+
+
+def making(log: EventLog) -> Making:
+    return Making(log, created_at_ms=some_time(), log_id="0" * 32, engine="sqlite", version="0")
+
+
+async def backup(log: EventLog) -> bytes:
+    return b"".join([piece async for piece in making(log).pieces()])
+
+
+async def pieces(content: bytes, size: int = 7) -> AsyncGenerator[bytes, None]:
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+async def check(content: bytes, at_least: Noted | None = None) -> Checking:
+    checking = Checking(pieces(content), at_least)
+    await checking.begin()
+    async for _ in checking.pages():
+        pass
+    return checking
+
+
+async def test_what_is_restored_is_the_same_log_byte_for_byte(log: SqliteLog, target: SqliteLog) -> None:
+    header = await restore(Checking(pieces(await backup(log))), target)
+    assert header.position == 6
+    assert await target.read(after=0, limit=100) == await log.read(after=0, limit=100)
+    assert await target.scan("counts", limit=100) == await log.scan("counts", limit=100)
+    assert [await target.sealed(digest(body)) for body in SEALED] == SEALED
+    assert await target.check_chain() == 6
+
+
+async def test_an_empty_log_can_be_backed_up(tmp_path: Path, target: SqliteLog) -> None:
+    empty = await opened(tmp_path / "empty.db")
+    content = await backup(empty)
+    await empty.close()
+    assert (await restore(Checking(pieces(content)), target)).position == 0
+    assert await target.head() == 0
+
+
+async def test_what_is_recorded_or_erased_while_it_runs_does_no_harm(log: SqliteLog, target: SqliteLog) -> None:
+    made = making(log)
+    running = made.pieces()
+    content = await anext(running)
+    await upload(log, "later", b"later")
+    await log.erase_sealed([digest(SEALED[1])])
+    content += b"".join([piece async for piece in running])
+    assert made.end is not None
+    assert (made.end.records, made.end.sealed, made.end.erased) == (6, 2, 1)
+    await restore(Checking(pieces(content)), target)
+    assert await target.head() == 6
+    assert await target.sealed(digest(b"later")) is None
+    assert await target.sealed(digest(SEALED[1])) is None
+    assert await target.check_chain() == 6
+
+
+async def test_a_backup_that_is_cut_off_anywhere_is_refused(log: SqliteLog) -> None:
+    content = await backup(log)
+    await check(content)
+    for end in range(len(content)):
+        with pytest.raises(Error, match=r"not hold|no backup"):
+            await check(content[:end])
+    with pytest.raises(Error, match="follows its end"):
+        await check(content + b"\0")
+
+
+async def test_a_backup_with_any_byte_changed_is_refused(log: SqliteLog) -> None:
+    content = await backup(log)
+    for at in range(len(content)):
+        changed = bytearray(content)
+        changed[at] ^= 1 << at % 8
+        with pytest.raises(Error):
+            await check(bytes(changed))
+
+
+async def test_records_of_a_chain_that_does_not_hold_are_not_backed_up(log: SqliteLog, tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "log.db")) as connection:
+        connection.execute("DROP TRIGGER events_stay")
+        connection.execute(
+            "UPDATE events SET record = (SELECT record FROM events WHERE position = 2) WHERE position = 3"
+        )
+        connection.commit()
+    with pytest.raises(Error, match="position 3"):
+        await backup(log)
+
+
+async def test_sealed_bytes_that_nothing_names_are_refused(log: SqliteLog) -> None:
+    content = await backup(log)
+    body = form.page([SEALED[0]])
+    assert content.count(body) == 1
+    other = form.page([b"other! %d" % 1])
+    assert len(other) == len(body)
+    with pytest.raises(Error, match="no record before them names"):
+        await check(content.replace(body, other))
+
+
+async def test_a_newer_format_says_so(log: SqliteLog) -> None:
+    old = await backup(log)
+    new = form.MAGIC + form.frame(form.HEADER, msgspec.json.encode({"format": form.FORMAT + 1}))
+    with pytest.raises(UsageError, match=f"format {form.FORMAT + 1}"):
+        await check(new + old)
+
+
+async def test_a_backup_older_than_what_was_noted_is_refused_before_anything_is_restored(
+    log: SqliteLog, target: SqliteLog
+) -> None:
+    content = await backup(log)
+    at = await last(log)
+    await check(content, at)
+    await check(content, Noted(6))
+    with pytest.raises(ConflictError, match="lacks 3 events"):
+        await restore(Checking(pieces(content), Noted(9)), target)
+    assert await target.head() == 0
+    with pytest.raises(ConflictError, match="position 6 is another"):
+        await check(content, Noted(6, os.urandom(32)))
+
+
+async def test_a_restore_that_broke_off_goes_on_and_m8_does_not_open_half_a_log(
+    log: SqliteLog, target: SqliteLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monoskope.m8.backup.create.READ", 2)
+    content = await backup(log)
+    cut = content.rindex(form.RECORDS, 0, content.index(form.page([SEALED[2]])) - 300)
+    with pytest.raises(Error, match="cut off"):
+        await restore(Checking(pieces(content[: cut + 9])), target)
+    assert 0 < await target.head() < 6
+    with pytest.raises(ConflictError, match="import"):
+        await opened(tmp_path / "target.db")
+    # Another log cannot be mixed in.
+    other = await opened(tmp_path / "other.db")
+    for _ in range(7):
+        await upload(other, "u", os.urandom(9))
+    with pytest.raises(ConflictError, match="another log"):
+        await restore(Checking(pieces(await backup(other))), target)
+    await other.close()
+    # Pages of another size: what is there already may end within one.
+    monkeypatch.setattr("monoskope.m8.backup.create.READ", 5)
+    await restore(Checking(pieces(await backup(log))), target)
+    assert await target.read(after=0, limit=100) == await log.read(after=0, limit=100)
+    await (await opened(tmp_path / "target.db")).close()
+
+
+async def test_pages_stay_small_however_large_records_are(log: SqliteLog) -> None:
+    for _ in range(4):
+        await log.append("large", None, [NewEvent("x", os.urandom(700_000))], actor="ann")
+    sizes = [len(piece) async for piece in making(log).pieces()]
+    assert max(sizes) < form.PAGE + 10_000
+    assert sum(sizes) > 2_800_000

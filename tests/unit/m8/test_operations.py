@@ -1,0 +1,194 @@
+"""What m8 says of itself to an operator: ready or not and why, and counts that follow the log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import grpc
+import pytest
+
+from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.errors import UnavailableError
+from monoskope.m8.log import sqlite_file
+from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.operations import endpoints
+from monoskope.m8.operations.endpoints import Endpoints
+from monoskope.protocol.events import upload_stream
+from tests.support.m8_world import Sealed, World, a_world, an_m8, until_granted
+from tests.support.operations import samples
+from tests.support.vectors import a_request
+
+GOOD = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+async def checks(of: Endpoints) -> tuple[int, dict[str, str]]:
+    answer = await of.readyz()
+    return answer.status, json.loads(answer.body)["checks"]
+
+
+async def metrics(world: World) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    return samples((await Endpoints(world.app).metrics()).body)
+
+
+async def test_m8_is_ready_only_if_each_check_is_well(world: World, tmp_path: Path) -> None:
+    reserve, schema = [True], ["ok"]
+    of = Endpoints(world.app, has_reserve=lambda: reserve[0], schema=lambda: schema[0])
+    well = dict.fromkeys(("database", "schema", "log", "reserve", "serving"), "ok")
+    assert await checks(of) == (200, well)
+    reserve[0] = False
+    assert await checks(of) == (503, {**well, "reserve": "missing"})
+    reserve[0], schema[0] = True, "of another version"
+    assert await checks(of) == (503, {**well, "schema": "of another version"})
+    schema[0], world.app.state.log_is_writable = "ok", False
+    assert await checks(of) == (503, {**well, "log": "not writable"})
+    world.app.state.log_is_writable, world.app.state.is_draining = True, True
+    assert await checks(of) == (503, {**well, "serving": "draining"})
+    assert (await of.healthz()).status == 200
+
+
+async def test_a_database_that_is_away_or_slow_is_told_apart(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = Endpoints(world.app)
+
+    async def away(_log: object) -> int:
+        raise UnavailableError("hunter2")
+
+    async def slow(_log: object) -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    before = (await of.metrics()).body
+    monkeypatch.setattr(SqliteLog, "head", away)
+    assert (await checks(of))[1]["database"] == "unavailable"
+    after = (await of.metrics()).body
+    assert b"hunter2" not in after
+    assert samples(before)["m8_database_up", frozenset()] == 1
+    assert samples(after)["m8_database_up", frozenset()] == 0
+    monkeypatch.setattr(SqliteLog, "head", slow)
+    monkeypatch.setattr(endpoints, "DATABASE_S", 0.01)
+    assert (await checks(of))[1]["database"] == "slow"
+
+
+def test_a_schema_that_another_version_made_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    sqlite_file.prepare(path)
+    assert sqlite_file.schema_state(path) == "ok"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    assert sqlite_file.schema_state(path) == "of another version"
+    assert sqlite_file.schema_state(tmp_path / "none") == "unreadable"
+
+
+async def test_requests_are_counted_by_store_purpose_and_outcome(world: World) -> None:
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    grant = await until_granted(user, reactor)
+    labels = frozenset({("store", "vault"), ("state", "granted")})
+    world.clock.pass_s(90)
+    found = await metrics(world)
+    assert found["m8_open_requests", labels] == 1
+    assert found["m8_oldest_open_request_age_seconds", frozenset({("store", "vault")})] == 90
+    await asyncio.gather(user.send(grant.request.request_id, Sealed()), reactor.write(grant))
+
+    failed = a_request(purpose=upload_pb2.PURPOSE_COMPARE)
+    await user.ask(failed)
+    asked = await reactor.next("SecretUploadKeyRequested")
+    event = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_UNSUPPORTED)
+    assert (await reactor.append(failed.request_id, 1, event)).error == ""
+    assert asked.event.stream == upload_stream(failed.request_id)
+    await user.upload(failed.request_id)
+
+    async def ended() -> bool:
+        now = await metrics(world)
+        return all(
+            now.get(("m8_requests_total", frozenset({("store", "vault"), *one})), 0) == 1
+            for one in (
+                {("purpose", "UPLOAD"), ("outcome", "UPLOADED")},
+                {("purpose", "COMPARE"), ("outcome", "FAILED")},
+            )
+        )
+
+    async with asyncio.timeout(30):
+        while not await ended():
+            await asyncio.sleep(0)
+    found = await metrics(world)
+    assert found["m8_open_requests", labels] == 0
+    assert found["m8_request_duration_seconds_sum", frozenset({("store", "vault")})] == 90
+    assert found["m8_reactors_attached", frozenset({("store", "vault")})] == 1
+
+
+async def test_requests_that_were_open_at_the_start_are_known(tmp_path: Path) -> None:
+    request = a_request()
+    async with a_world(tmp_path) as world:
+        await world.attached()
+        await world.user("anna", "vault://app").ask(request)
+    async with an_m8(tmp_path) as world:
+        found = await metrics(world)
+        assert found["m8_open_requests", frozenset({("store", "vault"), ("state", "requested")})] == 1
+
+
+def a_world_again(folder: Path):  # type: ignore[no-untyped-def]
+    from tests.support.m8_world import an_m8  # noqa: PLC0415
+
+    return an_m8(folder)
+
+
+async def test_the_health_of_engines_and_the_lag_of_subscribers_show(world: World) -> None:
+    reactor = await world.attached()
+    await reactor.beat(reactor_pb2.Heartbeat(engine=reactor_pb2.ENGINE_HEALTH_REFUSED))
+
+    async def refused() -> float:
+        return (await metrics(world))["m8_engine_health", frozenset({("store", "vault"), ("state", "refused")})]
+
+    async with asyncio.timeout(30):
+        while await refused() != 1:
+            await asyncio.sleep(0)
+    found = await metrics(world)
+    assert found["m8_subscribers", frozenset()] == 1
+    assert found["m8_subscribers_lag_events", frozenset()] >= 0
+    assert found["m8_feed_lag_events", frozenset()] == 0
+    assert found["m8_connections", frozenset()] >= 1
+
+
+async def test_calls_and_writes_are_counted(world: World) -> None:
+    user = world.user("anna", "vault://app")
+    with pytest.raises(grpc.aio.AioRpcError):
+        await user.upload(b"x" * 16)
+    found = await metrics(world)
+    assert found["m8_calls_total", frozenset({("method", "GetSecretUpload"), ("code", "NOT_FOUND")})] == 1
+    assert found["m8_call_duration_seconds_count", frozenset({("method", "GetSecretUpload")})] == 1
+
+
+async def test_writes_are_measured_by_the_group(tmp_path: Path) -> None:
+    seen: list[tuple[int, float]] = []
+    log = await SqliteLog.open(tmp_path / "log.db", clock=lambda: 0, measured=lambda *one: seen.append(one))
+    await asyncio.gather(*(log.beat(f"key {number}", 0) for number in range(10)))
+    await log.close()
+    assert sum(writes for writes, _ in seen) == 10
+    assert all(seconds > 0 for _, seconds in seen)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [((GOOD,), GOOD), ((), ""), (("x",), ""), ((GOOD.upper(),), ""), (("00-" + "0" * 32,), "")],
+)
+async def test_a_well_formed_trace_context_is_recorded_and_any_other_dropped(
+    world: World, given: tuple[str, ...], kept: str
+) -> None:
+    await world.attached()
+    user, request = world.user("anna", "vault://app"), a_request()
+    metadata = (*user.metadata, *(("traceparent", one) for one in given))
+    message = commands_pb2.RequestSecretUploadKeyRequest(request=request.content)
+    await user.commands.RequestSecretUploadKey(message, metadata=metadata)
+    (event,) = await world.app.log.read_stream(upload_stream(request.request_id))
+    assert events_pb2.SecretUploadKeyRequested.FromString(event.data).traceparent == kept

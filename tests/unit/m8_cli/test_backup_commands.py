@@ -1,0 +1,269 @@
+"""`m8 backup create|verify|restore`, as whoever runs m8 types them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monoskope.exit_codes import ExitCode
+from monoskope.host_port import HostPort
+from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.settings import ServerSettings
+from tests.support.m8_command import Ended, m8
+from tests.unit.m8_cli.served import served
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ServerSettings:
+    return laid_out(tmp_path / "m8")
+
+
+def laid_out(folder: Path) -> ServerSettings:
+    """A server that looks at its log often, so that a command need not watch it for long."""
+    made = lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0)))
+    with (folder / "m8.toml").open("a", encoding="utf-8") as file:
+        file.write("[timings]\ntick = 0.1\n")
+    return made
+
+
+@pytest.fixture
+def recipient(tmp_path: Path) -> str:
+    return m8("backup", "key", str(tmp_path / "identity"), home=tmp_path).stdout.strip()
+
+
+def command(settings: ServerSettings, *arguments: str, code: int = 0) -> Ended:
+    return m8(*arguments, "--dir", str(settings.folder), home=settings.folder.parent, code=code)
+
+
+def token(settings: ServerSettings, subject: str) -> tuple[str, str]:
+    """The token and its id."""
+    options = ("--role", "user", "--subject", subject, "--prefix", "local://", "--right", "put")
+    ended = command(settings, "token", "create", *options)
+    return ended.stdout.strip(), ended.stderr.split()[1]
+
+
+def create(settings: ServerSettings, recipient: str, target: str = "backup.age", *, code: int = 0) -> Ended:
+    return command(settings, "backup", "create", target, "--recipient", recipient, code=code)
+
+
+def verify(settings: ServerSettings, *arguments: str, source: str = "backup.age", code: int = 0) -> Ended:
+    home = settings.folder.parent
+    return m8("backup", "verify", source, "--identity", "identity", *arguments, home=home, code=code)
+
+
+def restore(settings: ServerSettings, *arguments: str, source: str = "backup.age", code: int = 0) -> Ended:
+    return command(settings, "backup", "restore", source, "--identity", "identity", *arguments, code=code)
+
+
+def events(settings: ServerSettings) -> str:
+    return command(settings, "events", "-o", "json").stdout
+
+
+def test_a_backup_of_a_running_server_is_restored_into_a_new_one_that_serves(
+    settings: ServerSettings, recipient: str
+) -> None:
+    with served(settings) as server:
+        kept, _ = token(settings, "kept")
+        _, revoked = token(settings, "revoked")
+        said = create(settings, recipient).stdout
+        command(settings, "token", "revoke", revoked)
+        late, late_id = token(settings, "late")
+        assert server.call(late).subject == "late"
+    assert said.startswith("backup.age holds 2 events and 0 sealed secrets.\n")
+    assert (settings.folder.parent / "backup.age").stat().st_mode & 0o777 == 0o600
+    assert "holds: 2 events" in verify(settings).stdout
+    # The keys are not in it: the new folder gets them from where they are kept.
+    other = laid_out(settings.folder.parent / "other")
+    for name in ("token-signing.key", "tls.key", "tls.crt", "ca.crt"):
+        (other.folder / name).write_bytes((settings.folder / name).read_bytes())
+    told = restore(other, "--compare-with", f"sqlite:{settings.event_log}").stdout
+    assert f"m8 token revoke {revoked}" in told
+    assert late_id in told
+    assert events(other) == command(settings, "events", "--limit", "2", "-o", "json").stdout
+    with served(other) as again:
+        assert again.call(kept).subject == "kept"
+        with pytest.raises(Exception, match="log does not know it"):
+            again.call(late)
+
+
+def test_without_the_log_of_before_it_says_what_it_cannot_know(settings: ServerSettings, recipient: str) -> None:
+    _, one = token(settings, "one")
+    create(settings, recipient)
+    other = laid_out(settings.folder.parent / "other")
+    told = restore(other).stdout
+    assert f"{one}  one" in told
+    assert "valid again. Revoke them: m8 token revoke ID" in told
+    third = laid_out(settings.folder.parent / "third")
+    ended = restore(third, "--compare-with", f"sqlite:{other.folder}/no.db", code=ExitCode.USAGE)
+    assert "there is no event log" in ended.stderr
+    assert events(third) == "[]\n"
+
+
+def test_a_log_that_is_another_one_is_not_compared_with(settings: ServerSettings, recipient: str) -> None:
+    token(settings, "one")
+    create(settings, recipient)
+    other = laid_out(settings.folder.parent / "other")
+    token(other, "foreign")
+    ended = restore(laid_out(settings.folder.parent / "third"), "--compare-with", f"sqlite:{other.event_log}")
+    assert "was not compared" in ended.stderr
+    assert "are valid again" in ended.stdout
+
+
+def test_a_folder_that_notes_a_later_position_takes_no_older_backup_unless_told(
+    settings: ServerSettings, recipient: str
+) -> None:
+    token(settings, "one")
+    create(settings, recipient, "old.age")
+    token(settings, "two")
+    create(settings, recipient)
+    for path in settings.folder.glob("log.db*"):
+        path.unlink()
+    refused = restore(settings, source="old.age", code=ExitCode.CONFLICT)
+    assert "ends at position 1, and position 2 was noted: it lacks 1 event" in refused.stderr
+    assert "--accept-loss" in refused.stderr
+    # There is a log now, and it is not the one that the folder serves.
+    assert "log-id" in {path.name for path in settings.folder.iterdir()}
+    command(settings, "events", code=ExitCode.CONFLICT)
+    restore(settings, "--accept-loss", source="old.age")
+    assert "one" in events(settings)
+    # What is noted now is what was restored.
+    assert (settings.folder / "noted-position").read_text().startswith("1:")
+
+
+def test_what_was_noted_elsewhere_is_compared(settings: ServerSettings, recipient: str) -> None:
+    token(settings, "one")
+    said = create(settings, recipient).stdout
+    at = said.split(" ends at ")[1].split()[0]
+    verify(settings, "--at-least", at)
+    verify(settings, "--at-least", "1")
+    assert "lacks 6 events" in verify(settings, "--at-least", "7", code=ExitCode.CONFLICT).stderr
+    another = verify(settings, "--at-least", f"1:{'0' * 64}", code=ExitCode.CONFLICT)
+    assert "is another" in another.stderr
+    assert "POSITION:HASH" in verify(settings, "--at-least", "1:x", code=ExitCode.USAGE).stderr
+
+
+def test_damaged_foreign_and_closed_backups_are_refused_with_what_to_do(
+    settings: ServerSettings, recipient: str, tmp_path: Path
+) -> None:
+    token(settings, "one")
+    create(settings, recipient)
+    whole = (tmp_path / "backup.age").read_bytes()
+    other = laid_out(tmp_path / "other")
+    cases = {
+        "cut": whole[:-1],
+        "cut in its head": whole[:60],
+        "changed": whole[:-40] + bytes([whole[-40] ^ 1]) + whole[-39:],
+        "another file": b"SQLite format 3\0" + bytes(200),
+        "nothing": b"",
+    }
+    for name, content in cases.items():
+        (tmp_path / name).write_bytes(content)
+        for ended in (
+            verify(settings, source=name, code=ExitCode.IDENTITY_CHANGED),
+            restore(other, source=name, code=ExitCode.IDENTITY_CHANGED),
+        ):
+            assert ended.stderr.count("fix: ") == 1, name
+            assert ended.stdout == ""
+    m8("backup", "key", "stranger", home=tmp_path)
+    closed = restore(other, "--identity", "stranger", code=ExitCode.REFUSED)
+    assert "not encrypted for this identity" in closed.stderr
+    restore(other)
+
+
+def test_a_log_in_use_is_not_restored_into(settings: ServerSettings, recipient: str) -> None:
+    token(settings, "one")
+    create(settings, recipient)
+    other = laid_out(settings.folder.parent / "other")
+    with served(other):
+        assert "an m8 serves" in restore(other, code=ExitCode.CONFLICT).stderr
+        refused = command(other, "migrate", "--to", "sqlite:copy.db", code=ExitCode.CONFLICT)
+        assert "an m8 serves" in refused.stderr
+    assert "events of its own" in restore(settings, code=ExitCode.CONFLICT).stderr
+    # It served a log of its own, so another one does not take its place.
+    assert "Restore it into a new folder" in restore(other, code=ExitCode.CONFLICT).stderr
+
+
+def test_a_target_that_is_taken_or_cannot_be_written_stays_as_it_was(settings: ServerSettings, recipient: str) -> None:
+    home = settings.folder.parent
+    (home / "taken").write_text("mine")
+    assert "exists already" in create(settings, recipient, "taken", code=ExitCode.ALREADY_EXISTS).stderr
+    assert (home / "taken").read_text() == "mine"
+    assert "does not exist" in create(settings, recipient, "no/such", code=ExitCode.NOT_FOUND).stderr
+    assert "no recipient" in command(settings, "backup", "create", "x", code=ExitCode.USAGE).stderr
+    identity = (home / "identity").read_text().strip()
+    refused = create(settings, identity, "x", code=ExitCode.USAGE).stderr
+    assert "is not an age1… key" in refused
+    assert identity not in refused
+    assert not (home / "x").exists()
+
+
+def test_a_copy_of_the_folder_is_made_as_before_and_a_misspelt_command_makes_none(settings: ServerSettings) -> None:
+    home = settings.folder.parent
+    command(settings, "backup", "folder", str(home / "create"))
+    command(settings, "backup", "copy")
+    m8("backup", "--dir", str(settings.folder), "copy2", home=home)
+    for name in ("create", "copy", "copy2"):
+        assert (home / name / "token-signing.key").exists()
+    assert "m8 backup verify" in command(settings, "backup", "verfy", code=ExitCode.USAGE).stderr
+    assert not (home / "verfy").exists()
+
+
+def test_a_backup_goes_through_a_pipe(settings: ServerSettings, recipient: str, tmp_path: Path) -> None:
+    token(settings, "one")
+    program = [sys.executable, "-P", "-m", "monoskope.m8", "backup"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    options = ["--dir", str(settings.folder), "--recipient", recipient]
+    made = subprocess.run([*program, "create", "-", *options], env=environment, capture_output=True, check=True)
+    assert b"- holds 1 events" in made.stderr
+    options = ["--identity", str(tmp_path / "identity")]
+    read = subprocess.run(
+        [*program, "verify", "-", *options], env=environment, input=made.stdout, capture_output=True, check=True
+    )
+    assert b"holds: 1 events" in read.stdout
+
+
+def test_without_age_only_what_needs_it_fails_and_says_what_to_install(settings: ServerSettings) -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['pyrage'] = None\n"
+        "from monoskope.m8.cli.main import run\n"
+        f"run(['backup', '--dir', {str(settings.folder)!r}, {str(settings.folder.parent / 'copy')!r}])\n"
+        "run(['backup', '--help'])\n"
+        "run(['backup', 'key', 'x'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "holds 0 events" in done.stdout
+    assert "Write an encrypted backup" in done.stdout
+    assert "pip install 'monoskope[m8,backup]'" in done.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with room for 64 KiB."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("only root may mount a file system")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=65536", "tmpfs", disk], check=True)
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def test_a_target_without_room_keeps_nothing_of_it(
+    settings: ServerSettings, recipient: str, small_disk: Path, tmp_path: Path
+) -> None:
+    for number in range(3):
+        token(settings, f"u{number}")
+    (small_disk / "junk").write_bytes(bytes(65_536))
+    ended = create(settings, recipient, str(small_disk / "backup.age"), code=ExitCode.UNAVAILABLE)
+    assert "no space left" in ended.stderr
+    assert [path.name for path in small_disk.iterdir()] == ["junk"]
+    # Nothing is noted, because there is no such backup.
+    assert not (settings.folder / "noted-position").exists()

@@ -1,0 +1,88 @@
+"""A server whose settings say so erases sealed bytes by itself, and notes how far its log reaches."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from monoskope.errors import UsageError
+from monoskope.host_port import HostPort
+from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.log.event_log import Change, Lookup, NewEvent, Put, RecordedEvent
+from monoskope.m8.log.noted import find
+from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.readmodels.chain import project
+from monoskope.m8.readmodels.uploads import ENDED
+from monoskope.m8.settings import ServerSettings, load
+from tests.support.m8_command import m8
+from tests.unit.m8_cli.served import served
+
+SEALED = b"sealed long ago"
+PATIENCE_S = 60
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ServerSettings:
+    made = lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0)))
+    with (made.folder / "m8.toml").open("a", encoding="utf-8") as file:
+        file.write("erase_sealed_after_days = 1\n[timings]\ntick = 0.1\n")
+    return load(made.folder)
+
+
+def ended(event: RecordedEvent, _lookup: Lookup) -> Iterable[Change]:
+    return [Put(ENDED, f"{event.recorded_at_ms:013}\n{event.data.hex()}", b"")]
+
+
+async def fill(settings: ServerSettings) -> bytes:
+    log = await SqliteLog.open(settings.event_log, clock=lambda: 1, projector=ended)
+    digest = hashlib.sha256(SEALED).digest()
+    recorded = await log.append("x", 0, [NewEvent("x", digest)], actor="m8", sealed=SEALED)
+    await log.close()
+    return recorded[-1].hash
+
+
+async def until_erased(settings: ServerSettings) -> None:
+    log = await SqliteLog.open(settings.event_log, clock=lambda: 1, projector=project)
+    async with asyncio.timeout(PATIENCE_S):
+        while await log.sealed(hashlib.sha256(SEALED).digest()) is not None:
+            await asyncio.sleep(0.02)
+    await log.close()
+
+
+def test_it_erases_what_is_old_and_notes_the_last_position(settings: ServerSettings) -> None:
+    last = asyncio.run(fill(settings))
+    with served(settings) as server:
+        asyncio.run(until_erased(settings))
+        server.stop()
+    found = find(settings.folder)
+    assert found is not None
+    assert (found.position, found.hash) == (1, last)
+    assert "holds: 1 events" in m8("events", "--dir", str(settings.folder), "verify", home=settings.folder).stdout
+
+
+def test_a_database_that_ends_before_what_was_noted_is_noticed(settings: ServerSettings) -> None:
+    asyncio.run(fill(settings))
+    older = settings.event_log.read_bytes()
+    home = settings.folder
+    m8("token", "create", "--dir", str(home), "--role", "administrator", "--subject", "ann", home=home)
+    with served(settings) as server:
+        assert "the event log lacks what was noted" not in server.said_before + server.stop()
+    for path in home.glob("log.db*"):
+        path.unlink()
+    settings.event_log.write_bytes(older)
+    settings.event_log.chmod(0o600)
+    (home / "log-id").unlink()
+    with served(settings) as server:
+        assert "the event log lacks what was noted" in server.said_before
+
+
+@pytest.mark.parametrize("days", ["-1", "36501", '"30"'])
+def test_a_number_of_days_that_is_none_is_refused(settings: ServerSettings, days: str) -> None:
+    toml = settings.folder / "m8.toml"
+    toml.write_text(toml.read_text().replace("erase_sealed_after_days = 1", f"erase_sealed_after_days = {days}"))
+    with pytest.raises(UsageError, match="erase_sealed_after_days"):
+        load(settings.folder)

@@ -32,10 +32,11 @@ FREE = {
     "monoskope.client.sources.Setting": "a setting as `monoctl config` shows it; of a token only that there is one",
     "monoskope.m8.background.timekeeper.Timekeeper": "the name of a document",
     "monoskope.m8.limits.logins.Bucket": "a number",
-    "monoskope.m8.log.event_log.Delete": "the name of a document",
+    "monoskope.m8.log.documents.Delete": "the name of a document",
+    "monoskope.m8.log.documents.Put": "a document of what m8 knows",
     "monoskope.m8.log.event_log.NewEvent": "an event, which holds sealed bytes at most",
-    "monoskope.m8.log.event_log.Put": "a document of what m8 knows",
     "monoskope.m8.log.event_log.RecordedEvent": "an event, which holds sealed bytes at most",
+    "monoskope.m8.log.sqlite_find._Indexed": "what is asked for in the clear: a subject, a day, a label",
     "monoskope.m8.service.aggregates.Aggregates": "streams of events",
     "monoskope.m8.service.app.App": "makes random bytes that are sent in the clear",
     "monoskope.m8.settings.File": "the name of a file",
@@ -93,7 +94,7 @@ _LIKE_A_SECRET = re.compile(
 _HELD_AS = re.compile(r"\b(bytes|str|bytearray|PrivateKey\b|\w+PrivateKey)\b|Mapping\[str, bytes\]|dict\[str, bytes\]")
 
 SHOWN = {
-    "monoskope.m8.log.event_log": "documents' names and serialized views, which hold no value",
+    "monoskope.m8.log.documents": "documents' names and serialized views, which hold no value",
     "monoskope.protocol.receipt.Receipt.values": "fingerprints",
     "monoskope.reactor.identity.fingerprint.Fingerprints.values": "fingerprints",
     "monoskope.client.purposes.put.PutResult.values": "fingerprints",

@@ -54,7 +54,7 @@ CREATE TABLE IF NOT EXISTS builds (
 """
 """The one build of new tables that is under way, or was when its process ended: up to which position it has come."""
 
-_DROP_ROWS = 64
+_DROP_ROWS = 24
 
 
 @dataclass(frozen=True, slots=True)

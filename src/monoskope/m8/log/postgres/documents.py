@@ -10,6 +10,9 @@ from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.group import Which
 from monoskope.m8.log.postgres.schema import DOCUMENTS, LABELS
 
+NEAR = 10
+"""How many documents are looked through for each that a listing by day of expiry may return, before the days are."""
+
 Arguments: TypeAlias = list[Sequence[object]]
 """The values of `schema.WRITE_ARGUMENTS`."""
 
@@ -100,6 +103,21 @@ class _Query:
             if end := _after_all_with(prefix):
                 self.conditions.append(f"{table}.key < {self.value(end)}")
 
+    def filter(self, where: Where) -> None:
+        """Only documents that meet what `where` says, without the first label and the day of expiry."""
+        for label in where.labels[1:]:
+            self.conditions.append(
+                f"EXISTS (SELECT FROM {LABELS} m WHERE m.collection = d.collection AND m.key = d.key "
+                f"AND m.label = {self.value(label)})"
+            )
+        self.conditions.append("d.deleted" if where.deleted else "NOT d.deleted")
+        if where.subject:
+            self.conditions.append(f"d.subject = {self.value(where.subject)}")
+        if where.drifted:
+            self.conditions.append("d.drifted")
+        if where.out_of_sync:
+            self.conditions.append("d.out_of_sync")
+
     def text(self, tables: str, order: str, limit: int) -> str:
         """Return the statement."""
         conditions = " AND ".join(self.conditions)
@@ -138,6 +156,11 @@ async def find(
     connection: Connection, collection: str, where: Where, *, prefix: str, after: str, limit: int
 ) -> list[tuple[str, bytes]]:
     """Return documents as `EventLog.find` does."""
+    if where.expiring_before and not where.labels:
+        # Where many expire, a page of them is near; where few do, the days are short.
+        found = await _find_near(connection, collection, where, prefix=prefix, after=after, limit=limit)
+        if len(found) == limit:
+            return found
     query = _Query()
     tables, order = f"{DOCUMENTS} d", "d.key"
     if where.labels:
@@ -146,22 +169,24 @@ async def find(
         query.conditions.append(f"l.label = {query.value(where.labels[0])}")
     else:
         query.page("d", collection, prefix, after)
-    for label in where.labels[1:]:
-        query.conditions.append(
-            f"EXISTS (SELECT FROM {LABELS} m WHERE m.collection = d.collection AND m.key = d.key "
-            f"AND m.label = {query.value(label)})"
-        )
-    query.conditions.append("d.deleted" if where.deleted else "NOT d.deleted")
-    if where.subject:
-        query.conditions.append(f"d.subject = {query.value(where.subject)}")
-    if where.drifted:
-        query.conditions.append("d.drifted")
-    if where.out_of_sync:
-        query.conditions.append("d.out_of_sync")
+    query.filter(where)
     if where.expiring_before:
         text = query.by_day(tables, order, limit, collection, where.expiring_before)
     else:
         text = query.text(tables, order, limit)
+    return [(key, body) for key, body in await connection.fetch(text, *query.values)]
+
+
+async def _find_near(
+    connection: Connection, collection: str, where: Where, *, prefix: str, after: str, limit: int
+) -> list[tuple[str, bytes]]:
+    """Return what is found among the next few documents: the right page if it is full."""
+    query = _Query()
+    query.page("d", collection, prefix, after)
+    near = f"SELECT * FROM {DOCUMENTS} d WHERE {' AND '.join(query.conditions)} ORDER BY d.key LIMIT {NEAR * limit}"  # noqa: S608
+    query.conditions = [f"d.expires_on > '' AND d.expires_on < {query.value(where.expiring_before)}"]
+    query.filter(where)
+    text = query.text(f"({near}) d", "d.key", limit)
     return [(key, body) for key, body in await connection.fetch(text, *query.values)]
 
 

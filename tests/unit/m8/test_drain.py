@@ -36,7 +36,12 @@ class Stopping:
 
     async def is_ready(self) -> bool:
         answer = await self.health.Check(health_pb2.HealthCheckRequest())
-        return answer.status == health_pb2.HealthCheckResponse.SERVING
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def ask_health_again_and_again(self) -> None:
+        """Raises `AioRpcError`."""
+        while True:
+            await self.is_ready()
 
     async def until_not_ready(self) -> None:
         async with asyncio.timeout(PATIENCE_S):
@@ -102,8 +107,7 @@ async def test_a_call_under_way_ends_and_a_new_one_is_sent_away(m8: Stopping) ->
     m8.noticed.set()
     async with asyncio.timeout(PATIENCE_S):
         with pytest.raises(grpc.aio.AioRpcError) as sent_away:
-            while True:
-                await m8.health.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
+            await m8.ask_health_again_and_again()
         assert sent_away.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
         assert not m8.stopped.is_set()
         m8.answers.set()

@@ -44,5 +44,5 @@ def _row(replica: Replica, *, is_heard: bool) -> dict[str, object]:
         "heard": "yes" if is_heard else f"not since {instant(replica.seen_ms)}",
         "leases": list(note.leases) if is_heard else [],
         "names": list(note.names),
-        "id": replica.key.rpartition("/")[2][:8],
+        "id": replica.name.rpartition("/")[2][:8],
     }

@@ -28,9 +28,9 @@ from monoskope.testing.engines import pgbouncer
 from monoskope.testing.engines.postgres import Postgres, user
 from monoskope.testing.parts import wait_until
 from tests.support.m8_command import m8
+from tests.support.served_health import NOT_SERVING, SERVING, fill, health, statuses
 from tests.support.tcp_proxy import proxy
 from tests.unit.m8_cli.served import Server, served
-from tests.unit.m8_cli.test_full_disk import NOT_SERVING, SERVING, fill, health, statuses
 
 BOUND_S = 30.0
 """Far above each time limit of m8's own: something that takes longer is not bounded."""

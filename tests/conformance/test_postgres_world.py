@@ -17,12 +17,14 @@ from tests.support import m8_world
 from tests.support.m8_world import Clock
 from tests.unit.m8.test_append import test_a_reactor_that_does_not_read_is_cut_off_and_m8_keeps_nothing_for_it  # noqa: F401
 from tests.unit.m8.test_event_times import test_a_page_token_belongs_to_its_filters  # noqa: F401
-from tests.unit.m8.test_listing import *  # noqa: F403 - with its fixture `world`
+from tests.unit.m8.test_listing import (  # noqa: F401
+    test_a_page_token_belongs_to_its_filter,
+    test_filters_narrow_what_is_in_sight,
+    test_versions_are_listed_newest_first_a_page_at_a_time,
+    world,
+)
 from tests.unit.m8.test_queries import (  # noqa: F401
-    test_a_changed_token_is_refused,
     test_a_token_of_one_order_is_refused_in_the_other,
-    test_events_are_paged,
-    test_secrets_are_listed_in_order_a_page_at_a_time,
     test_watching_ends_when_the_token_is_revoked,
 )
 

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
 
 import msgspec
@@ -73,24 +74,27 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def opened_log(settings: ServerSettings, *, frees_reserve: bool = False) -> AsyncIterator[EventLog]:
+async def opened_log(
+    settings: ServerSettings, *, frees_reserve: bool = False, migrates: bool = False
+) -> AsyncIterator[EventLog]:
     """Open the event log that `settings` name, and close it after the block. Other processes may have it open, too.
 
     Args:
         settings: Of the server.
         frees_reserve: Whether to free the reserve if the disk lacks the room to open it: to erase something.
+        migrates: Whether to make read models of an older form anew. An m8 of the version before cannot serve then.
 
     Raises:
         Error: as `open_log` does.
     """
-    place = _place(settings)
+    opened = partial(open_log, _place(settings), clock=wall_clock, projector=chain.project, migrates=migrates)
     try:
-        event_log = await open_log(place, clock=wall_clock, projector=chain.project)
+        event_log = await opened()
     except UnavailableError:
         if not frees_reserve or settings.database is not None:
             raise
         Reserve(settings.event_log).free()
-        event_log = await open_log(place, clock=wall_clock, projector=chain.project)
+        event_log = await opened()
     try:
         yield event_log
     finally:
@@ -141,7 +145,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
     """
     presented = PresentedCertificate(settings)
     connections, each = settings.limits.within(open_files())
-    async with opened_log(settings) as event_log:
+    async with opened_log(settings, migrates=True) as event_log:
         tokens = open_tokens(settings, event_log)
         app = App(
             log=event_log,

@@ -36,13 +36,14 @@ class Place:
         return str(self.file) if self.database is None else f"the PostgreSQL database {self.database}"
 
 
-async def open_log(place: Place, *, clock: Callable[[], int], projector: Projector) -> EventLog:
+async def open_log(place: Place, *, clock: Callable[[], int], projector: Projector, migrates: bool = False) -> EventLog:
     """Open the log, creating an empty one where none is, and check that it is the one that the folder serves.
 
     Args:
         place: Where it is.
         clock: Milliseconds since 1970.
         projector: What events change in the documents.
+        migrates: Whether to make the documents of an SQLite file anew if they have an older form.
 
     Raises:
         AnotherLogError: the folder serves another one.
@@ -52,7 +53,7 @@ async def open_log(place: Place, *, clock: Callable[[], int], projector: Project
         return await _open_postgres(place, place.database, clock, projector)
     if not place.file.exists():
         identity.check(place.id_file, "", str(place))
-    log = await SqliteLog.open(place.file, clock=clock, projector=projector)
+    log = await SqliteLog.open(place.file, clock=clock, projector=projector, migrates=migrates)
     try:
         found = await asyncio.to_thread(sqlite_identity.log_id, place.file)
         if found:

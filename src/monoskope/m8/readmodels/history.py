@@ -1,17 +1,22 @@
-"""What receipts told of each secret, and edits of its notes, one document each, the newest first. Pure."""
+"""What receipts told of each secret, and edits of its notes, one document each, the newest first.
+
+A document names the request; what its receipt says is read from there (`version_of`). An edit is its document.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
-from monoskope.m8.readmodels.uploads import ended_by
+from monoskope.m8.readmodels.uploads import end_receipt
 from monoskope.protocol.outcomes import TELLING
 from monoskope.protocol.receipt import parse_receipt
 
 HISTORY = "secret-history"
-"""Collection: URI, a line feed, 20 digits that fall as positions rise -> SecretVersion."""
+"""Collection: URI, a line feed, 20 digits that fall as positions rise -> SecretVersion without URI.
+
+Of a receipt it has only the subject, the request and its purpose."""
 
 _LAST = 10**20 - 1
 
@@ -21,27 +26,45 @@ def prefix(uri: str) -> str:
     return f"{uri}\n"
 
 
-def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
-    """Yield the document of a receipt that tells what is upstream. Must come after `uploads.project`."""
-    upload = ended_by(event, lookup, TELLING)
-    if upload is None:
-        return
-    receipt = parse_receipt(upload.receipt.content)
-    version = views_pb2.SecretVersion(
-        uri=upload.uri,
-        outcome=receipt.outcome,
-        upstream_version=receipt.upstream_version,
-        prior_version=receipt.prior_version,
-        subject=upload.subject,
-        recorded_at_ms=event.recorded_at_ms,
-        request_id=upload.request_id,
-        purpose=upload.purpose,
-        fingerprint=receipt.fingerprint,
-    )
-    yield entry(version, event)
+def project(upload: views_pb2.SecretUpload, event: RecordedEvent, _lookup: Lookup) -> Iterator[Change]:
+    """Yield the document of a receipt that tells what is upstream, `upload` being the request after `event`."""
+    if upload.outcome in TELLING:
+        version = views_pb2.SecretVersion(subject=upload.subject, request_id=upload.request_id, purpose=upload.purpose)
+        yield entry(upload.uri, version, event)
 
 
-def entry(version: views_pb2.SecretVersion, event: RecordedEvent) -> Put:
+def told_by(body: bytes) -> bytes | None:
+    """Return the id of the request whose receipt a document tells of, None for an edit."""
+    version = views_pb2.SecretVersion.FromString(body)
+    return None if version.HasField("edit") else version.request_id
+
+
+def version_of(key: str, body: bytes, last: Callable[[bytes], RecordedEvent | None]) -> views_pb2.SecretVersion:
+    """Return what a document, given with its key, and the receipt that it tells of say.
+
+    Args:
+        key: Of the document.
+        body: The document.
+        last: Returns the last event of a request, by its id.
+    """
+    version = views_pb2.SecretVersion.FromString(body)
+    version.uri = key.partition("\n")[0]
+    if version.HasField("edit"):
+        return version
+    end = last(version.request_id)
+    signed = None if end is None else end_receipt(end)
+    assert end is not None, "a request of which a document tells is in the log"
+    assert signed is not None, "and it ended with a receipt"
+    receipt = parse_receipt(signed.content)
+    version.outcome = receipt.outcome
+    version.upstream_version = receipt.upstream_version
+    version.prior_version = receipt.prior_version
+    version.recorded_at_ms = end.recorded_at_ms
+    version.fingerprint = receipt.fingerprint
+    return version
+
+
+def entry(uri: str, version: views_pb2.SecretVersion, event: RecordedEvent) -> Put:
     """Return the document that `event` adds to the past of a secret."""
-    key = f"{prefix(version.uri)}{_LAST - event.position:020}"
+    key = f"{prefix(uri)}{_LAST - event.position:020}"
     return Put(HISTORY, key, version.SerializeToString(deterministic=True))

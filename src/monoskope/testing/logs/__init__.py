@@ -6,14 +6,19 @@
         def replace_record(self, folder, position, record, digest): ...  # behind the log's back
         def delete_record(self, folder, position): ...
 
+    class TestImportsOfMyLog(Imports):  # the same hooks, and another log to import into
+        def new_target(self, folder: Path, *, for_import: bool) -> LogOpener: ...
+
 Needs the extra `testing`. The rules themselves stand in `monoskope.m8.log.event_log`.
 """
 
 from __future__ import annotations
 
 from monoskope.testing.logs.appends import Appends
+from monoskope.testing.logs.finding import Finding
 from monoskope.testing.logs.following import Following
 from monoskope.testing.logs.harness import BrokenProjectorError, LogHarness, ledger
+from monoskope.testing.logs.imports import Imports
 from monoskope.testing.logs.leases import Leases
 from monoskope.testing.logs.reads import Reads
 from monoskope.testing.logs.tampering import Tampering
@@ -22,6 +27,7 @@ from monoskope.testing.logs.writer import LogOpener, Task, some_time, start
 __all__ = [
     "BrokenProjectorError",
     "EventLogContract",
+    "Imports",
     "LogHarness",
     "LogOpener",
     "Task",
@@ -31,5 +37,5 @@ __all__ = [
 ]
 
 
-class EventLogContract(Appends, Reads, Following, Leases, Tampering):
+class EventLogContract(Appends, Reads, Finding, Following, Leases, Tampering):
     """Subclass it under a name that begins with `Test` and fill in the three hooks of `LogHarness`."""

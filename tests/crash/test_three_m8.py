@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import io
 import itertools
 import json
 import os
+import shutil
 import signal
+import subprocess
+import tarfile
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,6 +33,7 @@ from tests.crash.auditor import Auditor
 from tests.crash.breaking import Crash, sessions
 from tests.crash.conftest import M8_TIMINGS, shorten, shorten_reactor
 from tests.crash.logbook import Logbook
+from tests.e2e.versions import ROOT, not_here
 from tests.support.engines import AgeEngine
 
 CLIENTS = 8
@@ -149,8 +154,13 @@ async def until(done: Callable[[], bool]) -> None:
             await asyncio.sleep(POLL_S)
 
 
-async def under_load(three: ReplicaCluster, user: User, name: str, *, kill: bool) -> Load:
-    """Let each m8 go and come back, one after the other, while clients put. Raises what any of them raises."""
+async def under_load(
+    three: ReplicaCluster, user: User, name: str, *, kill: bool, change: Callable[[Part], None] = lambda _: None
+) -> Load:
+    """Let each m8 go and, after a change, come back, one after the other, while clients put.
+
+    Raises what any of them raises.
+    """
     load = Load(three, user, name)
 
     async def roll() -> None:
@@ -160,6 +170,7 @@ async def under_load(three: ReplicaCluster, user: User, name: str, *, kill: bool
                 part.kill()
             part.ask_to_stop()
             await until(functools.partial(_is_gone, part))
+            change(part)
             # Not in another thread: what a thread started dies with it.
             part.start()
             await until(functools.partial(listens, three.servers[number]))
@@ -228,14 +239,51 @@ async def test_nobody_notices_that_each_m8_is_restarted(each: ReplicaCluster, *,
         assert '"level": "error"' not in part.log.read_text()
 
 
+BEFORE = "568bb8f416026cc83bce34f7179537926c947114"
+"""The last commit before leases, lists of servers and documents of form 2."""
+
+
+def source_before(folder: Path) -> Path:
+    """Take that version out of the repository's history, and return its `src`; skip or fail if it is not there."""
+    git = shutil.which("git") or not_here(os.environ)
+    done = subprocess.run([git, "-C", str(ROOT), "archive", BEFORE, "src"], capture_output=True, check=False)
+    if done.returncode != 0:
+        not_here(os.environ)
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "src"
+
+
+@pytest.mark.soak
+async def test_nobody_notices_that_each_m8_is_updated(tmp_path: Path) -> None:
+    """From before there were leases. The first new m8 makes new documents: from then on the old ones cannot serve."""
+    old = {"PYTHONPATH": str(source_before(tmp_path / "old"))}
+    with ReplicaCluster(tmp_path / "updated") as three:
+        three.environments.update({part.name: old for part in three.m8s})
+        for part in three.m8s:
+            part.environment.update(old)
+        set_up(three)
+        user = user_of(three)
+
+        def update(part: Part) -> None:
+            part.environment.pop("PYTHONPATH")
+            three.environments.pop(part.name)
+
+        load = await under_load(three, user, "updated", kill=False, change=update)
+        ends = Counter(event["type"] for event in log_of(three))
+        assert ends["SecretUploadKeyProvided"] == ends["SecretUploaded"] == load.done.total()
+        assert {replica.note.version != "" for replica in await said(three)} == {True}
+
+
+async def said(three: ReplicaCluster) -> list[Replica]:
+    """What each m8 says of itself, read past m8."""
+    async with opened(three.folder / "m8") as (_, log):
+        return replicas(await log.beats(), await log.beat_notes())
+
+
 def keepers(three: ReplicaCluster) -> list[str]:
-    """Where the m8 that say that they keep the time listen, read past m8."""
-
-    async def found() -> list[Replica]:
-        async with opened(three.folder / "m8") as (_, log):
-            return replicas(await log.beats(), await log.beat_notes())
-
-    return [replica.note.address for replica in asyncio.run(found()) if "timekeeper" in replica.note.leases]
+    """Where the m8 that say that they keep the time listen."""
+    return [replica.note.address for replica in asyncio.run(said(three)) if "timekeeper" in replica.note.leases]
 
 
 def another_than(three: ReplicaCluster, *former: str) -> str:

@@ -36,6 +36,9 @@ FREE = {
     "monoskope.m8.log.event_log.NewEvent": "an event, which holds sealed bytes at most",
     "monoskope.m8.log.event_log.Put": "a document of what m8 knows",
     "monoskope.m8.log.event_log.RecordedEvent": "an event, which holds sealed bytes at most",
+    "monoskope.m8.log.postgres.settings.DatabaseSettings": "the name of a file",
+    "monoskope.m8.log.postgres.target.ConnectArguments": "a function that reads the database's password",
+    "monoskope.m8.log.postgres.target.PostgresTarget": "a function that reads the database's password",
     "monoskope.m8.service.aggregates.Aggregates": "streams of events",
     "monoskope.m8.service.app.App": "makes random bytes that are sent in the clear",
     "monoskope.m8.settings.File": "the name of a file",
@@ -94,6 +97,7 @@ _HELD_AS = re.compile(r"\b(bytes|str|bytearray|PrivateKey\b|\w+PrivateKey)\b|Map
 
 SHOWN = {
     "monoskope.m8.log.event_log": "documents' names and serialized views, which hold no value",
+    "monoskope.m8.log.postgres.settings.DatabaseSettings.key": "the name of a file",
     "monoskope.protocol.receipt.Receipt.values": "fingerprints",
     "monoskope.reactor.identity.fingerprint.Fingerprints.values": "fingerprints",
     "monoskope.client.purposes.put.PutResult.values": "fingerprints",

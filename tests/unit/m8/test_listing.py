@@ -17,7 +17,7 @@ PUT = frozenset({events_pb2.RIGHT_PUT})
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, engine: str) -> AsyncIterator[World]:
     async with a_world(tmp_path) as world:
         yield world
 

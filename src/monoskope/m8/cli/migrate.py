@@ -43,7 +43,7 @@ def migrate(folder: Path, *, check: bool, prepare: bool) -> int:
     if loaded.database is not None:
         raise UsageError(
             f"the event log is in the PostgreSQL database {loaded.database}, and m8 migrate is for SQLite files.",
-            fix="Run m8 serve: it refuses a database that it cannot serve from. For read models: m8 readmodels rebuild.",
+            fix="Run m8 serve, which says if it cannot serve from a database. For read models: m8 readmodels rebuild.",
         )
     path = loaded.event_log
     plan = sqlite_migration.plan(path, chain.project)

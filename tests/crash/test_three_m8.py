@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import io
 import itertools
 import json
 import os
+import shutil
 import signal
+import subprocess
+import tarfile
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,13 +22,18 @@ import pytest
 from monoskope.client import Client
 from monoskope.client.settings import ClientSettings
 from monoskope.exit_codes import ExitCode
+from monoskope.m8.cli.common import opened
+from monoskope.m8.readmodels.replicas import Replica, replicas
+from monoskope.settings import write_private
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.cluster.replicas import ReplicaCluster
+from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.parts import POLL_S, READY_S, Part, listens, wait_until
 from tests.crash.auditor import Auditor
 from tests.crash.breaking import Crash, sessions
 from tests.crash.conftest import M8_TIMINGS, shorten, shorten_reactor
 from tests.crash.logbook import Logbook
+from tests.e2e.versions import ROOT, not_here
 from tests.support.engines import AgeEngine
 
 CLIENTS = 8
@@ -59,8 +68,38 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaCluster]:
 
 
 @pytest.fixture(scope="module")
+def on_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaCluster]:
+    folder = tmp_path_factory.mktemp("three-on-postgres")
+    with Postgres(fsync=False) as server:
+        password = folder / "database-password"
+        write_private(password, server.password.encode())
+        database: dict[str, object] = {
+            "database": f"postgresql://m8@127.0.0.1:{server.port}/{server.create_database()}",
+            "database_ca": str(server.ca_file),
+            "database_password_file": str(password),
+        }
+        with ReplicaCluster(folder, settings=database) as cluster:
+            set_up(cluster)
+            yield cluster
+
+
+@pytest.fixture(scope="module")
 def user(three: ReplicaCluster) -> User:
-    return three.add_user("user", prefixes=[f"{STORE}://crash"])
+    return user_of(three)
+
+
+def user_of(cluster: ReplicaCluster) -> User:
+    """The cluster's user, made at the first look."""
+    known = User("user", cluster.folder / "user", cluster)
+    return known if known.home.exists() else cluster.add_user("user", prefixes=[f"{STORE}://crash"])
+
+
+@pytest.fixture(params=["on_postgres", pytest.param("three", marks=pytest.mark.soak)])
+def each(request: pytest.FixtureRequest) -> ReplicaCluster:
+    """Three m8 on each engine of the log."""
+    cluster = request.getfixturevalue(request.param)
+    assert isinstance(cluster, ReplicaCluster)
+    return cluster
 
 
 def dialling(three: ReplicaCluster, user: User, *servers: str) -> ClientSettings:
@@ -115,8 +154,13 @@ async def until(done: Callable[[], bool]) -> None:
             await asyncio.sleep(POLL_S)
 
 
-async def under_load(three: ReplicaCluster, user: User, name: str, *, kill: bool) -> Load:
-    """Let each m8 go and come back, one after the other, while clients put. Raises what any of them raises."""
+async def under_load(
+    three: ReplicaCluster, user: User, name: str, *, kill: bool, change: Callable[[Part], None] = lambda _: None
+) -> Load:
+    """Let each m8 go and, after a change, come back, one after the other, while clients put.
+
+    Raises what any of them raises.
+    """
     load = Load(three, user, name)
 
     async def roll() -> None:
@@ -126,6 +170,7 @@ async def under_load(three: ReplicaCluster, user: User, name: str, *, kill: bool
                 part.kill()
             part.ask_to_stop()
             await until(functools.partial(_is_gone, part))
+            change(part)
             # Not in another thread: what a thread started dies with it.
             part.start()
             await until(functools.partial(listens, three.servers[number]))
@@ -150,9 +195,10 @@ def shown_by(watch: Part) -> list[int]:
     return [json.loads(line)["position"] for line in watch.log.read_text().splitlines() if line.startswith("{")]
 
 
-async def test_what_one_acknowledged_all_show(three: ReplicaCluster, user: User) -> None:
+async def test_what_one_acknowledged_all_show(each: ReplicaCluster) -> None:
     """Also through an m8 to which no reactor is attached: it hears of grants and receipts from the log."""
-    clients = [Client(dialling(three, user, server), notify=lambda _: None) for server in three.servers]
+    user = user_of(each)
+    clients = [Client(dialling(each, user, server), notify=lambda _: None) for server in each.servers]
     for client in clients:
         await client.__aenter__()
     try:
@@ -169,7 +215,8 @@ async def test_what_one_acknowledged_all_show(three: ReplicaCluster, user: User)
 
 
 @pytest.mark.parametrize("kill", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["stop", "kill"])
-async def test_nobody_notices_that_each_m8_is_restarted(three: ReplicaCluster, user: User, *, kill: bool) -> None:
+async def test_nobody_notices_that_each_m8_is_restarted(each: ReplicaCluster, *, kill: bool) -> None:
+    three, user = each, user_of(each)
     name = "killed" if kill else "rolled"
     begin = len(log_of(three))
     words = ("monoctl", "get", "events", "--watch", "--after", str(begin), "-o", "json", "--prefix", f"{STORE}://crash")
@@ -192,10 +239,51 @@ async def test_nobody_notices_that_each_m8_is_restarted(three: ReplicaCluster, u
         assert '"level": "error"' not in part.log.read_text()
 
 
+BEFORE = "568bb8f416026cc83bce34f7179537926c947114"
+"""The last commit before leases, lists of servers and documents of form 2."""
+
+
+def source_before(folder: Path) -> Path:
+    """Take that version out of the repository's history, and return its `src`; skip or fail if it is not there."""
+    git = shutil.which("git") or not_here(os.environ)
+    done = subprocess.run([git, "-C", str(ROOT), "archive", BEFORE, "src"], capture_output=True, check=False)
+    if done.returncode != 0:
+        not_here(os.environ)
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "src"
+
+
+@pytest.mark.soak
+async def test_nobody_notices_that_each_m8_is_updated(tmp_path: Path) -> None:
+    """From before there were leases. The first new m8 makes new documents: from then on the old ones cannot serve."""
+    old = {"PYTHONPATH": str(source_before(tmp_path / "old"))}
+    with ReplicaCluster(tmp_path / "updated") as three:
+        three.environments.update({part.name: old for part in three.m8s})
+        for part in three.m8s:
+            part.environment.update(old)
+        set_up(three)
+        user = user_of(three)
+
+        def update(part: Part) -> None:
+            part.environment.pop("PYTHONPATH")
+            three.environments.pop(part.name)
+
+        load = await under_load(three, user, "updated", kill=False, change=update)
+        ends = Counter(event["type"] for event in log_of(three))
+        assert ends["SecretUploadKeyProvided"] == ends["SecretUploaded"] == load.done.total()
+        assert {replica.note.version != "" for replica in await said(three)} == {True}
+
+
+async def said(three: ReplicaCluster) -> list[Replica]:
+    """What each m8 says of itself, read past m8."""
+    async with opened(three.folder / "m8") as (_, log):
+        return replicas(await log.beats(), await log.beat_notes())
+
+
 def keepers(three: ReplicaCluster) -> list[str]:
     """Where the m8 that say that they keep the time listen."""
-    rows = three.must("m8", "replicas", "--dir", "m8", "-o", "json").json()
-    return [row["address"] for row in rows if "timekeeper" in row["leases"] and row["heard"] == "yes"]
+    return [replica.note.address for replica in asyncio.run(said(three)) if "timekeeper" in replica.note.leases]
 
 
 def another_than(three: ReplicaCluster, *former: str) -> str:
@@ -205,21 +293,21 @@ def another_than(three: ReplicaCluster, *former: str) -> str:
     return keepers(three)[0]
 
 
-def test_one_m8_keeps_the_time_and_another_does_once_it_is_gone(three: ReplicaCluster) -> None:
-    first = another_than(three)
-    three.m8s[three.servers.index(first)].kill()
-    second = another_than(three, first)
-    three.start_one(three.servers.index(first))
+def test_one_m8_keeps_the_time_and_another_does_once_it_is_gone(each: ReplicaCluster) -> None:
+    first = another_than(each)
+    each.m8s[each.servers.index(first)].kill()
+    second = another_than(each, first)
+    each.start_one(each.servers.index(first))
     # One that stands still past its lease finds another in its place, and gives way.
-    pid = three.m8s[three.servers.index(second)].pid
+    pid = each.m8s[each.servers.index(second)].pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     try:
-        third = another_than(three, second)
+        third = another_than(each, second)
     finally:
         os.kill(pid, signal.SIGCONT)
-    wait_until(lambda: len(listed(three)) == len(three.servers), what="all three are listed")
-    assert keepers(three) == [third]
+    wait_until(lambda: len(listed(each)) == len(each.servers), what="all three are listed")
+    assert keepers(each) == [third]
 
 
 def listed(three: ReplicaCluster) -> list[str]:
@@ -228,21 +316,21 @@ def listed(three: ReplicaCluster) -> list[str]:
     return [row["address"] for row in rows if row["heard"] == "yes"]
 
 
-def test_an_m8_with_another_signing_key_does_not_start_beside_the_others(three: ReplicaCluster) -> None:
-    three.must("m8", "init", "--dir", "stranger", "--listen", "127.0.0.1:0")
-    home = three.folder / "stranger"
-    (home / "log.db").symlink_to(three.folder / "m8" / "log.db")
-    ran = three.run("m8", "serve", "--dir", "stranger")
+def test_an_m8_with_another_signing_key_does_not_start_beside_the_others(each: ReplicaCluster) -> None:
+    each.must("m8", "init", "--dir", "stranger", "--listen", "127.0.0.1:0")
+    home = each.folder / "stranger"
+    each.share_log(home)
+    ran = each.run("m8", "serve", "--dir", "stranger")
     assert ran.code == ExitCode.REFUSED, ran.err
     assert "serves this log with another token signing key" in ran.err
     assert "Copy token-signing.key" in ran.err
-    shorten_audience(home, three.folder / "m8")
-    ran = three.run("m8", "serve", "--dir", "stranger")
+    with_another_audience(home, each.folder / "m8")
+    ran = each.run("m8", "serve", "--dir", "stranger")
     assert ran.code == ExitCode.REFUSED, ran.err
     assert "another audience: m8; ours is elsewhere" in ran.err
 
 
-def shorten_audience(home: Path, like: Path) -> None:
+def with_another_audience(home: Path, like: Path) -> None:
     """Give a server the signing key of another one, and an audience of its own."""
     (home / "token-signing.key").write_bytes((like / "token-signing.key").read_bytes())
     text = (home / "m8.toml").read_text(encoding="utf-8")
@@ -259,15 +347,16 @@ def crash(three: ReplicaCluster, user: User) -> Iterator[Crash]:
     crash.start_reactors("", *FOLDERS[:2])
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("place", "code", "versions"),
     [
         ("after-write", ExitCode.OK, 1),
-        pytest.param("after-grant", ExitCode.OUTCOME_UNKNOWN, 0, marks=pytest.mark.soak),
-        pytest.param("before-open", ExitCode.OUTCOME_UNKNOWN, 0, marks=pytest.mark.soak),
-        pytest.param("after-started", ExitCode.OUTCOME_UNKNOWN, 0, marks=pytest.mark.soak),
-        pytest.param("before-write", ExitCode.OUTCOME_UNKNOWN, 0, marks=pytest.mark.soak),
-        pytest.param("after-receipt", ExitCode.OK, 1, marks=pytest.mark.soak),
+        ("after-grant", ExitCode.OUTCOME_UNKNOWN, 0),
+        ("before-open", ExitCode.OUTCOME_UNKNOWN, 0),
+        ("after-started", ExitCode.OUTCOME_UNKNOWN, 0),
+        ("before-write", ExitCode.OUTCOME_UNKNOWN, 0),
+        ("after-receipt", ExitCode.OK, 1),
     ],
 )
 def test_of_three_reactors_the_one_that_gave_the_key_dies(

@@ -176,6 +176,7 @@ class Connection(Unshared):
 
     async def _somewhere(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], request: Message, ends_at: float) -> R:
         """Call the current server and, while that does no harm, the others, each once."""
+        only_unreached = True
         for left in reversed(range(len(self._servers.names))):
             server = self.server
             try:
@@ -184,6 +185,10 @@ class Connection(Unshared):
                 if isinstance(error, _StreamRefusedError):
                     raise
                 self._servers.failed(server)
+                only_unreached = only_unreached and isinstance(error, NotReachedError)
+                if not left and only_unreached and len(self._servers.names) > 1:
+                    named = ", ".join(self._servers.names)
+                    raise NotReachedError(f"m8 does not answer at any of {named}.", fix=error.fix) from None
                 if not left or not (isinstance(error, _NotSentError) or getattr(method, "may_be_repeated", False)):
                     raise
         raise AssertionError("there is at least one server")

@@ -274,9 +274,11 @@ def check(file: File, path: Path) -> ServerSettings:
         raise UsageError(
             f"{path}: verify_every_hours must be from 0 to 8784.", fix="Remove the line to switch this off."
         )
-    for name, seconds in (("not_ready_s", file.not_ready_s), ("drain_s", file.drain_s)):
-        if not 0 <= seconds <= MAX_DRAIN_S:
-            raise UsageError(f"{path}: {name} must be from 0 to {MAX_DRAIN_S}.", fix="Remove the line for the default.")
+    for name in ("not_ready_s", "drain_s"):
+        if not 0 <= getattr(file, name) <= MAX_DRAIN_S:
+            raise UsageError(
+                f"{path}: {name} must be from 0 to {MAX_DRAIN_S}.", fix="Write seconds, or leave the line out."
+            )
     if not 0 <= file.erase_sealed_after_days <= 36_500:
         raise UsageError(
             f"{path}: erase_sealed_after_days must be from 0 to 36500.", fix="Remove the line to switch this off."

@@ -108,7 +108,7 @@ async def test_a_command_of_which_nothing_was_sent_is_made_elsewhere(nobody: str
 async def test_each_server_is_tried_once_a_call(nobody: str, second: Answering) -> None:
     second.failing["GetServer"] = [grpc.StatusCode.UNAVAILABLE] * 5
     connection = Connection([nobody, second.server], second.ca_file, "a.b.c")
-    with pytest.raises(NotReachedError):
+    with pytest.raises(NotReachedError, match=f"at any of {nobody}, {second.server}"):
         await Queries(connection).server()
     assert second.count("GetServer") == 1
     await connection.close()

@@ -38,7 +38,7 @@ def process(app: App, name: str) -> App:
 
 async def there(world: World) -> list[str]:
     """The m8 processes that are there."""
-    return [replica.key for replica in replicas(await world.app.log.beats(), {})]
+    return [replica.name for replica in replicas(await world.app.log.beats(), {})]
 
 
 @pytest.mark.parametrize(
@@ -124,4 +124,4 @@ async def test_a_log_that_takes_nothing_hinders_no_start(world: World, monkeypat
 def test_an_older_m8_is_listed_and_a_reactor_of_a_store_called_m8_is_not() -> None:
     beats = {"m8/old": 5, "m8/reactor": 6, "vault/1": 7}
     [found] = replicas(beats, {"m8/reactor": b"\x08\x01\x12"})
-    assert (found.key, found.seen_ms, found.note.version) == ("m8/old", 5, "")
+    assert (found.name, found.seen_ms, found.note.version) == ("m8/old", 5, "")

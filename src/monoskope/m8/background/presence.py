@@ -86,7 +86,7 @@ class Presence:
             other
             for other in found
             if other.seen_ms > oldest_ms
-            and other.key != self._app.replica
+            and other.name != self._app.replica
             and (other.note.host, other.note.address) != ours
         ]
 
@@ -103,13 +103,13 @@ class Presence:
     def _compare(self, others: list[Replica]) -> None:
         log = operating_log.get()
         for other in others:
-            if other.key not in self._known:
+            if other.name not in self._known:
                 log.info("another m8 serves this log", server=_where(other), version=other.note.version)
             for found in differences(self._note, other.note):
-                if (other.key, found.field) not in self._warned:
-                    self._warned.add((other.key, found.field))
+                if (other.name, found.field) not in self._warned:
+                    self._warned.add((other.name, found.field))
                     log.warning("two m8 differ", server=_where(other), message=_told(found), fix=_FIX)
-        keys = {other.key for other in others}
+        keys = {other.name for other in others}
         for key in self._known - keys:
             log.info("another m8 is gone", replica=key.rpartition("/")[2][:8])
         self._known = keys

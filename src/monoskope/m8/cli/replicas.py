@@ -42,7 +42,7 @@ def _row(replica: Replica, *, is_heard: bool) -> dict[str, object]:
         "version": note.version or "older",
         "since": instant(note.started_ms) if note.started_ms else "",
         "heard": "yes" if is_heard else f"not since {instant(replica.seen_ms)}",
-        "leases": list(note.leases),
+        "leases": list(note.leases) if is_heard else [],
         "names": list(note.names),
-        "id": replica.key.rpartition("/")[2][:8],
+        "id": replica.name.rpartition("/")[2][:8],
     }

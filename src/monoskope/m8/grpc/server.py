@@ -92,6 +92,11 @@ def _bind(server: grpc.aio.Server, credentials: grpc.ServerCredentials | None, a
         ) from None
 
 
+async def noticed(seconds: float) -> None:
+    """Wait until load balancers have noticed that this process is not ready."""
+    await asyncio.sleep(seconds)
+
+
 @contextlib.asynccontextmanager
 async def running(app: App, bound: Bound, *others: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Serve as long as the block runs; beside it the feed, the timekeeper, what watches the log, and `others`.
@@ -120,7 +125,7 @@ async def running(app: App, bound: Bound, *others: Coroutine[Any, Any, None]) ->
             await bound.health.enter_graceful_shutdown()
             keeping.cancel()
             await asyncio.wait({keeping})
-            await asyncio.sleep(app.limits.not_ready_s)
+            await noticed(app.limits.not_ready_s)
             app.feed.stop()
             await bound.server.stop(app.limits.drain_s)
             for task in beside:

@@ -41,19 +41,19 @@ class Replica:
     """One m8 process of a log.
 
     Attributes:
-        key: Of its heartbeats, which is also the name under which it holds leases.
+        name: The key of its heartbeats, and the holder of its leases.
         seen_ms: When its last heartbeat was, milliseconds since 1970 by its own clock.
         note: What it says of itself; without a version if it is older than these notes.
     """
 
-    key: str
+    name: str
     seen_ms: int
     note: Note = field(default_factory=lambda: Note("", 0))
 
     @property
     def order(self) -> tuple[int, str]:
         """Of two that start at the same moment, the one of the lower order goes on."""
-        return self.note.started_ms, self.key
+        return self.note.started_ms, self.name
 
 
 @dataclass(frozen=True, slots=True)

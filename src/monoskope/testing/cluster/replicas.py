@@ -61,10 +61,18 @@ class ReplicaCluster(Cluster):
             home.mkdir(mode=0o700)
             for name in _SHARED:
                 shutil.copy2(self.folder / "m8" / name, home / name)
-            if "database" not in first:
-                (home / "log.db").symlink_to(self.folder / "m8" / "log.db")
             table = first | {"listen": server, "names": [f"127.0.0.1:{port}", f"localhost:{port}"]}
             write_private(home / "m8.toml", tomli_w.dumps(table).encode())
+            self.share_log(home)
+
+    def share_log(self, home: Path) -> None:
+        """Let the server in a folder with settings serve the log of the others."""
+        file = home / "m8.toml"
+        if "database" in self._settings:
+            table = tomllib.loads(file.read_text(encoding="utf-8")) | self._settings
+            write_private(file, tomli_w.dumps(table).encode(), replace=True)
+        else:
+            (home / "log.db").symlink_to(self.folder / "m8" / "log.db")
 
     def start_one(self, number: int, environment: dict[str, str] | None = None) -> Part:
         """Start one m8, unless it runs, and return when it listens."""

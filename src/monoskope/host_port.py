@@ -62,3 +62,19 @@ def check_server(text: str) -> str:
     if found.port == 0 or str(found) != text or "%" in text:
         raise UsageError(f"server {text!r} is not valid: host:port.", fix="Write it as in m8.example.org:7443.")
     return text.lower()
+
+
+MOST_SERVERS = 16
+"""Servers in a list, at most."""
+
+
+def check_servers(text: str) -> tuple[str, ...]:
+    """Return the servers of a list with commas: each as `check_server` returns it. Raises `UsageError`."""
+    parts = text.split(",")
+    servers = tuple(check_server(part.strip() if len(parts) > 1 else part) for part in parts)
+    for server in servers:
+        if servers.count(server) > 1:
+            raise UsageError(f"server {server!r} is named twice.", fix="Name each server once.")
+    if len(servers) > MOST_SERVERS:
+        raise UsageError(f"{len(servers)} servers are named, {MOST_SERVERS} at most.", fix="Name fewer.")
+    return servers

@@ -384,7 +384,7 @@ def settings(
     """Return the settings of a reactor for the store `memory`."""
     return ReactorSettings(
         folder=folder,
-        server=server,
+        servers=(server,),
         ca_file=folder / "ca.crt",
         store="memory",
         prefixes=tuple(UriPrefix.parse(prefix) for prefix in prefixes),

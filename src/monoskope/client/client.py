@@ -87,7 +87,12 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
         self.settings = settings if settings is not None else load_settings()
         self._confirm = confirm
         self._notify = notify or _log.warning
-        self._known = KnownStores(self.settings.known_stores_path, system=system_known_stores, notify=self._notify)
+        self._known = KnownStores(
+            self.settings.known_stores_path,
+            system=system_known_stores,
+            notify=self._notify,
+            servers=self.settings.servers,
+        )
         self._observe = observe
         self._progress = progress
         self._pause_s = pause_s
@@ -100,7 +105,7 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
 
     async def __aenter__(self) -> Self:
         given = self.settings
-        self._open = Connection(given.server, given.ca_file, given.token, ca=given.ca, pause_s=self._pause_s)
+        self._open = Connection(given.servers, given.ca_file, given.token, ca=given.ca, pause_s=self._pause_s)
         self._paces = Paces(pause_s=self._pause_s)
         return self
 
@@ -218,6 +223,11 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
         return await preview(
             self._resolver(), self.settings, self._known, uri=uri, values=values, expect=expect, removes=removes
         )
+
+    @property
+    def server(self) -> str:
+        """The `host:port` that was dialled last, of `settings.servers`."""
+        return self._connection().server
 
     async def full_uri(self, uri: str) -> str:
         """Return `uri` with its store, the agreed default store if it names none. Raises as `put_secret`."""

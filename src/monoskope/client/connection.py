@@ -6,9 +6,9 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import grpc
 import grpc.aio
@@ -20,6 +20,7 @@ from monoskope.client import forks
 from monoskope.client.pace import CALLS_AT_ONCE, pause_after
 from monoskope.client.refusal import ERRORS, MAX_TEXT, error_of
 from monoskope.client.roots import find_roots
+from monoskope.client.servers import Servers
 from monoskope.errors import (
     Code,
     Error,
@@ -27,6 +28,7 @@ from monoskope.errors import (
     ProtocolError,
     RateLimitedError,
     TimedOutError,
+    UnavailableError,
 )
 from monoskope.escape import escape
 from monoskope.protocol.unshared import Unshared
@@ -44,6 +46,8 @@ MOST_STREAMS_REFUSED = 10
 
 _STREAM_REFUSED = re.compile(r"REFUSED_STREAM|RST_STREAM with error code 7\b")
 """How gRPC says that the server refused to look at a call (RFC 9113, 8.1.4)."""
+_NOT_CONNECTED = re.compile(r"failed to connect to all addresses|DNS resolution failed|no children in pick_first")
+"""How gRPC says that a call found no connection, so that nothing of it was sent."""
 _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -78,12 +82,21 @@ class _StreamRefusedError(NotReachedError):
     """m8 has too many calls of this connection open, and did not look at this one: it is safe to call again."""
 
 
+class _NotSentError(NotReachedError):
+    """There was no connection, so nothing of the call was sent: it is safe to call elsewhere, whatever it does."""
+
+
 class Connection(Unshared):
-    """A channel to one m8. Dials at the first call; `close` ends it.
+    """A channel to one m8, or to the first that answers of several that serve one log. `close` ends it.
+
+    It dials at the first call. When a server fails, later calls go to the next one. The call that met the failure is
+    made again there if that does no harm: if nothing of it was sent, if it is a query, or if its request id makes a
+    second one the same as the first.
 
     Args:
-        server: `host:port`; also the name that the certificate must carry.
-        ca_file: PEM file with the authority that signs its certificate; None for the system's authorities.
+        servers: `host:port`, or several, in the order in which they are tried; each is the name that the certificate of
+            that server must carry.
+        ca_file: PEM file with the authority that signs their certificates; None for the system's authorities.
         token: Sent with every call, only over TLS.
         ca: The authority itself, in PEM form; it counts before `ca_file`.
         pause_s: First pause in seconds before a call that was not let in is made again.
@@ -94,21 +107,32 @@ class Connection(Unshared):
     """
 
     def __init__(
-        self, server: str, ca_file: Path | str | None, token: str, *, ca: str = "", pause_s: float = 0.2
+        self,
+        servers: str | Sequence[str],
+        ca_file: Path | str | None,
+        token: str,
+        *,
+        ca: str = "",
+        pause_s: float = 0.2,
     ) -> None:
-        self.server = server
         self._roots = find_roots(ca_file, ca)
         forks.opening(self)
         credentials = grpc.ssl_channel_credentials(root_certificates=self._roots.pem)
-        self._channel = grpc.aio.secure_channel(server, credentials, options=_OPTIONS)
+        self._servers = Servers([servers] if isinstance(servers, str) else servers, credentials, _OPTIONS)
+        channel = cast("grpc.aio.Channel", self._servers)
         self._pause_s = pause_s
         self._places = asyncio.Semaphore(CALLS_AT_ONCE)
         self._metadata = (("authorization", f"Bearer {token}"),)
-        self.commands = commands_pb2_grpc.SecretCommandServiceStub(self._channel)
-        self.queries = queries_pb2_grpc.SecretQueryServiceStub(self._channel)
+        self.commands = commands_pb2_grpc.SecretCommandServiceStub(channel)
+        self.queries = queries_pb2_grpc.SecretQueryServiceStub(channel)
 
     def __repr__(self) -> str:
         return f"<Connection {self.server} token=hidden>"
+
+    @property
+    def server(self) -> str:
+        """The `host:port` to which the next call goes."""
+        return self._servers.current
 
     async def call(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], request: Message, timeout_s: float) -> R:
         """Call `method`, and again while m8 does not let the call in, as `monoskope.client.pace` says.
@@ -145,9 +169,28 @@ class Connection(Unshared):
         except TimeoutError:
             raise self._late() from None
         try:
-            return await self._once(method, request, max(ends_at - _now(), 0.001))
+            return await self._somewhere(method, request, ends_at)
         finally:
             self._places.release()
+
+    async def _somewhere(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], request: Message, ends_at: float) -> R:
+        """Call the current server and, while that does no harm, the others, each once."""
+        only_unreached = True
+        for left in reversed(range(len(self._servers.names))):
+            server = self.server
+            try:
+                return await self._once(method, request, max(ends_at - _now(), 0.001))
+            except UnavailableError as error:
+                if isinstance(error, _StreamRefusedError):
+                    raise
+                self._servers.failed(server)
+                only_unreached = only_unreached and isinstance(error, NotReachedError)
+                if not left and only_unreached and len(self._servers.names) > 1:
+                    named = ", ".join(self._servers.names)
+                    raise NotReachedError(f"m8 does not answer at any of {named}.", fix=error.fix) from None
+                if not left or not (isinstance(error, _NotSentError) or getattr(method, "may_be_repeated", False)):
+                    raise
+        raise AssertionError("there is at least one server")
 
     async def _once(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], request: Message, timeout_s: float) -> R:
         try:
@@ -157,16 +200,20 @@ class Connection(Unshared):
         return self._readable(answer)
 
     async def stream(self, method: grpc.aio.UnaryStreamMultiCallable[Any, R], request: Message) -> AsyncIterator[R]:
-        """Yield what `method` streams until it ends. Raises as `call`."""
+        """Yield what `method` streams until it ends. Raises as `call`. When a server fails, the next call goes on."""
+        server = self.server
         try:
             async for response in method(request, metadata=self._metadata):
                 yield self._readable(response)
         except grpc.aio.AioRpcError as error:
-            raise self._translate(error) from None
+            translated = self._translate(error)
+            if isinstance(translated, UnavailableError):
+                self._servers.failed(server)
+            raise translated from None
 
     async def close(self) -> None:
         """Close the channel; calls under way are cancelled."""
-        await self._channel.close(None)
+        await self._servers.close()
         forks.closed(self)
 
     def _readable(self, answer: R | None) -> R:
@@ -184,7 +231,8 @@ class Connection(Unshared):
         if said is not None:
             return said
         details = error.details() or ""
-        if error.code() is grpc.StatusCode.UNAVAILABLE:
+        # CANCELLED: a server that stops says so of a call that came after it had sent the connection away.
+        if error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}:
             return self._not_reached(details)
         code = _STATUSES.get(error.code(), Code.INTERNAL)
         if code is Code.TIMED_OUT:
@@ -215,13 +263,14 @@ class Connection(Unshared):
                 f"the certificate of {self.server} does not carry that name.",
                 fix="Dial the server by a name in its certificate, or have one made for this one: m8 tls renew.",
             )
+        kind = _NotSentError if _NOT_CONNECTED.search(details) else NotReachedError
         proxy = next((name for name in _PROXIES if os.environ.get(name)), None)
         if proxy is not None:
-            return NotReachedError(
+            return kind(
                 f"m8 does not answer at {self.server} through the proxy that {proxy} names.",
                 fix=f"Name the host of m8 in no_proxy to dial it directly, or correct {proxy}.",
             )
-        return NotReachedError(
+        return kind(
             f"m8 does not answer at {self.server}.",
             fix="Check the address and that it runs (`m8 dev` starts one on this machine), or name another with"
             " `server=`.",

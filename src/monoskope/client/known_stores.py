@@ -13,104 +13,19 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
 
-import msgspec
-
+from monoskope.client.pins import DEFAULT, Pins
 from monoskope.errors import IdentityChangedError, NotFoundError, RefusedError, UsageError
-from monoskope.host_port import check_server
-from monoskope.protocol.identity import check_shown
 from monoskope.settings import NotWritableError, find_private, locked, write_private
 from monoskope.uri import check_store_name
-from monoskope.value import Value
+
+__all__ = ["DEFAULT", "SYSTEM_FILE", "KnownStores", "Pins", "PinsInMemory"]
 
 SYSTEM_FILE = Path("/etc/monoskope/known_stores")
-DEFAULT = "@default"
 _NAME_A_FILE = "Name a file that can be, with `known_stores=` or MONOCTL_KNOWN_STORES."
-
-
-class Pins(Value, frozen=True):
-    """The content of one file, or of several files merged."""
-
-    identities: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
-    """(server, store) to shown identity."""
-    defaults: dict[str, str] = msgspec.field(default_factory=dict)
-    """Server to its default store."""
-
-    @classmethod
-    def parse(cls, text: str, *, where: str) -> Self:
-        """Parse a file's text; `where` names it in errors.
-
-        Raises:
-            UsageError: a line is not one of the two kinds, or repeats another line; names the line.
-            IdentityChangedError: an identity stands under two names; names both.
-        """
-        pins = cls()
-        lines = text.split("\n")
-        if lines[-1] == "":
-            lines.pop()
-        for number, line in enumerate(lines, start=1):
-            try:
-                pins._read_line(line)
-            except UsageError as error:
-                raise UsageError(f"{where}, line {number}: {error.message}", fix="Correct that line.") from None
-        pins.check_names()
-        return pins
-
-    def _read_line(self, line: str) -> None:
-        fields = line.split(" ")
-        if len(fields) != 3:
-            raise UsageError("'server store SHA256:…' or 'server @default store' is expected.")
-        server, store, last = fields
-        if check_server(server) != server:
-            raise UsageError("the server must be in lower case.")
-        if store.startswith("@") and store != DEFAULT:
-            raise UsageError(f"{store!r} is no store; did you mean {DEFAULT!r}?")
-        if store == DEFAULT:
-            if server in self.defaults:
-                raise UsageError(f"{server} has a default store already.")
-            self.defaults[server] = check_store_name(last)
-        elif (server, check_store_name(store)) in self.identities:
-            raise UsageError(f"store {store!r} of {server} has an identity already.")
-        else:
-            self.identities[server, store] = check_shown(last)
-
-    def check_names(self) -> None:
-        """Raise `IdentityChangedError` that names both if one identity stands under two names."""
-        seen: dict[str, tuple[str, str]] = {}
-        for name, identity in self.identities.items():
-            if identity in seen:
-                raise _two_names(identity, seen[identity], name)
-            seen[identity] = name
-
-    def check_free(self, server: str, store: str, identity: str) -> None:
-        """Raise `IdentityChangedError` that names both if `identity` is pinned under another name."""
-        for name, known in self.identities.items():
-            if known == identity and name != (server, store):
-                raise _two_names(identity, name, (server, store))
-
-    def serialise(self) -> str:
-        """Return the text that `parse` reads as the same pins."""
-        lines = [f"{server} {DEFAULT} {store}" for server, store in self.defaults.items()]
-        lines += [f"{server} {store} {identity}" for (server, store), identity in self.identities.items()]
-        return "".join(f"{line}\n" for line in sorted(lines))
-
-    def over(self, other: Pins) -> Pins:
-        """Return these pins merged with `other`; these take precedence."""
-        merged = Pins({**other.identities, **self.identities}, {**other.defaults, **self.defaults})
-        merged.check_names()
-        return merged
-
-
-def _two_names(identity: str, first: tuple[str, str], second: tuple[str, str]) -> IdentityChangedError:
-    one, two = (f"store {store!r} of {server}" for server, store in (first, second))
-    return IdentityChangedError(
-        f"{one} and {two} show the same identity {identity}.",
-        fix="A store has one name and one server: dial it by the name you used first, or ask its administrator.",
-    )
 
 
 NOT_KEPT = (
@@ -129,11 +44,19 @@ class KnownStores:
             explicitly are kept in memory, all others are refused.
         system: The administrator's file, read only.
         notify: Told once if a change is kept in memory alone.
+        servers: Those of a list, which serve one log: a pin of one counts for all. They are named here by the first;
+            in the file a pin stays under the one at which it was made.
     """
 
     def __init__(
-        self, path: Path | None, *, system: Path = SYSTEM_FILE, notify: Callable[[str], None] | None = None
+        self,
+        path: Path | None,
+        *,
+        system: Path = SYSTEM_FILE,
+        notify: Callable[[str], None] | None = None,
+        servers: Sequence[str] = (),
     ) -> None:
+        self._servers = tuple(servers)
         self._path = path
         self._system = system
         self._notify = notify
@@ -154,7 +77,7 @@ class KnownStores:
             RefusedError: others can reach the user's file, or write the system's.
             IdentityChangedError: an identity stands under two names.
         """
-        return self._own().over(self._read_system())
+        return self._joined(self._own().over(self._read_system()))
 
     def read_with(self, server: str, given: Mapping[str, str]) -> Pins:
         """Return what is pinned now, and for stores that are not pinned the identities that were given for this run."""
@@ -180,8 +103,9 @@ class KnownStores:
         """
         copy = self.path.with_name(f"{self.path.name}.old")
         with self._changing() as own:
-            found = own.identities.pop((server, store), None)
-            system = self._read_system().identities.get((server, store))
+            group = self._group(server)
+            found = own.identities.pop((own.name_of(group, store), store), None)
+            system = self._read_system().joined(group).identities.get((group[0], store))
             if found is None and system is not None:
                 raise RefusedError(
                     f"{self._system} pins store {store!r} of {server}, for all users of this machine.",
@@ -215,14 +139,15 @@ class KnownStores:
         """
 
         def change(own: Pins) -> None:
-            now = own.over(self._read_system()).identities.get((server, store))
+            pins = own.over(self._read_system())
+            now = self._joined(pins).identities.get((server, store))
             if now == identity:
                 return
             if now != replaces:
                 raise IdentityChangedError(
                     f"store {store!r} of {server} was pinned to {now} meanwhile, not to {identity}.", fix="Try again."
                 )
-            own.identities[server, store] = identity
+            own.identities[pins.name_of(self._group(server), store), store] = identity
 
         self._change(change, store, explicit=explicit)
 
@@ -230,9 +155,17 @@ class KnownStores:
         """Pin `store` as the default store of `server`. `explicit` and errors as with `pin`."""
 
         def change(own: Pins) -> None:
-            own.defaults[server] = check_store_name(store)
+            for name in self._group(server):
+                if name == server or name in own.defaults:
+                    own.defaults[name] = check_store_name(store)
 
         self._change(change, store, explicit=explicit)
+
+    def _group(self, server: str) -> tuple[str, ...]:
+        return self._servers if server in self._servers else (server,)
+
+    def _joined(self, pins: Pins) -> Pins:
+        return pins.joined(self._servers) if len(self._servers) > 1 else pins
 
     def _change(self, change: Callable[[Pins], None], store: str, *, explicit: bool) -> None:
         try:

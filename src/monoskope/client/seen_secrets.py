@@ -64,10 +64,12 @@ class SeenSecrets:
     Args:
         path: The file; it and its folder are made when something is remembered first.
         most: How many secrets are remembered.
+        servers: Those of a list, which serve one log. What is remembered stands under one of them.
     """
 
-    def __init__(self, path: Path, *, most: int = MOST) -> None:
+    def __init__(self, path: Path, *, most: int = MOST, servers: Sequence[str] = ()) -> None:
         self.path = path
+        self._servers = tuple(servers)
         self._most = most
 
     def compare(self, server: str, shown: Mapping[str, Shown], prefixes: Sequence[UriPrefix] = ()) -> Difference:
@@ -86,6 +88,7 @@ class SeenSecrets:
             RefusedError: others can reach it.
         """
         with self._changing() as seen:
+            server = self._name(seen, server)
             gone = [
                 uri
                 for (at, uri), digests in seen.items()
@@ -121,12 +124,18 @@ class SeenSecrets:
         """
         accepted: set[str] = set()
         with self._changing() as seen:
+            server = self._name(seen, server)
             for uri, sha256 in deletions.items():
                 before, digest = seen.get((server, uri), ()), f"{sha256.hex()[:32]}{_DELETED}"
                 if digest not in before:
                     seen[server, uri] = (*before, digest)[-DIGESTS:]
                     accepted.add(uri)
         return frozenset(accepted)
+
+    def _name(self, seen: Seen, server: str) -> str:
+        """Return the server under which something stands already, of those that serve the log of `server`."""
+        known = {at for at, _ in seen}
+        return next((name for name in self._servers if name in known), server) if server in self._servers else server
 
     def _remember(self, seen: Seen, server: str, shown: Mapping[str, Shown]) -> int:
         """Add what is new. Return how many secrets there is no place for."""

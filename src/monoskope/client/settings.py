@@ -9,7 +9,7 @@ that were given are trusted for this run alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -28,7 +28,7 @@ from monoskope.client.sources import (
     read_config,
 )
 from monoskope.errors import UsageError
-from monoskope.host_port import check_server
+from monoskope.host_port import check_servers
 from monoskope.protocol.unshared import Unshared
 from monoskope.settings import is_descriptor, read_private
 from monoskope.value import Value
@@ -56,13 +56,16 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     """Everything needed to dial: complete and checked.
 
     Raises:
-        UsageError: the server or the token is malformed, the CA is given twice, or `known_stores` is a pipe.
+        UsageError: a server or the token is malformed, the CA or the servers are given twice, or `known_stores` is a
+            pipe.
     """
 
     hidden = frozenset({"token"})
 
-    server: str
-    """The `host:port` to dial."""
+    server: str = ""
+    """The `host:port` to dial, or several with commas. Once checked it is the first of `servers`, which names pins."""
+    servers: tuple[str, ...] = ()
+    """The servers of one log, each `host:port`, in the order in which they are tried. Give these or `server`."""
     token: str
     """The caller's credential."""
     ca_file: Path | str | None = None
@@ -78,7 +81,11 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     """The default store that the user agrees to in advance."""
 
     def __post_init__(self) -> None:
-        msgspec.structs.force_setattr(self, "server", check_server(self.server))
+        if self.server and self.servers and self.server != self.servers[0]:
+            raise given_twice("server", "servers")
+        servers = check_servers(",".join(self.servers) if self.servers else self.server)
+        msgspec.structs.force_setattr(self, "server", servers[0])
+        msgspec.structs.force_setattr(self, "servers", servers)
         check_token(self.token, "the token that was given")
         if self.ca and self.ca_file is not None:
             raise given_twice("ca", "ca_file")
@@ -106,13 +113,14 @@ def load_settings(
     default_store: str | None = None,
     ca: str | None = None,
     token: str | None = None,
+    servers: Sequence[str] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> ClientSettings:
     """Find, read and check everything that is needed to dial.
 
     Args:
-        server: `host:port`.
-        ca_file: PEM file with the authority that signs the server's certificate; `/dev/fd/N` is one, too.
+        server: `host:port`, or several with commas.
+        ca_file: PEM file with the authority that signs the servers' certificates; `/dev/fd/N` is one, too.
         token_file: File with the token.
         known_stores: File with the pins.
         config: The settings file.
@@ -120,12 +128,17 @@ def load_settings(
         default_store: The default store that the user agrees to in advance.
         ca: The authority itself, in PEM form.
         token: The token itself.
+        servers: Several servers of one log, in the place of `server`.
         environ: The environment.
 
     Raises:
         UsageError: something is not given or malformed; the message names it and how to give it.
         RefusedError: others can reach the settings file or the token.
     """
+    if servers:
+        if server:
+            raise given_twice("server", "servers")
+        server = ",".join(servers)
     files = {"ca_file": ca_file, "token_file": token_file, "known_stores": known_stores}
     texts = {"server": server, "ca": ca, "token": token}
     flags = texts | {name: str(value) if value else None for name, value in files.items()}
@@ -135,7 +148,7 @@ def load_settings(
     given = store_identities if store_identities is not None else identities_from(environ)
     authority = _authority(found, ca or environ.get("MONOCTL_CA", ""))
     return ClientSettings(
-        server=check_server(found["server"].value),
+        servers=check_servers(found["server"].value),
         token=_token(found, token or environ.get("MONOCTL_TOKEN", "")),
         ca_file=authority if isinstance(authority, Path) else None,
         ca=authority if isinstance(authority, str) else "",
@@ -167,7 +180,7 @@ def _missing(name: str, server: Setting | None) -> UsageError:
         ways = f"MONOCTL_TOKEN, {ways}"
     if server is None:
         return UsageError(f"no {name} is configured.", fix=f"Start `m8 dev`, or give {ways}.")
-    check_server(server.value)
+    check_servers(server.value)
     return UsageError(f"no {name} is configured for {server.value} ({server.source}).", fix=f"Give {ways}.")
 
 

@@ -104,6 +104,11 @@ class SyncClient(Unshared):
         return self._client.settings
 
     @property
+    def server(self) -> str:
+        """The `host:port` that was dialled last, of `settings.servers`."""
+        return self._client.server
+
+    @property
     def stores(self) -> SyncStores:
         """What administrators do to stores."""
         return SyncStores(self._client.stores, self._loop)

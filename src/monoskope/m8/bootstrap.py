@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Sequence
+import socket
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
+
+import msgspec
 
 from monoskope import operating_log
 from monoskope.errors import Error, NotFoundError, UnavailableError, UsageError
 from monoskope.failpoints import CLOCK, shift_ms
 from monoskope.m8.background.certificate_watch import CertificateWatch
 from monoskope.m8.background.log_watch import ReserveWatch
+from monoskope.m8.background.presence import present
 from monoskope.m8.credentials import leftovers
 from monoskope.m8.credentials.tokens import Tokens, read_signing_key
 from monoskope.m8.domain.events import M8
@@ -25,6 +29,7 @@ from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.opening import Place, find_id, open_log
 from monoskope.m8.log.reserve import Reserve
 from monoskope.m8.readmodels import chain
+from monoskope.m8.readmodels.replicas import Note
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
 from monoskope.settings import write_private
@@ -160,6 +165,8 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
                 open_per_user=settings.open_requests_per_user,
                 sealed_bytes_per_user_per_day=settings.sealed_bytes_per_user_per_day,
                 verify_every_s=settings.verify_every_hours * 3_600,
+                not_ready_s=settings.not_ready_s,
+                drain_s=settings.drain_s,
             ),
         )
         bound = build_server(app, presented.credentials(), address=str(settings.listen))
@@ -168,8 +175,32 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         watches = [certificate_watch.run()]
         if settings.database is None:  # the disk of a database is its administrator's
             watches.append(ReserveWatch(Reserve(settings.event_log).make).run())
-        async with running(app, bound, *watches):
-            yield Running(str(settings.listen.at(bound.port)), app, tokens)
+        address = str(settings.listen.at(bound.port))
+        async with (
+            present(app, announced(settings, tokens, address, app.names)) as presence,
+            running(app, bound, presence.run(), *watches),
+        ):
+            yield Running(address, app, tokens)
+
+
+def announced(settings: ServerSettings, tokens: Tokens, address: str, names: Collection[str]) -> Note:
+    """Return what this process says of itself to those that serve the same log."""
+    timings = {f"timings.{name}": f"{value:g}" for name, value in msgspec.structs.asdict(settings.timings).items()}
+    return Note(
+        version=version(),
+        started_ms=wall_clock(),
+        host=socket.gethostname(),
+        address=address,
+        names=tuple(names),
+        settings={
+            "audience": settings.audience,
+            "signing_key": tokens.key_fingerprint,
+            "open_requests_per_user": str(settings.open_requests_per_user),
+            "sealed_bytes_per_user_per_day": str(settings.sealed_bytes_per_user_per_day),
+            "verify_every_hours": str(settings.verify_every_hours),
+            **timings,
+        },
+    )
 
 
 async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> None:

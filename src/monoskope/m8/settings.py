@@ -34,6 +34,9 @@ MIN_SEALED_BYTES = 2_097_152
 """Room for the largest secret. The quota cannot be switched off."""
 MAX_SEALED_BYTES = 2**50
 
+MAX_DRAIN_S = 600
+"""Seconds that m8 may take to stop, of each kind."""
+
 _AUDIENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
 
 
@@ -142,6 +145,9 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
         sealed_bytes_per_user_per_day: How many sealed bytes m8 accepts from one user in a day (UTC).
         verify_every_hours: m8 verifies by itself each secret whose newest receipt is older than this; 0 for never.
+        not_ready_s: After SIGTERM m8 says for so many seconds that it is not ready, and still takes calls: time for a
+            load balancer that asks, and 0 without one.
+        drain_s: Then m8 sends its connections away, and calls under way may take so many seconds to end.
         limits: For peers that have not logged in.
         timings: For tests (docs/breakage.md).
     """
@@ -160,6 +166,8 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     open_requests_per_user: int = 100
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
+    not_ready_s: float = 0.0
+    drain_s: float = 5.0
     limits: AccessLimits = msgspec.field(default_factory=AccessLimits)
     timings: ServerTimings = msgspec.field(default_factory=ServerTimings)
 
@@ -180,6 +188,8 @@ class ServerSettings:
     open_requests_per_user: int = 100
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
+    not_ready_s: float = 0.0
+    drain_s: float = 5.0
     limits: AccessLimits = field(default_factory=AccessLimits)
     timings: ServerTimings = field(default_factory=ServerTimings)
 
@@ -248,6 +258,11 @@ def check(file: File, path: Path) -> ServerSettings:
         raise UsageError(
             f"{path}: verify_every_hours must be from 0 to 8784.", fix="Remove the line to switch this off."
         )
+    for name in ("not_ready_s", "drain_s"):
+        if not 0 <= getattr(file, name) <= MAX_DRAIN_S:
+            raise UsageError(
+                f"{path}: {name} must be from 0 to {MAX_DRAIN_S}.", fix="Write seconds, or leave the line out."
+            )
     return ServerSettings(
         folder=path.parent,
         listen=_address(path, "listen", file.listen),
@@ -260,6 +275,8 @@ def check(file: File, path: Path) -> ServerSettings:
         open_requests_per_user=file.open_requests_per_user,
         sealed_bytes_per_user_per_day=file.sealed_bytes_per_user_per_day,
         verify_every_hours=file.verify_every_hours,
+        not_ready_s=file.not_ready_s,
+        drain_s=file.drain_s,
         limits=file.limits,
         timings=file.timings,
     )

@@ -83,7 +83,7 @@ class Reactor:
         self.health = Health(driver, self.timings)
         self.dispatcher = self._wired(settings, driver, identity, fingerprint_key, audit)
         endpoint = Endpoint(
-            server=settings.server,
+            servers=settings.servers,
             ca_file=settings.ca_file,
             identity=identity,
             replica=self.replica,
@@ -195,7 +195,7 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
             operating_log.get().info(
                 "reactor starts",
                 store=settings.store,
-                server=settings.server,
+                server=",".join(settings.servers),
                 replica=reactor.replica.hex(),
                 identity=identity.shown,
                 fingerprint_key_id=key.key_id,

@@ -1,6 +1,6 @@
 """`reactor.toml`: which m8, which store, which paths, which engine, which limits. None of it ever comes from m8.
 
-server = "m8.example:7443"      # the host:port that is dialled, and signed in the hello
+server = "m8.example:7443"      # the host:port that is dialled, and signed in the hello; a list for several of one log
 ca_file = "ca.crt"              # relative to this file
 store = "vault"
 prefixes = ["team-a"]           # whole segments; "" for all paths
@@ -28,7 +28,7 @@ from typing import Any
 import msgspec
 
 from monoskope.errors import UsageError
-from monoskope.host_port import HostPort, check_server
+from monoskope.host_port import HostPort, check_servers
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
 from monoskope.protocol.identity import check_shown
 from monoskope.protocol.payload import MAX_PADDED, is_padded_size
@@ -116,8 +116,8 @@ class CopyRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file as it is written."""
 
-    server: str
-    """The `host:port` of m8 that is dialled, and signed at the login."""
+    server: str | list[str]
+    """The `host:port` of m8 that is dialled, and signed at the login; or a list of those of one log, tried in order."""
     ca_file: str
     """PEM file of the certificate authority that signs m8's certificate."""
     store: str
@@ -139,11 +139,11 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         try:
-            check_server(self.server)
-        except UsageError:
-            raise ValueError("`server` must be HOST:PORT") from None
+            servers = self.servers
+        except UsageError as error:
+            raise ValueError(f"`server` must be HOST:PORT, or a list of them: {error.message}") from None
         # Tests shorten the spans that must not be shortened, against an m8 on this machine.
-        self.timings.check(testing=HostPort.parse(self.server).host in _THIS_MACHINE)
+        self.timings.check(testing=all(HostPort.parse(server).host in _THIS_MACHINE for server in servers))
         if not self.prefixes:
             raise ValueError('`prefixes` must name at least one path prefix; [""] serves all paths')
         try:
@@ -156,6 +156,11 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.store in names or len(set(names)) != len(names):
             raise ValueError("`copy.to` must be another store than this one, each named once")
 
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The servers, each checked. Raises `UsageError`."""
+        return check_servers(self.server if isinstance(self.server, str) else ",".join(self.server))
+
 
 @dataclass(frozen=True, slots=True)
 class ReactorSettings:
@@ -163,7 +168,8 @@ class ReactorSettings:
 
     folder: Path
     """The folder of the settings, the identity and all other state."""
-    server: str
+    servers: tuple[str, ...]
+    """The m8 of one log, in the order in which they are tried."""
     ca_file: Path
     store: str
     prefixes: tuple[UriPrefix, ...]
@@ -178,6 +184,11 @@ class ReactorSettings:
     def copies_to(self, store: str) -> CopyRule | None:
         """Return the rule by which this reactor copies to `store`, None if there is none."""
         return next((rule for rule in self.copies if rule.to == store), None)
+
+    @property
+    def server(self) -> str:
+        """The server that is tried first."""
+        return self.servers[0]
 
     def allows(self, uri: SecretUri) -> bool:
         """Whether `uri` is in this store, at or below an allowed prefix, by whole segments."""
@@ -206,7 +217,7 @@ def read(folder: Path, name: str = SETTINGS_FILE) -> ReactorSettings:
     driver = registry.find(kind)
     return ReactorSettings(
         folder=folder,
-        server=file.server,
+        servers=file.servers,
         ca_file=folder / file.ca_file,
         store=file.store,
         prefixes=tuple(UriPrefix(file.store, _segments(prefix)) for prefix in file.prefixes),

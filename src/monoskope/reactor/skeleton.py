@@ -23,9 +23,13 @@ def write(
     driver: type[StoreDriver],
     allow_swap: bool = False,
 ) -> None:
-    """Write the settings of a new reactor into `folder`, an absolute path. Raises `UsageError` for a bad value."""
+    """Write the settings of a new reactor into `folder`, an absolute path; `server` may be a list with commas.
+
+    Raises:
+        UsageError: a value is bad.
+    """
     table: dict[str, Any] = {
-        "server": server,
+        "server": server.split(",") if "," in server else server,
         "ca_file": str(ca_file),
         "store": store,
         "prefixes": prefixes,

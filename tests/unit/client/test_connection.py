@@ -128,6 +128,7 @@ async def test_each_code_comes_back_as_its_class(m8: ScriptedM8, code: Code) -> 
     ("status", "kind"),
     [
         (grpc.StatusCode.UNAVAILABLE, NotReachedError),
+        (grpc.StatusCode.CANCELLED, NotReachedError),
         (grpc.StatusCode.DEADLINE_EXCEEDED, TimedOutError),
         (grpc.StatusCode.UNIMPLEMENTED, RefusedError),
         (grpc.StatusCode.DATA_LOSS, Error),

@@ -253,3 +253,54 @@ def test_forgetting_one_store_keeps_the_others(known: KnownStores) -> None:
     assert known.read().identities == {(SERVER, "local"): B}
     with pytest.raises(NotFoundError):
         known.forget(SERVER, "vault")
+
+
+OTHER = "m8-2.example.org:7443"
+
+
+def test_a_pin_of_one_server_counts_for_all_of_its_list_in_any_order(tmp_path: Path) -> None:
+    path, system = tmp_path / "known_stores", tmp_path / "system"
+    KnownStores(path, system=system).pin(OTHER, "vault", A, replaces=None)
+    KnownStores(path, system=system).pin_default(OTHER, "vault")
+    for servers in ((SERVER, OTHER), (OTHER, SERVER)):
+        known = KnownStores(path, system=system, servers=servers)
+        assert known.identity(servers[0], "vault") == A
+        assert known.default(servers[0]) == "vault"
+        known.check_free(servers[0], "vault", A)
+        assert known.read_with(servers[0], {"vault": A}).identities == {(servers[0], "vault"): A}
+    assert KnownStores(path, system=system).identity(SERVER, "vault") is None
+
+
+def test_a_pin_stays_under_the_server_at_which_it_was_made(tmp_path: Path) -> None:
+    path, system = tmp_path / "known_stores", tmp_path / "system"
+    KnownStores(path, system=system).pin(OTHER, "vault", A, replaces=None)
+    known = KnownStores(path, system=system, servers=(SERVER, OTHER))
+    known.pin(SERVER, "vault", B, replaces=A)
+    known.pin(SERVER, "local", C, replaces=None)
+    assert path.read_text() == f"{OTHER} vault {B}\n{SERVER} local {C}\n"
+    assert known.forget(SERVER, "vault")[0] == B
+    assert path.read_text() == f"{SERVER} local {C}\n"
+    with pytest.raises(NotFoundError):
+        known.forget(SERVER, "vault")
+
+
+def test_servers_with_different_pins_are_not_taken_for_one(tmp_path: Path) -> None:
+    path, system = tmp_path / "known_stores", tmp_path / "system"
+    path.write_text(f"{SERVER} vault {A}\n{OTHER} vault {B}\n")
+    path.chmod(0o600)
+    assert KnownStores(path, system=system).identity(SERVER, "vault") == A
+    with pytest.raises(IdentityChangedError, match="both are named as servers of one m8") as refused:
+        KnownStores(path, system=system, servers=(SERVER, OTHER)).read()
+    assert A in refused.value.message
+    assert B in refused.value.message
+
+
+def test_the_administrators_pin_of_one_server_counts_for_the_list(tmp_path: Path) -> None:
+    path, system = tmp_path / "known_stores", tmp_path / "system"
+    system.write_text(f"{OTHER} vault {A}\n")
+    known = KnownStores(path, system=system, servers=(SERVER, OTHER))
+    assert known.identity(SERVER, "vault") == A
+    with pytest.raises(IdentityChangedError, match="meanwhile"):
+        known.pin(SERVER, "vault", B, replaces=None)
+    with pytest.raises(RefusedError):
+        known.forget(SERVER, "vault")

@@ -115,3 +115,12 @@ def test_an_unknown_engine_is_named(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(Error, match=r"reactor\.toml"):
         read(tmp_path)
+
+
+def test_a_list_of_servers_is_tried_in_its_order(tmp_path: Path) -> None:
+    assert read(written(tmp_path)).servers == ("m8.example:7443",)
+    of = read(written(tmp_path, server=["M8-1.example:7443", "m8-2.example:7443"]))
+    assert of.servers == ("m8-1.example:7443", "m8-2.example:7443")
+    for wrong in ([], ["m8"], ["m8:1", "m8:1"], ["m8:1", ""], "m8:1,"):
+        with pytest.raises(UsageError, match="`server` must be HOST:PORT, or a list of them"):
+            read(written(tmp_path, server=wrong))

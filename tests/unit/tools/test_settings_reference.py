@@ -65,7 +65,7 @@ def test_a_default_is_written_as_toml_writes_it(page: str) -> None:
     assert '| `listen` | text | `"127.0.0.1:7443"` |' in page
     assert "| `allow_swap` | true or false | `false` |" in page
     assert "| `lookups` | list of number | `[0.0, 2.0, 8.0]` |" in page
-    assert "| `server` | text | required |" in page
+    assert "| `server` | text or list of text | required |" in page
 
 
 def test_texts_come_from_either_form_and_inner_tables_follow() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from monoskope.api.secrets.v1 import upload_pb2
@@ -22,7 +22,7 @@ async def put_copy(
     destination: SecretUri,
     values: Mapping[str, bytes],
     *,
-    server: str,
+    servers: Sequence[str],
     ca_file: Path,
     token: str,
     identity: str,
@@ -39,7 +39,7 @@ async def put_copy(
     Args:
         destination: Where.
         values: The bytes of each key.
-        server: `host:port` of m8.
+        servers: `host:port` of m8, or several of one log.
         ca_file: PEM file with the authority that signs its certificate.
         token: May put at the destination.
         identity: The destination store's, shown; one that follows from it by rotations counts, too.
@@ -60,9 +60,9 @@ async def put_copy(
     began = loop.time()
     plaintext = encoded(values)
     kind, version = expectation(expect)
-    known = PinsInMemory({(server, destination.store): identity})
-    settings = ClientSettings(server=server, ca_file=ca_file, token=token)
-    connection = Connection(server, ca_file, token)
+    known = PinsInMemory({(servers[0], destination.store): identity})
+    settings = ClientSettings(servers=tuple(servers), ca_file=ca_file, token=token)
+    connection = Connection(servers, ca_file, token)
     try:
         target = await _target(connection, settings, known, destination, timeout_s=min(key_within_s, CALL_TIMEOUT_S))
         target.check_size(len(plaintext))

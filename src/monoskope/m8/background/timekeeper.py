@@ -4,8 +4,9 @@ Spans of time are measured by a monotonic clock. The wall clock, whose time the 
 happened before this process started. So a wall clock that is set forward or back ends no request early and keeps none
 open.
 
-Every m8 process may run a timekeeper. The domain decides each action on the version of the stream that was read, so if
-several timekeepers, or a timekeeper and a reactor, act at the same time, one of them wins.
+One m8 process of a log runs it at a time, by the lease `timekeeper`. The domain decides each action on the version of
+the stream that was read, so if two timekeepers act at the same time after all, or a timekeeper and a reactor, one of
+them wins.
 """
 
 from __future__ import annotations
@@ -30,7 +31,17 @@ from monoskope.m8.service.app import App
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.names import spelled
 
+LEASE = "timekeeper"
+"""The lease under which it runs."""
+
+_TICKS = 5
+_LEAST_TTL_S, _MOST_TTL_S = 1.0, 60.0
 _PAGE = 200
+
+
+def lease_s(tick_s: float) -> float:
+    """Return for how many seconds the lease is taken each time: a few ticks."""
+    return min(max(_TICKS * tick_s, _LEAST_TTL_S), _MOST_TTL_S)
 
 
 class Ages:
@@ -69,7 +80,7 @@ class Timekeeper:
         self._app = app
         self._ages = Ages()
         self._verify_schedule = VerifySchedule(app)
-        self._key = f"m8/{secrets.token_hex(16)}"
+        self._key = f"m8-timekeeper/{secrets.token_hex(16)}"
         self._looked_ms: float | None = None
         self._listening_since_ms = 0.0
         self._now_ms = 0

@@ -2,8 +2,8 @@
 
 The actor is `m8`. Such a request takes the same steps as a user's. Each store has at most one at a time, and each check
 of the timekeeper starts at most one. The schedule goes through a store's secrets in the order of their URIs and pauses
-at the end, so that a secret which cannot be verified is not asked for again and again. Several m8 processes may run a
-schedule each: then a secret may be verified twice.
+at the end, so that a secret which cannot be verified is not asked for again and again. It is part of the timekeeper, of
+which one m8 process of a log runs one; the next one begins at the first secret and passes those that are not due.
 """
 
 from __future__ import annotations

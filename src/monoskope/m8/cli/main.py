@@ -42,6 +42,7 @@ _COMMANDS = MappingProxyType(
         "migrate": "monoskope.m8.cli.migrate:migrate",
         "reactor": "monoskope.m8.cli.reactor:reactor",
         "readmodels": "monoskope.m8.cli.server:readmodels",
+        "replicas": "monoskope.m8.cli.replicas:list_replicas",
         "serve": "monoskope.m8.cli.server:serve",
         "stores": "monoskope.m8.cli.stores:stores",
         "tls": "monoskope.m8.cli.tls:tls",

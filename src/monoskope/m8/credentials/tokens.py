@@ -107,6 +107,8 @@ class Tokens(Unshared):
         )
         self._log = log
         self._key = OKPKey.import_key(pem)
+        self.key_fingerprint = f"SHA256:{hashlib.sha256(signing_key.public_key().public_bytes_raw()).hexdigest()}"
+        """SHA-256 of the public key that verifies them."""
         self._audience = audience
         self._clock = clock
         self._actor = actor

@@ -14,8 +14,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from monoskope.errors import UnavailableError
+from monoskope.m8.background.leased import Leased
 from monoskope.m8.background.log_watch import LogWatch
-from monoskope.m8.background.timekeeper import Timekeeper
+from monoskope.m8.background.timekeeper import LEASE, Timekeeper, lease_s
 from monoskope.m8.grpc.services import MAX_MESSAGE, SERVICES, add_services
 from monoskope.m8.service.app import App
 
@@ -27,9 +28,6 @@ MAX_METADATA = 16_384
 
 SILENT_S = 5.0
 """A connection must end its TLS handshake and begin HTTP/2 within so many seconds, or is closed."""
-
-GRACE_S = 2.0
-"""For calls under way when the server stops."""
 
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -93,17 +91,27 @@ def _bind(server: grpc.aio.Server, credentials: grpc.ServerCredentials | None, a
         ) from None
 
 
+async def noticed(seconds: float) -> None:
+    """Wait until load balancers have noticed that this process is not ready."""
+    await asyncio.sleep(seconds)
+
+
 @contextlib.asynccontextmanager
 async def running(app: App, bound: Bound, *others: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Serve as long as the block runs; beside it the feed, the timekeeper, what watches the log, and `others`.
+
+    After the block m8 says that it is not ready, lets another process keep the time, ends the calls that wait for
+    events, so that their callers go on elsewhere, sends every connection away, and gives the calls under way `drain_s`
+    seconds.
 
     When one of those fails, for example because the log was tampered with, the block is cancelled and an
     `ExceptionGroup` with the failure is raised.
     """
     await app.feed.begin()
     async with asyncio.TaskGroup() as group:
-        works = (app.feed.run(), Timekeeper(app).run(), app.connections.run(bound.port), *others)
-        beside = [group.create_task(work) for work in works]
+        keeper = Leased(app, LEASE, lambda: Timekeeper(app).run(), ttl_s=lease_s(app.limits.tick_s))
+        keeping = group.create_task(keeper.run())
+        beside = [group.create_task(work) for work in (app.feed.run(), app.connections.run(bound.port), *others)]
         await bound.server.start()
         await bound.tell(is_ready=True)
         beside.append(group.create_task(LogWatch(app, bound.tell).run()))
@@ -111,7 +119,10 @@ async def running(app: App, bound: Bound, *others: Coroutine[Any, Any, None]) ->
             yield
         finally:
             await bound.health.enter_graceful_shutdown()
+            keeping.cancel()
+            await asyncio.wait({keeping})
+            await noticed(app.limits.not_ready_s)
             app.feed.stop()
-            await bound.server.stop(GRACE_S)
+            await bound.server.stop(app.limits.drain_s)
             for task in beside:
                 task.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection
@@ -67,6 +68,10 @@ class ServerLimits:
     """Between two checks of the timekeeper."""
     stall_s: float = 5.0
     """Missed heartbeats do not count after a pause this long between two checks: none could arrive."""
+    not_ready_s: float = 0.0
+    """A process that stops says for so long that it is not ready, and still takes calls."""
+    drain_s: float = 2.0
+    """Then calls under way may take so long to end."""
     verify_every_s: float = 0.0
     """m8 verifies by itself each secret whose newest receipt is older than this; 0 for never."""
 
@@ -94,6 +99,9 @@ class App:
         token_for_copy: Returns a new token with an id of 32 hex digits for a subject that may put at a destination, for
             some minutes. Raises `ConflictError` if there is one of that id.
         certificate_expires_at_ms: Returns when the server's certificate expires, milliseconds since 1970; 0 for none.
+        replica: Names this process among those of its log: the key of its heartbeats, and the holder of its leases.
+        leases: The leases that it holds.
+        news: Set when `leases` has changed.
     """
 
     log: EventLog
@@ -107,6 +115,9 @@ class App:
     ticks: Callable[[], float] = ticks_ms
     token_for_copy: TokenForCopy | None = None
     certificate_expires_at_ms: Callable[[], int] = lambda: 0
+    replica: str = field(default_factory=lambda: f"m8/{secrets.token_hex(16)}")
+    leases: set[str] = field(default_factory=set)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
     aggregates: Aggregates = field(init=False)
     documents: Documents = field(init=False)
     feed: Feed = field(init=False)

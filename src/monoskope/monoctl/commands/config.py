@@ -9,7 +9,7 @@ import msgspec
 
 from monoskope.client.settings import FIELDS, config_path, find, read_config
 from monoskope.errors import UsageError
-from monoskope.host_port import check_server
+from monoskope.host_port import check_servers
 from monoskope.monoctl.output import write
 from monoskope.monoctl.output.formats import emit
 from monoskope.settings import write_private
@@ -41,7 +41,7 @@ def view(config: Path | None, output: str) -> None:
 def set_(name: str, value: str, config: Path | None) -> None:
     """Write one setting to the settings file (mode 0600). Creates the file if it is missing."""
     if name == "server":
-        value = check_server(value)
+        value = ",".join(check_servers(value))
     elif not Path(value).expanduser().is_file():
         raise UsageError(f"{name}: there is no such file.", fix="Give the path of the file, not its content.")
     else:

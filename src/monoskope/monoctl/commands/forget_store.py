@@ -9,7 +9,7 @@ import click
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.settings import find
 from monoskope.errors import UsageError
-from monoskope.host_port import check_server
+from monoskope.host_port import check_servers
 from monoskope.monoctl.output import terminal, write
 from monoskope.uri import check_store_name
 
@@ -29,8 +29,9 @@ def forget_store(store: str, server: str | None, known_stores: str | None, confi
     found = find({"server": server, "known_stores": known_stores}, config=config)
     if "server" not in found:
         raise UsageError("no server is configured.", fix="Say --server HOST:PORT.")
-    at = check_server(found["server"].value)
-    known = KnownStores(Path(found["known_stores"].value) if "known_stores" in found else None)
+    servers = check_servers(found["server"].value)
+    at = servers[0]
+    known = KnownStores(Path(found["known_stores"].value) if "known_stores" in found else None, servers=servers)
     identity, copy = known.forget(at, store)
     write.out(
         f"Store {store!r} of {at} is no longer pinned to {identity}.",

@@ -36,7 +36,8 @@ def whoami(output: str, session: CommandSession) -> None:
     """
 
     async def work(client: Client) -> Document:
-        return _document(client.settings.server, await client.queries.server())
+        answer = await client.queries.server()
+        return _document(client.server, answer)
 
     document = session.run(work)
     if output != "table":

@@ -95,7 +95,8 @@ async def _uris(client: Client, typed: str, found: set[str]) -> None:
     names: set[str] = set()
     await _stores(client, "", names)
     found |= {f"{name}://" for name in names if f"{name}://".startswith(typed)}
-    default = KnownStores(client.settings.known_stores_path).default(client.settings.server)
+    given = client.settings
+    default = KnownStores(given.known_stores_path, servers=given.servers).default(given.server)
     if default is not None:
         await _below(client, f"{default}://{typed}", f"{default}://", found)
 

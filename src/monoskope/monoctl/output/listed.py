@@ -59,7 +59,7 @@ async def listed(client: Client, prefixes: tuple[str, ...]) -> Listed:
     known_stores = client.settings.known_stores_path
     if known_stores is None:
         return Listed(uris, [NOT_COMPARED.format(why=NO_FILE)], notes)
-    seen = SeenSecrets(known_stores.with_name(file_name(client.settings.token)))
+    seen = SeenSecrets(known_stores.with_name(file_name(client.settings.token)), servers=client.settings.servers)
     server = client.settings.server
     try:
         found = seen.compare(server, shown, below)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,8 +40,8 @@ _OPTIONS = (
 class Endpoint:
     """The m8 that this process dials, and what it says of itself there."""
 
-    server: str
-    """`host:port`, as it is signed."""
+    servers: tuple[str, ...]
+    """Those of one log, each `host:port`; the first is dialled, and its name signed."""
     ca_file: Path
     identity: Identity
     replica: bytes
@@ -48,6 +49,15 @@ class Endpoint:
     type: str
     announced: events_pb2.StoreCapabilities
     """The capabilities of the engine, as m8 learns them."""
+
+    @property
+    def server(self) -> str:
+        """The server to dial now."""
+        return self.servers[0]
+
+    def next(self) -> Endpoint:
+        """Return the same with the next server in the first place."""
+        return dataclasses.replace(self, servers=(*self.servers[1:], self.servers[0]))
 
 
 def dial(endpoint: Endpoint) -> grpc.aio.Channel:
@@ -67,7 +77,7 @@ def roots(ca_file: Path) -> bytes:
 
 
 class ReactorSession:
-    """Keeps the reactor attached.
+    """Keeps the reactor attached: to one m8 of the list, and to the next one when that ends the session or is gone.
 
     Args:
         endpoint: The m8 to dial, and who dials.
@@ -117,10 +127,11 @@ class ReactorSession:
             if self._stop.is_set():
                 return
             failures = 0 if self._attached_once else failures + 1
-            delay = self._backoff(failures)
+            delay = self._delay(failures)
             operating_log.get().warning(
                 "session ended", server=self._endpoint.server, seconds=round(delay, 2), **reason
             )
+            self._endpoint = self._endpoint.next()
             try:
                 async with asyncio.timeout(delay):
                     await self._stop.wait()
@@ -141,6 +152,14 @@ class ReactorSession:
             kind=endpoint.type,
             key_id=endpoint.fingerprint_key_id,
         )
+
+    def _delay(self, failures: int) -> float:
+        """Return the seconds before the next server is dialled: hardly any until each has failed once, then more."""
+        rounds, turn = divmod(failures, len(self._endpoint.servers))
+        if len(self._endpoint.servers) == 1 or (turn == 0 and rounds):
+            return self._backoff(rounds)
+        # All reactors of an m8 that stops go at the same moment.
+        return random.uniform(0.0, self._timings.backoff_least)  # noqa: S311 - as below
 
     def _backoff(self, failures: int) -> float:
         most = min(self._timings.backoff_most, self._timings.backoff_least * 2.0 ** min(failures, 16))

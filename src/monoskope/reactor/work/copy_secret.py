@@ -245,7 +245,7 @@ async def put_there(put: CopyPut, payload: Payload) -> Result | upload_pb2.Reaso
         return await put_copy(
             put.destination,
             payload,
-            server=put.settings.server,
+            servers=put.settings.servers,
             ca_file=put.settings.ca_file,
             token=put.token,
             identity=put.identity,

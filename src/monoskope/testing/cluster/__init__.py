@@ -99,6 +99,11 @@ class Cluster(Commands):
                 part.ask_to_stop()
 
     @property
+    def dialled(self) -> str:
+        """What clients and reactors are told to dial."""
+        return self.server
+
+    @property
     def pids(self) -> dict[str, int]:
         """The process id of every part that runs."""
         parts = {"m8": self.m8.pid, "openbao": self.bao.pid}
@@ -145,7 +150,7 @@ class Cluster(Commands):
         user.home.chmod(0o700)
         out = str(user.token_file.relative_to(self.folder))
         self.must("m8", "token", "create", "--dir", "m8", "--subject", name, *options, "--out", out)
-        table = {"server": self.server, "ca_file": str(self.folder / "m8" / "ca.crt"), "token_file": "token"}
+        table = {"server": self.dialled, "ca_file": str(self.folder / "m8" / "ca.crt"), "token_file": "token"}
         write_private(config / "config.toml", tomli_w.dumps(table).encode())
         return user
 
@@ -219,7 +224,7 @@ class Cluster(Commands):
 
     def _init_reactor(self, store: str, folder: str, kind: str) -> Path:
         home = self.folder / (folder or f"reactor-{store}")
-        options = ("--store", store, "--type", kind, "--server", self.server, "--ca-file", "m8/ca.crt")
+        options = ("--store", store, "--type", kind, "--server", self.dialled, "--ca-file", "m8/ca.crt")
         ran = self.must("m8", "reactor", "init", home.name, *options, "--prefix", "", "--allow-swap")
         if store in self.identities:
             # A replica: the store's own identity moves in.

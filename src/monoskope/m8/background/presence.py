@@ -1,0 +1,143 @@
+"""Each m8 process says in the log that it is there, and looks at the others that are.
+
+Two processes that sign tokens with different keys, or for different audiences, refuse each other's tokens: users would
+be let in or not by chance. So the one that comes second does not start. Where they differ in a limit or a timing, both
+work, and both say so in the operating log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from msgspec import structs
+
+from monoskope import operating_log
+from monoskope.errors import RefusedError, UnavailableError
+from monoskope.m8.readmodels.replicas import MUST_AGREE, Difference, Note, Replica, differences, encoded, replicas
+from monoskope.m8.service.app import App
+
+
+class Presence:
+    """One process among those of its log.
+
+    Args:
+        app: The process.
+        note: What it says of itself.
+    """
+
+    def __init__(self, app: App, note: Note) -> None:
+        self._app = app
+        self._note = note
+        self._warned: set[tuple[str, str]] = set()
+        self._known: set[str] = set()
+
+    async def begin(self) -> None:
+        """Say that this process is there, unless it must not serve beside one that is.
+
+        A log that takes no heartbeat now, as on a full disk, hinders no start.
+
+        Raises:
+            RefusedError: another process has another signing key or another audience; names both values.
+        """
+        for other in await self._others():
+            self._require_fit(other)
+        try:
+            await self._beat()
+        except UnavailableError as error:
+            operating_log.get().warning("m8 is not announced", code=error.code.value, message=error.message)
+            return
+        try:
+            # Another may have started at the same moment. One of both goes on.
+            for other in await self._others():
+                if other.order < (self._note.started_ms, self._app.replica):
+                    self._require_fit(other)
+        except RefusedError:
+            await self.end()
+            raise
+
+    async def run(self) -> None:
+        """Go on saying it, and say in the operating log who comes, who goes, and who differs, until cancelled."""
+        while True:
+            self._app.news.clear()
+            with contextlib.suppress(UnavailableError):  # the log's watch tells of it
+                await self._beat()
+                self._compare(await self._others())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._app.limits.heartbeat_s):
+                    await self._app.news.wait()
+
+    async def end(self) -> None:
+        """Say that this process is gone."""
+        with contextlib.suppress(UnavailableError):  # then the missing heartbeats say so
+            await self._app.log.forget_beat(self._app.replica)
+
+    async def _beat(self) -> None:
+        note = structs.replace(self._note, leases=tuple(sorted(self._app.leases)))
+        await self._app.log.beat(self._app.replica, self._app.clock(), encoded(note))
+
+    async def _others(self) -> list[Replica]:
+        """Return the others that were heard lately. The former process at our own address is none: we are there."""
+        found = replicas(await self._app.log.beats(), await self._app.log.beat_notes())
+        oldest_ms = self._app.clock() - self._app.limits.deadlines.issuer_gone_s * 1000
+        ours = (self._note.host, self._note.address)
+        return [
+            other
+            for other in found
+            if other.seen_ms > oldest_ms
+            and other.name != self._app.replica
+            and (other.note.host, other.note.address) != ours
+        ]
+
+    def _require_fit(self, other: Replica) -> None:
+        for found in differences(self._note, other.note):
+            if found.field in MUST_AGREE:
+                raise RefusedError(
+                    f"the m8 at {_where(other)} serves this log with another {_WORDS[found.field]}: {found.theirs}; "
+                    f"ours is {found.ours}. Each would refuse the tokens of the other.",
+                    fix=f"{_FIXES[found.field]} If that m8 is gone, start again in "
+                    f"{self._app.limits.deadlines.issuer_gone_s:g} s.",
+                )
+
+    def _compare(self, others: list[Replica]) -> None:
+        log = operating_log.get()
+        for other in others:
+            if other.name not in self._known:
+                log.info("another m8 serves this log", server=_where(other), version=other.note.version)
+            for found in differences(self._note, other.note):
+                if (other.name, found.field) not in self._warned:
+                    self._warned.add((other.name, found.field))
+                    log.warning("two m8 differ", server=_where(other), message=_told(found), fix=_FIX)
+        keys = {other.name for other in others}
+        for key in self._known - keys:
+            log.info("another m8 is gone", replica=key.rpartition("/")[2][:8])
+        self._known = keys
+        self._warned = {warned for warned in self._warned if warned[0] in keys}
+
+
+@contextlib.asynccontextmanager
+async def present(app: App, note: Note) -> AsyncIterator[Presence]:
+    """Be among the processes of the log as long as the block runs. Raises as `Presence.begin`."""
+    presence = Presence(app, note)
+    await presence.begin()
+    try:
+        yield presence
+    finally:
+        await presence.end()
+
+
+_WORDS = {"audience": "audience", "signing_key": "token signing key"}
+_FIXES = {
+    "audience": "Write the same `audience` in both m8.toml, or give this m8 a log of its own.",
+    "signing_key": "Copy token-signing.key from the folder of that m8, or give this m8 a log of its own.",
+}
+_FIX = "Write the same in both m8.toml, and restart the m8 that was changed."
+
+
+def _where(other: Replica) -> str:
+    return " on ".join(part for part in (other.note.address, other.note.host) if part) or "an older version"
+
+
+def _told(found: Difference) -> str:
+    return f"{found.field} is {found.ours} here, and {found.theirs} there."

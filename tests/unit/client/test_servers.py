@@ -1,0 +1,156 @@
+"""A list of servers: which calls go on at the next one, and which must not."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
+from monoskope.client import Client
+from monoskope.client.administration import Stores
+from monoskope.client.connection import Connection
+from monoskope.client.queries import Queries
+from monoskope.client.settings import ClientSettings, load_settings
+from monoskope.errors import IdentityChangedError, NotReachedError, UnavailableError, UsageError
+from monoskope.testing.scripted.m8 import ScriptedM8
+
+FIRST, SECOND = "first", "second"
+IDENTITY = "SHA256:" + "A" * 43
+
+
+class Answering(ScriptedM8):
+    """Says by its version which one it is."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def more(self, method: str, message: object) -> object:  # type: ignore[override]
+        if method == "GetServer":
+            return queries_pb2.GetServerResponse(version=self.name)
+        return commands_pb2.CreateSecretStoreResponse(store=views_pb2.SecretStore(name=self.name))
+
+    def watched(self) -> Iterator[views_pb2.EventSummary]:
+        yield views_pb2.EventSummary(position=1, type=self.name)
+
+
+@pytest.fixture
+async def first(tmp_path: Path) -> AsyncIterator[Answering]:
+    (tmp_path / FIRST).mkdir()
+    async with Answering(FIRST).serving(tmp_path / FIRST) as m8:
+        yield m8
+
+
+@pytest.fixture
+async def second(tmp_path: Path) -> AsyncIterator[Answering]:
+    (tmp_path / SECOND).mkdir()
+    async with Answering(SECOND).serving(tmp_path / SECOND) as m8:
+        yield m8
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+def both(first: ScriptedM8, second: ScriptedM8) -> str:
+    """The authorities of both: here each has its own."""
+    return first.ca_file.read_text() + second.ca_file.read_text()
+
+
+async def test_the_first_that_answers_is_asked_from_then_on(nobody: str, second: Answering) -> None:
+    connection = Connection([nobody, second.server], second.ca_file, "a.b.c")
+    assert connection.server == nobody
+    for _ in range(2):
+        assert (await Queries(connection).server()).version == SECOND
+        assert connection.server == second.server
+    await connection.close()
+
+
+async def test_a_query_that_broke_is_asked_again_elsewhere(first: Answering, second: Answering) -> None:
+    first.failing["GetServer"] = [grpc.StatusCode.UNAVAILABLE]
+    connection = Connection([first.server, second.server], None, "a.b.c", ca=both(first, second))
+    assert (await Queries(connection).server()).version == SECOND
+    await connection.close()
+
+
+async def test_an_m8_whose_log_fails_is_left_for_another(first: Answering, second: Answering) -> None:
+    first.failing["GetServer"] = [UnavailableError("the event log cannot be written.")]
+    connection = Connection([first.server, second.server], None, "a.b.c", ca=both(first, second))
+    assert (await Queries(connection).server()).version == SECOND
+    await connection.close()
+
+
+async def test_a_command_whose_fate_is_unknown_is_not_made_again(first: Answering, second: Answering) -> None:
+    first.failing["CreateSecretStore"] = [grpc.StatusCode.UNAVAILABLE]
+    connection = Connection([first.server, second.server], None, "a.b.c", ca=both(first, second))
+    with pytest.raises(NotReachedError):
+        await Stores(connection).create("vault", kind="vault", identity=IDENTITY)
+    assert second.calls == []
+    # The next command goes to the one that is there.
+    assert (await Stores(connection).create("vault", kind="vault", identity=IDENTITY)).name == SECOND
+    await connection.close()
+
+
+async def test_a_command_of_which_nothing_was_sent_is_made_elsewhere(nobody: str, second: Answering) -> None:
+    connection = Connection([nobody, second.server], second.ca_file, "a.b.c")
+    assert (await Stores(connection).create("vault", kind="vault", identity=IDENTITY)).name == SECOND
+    await connection.close()
+
+
+async def test_each_server_is_tried_once_a_call(nobody: str, second: Answering) -> None:
+    second.failing["GetServer"] = [grpc.StatusCode.UNAVAILABLE] * 5
+    connection = Connection([nobody, second.server], second.ca_file, "a.b.c")
+    with pytest.raises(NotReachedError, match=f"at any of {nobody}, {second.server}"):
+        await Queries(connection).server()
+    assert second.count("GetServer") == 1
+    await connection.close()
+
+
+async def test_a_certificate_that_does_not_hold_ends_the_call(first: Answering, second: Answering) -> None:
+    """Another server may be honest. But somebody stands in the way of the first, and the user shall know."""
+    connection = Connection([first.server, second.server], second.ca_file, "a.b.c")
+    with pytest.raises(IdentityChangedError, match="not signed by an authority"):
+        await Queries(connection).server()
+    assert second.calls == []
+    await connection.close()
+
+
+async def test_a_watch_that_broke_goes_on_elsewhere(nobody: str, second: Answering) -> None:
+    connection = Connection([nobody, second.server], second.ca_file, "a.b.c")
+    with pytest.raises(NotReachedError):
+        [event async for event in Queries(connection).watch()]
+    assert [event.type async for event in Queries(connection).watch()] == [SECOND]
+    await connection.close()
+
+
+async def test_the_client_says_which_server_answered(nobody: str, second: Answering) -> None:
+    settings = ClientSettings(servers=(nobody, second.server), token="a.b.c", ca_file=second.ca_file)
+    async with Client(settings) as client:
+        await client.queries.server()
+        assert client.server == second.server
+
+
+def test_a_list_is_given_as_text_or_as_servers(tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path), "MONOCTL_SERVER": "A.example:1, b.example:2", "MONOCTL_TOKEN": "a.b.c"}
+    assert load_settings(environ=environ).servers == ("a.example:1", "b.example:2")
+    assert load_settings(environ=environ, servers=["c:3"]).servers == ("c:3",)
+    assert load_settings(environ=environ, server="c:3").server == "c:3"
+    assert ClientSettings(server="b:2,a:1", token="t").servers == ("b:2", "a:1")
+    for wrong in (
+        {"server": "a:1,", "token": "t"},
+        {"server": "a:1,a:1", "token": "t"},
+        {"server": "a:1", "servers": ("b:1",), "token": "t"},
+        {"token": "t"},
+    ):
+        with pytest.raises(UsageError):
+            ClientSettings(**wrong)
+    with pytest.raises(UsageError, match="both server and servers"):
+        load_settings(environ=environ, server="c:3", servers=["c:3"])

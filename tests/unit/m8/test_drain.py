@@ -1,0 +1,115 @@
+"""How m8 stops: first it says so, then it takes nothing new, and what is under way ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc.aio
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from monoskope.api.gateway.v1 import queries_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import UnauthenticatedError
+from monoskope.m8.domain.principal import Principal
+from monoskope.m8.grpc import server
+from monoskope.m8.grpc.server import build_server, running
+from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.readmodels.chain import project
+from monoskope.m8.service.app import App, ServerLimits
+from tests.support.m8_world import PATIENCE_S, RIGHTS, Clock, User
+
+
+class Stopping:
+    """A real m8 that is told to stop, and stays in the time in which it is not ready until `noticed` is set."""
+
+    def __init__(self, app: App, channel: grpc.aio.Channel) -> None:
+        self.app = app
+        self.user = User(channel, "token")
+        self.health = health_pb2_grpc.HealthStub(channel)
+        self.stop, self.noticed, self.stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.answers = asyncio.Event()
+        """Calls wait for this before they are let in."""
+        self.answers.set()
+
+    async def is_ready(self) -> bool:
+        answer = await self.health.Check(health_pb2.HealthCheckRequest())
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def ask_health_again_and_again(self) -> None:
+        """Raises `AioRpcError`."""
+        while True:
+            await self.is_ready()
+
+    async def until_not_ready(self) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while await self.is_ready():
+                await asyncio.sleep(0.005)
+
+    async def ask(self) -> str:
+        """Return the subject that m8 takes the user for."""
+        answer = await self.user.queries.GetServer(queries_pb2.GetServerRequest(), metadata=self.user.metadata)
+        return str(answer.subject)
+
+
+@pytest.fixture
+async def m8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stopping]:
+    log = await SqliteLog.open(tmp_path / "log.db", clock=Clock(), projector=project)
+    anna = Principal("token", "anna", events_pb2.ROLE_USER, (), RIGHTS, 2_000_000_000_000)
+
+    async def authenticate(token: str) -> Principal:
+        if token != "token":
+            raise UnauthenticatedError("the token does not count.")
+        await of.answers.wait()
+        return anna
+
+    app = App(log, authenticate, {"m8:1"}, Clock(), "m8", "1", ServerLimits(not_ready_s=1, drain_s=PATIENCE_S))
+    bound = build_server(app, None)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{bound.port}") as channel:
+        of = Stopping(app, channel)
+
+        async def noticed(_seconds: float) -> None:
+            await of.noticed.wait()
+
+        async def serve() -> None:
+            async with running(app, bound):
+                await of.stop.wait()
+            of.stopped.set()
+
+        monkeypatch.setattr(server, "noticed", noticed)
+        serving = asyncio.create_task(serve())
+        await channel.channel_ready()
+        yield of
+        of.stop.set()
+        of.noticed.set()
+        of.answers.set()
+        await serving
+    await log.close()
+
+
+async def test_it_says_that_it_is_not_ready_and_takes_calls_until_that_is_noticed(m8: Stopping) -> None:
+    assert await m8.ask() == "anna"
+    m8.stop.set()
+    await m8.until_not_ready()
+    assert await m8.ask() == "anna"
+    # Another one can keep the time from now on.
+    assert await m8.app.log.lease("timekeeper", "m8/other", ttl_ms=1_000)
+    assert not m8.stopped.is_set()
+
+
+async def test_a_call_under_way_ends_and_a_new_one_is_sent_away(m8: Stopping) -> None:
+    m8.answers.clear()
+    under_way = asyncio.create_task(m8.ask())
+    m8.stop.set()
+    await m8.until_not_ready()
+    m8.noticed.set()
+    async with asyncio.timeout(PATIENCE_S):
+        with pytest.raises(grpc.aio.AioRpcError) as sent_away:
+            await m8.ask_health_again_and_again()
+        assert sent_away.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+        assert not m8.stopped.is_set()
+        m8.answers.set()
+        assert await under_way == "anna"
+        await m8.stopped.wait()

@@ -107,6 +107,8 @@ class World:
             logs = await self.open_logs(stack)
             appender = Appender(team, logs)
             readers = [Reader(log, after=await log.head()) for log in logs]
+            for reader in readers:
+                stack.push_async_callback(reader.stop)
             puts = Puts(self.cluster, self._user, team)
             async with puts.running(), running(appender):
                 await appender.goes_on()

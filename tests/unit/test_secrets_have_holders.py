@@ -36,6 +36,7 @@ FREE = {
     "monoskope.m8.log.documents.Put": "a document of what m8 knows",
     "monoskope.m8.log.event_log.NewEvent": "an event, which holds sealed bytes at most",
     "monoskope.m8.log.event_log.RecordedEvent": "an event, which holds sealed bytes at most",
+    "monoskope.m8.log.sqlite_find._Indexed": "what is asked for in the clear: a subject, a day, a label",
     "monoskope.m8.log.postgres.documents._Query": "names of documents and what a listing asks for",
     "monoskope.m8.log.postgres.group.Append": "events and sealed bytes",
     "monoskope.m8.log.postgres.group.Known": "documents of what m8 knows",

@@ -90,8 +90,8 @@ async def test_a_log_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     await (await opened(path)).close()
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
-    with pytest.raises(UsageError, match="schema 2") as caught:
+        connection.execute("PRAGMA user_version = 9")
+    with pytest.raises(UsageError, match="schema 9") as caught:
         await opened(path)
     assert "newer" in caught.value.fix
 

@@ -10,6 +10,7 @@ from bench.engines import figures
 RATIOS = ("cli_put_ratio", "put_latency_ratio", "throughput_ratio", "unlucky_ratio")
 FLOORS = ("floor_put_latency_ratio", "floor_throughput_ratio")
 MEMORY = ("m8_rss_mib", "m8_rss_mib_at_100", "reactor_rss_mib", "reactor_rss_mib_at_100", "keys_alive_bytes")
+LOG = ("log_record_bytes", "log_document_bytes", "log_appends_per_s")
 
 
 def test_the_last_line_is_one_flat_object_of_numbers_with_exactly_its_keys() -> None:
@@ -20,5 +21,5 @@ def test_the_last_line_is_one_flat_object_of_numbers_with_exactly_its_keys() -> 
 
     assert "\n" not in line
     assert list(found) == list(FIGURES)
-    assert set(found) == {*RATIOS, *FLOORS, *MEMORY, *figures()}
+    assert set(found) == {*RATIOS, *FLOORS, *MEMORY, *LOG, *figures()}
     assert all(isinstance(value, float) for value in found.values())

@@ -91,7 +91,7 @@ def _put(connection: sqlite3.Connection, tables: Tables, put: Put, columns: Colu
         row = (
             columns.deleted,
             columns.subject,
-            columns.expires_on,
+            columns.expires_on or None,
             columns.drifted,
             columns.out_of_sync,
             _BETWEEN.join(labels),

@@ -105,7 +105,7 @@ def _lists(connection: sqlite3.Connection, collection: str, where: Where) -> lis
         lists.append(_Indexed(connection, LABELS, condition, *same, label))
     if where.expiring_before:
         days = _days(connection, names["expires_on"], collection, where)
-        lists.append(_Merged([keys("expires_on", "expires_on > '' AND expires_on = ?", day) for day in days]))
+        lists.append(_Merged([keys("expires_on", "expires_on = ?", day) for day in days]))
     return lists or [keys("found")]
 
 
@@ -113,7 +113,7 @@ def _days(connection: sqlite3.Connection, index: str, collection: str, where: Wh
     """Return each day of expiry before the one that is asked for: one step in the index a day."""
     query = (
         f"SELECT expires_on FROM {DOCUMENTS} INDEXED BY {index} WHERE collection = ? AND deleted = ?"
-        " AND expires_on > '' AND expires_on > ? AND expires_on < ? ORDER BY expires_on LIMIT 1"
+        " AND expires_on > ? AND expires_on < ? ORDER BY expires_on LIMIT 1"
     )
     days = [""]
     while row := connection.execute(query, (collection, where.deleted, days[-1], where.expiring_before)).fetchone():

@@ -27,8 +27,9 @@ NEXT = "next_"
 OUTDATED = "outdated_"
 """Begins the names of tables that were exchanged and can be dropped."""
 
-# `deleted` is NULL in a document without columns, so `find` never returns it. Only such rows are in an index as can be
-# found by it. The primary key ends each index, so each has its entries in the order of keys.
+# `deleted` is NULL in a document without columns, so `find` never returns it; `expires_on` is NULL for no day. Only
+# such rows are in an index as can be found by it. The primary key ends each index, so each has its entries in the order
+# of keys.
 _TABLES = """
 CREATE TABLE {documents} (
   collection TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,
@@ -37,7 +38,7 @@ CREATE TABLE {documents} (
 ) WITHOUT ROWID;
 CREATE INDEX {tag}_found ON {documents} (collection, deleted) WHERE deleted IS NOT NULL;
 CREATE INDEX {tag}_subject ON {documents} (collection, deleted, subject) WHERE deleted IS NOT NULL;
-CREATE INDEX {tag}_expires_on ON {documents} (collection, deleted, expires_on) WHERE expires_on > '';
+CREATE INDEX {tag}_expires_on ON {documents} (collection, deleted, expires_on) WHERE expires_on IS NOT NULL;
 CREATE INDEX {tag}_drifted ON {documents} (collection, deleted) WHERE drifted = 1;
 CREATE INDEX {tag}_out_of_sync ON {documents} (collection, deleted) WHERE out_of_sync = 1;
 CREATE TABLE {labels} (
@@ -53,7 +54,7 @@ CREATE TABLE IF NOT EXISTS builds (
 """
 """The one build of new tables that is under way, or was when its process ended: up to which position it has come."""
 
-_DROP_ROWS = 64
+_DROP_ROWS = 24
 
 
 @dataclass(frozen=True, slots=True)

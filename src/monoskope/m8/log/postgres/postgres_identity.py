@@ -24,7 +24,8 @@ async def find(connection: Connection) -> str:
 
 async def log_id(connection: Connection) -> str:
     """Return the id of the log in the database; it gets one if it has none. Raises as the driver does."""
-    await connection.execute(
-        "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", _NAME, identity.new_id()
-    )
+    if found := await find(connection):  # also on a full disk, where nothing can be added
+        return found
+    insert = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+    await connection.execute(insert, _NAME, identity.new_id())
     return await find(connection)

@@ -1,0 +1,66 @@
+"""Each step of a listing is one search in an index: none scans, none sorts, whatever SQLite's planner would like."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from monoskope.host_port import HostPort
+from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.log import sqlite_file
+from monoskope.m8.log.documents import Where
+from monoskope.m8.log.sqlite_find import find
+from tests.support.m8_command import m8
+from tests.support.old_log import old_log
+
+WHERES = {
+    "everything": Where(),
+    "deleted": Where(deleted=True),
+    "a subject": Where(subject="anna"),
+    "a day": Where(expiring_before="2030-01-01"),
+    "drifted": Where(drifted=True),
+    "out of sync": Where(out_of_sync=True),
+    "a label": Where(labels=("owner=anna",)),
+    "all at once": Where(
+        False, "anna", "2030-01-01", drifted=True, out_of_sync=True, labels=("owner=anna", "env=prod")
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("plans")
+    lay_out(Plan(folder=folder / "m8", listen=HostPort.parse("127.0.0.1:0"), names=()))
+    path = old_log(folder / "m8")
+    m8("migrate", "--dir", str(folder / "m8"), home=folder)
+    return path
+
+
+@pytest.mark.parametrize("analysed", [False, True])
+@pytest.mark.parametrize("where", WHERES.values(), ids=WHERES)
+def test_every_step_of_a_listing_is_one_search(path: Path, where: Where, analysed: bool) -> None:
+    with closing(sqlite_file.connect(path)) as connection:
+        connection.execute("ANALYZE" if analysed else "DROP TABLE IF EXISTS sqlite_stat1")
+        asked: list[str] = []
+        connection.set_trace_callback(asked.append)
+        find(connection, "secrets", where, prefix="", after="", limit=3)
+        connection.set_trace_callback(None)
+        steps = [query for query in asked if "FROM documents_2" in query or "FROM labels_2" in query]
+        assert steps
+        for query in steps:
+            plan = [detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {query}")]
+            assert len(plan) == 1, plan
+            assert plan[0].startswith("SEARCH"), plan
+            narrows = "expires_on>? AND expires_on<?" if "expires_on >" in query else ("key>?", "key=?")
+            assert any(part in plan[0] for part in ([narrows] if isinstance(narrows, str) else narrows)), plan
+
+
+def test_the_planner_chooses_otherwise_if_it_may(path: Path) -> None:
+    """The check above sees it: a condition that rules the index's last part out is sorted afterwards."""
+    query = "SELECT key FROM documents_2 WHERE collection = 's' AND deleted = 0 AND expires_on > '' ORDER BY key"
+    with closing(sqlite3.connect(path)) as connection:
+        plan = [detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {query}")]
+    assert len(plan) > 1 or not plan[0].endswith("key>?)")

@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO_READY := $(VENV)/.demo-ready
 DEV_READY := $(VENV)/.dev-ready
+HA_READY := $(VENV)/.ha-ready
 
 # What the wheels of requirements/*.txt weigh on Linux x86-64, in MB: `make weigh` measures them.
 DEMO_MB := 103
@@ -16,7 +17,7 @@ DEV_MB := 206
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak crash bench check docs mutants generate reference rooms lock weigh clean need-python
+.PHONY: help demo test soak crash ha bench check docs mutants generate reference rooms lock weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -33,6 +34,9 @@ soak: $(DEV_READY) ## Run the tests that are too slow for each change: every ver
 
 crash: $(DEV_READY) ## Kill, stop and starve every part under a put (docs/breakage.md)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/crash
+
+ha: $(HA_READY) ## Fail a PostgreSQL cluster over under load, about 10 minutes (FAULTS=node,sigstop SEED=7)
+	@FAULTS="$(FAULTS)" SEED="$(SEED)" $(BIN)/python -m pytest -s -m ha tests/ha
 
 bench: $(DEV_READY) ## Measure beside a real OpenBao, about 6 minutes; ends with one line of JSON (QUICK=1, PROFILE=1, FLOOR=1, STORAGE=raft)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(PROFILE),--profile) $(if $(FLOOR),--floor) $(if $(STORAGE),--storage $(STORAGE))
@@ -111,3 +115,7 @@ $(DEV_READY): requirements/dev.txt pyproject.toml | $(BIN)/python
 	$(PIP) install --require-hashes -r requirements/dev.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	@touch $@ $(DEMO_READY)
+
+$(HA_READY): requirements/ha.txt $(DEV_READY)
+	$(PIP) install --require-hashes --no-deps -r requirements/ha.txt
+	@touch $@

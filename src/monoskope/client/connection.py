@@ -42,6 +42,9 @@ logging.getLogger("grpc").addHandler(logging.NullHandler())
 CALL_TIMEOUT_S = 30.0
 """For a call that waits for m8 alone."""
 
+MOST_DOUBLINGS = 3
+"""How often the pause doubles while something that m8 needs is away."""
+
 MOST_STREAMS_REFUSED = 10
 """How often a call is made again that m8's side of the connection did not take."""
 
@@ -138,6 +141,9 @@ class Connection(Unshared):
     async def call(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], request: Message, timeout_s: float) -> R:
         """Call `method`, and again while m8 does not let the call in, as `monoskope.client.pace` says.
 
+        A query, and a command that may be sent twice, is also called again while m8 says that something it needs is
+        away: a database that fails over is back in half a minute.
+
         At most `CALLS_AT_ONCE` calls are open; further ones wait for their place, which counts as time, too.
 
         Raises:
@@ -148,7 +154,7 @@ class Connection(Unshared):
             Error: what m8 said, by its code.
         """
         ends_at = _now() + max(timeout_s, 0.001)
-        refusals = 0
+        refusals = absences = 0
         while True:
             try:
                 return await self._let_in(method, request, ends_at)
@@ -158,6 +164,12 @@ class Connection(Unshared):
             except _StreamRefusedError as error:
                 refusal = error
                 pause_s = pause_after(0.0, 0, self._pause_s / 5) if refusals < MOST_STREAMS_REFUSED else None
+            except UnavailableError as error:
+                if not (error.by_m8 and getattr(method, "may_be_repeated", False)):
+                    raise
+                refusal = error
+                pause_s = pause_after(self._pause_s * 2 ** min(absences, MOST_DOUBLINGS), 0, self._pause_s)
+                absences += 1
             if pause_s is None or _now() + pause_s >= ends_at:
                 raise refusal
             await asyncio.sleep(pause_s)

@@ -1,0 +1,127 @@
+"""Many writers at the event log itself, past m8, who keep what was acknowledged and read back what was not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import Sequence
+
+from monoskope.errors import UnavailableError
+from monoskope.m8.log.event_log import EventLog, ExpectedVersionError, NewEvent, RecordedEvent
+
+PAUSE_S = 0.05
+"""Between two appends of a writer, so that the servers get a share of the processor, too."""
+
+RETRY_S = 0.1
+
+
+class Appender:
+    """Appends to streams of its own, one writer a stream, through several logs that stand for several m8.
+
+    Args:
+        name: The beginning of the streams' names.
+        logs: Opened on the same database.
+        writers: How many.
+    """
+
+    def __init__(self, name: str, logs: Sequence[EventLog], *, writers: int = 16) -> None:
+        self._name = name
+        self._logs = logs
+        self._writers = writers
+        self._stops = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.acknowledged: list[RecordedEvent] = []
+        """What `append` returned, in the order in which it did."""
+        self.times: list[float] = []
+        """When it did, by the monotonic clock."""
+        self.unknown = 0
+        """How many appends ended with an error, recorded or not."""
+
+    def start(self) -> None:
+        """Begin."""
+        self._tasks = [asyncio.create_task(self._write(number)) for number in range(self._writers)]
+
+    async def stop(self) -> None:
+        """End after the appends under way."""
+        self._stops.set()
+        await asyncio.gather(*self._tasks)
+
+    def outage_s(self, since: float) -> float:
+        """The longest time after `since` in which nothing was acknowledged, in seconds."""
+        later = [since, *(one for one in self.times if one > since), time.monotonic()]
+        return max(after - before for before, after in itertools.pairwise(later))
+
+    async def goes_on(self, more: int = 200) -> None:
+        """Wait until so many more appends are acknowledged."""
+        wanted = len(self.acknowledged) + more
+        async with asyncio.timeout(120):
+            while len(self.acknowledged) < wanted:
+                await asyncio.sleep(RETRY_S)
+
+    async def _write(self, number: int) -> None:
+        log, stream = self._logs[number % len(self._logs)], f"{self._name}-{number}"
+        version = serial = 0
+        while not self._stops.is_set():
+            new = NewEvent("Happened", f"{stream}/{serial}".encode())
+            try:
+                [event] = await log.append(stream, version, [new], actor="auditor")
+            except (UnavailableError, ExpectedVersionError):
+                self.unknown += 1
+                version, is_there = await self._read_back(log, stream, new.data)
+                serial += is_there
+            else:
+                self.acknowledged.append(event)
+                self.times.append(time.monotonic())
+                version, serial = event.version, serial + 1
+            await asyncio.sleep(PAUSE_S)
+
+    async def _read_back(self, log: EventLog, stream: str, data: bytes) -> tuple[int, bool]:
+        """Return the version of a stream, and whether `data` is in it. A read acknowledges nothing."""
+        while True:
+            try:
+                events = await log.read_stream(stream)
+            except UnavailableError:
+                if self._stops.is_set():
+                    return 0, False
+                await asyncio.sleep(RETRY_S)
+            else:
+                return len(events), any(event.data == data for event in events)
+
+
+class Reader:
+    """A live subscriber, which goes on after its last position whenever its subscription fails.
+
+    Args:
+        log: What it reads.
+        after: The position after which it begins.
+    """
+
+    def __init__(self, log: EventLog, *, after: int) -> None:
+        self._log = log
+        self.after = after
+        self.seen: list[RecordedEvent] = []
+        self._task = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                async with contextlib.aclosing(self._log.subscribe(after=self.after + len(self.seen))) as events:
+                    async for event in events:
+                        self.seen.append(event)
+            except UnavailableError:
+                await asyncio.sleep(RETRY_S)
+
+    async def reaches(self, position: int) -> None:
+        """Wait until it has seen the event at `position`, then stop."""
+        async with asyncio.timeout(60):
+            while self.after + len(self.seen) < position:
+                await asyncio.sleep(RETRY_S)
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Stop reading."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task

@@ -1,0 +1,27 @@
+"""A database that fails over under load: nothing that was acknowledged is lost, and nobody is told a falsehood.
+
+`make ha SEED=7 FAULTS=node,sigstop`
+"""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from monoskope.testing.engines.patroni import Patroni
+from tests.ha.faults import FAULTS
+from tests.ha.world import World
+
+pytestmark = pytest.mark.ha
+
+CHOSEN = [name for name in (os.environ.get("FAULTS", "") or ",".join(FAULTS)).split(",") if name]
+
+
+@pytest.mark.parametrize("fault", CHOSEN)
+async def test_what_was_acknowledged_is_there_once_and_no_user_notices(
+    world: World, patroni: Patroni, fault: str, seed: int
+) -> None:
+    print(f"SEED={seed}")
+    await world.survives(fault, lambda: FAULTS[fault](patroni, random.Random(f"{seed} {fault}")))

@@ -1,0 +1,41 @@
+"""The negative control: with asynchronous replication a failover loses what was acknowledged, and the audit sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from monoskope.m8.log.postgres.log import PostgresLog
+from monoskope.testing.engines.patroni import Patroni
+from monoskope.testing.logs.harness import ledger
+from monoskope.testing.logs.writer import some_time
+from tests.ha.appender import Appender
+from tests.ha.audit import check
+from tests.ha.faults import another_leads
+from tests.ha.world import running
+
+pytestmark = pytest.mark.ha
+
+
+async def test_the_audit_sees_what_asynchronous_replication_loses(lossy: Patroni) -> None:
+    target = lossy.target(await asyncio.to_thread(lossy.create_database))
+    async with AsyncExitStack() as stack:
+        log = await PostgresLog.open(target, clock=some_time, projector=ledger)
+        stack.push_async_callback(log.close)
+        appender = Appender("lossy", [log])
+        async with running(appender):
+            await appender.goes_on()
+            old = await asyncio.to_thread(lossy.wait_until_whole)
+            # From here on no standby gets anything, and the primary acknowledges all the same.
+            for sender in old.senders():
+                sender.suspend()
+            await appender.goes_on(50)
+            old.kill()
+            await asyncio.to_thread(another_leads, lossy, old)
+            await appender.goes_on()
+        findings = await check(log, target, appender.acknowledged)
+    print(f"\nasynchronous replication: {findings.lost} of {len(appender.acknowledged)} acknowledged appends are lost")
+    assert findings.lost >= 1
+    assert (findings.gaps, findings.doubled) == (0, 0), "what is left is a log all the same"

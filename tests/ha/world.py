@@ -1,0 +1,161 @@
+"""Three m8 on one database, OpenBao, a reactor and a user; and writers at a second event log beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.log.postgres.log import PostgresLog
+from monoskope.m8.log.postgres.target import PostgresTarget
+from monoskope.m8.readmodels import chain
+from monoskope.settings import write_private
+from monoskope.testing.cluster.replicas import ReplicaCluster
+from monoskope.testing.logs.harness import ledger
+from monoskope.testing.logs.writer import some_time
+from tests.ha.appender import Appender, Reader
+from tests.ha.audit import Findings, check, everything
+from tests.ha.puts import Puts
+from tests.support.engines import OpenBaoEngine
+
+LOGS = 3
+"""How many logs are opened on the second database, as if each was of another m8."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What runs while something breaks."""
+
+    appender: Appender
+    puts: Puts
+
+
+class World:
+    """Everything that uses the databases. Usable as a context manager, inside of which it runs.
+
+    Args:
+        folder: An empty one.
+        url: Makes the URL of a database for m8.toml.
+        password: Of m8's role.
+        ca_file: The authority of the database's certificate.
+        target: Makes what a log is opened on.
+        create_database: Makes an empty database.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        url: Callable[[str], str],
+        password: str,
+        ca_file: Path,
+        target: Callable[[str], PostgresTarget],
+        create_database: Callable[[], str],
+    ) -> None:
+        password_file = folder / "password"
+        write_private(password_file, password.encode())
+        self._target = target
+        self._of_m8, self._of_writers = create_database(), create_database()
+        settings = {
+            "database": url(self._of_m8),
+            "database_ca": str(ca_file),
+            "database_password_file": str(password_file),
+        }
+        self.cluster = ReplicaCluster(folder / "cluster", settings=dict(settings))
+        self._teams = itertools.count(1)
+
+    def __enter__(self) -> Self:
+        try:
+            self.cluster.start(stores=("vault",))
+            self._user = self.cluster.add_user("user", prefixes=["vault://ha"], pin=False)
+        except BaseException:
+            self.cluster.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.cluster.close()
+
+    async def open_logs(self, stack: AsyncExitStack) -> list[EventLog]:
+        """Open the writers' database as several m8 would, until the stack is closed."""
+        logs: list[EventLog] = []
+        for _ in range(LOGS):
+            log = await PostgresLog.open(self._target(self._of_writers), clock=some_time, projector=ledger)
+            stack.push_async_callback(log.close)
+            logs.append(log)
+        return logs
+
+    async def survives(self, what: str, fault: Callable[[], None]) -> Load:
+        """Have a fault happen under load; check everything that must hold then, and print how long writing was out.
+
+        Args:
+            what: The fault, for people.
+            fault: Breaks something, and mends it.
+        """
+        team = f"ha/t{next(self._teams)}"
+        async with AsyncExitStack() as stack:
+            logs = await self.open_logs(stack)
+            appender = Appender(team, logs)
+            readers = [Reader(log, after=await log.head()) for log in logs]
+            for reader in readers:
+                stack.push_async_callback(reader.stop)
+            puts = Puts(self.cluster, self._user, team)
+            async with puts.running(), running(appender):
+                await appender.goes_on()
+                await puts.goes_on()
+                begun = time.monotonic()
+                await asyncio.to_thread(fault)
+                await appender.goes_on()
+                await puts.goes_on()
+            outage = appender.outage_s(begun)
+            findings = await self._check_writers(logs[0], appender, readers)
+        of_m8 = await self._check_m8(puts)
+        print(
+            f"\n{what}: writing was out for {outage:.1f} s; {len(appender.acknowledged)} appends acknowledged and"
+            f" {appender.unknown} not, of {findings.events} events; {len(puts.done)} puts, the longest"
+            f" {puts.longest_s:.1f} s; m8's log has {of_m8.events} events"
+        )
+        return Load(appender, puts)
+
+    async def _check_writers(self, log: EventLog, appender: Appender, readers: list[Reader]) -> Findings:
+        events = await everything(log)
+        for reader in readers:
+            await reader.reaches(len(events))
+            assert reader.seen == events[reader.after :], "a subscriber saw other events than the log has"
+        findings = await check(log, self._target(self._of_writers), appender.acknowledged)
+        assert findings.good, findings
+        return findings
+
+    async def _check_m8(self, puts: Puts) -> Findings:
+        assert not puts.failures, puts.failures
+        await asyncio.to_thread(puts.check_upstream, OpenBaoEngine(self.cluster.bao))
+        target = self._target(self._of_m8)
+        log = await PostgresLog.open(target, clock=some_time, projector=chain.project)
+        try:
+            events = await everything(log)
+            puts.check_log(events)
+            findings = await check(log, target)
+        finally:
+            await log.close()
+        assert (findings.gaps, findings.lost) == (0, 0), findings
+        return findings
+
+
+@contextlib.asynccontextmanager
+async def running(appender: Appender) -> AsyncIterator[None]:
+    """Append as long as the block runs."""
+    appender.start()
+    try:
+        yield
+    finally:
+        await appender.stop()

@@ -1,0 +1,58 @@
+"""What a client sends again while something that m8 needs is away, such as a database that fails over."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from monoskope.client import queries
+from monoskope.client.administration import Stores
+from monoskope.client.connection import Connection
+from monoskope.client.queries import Queries
+from monoskope.errors import UnavailableError
+from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.scripted.m8 import ScriptedM8
+
+AWAY = UnavailableError("the event log fails over.", fix="Wait.")
+
+
+@pytest.fixture
+async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
+    async with ScriptedM8().serving(tmp_path) as scripted:
+        scripted.add_store("vault", Identity())
+        yield scripted
+
+
+@pytest.fixture
+async def connection(m8: ScriptedM8) -> AsyncIterator[Connection]:
+    connection = Connection(m8.server, m8.ca_file, "a.b.c", pause_s=0.01)
+    yield connection
+    await connection.close()
+
+
+async def test_a_query_is_asked_again_until_it_is_answered(m8: ScriptedM8, connection: Connection) -> None:
+    m8.failing["GetSecretStore"] = [AWAY] * 4
+
+    assert (await Queries(connection).store("vault")).name == "vault"
+    assert m8.calls == ["GetSecretStore"] * 5
+
+
+async def test_a_query_that_is_never_answered_ends_with_what_m8_said(
+    m8: ScriptedM8, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "CALL_TIMEOUT_S", 0.3)
+    m8.failing["GetSecretStore"] = [AWAY] * 1_000
+
+    with pytest.raises(UnavailableError, match="fails over") as caught:
+        await Queries(connection).store("vault")
+    assert caught.value.by_m8
+
+
+async def test_a_command_that_may_not_be_sent_twice_is_sent_once(m8: ScriptedM8, connection: Connection) -> None:
+    m8.failing["DeactivateSecretStore"] = [AWAY] * 2
+
+    with pytest.raises(UnavailableError, match="fails over"):
+        await Stores(connection).deactivate("vault")
+    assert m8.calls == ["DeactivateSecretStore"]

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.testing.logs import EventLogContract, LogOpener
+from monoskope.testing.logs import EventLogContract, Imports, LogHarness, LogOpener
 
 
 def tamper(folder: Path, statement: str, *values: object) -> None:
@@ -20,7 +20,7 @@ def tamper(folder: Path, statement: str, *values: object) -> None:
         assert changed == 1
 
 
-class TestSqliteLog(EventLogContract):
+class _SqliteHooks(LogHarness):
     def new_log(self, folder: Path) -> LogOpener:
         return partial(SqliteLog.open, folder / "log.db")
 
@@ -29,3 +29,12 @@ class TestSqliteLog(EventLogContract):
 
     def delete_record(self, folder: Path, position: int) -> None:
         tamper(folder, "DELETE FROM events WHERE position = ?", position)
+
+
+class TestSqliteLog(_SqliteHooks, EventLogContract):
+    pass
+
+
+class TestImportsOfSqliteLog(_SqliteHooks, Imports):
+    def new_target(self, folder: Path, *, for_import: bool) -> LogOpener:
+        return partial(SqliteLog.open, folder / "imported.db", for_import=for_import)

@@ -7,6 +7,7 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
 
 from monoskope import operating_log
@@ -67,23 +68,29 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def opened_log(settings: ServerSettings, *, frees_reserve: bool = False) -> AsyncIterator[EventLog]:
+async def opened_log(
+    settings: ServerSettings, *, frees_reserve: bool = False, migrates: bool = False
+) -> AsyncIterator[EventLog]:
     """Open the event log that `settings` name, and close it after the block. Other processes may have it open, too.
 
     Args:
         settings: Of the server.
         frees_reserve: Whether to free the reserve if the disk lacks the room to open it: to erase something.
+        migrates: Whether to make read models of an older form anew. An m8 of the version before cannot serve then.
 
     Raises:
         Error: as `SqliteLog.open` does.
     """
+    open_log = partial(
+        SqliteLog.open, settings.event_log, clock=wall_clock, projector=chain.project, migrates=migrates
+    )
     try:
-        event_log = await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
+        event_log = await open_log()
     except UnavailableError:
         if not frees_reserve:
             raise
         Reserve(settings.event_log).free()
-        event_log = await SqliteLog.open(settings.event_log, clock=wall_clock, projector=chain.project)
+        event_log = await open_log()
     try:
         yield event_log
     finally:
@@ -110,7 +117,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
     """
     presented = PresentedCertificate(settings)
     connections, each = settings.limits.within(open_files())
-    async with opened_log(settings) as event_log:
+    async with opened_log(settings, migrates=True) as event_log:
         tokens = open_tokens(settings, event_log)
         app = App(
             log=event_log,

@@ -1,4 +1,4 @@
-"""A log of before heartbeats had notes opens as it is, and takes them from then on."""
+"""A log of before a table was added opens as it is, and has the table from then on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from monoskope.m8.log import sqlite_leases
 from monoskope.m8.log.sqlite import SqliteLog
 
 
@@ -21,5 +22,29 @@ async def test_a_log_without_the_table_of_notes_gets_it_when_it_is_opened(tmp_pa
         assert await log.beats() == {"vault/1": 5}
         await log.beat("vault/1", 6, b"said")
         assert await log.beat_notes() == {"vault/1": b"said"}
+    finally:
+        await log.close()
+
+
+async def test_a_log_without_the_table_of_leases_gets_it_when_it_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    await (await SqliteLog.open(path, clock=lambda: 1)).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE leases")
+    log = await SqliteLog.open(path, clock=lambda: 1)
+    try:
+        assert await log.lease("timekeeper", "one", ttl_ms=1_000)
+        assert not await log.lease("timekeeper", "two", ttl_ms=1_000)
+    finally:
+        await log.close()
+
+
+async def test_a_lease_from_before_the_clock_was_set_back_is_free(tmp_path: Path) -> None:
+    now_ms = 10 * sqlite_leases.LONGEST_MS
+    log = await SqliteLog.open(tmp_path / "log.db", clock=lambda: now_ms)
+    try:
+        assert await log.lease("timekeeper", "one", ttl_ms=1_000)
+        now_ms -= 2 * sqlite_leases.LONGEST_MS
+        assert await log.lease("timekeeper", "two", ttl_ms=1_000)
     finally:
         await log.close()

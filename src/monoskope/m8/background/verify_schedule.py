@@ -19,7 +19,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.domain.events import M8, write
 from monoskope.m8.domain.upload import NEW, request_key, request_upload
 from monoskope.m8.log.event_log import ExpectedVersionError
-from monoskope.m8.readmodels.secrets import SECRETS
+from monoskope.m8.readmodels.secrets import SECRETS, Kept
 from monoskope.m8.service.app import App
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import SUITE_1
@@ -72,7 +72,7 @@ class VerifySchedule:
         page = await self._app.log.scan(SECRETS, prefix=f"{store}://", after=place.after, limit=LOOKED_AT)
         for uri, body in page:
             place.after = uri
-            secret = views_pb2.Secret.FromString(body)
+            secret = Kept.parse(uri, body).secret
             if self._is_due(secret):
                 await self._begin(secret)
                 return
@@ -84,6 +84,7 @@ class VerifySchedule:
         return not secret.deleted and self._app.clock() - last_seen_ms >= self._every_ms
 
     async def _begin(self, secret: views_pb2.Secret) -> None:
+        receipt = await self._app.documents.last_receipt(secret.uri)
         request = make_request(
             request_id=secrets.token_bytes(REQUEST_ID_BYTES),
             purpose=upload_pb2.PURPOSE_VERIFY,
@@ -92,7 +93,7 @@ class VerifySchedule:
             suites=(SUITE_1,),
         )
         await self._append(
-            request.request_id, 0, request_key(NEW, request=request, subject=M8, last_receipt=secret.receipt)
+            request.request_id, 0, request_key(NEW, request=request, subject=M8, last_receipt=receipt)
         )
 
     async def _continue(self, upload: views_pb2.SecretUpload) -> None:

@@ -13,7 +13,7 @@ from monoskope.m8.cli.common import folder_option, opened, output_option, second
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.log.reserve import ROOM, Reserve
 from monoskope.m8.readmodels.summary import detail
-from monoskope.m8.readmodels.uploads import UPLOADS
+from monoskope.m8.readmodels.uploads import ENDED, OPEN_UPLOADS, ended
 from monoskope.times import rfc3339
 
 _COLUMNS = ("position", "stream", "version", "type", "time", "actor", "hash", "detail")
@@ -108,10 +108,12 @@ async def erasable(log: EventLog, before_ms: int) -> set[bytes]:
 
     The same bytes may belong to two requests. Bytes that any other request names are kept.
     """
+    open_ones: set[bytes] = set()
+    async for _, body in log.scan_all(OPEN_UPLOADS):
+        open_ones.add(views_pb2.SecretUpload.FromString(body).sealed_sha256)
     old: set[bytes] = set()
     kept: set[bytes] = set()
-    async for _, body in log.scan_all(UPLOADS):
-        upload = views_pb2.SecretUpload.FromString(body)
-        ended = upload.state == views_pb2.UPLOAD_STATE_ENDED and upload.changed_at_ms <= before_ms
-        (old if ended else kept).add(upload.sealed_sha256)
-    return old - kept - {b""}
+    async for key, _ in log.scan_all(ENDED):
+        ended_at_ms, digest = ended(key)
+        (old if ended_at_ms <= before_ms else kept).add(digest)
+    return old - kept - open_ones

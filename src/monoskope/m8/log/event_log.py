@@ -181,6 +181,13 @@ class EventLog(ABC):
     async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
         """Return every event of `stream` whose version is greater than `after_version`, in order; [] without one."""
 
+    async def read_last(self, streams: Sequence[str]) -> list[RecordedEvent | None]:
+        """Return the last event of each of `streams`, in their order, None for a stream without an event.
+
+        An engine that answers over a network asks once for all of them.
+        """
+        return [events[-1] if (events := await self.read_stream(stream)) else None for stream in streams]
+
     @abstractmethod
     async def read(self, *, after: int, limit: int) -> list[RecordedEvent]:
         """Return up to `limit` (at least 1) events whose position is greater than `after`, in order."""

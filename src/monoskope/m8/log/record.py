@@ -106,7 +106,7 @@ class Chain:
         expected = self.position + 1
         if columns[0] != expected:
             raise LogTamperedError(expected, "the record is missing")
-        event = self._parse_strictly(expected, record)
+        event = parse_strictly(expected, record)
         if columns[3] != event.hash:
             raise LogTamperedError(expected, "the record does not match its hash")
         if event.previous_hash != self.hash:
@@ -130,13 +130,17 @@ class Chain:
             raise LogTamperedError(self.position + 1, "the record is missing")
         raise LogTamperedError(max(self.position, 1), "the last record is not the one last written")
 
-    @staticmethod
-    def _parse_strictly(position: int, record: bytes) -> RecordedEvent:
-        """Parse a record, and check that it is the one deterministic serialisation of its content."""
-        message = _message(position, record)
-        canonical = event_pb2.Event()
-        canonical.CopyFrom(message)
-        canonical.DiscardUnknownFields()
-        if canonical.SerializeToString(deterministic=True) != record:
-            raise LogTamperedError(position, "the record is not in the one accepted form")
-        return _recorded(message, record)
+
+def parse_strictly(position: int, record: bytes) -> RecordedEvent:
+    """Parse a record, and check that it is the one deterministic serialisation of its content.
+
+    Raises:
+        LogTamperedError: it is not; names `position`.
+    """
+    message = _message(position, record)
+    canonical = event_pb2.Event()
+    canonical.CopyFrom(message)
+    canonical.DiscardUnknownFields()
+    if canonical.SerializeToString(deterministic=True) != record:
+        raise LogTamperedError(position, "the record is not in the one accepted form")
+    return _recorded(message, record)

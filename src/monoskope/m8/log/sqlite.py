@@ -8,20 +8,18 @@ Why this way: docs/adr/0005-own-event-log.md.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import functools
 import hashlib
 import sqlite3
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
-from monoskope.errors import Error, UnavailableError
+from monoskope.errors import ConflictError, UnavailableError
 from monoskope.failpoints import failpoints
-from monoskope.m8.log import record, sqlite_file, sqlite_sealed
+from monoskope.m8.log import migration, record, sqlite_file, sqlite_forms, sqlite_import, sqlite_rebuild
 from monoskope.m8.log import sqlite_documents as documents
+from monoskope.m8.log.documents import Where
 from monoskope.m8.log.event_log import (
-    EventLog,
     ExpectedVersionError,
     LogTamperedError,
     NewEvent,
@@ -29,51 +27,52 @@ from monoskope.m8.log.event_log import (
     RecordedEvent,
     no_documents,
 )
-from monoskope.m8.log.reserve import Reserve
-from monoskope.m8.log.sqlite_readers import Readers, Watcher, check_chain, last_position
-from monoskope.m8.log.sqlite_tail import Tail
-from monoskope.m8.log.sqlite_writer import SqliteWriter
-
-T = TypeVar("T")
+from monoskope.m8.log.sqlite_build import Build
+from monoskope.m8.log.sqlite_find import find
+from monoskope.m8.log.sqlite_parts import SqliteParts, check_limit
+from monoskope.m8.log.sqlite_readers import check_chain, last_position
 
 PAGE = 256
 """Events that a subscription reads at once."""
 
 
-class SqliteLog(EventLog):
+class SqliteLog(SqliteParts):
     """An `EventLog` in one SQLite file. Made by `open`."""
 
-    def __init__(self, path: Path, *, clock: Callable[[], int], projector: Projector) -> None:
-        self._clock = clock
-        self._projector = projector
-        self._closed = False
-        self._signals: set[asyncio.Event] = set()
-        self._tail = Tail()
-        self._reserve = Reserve(path)
-        self._writer = SqliteWriter(path, self._group_ended)
-        self._readers = Readers(path)
-        self._watcher = Watcher(self._readers, self._wake)
-
     @classmethod
-    async def open(cls, path: Path, *, clock: Callable[[], int], projector: Projector = no_documents) -> SqliteLog:
+    async def open(
+        cls,
+        path: Path,
+        *,
+        clock: Callable[[], int],
+        projector: Projector = no_documents,
+        for_import: bool = False,
+        migrates: bool = True,
+    ) -> SqliteLog:
         """Open the log in the file `path`, creating it with mode 0600 if there is none.
 
         Args:
             path: The database file; SQLite keeps `-wal` and `-shm` beside it.
             clock: Milliseconds since 1970, called on the event loop or on the writer's thread.
             projector: What events change in the documents, called on the event loop or on the writer's thread.
+            for_import: Whether it is opened to be imported into, and may be a log whose import is not finished.
+            migrates: Whether documents of an older form are made anew first, which takes as long as the log is long.
 
         Raises:
             UsageError: its folder does not exist, it is something else, or a newer m8 wrote it.
+            ConflictError: its import is not finished; or its documents have an older form and must not be made anew.
             RefusedError: others than its owner can reach the file.
             UnavailableError: the disk does not let us.
         """
-        await asyncio.to_thread(sqlite_file.prepare, path)
-        return cls(path, clock=clock, projector=projector)
-
-    @property
-    def write_failure(self) -> Error | None:
-        return self._writer.failure
+        if await asyncio.to_thread(sqlite_file.prepare, path, for_import=for_import) != sqlite_forms.FORM:
+            if not migrates:
+                raise outdated(path)
+            build = Build(projector, clock, resumes=True)
+            await asyncio.to_thread(sqlite_rebuild.migrate, path, build, tell=migration.Progress())
+        log = cls(path, clock=clock, projector=projector)
+        if log._read_now(functools.partial(sqlite_forms.leftovers, with_built=True)):
+            log._background.add(asyncio.create_task(sqlite_rebuild.tidy(Build(projector, clock), log._write_long)))
+        return log
 
     async def append(
         self,
@@ -136,8 +135,17 @@ class SqliteLog(EventLog):
         query = "SELECT position, record FROM events WHERE stream = ? AND version > ? ORDER BY version"
         return self._read_now(lambda connection: _events(connection, query, (stream, after_version)))
 
+    async def read_last(self, streams: Sequence[str]) -> list[RecordedEvent | None]:
+        query = "SELECT position, record FROM events WHERE stream = ? ORDER BY version DESC LIMIT 1"
+
+        def read(connection: sqlite3.Connection) -> list[RecordedEvent | None]:
+            found = (_events(connection, query, (stream,)) for stream in streams)
+            return [events[0] if events else None for events in found]
+
+        return self._read_now(read)
+
     async def read(self, *, after: int, limit: int) -> list[RecordedEvent]:
-        _check_limit(limit)
+        check_limit(limit)
         query = "SELECT position, record FROM events WHERE position > ? ORDER BY position LIMIT ?"
         return self._read_now(lambda connection: _events(connection, query, (after, limit)))
 
@@ -175,113 +183,45 @@ class SqliteLog(EventLog):
     async def head(self) -> int:
         return self._read_now(last_position)
 
-    async def sealed(self, sha256: bytes) -> bytes | None:
-        query = "SELECT body FROM sealed WHERE sha256 = ?"
-        return self._read_now(lambda connection: documents.one(connection, query, (sha256,)))
-
-    async def erase_sealed(self, sha256s: Iterable[bytes]) -> int:
-        left = deque(sha256s)
-        erased = 0
-
-        def work(connection: sqlite3.Connection) -> int:
-            # Only now, while nobody else can write to the log: an append would take the space.
-            self._reserve.free()
-            return sqlite_sealed.erase_some(connection, left)
-
-        while left:
-            erased += await self._write(work, is_long=True)
-            await self._read(sqlite_sealed.cut_write_ahead_log)
-        with contextlib.suppress(UnavailableError):  # they are erased, and that counts
-            while await self._write(sqlite_sealed.shrink_some, is_long=True):
-                await self._read(sqlite_sealed.cut_write_ahead_log)
-            await self._read(sqlite_sealed.cut_write_ahead_log)
-        await asyncio.to_thread(self._reserve.make)
-        return erased
-
     async def get(self, collection: str, key: str) -> bytes | None:
         return self._read_now(lambda connection: documents.get(connection, collection, key))
 
     async def scan(self, collection: str, *, prefix: str = "", after: str = "", limit: int) -> list[tuple[str, bytes]]:
-        _check_limit(limit)
+        check_limit(limit)
         return await self._read(
             lambda connection: documents.scan(connection, collection, prefix=prefix, after=after, limit=limit)
         )
 
-    async def rebuild(self) -> int:
-        def work(connection: sqlite3.Connection) -> int:
-            connection.execute("DELETE FROM documents")
-            replayed = 0
-            for position, row in connection.execute("SELECT position, record FROM events ORDER BY position"):
-                documents.project(connection, self._projector, record.parse(position, row))
-                replayed += 1
-            return replayed
+    async def find(
+        self, collection: str, where: Where, *, prefix: str = "", after: str = "", limit: int
+    ) -> list[tuple[str, bytes]]:
+        check_limit(limit)
+        return await self._read(
+            lambda connection: find(connection, collection, where, prefix=prefix, after=after, limit=limit)
+        )
 
+    async def rebuild(self) -> int:
+        return await sqlite_rebuild.run(Build(self._projector, self._clock), self._write_long)
+
+    async def finish_import(self) -> int:
+        # Until it is finished nobody else appends, or asks.
+        build = Build(self._projector, self._clock, piece_s=sqlite_rebuild.LONG_PIECE_S)
+        await sqlite_rebuild.run(build, self._write_long)
+        return await self._write(sqlite_import.finish)
+
+    async def _write_long(self, work: Callable[[sqlite3.Connection], object]) -> object:
         return await self._write(work, is_long=True)
 
     async def check_chain(self) -> int:
         return await self._read(check_chain)
 
-    async def beat(self, key: str, at_ms: int, note: bytes = b"") -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT OR REPLACE INTO beats VALUES (?, ?)", (key, at_ms))
-            if note:
-                connection.execute("INSERT OR REPLACE INTO beat_notes VALUES (?, ?)", (key, note))
-            else:
-                connection.execute("DELETE FROM beat_notes WHERE key = ?", (key,))
 
-        await self._write(work)
-
-    async def beats(self) -> dict[str, int]:
-        return self._read_now(lambda connection: dict(connection.execute("SELECT key, at_ms FROM beats")))
-
-    async def beat_notes(self) -> dict[str, bytes]:
-        return self._read_now(lambda connection: dict(connection.execute("SELECT key, note FROM beat_notes")))
-
-    async def forget_beat(self, key: str) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM beats WHERE key = ?", (key,))
-            connection.execute("DELETE FROM beat_notes WHERE key = ?", (key,))
-
-        await self._write(work)
-
-    async def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        self._wake()
-        await self._writer.close()
-        self._watcher.close()
-        await self._readers.close()
-
-    def _wake(self) -> None:
-        for signal in self._signals:
-            signal.set()
-
-    def _group_ended(self, *, is_committed: bool) -> None:
-        if last := self._tail.settle(is_committed=is_committed):
-            self._watcher.saw(last)
-            self._wake()
-
-    async def _write(self, work: Callable[[sqlite3.Connection], T], *, is_long: bool = False) -> T:
-        self._check_open()
-        return await self._writer.run(work, is_long=is_long)
-
-    async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
-        self._check_open()
-        return await self._readers.run(read)
-
-    def _read_now(self, read: Callable[[sqlite3.Connection], T]) -> T:
-        self._check_open()
-        return self._readers.now(read)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise UnavailableError("the event log is closed.", fix="m8 is stopping: ask another replica, or start it.")
-
-
-def _check_limit(limit: int) -> None:
-    if limit < 1:
-        raise ValueError("a limit is at least 1.")
+def outdated(path: Path) -> ConflictError:
+    """Return the error of a log whose documents have an older form."""
+    return ConflictError(
+        f"an older m8 wrote the event log {path}, and its read models have an older form.",
+        fix="Start m8 serve of this version, or run m8 migrate; m8 migrate --check says what that does.",
+    )
 
 
 def _events(connection: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> list[RecordedEvent]:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import sqlite3
 
+from monoskope.m8.log.documents import Change, Columns
 from monoskope.m8.log.event_log import Projector, Put, RecordedEvent
+from monoskope.m8.log.sqlite_forms import CURRENT, Tables
 
-_PUT = "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT (collection, key) DO UPDATE SET body = excluded.body"
-# An update in place: INSERT OR REPLACE makes a new row, which changes the index and twice as many pages.
+# An update in place: INSERT OR REPLACE makes a new row, which changes each index and twice as many pages.
+_PUT = """
+INSERT INTO {} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (collection, key) DO UPDATE SET
+  body = excluded.body, deleted = excluded.deleted, subject = excluded.subject, expires_on = excluded.expires_on,
+  drifted = excluded.drifted, out_of_sync = excluded.out_of_sync, labels = excluded.labels
+"""
+_PUT_PLAIN = "INSERT INTO {} (collection, key, body) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body"
+
+# A label is printable text, so it has no line feed.
+_BETWEEN = "\n"
 
 
-def get(connection: sqlite3.Connection, collection: str, key: str) -> bytes | None:
+def get(connection: sqlite3.Connection, collection: str, key: str, *, tables: Tables = CURRENT) -> bytes | None:
     """Return the document under `key`, None if there is none."""
-    return one(connection, "SELECT body FROM documents WHERE collection = ? AND key = ?", (collection, key))
+    return one(connection, f"SELECT body FROM {tables.documents} WHERE collection = ? AND key = ?", (collection, key))
 
 
 def one(connection: sqlite3.Connection, query: str, values: tuple[str | bytes, ...]) -> bytes | None:
@@ -25,7 +35,9 @@ def scan(
     connection: sqlite3.Connection, collection: str, *, prefix: str, after: str, limit: int
 ) -> list[tuple[str, bytes]]:
     """Return documents as `EventLog.scan` does."""
-    query = "SELECT key, body FROM documents WHERE collection = ? AND key > ? AND key >= ? ORDER BY key LIMIT ?"
+    query = (
+        f"SELECT key, body FROM {CURRENT.documents} WHERE collection = ? AND key > ? AND key >= ? ORDER BY key LIMIT ?"
+    )
     page = []
     for key, body in connection.execute(query, (collection, after, prefix, limit)):
         # Keys with the same prefix are adjacent, so the first one without it is the end.
@@ -35,27 +47,56 @@ def scan(
     return page
 
 
-def project(connection: sqlite3.Connection, projector: Projector, event: RecordedEvent) -> None:
+def project(
+    connection: sqlite3.Connection, projector: Projector, event: RecordedEvent, *, tables: Tables = CURRENT
+) -> None:
     """Write what `event` changes. Raises what `projector` raises; nothing is written then.
 
     Several projectors use the same documents. Each document is read once and written once.
     """
     known: dict[tuple[str, str], bytes | None] = {}
-    changed: dict[tuple[str, str], None] = {}
+    changed: dict[tuple[str, str], Change] = {}
 
     def lookup(collection: str, key: str) -> bytes | None:
         which = (collection, key)
         if which not in known:
-            known[which] = get(connection, collection, key)
+            known[which] = get(connection, collection, key, tables=tables)
         return known[which]
 
     for change in projector(event, lookup):
         which = (change.collection, change.key)
-        changed[which] = None
+        changed[which] = change
         known[which] = change.body if isinstance(change, Put) else None
-    for which in changed:
-        body = known[which]
-        if body is None:
-            connection.execute("DELETE FROM documents WHERE collection = ? AND key = ?", which)
-        else:
-            connection.execute(_PUT, (*which, body))
+    for which, change in changed.items():
+        _write(connection, tables, which, change)
+
+
+def _write(connection: sqlite3.Connection, tables: Tables, which: tuple[str, str], change: Change) -> None:
+    query = f"SELECT deleted, labels FROM {tables.documents} WHERE collection = ? AND key = ? AND labels > ''"
+    if (row := connection.execute(query, which).fetchone()) is not None:
+        delete = f"DELETE FROM {tables.labels} WHERE collection = ? AND deleted = ? AND label = ? AND key = ?"
+        connection.executemany(delete, ((which[0], row[0], label, which[1]) for label in row[1].split(_BETWEEN)))
+    if not isinstance(change, Put):
+        connection.execute(f"DELETE FROM {tables.documents} WHERE collection = ? AND key = ?", which)
+    elif change.columns is None and row is None:
+        connection.execute(_PUT_PLAIN.format(tables.documents), (*which, change.body))
+    else:
+        _put(connection, tables, change, change.columns)
+
+
+def _put(connection: sqlite3.Connection, tables: Tables, put: Put, columns: Columns | None) -> None:
+    if columns is None:
+        row: tuple[int | str | None, ...] = (None,) * 6
+    else:
+        labels = sorted(set(columns.labels))
+        insert = f"INSERT INTO {tables.labels} VALUES (?, ?, ?, ?)"
+        connection.executemany(insert, ((put.collection, columns.deleted, label, put.key) for label in labels))
+        row = (
+            columns.deleted,
+            columns.subject,
+            columns.expires_on,
+            columns.drifted,
+            columns.out_of_sync,
+            _BETWEEN.join(labels),
+        )
+    connection.execute(_PUT.format(tables.documents), (put.collection, put.key, put.body, *row))

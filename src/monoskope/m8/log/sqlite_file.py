@@ -14,14 +14,15 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from monoskope.errors import Error, UnavailableError, UsageError
+from monoskope.errors import ConflictError, Error, UnavailableError, UsageError
+from monoskope.m8.log import sqlite_forms
 from monoskope.settings import check_closed, sync_folder
 
 APPLICATION_ID = 0x6D386C67
 """Marks the file as an m8 event log ("m8lg")."""
 
-SCHEMA_VERSION = 1
-"""Kept in `PRAGMA user_version`; a greater one is of a newer m8 and is refused."""
+IMPORTING_ID = 0x6D386C69
+"""Marks the file of a log whose import is not finished ("m8li"). An older m8 does not open it, either."""
 
 BUSY_MS = 30_000
 """How long a connection waits for another process's transaction."""
@@ -36,21 +37,29 @@ CREATE TRIGGER events_last BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'ev
 CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, hash BLOB NOT NULL);
 INSERT INTO head VALUES (1, 0, zeroblob(32));
 CREATE TABLE sealed (sha256 BLOB PRIMARY KEY NOT NULL, body BLOB NOT NULL);
-CREATE TABLE documents (
-  collection TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (collection, key)
-);
 CREATE TABLE beats (key TEXT PRIMARY KEY NOT NULL, at_ms INTEGER NOT NULL);
 """
 
-ADDED = "CREATE TABLE IF NOT EXISTS beat_notes (key TEXT PRIMARY KEY NOT NULL, note BLOB NOT NULL)"
-"""A table of a later version. It is added to existing files, too; an m8 that does not know it ignores it."""
+ADDED = (
+    "CREATE TABLE IF NOT EXISTS beat_notes (key TEXT PRIMARY KEY NOT NULL, note BLOB NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS leases (
+      name TEXT PRIMARY KEY NOT NULL, holder TEXT NOT NULL, until_ms INTEGER NOT NULL
+    )""",
+    sqlite_forms.BUILDS,
+)
+"""Tables of later versions. They are added to existing files, too; an m8 that does not know one ignores it."""
 
 
-def prepare(path: Path) -> None:
-    """Make sure that `path` is an event log of this version, creating it if there is none. Blocks.
+def prepare(path: Path, *, for_import: bool = False) -> int:
+    """Make sure that `path` is an event log, creating it if there is none, and return its form. Blocks.
+
+    Args:
+        path: The file.
+        for_import: Whether it may be a log whose import is not finished.
 
     Raises:
         UsageError: its folder does not exist, it is something else, or a newer m8 wrote it.
+        ConflictError: its import is not finished.
         RefusedError: others than its owner can reach it.
         UnavailableError: the disk does not let us.
     """
@@ -64,7 +73,9 @@ def prepare(path: Path) -> None:
         ) from None
     try:
         with closing(connect(path)) as connection:
+            _check_imported(connection, path, for_import=for_import)
             _initialise(connection, path)
+            return sqlite_forms.form(connection)
     except sqlite3.DatabaseError as error:
         raise explain(error, path) from None
 
@@ -93,7 +104,7 @@ def _initialise(connection: sqlite3.Connection, path: Path) -> None:
     ready = _is_ours(connection, path)
     connection.execute("ROLLBACK")
     if ready:
-        connection.execute(ADDED)
+        _add(connection)
         return
     # Before anything is in the file: pages that erasing frees can then be given back to the disk.
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -102,26 +113,47 @@ def _initialise(connection: sqlite3.Connection, path: Path) -> None:
     if not _is_ours(connection, path):
         for statement in SCHEMA.strip().split(";\n"):
             connection.execute(statement)
-        connection.execute(ADDED)
+        _add(connection)
+        sqlite_forms.create(connection, sqlite_forms.CURRENT, "i0")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA user_version = {sqlite_forms.FORM}")
     connection.execute("COMMIT")
 
 
+def _add(connection: sqlite3.Connection) -> None:
+    for statement in ADDED:
+        connection.execute(statement)
+
+
+def _check_imported(connection: sqlite3.Connection, path: Path, *, for_import: bool) -> None:
+    """Refuse a log of which only a part was imported: it would show an older state as if it were the whole."""
+    if connection.execute("PRAGMA application_id").fetchone()[0] == IMPORTING_ID and not for_import:
+        raise ConflictError(
+            f"the event log {path} is not whole: its import (m8 backup restore, m8 migrate --to) did not finish.",
+            fix="Run the same command again, and it goes on from there.",
+        )
+
+
 def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
-    """Return True for an event log of this version, False for an empty database. Raises `UsageError` otherwise."""
+    """Return True for an event log of a known form, False for an empty database. Raises `UsageError` otherwise."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if (application, version) == (APPLICATION_ID, SCHEMA_VERSION):
+    if application in (APPLICATION_ID, IMPORTING_ID) and sqlite_forms.OLDEST <= version <= sqlite_forms.FORM:
         return True
-    if application == APPLICATION_ID:
+    if application in (APPLICATION_ID, IMPORTING_ID):
         raise UsageError(
-            f"the event log {path} has schema {version}, this m8 knows {SCHEMA_VERSION} and no newer one.",
+            f"the event log {path} has schema {version}, this m8 knows {sqlite_forms.FORM} and no newer one.",
             fix="Start the version of m8 that wrote it, or a newer one.",
         )
     if application or version or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise UsageError(f"{path} is a database, but not an event log of m8.", fix="Name another file.")
     return False
+
+
+def check_ours(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise `UsageError` unless the database is an event log that this m8 knows, or can make its own."""
+    if not _is_ours(connection, path):
+        raise UsageError(f"{path} is empty.", fix="Name the folder of a server that has run.")
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
@@ -173,6 +205,11 @@ _FIXES = {
 
 def explain(error: sqlite3.Error, path: Path) -> Error:
     """Return the error that explains `error` to the people who run m8."""
+    if str(error).startswith("no such table: documents"):
+        return UnavailableError(
+            f"a newer m8 has changed the form of the event log {path}; this one can read and write it no more.",
+            fix="Stop this m8, and start the newer version.",
+        )
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     reason, fix = _FIXES.get(code, (f"the disk fails ({name})", "Check the disk and the system's log, then try again."))

@@ -13,7 +13,6 @@ from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.queries.listing import secrets_page
 from monoskope.m8.queries.paging import make_token, page_size, read_token
 from monoskope.m8.queries.visible import visible_scope
-from monoskope.m8.readmodels.history import HISTORY, prefix
 from monoskope.m8.readmodels.stores import STORES, with_beats
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
@@ -100,7 +99,7 @@ class Queries:
             UsageError: a bad prefix, filter or token.
         """
         visible = visible_scope(caller.principal, message.prefix)
-        secrets, token = await secrets_page(self._app.log, visible, message)
+        secrets, token = await secrets_page(self._app, visible, message)
         return queries_pb2.ListSecretsResponse(
             secrets=[policy.secret_for(caller.principal, secret) for secret in secrets], next_page_token=token
         )
@@ -121,14 +120,13 @@ class Queries:
         policy.require_visible(caller.principal, uri)
         scope, size = f"secret-versions.1:{uri}", page_size(message.page_size)
         after = read_token(scope, message.page_token)
-        found = await self._app.log.scan(HISTORY, prefix=prefix(str(uri)), after=after, limit=size + 1)
+        found = await self._app.documents.versions(str(uri), after=after, limit=size + 1)
         if not found and not after:
             raise policy.hidden(str(uri))
-        versions = (views_pb2.SecretVersion.FromString(body) for _, body in found[:size])
         return queries_pb2.ListSecretVersionsResponse(
             versions=[
                 policy.version_for(caller.principal, version)
-                for version in versions
+                for _, version in found[:size]
                 if message.with_edits or not version.HasField("edit")
             ],
             next_page_token=make_token(scope, found[size - 1][0]) if len(found) > size else "",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from monoskope.m8.domain.principal import Principal
+from monoskope.m8.log.documents import Where
 from monoskope.m8.log.event_log import EventLog
 from monoskope.uri import SecretUri, UriPrefix
 
@@ -23,6 +24,14 @@ class VisibleScope:
         """Whether the caller sees `uri`."""
         return self.prefixes is None or any(prefix.covers(uri) for prefix in self.prefixes)
 
+    def within(self, store: str) -> VisibleScope:
+        """Return the part of it that lies in `store`, all of it for ""."""
+        if not store:
+            return self
+        if self.prefixes is None:
+            return VisibleScope((UriPrefix.parse(f"{store}://"),))
+        return VisibleScope(tuple(prefix for prefix in self.prefixes if prefix.store == store))
+
 
 def visible_scope(principal: Principal, prefix: str) -> VisibleScope:
     """Return what `principal` sees below `prefix`, "" for all that there is. Raises `UsageError` for a bad prefix."""
@@ -36,19 +45,20 @@ def visible_scope(principal: Principal, prefix: str) -> VisibleScope:
 
 
 async def page(
-    log: EventLog, collection: str, visible: VisibleScope, *, after: str, limit: int
+    log: EventLog, collection: str, visible: VisibleScope, where: Where, *, after: str, limit: int
 ) -> list[tuple[str, bytes]]:
-    """Return up to `limit` visible documents whose key is greater than `after`, in the order of their keys."""
+    """Return up to `limit` visible documents that meet `where` and whose key is greater than `after`, in key order."""
     if visible.prefixes is None:
-        return await log.scan(collection, after=after, limit=limit)
+        return await log.find(collection, where, after=after, limit=limit)
     found: list[tuple[str, bytes]] = []
     for start, below in sorted(_places(visible.prefixes)):
         if len(found) == limit:
             break
-        if below:
-            found += await log.scan(collection, prefix=start, after=after, limit=limit - len(found))
-        elif start > after and (body := await log.get(collection, start)) is not None:
-            found.append((start, body))
+        found += [
+            document
+            for document in await log.find(collection, where, prefix=start, after=after, limit=limit - len(found))
+            if below or document[0] == start
+        ]
     return found
 
 

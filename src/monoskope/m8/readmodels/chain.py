@@ -8,8 +8,8 @@ from monoskope.m8.log.event_log import Change, Lookup, Projector, RecordedEvent
 from monoskope.m8.readmodels import history, notes, sealed_bytes, secrets, stores, tokens, uploads
 from monoskope.protocol.events import request_id_of
 
-OF_REQUESTS: tuple[Projector, ...] = (uploads.project, sealed_bytes.project, secrets.project, history.project)
-"""The projectors of what happens to requests, in the order in which they need one another."""
+OF_REQUESTS = (uploads.project, sealed_bytes.project, secrets.project, history.project)
+"""The projectors of what happens to requests: each is given the request as it is after the event."""
 
 OF_THE_REST: tuple[Projector, ...] = (
     stores.project,
@@ -22,5 +22,11 @@ OF_THE_REST: tuple[Projector, ...] = (
 
 def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     """Yield what `event` changes in all documents."""
-    for projector in OF_THE_REST if request_id_of(event.stream) is None else OF_REQUESTS:
-        yield from projector(event, lookup)
+    if request_id_of(event.stream) is None:
+        for projector in OF_THE_REST:
+            yield from projector(event, lookup)
+        return
+    upload = uploads.take(event, lookup)
+    if upload is not None:
+        for of_request in OF_REQUESTS:
+            yield from of_request(upload, event, lookup)

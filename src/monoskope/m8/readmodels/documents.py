@@ -1,16 +1,18 @@
-"""Reads the documents of the read models, as messages."""
+"""Reads the documents of the read models as messages, with what only the streams of requests hold."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.readmodels.history import HISTORY, prefix, versions
 from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES, bytes_on
-from monoskope.m8.readmodels.secrets import SECRETS
+from monoskope.m8.readmodels.secrets import SECRETS, Kept
 from monoskope.m8.readmodels.stores import DEFAULT_STORE, FINGERPRINT_KEY, STORES, with_beats
-from monoskope.m8.readmodels.uploads import OPEN_COUNTS, OPEN_UPLOADS, UPLOADS
+from monoskope.m8.readmodels.uploads import OPEN_COUNTS, OPEN_UPLOADS, end_receipt, shown
+from monoskope.protocol.events import upload_stream
 
 
 class Documents:
@@ -20,12 +22,11 @@ class Documents:
         self._log = log
 
     async def upload(self, request_id: bytes) -> views_pb2.SecretUpload | None:
-        """Return a request, None if there is none."""
-        body = await self._log.get(UPLOADS, request_id.hex())
-        return None if body is None else views_pb2.SecretUpload.FromString(body)
+        """Return a request as its stream tells of it, None if there is none."""
+        return shown(await self._log.read_stream(upload_stream(request_id)))
 
     async def open_uploads(self) -> AsyncIterator[views_pb2.SecretUpload]:
-        """Yield every request that has not ended, in the order of ids."""
+        """Yield every request that has not ended, in the order of ids, without its grant and its receipt."""
         async for _, body in self._log.scan_all(OPEN_UPLOADS):
             yield views_pb2.SecretUpload.FromString(body)
 
@@ -40,7 +41,26 @@ class Documents:
     async def secret(self, uri: str) -> views_pb2.Secret | None:
         """Return what is known of a secret, None if no receipt is about it."""
         body = await self._log.get(SECRETS, uri)
-        return None if body is None else views_pb2.Secret.FromString(body)
+        if body is None:
+            return None
+        [secret] = await self.secrets([(uri, body)])
+        return secret
+
+    async def secrets(self, documents: Sequence[tuple[str, bytes]]) -> list[views_pb2.Secret]:
+        """Return the secrets of documents in `SECRETS`, given with their keys, each with its receipt."""
+        found = [Kept.parse(uri, body).secret for uri, body in documents]
+        ends = await self._log.read_last([upload_stream(secret.request_id) for secret in found])
+        for secret, end in zip(found, ends, strict=True):
+            receipt = None if end is None else end_receipt(end)
+            assert receipt is not None, "the request that a secret names ended with its receipt"
+            secret.receipt.CopyFrom(receipt)
+        return found
+
+    async def versions(self, uri: str, *, after: str, limit: int) -> list[tuple[str, views_pb2.SecretVersion]]:
+        """Return up to `limit` lines of a secret's past after the key `after`, the newest first, with their keys."""
+        found = await self._log.scan(HISTORY, prefix=prefix(uri), after=after, limit=limit)
+        told = await versions(self._log, found)
+        return [(key, version) for (key, _), version in zip(found, told, strict=True)]
 
     async def last_receipt(self, uri: str) -> upload_pb2.Signed | None:
         """Return the newest receipt that says what is at `uri`, None if there is none."""

@@ -10,7 +10,7 @@ from monoskope.errors import UsageError
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import Change, Lookup, RecordedEvent
 from monoskope.m8.readmodels.history import entry
-from monoskope.m8.readmodels.secrets import SECRETS, put_head, set_notes
+from monoskope.m8.readmodels.secrets import head_of, put_head, set_notes
 from monoskope.protocol.notes import edit_of, labels_of
 
 
@@ -23,18 +23,16 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     message = read(event)
     if not isinstance(message, events_pb2.SecretNotesUpdated):
         return
-    body = lookup(SECRETS, message.uri)
-    secret = views_pb2.Secret() if body is None else views_pb2.Secret.FromString(body)
-    if body is None or secret.deleted:
+    head = head_of(message.uri, lookup)
+    if head is None or head.secret.deleted:
         return
+    secret = head.secret
     try:
         labels, expires_on = edit_of(message.edit).applied(labels_of(secret.labels), secret.expires_on)
     except UsageError:
         return
     set_notes(secret, labels, expires_on)
     secret.notes_subject, secret.notes_changed_at_ms = event.actor, event.recorded_at_ms
-    yield from put_head(secret)
-    version = views_pb2.SecretVersion(
-        uri=secret.uri, subject=event.actor, recorded_at_ms=event.recorded_at_ms, edit=message.edit
-    )
-    yield entry(version, event)
+    yield put_head(head)
+    version = views_pb2.SecretVersion(subject=event.actor, recorded_at_ms=event.recorded_at_ms, edit=message.edit)
+    yield entry(secret.uri, version, event)

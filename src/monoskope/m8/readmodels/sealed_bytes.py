@@ -8,30 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain.events import read
 from monoskope.m8.domain.notes import bytes_of
 from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
-from monoskope.m8.readmodels.uploads import ended_by, taken_in
 
 SEALED_BYTES = "sealed-bytes"
 """Collection: subject -> number of the day since 1970 and how many bytes, in decimal digits with a space between."""
 
 DAY_MS = 86_400_000
-_LISTED = frozenset({upload_pb2.OUTCOME_LISTED})
 
 
-def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
-    """Yield the count that a sealed secret changes. Must come after `uploads.project`.
+def project(upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
+    """Yield the count that a sealed secret changes, `upload` being the request after `event`.
 
     A log whose secrets were recorded before they were counted begins to count with the next one, or is rebuilt.
     """
     message = read(event)
-    listed = ended_by(event, lookup, _LISTED)
     size = message.size if isinstance(message, events_pb2.SecretUploadRequested) else 0
-    size += 0 if listed is None else len(listed.receipt.content)
-    upload = taken_in(event, lookup) if size else None
-    if upload is not None:
+    size += len(upload.receipt.content) if upload.outcome == upload_pb2.OUTCOME_LISTED else 0
+    if size:
         yield _more(upload.subject, size, event, lookup)
 
 

@@ -14,6 +14,9 @@ head is where following the replacements ends. Of ends that no receipt connects,
   receipts keep them, too. What is put after a deletion begins without notes. `notes` applies edits.
 - A verification is noted with the head whose receipt it compared with, and forgotten with that receipt. An import
   counts as one that found the secret in sync: its reactor has just read what is upstream.
+
+The head of a secret is the document of its version, and no other collection repeats it. No document holds a receipt:
+it is the last event of the request that the document names. Verifications name a receipt by its hash, which is kept.
 """
 
 from __future__ import annotations
@@ -24,27 +27,30 @@ from dataclasses import dataclass
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
-from monoskope.m8.readmodels.uploads import ended_by
+from monoskope.m8.log.documents import Columns
+from monoskope.m8.log.event_log import Change, Delete, Lookup, Put, RecordedEvent
 from monoskope.protocol.notes import Labels, labels_of
 from monoskope.protocol.outcomes import TELLING, VERIFIED
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import Receipt, parse_receipt
 
 SECRETS = "secrets"
-"""Collection: URI -> Secret, the head."""
+"""Collection: URI -> the head: SHA-256 of the receipt (32 bytes), then Secret without URI and receipt."""
 
 VERSIONS = "secret-versions"
-"""Collection: URI, a line feed, upstream version -> Secret, as a receipt made or found it."""
+"""Collection: URI, a line feed, upstream version -> as in `SECRETS`, for the versions that are not the head."""
 
 REPLACEMENTS = "secret-replacements"
 """Collection: URI, a line feed, upstream version -> the version that replaced it, as text."""
 
 
-def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
-    """Yield what `event` changes in the documents about secrets. Must come after `uploads.project`."""
-    upload = ended_by(event, lookup, TELLING | VERIFIED)
-    if upload is None:
+_OUT_OF_SYNC = frozenset({upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE})
+_DIGEST = hashlib.sha256().digest_size
+
+
+def project(upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
+    """Yield what `event` changes in the documents about secrets, `upload` being the request after it."""
+    if upload.outcome not in TELLING | VERIFIED:
         return
     receipt = parse_receipt(upload.receipt.content)
     if receipt.outcome in VERIFIED:
@@ -58,10 +64,52 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
             yield from _found(told, lookup)
 
 
-def put_head(secret: views_pb2.Secret) -> Iterator[Change]:
-    """Write the head of a secret, whose version stays the same."""
-    yield _put(secret)
-    yield Put(SECRETS, secret.uri, secret.SerializeToString(deterministic=True))
+@dataclass(slots=True)
+class Kept:
+    """A document of this module.
+
+    Attributes:
+        secret: The secret as the document's receipt made or found it. Its own receipt is not set.
+        receipt_sha256: SHA-256 of that receipt's content.
+    """
+
+    secret: views_pb2.Secret
+    receipt_sha256: bytes = b""
+
+    @classmethod
+    def parse(cls, uri: str, body: bytes) -> Kept:
+        """Return the document `body` of the secret at `uri`."""
+        secret = views_pb2.Secret.FromString(body[_DIGEST:])
+        secret.uri = uri
+        return cls(secret, body[:_DIGEST])
+
+    @property
+    def body(self) -> bytes:
+        """The document: its key has the URI."""
+        slim = views_pb2.Secret()
+        slim.CopyFrom(self.secret)
+        slim.ClearField("uri")
+        return self.receipt_sha256 + slim.SerializeToString(deterministic=True)
+
+
+def head_of(uri: str, lookup: Lookup) -> Kept | None:
+    """Return the head of the secret at `uri`, None if no receipt is about it."""
+    body = lookup(SECRETS, uri)
+    return None if body is None else Kept.parse(uri, body)
+
+
+def put_head(kept: Kept) -> Put:
+    """Write the head of a secret."""
+    secret = kept.secret
+    columns = Columns(
+        subject=secret.subject,
+        expires_on=secret.expires_on,
+        deleted=secret.deleted,
+        drifted=secret.drifted,
+        out_of_sync=secret.verified in _OUT_OF_SYNC,
+        labels=tuple(f"{name}={value}" for name, value in labels_of(secret.labels)),
+    )
+    return Put(SECRETS, secret.uri, kept.body, columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +134,17 @@ class _Told:
 def _uploaded(told: _Told, lookup: Lookup) -> Iterator[Change]:
     receipt, uri = told.receipt, told.upload.uri
     version, prior = receipt.upstream_version, receipt.prior_version
-    secret = _version(lookup, uri, version) or views_pb2.Secret()
+    kept = _version(lookup, uri, version)
     # A recovered receipt may lack the fingerprints that an earlier UNCHANGED of the same version had.
-    if receipt.fingerprint or not secret.uri:
-        _tell(secret, told)
-    secret.prior_version = prior
-    secret.drifted = bool(prior) and lookup(VERSIONS, _key(uri, prior)) is None
-    yield _put(secret)
+    if kept is None or receipt.fingerprint:
+        kept = _tell(kept, told)
+    kept.secret.prior_version = prior
+    kept.secret.drifted = bool(prior) and _version(lookup, uri, prior) is None
+    yield _put(kept, lookup)
     if prior:
         yield Put(REPLACEMENTS, _key(uri, prior), version.encode())
     yield from _settle_successor(uri, version, lookup)
-    yield from _put_head(uri, version, lookup)
+    yield from _move_head(uri, version, lookup)
 
 
 def _found(told: _Told, lookup: Lookup) -> Iterator[Change]:
@@ -106,13 +154,12 @@ def _found(told: _Told, lookup: Lookup) -> Iterator[Change]:
     back = receipt.outcome == upload_pb2.OUTCOME_UNDELETED
     version = receipt.prior_version if deleted else receipt.upstream_version
     known = _version(lookup, uri, version)
-    secret = known or views_pb2.Secret()
-    _tell(secret, told)
-    secret.upstream_version, secret.deleted = version, deleted
-    yield _put(secret)
+    kept = _tell(known, told)
+    kept.secret.upstream_version, kept.secret.deleted = version, deleted
+    yield _put(kept, lookup)
     if known is None and not deleted:
         yield from _settle_successor(uri, version, lookup)
-    yield from _put_head(uri, version if known is None or back else _head(lookup, uri), lookup)
+    yield from _move_head(uri, version if known is None or back else _head_version(lookup, uri), lookup)
 
 
 def _notes(receipt: Receipt, upload: views_pb2.SecretUpload, lookup: Lookup) -> _Notes:
@@ -123,9 +170,10 @@ def _notes(receipt: Receipt, upload: views_pb2.SecretUpload, lookup: Lookup) -> 
         return given
     versions = (receipt.upstream_version, receipt.prior_version)
     known = (_version(lookup, upload.uri, version) for version in versions if version)
-    before = next((secret for secret in known if secret is not None), None) or _head_document(lookup, upload.uri)
-    if before is None or (brings and before.deleted):
+    kept = next((kept for kept in known if kept is not None), None) or head_of(upload.uri, lookup)
+    if kept is None or (brings and kept.secret.deleted):
         return given
+    before = kept.secret
     return _Notes(
         labels_of(before.labels) if keeps_labels else given.labels,
         before.expires_on if keeps_day else given.expires_on,
@@ -138,16 +186,18 @@ def _verified(
     receipt: Receipt, upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup
 ) -> Iterator[Change]:
     """Note what was found, unless there is another receipt for the secret by now."""
-    secret = _head_document(lookup, upload.uri)
-    if secret is None or hashlib.sha256(secret.receipt.content).digest() != receipt.verified_sha256:
+    head = head_of(upload.uri, lookup)
+    if head is None or head.receipt_sha256 != receipt.verified_sha256:
         return
-    secret.verified = receipt.outcome
-    secret.verified_at_ms = event.recorded_at_ms
-    yield from put_head(secret)
+    head.secret.verified = receipt.outcome
+    head.secret.verified_at_ms = event.recorded_at_ms
+    yield put_head(head)
 
 
-def _tell(secret: views_pb2.Secret, told: _Told) -> None:
+def _tell(kept: Kept | None, told: _Told) -> Kept:
+    """Return what was kept of a version, with what a receipt tells of it now."""
     receipt, upload, event = told.receipt, told.upload, told.event
+    secret = views_pb2.Secret() if kept is None else kept.secret
     secret.uri = upload.uri
     secret.deleted = False
     secret.ClearField("verified")
@@ -160,11 +210,11 @@ def _tell(secret: views_pb2.Secret, told: _Told) -> None:
     secret.subject = upload.subject
     secret.uploaded_at_ms = event.recorded_at_ms
     secret.request_id = upload.request_id
-    secret.receipt.CopyFrom(upload.receipt)
     set_notes(secret, told.notes.labels, told.notes.expires_on)
     secret.notes_subject, secret.notes_changed_at_ms = told.notes.edited_by, told.notes.edited_at_ms
     if receipt.outcome == upload_pb2.OUTCOME_IMPORTED:
         secret.verified, secret.verified_at_ms = upload_pb2.OUTCOME_IN_SYNC, event.recorded_at_ms
+    return Kept(secret, hashlib.sha256(upload.receipt.content).digest())
 
 
 def set_notes(secret: views_pb2.Secret, labels: Labels, expires_on: str) -> None:
@@ -181,17 +231,23 @@ def _settle_successor(uri: str, version: str, lookup: Lookup) -> Iterator[Change
     if after is None:
         return
     successor = _version(lookup, uri, after.decode())
-    if successor is not None and successor.drifted:
-        successor.drifted = False
-        yield _put(successor)
+    if successor is not None and successor.secret.drifted:
+        successor.secret.drifted = False
+        yield _put(successor, lookup)
 
 
-def _put_head(uri: str, candidate: str, lookup: Lookup) -> Iterator[Change]:
-    """Make the end of `candidate`'s replacements the head; its document may have changed, so it is written anew."""
+def _move_head(uri: str, candidate: str, lookup: Lookup) -> Iterator[Change]:
+    """Make the end of `candidate`'s replacements the head, unless it is."""
     end = _end(lookup, uri, candidate)
+    before = head_of(uri, lookup)
+    if before is not None and before.secret.upstream_version == end:
+        return
     head = _version(lookup, uri, end)
     assert head is not None, "every end of a chain was made or found by a receipt"
-    yield Put(SECRETS, uri, head.SerializeToString(deterministic=True))
+    if before is not None:
+        yield Put(VERSIONS, _key(uri, before.secret.upstream_version), before.body)
+    yield Delete(VERSIONS, _key(uri, end))
+    yield put_head(head)
 
 
 def _end(lookup: Lookup, uri: str, version: str) -> str:
@@ -205,24 +261,27 @@ def _end(lookup: Lookup, uri: str, version: str) -> str:
     return version
 
 
-def _head(lookup: Lookup, uri: str) -> str:
-    head = _head_document(lookup, uri)
+def _head_version(lookup: Lookup, uri: str) -> str:
+    head = head_of(uri, lookup)
     assert head is not None, "a known version has a head"
-    return head.upstream_version
+    return head.secret.upstream_version
 
 
-def _head_document(lookup: Lookup, uri: str) -> views_pb2.Secret | None:
-    body = lookup(SECRETS, uri)
-    return None if body is None else views_pb2.Secret.FromString(body)
-
-
-def _version(lookup: Lookup, uri: str, version: str) -> views_pb2.Secret | None:
+def _version(lookup: Lookup, uri: str, version: str) -> Kept | None:
+    head = head_of(uri, lookup)
+    if head is not None and head.secret.upstream_version == version:
+        return head
     body = lookup(VERSIONS, _key(uri, version))
-    return None if body is None else views_pb2.Secret.FromString(body)
+    return None if body is None else Kept.parse(uri, body)
 
 
-def _put(secret: views_pb2.Secret) -> Put:
-    return Put(VERSIONS, _key(secret.uri, secret.upstream_version), secret.SerializeToString(deterministic=True))
+def _put(kept: Kept, lookup: Lookup) -> Put:
+    """Write the document of a version where it stands: as the head, or beside it."""
+    uri, version = kept.secret.uri, kept.secret.upstream_version
+    head = head_of(uri, lookup)
+    if head is not None and head.secret.upstream_version == version:
+        return put_head(kept)
+    return Put(VERSIONS, _key(uri, version), kept.body)
 
 
 def _key(uri: str, version: str) -> str:

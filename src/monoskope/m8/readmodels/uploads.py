@@ -1,9 +1,14 @@
-"""Requests: `uploads/<32 hex>` is the SecretUpload, `open-uploads/<32 hex>` the same until it has ended. Pure."""
+"""Requests: what their streams say, and a document of each one that has not ended. Pure.
+
+`shown` makes the whole SecretUpload from the events of its stream, so no document repeats a grant or a receipt. While a
+request is open, `open-uploads/<32 hex>` holds the rest of it, for projectors, which see no stream, and for those who
+look for open requests. When it ends, the document goes.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from google.protobuf.message import Message
 
@@ -17,11 +22,11 @@ from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.upload import State
 
-UPLOADS = "uploads"
-"""Collection: request id, 32 hex digits -> SecretUpload."""
-
 OPEN_UPLOADS = "open-uploads"
-"""Collection: the same, without those that have ended."""
+"""Collection: request id, 32 hex digits -> SecretUpload without grant and receipt, until the request has ended."""
+
+ENDED = "ended-uploads"
+"""Collection: 13 digits of the end in milliseconds since 1970, a line feed, SHA-256 of the sealed bytes -> nothing."""
 
 OPEN_COUNTS = "open-counts"
 """Collection: subject -> how many of its requests have not ended, in decimal digits; none for 0."""
@@ -34,55 +39,79 @@ _STATES = {
     State.WRITING: views_pb2.UPLOAD_STATE_WRITING,
     State.ENDED: views_pb2.UPLOAD_STATE_ENDED,
 }
-_STATE_OF = {shown: state for state, shown in _STATES.items()}
+_STATE_OF = {view: state for state, view in _STATES.items()}
+
+_NO_BYTES = frozenset({b"", hashlib.sha256(b"").digest()})
+"""What a request names that sealed nothing."""
 
 
-def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
-    """Yield what `event` changes in the documents about requests; nothing if it cannot follow what came before it."""
+def take(event: RecordedEvent, lookup: Lookup) -> views_pb2.SecretUpload | None:
+    """Return the request that `event` belongs to, as it is after it; None if it cannot follow what came before it.
+
+    It has no grant, and only the receipt that is in `event` itself.
+    """
     request_id = request_id_of(event.stream)
+    if request_id is None:
+        return None
+    known = None if event.version == 1 else lookup(OPEN_UPLOADS, request_id.hex())
+    if known is None:
+        return _follow(views_pb2.SecretUpload(), event) if event.version == 1 else None
+    return _follow(views_pb2.SecretUpload.FromString(known), event)
+
+
+def shown(events: Iterable[RecordedEvent]) -> views_pb2.SecretUpload | None:
+    """Return the request whose stream has these events, None if it has none."""
+    upload = None
+    for event in events:
+        upload = _follow(upload or views_pb2.SecretUpload(), event) or upload
+    return upload
+
+
+def project(upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
+    """Yield what changes in the documents about requests by an event after which `upload` is as `take` returned it."""
+    key = event.stream.partition("/")[2]
+    if upload.state == views_pb2.UPLOAD_STATE_ENDED:
+        yield Delete(OPEN_UPLOADS, key)
+        yield _count(upload.subject, lookup, more=-1)
+        if upload.sealed_sha256 not in _NO_BYTES:
+            yield Put(ENDED, f"{event.recorded_at_ms:013}\n{upload.sealed_sha256.hex()}", b"")
+        return
+    kept = views_pb2.SecretUpload()
+    kept.CopyFrom(upload)
+    kept.ClearField("grant")
+    kept.ClearField("receipt")
+    yield Put(OPEN_UPLOADS, key, kept.SerializeToString(deterministic=True))
+    if event.version == 1:
+        yield _count(upload.subject, lookup, more=1)
+
+
+def ended(key: str) -> tuple[int, bytes]:
+    """Return when a request ended and the SHA-256 of its sealed bytes, from a key in `ENDED`."""
+    at, _, digest = key.partition("\n")
+    return int(at), bytes.fromhex(digest)
+
+
+def _follow(upload: views_pb2.SecretUpload, event: RecordedEvent) -> views_pb2.SecretUpload | None:
+    """Apply `event` to `upload` and return it; None, and `upload` as it was, if it cannot follow."""
     message = read(event)
-    if request_id is None or message is None:
-        return
-    key = request_id.hex()
-    known = lookup(UPLOADS, key)
-    upload = views_pb2.SecretUpload() if known is None else views_pb2.SecretUpload.FromString(known)
-    before = _STATE_OF[upload.state]
-    state = follow(before, message, version=event.version, seen=event.version - 1)
+    if message is None:
+        return None
+    state = follow(_STATE_OF[upload.state], message, version=event.version, seen=event.version - 1)
     if state is None:
-        return
+        return None
     _apply(upload, message, event)
     _apply_receipt(upload, message, state)
     upload.version = event.version
     upload.changed_at_ms = event.recorded_at_ms
     upload.state = _STATES[state]
     upload.state_since_ms = event.recorded_at_ms
-    body = upload.SerializeToString(deterministic=True)
-    yield Put(UPLOADS, key, body)
-    if state is State.ENDED:
-        yield Delete(OPEN_UPLOADS, key)
-        yield _count(upload.subject, lookup, more=-1)
-    else:
-        yield Put(OPEN_UPLOADS, key, body)
-    if before is State.NEW:
-        yield _count(upload.subject, lookup, more=1)
+    return upload
 
 
-def taken_in(event: RecordedEvent, lookup: Lookup) -> views_pb2.SecretUpload | None:
-    """Return the request that `event` belongs to, as it is after it; None for an event that `project` passed over."""
-    request_id = request_id_of(event.stream)
-    body = None if request_id is None else lookup(UPLOADS, request_id.hex())
-    upload = None if body is None else views_pb2.SecretUpload.FromString(body)
-    return upload if upload is not None and upload.version == event.version else None
-
-
-def ended_by(
-    event: RecordedEvent, lookup: Lookup, outcomes: frozenset[upload_pb2.Outcome]
-) -> views_pb2.SecretUpload | None:
-    """Return the request that `event` ended with one of `outcomes`, None if it ended none so."""
-    if not any(step.event == event.type and step.outcomes & outcomes for step in Step):
-        return None
-    upload = taken_in(event, lookup)
-    return upload if upload is not None and upload.outcome in outcomes else None
+def end_receipt(event: RecordedEvent) -> upload_pb2.Signed | None:
+    """Return the receipt in an event of a request, None if it has none."""
+    message = read(event)
+    return None if message is None else receipt_of(message)
 
 
 def _count(subject: str, lookup: Lookup, *, more: int) -> Change:

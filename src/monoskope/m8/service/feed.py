@@ -13,13 +13,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, UnavailableError
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
-from monoskope.m8.readmodels.uploads import UPLOADS
-from monoskope.protocol.events import request_id_of
+from monoskope.protocol.events import request_id_of, upload_stream
 from monoskope.protocol.request import parse_request
 from monoskope.uri import SecretUri
 
@@ -207,8 +205,8 @@ class Feed:
         return known
 
     async def _recorded(self, request_id: bytes) -> SecretUri | None:
-        body = await self._log.get(UPLOADS, request_id.hex())
-        return None if body is None else SecretUri.parse(views_pb2.SecretUpload.FromString(body).uri)
+        events = await self._log.read_stream(upload_stream(request_id))
+        return _asked_for(events[0]) if events else None
 
 
 def _asked_for(event: RecordedEvent) -> SecretUri | None:

@@ -6,6 +6,9 @@
         def replace_record(self, folder, position, record, digest): ...  # behind the log's back
         def delete_record(self, folder, position): ...
 
+    class TestImportsOfMyLog(Imports):  # the same hooks, and another log to import into
+        def new_target(self, folder: Path, *, for_import: bool) -> LogOpener: ...
+
 Needs the extra `testing`. The rules themselves stand in `monoskope.m8.log.event_log`.
 """
 
@@ -14,6 +17,8 @@ from __future__ import annotations
 from monoskope.testing.logs.appends import Appends
 from monoskope.testing.logs.following import Following
 from monoskope.testing.logs.harness import BrokenProjectorError, LogHarness, ledger
+from monoskope.testing.logs.leases import Leases
+from monoskope.testing.logs.imports import Imports
 from monoskope.testing.logs.reads import Reads
 from monoskope.testing.logs.tampering import Tampering
 from monoskope.testing.logs.writer import LogOpener, Task, some_time, start
@@ -21,6 +26,7 @@ from monoskope.testing.logs.writer import LogOpener, Task, some_time, start
 __all__ = [
     "BrokenProjectorError",
     "EventLogContract",
+    "Imports",
     "LogHarness",
     "LogOpener",
     "Task",
@@ -30,5 +36,5 @@ __all__ = [
 ]
 
 
-class EventLogContract(Appends, Reads, Following, Tampering):
+class EventLogContract(Appends, Reads, Following, Leases, Tampering):
     """Subclass it under a name that begins with `Test` and fill in the three hooks of `LogHarness`."""

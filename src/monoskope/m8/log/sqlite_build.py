@@ -1,0 +1,168 @@
+"""Building the documents anew beside those that m8 answers from, while appends go on.
+
+The new tables are filled in pieces, each a short transaction of its own, so that an append waits for one piece at most.
+When they have caught up with the log they take the place of the current ones in one more transaction, which changes
+names and no rows. What they replaced is then dropped in pieces. One build at a time: a lease says whose it is, and each
+piece checks that it still is.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from monoskope.errors import ConflictError
+from monoskope.m8.log import record, sqlite_forms, sqlite_leases
+from monoskope.m8.log import sqlite_documents as documents
+from monoskope.m8.log.event_log import Projector
+from monoskope.m8.log.sqlite_forms import BUILT, FORM
+
+LEASE = "documents"
+"""The lease of the one build at a time."""
+
+LEASE_MS = 30_000
+"""How long a build that was killed keeps others from beginning."""
+
+PIECE_S = 0.01
+"""How long one piece takes, about, while appends go on."""
+
+_LAST = 16
+"""With so few events left, the exchange projects them itself."""
+
+_PAGE = 200
+
+Phase = Literal["clearing", "building", "exchanging", "dropping", "done"]
+
+
+@dataclass(slots=True)
+class Build:
+    """One build. `step` does the next piece of it, within a transaction that may write, until `phase` is `done`.
+
+    Attributes:
+        projector: What events change.
+        clock: Milliseconds since 1970.
+        resumes: Whether a build of this form that was broken off goes on, instead of beginning again.
+        exchanges: Whether the new documents take the place of the current ones.
+        piece_s: How long one step may take, about, in seconds.
+        replayed: How many events it has projected.
+        left: How many are left, as far as is known.
+    """
+
+    projector: Projector
+    clock: Callable[[], int]
+    resumes: bool = False
+    exchanges: bool = True
+    piece_s: float = PIECE_S
+    phase: Phase = "clearing"
+    replayed: int = 0
+    left: int = 0
+    holder: str = field(default_factory=lambda: secrets.token_hex(16))
+    _drops_all: bool = False
+
+    def begin(self, connection: sqlite3.Connection) -> bool:
+        """Take the lease, and return whether this is the one build now."""
+        if not self._keep(connection):
+            return False
+        if self._drops_all:
+            connection.execute("DELETE FROM builds")
+        elif self.resumes and (row := _row(connection)) is not None and row[0] == FORM:
+            connection.execute("UPDATE builds SET holder = ?", (self.holder,))
+            self.phase = "building"
+        else:
+            connection.execute("DELETE FROM builds")
+        return True
+
+    def give_up(self) -> None:
+        """Do no more than drop whatever no current documents stand in."""
+        self.phase, self._drops_all = "dropping", True
+
+    def end(self, connection: sqlite3.Connection) -> None:
+        """Give the lease up."""
+        sqlite_leases.release(connection, LEASE, self.holder)
+
+    def step(self, connection: sqlite3.Connection) -> None:
+        """Do the next piece.
+
+        Raises:
+            ConflictError: another build began, because this one stood still for too long.
+            Exception: whatever the projector raised.
+        """
+        if not self._keep(connection):
+            raise running()
+        match self.phase:
+            case "clearing":
+                if self._drop(connection, with_built=True):
+                    sqlite_forms.create(connection, BUILT, f"i{self.holder[:8]}")
+                    connection.execute("INSERT INTO builds VALUES (1, ?, ?, 0)", (FORM, self.holder))
+                    self.phase = "building"
+            case "building":
+                self._project(connection)
+                if self.left <= _LAST:
+                    self.phase = "exchanging" if self.exchanges else "done"
+            case "exchanging":
+                self._exchange(connection)
+            case "dropping":
+                if self._drop(connection, with_built=self._drops_all):
+                    self.phase = "done"
+            case "done":
+                pass
+
+    def _keep(self, connection: sqlite3.Connection) -> bool:
+        return sqlite_leases.take(connection, LEASE, self.holder, now_ms=self.clock(), ttl_ms=LEASE_MS)
+
+    def _project(self, connection: sqlite3.Connection) -> None:
+        """Project events until the time of a piece is over, and at least one page of a short log's end."""
+        begun = time.monotonic()
+        position = self._position(connection)
+        head = int(connection.execute("SELECT position FROM head").fetchone()[0])
+        query = "SELECT position, record FROM events WHERE position > ? ORDER BY position LIMIT ?"
+        while position < head and (not self.replayed or time.monotonic() - begun < self.piece_s):
+            for number, row in connection.execute(query, (position, _PAGE)).fetchall():
+                documents.project(connection, self.projector, record.parse(number, row), tables=BUILT)
+                position = number
+                self.replayed += 1
+                if time.monotonic() - begun >= self.piece_s:
+                    break
+        connection.execute("UPDATE builds SET position = ?", (position,))
+        self.left = head - position
+
+    def _exchange(self, connection: sqlite3.Connection) -> None:
+        """Project the last events and exchange the tables; if too many came meanwhile, build on."""
+        self._project(connection)
+        if self.left:
+            self.phase = "building"
+            return
+        sqlite_forms.exchange(connection, self.holder[:8])
+        self.phase = "dropping"
+
+    def _position(self, connection: sqlite3.Connection) -> int:
+        row = _row(connection)
+        if row is None or row[1] != self.holder:
+            raise running()
+        return int(row[2])
+
+    def _drop(self, connection: sqlite3.Connection, *, with_built: bool) -> bool:
+        """Drop leftover tables until the time of a piece is over, and return whether none is left."""
+        begun = time.monotonic()
+        while names := sqlite_forms.leftovers(connection, with_built=with_built):
+            if sqlite_forms.drop_some(connection, names[0]) or time.monotonic() - begun < self.piece_s:
+                continue
+            return False
+        return True
+
+
+def running() -> ConflictError:
+    """Return the error of a build that is not the one at a time."""
+    return ConflictError(
+        "the documents are being rebuilt already, by another process.",
+        fix="Wait until it has ended; if its process was killed, try again in 30 seconds.",
+    )
+
+
+def _row(connection: sqlite3.Connection) -> tuple[int, str, int] | None:
+    row: tuple[int, str, int] | None = connection.execute("SELECT form, holder, position FROM builds").fetchone()
+    return row

@@ -1,0 +1,30 @@
+"""Leases in the database file: one row each. The clock is the machine's, which all processes of one file share."""
+
+from __future__ import annotations
+
+import sqlite3
+
+LONGEST_MS = 3_600_000
+"""The longest lease, one hour. A row whose time is further away was written before the clock was set back: it is free."""
+
+
+def check(name: str, holder: str, ttl_ms: int) -> None:
+    """Raise `ValueError` for an empty name or holder, or a time that is not from 1 to `LONGEST_MS`."""
+    if not name or not holder:
+        raise ValueError("a lease has a name and a holder.")
+    if not 1 <= ttl_ms <= LONGEST_MS:
+        raise ValueError(f"a lease lasts from 1 to {LONGEST_MS} ms.")
+
+
+def take(connection: sqlite3.Connection, name: str, holder: str, *, now_ms: int, ttl_ms: int) -> bool:
+    """Take or keep the lease, as `EventLog.lease`. Called within a transaction that may write."""
+    row = connection.execute("SELECT holder, until_ms FROM leases WHERE name = ?", (name,)).fetchone()
+    if row is not None and row[0] != holder and now_ms < row[1] <= now_ms + LONGEST_MS:
+        return False
+    connection.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?)", (name, holder, now_ms + ttl_ms))
+    return True
+
+
+def release(connection: sqlite3.Connection, name: str, holder: str) -> None:
+    """Give the lease up, as `EventLog.release`."""
+    connection.execute("DELETE FROM leases WHERE name = ? AND holder = ?", (name, holder))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -26,6 +26,12 @@ from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.parts import Part, free_port, listens, program
+
+if TYPE_CHECKING:
+    from monoskope.testing.engines.postgres import Postgres
+
+USER = "m8"
+"""The role that owns the databases."""
 
 USERS = 2
 """One is enough for 16 puts in flight: m8 lets a user have a hundred."""
@@ -87,7 +93,7 @@ async def _all_events(path: Path) -> list[RecordedEvent]:
 
 def copy(source: Path, target: Path) -> None:
     """Copy a world that does not run, to one with another port."""
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.log", "address"))
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.log", "*.out", "address"))
     move(target)
 
 
@@ -111,13 +117,23 @@ def _origin(folder: Path) -> Path:
     return Path(noted.read_text(encoding="utf-8")) if noted.exists() else folder
 
 
-def set_database(folder: Path, url: str, ca: Path, password: str) -> None:
-    """Let m8 in `folder` keep its log in PostgreSQL."""
+def copy_without_log(source: Path, target: Path) -> None:
+    """Copy a world that does not run as `copy` does, without its log."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.log", "*.out", "address", "log.db*", "log-id"))
+    move(target)
+
+
+def set_database(folder: Path, server: Postgres, database: str) -> None:
+    """Let m8 in `folder` keep its log in a database of `server`."""
     file = folder / "m8" / "m8.toml"
     table = tomllib.loads(file.read_text(encoding="utf-8"))
-    table |= {"database": url, "database_ca": str(ca), "database_password_file": "database-password"}
+    table |= {
+        "database": f"postgresql://{USER}@127.0.0.1:{server.port}/{database}",
+        "database_ca": str(server.ca_file),
+        "database_password_file": "database-password",
+    }
     write_private(file, tomli_w.dumps(table).encode(), replace=True)
-    write_private(folder / "m8" / "database-password", password.encode(), replace=True)
+    write_private(folder / "m8" / "database-password", server.password.encode(), replace=True)
 
 
 class World:

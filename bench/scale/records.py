@@ -70,7 +70,7 @@ class Secret:
     @property
     def labels(self) -> list[tuple[str, str]]:
         """Its labels: one that many have, one that few have."""
-        return [("env", "prod" if self.number % 2 else "dev"), ("team", str(_spread(self.number, self.of, 7_907) // FOUND))]
+        return [("env", "prod" if self.number % 4 else "dev"), ("team", str(_spread(self.number, self.of, 7_907) // FOUND))]
 
     @property
     def expires_on(self) -> str:

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 from bench.progress import say
 from bench.scale import world
 from bench.scale.records import Maker, Secret, Stream
+from monoskope.errors import ConflictError
 from monoskope.m8.log import record
-from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.log.sqlite_build import Build
 from monoskope.m8.readmodels import chain
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "build" / "bench-scale"
 SEEDED = "seeded"
-"""A file in a world's folder: its log is complete. Holds how many events a second its documents were made of."""
+"""A file in a world's folder: its log is complete."""
 
 _CHUNK = 500
 """Secrets that one process makes at once."""
@@ -42,6 +42,12 @@ _ROWS = 5_000
 
 _BASE_MS = 1_798_761_600_000
 """When the first event was recorded: the beginning of 2027, UTC."""
+
+_PIECE_S = 20.0
+"""How long one transaction takes while documents are made."""
+
+_FAST = ("PRAGMA synchronous = OFF", "PRAGMA cache_size = -1000000")
+"""While a log is seeded: if that breaks off, it is seeded anew."""
 
 Row = tuple[int, str, int, bytes, bytes]
 
@@ -54,14 +60,12 @@ class Seed:
         folder: The world.
         secrets: How many.
         events: The log's last position when it was seeded.
-        replayed_per_s: How many events a second the rebuild replayed.
         database: The name of its PostgreSQL database, "" for SQLite.
     """
 
     folder: Path
     secrets: int
     events: int
-    replayed_per_s: float
     database: str = ""
 
 
@@ -110,41 +114,48 @@ def sqlite(folder: Path, secrets: int) -> Seed:
         world.copy(origin, home)
         say(f"SQLite: making {secrets:,} secrets")
         _insert(home / "m8" / "log.db", world.find_maker(origin), secrets)
-        _finish(home, asyncio.run(_rebuild_sqlite(home / "m8" / "log.db")))
+        _build(home / "m8" / "log.db")
+        (home / SEEDED).touch()
     return _seed(home, secrets)
 
 
-async def _rebuild_sqlite(path: Path) -> float:
-    return await _rebuild(await SqliteLog.open(path, clock=lambda: _BASE_MS, projector=chain.project))
+def _build(path: Path) -> None:
+    """Make the documents as `SqliteLog.rebuild` does, but in long pieces and without waiting for the disk."""
+    began = time.perf_counter()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for setting in _FAST:
+            connection.execute(setting)
+        build = Build(chain.project, lambda: _BASE_MS, piece_s=_PIECE_S)
+        connection.execute("BEGIN IMMEDIATE")
+        if not build.begin(connection):
+            raise ConflictError(f"somebody else makes documents in {path}.", fix="Wait until it has ended.")
+        while build.phase != "done":
+            build.step(connection)
+            connection.execute("COMMIT")
+            connection.execute("BEGIN IMMEDIATE")
+        build.end(connection)
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA incremental_vacuum")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    _tell(build.replayed, began)
 
 
-async def _rebuild(log: EventLog) -> float:
-    try:
-        began = time.perf_counter()
-        events = await log.rebuild()
-        speed = events / (time.perf_counter() - began)
-        say(f"  made documents of {events:,} events, {speed:,.0f} a second")
-        return speed
-    finally:
-        await log.close()
-
-
-def _finish(home: Path, speed: float) -> None:
-    (home / SEEDED).write_text(str(speed), encoding="ascii")
+def _tell(events: int, began: float) -> None:
+    seconds = time.perf_counter() - began
+    say(f"  made documents of {events:,} events in {seconds:.0f} s, {events / seconds:,.0f} a second")
 
 
 def _seed(home: Path, secrets: int, database: str = "") -> Seed:
     with closing(sqlite3.connect(home.parent / f"sqlite-{secrets}" / "m8" / "log.db")) as connection:
         # What puts of this bench added since then does not count.
         events = connection.execute("SELECT position FROM head").fetchone()[0]
-    return Seed(home, secrets, events, float((home / SEEDED).read_text(encoding="ascii")), database)
+    return Seed(home, secrets, events, database)
 
 
 def _insert(path: Path, maker: Maker, secrets: int) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        # Whatever breaks now is seeded anew.
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("PRAGMA cache_size = -500000")
+        for setting in _FAST:
+            connection.execute(setting)
         position, head = connection.execute("SELECT position, hash FROM head").fetchone()
         connection.execute("BEGIN IMMEDIATE")
         last = (position, head)
@@ -231,11 +242,12 @@ def postgres(folder: Path, secrets: int, server: Postgres) -> Seed:
             server.drop_database(name)
         server.create_database(name)
         world.set_database(home, server, name)
-        _finish(home, asyncio.run(_copy(server, name, origin / "m8" / "log.db")))
+        asyncio.run(_copy(server, name, origin / "m8" / "log.db"))
+        (home / SEEDED).touch()
     return _seed(home, secrets, name)
 
 
-async def _copy(server: Postgres, name: str, source: Path) -> float:
+async def _copy(server: Postgres, name: str, source: Path) -> None:
     from monoskope.m8.log.postgres import connecting  # noqa: PLC0415 - the driver is an extra
     from monoskope.m8.log.postgres.log import PostgresLog  # noqa: PLC0415
 
@@ -253,6 +265,8 @@ async def _copy(server: Postgres, name: str, source: Path) -> float:
         await connection.execute("UPDATE head SET position = $1, hash = $2", last[0], last[4])
     await connection.close()
     await log.close()
-    speed = await _rebuild(await PostgresLog.open(target, clock=lambda: _BASE_MS, projector=chain.project))
+    log = await PostgresLog.open(target, clock=lambda: _BASE_MS, projector=chain.project)
+    began = time.perf_counter()
+    _tell(await log.rebuild(), began)
+    await log.close()
     server.sql("VACUUM (ANALYZE)", database=name)
-    return speed

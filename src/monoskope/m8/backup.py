@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from monoskope.errors import AlreadyExistsError, UsageError
+from monoskope.errors import AlreadyExistsError, RefusedError, UsageError
 from monoskope.m8 import renewal, settings
 from monoskope.m8.log import sqlite_backup, sqlite_file
 from monoskope.m8.settings import ServerSettings
@@ -33,12 +33,19 @@ def back_up(server: ServerSettings, folder: Path) -> BackedUp:
     """Copy everything that a server is into the new folder `folder` (mode 0700). Blocks.
 
     Raises:
+        RefusedError: the log is in PostgreSQL.
         AlreadyExistsError: there is something of that name.
         UsageError: the folder cannot be made or written to.
         RefusedError: others can reach a key.
         LogTamperedError: the log does not hold. The copy is left as evidence.
         UnavailableError: the log cannot be read.
     """
+    if server.database is not None:
+        raise RefusedError(
+            f"the event log of {server.folder} is in the PostgreSQL database {server.database}, and m8 backup copies "
+            "only SQLite files.",
+            fix="Back the database up with PostgreSQL's own tools (docs/operate/postgresql.md), and the keys as files.",
+        )
     try:
         folder.mkdir(mode=0o700, parents=True)
     except FileExistsError:

@@ -11,7 +11,7 @@ from functools import partial
 from importlib import metadata
 
 from monoskope import operating_log
-from monoskope.errors import Error, UnavailableError, UsageError
+from monoskope.errors import Error, NotFoundError, UnavailableError, UsageError
 from monoskope.failpoints import CLOCK, shift_ms
 from monoskope.m8.background.certificate_watch import CertificateWatch
 from monoskope.m8.background.log_watch import ReserveWatch
@@ -20,9 +20,10 @@ from monoskope.m8.credentials.tokens import Tokens, read_signing_key
 from monoskope.m8.domain.events import M8
 from monoskope.m8.grpc.presented import PresentedCertificate
 from monoskope.m8.grpc.server import build_server, running
+from monoskope.m8.log import identity
 from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.log.opening import Place, find_id, open_log
 from monoskope.m8.log.reserve import Reserve
-from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import chain
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
@@ -79,22 +80,44 @@ async def opened_log(
         migrates: Whether to make read models of an older form anew. An m8 of the version before cannot serve then.
 
     Raises:
-        Error: as `SqliteLog.open` does.
+        Error: as `open_log` does.
     """
-    open_log = partial(
-        SqliteLog.open, settings.event_log, clock=wall_clock, projector=chain.project, migrates=migrates
-    )
+    opened = partial(open_log, _place(settings), clock=wall_clock, projector=chain.project, migrates=migrates)
     try:
-        event_log = await open_log()
+        event_log = await opened()
     except UnavailableError:
-        if not frees_reserve:
+        if not frees_reserve or settings.database is not None:
             raise
         Reserve(settings.event_log).free()
-        event_log = await open_log()
+        event_log = await opened()
     try:
         yield event_log
     finally:
         await event_log.close()
+
+
+def _place(settings: ServerSettings) -> Place:
+    return Place(settings.event_log, settings.database, settings.log_id)
+
+
+async def adopt_log(settings: ServerSettings, log_id: str) -> str:
+    """Let the folder serve the log `log_id`, and return the id of the one before, "" if there was none.
+
+    Raises:
+        NotFoundError: the settings name another log.
+        Error: as `opening.find_id` does.
+    """
+    found = await find_id(_place(settings))
+    if found != log_id:
+        raise NotFoundError(
+            f"{_place(settings)} holds {f'the log {found}' if found else 'no log'}, not {log_id}.",
+            fix="Nothing was changed. Correct `database` in m8.toml, or the id.",
+        )
+    before = ""
+    with contextlib.suppress(UsageError):  # a file that is damaged is mended here
+        before = identity.remembered(settings.log_id)
+    identity.adopt(settings.log_id, log_id)
+    return before
 
 
 def open_tokens(settings: ServerSettings, event_log: EventLog, *, actor: str = M8) -> Tokens:
@@ -142,8 +165,10 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         bound = build_server(app, presented.credentials(), address=str(settings.listen))
         app.names = settings.names_at(bound.port)
         certificate_watch = CertificateWatch(app, presented)
-        reserve_watch = ReserveWatch(Reserve(settings.event_log).make)
-        async with running(app, bound, certificate_watch.run(), reserve_watch.run()):
+        watches = [certificate_watch.run()]
+        if settings.database is None:  # the disk of a database is its administrator's
+            watches.append(ReserveWatch(Reserve(settings.event_log).make).run())
+        async with running(app, bound, *watches):
             yield Running(str(settings.listen.at(bound.port)), app, tokens)
 
 

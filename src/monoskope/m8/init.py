@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,9 +16,11 @@ from monoskope.host_port import HostPort, is_host
 from monoskope.m8 import settings
 from monoskope.m8.grpc import tls
 from monoskope.m8.renewal import CA_FILE, CA_KEY_FILE, write_public
-from monoskope.settings import write_private
+from monoskope.settings import convert, write_private
 
-_FILES = frozenset({settings.SETTINGS_FILE, "log.db", "token-signing.key", "tls.key", "tls.crt", CA_FILE, CA_KEY_FILE})
+_FILES = frozenset(
+    {settings.SETTINGS_FILE, "log.db", "log-id", "token-signing.key", "tls.key", "tls.crt", CA_FILE, CA_KEY_FILE}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +32,29 @@ class Plan:
         listen: Where the server is to listen.
         names: Hosts, or `host:port`, by which it will be dialled, besides this machine's own.
         keep_ca_key: Whether the key of the CA is kept, so that it can sign the next certificate, too.
+        database: The settings of `m8.toml` about a PostgreSQL database, by name; none for the SQLite file.
     """
 
     folder: Path
     listen: HostPort
     names: Sequence[str] = ()
     keep_ca_key: bool = True
+    database: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def lay_out(plan: Plan) -> settings.ServerSettings:
     """Make the folder (0700), its settings, token key and certificate, and return the settings.
 
     Raises:
-        UsageError: a name is not a host, or the folder cannot be made.
+        UsageError: a name is not a host, a setting of the database breaks its rule, or the folder cannot be made.
+        RefusedError: others can reach the file with the database's password.
         AlreadyExistsError: the folder holds a server, or a part of one.
     """
     addresses = _addresses(plan)
+    table = {"listen": str(plan.listen), "names": [str(address) for address in addresses], **plan.database}
+    # Before anything is made: a folder that is half made is refused at the next try.
+    file = plan.folder / settings.SETTINGS_FILE
+    settings.check(convert(table, settings.File, where=str(file)), file)
     _make_folder(plan.folder)
     key = Ed25519PrivateKey.generate()
     certificate = tls.make([address.host for address in addresses], now=dt.datetime.now(dt.UTC))
@@ -55,7 +65,6 @@ def lay_out(plan: Plan) -> settings.ServerSettings:
     if plan.keep_ca_key:
         write_private(plan.folder / CA_KEY_FILE, certificate.ca_key)
     # Last, because a folder with settings in it counts as complete.
-    table = {"listen": str(plan.listen), "names": [str(address) for address in addresses]}
     write_private(plan.folder / settings.SETTINGS_FILE, tomli_w.dumps(table).encode())
     return settings.load(plan.folder)
 

@@ -1,7 +1,8 @@
 """The settings of an m8 server: its folder, and `m8.toml` in it. They are read and checked once.
 
-The folder holds everything: `m8.toml`, `log.db` (the event log), `token-signing.key`, `tls.crt`, `tls.key`, `ca.crt`,
-`ca.key` unless it is not kept, and `address` while a server runs.
+The folder holds everything: `m8.toml`, `log.db` (the event log, unless `database` names one), `log-id` (which log it
+is), `token-signing.key`, `tls.crt`, `tls.key`, `ca.crt`, `ca.key` unless it is not kept, and `address` while a server
+runs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from monoskope import settings
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8.domain.deadlines import Deadlines
+from monoskope.m8.log.postgres.settings import DatabaseSettings
+from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.service.app import ServerLimits
 
 SETTINGS_FILE = "m8.toml"
@@ -129,6 +132,12 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         audience: The audience of this server's tokens.
         tls_certificate: PEM file with the server's certificate and those that lead to its CA.
         tls_key: PEM file with its private key, mode 0600.
+        database: URL of the PostgreSQL database that holds the event log, without a password; "" for the file log.db.
+        database_password_file: File with the password of m8's role, mode 0600, read for each connection; or set the
+            environment variable M8_DATABASE_PASSWORD.
+        database_ca: PEM file with the authorities of the database's certificate; "" for the system's.
+        database_certificate: PEM file with m8's certificate for the database; "" for none.
+        database_key: PEM file with its private key, mode 0600.
         log_file: Where structured log lines go; "" for standard error.
         open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
         sealed_bytes_per_user_per_day: How many sealed bytes m8 accepts from one user in a day (UTC).
@@ -142,6 +151,11 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audience: str = "m8"
     tls_certificate: str = "tls.crt"
     tls_key: str = "tls.key"
+    database: str = ""
+    database_password_file: str = ""
+    database_ca: str = ""
+    database_certificate: str = ""
+    database_key: str = ""
     log_file: str = ""
     open_requests_per_user: int = 100
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
@@ -161,6 +175,8 @@ class ServerSettings:
     tls_certificate: Path
     tls_key: Path
     log_file: Path | None
+    database: PostgresTarget | None = None
+    """The database that holds the event log, None for the SQLite file."""
     open_requests_per_user: int = 100
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
     verify_every_hours: int = 0
@@ -169,8 +185,13 @@ class ServerSettings:
 
     @property
     def event_log(self) -> Path:
-        """The SQLite event log."""
+        """The SQLite event log, which is used if there is no `database`."""
         return self.folder / "log.db"
+
+    @property
+    def log_id(self) -> Path:
+        """Holds the id of the log that this folder serves (`log.identity`)."""
+        return self.folder / "log-id"
 
     @property
     def signing_key(self) -> Path:
@@ -203,7 +224,11 @@ def load(folder: Path) -> ServerSettings:
     path = folder / SETTINGS_FILE
     if not path.exists():
         raise _no_server(folder)
-    file = settings.load(path, File)
+    return check(settings.load(path, File), path)
+
+
+def check(file: File, path: Path) -> ServerSettings:
+    """Check what `m8.toml`, which is at `path`, says. Raises `UsageError` and `RefusedError` that name the field."""
     if not file.names:
         raise UsageError(f"{path}: names is empty.", fix="Name at least one host:port by which m8 is dialled.")
     if _AUDIENCE.fullmatch(file.audience) is None:
@@ -224,13 +249,14 @@ def load(folder: Path) -> ServerSettings:
             f"{path}: verify_every_hours must be from 0 to 8784.", fix="Remove the line to switch this off."
         )
     return ServerSettings(
-        folder=folder,
+        folder=path.parent,
         listen=_address(path, "listen", file.listen),
         names=tuple(_address(path, "names", name) for name in file.names),
         audience=file.audience,
         tls_certificate=_path(path, "tls_certificate", file.tls_certificate),
         tls_key=_path(path, "tls_key", file.tls_key),
-        log_file=folder / file.log_file if file.log_file else None,
+        log_file=path.parent / file.log_file if file.log_file else None,
+        database=DatabaseSettings.of(file).target(path, os.environ),
         open_requests_per_user=file.open_requests_per_user,
         sealed_bytes_per_user_per_day=file.sealed_bytes_per_user_per_day,
         verify_every_hours=file.verify_every_hours,

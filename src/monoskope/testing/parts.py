@@ -29,13 +29,17 @@ POLL_S = 0.02
 # PR_SET_PDEATHSIG (1) with SIGKILL survives `execve`. A process of its own sets it, because code between fork and exec
 # is not safe beside threads.
 _DIE_WITH_PARENT = """
-import os, sys
+import ctypes, os, pwd, sys  # all of them here: another user may not be able to read this Python's files
+if sys.argv[2]:
+    user = pwd.getpwnam(sys.argv[2])
+    os.setgroups([])
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
 if sys.platform == "linux":
-    import ctypes
-    ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)
+    ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)  # after setuid, which clears it
     if os.getppid() != int(sys.argv[1]):
         sys.exit(0)
-os.execv(sys.argv[2], sys.argv[2:])
+os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
@@ -92,9 +96,14 @@ def listens(server: str) -> bool:
     return True
 
 
-def dying_with_us(arguments: Sequence[str]) -> list[str]:
-    """Return how to start a program so that it ends when this process ends. The program's path comes first."""
-    return [sys.executable, "-S", "-E", "-c", _DIE_WITH_PARENT, str(os.getpid()), *arguments]
+def dying_with_us(arguments: Sequence[str], *, user: str = "") -> list[str]:
+    """Return how to start a program so that it ends when this process ends.
+
+    Args:
+        arguments: The program's path and its arguments.
+        user: As whom it runs, "" for the user of this process. Only root may name another one.
+    """
+    return [sys.executable, "-S", "-E", "-c", _DIE_WITH_PARENT, str(os.getpid()), user, *arguments]
 
 
 class Part:
@@ -106,15 +115,24 @@ class Part:
         log: Where its output is appended, mode 0600.
         folder: Its working folder.
         environment: Its whole environment.
+        user: As whom it runs, "" for the user of this process.
     """
 
     def __init__(
-        self, name: str, arguments: Sequence[str], *, log: Path, folder: Path, environment: Mapping[str, str]
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        log: Path,
+        folder: Path,
+        environment: Mapping[str, str],
+        user: str = "",
     ) -> None:
         self.name = name
         self.arguments = tuple(arguments)
         self.log = log
         self._folder = folder
+        self._user = user
         self.environment = dict(environment)
         """Its whole environment; what is changed here counts from the next start."""
         self._process: subprocess.Popen[bytes] | None = None
@@ -134,7 +152,7 @@ class Part:
         output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             self._process = subprocess.Popen(
-                dying_with_us(self.arguments),
+                dying_with_us(self.arguments, user=self._user),
                 cwd=self._folder,
                 env=self.environment | dict(environment or {}),
                 stdin=subprocess.DEVNULL,

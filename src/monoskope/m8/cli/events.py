@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.m8.bootstrap import wall_clock
+from monoskope.m8.bootstrap import adopt_log, wall_clock
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.log.reserve import ROOM, Reserve
 from monoskope.m8.readmodels.summary import detail
 from monoskope.m8.readmodels.uploads import ENDED, OPEN_UPLOADS, ended
+from monoskope.m8.settings import load
 from monoskope.times import rfc3339
 
 _COLUMNS = ("position", "stream", "version", "type", "time", "actor", "hash", "detail")
@@ -87,20 +88,36 @@ def verify(folder: Path, own: Path | None) -> None:
 def erase_sealed(folder: Path, older_than: int, own: Path | None) -> None:
     """Erase the sealed bytes of requests that have ended. The hash chain stays intact.
 
-    This works on a full disk, too: m8 keeps a reserve of disk space for it.
+    This works on a full disk, too: for the SQLite file m8 keeps a reserve of disk space. PostgreSQL gives the space
+    back to its disk by itself, a while later.
     """
 
-    async def work() -> tuple[int, Reserve]:
+    async def work() -> tuple[int, Reserve | None]:
         async with opened(own or folder, frees_reserve=True) as (settings, log):
             erased = await log.erase_sealed(await erasable(log, wall_clock() - older_than * 1000))
-            return erased, Reserve(settings.event_log)
+            return erased, None if settings.database else Reserve(settings.event_log)
 
     erased, reserve = asyncio.run(work())
     click.echo(f"Erased {erased} sealed secrets.")
-    if erased and not reserve.is_made:
+    if erased and reserve is not None and not reserve.is_made:
         click.echo(
             f"warning: the disk is nearly full. m8 makes its reserve again once {ROOM >> 20} MiB are free.", err=True
         )
+
+
+@events.command(short_help="Let this folder serve another log.")
+@click.argument("log_id", metavar="ID")
+@_own_folder_option
+@click.pass_obj
+def adopt(folder: Path, log_id: str, own: Path | None) -> None:
+    """Let this folder serve the log ID, which the settings name, in place of the one that it served until now.
+
+    This is for a log that was restored or moved. Nothing is deleted. Clients and reactors see another log: what the
+    other one held is unknown here.
+    """
+    settings = load(own or folder)
+    before = asyncio.run(adopt_log(settings, log_id))
+    click.echo(f"{settings.folder} serves the log {log_id}" + (f", in place of {before}." if before else "."))
 
 
 async def erasable(log: EventLog, before_ms: int) -> set[bytes]:

@@ -24,7 +24,7 @@ from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.m8.programs import reactor_command
 from monoskope.usage import sentence
 
-VARIABLES = frozenset({"M8_DIR"})
+VARIABLES = frozenset({"M8_DATABASE_PASSWORD", "M8_DIR"})
 """Environment variables that m8 reads."""
 
 # What Kubernetes sets in every pod beside a Service named `m8`.

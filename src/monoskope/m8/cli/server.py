@@ -24,9 +24,49 @@ from monoskope.m8.init import Plan, lay_out
     "--listen", default=settings.DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Where to listen."
 )
 @click.option("--no-ca-key", is_flag=True, help="Do not keep the key of the CA: it cannot sign another certificate.")
-def init(folder: Path, names: tuple[str, ...], listen: str, *, no_ca_key: bool) -> None:
+@click.option(
+    "--database",
+    default="",
+    metavar="URL",
+    help="Keep the event log in PostgreSQL: postgresql://USER@HOST/DATABASE, without a password.",
+)
+@click.option(
+    "--database-ca",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With --database: the authorities that signed its certificate.  [default: the system's]",
+)
+@click.option(
+    "--database-password-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With --database: the file with the password, mode 0600.",
+)
+def init(
+    *,
+    folder: Path,
+    names: tuple[str, ...],
+    listen: str,
+    no_ca_key: bool,
+    database: str,
+    database_ca: Path | None,
+    database_password_file: Path | None,
+) -> None:
     """Create the folder of a new server, with settings, token key, CA and certificate."""
-    lay_out(Plan(folder=folder, listen=HostPort.parse(listen), names=names, keep_ca_key=not no_ca_key))
+    given = {"database": database, "database_ca": database_ca, "database_password_file": database_password_file}
+    lay_out(
+        Plan(
+            folder=folder,
+            listen=HostPort.parse(listen),
+            names=names,
+            keep_ca_key=not no_ca_key,
+            database={
+                name: str(Path(value).absolute()) if isinstance(value, Path) else value
+                for name, value in given.items()
+                if value
+            },
+        )
+    )
     here = f" --dir {folder}" if folder != settings.default_folder() else ""
     click.echo(f"m8 is ready in {folder}. Next:\n")
     click.echo(f"  m8 serve{here}")

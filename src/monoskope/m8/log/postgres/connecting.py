@@ -1,0 +1,171 @@
+"""A connection to the PostgreSQL that takes writes: every host is tried, each within a bounded time.
+
+What the role or the database sets for its sessions may not harm m8, so a new session sets it back (`_OWN_SETTINGS`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+from collections.abc import Iterator
+from types import MappingProxyType
+from typing import TypeAlias
+
+import asyncpg
+
+from monoskope.errors import Error, UnavailableError
+from monoskope.m8.log.postgres import refusals
+from monoskope.m8.log.postgres.refusals import Refusal
+from monoskope.m8.log.postgres.target import PostgresTarget
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+HOST_S = 2.0
+"""Seconds in which one host must answer: a stopped server still accepts TCP."""
+
+_DIAGNOSE_S = 0.5
+"""Seconds to find out why a host did not answer."""
+
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+
+_OWN_SETTINGS = MappingProxyType(
+    {
+        # m8 has deadlines of its own, and cutting a commit short in the server leaves an append unknown.
+        "statement_timeout": "0",
+        "transaction_timeout": "0",
+        "lock_timeout": "0",
+        "idle_session_timeout": "0",
+        # A process that was stopped in a transaction must not hold the others up for longer.
+        "idle_in_transaction_session_timeout": "30s",
+        "default_transaction_isolation": "read committed",
+        "default_transaction_deferrable": "off",
+    }
+)
+
+_SET = """
+SELECT set_config(s.name, w.value, false)
+FROM unnest($1::text[], $2::text[]) AS w(name, value) JOIN pg_catalog.pg_settings s ON s.name = w.name
+UNION ALL
+SELECT set_config('synchronous_commit', 'on', false)
+WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
+"""
+"""Only settings that this version of the server has. A commit that is not on disk must not count as recorded; a
+stronger mode (`remote_apply`) stays."""
+
+
+async def connect(target: PostgresTarget, *, host_s: float = HOST_S, cached_statements: int = 100) -> Connection:
+    """Connect to the first host that takes writes.
+
+    Args:
+        target: Where.
+        host_s: Seconds for each host.
+        cached_statements: How many prepared statements the connection keeps; 0 for none, as a pooler may need.
+
+    Raises:
+        Error: no host can be used; `UnavailableError` where time may mend it, else what says which setting is wrong.
+    """
+    refused: list[tuple[str, Refusal]] = []
+    for host, port in target.hosts:
+        try:
+            return await _connect_host(target, host, port, host_s, cached_statements)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            refusal = await _diagnose(error, host, port)
+        except _RefusedHostError as error:
+            refusal = error.refusal
+        refused.append((f"{host}:{port}", refusal))
+    raise _error(target, refused)
+
+
+async def reconnect(target: PostgresTarget, *, host_s: float = HOST_S, cached_statements: int = 100) -> Connection:
+    """Connect as `connect` does, for a log that is open: whatever is wrong then is told as unavailable.
+
+    The callers are users, whose own token and command are right.
+
+    Raises:
+        UnavailableError: no host can be used.
+    """
+    try:
+        return await connect(target, host_s=host_s, cached_statements=cached_statements)
+    except UnavailableError:
+        raise
+    except Error as error:
+        raise UnavailableError(error.message, fix=error.fix) from None
+
+
+@contextlib.contextmanager
+def explained(target: PostgresTarget) -> Iterator[None]:
+    """Turn the driver's errors of the block into ours: `UnavailableError`, or what says which setting is wrong."""
+    try:
+        yield
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        raise _error(target, [("", refusals.why(error) or refusals.SILENT)]) from None
+
+
+class _RefusedHostError(Exception):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
+
+
+async def _connect_host(
+    target: PostgresTarget, host: str, port: int, host_s: float, cached_statements: int
+) -> Connection:
+    async with asyncio.timeout(host_s):
+        connection = await asyncpg.connect(
+            **target.arguments(host, port),
+            statement_cache_size=cached_statements,
+            timeout=host_s,
+        )
+        try:
+            await _make_usable(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+    return connection
+
+
+async def _make_usable(connection: Connection) -> None:
+    if connection.get_server_version().major < refusals.MINIMUM_VERSION:
+        raise _RefusedHostError(refusals.TOO_OLD)
+    # By itself and first, because a short timeout would end the statement that sets the rest.
+    await connection.execute("SET statement_timeout = 0")
+    await connection.fetch(_SET, list(_OWN_SETTINGS), list(_OWN_SETTINGS.values()))
+
+
+async def _diagnose(error: Exception, host: str, port: int) -> Refusal:
+    """Say why a host refused. The driver tells a server without TLS and a foreign protocol only by its own text."""
+    found = refusals.why(error) or refusals.SILENT
+    is_plain = type(error) in (ConnectionError, TimeoutError)
+    is_odd = isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError)
+    if (is_plain or is_odd) and not host.startswith("/"):
+        return await _asked_for_tls(host, port) or found
+    return found
+
+
+async def _asked_for_tls(host: str, port: int) -> Refusal | None:
+    """Ask a server for TLS, as every client of PostgreSQL may: it answers with S or N, and nobody else does."""
+    answer = b""
+    with contextlib.suppress(OSError):
+        async with asyncio.timeout(_DIAGNOSE_S):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                # The empty lines make a server answer that waits for the end of a line, such as one of HTTP.
+                writer.write(_SSL_REQUEST + b"\r\n\r\n")
+                answer = await reader.read(1)
+            finally:
+                writer.close()
+    if answer == b"N":
+        return refusals.NO_TLS
+    return None if answer in (b"", b"S", b"E") else refusals.NOT_POSTGRES
+
+
+def _error(target: PostgresTarget, refused: list[tuple[str, Refusal]]) -> Error:
+    """One error for all hosts. It is of the kind that time may mend if that is so for one of them."""
+    passing = [refusal for _, refusal in refused if refusal.kind is UnavailableError]
+    # A primary that is down says better what is missing than a standby that takes no writes.
+    down = [refusal for refusal in passing if refusal is not refusals.READ_ONLY]
+    chosen = (down or passing or [refusal for _, refusal in refused])[0]
+    several = "; ".join(f"{host}: {refusal.reason}" for host, refusal in refused)
+    reason = several if len(refused) > 1 else chosen.reason
+    return chosen.kind(f"the PostgreSQL database {target} cannot be used: {reason}.", fix=chosen.fix)

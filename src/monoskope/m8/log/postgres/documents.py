@@ -1,0 +1,151 @@
+"""The documents in the database: reading them, and what is sent to write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from monoskope.m8.log.documents import Change, Columns, Put, Where
+from monoskope.m8.log.postgres.connecting import Connection
+from monoskope.m8.log.postgres.group import Which
+
+Arguments: TypeAlias = list[Sequence[object]]
+"""The values of `schema.WRITE_ARGUMENTS`."""
+
+_MANY = (
+    "SELECT d.collection, d.key, d.body FROM unnest($1::text[], $2::text[]) AS asked(collection, key) "
+    "JOIN {documents} d ON d.collection = asked.collection AND d.key = asked.key"
+)
+
+
+async def get(connection: Connection, collection: str, key: str) -> bytes | None:
+    """Return the document under `key`, None if there is none."""
+    query = "SELECT body FROM documents WHERE collection = $1 AND key = $2"
+    body: bytes | None = await connection.fetchval(query, collection, key)
+    return body
+
+
+async def read_many(
+    connection: Connection, which: Iterable[Which], *, table: str = "documents"
+) -> dict[Which, bytes | None]:
+    """Return the body of each document asked for, None where there is none."""
+    found: dict[Which, bytes | None] = dict.fromkeys(which)
+    rows = await connection.fetch(_MANY.format(documents=table), [one for one, _ in found], [key for _, key in found])
+    for collection, key, body in rows:
+        found[collection, key] = body
+    return found
+
+
+def arguments(changes: Iterable[Change]) -> Arguments:
+    """Return what writes `changes`, of which no two are of one document."""
+    puts: list[Put] = []
+    dropped: list[Change] = []
+    for change in changes:
+        if isinstance(change, Put):
+            puts.append(change)
+        else:
+            dropped.append(change)
+    columns = [put.columns for put in puts]
+    # What is dropped loses its labels, too.
+    listed = [*(put for put in puts if put.columns is not None), *dropped]
+    labels = [(put, label) for put in puts if put.columns is not None for label in dict.fromkeys(put.columns.labels)]
+    return [
+        [put.collection for put in puts],
+        [put.key for put in puts],
+        [put.body for put in puts],
+        *_columns(columns),
+        [change.collection for change in dropped],
+        [change.key for change in dropped],
+        [change.collection for change in listed],
+        [change.key for change in listed],
+        [put.collection for put, _ in labels],
+        [put.key for put, _ in labels],
+        [label for _, label in labels],
+    ]
+
+
+def _columns(columns: list[Columns | None]) -> list[Sequence[object]]:
+    return [
+        [one and one.subject for one in columns],
+        [one and one.expires_on for one in columns],
+        [one and one.deleted for one in columns],
+        [one and one.drifted for one in columns],
+        [one and one.out_of_sync for one in columns],
+    ]
+
+
+class _Query:
+    """A query with its values, put together piece by piece."""
+
+    def __init__(self) -> None:
+        self.values: list[object] = []
+        self.conditions: list[str] = []
+
+    def value(self, value: object) -> str:
+        """Add a value and return its place."""
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+    def page(self, table: str, collection: str, prefix: str, after: str) -> None:
+        """Only documents of one collection whose key starts with `prefix` and is greater than `after`."""
+        self.conditions.append(f"{table}.collection = {self.value(collection)}")
+        self.conditions.append(f"{table}.key > {self.value(after)}")
+        if prefix:
+            self.conditions.append(f"{table}.key >= {self.value(prefix)}")
+            if end := _after_all_with(prefix):
+                self.conditions.append(f"{table}.key < {self.value(end)}")
+
+    def text(self, tables: str, order: str, limit: int) -> str:
+        """Return the statement."""
+        conditions = " AND ".join(self.conditions)
+        # Only names and places of values are put together here, never a value.
+        return f"SELECT d.key, d.body FROM {tables} WHERE {conditions} ORDER BY {order} LIMIT {self.value(limit)}"  # noqa: S608
+
+
+async def scan(
+    connection: Connection, collection: str, *, prefix: str, after: str, limit: int
+) -> list[tuple[str, bytes]]:
+    """Return documents as `EventLog.scan` does."""
+    query = _Query()
+    query.page("d", collection, prefix, after)
+    text = query.text("documents d", "d.key", limit)
+    return [(key, body) for key, body in await connection.fetch(text, *query.values)]
+
+
+async def find(
+    connection: Connection, collection: str, where: Where, *, prefix: str, after: str, limit: int
+) -> list[tuple[str, bytes]]:
+    """Return documents as `EventLog.find` does."""
+    query = _Query()
+    tables, order = "documents d", "d.key"
+    if where.labels:
+        # The index of labels is in the order of keys within a label, so that a page reads no more than it returns.
+        tables, order = "labels l JOIN documents d ON d.collection = l.collection AND d.key = l.key", "l.key"
+        query.page("l", collection, prefix, after)
+        query.conditions.append(f"l.label = {query.value(where.labels[0])}")
+    query.page("d", collection, prefix, after)
+    for label in where.labels[1:]:
+        query.conditions.append(
+            "EXISTS (SELECT FROM labels m WHERE m.collection = d.collection AND m.key = d.key "
+            f"AND m.label = {query.value(label)})"
+        )
+    query.conditions.append("d.deleted" if where.deleted else "NOT d.deleted")
+    if where.subject:
+        query.conditions.append(f"d.subject = {query.value(where.subject)}")
+    if where.expiring_before:
+        query.conditions.append(f"d.expires_on > '' AND d.expires_on < {query.value(where.expiring_before)}")
+    if where.drifted:
+        query.conditions.append("d.drifted")
+    if where.out_of_sync:
+        query.conditions.append("d.out_of_sync")
+    text = query.text(tables, order, limit)
+    return [(key, body) for key, body in await connection.fetch(text, *query.values)]
+
+
+def _after_all_with(prefix: str) -> str:
+    """Return the smallest text greater than every text that starts with `prefix`, "" if there is none."""
+    kept = prefix.rstrip("\U0010ffff")
+    if not kept:
+        return ""
+    following = ord(kept[-1]) + 1
+    return kept[:-1] + chr(0xE000 if following == 0xD800 else following)

@@ -1,0 +1,43 @@
+"""What the driver's errors mean to the people who run m8, and which of them leave open whether a commit happened."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from monoskope.errors import Error, UnavailableError
+from monoskope.m8.log.postgres import refusals
+from monoskope.m8.log.postgres.target import PostgresTarget
+
+FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""Everything that the driver raises when the database does not do what it was asked."""
+
+
+def explain(error: BaseException, target: PostgresTarget) -> Error:
+    """Return the error that explains `error` to users of an open log. It holds no text of the server."""
+    if isinstance(error, Error):
+        return error
+    refusal = refusals.why(error) or refusals.SILENT
+    return UnavailableError(
+        f"the event log in database {target} cannot be read or written: {refusal.reason}.", fix=refusal.fix
+    )
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether an error leaves open what became of a commit: the connection broke, or the server was ending.
+
+    Classes 08 (connection) and 57 (operator's intervention): a backend that ends while it waits for a standby has
+    committed already.
+    """
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "08000")[:2] in {"08", "57"}
+    return isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError))
+
+
+class UnknownAppendError(UnavailableError):
+    """The database went away while it committed, and did not come back in time: the append may be recorded."""
+
+    def __init__(self, target: PostgresTarget) -> None:
+        super().__init__(
+            f"the event log in database {target} went away while it recorded this: it may be recorded, or not.",
+            fix="Ask m8 again what is recorded before you repeat it.",
+        )

@@ -1,0 +1,168 @@
+"""Making the documents anew from the events, while others append: beside the live tables, which they then replace.
+
+The appends wait while the last few events are replayed and the tables change their names, for 50 milliseconds at most:
+the lock on the head is given back, and all of it tried again, when readers of the old tables hold that up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import asyncpg
+
+from monoskope.errors import ConflictError, UnavailableError
+from monoskope.m8.log.event_log import LogTamperedError, Projector, RecordedEvent
+from monoskope.m8.log.postgres import documents, statements
+from monoskope.m8.log.postgres.connecting import Connection
+from monoskope.m8.log.postgres.connections import LONG_S, deadline
+from monoskope.m8.log.postgres.follower import last_position, read
+from monoskope.m8.log.postgres.group import MissingError, OutOfOrderError, Projection, Which
+from monoskope.m8.log.postgres.schema import DOCUMENTS, WRITE_TYPES
+
+BATCH = 1_000
+"""Events that are replayed at once."""
+
+FEW = 20
+"""So many events at most are left when the head is locked."""
+
+KEPT = 100_000
+"""Documents that are remembered between two batches; then memory starts anew."""
+
+TRIES = 200
+"""How often the change from the old tables to the new ones is tried."""
+
+LOCK_TIMEOUT_MS = 20
+"""How long the change waits for readers of the old tables, with the head locked."""
+
+_WRITE = f"SELECT write_next({', '.join(f'${place}::{kind}' for place, kind in enumerate(WRITE_TYPES, start=1))})"
+
+_SWAP = """
+ALTER TABLE documents RENAME TO documents_old; ALTER TABLE documents_next RENAME TO documents;
+ALTER TABLE labels RENAME TO labels_old; ALTER TABLE labels_next RENAME TO labels;
+UPDATE head SET fence = fence + 1;
+"""
+
+_DROP = "DROP TABLE IF EXISTS documents_next, labels_next, documents_old, labels_old"
+
+
+class Rebuild:
+    """One rebuild, on a connection of its own.
+
+    Args:
+        connection: Used for nothing else meanwhile.
+        projector: What events change.
+    """
+
+    def __init__(self, connection: Connection, projector: Projector) -> None:
+        self._connection = connection
+        self._projector = projector
+        self._known: dict[Which, bytes | None] = {}
+        self.position = 0
+        """The last event that was replayed."""
+
+    async def begin(self) -> None:
+        """Make empty tables, and drop what a rebuild left behind that did not end."""
+        with deadline(self._connection, LONG_S):
+            await self._connection.execute(_DROP)
+            await self._connection.execute(DOCUMENTS.format(documents="documents_next", labels="labels_next"))
+
+    async def step(self) -> bool:
+        """Replay one batch, and return whether more than a few events are left."""
+        with deadline(self._connection, LONG_S):
+            head = await last_position(self._connection)
+            await self._replay(head)
+        return head - self.position > FEW
+
+    async def _replay(self, head: int) -> None:
+        events = await read(self._connection, self.position, min(BATCH, max(1, head - self.position)))
+        if head > self.position and (not events or events[0].position != self.position + 1):
+            raise LogTamperedError(self.position + 1, "the record is missing")
+        if not events:
+            return
+        projection = await self._project(events)
+        changes = [change for _, change in projection.changes.values()]
+        await self._connection.execute(_WRITE, *documents.arguments(changes))
+        if len(self._known) > KEPT:
+            self._known.clear()
+        self._known.update({(one.collection, one.key): getattr(one, "body", None) for one in changes})
+        self.position = events[-1].position
+
+    async def _project(self, events: Sequence[RecordedEvent]) -> Projection:
+        """Replay the events in memory, reading all documents that are missed at once."""
+        projection = Projection(self._projector, self._known)
+        left = list(range(len(events)))
+        while left:
+            missed: set[Which] = set()
+            still = []
+            try:
+                for index in left:
+                    try:
+                        projection.project(index, events[index : index + 1])
+                    except MissingError as missing:
+                        missed.add(missing.which)
+                        still.append(index)
+            except OutOfOrderError:
+                projection, still = Projection(self._projector, self._known), list(range(len(events)))
+            left = still
+            if missed:
+                self._known.update(await documents.read_many(self._connection, missed, table="documents_next"))
+        return projection
+
+    async def analyze(self) -> None:
+        """Let the planner know the new tables before anybody reads them."""
+        with deadline(self._connection, LONG_S):
+            await self._connection.execute("ANALYZE documents_next, labels_next")
+
+    async def swap(self) -> bool:
+        """Replay what is left and put the new tables in the place of the old; return False to try it again."""
+        connection = self._connection
+        position, known = self.position, dict(self._known) if len(self._known) < FEW else None
+        try:
+            with deadline(connection):
+                await connection.execute(f"BEGIN; SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+                head = await statements.lock_head(connection)
+                if head.position - self.position > FEW:
+                    await connection.execute("ROLLBACK")
+                    return False
+                while self.position < head.position:
+                    await self._replay(head.position)
+                await connection.execute(_SWAP)
+                await connection.execute("COMMIT")
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            await connection.execute("ROLLBACK")
+            self.position, self._known = position, known or {}
+            return False
+        return True
+
+    async def end(self) -> None:
+        """Drop the old tables."""
+        with deadline(self._connection, LONG_S):
+            await self._connection.execute(_DROP)
+
+
+def busy() -> ConflictError:
+    """Return the error of a rebuild while another one runs."""
+    return ConflictError(
+        "another rebuild of the read models is running.", fix="Wait until it ends; it makes the same documents."
+    )
+
+
+def never_quiet() -> UnavailableError:
+    """Return the error of a rebuild whose tables could not take the place of the old ones."""
+    return UnavailableError(
+        "the rebuilt read models could not take the place of the old ones: something reads those without a pause.",
+        fix="Look for a long transaction in pg_stat_activity, end it, and rebuild again.",
+    )
+
+
+async def finish(rebuild: Rebuild) -> None:
+    """Bring a rebuild that has replayed most of the log to its end."""
+    await rebuild.analyze()
+    for attempt in range(TRIES):
+        while await rebuild.step():
+            pass
+        if await rebuild.swap():
+            return
+        await asyncio.sleep(min(0.002 * attempt, 0.1))
+    raise never_quiet()

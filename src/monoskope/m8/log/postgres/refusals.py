@@ -1,0 +1,161 @@
+"""Why a PostgreSQL cannot be used, in sentences for the people who run m8. They hold nothing of the server's text."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from dataclasses import dataclass
+
+import asyncpg
+
+from monoskope.errors import (
+    Error,
+    IdentityChangedError,
+    RefusedError,
+    UnauthenticatedError,
+    UnavailableError,
+    UsageError,
+)
+
+MINIMUM_VERSION = 15
+"""The oldest major version of PostgreSQL that m8 takes: the one before it gets no more corrections."""
+
+_HOST_NAME_MISMATCH = 62
+"""X509_V_ERR_HOSTNAME_MISMATCH of OpenSSL."""
+_ADDRESS_MISMATCH = 64
+"""X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL."""
+_EXPIRED = 10
+"""X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one host cannot be used.
+
+    Attributes:
+        reason: What is wrong, as the end of a sentence.
+        fix: What to do.
+        kind: The error that m8 ends with if that is so at its start.
+    """
+
+    reason: str
+    fix: str
+    kind: type[Error] = UnavailableError
+
+
+NO_TLS = Refusal(
+    "the server has no TLS",
+    "Switch it on there (ssl = on). Only towards a Unix socket or loopback may m8 do without: sslmode=disable.",
+    UsageError,
+)
+NOT_POSTGRES = Refusal(
+    "what answers there does not speak PostgreSQL's protocol", "Correct host and port in `database`.", UsageError
+)
+READ_ONLY = Refusal(
+    "it takes no writes: it is a standby, or default_transaction_read_only is on",
+    "Name the primary in `database`, or all hosts: m8 finds the one that takes writes.",
+)
+TOO_OLD = Refusal(
+    f"it is older than PostgreSQL {MINIMUM_VERSION}",
+    f"Upgrade the server to PostgreSQL {MINIMUM_VERSION} or newer; 17 is what m8 is tested with.",
+    UsageError,
+)
+SILENT = Refusal(
+    "it does not answer in time", "Check that it runs, and that no firewall or load between it and m8 stops it."
+)
+_BY_STATE: dict[str, Refusal] = {
+    "28P01": Refusal(
+        "the password is wrong, or there is no such role",
+        "Correct the role in `database` and its password in database_password_file or M8_DATABASE_PASSWORD.",
+        UnauthenticatedError,
+    ),
+    "28000": Refusal(
+        "the server lets this role not in from here, or not without a certificate",
+        "Check the role in `database`, database_certificate, and pg_hba.conf on the server.",
+        RefusedError,
+    ),
+    "3D000": Refusal("there is no such database", "Correct its name in `database`, or create it.", UsageError),
+    "42501": Refusal(
+        "the role lacks a right that m8 needs",
+        "Let the role own the database's schema m8, or grant what docs/operate/postgresql.md names.",
+        RefusedError,
+    ),
+    "53300": Refusal(
+        "all of its connections are taken",
+        "Raise max_connections there, or let other programs use fewer; each m8 needs up to 8.",
+    ),
+    "55000": Refusal("it takes no connections to this database", "Check ALLOW_CONNECTIONS of the database."),
+    "57P03": Refusal("it is just starting or stopping", "Wait a moment, then try again."),
+    "53100": Refusal("its disk is full", "Give the server room (m8 events erase-sealed helps); m8 goes on by itself."),
+    "53200": Refusal("it is out of memory", "Look at the server's log."),
+    "25006": READ_ONLY,
+    "57P01": Refusal("an administrator ended the connection", "Start m8 again, when the server is in service again."),
+}
+
+_POOLER = "08P01"
+"""protocol_violation: what pgbouncer answers when it refuses a login itself."""
+
+
+def _of_certificate(error: ssl.SSLCertVerificationError) -> Refusal:
+    if error.verify_code in (_HOST_NAME_MISMATCH, _ADDRESS_MISMATCH):
+        return Refusal(
+            "its certificate is for another name",
+            "Write the name that is in the certificate in `database`, or give the server one for this name.",
+            IdentityChangedError,
+        )
+    if error.verify_code == _EXPIRED:
+        return Refusal("its certificate has expired", "Renew it on the server.", IdentityChangedError)
+    return Refusal(
+        "no authority that m8 trusts signed its certificate",
+        "Name the right authority in `database_ca`. If it was right until now, find out who answers there.",
+        IdentityChangedError,
+    )
+
+
+_BREAKS = Refusal("the connection breaks", "Look at the server's log, and at what stands between it and m8.")
+
+_BY_KIND: tuple[tuple[type[OSError] | tuple[type[OSError], ...], Refusal], ...] = (
+    (
+        ssl.SSLError,
+        Refusal(
+            "TLS fails", "Check that the server speaks TLS 1.2 or newer, and takes database_certificate.", UsageError
+        ),
+    ),
+    (socket.gaierror, Refusal("its name is not known", "Correct the host in `database`, or your name service.")),
+    (TimeoutError, SILENT),
+    (
+        (ConnectionRefusedError, FileNotFoundError),
+        Refusal("nothing listens there", "Start the server, or correct host and port in `database`."),
+    ),
+    (
+        PermissionError,
+        Refusal("m8 may not use that socket", "Check the mode of the socket and its folder.", RefusedError),
+    ),
+)
+
+
+def _of_system(error: OSError) -> Refusal:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _of_certificate(error)
+    return next((refusal for kind, refusal in _BY_KIND if isinstance(error, kind)), _BREAKS)
+
+
+def why(error: BaseException) -> Refusal | None:
+    """Return why `error` was raised by a connection or a statement; None if it says nothing about the server."""
+    if isinstance(error, asyncpg.PostgresError):
+        state = str(getattr(error, "sqlstate", None) or "")
+        if state == _POOLER:
+            return Refusal(
+                "it refuses how m8 logs in",
+                "If that is a pooler such as pgbouncer, connect to PostgreSQL itself (docs/operate/postgresql.md).",
+                UsageError,
+            )
+        known = _BY_STATE.get(state)
+        return known or Refusal(f"it answers with the error {state or 'without a number'}", "Look at the server's log.")
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return READ_ONLY
+    if isinstance(error, OSError):
+        return _of_system(error)
+    if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
+        return _BREAKS
+    return None

@@ -1,0 +1,189 @@
+"""The tables of the event log, the function that appends, and the check that a database is ours.
+
+Names are not qualified: everything lies in the first schema of the session's `search_path`, usually `public`.
+"""
+
+from __future__ import annotations
+
+from monoskope.errors import ConflictError, UsageError
+from monoskope.m8.log.postgres.connecting import Connection
+from monoskope.m8.log.postgres.target import PostgresTarget
+
+APPLICATION = "m8 event log"
+"""Marks a database as an event log."""
+
+SCHEMA_VERSION = 1
+"""Kept in `meta`; a greater one is of a newer m8 and is refused."""
+
+CHANNEL = "m8_events"
+"""Where an append notifies, in its transaction, with the log's last position."""
+
+_LOCK = 0x6D386C67
+"""The advisory lock, held to the end of one transaction, under which the schema is made."""
+
+# `COLLATE "C"` orders by bytes. `STORAGE EXTERNAL` keeps the server from compressing what is sealed or small.
+TABLES = """
+CREATE TABLE meta (name text PRIMARY KEY, value text NOT NULL);
+CREATE TABLE head (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one), position bigint NOT NULL, hash bytea NOT NULL, fence bigint NOT NULL
+) WITH (fillfactor = 10);
+INSERT INTO head (position, hash, fence) VALUES (0, decode(repeat('00', 32), 'hex'), 0);
+CREATE TABLE events (
+  position bigint PRIMARY KEY, stream text COLLATE "C" NOT NULL, version bigint NOT NULL,
+  record bytea STORAGE EXTERNAL NOT NULL, hash bytea NOT NULL, UNIQUE (stream, version)
+);
+CREATE FUNCTION events_stay() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'events are never changed or deleted'; END $$;
+CREATE TRIGGER events_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON events
+  FOR EACH STATEMENT EXECUTE FUNCTION events_stay();
+CREATE TABLE sealed (sha256 bytea PRIMARY KEY, body bytea STORAGE EXTERNAL NOT NULL);
+CREATE TABLE beats (key text PRIMARY KEY, at_ms bigint NOT NULL, note bytea NOT NULL);
+CREATE TABLE leases (name text PRIMARY KEY, holder text NOT NULL, ends timestamptz NOT NULL);
+"""
+
+DOCUMENTS = """
+CREATE TABLE {documents} (
+  collection text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL, body bytea STORAGE EXTERNAL NOT NULL,
+  subject text COLLATE "C", expires_on text COLLATE "C", deleted boolean, drifted boolean, out_of_sync boolean,
+  PRIMARY KEY (collection, key)
+);
+CREATE INDEX ON {documents} (collection, key) WHERE deleted;
+CREATE INDEX ON {documents} (collection, key) WHERE drifted;
+CREATE INDEX ON {documents} (collection, key) WHERE out_of_sync;
+CREATE INDEX ON {documents} (collection, subject, key) WHERE subject IS NOT NULL;
+CREATE INDEX ON {documents} (collection, expires_on, key) WHERE expires_on > '';
+CREATE TABLE {labels} (
+  collection text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL, label text COLLATE "C" NOT NULL,
+  PRIMARY KEY (collection, key, label)
+);
+CREATE INDEX ON {labels} (collection, label, key);
+"""
+"""The documents, under the names of the live tables or under those that a rebuild fills."""
+
+WRITE_DOCUMENTS = """
+  IF cardinality(put_keys) > 0 THEN
+    INSERT INTO {documents} AS d
+      SELECT * FROM unnest(put_collections, put_keys, put_bodies, subjects, expiries, are_deleted, drifted, out_of_sync)
+      ON CONFLICT (collection, key) DO UPDATE SET
+        body = excluded.body, subject = excluded.subject, expires_on = excluded.expires_on,
+        deleted = excluded.deleted, drifted = excluded.drifted, out_of_sync = excluded.out_of_sync;
+  END IF;
+  IF cardinality(dropped_keys) > 0 THEN
+    DELETE FROM {documents} d USING unnest(dropped_collections, dropped_keys) AS gone(collection, key)
+      WHERE d.collection = gone.collection AND d.key = gone.key;
+  END IF;
+  IF cardinality(listed_keys) > 0 THEN
+    DELETE FROM {labels} l USING unnest(listed_collections, listed_keys) AS listed(collection, key)
+      WHERE l.collection = listed.collection AND l.key = listed.key;
+  END IF;
+  IF cardinality(label_keys) > 0 THEN
+    INSERT INTO {labels} SELECT * FROM unnest(label_collections, label_keys, labels);
+  END IF;
+"""
+
+WRITE_ARGUMENTS = """
+  put_collections text[], put_keys text[], put_bodies bytea[], subjects text[], expiries text[],
+  are_deleted boolean[], drifted boolean[], out_of_sync boolean[], dropped_collections text[], dropped_keys text[],
+  listed_collections text[], listed_keys text[], label_collections text[], label_keys text[], labels text[]
+"""
+
+WRITE_TYPES = (
+    "text[]",
+    "text[]",
+    "bytea[]",
+    "text[]",
+    "text[]",
+    "boolean[]",
+    "boolean[]",
+    "boolean[]",
+    *("text[]",) * 7,
+)
+"""The types of `WRITE_ARGUMENTS`, for calls."""
+
+APPEND = f"""
+CREATE FUNCTION append(
+  was_position bigint, was_hash bytea, was_fence bigint, is_hash bytea,
+  base_streams text[], base_versions bigint[],
+  streams text[], versions bigint[], records bytea[], hashes bytea[], sealed_hashes bytea[], sealed_bodies bytea[],
+  {WRITE_ARGUMENTS}
+) RETURNS integer LANGUAGE plpgsql AS $append$
+#variable_conflict use_variable
+BEGIN
+  -- Read before the head is compared: if the head is still the same then, no version has changed in between.
+  IF cardinality(base_streams) > 0 THEN
+    PERFORM FROM unnest(base_streams, base_versions) AS base(name, at)
+      WHERE base.at <> coalesce((SELECT max(e.version) FROM events e WHERE e.stream = base.name), 0);
+    IF FOUND THEN RETURN 2; END IF;
+  END IF;
+  UPDATE head SET position = was_position + cardinality(streams), hash = is_hash
+    WHERE head.position = was_position AND head.hash = was_hash AND head.fence = was_fence;
+  IF NOT FOUND THEN RETURN 1; END IF;
+  INSERT INTO events SELECT was_position + e.step, e.stream, e.version, e.record, e.hash
+    FROM unnest(streams, versions, records, hashes) WITH ORDINALITY AS e(stream, version, record, hash, step);
+  IF cardinality(sealed_hashes) > 0 THEN
+    INSERT INTO sealed SELECT * FROM unnest(sealed_hashes, sealed_bodies) ON CONFLICT DO NOTHING;
+  END IF;
+  {WRITE_DOCUMENTS.format(documents="documents", labels="labels")}
+  PERFORM pg_notify('{CHANNEL}', (was_position + cardinality(streams))::text);
+  RETURN 0;
+END $append$;
+"""  # noqa: S608  it is made of the texts above alone
+"""Records a group in one trip: 0 recorded, 1 the head is another one, 2 a stream is at another version."""
+
+WRITE_NEXT = f"""
+CREATE FUNCTION write_next({WRITE_ARGUMENTS}) RETURNS void LANGUAGE plpgsql AS $write$
+#variable_conflict use_variable
+BEGIN
+  {WRITE_DOCUMENTS.format(documents="documents_next", labels="labels_next")}
+END $write$;
+"""
+"""Writes documents beside the live ones, for a rebuild."""
+
+
+async def prepare(connection: Connection, target: PostgresTarget, *, for_import: bool = False) -> None:
+    """Make sure that the database is an event log of this version, creating the tables if it is empty.
+
+    Several processes may try at once: the first one to get the advisory lock does it.
+
+    Raises:
+        UsageError: it is something else, or a newer m8 wrote it.
+        ConflictError: an import into it is not finished, and `for_import` is false.
+    """
+    await connection.execute("BEGIN")
+    await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+    if not await _is_ours(connection, target):
+        await connection.execute(TABLES)
+        await connection.execute(DOCUMENTS.format(documents="documents", labels="labels"))
+        await connection.execute(APPEND + WRITE_NEXT)
+        insert = "INSERT INTO meta VALUES ('application', $1), ('schema', $2)"
+        await connection.execute(insert, APPLICATION, str(SCHEMA_VERSION))
+    if not for_import and await connection.fetchval("SELECT 1 FROM meta WHERE name = 'importing'"):
+        raise ConflictError(
+            f"the event log in database {target} is not whole: an import into it did not end.",
+            fix="Run the import again, or name another database.",
+        )
+    await connection.execute("COMMIT")
+
+
+async def _is_ours(connection: Connection, target: PostgresTarget) -> bool:
+    """Return True for an event log of this version, False for an empty database. Raises `UsageError` otherwise."""
+    relations = (
+        "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r','v')"
+    )
+    names = {row[0] for row in await connection.fetch(relations)}
+    if not names:
+        return False
+    found: dict[str, str] = {}
+    if {"meta", "head", "events"} <= names:
+        columns = "SELECT attname FROM pg_attribute WHERE attrelid = 'meta'::regclass AND attnum > 0"
+        if {row[0] for row in await connection.fetch(columns)} == {"name", "value"}:
+            found = {row["name"]: row["value"] for row in await connection.fetch("SELECT name, value FROM meta")}
+    if found.get("application") != APPLICATION:
+        raise UsageError(f"database {target} has tables, but is no event log of m8.", fix="Name another database.")
+    if found.get("schema") != str(SCHEMA_VERSION):
+        raise UsageError(
+            f"the event log in database {target} has schema {found.get('schema')}, this m8 knows {SCHEMA_VERSION} "
+            "and no newer one.",
+            fix="Start the version of m8 that wrote it, or a newer one.",
+        )
+    return True

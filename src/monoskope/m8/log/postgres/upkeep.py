@@ -1,0 +1,73 @@
+"""What lies beside events and documents: heartbeats, leases and sealed bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from monoskope.m8.log.postgres.connecting import Connection
+
+PIECE = 200
+"""How many sealed bytes are erased in one transaction."""
+
+
+async def beat(connection: Connection, key: str, at_ms: int, note: bytes) -> None:
+    """Record a heartbeat, whatever was recorded of its key."""
+    await connection.execute(
+        "INSERT INTO beats VALUES ($1, $2, $3) "
+        "ON CONFLICT (key) DO UPDATE SET at_ms = excluded.at_ms, note = excluded.note",
+        key,
+        at_ms,
+        note,
+    )
+
+
+async def beats(connection: Connection) -> dict[str, int]:
+    """Return when the last heartbeat of each key was."""
+    return {row["key"]: row["at_ms"] for row in await connection.fetch("SELECT key, at_ms FROM beats")}
+
+
+async def beat_notes(connection: Connection) -> dict[str, bytes]:
+    """Return the notes that are not empty."""
+    query = "SELECT key, note FROM beats WHERE note <> ''"
+    return {row["key"]: row["note"] for row in await connection.fetch(query)}
+
+
+async def forget_beat(connection: Connection, key: str) -> None:
+    """Drop a heartbeat."""
+    await connection.execute("DELETE FROM beats WHERE key = $1", key)
+
+
+async def lease(connection: Connection, name: str, holder: str, ttl_ms: int) -> bool:
+    """Take or keep a lease, by the clock of the database."""
+    taken = await connection.fetchval(
+        "INSERT INTO leases VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond') "
+        "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, ends = excluded.ends "
+        "WHERE leases.holder = excluded.holder OR leases.ends <= clock_timestamp() RETURNING true",
+        name,
+        holder,
+        ttl_ms,
+    )
+    return bool(taken)
+
+
+async def release(connection: Connection, name: str, holder: str) -> None:
+    """Give a lease up."""
+    await connection.execute("DELETE FROM leases WHERE name = $1 AND holder = $2", name, holder)
+
+
+async def sealed(connection: Connection, sha256: bytes) -> bytes | None:
+    """Return sealed bytes."""
+    body: bytes | None = await connection.fetchval("SELECT body FROM sealed WHERE sha256 = $1", sha256)
+    return body
+
+
+async def sealed_after(connection: Connection, after: bytes, limit: int) -> list[bytes]:
+    """Return sealed bytes in the order of their SHA-256."""
+    query = "SELECT body FROM sealed WHERE sha256 > $1 ORDER BY sha256 LIMIT $2"
+    return [row[0] for row in await connection.fetch(query, after, limit)]
+
+
+async def erase_sealed(connection: Connection, sha256s: Iterable[bytes]) -> int:
+    """Erase sealed bytes and return how many rows there were."""
+    query = "WITH gone AS (DELETE FROM sealed WHERE sha256 = ANY($1::bytea[]) RETURNING 1) SELECT count(*) FROM gone"
+    return int(await connection.fetchval(query, list(sha256s)))

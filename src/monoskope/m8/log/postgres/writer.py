@@ -1,0 +1,260 @@
+"""Writing: appends that wait at the same time are recorded by one call, in one transaction.
+
+The head of the log is one row, which each group compares and sets: it is the fence, whoever else writes. What is known
+of the database at the last head is kept in memory, so that a process that writes alone needs one trip a group. A group
+that finds another head locks it and reads anew, in statements of their own: a statement that waits for the lock would
+still see what was there before it waited.
+
+No commit is ever cancelled. A commit of which nobody knows how it ended is looked for under the head's lock, in a
+transaction that writes, too: when that one is confirmed, so is everything before it. It also raises the fence, so that
+a call which still lies on its way somewhere finds another head than it expects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from monoskope.errors import Error
+from monoskope.failpoints import failpoint
+from monoskope.m8.log.documents import Put
+from monoskope.m8.log.event_log import Projector, RecordedEvent
+from monoskope.m8.log.postgres import documents, statements
+from monoskope.m8.log.postgres.connecting import Connection
+from monoskope.m8.log.postgres.connections import Connector, close, deadline
+from monoskope.m8.log.postgres.failures import FAILURES, UnknownAppendError, explain, is_lost
+from monoskope.m8.log.postgres.group import Append, Group, Head, Known
+
+MAX_GROUP = 128
+"""How many appends one call records at most, so that its first one does not wait long."""
+
+RESOLVE_S = 10.0
+"""How long an append waits to learn how its commit ended, while the database is away."""
+
+RETRY_S = 0.2
+"""How long it waits between two attempts to learn that."""
+
+KEPT = 50_000
+"""How many documents, and how many streams, are remembered; then memory starts anew."""
+
+_SESSION = "SET plan_cache_mode = force_generic_plan; SET idle_in_transaction_session_timeout = '3s'"
+"""One plan for groups of any size. And a process that stops while it has the head locked loses the lock."""
+
+
+class UnacknowledgedError(ConnectionError):
+    """The server warned while it committed: a standby may not have it."""
+
+
+class Writer:
+    """Records appends, one group after the other.
+
+    Args:
+        connector: Connects to the primary.
+        projector: What events change in the documents.
+        clock: Milliseconds since 1970.
+        recorded: Called on the event loop with the events of each group that was committed.
+        measured: Called with the number of appends of each group that was committed, and the seconds it took.
+    """
+
+    def __init__(
+        self,
+        connector: Connector,
+        *,
+        projector: Projector,
+        clock: Callable[[], int],
+        recorded: Callable[[Sequence[RecordedEvent]], None],
+        measured: Callable[[int, float], None],
+    ) -> None:
+        self._connector = connector
+        self._projector = projector
+        self._clock = clock
+        self._recorded = recorded
+        self._measured = measured
+        self._waiting: deque[tuple[Append, asyncio.Future[list[RecordedEvent]]]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._connection: Connection | None = None
+        self._known: Known | None = None
+        self._is_contended = False
+        self._has_warned = False
+        self.failure: Error | None = None
+        """Why the database refused a group last; None if it never did."""
+
+    async def append(self, append: Append) -> list[RecordedEvent]:
+        """Return the events of `append` once they are durable. Raises as `EventLog.append`."""
+        done: asyncio.Future[list[RecordedEvent]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((append, done))
+        if self._task is None:
+            self._task = asyncio.create_task(self._main(), name="m8-log-writer")
+        return await done
+
+    async def close(self) -> None:
+        """Finish the appends that wait, then stop."""
+        if self._task is not None:
+            await self._task
+        if self._connection is not None:
+            await close(self._connection)
+
+    async def _main(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_GROUP))]
+                begun = loop.time()
+                failure: Exception | None = None
+                group: Group | None = None
+                try:
+                    group = await self._record([append for append, _ in taken])
+                except Exception as error:  # noqa: BLE001  every waiting caller is told, and the next ones are served
+                    failure = self._failed(error)
+                _settle([done for _, done in taken], group, failure)
+                if group is not None and group.recorded:
+                    self._measured(len(taken), loop.time() - begun)
+        finally:
+            self._task = None
+
+    def _failed(self, error: Exception) -> Exception:
+        self._disconnect()
+        if isinstance(error, (Error, *FAILURES)):
+            self.failure = explain(error, self._connector.target)
+            return self.failure
+        return error
+
+    def _disconnect(self) -> None:
+        """After a failure nothing that is known holds; the next group starts with a new connection."""
+        self._known = None
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def _record(self, appends: list[Append]) -> Group:
+        """Record one group. Raises what the driver raises if nothing of it is recorded."""
+        connection = self._connection
+        if connection is None or connection.is_closed():
+            self._disconnect()
+            connection = await self._connect()
+        if self._known is not None and not self._is_contended:
+            group = self._group(appends, self._known)
+            await self._read(connection, group)
+            if await self._call(connection, group):
+                return group
+            self._known, self._is_contended = None, True
+        return await self._record_locked(connection, appends)
+
+    async def _connect(self) -> Connection:
+        self._connection = await self._connector.connect()
+        self._connection.add_log_listener(self._warned)
+        with deadline(self._connection):
+            await self._connection.execute(_SESSION)
+        return self._connection
+
+    def _warned(self, _connection: object, message: Any) -> None:  # noqa: ANN401 - the driver's message has no type
+        """Take note of a warning, such as that a wait for a standby was cancelled."""
+        if getattr(message, "severity_en", "WARNING") not in {"DEBUG", "INFO", "NOTICE", "LOG"}:
+            self._has_warned = True
+
+    def _group(self, appends: list[Append], known: Known) -> Group:
+        return Group(appends, known, self._projector, self._clock)
+
+    @staticmethod
+    async def _read(connection: Connection, group: Group) -> None:
+        """Read what the group needs to know, and work it out. What is read is of the head, or the call refuses it."""
+        with deadline(connection):
+            if unknown := group.unknown_streams():
+                group.known.versions.update(await statements.versions(connection, unknown))
+            while missed := group.plan():
+                group.known.documents.update(await documents.read_many(connection, missed))
+
+    async def _record_locked(self, connection: Connection, appends: list[Append]) -> Group:
+        """Record a group while no other process can: with the head locked from before the first read."""
+        with deadline(connection):
+            await connection.execute("BEGIN")
+            head = await statements.lock_head(connection)
+        if self._known is None or self._known.head != head:
+            self._known = Known(head)
+        else:
+            self._is_contended = False
+        group = self._group(appends, self._known)
+        with deadline(connection):
+            expected = {append.stream for append in appends} - self._known.versions.keys()
+            self._known.versions.update(await statements.versions(connection, expected))
+        await self._read(connection, group)
+        if not await self._call(connection, group, is_locked=True):
+            raise AssertionError("the head cannot change while it is locked")
+        return group
+
+    async def _call(self, connection: Connection, group: Group, *, is_locked: bool = False) -> bool:
+        """Record what was worked out, and return whether the head was the one that it builds on."""
+        recorded = group.recorded
+        is_recorded = True
+        self._has_warned = False
+        try:
+            failpoint("m8.before-commit")
+            with deadline(connection):
+                if recorded:
+                    is_recorded = await statements.append(connection, group)
+                elif not is_locked:
+                    # Nothing to record; but the refusals hold only if the head is still this one.
+                    is_recorded = await statements.read_head(connection) == group.known.head and not group.assumed
+                if is_locked:
+                    await connection.execute("COMMIT")
+            if self._has_warned and recorded:
+                raise UnacknowledgedError
+        except FAILURES as error:
+            if not recorded or not is_lost(error):
+                raise
+            self._disconnect()
+            if not await self._is_there(recorded[-1]):
+                raise
+            self._recorded(recorded)
+            return True
+        if is_recorded:
+            self._remember(group, recorded)
+        return is_recorded
+
+    def _remember(self, group: Group, recorded: list[RecordedEvent]) -> None:
+        """Move what is known to the new head."""
+        if not recorded:
+            return
+        known = group.known
+        known.head = Head(recorded[-1].position, recorded[-1].hash, known.head.fence)
+        known.versions.update((event.stream, event.version) for event in recorded)
+        for change in group.changes:
+            known.documents[change.collection, change.key] = change.body if isinstance(change, Put) else None
+        if max(len(known.documents), len(known.versions)) > KEPT:
+            known.documents.clear()
+            known.versions.clear()
+        self._recorded(recorded)
+
+    async def _is_there(self, last: RecordedEvent) -> bool:
+        """Find out whether the group that ends with `last` is recorded. Raises `UnknownAppendError` if nobody says."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + RESOLVE_S
+        while True:
+            try:
+                connection = await self._connect()
+                self._has_warned = False
+                with deadline(connection):
+                    answer = await statements.resolve(connection, last)
+                if not self._has_warned:
+                    return answer
+            except (Error, *FAILURES):
+                pass
+            self._disconnect()
+            if loop.time() > end:
+                raise UnknownAppendError(self._connector.target) from None
+            await asyncio.sleep(RETRY_S)
+
+
+def _settle(waiting: list[asyncio.Future[list[RecordedEvent]]], group: Group | None, failure: Exception | None) -> None:
+    for index, done in enumerate(waiting):
+        if done.done():
+            continue
+        error = failure if group is None else group.pieces[index].error
+        if isinstance(error, StopIteration):  # a future cannot hold this exception
+            error = RuntimeError("the projector raised StopIteration.")
+        if error is not None:
+            done.set_exception(error)
+        elif group is not None:
+            done.set_result(group.pieces[index].recorded)

@@ -1,0 +1,319 @@
+"""How m8 comes to a real PostgreSQL: whatever is wrong there, or between, ends in bounded time with a sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import pytest
+
+from monoskope.errors import (
+    Error,
+    IdentityChangedError,
+    RefusedError,
+    UnauthenticatedError,
+    UnavailableError,
+    UsageError,
+)
+from monoskope.m8.log.postgres import connecting, pooler
+from monoskope.m8.log.postgres.pooler import SharedSessionsError
+from monoskope.m8.log.postgres.target import PostgresTarget, Tls
+from monoskope.testing.engines import pgbouncer
+from monoskope.testing.engines.postgres import Postgres
+from tests.support.tcp_proxy import proxy
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """A server of its own: these tests change its settings."""
+    with Postgres(fsync=False) as running:
+        yield running
+
+
+@pytest.fixture
+def target(server: Postgres) -> Iterator[PostgresTarget]:
+    name = server.create_database()
+    yield server.target(name)
+    server.drop_database(name)
+
+
+async def asked(target: PostgresTarget, question: str) -> object:
+    connection = await connecting.connect(target)
+    try:
+        return await connection.fetchval(question)
+    finally:
+        await connection.close()
+
+
+async def refused(target: PostgresTarget, *, host_s: float = connecting.HOST_S) -> Error:
+    """Return the error with which a connection is refused; a log that is open gets the same as unavailable."""
+    with pytest.raises(Error) as caught:
+        await connecting.connect(target, host_s=host_s)
+    with pytest.raises(UnavailableError) as again:
+        await connecting.reconnect(target, host_s=host_s)
+    assert again.value.message == caught.value.message
+    assert caught.value.fix
+    assert (target.password() or "none") not in str(caught.value)
+    return caught.value
+
+
+async def test_a_connection_is_encrypted_and_the_server_verified(target: PostgresTarget) -> None:
+    assert await asked(target, "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()") == "TLSv1.3"
+
+
+async def test_wrong_credentials_and_names(target: PostgresTarget) -> None:
+    wrong = await refused(dataclasses.replace(target, password=lambda: "not-the-one"))
+    assert isinstance(wrong, UnauthenticatedError)
+    assert "the password is wrong, or there is no such role" in wrong.message
+    unknown = await refused(dataclasses.replace(target, user="nobody-here"))
+    assert isinstance(unknown, UnauthenticatedError)
+    missing = await refused(dataclasses.replace(target, database="nowhere"))
+    assert isinstance(missing, UsageError)
+    assert "there is no such database" in missing.message
+
+
+async def test_nothing_is_taken_from_the_variables_and_files_of_libpq(
+    target: PostgresTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", target.password())
+    monkeypatch.setenv("PGSSLMODE", "disable")
+    monkeypatch.setenv("PGDATABASE", "postgres")
+    assert isinstance(await refused(dataclasses.replace(target, password=lambda: "")), UnauthenticatedError)
+    assert await asked(target, "SELECT current_database()") == target.database
+
+
+async def test_a_password_that_was_changed_counts_from_the_next_connection_on(
+    server: Postgres, target: PostgresTarget
+) -> None:
+    passwords = [target.password()]
+    rotated = dataclasses.replace(target, password=lambda: passwords[-1])
+    open_before = await connecting.connect(rotated)
+    server.sql("ALTER ROLE m8 PASSWORD 'the next one'")
+    try:
+        assert await open_before.fetchval("SELECT 1") == 1
+        assert isinstance(await refused(rotated), UnauthenticatedError)
+        passwords.append("the next one")
+        assert await asked(rotated, "SELECT 1") == 1
+    finally:
+        await open_before.close()
+        server.sql(f"ALTER ROLE m8 PASSWORD '{server.password}'")
+
+
+async def test_a_certificate_of_another_authority_or_name(server: Postgres, target: PostgresTarget) -> None:
+    other = await refused(dataclasses.replace(target, tls=Tls()))
+    assert isinstance(other, IdentityChangedError)
+    assert "no authority that m8 trusts" in other.message
+    async with proxy(server.port, host="127.0.0.2") as passing:
+        name = await refused(dataclasses.replace(target, hosts=(("127.0.0.2", passing.port),)))
+    assert isinstance(name, IdentityChangedError)
+    assert "for another name" in name.message
+
+
+async def test_a_server_without_tls_gets_no_password(server: Postgres, target: PostgresTarget) -> None:
+    with altered(server, ssl="off"):
+        without = await refused(target)
+    assert isinstance(without, UsageError)
+    assert "the server has no TLS" in without.message
+
+
+async def test_a_server_that_lets_only_encrypted_connections_in(target: PostgresTarget) -> None:
+    assert isinstance(await refused(dataclasses.replace(target, tls=None)), RefusedError)
+
+
+async def test_nothing_and_something_else_at_the_port(target: PostgresTarget, unused_tcp_port: int) -> None:
+    nobody = await refused(dataclasses.replace(target, hosts=(("127.0.0.1", unused_tcp_port),)))
+    assert "nothing listens there" in nobody.message
+    unknown = await refused(dataclasses.replace(target, hosts=(("no-such-host.invalid", 5432),)))
+    assert "its name is not known" in unknown.message
+
+    async def http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with listening(http) as port:
+        for tls in (target.tls, None):
+            error = await refused(dataclasses.replace(target, hosts=(("127.0.0.1", port),), tls=tls), host_s=0.3)
+            assert isinstance(error, UsageError)
+            assert "does not speak PostgreSQL's protocol" in error.message
+
+
+async def test_a_server_that_is_too_old(target: PostgresTarget) -> None:
+    async def old(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(struct.unpack("!i", await reader.readexactly(4))[0] - 4)
+        version = b"server_version\x0014.22\x00"
+        writer.write(b"R" + struct.pack("!ii", 8, 0))
+        writer.write(b"S" + struct.pack("!i", 4 + len(version)) + version)
+        recovery = b"in_hot_standby\x00off\x00"
+        writer.write(b"S" + struct.pack("!i", 4 + len(recovery)) + recovery)
+        writer.write(b"K" + struct.pack("!iii", 12, 1, 1) + b"Z" + struct.pack("!i", 5) + b"I")
+        await reader.read()
+        writer.close()
+
+    async with listening(old) as port:
+        error = await refused(dataclasses.replace(target, hosts=(("127.0.0.1", port),), tls=None))
+    assert isinstance(error, UsageError)
+    assert "older than PostgreSQL 15" in error.message
+
+
+async def test_a_server_that_takes_no_writes_is_passed_over(server: Postgres, target: PostgresTarget) -> None:
+    server.sql(f"ALTER DATABASE {target.database} SET default_transaction_read_only = on")
+    error = await refused(target)
+    assert type(error) is UnavailableError
+    assert "it takes no writes" in error.message
+
+
+async def test_a_host_that_does_not_answer_is_passed_over(target: PostgresTarget) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with listening(silent) as port:
+        alone = await refused(dataclasses.replace(target, hosts=(("127.0.0.1", port),)), host_s=0.3)
+        assert "does not answer in time" in alone.message
+        several = dataclasses.replace(target, hosts=(("127.0.0.1", port), *target.hosts))
+        connection = await connecting.connect(several, host_s=1)
+        await connection.close()
+
+
+async def test_of_several_hosts_each_is_told_of(target: PostgresTarget, unused_tcp_port: int) -> None:
+    hosts = (*target.hosts, ("127.0.0.1", unused_tcp_port))
+    error = await refused(dataclasses.replace(target, hosts=hosts, password=lambda: "not-the-one"))
+    assert "the password is wrong" in error.message
+    assert f"127.0.0.1:{unused_tcp_port}: nothing listens there" in error.message
+
+
+async def test_a_server_whose_connections_are_all_taken(server: Postgres, target: PostgresTarget) -> None:
+    server.sql("ALTER ROLE m8 CONNECTION LIMIT 0")
+    try:
+        error = await refused(target)
+    finally:
+        server.sql("ALTER ROLE m8 CONNECTION LIMIT -1")
+    assert type(error) is UnavailableError
+    assert "all of its connections are taken" in error.message
+
+
+async def test_what_the_role_sets_for_its_sessions_harms_nothing(server: Postgres, target: PostgresTarget) -> None:
+    harmful = {
+        "statement_timeout": "1ms",
+        "lock_timeout": "1ms",
+        "idle_session_timeout": "500ms",
+        "idle_in_transaction_session_timeout": "1ms",
+        "transaction_timeout": "500ms",
+        "default_transaction_isolation": "serializable",
+        "synchronous_commit": "off",
+    }
+    for name, value in harmful.items():
+        server.sql(f"ALTER ROLE m8 IN DATABASE {target.database} SET {name} = '{value}'")
+    connection = await connecting.connect(target)
+    try:
+        found = {name: await connection.fetchval(f"SHOW {name}") for name in harmful}
+    finally:
+        await connection.close()
+    assert found == {
+        "statement_timeout": "0",
+        "lock_timeout": "0",
+        "idle_session_timeout": "0",
+        "idle_in_transaction_session_timeout": "30s",
+        "transaction_timeout": "0",
+        "default_transaction_isolation": "read committed",
+        "synchronous_commit": "on",
+    }
+
+
+# --- poolers ---
+
+
+@pytest.fixture
+def need_pgbouncer() -> None:
+    if not pgbouncer.is_installed():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
+            "pgbouncer is not installed: apt install pgbouncer"
+        )
+
+
+async def is_shared(target: PostgresTarget) -> bool:
+    try:
+        async with pooler.checked(target, wait_s=0.5):
+            return False
+    except SharedSessionsError:
+        return True
+
+
+async def test_postgresql_itself_is_no_pooler(target: PostgresTarget) -> None:
+    assert not await is_shared(target)
+
+
+@pytest.mark.usefixtures("need_pgbouncer")
+@pytest.mark.parametrize(
+    "more", [{}, {"server_round_robin": "1", "min_pool_size": "4", "max_prepared_statements": "0"}]
+)
+@pytest.mark.parametrize(("mode", "shares"), [("session", False), ("transaction", True), ("statement", True)])
+async def test_pgbouncer_is_refused_where_it_shares_sessions(
+    server: Postgres, target: PostgresTarget, mode: str, more: dict[str, str], *, shares: bool
+) -> None:
+    with pgbouncer.pooled(server, target, mode, **more) as pooled:
+        # From the first client on, and with an idle pool.
+        assert [await is_shared(pooled) for _ in range(2)] == [shares, shares]
+
+
+@pytest.mark.usefixtures("need_pgbouncer")
+async def test_a_busy_pgbouncer_is_noticed_too(server: Postgres, target: PostgresTarget) -> None:
+    with pgbouncer.pooled(server, target, "transaction") as pooled:
+        others = [await connecting.connect(pooled, cached_statements=0) for _ in range(4)]
+        stop = asyncio.Event()
+
+        async def work(connection: connecting.Connection) -> None:
+            while not stop.is_set():
+                async with connection.transaction():
+                    await connection.execute("SELECT 1")
+
+        tasks = [asyncio.create_task(work(connection)) for connection in others]
+        try:
+            assert all([await is_shared(pooled) for _ in range(5)])
+        finally:
+            stop.set()
+            await asyncio.gather(*tasks)
+            for connection in others:
+                connection.terminate()
+
+
+# --- what is needed above ---
+
+
+@asynccontextmanager
+async def listening(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[int]:
+    """Give the port of something that listens and is no PostgreSQL."""
+    ended: set[asyncio.StreamWriter] = set()
+
+    async def remember(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ended.add(writer)
+        try:
+            await serve(reader, writer)
+        except (OSError, asyncio.IncompleteReadError):
+            writer.close()
+
+    async with await asyncio.start_server(remember, "127.0.0.1", 0) as running:
+        yield int(running.sockets[0].getsockname()[1])
+        for writer in ended:
+            writer.close()
+
+
+@contextmanager
+def altered(server: Postgres, **settings: str) -> Iterator[None]:
+    """Change settings of a server for the block; new connections have them."""
+    for name, value in settings.items():
+        server.sql(f"ALTER SYSTEM SET {name} = '{value}'")
+    server.restart()
+    try:
+        yield
+    finally:
+        for name in settings:
+            server.sql(f"ALTER SYSTEM RESET {name}")
+        server.restart()

@@ -14,7 +14,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -225,6 +225,20 @@ def _make(chunk: tuple[int, int, int]) -> list[Stream]:
 def _made(maker: Maker, chunk: tuple[int, int, int]) -> list[Stream]:
     first, end, of = chunk
     return [stream for number in range(first, end) for stream in maker.streams(Secret(number, of))]
+
+
+def copy(seed: Seed, server: Postgres) -> Seed:
+    """Return a copy of `seed`, which nobody has open, with another port; a database is copied, too."""
+    home = seed.folder.with_name(f"{seed.folder.name}-copy")
+    shutil.rmtree(home, ignore_errors=True)
+    world.copy(seed.folder, home)
+    if not seed.database:
+        return replace(seed, folder=home)
+    name = f"{seed.database}_copy"
+    server.sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    server.sql(f'CREATE DATABASE "{name}" OWNER m8 TEMPLATE "{seed.database}"')
+    world.set_database(home, server, name)
+    return replace(seed, folder=home, database=name)
 
 
 # --- PostgreSQL ---

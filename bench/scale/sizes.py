@@ -60,7 +60,7 @@ QUICK = Sizes(
     told=30,
 )
 TINY = Sizes(
-    secrets=(100, 200),
+    secrets=(200,),
     blocks=1,
     puts=2,
     lists=1,

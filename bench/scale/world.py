@@ -142,8 +142,8 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.server = (folder / _BASE_PORT).read_text(encoding="ascii")
-        self.m8 = self._part("m8", "serve", "--dir", "m8")
-        self.reactor = self._part(_REACTOR, "reactor", "run", _REACTOR)
+        self.m8 = self.part("m8", "serve", "--dir", "m8")
+        self.reactor = self.part(_REACTOR, "reactor", "run", _REACTOR)
 
     def __enter__(self) -> Self:
         self.start()
@@ -155,7 +155,8 @@ class World:
         self.reactor.stop()
         self.m8.stop()
 
-    def _part(self, name: str, *arguments: str) -> Part:
+    def part(self, name: str, *arguments: str) -> Part:
+        """Prepare a program `m8` with these arguments, in the world's folder."""
         environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder), "LANG": "C.UTF-8"}
         return Part(
             name,

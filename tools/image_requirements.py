@@ -1,7 +1,7 @@
 """Write deploy/containers/*.txt: what each image installs, with versions and hashes, chosen from requirements/dev.txt.
 
-    python tools/image_requirements.py          # write
-    python tools/image_requirements.py --check  # 1 and the names of those that differ
+python tools/image_requirements.py          # write
+python tools/image_requirements.py --check  # 1 and the names of those that differ
 """
 
 from __future__ import annotations

@@ -28,7 +28,13 @@ from monoskope.testing.engines.postgres import Postgres
 
 ENGINES = ("sqlite", "postgres")
 
-_GROWN = ("put_p50_ratio", "list_p50_ratio", *(f"list_{name}_p50_ratio" for name in growth.NAMES), "restart_ready_s", "m8_rss_mib")
+_GROWN = (
+    "put_p50_ratio",
+    "list_p50_ratio",
+    *(f"list_{name}_p50_ratio" for name in growth.NAMES),
+    "restart_ready_s",
+    "m8_rss_mib",
+)
 """With the suffix of the largest size and of the engine."""
 
 _OF_ENGINE = (
@@ -86,7 +92,11 @@ def run(folder: Path, sizes: Sizes) -> tuple[dict[str, float], dict[str, dict[in
         found["subscribers_1000_p99_ms_postgres"] = asyncio.run(subscribers.postgres(server, sizes))
         for engine in ENGINES:
             seeds = [_seeded(folder, engine, secrets, server) for secrets in sizes.secrets]
-            disk = bytes_per_secret_sqlite(seeds[-1]) if engine == "sqlite" else bytes_per_secret_postgres(seeds[-1], server)
+            disk = (
+                bytes_per_secret_sqlite(seeds[-1])
+                if engine == "sqlite"
+                else bytes_per_secret_postgres(seeds[-1], server)
+            )
             found[f"bytes_per_secret_{engine}"] = disk
             with _copies(seeds, server) as measured:
                 say(f"{engine}: puts, listings, restarts")
@@ -152,7 +162,9 @@ def panels(curves: Mapping[str, Mapping[int, Mapping[str, float]]]) -> list[Pane
         "memory of m8, MiB": "m8_rss_mib",
     }
     return [
-        Panel(title, {engine: [(secrets, at[name]) for secrets, at in sizes.items()] for engine, sizes in curves.items()})
+        Panel(
+            title, {engine: [(secrets, at[name]) for secrets, at in sizes.items()] for engine, sizes in curves.items()}
+        )
         for title, name in shown.items()
     ]
 
@@ -174,11 +186,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("--size", choices=CHOICES, default="full", help="how much; only the full figures count")
     parser.add_argument("--write", type=Path, metavar="FOLDER", help="also write scale.json and scale.svg there")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", default=seed.CACHE, help="where logs are kept")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sizes, began = CHOICES[options.size], time.monotonic()
     try:
-        found, curves = run(seed.cache(), sizes)
+        found, curves = run(seed.cache(options.cache), sizes)
     except Error as error:
         say(str(error))
         return 1

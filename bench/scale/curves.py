@@ -1,4 +1,4 @@
-"""The growth of figures as a picture: an SVG of a few panels, each with one line an engine, over the number of secrets."""
+"""The growth of figures as a picture: an SVG of a few panels, each with a line an engine, over the secrets."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ def draw(panels: Sequence[Panel]) -> str:
     rows = -(-len(panels) // COLUMNS)
     names = list(dict.fromkeys(name for panel in panels for name in panel.lines))
     width, height = COLUMNS * WIDTH, rows * HEIGHT + 24
+    box = f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {box}>',
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
     ]
     for number, panel in enumerate(panels):
@@ -71,7 +72,9 @@ def _panel(panel: Panel, names: Sequence[str]) -> list[str]:
         number = names.index(name)
         placed = [place(x, y) for x, y in line]
         path = " ".join(f"{x},{y}" for x, y in placed)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{COLOURS[number % len(COLOURS)]}" stroke-width="2"/>')
+        parts.append(
+            f'<polyline points="{path}" fill="none" stroke="{COLOURS[number % len(COLOURS)]}" stroke-width="2"/>'
+        )
         parts += [_mark(number, x, y) for x, y in placed]
     return parts
 

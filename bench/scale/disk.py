@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 def bytes_per_secret_sqlite(seed: Seed) -> float:
-    """Return the bytes of the database file, divided by the secrets. The sealed bytes are erased."""
+    """Return the bytes of the database file, divided by the secrets. Sealed bytes are erased."""
     return (seed.folder / "m8" / "log.db").stat().st_size / seed.secrets
 
 
 def bytes_per_secret_postgres(seed: Seed, server: Postgres) -> float:
-    """Return the bytes of the database, indexes and catalogue included, divided by the secrets. The sealed bytes are erased."""
+    """Return the bytes of the database with its indexes, divided by the secrets. Sealed bytes are erased."""
     return int(server.sql(f"SELECT pg_database_size('{seed.database}')")) / seed.secrets
 
 
 def replayed_per_s(seed: Seed, server: Postgres) -> float:
-    """Return how many events a second a rebuild replays that lets appends in between, as `m8 readmodels rebuild` does."""
+    """Return how many events a second a rebuild beside appends replays, as `m8 readmodels rebuild` does."""
     return asyncio.run(_replayed_per_s(seed, server))
 
 

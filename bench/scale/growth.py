@@ -108,7 +108,9 @@ class _Calls:
         took = time.perf_counter() - began
         least = min(PAGE, self._at.seed.secrets // 20)
         if len(answer.secrets) < least:
-            raise Error(f"listing by {name} found {len(answer.secrets)} secrets, not {least}.", fix="Look for a defect.")
+            raise Error(
+                f"listing by {name} found {len(answer.secrets)} secrets, not {least}.", fix="Look for a defect."
+            )
         return took
 
     async def _list(self, ask: queries_pb2.ListSecretsRequest) -> queries_pb2.ListSecretsResponse:

@@ -1,4 +1,4 @@
-"""The events of many secrets, made from those of real requests: other URIs, ids, subjects, labels and days, signed anew.
+"""The events of many secrets, made from those of real requests: with other URIs, ids, subjects and notes, signed anew.
 
 A secret has the five events of a put. Some have those of a deletion or of a verification, too, so that each filter of a
 listing finds about a hundred secrets at every size: that is what grows against a page of fifty.
@@ -70,7 +70,10 @@ class Secret:
     @property
     def labels(self) -> list[tuple[str, str]]:
         """Its labels: one that many have, one that few have."""
-        return [("env", "prod" if self.number % 4 else "dev"), ("team", str(_spread(self.number, self.of, 7_907) // FOUND))]
+        return [
+            ("env", "prod" if self.number % 4 else "dev"),
+            ("team", str(_spread(self.number, self.of, 7_907) // FOUND)),
+        ]
 
     @property
     def expires_on(self) -> str:

@@ -27,7 +27,7 @@ _USER = "user-0"
 
 
 class Replicas:
-    """The m8 of a world and others beside it, all on the world's database. Stopped, but for the world's own, by `stop`."""
+    """The m8 of a world and others beside it, all on the world's database."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -69,7 +69,7 @@ def _copy(world: World, source: Path, target: Path, server: str) -> None:
 
 def measure(seed: Seed, sizes: Sizes) -> dict[str, float]:
     """Return the figures, measured in alternating blocks."""
-    seconds = {replicas: 0.0 for replicas in range(1, MOST + 1)}
+    seconds = dict.fromkeys(range(1, MOST + 1), 0.0)
     with World(seed.folder) as world:
         replicas = Replicas(world)
         try:
@@ -93,5 +93,7 @@ async def _puts(world: World, users: Sequence[str], puts: int) -> float:
         async def put(lane: int) -> None:
             await clients[lane % len(clients)].put_secret(f"{STORE}://bench-{run}/{next(numbers)}", VALUES)
 
-        await asyncio.gather(*(client.put_secret(f"{STORE}://bench-{run}/{next(numbers)}", VALUES) for client in clients))
+        await asyncio.gather(
+            *(client.put_secret(f"{STORE}://bench-{run}/{next(numbers)}", VALUES) for client in clients)
+        )
         return await together(puts, put)

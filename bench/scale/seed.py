@@ -1,7 +1,7 @@
 """Logs of so many secrets, kept below build/bench-scale between runs: the same records in SQLite and in PostgreSQL.
 
-The records are ready before they are written: SQLite takes them by bulk inserts, PostgreSQL by COPY. Then each engine makes
-its documents by its own rebuild, whose speed is one of the figures.
+The records are ready before they are written: SQLite takes them by bulk inserts, PostgreSQL by COPY. Then each engine
+makes its documents by its own rebuild.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from bench.progress import say
 from bench.scale import world
-from bench.scale.records import Maker, Secret, Stream
+from bench.scale.records import Maker, Secret, Stream, Template
 from monoskope.errors import ConflictError
 from monoskope.m8.log import record
 from monoskope.m8.log.sqlite_build import Build
@@ -33,6 +35,9 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "build" / "bench-scale"
 SEEDED = "seeded"
 """A file in a world's folder: its log is complete."""
+
+_HASH = 12
+"""Hex digits in the name of a folder of logs."""
 
 _CHUNK = 500
 """Secrets that one process makes at once."""
@@ -73,20 +78,24 @@ def code_hash() -> str:
     """Return a name for the code by which logs are seeded: with other code they are seeded anew."""
     digest = hashlib.sha256()
     source = ROOT / "src" / "monoskope"
-    folders = [source / "m8" / "log", source / "m8" / "readmodels", source / "api" / "secrets", ROOT / "bench" / "scale"]
+    folders = [
+        source / "m8" / "log",
+        source / "m8" / "readmodels",
+        source / "api" / "secrets",
+        ROOT / "bench" / "scale",
+    ]
     for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
         if path.parent.name != "scale" or path.name in ("records.py", "seed.py", "world.py"):
             digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+    return digest.hexdigest()[:_HASH]
 
 
-def cache() -> Path:
-    """Return the folder of this code's logs, and remove those of other code."""
-    folder = CACHE / code_hash()
-    if CACHE.exists():
-        for other in CACHE.iterdir():
-            if other != folder:
-                shutil.rmtree(other)
+def cache(parent: Path = CACHE) -> Path:
+    """Return the folder of this code's logs below `parent`, and remove those of other code."""
+    folder = parent / code_hash()
+    for other in parent.glob("[0-9a-f]" * _HASH):
+        if other != folder:
+            shutil.rmtree(other)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -214,8 +223,8 @@ _maker: list[Maker] = []
 """Of a process of the pool."""
 
 
-def _start(seed: bytes, templates: dict[str, world.Template]) -> None:
-    _maker.append(Maker(world.Ed25519PrivateKey.from_private_bytes(seed), templates))
+def _start(seed: bytes, templates: dict[str, Template]) -> None:
+    _maker.append(Maker(Ed25519PrivateKey.from_private_bytes(seed), templates))
 
 
 def _make(chunk: tuple[int, int, int]) -> list[Stream]:
@@ -270,7 +279,7 @@ async def _copy(server: Postgres, name: str, source: Path) -> None:
     connection = await connecting.connect(target)
     columns = ("position", "stream", "version", "record", "hash")
     with closing(sqlite3.connect(source)) as file:
-        rows = file.execute(f"SELECT {', '.join(columns)} FROM events ORDER BY position")  # noqa: S608 - fixed names
+        rows = file.execute(f"SELECT {', '.join(columns)} FROM events ORDER BY position")
         last: Row | None = None
         while batch := rows.fetchmany(_ROWS):
             await connection.copy_records_to_table("events", records=batch, columns=columns)

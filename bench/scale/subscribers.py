@@ -65,8 +65,8 @@ async def sqlite(folder: Path, sizes: Sizes) -> float:
 
 async def postgres(server: Postgres, sizes: Sizes) -> float:
     """Return the figure of PostgreSQL."""
-    from monoskope.m8.log.postgres.log import PostgresLog  # noqa: PLC0415 - the driver is an extra
     from monoskope.m8.log.event_log import no_documents  # noqa: PLC0415
+    from monoskope.m8.log.postgres.log import PostgresLog  # noqa: PLC0415 - the driver is an extra
 
     name = server.create_database()
     target = server.target(name)

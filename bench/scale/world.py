@@ -1,4 +1,4 @@
-"""A folder with a real m8, a real reactor of age files and its users: laid out once, copied for each log, run at will."""
+"""A folder with a real m8, a real reactor of age files and its users: laid out once, copied for each log, and run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _WAIT_S = 60.0
 
 
 def lay_out(folder: Path) -> None:
-    """Make a world in `folder` with the programs that people use, and three real requests in its log. Stops it again."""
+    """Make a world in `folder` with the programs that people use, and put three real requests into its log."""
     cluster = Cluster(folder)
     with closing(cluster):
         cluster.start_m8()
@@ -54,7 +54,9 @@ def lay_out(folder: Path) -> None:
         cluster.add_store(STORE)
         cluster.start_reactor(STORE)
         users = [cluster.add_user(f"user-{number}", prefixes=[f"{STORE}://"]) for number in range(USERS)]
-        settings = load_settings(config=users[0].token_file.parent / "config.toml", environ={"HOME": str(users[0].home)})
+        settings = load_settings(
+            config=users[0].token_file.parent / "config.toml", environ={"HOME": str(users[0].home)}
+        )
         asyncio.run(_make_real_requests(settings))
     (folder / _BASE_PORT).write_text(cluster.server, encoding="ascii")
 

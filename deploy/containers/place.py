@@ -1,7 +1,7 @@
 """Copy mounted files to where m8 or a reactor wants them: `place.py FROM... TO`, each file with mode 0600.
 
-m8 and reactors refuse a key that others can read. Kubernetes and Compose mount secrets for a group; this copies them into a
-folder in memory, as the user that the container runs as. A file that is there already is replaced.
+m8 and reactors refuse a key that others can read. Kubernetes and Compose mount secrets for a group; this copies them
+into a folder in memory, as the user that the container runs as. A file that is there already is replaced.
 """
 
 from __future__ import annotations

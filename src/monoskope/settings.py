@@ -23,8 +23,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _DESCRIPTOR = re.compile(r"/dev/fd/(?P<number>[0-9]{1,6})|/dev/stdin", re.ASCII)
 _CREDENTIALS = Path("/run/credentials")
-"""Where systemd puts what `LoadCredential=` names: root's files, which the service's user alone may read besides. The list
-of who may (an ACL) shows as the right of a group."""
+"""Where systemd puts what `LoadCredential=` names: root's files, which the service's user alone may read besides. The
+list of who may (an ACL) shows as the right of a group."""
 _MOST_BYTES = 1_048_576
 """The largest content that is taken from a descriptor."""
 

@@ -172,7 +172,9 @@ def test_a_client_refuses_every_other_file_that_others_can_reach(
 # --- what systemd hands to a service ---
 
 
-@pytest.mark.parametrize(("owner", "mode", "taken"), [(ROOT, 0o440, True), (ROOT, 0o444, False), (SOMEBODY, 0o440, False)])
+@pytest.mark.parametrize(
+    ("owner", "mode", "taken"), [(ROOT, 0o440, True), (ROOT, 0o444, False), (SOMEBODY, 0o440, False)]
+)
 def test_a_credential_of_systemd_s_is_taken_though_its_list_of_readers_shows_as_a_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, mode: int, *, taken: bool
 ) -> None:

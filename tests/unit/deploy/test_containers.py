@@ -23,7 +23,9 @@ CONTAINERS = DEPLOY / "containers"
 
 def instructions(image: str) -> list[tuple[str, str]]:
     """Return instruction and arguments of a Containerfile, continued lines joined."""
-    text = re.sub(r"^#.*\n", "", (CONTAINERS / f"{image}.Containerfile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = re.sub(
+        r"^#.*\n", "", (CONTAINERS / f"{image}.Containerfile").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     lines = re.sub(r"\\\n\s*", " ", text).splitlines()
     pairs = (line.split(maxsplit=1) for line in lines if line)
     return [(word, rest) for word, rest in pairs]
@@ -67,7 +69,7 @@ def answering(status: int) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(b"disk reserve")
 
-        def log_message(self, *_: object) -> None:  # type: ignore[override]
+        def log_message(self, *_: object) -> None:
             """Say nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -139,7 +139,12 @@ def test_nobody_may_dial_a_reactor_and_m8_dials_only_its_database(manifests: lis
 
 @pytest.mark.parametrize(
     "wrong",
-    ["m8.database.url=postgresql://m8:hunter2@db/m8", "m8.database.url=mysql://m8@db/m8", "m8.replica=3", "m8.replicas=0"],
+    [
+        "m8.database.url=postgresql://m8:hunter2@db/m8",
+        "m8.database.url=mysql://m8@db/m8",
+        "m8.replica=3",
+        "m8.replicas=0",
+    ],
 )
 def test_values_that_break_a_rule_are_refused(wrong: str, helm: str, tmp_path: Path) -> None:
     ran = run(helm, tmp_path, "template", "m8", str(CHART), "--set", wrong)

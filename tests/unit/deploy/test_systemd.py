@@ -40,7 +40,7 @@ def test_systemd_understands_every_line(file: str, analyze: str, tmp_path: Path)
 
 @pytest.mark.parametrize("file", NAMES)
 def test_a_unit_leaves_little_open(file: str, analyze: str) -> None:
-    command = [analyze, "security", "--offline=true", "--no-pager", UNITS / file]
+    command = [analyze, "security", "--offline=true", "--no-pager", str(UNITS / file)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     level = re.search(r"Overall exposure level for \S+: ([0-9.]+) ", ran.stdout)
     assert level is not None, ran.stdout + ran.stderr

@@ -1,4 +1,4 @@
-"""Ask m8 whether it is alive or ready: `probe.py http://127.0.0.1:9464/readyz` ends with 0 for the answer 200, else 1.
+"""Ask m8 whether it is alive or ready: `probe.py http://127.0.0.1:7444/readyz` ends with 0 for the answer 200, else 1.
 
 It is for the probes of containers: the listener that it asks is on the loopback address, where only the container
 itself comes, and the image needs no shell.

@@ -115,11 +115,16 @@ def test_the_settings_are_toml_and_name_what_is_placed_beside_them(manifests: li
     assert settings["ca_file"] in reactor
 
 
-def test_m8_is_probed_where_it_answers_and_one_stays_while_nodes_are_drained(manifests: list[Manifest]) -> None:
-    (container,) = dict(pods(manifests))["m8-m8"]["containers"]
-    listener = tomllib.loads(one(manifests, "ConfigMap", "m8-m8")["data"]["m8.toml"])["operations_listen"]
+@pytest.mark.parametrize(("name", "file"), [("m8-m8", "m8.toml"), ("m8-reactor-vault", "reactor.toml")])
+def test_each_is_probed_where_it_answers(name: str, file: str, manifests: list[Manifest]) -> None:
+    (container,) = dict(pods(manifests))[name]["containers"]
+    listener = tomllib.loads(one(manifests, "ConfigMap", name)["data"][file])["operations_listen"]
+    assert listener.startswith("127.0.0.1:")
     assert container["livenessProbe"]["exec"]["command"][-1] == f"http://{listener}/healthz"
     assert container["readinessProbe"]["exec"]["command"][-1] == f"http://{listener}/readyz"
+
+
+def test_m8_stays_while_nodes_are_drained(manifests: list[Manifest]) -> None:
     deployment = one(manifests, "Deployment", "m8-m8")
     assert deployment["spec"]["replicas"] == 3
     budget = one(manifests, "PodDisruptionBudget", "m8-m8")

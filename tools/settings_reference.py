@@ -204,4 +204,7 @@ def _variables() -> Iterator[str]:
     yield "An unknown variable that begins with `MONOCTL_` is an error: a misspelt one could lead to another server.\n"
     yield "| variable | meaning |\n|---|---|"
     yield from (f"| `{name}` | {VARIABLE_TEXTS[name]} |" for name in sorted(client_settings.VARIABLES))
-    yield "\n`m8` reads `M8_DIR`, its folder, where `--dir` is not given.\n"
+    yield (
+        "\n`m8` reads `M8_DIR`, its folder, where `--dir` is not given, and `M8_DATABASE_PASSWORD`, the password of "
+        "its role in PostgreSQL, where `database_password_file` is not set.\n"
+    )

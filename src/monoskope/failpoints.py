@@ -51,7 +51,10 @@ NAMES = MappingProxyType(
         "m8.before-commit": "a transaction of the log is complete and not committed",
         **{f"m8.before-answer.{name}": f"{name} is done and not answered" for name in _COMMANDS},
         "m8.before-appended": "a reactor's event is dealt with and the reactor not told",
-        **{f"m8.rebuild.{phase}": f"read models are being rebuilt: the next piece of {phase} is due" for phase in _PHASES},
+        **{
+            f"m8.rebuild.{phase}": f"read models are being rebuilt: the next piece of {phase} is due"
+            for phase in _PHASES
+        },
         "m8.timekeeper": "the timekeeper is about to look",
         CLOCK: "m8 reads the time of day; shift±SECONDS alone: from then on it reads so much more or less",
         "reactor.before-grant": "a key was made and the grant is not appended",

@@ -49,7 +49,7 @@ async def asked(target: PostgresTarget, question: str) -> object:
         await connection.close()
 
 
-async def refused(target: PostgresTarget, *, host_s: float = connecting.HOST_S) -> Error:
+async def refused(target: PostgresTarget, *, host_s: float | None = None) -> Error:
     """Return the error with which a connection is refused; a log that is open gets the same as unavailable."""
     with pytest.raises(Error) as caught:
         await connecting.connect(target, host_s=host_s)

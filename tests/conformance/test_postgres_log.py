@@ -2,34 +2,92 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 
-from monoskope.testing.engines.postgres import LogAt, Postgres
-from monoskope.testing.logs import EventLogContract, LogOpener
+from monoskope.testing.engines.postgres import ADMIN, LogAt, Postgres
+from monoskope.testing.logs import EventLogContract, Imports, LogHarness, LogOpener
 
 
-class TestPostgresLog(EventLogContract):
+class Administrator:
+    """One session of the superuser, usable while an event loop runs: a session for each statement would take longer."""
+
+    def __init__(self, postgres: Postgres, database: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        folder, port = str(postgres.folder), postgres.port
+        self._connection = self._run(asyncpg.connect(host=folder, port=port, user=ADMIN, database=database, ssl=False))
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+    def run(self, statement: str, *values: object) -> None:
+        """Change one row."""
+        assert self._run(self._connection.execute(statement, *values)).endswith(" 1")
+
+    def without_triggers(self) -> None:
+        """Let the statements that follow do what the triggers refuse."""
+        self._run(self._connection.execute("SET session_replication_role = replica"))
+
+    def close(self) -> None:
+        self._run(self._connection.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class _PostgresHooks(LogHarness):
     @pytest.fixture(autouse=True)
-    def _server(self, postgres: Postgres) -> None:
+    def _databases(self, postgres: Postgres) -> Iterator[None]:
         self.postgres = postgres
         self.database = postgres.create_database()
+        self._administrator: Administrator | None = None
+        yield
+        self._end()
+        postgres.drop_database(self.database)
+
+    def _end(self) -> None:
+        if self._administrator is not None:
+            self._administrator.close()
 
     def new_log(self, folder: Path) -> LogOpener:
         del folder
         return LogAt(self.postgres.folder, self.database)
 
-    def tamper(self, statement: str) -> None:
-        """Change the tables as their administrator could, triggers out of the way."""
-        self.postgres.sql(f"SET session_replication_role = replica; {statement}", database=self.database)
+    def tamper(self, statement: str, *values: object) -> None:
+        """Change one row as the database's administrator can."""
+        if self._administrator is None:
+            self._administrator = Administrator(self.postgres, self.database)
+            self._administrator.without_triggers()
+        self._administrator.run(statement, *values)
 
     def replace_record(self, folder: Path, position: int, record: bytes, digest: bytes) -> None:
         del folder
-        self.tamper(
-            f"UPDATE events SET record = '\\x{record.hex()}', hash = '\\x{digest.hex()}' WHERE position = {position}"
-        )
+        self.tamper("UPDATE events SET record = $1, hash = $2 WHERE position = $3", record, digest, position)
 
     def delete_record(self, folder: Path, position: int) -> None:
         del folder
-        self.tamper(f"DELETE FROM events WHERE position = {position}")
+        self.tamper("DELETE FROM events WHERE position = $1", position)
+
+
+class TestPostgresLog(_PostgresHooks, EventLogContract):
+    pass
+
+
+class TestImportsOfPostgresLog(_PostgresHooks, Imports):
+    @pytest.fixture(autouse=True)
+    def _other(self, postgres: Postgres) -> Iterator[None]:
+        self.other = postgres.create_database()
+        yield
+        postgres.drop_database(self.other)
+
+    def new_target(self, folder: Path, *, for_import: bool) -> LogOpener:
+        del folder
+        return LogAt(self.postgres.folder, self.other, for_import=for_import)

@@ -32,6 +32,7 @@ from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import UnauthenticatedError
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.grpc.server import build_server, running
+from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.chain import project
 from monoskope.m8.service.app import App, ServerLimits
@@ -434,13 +435,18 @@ async def a_world(folder: Path, *, limits: ServerLimits | None = None) -> AsyncI
         yield world
 
 
+async def open_log(folder: Path, clock: Clock) -> EventLog:
+    """Open the log of a world. Tests of another engine put theirs in its place."""
+    return await SqliteLog.open(folder / "log.db", clock=clock, projector=project)
+
+
 @asynccontextmanager
 async def an_m8(
     folder: Path, *, limits: ServerLimits | None = None, server: str = SERVER, tls: Tls | None = None
 ) -> AsyncIterator[World]:
     """A world without a store."""
     clock = Clock()
-    log = await SqliteLog.open(folder / "log.db", clock=clock, projector=project)
+    log = await open_log(folder, clock)
     principals: dict[str, Principal] = {}
 
     async def authenticate(token: str) -> Principal:

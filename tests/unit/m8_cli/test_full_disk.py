@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import json
 import os
@@ -12,12 +11,11 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
-import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.host_port import HostPort
@@ -28,26 +26,12 @@ from monoskope.m8.log.reserve import ROOM, SIZE, Reserve
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.settings import ServerSettings
 from tests.support.m8_command import m8
+from tests.support.served_health import NOT_SERVING, SERVING, fill, health, statuses
 from tests.unit.m8_cli.sealed_log import document
-from tests.unit.m8_cli.served import Server, served
+from tests.unit.m8_cli.served import served
 
-SERVING = health_pb2.HealthCheckResponse.SERVING
-NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 SEALED = 6
 """How many secrets of a megabyte are in the log."""
-
-
-@contextmanager
-def health(server: Server) -> Iterator[health_pb2_grpc.HealthStub]:
-    """What the health service says."""
-    ca = (server.settings.folder / "ca.crt").read_bytes()
-    with grpc.secure_channel(server.address, grpc.ssl_channel_credentials(ca)) as channel:
-        yield health_pb2_grpc.HealthStub(channel)
-
-
-def statuses(stub: health_pb2_grpc.HealthStub) -> Iterator[int]:
-    """Of the whole server, one after the other."""
-    return (answer.status for answer in stub.Watch(health_pb2.HealthCheckRequest(), timeout=60))
 
 
 def laid_out(folder: Path) -> ServerSettings:
@@ -86,18 +70,6 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield disk
     finally:
         subprocess.run(["umount", "--lazy", disk], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Take all the space that is left, and return the file that has it."""
-    junk = disk / "junk"
-    with junk.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-        except OSError as error:
-            assert error.errno == errno.ENOSPC  # noqa: PT017  whatever else fails is raised
-    return junk
 
 
 async def seal(settings: ServerSettings) -> None:

@@ -1,6 +1,7 @@
-"""Whether m8 is ready follows the event log: m8 is not ready from a write that the disk refused until one succeeds.
+"""Whether m8 is ready follows the event log: m8 is not ready from a write that failed until one succeeds.
 
-Queries can still be answered then, but no put can be kept.
+On a full disk queries can still be answered then, but no put can be kept. A database that is gone is noticed by a read
+at each look, because nobody may be writing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from monoskope import operating_log
-from monoskope.errors import UnavailableError
+from monoskope.errors import Error, UnavailableError
 from monoskope.m8.service.app import App
 
 PROBE = bytes(65_536)
@@ -50,12 +51,14 @@ class LogWatch:
             await asyncio.sleep(self._app.limits.tick_s)
 
     async def look(self) -> None:
-        """Look once. While writes fail, this tries one."""
+        """Look once. While the log fails, this tries to write."""
         failure = self._app.log.write_failure
-        if failure is not None and failure is not self._seen and not self._is_failing:
+        is_new = failure is not None and failure is not self._seen
+        shown = failure if is_new else await self._read_failure()
+        if shown is not None and not self._is_failing:
             self._is_failing = True
             operating_log.get().error(
-                "the event log cannot be written", code=failure.code.value, message=failure.message, fix=failure.fix
+                "the event log cannot be written", code=shown.code.value, message=shown.message, fix=shown.fix
             )
             await self._tell(is_ready=False)
         self._seen = failure
@@ -63,6 +66,16 @@ class LogWatch:
             self._is_failing = False
             operating_log.get().info("the event log can be written again")
             await self._tell(is_ready=True)
+
+    async def _read_failure(self) -> Error | None:
+        """Return why the log cannot be read, None if it can. While it fails anyway, only a write counts."""
+        if self._is_failing:
+            return None
+        try:
+            await self._app.log.head()
+        except UnavailableError as error:
+            return error
+        return None
 
     async def _works_again(self) -> bool:
         try:

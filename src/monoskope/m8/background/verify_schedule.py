@@ -92,9 +92,7 @@ class VerifySchedule:
             expect=upload_pb2.EXPECT_UNSPECIFIED,
             suites=(SUITE_1,),
         )
-        await self._append(
-            request.request_id, 0, request_key(NEW, request=request, subject=M8, last_receipt=receipt)
-        )
+        await self._append(request.request_id, 0, request_key(NEW, request=request, subject=M8, last_receipt=receipt))
 
     async def _continue(self, upload: views_pb2.SecretUpload) -> None:
         known = await self._app.aggregates.upload(upload.request_id)

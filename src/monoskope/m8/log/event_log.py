@@ -19,7 +19,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from monoskope.errors import Code, ConflictError, Error
+from monoskope.errors import Code, ConflictError, Error, UnavailableError
 from monoskope.m8.log.documents import Change, Delete, Lookup, Put, Where
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Projector",
     "Put",
     "RecordedEvent",
+    "UnknownAppendError",
     "no_documents",
 ]
 
@@ -118,6 +119,25 @@ class ExpectedVersionError(ConflictError):
         self.actual = actual
 
 
+class UnknownAppendError(UnavailableError):
+    """The engine went away while it committed an append, and did not come back in time: it may be recorded, or not.
+
+    Whoever can send the same again, and have it recorded once, does so; everybody else is told that it is not known.
+    """
+
+    code = Code.OUTCOME_UNKNOWN
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the event log went away while it recorded this: it may be recorded, or not.",
+            fix="When m8 is ready again, ask it what is recorded before you repeat it.",
+        )
+
+    def sent_again(self) -> UnavailableError:
+        """Return the error for what is recorded once however often it is sent."""
+        return UnavailableError(self.message, fix="Send the same again: it is recorded once.")
+
+
 class LogTamperedError(Error):
     """The log was changed after it was written, or damaged.
 
@@ -139,7 +159,7 @@ class EventLog(ABC):
     """Events in one order, with documents and heartbeats beside them. Bound to the event loop it was opened on.
 
     Every method raises `UnavailableError` when the engine does not answer or the log is closed; what it was to write
-    is then not written. `ValueError` means that the caller broke a rule stated here.
+    is then not written, unless that is an `UnknownAppendError`. `ValueError` means that the caller broke a rule stated here.
     """
 
     @property
@@ -174,6 +194,7 @@ class EventLog(ABC):
 
         Raises:
             ExpectedVersionError: the stream is at another version.
+            UnknownAppendError: the engine was lost while it committed; nobody can tell yet whether it did.
             Exception: whatever the projector raised; nothing was recorded.
         """
 

@@ -36,9 +36,7 @@ class Place:
         return str(self.file) if self.database is None else f"the PostgreSQL database {self.database}"
 
 
-async def open_log(
-    place: Place, *, clock: Callable[[], int], projector: Projector, migrates: bool = False
-) -> EventLog:
+async def open_log(place: Place, *, clock: Callable[[], int], projector: Projector, migrates: bool = False) -> EventLog:
     """Open the log, creating an empty one where none is, and check that it is the one that the folder serves.
 
     Args:

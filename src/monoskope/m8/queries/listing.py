@@ -13,6 +13,7 @@ from monoskope.m8.service.app import App
 from monoskope.protocol.notes import Labels, check_day, check_labels, labels_of
 from monoskope.uri import check_store_name
 
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """What was asked for."""

@@ -30,9 +30,7 @@ def prefix(uri: str) -> str:
 def project(upload: views_pb2.SecretUpload, event: RecordedEvent, _lookup: Lookup) -> Iterator[Change]:
     """Yield the document of a receipt that tells what is upstream, `upload` being the request after `event`."""
     if upload.outcome in TELLING:
-        version = views_pb2.SecretVersion(
-            subject=upload.subject, request_id=upload.request_id, purpose=upload.purpose
-        )
+        version = views_pb2.SecretVersion(subject=upload.subject, request_id=upload.request_id, purpose=upload.purpose)
         yield entry(upload.uri, version, event)
 
 

@@ -15,7 +15,7 @@ from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
 from monoskope.m8.domain.reactors import Attachments
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import NEW, Upload
-from monoskope.m8.log.event_log import EventLog, ExpectedVersionError, RecordedEvent
+from monoskope.m8.log.event_log import EventLog, ExpectedVersionError, RecordedEvent, UnknownAppendError
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.upload import State
 
@@ -89,6 +89,7 @@ class Aggregates:
         actor: str,
         sealed: bytes | None = None,
         loaded: V | None = None,
+        is_sent_again: bool = False,
     ) -> list[RecordedEvent]:
         """Load, decide, record; begin again whenever another writer recorded first.
 
@@ -99,6 +100,7 @@ class Aggregates:
             actor: Who causes them.
             sealed: Bytes to keep with them, in the same transaction.
             loaded: What the caller loaded just before: the first decision is made on it.
+            is_sent_again: Whether the client sends the same until it has an answer, and it is recorded once.
 
         Returns:
             The events as recorded, [] if there was nothing to record.
@@ -106,6 +108,7 @@ class Aggregates:
         Raises:
             Error: what `decide` raised; nothing was recorded.
             UnavailableError: other writers were faster every time.
+            UnknownAppendError: it may be recorded; never with `is_sent_again`, for which that is `UnavailableError`.
         """
         for _ in range(TRIES):
             value = await load() if loaded is None else loaded
@@ -117,4 +120,6 @@ class Aggregates:
                 return await self._log.append(stream, value.version, events, actor=actor, sealed=sealed)
             except ExpectedVersionError:
                 continue
+            except UnknownAppendError as error:
+                raise (error.sent_again() if is_sent_again else error) from None
         raise UnavailableError("too many changes to the same thing at once.", fix="Try again.")

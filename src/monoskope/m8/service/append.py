@@ -9,7 +9,7 @@ from monoskope.errors import ConflictError, UsageError
 from monoskope.m8.domain.append import Appender, append_by_reactor
 from monoskope.m8.domain.events import write
 from monoskope.m8.domain.upload import Upload, unknown_request
-from monoskope.m8.log.event_log import ExpectedVersionError, RecordedEvent
+from monoskope.m8.log.event_log import ExpectedVersionError, RecordedEvent, UnknownAppendError
 from monoskope.m8.service.app import App
 from monoskope.m8.service.login import Login
 from monoskope.protocol.events import ReactorEvent, upload_stream
@@ -48,6 +48,8 @@ async def append_event(app: App, login: Login, append: reactor_pb2.AppendEvent) 
         if not _is_there(event, append.expected_version, recorded):
             raise
         return recorded[-1].version
+    except UnknownAppendError as error:
+        raise error.sent_again() from None
     return done[-1].version
 
 

@@ -92,6 +92,7 @@ class Commands:
                 decide,
                 actor=subject,
                 loaded=known,
+                is_sent_again=True,
             )
 
     async def _store_and_receipt(self, request: Request) -> tuple[views_pb2.SecretStore, upload_pb2.Signed | None]:
@@ -171,6 +172,7 @@ class Commands:
                 actor=subject,
                 sealed=sealed or None,
                 loaded=known,
+                is_sent_again=True,
             )
 
     async def _end(self, request_id: bytes, wait_s: float) -> views_pb2.SecretUpload:

@@ -259,16 +259,19 @@ class LogAt:
     Attributes:
         folder: The folder of the `Postgres`, which runs.
         database: The name of its database.
+        for_import: Whether it is opened to be imported into.
     """
 
     folder: Path
     database: str
+    for_import: bool = False
 
     async def __call__(self, *, clock: Callable[[], int], projector: Projector) -> PostgresLog:
         """Open the log."""
         from monoskope.m8.log.postgres.log import PostgresLog  # noqa: PLC0415 - the driver is an extra
 
-        return await PostgresLog.open(Postgres(self.folder).target(self.database), clock=clock, projector=projector)
+        target = Postgres(self.folder).target(self.database)
+        return await PostgresLog.open(target, clock=clock, projector=projector, for_import=self.for_import)
 
 
 def _children(pid: int) -> list[int]:

@@ -22,7 +22,10 @@ from monoskope.m8.log.postgres.target import PostgresTarget
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 HOST_S = 2.0
-"""Seconds in which one host must answer: a stopped server still accepts TCP."""
+"""Seconds in which each of several hosts must answer: a stopped server still accepts TCP."""
+
+ALONE_S = 5.0
+"""Seconds for the only host there is: to give it up sooner helps nobody."""
 
 _DIAGNOSE_S = 0.5
 """Seconds to find out why a host did not answer."""
@@ -54,17 +57,19 @@ WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
 stronger mode (`remote_apply`) stays."""
 
 
-async def connect(target: PostgresTarget, *, host_s: float = HOST_S, cached_statements: int = 100) -> Connection:
+async def connect(target: PostgresTarget, *, host_s: float | None = None, cached_statements: int = 100) -> Connection:
     """Connect to the first host that takes writes.
 
     Args:
         target: Where.
-        host_s: Seconds for each host.
+        host_s: Seconds for each host; None for `HOST_S`, or `ALONE_S` if there is one host.
         cached_statements: How many prepared statements the connection keeps; 0 for none, as a pooler may need.
 
     Raises:
         Error: no host can be used; `UnavailableError` where time may mend it, else what says which setting is wrong.
     """
+    if host_s is None:
+        host_s = HOST_S if len(target.hosts) > 1 else ALONE_S
     refused: list[tuple[str, Refusal]] = []
     for host, port in target.hosts:
         try:
@@ -77,7 +82,7 @@ async def connect(target: PostgresTarget, *, host_s: float = HOST_S, cached_stat
     raise _error(target, refused)
 
 
-async def reconnect(target: PostgresTarget, *, host_s: float = HOST_S, cached_statements: int = 100) -> Connection:
+async def reconnect(target: PostgresTarget, *, host_s: float | None = None, cached_statements: int = 100) -> Connection:
     """Connect as `connect` does, for a log that is open: whatever is wrong then is told as unavailable.
 
     The callers are users, whose own token and command are right.

@@ -8,10 +8,13 @@ from typing import TypeAlias
 from monoskope.m8.log.documents import Change, Columns, Put, Where
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.group import Which
+from monoskope.m8.log.postgres.schema import DOCUMENTS, LABELS
 
 Arguments: TypeAlias = list[Sequence[object]]
 """The values of `schema.WRITE_ARGUMENTS`."""
 
+# Only names and places of values are put together in this file, never a value.
+_ONE = f"SELECT body FROM {DOCUMENTS} WHERE collection = $1 AND key = $2"  # noqa: S608
 _MANY = (
     "SELECT d.collection, d.key, d.body FROM unnest($1::text[], $2::text[]) AS asked(collection, key) "
     "JOIN {documents} d ON d.collection = asked.collection AND d.key = asked.key"
@@ -20,13 +23,12 @@ _MANY = (
 
 async def get(connection: Connection, collection: str, key: str) -> bytes | None:
     """Return the document under `key`, None if there is none."""
-    query = "SELECT body FROM documents WHERE collection = $1 AND key = $2"
-    body: bytes | None = await connection.fetchval(query, collection, key)
+    body: bytes | None = await connection.fetchval(_ONE, collection, key)
     return body
 
 
 async def read_many(
-    connection: Connection, which: Iterable[Which], *, table: str = "documents"
+    connection: Connection, which: Iterable[Which], *, table: str = DOCUMENTS
 ) -> dict[Which, bytes | None]:
     """Return the body of each document asked for, None where there is none."""
     found: dict[Which, bytes | None] = dict.fromkeys(which)
@@ -98,7 +100,6 @@ class _Query:
     def text(self, tables: str, order: str, limit: int) -> str:
         """Return the statement."""
         conditions = " AND ".join(self.conditions)
-        # Only names and places of values are put together here, never a value.
         return f"SELECT d.key, d.body FROM {tables} WHERE {conditions} ORDER BY {order} LIMIT {self.value(limit)}"  # noqa: S608
 
 
@@ -108,7 +109,7 @@ async def scan(
     """Return documents as `EventLog.scan` does."""
     query = _Query()
     query.page("d", collection, prefix, after)
-    text = query.text("documents d", "d.key", limit)
+    text = query.text(f"{DOCUMENTS} d", "d.key", limit)
     return [(key, body) for key, body in await connection.fetch(text, *query.values)]
 
 
@@ -117,16 +118,16 @@ async def find(
 ) -> list[tuple[str, bytes]]:
     """Return documents as `EventLog.find` does."""
     query = _Query()
-    tables, order = "documents d", "d.key"
+    tables, order = f"{DOCUMENTS} d", "d.key"
     if where.labels:
         # The index of labels is in the order of keys within a label, so that a page reads no more than it returns.
-        tables, order = "labels l JOIN documents d ON d.collection = l.collection AND d.key = l.key", "l.key"
+        tables, order = f"{LABELS} l JOIN {DOCUMENTS} d ON d.collection = l.collection AND d.key = l.key", "l.key"
         query.page("l", collection, prefix, after)
         query.conditions.append(f"l.label = {query.value(where.labels[0])}")
     query.page("d", collection, prefix, after)
     for label in where.labels[1:]:
         query.conditions.append(
-            "EXISTS (SELECT FROM labels m WHERE m.collection = d.collection AND m.key = d.key "
+            f"EXISTS (SELECT FROM {LABELS} m WHERE m.collection = d.collection AND m.key = d.key "
             f"AND m.label = {query.value(label)})"
         )
     query.conditions.append("d.deleted" if where.deleted else "NOT d.deleted")

@@ -31,13 +31,3 @@ def is_lost(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "08000")[:2] in {"08", "57"}
     return isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError))
-
-
-class UnknownAppendError(UnavailableError):
-    """The database went away while it committed, and did not come back in time: the append may be recorded."""
-
-    def __init__(self, target: PostgresTarget) -> None:
-        super().__init__(
-            f"the event log in database {target} went away while it recorded this: it may be recorded, or not.",
-            fix="Ask m8 again what is recorded before you repeat it.",
-        )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from monoskope.errors import ConflictError
 from monoskope.m8.log import record
 from monoskope.m8.log.event_log import LogTamperedError, RecordedEvent
+from monoskope.m8.log.imports import Following, has_own_events
 from monoskope.m8.log.postgres import statements
 from monoskope.m8.log.postgres.connecting import Connection
-from monoskope.m8.log.postgres.connections import LONG_S, deadline
+from monoskope.m8.log.postgres.group import Head
 
 IMPORTING = "importing"
 """The line of `meta` that stands as long as an import is not finished."""
@@ -21,38 +21,30 @@ PAGE = 200
 
 async def import_records(connection: Connection, records: Sequence[bytes], sealed: Sequence[bytes]) -> None:
     """Add records as `EventLog.import_records` does, in one transaction."""
-    with deadline(connection, LONG_S):
-        await connection.execute("BEGIN")
-        head = await statements.lock_head(connection)
-        if not await connection.fetchval("SELECT 1 FROM meta WHERE name = $1", IMPORTING):
-            if head.position > 0:
-                raise ConflictError("the log has events already.", fix="Import into an empty database.")
-            await connection.execute("INSERT INTO meta VALUES ($1, 'yes')", IMPORTING)
-        events = await _follow(connection, head.position, head.hash, records)
-        rows = [(event.position, event.stream, event.version, event.record, event.hash) for event in events]
-        await connection.copy_records_to_table("events", records=rows)
-        if events:
-            last = events[-1]
-            await connection.execute("UPDATE head SET position = $1, hash = $2", last.position, last.hash)
-        await connection.execute(
-            "INSERT INTO sealed SELECT * FROM unnest($1::bytea[], $2::bytea[]) ON CONFLICT DO NOTHING",
-            [hashlib.sha256(body).digest() for body in sealed],
-            list(sealed),
-        )
-        await connection.execute("COMMIT")
+    await connection.execute("BEGIN")
+    head = await statements.lock_head(connection)
+    if not await _is_importing(connection):
+        if head.position > 0:
+            raise has_own_events()
+        await connection.execute("INSERT INTO meta VALUES ($1, 'yes')", IMPORTING)
+    events = await _follow(connection, head, records)
+    rows = [(event.position, event.stream, event.version, event.record, event.hash) for event in events]
+    await connection.copy_records_to_table("events", records=rows)
+    if events:
+        last = events[-1]
+        await connection.execute("UPDATE head SET position = $1, hash = $2", last.position, last.hash)
+    await connection.execute(
+        "INSERT INTO sealed SELECT * FROM unnest($1::bytea[], $2::bytea[]) ON CONFLICT DO NOTHING",
+        [hashlib.sha256(body).digest() for body in sealed],
+        list(sealed),
+    )
+    await connection.execute("COMMIT")
 
 
-async def _follow(
-    connection: Connection, position: int, previous: bytes, records: Sequence[bytes]
-) -> list[RecordedEvent]:
-    """Parse records and check that each follows the one before it."""
-    events = []
-    for position, one in enumerate(records, start=position + 1):  # noqa: B020, PLR1704  it goes on from there
-        event = record.parse(position, one)
-        if event.previous_hash != previous:
-            raise LogTamperedError(position, "the record does not name the hash of the one before it")
-        previous = event.hash
-        events.append(event)
+async def _follow(connection: Connection, head: Head, records: Sequence[bytes]) -> list[RecordedEvent]:
+    """Return the records as events. Raises `LogTamperedError` unless each follows the one before it."""
+    following = Following(head.position, head.hash)
+    events = [following.take(body) for body in records]
     versions = await statements.versions(connection, {event.stream for event in events})
     for event in events:
         if event.version != versions[event.stream] + 1:
@@ -61,10 +53,24 @@ async def _follow(
     return events
 
 
+async def check_unfinished(connection: Connection) -> None:
+    """Raise `ConflictError` if the log has events that no import brought."""
+    if await _is_importing(connection):
+        return
+    if (await statements.read_head(connection)).position > 0:
+        raise has_own_events()
+
+
 async def finish(connection: Connection) -> int:
     """Say that the import is finished, and return the last position."""
     await connection.execute("DELETE FROM meta WHERE name = $1", IMPORTING)
+    # Statistics come by themselves only later, and the first queries would be planned without them.
+    await connection.execute("ANALYZE events, sealed")
     return (await statements.read_head(connection)).position
+
+
+async def _is_importing(connection: Connection) -> bool:
+    return await connection.fetchval("SELECT 1 FROM meta WHERE name = $1", IMPORTING) is not None
 
 
 async def check_chain(connection: Connection) -> int:

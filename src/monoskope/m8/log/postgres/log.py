@@ -21,6 +21,7 @@ from monoskope.m8.log.event_log import EventLog, LogTamperedError, NewEvent, Pro
 from monoskope.m8.log.postgres import connecting, documents, follower, imports, rebuild, schema, upkeep
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.connections import LONG_S, STATEMENT_S, Connector, Pool, closed, deadline
+from monoskope.m8.log.postgres.failures import FAILURES, explain
 from monoskope.m8.log.postgres.follower import Follower
 from monoskope.m8.log.postgres.group import Append
 from monoskope.m8.log.postgres.target import PostgresTarget
@@ -57,9 +58,8 @@ class PostgresLog(EventLog):
         self._closed = False
         self._signals: set[asyncio.Event] = set()
         self._writes: set[asyncio.Task[Any]] = set()
-        connector = Connector(target)
+        connector = self._connector = Connector(target)
         self._pool = Pool(connector)
-        self._long = Pool(connector, size=2)
         self._follower = Follower(connector, self._pool, self._wake)
         self._writer = Writer(
             connector, projector=projector, clock=clock, recorded=self._follower.recorded, measured=measured
@@ -177,7 +177,7 @@ class PostgresLog(EventLog):
             erased += await self._write(partial(upkeep.erase_sealed, sha256s=piece))
         if erased:
             # The rows are gone; this gives their space back, and cannot run in a transaction.
-            await self._read_long(lambda connection: connection.execute("VACUUM sealed"))
+            await self._alone(lambda connection: connection.execute("VACUUM sealed"))
         return erased
 
     async def get(self, collection: str, key: str) -> bytes | None:
@@ -212,12 +212,12 @@ class PostgresLog(EventLog):
         if not await self.lease(REBUILD_LEASE, holder, ttl_ms=REBUILD_TTL_MS):
             raise rebuild.busy()
         try:
-            return await self._read_long(work)
+            return await self._alone(work)
         finally:
             await self.release(REBUILD_LEASE, holder)
 
     async def check_chain(self) -> int:
-        return await self._read_long(imports.check_chain)
+        return await self._alone(imports.check_chain)
 
     async def beat(self, key: str, at_ms: int, note: bytes = b"") -> None:
         await self._write(lambda connection: upkeep.beat(connection, key, at_ms, note))
@@ -238,11 +238,12 @@ class PostgresLog(EventLog):
         await self._write(lambda connection: upkeep.release(connection, name, holder))
 
     async def import_records(self, records: Sequence[bytes], sealed: Sequence[bytes] = ()) -> None:
-        await self._write(lambda connection: imports.import_records(connection, records, sealed), seconds=LONG_S)
+        await self._alone(lambda connection: imports.import_records(connection, records, sealed))
 
     async def finish_import(self) -> int:
+        await self._read(imports.check_unfinished)
         await self.rebuild()
-        return await self._write(imports.finish)
+        return await self._alone(imports.finish)
 
     async def close(self) -> None:
         if self._closed:
@@ -254,7 +255,6 @@ class PostgresLog(EventLog):
         if self._writes:
             await asyncio.wait(self._writes)
         await self._pool.close()
-        await self._long.close()
 
     def _wake(self) -> None:
         for signal in self._signals:
@@ -264,14 +264,22 @@ class PostgresLog(EventLog):
         self._check_open()
         return await self._pool.run(use)
 
-    async def _read_long(self, use: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _alone(self, use: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run once what takes long, on a connection of its own."""
         self._check_open()
-        return await self._long.run(use, seconds=LONG_S)
+        connection = await self._connector.connect()
+        try:
+            with deadline(connection, LONG_S):
+                return await use(connection)
+        except FAILURES as error:
+            raise explain(error, self._connector.target) from None
+        finally:
+            connection.terminate()
 
-    async def _write(self, use: Callable[[Connection], Awaitable[T]], *, seconds: float = STATEMENT_S) -> T:
+    async def _write(self, use: Callable[[Connection], Awaitable[T]]) -> T:
         """Run what writes to its end, even if the caller is cancelled: no commit is ever cancelled."""
         self._check_open()
-        task = asyncio.ensure_future(self._pool.run(use, seconds=seconds))
+        task = asyncio.ensure_future(self._pool.run(use))
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
         return await asyncio.shield(task)

@@ -18,7 +18,7 @@ from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.connections import LONG_S, deadline
 from monoskope.m8.log.postgres.follower import last_position, read
 from monoskope.m8.log.postgres.group import MissingError, OutOfOrderError, Projection, Which
-from monoskope.m8.log.postgres.schema import DOCUMENTS, WRITE_TYPES
+from monoskope.m8.log.postgres.schema import DOCUMENT_TABLES, DOCUMENTS, FORM, LABELS, NEXT, OLD, WRITE_TYPES
 
 BATCH = 1_000
 """Events that are replayed at once."""
@@ -35,15 +35,17 @@ TRIES = 200
 LOCK_TIMEOUT_MS = 20
 """How long the change waits for readers of the old tables, with the head locked."""
 
-_WRITE = f"SELECT write_next({', '.join(f'${place}::{kind}' for place, kind in enumerate(WRITE_TYPES, start=1))})"
+_WRITE = (
+    f"SELECT write_next_{FORM}({', '.join(f'${place}::{kind}' for place, kind in enumerate(WRITE_TYPES, start=1))})"
+)
 
-_SWAP = """
-ALTER TABLE documents RENAME TO documents_old; ALTER TABLE documents_next RENAME TO documents;
-ALTER TABLE labels RENAME TO labels_old; ALTER TABLE labels_next RENAME TO labels;
+_SWAP = f"""
+ALTER TABLE {DOCUMENTS} RENAME TO {DOCUMENTS}{OLD}; ALTER TABLE {DOCUMENTS}{NEXT} RENAME TO {DOCUMENTS};
+ALTER TABLE {LABELS} RENAME TO {LABELS}{OLD}; ALTER TABLE {LABELS}{NEXT} RENAME TO {LABELS};
 UPDATE head SET fence = fence + 1;
-"""
+"""  # noqa: S608  it is made of the names above alone
 
-_DROP = "DROP TABLE IF EXISTS documents_next, labels_next, documents_old, labels_old"
+_DROP = f"DROP TABLE IF EXISTS {', '.join(name + end for name in (DOCUMENTS, LABELS) for end in (NEXT, OLD))}"
 
 
 class Rebuild:
@@ -65,7 +67,7 @@ class Rebuild:
         """Make empty tables, and drop what a rebuild left behind that did not end."""
         with deadline(self._connection, LONG_S):
             await self._connection.execute(_DROP)
-            await self._connection.execute(DOCUMENTS.format(documents="documents_next", labels="labels_next"))
+            await self._connection.execute(DOCUMENT_TABLES.format(documents=DOCUMENTS + NEXT, labels=LABELS + NEXT))
 
     async def step(self) -> bool:
         """Replay one batch, and return whether more than a few events are left."""
@@ -106,13 +108,13 @@ class Rebuild:
                 projection, still = Projection(self._projector, self._known), list(range(len(events)))
             left = still
             if missed:
-                self._known.update(await documents.read_many(self._connection, missed, table="documents_next"))
+                self._known.update(await documents.read_many(self._connection, missed, table=DOCUMENTS + NEXT))
         return projection
 
     async def analyze(self) -> None:
         """Let the planner know the new tables before anybody reads them."""
         with deadline(self._connection, LONG_S):
-            await self._connection.execute("ANALYZE documents_next, labels_next")
+            await self._connection.execute(f"ANALYZE {DOCUMENTS}{NEXT}, {LABELS}{NEXT}")
 
     async def swap(self) -> bool:
         """Replay what is left and put the new tables in the place of the old; return False to try it again."""

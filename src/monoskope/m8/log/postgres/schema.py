@@ -15,6 +15,18 @@ APPLICATION = "m8 event log"
 SCHEMA_VERSION = 1
 """Kept in `meta`; a greater one is of a newer m8 and is refused."""
 
+FORM = 2
+"""The form of the documents that this m8 writes and reads, by the same numbers as in SQLite. It is a part of the names
+of the tables: an m8 that does not know the form finds no table, so it can neither misread documents nor write such."""
+
+DOCUMENTS = f"documents_{FORM}"
+LABELS = f"labels_{FORM}"
+
+NEXT = "_next"
+"""Ends the names of tables that a rebuild fills."""
+OLD = "_old"
+"""Ends the names of tables that a rebuild has replaced."""
+
 CHANNEL = "m8_events"
 """Where an append notifies, in its transaction, with the log's last position."""
 
@@ -41,7 +53,7 @@ CREATE TABLE beats (key text PRIMARY KEY, at_ms bigint NOT NULL, note bytea NOT 
 CREATE TABLE leases (name text PRIMARY KEY, holder text NOT NULL, ends timestamptz NOT NULL);
 """
 
-DOCUMENTS = """
+DOCUMENT_TABLES = """
 CREATE TABLE {documents} (
   collection text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL, body bytea STORAGE EXTERNAL NOT NULL,
   subject text COLLATE "C", expires_on text COLLATE "C", deleted boolean, drifted boolean, out_of_sync boolean,
@@ -101,7 +113,7 @@ WRITE_TYPES = (
 """The types of `WRITE_ARGUMENTS`, for calls."""
 
 APPEND = f"""
-CREATE FUNCTION append(
+CREATE FUNCTION append_{FORM}(
   was_position bigint, was_hash bytea, was_fence bigint, is_hash bytea,
   base_streams text[], base_versions bigint[],
   streams text[], versions bigint[], records bytea[], hashes bytea[], sealed_hashes bytea[], sealed_bodies bytea[],
@@ -123,7 +135,7 @@ BEGIN
   IF cardinality(sealed_hashes) > 0 THEN
     INSERT INTO sealed SELECT * FROM unnest(sealed_hashes, sealed_bodies) ON CONFLICT DO NOTHING;
   END IF;
-  {WRITE_DOCUMENTS.format(documents="documents", labels="labels")}
+  {WRITE_DOCUMENTS.format(documents=DOCUMENTS, labels=LABELS)}
   PERFORM pg_notify('{CHANNEL}', (was_position + cardinality(streams))::text);
   RETURN 0;
 END $append$;
@@ -131,10 +143,10 @@ END $append$;
 """Records a group in one trip: 0 recorded, 1 the head is another one, 2 a stream is at another version."""
 
 WRITE_NEXT = f"""
-CREATE FUNCTION write_next({WRITE_ARGUMENTS}) RETURNS void LANGUAGE plpgsql AS $write$
+CREATE FUNCTION write_next_{FORM}({WRITE_ARGUMENTS}) RETURNS void LANGUAGE plpgsql AS $write$
 #variable_conflict use_variable
 BEGIN
-  {WRITE_DOCUMENTS.format(documents="documents_next", labels="labels_next")}
+  {WRITE_DOCUMENTS.format(documents=DOCUMENTS + NEXT, labels=LABELS + NEXT)}
 END $write$;
 """
 """Writes documents beside the live ones, for a rebuild."""
@@ -153,10 +165,10 @@ async def prepare(connection: Connection, target: PostgresTarget, *, for_import:
     await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
     if not await _is_ours(connection, target):
         await connection.execute(TABLES)
-        await connection.execute(DOCUMENTS.format(documents="documents", labels="labels"))
+        await connection.execute(DOCUMENT_TABLES.format(documents=DOCUMENTS, labels=LABELS))
         await connection.execute(APPEND + WRITE_NEXT)
-        insert = "INSERT INTO meta VALUES ('application', $1), ('schema', $2)"
-        await connection.execute(insert, APPLICATION, str(SCHEMA_VERSION))
+        insert = "INSERT INTO meta VALUES ('application', $1), ('schema', $2), ('form', $3)"
+        await connection.execute(insert, APPLICATION, str(SCHEMA_VERSION), str(FORM))
     if not for_import and await connection.fetchval("SELECT 1 FROM meta WHERE name = 'importing'"):
         raise ConflictError(
             f"the event log in database {target} is not whole: an import into it did not end.",
@@ -180,10 +192,10 @@ async def _is_ours(connection: Connection, target: PostgresTarget) -> bool:
             found = {row["name"]: row["value"] for row in await connection.fetch("SELECT name, value FROM meta")}
     if found.get("application") != APPLICATION:
         raise UsageError(f"database {target} has tables, but is no event log of m8.", fix="Name another database.")
-    if found.get("schema") != str(SCHEMA_VERSION):
+    if (found.get("schema"), found.get("form")) != (str(SCHEMA_VERSION), str(FORM)):
         raise UsageError(
-            f"the event log in database {target} has schema {found.get('schema')}, this m8 knows {SCHEMA_VERSION} "
-            "and no newer one.",
+            f"the event log in database {target} has schema {found.get('schema')} and documents of form "
+            f"{found.get('form')}; this m8 knows schema {SCHEMA_VERSION} and form {FORM}, and no newer ones.",
             fix="Start the version of m8 that wrote it, or a newer one.",
         )
     return True

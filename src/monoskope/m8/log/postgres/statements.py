@@ -9,13 +9,13 @@ from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.log.postgres import documents
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.group import Group, Head
-from monoskope.m8.log.postgres.schema import WRITE_TYPES
+from monoskope.m8.log.postgres.schema import FORM, WRITE_TYPES
 
 _TYPES = (
     *("bigint", "bytea", "bigint", "bytea", "text[]", "bigint[]", "text[]", "bigint[]", "bytea[]", "bytea[]"),
     *("bytea[]", "bytea[]", *WRITE_TYPES),
 )
-_APPEND = f"SELECT append({', '.join(f'${place}::{kind}' for place, kind in enumerate(_TYPES, start=1))})"
+_APPEND = f"SELECT append_{FORM}({', '.join(f'${place}::{kind}' for place, kind in enumerate(_TYPES, start=1))})"
 _HEAD = "SELECT position, hash, fence FROM head"
 
 

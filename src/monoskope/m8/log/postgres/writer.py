@@ -20,18 +20,18 @@ from typing import Any
 from monoskope.errors import Error
 from monoskope.failpoints import failpoint
 from monoskope.m8.log.documents import Put
-from monoskope.m8.log.event_log import Projector, RecordedEvent
+from monoskope.m8.log.event_log import Projector, RecordedEvent, UnknownAppendError
 from monoskope.m8.log.postgres import documents, statements
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.connections import Connector, close, deadline
-from monoskope.m8.log.postgres.failures import FAILURES, UnknownAppendError, explain, is_lost
+from monoskope.m8.log.postgres.failures import FAILURES, explain, is_lost
 from monoskope.m8.log.postgres.group import Append, Group, Head, Known
 
 MAX_GROUP = 128
 """How many appends one call records at most, so that its first one does not wait long."""
 
-RESOLVE_S = 10.0
-"""How long an append waits to learn how its commit ended, while the database is away."""
+RESOLVE_S = 30.0
+"""How long an append waits to learn how its commit ended, while the database is away: longer than a failover takes."""
 
 RETRY_S = 0.2
 """How long it waits between two attempts to learn that."""
@@ -205,6 +205,7 @@ class Writer:
             if not recorded or not is_lost(error):
                 raise
             self._disconnect()
+            self.failure = explain(error, self._connector.target)  # known at once, not only when the wait is over
             if not await self._is_there(recorded[-1]):
                 raise
             self._recorded(recorded)
@@ -243,7 +244,7 @@ class Writer:
                 pass
             self._disconnect()
             if loop.time() > end:
-                raise UnknownAppendError(self._connector.target) from None
+                raise UnknownAppendError from None
             await asyncio.sleep(RETRY_S)
 
 

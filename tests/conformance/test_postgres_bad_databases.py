@@ -1,0 +1,247 @@
+"""Databases that m8 cannot serve from, or not now: newer, not ours, another m8's, full, slow, gone for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pwd
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+import pytest
+
+from monoskope.api.gateway.v1 import commands_pb2, commands_pb2_grpc
+from monoskope.errors import UnavailableError
+from monoskope.exit_codes import ExitCode
+from monoskope.host_port import HostPort
+from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.log.event_log import NewEvent
+from monoskope.m8.log.postgres.log import PostgresLog
+from monoskope.m8.settings import ServerSettings
+from monoskope.testing.engines import pgbouncer
+from monoskope.testing.engines.postgres import Postgres, user
+from monoskope.testing.parts import wait_until
+from tests.support.m8_command import m8
+from tests.support.served_health import NOT_SERVING, SERVING, fill, health, statuses
+from tests.support.tcp_proxy import proxy
+from tests.unit.m8_cli.served import Server, served
+
+BOUND_S = 30.0
+"""Far above each time limit of m8's own: something that takes longer is not bounded."""
+
+
+@pytest.fixture
+def settings(postgres: Postgres, tmp_path: Path) -> ServerSettings:
+    return laid_out(postgres, tmp_path / "m8", postgres.create_database())
+
+
+def laid_out(postgres: Postgres, folder: Path, database: str, *, port: int = 0) -> ServerSettings:
+    """A server that looks at its log ten times a second, so that a test need not wait."""
+    password = folder.with_suffix(".password")
+    password.write_text(postgres.password)
+    password.chmod(0o600)
+    table = {
+        "database": f"postgresql://m8@127.0.0.1:{port or postgres.port}/{database}",
+        "database_ca": str(postgres.ca_file),
+        "database_password_file": str(password),
+    }
+    settings = lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0), database=table))
+    with (folder / "m8.toml").open("a", encoding="utf-8") as file:
+        file.write("[timings]\ntick = 0.1\n")
+    return settings
+
+
+def database_of(settings: ServerSettings) -> str:
+    assert settings.database is not None
+    return settings.database.database
+
+
+def tokens(settings: ServerSettings, *, code: int = 0) -> str:
+    """Ask for the tokens, as any command does that opens the log, and return what is said."""
+    ended = m8("token", "list", "--dir", str(settings.folder), "-o", "json", home=settings.folder, code=code)
+    return ended.stdout + ended.stderr
+
+
+def administrator(settings: ServerSettings) -> str:
+    made = ("token", "create", "--dir", str(settings.folder), "--role", "administrator", "--subject", "anna")
+    return m8(*made, home=settings.folder).stdout.strip()
+
+
+def test_a_database_of_a_newer_m8_is_refused(postgres: Postgres, settings: ServerSettings) -> None:
+    tokens(settings)
+    postgres.sql("UPDATE meta SET value = '99' WHERE name = 'schema'", database=database_of(settings))
+    assert "schema 99" in tokens(settings, code=ExitCode.USAGE)
+
+
+def test_a_database_of_something_else_is_refused_and_left_as_it_is(
+    postgres: Postgres, settings: ServerSettings
+) -> None:
+    name = database_of(settings)
+    postgres.sql("CREATE TABLE meta (theirs text)", database=name)
+    assert "is no event log of m8" in tokens(settings, code=ExitCode.USAGE)
+    listed = "SELECT string_agg(relname, ',') FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+    assert postgres.sql(listed, database=name) == "meta"
+
+
+def test_another_m8s_database_is_refused_until_its_log_is_named(
+    postgres: Postgres, settings: ServerSettings, tmp_path: Path
+) -> None:
+    other = laid_out(postgres, tmp_path / "other", postgres.create_database())
+    administrator(other)
+    tokens(settings)
+    toml = settings.folder / "m8.toml"
+    toml.write_text(toml.read_text().replace(database_of(settings), database_of(other)))
+    theirs = other.log_id.read_text().strip()
+    said = tokens(settings, code=ExitCode.CONFLICT)
+    assert f"holds the log {theirs}" in said
+    m8("events", "adopt", theirs, "--dir", str(settings.folder), home=tmp_path)
+    assert json.loads(tokens(settings)) == json.loads(tokens(other))
+
+
+def test_a_pgbouncer_that_shares_sessions_is_refused_at_the_start(
+    postgres: Postgres, settings: ServerSettings, tmp_path: Path
+) -> None:
+    if not pgbouncer.is_installed():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("apt install pgbouncer")
+    assert settings.database is not None
+    for mode, code in (("transaction", ExitCode.USAGE), ("session", ExitCode.OK)):
+        with pgbouncer.pooled(postgres, settings.database, mode) as pooled:
+            [(_, port)] = pooled.hosts
+            behind = laid_out(postgres, tmp_path / mode, database_of(settings), port=port)
+            said = tokens(behind, code=code)
+            if code:
+                assert "pool_mode = session" in said
+                command = [sys.executable, "-P", "-m", "monoskope.m8", "serve", "--dir", str(behind.folder)]
+                ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+                assert (ended.returncode, "transaction or statement mode" in ended.stderr) == (code, True)
+            else:
+                with served(behind) as server:
+                    assert server.call(administrator(behind)).subject == "anna"
+
+
+def test_m8_goes_on_with_a_password_that_was_changed_without_a_restart(
+    postgres: Postgres, settings: ServerSettings
+) -> None:
+    name = database_of(settings)
+    role = f"m8_{name}"
+    postgres.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'one' IN ROLE m8; ALTER DATABASE {name} OWNER TO {role}")
+    toml, password = settings.folder / "m8.toml", settings.folder.with_suffix(".password")
+    toml.write_text(toml.read_text().replace("//m8@", f"//{role}@"))
+    password.write_text("one")
+    token = administrator(settings)
+    with served(settings) as server:
+        assert server.call(token).subject == "anna"
+        postgres.sql(f"ALTER ROLE {role} PASSWORD 'two'")
+        password.write_text("two\n")
+        cut_off(postgres, name)
+        another = administrator(settings)
+        wait_until(lambda: answers(server, another), what="m8 reads the log again")
+
+
+def cut_off(postgres: Postgres, database: str) -> None:
+    """End every session of a database, as a failover does."""
+    postgres.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
+
+
+def answers(server: Server, token: str) -> bool:
+    try:
+        return server.call(token).subject == "anna"
+    except Exception as error:
+        if "UNAVAILABLE" in str(error):
+            return False
+        raise
+
+
+def test_no_connection_is_left_and_then_there_are_some(postgres: Postgres, settings: ServerSettings) -> None:
+    name = database_of(settings)
+    token = administrator(settings)
+    with served(settings) as server, health(server) as stub:
+        ready = statuses(stub)
+        assert next(ready) == SERVING
+        postgres.sql(f"ALTER DATABASE {name} CONNECTION LIMIT 0")
+        cut_off(postgres, name)
+        assert "all of its connections are taken" in refusal_of_a_store(server, token)
+        assert next(ready) == NOT_SERVING
+        assert "all of its connections are taken" in tokens(settings, code=ExitCode.UNAVAILABLE)
+        postgres.sql(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
+        assert next(ready) == SERVING
+        assert server.call(token).subject == "anna"
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A file system of its own, with room for a database and little else."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("only root may mount a file system")
+    disk = Path(tempfile.mkdtemp(prefix="m8-small-disk-", dir="/tmp"))
+    options = f"size=16m,mode=0700,uid={pwd.getpwnam(user()).pw_uid}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], check=True)
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+        disk.rmdir()
+
+
+def test_a_full_database_answers_queries_and_m8_is_ready_again_when_there_is_room(
+    postgres: Postgres, small_disk: Path, tmp_path: Path
+) -> None:
+    tablespace = small_disk.name.replace("-", "_")
+    name = postgres.create_database()
+    postgres.sql(f"CREATE TABLESPACE {tablespace} LOCATION '{small_disk}'")
+    postgres.sql(f"ALTER DATABASE {name} SET TABLESPACE {tablespace}")
+    settings = laid_out(postgres, tmp_path / "m8", name)
+    token = administrator(settings)
+    with served(settings) as server, health(server) as stub:
+        ready = statuses(stub)
+        assert next(ready) == SERVING
+        junk = fill(small_disk)
+        assert "its disk is full" in refusal_of_a_store(server, token)
+        assert next(ready) == NOT_SERVING
+        assert server.call(token).subject == "anna"
+        assert "anna" in tokens(settings)
+        junk.unlink()
+        assert next(ready) == SERVING
+    postgres.drop_database(name)
+    postgres.sql(f"DROP TABLESPACE {tablespace}")
+
+
+def refusal_of_a_store(server: Server, token: str) -> str:
+    """Add stores until that fails, and return what m8 says then."""
+    ca = (server.settings.folder / "ca.crt").read_bytes()
+    with grpc.secure_channel(server.address, grpc.ssl_channel_credentials(ca)) as channel:
+        stub = commands_pb2_grpc.SecretCommandServiceStub(channel)
+        for number in range(10_000):
+            request = commands_pb2.CreateSecretStoreRequest(
+                name=f"s{number}", type="age", identity="SHA256:" + f"{number:043}"
+            )
+            try:
+                stub.CreateSecretStore(request, metadata=(("authorization", f"Bearer {token}"),), timeout=20)
+            except grpc.RpcError as error:
+                return str(error)
+    raise AssertionError("every store was added")
+
+
+@pytest.mark.soak
+async def test_a_database_that_stops_answering_ends_a_call_in_bounded_time(postgres: Postgres) -> None:
+    target = postgres.target(postgres.create_database())
+    async with proxy(postgres.port) as between:
+        slow = replace(target, hosts=(("127.0.0.1", between.port),))
+        log = await PostgresLog.open(slow, clock=lambda: 1)
+        between.delay_s = 0.02
+        [event] = await log.append("a", 0, [NewEvent("t", b"slow")], actor="ann")
+        assert event.position == 1
+        between.passes.clear()
+        async with asyncio.timeout(BOUND_S):
+            with pytest.raises(UnavailableError):
+                await log.read(after=0, limit=1)
+        between.passes.set()
+        between.delay_s = 0.0
+        assert [event.position for event in await log.read(after=0, limit=1)] == [1]
+        await log.close()

@@ -1,0 +1,188 @@
+"""What is acknowledged is recorded, whatever happens to the connection, the server or the other writers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+
+import pytest
+import pytest_asyncio
+
+from monoskope.errors import UnavailableError
+from monoskope.m8.log.event_log import NewEvent, UnknownAppendError
+from monoskope.m8.log.postgres import writer
+from monoskope.m8.log.postgres.log import PostgresLog
+from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.logs import ledger, some_time
+from tests.conformance.cutting_proxy import CuttingProxy, cutting
+
+PATIENCE_S = 60
+
+
+def an_event(text: bytes = b"data") -> list[NewEvent]:
+    return [NewEvent("Happened", text)]
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[Postgres]:
+    """A server that takes connections without TLS, too: the proxy has to see what passes."""
+    with Postgres(fsync=False) as server:
+        with (server.data / "pg_hba.conf").open("a", encoding="ascii") as rules:
+            rules.write("host all all 127.0.0.1/32 scram-sha-256\n")
+        server.sql("SELECT pg_reload_conf()")
+        yield server
+
+
+@pytest_asyncio.fixture
+async def behind(plain: Postgres) -> AsyncIterator[tuple[CuttingProxy, PostgresLog, PostgresLog]]:
+    """A proxy, a log behind it, and the same log without it."""
+    target = plain.target(plain.create_database())
+    async with cutting(target) as (proxy, through):
+        log = await PostgresLog.open(through, clock=some_time, projector=ledger)
+        direct = await PostgresLog.open(target, clock=some_time, projector=ledger)
+        yield proxy, log, direct
+        await log.close()
+        await direct.close()
+
+
+async def test_an_append_whose_answer_is_lost_is_found_and_acknowledged(
+    behind: tuple[CuttingProxy, PostgresLog, PostgresLog],
+) -> None:
+    """It is there once, and the next one follows it."""
+    proxy, log, direct = behind
+    await log.append("a", 0, an_event(), actor="ann")
+    proxy.cuts_after = True
+    [event] = await log.append("a", 1, an_event(), actor="cut here")
+    assert await direct.read(after=1, limit=10) == [event]
+    assert await direct.get("counts", "a") == b"2"
+    await log.append("a", 2, an_event(), actor="ann")
+    assert await direct.check_chain() == 3
+
+
+async def test_an_append_that_never_arrived_is_not_acknowledged_even_if_it_arrives_late(
+    behind: tuple[CuttingProxy, PostgresLog, PostgresLog],
+) -> None:
+    """The caller hears that it failed; when its bytes come in at last, they change nothing."""
+    proxy, log, direct = behind
+    await log.append("a", 0, an_event(), actor="ann")
+    proxy.cuts_before = True
+    with pytest.raises(UnavailableError) as caught:
+        await log.append("a", 1, an_event(b"late"), actor="cut here")
+    assert not isinstance(caught.value, UnknownAppendError)
+    assert log.write_failure is caught.value
+    assert await direct.head() == 1
+    for upstream, late in proxy.held:
+        upstream.write(late)
+        await upstream.drain()
+    [event] = await log.append("a", 1, an_event(b"next"), actor="ann")
+    assert (event.position, event.data) == (2, b"next")
+    assert await direct.check_chain() == 2
+
+
+async def test_an_append_of_which_nobody_can_tell_says_so(
+    behind: tuple[CuttingProxy, PostgresLog, PostgresLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is neither called recorded nor refused; the log works again once the database does."""
+    monkeypatch.setattr(writer, "RESOLVE_S", 0.0)
+    proxy, log, direct = behind
+    await log.append("a", 0, an_event(), actor="ann")
+    proxy.cuts_after = True
+    proxy.is_down = True
+    with pytest.raises(UnknownAppendError, match="may be recorded"):
+        await log.append("a", 1, an_event(), actor="cut here")
+    proxy.is_down = False
+    head = await direct.head()
+    await log.append("b", 0, an_event(), actor="ann")
+    assert await direct.check_chain() == head + 1
+
+
+async def test_an_append_that_fails_leaves_those_beside_it_alone_over_several_logs(postgres: Postgres) -> None:
+    """Three m8 append at once to the same streams: each version is given once, and the documents count every event."""
+    target = postgres.target(postgres.create_database())
+    logs = [await PostgresLog.open(target, clock=some_time, projector=ledger) for _ in range(3)]
+    kinds = ["Broken" if number % 5 == 0 else "Happened" for number in range(150)]
+    outcomes = await asyncio.gather(
+        *(
+            logs[number % 3].append(f"s{number % 7}", None, [NewEvent(kind, b"")], actor="ann")
+            for number, kind in enumerate(kinds)
+        ),
+        return_exceptions=True,
+    )
+    recorded = [outcome[0] for outcome in outcomes if isinstance(outcome, list)]
+    assert len(recorded) == kinds.count("Happened")
+    assert sorted(event.position for event in recorded) == list(range(1, len(recorded) + 1))
+    streams = {event.stream for event in recorded}
+    for stream in streams:
+        versions = sorted(event.version for event in recorded if event.stream == stream)
+        assert versions == list(range(1, len(versions) + 1))
+        assert await logs[0].get("counts", stream) == b"%d" % len(versions)
+    assert await logs[1].check_chain() == len(recorded)
+    for log in logs:
+        await log.close()
+
+
+class Load:
+    """Writers and a subscriber that go on whatever the database does."""
+
+    def __init__(self, log: PostgresLog) -> None:
+        self._log = log
+        self._goes_on = True
+        self.acknowledged: dict[tuple[str, int], int] = {}
+        self.unknown = 0
+        self.seen: list[int] = []
+        self._writers = [asyncio.create_task(self._write(f"s{number}")) for number in range(16)]
+        self._follower = asyncio.create_task(self._follow())
+
+    async def _follow(self) -> None:
+        async with aclosing(self._log.subscribe(after=0)) as events:
+            async for event in events:
+                self.seen.append(event.position)
+
+    async def _write(self, stream: str) -> None:
+        while self._goes_on:
+            try:
+                [event] = await self._log.append(stream, None, an_event(), actor="ann")
+            except UnknownAppendError:
+                self.unknown += 1
+            except UnavailableError:
+                await asyncio.sleep(0.01)
+            else:
+                self.acknowledged[stream, event.version] = event.position
+
+    async def more(self) -> None:
+        """Wait until 200 more are acknowledged."""
+        enough = len(self.acknowledged) + 200
+        while len(self.acknowledged) < enough:
+            await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        """Wait until everything is answered and followed."""
+        self._goes_on = False
+        await asyncio.gather(*self._writers)
+        last = await self._log.head()
+        while not self.seen or self.seen[-1] < last:
+            await asyncio.sleep(0.01)
+        self._follower.cancel()
+        await asyncio.gather(self._follower, return_exceptions=True)
+
+
+async def test_nothing_that_was_acknowledged_is_lost_when_the_server_is_killed() -> None:
+    """The postmaster dies twice under 16 writers; a subscriber that lives through it gets every position."""
+    with Postgres(fsync=False) as server:
+        target = server.target(server.create_database())
+        log = await PostgresLog.open(target, clock=some_time, projector=ledger)
+        load = Load(log)
+        async with asyncio.timeout(PATIENCE_S):
+            for _ in range(2):
+                await load.more()
+                await asyncio.to_thread(server.kill)
+                await asyncio.to_thread(server.start)
+            await load.more()
+            await load.stop()
+        last = await log.check_chain()
+        found = {(event.stream, event.version): event.position for event in await log.read(after=0, limit=last)}
+        assert load.acknowledged.items() <= found.items()
+        assert len(found) - len(load.acknowledged) <= load.unknown
+        assert load.seen == list(range(1, last + 1))
+        await log.close()

@@ -1,0 +1,114 @@
+"""The documents of the PostgreSQL log are made anew while several logs append."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+
+import pytest
+
+from monoskope.errors import ConflictError
+from monoskope.m8.log.documents import Change, Columns, Lookup, Put, Where
+from monoskope.m8.log.event_log import NewEvent, RecordedEvent
+from monoskope.m8.log.postgres.log import REBUILD_LEASE, PostgresLog
+from monoskope.m8.log.postgres.schema import DOCUMENTS, LABELS
+from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.logs import some_time
+
+PATIENCE_S = 60
+
+
+def counting(event: RecordedEvent, lookup: Lookup) -> Iterable[Change]:
+    """One document for each stream, found by its columns, and one that every event changes."""
+    count = int(lookup("streams", event.stream) or b"0") + 1
+    columns = Columns(subject=event.actor, deleted=count % 3 == 0, drifted=count % 2 == 0, labels=(f"count={count}",))
+    yield Put("streams", event.stream, b"%d" % count, columns)
+    yield Put("all", "all", b"%d" % (int(lookup("all", "all") or b"0") + 1))
+
+
+async def opened(stack: AsyncExitStack, postgres: Postgres, database: str) -> PostgresLog:
+    log = await PostgresLog.open(postgres.target(database), clock=some_time, projector=counting)
+    stack.push_async_callback(log.close)
+    return log
+
+
+async def test_appends_go_on_through_a_rebuild_and_the_documents_are_the_same(postgres: Postgres) -> None:
+    """In the process that rebuilds and in another one; the tables that were read before are gone."""
+    database = postgres.create_database()
+    async with AsyncExitStack() as stack, asyncio.timeout(PATIENCE_S):
+        log, other = [await opened(stack, postgres, database) for _ in range(2)]
+        for number in range(50):
+            await log.append(f"s{number}", 0, [NewEvent("Happened", b"")] * 10, actor="ann")
+        rebuilt = asyncio.Event()
+
+        async def write(which: PostgresLog, name: str) -> None:
+            version = 0
+            while not rebuilt.is_set() or version < 20:
+                await which.append(name, version, [NewEvent("Happened", b"")], actor="bob")
+                version += 1
+            assert await which.get("streams", name) == b"%d" % version
+
+        writers = [asyncio.create_task(write(which, f"w{n}")) for n, which in enumerate([log, other] * 4)]
+        assert await log.rebuild() >= 500
+        assert await other.rebuild() >= 500
+        rebuilt.set()
+        await asyncio.gather(*writers)
+        head = await log.head()
+        assert await other.get("all", "all") == b"%d" % head
+        live = await tables(postgres, database)
+        assert await other.rebuild() == head
+        assert await tables(postgres, database) == live
+        names = postgres.sql("SELECT count(*) FROM pg_class WHERE relname ~ '(_next|_old)$'", database=database)
+        assert names == "0"
+        assert await other.check_chain() == head
+        found = await log.find("streams", Where(subject="bob", labels=("count=20",)), limit=10)
+        assert {key for key, _ in found} <= {f"w{n}" for n in range(8)}
+
+
+async def tables(postgres: Postgres, database: str) -> str:
+    """Everything that stands in the documents."""
+    rows = f"SELECT * FROM {DOCUMENTS} ORDER BY collection, key; SELECT * FROM {LABELS} ORDER BY collection, key, label"
+    return await asyncio.to_thread(postgres.sql, rows, database=database)
+
+
+async def test_one_rebuild_runs_at_a_time(postgres: Postgres) -> None:
+    """Another one is refused, and what a rebuild left behind that was killed is dropped by the next."""
+    database = postgres.create_database()
+    async with AsyncExitStack() as stack:
+        log = await opened(stack, postgres, database)
+        await log.append("a", 0, [NewEvent("Happened", b"")], actor="ann")
+        assert await log.lease(REBUILD_LEASE, "another process", ttl_ms=60_000)
+        with pytest.raises(ConflictError, match="running"):
+            await log.rebuild()
+        await log.release(REBUILD_LEASE, "another process")
+        postgres.sql(f"CREATE TABLE {DOCUMENTS}_next (LIKE {DOCUMENTS})", database=database, role="m8")
+        assert await log.rebuild() == 1
+        assert await log.get("all", "all") == b"1"
+
+
+async def test_documents_are_found_by_their_columns(postgres: Postgres) -> None:
+    """Each condition alone and together, in pages, and never a document without columns."""
+    database = postgres.create_database()
+    async with AsyncExitStack() as stack:
+        log = await opened(stack, postgres, database)
+        for number in range(24):
+            actor = "ann" if number % 2 else "bob"
+            await log.append(f"s{number:02}", 0, [NewEvent("Happened", b"")] * (number % 6 + 1), actor=actor)
+
+        async def keys(where: Where, **page: str) -> list[str]:
+            return [key for key, _ in await log.find("streams", where, limit=100, **page)]
+
+        def those(*counts: int, subject: str = "") -> list[str]:
+            numbers = [n for n in range(24) if n % 6 + 1 in counts]
+            return [f"s{n:02}" for n in numbers if subject in ("", "ann" if n % 2 else "bob")]
+
+        assert await keys(Where()) == those(1, 2, 4, 5)
+        assert await keys(Where(deleted=True)) == those(3, 6)
+        assert await keys(Where(subject="ann")) == those(2, 4)
+        assert await keys(Where(drifted=True)) == those(2, 4)
+        assert await keys(Where(out_of_sync=True)) == []
+        assert await keys(Where(labels=("count=5",))) == those(5)
+        assert await keys(Where(labels=("count=5", "count=4"))) == []
+        assert await keys(Where(labels=("count=5",)), prefix="s1", after="s10") == ["s16"]
+        assert await log.find("all", Where(), limit=10) == []

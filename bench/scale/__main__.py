@@ -1,6 +1,6 @@
 """`make bench-scale`: measure, say on stderr what happens, and end with the figures as one flat JSON object on stdout.
 
-With --write it also writes docs/scale.json and the picture docs/scale.svg, which docs/performance.md shows.
+With --write docs it also writes docs/scale.json, the picture docs/scale.svg, and the tables in docs/performance.md.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.progress import say
-from bench.scale import appends, growth, replicas, seed, subscribers, world
-from bench.scale.curves import Panel, draw
+from bench.scale import appends, growth, replicas, report, seed, subscribers, world
 from bench.scale.disk import bytes_per_secret_postgres, bytes_per_secret_sqlite, replayed_per_s
 from bench.scale.seed import Seed
 from bench.scale.sizes import FULL, QUICK, TINY, Sizes
@@ -149,43 +148,13 @@ def last_line(found: Mapping[str, float], sizes: Sizes) -> str:
     return json.dumps({name: round(found[name], 3) for name in figures(sizes)})
 
 
-def panels(curves: Mapping[str, Mapping[int, Mapping[str, float]]]) -> list[Panel]:
-    """Return the diagrams of what grows."""
-    shown = {
-        "put, p50, ms": "put_p50_ms",
-        "list all, 50 on a page, p50, ms": "list_all_p50_ms",
-        "list by subject, p50, ms": "list_subject_p50_ms",
-        "list by label, p50, ms": "list_label_p50_ms",
-        "list what expires, p50, ms": "list_expiring_p50_ms",
-        "list what drifted, p50, ms": "list_drifted_p50_ms",
-        "ready after a kill, s": "restart_ready_s",
-        "memory of m8, MiB": "m8_rss_mib",
-    }
-    return [
-        Panel(
-            title, {engine: [(secrets, at[name]) for secrets, at in sizes.items()] for engine, sizes in curves.items()}
-        )
-        for title, name in shown.items()
-    ]
-
-
-def write(folder: Path, line: str, curves: Mapping[str, Mapping[int, Mapping[str, float]]]) -> None:
-    """Write the figures and the picture for the documentation."""
-    raw = {engine: {str(secrets): _rounded(at) for secrets, at in sizes.items()} for engine, sizes in curves.items()}
-    text = json.dumps({"figures": json.loads(line), "growth": raw}, indent=1)
-    (folder / "scale.json").write_text(text + "\n", encoding="utf-8")
-    (folder / "scale.svg").write_text(draw(panels(curves)), encoding="utf-8")
-
-
-def _rounded(found: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(figure, 3) for name, figure in found.items()}
-
-
 def main() -> int:
     """Run it and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("--size", choices=CHOICES, default="full", help="how much; only the full figures count")
-    parser.add_argument("--write", type=Path, metavar="FOLDER", help="also write scale.json and scale.svg there")
+    parser.add_argument(
+        "--write", type=Path, metavar="FOLDER", help="also write scale.json, scale.svg and performance.md"
+    )
     parser.add_argument("--cache", type=Path, metavar="FOLDER", default=seed.CACHE, help="where logs are kept")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -197,7 +166,7 @@ def main() -> int:
         return 1
     line = last_line(found, sizes)
     if options.write is not None:
-        write(options.write, line, curves)
+        report.write(options.write, line, curves)
     say(f"took {(time.monotonic() - began) / 60:.1f} minutes")
     print(line)
     return 0

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 USER = "m8"
 """The role that owns the databases."""
 
-USERS = 2
+USERS = 1
 """One is enough for 16 puts in flight: m8 lets a user have a hundred."""
 
 ADMINISTRATOR = "administrator"

@@ -119,7 +119,7 @@ def test_the_compose_file_is_one_and_hardens_what_is_ours() -> None:
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     services = yaml.safe_load(file.read_text(encoding="utf-8"))["services"]
-    for name in ("m8", "reactor"):
+    for name in ("m8", "init", "reactor"):
         assert services[name]["read_only"]
         assert services[name]["cap_drop"] == ["ALL"]
     ports = [port for service in services.values() for port in service.get("ports", [])]

@@ -84,9 +84,7 @@ class Projection:
             raise MissingError(which) from None
 
 
-def discover(
-    events: Iterable[RecordedEvent], projector: Projector, known: Mapping[Which, bytes | None]
-) -> set[Which]:
+def discover(events: Iterable[RecordedEvent], projector: Projector, known: Mapping[Which, bytes | None]) -> set[Which]:
     """Return documents that `projector` probably looks up for `events` and that are not known.
 
     It projects as if no unknown document existed, and throws what comes of it away: so one query brings nearly all that

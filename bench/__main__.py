@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
-from bench import commands, cpu, engines, floor, uploads, waiting
+from bench import commands, cpu, engines, floor, log, uploads, waiting
 from bench.counts import FULL, QUICK, Counts
 from bench.progress import say
 from bench.world import World
@@ -32,6 +32,7 @@ FIGURES = (
     "reactor_rss_mib_at_100",
     "keys_alive_bytes",
     "unlucky_ratio",
+    *log.FIGURES,
     *engines.figures(),
 )
 """The last line's keys, in its order."""
@@ -42,6 +43,7 @@ def run(folder: Path, counts: Counts, storage: Storage) -> dict[str, float]:
     with closing(World(folder, storage=storage)) as world:
         world.start()
         found = asyncio.run(uploads.measure(world, counts))
+        found |= asyncio.run(log.measure(world, folder))
         found |= floor.ratios(folder, world, counts)
         found["cli_put_ratio"] = commands.cli_put_ratio(world, counts.pairs)
         found["keys_alive_bytes"] = asyncio.run(waiting.keys_alive_bytes(world, counts))

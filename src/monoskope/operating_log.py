@@ -51,6 +51,8 @@ FIELDS = frozenset(
         "duration_ms",
         "error",
         "error_type",
+        "events_left",
+        "events_replayed",
         "fix",
         "health",
         "message",

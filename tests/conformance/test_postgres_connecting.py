@@ -8,6 +8,7 @@ import os
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,7 @@ from monoskope.m8.log.postgres.pooler import SharedSessionsError
 from monoskope.m8.log.postgres.target import PostgresTarget, Tls
 from monoskope.testing.engines import pgbouncer
 from monoskope.testing.engines.postgres import Postgres
+from tests.support.certificates import client_certificate
 from tests.support.tcp_proxy import proxy
 
 
@@ -51,14 +53,24 @@ async def asked(target: PostgresTarget, question: str) -> object:
 
 async def refused(target: PostgresTarget, *, host_s: float | None = None) -> Error:
     """Return the error with which a connection is refused; a log that is open gets the same as unavailable."""
+    before = _sockets()
     with pytest.raises(Error) as caught:
         await connecting.connect(target, host_s=host_s)
     with pytest.raises(UnavailableError) as again:
         await connecting.reconnect(target, host_s=host_s)
+    # The driver closes what was refused without waiting for the end of it.
+    async with asyncio.timeout(30):
+        while _sockets() > before:
+            await asyncio.sleep(0.01)
     assert again.value.message == caught.value.message
     assert caught.value.fix
     assert (target.password() or "none") not in str(caught.value)
     return caught.value
+
+
+def _sockets() -> int:
+    """How many sockets the event loop looks after."""
+    return len(asyncio.get_running_loop()._selector.get_map())  # type: ignore[attr-defined]
 
 
 async def test_a_connection_is_encrypted_and_the_server_verified(target: PostgresTarget) -> None:
@@ -122,6 +134,27 @@ async def test_a_server_without_tls_gets_no_password(server: Postgres, target: P
 
 async def test_a_server_that_lets_only_encrypted_connections_in(target: PostgresTarget) -> None:
     assert isinstance(await refused(dataclasses.replace(target, tls=None)), RefusedError)
+
+
+async def test_a_server_that_wants_a_certificate_of_its_clients(
+    server: Postgres, target: PostgresTarget, tmp_path: Path
+) -> None:
+    certificate, key = client_certificate()
+    own = Tls(ca=server.ca_file, certificate=tmp_path / "m8.pem", key=tmp_path / "m8.key")
+    (tmp_path / "m8.pem").write_text(certificate)
+    (tmp_path / "m8.key").write_text(key)
+    authority, hba = server.folder / "clients-ca.pem", server.data / "pg_hba.conf"
+    authority.write_text(certificate)
+    authority.chmod(0o644)
+    rules = hba.read_text()
+    hba.write_text(rules.replace("scram-sha-256", "scram-sha-256 clientcert=verify-ca"))
+    try:
+        with altered(server, ssl_ca_file=str(authority)):
+            assert isinstance(await refused(target), RefusedError)
+            assert await asked(dataclasses.replace(target, tls=own), "SELECT 1") == 1
+    finally:
+        hba.write_text(rules)
+        server.restart()
 
 
 async def test_nothing_and_something_else_at_the_port(target: PostgresTarget, unused_tcp_port: int) -> None:

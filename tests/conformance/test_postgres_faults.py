@@ -97,10 +97,25 @@ async def test_an_append_of_which_nobody_can_tell_says_so(
     assert await direct.check_chain() == head + 1
 
 
+async def positions(log: PostgresLog, *, upto: int) -> list[int]:
+    """What a subscriber from the beginning gets."""
+    seen: list[int] = []
+    async with aclosing(log.subscribe(after=0)) as events:
+        async for event in events:
+            seen.append(event.position)
+            if event.position == upto:
+                break
+    return seen
+
+
 async def test_an_append_that_fails_leaves_those_beside_it_alone_over_several_logs(postgres: Postgres) -> None:
-    """Three m8 append at once to the same streams: each version is given once, and the documents count every event."""
+    """Three m8 append at once to the same streams: each version is given once, and the documents count every event.
+
+    A subscriber of each of them gets every position, in order.
+    """
     target = postgres.target(postgres.create_database())
     logs = [await PostgresLog.open(target, clock=some_time, projector=ledger) for _ in range(3)]
+    followers = [asyncio.create_task(positions(log, upto=120)) for log in logs]
     kinds = ["Broken" if number % 5 == 0 else "Happened" for number in range(150)]
     outcomes = await asyncio.gather(
         *(
@@ -112,6 +127,8 @@ async def test_an_append_that_fails_leaves_those_beside_it_alone_over_several_lo
     recorded = [outcome[0] for outcome in outcomes if isinstance(outcome, list)]
     assert len(recorded) == kinds.count("Happened")
     assert sorted(event.position for event in recorded) == list(range(1, len(recorded) + 1))
+    async with asyncio.timeout(PATIENCE_S):
+        assert await asyncio.gather(*followers) == [list(range(1, 121))] * 3
     streams = {event.stream for event in recorded}
     for stream in streams:
         versions = sorted(event.version for event in recorded if event.stream == stream)

@@ -8,6 +8,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain.append import Appender
 from monoskope.m8.domain.events import write
@@ -15,6 +16,10 @@ from monoskope.m8.domain.upload import NEW, Upload, evolve
 from monoskope.m8.log.event_log import Put, RecordedEvent
 from monoskope.m8.log.record import make
 from monoskope.m8.readmodels.chain import project
+from monoskope.m8.readmodels.history import HISTORY, prefix, version_of
+from monoskope.m8.readmodels.secrets import SECRETS, VERSIONS, Kept
+from monoskope.m8.readmodels.uploads import end_receipt, shown
+from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.listing import Listing
@@ -168,6 +173,33 @@ class Documents:
                 self.bodies[change.collection, change.key] = change.body
             else:
                 self.bodies.pop((change.collection, change.key), None)
+
+    def upload(self, request_id: bytes) -> views_pb2.SecretUpload | None:
+        """A request as m8 shows it."""
+        return shown(self._stream(request_id))
+
+    def secret(self, uri: str, version: str = "") -> views_pb2.Secret | None:
+        """A secret as m8 shows it, or one of its versions."""
+        body = self.bodies.get((SECRETS, uri))
+        if body is not None and version not in ("", Kept.parse(uri, body).secret.upstream_version):
+            body = self.bodies.get((VERSIONS, f"{uri}\n{version}"))
+        if body is None:
+            return None
+        secret = Kept.parse(uri, body).secret
+        receipt = end_receipt(self._stream(secret.request_id)[-1])
+        assert receipt is not None
+        secret.receipt.CopyFrom(receipt)
+        return secret
+
+    def history(self, uri: str) -> list[views_pb2.SecretVersion]:
+        """The past of a secret as m8 shows it, the newest first."""
+        keys = sorted(key for key in self.keys(HISTORY) if key.startswith(prefix(uri)))
+        return [
+            version_of(key, self.bodies[HISTORY, key], lambda request_id: self._stream(request_id)[-1]) for key in keys
+        ]
+
+    def _stream(self, request_id: bytes) -> list[RecordedEvent]:
+        return [event for event in self.events if event.stream == upload_stream(request_id)]
 
     def get(self, collection: str, key: str, parse: Callable[[bytes], Any]) -> Any:
         body = self.bodies.get((collection, key))

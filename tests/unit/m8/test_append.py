@@ -214,6 +214,7 @@ async def test_the_issuer_that_attaches_again_is_told_the_sealed_secret_again(wo
     assert (await sending).outcome == upload_pb2.OUTCOME_UPLOADED
 
 
+@pytest.mark.usefixtures("engine")
 async def test_a_reactor_that_does_not_read_is_cut_off_and_m8_keeps_nothing_for_it(tmp_path: Path) -> None:
     async with a_world(tmp_path, limits=ServerLimits(backlog=2)) as world:
         reading, user = await world.attached(), world.user("anna", "vault://app")

@@ -101,8 +101,8 @@ def delete(documents: Documents, version: str) -> Walk:
 
 
 def head(documents: Documents) -> views_pb2.Secret:
-    secret = documents.get("secrets", URI, views_pb2.Secret.FromString)
-    assert isinstance(secret, views_pb2.Secret)
+    secret = documents.secret(URI)
+    assert secret is not None
     return secret
 
 

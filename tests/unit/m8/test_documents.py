@@ -38,14 +38,14 @@ def _record(documents: Documents, walk: Walk, end: Sequence[Message]) -> None:
 
 
 def head(documents: Documents) -> views_pb2.Secret:
-    secret = documents.get("secrets", URI, views_pb2.Secret.FromString)
-    assert isinstance(secret, views_pb2.Secret)
+    secret = documents.secret(URI)
+    assert secret is not None
     return secret
 
 
 def version(documents: Documents, name: str) -> views_pb2.Secret:
-    secret = documents.get("secret-versions", f"{URI}\n{name}", views_pb2.Secret.FromString)
-    assert isinstance(secret, views_pb2.Secret)
+    secret = documents.secret(URI, name)
+    assert secret is not None
     return secret
 
 
@@ -156,7 +156,9 @@ def test_an_ended_request_is_no_open_one() -> None:
     assert (known.state, known.version, known.lifetime_s) == (views_pb2.UPLOAD_STATE_GRANTED, 2, 300)
     documents.record(stream, [walk.sent(), walk.unchanged()])
     assert list(documents.keys("open-uploads")) == []
-    assert documents.get("uploads", key, views_pb2.SecretUpload.FromString).state == views_pb2.UPLOAD_STATE_ENDED
+    ended = documents.upload(walk.request.request_id)
+    assert ended is not None
+    assert ended.state == views_pb2.UPLOAD_STATE_ENDED
 
 
 def test_started_does_not_stand_in_for_the_receipt_of_a_failure() -> None:
@@ -164,5 +166,6 @@ def test_started_does_not_stand_in_for_the_receipt_of_a_failure() -> None:
     walk = Walk(signer=SIGNER)
     stream = upload_stream(walk.request.request_id)
     documents.record(stream, [walk.asked(), walk.provided(), walk.sent(), walk.started(), walk.failed()])
-    ended = documents.get("uploads", walk.request.request_id.hex(), views_pb2.SecretUpload.FromString)
+    ended = documents.upload(walk.request.request_id)
+    assert ended is not None
     assert ended.receipt == walk.failed().receipt

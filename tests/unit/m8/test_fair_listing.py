@@ -61,17 +61,17 @@ async def test_one_user_has_one_page_made_at_a_time_and_others_theirs(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anna, boris = (world.user(name, "vault://") for name in ("anna", "boris"))
-    scan, active, most = world.app.log.scan, 0, 0
+    find, active, most = world.app.log.find, 0, 0
 
     async def counted(*arguments: Any, **options: Any) -> list[tuple[str, bytes]]:
         nonlocal active, most
         active += 1
         most = max(most, active)
-        found = await scan(*arguments, **options)
+        found = await find(*arguments, **options)
         active -= 1
         return found
 
-    monkeypatch.setattr(world.app.log, "scan", counted)
+    monkeypatch.setattr(world.app.log, "find", counted)
     await asyncio.gather(*(anna.secrets() for _ in range(30)))
     assert most == 1
     await asyncio.gather(*(user.secrets() for _ in range(30) for user in (anna, boris)))

@@ -11,14 +11,13 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.m8.queries import listing
 from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, fingerprint, refused, until_granted
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, engine: str) -> AsyncIterator[World]:
     async with a_world(tmp_path) as world:
         yield world
 
@@ -52,9 +51,7 @@ async def test_labels_and_day_are_those_of_the_last_put(world: World) -> None:
     assert secret.expires_on == ""
 
 
-async def test_filters_narrow_what_is_in_sight(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "_STEP", 2)
-    monkeypatch.setattr(listing, "LOOKED_AT", 4)
+async def test_filters_narrow_what_is_in_sight(world: World) -> None:
     reactor = await world.attached()
     anna, bob = world.user("anna", "vault://app"), world.user("bob", "vault://app")
     await put(anna, reactor, "vault://app/a", expires_on="2027-01-31")

@@ -50,8 +50,8 @@ def edit(documents: Documents, *, actor: str = "bob", **fields: Any) -> None:
 
 
 def head(documents: Documents) -> views_pb2.Secret:
-    secret = documents.get("secrets", URI, views_pb2.Secret.FromString)
-    assert isinstance(secret, views_pb2.Secret)
+    secret = documents.secret(URI)
+    assert secret is not None
     return secret
 
 
@@ -143,7 +143,7 @@ def test_an_edit_lasts_until_a_put_says_something_else() -> None:
 def test_an_edit_of_what_is_not_there_or_has_no_room_changes_nothing() -> None:
     documents = Documents()
     edit(documents, set_labels=(OWNER,))
-    assert documents.get("secrets", URI, views_pb2.Secret.FromString) is None
+    assert documents.secret(URI) is None
     full = tuple((f"label-{number:02}", "") for number in range(16))
     put(documents, "1", labels=full)
     edit(documents, set_labels=(OWNER,))

@@ -15,6 +15,7 @@ from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.domain.events import token_stream, write
+from monoskope.m8.log.documents import Columns, Where
 from monoskope.m8.log.event_log import NewEvent, Put
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.queries import events
@@ -127,13 +128,15 @@ def test_a_token_is_read_back_in_its_own_list_alone(scope: str, key: str, other:
 async def test_pages_of_documents_skip_and_repeat_nothing(tmp_path: Path) -> None:
     keys = sorted(f"s://{name}" for name in ("a", "a-b", "a-b/c", "a.b/c", "a/b", "a/b/c", "a0", "b"))
     log = await SqliteLog.open(
-        tmp_path / "log.db", clock=lambda: 0, projector=lambda _event, _lookup: [Put("x", key, b"") for key in keys]
+        tmp_path / "log.db",
+        clock=lambda: 0,
+        projector=lambda _event, _lookup: [Put("x", key, b"", Columns()) for key in keys],
     )
     await log.append("s", 0, [NewEvent("x", b"")], actor="m8")
     seen = VisibleScope((UriPrefix.parse("s://a"), UriPrefix.parse("s://a-b"), UriPrefix.parse("s://a/b")))
     for limit in range(1, 8):
         found: list[str] = []
-        while some := await page(log, "x", seen, after=found[-1] if found else "", limit=limit):
+        while some := await page(log, "x", seen, Where(), after=found[-1] if found else "", limit=limit):
             assert len(some) <= limit
             found += [key for key, _ in some]
         assert found == ["s://a", "s://a-b", "s://a-b/c", "s://a/b", "s://a/b/c"]

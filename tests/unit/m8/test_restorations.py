@@ -129,14 +129,13 @@ def roll_back(documents: Documents, version: str, prior: str, to: str) -> Walk:
 
 
 def head(documents: Documents) -> views_pb2.Secret:
-    secret = documents.get("secrets", URI, views_pb2.Secret.FromString)
-    assert isinstance(secret, views_pb2.Secret)
+    secret = documents.secret(URI)
+    assert secret is not None
     return secret
 
 
 def history(documents: Documents) -> list[views_pb2.SecretVersion]:
-    keys = sorted(documents.keys("secret-history"))
-    return [documents.get("secret-history", key, views_pb2.SecretVersion.FromString) for key in keys]
+    return documents.history(URI)
 
 
 @pytest.mark.parametrize("back", ["2", "5"], ids=["under its name", "as a new version"])

@@ -101,8 +101,8 @@ def put(documents: Documents, version: str, prior: str = "", **fields: Any) -> u
 
 
 def head(documents: Documents) -> views_pb2.Secret:
-    secret = documents.get("secrets", URI, views_pb2.Secret.FromString)
-    assert isinstance(secret, views_pb2.Secret)
+    secret = documents.secret(URI)
+    assert secret is not None
     return secret
 
 
@@ -133,7 +133,7 @@ def test_a_verification_of_what_nobody_put_changes_nothing() -> None:
     documents = Documents()
     walk = look(VERIFY)
     record(documents, walk, [walk.drifted(walk.failed().receipt)])
-    assert documents.get("secrets", URI, views_pb2.Secret.FromString) is None
+    assert documents.secret(URI) is None
 
 
 def test_an_import_is_the_head_with_its_hash_and_keeps_what_was_noted() -> None:

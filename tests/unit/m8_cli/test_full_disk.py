@@ -26,9 +26,9 @@ from monoskope.m8.log.reserve import ROOM, SIZE, Reserve
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.settings import ServerSettings
 from tests.support.m8_command import m8
-from tests.support.served_health import NOT_SERVING, SERVING, fill, health, statuses
 from tests.unit.m8_cli.sealed_log import document
 from tests.unit.m8_cli.served import served
+from tests.unit.m8_cli.served_health import NOT_SERVING, SERVING, fill, health, statuses
 
 SEALED = 6
 """How many secrets of a megabyte are in the log."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import click
 
+from monoskope import failpoints
 from monoskope.errors import UsageError
 from monoskope.escape import escape
 from monoskope.m8 import settings
@@ -38,6 +40,12 @@ def seconds(text: str) -> int:
         return parse_length(text)
     except UsageError as error:
         raise click.BadParameter(f"{error.message} {error.fix}") from None
+
+
+def arm_failpoints() -> None:
+    """Arm the failpoints that the environment names, and say so."""
+    if warning := failpoints.arm(os.environ):
+        click.echo(f"warning: {warning}", err=True)
 
 
 @asynccontextmanager

@@ -39,6 +39,7 @@ _COMMANDS = MappingProxyType(
         "dev": "monoskope.m8.cli.dev:dev",
         "events": "monoskope.m8.cli.events:events",
         "init": "monoskope.m8.cli.server:init",
+        "migrate": "monoskope.m8.cli.migrate:migrate",
         "reactor": "monoskope.m8.cli.reactor:reactor",
         "readmodels": "monoskope.m8.cli.server:readmodels",
         "serve": "monoskope.m8.cli.server:serve",

@@ -11,7 +11,7 @@ import click
 from monoskope import event_loop, failpoints, start
 from monoskope.host_port import HostPort
 from monoskope.m8 import bootstrap, settings
-from monoskope.m8.cli.common import folder_option, opened
+from monoskope.m8.cli.common import arm_failpoints, folder_option, opened
 from monoskope.m8.init import Plan, lay_out
 
 
@@ -87,10 +87,11 @@ def readmodels() -> None:
     """Look after the read models, from which m8 answers queries."""
 
 
-@readmodels.command()
+@readmodels.command(short_help="Rebuild the read models from the log, also while m8 serves.")
 @folder_option
 def rebuild(folder: Path) -> None:
-    """Rebuild the read models from the log. Appends wait meanwhile."""
+    """Rebuild the read models from the log, also while m8 serves: it answers from the old ones until the end."""
+    arm_failpoints()
     click.echo(f"Replayed {asyncio.run(_rebuild(folder))} events.")
 
 

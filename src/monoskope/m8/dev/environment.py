@@ -156,7 +156,7 @@ async def _start(options: Options, server: settings.ServerSettings, supervisor: 
     await supervisor.start(Child("m8", m8, logs / "m8.log"))
     identity = await stores.prepare(store, server=address, ca_file=ca_file)
     await supervisor.until(stores.listening(address, ca))
-    async with opened_log(server) as log:
+    async with opened_log(server, migrates=True) as log:
         tokens = open_tokens(server, log, actor=operating_system.actor())
         await stores.enrol(store, identity, server=address, ca=ca, log=log, tokens=tokens)
         await client_files.ensure_user_token(client, tokens, prefixes=["local://"])

@@ -38,15 +38,15 @@ class Plan:
 
 
 class Progress:
-    """Writes to the operating log how far a build of documents has come: at once, every few seconds, and at the end."""
+    """Writes to the operating log how far a build of documents has come: at once, and every few seconds."""
 
     def __init__(self) -> None:
-        self._told = 0.0
+        self._told = float("-inf")
 
     def __call__(self, replayed: int, left: int) -> None:
         """Take note that so many events are replayed, and so many are left."""
         now = time.monotonic()
-        if left and self._told and now - self._told < TOLD_S:
+        if now - self._told < TOLD_S:
             return
         self._told = now
-        operating_log.get().info("migrating the read models", replayed=replayed, left=left)
+        operating_log.get().info("migrating the read models", events_replayed=replayed, events_left=left)

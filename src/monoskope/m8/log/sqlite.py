@@ -71,7 +71,7 @@ class SqliteLog(SqliteParts):
             await asyncio.to_thread(sqlite_rebuild.migrate, path, build, tell=migration.Progress())
         log = cls(path, clock=clock, projector=projector)
         if log._read_now(functools.partial(sqlite_forms.leftovers, with_built=True)):
-            log._background.add(asyncio.create_task(sqlite_rebuild.tidy(Build(projector, clock), log._write_long)))
+            log._background.add(asyncio.create_task(sqlite_rebuild.tidy(clock, log._write_long)))
         return log
 
     async def append(

@@ -61,24 +61,17 @@ class Build:
     replayed: int = 0
     left: int = 0
     holder: str = field(default_factory=lambda: secrets.token_hex(16))
-    _drops_all: bool = False
 
     def begin(self, connection: sqlite3.Connection) -> bool:
         """Take the lease, and return whether this is the one build now."""
         if not self._keep(connection):
             return False
-        if self._drops_all:
-            connection.execute("DELETE FROM builds")
-        elif self.resumes and (row := _row(connection)) is not None and row[0] == FORM:
+        if self.resumes and (row := _row(connection)) is not None and row[0] == FORM:
             connection.execute("UPDATE builds SET holder = ?", (self.holder,))
             self.phase = "building"
         else:
             connection.execute("DELETE FROM builds")
         return True
-
-    def give_up(self) -> None:
-        """Do no more than drop whatever no current documents stand in."""
-        self.phase, self._drops_all = "dropping", True
 
     def end(self, connection: sqlite3.Connection) -> None:
         """Give the lease up."""
@@ -95,7 +88,7 @@ class Build:
             raise running()
         match self.phase:
             case "clearing":
-                if self._drop(connection, with_built=True):
+                if _drop(connection, self.piece_s, with_built=True):
                     sqlite_forms.create(connection, BUILT, f"i{self.holder[:8]}")
                     connection.execute("INSERT INTO builds VALUES (1, ?, ?, 0)", (FORM, self.holder))
                     self.phase = "building"
@@ -106,7 +99,7 @@ class Build:
             case "exchanging":
                 self._exchange(connection)
             case "dropping":
-                if self._drop(connection, with_built=self._drops_all):
+                if _drop(connection, self.piece_s, with_built=False):
                     self.phase = "done"
             case "done":
                 pass
@@ -145,14 +138,28 @@ class Build:
             raise running()
         return int(row[2])
 
-    def _drop(self, connection: sqlite3.Connection, *, with_built: bool) -> bool:
-        """Drop leftover tables until the time of a piece is over, and return whether none is left."""
-        begun = time.monotonic()
-        while names := sqlite_forms.leftovers(connection, with_built=with_built):
-            if sqlite_forms.drop_some(connection, names[0]) or time.monotonic() - begun < self.piece_s:
-                continue
+
+def tidy_some(connection: sqlite3.Connection, now_ms: int) -> int:
+    """Drop some of what builds left; return 0 if nothing is left, `WAITING` if the rest may be of a running build."""
+    is_free = sqlite_leases.is_free(connection, LEASE, now_ms=now_ms)
+    if is_free:
+        connection.execute("DELETE FROM builds")
+    if not _drop(connection, PIECE_S, with_built=is_free):
+        return 1
+    return WAITING if sqlite_forms.leftovers(connection, with_built=True) else 0
+
+
+WAITING = 2
+"""What `tidy_some` returns while a build is under way, or may be."""
+
+
+def _drop(connection: sqlite3.Connection, piece_s: float, *, with_built: bool) -> bool:
+    """Drop leftover tables until the time of a piece is over, and return whether none is left."""
+    begun = time.monotonic()
+    while names := sqlite_forms.leftovers(connection, with_built=with_built):
+        if not sqlite_forms.drop_some(connection, names[0]) and time.monotonic() - begun >= piece_s:
             return False
-        return True
+    return True
 
 
 def running() -> ConflictError:

@@ -14,7 +14,6 @@ INSERT INTO {} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (collection, key) 
   body = excluded.body, deleted = excluded.deleted, subject = excluded.subject, expires_on = excluded.expires_on,
   drifted = excluded.drifted, out_of_sync = excluded.out_of_sync, labels = excluded.labels
 """
-_PUT_PLAIN = "INSERT INTO {} (collection, key, body) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body"
 
 # A label is printable text, so it has no line feed.
 _BETWEEN = "\n"
@@ -78,8 +77,6 @@ def _write(connection: sqlite3.Connection, tables: Tables, which: tuple[str, str
         connection.executemany(delete, ((which[0], row[0], label, which[1]) for label in row[1].split(_BETWEEN)))
     if not isinstance(change, Put):
         connection.execute(f"DELETE FROM {tables.documents} WHERE collection = ? AND key = ?", which)
-    elif change.columns is None and row is None:
-        connection.execute(_PUT_PLAIN.format(tables.documents), (*which, change.body))
     else:
         _put(connection, tables, change, change.columns)
 

@@ -73,6 +73,14 @@ def form(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
+def built(connection: sqlite3.Connection) -> int:
+    """Return up to which position new tables of this form are built already, 0 for none."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'builds'").fetchone():
+        return 0
+    row = connection.execute("SELECT position FROM builds WHERE form = ?", (FORM,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def create(connection: sqlite3.Connection, tables: Tables, tag: str) -> None:
     """Create empty tables; `tag` begins the names of their indexes, which stay when the tables are renamed."""
     statements = _TABLES.format(documents=tables.documents, labels=tables.labels, tag=tag)

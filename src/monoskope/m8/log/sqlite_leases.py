@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 LONGEST_MS = 3_600_000
-"""The longest lease, one hour. A row whose time is further away was written before the clock was set back: it is free."""
+"""The longest lease, one hour. A row whose time is further away is of before the clock was set back: it is free."""
 
 
 def check(name: str, holder: str, ttl_ms: int) -> None:
@@ -14,6 +14,12 @@ def check(name: str, holder: str, ttl_ms: int) -> None:
         raise ValueError("a lease has a name and a holder.")
     if not 1 <= ttl_ms <= LONGEST_MS:
         raise ValueError(f"a lease lasts from 1 to {LONGEST_MS} ms.")
+
+
+def is_free(connection: sqlite3.Connection, name: str, *, now_ms: int) -> bool:
+    """Whether nobody has the lease."""
+    row = connection.execute("SELECT until_ms FROM leases WHERE name = ?", (name,)).fetchone()
+    return row is None or not now_ms < row[0] <= now_ms + LONGEST_MS
 
 
 def take(connection: sqlite3.Connection, name: str, holder: str, *, now_ms: int, ttl_ms: int) -> bool:

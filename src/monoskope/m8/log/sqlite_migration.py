@@ -35,11 +35,13 @@ def plan(path: Path, projector: Projector) -> Plan:
             if form == sqlite_forms.FORM:
                 return Plan(form, form)
             events = int(connection.execute("SELECT position FROM head").fetchone()[0])
+            prepared = sqlite_forms.built(connection)
             sampled, seconds, size = _sample(connection, projector)
     except sqlite3.Error as error:
         raise sqlite_file.explain(error, path) from None
-    scale = events / sampled if sampled else 0.0
-    return Plan(form, sqlite_forms.FORM, events, seconds * scale * _WRITTEN, int(size * scale * _STORED))
+    left = events - prepared
+    scale = left / sampled if sampled else 0.0
+    return Plan(form, sqlite_forms.FORM, left, seconds * scale * _WRITTEN, int(size * scale * _STORED))
 
 
 def _sample(connection: sqlite3.Connection, projector: Projector) -> tuple[int, float, int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from monoskope.failpoints import failpoint
 from monoskope.m8.log import sqlite_file, sqlite_forms
-from monoskope.m8.log.sqlite_build import LEASE_MS, Build, running
+from monoskope.m8.log.sqlite_build import LEASE_MS, WAITING, Build, running, tidy_some
 
 Write = Callable[[Callable[[sqlite3.Connection], object]], Awaitable[object]]
 """Runs its argument in a transaction of its own, which may write."""
@@ -36,35 +36,34 @@ async def run(build: Build, write: Write) -> int:
     try:
         while build.phase != "done":
             failpoint("m8.rebuild", build.phase)
-            await asyncio.sleep(await _timed(build, write))
-    except Exception:
-        build.give_up()
-        while build.phase != "done":
-            await write(build.step)
-        raise
+            await _piece(build.step, write)
     finally:
         await write(build.end)
+        if build.phase != "done":  # the projector raised, or we are cancelled
+            await write(lambda connection: tidy_some(connection, build.clock()))
     return build.replayed
 
 
-async def _timed(build: Build, write: Write) -> float:
-    """Do the next piece, and return how long to leave the log to others after it."""
+async def tidy(clock: Callable[[], int], write: Write) -> None:
+    """Drop what builds left, of those that were broken off too, unless one is under way."""
+    left = 1
+    while left:
+
+        def step(connection: sqlite3.Connection) -> None:
+            nonlocal left
+            left = tidy_some(connection, clock())
+
+        await _piece(step, write)
+        if left == WAITING:
+            await asyncio.sleep(LEASE_MS / 1000)
+
+
+async def _piece(step: Callable[[sqlite3.Connection], object], write: Write) -> None:
+    """Do a piece, and leave the log to others for as long as it took."""
     begun = time.monotonic()
-    await write(build.step)
+    await write(step)
     # Appends of other processes ask for the log again and again: they need as much time as this took from them.
-    return min(time.monotonic() - begun, _LONGEST_PAUSE_S)
-
-
-async def tidy(build: Build, write: Write) -> None:
-    """Drop what a build left that was broken off, as soon as no other is under way."""
-    build.give_up()
-    while not await write(build.begin):
-        await asyncio.sleep(LEASE_MS / 1000)
-    try:
-        while build.phase != "done":
-            await asyncio.sleep(await _timed(build, write))
-    finally:
-        await write(build.end)
+    await asyncio.sleep(min(time.monotonic() - begun, _LONGEST_PAUSE_S))
 
 
 def migrate(path: Path, build: Build, *, tell: Callable[[int, int], None]) -> None:
@@ -110,6 +109,18 @@ def _migrate(connection: sqlite3.Connection, build: Build, tell: Callable[[int, 
     finally:
         with _transaction(connection):
             build.end(connection)
+
+
+def drop_leftovers(path: Path, clock: Callable[[], int]) -> None:
+    """Drop what builds left in a file that nobody else has open. Blocks. Raises `UnavailableError`."""
+    try:
+        with closing(sqlite_file.connect(path)) as connection:
+            left = 1
+            while left == 1:
+                with _transaction(connection):
+                    left = tidy_some(connection, clock())
+    except sqlite3.Error as error:
+        raise sqlite_file.explain(error, path) from None
 
 
 @contextlib.contextmanager

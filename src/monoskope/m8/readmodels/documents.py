@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.readmodels.history import HISTORY, prefix, versions
+from monoskope.m8.log.event_log import EventLog, LogTamperedError
+from monoskope.m8.readmodels.history import HISTORY, prefix, told_by, version_of
 from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES, bytes_on
 from monoskope.m8.readmodels.secrets import SECRETS, Kept
 from monoskope.m8.readmodels.stores import DEFAULT_STORE, FINGERPRINT_KEY, STORES, with_beats
@@ -48,19 +49,22 @@ class Documents:
 
     async def secrets(self, documents: Sequence[tuple[str, bytes]]) -> list[views_pb2.Secret]:
         """Return the secrets of documents in `SECRETS`, given with their keys, each with its receipt."""
-        found = [Kept.parse(uri, body).secret for uri, body in documents]
-        ends = await self._log.read_last([upload_stream(secret.request_id) for secret in found])
-        for secret, end in zip(found, ends, strict=True):
+        found = [Kept.parse(uri, body) for uri, body in documents]
+        ends = await self._log.read_last([upload_stream(kept.secret.request_id) for kept in found])
+        for kept, end in zip(found, ends, strict=True):
             receipt = None if end is None else end_receipt(end)
-            assert receipt is not None, "the request that a secret names ended with its receipt"
-            secret.receipt.CopyFrom(receipt)
-        return found
+            if receipt is None or hashlib.sha256(receipt.content).digest() != kept.receipt_sha256:
+                raise LogTamperedError(0 if end is None else end.position, "it is not the receipt of its secret")
+            kept.secret.receipt.CopyFrom(receipt)
+        return [kept.secret for kept in found]
 
     async def versions(self, uri: str, *, after: str, limit: int) -> list[tuple[str, views_pb2.SecretVersion]]:
         """Return up to `limit` lines of a secret's past after the key `after`, the newest first, with their keys."""
         found = await self._log.scan(HISTORY, prefix=prefix(uri), after=after, limit=limit)
-        told = await versions(self._log, found)
-        return [(key, version) for (key, _), version in zip(found, told, strict=True)]
+        requests = [request_id for _, body in found if (request_id := told_by(body)) is not None]
+        ends = await self._log.read_last([upload_stream(request_id) for request_id in requests])
+        last = dict(zip(requests, ends, strict=True))
+        return [(key, version_of(key, body, last.get)) for key, body in found]
 
     async def last_receipt(self, uri: str) -> upload_pb2.Signed | None:
         """Return the newest receipt that says what is at `uri`, None if there is none."""

@@ -1,16 +1,15 @@
 """What receipts told of each secret, and edits of its notes, one document each, the newest first.
 
-A document names the request; what its receipt says is read from there (`versions`). An edit is its document.
+A document names the request; what its receipt says is read from there (`version_of`). An edit is its document.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.m8.log.event_log import Change, EventLog, Lookup, Put, RecordedEvent
+from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
 from monoskope.m8.readmodels.uploads import end_receipt
-from monoskope.protocol.events import upload_stream
 from monoskope.protocol.outcomes import TELLING
 from monoskope.protocol.receipt import parse_receipt
 
@@ -34,28 +33,35 @@ def project(upload: views_pb2.SecretUpload, event: RecordedEvent, _lookup: Looku
         yield entry(upload.uri, version, event)
 
 
-async def versions(log: EventLog, documents: Sequence[tuple[str, bytes]]) -> list[views_pb2.SecretVersion]:
-    """Return what documents of this collection, given with their keys, and the receipts that they name, say."""
-    found = [views_pb2.SecretVersion.FromString(body) for _, body in documents]
-    told = [version for version in found if not version.HasField("edit")]
-    ends = await log.read_last([upload_stream(version.request_id) for version in told])
-    for version, end in zip(told, ends, strict=True):
-        assert end is not None, "the request has the event that this document was made of"
-        _tell(version, end)
-    for (key, _), version in zip(documents, found, strict=True):
-        version.uri = key.partition("\n")[0]
-    return found
+def told_by(body: bytes) -> bytes | None:
+    """Return the id of the request whose receipt a document tells of, None for an edit."""
+    version = views_pb2.SecretVersion.FromString(body)
+    return None if version.HasField("edit") else version.request_id
 
 
-def _tell(version: views_pb2.SecretVersion, end: RecordedEvent) -> None:
-    signed = end_receipt(end)
-    assert signed is not None, "a request of which a receipt tells ends with it"
+def version_of(key: str, body: bytes, last: Callable[[bytes], RecordedEvent | None]) -> views_pb2.SecretVersion:
+    """Return what a document, given with its key, and the receipt that it tells of say.
+
+    Args:
+        key: Of the document.
+        body: The document.
+        last: Returns the last event of a request, by its id.
+    """
+    version = views_pb2.SecretVersion.FromString(body)
+    version.uri = key.partition("\n")[0]
+    if version.HasField("edit"):
+        return version
+    end = last(version.request_id)
+    signed = None if end is None else end_receipt(end)
+    assert end is not None, "a request of which a document tells is in the log"
+    assert signed is not None, "and it ended with a receipt"
     receipt = parse_receipt(signed.content)
     version.outcome = receipt.outcome
     version.upstream_version = receipt.upstream_version
     version.prior_version = receipt.prior_version
     version.recorded_at_ms = end.recorded_at_ms
     version.fingerprint = receipt.fingerprint
+    return version
 
 
 def entry(uri: str, version: views_pb2.SecretVersion, event: RecordedEvent) -> Put:

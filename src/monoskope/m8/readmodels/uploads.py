@@ -16,7 +16,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import Change, Delete, Lookup, Put, RecordedEvent
-from monoskope.protocol.events import Step, follow, receipt_of, request_id_of
+from monoskope.protocol.events import follow, receipt_of, request_id_of
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import parse_request
@@ -74,7 +74,7 @@ def project(upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup
         yield Delete(OPEN_UPLOADS, key)
         yield _count(upload.subject, lookup, more=-1)
         if upload.sealed_sha256 not in _NO_BYTES:
-            yield Put(ENDED, f"{event.recorded_at_ms:013}\n{upload.sealed_sha256.hex()}", b"")
+            yield Put(ENDED, ended_key(event.recorded_at_ms, upload.sealed_sha256), b"")
         return
     kept = views_pb2.SecretUpload()
     kept.CopyFrom(upload)
@@ -83,6 +83,11 @@ def project(upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup
     yield Put(OPEN_UPLOADS, key, kept.SerializeToString(deterministic=True))
     if event.version == 1:
         yield _count(upload.subject, lookup, more=1)
+
+
+def ended_key(at_ms: int, sealed_sha256: bytes) -> str:
+    """Return the key, in `ENDED`, of a request that ended then."""
+    return f"{at_ms:013}\n{sealed_sha256.hex()}"
 
 
 def ended(key: str) -> tuple[int, bytes]:

@@ -15,10 +15,11 @@ Needs the extra `testing`. The rules themselves stand in `monoskope.m8.log.event
 from __future__ import annotations
 
 from monoskope.testing.logs.appends import Appends
+from monoskope.testing.logs.finding import Finding
 from monoskope.testing.logs.following import Following
 from monoskope.testing.logs.harness import BrokenProjectorError, LogHarness, ledger
-from monoskope.testing.logs.leases import Leases
 from monoskope.testing.logs.imports import Imports
+from monoskope.testing.logs.leases import Leases
 from monoskope.testing.logs.reads import Reads
 from monoskope.testing.logs.tampering import Tampering
 from monoskope.testing.logs.writer import LogOpener, Task, some_time, start
@@ -36,5 +37,5 @@ __all__ = [
 ]
 
 
-class EventLogContract(Appends, Reads, Following, Leases, Tampering):
+class EventLogContract(Appends, Reads, Finding, Following, Leases, Tampering):
     """Subclass it under a name that begins with `Test` and fill in the three hooks of `LogHarness`."""

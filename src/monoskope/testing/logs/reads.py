@@ -30,6 +30,14 @@ class Reads(LogHarness):
         assert await log.read_stream("b", after_version=4) == []
         assert await log.read_stream("B") == []
 
+    async def test_the_last_events_of_many_streams_are_read_at_once(self, log: EventLog) -> None:
+        """In the order that was asked for, a stream twice if it was named twice."""
+        for stream in "abcab":
+            await log.append(stream, None, some(2), actor="ann")
+        found = await log.read_last(["c", "a", "none", "a"])
+        assert [event and (event.stream, event.version) for event in found] == [("c", 2), ("a", 4), None, ("a", 4)]
+        assert await log.read_last([]) == []
+
     async def test_pages_join_without_gap_or_repetition(self, log: EventLog) -> None:
         """Whatever their size."""
         await log.append("a", 0, some(23), actor="ann")

@@ -127,7 +127,7 @@ class Append:
     expected_version: int | None
     events: Sequence[NewEvent]
     actor: str
-    sealed: bytes | None
+    sealed: bytes | None = field(repr=False)
 
 
 @dataclass(slots=True)

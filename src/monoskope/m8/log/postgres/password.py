@@ -28,14 +28,13 @@ class _FromFile:
         return _checked(content.removesuffix(b"\n"), str(self.path))
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Given:
-    """A password that was given once, and that no `repr` shows."""
+def _given(password: str) -> Callable[[], str]:
+    """A password that was given once. A function, because no `repr` of one shows what it returns."""
 
-    value: str
+    def get() -> str:
+        return password
 
-    def __call__(self) -> str:
-        return self.value
+    return get
 
 
 def _checked(content: bytes, source: str) -> str:
@@ -58,7 +57,7 @@ def password_of(file: Path | None, environment: Mapping[str, str]) -> Callable[[
     if file is None:
         if not given:
             return no_password
-        return _Given(_checked(given.encode("utf-8", "surrogateescape"), PASSWORD_VARIABLE))
+        return _given(_checked(given.encode("utf-8", "surrogateescape"), PASSWORD_VARIABLE))
     if given:
         raise UsageError(
             f"the password is given twice: by database_password_file and by {PASSWORD_VARIABLE}.",

@@ -20,8 +20,8 @@ from monoskope.m8.log.postgres.follower import last_position, read
 from monoskope.m8.log.postgres.group import MissingError, OutOfOrderError, Projection, Which, discover
 from monoskope.m8.log.postgres.schema import DOCUMENT_TABLES, DOCUMENTS, FORM, LABELS, NEXT, OLD, WRITE_TYPES
 
-BATCH = 1_000
-"""Events that are replayed at once."""
+BATCH = 250
+"""Events that are replayed at once: the event loop of an m8 that serves waits for no more."""
 
 FEW = 20
 """So many events at most are left when the head is locked."""

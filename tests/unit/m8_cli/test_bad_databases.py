@@ -28,12 +28,19 @@ from monoskope.testing.engines import pgbouncer
 from monoskope.testing.engines.postgres import Postgres, user
 from monoskope.testing.parts import wait_until
 from tests.support.m8_command import m8
-from tests.support.served_health import NOT_SERVING, SERVING, fill, health, statuses
 from tests.support.tcp_proxy import proxy
 from tests.unit.m8_cli.served import Server, served
+from tests.unit.m8_cli.served_health import NOT_SERVING, SERVING, fill, health, statuses
 
 BOUND_S = 30.0
 """Far above each time limit of m8's own: something that takes longer is not bounded."""
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """One server for all; each test has a database of its own."""
+    with Postgres(fsync=False) as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,0 +1,35 @@
+"""The engines of the event log, for tests that must hold on each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.log.postgres.log import PostgresLog
+from monoskope.m8.readmodels.chain import project
+from monoskope.testing.engines.postgres import Postgres
+from tests.support import m8_world
+from tests.support.m8_world import Clock
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One server for all; each test has a database of its own."""
+    with Postgres(fsync=False) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Keep the logs of the test's worlds in each engine in turn; return its name."""
+    if request.param == "postgres":
+        server: Postgres = request.getfixturevalue("postgres")
+
+        async def open_log(_folder: Path, clock: Clock) -> EventLog:
+            return await PostgresLog.open(server.target(server.create_database()), clock=clock, projector=project)
+
+        monkeypatch.setattr(m8_world, "open_log", open_log)
+    return str(request.param)

@@ -159,7 +159,8 @@ class EventLog(ABC):
     """Events in one order, with documents and heartbeats beside them. Bound to the event loop it was opened on.
 
     Every method raises `UnavailableError` when the engine does not answer or the log is closed; what it was to write
-    is then not written, unless that is an `UnknownAppendError`. `ValueError` means that the caller broke a rule stated here.
+    is then not written, unless that is an `UnknownAppendError`. `ValueError` means that the caller broke a rule stated
+    here.
     """
 
     @property

@@ -10,11 +10,17 @@ from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.group import Which
 from monoskope.m8.log.postgres.schema import DOCUMENTS, LABELS
 
+NEAR = 10
+"""How many documents are looked through for each that a listing by day of expiry may return, before the days are."""
+
 Arguments: TypeAlias = list[Sequence[object]]
 """The values of `schema.WRITE_ARGUMENTS`."""
 
 # Only names and places of values are put together in this file, never a value.
 _ONE = f"SELECT body FROM {DOCUMENTS} WHERE collection = $1 AND key = $2"  # noqa: S608
+_OF_LABEL = f"(SELECT * FROM {DOCUMENTS} o WHERE o.collection = l.collection AND o.key = l.key OFFSET 0)"  # noqa: S608
+"""The document of a label. `OFFSET 0` keeps the planner from going through all documents and asking each for its label:
+the index of labels is in the order of keys within a label, so a page reads about as many rows as it returns."""
 _MANY = (
     "SELECT d.collection, d.key, d.body FROM unnest($1::text[], $2::text[]) AS asked(collection, key) "
     "JOIN {documents} d ON d.collection = asked.collection AND d.key = asked.key"
@@ -97,10 +103,43 @@ class _Query:
             if end := _after_all_with(prefix):
                 self.conditions.append(f"{table}.key < {self.value(end)}")
 
+    def filter(self, where: Where) -> None:
+        """Only documents that meet what `where` says, without the first label and the day of expiry."""
+        for label in where.labels[1:]:
+            self.conditions.append(
+                f"EXISTS (SELECT FROM {LABELS} m WHERE m.collection = d.collection AND m.key = d.key "
+                f"AND m.label = {self.value(label)})"
+            )
+        self.conditions.append("d.deleted" if where.deleted else "NOT d.deleted")
+        if where.subject:
+            self.conditions.append(f"d.subject = {self.value(where.subject)}")
+        if where.drifted:
+            self.conditions.append("d.drifted")
+        if where.out_of_sync:
+            self.conditions.append("d.out_of_sync")
+
     def text(self, tables: str, order: str, limit: int) -> str:
         """Return the statement."""
         conditions = " AND ".join(self.conditions)
         return f"SELECT d.key, d.body FROM {tables} WHERE {conditions} ORDER BY {order} LIMIT {self.value(limit)}"  # noqa: S608
+
+    def by_day(self, tables: str, order: str, limit: int, collection: str, before: str) -> str:
+        """Return the statement for documents that expire before a day: a page of each day, merged.
+
+        All days as one range would have to be sorted, however many documents they have.
+        """
+        self.conditions.append("d.expires_on > '' AND d.expires_on = days.day")
+        page = self.text(tables, order, limit)
+        first = (
+            f"SELECT min(expires_on) FROM {DOCUMENTS} WHERE collection = {self.value(collection)} "  # noqa: S608
+            f"AND expires_on > '' AND expires_on < {self.value(before)}"
+        )
+        return (
+            f"WITH RECURSIVE days(day) AS ({first} UNION ALL "  # noqa: S608
+            f"SELECT ({first} AND expires_on > days.day) FROM days WHERE day IS NOT NULL) "
+            f"SELECT found.key, found.body FROM days CROSS JOIN LATERAL ({page}) found "
+            f"ORDER BY found.key LIMIT {self.value(limit)}"
+        )
 
 
 async def scan(
@@ -117,29 +156,37 @@ async def find(
     connection: Connection, collection: str, where: Where, *, prefix: str, after: str, limit: int
 ) -> list[tuple[str, bytes]]:
     """Return documents as `EventLog.find` does."""
+    if where.expiring_before and not where.labels:
+        # Where many expire, a page of them is near; where few do, the days are short.
+        found = await _find_near(connection, collection, where, prefix=prefix, after=after, limit=limit)
+        if len(found) == limit:
+            return found
     query = _Query()
     tables, order = f"{DOCUMENTS} d", "d.key"
     if where.labels:
-        # The index of labels is in the order of keys within a label, so that a page reads no more than it returns.
-        tables, order = f"{LABELS} l JOIN {DOCUMENTS} d ON d.collection = l.collection AND d.key = l.key", "l.key"
+        tables, order = f"{LABELS} l CROSS JOIN LATERAL {_OF_LABEL} d", "l.key"
         query.page("l", collection, prefix, after)
         query.conditions.append(f"l.label = {query.value(where.labels[0])}")
-    query.page("d", collection, prefix, after)
-    for label in where.labels[1:]:
-        query.conditions.append(
-            f"EXISTS (SELECT FROM {LABELS} m WHERE m.collection = d.collection AND m.key = d.key "
-            f"AND m.label = {query.value(label)})"
-        )
-    query.conditions.append("d.deleted" if where.deleted else "NOT d.deleted")
-    if where.subject:
-        query.conditions.append(f"d.subject = {query.value(where.subject)}")
+    else:
+        query.page("d", collection, prefix, after)
+    query.filter(where)
     if where.expiring_before:
-        query.conditions.append(f"d.expires_on > '' AND d.expires_on < {query.value(where.expiring_before)}")
-    if where.drifted:
-        query.conditions.append("d.drifted")
-    if where.out_of_sync:
-        query.conditions.append("d.out_of_sync")
-    text = query.text(tables, order, limit)
+        text = query.by_day(tables, order, limit, collection, where.expiring_before)
+    else:
+        text = query.text(tables, order, limit)
+    return [(key, body) for key, body in await connection.fetch(text, *query.values)]
+
+
+async def _find_near(
+    connection: Connection, collection: str, where: Where, *, prefix: str, after: str, limit: int
+) -> list[tuple[str, bytes]]:
+    """Return what is found among the next few documents: the right page if it is full."""
+    query = _Query()
+    query.page("d", collection, prefix, after)
+    near = f"SELECT * FROM {DOCUMENTS} d WHERE {' AND '.join(query.conditions)} ORDER BY d.key LIMIT {NEAR * limit}"  # noqa: S608
+    query.conditions = [f"d.expires_on > '' AND d.expires_on < {query.value(where.expiring_before)}"]
+    query.filter(where)
+    text = query.text(f"({near}) d", "d.key", limit)
     return [(key, body) for key, body in await connection.fetch(text, *query.values)]
 
 

@@ -166,13 +166,12 @@ def _insert(path: Path, maker: Maker, secrets: int) -> None:
         for setting in _FAST:
             connection.execute(setting)
         position, head = connection.execute("SELECT position, hash FROM head").fetchone()
-        connection.execute("BEGIN IMMEDIATE")
-        last = (position, head)
         for rows in _batches(_rows(maker, secrets, position, head)):
+            # Many transactions: the write-ahead log of a single one would be as large as the database.
+            connection.execute("BEGIN IMMEDIATE")
             connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
-            last = (rows[-1][0], rows[-1][4])
-        connection.execute("UPDATE head SET position = ?, hash = ?", last)
-        connection.execute("COMMIT")
+            connection.execute("UPDATE head SET position = ?, hash = ?", (rows[-1][0], rows[-1][4]))
+            connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 

@@ -22,6 +22,9 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _DESCRIPTOR = re.compile(r"/dev/fd/(?P<number>[0-9]{1,6})|/dev/stdin", re.ASCII)
+_CREDENTIALS = Path("/run/credentials")
+"""Where systemd puts what `LoadCredential=` names: root's files, which the service's user alone may read besides. The
+list of who may (an ACL) shows as the right of a group."""
 _MOST_BYTES = 1_048_576
 """The largest content that is taken from a descriptor."""
 
@@ -172,9 +175,10 @@ def _check_file(path: Path, found: os.stat_result, *, client: bool) -> None:
     """Raise `RefusedError` if others can reach a file. Of root's files a client also takes those of mode 0440 or 0640.
 
     Root decides who is in that group, and nobody but root can change the mode. A user's own file stays at 0600: its
-    group is often everybody's.
+    group is often everybody's. Everybody takes the credentials that systemd hands to a service.
     """
-    allowed = stat.S_IRGRP if client and found.st_uid == 0 else 0
+    handed_over = client or path.resolve().is_relative_to(_CREDENTIALS)
+    allowed = stat.S_IRGRP if handed_over and found.st_uid == 0 else 0
     if not found.st_mode & 0o077 & ~allowed:
         return
     try:

@@ -169,6 +169,34 @@ def test_a_client_refuses_every_other_file_that_others_can_reach(
     assert ("chmod 600" in caught.value.fix) is (owner == os.geteuid()), "who is not the owner cannot change it"
 
 
+# --- what systemd hands to a service ---
+
+
+@pytest.mark.parametrize(
+    ("owner", "mode", "taken"), [(ROOT, 0o440, True), (ROOT, 0o444, False), (SOMEBODY, 0o440, False)]
+)
+def test_a_credential_of_systemd_s_is_taken_though_its_list_of_readers_shows_as_a_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, mode: int, *, taken: bool
+) -> None:
+    credentials, folder = tmp_path / "credentials", tmp_path / "m8"
+    (credentials / "m8.service").mkdir(parents=True)
+    folder.mkdir()
+    key = credentials / "m8.service" / "token-signing.key"
+    key.write_bytes(b"seed")
+    key.chmod(mode)
+    (folder / "token-signing.key").symlink_to(key)
+    owned_by(owner, monkeypatch)
+
+    with pytest.raises(RefusedError):
+        read_private(folder / "token-signing.key")
+    monkeypatch.setattr("monoskope.settings._CREDENTIALS", credentials)
+    if taken:
+        assert read_private(folder / "token-signing.key") == b"seed"
+    else:
+        with pytest.raises(RefusedError):
+            read_private(folder / "token-signing.key")
+
+
 # --- what is looked at is what was opened ---
 
 

@@ -84,6 +84,32 @@ class Projection:
             raise MissingError(which) from None
 
 
+def discover(events: Iterable[RecordedEvent], projector: Projector, known: Mapping[Which, bytes | None]) -> set[Which]:
+    """Return documents that `projector` probably looks up for `events` and that are not known.
+
+    It projects as if no unknown document existed, and throws what comes of it away: so one query brings nearly all that
+    is missed, and the events need not be projected again for each.
+    """
+    own: dict[Which, bytes | None] = {}
+    missed: set[Which] = set()
+
+    def lookup(collection: str, key: str) -> bytes | None:
+        which = (collection, key)
+        if which in own:
+            return own[which]
+        if which not in known:
+            missed.add(which)
+        return known.get(which)
+
+    for event in events:
+        try:
+            for change in projector(event, lookup):
+                own[change.collection, change.key] = change.body if isinstance(change, Put) else None
+        except Exception:  # noqa: BLE001, S112 - it was not shown what is there; it is asked again with all of it
+            continue
+    return missed
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """The last record of the log, and the fence, which grows when whatever is known of the documents ends to hold."""

@@ -17,7 +17,7 @@ from monoskope.m8.log.postgres import documents, statements
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.connections import LONG_S, deadline
 from monoskope.m8.log.postgres.follower import last_position, read
-from monoskope.m8.log.postgres.group import MissingError, OutOfOrderError, Projection, Which
+from monoskope.m8.log.postgres.group import MissingError, OutOfOrderError, Projection, Which, discover
 from monoskope.m8.log.postgres.schema import DOCUMENT_TABLES, DOCUMENTS, FORM, LABELS, NEXT, OLD, WRITE_TYPES
 
 BATCH = 250
@@ -92,6 +92,8 @@ class Rebuild:
 
     async def _project(self, events: Sequence[RecordedEvent]) -> Projection:
         """Replay the events in memory, reading all documents that are missed at once."""
+        if guessed := discover(events, self._projector, self._known):
+            self._known.update(await documents.read_many(self._connection, guessed, table=DOCUMENTS + NEXT))
         projection = Projection(self._projector, self._known)
         left = list(range(len(events)))
         while left:

@@ -21,8 +21,6 @@ async def test_the_room_of_erased_bytes_is_used_again(postgres: Postgres) -> Non
         for one in sealed:
             await log.append("x", None, [NewEvent("x", b"")], actor="m8", sealed=one)
         assert await log.erase_sealed([hashlib.sha256(one).digest() for one in sealed]) == SECRETS
-        if number % 5 == 0:  # what autovacuum does by itself, some time later
-            postgres.sql("VACUUM sealed", database=database)
         if number in {10, ROUNDS}:
             sizes[number] = int(postgres.sql("SELECT pg_total_relation_size('sealed')", database=database))
     await log.close()

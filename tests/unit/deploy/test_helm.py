@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -12,6 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
+from monoskope.host_port import HostPort
+from monoskope.m8 import settings as m8_settings
+from monoskope.m8.init import Plan, lay_out
+from monoskope.reactor import settings as reactor_settings
 from tools.get_helm import find
 
 CHART = Path(__file__).resolve().parents[3] / "deploy" / "helm" / "monoskope"
@@ -113,6 +118,19 @@ def test_the_settings_are_toml_and_name_what_is_placed_beside_them(manifests: li
     assert settings["server"] == "m8-m8:7443"
     assert settings["store"] == "vault"
     assert settings["ca_file"] in reactor
+
+
+def test_m8_and_reactors_take_the_settings_of_the_chart(manifests: list[Manifest], tmp_path: Path) -> None:
+    for name in ("m8-m8", "m8-reactor-vault"):
+        (tmp_path / name).mkdir()
+        for file, text in one(manifests, "ConfigMap", name)["data"].items():
+            (tmp_path / name / file).write_text(text, encoding="utf-8")
+    authority = lay_out(Plan(folder=tmp_path / "new", listen=HostPort("127.0.0.1", 0))).folder / "ca.crt"
+    shutil.copy(authority, tmp_path / "m8-m8" / "database-ca.crt")  # of the Secret, as the password is
+    (tmp_path / "m8-m8" / "database-password").touch(mode=0o600)
+    (tmp_path / "m8-m8" / "database-password").write_text("x", encoding="utf-8")
+    assert m8_settings.load(tmp_path / "m8-m8").operations_listen == HostPort("127.0.0.1", 7444)
+    assert reactor_settings.read(tmp_path / "m8-reactor-vault").operations_listen == HostPort("127.0.0.1", 7445)
 
 
 @pytest.mark.parametrize(("name", "file"), [("m8-m8", "m8.toml"), ("m8-reactor-vault", "reactor.toml")])

@@ -1,4 +1,4 @@
-"""What is put and erased in turn does not make a PostgreSQL database grow."""
+"""What is put and erased in turn does not make a PostgreSQL database grow, and what operators are told of it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ async def test_the_room_of_erased_bytes_is_used_again(postgres: Postgres) -> Non
         assert await log.erase_sealed([hashlib.sha256(one).digest() for one in sealed]) == SECRETS
         if number in {10, ROUNDS}:
             sizes[number] = int(postgres.sql("SELECT pg_total_relation_size('sealed')", database=database))
+    assert await log.size_bytes() > sizes[ROUNDS], "what the metrics show counts every table of the log"
     await log.close()
     assert sizes[ROUNDS] <= sizes[10] + SECRETS * SIZE
     assert sizes[ROUNDS] < ROUNDS * SECRETS * SIZE / 4
+
+
+async def test_a_schema_that_another_version_made_is_seen_while_m8_runs(postgres: Postgres) -> None:
+    database = postgres.create_database()
+    log = await LogAt(postgres.folder, database)(clock=some_time, projector=no_documents)
+    assert await log.schema_state() == "ok"
+    postgres.sql("UPDATE meta SET value = '99' WHERE name = 'form'", database=database)
+    assert await log.schema_state() == "of another version"
+    await log.close()

@@ -28,7 +28,7 @@ from monoskope.m8.credentials.tokens import Tokens, read_signing_key
 from monoskope.m8.domain.events import M8
 from monoskope.m8.grpc.presented import PresentedCertificate
 from monoskope.m8.grpc.server import build_server, running
-from monoskope.m8.log import identity, sqlite_file
+from monoskope.m8.log import identity
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.opening import Place, find_id, open_log
 from monoskope.m8.log.reserve import Reserve
@@ -227,9 +227,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         if settings.database is None:  # the disk of a database is its administrator's
             reserve = Reserve(settings.event_log)
             watches.append(ReserveWatch(reserve.make).run())
-            endpoints = Endpoints(
-                app, has_reserve=lambda: reserve.is_made, schema=lambda: sqlite_file.schema_state(settings.event_log)
-            )
+            endpoints = Endpoints(app, has_reserve=lambda: reserve.is_made)
         if settings.erase_sealed_after_days:
             retention = Retention(app, settings.erase_sealed_after_days)
             watches.append(Leased(app, LEASE, retention.run, ttl_s=LEASE_S).run())

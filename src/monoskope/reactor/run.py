@@ -110,7 +110,7 @@ class Reactor:
             self.dispatcher,
             self.health,
             lambda: self.session.is_attached,
-            Dialled(settings.server, settings.ca_file),
+            Dialled(lambda: self.session.server, settings.ca_file),
             self.meters,
         )
 

@@ -42,9 +42,14 @@ async def metrics(world: World) -> dict[tuple[str, frozenset[tuple[str, str]]], 
     return samples((await Endpoints(world.app).metrics()).body)
 
 
-async def test_m8_is_ready_only_if_each_check_is_well(world: World, tmp_path: Path) -> None:
+async def test_m8_is_ready_only_if_each_check_is_well(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     reserve, schema = [True], ["ok"]
-    of = Endpoints(world.app, has_reserve=lambda: reserve[0], schema=lambda: schema[0])
+
+    async def state(_log: object) -> str:
+        return schema[0]
+
+    monkeypatch.setattr(SqliteLog, "schema_state", state)
+    of = Endpoints(world.app, has_reserve=lambda: reserve[0])
     well = dict.fromkeys(("database", "schema", "log", "reserve", "serving"), "ok")
     assert await checks(of) == (200, well)
     reserve[0] = False
@@ -70,7 +75,8 @@ async def test_a_database_that_is_away_or_slow_is_told_apart(world: World, monke
 
     before = (await of.metrics()).body
     monkeypatch.setattr(SqliteLog, "head", away)
-    assert (await checks(of))[1]["database"] == "unavailable"
+    found = (await checks(of))[1]
+    assert (found["database"], found["schema"]) == ("unavailable", "unknown")
     after = (await of.metrics()).body
     assert b"hunter2" not in after
     assert samples(before)["m8_database_up", frozenset()] == 1

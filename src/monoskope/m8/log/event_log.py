@@ -175,6 +175,13 @@ class EventLog(ABC):
         """Return how many bytes the log takes on disk, 0 if this engine cannot say."""
         return 0
 
+    async def schema_state(self) -> str:
+        """Return "ok" if the log has the schema that this m8 knows, else what is wrong, in a few fixed words.
+
+        A newer m8 may have changed it while this one runs.
+        """
+        return "ok"
+
     @abstractmethod
     async def append(
         self,

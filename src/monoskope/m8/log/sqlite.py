@@ -79,6 +79,9 @@ class SqliteLog(SqliteParts):
     async def size_bytes(self) -> int:
         return await asyncio.to_thread(sqlite_file.size_bytes, self._path)
 
+    async def schema_state(self) -> str:
+        return await asyncio.to_thread(sqlite_file.schema_state, self._path)
+
     async def append(
         self,
         stream: str,

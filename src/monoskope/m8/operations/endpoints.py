@@ -24,15 +24,11 @@ class Endpoints:
     Args:
         app: The process.
         has_reserve: Whether the disk reserve is there; None where the database has none.
-        schema: Returns what is wrong with the database's schema, in a few fixed words, "ok" if nothing is.
     """
 
-    def __init__(
-        self, app: App, *, has_reserve: Callable[[], bool] | None = None, schema: Callable[[], str] = lambda: OK
-    ) -> None:
+    def __init__(self, app: App, *, has_reserve: Callable[[], bool] | None = None) -> None:
         self._app = app
         self._has_reserve = has_reserve
-        self._schema = schema
         self._snapshot = Snapshot(app, has_reserve)
 
     @property
@@ -47,10 +43,11 @@ class Endpoints:
     async def readyz(self) -> Answer:
         """Say whether this process can take calls, and name each check with its state."""
         app = self._app
+        database, schema = await self._looked_at()
         return readiness(
             {
-                "database": await self._answers(),
-                "schema": await asyncio.to_thread(self._checked_schema),
+                "database": database,
+                "schema": schema,
                 "log": OK if app.state.log_is_writable else "not writable",
                 "reserve": OK if self._has_reserve is None or self._has_reserve() else "missing",
                 "serving": "draining" if app.state.is_draining else OK,
@@ -63,6 +60,17 @@ class Endpoints:
         await self._snapshot.take(up=up)
         return metrics(generate_latest(self._app.meters.registry))
 
+    async def _looked_at(self) -> tuple[str, str]:
+        """Return how the database is, and its schema: of one that does not answer, the schema is not known."""
+        found = await self._answers()
+        if found != OK:
+            return found, "unknown"
+        try:
+            async with asyncio.timeout(DATABASE_S):
+                return OK, await self._app.log.schema_state()
+        except (Error, TimeoutError):
+            return OK, "unreadable"
+
     async def _answers(self) -> str:
         try:
             async with asyncio.timeout(DATABASE_S):
@@ -72,9 +80,3 @@ class Endpoints:
         except TimeoutError:
             return "slow"
         return OK
-
-    def _checked_schema(self) -> str:
-        try:
-            return self._schema()
-        except Error:
-            return "unreadable"

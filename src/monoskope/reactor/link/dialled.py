@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +21,11 @@ class Dialled:
     """The m8 that a reactor dials.
 
     Attributes:
-        server: Its `host:port`.
+        server: Returns the `host:port` of the server that is dialled now: after a break it may be the next of the list.
         ca_file: PEM file with the authorities that may have signed its certificate.
     """
 
-    server: str
+    server: Callable[[], str]
     ca_file: Path
 
     def server_expires_at_s(self) -> float:
@@ -32,7 +33,7 @@ class Dialled:
 
         It is seen in a connection that ends after its handshake, because gRPC does not show it.
         """
-        at = HostPort.parse(self.server)
+        at = HostPort.parse(self.server())
         try:
             trust = ssl.create_default_context(cafile=self.ca_file)
             trust.set_alpn_protocols(["h2"])

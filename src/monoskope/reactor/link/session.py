@@ -113,6 +113,11 @@ class ReactorSession:
         """Whether m8 has let this process in, and the session has not ended."""
         return self._is_attached
 
+    @property
+    def server(self) -> str:
+        """The `host:port` that is dialled now."""
+        return self._endpoint.server
+
     async def run(self) -> None:
         """Attach, and attach again whenever the session ends, until `stop`."""
         failures = 0

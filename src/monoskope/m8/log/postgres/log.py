@@ -101,6 +101,12 @@ class PostgresLog(EventLog):
     def write_failure(self) -> Error | None:
         return self._writer.failure
 
+    async def size_bytes(self) -> int:
+        return await self._read(upkeep.size_bytes)
+
+    async def schema_state(self) -> str:
+        return await self._read(schema.state)
+
     async def append(
         self,
         stream: str,
@@ -154,9 +160,7 @@ class PostgresLog(EventLog):
             self._signals.discard(signal)
 
     async def _next_page(self, after: int) -> list[RecordedEvent]:
-        if self._closed:
-            return []
-        return await self.read(after=after, limit=PAGE)
+        return [] if self._closed else await self.read(after=after, limit=PAGE)
 
     async def head(self) -> int:
         return await self._read(follower.last_position)

@@ -177,6 +177,13 @@ async def prepare(connection: Connection, target: PostgresTarget, *, for_import:
     await connection.execute("COMMIT")
 
 
+async def state(connection: Connection, /) -> str:
+    """Return "ok" if the log has the schema and form that this m8 knows, else what is wrong, in a few fixed words."""
+    found = {row["name"]: row["value"] for row in await connection.fetch("SELECT name, value FROM meta")}
+    known = (APPLICATION, str(SCHEMA_VERSION), str(FORM))
+    return "ok" if tuple(map(found.get, ("application", "schema", "form"))) == known else "of another version"
+
+
 async def _is_ours(connection: Connection, target: PostgresTarget) -> bool:
     """Return True for an event log of this version, False for an empty database. Raises `UsageError` otherwise."""
     relations = (

@@ -67,6 +67,15 @@ async def sealed_after(connection: Connection, after: bytes, limit: int) -> list
     return [row[0] for row in await connection.fetch(query, after, limit)]
 
 
+async def size_bytes(connection: Connection) -> int:
+    """Return how many bytes the tables of the log take, with their indexes."""
+    query = (
+        "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class "
+        "WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
+    )
+    return int(await connection.fetchval(query))
+
+
 async def erase_sealed(connection: Connection, sha256s: Iterable[bytes]) -> int:
     """Erase sealed bytes and return how many rows there were."""
     query = "WITH gone AS (DELETE FROM sealed WHERE sha256 = ANY($1::bytea[]) RETURNING 1) SELECT count(*) FROM gone"

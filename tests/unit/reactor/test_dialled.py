@@ -1,0 +1,59 @@
+"""Which of several m8 a reactor looks at to say when its certificate expires: the one that it dials now."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+import pytest
+
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import UnavailableError
+from monoskope.reactor.link.dialled import Dialled
+from monoskope.reactor.link.session import Endpoint, ReactorSession
+from monoskope.reactor.timings import Timings
+
+
+async def test_the_certificate_of_the_server_that_is_dialled_now_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nothing: Any = None
+    endpoint = Endpoint(("a.example:1", "b.example:2"), tmp_path, nothing, b"", "", "", events_pb2.StoreCapabilities())
+    tried: list[str] = []
+
+    def away(endpoint: Endpoint) -> grpc.aio.Channel:
+        tried.append(endpoint.server)
+        if len(tried) == 2:
+            session.stop()
+        raise UnavailableError("away.")
+
+    session = ReactorSession(endpoint, Listening(), nothing, Timings(backoff_least=0.001), channel=away)  # type: ignore[arg-type]
+    dialled = Dialled(lambda: session.server, tmp_path)
+    await session.run()
+    assert tried == ["a.example:1", "b.example:2"]
+
+    asked: list[Any] = []
+    monkeypatch.setattr(socket, "create_connection", lambda at, **_: asked.append(at) or refuse())
+    monkeypatch.setattr("ssl.create_default_context", lambda **_: Trust())
+    assert dialled.server_expires_at_s() == 0.0
+    assert asked == [("b.example", 2)]
+
+
+class Listening:
+    """What a session tells when it has ended."""
+
+    def disconnected(self) -> None:
+        """Nothing was under way."""
+
+
+class Trust:
+    """No certificates."""
+
+    def set_alpn_protocols(self, _: list[str]) -> None:
+        """Nothing is spoken."""
+
+
+def refuse() -> None:
+    raise ConnectionRefusedError

@@ -9,6 +9,7 @@ from contextlib import suppress
 from types import MappingProxyType
 
 import psutil
+import pytest
 
 from monoskope.testing.engines.patroni import Patroni
 from monoskope.testing.engines.patroni_node import Node
@@ -74,6 +75,16 @@ FAULTS: MappingProxyType[str, Fault] = MappingProxyType(
         "etcd": etcd_away,
     }
 )
+
+
+def chosen(names: str) -> list[str]:
+    """Return the faults that a list with commas names, all for "". An unknown name ends the run with a sentence."""
+    found = [name.strip() for name in names.split(",") if name.strip()] or list(FAULTS)
+    unknown = [name for name in found if name not in FAULTS]
+    if unknown:
+        sentence = f"FAULTS: there is no fault {', '.join(unknown)}. Name some of: {', '.join(FAULTS)}."
+        pytest.fail(sentence, pytrace=False)
+    return found
 
 
 def another_leads(patroni: Patroni, old: Node) -> None:

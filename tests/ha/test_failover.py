@@ -11,12 +11,12 @@ import random
 import pytest
 
 from monoskope.testing.engines.patroni import Patroni
-from tests.ha.faults import FAULTS
+from tests.ha.faults import FAULTS, chosen
 from tests.ha.world import World
 
 pytestmark = pytest.mark.ha
 
-CHOSEN = [name for name in (os.environ.get("FAULTS", "") or ",".join(FAULTS)).split(",") if name]
+CHOSEN = chosen(os.environ.get("FAULTS", ""))
 
 
 @pytest.mark.parametrize("fault", CHOSEN)

@@ -8,17 +8,19 @@ from pathlib import Path
 
 import click
 
-from monoskope.errors import UsageError
+from monoskope.errors import OutcomeUnknownError, UsageError
 from monoskope.m8.bootstrap import open_tokens, wall_clock
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.credentials import operating_system
 from monoskope.m8.credentials.tokens import Credential, Issued
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES
+from monoskope.m8.log.event_log import UnknownAppendError
 from monoskope.settings import write_private
 from monoskope.times import rfc3339
 
 _ROLES = {name: role for role, name in ROLE_NAMES.items()}
 _RIGHTS = {name: right for right, name in RIGHT_NAMES.items()}
+_NOBODY_HAS_IT = "Look with m8 token list. If it shows a new one, nobody has that: revoke it, and make another."
 _COLUMNS = ("id", "subject", "role", "prefixes", "rights", "expires", "state")
 
 
@@ -62,7 +64,10 @@ def create(
                 ttl_s=ttl,
             )
 
-    issued = asyncio.run(issue())
+    try:
+        issued = asyncio.run(issue())
+    except UnknownAppendError as error:
+        raise OutcomeUnknownError(error.message, fix=_NOBODY_HAS_IT) from None
     if out == "-":
         click.echo(issued.jwt)
     else:
@@ -115,5 +120,8 @@ def revoke(folder: Path, token_id: str) -> None:
         async with opened(folder) as (settings, log):
             await open_tokens(settings, log, actor=operating_system.actor()).revoke(token_id)
 
-    asyncio.run(work())
+    try:
+        asyncio.run(work())
+    except UnknownAppendError as error:
+        raise OutcomeUnknownError(error.message, fix="Revoke it again: that does no harm.") from None
     click.echo(f"Revoked {token_id}.")

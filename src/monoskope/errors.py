@@ -125,6 +125,10 @@ class NotReachedError(UnavailableError):
     """The connection to m8 failed or broke, and m8 did not answer."""
 
 
+class FullError(UnavailableError):
+    """The disk below m8's event log is full: nothing was written, and waiting alone does not help."""
+
+
 class RateLimitedError(Error):
     """Too much at once, or too much in a time; nothing was written.
 

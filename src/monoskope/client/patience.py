@@ -42,6 +42,7 @@ class Patience:
         self._pause_s = pause_s
         self._pace = pace
         self._several = several
+        self._said = ""
         self._begin()
 
     def _begin(self) -> None:
@@ -81,14 +82,23 @@ class Patience:
             if remaining <= 0:
                 raise TimedOutError("time is over.")
             try:
-                return await self._connection.call(method, message, remaining)
+                answer = await self._connection.call(method, message, remaining)
             except TimedOutError:
                 pass
             except UnavailableError as error:
                 if resends is not None and (sent >= resends or not isinstance(error, NotReachedError)):
                     raise
+                self._said = error.message
+            else:
+                self._said = ""
+                return answer
             await self.pause(sent)
             sent += 1
+
+    @property
+    def last_said(self) -> str:
+        """Why m8 could not take the last call, as the end of a sentence; "" if it took it."""
+        return f" ({self._said.removesuffix('.')})" if self._said else ""
 
     async def pause(self, times: int) -> bool:
         """Wait a little longer each time; False, at once, if time would be over."""

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from monoskope import errors
 from monoskope.errors import Code, Error, RateLimitedError
 from monoskope.escape import escape
+from monoskope.protocol.causes import FULL
 
 SAYS, SUGGESTS = "m8 says: ", "m8 suggests: "
 """How an error's message and fix begin when the words are m8's."""
@@ -62,7 +63,9 @@ def _from_info(status: Any, info: Any) -> Error:  # noqa: ANN401 - Google's mess
     code = codes.get(info.metadata.get("code", "")) or codes.get(info.reason, Code.INTERNAL)
     said, suggested = escape(status.message[:MAX_TEXT]), escape(info.metadata.get("fix", "")[:MAX_TEXT])
     fix = f"{SUGGESTS}{suggested}" if suggested else ""
-    error = ERRORS[code](f"{SAYS}{said}", fix=fix, code=code, by_m8=True)
+    is_full = code is Code.UNAVAILABLE and info.metadata.get("cause") == FULL
+    kind = errors.FullError if is_full else ERRORS[code]
+    error = kind(f"{SAYS}{said}", fix=fix, code=code, by_m8=True)
     if isinstance(error, RateLimitedError):
         error.retry_after_s = _retry_after_s(status)
     return error

@@ -230,7 +230,7 @@ class Walk:
         except ProofError as error:
             why = f"what came as its receipt proves nothing: {error.message}"
         except TimedOutError:
-            why = f"no receipt came within {self._timeout_s:g} s"
+            why = f"no receipt came within {self._timeout_s:g} s{self._patience.last_said}"
         except Error as error:
             why = f"after the sealed secret was sent: {error.message}"
         except Exception as error:  # noqa: BLE001  what was sent may be written, whatever defect of ours there is

@@ -11,10 +11,12 @@ from monoskope.client import queries
 from monoskope.client.administration import Stores
 from monoskope.client.connection import Connection
 from monoskope.client.queries import Queries
-from monoskope.errors import UnavailableError
+from monoskope.errors import FullError, OutcomeUnknownError, UnavailableError
 from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.scripted.client import client_for, pinned
 from monoskope.testing.scripted.m8 import ScriptedM8
 
+FULL = FullError("the event log cannot be written: the disk is full.", fix="Make room.")
 AWAY = UnavailableError("the event log fails over.", fix="Wait.")
 
 
@@ -56,3 +58,29 @@ async def test_a_command_that_may_not_be_sent_twice_is_sent_once(m8: ScriptedM8,
     with pytest.raises(UnavailableError, match="fails over"):
         await Stores(connection).deactivate("vault")
     assert m8.calls == ["DeactivateSecretStore"]
+
+
+async def test_a_full_disk_is_told_at_once_and_not_waited_for(m8: ScriptedM8, connection: Connection) -> None:
+    m8.failing["GetSecretStore"] = [FULL] * 2
+
+    with pytest.raises(FullError, match="the disk is full") as caught:
+        await Queries(connection).store("vault")
+    assert m8.calls == ["GetSecretStore"]
+    assert caught.value.by_m8
+
+
+async def test_a_put_to_a_full_disk_ends_at_once_and_says_why(m8: ScriptedM8, tmp_path: Path) -> None:
+    m8.failing["RequestSecretUploadKey"] = [FULL] * 2
+    pinned(m8, tmp_path)
+    async with client_for(m8, tmp_path) as client:
+        with pytest.raises(FullError, match="the disk is full"):
+            await client.put_secret("vault://app/db", {"password": b"correct horse"})
+    assert m8.calls.count("RequestSecretUploadKey") == 1
+
+
+async def test_a_put_whose_sealed_secret_finds_no_room_says_why_after_its_wait(m8: ScriptedM8, tmp_path: Path) -> None:
+    m8.failing["RequestUploadSecret"] = [FULL] * 1_000
+    pinned(m8, tmp_path)
+    async with client_for(m8, tmp_path) as client:
+        with pytest.raises(OutcomeUnknownError, match=r"no receipt came within 0\.3 s \(m8 says: .*the disk is full\)"):
+            await client.put_secret("vault://app/db", {"password": b"correct horse"}, timeout=0.3)

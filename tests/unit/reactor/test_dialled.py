@@ -35,7 +35,12 @@ async def test_the_certificate_of_the_server_that_is_dialled_now_is_looked_at(
     assert tried == ["a.example:1", "b.example:2"]
 
     asked: list[Any] = []
-    monkeypatch.setattr(socket, "create_connection", lambda at, **_: asked.append(at) or refuse())
+
+    def refuse(at: tuple[str, int], **_: object) -> None:
+        asked.append(at)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setattr("ssl.create_default_context", lambda **_: Trust())
     assert dialled.server_expires_at_s() == 0.0
     assert asked == [("b.example", 2)]
@@ -53,7 +58,3 @@ class Trust:
 
     def set_alpn_protocols(self, _: list[str]) -> None:
         """Nothing is spoken."""
-
-
-def refuse() -> None:
-    raise ConnectionRefusedError

@@ -10,6 +10,7 @@ import asyncpg
 
 from monoskope.errors import (
     Error,
+    FullError,
     IdentityChangedError,
     RefusedError,
     UnauthenticatedError,
@@ -86,7 +87,9 @@ _BY_STATE: dict[str, Refusal] = {
     ),
     "55000": Refusal("it takes no connections to this database", "Check ALLOW_CONNECTIONS of the database."),
     "57P03": Refusal("it is just starting or stopping", "Wait a moment, then try again."),
-    "53100": Refusal("its disk is full", "Give the server room (m8 events erase-sealed helps); m8 goes on by itself."),
+    "53100": Refusal(
+        "its disk is full", "Give the server room (m8 events erase-sealed helps); m8 goes on by itself.", FullError
+    ),
     "53200": Refusal("it is out of memory", "Look at the server's log."),
     "25006": READ_ONLY,
     "57P01": Refusal("an administrator ended the connection", "Start m8 again, when the server is in service again."),

@@ -28,6 +28,7 @@ from monoskope.m8.credentials.tokens import Tokens, read_signing_key
 from monoskope.m8.domain.events import M8
 from monoskope.m8.grpc.presented import PresentedCertificate
 from monoskope.m8.grpc.server import build_server, running
+from monoskope.m8.limits.access import open_files
 from monoskope.m8.log import identity
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.opening import Place, find_id, open_log
@@ -39,25 +40,12 @@ from monoskope.m8.readmodels.replicas import Note
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
 from monoskope.operations.listener import OPERATIONS_FILE, announced_in, listening
-from monoskope.settings import write_private
 from monoskope.times import now_ms
-
-_MANY_FILES = 1_048_576
 
 
 def wall_clock() -> int:
     """Milliseconds since 1970."""
     return now_ms() + shift_ms(CLOCK)
-
-
-def open_files() -> int:
-    """Return how many files this process may open, at most 1,048,576."""
-    try:
-        import resource  # noqa: PLC0415 - not on Windows, which has no such limit
-    except ImportError:
-        return _MANY_FILES
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _MANY_FILES if soft == resource.RLIM_INFINITY else min(soft, _MANY_FILES)
 
 
 def version() -> str:
@@ -288,27 +276,13 @@ async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> No
 
 async def _serve_until(stop: asyncio.Event, settings: ServerSettings) -> None:
     async with build(settings) as server, leftovers.forgotten():
-        with announced_in(settings.folder / OPERATIONS_FILE, server.operations):
-            _announce(settings, server.address)
+        with (
+            announced_in(settings.folder / OPERATIONS_FILE, server.operations),
+            announced_in(settings.address_file, server.address),
+        ):
             operating_log.get().info("serving", address=server.address, version=server.app.version)
             await stop.wait()
             operating_log.get().info("stopping", address=server.address)
-            _withdraw(settings, server.address)
-
-
-def _announce(settings: ServerSettings, address: str) -> None:
-    """Write the address file. Without it m8 serves all the same, as on a full disk: then queries still work."""
-    try:
-        write_private(settings.address_file, f"{address}\n".encode(), replace=True)
-    except UsageError as error:
-        operating_log.get().warning("the address file is not written", message=error.message)
-
-
-def _withdraw(settings: ServerSettings, address: str) -> None:
-    """Remove the address file, unless another server of the same folder has replaced it."""
-    with contextlib.suppress(FileNotFoundError):
-        if settings.address_file.read_text(encoding="utf-8").strip() == address:
-            settings.address_file.unlink()
 
 
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -19,6 +19,7 @@ from monoskope import settings
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8.domain.deadlines import Deadlines
+from monoskope.m8.limits.access import AccessLimits
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.service.app import ServerLimits
@@ -29,9 +30,6 @@ SETTINGS_FILE = "m8.toml"
 DEFAULT_LISTEN = "127.0.0.1:7443"
 DEFAULT_OPERATIONS_LISTEN = "127.0.0.1:7444"
 """What `m8 init` writes into the settings of a server with the default port."""
-
-_MOST_CONNECTIONS = 2_000
-"""The default. So many connections take about 200 MB."""
 
 DEFAULT_SEALED_BYTES = 1_073_741_824
 MIN_SEALED_BYTES = 2_097_152
@@ -85,49 +83,6 @@ class ServerTimings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             tick_s=self.tick,
             stall_s=self.stall,
         )
-
-
-class AccessLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The `[limits]` table: limits for peers that have not logged in.
-
-    Attributes:
-        connections: How many may be open at a time; 0 for three quarters of the files that the process may open
-            (`ulimit -n`), but at most 2,000.
-        connections_per_address: How many of them one address may have; 0 for a quarter of `connections`.
-        failed_logins: How many logins of reactors may fail in a second; then further logins are refused.
-        failed_logins_per_address: Those of one address.
-    """
-
-    connections: int = 0
-    connections_per_address: int = 0
-    failed_logins: int = 20
-    failed_logins_per_address: int = 10
-
-    def __post_init__(self) -> None:
-        for name in ("connections", "connections_per_address"):
-            if not (getattr(self, name) == 0 or 16 <= getattr(self, name) <= 100_000):
-                raise ValueError(f"`{name}` must be 0, or from 16 to 100000")
-        for name in ("failed_logins", "failed_logins_per_address"):
-            if not 1 <= getattr(self, name) <= 10_000:
-                raise ValueError(f"`{name}` must be from 1 to 10000")
-
-    def within(self, files: int) -> tuple[int, int]:
-        """Return how many connections there may be at a time, in all and of one address.
-
-        Args:
-            files: How many files the process may open.
-
-        Raises:
-            UsageError: `connections` needs more files than that.
-        """
-        most = files - files // 4
-        connections = self.connections or min(most, _MOST_CONNECTIONS)
-        if connections > most:
-            raise UsageError(
-                f"{SETTINGS_FILE}: connections = {connections} is too much for a process that may open {files} files.",
-                fix=f"Allow it more (ulimit -n, LimitNOFILE=), or at most {most} connections.",
-            )
-        return connections, min(connections, self.connections_per_address or max(16, connections // 4))
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 from structlog.testing import capture_logs
 
 from monoskope.errors import UnavailableError, UsageError
-from monoskope.m8 import bootstrap
 from monoskope.m8.background.timekeeper import Timekeeper
+from monoskope.operations import listener
 from tests.support.m8_world import a_world
 
 
@@ -22,10 +20,9 @@ def test_without_room_for_the_address_file_m8_serves_all_the_same(
     def full(path: Path, *_: object, **__: object) -> None:
         raise UsageError(f"{path} cannot be written: No space left on device.", fix="Check the folder.")
 
-    monkeypatch.setattr(bootstrap, "write_private", full)
-    settings = cast("Any", SimpleNamespace(address_file=tmp_path / "address"))
-    with capture_logs() as lines:
-        bootstrap._announce(settings, "127.0.0.1:7443")
+    monkeypatch.setattr(listener, "write_private", full)
+    with capture_logs() as lines, listener.announced_in(tmp_path / "address", "127.0.0.1:7443"):
+        pass
     assert [line["event"] for line in lines] == ["the address file is not written"]
 
 

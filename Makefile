@@ -120,5 +120,6 @@ $(DEV_READY): requirements/dev.txt pyproject.toml | $(BIN)/python
 	@touch $@ $(DEMO_READY)
 
 $(HA_READY): requirements/ha.txt $(DEV_READY)
+	@echo "Installing psycopg below $(VENV), which Patroni needs: about 5 MB to download."
 	$(PIP) install --require-hashes --no-deps -r requirements/ha.txt
 	@touch $@

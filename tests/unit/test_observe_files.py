@@ -68,6 +68,15 @@ def test_every_metric_of_ours_is_on_the_page_and_the_page_names_no_other() -> No
     assert named == ours - totals
 
 
+def test_what_every_m8_shows_of_the_whole_log_is_never_added_up() -> None:
+    """Three m8 of one log would show everything three times."""
+    section = MONITOR.read_text().partition("### What the log says")[2].partition("###")[0]
+    of_log = re.findall(r"`(m8_[a-z0-9_]+)", section)
+    assert "m8_engine_health" in of_log
+    added = re.compile(rf"sum(?: by \([^)]*\))? ?\((?:rate\(|increase\()?(?:{'|'.join(of_log)})\b")
+    assert [expression for expression in expressions() if added.search(expression)] == []
+
+
 def test_every_alert_has_a_section_of_the_runbook() -> None:
     anchors = {line[4:].strip().lower() for line in MONITOR.read_text().splitlines() if line.startswith("### ")}
     for rule in alerts():

@@ -246,7 +246,7 @@ def check(file: File, path: Path) -> ServerSettings:
         tls_certificate=_path(path, "tls_certificate", file.tls_certificate),
         tls_key=_path(path, "tls_key", file.tls_key),
         log_file=path.parent / file.log_file if file.log_file else None,
-        operations_listen=_operations(path, file.operations_listen),
+        operations_listen=address.setting(file.operations_listen, path),
         database=DatabaseSettings.of(file).target(path, os.environ),
         open_requests_per_user=file.open_requests_per_user,
         sealed_bytes_per_user_per_day=file.sealed_bytes_per_user_per_day,
@@ -264,13 +264,6 @@ def _address(path: Path, field: str, text: str) -> HostPort:
         return HostPort.parse(text)
     except UsageError as error:
         raise UsageError(f"{path}: {field}: {error.message}", fix=error.fix) from None
-
-
-def _operations(path: Path, text: str) -> Address | None:
-    try:
-        return address.parse(text, folder=path.parent)
-    except UsageError as error:
-        raise UsageError(f"{path}: operations_listen: {error.message}", fix=error.fix) from None
 
 
 def _path(path: Path, field: str, text: str) -> Path:

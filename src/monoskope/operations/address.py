@@ -43,3 +43,11 @@ def parse(text: str, *, folder: Path) -> Address | None:
     if not is_loopback:
         raise UsageError(f"{text!r} is not a loopback address.", fix=_FIX)
     return found
+
+
+def setting(text: str, file: Path) -> Address | None:
+    """Return what `operations_listen` of the settings in `file` says. Raises `UsageError` that names both."""
+    try:
+        return parse(text, folder=file.parent)
+    except UsageError as error:
+        raise UsageError(f"{file}: operations_listen: {error.message}", fix=error.fix) from None

@@ -232,17 +232,10 @@ def read(folder: Path, name: str = SETTINGS_FILE) -> ReactorSettings:
         engine=convert(table, driver.Config, where=where),
         limits=file.limits,
         log_file=folder / file.log_file if file.log_file else None,
-        operations_listen=_operations(folder, name, file.operations_listen),
+        operations_listen=address.setting(file.operations_listen, folder / name),
         timings=file.timings,
         copies=tuple(file.copy),
     )
-
-
-def _operations(folder: Path, name: str, text: str) -> Address | None:
-    try:
-        return address.parse(text, folder=folder)
-    except UsageError as error:
-        raise UsageError(f"{folder / name}: operations_listen: {error.message}", fix=error.fix) from None
 
 
 def _segments(prefix: str) -> tuple[str, ...]:

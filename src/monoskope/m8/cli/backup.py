@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 from pathlib import Path
 from types import MappingProxyType
 
 import click
 
-from monoskope import start
 from monoskope.errors import UsageError
 from monoskope.m8 import settings
 from monoskope.m8.backup import folder as parts
 from monoskope.m8.cli.common import folder_option
+from monoskope.m8.cli.lazy import LazyGroup
 
 _COMMANDS = MappingProxyType(
     {
@@ -26,20 +25,10 @@ _COMMANDS = MappingProxyType(
 )
 
 
-class _Backup(click.Group):
-    """Imports a command when it is called, because some need more packages. Also takes the form `m8 backup FOLDER`."""
+class _Backup(LazyGroup):
+    """Also takes the form `m8 backup FOLDER`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _, attribute = _COMMANDS[cmd_name].partition(":")
-        command = getattr(importlib.import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        start.loaded()
-        return command
+    places = _COMMANDS
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import os
 import re
 import sys
@@ -21,6 +20,7 @@ from monoskope import shell_completion, start
 from monoskope.errors import Error, UsageError
 from monoskope.escape import escape
 from monoskope.exit_codes import ExitCode, exit_code
+from monoskope.m8.cli.lazy import LazyGroup
 from monoskope.m8.programs import reactor_command
 from monoskope.usage import sentence
 
@@ -54,22 +54,10 @@ _COMMANDS = MappingProxyType(
 )
 
 
-class Program(click.Group):
-    """A group whose commands are imported when they are asked for."""
+class Program(LazyGroup):
+    """The program `m8`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
-        """Return the names of all commands."""
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import the command `cmd_name`, None if there is none."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _, attribute = _COMMANDS[cmd_name].partition(":")
-        command = getattr(importlib.import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        start.loaded()
-        return command
+    places = _COMMANDS
 
 
 def _show_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's

@@ -22,6 +22,7 @@ from monoskope.client.refusal import ERRORS, MAX_TEXT, error_of
 from monoskope.client.roots import find_roots
 from monoskope.client.servers import Servers
 from monoskope.errors import (
+    AwayError,
     Code,
     Error,
     IdentityChangedError,
@@ -164,8 +165,8 @@ class Connection(Unshared):
             except _StreamRefusedError as error:
                 refusal = error
                 pause_s = pause_after(0.0, 0, self._pause_s / 5) if refusals < MOST_STREAMS_REFUSED else None
-            except UnavailableError as error:
-                if not (error.by_m8 and getattr(method, "may_be_repeated", False)):
+            except AwayError as error:
+                if not getattr(method, "may_be_repeated", False):
                     raise
                 refusal = error
                 pause_s = pause_after(self._pause_s * 2 ** min(absences, MOST_DOUBLINGS), 0, self._pause_s)

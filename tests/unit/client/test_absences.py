@@ -11,11 +11,11 @@ from monoskope.client import queries
 from monoskope.client.administration import Stores
 from monoskope.client.connection import Connection
 from monoskope.client.queries import Queries
-from monoskope.errors import UnavailableError
+from monoskope.errors import AwayError, UnavailableError
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import ScriptedM8
 
-AWAY = UnavailableError("the event log fails over.", fix="Wait.")
+AWAY = AwayError("the event log fails over.", fix="Wait.")
 
 
 @pytest.fixture
@@ -56,3 +56,11 @@ async def test_a_command_that_may_not_be_sent_twice_is_sent_once(m8: ScriptedM8,
     with pytest.raises(UnavailableError, match="fails over"):
         await Stores(connection).deactivate("vault")
     assert m8.calls == ["DeactivateSecretStore"]
+
+
+async def test_what_does_not_pass_by_itself_is_told_at_once(m8: ScriptedM8, connection: Connection) -> None:
+    m8.failing["GetSecretStore"] = [UnavailableError("the disk is full.", fix="Free some space.")] * 2
+
+    with pytest.raises(UnavailableError, match="disk is full"):
+        await Queries(connection).store("vault")
+    assert m8.calls == ["GetSecretStore"]

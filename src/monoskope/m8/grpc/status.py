@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 
-from monoskope.errors import Code, Error, RateLimitedError
+from monoskope.errors import AwayError, Code, Error, RateLimitedError
 from monoskope.m8.domain.refused_login import LoginRefusedError
 from monoskope.protocol.login_refusal import described
 
@@ -53,7 +53,7 @@ def to_status(error: Error) -> grpc.Status:
     if isinstance(error, LoginRefusedError):
         metadata |= described(error.refusal, error.allowed)
     details = [error_details_pb2.ErrorInfo(reason=(known or error.code).value, domain=DOMAIN, metadata=metadata)]
-    if isinstance(error, RateLimitedError) and error.retry_after_s > 0:
+    if isinstance(error, RateLimitedError | AwayError) and error.retry_after_s > 0:
         delay = Duration()
         delay.FromNanoseconds(int(error.retry_after_s * 1e9))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))

@@ -102,7 +102,7 @@ def render_errors(note: str = "") -> str:
             "`reason_name` is the protocol's reason of a request that failed: of a `ConflictError` it is CONFLICT or",
             "UPSTREAM_CHANGED. `uri` names the secret in the results of a call about several. `retry_after_s` of a",
             "`RateLimitedError` says when to come back. A `NotReachedError` is an `UnavailableError`: m8 itself did",
-            "not answer. So is a `FullError`: the disk of m8's log is full.",
+            "not answer. So is an `AwayError`: what m8 needs was away for longer than the time of the call.",
             "\nEnds that are no error:\n",
             "| exit code | meaning |",
             "|---|---|",

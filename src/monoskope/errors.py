@@ -121,12 +121,18 @@ class UnavailableError(Error):
     code = Code.UNAVAILABLE
 
 
+class AwayError(UnavailableError):
+    """Something that is needed is away for a moment, such as a database that fails over; nothing was written.
+
+    Whoever may send the same again does so: it can succeed soon.
+    """
+
+    retry_after_s = 1.0
+    """Seconds after which another try makes sense."""
+
+
 class NotReachedError(UnavailableError):
     """The connection to m8 failed or broke, and m8 did not answer."""
-
-
-class FullError(UnavailableError):
-    """The disk below m8's event log is full: nothing was written, and waiting alone does not help."""
 
 
 class RateLimitedError(Error):

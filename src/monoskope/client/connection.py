@@ -22,9 +22,9 @@ from monoskope.client.refusal import ERRORS, MAX_TEXT, error_of
 from monoskope.client.roots import find_roots
 from monoskope.client.servers import Servers
 from monoskope.errors import (
+    AwayError,
     Code,
     Error,
-    FullError,
     IdentityChangedError,
     ProtocolError,
     RateLimitedError,
@@ -75,6 +75,7 @@ _STATUSES = {
     grpc.StatusCode.UNAVAILABLE: Code.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED: Code.TIMED_OUT,
 }
+
 
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 """Environment variables by which gRPC dials through a proxy, the first that is set."""
@@ -142,7 +143,7 @@ class Connection(Unshared):
         """Call `method`, and again while m8 does not let the call in, as `monoskope.client.pace` says.
 
         A query, and a command that may be sent twice, is also called again while m8 says that something it needs is
-        away: a database that fails over is back in half a minute. A disk that is full is not: that is told at once.
+        away: a database that fails over is back in half a minute.
 
         At most `CALLS_AT_ONCE` calls are open; further ones wait for their place, which counts as time, too.
 
@@ -164,8 +165,8 @@ class Connection(Unshared):
             except _StreamRefusedError as error:
                 refusal = error
                 pause_s = pause_after(0.0, 0, self._pause_s / 5) if refusals < MOST_STREAMS_REFUSED else None
-            except UnavailableError as error:
-                if isinstance(error, FullError) or not (error.by_m8 and getattr(method, "may_be_repeated", False)):
+            except AwayError as error:
+                if not getattr(method, "may_be_repeated", False):
                     raise
                 refusal = error
                 pause_s = pause_after(self._pause_s * 2 ** min(absences, MOST_DOUBLINGS), 0, self._pause_s)
@@ -194,7 +195,7 @@ class Connection(Unshared):
             try:
                 return await self._once(method, request, max(ends_at - _now(), 0.001))
             except UnavailableError as error:
-                if isinstance(error, (_StreamRefusedError, FullError)):
+                if isinstance(error, _StreamRefusedError):
                     raise
                 self._servers.failed(server)
                 only_unreached = only_unreached and isinstance(error, NotReachedError)

@@ -83,8 +83,8 @@ class Patience:
                 raise TimedOutError("time is over.")
             try:
                 answer = await self._connection.call(method, message, remaining)
-            except TimedOutError:
-                pass
+            except TimedOutError as error:
+                self._said = "" if error.by_m8 else self._said  # m8 had taken it, and waited
             except UnavailableError as error:
                 if resends is not None and (sent >= resends or not isinstance(error, NotReachedError)):
                     raise

@@ -8,9 +8,8 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from monoskope import errors
-from monoskope.errors import Code, Error, RateLimitedError
+from monoskope.errors import AwayError, Code, Error, RateLimitedError
 from monoskope.escape import escape
-from monoskope.protocol.causes import FULL
 
 SAYS, SUGGESTS = "m8 says: ", "m8 suggests: "
 """How an error's message and fix begin when the words are m8's."""
@@ -63,11 +62,12 @@ def _from_info(status: Any, info: Any) -> Error:  # noqa: ANN401 - Google's mess
     code = codes.get(info.metadata.get("code", "")) or codes.get(info.reason, Code.INTERNAL)
     said, suggested = escape(status.message[:MAX_TEXT]), escape(info.metadata.get("fix", "")[:MAX_TEXT])
     fix = f"{SUGGESTS}{suggested}" if suggested else ""
-    is_full = code is Code.UNAVAILABLE and info.metadata.get("cause") == FULL
-    kind = errors.FullError if is_full else ERRORS[code]
+    after_s = _retry_after_s(status)
+    # m8 names a time where the same call can succeed soon; not where no reactor is attached, or where a disk is full.
+    kind = AwayError if code is Code.UNAVAILABLE and after_s else ERRORS[code]
     error = kind(f"{SAYS}{said}", fix=fix, code=code, by_m8=True)
-    if isinstance(error, RateLimitedError):
-        error.retry_after_s = _retry_after_s(status)
+    if isinstance(error, RateLimitedError | AwayError):
+        error.retry_after_s = after_s
     return error
 
 

@@ -11,13 +11,13 @@ from monoskope.client import queries
 from monoskope.client.administration import Stores
 from monoskope.client.connection import Connection
 from monoskope.client.queries import Queries
-from monoskope.errors import FullError, OutcomeUnknownError, UnavailableError
+from monoskope.errors import AwayError, OutcomeUnknownError, UnavailableError
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, pinned
 from monoskope.testing.scripted.m8 import ScriptedM8
 
-FULL = FullError("the event log cannot be written: the disk is full.", fix="Make room.")
-AWAY = UnavailableError("the event log fails over.", fix="Wait.")
+FULL = UnavailableError("the event log cannot be written: the disk is full.", fix="Make room.")
+AWAY = AwayError("the event log fails over.", fix="Wait.")
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ async def test_a_command_that_may_not_be_sent_twice_is_sent_once(m8: ScriptedM8,
 async def test_a_full_disk_is_told_at_once_and_not_waited_for(m8: ScriptedM8, connection: Connection) -> None:
     m8.failing["GetSecretStore"] = [FULL] * 2
 
-    with pytest.raises(FullError, match="the disk is full") as caught:
+    with pytest.raises(UnavailableError, match="the disk is full") as caught:
         await Queries(connection).store("vault")
     assert m8.calls == ["GetSecretStore"]
     assert caught.value.by_m8
@@ -73,7 +73,7 @@ async def test_a_put_to_a_full_disk_ends_at_once_and_says_why(m8: ScriptedM8, tm
     m8.failing["RequestSecretUploadKey"] = [FULL] * 2
     pinned(m8, tmp_path)
     async with client_for(m8, tmp_path) as client:
-        with pytest.raises(FullError, match="the disk is full"):
+        with pytest.raises(UnavailableError, match="the disk is full"):
             await client.put_secret("vault://app/db", {"password": b"correct horse"})
     assert m8.calls.count("RequestSecretUploadKey") == 1
 

@@ -32,7 +32,17 @@ _KUBERNETES = re.compile(r"M8_(SERVICE_HOST|SERVICE_PORT.*|PORT|PORT_[0-9].*)")
 DEV_EXTRAS = "m8,reactor,age"
 """The extras that `m8 dev` needs: it runs a reactor with a store of age files beside m8."""
 _EXTRA = frozenset(
-    {"aiobotocore", "botocore", "grpc_health", "grpc_reflection", "joserfc", "protovalidate", "pyrage", "structlog"}
+    {
+        "aiobotocore",
+        "botocore",
+        "grpc_health",
+        "grpc_reflection",
+        "joserfc",
+        "prometheus_client",
+        "protovalidate",
+        "pyrage",
+        "structlog",
+    }
 )
 _COMMANDS = MappingProxyType(
     {

@@ -12,9 +12,8 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 
-from monoskope.errors import Code, Error, FullError, RateLimitedError
+from monoskope.errors import AwayError, Code, Error, RateLimitedError
 from monoskope.m8.domain.refused_login import LoginRefusedError
-from monoskope.protocol.causes import FULL
 from monoskope.protocol.login_refusal import described
 
 DOMAIN = "monoskope"
@@ -46,18 +45,15 @@ BEFORE: Mapping[Code, Code] = MappingProxyType({Code.RATE_LIMITED: Code.REFUSED}
 def to_status(error: Error) -> grpc.Status:
     """Return the status that carries `error`: its code, message and fix, and when to come back if that is known.
 
-    A code that older clients do not know stands under `code`, and as the reason stands what they were told before. A
-    full disk is told apart from other absences, because waiting does not end it. For a reactor it also says why it may
-    not log in.
+    A code that older clients do not know stands under `code`, and as the reason stands what they were told before. For
+    a reactor it also says why it may not log in.
     """
     known = BEFORE.get(error.code)
     metadata = {"fix": error.fix} if known is None else {"fix": error.fix, "code": error.code.value}
-    if isinstance(error, FullError):
-        metadata["cause"] = FULL
     if isinstance(error, LoginRefusedError):
         metadata |= described(error.refusal, error.allowed)
     details = [error_details_pb2.ErrorInfo(reason=(known or error.code).value, domain=DOMAIN, metadata=metadata)]
-    if isinstance(error, RateLimitedError) and error.retry_after_s > 0:
+    if isinstance(error, RateLimitedError | AwayError) and error.retry_after_s > 0:
         delay = Duration()
         delay.FromNanoseconds(int(error.retry_after_s * 1e9))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))

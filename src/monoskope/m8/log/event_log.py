@@ -19,7 +19,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from monoskope.errors import Code, ConflictError, Error, UnavailableError
+from monoskope.errors import AwayError, Code, ConflictError, Error, UnavailableError
 from monoskope.m8.log.documents import Change, Delete, Lookup, Put, Where
 
 __all__ = [
@@ -133,9 +133,9 @@ class UnknownAppendError(UnavailableError):
             fix="When m8 is ready again, ask it what is recorded before you repeat it.",
         )
 
-    def sent_again(self) -> UnavailableError:
+    def sent_again(self) -> AwayError:
         """Return the error for what is recorded once however often it is sent."""
-        return UnavailableError(self.message, fix="Send the same again: it is recorded once.")
+        return AwayError(self.message, fix="Send the same again: it is recorded once.")
 
 
 class LogTamperedError(Error):

@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from monoskope.errors import ConflictError, Error, FullError, UnavailableError, UsageError
+from monoskope.errors import ConflictError, Error, UnavailableError, UsageError
 from monoskope.m8.log import sqlite_forms
 from monoskope.settings import check_closed, sync_folder
 
@@ -237,8 +237,7 @@ def explain(error: sqlite3.Error, path: Path) -> Error:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     reason, fix = _FIXES.get(code, (f"the disk fails ({name})", "Check the disk and the system's log, then try again."))
-    kind = FullError if code == sqlite3.SQLITE_FULL else UnavailableError
-    return kind(f"the event log {path} cannot be read or written: {reason}.", fix=fix)
+    return UnavailableError(f"the event log {path} cannot be read or written: {reason}.", fix=fix)
 
 
 def is_failure(error: BaseException) -> bool:

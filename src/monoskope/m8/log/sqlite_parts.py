@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from monoskope.errors import Error, UnavailableError
+from monoskope.errors import AwayError, Error, UnavailableError
 from monoskope.m8.log import sqlite_documents, sqlite_import, sqlite_leases, sqlite_sealed
 from monoskope.m8.log.event_log import EventLog, Projector
 from monoskope.m8.log.reserve import Reserve
@@ -145,7 +145,7 @@ class SqliteParts(EventLog):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise UnavailableError("the event log is closed.", fix="m8 is stopping: ask another replica, or start it.")
+            raise AwayError("the event log is closed.", fix="m8 is stopping: ask another replica, or start it.")
 
 
 def check_limit(limit: int) -> None:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import asyncpg
 
-from monoskope.errors import Error, UnavailableError
+from monoskope.errors import AwayError, Error, UnavailableError
 from monoskope.m8.log.postgres import refusals
 from monoskope.m8.log.postgres.refusals import Refusal
 from monoskope.m8.log.postgres.target import PostgresTarget
@@ -92,8 +92,8 @@ async def reconnect(target: PostgresTarget, *, host_s: float | None = None, cach
     """
     try:
         return await connect(target, host_s=host_s, cached_statements=cached_statements)
-    except UnavailableError:
-        raise
+    except UnavailableError as error:
+        raise AwayError(error.message, fix=error.fix) from None
     except Error as error:
         raise UnavailableError(error.message, fix=error.fix) from None
 

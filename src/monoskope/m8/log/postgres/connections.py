@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
-from monoskope.errors import UnavailableError
+from monoskope.errors import AwayError
 from monoskope.m8.log.postgres import connecting
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.failures import FAILURES, explain, is_lost
@@ -114,6 +114,6 @@ async def close(connection: Connection) -> None:
         connection.terminate()
 
 
-def closed() -> UnavailableError:
+def closed() -> AwayError:
     """Return what every method of a closed log raises."""
-    return UnavailableError("the event log is closed.", fix="m8 is stopping: ask another replica, or start it.")
+    return AwayError("the event log is closed.", fix="m8 is stopping: ask another replica, or start it.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from monoskope.errors import Error, FullError, UnavailableError
+from monoskope.errors import AwayError, Error, UnavailableError
 from monoskope.m8.log.postgres import refusals
 from monoskope.m8.log.postgres.target import PostgresTarget
 
@@ -17,7 +17,7 @@ def explain(error: BaseException, target: PostgresTarget) -> Error:
     if isinstance(error, Error):
         return error
     refusal = refusals.why(error) or refusals.SILENT
-    kind = FullError if refusal.kind is FullError else UnavailableError
+    kind = AwayError if refusal.is_brief else UnavailableError
     return kind(f"the event log in database {target} cannot be read or written: {refusal.reason}.", fix=refusal.fix)
 
 

@@ -10,7 +10,6 @@ import asyncpg
 
 from monoskope.errors import (
     Error,
-    FullError,
     IdentityChangedError,
     RefusedError,
     UnauthenticatedError,
@@ -37,11 +36,18 @@ class Refusal:
         reason: What is wrong, as the end of a sentence.
         fix: What to do.
         kind: The error that m8 ends with if that is so at its start.
+        lasts: Whether it does not pass by itself.
     """
 
     reason: str
     fix: str
     kind: type[Error] = UnavailableError
+    lasts: bool = False
+
+    @property
+    def is_brief(self) -> bool:
+        """Whether it may pass by itself within a minute, as when another host becomes the primary."""
+        return self.kind is UnavailableError and not self.lasts
 
 
 NO_TLS = Refusal(
@@ -85,10 +91,12 @@ _BY_STATE: dict[str, Refusal] = {
         "all of its connections are taken",
         "Raise max_connections there, or let other programs use fewer; each m8 needs up to 8.",
     ),
-    "55000": Refusal("it takes no connections to this database", "Check ALLOW_CONNECTIONS of the database."),
+    "55000": Refusal(
+        "it takes no connections to this database", "Check ALLOW_CONNECTIONS of the database.", lasts=True
+    ),
     "57P03": Refusal("it is just starting or stopping", "Wait a moment, then try again."),
     "53100": Refusal(
-        "its disk is full", "Give the server room (m8 events erase-sealed helps); m8 goes on by itself.", FullError
+        "its disk is full", "Give the server room (m8 events erase-sealed helps); m8 goes on by itself.", lasts=True
     ),
     "53200": Refusal("it is out of memory", "Look at the server's log."),
     "25006": READ_ONLY,

@@ -38,6 +38,15 @@ def test_a_unit_lets_its_service_open_the_ports_that_are_used_with_it() -> None:
     assert {int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", scraped)} == {M8, REACTOR}
 
 
+def test_logs_are_rotated_where_the_units_put_them() -> None:
+    text = (DEPLOY / "observe" / "logrotate.conf").read_text(encoding="utf-8")
+    assert set(re.findall(r"--kill-whom=main (\S+)", text)) == {"m8.service", "monoskope-reactor@vault.service"}
+    folders = {Path(path).parent for path in re.findall(r"^(/\S+) \{", text, re.MULTILINE)}
+    units = "".join(unit.read_text(encoding="utf-8") for unit in (DEPLOY / "systemd").iterdir())
+    states = re.findall(r"^StateDirectory=(\S+)$", units, re.MULTILINE)
+    assert folders == {Path("/var/lib") / state.replace("%i", "vault") for state in states}
+
+
 def test_each_image_is_probed_where_its_settings_listen() -> None:
     for image, port in (("m8", M8), ("reactor", REACTOR)):
         text = (DEPLOY / "containers" / f"{image}.Containerfile").read_text(encoding="utf-8")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
-LONGEST_MS = 3_600_000
-"""The longest lease, one hour. A row whose time is further away is from before the clock was set back: it is free."""
+LONGEST_MS = 60_000
+"""The longest lease, one minute. A row whose time is further away is from before the clock was set back: it is free.
+
+So a process that was killed while the clock was ahead keeps others from its work for a minute at most.
+"""
 
 
 def check(name: str, holder: str, ttl_ms: int) -> None:

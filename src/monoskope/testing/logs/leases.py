@@ -9,8 +9,8 @@ from monoskope.testing.logs.harness import PATIENCE_S, LogHarness
 from monoskope.testing.logs.writer import LogOpener
 from monoskope.times import now_ms
 
-LONG_MS = 600_000
-"""Longer than any test takes."""
+LONG_MS = 60_000
+"""The longest lease, and longer than any test takes."""
 
 
 async def until_taken(log: EventLog, name: str, holder: str) -> None:

@@ -136,6 +136,6 @@ def test_m8_backup_says_that_it_copies_no_postgresql(tmp_path: Path) -> None:
 
 def test_m8_migrate_says_that_it_is_for_sqlite(tmp_path: Path) -> None:
     m8("init", "--dir", str(tmp_path / "m8"), "--database", "postgresql://m8@db/m8", home=tmp_path)
-    for option in ((), ("--check",)):
+    for option in ((), ("--prepare",)):
         said = m8("migrate", *option, "--dir", str(tmp_path / "m8"), home=tmp_path, code=ExitCode.USAGE).stderr
         assert "m8 migrate is for SQLite files" in said

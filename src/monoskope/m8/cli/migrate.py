@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import click
@@ -9,12 +10,13 @@ import click
 from monoskope.errors import UsageError
 from monoskope.exit_codes import ExitCode
 from monoskope.m8 import settings
-from monoskope.m8.bootstrap import wall_clock
+from monoskope.m8.bootstrap import log_at, wall_clock
 from monoskope.m8.cli.common import arm_failpoints, folder_option
 from monoskope.m8.cli.migrate_to import migrate_to
 from monoskope.m8.cli.other_log import database_options, place
 from monoskope.m8.log import sqlite_file, sqlite_forms, sqlite_migration, sqlite_rebuild
 from monoskope.m8.log.migration import Plan
+from monoskope.m8.log.opening import Place
 from monoskope.m8.log.sqlite_build import Build
 from monoskope.m8.readmodels import chain
 
@@ -60,6 +62,9 @@ def migrate(folder: Path, *, check: bool, prepare: bool, to: str, **files: Path 
 
 def _read_models(folder: Path, *, check: bool, prepare: bool) -> int:
     loaded = settings.load(folder)
+    if loaded.database is not None and check:
+        asyncio.run(_check_database(Place(loaded.event_log, loaded.database)))
+        return _nothing_to_do(sqlite_forms.FORM)
     if loaded.database is not None:
         raise UsageError(
             f"the event log is in the PostgreSQL database {loaded.database}. Without --to, "
@@ -69,8 +74,7 @@ def _read_models(folder: Path, *, check: bool, prepare: bool) -> int:
     path = loaded.event_log
     plan = sqlite_migration.plan(path, chain.project)
     if not plan.is_needed:
-        click.echo(f"Nothing to do: the read models have form {plan.form}, the one of this m8.")
-        return ExitCode.OK
+        return _nothing_to_do(plan.form)
     if check:
         _show(plan)
         return ExitCode.DIFFERENT
@@ -84,6 +88,17 @@ def _read_models(folder: Path, *, check: bool, prepare: bool) -> int:
         return ExitCode.OK
     sqlite_rebuild.drop_leftovers(path, wall_clock)
     click.echo(f"Migrated: {build.replayed} events replayed, the read models have form {sqlite_forms.FORM} now.")
+    return ExitCode.OK
+
+
+async def _check_database(place: Place) -> None:
+    """Open the log in a database, and change nothing. Raises `UsageError` if its form is another one."""
+    async with log_at(place):
+        pass
+
+
+def _nothing_to_do(form: int) -> ExitCode:
+    click.echo(f"Nothing to do: the read models have form {form}, the one of this m8.")
     return ExitCode.OK
 
 

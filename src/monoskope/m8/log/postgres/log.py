@@ -39,10 +39,6 @@ REBUILD_TTL_MS = 60_000
 """How long that lease lasts from each batch of a rebuild on."""
 
 
-def unmeasured(_appends: int, _seconds: float) -> None:
-    """Measure nothing."""
-
-
 class PostgresLog(EventLog):
     """An `EventLog` in one PostgreSQL database. Made by `open`."""
 
@@ -72,7 +68,7 @@ class PostgresLog(EventLog):
         *,
         clock: Callable[[], int],
         projector: Projector = no_documents,
-        measured: Callable[[int, float], None] = unmeasured,
+        measured: Callable[[int, float], None] = lambda _appends, _seconds: None,
         for_import: bool = False,
     ) -> PostgresLog:
         """Open the log in a database, creating its tables if the database is empty.

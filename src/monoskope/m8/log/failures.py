@@ -1,0 +1,59 @@
+"""How an event log refuses an append, and what it says of itself when it does not hold."""
+
+from __future__ import annotations
+
+from monoskope.errors import AwayError, Code, ConflictError, Error, UnavailableError
+
+
+class ExpectedVersionError(ConflictError):
+    """The stream is not at the version that the append expected. Nothing was recorded.
+
+    Attributes:
+        stream: Name of the stream.
+        expected: The version the caller had seen, 0 for none.
+        actual: The version it is at, 0 if it has no event.
+    """
+
+    def __init__(self, stream: str, *, expected: int, actual: int) -> None:
+        super().__init__(
+            f"stream {stream} is at version {actual}, not at {expected}.", fix="Read it again and decide again."
+        )
+        self.stream = stream
+        self.expected = expected
+        self.actual = actual
+
+
+class UnknownAppendError(UnavailableError):
+    """The engine went away while it committed an append, and did not come back in time: it may be recorded, or not.
+
+    Whoever can send the same again, and have it recorded once, does so; everybody else is told that it is not known.
+    """
+
+    code = Code.OUTCOME_UNKNOWN
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the event log went away while it recorded this: it may be recorded, or not.",
+            fix="When m8 is ready again, ask it what is recorded before you repeat it.",
+        )
+
+    def sent_again(self) -> AwayError:
+        """Return the error for what is recorded once however often it is sent."""
+        return AwayError(self.message, fix="Send the same again: it is recorded once.")
+
+
+class LogTamperedError(Error):
+    """The log was changed after it was written, or damaged.
+
+    Attributes:
+        position: The first position that does not hold.
+    """
+
+    code = Code.IDENTITY_CHANGED
+
+    def __init__(self, position: int, reason: str) -> None:
+        super().__init__(
+            f"the event log does not hold at position {position}: {reason}.",
+            fix="Stop writing, keep a copy of it as evidence, and restore a backup that verifies.",
+        )
+        self.position = position

@@ -11,6 +11,7 @@ import pytest
 from monoskope.errors import ConflictError
 from monoskope.m8.log.documents import Change, Columns, Lookup, Put, Where
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
+from monoskope.m8.log.postgres import connecting, rebuild
 from monoskope.m8.log.postgres.log import REBUILD_LEASE, PostgresLog
 from monoskope.m8.log.postgres.schema import DOCUMENTS, LABELS
 from monoskope.testing.engines.postgres import Postgres
@@ -112,3 +113,30 @@ async def test_documents_are_found_by_their_columns(postgres: Postgres) -> None:
         assert await keys(Where(labels=("count=5", "count=4"))) == []
         assert await keys(Where(labels=("count=5",)), prefix="s1", after="s10") == ["s16"]
         assert await log.find("all", Where(), limit=10) == []
+
+
+async def test_a_rebuild_that_stood_still_and_the_next_one_do_not_mix_their_documents(postgres: Postgres) -> None:
+    """Its lease has ended, but its process goes on: nobody else fills the tables that it will put in place."""
+    database = postgres.create_database()
+    async with AsyncExitStack() as stack, asyncio.timeout(PATIENCE_S):
+        log, other = [await opened(stack, postgres, database) for _ in range(2)]
+        for number in range(20):
+            await log.append(f"s{number}", 0, [NewEvent("Happened", b"")] * 20, actor="ann")
+        live = await tables(postgres, database)
+        connection = await connecting.connect(postgres.target(database))
+        slow = rebuild.Rebuild(connection, counting)
+        await slow.begin()
+        assert await slow.step()
+        with pytest.raises(ConflictError, match="running"):
+            await other.rebuild()
+        await rebuild.finish(slow)
+        assert await tables(postgres, database) == live
+        connection.terminate()
+        while True:  # until the server has noticed that the session ended
+            try:
+                assert await other.rebuild() == 400
+            except ConflictError:
+                await asyncio.sleep(0.01)
+            else:
+                break
+        assert await tables(postgres, database) == live

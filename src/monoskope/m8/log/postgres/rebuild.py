@@ -1,5 +1,8 @@
 """Making the documents anew from the events, while others append: beside the live tables, which they then replace.
 
+One rebuild fills those tables at a time: its own session holds a lock of the server. A lease is no proof of that, because
+a process that stood still goes on when its lease is another's.
+
 The appends wait while the last few events are replayed and the tables change their names, for 50 milliseconds at most:
 the lock on the head is given back, and all of it tried again, when readers of the old tables hold that up.
 """
@@ -45,6 +48,14 @@ ALTER TABLE {LABELS} RENAME TO {LABELS}{OLD}; ALTER TABLE {LABELS}{NEXT} RENAME 
 UPDATE head SET fence = fence + 1;
 """  # noqa: S608  it is made of the names above alone
 
+_LOCK = 0x6D386C72
+"""The first half of the advisory lock of a rebuild; the second half is of the schema that the tables lie in."""
+
+_TAKE = f"SELECT pg_try_advisory_lock({_LOCK}, hashtext(current_schema()))"
+
+_KEEPALIVE = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4"
+"""The server ends the session, and its lock, half a minute after the machine of the rebuild has gone."""
+
 _DROP = f"DROP TABLE IF EXISTS {', '.join(name + end for name in (DOCUMENTS, LABELS) for end in (NEXT, OLD))}"
 
 
@@ -64,8 +75,15 @@ class Rebuild:
         """The last event that was replayed."""
 
     async def begin(self) -> None:
-        """Make empty tables, and drop what a rebuild left behind that did not end."""
+        """Make empty tables, and drop what a rebuild left behind that did not end.
+
+        Raises:
+            ConflictError: another session still rebuilds, whoever has the lease.
+        """
         with deadline(self._connection, LONG_S):
+            await self._connection.execute(_KEEPALIVE)
+            if not await self._connection.fetchval(_TAKE):
+                raise busy()
             await self._connection.execute(_DROP)
             await self._connection.execute(DOCUMENT_TABLES.format(documents=DOCUMENTS + NEXT, labels=LABELS + NEXT))
 

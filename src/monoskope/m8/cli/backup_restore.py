@@ -145,7 +145,7 @@ async def _restore(
         checking = Checking(age.decrypted(reader, keys.identities(identity)), least)
         stack.push_async_callback(checking.close)
         log = await stack.enter_async_context(opened_log(settings, for_import=True))
-        await check_stopped(log, tick_s=settings.timings.tick, now_ms=wall_clock())
+        await check_stopped(log, tick_s=settings.timings.tick)
         header = await parts.restore(checking, log, partial(_check_same_log, settings))
         if header.log_id:
             await give_id(place_of(settings), header.log_id)

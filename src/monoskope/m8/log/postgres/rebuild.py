@@ -1,7 +1,7 @@
 """Making the documents anew from the events, while others append: beside the live tables, which they then replace.
 
-One rebuild fills those tables at a time: its own session holds a lock of the server. A lease is no proof of that, because
-a process that stood still goes on when its lease is another's.
+One rebuild fills those tables at a time: its own session holds a lock of the server. A lease is no proof of that: a
+process that stood still goes on when its lease is another's.
 
 The appends wait while the last few events are replayed and the tables change their names, for 50 milliseconds at most:
 the lock on the head is given back, and all of it tried again, when readers of the old tables hold that up.

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from monoskope.errors import ConflictError
+from monoskope.errors import ConflictError, UnavailableError
 from monoskope.m8.log.documents import Change, Columns, Lookup, Put, Where
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
-from monoskope.m8.log.postgres import connecting, rebuild
+from monoskope.m8.log.postgres import connecting, documents, rebuild
 from monoskope.m8.log.postgres.log import REBUILD_LEASE, PostgresLog
 from monoskope.m8.log.postgres.schema import DOCUMENTS, LABELS
 from monoskope.testing.engines.postgres import Postgres
@@ -140,3 +140,24 @@ async def test_a_rebuild_that_stood_still_and_the_next_one_do_not_mix_their_docu
             else:
                 break
         assert await tables(postgres, database) == live
+
+
+@pytest.mark.parametrize("when", ["step", "swap"])
+async def test_a_rebuild_that_fails_gives_its_room_back(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """As on a full disk: the documents are as before, and nothing lies beside them."""
+    database = postgres.create_database()
+    async with AsyncExitStack() as stack:
+        log = await opened(stack, postgres, database)
+        await log.append("a", 0, [NewEvent("Happened", b"")] * 300, actor="ann")
+        statement = "_WRITE" if when == "step" else "_SWAP"
+        before = getattr(rebuild, statement)
+        failing = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$;"
+        monkeypatch.setattr(rebuild, statement, failing if when == "step" else before + failing)
+        if when == "step":
+            monkeypatch.setattr(documents, "arguments", lambda _changes: [])
+        with pytest.raises(UnavailableError, match="its disk is full"):
+            await log.rebuild()
+        assert postgres.sql("SELECT count(*) FROM pg_class WHERE relname ~ '(_next|_old)$'", database=database) == "0"
+        assert await log.get("all", "all") == b"300"

@@ -10,6 +10,7 @@ the lock on the head is given back, and all of it tried again, when readers of t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 import asyncpg
@@ -19,6 +20,7 @@ from monoskope.m8.log.event_log import LogTamperedError, Projector, RecordedEven
 from monoskope.m8.log.postgres import documents, statements
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.connections import LONG_S, deadline
+from monoskope.m8.log.postgres.failures import FAILURES
 from monoskope.m8.log.postgres.follower import last_position, read
 from monoskope.m8.log.postgres.group import MissingError, OutOfOrderError, Projection, Which, discover
 from monoskope.m8.log.postgres.schema import DOCUMENT_TABLES, DOCUMENTS, FORM, LABELS, NEXT, OLD, WRITE_TYPES
@@ -161,6 +163,14 @@ class Rebuild:
         """Drop the old tables."""
         with deadline(self._connection, LONG_S):
             await self._connection.execute(_DROP)
+
+
+async def give_up(rebuild: Rebuild, connection: Connection) -> None:
+    """Drop what a rebuild that failed has made: on a full disk that is the room that everything else waits for."""
+    with contextlib.suppress(*FAILURES):
+        if connection.is_in_transaction():
+            await connection.execute("ROLLBACK")
+        await rebuild.end()
 
 
 def busy() -> ConflictError:

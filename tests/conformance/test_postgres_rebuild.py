@@ -161,3 +161,18 @@ async def test_a_rebuild_that_fails_gives_its_room_back(
             await log.rebuild()
         assert postgres.sql("SELECT count(*) FROM pg_class WHERE relname ~ '(_next|_old)$'", database=database) == "0"
         assert await log.get("all", "all") == b"300"
+
+
+async def test_what_no_text_can_hold_is_found_nowhere(postgres: Postgres) -> None:
+    """A caller may ask for a subject with a NUL, or send such a page token. That is no failure of the database."""
+    async with AsyncExitStack() as stack:
+        log = await opened(stack, postgres, postgres.create_database())
+        for name in "abc":
+            await log.append(name, 0, [NewEvent("Happened", b"")], actor="ann")
+        assert await log.get("streams", "a\0") is None
+        assert await log.find("streams", Where(subject="ann\0"), limit=10) == []
+        assert await log.find("streams", Where(labels=("count=1", "\0")), limit=10) == []
+        assert await log.scan("streams", prefix="a\0", limit=10) == []
+        for after, follow in (("a\0", "bc"), ("\0", "abc"), ("b\0c", "c")):
+            assert [key for key, _ in await log.scan("streams", after=after, limit=10)] == list(follow)
+            assert [key for key, _ in await log.find("streams", Where(), after=after, limit=10)] == list(follow)

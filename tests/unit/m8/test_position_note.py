@@ -8,7 +8,6 @@ from typing import cast
 
 import pytest
 
-from monoskope.m8.background import position_note
 from monoskope.m8.background.position_note import PositionNote
 from monoskope.m8.log import noted, record
 from monoskope.m8.log.event_log import GENESIS_HASH, EventLog, NewEvent, RecordedEvent
@@ -60,7 +59,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def error(self, event: str, **fields: str) -> None:
             said.append(f"{event}: {fields['message']}")
 
-    monkeypatch.setattr(position_note.operating_log, "get", Log)
+    monkeypatch.setattr("monoskope.operating_log.get", Log)
     return said
 
 

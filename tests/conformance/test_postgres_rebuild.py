@@ -176,3 +176,15 @@ async def test_what_no_text_can_hold_is_found_nowhere(postgres: Postgres) -> Non
         for after, follow in (("a\0", "bc"), ("\0", "abc"), ("b\0c", "c")):
             assert [key for key, _ in await log.scan("streams", after=after, limit=10)] == list(follow)
             assert [key for key, _ in await log.find("streams", Where(), after=after, limit=10)] == list(follow)
+
+
+async def test_a_lease_from_before_the_clock_was_set_back_is_free(postgres: Postgres) -> None:
+    """Else nobody would end requests until the clock has come there again."""
+    database = postgres.create_database()
+    async with AsyncExitStack() as stack:
+        log = await opened(stack, postgres, database)
+        assert await log.lease("timekeeper", "gone", ttl_ms=5_000)
+        assert not await log.lease("timekeeper", "other", ttl_ms=5_000)
+        postgres.sql("UPDATE leases SET ends = ends + interval '1 day'", database=database, role="m8")
+        assert await log.lease("timekeeper", "other", ttl_ms=5_000)
+        assert not await log.lease("timekeeper", "gone", ttl_ms=5_000)

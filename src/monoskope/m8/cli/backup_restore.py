@@ -172,4 +172,6 @@ def _least(settings: ServerSettings, at_least: noted.Noted | None, *, accept_los
     if accept_loss:
         return at_least
     found = noted.find(settings.folder)
-    return max((each for each in (at_least, found) if each is not None), key=lambda each: each.position, default=None)
+    known = [each for each in (at_least, found) if each is not None]
+    # Of two of the same position, the one that also says which record stands there.
+    return max(known, key=lambda each: (each.position, each.hash != b""), default=None)

@@ -30,6 +30,7 @@ def forget(log: EventLog, monkeypatch: pytest.MonkeyPatch, *, recorded: bool) ->
     async def unknown(stream: str, expected_version: int | None, *arguments: Any, **named: Any) -> Any:
         first = (stream, expected_version) not in met
         met.add((stream, expected_version))
+        done: Any = None
         if recorded or not first:
             done = await append(stream, expected_version, *arguments, **named)
         if first:

@@ -54,6 +54,7 @@ _LOCK = 0x6D386C72
 """The first half of the advisory lock of a rebuild; the second half is of the schema that the tables lie in."""
 
 _TAKE = f"SELECT pg_try_advisory_lock({_LOCK}, hashtext(current_schema()))"
+_GIVE_BACK = f"SELECT pg_advisory_unlock({_LOCK}, hashtext(current_schema()))"
 
 _KEEPALIVE = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4"
 """The server ends the session, and its lock, half a minute after the machine of the rebuild has gone."""
@@ -160,9 +161,10 @@ class Rebuild:
         return True
 
     async def end(self) -> None:
-        """Drop the old tables."""
+        """Drop the old tables, and let others rebuild at once: the server notices late that a session has ended."""
         with deadline(self._connection, LONG_S):
             await self._connection.execute(_DROP)
+            await self._connection.execute(_GIVE_BACK)
 
 
 async def give_up(rebuild: Rebuild, connection: Connection) -> None:

@@ -239,6 +239,7 @@ async def test_what_the_role_sets_for_its_sessions_harms_nothing(server: Postgre
         "transaction_timeout": "500ms",
         "default_transaction_isolation": "serializable",
         "synchronous_commit": "off",
+        "client_min_messages": "error",
     }
     for name, value in harmful.items():
         server.sql(f"ALTER ROLE m8 IN DATABASE {target.database} SET {name} = '{value}'")
@@ -255,7 +256,30 @@ async def test_what_the_role_sets_for_its_sessions_harms_nothing(server: Postgre
         "transaction_timeout": "0",
         "default_transaction_isolation": "read committed",
         "synchronous_commit": "on",
+        "client_min_messages": "warning",
     }
+
+
+async def test_a_server_that_is_told_not_to_wait_for_its_disk_still_waits_for_m8(
+    server: Postgres, target: PostgresTarget
+) -> None:
+    """Sessions that are open follow the server's configuration, except in what they have set themselves."""
+    connection = await connecting.connect(target)
+    altered = {"synchronous_commit": "off", "client_min_messages": "error", "work_mem": "5MB"}
+    try:
+        for name, value in altered.items():
+            server.sql(f"ALTER SYSTEM SET {name} = '{value}'")
+        server.sql("SELECT pg_reload_conf()")
+        async with asyncio.timeout(10):
+            while await connection.fetchval("SHOW work_mem") != "5MB":
+                await asyncio.sleep(0.005)
+        assert await connection.fetchval("SHOW synchronous_commit") == "on"
+        assert await connection.fetchval("SHOW client_min_messages") == "warning"
+    finally:
+        for name in altered:
+            server.sql(f"ALTER SYSTEM RESET {name}")
+        server.sql("SELECT pg_reload_conf()")
+        await connection.close()
 
 
 # --- poolers ---

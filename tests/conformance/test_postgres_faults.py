@@ -6,12 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
 from monoskope.errors import UnavailableError
 from monoskope.m8.log.event_log import NewEvent, UnknownAppendError
-from monoskope.m8.log.postgres import writer
+from monoskope.m8.log.postgres import statements, writer
+from monoskope.m8.log.postgres.connecting import Connection
+from monoskope.m8.log.postgres.group import Group
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.logs import ledger, some_time
@@ -95,6 +98,41 @@ async def test_an_append_of_which_nobody_can_tell_says_so(
     head = await direct.head()
     await log.append("b", 0, an_event(), actor="ann")
     assert await direct.check_chain() == head + 1
+
+
+@pytest.mark.parametrize("severity", ["FATAL", "PANIC"])
+async def test_an_append_whose_server_breaks_down_at_the_commit_is_looked_for(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, severity: str
+) -> None:
+    """A server that cannot force its log to the disk panics, and may find the commit there when it starts again."""
+    log = await PostgresLog.open(postgres.target(postgres.create_database()), clock=some_time, projector=ledger)
+    real = statements.append
+
+    async def append(connection: Connection, group: Group) -> bool:
+        monkeypatch.setattr(statements, "append", real)
+        assert await real(connection, group)
+        raise asyncpg.PostgresError.new({"S": severity, "V": severity, "C": "58030", "M": "could not fsync"})
+
+    await log.append("a", 0, an_event(), actor="ann")
+    monkeypatch.setattr(statements, "append", append)
+    [event] = await log.append("a", 1, an_event(), actor="ann")
+    assert await log.read(after=1, limit=10) == [event]
+    await log.close()
+
+
+async def test_appends_that_wait_are_recorded_by_calls_of_bounded_size(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More bytes than the database takes within the deadline of one call would fail again and again."""
+    monkeypatch.setattr(writer, "MAX_BYTES", 1_000)
+    groups: list[int] = []
+    target = postgres.target(postgres.create_database())
+    log = await PostgresLog.open(target, clock=some_time, measured=lambda appends, _s: groups.append(appends))
+    appends = [log.append(f"s{number}", 0, an_event(bytes(100)), actor="ann", sealed=bytes(200)) for number in range(9)]
+    large = log.append("large", 0, an_event(bytes(5_000)), actor="ann")
+    await asyncio.gather(*appends, large)
+    assert groups == [4, 4, 1, 1]
+    await log.close()
 
 
 async def positions(log: PostgresLog, *, upto: int) -> list[int]:

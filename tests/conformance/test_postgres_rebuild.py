@@ -8,9 +8,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from monoskope.errors import ConflictError
+from monoskope.errors import ConflictError, UnavailableError
 from monoskope.m8.log.documents import Change, Columns, Lookup, Put, Where
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
+from monoskope.m8.log.postgres import connecting, documents, rebuild
 from monoskope.m8.log.postgres.log import REBUILD_LEASE, PostgresLog
 from monoskope.m8.log.postgres.schema import DOCUMENTS, LABELS
 from monoskope.testing.engines.postgres import Postgres
@@ -112,3 +113,73 @@ async def test_documents_are_found_by_their_columns(postgres: Postgres) -> None:
         assert await keys(Where(labels=("count=5", "count=4"))) == []
         assert await keys(Where(labels=("count=5",)), prefix="s1", after="s10") == ["s16"]
         assert await log.find("all", Where(), limit=10) == []
+
+
+async def test_a_rebuild_that_stood_still_and_the_next_one_do_not_mix_their_documents(postgres: Postgres) -> None:
+    """Its lease has ended, but its process goes on: nobody else fills the tables that it will put in place."""
+    database = postgres.create_database()
+    async with AsyncExitStack() as stack, asyncio.timeout(PATIENCE_S):
+        log, other = [await opened(stack, postgres, database) for _ in range(2)]
+        for number in range(20):
+            await log.append(f"s{number}", 0, [NewEvent("Happened", b"")] * 20, actor="ann")
+        live = await tables(postgres, database)
+        connection = await connecting.connect(postgres.target(database))
+        slow = rebuild.Rebuild(connection, counting)
+        await slow.begin()
+        assert await slow.step()
+        with pytest.raises(ConflictError, match="running"):
+            await other.rebuild()
+        await rebuild.finish(slow)
+        assert await tables(postgres, database) == live
+        await slow.end()
+        assert await other.rebuild() == 400
+        connection.terminate()
+        assert await tables(postgres, database) == live
+
+
+@pytest.mark.parametrize("when", ["step", "swap"])
+async def test_a_rebuild_that_fails_gives_its_room_back(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """As on a full disk: the documents are as before, and nothing lies beside them."""
+    database = postgres.create_database()
+    async with AsyncExitStack() as stack:
+        log = await opened(stack, postgres, database)
+        await log.append("a", 0, [NewEvent("Happened", b"")] * 300, actor="ann")
+        statement = "_WRITE" if when == "step" else "_SWAP"
+        before = getattr(rebuild, statement)
+        failing = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$;"
+        monkeypatch.setattr(rebuild, statement, failing if when == "step" else before + failing)
+        if when == "step":
+            monkeypatch.setattr(documents, "arguments", lambda _changes: [])
+        with pytest.raises(UnavailableError, match="its disk is full"):
+            await log.rebuild()
+        assert postgres.sql("SELECT count(*) FROM pg_class WHERE relname ~ '(_next|_old)$'", database=database) == "0"
+        assert await log.get("all", "all") == b"300"
+
+
+async def test_what_no_text_can_hold_is_found_nowhere(postgres: Postgres) -> None:
+    """A caller may ask for a subject with a NUL, or send such a page token. That is no failure of the database."""
+    async with AsyncExitStack() as stack:
+        log = await opened(stack, postgres, postgres.create_database())
+        for name in "abc":
+            await log.append(name, 0, [NewEvent("Happened", b"")], actor="ann")
+        assert await log.get("streams", "a\0") is None
+        assert await log.find("streams", Where(subject="ann\0"), limit=10) == []
+        assert await log.find("streams", Where(labels=("count=1", "\0")), limit=10) == []
+        assert await log.scan("streams", prefix="a\0", limit=10) == []
+        for after, follow in (("a\0", "bc"), ("\0", "abc"), ("b\0c", "c")):
+            assert [key for key, _ in await log.scan("streams", after=after, limit=10)] == list(follow)
+            assert [key for key, _ in await log.find("streams", Where(), after=after, limit=10)] == list(follow)
+
+
+async def test_a_lease_from_before_the_clock_was_set_back_is_free(postgres: Postgres) -> None:
+    """Else nobody would end requests until the clock has come there again."""
+    database = postgres.create_database()
+    async with AsyncExitStack() as stack:
+        log = await opened(stack, postgres, database)
+        assert await log.lease("timekeeper", "gone", ttl_ms=5_000)
+        assert not await log.lease("timekeeper", "other", ttl_ms=5_000)
+        postgres.sql("UPDATE leases SET ends = ends + interval '1 day'", database=database, role="m8")
+        assert await log.lease("timekeeper", "other", ttl_ms=5_000)
+        assert not await log.lease("timekeeper", "gone", ttl_ms=5_000)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import pytest
 
 from monoskope.errors import ConflictError
 from monoskope.m8.backup.migrate import copy
-from monoskope.m8.log.event_log import EventLog, NewEvent, RecordedEvent
+from monoskope.m8.log.event_log import EventLog, LogTamperedError, NewEvent, RecordedEvent
 from monoskope.m8.log.noted import last
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.testing.logs import ledger, some_time
@@ -102,3 +105,25 @@ async def test_what_is_added_meanwhile_is_noticed(
         await opened(tmp_path / "target.db")
     await copy(source, target)
     assert await content(target) == await content(source)
+
+
+async def test_what_was_erased_since_the_copy_broke_off_does_not_come_back(
+    source: SqliteLog, target: SqliteLog
+) -> None:
+    kept = await source.sealed_after(b"", limit=99)
+    await target.import_records([event.record for event in await source.read(after=0, limit=5)], kept)
+    await source.erase_sealed([hashlib.sha256(kept[0]).digest()])
+    await copy(source, target)
+    assert await target.sealed_after(b"", limit=99) == kept[1:]
+
+
+async def test_a_copy_of_a_log_whose_chain_does_not_hold_stays_unfinished(
+    source: SqliteLog, target: SqliteLog, tmp_path: Path
+) -> None:
+    """The columns of one row were changed: m8 must serve neither log as if it had been checked."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "source.db")) as connection:
+        connection.executescript("DROP TRIGGER events_stay; UPDATE events SET hash = x'00' WHERE position = 4")
+    with pytest.raises(LogTamperedError, match="position 4"):
+        await copy(source, target)
+    with pytest.raises(ConflictError, match="import"):
+        await opened(tmp_path / "target.db")

@@ -136,3 +136,18 @@ async def test_the_file_does_not_grow_with_what_is_put_and_erased(
     # 6 MB were put. What stays is 100 records and their documents.
     assert sizes[-1] < sizes[4] + 300_000
     assert await log.check_chain() == 100
+
+
+async def test_a_clock_that_was_ahead_for_days_keeps_nothing_from_being_erased_later(
+    app: App, log: SqliteLog, clock: Clock
+) -> None:
+    await seal(log, b"before")
+    clock.ms += 365 * DAY_MS
+    await seal(log, b"ahead")
+    clock.ms += 2 * DAY_MS
+    assert await Retention(app, 1).round() == 2
+    clock.ms -= 367 * DAY_MS
+    digest = await seal(log, b"after")
+    clock.ms += DAY_MS
+    assert await Retention(app, 1).round() == 1
+    assert await log.sealed(digest) is None

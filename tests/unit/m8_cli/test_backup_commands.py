@@ -12,7 +12,9 @@ import pytest
 
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
+from monoskope.m8.cli import backup_restore
 from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.log.noted import Noted, note
 from monoskope.m8.settings import ServerSettings
 from tests.support.m8_command import Ended, m8
 from tests.unit.m8_cli.served import served
@@ -133,6 +135,15 @@ def test_a_folder_that_notes_a_later_position_takes_no_older_backup_unless_told(
     assert "one" in events(settings)
     # What is noted now is what was restored.
     assert (settings.folder / "noted-position").read_text().startswith("1:")
+
+
+def test_of_two_notes_of_one_position_the_record_counts(settings: ServerSettings) -> None:
+    """A position on the command line does not take away what the folder knows of the record there."""
+    known = Noted(2, bytes(32))
+    note(settings.folder, known)
+    for at_least in (None, Noted(1), Noted(2)):
+        assert backup_restore._least(settings, at_least, accept_loss=False) == known
+    assert backup_restore._least(settings, Noted(3), accept_loss=False) == Noted(3)
 
 
 def test_what_was_noted_elsewhere_is_compared(settings: ServerSettings, recipient: str) -> None:

@@ -78,6 +78,11 @@ def test_a_database_that_ends_before_what_was_noted_is_noticed(settings: ServerS
     (home / "log-id").unlink()
     with served(settings) as server:
         assert "the event log lacks what was noted" in server.said_before
+        server.stop()
+    # Whoever restores now still learns that the database lacks an event.
+    found = find(home)
+    assert found is not None
+    assert found.position == 2
 
 
 @pytest.mark.parametrize("days", ["-1", "36501", '"30"'])

@@ -28,6 +28,7 @@ class PositionNote:
         self._folder = folder
         self._written: Noted | None = None
         self._is_failing = False
+        self._has_told = False
 
     async def run(self) -> None:
         """Write again and again until cancelled, and once more then."""
@@ -39,12 +40,17 @@ class PositionNote:
             await self.write()
 
     async def write(self) -> None:
-        """Write the last position, if it is another one. If that fails, the operating log says so once."""
+        """Write the last position, unless a later one is noted. If that fails, the operating log says so once.
+
+        It also says if the log lacks what this process noted before, as after a failover to a standby that lagged.
+        """
         try:
             at = await noted.last(self._log)
             if at != self._written and at.position:
-                await asyncio.to_thread(noted.note, self._folder, at)
-                self._written = at
+                if self._written is not None and not await self._has(self._written):
+                    self._tell(self._written)
+                if await asyncio.to_thread(noted.advance, self._folder, at):
+                    self._written = at
             self._is_failing = False
         except (UsageError, UnavailableError) as error:
             if not self._is_failing:
@@ -60,6 +66,12 @@ class PositionNote:
         except Error as error:
             operating_log.get().warning("the noted position is not compared", message=error.message, fix=error.fix)
             return
+        self._tell(found)
+
+    def _tell(self, found: Noted) -> None:
+        if self._has_told:
+            return
+        self._has_told = True
         operating_log.get().error(
             "the event log lacks what was noted",
             message=f"Position {found.position} was noted in {noted.FILE}, and the log has no such record.",

@@ -73,6 +73,8 @@ class Retention:
         erased = 0
         after = (await self._app.log.beat_notes()).get(PROGRESS, b"").decode()
         before_ms = self._app.clock() - self._keep_ms
+        if after and ended(after)[0] > before_ms + _DAY_MS:
+            after = ""  # a clock was ahead, and what ended since then would be passed
         while page := await self._app.log.scan(ENDED, after=after, limit=PAGE):
             due = [key for key, _ in page if ended(key)[0] <= before_ms]
             if due:

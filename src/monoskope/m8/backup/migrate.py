@@ -17,7 +17,8 @@ _SEALED = 16
 async def copy(source: EventLog, target: EventLog) -> Noted:
     """Copy everything but heartbeats, check both chains, and return the last position and its hash.
 
-    It goes on where an earlier copy was interrupted. The documents are made anew from the records.
+    It goes on where an earlier copy was interrupted. The documents are made anew from the records. Until both chains
+    are checked, the target is marked as unfinished, and m8 does not open it.
 
     Args:
         source: The log in use, which no m8 serves.
@@ -34,21 +35,38 @@ async def copy(source: EventLog, target: EventLog) -> Noted:
     while events := await source.read(after=after, limit=READ):
         await target.import_records([event.record for event in events])
         after = events[-1].position
-    digest = b""
-    while sealed := await source.sealed_after(digest, limit=_SEALED):
-        await target.import_records([], sealed)
-        digest = hashlib.sha256(sealed[-1]).digest()
-    if await source.head() != after:
-        raise ConflictError(
-            "the log got new events while it was copied.", fix="Stop whatever uses it, then run this command again."
-        )
-    await target.finish_import()
+    await _copy_sealed(source, target, goes_on=there.position > 0)
     await source.check_chain()
     await target.check_chain()
+    if await source.head() != after:
+        raise _grown("Stop whatever uses it, then run this command again.")
+    await target.finish_import()
+    if await source.head() != after:
+        raise _grown("Stop whatever uses it, then copy it into another empty place.")
     ended = await last(target)
     if ended != await last(source):
         raise LogTamperedError(max(ended.position, 1), "the last record is not that of the log in use")
     return ended
+
+
+async def _copy_sealed(source: EventLog, target: EventLog, *, goes_on: bool) -> None:
+    digest = b""
+    while sealed := await source.sealed_after(digest, limit=_SEALED):
+        await target.import_records([], sealed)
+        digest = hashlib.sha256(sealed[-1]).digest()
+    digest, erased = b"", []
+    # What was erased since an earlier copy must not stay in the new place.
+    while goes_on and (sealed := await target.sealed_after(digest, limit=_SEALED)):
+        for body in sealed:
+            digest = hashlib.sha256(body).digest()
+            if await source.sealed(digest) is None:
+                erased.append(digest)
+    if erased:
+        await target.erase_sealed(erased)
+
+
+def _grown(fix: str) -> ConflictError:
+    return ConflictError("the log got new events while it was copied.", fix=fix)
 
 
 async def _check_same(source: EventLog, there: Noted) -> None:

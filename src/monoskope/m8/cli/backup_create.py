@@ -107,7 +107,7 @@ async def _create(
     assert making.header is not None, "it was made"
     at = noted.Noted(making.header.position, bytes.fromhex(making.header.head))
     try:
-        noted.note(settings.folder, at)
+        noted.advance(settings.folder, at)
     except UsageError as error:
         return making, f"the position is not noted: {error.message}"
     return making, ""

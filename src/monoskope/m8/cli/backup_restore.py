@@ -145,7 +145,7 @@ async def _restore(
         checking = Checking(age.decrypted(reader, keys.identities(identity)), least)
         stack.push_async_callback(checking.close)
         log = await stack.enter_async_context(opened_log(settings, for_import=True))
-        await check_stopped(log, tick_s=settings.timings.tick, now_ms=wall_clock())
+        await check_stopped(log, tick_s=settings.timings.tick)
         header = await parts.restore(checking, log, partial(_check_same_log, settings))
         if header.log_id:
             await give_id(place_of(settings), header.log_id)
@@ -172,4 +172,6 @@ def _least(settings: ServerSettings, at_least: noted.Noted | None, *, accept_los
     if accept_loss:
         return at_least
     found = noted.find(settings.folder)
-    return max((each for each in (at_least, found) if each is not None), key=lambda each: each.position, default=None)
+    known = [each for each in (at_least, found) if each is not None]
+    # Of two of the same position, the one that also says which record stands there.
+    return max(known, key=lambda each: (each.position, each.hash != b""), default=None)

@@ -10,7 +10,7 @@ import click
 from monoskope.errors import UsageError
 from monoskope.m8.backup import migrate as parts
 from monoskope.m8.backup.stopped import check_stopped
-from monoskope.m8.bootstrap import log_at, opened_log, place_of, wall_clock
+from monoskope.m8.bootstrap import log_at, opened_log, place_of
 from monoskope.m8.log.noted import Noted
 from monoskope.m8.log.opening import Place, find_id, give_id
 from monoskope.m8.settings import SETTINGS_FILE, ServerSettings, load
@@ -40,7 +40,7 @@ def migrate_to(folder: Path, target: Place, text: str) -> None:
 
 async def _migrate(settings: ServerSettings, target: Place) -> Noted:
     async with opened_log(settings) as source, log_at(target, for_import=True) as opened:
-        await check_stopped(source, tick_s=settings.timings.tick, now_ms=wall_clock())
+        await check_stopped(source, tick_s=settings.timings.tick)
         ended = await parts.copy(source, opened)
         if log_id := await find_id(place_of(settings)):
             await give_id(target, log_id)

@@ -6,11 +6,12 @@ has lost something.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from monoskope.errors import UsageError
+from monoskope.errors import Error, UsageError
 from monoskope.m8.log.event_log import EventLog
 from monoskope.settings import find_private, write_private
 
@@ -60,6 +61,20 @@ def find(folder: Path) -> Noted | None:
 def note(folder: Path, noted: Noted) -> None:
     """Write it down. Raises `UsageError` if that is not possible."""
     write_private(folder / FILE, f"{noted}\n".encode("ascii"), replace=True)
+
+
+def advance(folder: Path, noted: Noted) -> bool:
+    """Write it down unless the folder has noted a later position, and return whether it did.
+
+    A log that has become shorter must not take away the proof of it. Raises `UsageError` if it cannot be written.
+    """
+    found = None
+    with contextlib.suppress(Error):  # a file that is damaged, or that others can reach, is replaced
+        found = find(folder)
+    if found is not None and found.position > noted.position:
+        return False
+    note(folder, noted)
+    return True
 
 
 async def last(log: EventLog) -> Noted:

@@ -43,6 +43,8 @@ _OWN_SETTINGS = MappingProxyType(
         "idle_in_transaction_session_timeout": "30s",
         "default_transaction_isolation": "read committed",
         "default_transaction_deferrable": "off",
+        # A commit that no standby confirmed is told by a warning alone.
+        "client_min_messages": "warning",
     }
 )
 
@@ -50,11 +52,14 @@ _SET = """
 SELECT set_config(s.name, w.value, false)
 FROM unnest($1::text[], $2::text[]) AS w(name, value) JOIN pg_catalog.pg_settings s ON s.name = w.name
 UNION ALL
-SELECT set_config('synchronous_commit', 'on', false)
-WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
+SELECT set_config(
+  'synchronous_commit', CASE WHEN w.now IN ('off', 'local', 'remote_write') THEN 'on' ELSE w.now END, false
+)
+FROM (SELECT current_setting('synchronous_commit') AS now) AS w
 """
 """Only settings that this version of the server has. A commit that is not on disk must not count as recorded; a
-stronger mode (`remote_apply`) stays."""
+stronger mode (`remote_apply`) stays. It is set even where it is right: else the server's configuration could change it
+for a session that is open."""
 
 
 async def connect(target: PostgresTarget, *, host_s: float | None = None, cached_statements: int = 100) -> Connection:

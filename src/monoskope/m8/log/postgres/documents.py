@@ -27,8 +27,15 @@ _MANY = (
 )
 
 
+def _is_nowhere(*texts: str) -> bool:
+    """Whether one of the texts has a NUL, which callers may send: no text in PostgreSQL has one, and it is an error."""
+    return any("\0" in text for text in texts)
+
+
 async def get(connection: Connection, collection: str, key: str) -> bytes | None:
     """Return the document under `key`, None if there is none."""
+    if _is_nowhere(key):
+        return None
     body: bytes | None = await connection.fetchval(_ONE, collection, key)
     return body
 
@@ -97,7 +104,8 @@ class _Query:
     def page(self, table: str, collection: str, prefix: str, after: str) -> None:
         """Only documents of one collection whose key starts with `prefix` and is greater than `after`."""
         self.conditions.append(f"{table}.collection = {self.value(collection)}")
-        self.conditions.append(f"{table}.key > {self.value(after)}")
+        # No key has a NUL, so those that follow `after` are those that follow what stands before its first one.
+        self.conditions.append(f"{table}.key > {self.value(after.partition(chr(0))[0])}")
         if prefix:
             self.conditions.append(f"{table}.key >= {self.value(prefix)}")
             if end := _after_all_with(prefix):
@@ -146,6 +154,8 @@ async def scan(
     connection: Connection, collection: str, *, prefix: str, after: str, limit: int
 ) -> list[tuple[str, bytes]]:
     """Return documents as `EventLog.scan` does."""
+    if _is_nowhere(prefix):
+        return []
     query = _Query()
     query.page("d", collection, prefix, after)
     text = query.text(f"{DOCUMENTS} d", "d.key", limit)
@@ -156,6 +166,8 @@ async def find(
     connection: Connection, collection: str, where: Where, *, prefix: str, after: str, limit: int
 ) -> list[tuple[str, bytes]]:
     """Return documents as `EventLog.find` does."""
+    if _is_nowhere(prefix, where.subject, where.expiring_before, *where.labels):
+        return []
     if where.expiring_before and not where.labels:
         # Where many expire, a page of them is near; where few do, the days are short.
         found = await _find_near(connection, collection, where, prefix=prefix, after=after, limit=limit)

@@ -25,8 +25,11 @@ def is_lost(error: BaseException) -> bool:
     """Whether an error leaves open what became of a commit: the connection broke, or the server was ending.
 
     Classes 08 (connection) and 57 (operator's intervention): a backend that ends while it waits for a standby has
-    committed already.
+    committed already. And whatever ends the backend: a server that cannot force its log to the disk panics, and may
+    find the commit in it when it starts again.
     """
     if isinstance(error, asyncpg.PostgresError):
+        if getattr(error, "severity_en", None) in {"FATAL", "PANIC"}:
+            return True
         return (error.sqlstate or "08000")[:2] in {"08", "57"}
     return isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError))

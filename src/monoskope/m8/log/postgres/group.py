@@ -129,6 +129,11 @@ class Append:
     actor: str
     sealed: bytes | None = field(repr=False)
 
+    @property
+    def size(self) -> int:
+        """About how many bytes it records."""
+        return len(self.sealed or b"") + sum(len(event.data) for event in self.events)
+
 
 @dataclass(slots=True)
 class Known:

@@ -203,10 +203,14 @@ class PostgresLog(EventLog):
         async def work(connection: Connection) -> int:
             rebuilding = rebuild.Rebuild(connection, self._projector)
             await rebuilding.begin()
-            while await rebuilding.step():
-                await self.lease(REBUILD_LEASE, holder, ttl_ms=REBUILD_TTL_MS)
-            await rebuild.finish(rebuilding)
-            await rebuilding.end()
+            try:
+                while await rebuilding.step():
+                    await self.lease(REBUILD_LEASE, holder, ttl_ms=REBUILD_TTL_MS)
+                await rebuild.finish(rebuilding)
+                await rebuilding.end()
+            except Exception:
+                await rebuild.give_up(rebuilding, connection)
+                raise
             return rebuilding.position
 
         if not await self.lease(REBUILD_LEASE, holder, ttl_ms=REBUILD_TTL_MS):

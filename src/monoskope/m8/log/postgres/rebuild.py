@@ -1,5 +1,8 @@
 """Making the documents anew from the events, while others append: beside the live tables, which they then replace.
 
+One rebuild fills those tables at a time: its own session holds a lock of the server. A lease is no proof of that: a
+process that stood still goes on when its lease is another's.
+
 The appends wait while the last few events are replayed and the tables change their names, for 50 milliseconds at most:
 the lock on the head is given back, and all of it tried again, when readers of the old tables hold that up.
 """
@@ -7,6 +10,7 @@ the lock on the head is given back, and all of it tried again, when readers of t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 import asyncpg
@@ -16,6 +20,7 @@ from monoskope.m8.log.event_log import LogTamperedError, Projector, RecordedEven
 from monoskope.m8.log.postgres import documents, statements
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.connections import LONG_S, deadline
+from monoskope.m8.log.postgres.failures import FAILURES
 from monoskope.m8.log.postgres.follower import last_position, read
 from monoskope.m8.log.postgres.group import MissingError, OutOfOrderError, Projection, Which, discover
 from monoskope.m8.log.postgres.schema import DOCUMENT_TABLES, DOCUMENTS, FORM, LABELS, NEXT, OLD, WRITE_TYPES
@@ -45,6 +50,15 @@ ALTER TABLE {LABELS} RENAME TO {LABELS}{OLD}; ALTER TABLE {LABELS}{NEXT} RENAME 
 UPDATE head SET fence = fence + 1;
 """  # noqa: S608  it is made of the names above alone
 
+_LOCK = 0x6D386C72
+"""The first half of the advisory lock of a rebuild; the second half is of the schema that the tables lie in."""
+
+_TAKE = f"SELECT pg_try_advisory_lock({_LOCK}, hashtext(current_schema()))"
+_GIVE_BACK = f"SELECT pg_advisory_unlock({_LOCK}, hashtext(current_schema()))"
+
+_KEEPALIVE = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4"
+"""The server ends the session, and its lock, half a minute after the machine of the rebuild has gone."""
+
 _DROP = f"DROP TABLE IF EXISTS {', '.join(name + end for name in (DOCUMENTS, LABELS) for end in (NEXT, OLD))}"
 
 
@@ -64,8 +78,15 @@ class Rebuild:
         """The last event that was replayed."""
 
     async def begin(self) -> None:
-        """Make empty tables, and drop what a rebuild left behind that did not end."""
+        """Make empty tables, and drop what a rebuild left behind that did not end.
+
+        Raises:
+            ConflictError: another session still rebuilds, whoever has the lease.
+        """
         with deadline(self._connection, LONG_S):
+            await self._connection.execute(_KEEPALIVE)
+            if not await self._connection.fetchval(_TAKE):
+                raise busy()
             await self._connection.execute(_DROP)
             await self._connection.execute(DOCUMENT_TABLES.format(documents=DOCUMENTS + NEXT, labels=LABELS + NEXT))
 
@@ -140,9 +161,18 @@ class Rebuild:
         return True
 
     async def end(self) -> None:
-        """Drop the old tables."""
+        """Drop the old tables, and let others rebuild at once: the server notices late that a session has ended."""
         with deadline(self._connection, LONG_S):
             await self._connection.execute(_DROP)
+            await self._connection.execute(_GIVE_BACK)
+
+
+async def give_up(rebuild: Rebuild, connection: Connection) -> None:
+    """Drop what a rebuild that failed has made: on a full disk that is the room that everything else waits for."""
+    with contextlib.suppress(*FAILURES):
+        if connection.is_in_transaction():
+            await connection.execute("ROLLBACK")
+        await rebuild.end()
 
 
 def busy() -> ConflictError:

@@ -30,6 +30,9 @@ from monoskope.m8.log.postgres.group import Append, Group, Head, Known
 MAX_GROUP = 128
 """How many appends one call records at most, so that its first one does not wait long."""
 
+MAX_BYTES = 16_777_216
+"""About how many bytes one call records at most, besides its first append: they must be there within its deadline."""
+
 RESOLVE_S = 30.0
 """How long an append waits to learn how its commit ended, while the database is away: longer than a failover takes."""
 
@@ -100,7 +103,7 @@ class Writer:
         loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_GROUP))]
+                taken = self._take()
                 begun = loop.time()
                 failure: Exception | None = None
                 group: Group | None = None
@@ -113,6 +116,14 @@ class Writer:
                     self._measured(len(taken), loop.time() - begun)
         finally:
             self._task = None
+
+    def _take(self) -> list[tuple[Append, asyncio.Future[list[RecordedEvent]]]]:
+        """Take the first appends that wait: as many as one call may record."""
+        taken = [self._waiting.popleft()]
+        left = MAX_BYTES
+        while self._waiting and len(taken) < MAX_GROUP and (left := left - self._waiting[0][0].size) >= 0:
+            taken.append(self._waiting.popleft())
+        return taken
 
     def _failed(self, error: Exception) -> Exception:
         self._disconnect()

@@ -1,0 +1,48 @@
+"""What must not run beside an m8 finds out whether one serves the log, whatever its clock says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from monoskope.errors import ConflictError
+from monoskope.m8.backup.stopped import check_stopped
+from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.readmodels.replicas import PREFIX
+from monoskope.testing.logs import some_time
+
+TICK_S = 0.02
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+async def log(tmp_path: Path) -> AsyncIterator[SqliteLog]:
+    opened = await SqliteLog.open(tmp_path / "log.db", clock=some_time)
+    yield opened
+    await opened.close()
+
+
+@pytest.mark.parametrize("off_ms", [-HOUR_MS, 0, HOUR_MS])
+async def test_an_m8_whose_clock_is_wrong_is_seen(log: SqliteLog, off_ms: int) -> None:
+    """It runs on another machine; a copy of the log that it writes to would miss what it acknowledges."""
+
+    async def serve() -> None:
+        now_ms = some_time() + off_ms
+        while True:
+            now_ms += 1
+            await log.beat(f"{PREFIX}one", now_ms)
+            await asyncio.sleep(TICK_S)
+
+    serving = asyncio.create_task(serve())
+    await asyncio.sleep(TICK_S)
+    with pytest.raises(ConflictError, match="an m8 serves this event log now"):
+        await check_stopped(log, tick_s=TICK_S)
+    serving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+    # What a killed one left behind is no m8.
+    await check_stopped(log, tick_s=TICK_S)

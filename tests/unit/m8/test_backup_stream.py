@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2
+from monoskope.archive.errors import DamagedError
 from monoskope.errors import ConflictError, Error, UsageError
 from monoskope.m8.backup import form
 from monoskope.m8.backup.check import Checking
@@ -203,3 +204,17 @@ async def test_pages_stay_small_however_large_records_are(log: SqliteLog) -> Non
     sizes = [len(piece) async for piece in making(log).pieces()]
     assert max(sizes) < form.PAGE + 10_000
     assert sum(sizes) > 2_800_000
+
+
+@pytest.mark.parametrize(
+    ("field", "lie"),
+    [("position", -1), ("position", 0), ("head", "x" * 64), ("head", ""), ("log_id", "\x1b]0;x"), ("log_id", "0" * 99)],
+)
+async def test_a_header_that_none_can_have_is_refused_before_anything_is_written(
+    log: SqliteLog, target: SqliteLog, field: str, lie: object
+) -> None:
+    header = await Checking(pieces(await backup(log))).begin()
+    told = msgspec.json.encode(msgspec.structs.asdict(header) | {field: lie})
+    with pytest.raises(DamagedError, match="its header says what none can"):
+        await restore(Checking(pieces(form.MAGIC + form.frame(form.HEADER, told))), target)
+    assert await target.head() == 0

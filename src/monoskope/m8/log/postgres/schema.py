@@ -1,12 +1,13 @@
 """The tables of the event log, the function that appends, and the check that a database is ours.
 
 Names are not qualified: everything lies in the first schema of the session's `search_path`, and a connection looks
-nowhere else (`connecting`). So nobody else may make anything there: m8 would run it.
+nowhere else (`connecting`). Nobody else may make anything there (`own_schema`): m8 would run it.
 """
 
 from __future__ import annotations
 
-from monoskope.errors import ConflictError, RefusedError, UsageError
+from monoskope.errors import ConflictError, UsageError
+from monoskope.m8.log.postgres import own_schema
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.target import PostgresTarget
 
@@ -163,7 +164,7 @@ async def prepare(connection: Connection, target: PostgresTarget, *, for_import:
         RefusedError: others than m8's role may make tables and functions there.
         ConflictError: an import into it is not finished, and `for_import` is false.
     """
-    await _check_own(connection, target)
+    await own_schema.check(connection, target)
     await connection.execute("BEGIN")
     await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
     if not await _is_ours(connection, target):
@@ -178,24 +179,6 @@ async def prepare(connection: Connection, target: PostgresTarget, *, for_import:
             fix="Run the import again, or name another database.",
         )
     await connection.execute("COMMIT")
-
-
-_OTHERS = """
-SELECT 1 FROM pg_catalog.pg_namespace n,
-  pg_catalog.aclexplode(coalesce(n.nspacl, pg_catalog.acldefault('n'::"char", n.nspowner))) AS given
-WHERE n.nspname = pg_catalog.current_schema() AND given.privilege_type = 'CREATE' AND given.grantee <> n.nspowner
-  AND given.grantee <> (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)
-LIMIT 1
-"""
-
-
-async def _check_own(connection: Connection, target: PostgresTarget) -> None:
-    """Raise `RefusedError` if more roles than m8's and the schema's owner may make something in its schema."""
-    if await connection.fetchval(_OTHERS) is not None:
-        raise RefusedError(
-            f"in database {target}, other roles than m8's may make functions in m8's schema, and m8 would run them.",
-            fix="Let m8's role alone have CREATE on that schema: docs/operate/postgresql.md, Prepare the database.",
-        )
 
 
 async def _is_ours(connection: Connection, target: PostgresTarget) -> bool:

@@ -36,6 +36,9 @@ OPERATIONS_FILE = "operations-address"
 CONNECTIONS = 16
 """How many there may be at once; others are closed."""
 
+EVERY_S = 0.02
+"""Seconds between two answers at least: whoever asks without end must not keep the event loop from users' calls."""
+
 _END = b"\r\n\r\n"
 _LINE = re.compile(rb"([A-Z]{1,16}) (/[!-~]{0,255}) HTTP/1\.[01]\r\n")
 _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 500: "Internal Server Error"}
@@ -106,6 +109,7 @@ class _Connections:
     def __init__(self, handlers: Handlers) -> None:
         self._handlers = handlers
         self._open = 0
+        self._next = 0.0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._open >= CONNECTIONS:
@@ -132,8 +136,16 @@ class _Connections:
         except (asyncio.IncompleteReadError, TimeoutError):
             return None
         except asyncio.LimitOverrunError:
-            return _said(400)
+            request = b""
+        await self._turn()
         return await self._answered(request)
+
+    async def _turn(self) -> None:
+        now = asyncio.get_running_loop().time()
+        turn = max(now, self._next)
+        self._next = turn + EVERY_S
+        if turn > now:
+            await asyncio.sleep(turn - now)
 
     async def _answered(self, request: bytes) -> Answer:
         line = _LINE.match(request)

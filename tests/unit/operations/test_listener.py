@@ -133,6 +133,15 @@ async def test_what_is_asked_for_and_never_read_leaves_memory(monkeypatch: pytes
         writer.transport.abort()
 
 
+async def test_whoever_asks_without_end_is_answered_at_a_pace(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "EVERY_S", 0.05)
+    began = asyncio.get_running_loop().time()
+    asked = (b"GET /healthz HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"nonsense\r\n\r\n")
+    answers = await asyncio.gather(*(said(port, one) for one in asked * 2))
+    assert all(answer.startswith(b"HTTP/1.1 ") for answer in answers)
+    assert asyncio.get_running_loop().time() - began > 5 * 0.05
+
+
 async def test_an_address_that_is_taken_is_named(port: int) -> None:
     with pytest.raises(UnavailableError, match=f"127.0.0.1:{port}") as raised:
         async with listening(HostPort("127.0.0.1", port), HANDLERS):

@@ -22,6 +22,7 @@ from monoskope.m8.backup.restore import restore
 from monoskope.m8.log.event_log import EventLog, NewEvent
 from monoskope.m8.log.noted import Noted, last
 from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.readmodels import chain
 from monoskope.testing.logs import ledger, some_time
 
 SEALED = [b"sealed %d" % number for number in range(3)]
@@ -218,3 +219,24 @@ async def test_a_header_that_none_can_have_is_refused_before_anything_is_written
     with pytest.raises(DamagedError, match="its header says what none can"):
         await restore(Checking(pieces(form.MAGIC + form.frame(form.HEADER, told))), target)
     assert await target.head() == 0
+
+
+@pytest.mark.parametrize(
+    ("stream", "kind", "data"),
+    [
+        ("token/x", "TokenIssued", b"\xff\xff"),
+        ("secret-stores", "SecretStoreActivated", b"\x0a\x01x"),
+        (f"upload/{'0' * 32}", "SecretUploadKeyRequested", b"\x0a\x04junk"),
+    ],
+)
+async def test_a_backup_of_events_that_no_m8_recorded_is_refused(
+    log: SqliteLog, tmp_path: Path, stream: str, kind: str, data: bytes
+) -> None:
+    await log.append(stream, None, [NewEvent(kind, data)], actor="ann")
+    at = tmp_path / "m8.db"
+    made = await SqliteLog.open(at, clock=some_time, projector=chain.project, for_import=True)
+    with pytest.raises(DamagedError, match="its events do not follow"):
+        await restore(Checking(pieces(await backup(log))), made)
+    await made.close()
+    with pytest.raises(ConflictError, match="import"):
+        await opened(at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -54,8 +54,8 @@ def _spans(body: bytes) -> Iterator[Received]:
 
 
 @contextmanager
-def collecting() -> Iterator[Collector]:
-    """Receive as long as the block runs."""
+def collecting(answer: bytes = b"") -> Iterator[Collector]:
+    """Receive as long as the block runs, and answer each time with `answer`, called compressed if there is one."""
     collector = Collector()
 
     class Handler(BaseHTTPRequestHandler):
@@ -64,8 +64,12 @@ def collecting() -> Iterator[Collector]:
             collector.raw.append(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
             self.send_response(200)
             self.send_header("Content-Type", "application/x-protobuf")
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(answer)))
+            if answer:
+                self.send_header("Content-Encoding", "gzip")
             self.end_headers()
+            with suppress(ConnectionError):
+                self.wfile.write(answer)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the base calls it
             pass

@@ -18,6 +18,9 @@ from monoskope.archive.streams import Reader, Writer
 from monoskope.errors import RefusedError
 
 MAGIC = b"age-encryption.org/v1\n"
+MAX_HEADER = 131_072
+"""Bytes of age's own header at most: some 1,000 recipients. It takes as long as the square of them to be read."""
+_HEADER_ENDS = b"\n--- "
 _PIECE = 262_144
 """How many bytes go to the event loop at once."""
 _WAITING = 4
@@ -127,11 +130,12 @@ class _Pushed:
 
 
 class _Begun:
-    """A reader that notes its own failure, and whether what it reads begins as age's format does."""
+    """A reader that notes its own failure and whether it begins as age's format does. It gives a long header up."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._start = bytearray()
+        self._is_begun = False
         self.failure: BaseException | None = None
 
     @property
@@ -141,12 +145,22 @@ class _Begun:
     def read(self, size: int = -1, /) -> bytes:
         try:
             piece = self._reader.read(size)
+            self._note(piece)
         except BaseException as error:
             self.failure = error
             raise
-        if len(self._start) < len(MAGIC):
-            self._start += piece[: len(MAGIC)]
         return piece
+
+    def _note(self, piece: bytes) -> None:
+        if self._is_begun:
+            return
+        before = max(0, len(self._start) - len(_HEADER_ENDS))
+        self._start += piece
+        self._is_begun = self._start.find(_HEADER_ENDS, before) >= 0
+        if self._is_begun:
+            del self._start[len(MAGIC) :]
+        elif len(self._start) > MAX_HEADER:
+            raise damaged("its beginning is longer than any can be") if self.is_age else not_a_backup()
 
 
 async def decrypted(reader: Reader, identities: Sequence[pyrage.x25519.Identity]) -> AsyncGenerator[bytes, None]:

@@ -89,6 +89,7 @@ class SeenSecrets:
         """
         with self._changing() as seen:
             server = self._name(seen, server)
+            self._join(seen, server)
             gone = [
                 uri
                 for (at, uri), digests in seen.items()
@@ -106,7 +107,8 @@ class SeenSecrets:
                     unproven.append(uri)
             for uri in gone:
                 if not seen[server, uri]:
-                    del seen[server, uri]
+                    for at in {server, *self._servers}:
+                        seen.pop((at, uri), None)
             left = self._remember(seen, server, shown)
         return Difference(tuple(sorted(gone)), tuple(sorted(older)), tuple(sorted(unproven)), left)
 
@@ -125,6 +127,7 @@ class SeenSecrets:
         accepted: set[str] = set()
         with self._changing() as seen:
             server = self._name(seen, server)
+            self._join(seen, server)
             for uri, sha256 in deletions.items():
                 before, digest = seen.get((server, uri), ()), f"{sha256.hex()[:32]}{_DELETED}"
                 if digest not in before:
@@ -136,6 +139,18 @@ class SeenSecrets:
         """Return the server under which something stands already, of those that serve the log of `server`."""
         known = {at for at, _ in seen}
         return next((name for name in self._servers if name in known), server) if server in self._servers else server
+
+    def _join(self, seen: Seen, server: str) -> None:
+        """Let what stands under the other servers of the list stand under `server`, too: it is of the same log."""
+        if server not in self._servers:
+            return
+        for (at, uri), digests in list(seen.items()):
+            known = seen.get((server, uri))
+            if at not in self._servers or at == server or (known is None and len(seen) >= self._most):
+                continue
+            # Where each knows what the other does not, the order is not known: the one of `server` stays.
+            if known is None or set(known) < set(digests):
+                seen[server, uri] = digests
 
     def _remember(self, seen: Seen, server: str, shown: Mapping[str, Shown]) -> int:
         """Add what is new. Return how many secrets there is no place for."""

@@ -1,12 +1,14 @@
 """The listener: HTTP/1.1, one GET a connection, a few fixed paths, and bounds for everything.
 
-It reads the first line of a request and no header. Why it is not a library: docs/adr/0036-metrics-and-traces.md.
+Of a request it reads the first line and the header `Host`. Why it is not a library:
+docs/adr/0036-metrics-and-traces.md.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -34,10 +36,14 @@ OPERATIONS_FILE = "operations-address"
 CONNECTIONS = 16
 """How many there may be at once; others are closed."""
 
+EVERY_S = 0.02
+"""Seconds between two answers at least: whoever asks without end must not keep the event loop from users' calls."""
+
 _END = b"\r\n\r\n"
 _LINE = re.compile(rb"([A-Z]{1,16}) (/[!-~]{0,255}) HTTP/1\.[01]\r\n")
 _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 500: "Internal Server Error"}
-_REASONS[503] = "Service Unavailable"
+_REASONS |= {421: "Misdirected Request", 503: "Service Unavailable"}
+_HOST = re.compile(rb"\r\nhost:[ \t]*(\S*)[ \t]*(?=\r\n)", re.IGNORECASE)
 
 
 @contextlib.asynccontextmanager
@@ -103,6 +109,7 @@ class _Connections:
     def __init__(self, handlers: Handlers) -> None:
         self._handlers = handlers
         self._open = 0
+        self._next = 0.0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._open >= CONNECTIONS:
@@ -118,8 +125,8 @@ class _Connections:
         except (OSError, TimeoutError):
             pass  # whoever asked is gone, or does not read
         finally:
+            await _ended(writer)
             self._open -= 1
-            writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader) -> Answer | None:
         """Return the answer to the request that comes, None if none comes."""
@@ -129,13 +136,21 @@ class _Connections:
         except (asyncio.IncompleteReadError, TimeoutError):
             return None
         except asyncio.LimitOverrunError:
-            return _said(400)
+            request = b""
+        await self._turn()
         return await self._answered(request)
+
+    async def _turn(self) -> None:
+        now = asyncio.get_running_loop().time()
+        turn = max(now, self._next)
+        self._next = turn + EVERY_S
+        if turn > now:
+            await asyncio.sleep(turn - now)
 
     async def _answered(self, request: bytes) -> Answer:
         line = _LINE.match(request)
-        if line is None:
-            return _said(400)
+        if line is None or not all(map(_is_address, _HOST.findall(request))):
+            return _said(400 if line is None else 421)
         handler = self._handlers.get(line[2].partition(b"?")[0].decode("ascii"))
         if handler is None:
             return _said(404)
@@ -149,6 +164,31 @@ class _Connections:
         except Exception as error:  # noqa: BLE001 - a defect is told by its type and place, and ends nothing else
             operating_log.error("defect", error)
             return _said(500)
+
+
+async def _ended(writer: asyncio.StreamWriter) -> None:
+    """Close a connection, and drop what its other side does not read: else it would stay in memory for ever."""
+    writer.close()
+    try:
+        async with asyncio.timeout(REQUEST_S):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        pass
+    finally:
+        writer.transport.abort()
+
+
+def _is_address(host: bytes) -> bool:
+    """Whether `Host` is an address or `localhost`.
+
+    A web page can give a name of its own the address of this machine, and have a browser here ask under that name.
+    """
+    name = host.decode("ascii", "replace").lower()
+    name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
+    try:
+        return name == "localhost" or ipaddress.ip_address(name) is not None
+    except ValueError:
+        return False
 
 
 def _said(status: int) -> Answer:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from importlib import metadata
+from typing import Any, Final
 
+import requests
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -21,6 +23,9 @@ from opentelemetry.trace import (
 
 from monoskope.traces import spans
 
+MOST_ANSWER: Final = 65_536
+"""Bytes of a collector's answer at most. The rest is not read, and nothing is unpacked."""
+
 _KINDS = {kind.name.lower(): kind for kind in SpanKind}
 
 
@@ -29,10 +34,22 @@ def begin(service: str) -> TracerProvider:
     # No other detector: one of them would export the command line.
     resource = Resource({"service.name": service, "service.version": metadata.version("monoskope")})
     provider = TracerProvider(resource=resource.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(session=_Bounded())))
     tracer = provider.get_tracer("monoskope")
     spans.record_with(lambda name, kind, parent: _Recorder(tracer, name, kind, parent))
     return provider
+
+
+class _Bounded(requests.Session):
+    """Reads little of an answer: a collector must not fill the memory of a process that has secrets in it."""
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # noqa: ANN401 - the base's
+        answer = super().send(request, **{**options, "stream": True})
+        try:
+            answer._content = answer.raw.read(MOST_ANSWER, decode_content=False)  # noqa: SLF001 - it has no other way
+        finally:
+            answer.close()
+        return answer
 
 
 class _Recorder:

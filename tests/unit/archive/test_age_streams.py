@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.archive import age, keys, places
+from monoskope.archive.errors import DamagedError
 from monoskope.errors import UnavailableError, UsageError
 
 PIECE = 100_000
@@ -110,3 +111,22 @@ def test_recipients_come_from_options_and_a_file(identity: Path, tmp_path: Path)
         keys.recipients([])
     with pytest.raises(UsageError, match="cannot be read"):
         keys.recipients([], tmp_path / "missing")
+
+
+@pytest.mark.parametrize("start", [age.MAGIC + b"-> X25519 a\n", b"no age at all"])
+async def test_a_header_without_end_is_given_up(identity: Path, start: bytes) -> None:
+    """To read a header takes as long as the square of its length: one of 3 MB would take minutes."""
+    content = io.BytesIO(start + (b"A" * 64 + b"\n") * 50_000)
+    opened = age.decrypted(content, keys.identities(identity))
+    async with asyncio.timeout(20):
+        with pytest.raises(DamagedError):
+            await anext(opened)
+    assert content.tell() < 2 * age.MAX_HEADER
+
+
+async def test_a_backup_for_many_recipients_is_opened(identity: Path) -> None:
+    others = [keys.Identity.generate().to_public() for _ in range(500)]
+    sealed = io.BytesIO()
+    await age.encrypt(some(b"x"), sealed, [*others, *recipients(identity)])
+    opened = age.decrypted(io.BytesIO(sealed.getvalue()), keys.identities(identity))
+    assert b"".join([piece async for piece in opened]) == b"x"

@@ -142,3 +142,22 @@ def test_two_processes_lose_nothing_of_each_other(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         pool.starmap(_remember, [(path, number) for number in range(16)])
     assert len(Path(path).read_text().splitlines()) == 16
+
+
+def test_what_any_server_of_a_list_showed_is_known_at_the_others(seen: SeenSecrets) -> None:
+    """Else a list would let m8 hide what it showed at the server that was dialled alone before."""
+    one, two = SERVER, "m8-2:7443"
+    seen.compare(one, {A: receipt(1)})
+    seen.compare(two, {A: receipt(1)})
+    seen.compare(two, {A: receipt(2), B: receipt(3), OTHER: NONE})
+    both = SeenSecrets(seen.path, servers=(one, two))
+    found = both.compare(one, {A: receipt(1)})
+    assert (found.gone, found.older) == ((B, OTHER), (A,))
+    assert both.accept(two, {B: bytes(32)}) == {B}
+    assert both.compare(two, {A: receipt(2)}) == SAME
+
+
+def test_servers_of_different_lists_share_nothing(seen: SeenSecrets) -> None:
+    seen.compare("elsewhere:7443", {B: receipt(3)})
+    both = SeenSecrets(seen.path, servers=(SERVER, "m8-2:7443"))
+    assert both.compare(SERVER, {A: receipt(1)}) == SAME

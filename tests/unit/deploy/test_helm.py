@@ -164,6 +164,7 @@ def test_nobody_may_dial_a_reactor_and_m8_dials_only_its_database(manifests: lis
     "wrong",
     [
         "m8.database.url=postgresql://m8:hunter2@db/m8",
+        "m8.database.url=postgresql://m8@db/m8?password=hunter2",
         "m8.database.url=mysql://m8@db/m8",
         "m8.replica=3",
         "m8.replicas=0",

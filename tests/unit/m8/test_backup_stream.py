@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2
+from monoskope.archive.errors import DamagedError
 from monoskope.errors import ConflictError, Error, UsageError
 from monoskope.m8.backup import form
 from monoskope.m8.backup.check import Checking
@@ -21,6 +22,7 @@ from monoskope.m8.backup.restore import restore
 from monoskope.m8.log.event_log import EventLog, NewEvent
 from monoskope.m8.log.noted import Noted, last
 from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.readmodels import chain
 from monoskope.testing.logs import ledger, some_time
 
 SEALED = [b"sealed %d" % number for number in range(3)]
@@ -203,3 +205,38 @@ async def test_pages_stay_small_however_large_records_are(log: SqliteLog) -> Non
     sizes = [len(piece) async for piece in making(log).pieces()]
     assert max(sizes) < form.PAGE + 10_000
     assert sum(sizes) > 2_800_000
+
+
+@pytest.mark.parametrize(
+    ("field", "lie"),
+    [("position", -1), ("position", 0), ("head", "x" * 64), ("head", ""), ("log_id", "\x1b]0;x"), ("log_id", "0" * 99)],
+)
+async def test_a_header_that_none_can_have_is_refused_before_anything_is_written(
+    log: SqliteLog, target: SqliteLog, field: str, lie: object
+) -> None:
+    header = await Checking(pieces(await backup(log))).begin()
+    told = msgspec.json.encode(msgspec.structs.asdict(header) | {field: lie})
+    with pytest.raises(DamagedError, match="its header says what none can"):
+        await restore(Checking(pieces(form.MAGIC + form.frame(form.HEADER, told))), target)
+    assert await target.head() == 0
+
+
+@pytest.mark.parametrize(
+    ("stream", "kind", "data"),
+    [
+        ("token/x", "TokenIssued", b"\xff\xff"),
+        ("secret-stores", "SecretStoreActivated", b"\x0a\x01x"),
+        (f"upload/{'0' * 32}", "SecretUploadKeyRequested", b"\x0a\x04junk"),
+    ],
+)
+async def test_a_backup_of_events_that_no_m8_recorded_is_refused(
+    log: SqliteLog, tmp_path: Path, stream: str, kind: str, data: bytes
+) -> None:
+    await log.append(stream, None, [NewEvent(kind, data)], actor="ann")
+    at = tmp_path / "m8.db"
+    made = await SqliteLog.open(at, clock=some_time, projector=chain.project, for_import=True)
+    with pytest.raises(DamagedError, match="its events do not follow"):
+        await restore(Checking(pieces(await backup(log))), made)
+    await made.close()
+    with pytest.raises(ConflictError, match="import"):
+        await opened(at)

@@ -57,7 +57,12 @@ async def said(port: int, request: bytes, *, ends: bool = False) -> bytes:
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
-        (b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", b"200 OK"),
+        (b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:7444\r\n\r\n", b"200 OK"),
+        (b"GET /healthz HTTP/1.1\r\nhost:[::1]:7444\r\n\r\n", b"200 OK"),
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", b"200 OK"),
+        (b"GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n", b"421 Misdirected Request"),
+        (b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1.evil.example:7444\r\n\r\n", b"421 Misdirected Request"),
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHOST:\tevil.example\r\n\r\n", b"421 Misdirected Request"),
         (b"GET /healthz?verbose=1 HTTP/1.0\r\n\r\n", b"200 OK"),
         (b"GET / HTTP/1.1\r\n\r\n", b"404 Not Found"),
         (b"GET /healthz/../broken HTTP/1.1\r\n\r\n", b"404 Not Found"),
@@ -104,6 +109,37 @@ async def test_connections_above_the_limit_are_closed_and_the_others_served(port
         assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
         writer.close()
     assert (await said(port, b"GET /healthz HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_what_is_asked_for_and_never_read_leaves_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "REQUEST_S", 0.1)
+    ended: list[asyncio.StreamWriter] = []
+    end = listener._ended
+
+    async def watched(writer: asyncio.StreamWriter) -> None:
+        await end(writer)
+        ended.append(writer)
+
+    async def large() -> Answer:
+        return Answer(200, "text/plain", bytes(16 * 1_048_576))
+
+    monkeypatch.setattr(listener, "_ended", watched)
+    async with listening(HostPort("127.0.0.1", 0), {"/large": large}) as address:
+        _, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]), limit=1)
+        writer.write(b"GET /large HTTP/1.1\r\n\r\n")
+        async with asyncio.timeout(10):
+            while not ended or ended[0].transport.get_write_buffer_size():
+                await asyncio.sleep(0.01)
+        writer.transport.abort()
+
+
+async def test_whoever_asks_without_end_is_answered_at_a_pace(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "EVERY_S", 0.05)
+    began = asyncio.get_running_loop().time()
+    asked = (b"GET /healthz HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"nonsense\r\n\r\n")
+    answers = await asyncio.gather(*(said(port, one) for one in asked * 2))
+    assert all(answer.startswith(b"HTTP/1.1 ") for answer in answers)
+    assert asyncio.get_running_loop().time() - began > 5 * 0.05
 
 
 async def test_an_address_that_is_taken_is_named(port: int) -> None:

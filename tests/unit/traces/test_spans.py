@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -135,3 +137,19 @@ def test_a_collector_that_is_away_is_told_of_once_without_its_address(monkeypatc
         pass
     traces.stop()
     assert failures
+
+
+def test_of_a_collectors_answer_little_is_read_and_nothing_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a bomb of 64 MiB, nothing comes to lie in the memory of a process that has secrets in it."""
+    with collecting(gzip.compress(bytes(64 * 1_048_576))) as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint)
+        traces = export.start("test", {"OTEL_TRACES_EXPORTER": "otlp"})
+        tracemalloc.start()
+        try:
+            with spans.Span("a"):
+                pass
+            traces.stop()
+            assert len(collector.spans()) == 1
+            assert tracemalloc.get_traced_memory()[1] < 16 * 1_048_576
+        finally:
+            tracemalloc.stop()

@@ -16,12 +16,14 @@ The end holds the SHA-256 of everything before its frame. Source: docs/adr/0035-
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
 
 from monoskope.archive.errors import damaged, not_a_backup
 from monoskope.errors import UsageError
+from monoskope.m8.log import identity
 
 MAGIC = b"m8-backup\n"
 FORMAT = 1
@@ -34,6 +36,7 @@ MAX_FRAME = 33_554_432
 
 PAGE = 1_048_576
 _LENGTH = 4
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -106,9 +109,16 @@ def header(content: bytes) -> Header:
                 f"the backup has format {number}, this m8 knows {FORMAT} and no newer one.",
                 fix="Use the version of m8 that made it, or a newer one.",
             )
-        return msgspec.json.decode(content, type=Header)
+        whole = msgspec.json.decode(content, type=Header)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise damaged("its header cannot be read") from None
+    if not (_fits(whole.position, whole.head) and (not whole.log_id or identity.is_id(whole.log_id))):
+        raise damaged("its header says what none can")
+    return whole
+
+
+def _fits(position: int, head: str) -> bool:
+    return (_SHA256.fullmatch(head) is not None and position > 0) or (position == 0 and not head)
 
 
 def end(content: bytes) -> End:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from google.protobuf.message import DecodeError
+
+from monoskope.archive.errors import damaged
 from monoskope.errors import ConflictError
 from monoskope.m8.backup import form
 from monoskope.m8.backup.check import Checking
 from monoskope.m8.log.event_log import EventLog, LogTamperedError, RecordedEvent
 from monoskope.m8.log.noted import last
+from monoskope.protocol.wire import MalformedError
 
 
 async def restore(
@@ -40,7 +44,11 @@ async def restore(
             await log.import_records([event.record for event in new], page.sealed)
     if there.position > header.position:
         raise _another()
-    position = await log.finish_import()
+    try:
+        position = await log.finish_import()
+    except (DecodeError, AssertionError, LookupError, ValueError, MalformedError):
+        # m8 recorded no such event: somebody made the backup who is not m8.
+        raise damaged("its events do not follow from one another, though their hashes do") from None
     restored = await last(log)
     if position != header.position or restored.hash.hex() != header.head:
         raise LogTamperedError(max(position, 1), "what was restored is not what the backup holds")

@@ -8,6 +8,7 @@ import click
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error
+from monoskope.escape import escape
 from monoskope.m8.backup.aftermath import Lost
 from monoskope.m8.backup.form import Header
 from monoskope.m8.cli.common import show
@@ -38,7 +39,7 @@ def tell(header: Header, found: Aftermath) -> None:
     moment = rfc3339(header.created_at_ms)
     click.echo(f"The restored log knows nothing of what happened after {moment}.")
     if found.failure is not None:
-        click.echo(f"warning: it was not compared with the log of before: {found.failure}", err=True)
+        click.echo(f"warning: it was not compared with the log of before: {escape(str(found.failure))}", err=True)
     revoked = frozenset[str]() if found.lost is None else frozenset(found.lost.revoked)
     if found.valid:
         click.echo(f"\nValid now: {_many(len(found.valid), 'token')}.\n")
@@ -61,7 +62,7 @@ def _row(token: events_pb2.TokenIssued, revoked: frozenset[str], *, is_compared:
     return {
         "id": token.id,
         "subject": token.subject,
-        "role": ROLE_NAMES[token.role],
+        "role": ROLE_NAMES.get(token.role, "unknown"),
         "expires": rfc3339(token.expires_at_ms),
         "since the backup": since,
     }
@@ -76,10 +77,13 @@ def _tell_lost(lost: Lost, *, again: list[events_pb2.TokenIssued]) -> None:
             f"Revoked after the backup, and valid again: {_many(len(again), 'token')}. Nothing was revoked now. Do it:"
         )
         for token in again:
-            click.echo(f"  m8 token revoke {token.id}")
+            click.echo(f"  m8 token revoke {escape(token.id)}")
     for made in lost.issued:
-        click.echo(f"Token {made.id} for {made.subject} was made after the backup and is refused: make another one.")
+        who = escape(made.subject)
+        click.echo(f"Token {escape(made.id)} for {who} was made after the backup and is refused: make another one.")
     for name in lost.stores:
-        click.echo(f"Store {name} was added or changed after the backup: add it again, or compare its identity.")
+        click.echo(
+            f"Store {escape(name)} was added or changed after the backup: add it again, or compare its identity."
+        )
     if lost.notes:
         click.echo(f"Labels and days of expiry were edited after the backup: {_many(lost.notes, 'edit')}.")

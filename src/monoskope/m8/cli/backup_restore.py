@@ -11,6 +11,7 @@ import click
 
 from monoskope.archive import places
 from monoskope.errors import ConflictError, Error, UsageError
+from monoskope.escape import escape
 from monoskope.m8.backup import aftermath
 from monoskope.m8.backup import restore as parts
 from monoskope.m8.backup.check import Checking
@@ -80,7 +81,8 @@ def verify(*, identity: Path, at_least: noted.Noted | None, endpoint_url: str, s
 
 def _made(header: Header) -> str:
     ends = f" Its last is {header.position}:{header.head} ." if header.position else ""
-    return f"It was made at {rfc3339(header.created_at_ms)} by m8 {header.version} on {header.engine}.{ends}"
+    version, engine = escape(header.version[:64]), escape(header.engine[:64])
+    return f"It was made at {rfc3339(header.created_at_ms)} by m8 {version} on {engine}.{ends}"
 
 
 @click.command(short_help="Restore a backup into the empty event log of a folder.")

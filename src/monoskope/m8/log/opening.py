@@ -104,11 +104,12 @@ async def find_id(place: Place) -> str:
     if place.database is None:
         return await asyncio.to_thread(sqlite_identity.log_id, place.file) if place.file.exists() else ""
     need_driver()
-    from monoskope.m8.log.postgres import connecting, postgres_identity  # noqa: PLC0415 - asyncpg is an extra
+    from monoskope.m8.log.postgres import connecting, own_schema, postgres_identity  # noqa: PLC0415 - as below
 
     connection = await connecting.connect(place.database)
     try:
         with connecting.explained(place.database):
+            await own_schema.check(connection, place.database)
             return await postgres_identity.find(connection)
     finally:
         connection.terminate()
@@ -144,10 +145,11 @@ def need_driver() -> None:
 
 
 async def _open_postgres(place: Place, target: PostgresTarget, opened: Callable[[], Awaitable[EventLog]]) -> EventLog:
-    from monoskope.m8.log.postgres import connecting, pooler, postgres_identity  # noqa: PLC0415 - asyncpg is an extra
+    from monoskope.m8.log.postgres import connecting, own_schema, pooler, postgres_identity  # noqa: PLC0415 - an extra
 
     async with pooler.checked(target) as connection:
         with connecting.explained(target):
+            await own_schema.check(connection, target)
             # Before anything is created there.
             place.check(await postgres_identity.find(connection))
             log = await opened()

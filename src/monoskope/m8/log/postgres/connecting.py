@@ -49,17 +49,21 @@ _OWN_SETTINGS = MappingProxyType(
 )
 
 _SET = """
-SELECT set_config(s.name, w.value, false)
+SELECT pg_catalog.set_config(s.name, w.value, false)
 FROM unnest($1::text[], $2::text[]) AS w(name, value) JOIN pg_catalog.pg_settings s ON s.name = w.name
 UNION ALL
-SELECT set_config(
+SELECT pg_catalog.set_config(
   'synchronous_commit', CASE WHEN w.now IN ('off', 'local', 'remote_write') THEN 'on' ELSE w.now END, false
 )
-FROM (SELECT current_setting('synchronous_commit') AS now) AS w
+FROM (SELECT pg_catalog.current_setting('synchronous_commit') AS now) AS w
+UNION ALL
+SELECT pg_catalog.set_config('search_path', pg_catalog.quote_ident(pg_catalog.current_schema()) || ', pg_temp', false)
+WHERE pg_catalog.current_schema() IS NOT NULL
 """
 """Only settings that this version of the server has. A commit that is not on disk must not count as recorded; a
 stronger mode (`remote_apply`) stays. It is set even where it is right: else the server's configuration could change it
-for a session that is open."""
+for a session that is open. Names are looked up in m8's own schema alone: in another one, such as `public`, others may
+have made a function that fits a call of ours better than PostgreSQL's own (CVE-2018-1058)."""
 
 
 async def connect(target: PostgresTarget, *, host_s: float | None = None, cached_statements: int = 100) -> Connection:

@@ -25,6 +25,9 @@ KEPT = 512
 POLL_S = 1.0
 """How often the head is read, whether or not a notification came."""
 
+_DIGITS = 19
+"""Of a position at most."""
+
 _BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """How long it waits before it connects again, the last one for ever."""
 
@@ -117,7 +120,9 @@ class Follower:
                 await asyncio.wait_for(self._changed.wait(), POLL_S)
 
     def _notified(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
-        if not str(payload).isdecimal() or int(str(payload)) > self.tail.last:
+        # Every role of the database may notify, with any text of up to 8 kB.
+        text = str(payload)
+        if not text.isdecimal() or len(text) > _DIGITS or int(text) > self.tail.last:
             self._changed.set()
 
     async def _catch_up(self) -> None:

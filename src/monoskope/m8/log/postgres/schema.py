@@ -1,11 +1,13 @@
 """The tables of the event log, the function that appends, and the check that a database is ours.
 
-Names are not qualified: everything lies in the first schema of the session's `search_path`, usually `public`.
+Names are not qualified: everything lies in the first schema of the session's `search_path`, and a connection looks
+nowhere else (`connecting`). Nobody else may make anything there (`own_schema`): m8 would run it.
 """
 
 from __future__ import annotations
 
 from monoskope.errors import ConflictError, UsageError
+from monoskope.m8.log.postgres import own_schema
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.target import PostgresTarget
 
@@ -159,8 +161,10 @@ async def prepare(connection: Connection, target: PostgresTarget, *, for_import:
 
     Raises:
         UsageError: it is something else, or a newer m8 wrote it.
+        RefusedError: others than m8's role may make tables and functions there.
         ConflictError: an import into it is not finished, and `for_import` is false.
     """
+    await own_schema.check(connection, target)
     await connection.execute("BEGIN")
     await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
     if not await _is_ours(connection, target):

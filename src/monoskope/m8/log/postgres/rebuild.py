@@ -17,7 +17,7 @@ from monoskope.m8.log.postgres import documents, statements
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.connections import LONG_S, deadline
 from monoskope.m8.log.postgres.follower import last_position, read
-from monoskope.m8.log.postgres.group import MissingError, OutOfOrderError, Projection, Which, discover
+from monoskope.m8.log.postgres.group import Projection, Which
 from monoskope.m8.log.postgres.schema import DOCUMENT_TABLES, DOCUMENTS, FORM, LABELS, NEXT, OLD, WRITE_TYPES
 
 BATCH = 250
@@ -83,7 +83,7 @@ class Rebuild:
         if not events:
             return
         projection = await self._project(events)
-        changes = [change for _, change in projection.changes.values()]
+        changes = list(projection.changes.values())
         await self._connection.execute(_WRITE, *documents.arguments(changes))
         if len(self._known) > KEPT:
             self._known.clear()
@@ -92,26 +92,19 @@ class Rebuild:
 
     async def _project(self, events: Sequence[RecordedEvent]) -> Projection:
         """Replay the events in memory, reading all documents that are missed at once."""
-        if guessed := discover(events, self._projector, self._known):
-            self._known.update(await documents.read_many(self._connection, guessed, table=DOCUMENTS + NEXT))
         projection = Projection(self._projector, self._known)
-        left = list(range(len(events)))
-        while left:
-            missed: set[Which] = set()
-            still = []
-            try:
-                for index in left:
-                    try:
-                        projection.project(index, events[index : index + 1])
-                    except MissingError as missing:
-                        missed.add(missing.which)
-                        still.append(index)
-            except OutOfOrderError:
-                projection, still = Projection(self._projector, self._known), list(range(len(events)))
-            left = still
-            if missed:
-                self._known.update(await documents.read_many(self._connection, missed, table=DOCUMENTS + NEXT))
-        return projection
+        pieces = [[event] for event in events]
+        while True:
+            projection.begin()
+            for index, piece in enumerate(pieces):
+                try:
+                    projection.project(index, piece)
+                except Exception:
+                    if not projection.missed:  # otherwise it may be without cause
+                        raise
+            if not projection.missed:
+                return projection
+            self._known.update(await documents.read_many(self._connection, projection.missed, table=DOCUMENTS + NEXT))
 
     async def analyze(self) -> None:
         """Let the planner know the new tables before anybody reads them."""

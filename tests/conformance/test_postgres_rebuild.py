@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from monoskope.errors import ConflictError
-from monoskope.m8.log.documents import Change, Columns, Lookup, Put, Where
+from monoskope.m8.log.documents import Change, Columns, Delete, Lookup, Put, Where
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
 from monoskope.m8.log.postgres.log import REBUILD_LEASE, PostgresLog
 from monoskope.m8.log.postgres.schema import DOCUMENTS, LABELS
@@ -112,3 +112,30 @@ async def test_documents_are_found_by_their_columns(postgres: Postgres) -> None:
         assert await keys(Where(labels=("count=5", "count=4"))) == []
         assert await keys(Where(labels=("count=5",)), prefix="s1", after="s10") == ["s16"]
         assert await log.find("all", Where(), limit=10) == []
+
+
+NAMES = ('{"a",b}', "back\\slash", "line\nfeed", " ", "NULL", "ä'")
+
+
+def labelling(event: RecordedEvent, _lookup: Lookup) -> Iterable[Change]:
+    """One document, with the labels that the event names, or without one."""
+    if event.type == "Dropped":
+        return [Delete("c", "key")]
+    return [Put("c", "key", b"", Columns(labels=tuple(event.data.decode().split("|"))))]
+
+
+async def test_labels_of_any_text_come_and_go_with_their_document(postgres: Postgres) -> None:
+    database = postgres.create_database()
+    log = await PostgresLog.open(postgres.target(database), clock=some_time, projector=labelling)
+
+    async def labels() -> str:
+        return await asyncio.to_thread(postgres.sql, f"SELECT count(*) FROM {LABELS}", database=database)
+
+    for named in (NAMES[:4], NAMES[2:], NAMES[1:3]):
+        await log.append("s", None, [NewEvent("Labelled", "|".join(named).encode())], actor="ann")
+        assert await labels() == str(len(named))
+        for name in NAMES:
+            assert len(await log.find("c", Where(labels=(name,)), limit=2)) == (name in named)
+    await log.append("s", None, [NewEvent("Dropped", b"")], actor="ann")
+    assert await labels() == "0"
+    await log.close()

@@ -159,6 +159,7 @@ class Group:
         self._projector = projector
         self._projection = Projection(projector, known.documents)
         self._clock = clock
+        self._missed: set[Which] = set()
 
     @property
     def recorded(self) -> list[RecordedEvent]:
@@ -182,11 +183,14 @@ class Group:
 
     def plan(self) -> set[Which]:
         """Work the group out and return the documents that must be read first; nothing if it is done."""
+        if self._missed and all(self.known.documents[which] is None for which in self._missed):
+            return set()  # all of it was taken for what it is
+        self._missed = set()
         self._projection.begin()
         self.assumed = {}
         versions: dict[str, int] = {}
         position, previous = self.known.head.position, self.known.head.hash
-        now = self._clock()
+        now, may_stand = self._clock(), True
         for index, piece in enumerate(self.pieces):
             append, piece.error = piece.append, None
             version = versions.get(append.stream, -1)
@@ -205,8 +209,10 @@ class Group:
                 if not self._projection.missed:
                     piece.error = error
                     continue
+                may_stand = False
             versions[append.stream] = piece.recorded[-1].version
             position, previous = piece.recorded[-1].position, piece.recorded[-1].hash
+        self._missed = self._projection.missed if may_stand else set()
         return self._projection.missed
 
     def _base(self, append: Append) -> int:

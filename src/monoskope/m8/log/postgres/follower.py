@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from monoskope.errors import Error
@@ -149,6 +149,22 @@ async def read_stream(connection: Connection, stream: str, after_version: int) -
         record.parse(position, row)
         for position, row in await connection.fetch(query, names.stored(stream), after_version)
     ]
+
+
+async def read_streams(connection: Connection, after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
+    """Return events as `EventLog.read_streams` does."""
+    query = (
+        "SELECT asked.place, e.position, e.record "
+        "FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY AS asked(name, after, place) CROSS JOIN LATERAL "
+        "(SELECT position, version, record FROM events WHERE stream = asked.name AND version > asked.after OFFSET 0) e "
+        "ORDER BY e.version"
+    )
+    streams = list(after)
+    found: dict[str, list[RecordedEvent]] = {stream: [] for stream in streams}
+    rows = await connection.fetch(query, [names.stored(stream) for stream in streams], list(after.values()))
+    for place, position, row in rows:
+        found[streams[place - 1]].append(record.parse(position, row))
+    return found
 
 
 async def read_last(connection: Connection, streams: Sequence[str]) -> list[RecordedEvent | None]:

@@ -270,21 +270,21 @@ def postgres(folder: Path, secrets: int, server: Postgres) -> Seed:
 
 
 async def _copy(server: Postgres, name: str, source: Path) -> None:
-    from monoskope.m8.log.postgres import connecting  # noqa: PLC0415 - the driver is an extra
+    from monoskope.m8.log.postgres import connecting, imports  # noqa: PLC0415 - the driver is an extra
     from monoskope.m8.log.postgres.log import PostgresLog  # noqa: PLC0415
 
     target = server.target(name)
     log = await PostgresLog.open(target, clock=lambda: _BASE_MS, projector=chain.project)
     connection = await connecting.connect(target)
-    columns = ("position", "stream", "version", "record", "hash")
+    columns = ("position", "version", "stream", "hash", "record")
     with closing(sqlite3.connect(source)) as file:
         rows = file.execute(f"SELECT {', '.join(columns)} FROM events ORDER BY position")
-        last: Row | None = None
+        last: tuple[int, int, str, bytes, bytes] | None = None
         while batch := rows.fetchmany(_ROWS):
-            await connection.copy_records_to_table("events", records=batch, columns=columns)
+            await imports.insert(connection, batch)
             last = batch[-1]
         assert last is not None, "a world's log is never empty"
-        await connection.execute("UPDATE head SET position = $1, hash = $2", last[0], last[4])
+        await connection.execute("UPDATE head SET position = $1, hash = $2", last[0], last[3])
     await connection.close()
     await log.close()
     log = await PostgresLog.open(target, clock=lambda: _BASE_MS, projector=chain.project)

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from monoskope.errors import ConflictError, UnavailableError
-from monoskope.m8.log.documents import Change, Columns, Lookup, Put, Where
+from monoskope.m8.log.documents import Change, Columns, Delete, Lookup, Put, Where
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
 from monoskope.m8.log.postgres import connecting, documents, rebuild
 from monoskope.m8.log.postgres.log import REBUILD_LEASE, PostgresLog
@@ -183,3 +183,30 @@ async def test_a_lease_from_before_the_clock_was_set_back_is_free(postgres: Post
         postgres.sql("UPDATE leases SET ends = ends + interval '1 day'", database=database, role="m8")
         assert await log.lease("timekeeper", "other", ttl_ms=5_000)
         assert not await log.lease("timekeeper", "gone", ttl_ms=5_000)
+
+
+NAMES = ('{"a",b}', "back\\slash", "line\nfeed", " ", "NULL", "ä'")
+
+
+def labelling(event: RecordedEvent, _lookup: Lookup) -> Iterable[Change]:
+    """One document, with the labels that the event names, or without one."""
+    if event.type == "Dropped":
+        return [Delete("c", "key")]
+    return [Put("c", "key", b"", Columns(labels=tuple(event.data.decode().split("|"))))]
+
+
+async def test_labels_of_any_text_come_and_go_with_their_document(postgres: Postgres) -> None:
+    database = postgres.create_database()
+    log = await PostgresLog.open(postgres.target(database), clock=some_time, projector=labelling)
+
+    async def labels() -> str:
+        return await asyncio.to_thread(postgres.sql, f"SELECT count(*) FROM {LABELS}", database=database)
+
+    for named in (NAMES[:4], NAMES[2:], NAMES[1:3]):
+        await log.append("s", None, [NewEvent("Labelled", "|".join(named).encode())], actor="ann")
+        assert await labels() == str(len(named))
+        for name in NAMES:
+            assert len(await log.find("c", Where(labels=(name,)), limit=2)) == (name in named)
+    await log.append("s", None, [NewEvent("Dropped", b"")], actor="ann")
+    assert await labels() == "0"
+    await log.close()

@@ -36,3 +36,14 @@ async def test_a_schema_that_another_version_made_is_seen_while_m8_runs(postgres
     postgres.sql("UPDATE meta SET value = '99' WHERE name = 'form'", database=database)
     assert await log.schema_state() == "of another version"
     await log.close()
+
+
+async def test_small_records_fill_the_pages_that_large_ones_leave(postgres: Postgres) -> None:
+    database = postgres.create_database()
+    log = await LogAt(postgres.folder, database)(clock=some_time, projector=no_documents)
+    sizes = [1_600, 200, 50, 300, 500] * 40
+    await log.append("x", None, [NewEvent("x", bytes(size)) for size in sizes], actor="m8")
+    full = "SELECT sum(octet_length(record) + 90) / pg_relation_size('events') > 0.9 FROM events"
+    assert postgres.sql(full, database=database) == "t"
+    assert await log.check_chain() == len(sizes)
+    await log.close()

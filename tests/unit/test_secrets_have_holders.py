@@ -49,6 +49,7 @@ FREE = {
     "monoskope.m8.log.postgres.group.Append": "events and sealed bytes",
     "monoskope.m8.log.postgres.group.Known": "documents of what m8 knows",
     "monoskope.m8.log.postgres.group.Projection": "documents of what m8 knows",
+    "monoskope.m8.log.postgres.group._Projected": "documents of what m8 knows",
     "monoskope.m8.log.postgres.rebuild.Rebuild": "documents of what m8 knows",
     "monoskope.m8.log.postgres.settings.DatabaseSettings": "the name of a file",
     "monoskope.m8.log.postgres.target.ConnectArguments": "a function that reads the database's password",

@@ -12,7 +12,8 @@ Rules (docs/protocol.md, The walk):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
 
@@ -120,12 +121,17 @@ EVENTS: Mapping[str, type[RequestEvent]] = MappingProxyType({step.event: step.me
 """Every event of a request, by name."""
 
 
-def steps_of(event: Message) -> list[Step]:
-    """Return the rows of an event; [] if it is none of a request's.
+_STEPS: Mapping[type[Message], Sequence[Step]] = {
+    kind: tuple(step for step in Step if step.message is kind) for kind in EVENTS.values()
+}
+
+
+def steps_of(event: Message) -> Sequence[Step]:
+    """Return the rows of an event; none if it is none of a request's.
 
     The state tells which of several it is: no receipt is parsed here, for nobody has verified it yet.
     """
-    return [step for step in Step if isinstance(event, step.message)]
+    return _STEPS.get(type(event), ())
 
 
 def step_with(event: Message, outcome: upload_pb2.Outcome) -> Step | None:
@@ -175,6 +181,8 @@ def follow(state: State, event: Message, *, version: int, seen: int) -> State | 
     """
     if state is State.NEW and version != 1:
         return None
+    if seen == version - 1:
+        return next((step.leads_to for step in steps_of(event) if state in step.follows), None)
     states = {state}
     for _ in range(min(version - seen - 1, len(State))):
         states |= {step.leads_to for step in Step if states & step.follows.keys()}
@@ -189,6 +197,7 @@ def upload_stream(request_id: bytes) -> str:
     return _PREFIX + request_id.hex()
 
 
+@functools.lru_cache(maxsize=1_024)
 def request_id_of(stream: str) -> bytes | None:
     """Return the request id in `upload/<32 hex>`, None for another stream."""
     try:

@@ -106,3 +106,21 @@ def test_a_group_is_what_its_appends_are_one_by_one(appends: list[Append], store
         documents[change.collection, change.key] = change.body if isinstance(change, Put) else None
     expected = one_by_one(appends, dict(stored))
     assert (outcomes, {which: body for which, body in documents.items() if body is not None}) == expected
+
+
+def test_what_is_shown_the_same_is_not_projected_again() -> None:
+    """A document that is not there costs a read, and no second projection of what looked it up."""
+    projected: list[bytes] = []
+
+    def counting(event: RecordedEvent, lookup: Lookup) -> Iterable[Change]:
+        projected.append(event.data)
+        yield Put("c", event.stream, lookup("c", event.data.decode()) or b"none")
+
+    asks = {"a": b"x", "b": b"y", "c": b"a", "d": b"z"}
+    appends = [Append(stream, 0, [NewEvent("Read", data)], "ann", None) for stream, data in asks.items()]
+    group = Group(appends, Known(Head(0, GENESIS_HASH, 0)), counting, lambda: 7)
+    assert group.plan() == {("c", "x"), ("c", "y"), ("c", "z")}
+    group.known.documents.update({("c", "x"): None, ("c", "y"): b"there", ("c", "z"): None})
+    assert not group.plan()
+    assert projected == [b"x", b"y", b"a", b"z", b"y"]
+    assert [getattr(change, "body", None) for change in group.changes] == [b"none", b"there", b"none", b"none"]

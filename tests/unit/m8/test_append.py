@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UnavailableError
+from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.service.app import ServerLimits
 from monoskope.m8.service.login import Login
 from monoskope.m8.service.session import ServerSession
@@ -53,6 +54,23 @@ async def test_what_a_broken_session_records_while_it_is_appended_again_is_recor
     answer = await reactor.append(request.request_id, 1, reactor.provided(grant))
     assert (answer.error, answer.version) == ("", 2)
     assert len(await world.app.log.read_stream(f"upload/{request.request_id.hex()}")) == 2
+
+
+async def test_what_an_append_is_decided_on_is_read_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over a network each read costs a trip, and a put has three of these appends."""
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    request = a_request()
+    await user.ask(request)
+    read, asked = world.app.log.read_streams, []
+
+    async def reading(after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
+        asked.append(set(after))
+        return await read(after)
+
+    monkeypatch.setattr(world.app.log, "read_streams", reading)
+    answer = await reactor.append(request.request_id, 1, reactor.provided(reactor.grant_for(request, "anna")))
+    assert (answer.error, answer.version) == ("", 2)
+    assert asked == [{f"upload/{request.request_id.hex()}", "secret-stores", "fingerprint-key"}]
 
 
 async def test_of_two_replicas_one_gives_the_key(world: World) -> None:

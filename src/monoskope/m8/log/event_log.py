@@ -15,7 +15,7 @@ Sources: docs/adr/0005-own-event-log.md, docs/adr/0006-log-format.md.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -160,6 +160,13 @@ class EventLog(ABC):
     @abstractmethod
     async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
         """Return every event of `stream` whose version is greater than `after_version`, in order; [] without one."""
+
+    async def read_streams(self, after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
+        """Return what `read_stream` returns of several streams, by name, given the version to begin after for each.
+
+        An engine that answers over a network asks once for all of them.
+        """
+        return {stream: await self.read_stream(stream, after_version=version) for stream, version in after.items()}
 
     async def read_last(self, streams: Sequence[str]) -> list[RecordedEvent | None]:
         """Return the last event of each of `streams`, in their order, None for a stream without an event.

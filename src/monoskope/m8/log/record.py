@@ -97,8 +97,15 @@ class Chain:
         self.hash = GENESIS_HASH
         self._versions: dict[str, int] = {}
 
-    def follow(self, columns: tuple[object, object, object, object], record: bytes) -> None:
+    def follow(
+        self, columns: tuple[object, object, object, object], record: bytes, *, of_hash: int | None = None
+    ) -> None:
         """Take the next row: `columns` are position, stream, version and hash as the engine keeps them apart.
+
+        Args:
+            columns: As above.
+            record: The record.
+            of_hash: How many bytes of the hash the engine keeps there, None for all.
 
         Raises:
             LogTamperedError: names the position that does not hold.
@@ -107,7 +114,7 @@ class Chain:
         if columns[0] != expected:
             raise LogTamperedError(expected, "the record is missing")
         event = parse_strictly(expected, record)
-        if columns[3] != event.hash:
+        if columns[3] != event.hash[:of_hash]:
             raise LogTamperedError(expected, "the record does not match its hash")
         if event.previous_hash != self.hash:
             raise LogTamperedError(expected, "the record does not name the hash of the one before it")

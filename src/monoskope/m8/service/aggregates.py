@@ -52,8 +52,27 @@ class Aggregates:
     async def upload(self, request_id: bytes) -> Upload:
         """Return the request as it stands now; NEW if there is none."""
         stream = upload_stream(request_id)
-        value = self._uploads.pop(stream, NEW)
-        value = upload.fold(await self._log.read_stream(stream, after_version=value.version), value)
+        known = self._uploads.get(stream, NEW)
+        return self._folded(stream, known, await self._log.read_stream(stream, after_version=known.version))
+
+    async def of_append(self, request_id: bytes) -> tuple[Upload, Catalogue, FingerprintKeyIds]:
+        """Return all that an append of a reactor is decided on, as it is now, by one read of the log."""
+        stream = upload_stream(request_id)
+        known: Upload = self._uploads.get(stream, NEW)
+        catalogue: Catalogue = self._followed.get(CATALOGUE_STREAM, Catalogue())
+        keys: FingerprintKeyIds = self._followed.get(FINGERPRINT_KEY_STREAM, FingerprintKeyIds())
+        versions = {stream: known.version, CATALOGUE_STREAM: catalogue.version, FINGERPRINT_KEY_STREAM: keys.version}
+        events = await self._log.read_streams(versions)
+        return (
+            self._folded(stream, known, events[stream]),
+            self._evolved(CATALOGUE_STREAM, catalogue, events[CATALOGUE_STREAM], stores.evolve),
+            self._evolved(FINGERPRINT_KEY_STREAM, keys, events[FINGERPRINT_KEY_STREAM], fingerprint_key.evolve),
+        )
+
+    def _folded(self, stream: str, known: Upload, events: Sequence[RecordedEvent]) -> Upload:
+        """Return a request after `events`, and keep it as long as it is open."""
+        value = upload.fold(events, known)
+        self._uploads.pop(stream, None)
         if value.state not in (State.NEW, State.ENDED):
             self._uploads[stream] = value
             if len(self._uploads) > KEPT_UPLOADS:
@@ -74,9 +93,15 @@ class Aggregates:
 
     async def _follow(self, stream: str, initial: V, evolve: Callable[[V, Message | None], V]) -> V:
         value: V = self._followed.get(stream, initial)
-        for event in await self._log.read_stream(stream, after_version=value.version):
+        return self._evolved(stream, value, await self._log.read_stream(stream, after_version=value.version), evolve)
+
+    def _evolved(
+        self, stream: str, value: V, events: Sequence[RecordedEvent], evolve: Callable[[V, Message | None], V]
+    ) -> V:
+        """Return a value after `events`, and keep it unless a newer one was kept meanwhile."""
+        for event in events:
             value = evolve(value, read(event))
-        if value.version >= self._followed.get(stream, initial).version:
+        if stream not in self._followed or value.version >= self._followed[stream].version:
             self._followed[stream] = value
         return value
 

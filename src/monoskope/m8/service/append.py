@@ -25,7 +25,7 @@ async def append_event(app: App, login: Login, append: reactor_pb2.AppendEvent) 
     """
     event = _event(append)
     stream = upload_stream(append.request_id)
-    upload = await app.aggregates.upload(append.request_id)
+    upload, catalogue, keys = await app.aggregates.of_append(append.request_id)
     if upload.store != login.store:
         raise unknown_request()
     if append.expected_version != upload.version:
@@ -34,9 +34,9 @@ async def append_event(app: App, login: Login, append: reactor_pb2.AppendEvent) 
         raise _another_version(append.expected_version, upload)
     by = Appender(
         store=login.store,
-        identity=(await app.aggregates.catalogue()).store(login.store).identity,
+        identity=catalogue.store(login.store).identity,
         replica=login.replica,
-        key_ids=(await app.aggregates.fingerprint_key()).allowed,
+        key_ids=keys.allowed,
     )
     events = [write(decided) for decided in append_by_reactor(upload, event, by)]
     try:

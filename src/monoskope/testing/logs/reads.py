@@ -30,6 +30,15 @@ class Reads(LogHarness):
         assert await log.read_stream("b", after_version=4) == []
         assert await log.read_stream("B") == []
 
+    async def test_several_streams_are_read_at_once(self, log: EventLog) -> None:
+        """Each from a version of its own, in order; a stream without events, too."""
+        for stream in ("a", "upload/" + "0f" * 16, "a"):
+            await log.append(stream, None, some(2), actor="ann")
+        found = await log.read_streams({"a": 1, "upload/" + "0f" * 16: 0, "none": 0})
+        versions = {name: [event.version for event in events] for name, events in found.items()}
+        assert versions == {"a": [2, 3, 4], "upload/" + "0f" * 16: [1, 2], "none": []}
+        assert all(event.stream == name for name, events in found.items() for event in events)
+
     async def test_the_last_events_of_many_streams_are_read_at_once(self, log: EventLog) -> None:
         """In the order that was asked for, a stream twice if it was named twice."""
         for stream in "abcab":

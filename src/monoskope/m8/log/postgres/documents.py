@@ -69,6 +69,7 @@ def arguments(changes: Iterable[Change]) -> Arguments:
         [put.key for put in puts],
         [put.body for put in puts],
         *_columns(columns),
+        [one and _array(one.labels) for one in columns],
         [change.collection for change in dropped],
         [change.key for change in dropped],
         [change.collection for change in listed],
@@ -87,6 +88,12 @@ def _columns(columns: list[Columns | None]) -> list[Sequence[object]]:
         [one and one.drifted for one in columns],
         [one and one.out_of_sync for one in columns],
     ]
+
+
+def _array(texts: Iterable[str]) -> str | None:
+    """Return texts as PostgreSQL writes an array of them, None for no text."""
+    quoted = ['"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts]
+    return "{" + ",".join(quoted) + "}" if quoted else None
 
 
 class _Query:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from monoskope.errors import Error
 from monoskope.m8.log import record
 from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.m8.log.postgres import names
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.connections import Connector, Pool, deadline
 from monoskope.m8.log.postgres.failures import FAILURES
@@ -148,16 +149,35 @@ async def read(connection: Connection, after: int, limit: int) -> list[RecordedE
 
 async def read_stream(connection: Connection, stream: str, after_version: int) -> list[RecordedEvent]:
     """Return events as `EventLog.read_stream` does."""
-    query = "SELECT position, record FROM events WHERE stream = $1 AND version > $2 ORDER BY version"
-    return [record.parse(position, row) for position, row in await connection.fetch(query, stream, after_version)]
+    query = "SELECT position, record FROM events WHERE stream = $1 AND version > $2::bigint ORDER BY version"
+    return [
+        record.parse(position, row)
+        for position, row in await connection.fetch(query, names.stored(stream), after_version)
+    ]
+
+
+async def read_streams(connection: Connection, after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
+    """Return events as `EventLog.read_streams` does."""
+    query = (
+        "SELECT asked.place, e.position, e.record "
+        "FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY AS asked(name, after, place) CROSS JOIN LATERAL "
+        "(SELECT position, version, record FROM events WHERE stream = asked.name AND version > asked.after OFFSET 0) e "
+        "ORDER BY e.version"
+    )
+    streams = list(after)
+    found: dict[str, list[RecordedEvent]] = {stream: [] for stream in streams}
+    rows = await connection.fetch(query, [names.stored(stream) for stream in streams], list(after.values()))
+    for place, position, row in rows:
+        found[streams[place - 1]].append(record.parse(position, row))
+    return found
 
 
 async def read_last(connection: Connection, streams: Sequence[str]) -> list[RecordedEvent | None]:
     """Return the last event of each stream, None for one without events."""
     query = (
-        "SELECT e.position, e.record FROM unnest($1::text[]) WITH ORDINALITY AS asked(name, place) LEFT JOIN LATERAL "
+        "SELECT e.position, e.record FROM unnest($1::bytea[]) WITH ORDINALITY AS asked(name, place) LEFT JOIN LATERAL "
         "(SELECT position, record FROM events WHERE stream = asked.name ORDER BY version DESC LIMIT 1) e ON true "
         "ORDER BY asked.place"
     )
-    rows = await connection.fetch(query, list(streams))
+    rows = await connection.fetch(query, [names.stored(stream) for stream in streams])
     return [None if position is None else record.parse(position, row) for position, row in rows]

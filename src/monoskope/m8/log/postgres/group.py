@@ -1,12 +1,13 @@
 """What a group of waiting appends would record, worked out in memory from what is known at one head of the log. Pure.
 
-Each append of the group keeps its own verdict. A projector that looks up a document that is not known here is stopped;
-`plan` returns what was missed, for all appends at once, so that one query brings it, and is called again.
+Each append of the group keeps its own verdict. A document that is looked up and is not known is taken to be absent, as
+most of those are; `plan` returns all that was missed, so that one query brings it, and is called again. Then only that
+is projected again which was shown something else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -18,96 +19,82 @@ Which: TypeAlias = tuple[str, str]
 """The collection and the key of a document."""
 
 
-class MissingError(BaseException):
-    """Stops a projector that looks up a document that is not known. No `except Exception` of a projector takes it."""
+@dataclass(frozen=True, slots=True)
+class _Projected:
+    """What the projector made of some events, and all that it was shown for that."""
 
-    def __init__(self, which: Which) -> None:
-        self.which = which
-
-
-class OutOfOrderError(BaseException):
-    """Stops a projector that looks up what an append after it has written."""
+    events: Sequence[RecordedEvent]
+    reads: Mapping[Which, bytes | None]
+    changes: Mapping[Which, Change]
 
 
 class Projection:
-    """What a projector changes, over pieces that may be projected out of their order.
+    """What a projector changes, worked out in passes over the same pieces, until all that it looks up is known.
+
+    What a projector changes depends on the event and on what it looks up alone. So a piece that would be shown the same
+    as in the pass before it is not projected again.
 
     Args:
         projector: What events change.
-        documents: Bodies by collection and key, None where there is no document. It may grow meanwhile.
+        documents: Bodies by collection and key, None where there is no document. It may grow between two passes.
     """
 
     def __init__(self, projector: Projector, documents: Mapping[Which, bytes | None]) -> None:
-        self.changes: dict[Which, tuple[int, Change]] = {}
-        """What is written in the end, with the place of the piece that wrote it last."""
+        self.changes: dict[Which, Change] = {}
+        """What is written in the end."""
+        self.missed: set[Which] = set()
+        """What was looked up in this pass and is not known: it was taken to be absent."""
         self._projector = projector
         self._documents = documents
-        self._readers: dict[Which, int] = {}
+        self._projected: dict[int, _Projected] = {}
 
-    def project(self, index: int, events: Iterable[RecordedEvent]) -> None:
+    def begin(self) -> None:
+        """Begin a pass, in which all pieces come in their order."""
+        self.changes, self.missed = {}, set()
+
+    def project(self, index: int, events: Sequence[RecordedEvent]) -> None:
         """Add what the piece at place `index` changes.
 
         Raises:
-            MissingError: it looks up a document that is not known.
-            OutOfOrderError: a later piece was projected before it, and one of the two must see the other's changes.
-            Exception: what the projector raises. Nothing is added then.
+            Exception: what the projector raises, which may be without cause if anything is missed. Nothing is added.
         """
+        projected = self._projected.get(index)
+        if projected is None or projected.events is not events or not self._holds(projected):
+            projected = self._projected[index] = self._project(events)
+        self.changes.update(projected.changes)
+
+    def _holds(self, projected: _Projected) -> bool:
+        """Whether the projector would be shown the same."""
+        return all(self._read(which) == body for which, body in projected.reads.items())
+
+    def _project(self, events: Sequence[RecordedEvent]) -> _Projected:
         own: dict[Which, Change] = {}
+        reads: dict[Which, bytes | None] = {}
 
         def lookup(collection: str, key: str) -> bytes | None:
             which = (collection, key)
             change = own.get(which)
-            if change is None:
-                return self._read(index, which)
-            return change.body if isinstance(change, Put) else None
+            if change is not None:
+                return change.body if isinstance(change, Put) else None
+            if which not in reads:
+                reads[which] = self._read(which)
+            return reads[which]
 
         for event in events:
             for change in self._projector(event, lookup):
                 own[change.collection, change.key] = change
-        for which in own:
-            if self._readers.get(which, -1) > index or (which in self.changes and self.changes[which][0] > index):
-                raise OutOfOrderError
-        for which, change in own.items():
-            self.changes[which] = (index, change)
+        return _Projected(events, reads, own)
 
-    def _read(self, index: int, which: Which) -> bytes | None:
-        """Return a document as the pieces before `index` leave it."""
-        self._readers[which] = max(index, self._readers.get(which, 0))
-        writer, change = self.changes.get(which, (-1, None))
-        if writer > index:
-            raise OutOfOrderError
+    def _read(self, which: Which) -> bytes | None:
+        """Return a document as the pieces before this one leave it."""
+        change = self.changes.get(which)
         if change is not None:
             return change.body if isinstance(change, Put) else None
         try:
             return self._documents[which]
         except KeyError:
-            raise MissingError(which) from None
-
-
-def discover(events: Iterable[RecordedEvent], projector: Projector, known: Mapping[Which, bytes | None]) -> set[Which]:
-    """Return documents that `projector` probably looks up for `events` and that are not known.
-
-    It projects as if no unknown document existed, and throws what comes of it away: so one query brings nearly all that
-    is missed, and the events need not be projected again for each.
-    """
-    own: dict[Which, bytes | None] = {}
-    missed: set[Which] = set()
-
-    def lookup(collection: str, key: str) -> bytes | None:
-        which = (collection, key)
-        if which in own:
-            return own[which]
-        if which not in known:
-            missed.add(which)
-        return known.get(which)
-
-    for event in events:
-        try:
-            for change in projector(event, lookup):
-                own[change.collection, change.key] = change.body if isinstance(change, Put) else None
-        except Exception:  # noqa: BLE001, S112 - it was not shown what is there; it is asked again with all of it
-            continue
-    return missed
+            self.missed.add(which)
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +164,7 @@ class Group:
         self._projector = projector
         self._projection = Projection(projector, known.documents)
         self._clock = clock
-        self._open: list[int] = []
+        self._missed: set[Which] = set()
 
     @property
     def recorded(self) -> list[RecordedEvent]:
@@ -187,7 +174,7 @@ class Group:
     @property
     def changes(self) -> list[Change]:
         """What is written to documents, each of them once."""
-        return [change for _, change in self._projection.changes.values()]
+        return list(self._projection.changes.values())
 
     def unknown_streams(self) -> set[str]:
         """Return the streams whose version must be read, because their first append expects none."""
@@ -201,31 +188,14 @@ class Group:
 
     def plan(self) -> set[Which]:
         """Work the group out and return the documents that must be read first; nothing if it is done."""
-        if not self._open:
-            return self._all()
-        missed: set[Which] = set()
-        left = []
-        for index in self._open:
-            try:
-                self._projection.project(index, self.pieces[index].recorded)
-            except MissingError as missing:
-                missed.add(missing.which)
-                left.append(index)
-            except OutOfOrderError:
-                return self._all()
-            except Exception:  # noqa: BLE001  it is raised again in order, and kept there
-                return self._all()
-        self._open = left
-        return missed
-
-    def _all(self) -> set[Which]:
-        """Work out every append in order."""
-        self._projection = Projection(self._projector, self.known.documents)
-        self._open, self.assumed = [], {}
-        missed: set[Which] = set()
+        if self._missed and all(self.known.documents[which] is None for which in self._missed):
+            return set()  # all of it was taken for what it is
+        self._missed = set()
+        self._projection.begin()
+        self.assumed = {}
         versions: dict[str, int] = {}
         position, previous = self.known.head.position, self.known.head.hash
-        now = self._clock()
+        now, may_stand = self._clock(), True
         for index, piece in enumerate(self.pieces):
             append, piece.error = piece.append, None
             version = versions.get(append.stream, -1)
@@ -238,19 +208,17 @@ class Group:
                 continue
             self._make(piece, position, version, previous, now)
             try:
-                self._projection.project(index, self.pieces[index].recorded)
-            except MissingError as missing:
-                missed.add(missing.which)
-                self._open.append(index)
+                self._projection.project(index, piece.recorded)
             except Exception as error:  # noqa: BLE001  its caller is told
-                # Behind an append whose changes are not known yet, it may be without cause: it is tried again.
-                if not self._open:
+                # With something missed it may be without cause: it is tried again.
+                if not self._projection.missed:
                     piece.error = error
                     continue
-                self._open.append(index)
+                may_stand = False
             versions[append.stream] = piece.recorded[-1].version
             position, previous = piece.recorded[-1].position, piece.recorded[-1].hash
-        return missed
+        self._missed = self._projection.missed if may_stand else set()
+        return self._projection.missed
 
     def _base(self, append: Append) -> int:
         """The version of a stream before this group."""

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from monoskope.m8.log import record
 from monoskope.m8.log.event_log import LogTamperedError, RecordedEvent
 from monoskope.m8.log.imports import Following, has_own_events
-from monoskope.m8.log.postgres import statements
+from monoskope.m8.log.postgres import names, statements
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.group import Head
+from monoskope.m8.log.postgres.schema import HASH
 
 IMPORTING = "importing"
 """The line of `meta` that stands as long as an import is not finished."""
@@ -28,8 +29,7 @@ async def import_records(connection: Connection, records: Sequence[bytes], seale
             raise has_own_events()
         await connection.execute("INSERT INTO meta VALUES ($1, 'yes')", IMPORTING)
     events = await _follow(connection, head, records)
-    rows = [(event.position, event.stream, event.version, event.record, event.hash) for event in events]
-    await connection.copy_records_to_table("events", records=rows)
+    await insert(connection, [(one.position, one.version, one.stream, one.hash, one.record) for one in events])
     if events:
         last = events[-1]
         await connection.execute("UPDATE head SET position = $1, hash = $2", last.position, last.hash)
@@ -39,6 +39,26 @@ async def import_records(connection: Connection, records: Sequence[bytes], seale
         list(sealed),
     )
     await connection.execute("COMMIT")
+
+
+async def insert(connection: Connection, rows: Sequence[tuple[int, int, str, bytes, bytes]]) -> None:
+    """Add rows to the events: position, version, stream, hash and record of each.
+
+    The large ones first: the small ones fill what these leave of their pages. In the order of positions, and by COPY,
+    a sixth of the room stays empty.
+    """
+    if not rows:
+        return
+    at, versions, streams, digests, records = zip(*rows, strict=True)
+    await connection.execute(
+        "INSERT INTO events SELECT * FROM unnest($1::bigint[], $2::integer[], $3::bytea[], $4::bytea[], $5::bytea[]) "
+        "AS e(position, version, stream, hash, record) ORDER BY octet_length(e.record) DESC",
+        at,
+        versions,
+        [names.stored(stream) for stream in streams],
+        [digest[:HASH] for digest in digests],
+        records,
+    )
 
 
 async def _follow(connection: Connection, head: Head, records: Sequence[bytes]) -> list[RecordedEvent]:
@@ -81,7 +101,7 @@ async def check_chain(connection: Connection) -> int:
         cursor = await connection.cursor(query)
         while rows := await cursor.fetch(PAGE):
             for position, stream, version, digest, one in rows:
-                chain.follow((position, stream, version, digest), one)
+                chain.follow((position, names.read(stream), version, digest), one, of_hash=HASH)
         head = await statements.read_head(connection)
         chain.finish(head.position, head.hash)
     return chain.position

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -122,6 +122,9 @@ class PostgresLog(EventLog):
 
     async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
         return await self._read(lambda connection: follower.read_stream(connection, stream, after_version))
+
+    async def read_streams(self, after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
+        return await self._read(lambda connection: follower.read_streams(connection, after))
 
     async def read_last(self, streams: Sequence[str]) -> list[RecordedEvent | None]:
         return await self._read(lambda connection: follower.read_last(connection, streams))

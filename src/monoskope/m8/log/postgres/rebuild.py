@@ -22,8 +22,17 @@ from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.connections import LONG_S, deadline
 from monoskope.m8.log.postgres.failures import FAILURES
 from monoskope.m8.log.postgres.follower import last_position, read
-from monoskope.m8.log.postgres.group import MissingError, OutOfOrderError, Projection, Which, discover
-from monoskope.m8.log.postgres.schema import DOCUMENT_TABLES, DOCUMENTS, FORM, LABELS, NEXT, OLD, WRITE_TYPES
+from monoskope.m8.log.postgres.group import Projection, Which
+from monoskope.m8.log.postgres.schema import (
+    DOCUMENT_INDEXES,
+    DOCUMENT_TABLES,
+    DOCUMENTS,
+    FORM,
+    LABELS,
+    NEXT,
+    OLD,
+    WRITE_TYPES,
+)
 
 BATCH = 250
 """Events that are replayed at once: the event loop of an m8 that serves waits for no more."""
@@ -37,8 +46,8 @@ KEPT = 100_000
 TRIES = 200
 """How often the change from the old tables to the new ones is tried."""
 
-LOCK_TIMEOUT_MS = 20
-"""How long the change waits for readers of the old tables, with the head locked."""
+LOCK_TIMEOUT_MS = 10
+"""How long the change waits for readers of each of the two old tables, with the head locked."""
 
 _WRITE = (
     f"SELECT write_next_{FORM}({', '.join(f'${place}::{kind}' for place, kind in enumerate(WRITE_TYPES, start=1))})"
@@ -104,7 +113,7 @@ class Rebuild:
         if not events:
             return
         projection = await self._project(events)
-        changes = [change for _, change in projection.changes.values()]
+        changes = list(projection.changes.values())
         await self._connection.execute(_WRITE, *documents.arguments(changes))
         if len(self._known) > KEPT:
             self._known.clear()
@@ -113,31 +122,28 @@ class Rebuild:
 
     async def _project(self, events: Sequence[RecordedEvent]) -> Projection:
         """Replay the events in memory, reading all documents that are missed at once."""
-        if guessed := discover(events, self._projector, self._known):
-            self._known.update(await documents.read_many(self._connection, guessed, table=DOCUMENTS + NEXT))
         projection = Projection(self._projector, self._known)
-        left = list(range(len(events)))
-        while left:
-            missed: set[Which] = set()
-            still = []
-            try:
-                for index in left:
-                    try:
-                        projection.project(index, events[index : index + 1])
-                    except MissingError as missing:
-                        missed.add(missing.which)
-                        still.append(index)
-            except OutOfOrderError:
-                projection, still = Projection(self._projector, self._known), list(range(len(events)))
-            left = still
-            if missed:
-                self._known.update(await documents.read_many(self._connection, missed, table=DOCUMENTS + NEXT))
-        return projection
+        pieces = [[event] for event in events]
+        while True:
+            projection.begin()
+            for index, piece in enumerate(pieces):
+                try:
+                    projection.project(index, piece)
+                except Exception:
+                    if not projection.missed:  # otherwise it may be without cause
+                        raise
+            if not projection.missed:
+                return projection
+            self._known.update(await documents.read_many(self._connection, projection.missed, table=DOCUMENTS + NEXT))
 
-    async def analyze(self) -> None:
-        """Let the planner know the new tables before anybody reads them."""
+    async def index(self) -> None:
+        """Make the indexes, dense, and let the planner know the new tables, before anybody reads them."""
+        documents, labels = DOCUMENTS + NEXT, LABELS + NEXT
         with deadline(self._connection, LONG_S):
-            await self._connection.execute(f"ANALYZE {DOCUMENTS}{NEXT}, {LABELS}{NEXT}")
+            await self._connection.execute(f"REINDEX TABLE {documents}")
+            await self._connection.execute(f"REINDEX TABLE {labels}")
+            await self._connection.execute(DOCUMENT_INDEXES.format(documents=documents))
+            await self._connection.execute(f"ANALYZE {documents}, {labels}")
 
     async def swap(self) -> bool:
         """Replay what is left and put the new tables in the place of the old; return False to try it again."""
@@ -192,7 +198,7 @@ def never_quiet() -> UnavailableError:
 
 async def finish(rebuild: Rebuild) -> None:
     """Bring a rebuild that has replayed most of the log to its end."""
-    await rebuild.analyze()
+    await rebuild.index()
     for attempt in range(TRIES):
         while await rebuild.step():
             pass

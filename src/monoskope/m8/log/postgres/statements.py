@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Iterable
 
 from monoskope.m8.log.event_log import RecordedEvent
-from monoskope.m8.log.postgres import documents
+from monoskope.m8.log.postgres import documents, names
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.group import Group, Head
-from monoskope.m8.log.postgres.schema import FORM, WRITE_TYPES
+from monoskope.m8.log.postgres.schema import FORM, HASH, WRITE_TYPES
 
 _TYPES = (
-    *("bigint", "bytea", "bigint", "bytea", "text[]", "bigint[]", "text[]", "bigint[]", "bytea[]", "bytea[]"),
+    *("bigint", "bytea", "bigint", "bytea", "bytea[]", "bigint[]", "bytea[]", "bigint[]", "bytea[]", "bytea[]"),
     *("bytea[]", "bytea[]", *WRITE_TYPES),
 )
 _APPEND = f"SELECT append_{FORM}({', '.join(f'${place}::{kind}' for place, kind in enumerate(_TYPES, start=1))})"
@@ -39,12 +39,11 @@ async def versions(connection: Connection, streams: Iterable[str]) -> dict[str, 
     if not found:
         return found
     query = (
-        "SELECT name, (SELECT max(version) FROM events WHERE stream = name) AS version "
-        "FROM unnest($1::text[]) AS asked(name)"
+        "SELECT (SELECT max(version) FROM events WHERE stream = name) AS version "
+        "FROM unnest($1::bytea[]) WITH ORDINALITY AS asked(name, place) ORDER BY place"
     )
-    for name, version in await connection.fetch(query, list(found)):
-        found[name] = version or 0
-    return found
+    rows = await connection.fetch(query, [names.stored(name) for name in found])
+    return {name: version or 0 for name, (version,) in zip(found, rows, strict=True)}
 
 
 async def append(connection: Connection, group: Group) -> bool:
@@ -62,12 +61,12 @@ async def append(connection: Connection, group: Group) -> bool:
         head.hash,
         head.fence,
         recorded[-1].hash,
-        list(group.assumed),
+        [names.stored(name) for name in group.assumed],
         list(group.assumed.values()),
-        [event.stream for event in recorded],
+        [names.stored(event.stream) for event in recorded],
         [event.version for event in recorded],
         [event.record for event in recorded],
-        [event.hash for event in recorded],
+        [event.hash[:HASH] for event in recorded],
         list(sealed),
         list(sealed.values()),
         *documents.arguments(group.changes),
@@ -79,8 +78,8 @@ async def resolve(connection: Connection, event: RecordedEvent) -> bool:
     """Return whether exactly this event is recorded, and see to it that what is not recorded now never will be."""
     await connection.execute("BEGIN")
     await lock_head(connection)
-    query = "SELECT hash FROM events WHERE stream = $1 AND version = $2"
-    found = await connection.fetchval(query, event.stream, event.version)
+    query = "SELECT sha256(record) FROM events WHERE stream = $1 AND version = $2"
+    found = await connection.fetchval(query, names.stored(event.stream), event.version)
     await connection.execute("UPDATE head SET fence = fence + 1")
     await connection.execute("COMMIT")
     return bool(found == event.hash)

@@ -42,8 +42,12 @@ RETRY_S = 0.2
 KEPT = 50_000
 """How many documents, and how many streams, are remembered; then memory starts anew."""
 
-_SESSION = "SET plan_cache_mode = force_generic_plan; SET idle_in_transaction_session_timeout = '3s'"
-"""One plan for groups of any size. And a process that stops while it has the head locked loses the lock."""
+_SESSION = (
+    "SET plan_cache_mode = force_generic_plan; SET idle_in_transaction_session_timeout = '3s'; "
+    "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off"
+)
+"""One plan for groups of any size, by indexes alone: it is kept, so it must not be one that is good for a young table,
+which is read whole. And a process that stops while it has the head locked loses the lock."""
 
 
 class UnacknowledgedError(ConnectionError):

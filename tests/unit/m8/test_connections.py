@@ -136,7 +136,7 @@ async def test_the_locks_of_the_database_stay(listener: Listener, tmp_path: Path
         connections.look(listener.port)
         looking.cancel()
         # The last process that closes the database takes the write-ahead log away; this one is not the last.
-        other = "import sqlite3, sys; one = sqlite3.connect(sys.argv[1]); one.execute('SELECT 1 FROM head'); one.close()"
+        other = "import sqlite3, sys; one = sqlite3.connect(sys.argv[1]); one.execute('SELECT 1 FROM head')"
         subprocess.run([sys.executable, "-S", "-c", other, str(locked)], check=True)
         assert (tmp_path / "log.db-wal").exists()
 

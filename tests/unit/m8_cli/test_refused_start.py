@@ -19,5 +19,5 @@ def test_a_start_that_is_refused_late_says_its_error_alone(tmp_path: Path) -> No
         listen = f'operations_listen = "127.0.0.1:{taken.getsockname()[1]}"\n'
         kept = [line for line in settings.read_text().splitlines() if not line.startswith("operations_listen")]
         settings.write_text(listen + "\n".join(kept) + "\n")
-        ran = m8("serve", "--dir", folder, home=tmp_path, code=ExitCode.UNAVAILABLE)
+        ran = m8("serve", "--dir", str(folder), home=tmp_path, code=ExitCode.UNAVAILABLE)
     assert [line.partition(":")[0] for line in ran.stderr.splitlines()] == ["error", "fix"]

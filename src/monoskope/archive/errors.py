@@ -40,7 +40,7 @@ def of_files(error: OSError, place: str) -> Error:
                 fix="Free some space there, or name another place.",
             )
         case errno.ENOENT | errno.ENOTDIR:
-            return NotFoundError(f"{place} does not exist.", fix="Check the name and its folder.")
+            return NotFoundError(f"{place} or its folder does not exist.", fix="Check both names.")
         case errno.EACCES | errno.EPERM | errno.EROFS:
             return RefusedError(
                 f"{place} cannot be reached: {error.strerror}.", fix="Check the owner and mode of it and its folder."

@@ -273,9 +273,9 @@ class Connection(Unshared):
             return self._roots.no_pem()
         if "CERTIFICATE_VERIFY_FAILED" in details:
             return IdentityChangedError(
-                f"the certificate of {self.server} is not signed by an authority in {self._roots.source}.",
+                f"the certificate of {self.server} is not signed by an authority in {self._roots.source}, or expired.",
                 fix="Name the CA file of this server with `ca_file=`; "
-                "if this already is the right file, someone may be intercepting the connection.",
+                "if it is the right one, and `m8 tls show` there finds nothing expired, someone may be intercepting.",
             )
         if "Hostname Verification Check failed" in details or "is not in peer certificate" in details:
             return IdentityChangedError(

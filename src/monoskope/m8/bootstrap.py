@@ -210,21 +210,21 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         certificate_watch = CertificateWatch(app, presented)
         position_note = PositionNote(event_log, settings.folder)
         await position_note.compare()
-        watches = [certificate_watch.run(), position_note.run()]
+        watches = [certificate_watch.run, position_note.run]
         endpoints = Endpoints(app)
         if settings.database is None:  # the disk of a database is its administrator's
             reserve = Reserve(settings.event_log)
-            watches.append(ReserveWatch(reserve.make).run())
+            watches.append(ReserveWatch(reserve.make).run)
             endpoints = Endpoints(app, has_reserve=lambda: reserve.is_made)
         if settings.erase_sealed_after_days:
             retention = Retention(app, settings.erase_sealed_after_days)
-            watches.append(Leased(app, LEASE, retention.run, ttl_s=LEASE_S).run())
+            watches.append(Leased(app, LEASE, retention.run, ttl_s=LEASE_S).run)
         address = str(settings.listen.at(bound.port))
         async with (
             present(app, announced(settings, tokens, address, app.names)) as presence,
             # Around the server, so that it can be seen that m8 stops taking calls.
             listening(settings.operations_listen, endpoints.handlers) as operations,
-            running(app, bound, presence.run(), *watches),
+            running(app, bound, presence.run(), *(watch() for watch in watches)),
         ):
             yield Running(address, app, tokens, operations)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 
 from monoskope.m8.limits.connections import Connections
 from monoskope.m8.limits.peers import named, origin
+from monoskope.m8.log import sqlite_file
 
 
 class Listener:
@@ -115,6 +120,25 @@ def test_other_sockets_and_files_of_the_process_are_left_alone(listener: Listene
         assert all(is_open(one) for one in mine)
         here.sendall(b"x")
         assert there.recv(1) == b"x"
+
+
+async def test_the_locks_of_the_database_stay(listener: Listener, tmp_path: Path) -> None:
+    """They belong to the process and the file: closing any descriptor of the file drops all of them."""
+    listener.comes()
+    locked = tmp_path / "log.db"
+    sqlite_file.prepare(locked)
+    with closing(sqlite_file.connect(locked)) as holder:
+        holder.execute("SELECT count(*) FROM events").fetchone()
+        connections = Connections(100, 1)
+        looking = asyncio.create_task(connections.run(listener.port))
+        await asyncio.sleep(0)
+        assert connections.count() == 1
+        connections.look(listener.port)
+        looking.cancel()
+        # The last process that closes the database takes the write-ahead log away; this one is not the last.
+        other = "import sqlite3, sys; one = sqlite3.connect(sys.argv[1]); one.execute('SELECT 1 FROM head')"
+        subprocess.run([sys.executable, "-S", "-c", other, str(locked)], check=True)
+        assert (tmp_path / "log.db-wal").exists()
 
 
 def test_looking_uses_no_file_up(listener: Listener) -> None:

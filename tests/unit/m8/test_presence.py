@@ -110,6 +110,27 @@ async def test_a_different_limit_is_told_once_with_both_values(world: World) -> 
     assert await there(world) == []
 
 
+async def test_who_comes_and_who_is_gone_is_named_by_its_address(world: World) -> None:
+    app = process(world.app, "two")
+    async with present(app, note("two:1")) as presence:
+        with capture_logs() as lines:
+
+            async def look(said: int) -> None:
+                app.news.set()
+                while len(lines) < said:
+                    await asyncio.sleep(0.001)
+
+            task = asyncio.create_task(presence.run())
+            async with asyncio.timeout(PATIENCE_S):
+                async with present(process(world.app, "one"), note("one:1")):
+                    await look(1)
+                await look(2)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    said = [(line["event"], line["server"]) for line in lines]
+    assert said == [("another m8 serves this log", "one:1 on host"), ("another m8 is gone", "one:1 on host")]
+
+
 async def test_a_log_that_takes_nothing_hinders_no_start(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def full(_self: EventLog, _key: str, _at_ms: int, _note: bytes = b"") -> None:
         raise UnavailableError("the disk is full.")

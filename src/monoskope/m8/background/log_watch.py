@@ -82,14 +82,15 @@ class LogWatch:
         return None
 
     async def _works_again(self) -> bool:
+        is_written = True
         try:
             await self._app.log.beat(self._beat, self._app.clock(), PROBE)
             await self._app.log.forget_beat(self._beat)
         except UnavailableError:
-            pass
+            is_written = False
         # An append of others may have failed meanwhile.
         known, self._seen = self._seen, self._app.log.write_failure
-        return self._seen is known
+        return is_written and self._seen is known
 
 
 class ReserveWatch:

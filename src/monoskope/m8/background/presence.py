@@ -31,7 +31,7 @@ class Presence:
         self._app = app
         self._note = note
         self._warned: set[tuple[str, str]] = set()
-        self._known: set[str] = set()
+        self._known: dict[str, str] = {}
 
     async def begin(self) -> None:
         """Say that this process is there, unless it must not serve beside one that is.
@@ -109,11 +109,11 @@ class Presence:
                 if (other.name, found.field) not in self._warned:
                     self._warned.add((other.name, found.field))
                     log.warning("two m8 differ", server=_where(other), message=_told(found), fix=_FIX)
-        keys = {other.name for other in others}
-        for key in self._known - keys:
-            log.info("another m8 is gone", replica=key.rpartition("/")[2][:8])
-        self._known = keys
-        self._warned = {warned for warned in self._warned if warned[0] in keys}
+        there = {other.name: _where(other) for other in others}
+        for key in self._known.keys() - there.keys():
+            log.info("another m8 is gone", server=self._known[key], replica=key.rpartition("/")[2][:8])
+        self._known = there
+        self._warned = {warned for warned in self._warned if warned[0] in there}
 
 
 @contextlib.asynccontextmanager

@@ -56,4 +56,5 @@ def _next(settings: ServerSettings, target: Place, text: str) -> str:
         )
     moved = "" if target.file.resolve() == settings.event_log.resolve() else f"move {target} to {settings.event_log}, "
     lines = "" if settings.database is None else f"take the lines that begin with `database` out of {file}, "
-    return f"Next: {moved}{lines}and start m8. Keep {place_of(settings)} elsewhere, and never serve both."
+    kept = "elsewhere" if settings.database is None else "as it is"
+    return f"Next: {moved}{lines}and start m8. Keep {place_of(settings)} {kept}, and never serve both."

@@ -130,23 +130,24 @@ def _open_files() -> list[int]:
 
 
 @contextlib.contextmanager
-def _own(file: int) -> Iterator[socket.socket]:
-    """Yield a duplicate of an open socket: gRPC may close its own meanwhile, and the system may reuse the number."""
-    duplicate = os.dup(file)
+def _borrowed(file: int) -> Iterator[socket.socket]:
+    """Yield an open file as a socket, and close nothing. Raises `OSError` if it is none.
+
+    No duplicate is made: closing one drops every lock that SQLite holds on the same file. Then the next process that
+    ends would take the write-ahead log away, and events with it.
+    """
+    one = socket.socket(fileno=file)
     try:
-        one = socket.socket(fileno=duplicate)
-    except OSError:
-        os.close(duplicate)
-        raise
-    with contextlib.closing(one):
         yield one
+    finally:
+        one.detach()
 
 
 def _connected(files: Sequence[int], port: int) -> Iterator[tuple[str, int]]:
     """Yield the peer and the file of each connection to `port` among these open files."""
     for file in files:
         # The file is no socket, has no peer, or was closed meanwhile.
-        with contextlib.suppress(OSError), _own(file) as one:
+        with contextlib.suppress(OSError), _borrowed(file) as one:
             if one.family in (socket.AF_INET, socket.AF_INET6) and one.getsockname()[1] == port:
                 yield _peer(one), file
 
@@ -158,7 +159,7 @@ def _peer(one: socket.socket) -> str:
 
 def _shut(file: int, peer: str) -> None:
     # Either side may have closed it meanwhile.
-    with contextlib.suppress(OSError), _own(file) as one:
+    with contextlib.suppress(OSError), _borrowed(file) as one:
         if _peer(one) == peer:
             one.shutdown(socket.SHUT_RDWR)
 

@@ -49,5 +49,5 @@ def has_own_events() -> ConflictError:
     """Return the error of an import into a log that has events which no import brought."""
     return ConflictError(
         "the log has events of its own, and an import would mix two histories.",
-        fix="Import into an empty log: move this one to another folder, and keep it.",
+        fix="Import into an empty log, in a new folder or another database, and keep this one.",
     )

@@ -27,7 +27,7 @@ from monoskope.m8.credentials import leftovers
 from monoskope.m8.credentials.tokens import Tokens, read_signing_key
 from monoskope.m8.domain.events import M8
 from monoskope.m8.grpc.presented import PresentedCertificate
-from monoskope.m8.grpc.server import build_server, running
+from monoskope.m8.grpc.server import build_server, require_free, running
 from monoskope.m8.limits.access import open_files
 from monoskope.m8.log import identity
 from monoskope.m8.log.event_log import EventLog
@@ -179,6 +179,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
     """
     presented = PresentedCertificate(settings)
     connections, each = settings.limits.within(open_files())
+    require_free(settings.listen)
     meters = Meters()
     async with opened_log(settings, migrates=True, measured=meters.wrote) as event_log:
         tokens = open_tokens(settings, event_log)

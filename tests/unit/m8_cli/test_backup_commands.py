@@ -166,11 +166,11 @@ def test_damaged_foreign_and_closed_backups_are_refused_with_what_to_do(
     whole = (tmp_path / "backup.age").read_bytes()
     other = laid_out(tmp_path / "other")
     cases = {
-        "cut": whole[:-1],
         "cut in its head": whole[:60],
-        "changed": whole[:-40] + bytes([whole[-40] ^ 1]) + whole[-39:],
         "another file": b"SQLite format 3\0" + bytes(200),
         "nothing": b"",
+        "cut": whole[:-1],
+        "changed": whole[:-40] + bytes([whole[-40] ^ 1]) + whole[-39:],
     }
     for name, content in cases.items():
         (tmp_path / name).write_bytes(content)
@@ -180,6 +180,8 @@ def test_damaged_foreign_and_closed_backups_are_refused_with_what_to_do(
         ):
             assert ended.stderr.count("fix: ") == 1, name
             assert ended.stdout == ""
+        # What is refused before its header makes no log that a server would begin.
+        assert other.event_log.exists() == (name in ("cut", "changed"))
     m8("backup", "key", "stranger", home=tmp_path)
     closed = restore(other, "--identity", "stranger", code=ExitCode.REFUSED)
     assert "not encrypted for this identity" in closed.stderr

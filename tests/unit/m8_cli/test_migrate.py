@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ KEPT = {"events", "head", "sealed", "beats", "beat_notes", "leases", "builds", "
 PHASES = ("building", "exchanging", "dropping")
 MORE = [pytest.param("building", marks=pytest.mark.soak), "exchanging"]
 """A step in CI, and one more in `make soak`."""
-DIFFERENT, CONFLICT = 12, 6
+DIFFERENT, CONFLICT, UNAVAILABLE = 12, 6, 7
 PATIENCE_S = 60
 
 
@@ -183,3 +184,14 @@ async def test_this_m8_says_so_when_a_newer_one_has_changed_the_form(folder: Pat
     await log.close()
     with pytest.raises(Exception, match="has schema 3, this m8 knows 2"):
         sqlite_file.prepare(folder / "log.db")
+
+
+def test_an_m8_that_cannot_listen_leaves_the_log_to_the_older_one_that_serves(folder: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = folder / "m8.toml"
+        settings.write_text(
+            settings.read_text().replace('listen = "127.0.0.1:0"', f'listen = "127.0.0.1:{taken.getsockname()[1]}"')
+        )
+        refused = m8("serve", "--dir", str(folder), home=tmp_path, code=UNAVAILABLE)
+    assert "cannot listen" in refused.stderr
+    assert "documents" in tables(folder / "log.db")

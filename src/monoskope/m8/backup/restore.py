@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from google.protobuf.message import DecodeError
 
 from monoskope.archive.errors import damaged
@@ -15,25 +13,21 @@ from monoskope.m8.log.noted import last
 from monoskope.protocol.wire import MalformedError
 
 
-async def restore(
-    checking: Checking, log: EventLog, accept: Callable[[form.Header], None] = lambda _: None
-) -> form.Header:
+async def restore(checking: Checking, log: EventLog) -> form.Header:
     """Import everything that `checking` reads into `log`, make its documents, and return the header.
 
     Until it returns, the log is marked as unfinished, and m8 does not open it. After a failure, and even after this
     process was killed, the same call goes on where it was.
 
     Args:
-        checking: The backup, of which nothing was read yet.
+        checking: The backup, of which nothing was read but the header, if that.
         log: It was opened for an import.
-        accept: Called with the header before anything is written; it raises what is wrong with it.
 
     Raises:
         ConflictError: the log has events of its own, or an unfinished import of another log.
         Error: as `Checking` does.
     """
-    header = await checking.begin()
-    accept(header)
+    header = checking.header or await checking.begin()
     await log.import_records([])  # a log with events of its own is refused before anything is read
     there = await last(log)
     async for page in checking.pages():

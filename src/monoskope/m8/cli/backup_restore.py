@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from functools import partial
 from pathlib import Path
 
 import click
@@ -146,9 +145,12 @@ async def _restore(
         reader = await stack.enter_async_context(places.read(source, endpoint_url=endpoint_url))
         checking = Checking(age.decrypted(reader, keys.identities(identity)), least)
         stack.push_async_callback(checking.close)
+        # Read first: a backup that is refused makes no log, which m8 would serve as a new one.
+        header = await checking.begin()
         log = await stack.enter_async_context(opened_log(settings, for_import=True))
         await check_stopped(log, tick_s=settings.timings.tick)
-        header = await parts.restore(checking, log, partial(_check_same_log, settings))
+        _check_same_log(settings, header)
+        await parts.restore(checking, log)
         if header.log_id:
             await give_id(place_of(settings), header.log_id)
         found = Aftermath(await aftermath.valid_tokens(log, wall_clock()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from monoskope.errors import UnavailableError
+from monoskope.host_port import HostPort
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.background.log_watch import LogWatch
 from monoskope.m8.background.timekeeper import LEASE, Timekeeper, lease_s
@@ -81,15 +83,35 @@ def build_server(app: App, credentials: grpc.ServerCredentials | None, *, addres
     return Bound(server, _bind(server, credentials, address), alive)
 
 
+def require_free(listen: HostPort) -> None:
+    """Check that nobody listens at `listen` now, before anything is changed for a server that could not start.
+
+    Raises:
+        UnavailableError: somebody does, or the address is not this machine's.
+    """
+    try:
+        found = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in found:
+            with socket.socket(family, kind, protocol) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind(address)
+    except OSError:
+        raise _taken(str(listen)) from None
+
+
 def _bind(server: grpc.aio.Server, credentials: grpc.ServerCredentials | None, address: str) -> int:
     try:
         if credentials is None:
             return server.add_insecure_port(address)
         return server.add_secure_port(address, credentials)
     except RuntimeError:
-        raise UnavailableError(
-            f"m8 cannot listen on {address}.", fix="Stop what listens there, or change `listen` in m8.toml."
-        ) from None
+        raise _taken(address) from None
+
+
+def _taken(address: str) -> UnavailableError:
+    return UnavailableError(
+        f"m8 cannot listen on {address}.", fix="Stop what listens there, or change `listen` in m8.toml."
+    )
 
 
 async def noticed(seconds: float) -> None:

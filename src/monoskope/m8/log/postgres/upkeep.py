@@ -40,14 +40,14 @@ async def forget_beat(connection: Connection, key: str) -> None:
 async def lease(connection: Connection, name: str, holder: str, ttl_ms: int) -> bool:
     """Take or keep a lease, by the clock of the database.
 
-    No lease is longer than an hour. One that ends later than that is from before the clock was set back, as by a
+    No lease is longer than a minute. One that ends later than that is from before the clock was set back, as by a
     failover to a server with another clock: its holder may be gone, and nobody would have it for as long.
     """
     taken = await connection.fetchval(
         "INSERT INTO leases VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond') "
         "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, ends = excluded.ends "
         "WHERE leases.holder = excluded.holder OR leases.ends <= clock_timestamp() "
-        "OR leases.ends > clock_timestamp() + interval '1 hour' RETURNING true",
+        "OR leases.ends > clock_timestamp() + interval '1 minute' RETURNING true",
         name,
         holder,
         ttl_ms,

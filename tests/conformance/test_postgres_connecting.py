@@ -73,6 +73,20 @@ def _sockets() -> int:
     return len(asyncio.get_running_loop()._selector.get_map())  # type: ignore[attr-defined]
 
 
+async def test_a_caller_that_gives_up_leaves_no_connection_behind(target: PostgresTarget) -> None:
+    before = _sockets()
+    for turns in range(12):
+        task = asyncio.create_task(connecting.connect(target))
+        for _ in range(turns):
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.result().terminate()
+        await asyncio.sleep(0)
+        assert _sockets() == before
+
+
 async def test_a_connection_is_encrypted_and_the_server_verified(target: PostgresTarget) -> None:
     assert await asked(target, "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()") == "TLSv1.3"
 

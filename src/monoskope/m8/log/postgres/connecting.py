@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
 
@@ -126,10 +126,12 @@ async def _connect_host(
     target: PostgresTarget, host: str, port: int, host_s: float, cached_statements: int
 ) -> Connection:
     async with asyncio.timeout(host_s):
-        connection = await asyncpg.connect(
-            **target.arguments(host, port),
-            statement_cache_size=cached_statements,
-            timeout=host_s,
+        connection = await _uncancelled(
+            asyncpg.connect(
+                **target.arguments(host, port),
+                statement_cache_size=cached_statements,
+                timeout=host_s,
+            )
         )
         try:
             await _make_usable(connection)
@@ -137,6 +139,21 @@ async def _connect_host(
             connection.terminate()
             raise
     return connection
+
+
+async def _uncancelled(connecting: Coroutine[Any, Any, Connection]) -> Connection:
+    """Await a connection that is being made. A caller that is cancelled waits for its end, too, and it is cut.
+
+    The driver, cancelled, ends TLS in good order after that, and leaves the socket open meanwhile.
+    """
+    task = asyncio.ensure_future(connecting)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        if not task.cancelled() and task.exception() is None:
+            task.result().terminate()
+        raise
 
 
 async def _make_usable(connection: Connection) -> None:

@@ -32,7 +32,7 @@ class _SqliteHooks(LogHarness):
 
 
 class TestSqliteLog(_SqliteHooks, EventLogContract):
-    pass
+    writers = 8
 
 
 class TestImportsOfSqliteLog(_SqliteHooks, Imports):

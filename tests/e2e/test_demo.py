@@ -142,6 +142,7 @@ def test_a_folder_that_holds_something_is_left_alone(
     assert "not an empty folder" in done.stderr
 
 
+@pytest.mark.soak
 def test_bytes_that_are_no_text_travel_too_and_no_file_is_left(tmp_path: Path) -> None:
     (tmp_path / "value").write_bytes(bytes(range(256)))
     (tmp_path / "temporary").mkdir()

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client import Client, ClientSettings
 from monoskope.client.bulk import Tally
@@ -68,6 +70,7 @@ async def a_crowd(folder: Path, limits: ReactorLimits) -> AsyncIterator[Crowd]:
             yield crowd
 
 
+@pytest.mark.soak
 async def test_500_puts_at_once_of_a_fresh_client_all_succeed_and_can_be_verified(tmp_path: Path) -> None:
     async with a_crowd(tmp_path, ReactorLimits(uploads_per_second=400)) as crowd:
         async with crowd.client() as client:

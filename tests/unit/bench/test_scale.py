@@ -35,6 +35,7 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
+@pytest.mark.soak
 def test_it_measures_both_engines_and_prints_every_figure(folder: Path) -> None:
     shutil.copy(ROOT / "docs" / report.PAGE, folder)
     command = [sys.executable, "-m", "bench.scale", "--size", "tiny", "--cache", str(folder), "--write", str(folder)]

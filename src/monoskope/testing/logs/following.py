@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from asyncio.subprocess import Process
 from contextlib import aclosing
+from typing import ClassVar
 
 import pytest
 
@@ -12,7 +13,6 @@ from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.testing.logs.harness import PATIENCE_S, LogHarness, ledger, positions, some
 from monoskope.testing.logs.writer import LogOpener, Task, some_time, start
 
-WRITERS = 16
 APPENDS = 60
 
 
@@ -36,6 +36,9 @@ async def finish(writer: Process) -> list[int]:
 
 class Following(LogHarness):
     """What subscribers get."""
+
+    writers: ClassVar[int] = 16
+    """How many processes write at once."""
 
     async def test_a_subscriber_catches_up_and_then_follows(self, log: EventLog) -> None:
         """The same events that reading gives, old and new."""
@@ -107,10 +110,10 @@ class Following(LogHarness):
     async def test_a_live_subscriber_skips_no_position_under_many_writing_processes(
         self, log: EventLog, opener: LogOpener
     ) -> None:
-        """Sixteen of them; all that was acknowledged arrives, once, in order, and the chain holds."""
-        last = WRITERS * APPENDS
+        """All that was acknowledged arrives, once, in order, and the chain holds."""
+        last = self.writers * APPENDS
         subscriber = asyncio.create_task(follow(log, after=0, upto=last))
-        tasks = [Task(opener, f"writer{number}", APPENDS, together=2) for number in range(WRITERS)]
+        tasks = [Task(opener, f"writer{number}", APPENDS, together=2) for number in range(self.writers)]
         writers = await asyncio.gather(*(start(task) for task in tasks))
         acknowledged = await asyncio.gather(*(finish(writer) for writer in writers))
         assert positions(await subscriber) == list(range(1, last + 1))

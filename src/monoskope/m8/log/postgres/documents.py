@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from monoskope.m8.log.documents import Change, Columns, Put, Where
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.group import Which
 from monoskope.m8.log.postgres.schema import DOCUMENTS, LABELS
+
+COUNTED = 1_000
+"""How many documents of a label are counted at most, to find the rarest of several."""
 
 NEAR = 10
 """How many documents are looked through for each that a listing by day of expiry may return, before the days are."""
@@ -21,6 +25,10 @@ _ONE = f"SELECT body FROM {DOCUMENTS} WHERE collection = $1 AND key = $2"  # noq
 _OF_LABEL = f"(SELECT * FROM {DOCUMENTS} o WHERE o.collection = l.collection AND o.key = l.key OFFSET 0)"  # noqa: S608
 """The document of a label. `OFFSET 0` keeps the planner from going through all documents and asking each for its label:
 the index of labels is in the order of keys within a label, so a page reads about as many rows as it returns."""
+_RAREST_FIRST = f"""
+SELECT asked.label FROM unnest($2::text[]) AS asked(label) ORDER BY (SELECT count(*) FROM (
+  SELECT FROM {LABELS} l WHERE l.collection = $1 AND l.label = asked.label LIMIT {COUNTED}) counted)
+"""  # noqa: S608
 _MANY = (
     "SELECT d.collection, d.key, d.body FROM unnest($1::text[], $2::text[]) AS asked(collection, key) "
     "JOIN {documents} d ON d.collection = asked.collection AND d.key = asked.key"
@@ -123,7 +131,7 @@ class _Query:
         for label in where.labels[1:]:
             self.conditions.append(
                 f"EXISTS (SELECT FROM {LABELS} m WHERE m.collection = d.collection AND m.key = d.key "
-                f"AND m.label = {self.value(label)})"
+                f"AND m.label = {self.value(label)} OFFSET 0)"
             )
         self.conditions.append("d.deleted" if where.deleted else "NOT d.deleted")
         if where.subject:
@@ -180,6 +188,10 @@ async def find(
         found = await _find_near(connection, collection, where, prefix=prefix, after=after, limit=limit)
         if len(found) == limit:
             return found
+    if len(where.labels) > 1:
+        # The rarest leads: else a page could go through every document of a label that most have.
+        rows = await connection.fetch(_RAREST_FIRST, collection, list(where.labels))
+        where = replace(where, labels=tuple(label for (label,) in rows))
     query = _Query()
     tables, order = f"{DOCUMENTS} d", "d.key"
     if where.labels:

@@ -82,6 +82,7 @@ class Accountant:
         self.ends[one.request_id] = one.kind
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("store", ["vault", pytest.param(KV1, marks=pytest.mark.soak)])
 async def test_recovery_does_not_tell_a_right_guess_from_wrong_ones(
     scene: Scene, crowd: list[Client], store: str

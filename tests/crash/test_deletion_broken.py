@@ -39,6 +39,7 @@ def test_a_reactor_that_dies_around_the_engines_delete(crash: Crash, local: Cras
             check_deleted(crash, put, deletion)
 
 
+@pytest.mark.soak
 def test_m8_that_dies_around_the_end_of_a_deletion(crash: Crash) -> None:
     put = crash.put()
     places = (*around("SecretUploadStarted"), *around("SecretDeleted"))
@@ -48,6 +49,7 @@ def test_m8_that_dies_around_the_end_of_a_deletion(crash: Crash) -> None:
     check_deleted(crash, put, deleting)
 
 
+@pytest.mark.soak
 def test_a_deletion_at_a_silent_engine_ends_as_not_done_or_as_unknown(crash: Crash) -> None:
     put = crash.put()
     reactor = crash.reactor("reactor.before-write=stop")

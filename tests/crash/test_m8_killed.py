@@ -85,6 +85,7 @@ def test_m8_that_dies_around_a_failure_tells_it_all_the_same(crash: Crash) -> No
     assert crash.versions(first) == 1
 
 
+@pytest.mark.soak
 def test_m8_that_dies_as_it_ends_a_request_itself_ends_it_once_it_is_back(crash: Crash) -> None:
     places = around("SecretUploadFailed")
     crash.reactor("reactor.before-grant=stop")

@@ -45,6 +45,7 @@ def test_a_reactor_that_dies_around_the_engines_merge(crash: Crash, local: Crash
             check_patched(crash, put, patch)
 
 
+@pytest.mark.soak
 def test_m8_that_dies_around_the_end_of_a_patch(crash: Crash) -> None:
     put = crash.put()
     places = (*around("SecretUploadStarted"), *around("SecretUploaded"))

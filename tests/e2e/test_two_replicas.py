@@ -61,6 +61,7 @@ def test_of_two_replicas_one_wins_each_request_and_both_serve(pair: Cluster, tea
     assert len(pair.attached("vault")) == 2
 
 
+@pytest.mark.soak
 def test_a_replica_that_dies_with_a_sealed_secret_leaves_it_unknown_and_the_other_serves_on(
     pair: Cluster, team: Team
 ) -> None:

@@ -222,6 +222,7 @@ class EventLog(ABC):
                 yield key, body
             after = page[-1][0]
 
+    @abstractmethod
     async def find(
         self, collection: str, where: Where, *, prefix: str = "", after: str = "", limit: int
     ) -> list[tuple[str, bytes]]:
@@ -230,7 +231,6 @@ class EventLog(ABC):
         It uses indexes: how long it takes depends on how many documents it returns, and not on how many there are.
         Documents that were written without columns are never returned.
         """
-        raise NotImplementedError
 
     @abstractmethod
     async def rebuild(self) -> int:
@@ -267,22 +267,23 @@ class EventLog(ABC):
     async def forget_beat(self, key: str) -> None:
         """Drop the heartbeat of `key` and its note, if there is one."""
 
+    @abstractmethod
     async def lease(self, name: str, holder: str, *, ttl_ms: int) -> bool:
         """Take the lease `name` for `holder` for `ttl_ms` from now on, or keep it, and return whether it has it.
 
         At most one holder has a lease at a time, by the engine's clock. A lease that was not kept is free after its
         time. It spares work, and is no fence: what must not happen twice is decided by expected versions.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     async def release(self, name: str, holder: str) -> None:
         """Give the lease `name` up at once, if `holder` has it."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def sealed_after(self, after: bytes, *, limit: int) -> list[bytes]:
         """Return up to `limit` (at least 1) sealed bytes whose SHA-256 is greater than `after`, in the order of it."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def import_records(self, records: Sequence[bytes], sealed: Sequence[bytes] = ()) -> None:
         """Add records byte for byte, and sealed bytes, to a log that is empty or whose import is not finished.
 
@@ -293,11 +294,10 @@ class EventLog(ABC):
             LogTamperedError: a record does not follow the one before it.
             ConflictError: the log has events that no import brought.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     async def finish_import(self) -> int:
         """Make the documents of an imported log, mark the log as finished, and return its last position."""
-        raise NotImplementedError
 
     @abstractmethod
     async def close(self) -> None:

@@ -57,3 +57,14 @@ class LogTamperedError(Error):
             fix="Stop writing, keep a copy of it as evidence, and restore a backup that verifies.",
         )
         self.position = position
+
+
+def closed() -> AwayError:
+    """Return what every method of a closed log raises."""
+    return AwayError("the event log is closed.", fix="m8 is stopping: ask another replica, or start it.")
+
+
+def check_limit(limit: int) -> None:
+    """Raise `ValueError` for a page without room."""
+    if limit < 1:
+        raise ValueError("a limit is at least 1.")

@@ -27,9 +27,10 @@ from monoskope.m8.log.event_log import (
     RecordedEvent,
     no_documents,
 )
+from monoskope.m8.log.failures import check_limit
 from monoskope.m8.log.sqlite_build import Build
 from monoskope.m8.log.sqlite_find import find
-from monoskope.m8.log.sqlite_parts import SqliteParts, check_limit
+from monoskope.m8.log.sqlite_parts import SqliteParts
 from monoskope.m8.log.sqlite_readers import check_chain, last_position
 
 PAGE = 256

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from monoskope.errors import AwayError, Error, UnavailableError
+from monoskope.errors import Error, UnavailableError
 from monoskope.m8.log import sqlite_documents, sqlite_import, sqlite_leases, sqlite_sealed
 from monoskope.m8.log.event_log import EventLog, Projector
+from monoskope.m8.log.failures import check_limit, closed
 from monoskope.m8.log.reserve import Reserve
 from monoskope.m8.log.sqlite_readers import Readers, Watcher
 from monoskope.m8.log.sqlite_tail import Tail
@@ -145,10 +146,4 @@ class SqliteParts(EventLog):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise AwayError("the event log is closed.", fix="m8 is stopping: ask another replica, or start it.")
-
-
-def check_limit(limit: int) -> None:
-    """Raise `ValueError` for a page without room."""
-    if limit < 1:
-        raise ValueError("a limit is at least 1.")
+            raise closed()

@@ -11,7 +11,6 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
-from monoskope.errors import AwayError
 from monoskope.m8.log.postgres import connecting
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.failures import FAILURES, explain, is_lost
@@ -112,8 +111,3 @@ async def close(connection: Connection) -> None:
             await connection.close()
     except FAILURES:
         connection.terminate()
-
-
-def closed() -> AwayError:
-    """Return what every method of a closed log raises."""
-    return AwayError("the event log is closed.", fix="m8 is stopping: ask another replica, or start it.")

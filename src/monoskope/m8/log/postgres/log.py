@@ -18,9 +18,10 @@ from monoskope.failpoints import failpoints
 from monoskope.m8.log import record
 from monoskope.m8.log.documents import Where
 from monoskope.m8.log.event_log import EventLog, LogTamperedError, NewEvent, Projector, RecordedEvent, no_documents
+from monoskope.m8.log.failures import check_limit, closed
 from monoskope.m8.log.postgres import connecting, documents, follower, imports, rebuild, schema, upkeep
 from monoskope.m8.log.postgres.connecting import Connection
-from monoskope.m8.log.postgres.connections import LONG_S, STATEMENT_S, Connector, Pool, closed, deadline
+from monoskope.m8.log.postgres.connections import LONG_S, STATEMENT_S, Connector, Pool, deadline
 from monoskope.m8.log.postgres.failures import FAILURES, explain
 from monoskope.m8.log.postgres.follower import Follower
 from monoskope.m8.log.postgres.group import Append
@@ -130,7 +131,7 @@ class PostgresLog(EventLog):
         return await self._read(lambda connection: follower.read_last(connection, streams))
 
     async def read(self, *, after: int, limit: int) -> list[RecordedEvent]:
-        _check_limit(limit)
+        check_limit(limit)
         return await self._read(lambda connection: follower.read(connection, after, limit))
 
     async def subscribe(self, *, after: int) -> AsyncGenerator[RecordedEvent, None]:
@@ -168,7 +169,7 @@ class PostgresLog(EventLog):
         return await self._read(lambda connection: upkeep.sealed(connection, sha256))
 
     async def sealed_after(self, after: bytes, *, limit: int) -> list[bytes]:
-        _check_limit(limit)
+        check_limit(limit)
         return await self._read(lambda connection: upkeep.sealed_after(connection, after, limit))
 
     async def erase_sealed(self, sha256s: Iterable[bytes]) -> int:
@@ -187,7 +188,7 @@ class PostgresLog(EventLog):
         return await self._read(lambda connection: documents.get(connection, collection, key))
 
     async def scan(self, collection: str, *, prefix: str = "", after: str = "", limit: int) -> list[tuple[str, bytes]]:
-        _check_limit(limit)
+        check_limit(limit)
         return await self._read(
             lambda connection: documents.scan(connection, collection, prefix=prefix, after=after, limit=limit)
         )
@@ -195,7 +196,7 @@ class PostgresLog(EventLog):
     async def find(
         self, collection: str, where: Where, *, prefix: str = "", after: str = "", limit: int
     ) -> list[tuple[str, bytes]]:
-        _check_limit(limit)
+        check_limit(limit)
         return await self._read(
             lambda connection: documents.find(connection, collection, where, prefix=prefix, after=after, limit=limit)
         )
@@ -294,8 +295,3 @@ class PostgresLog(EventLog):
     def _check_open(self) -> None:
         if self._closed:
             raise closed()
-
-
-def _check_limit(limit: int) -> None:
-    if limit < 1:
-        raise ValueError("a limit is at least 1.")

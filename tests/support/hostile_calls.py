@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error
-from monoskope.m8.grpc.status import to_status
+from monoskope.m8.grpc.calls import status_of
 from tests.support.hostile_rules import DEADLINE_S, Answer, Rule, Rules, as_bytes, unsigned_end
 from tests.support.passing import Call, Which
 
@@ -147,7 +147,7 @@ class CallRules:
             raise
         except _RefusedError as error:
             if isinstance(error.failure, Error):
-                await context.abort_with_status(to_status(error.failure))
+                await context.abort_with_status(status_of(error.failure))
             else:
                 await context.abort(error.failure, "broken")
             raise

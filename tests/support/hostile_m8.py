@@ -28,7 +28,7 @@ from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
 from monoskope.m8.grpc.server import OPTIONS
-from monoskope.m8.grpc.services import MAX_MESSAGE
+from monoskope.m8.methods.table import MAX_MESSAGE
 from monoskope.testing.search import Wanted, look
 from tests.support.hostile_calls import CallRules
 from tests.support.hostile_rules import DEADLINE_S, Rule, Rules, failures

@@ -35,7 +35,7 @@ from monoskope.errors import (
     UsageError,
 )
 from monoskope.m8.grpc import tls
-from monoskope.m8.grpc.status import to_status
+from monoskope.m8.grpc.calls import status_of
 from monoskope.testing.scripted.m8 import ScriptedM8
 
 
@@ -248,7 +248,7 @@ async def test_a_limit_of_the_day_is_told_and_not_waited_for(m8: ScriptedM8) -> 
 
 
 async def test_an_older_client_is_told_what_it_knows() -> None:
-    status = to_status(RateLimitedError("too much.", retry_after_s=1.5))
+    status = status_of(RateLimitedError("too much.", retry_after_s=1.5))
 
     assert status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     details = status_pb2.Status.FromString(dict(status.trailing_metadata)["grpc-status-details-bin"]).details

@@ -19,10 +19,11 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Code, Error, UnavailableError
+from monoskope.m8.grpc.calls import status_of
 from monoskope.m8.grpc.server import build_server
-from monoskope.m8.grpc.services import SERVICES
-from monoskope.m8.grpc.status import STATUS, to_status
 from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.methods.refusal import STATUS
+from monoskope.m8.methods.table import SERVICES
 from monoskope.m8.service import session
 from monoskope.m8.service.feed import Follower, LocatedEvent
 from tests.support.m8_world import World, a_world, refused
@@ -44,7 +45,7 @@ def lines() -> io.StringIO:
 
 def test_every_code_has_a_status_that_carries_code_message_and_fix() -> None:
     assert set(STATUS) == set(Code)
-    status = to_status(Error("it broke.", fix="mend it.", code=Code.CONFLICT))
+    status = status_of(Error("it broke.", fix="mend it.", code=Code.CONFLICT))
     assert (status.code, status.details) == (grpc.StatusCode.ABORTED, "it broke.")
     ((key, packed),) = status.trailing_metadata
     assert key == "grpc-status-details-bin"

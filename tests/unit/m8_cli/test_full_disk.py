@@ -19,11 +19,11 @@ from grpc_health.v1 import health_pb2
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.host_port import HostPort
-from monoskope.m8.grpc.services import SERVICES
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import NewEvent
 from monoskope.m8.log.reserve import ROOM, SIZE, Reserve
 from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.methods.table import SERVICES
 from monoskope.m8.settings import ServerSettings
 from tests.support.m8_command import m8
 from tests.unit.m8_cli.sealed_log import document

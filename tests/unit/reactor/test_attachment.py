@@ -14,7 +14,7 @@ import pytest
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.m8.domain.refused_login import LoginRefusedError
-from monoskope.m8.grpc.status import to_status
+from monoskope.m8.grpc.calls import status_of
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import Appends
 from monoskope.reactor.link.attachment import Attachment, Call, SessionEndedError, StatusError, read, write
@@ -89,7 +89,7 @@ async def test_a_refused_fingerprint_key_is_logged_with_both_ids_and_what_to_do(
         fix="foreign text",
     )
     with pytest.raises(StatusError) as ended:
-        await read(cast("Call", refused_with(list(to_status(error).trailing_metadata))))
+        await read(cast("Call", refused_with(list(status_of(error).trailing_metadata))))
     said = explained(
         ended.value.status,
         ended.value.refusal,

@@ -19,7 +19,8 @@ from monoskope.host_port import HostPort
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.background.log_watch import LogWatch
 from monoskope.m8.background.timekeeper import LEASE, Timekeeper, lease_s
-from monoskope.m8.grpc.services import MAX_MESSAGE, SERVICES, add_services
+from monoskope.m8.grpc.services import add_services
+from monoskope.m8.methods.table import MAX_MESSAGE, SERVICES
 from monoskope.m8.service.app import App
 from monoskope.protocol.events import upload_stream
 

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.errors import Error
-from monoskope.m8.grpc.status import to_status
+from monoskope.m8.grpc.calls import status_of
 
 
 class Scripted(Protocol):
@@ -88,4 +88,4 @@ async def _fail(context: Any, failure: Error | grpc.StatusCode) -> None:  # noqa
     if isinstance(failure, grpc.StatusCode):
         await context.abort(failure, "broken")
         return
-    await context.abort_with_status(to_status(failure))
+    await context.abort_with_status(status_of(failure))

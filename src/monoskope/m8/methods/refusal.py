@@ -1,16 +1,17 @@
-"""How m8 answers an error: a gRPC status with `google.rpc.ErrorInfo` and `RetryInfo`, from which clients restore it."""
+"""How m8 answers an error: a `google.rpc.Status` with `ErrorInfo` and `RetryInfo`, from which clients restore it.
+
+gRPC carries it as it is, and Connect in JSON.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import grpc
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
-from grpc_status import rpc_status
+from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from monoskope.errors import AwayError, Code, Error, RateLimitedError
 from monoskope.m8.domain.refused_login import LoginRefusedError
@@ -18,31 +19,31 @@ from monoskope.protocol.login_refusal import described
 
 DOMAIN = "monoskope"
 
-STATUS: Mapping[Code, grpc.StatusCode] = MappingProxyType(
+STATUS: Mapping[Code, str] = MappingProxyType(
     {
-        Code.USAGE: grpc.StatusCode.INVALID_ARGUMENT,
-        Code.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
-        Code.REFUSED: grpc.StatusCode.PERMISSION_DENIED,
-        Code.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
-        Code.ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
-        Code.IDENTITY_CHANGED: grpc.StatusCode.FAILED_PRECONDITION,
-        Code.CONFLICT: grpc.StatusCode.ABORTED,
-        Code.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
-        Code.TIMED_OUT: grpc.StatusCode.DEADLINE_EXCEEDED,
-        Code.OUTCOME_UNKNOWN: grpc.StatusCode.UNKNOWN,
-        Code.PROTOCOL: grpc.StatusCode.DATA_LOSS,
-        Code.INTERNAL: grpc.StatusCode.INTERNAL,
-        Code.RATE_LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
-        Code.NOT_TRIED: grpc.StatusCode.CANCELLED,
+        Code.USAGE: "INVALID_ARGUMENT",
+        Code.UNAUTHENTICATED: "UNAUTHENTICATED",
+        Code.REFUSED: "PERMISSION_DENIED",
+        Code.NOT_FOUND: "NOT_FOUND",
+        Code.ALREADY_EXISTS: "ALREADY_EXISTS",
+        Code.IDENTITY_CHANGED: "FAILED_PRECONDITION",
+        Code.CONFLICT: "ABORTED",
+        Code.UNAVAILABLE: "UNAVAILABLE",
+        Code.TIMED_OUT: "DEADLINE_EXCEEDED",
+        Code.OUTCOME_UNKNOWN: "UNKNOWN",
+        Code.PROTOCOL: "DATA_LOSS",
+        Code.INTERNAL: "INTERNAL",
+        Code.RATE_LIMITED: "RESOURCE_EXHAUSTED",
+        Code.NOT_TRIED: "CANCELLED",
     }
 )
-"""The gRPC status of every code."""
+"""The status of every code, as `google.rpc.Code` names it."""
 
 BEFORE: Mapping[Code, Code] = MappingProxyType({Code.RATE_LIMITED: Code.REFUSED})
 """What clients of before a code were told instead. They would take a code that they do not know for a defect."""
 
 
-def to_status(error: Error) -> grpc.Status:
+def to_status(error: Error) -> status_pb2.Status:
     """Return the status that carries `error`: its code, message and fix, and when to come back if that is known.
 
     A code that older clients do not know stands under `code`, and as the reason stands what they were told before. For
@@ -57,10 +58,8 @@ def to_status(error: Error) -> grpc.Status:
         delay = Duration()
         delay.FromNanoseconds(int(error.retry_after_s * 1e9))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    number, _ = STATUS[error.code].value
-    whole = status_pb2.Status(code=number, message=error.message, details=list(map(_packed, details)))
-    status: grpc.Status = rpc_status.to_status(whole)
-    return status
+    number = code_pb2.Code.Value(STATUS[error.code])
+    return status_pb2.Status(code=number, message=error.message, details=list(map(_packed, details)))
 
 
 def _packed(message: Message) -> Any:

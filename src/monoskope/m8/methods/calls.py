@@ -1,0 +1,184 @@
+"""What every call has in common: who calls, how an error is answered, and one line in the operating log."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import structlog
+from google.protobuf.message import DecodeError, Message
+
+from monoskope import operating_log
+from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.errors import Error, UnauthenticatedError, UsageError
+from monoskope.failpoints import failpoint
+from monoskope.m8.domain.principal import ROLE_NAMES
+from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE, Method, Places
+from monoskope.m8.service.app import App, Caller
+from monoskope.m8.service.defect import defect
+from monoskope.m8.service.validate import validate
+from monoskope.traces import spans
+
+T = TypeVar("T")
+
+MARGIN_S = 0.2
+"""Seconds of the caller's deadline that are kept for the way back."""
+
+_BEARER = re.compile(r"Bearer ([!-~]{1,8192})", re.IGNORECASE)
+_CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a transport knows of a call besides its messages. Each text is "" if it was not sent, or more than once.
+
+    Attributes:
+        peer: Who sent it, as `limits.peers.named` names it.
+        authorization: `Bearer TOKEN`.
+        client_request_id: The caller's own name for the call, for the operating log.
+        traceparent: The caller's span (W3C Trace Context).
+        remaining_s: Seconds until the caller's deadline, None without one.
+    """
+
+    peer: str
+    authorization: str = field(default="", repr=False)
+    client_request_id: str = ""
+    traceparent: str = ""
+    remaining_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Generic[T]):
+    """How a call ended: with an answer, or with an error that holds no reference to a frame, since those hold tokens.
+
+    It is returned, not raised: an error that is raised while another one is handled would keep that one alive.
+    """
+
+    answer: T | None = None
+    error: Error | None = None
+
+    @property
+    def failure(self) -> Error:
+        """The error. Only to be asked for where there is no answer."""
+        if self.error is None:
+            raise AssertionError("the call ended with an answer")
+        return self.error
+
+
+async def caller_of(app: App, arrival: Arrival) -> Caller:
+    """Return who calls.
+
+    Raises:
+        UnauthenticatedError: there is no bearer token, or it is not valid.
+    """
+    match = _BEARER.fullmatch(arrival.authorization)
+    if match is None:
+        raise UnauthenticatedError(
+            "the call carries no token.", fix="Send the metadata `authorization: Bearer <token>` once."
+        )
+    principal = await app.authenticate(match[1])
+    app.connections.prove(arrival.peer)
+    structlog.contextvars.bind_contextvars(subject=principal.subject, role=ROLE_NAMES[principal.role])
+    remaining, longest = arrival.remaining_s, app.limits.longest_wait_s
+    return Caller(principal, longest if remaining is None else max(0.0, min(longest, remaining - MARGIN_S)))
+
+
+async def traced(app: App, arrival: Arrival, name: str, work: Callable[[], Awaitable[T]]) -> Ended[T]:
+    """As `answered`, in a span below the one that the caller's `traceparent` names."""
+    with spans.Span(name, kind="server", parent=arrival.traceparent) as span:
+        return await answered(app, arrival, name, work, span=span)
+
+
+async def answered(
+    app: App, arrival: Arrival, name: str, work: Callable[[], Awaitable[T]], *, span: spans.Span | None = None
+) -> Ended[T]:
+    """Do the `work` of a call of the method `name`, and log and count it without its content.
+
+    A defect becomes an error that tells the caller that there is one.
+    """
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(method=name)
+    if _CLIENT_ID.fullmatch(arrival.client_request_id):
+        structlog.contextvars.bind_contextvars(client_request_id=arrival.client_request_id)
+    begun = time.monotonic()
+    code = "CANCELLED"
+    try:
+        answer = await work()
+    except Error as error:
+        code = error.code.value
+        _forget_frames(error)
+        return Ended(error=error)
+    except Exception as error:  # noqa: BLE001  a defect is reported by its type alone: its text may hold anything
+        code = "INTERNAL"
+        operating_log.get().error("defect", error_type=type(error).__name__)
+        return Ended(error=defect())
+    else:
+        code = "OK"
+        return Ended(answer)
+    finally:
+        seconds = time.monotonic() - begun
+        app.meters.answered(name, code, seconds)
+        if span is not None:
+            span.note("code", code)
+        operating_log.get().info("call", code=code, duration_ms=round(seconds * 1000))
+
+
+async def respond(app: App, method: Method, request: Message, caller: Caller) -> Message:
+    """Validate the request of a unary call, and return its response. Raises the call's `Error`."""
+    validate(request)
+    async with _places(app, method, caller):
+        response: Message = await method.handler(request, caller)
+    failpoint("m8.before-answer", method.name)
+    return response
+
+
+async def stream(method: Method, request: Message, caller: Caller) -> AsyncGenerator[Message]:
+    """Validate the request of a streaming call, and yield its responses. Raises the call's `Error`."""
+    validate(request)
+    async with contextlib.aclosing(method.handler(request, caller)) as responses:
+        async for response in responses:
+            yield response
+
+
+async def parsed(incoming: AsyncIterator[bytes]) -> AsyncIterator[reactor_pb2.AttachRequest]:
+    """Yield a reactor's messages. Raises `UsageError` if the first one is too large, or one does not parse."""
+    largest = MAX_LOGIN
+    async for message in incoming:
+        if len(message) > largest:
+            raise UsageError(f"a login has at most {MAX_LOGIN:,} bytes.", fix="Announce less.")
+        largest = MAX_MESSAGE
+        try:
+            yield reactor_pb2.AttachRequest.FromString(message)
+        except DecodeError:
+            raise UsageError("a message is not an AttachRequest.", fix="Update the reactor or m8.") from None
+
+
+@contextlib.asynccontextmanager
+async def _places(app: App, method: Method, caller: Caller) -> AsyncIterator[None]:
+    """Hold the places that a call of that method needs.
+
+    Raises:
+        RateLimitedError: the caller has too many such calls.
+    """
+    match method.places:
+        case Places.NONE:
+            yield
+        case Places.SENDING:
+            with app.sending.held(caller.principal):
+                yield
+        case Places.WAITING:
+            with app.waiting.held(caller.principal):
+                yield
+        case Places.ONE_AT_A_TIME:
+            with app.waiting.held(caller.principal):
+                async with app.listing.held(caller.principal.subject):
+                    yield
+
+
+def _forget_frames(error: Error) -> None:
+    """Drop the references of `error` to its frames, which hold the token."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None

@@ -1,0 +1,153 @@
+"""The methods of the services in `proto/`, each with its handler; one without a handler is an error at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, TypeAlias
+
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2
+from monoskope.m8.queries.events import Events
+from monoskope.m8.queries.queries import Queries
+from monoskope.m8.service.app import App
+from monoskope.m8.service.commands import Commands
+from monoskope.m8.service.notes import NotesCommands
+from monoskope.m8.service.reactors import Reactors
+
+_COMMANDS = commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"]
+_QUERIES = queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"]
+_REACTORS = reactor_pb2.DESCRIPTOR.services_by_name["ReactorService"]
+_SERVICES = (_COMMANDS, _QUERIES, _REACTORS)
+
+SERVICES: tuple[str, ...] = tuple(service.full_name for service in _SERVICES)
+"""Full names of the services."""
+
+MAX_LOGIN = 65_536
+"""Bytes of a reactor's first message at most: the most capabilities and the most rotations take half of that."""
+
+MAX_MESSAGE = 1_258_291
+"""Bytes in a message at most (1.2 MiB): the largest sealed secret and what belongs to it."""
+
+_Handler: TypeAlias = Callable[..., Any]
+"""Static types cannot express that a handler's types follow from its method's."""
+
+
+class Kind(Enum):
+    """How the messages of a call follow each other."""
+
+    UNARY = auto()
+    """A request, a response."""
+    STREAMING = auto()
+    """A request, then responses."""
+    ATTACHING = auto()
+    """Requests and responses, both as they come: a reactor's session."""
+
+
+class Places(Enum):
+    """Which places a call holds while it runs, so that one user's many calls do not delay others."""
+
+    NONE = auto()
+    WAITING = auto()
+    """It may wait for a reactor."""
+    SENDING = auto()
+    """It holds sealed bytes, a megabyte at worst, while it waits."""
+    ONE_AT_A_TIME = auto()
+    """A subject has one at a time. A listing can read thousands of documents. An edit of notes waits for no reactor, so
+    many of them would fill the log as fast as it takes them."""
+
+
+_PLACES = {
+    "RequestSecretUploadKey": Places.WAITING,
+    "GetSecretUploadKey": Places.WAITING,
+    "GetSecretUpload": Places.WAITING,
+    "RequestUploadSecret": Places.SENDING,
+    "ListSecrets": Places.ONE_AT_A_TIME,
+    "ListSecretVersions": Places.ONE_AT_A_TIME,
+    "ListSecretStores": Places.ONE_AT_A_TIME,
+    "GetSecretStore": Places.ONE_AT_A_TIME,
+    "ListEvents": Places.ONE_AT_A_TIME,
+    "UpdateSecretNotes": Places.ONE_AT_A_TIME,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method.
+
+    Attributes:
+        service: The full name of its service.
+        name: Its name there.
+        kind: How its messages follow each other.
+        places: The places that a call of it holds.
+        request: The class of its requests.
+        response: The class of its responses.
+        handler: UNARY: a coroutine function of a request and a `Caller` that returns the response. STREAMING: an async
+            generator function of the same that yields responses. ATTACHING: `Reactors.attach`.
+    """
+
+    service: str
+    name: str
+    kind: Kind
+    places: Places
+    request: type[Message]
+    response: type[Message]
+    handler: _Handler
+
+    @property
+    def path(self) -> str:
+        """Its path in URLs, `/service/name`, which gRPC and Connect share."""
+        return f"/{self.service}/{self.name}"
+
+
+def methods(app: App) -> Mapping[str, Method]:
+    """Return every method of every service, by its path."""
+    handlers = _handlers(app)
+    found = [
+        _method(service.full_name, method, handlers[method.name]) for service in _SERVICES for method in service.methods
+    ]
+    return {method.path: method for method in found}
+
+
+def _method(service: str, method: MethodDescriptor, handler: _Handler) -> Method:
+    kinds = {(False, False): Kind.UNARY, (False, True): Kind.STREAMING, (True, True): Kind.ATTACHING}
+    return Method(
+        service=service,
+        name=method.name,
+        kind=kinds[method.client_streaming, method.server_streaming],
+        places=_PLACES.get(method.name, Places.NONE),
+        request=GetMessageClass(method.input_type),
+        response=GetMessageClass(method.output_type),
+        handler=handler,
+    )
+
+
+def _handlers(app: App) -> dict[str, _Handler]:
+    commands, queries, events, reactors = Commands(app), Queries(app), Events(app), Reactors(app)
+    return {
+        "RequestSecretUploadKey": commands.request_secret_upload_key,
+        "RequestUploadSecret": commands.request_upload_secret,
+        "UpdateSecretNotes": NotesCommands(app).update_secret_notes,
+        "CreateSecretStore": commands.create_secret_store,
+        "ActivateSecretStore": commands.activate_secret_store,
+        "DeactivateSecretStore": commands.deactivate_secret_store,
+        "SetDefaultSecretStore": commands.set_default_secret_store,
+        "ReplaceSecretStoreIdentity": commands.replace_secret_store_identity,
+        "StartFingerprintKeyRotation": commands.start_fingerprint_key_rotation,
+        "FinishFingerprintKeyRotation": commands.finish_fingerprint_key_rotation,
+        "GetSecretUploadKey": queries.get_secret_upload_key,
+        "GetSecretUpload": queries.get_secret_upload,
+        "GetSecret": queries.get_secret,
+        "ListSecrets": queries.list_secrets,
+        "ListSecretVersions": queries.list_secret_versions,
+        "GetSecretStore": queries.get_secret_store,
+        "ListSecretStores": queries.list_secret_stores,
+        "GetServer": queries.get_server,
+        "ListEvents": events.list_events,
+        "WatchEvents": events.watch_events,
+        "Attach": reactors.attach,
+    }

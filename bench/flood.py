@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.waiting import new_request
 from monoskope.api.gateway.v1 import commands_pb2
-from monoskope.client import load_settings
+from monoskope.client import load_settings, methods
 from monoskope.client.connection import Connection
 from monoskope.errors import Error
 
@@ -25,7 +25,7 @@ async def flood(home: Path, requests: int) -> Counter[str]:
     async def one(number: int) -> None:
         ask = commands_pb2.RequestSecretUploadKeyRequest(request=new_request(f"bench/flood-{number}").content)
         try:
-            await connection.call(connection.commands.RequestSecretUploadKey, ask, _WAIT_S)
+            await connection.call(methods.REQUEST_SECRET_UPLOAD_KEY, ask, _WAIT_S)
             answers["recorded"] += 1
         except Error as error:
             answers[error.code.value] += 1

@@ -15,7 +15,7 @@ from bench.progress import say
 from bench.world import STORE, World, put, settings_of
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import Client
+from monoskope.client import Client, methods
 from monoskope.client.connection import Connection
 from monoskope.errors import UnavailableError
 from monoskope.protocol.grant import SUITE_1
@@ -67,9 +67,9 @@ async def _wait_for_keys(world: World, user: User, keys: int) -> None:
         for _ in range(keys):
             request = new_request(world.path())
             ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content)
-            await connection.call(connection.commands.RequestSecretUploadKey, ask, _WAIT_S)
+            await connection.call(methods.REQUEST_SECRET_UPLOAD_KEY, ask, _WAIT_S)
             query = queries_pb2.GetSecretUploadKeyRequest(request_id=request.request_id)
-            answer = await connection.call(connection.queries.GetSecretUploadKey, query, _WAIT_S)
+            answer = await connection.call(methods.GET_SECRET_UPLOAD_KEY, query, _WAIT_S)
             if not answer.HasField("grant"):
                 raise UnavailableError(f"no key came: {upload_pb2.Reason.Name(answer.reason)}.")
     finally:

@@ -22,7 +22,7 @@ from bench.scale.sizes import Sizes
 from bench.scale.world import ADMINISTRATOR, VALUES, World, stop_all
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import options_pb2
-from monoskope.client import Client
+from monoskope.client import Client, methods
 from monoskope.client.connection import Connection
 from monoskope.errors import Error
 
@@ -114,7 +114,7 @@ class _Calls:
         return took
 
     async def _list(self, ask: queries_pb2.ListSecretsRequest) -> queries_pb2.ListSecretsResponse:
-        return await self._connection.call(self._connection.queries.ListSecrets, ask, _WAIT_S)
+        return await self._connection.call(methods.LIST_SECRETS, ask, _WAIT_S)
 
 
 def _paths() -> Iterator[str]:
@@ -179,7 +179,7 @@ async def _until_listed(world: World) -> None:
     while True:
         connection = world.connect(ADMINISTRATOR)
         try:
-            await connection.call(connection.queries.ListSecrets, queries_pb2.ListSecretsRequest(page_size=1), 2.0)
+            await connection.call(methods.LIST_SECRETS, queries_pb2.ListSecretsRequest(page_size=1), 2.0)
         except Error:
             if time.monotonic() > ends:
                 raise

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from bench.scale.records import STORE, Maker, Template, template_of
 from bench.world import World as OpenBaoWorld
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client import Client, ClientSettings, load_settings
+from monoskope.client import Client, ClientSettings, load_settings, methods
 from monoskope.client.connection import Connection
 from monoskope.errors import Error
 from monoskope.m8.log.event_log import RecordedEvent
@@ -179,7 +179,7 @@ class World:
         connection = self.connect(ADMINISTRATOR)
         try:
             ask = queries_pb2.GetSecretStoreRequest(name=STORE)
-            answer = await connection.call(connection.queries.GetSecretStore, ask, _WAIT_S)
+            answer = await connection.call(methods.GET_SECRET_STORE, ask, _WAIT_S)
         except Error:
             return False
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
+from monoskope.client import methods
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import is_key_id
@@ -15,41 +16,40 @@ class Stores:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._stub = connection.commands
 
     async def create(self, name: str, *, kind: str, identity: str) -> views_pb2.SecretStore:
         """Add a store, inactive; `kind` is its engine's, `identity` what `m8 reactor init` printed."""
         request = commands_pb2.CreateSecretStoreRequest(
             name=check_store_name(name), type=kind, identity=check_shown(identity)
         )
-        return (await self._connection.call(self._stub.CreateSecretStore, request, CALL_TIMEOUT_S)).store
+        return (await self._connection.call(methods.CREATE_SECRET_STORE, request, CALL_TIMEOUT_S)).store
 
     async def activate(self, name: str) -> views_pb2.SecretStore:
         """Let a store take uploads."""
         request = commands_pb2.ActivateSecretStoreRequest(name=check_store_name(name))
-        return (await self._connection.call(self._stub.ActivateSecretStore, request, CALL_TIMEOUT_S)).store
+        return (await self._connection.call(methods.ACTIVATE_SECRET_STORE, request, CALL_TIMEOUT_S)).store
 
     async def deactivate(self, name: str) -> views_pb2.SecretStore:
         """Let a store take no uploads."""
         request = commands_pb2.DeactivateSecretStoreRequest(name=check_store_name(name))
-        return (await self._connection.call(self._stub.DeactivateSecretStore, request, CALL_TIMEOUT_S)).store
+        return (await self._connection.call(methods.DEACTIVATE_SECRET_STORE, request, CALL_TIMEOUT_S)).store
 
     async def set_default(self, name: str) -> views_pb2.SecretStore:
         """Make a store the default; every user is asked to agree to it."""
         request = commands_pb2.SetDefaultSecretStoreRequest(name=check_store_name(name))
-        return (await self._connection.call(self._stub.SetDefaultSecretStore, request, CALL_TIMEOUT_S)).store
+        return (await self._connection.call(methods.SET_DEFAULT_SECRET_STORE, request, CALL_TIMEOUT_S)).store
 
     async def replace_identity(self, name: str, *, identity: str) -> views_pb2.SecretStore:
         """Give a store a new identity without proof, as after a theft; every user must pin it again."""
         request = commands_pb2.ReplaceSecretStoreIdentityRequest(
             name=check_store_name(name), identity=check_shown(identity)
         )
-        return (await self._connection.call(self._stub.ReplaceSecretStoreIdentity, request, CALL_TIMEOUT_S)).store
+        return (await self._connection.call(methods.REPLACE_SECRET_STORE_IDENTITY, request, CALL_TIMEOUT_S)).store
 
     async def start_fingerprint_key_rotation(self, key_id: str) -> None:
         """Allow a second fingerprint key id, 16 hex digits."""
         request = commands_pb2.StartFingerprintKeyRotationRequest(key_id=_check_key_id(key_id))
-        await self._connection.call(self._stub.StartFingerprintKeyRotation, request, CALL_TIMEOUT_S)
+        await self._connection.call(methods.START_FINGERPRINT_KEY_ROTATION, request, CALL_TIMEOUT_S)
 
     async def finish_fingerprint_key_rotation(self, key_id: str, *, force: bool = False) -> None:
         """Allow the new fingerprint key id alone.
@@ -60,7 +60,7 @@ class Stores:
                 it m8 raises `ConflictError` and names them; an m8 that is older than this field never does.
         """
         request = commands_pb2.FinishFingerprintKeyRotationRequest(key_id=_check_key_id(key_id), force=force)
-        await self._connection.call(self._stub.FinishFingerprintKeyRotation, request, CALL_TIMEOUT_S)
+        await self._connection.call(methods.FINISH_FINGERPRINT_KEY_ROTATION, request, CALL_TIMEOUT_S)
 
 
 def _check_key_id(key_id: str) -> str:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
+from monoskope.client import methods
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.queries import Queries
 from monoskope.errors import RefusedError
@@ -50,7 +51,7 @@ class Editing(ABC):
                 fix="Ask its operator to update it, or give the notes with the next put.",
             )
         message = commands_pb2.UpdateSecretNotesRequest(uri=full, edit=edit_message(edit))
-        answer = await connection.call(connection.commands.UpdateSecretNotes, message, CALL_TIMEOUT_S)
+        answer = await connection.call(methods.UPDATE_SECRET_NOTES, message, CALL_TIMEOUT_S)
         if answer.secret.uri != full:
             raise ProofError(f"asked for {full}, m8 answered with another secret")
         return answer.secret

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import grpc.aio
 from google.protobuf.message import Message
 
 from monoskope.client.connection import Connection
+from monoskope.client.methods import Method
 from monoskope.client.pace import Pace
 from monoskope.errors import NotReachedError, TimedOutError, UnavailableError
 
@@ -69,9 +69,7 @@ class Patience:
         async with asyncio.timeout_at(self.ends_at):
             await self._pace.turn()
 
-    async def resend(
-        self, method: grpc.aio.UnaryUnaryMultiCallable[Any, R], message: Message, resends: int | None = None
-    ) -> R:
+    async def resend(self, method: Method[R], message: Message, resends: int | None = None) -> R:
         """Call, and send the same bytes again when the connection breaks. Without `resends` until time is over.
 
         If m8 answers that its own time is over, ours may not be: then it is asked again.

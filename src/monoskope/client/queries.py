@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, TypeVar
-
-import grpc.aio
+from typing import TypeVar
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import options_pb2
+from monoskope.client import methods
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.event_filter import EVERY, EventFilter
+from monoskope.client.methods import Method
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.protocol.notes import check_labels, has_labels
 from monoskope.protocol.request import REQUEST_ID_BYTES
@@ -67,16 +67,15 @@ class Queries:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._stub = connection.queries
 
     async def server(self) -> queries_pb2.GetServerResponse:
         """Return the server's version and who the caller is to it."""
-        return await self._connection.call(self._stub.GetServer, queries_pb2.GetServerRequest(), CALL_TIMEOUT_S)
+        return await self._connection.call(methods.GET_SERVER, queries_pb2.GetServerRequest(), CALL_TIMEOUT_S)
 
     async def secret(self, uri: str) -> views_pb2.Secret:
         """Return one secret; fingerprints only with the right to see them."""
         request = queries_pb2.GetSecretRequest(uri=uri)
-        return (await self._connection.call(self._stub.GetSecret, request, CALL_TIMEOUT_S)).secret
+        return (await self._connection.call(methods.GET_SECRET, request, CALL_TIMEOUT_S)).secret
 
     async def secrets(
         self,
@@ -111,7 +110,7 @@ class Queries:
             expiring_before=expiring_before,
             labels=[options_pb2.Label(name=name, value=value) for name, value in wanted],
         )
-        async for page in self._pages(self._stub.ListSecrets, request):
+        async for page in self._pages(methods.LIST_SECRETS, request):
             for secret in page.secrets:
                 if has_labels(secret, wanted):
                     yield secret
@@ -124,19 +123,19 @@ class Queries:
         With `with_edits`, edits of its notes come between them: these have `edit`, and no receipt.
         """
         request = queries_pb2.ListSecretVersionsRequest(uri=uri, page_size=page_size, with_edits=with_edits)
-        async for page in self._pages(self._stub.ListSecretVersions, request):
+        async for page in self._pages(methods.LIST_SECRET_VERSIONS, request):
             for version in page.versions:
                 yield version
 
     async def store(self, name: str = "") -> views_pb2.SecretStore:
         """Return one store, the default one for "", its requests that have not ended counted."""
         request = queries_pb2.GetSecretStoreRequest(name=name, count_pending=True)
-        return (await self._connection.call(self._stub.GetSecretStore, request, CALL_TIMEOUT_S)).store
+        return (await self._connection.call(methods.GET_SECRET_STORE, request, CALL_TIMEOUT_S)).store
 
     async def stores(self, *, page_size: int = PAGE_SIZE) -> AsyncIterator[views_pb2.SecretStore]:
         """Yield stores in name order, their requests that have not ended counted."""
         request = queries_pb2.ListSecretStoresRequest(page_size=page_size, count_pending=True)
-        async for page in self._pages(self._stub.ListSecretStores, request):
+        async for page in self._pages(methods.LIST_SECRET_STORES, request):
             for store in page.stores:
                 yield store
 
@@ -145,7 +144,7 @@ class Queries:
     ) -> AsyncIterator[views_pb2.EventSummary]:
         """Yield events in log order, of one request or below a URI prefix if given."""
         request = _asked(request_id, prefix, wanted, page_size)
-        async for page in self._pages(self._stub.ListEvents, request):
+        async for page in self._pages(methods.LIST_EVENTS, request):
             for event in filter(wanted.takes, page.events):
                 yield event
 
@@ -156,7 +155,7 @@ class Queries:
         request = _asked(request_id, prefix, wanted, min(max(count, 2), MAX_PAGE_SIZE), newest_first=True)
         found: list[views_pb2.EventSummary] = []
         first: list[int] = []
-        async for page in self._pages(self._stub.ListEvents, request):
+        async for page in self._pages(methods.LIST_EVENTS, request):
             found += filter(wanted.takes, page.events)
             first = (first + [event.position for event in page.events])[:2]
             if len(first) > 1 and first[0] < first[1]:
@@ -167,7 +166,7 @@ class Queries:
 
     async def head(self) -> int:
         """Return a position at the end of the log: all that is recorded from now on stands after it."""
-        async for page in self._pages(self._stub.ListEvents, _asked("", "", EVERY, 1, newest_first=True)):
+        async for page in self._pages(methods.LIST_EVENTS, _asked("", "", EVERY, 1, newest_first=True)):
             if page.head:
                 return page.head
             break
@@ -177,7 +176,7 @@ class Queries:
     async def watch(self, *, after: int = 0, prefix: str = "") -> AsyncIterator[views_pb2.EventSummary]:
         """Yield events as they happen, from the one after position `after` on, until cancelled."""
         request = queries_pb2.WatchEventsRequest(after=after, prefix=prefix)
-        async for answer in self._connection.stream(self._stub.WatchEvents, request):
+        async for answer in self._connection.stream(methods.WATCH_EVENTS, request):
             yield answer.event
 
     async def upload(
@@ -191,9 +190,9 @@ class Queries:
     ) -> queries_pb2.GetSecretUploadResponse:
         """Return the same with its store's identity steps, which a proof can need (`monoskope.client.proof`)."""
         request = queries_pb2.GetSecretUploadRequest(request_id=request_id, wait=wait)
-        return await self._connection.call(self._stub.GetSecretUpload, request, timeout_s)
+        return await self._connection.call(methods.GET_SECRET_UPLOAD, request, timeout_s)
 
-    async def _pages(self, method: grpc.aio.UnaryUnaryMultiCallable[Any, P], request: _Asked) -> AsyncIterator[P]:
+    async def _pages(self, method: Method[P], request: _Asked) -> AsyncIterator[P]:
         """Yield every page of a listing, from the one that `request` asks for on.
 
         Raises:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
+from monoskope.client import methods
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known_stores import KnownStores, Pins
 from monoskope.client.settings import ClientSettings
@@ -214,7 +215,7 @@ class Resolver:
     async def store(self, name: str) -> views_pb2.SecretStore:
         """Return what m8 says of one store ("" for the default). Raises `ProofError` if it answers for another."""
         query = queries_pb2.GetSecretStoreRequest(name=name)
-        answer = await self._connection.call(self._connection.queries.GetSecretStore, query, self._timeout_s)
+        answer = await self._connection.call(methods.GET_SECRET_STORE, query, self._timeout_s)
         if name and answer.store.name != name:
             raise ProofError(f"asked for store {name!r}, m8 answered with {answer.store.name!r}")
         check_store_name(answer.store.name)

@@ -24,7 +24,7 @@ from msgspec import structs
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import reasons
+from monoskope.client import methods, reasons
 from monoskope.client.connection import Connection
 from monoskope.client.pace import Pace
 from monoskope.client.patience import Patience
@@ -206,9 +206,8 @@ class Walk:
         return structs.replace(ended, grant=shown) if isinstance(ended, Result) else ended
 
     async def _grant(self, request: Request, resends: int | None) -> tuple[Grant, upload_pb2.Signed]:
-        commands, queries = self._connection.commands, self._connection.queries
         ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content, wait=True)
-        answer = (await self._patience.resend(commands.RequestSecretUploadKey, ask, resends)).key
+        answer = (await self._patience.resend(methods.REQUEST_SECRET_UPLOAD_KEY, ask, resends)).key
         failpoint("monoctl.after-request")
         query = queries_pb2.GetSecretUploadKeyRequest(request_id=request.request_id)
         polls = 0
@@ -221,7 +220,7 @@ class Walk:
                 return grant, answer.grant
             if polls:
                 await self._patience.pause(polls - 1)
-            answer = await self._patience.resend(queries.GetSecretUploadKey, query, RESENDS)
+            answer = await self._patience.resend(methods.GET_SECRET_UPLOAD_KEY, query, RESENDS)
             polls += 1
 
     async def _send(self, sent: _Sent) -> Result | Failure:
@@ -256,7 +255,7 @@ class Walk:
         send = commands_pb2.RequestUploadSecretRequest(
             request_id=request.request_id, encapsulated_key=sealed.encapsulated_key, ciphertext=sealed.ciphertext
         )
-        upload = (await self._patience.resend(self._connection.commands.RequestUploadSecret, send)).upload
+        upload = (await self._patience.resend(methods.REQUEST_UPLOAD_SECRET, send)).upload
         failpoint("monoctl.after-send")
         polls = 0
         while upload.state != views_pb2.UPLOAD_STATE_ENDED:
@@ -267,7 +266,7 @@ class Walk:
 
     async def _ask(self, request: Request, *, wait: bool) -> queries_pb2.GetSecretUploadResponse:
         query = queries_pb2.GetSecretUploadRequest(request_id=request.request_id, wait=wait)
-        return await self._patience.resend(self._connection.queries.GetSecretUpload, query)
+        return await self._patience.resend(methods.GET_SECRET_UPLOAD, query)
 
     async def _open(self, signed: upload_pb2.Signed, request: Request, grant: Grant, sealed: Sealed) -> Receipt:
         if not self._trust.is_signed_by_pin(signed):

@@ -1,0 +1,67 @@
+"""The methods of m8's API, as callers name them."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
+
+R = TypeVar("R", bound=Message)
+
+_PACKAGE = "monoskope.api.gateway.v1"
+
+
+class Method(Generic[R]):
+    """One method.
+
+    Attributes:
+        name: Its name in its service.
+        path: Its path in URLs, `/service/name`, which gRPC and Connect share.
+        answer: The class of its responses.
+        may_be_repeated: Whether it does no harm to call it again, at another server, after a call whose fate is
+            unknown: it is a query, or its request id makes a second one the same as the first.
+    """
+
+    __slots__ = ("answer", "may_be_repeated", "name", "path")
+
+    def __init__(self, service: str, answer: type[R], *, may_be_repeated: bool) -> None:
+        self.name = answer.DESCRIPTOR.name.removesuffix("Response")
+        self.path = f"/{_PACKAGE}.{service}/{self.name}"
+        self.answer = answer
+        self.may_be_repeated = may_be_repeated
+
+    def __repr__(self) -> str:
+        return f"<Method {self.path}>"
+
+
+def _command(answer: type[R], *, may_be_repeated: bool = False) -> Method[R]:
+    return Method("SecretCommandService", answer, may_be_repeated=may_be_repeated)
+
+
+def _query(answer: type[R]) -> Method[R]:
+    return Method("SecretQueryService", answer, may_be_repeated=True)
+
+
+REQUEST_SECRET_UPLOAD_KEY = _command(commands_pb2.RequestSecretUploadKeyResponse, may_be_repeated=True)
+REQUEST_UPLOAD_SECRET = _command(commands_pb2.RequestUploadSecretResponse, may_be_repeated=True)
+UPDATE_SECRET_NOTES = _command(commands_pb2.UpdateSecretNotesResponse)
+CREATE_SECRET_STORE = _command(commands_pb2.CreateSecretStoreResponse)
+ACTIVATE_SECRET_STORE = _command(commands_pb2.ActivateSecretStoreResponse)
+DEACTIVATE_SECRET_STORE = _command(commands_pb2.DeactivateSecretStoreResponse)
+SET_DEFAULT_SECRET_STORE = _command(commands_pb2.SetDefaultSecretStoreResponse)
+REPLACE_SECRET_STORE_IDENTITY = _command(commands_pb2.ReplaceSecretStoreIdentityResponse)
+START_FINGERPRINT_KEY_ROTATION = _command(commands_pb2.StartFingerprintKeyRotationResponse)
+FINISH_FINGERPRINT_KEY_ROTATION = _command(commands_pb2.FinishFingerprintKeyRotationResponse)
+
+GET_SECRET_UPLOAD_KEY = _query(queries_pb2.GetSecretUploadKeyResponse)
+GET_SECRET_UPLOAD = _query(queries_pb2.GetSecretUploadResponse)
+GET_SECRET = _query(queries_pb2.GetSecretResponse)
+LIST_SECRETS = _query(queries_pb2.ListSecretsResponse)
+LIST_SECRET_VERSIONS = _query(queries_pb2.ListSecretVersionsResponse)
+GET_SECRET_STORE = _query(queries_pb2.GetSecretStoreResponse)
+LIST_SECRET_STORES = _query(queries_pb2.ListSecretStoresResponse)
+GET_SERVER = _query(queries_pb2.GetServerResponse)
+LIST_EVENTS = _query(queries_pb2.ListEventsResponse)
+WATCH_EVENTS = _query(queries_pb2.WatchEventsResponse)

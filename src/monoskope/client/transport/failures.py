@@ -1,0 +1,70 @@
+"""What the transports say of failures, each sentence once."""
+
+from __future__ import annotations
+
+from monoskope.client.roots import Roots
+from monoskope.errors import Error, IdentityChangedError, NotReachedError, ProtocolError, TimedOutError
+
+
+class StreamRefusedError(NotReachedError):
+    """m8 has too many calls of this connection open, and did not look at this one: it is safe to call again."""
+
+
+class NotSentError(NotReachedError):
+    """There was no connection, so nothing of the call was sent: it is safe to call elsewhere, whatever it does."""
+
+
+def late(server: str) -> TimedOutError:
+    """No answer came in time."""
+    return TimedOutError(f"m8 at {server} did not answer in time.", fix="Try again, or raise `timeout=`.")
+
+
+def unreadable(server: str) -> ProtocolError:
+    """The answer does not parse."""
+    return ProtocolError(
+        f"m8 at {server} sent an answer that is not a message of this protocol.",
+        fix="Check that the versions of server and client fit. "
+        "If they fit, someone may be changing messages on the way.",
+    )
+
+
+def untrusted(server: str, roots: Roots) -> Error:
+    """The server's certificate does not verify."""
+    if not roots.are_pem():
+        return roots.no_pem()
+    return IdentityChangedError(
+        f"the certificate of {server} is not signed by an authority in {roots.source}, or expired.",
+        fix="Name the CA file of this server with `ca_file=`; "
+        "if it is the right one, and `m8 tls show` there finds nothing expired, someone may be intercepting.",
+    )
+
+
+def misnamed(server: str) -> IdentityChangedError:
+    """The server's certificate is for other names."""
+    return IdentityChangedError(
+        f"the certificate of {server} does not carry that name.",
+        fix="Dial the server by a name in its certificate, or have one made for this one: m8 tls renew.",
+    )
+
+
+def silent(server: str, kind: type[NotReachedError]) -> NotReachedError:
+    """Nobody answers as m8 there."""
+    return kind(
+        f"m8 does not answer at {server}.",
+        fix="Check the address and that it runs (`m8 dev` starts one on this machine), or name another with `server=`.",
+    )
+
+
+def silent_behind(server: str, proxy: str, kind: type[NotReachedError]) -> NotReachedError:
+    """The same through the proxy that the environment variable `proxy` names."""
+    return kind(
+        f"m8 does not answer at {server} through the proxy that {proxy} names.",
+        fix=f"Name the host of m8 in no_proxy to dial it directly, or correct {proxy}.",
+    )
+
+
+def overcrowded(server: str) -> StreamRefusedError:
+    """m8 has too many calls of this connection open."""
+    return StreamRefusedError(
+        f"m8 at {server} has too many calls of this client open.", fix="Make fewer calls at once."
+    )

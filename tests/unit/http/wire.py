@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from collections.abc import Sequence
 
@@ -87,7 +88,7 @@ class Asked:
 def cut(whole: bytes, at: Sequence[int]) -> list[bytes]:
     """Cut bytes at these places."""
     places = [0, *sorted(place % (len(whole) + 1) for place in at), len(whole)]
-    return [whole[a:b] for a, b in zip(places, places[1:], strict=False) if a != b]
+    return [whole[a:b] for a, b in itertools.pairwise(places) if a != b]
 
 
 def statuses(written: bytes) -> list[int]:

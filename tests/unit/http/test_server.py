@@ -13,8 +13,9 @@ import pytest
 from monoskope.host_port import HostPort
 from monoskope.http.limits import Limits
 from monoskope.http.messages import Decision, Head, Response, Streamed
+from monoskope.http.outgoing import PORTION
 from monoskope.http.server import bind, serving
-from tests.unit.http.wire import Asked, Wire, asked, statuses
+from tests.unit.http.wire import Asked, Wire, asked, narrow, statuses
 
 ANYWHERE = HostPort("127.0.0.1", 0)
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -254,19 +255,32 @@ async def test_no_time_is_set_for_the_application() -> None:
     assert wire.connection.deadline == math.inf
 
 
-async def test_a_peer_that_does_not_read_is_cut_off_and_one_that_reads_slowly_is_not() -> None:
+async def test_a_peer_that_does_not_read_is_cut_off() -> None:
     wire = Wire(Streams(b"a", b"b", after="wait"))
-    wire.unsent = 200_000
     wire.connection.pause_writing()
     await wire.feed(GET)
     assert b"1\r\nb" not in wire.written, "nothing more is made while the peer does not read"
-    for wire.unsent in (100_000, 20_000):
-        passed(wire)
-        assert not wire.is_over
     passed(wire)
     await wire.settled()
     assert wire.is_over
     assert wire.shared.connections == set()
+
+
+async def test_a_peer_that_reads_slowly_has_its_time_for_each_portion() -> None:
+    class Large(Asked):
+        async def answer(self, body: bytes) -> Response:
+            return Response(200, (), bytes(3 * PORTION))
+
+    wire = Wire(Large())
+    wire.narrow = PORTION
+    await wire.feed(GET)
+    for portions in (1, 2, 3):
+        assert len(wire.written) == portions * PORTION
+        until = wire.connection.deadline
+        wire.connection.resume_writing()
+        await wire.settled()
+        assert wire.connection.deadline >= until
+    assert not wire.is_over
 
 
 async def test_answers_that_are_not_read_do_not_pile_up() -> None:
@@ -287,7 +301,7 @@ async def test_the_server_itself_cuts_off_who_is_silent_and_what_is_never_read()
     async with asyncio.timeout(SOON_S):
         assert await asked(server.port) == b""
         assert (await asked(server.port, b"GET / HT")).startswith(b"HTTP/1.1 408 ")
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1)
+        reader, writer = await asyncio.open_connection(sock=narrow(server.port), limit=1)
         writer.write(GET)
         await reader.readexactly(4)
         while server.connections:

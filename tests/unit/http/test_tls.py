@@ -17,8 +17,7 @@ from monoskope.http.limits import Limits
 from monoskope.http.messages import Accepted, Decision, Head, Response, Upgrade
 from monoskope.http.server import Server, bind
 from tests.support.certificates import client_certificate
-from tests.unit.http.test_server import ANYWHERE, GET, SOON_S, Held, Streams, post
-from tests.unit.http.test_websocket import Serves, echo
+from tests.unit.http.applications import ANYWHERE, GET, SOON_S, Held, Serves, Streams, echo, post
 from tests.unit.http.wire import Asked, narrow
 
 LIMITS = Limits(handshake_s=0.3, unread_s=0.2, ending_s=0.01, sweep_s=0.01)

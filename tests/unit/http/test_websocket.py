@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
@@ -14,16 +14,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
-from monoskope.host_port import HostPort
 from monoskope.http.limits import Limits
-from monoskope.http.messages import Decision, EndedError, Head, WebSocket
+from monoskope.http.messages import EndedError, WebSocket
 from monoskope.http.server import bind, serving
 from monoskope.http.websocket import MOST_HELD
+from tests.unit.http.applications import ANYWHERE, SOON_S, Serves, echo
 from tests.unit.http.wire import Wire, cut, statuses
 
-ANYWHERE = HostPort("127.0.0.1", 0)
 OPENED = b"HTTP/1.1 101 Switching Protocols\r\n"
-SOON_S = 10.0
 
 
 def opening(*lines: bytes, without: bytes = b"-") -> bytes:
@@ -51,32 +49,6 @@ _FRAMES += [sent(b"\xff", Opcode.TEXT), sent(b"", Opcode.PONG), sent(b"\x03\xe8"
 
 def reads(wire: Wire) -> bool:
     return not wire.is_paused
-
-
-class Serves:
-    """A WebSocket whose use the test decides."""
-
-    def __init__(self, use: Callable[[WebSocket], Awaitable[None]], most_message: int = 100) -> None:
-        self._use = use
-        self.most_message = most_message
-        self.is_over = asyncio.Event()
-
-    async def accept(self, head: Head) -> Decision:
-        return self
-
-    async def serve(self, socket: WebSocket) -> None:
-        try:
-            await self._use(socket)
-        finally:
-            self.is_over.set()
-
-
-async def echo(socket: WebSocket) -> None:
-    """The first message may have 100 bytes, each later one 200,000."""
-    while True:
-        message = await socket.receive()
-        socket.most_message = 200_000
-        await socket.send(message)
 
 
 async def nothing(_: WebSocket) -> None:

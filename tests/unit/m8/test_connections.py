@@ -27,11 +27,18 @@ class Listener:
 
     def comes(self, host: str = "127.0.0.1") -> socket.socket:
         """Connect from `host` and be accepted; return the connection's other end."""
-        one = socket.create_connection(("127.0.0.1", self.port), source_address=(host, 0))
+        one = socket.socket()
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind((host, 0))
         self._last.enter_context(one)
+        self.meets(one)
+        return one
+
+    def meets(self, one: socket.socket) -> None:
+        """Let a socket connect, and accept it."""
+        one.connect(("127.0.0.1", self.port))
         self._last.enter_context(self._listener.accept()[0])
         one.setblocking(False)
-        return one
 
 
 @pytest.fixture
@@ -120,6 +127,28 @@ def test_other_sockets_and_files_of_the_process_are_left_alone(listener: Listene
         assert all(is_open(one) for one in mine)
         here.sendall(b"x")
         assert there.recv(1) == b"x"
+
+
+def test_the_limits_hold_for_both_doors_together(listener: Listener) -> None:
+    with ExitStack() as last:
+        other = Listener(last)
+        connections = Connections(100, 4)
+        flood = [door.comes() for _ in range(4) for door in (listener, other)]
+        connections.look(listener.port, other.port)
+        assert [is_open(one) for one in flood] == [False] * 4 + [True] * 4
+
+
+def test_a_peer_with_one_port_for_both_doors_counts_twice(listener: Listener) -> None:
+    with ExitStack() as last:
+        other = Listener(last)
+        connections = Connections(100, 1)
+        first = listener.comes()
+        second = last.enter_context(socket.socket())
+        second.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        second.bind(first.getsockname())
+        other.meets(second)
+        connections.look(listener.port, other.port)
+        assert [is_open(first), is_open(second)] == [False, True]
 
 
 async def test_the_locks_of_the_database_stay(listener: Listener, tmp_path: Path) -> None:

@@ -27,18 +27,18 @@ class Listener:
 
     def comes(self, host: str = "127.0.0.1") -> socket.socket:
         """Connect from `host` and be accepted; return the connection's other end."""
-        one = socket.socket()
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.bind((host, 0))
-        self._last.enter_context(one)
-        self.meets(one)
-        return one
+        return self._met(socket.create_connection(("127.0.0.1", self.port), source_address=(host, 0)))
 
-    def meets(self, one: socket.socket) -> None:
+    def meets(self, one: socket.socket) -> socket.socket:
         """Let a socket connect, and accept it."""
         one.connect(("127.0.0.1", self.port))
+        return self._met(one)
+
+    def _met(self, one: socket.socket) -> socket.socket:
+        self._last.enter_context(one)
         self._last.enter_context(self._listener.accept()[0])
         one.setblocking(False)
+        return one
 
 
 @pytest.fixture
@@ -129,7 +129,18 @@ def test_other_sockets_and_files_of_the_process_are_left_alone(listener: Listene
         assert there.recv(1) == b"x"
 
 
-def test_the_limits_hold_for_both_doors_together(listener: Listener) -> None:
+def test_who_fills_one_door_keeps_nobody_from_the_other(listener: Listener) -> None:
+    with ExitStack() as last:
+        other = Listener(last)
+        connections = Connections(16, 16)
+        flood = [listener.comes(f"127.0.1.{host}") for host in range(1, 17)]
+        lonely = other.comes()
+        connections.look(listener.port, other.port)
+        assert sum(is_open(one) for one in flood) == 12
+        assert is_open(lonely)
+
+
+def test_the_share_of_an_address_is_one_for_both_doors(listener: Listener) -> None:
     with ExitStack() as last:
         other = Listener(last)
         connections = Connections(100, 4)
@@ -142,11 +153,13 @@ def test_a_peer_with_one_port_for_both_doors_counts_twice(listener: Listener) ->
     with ExitStack() as last:
         other = Listener(last)
         connections = Connections(100, 1)
-        first = listener.comes()
-        second = last.enter_context(socket.socket())
-        second.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        second.bind(first.getsockname())
-        other.meets(second)
+        mine = [socket.socket(), socket.socket()]
+        for one in mine:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        mine[0].bind(("127.0.0.9", 0))
+        mine[1].bind(mine[0].getsockname())
+        first, second = listener.meets(mine[0]), other.meets(mine[1])
+        assert peer(first) == peer(second)
         connections.look(listener.port, other.port)
         assert [is_open(first), is_open(second)] == [False, True]
 

@@ -14,7 +14,7 @@ from monoskope.client import forks
 from monoskope.client.methods import Method
 from monoskope.client.pace import CALLS_AT_ONCE, pause_after
 from monoskope.client.roots import find_roots
-from monoskope.client.runtime import Runtime
+from monoskope.client.runtime import Runtime, on_asyncio
 from monoskope.client.servers import Servers
 from monoskope.client.transport import failures
 from monoskope.client.transport.base import Metadata, Transport
@@ -69,7 +69,7 @@ class Connection(Unshared):
         pause_s: float = 0.2,
         runtime: Runtime | None = None,
     ) -> None:
-        self.runtime: Runtime = runtime if runtime is not None else _asyncio()
+        self.runtime: Runtime = runtime if runtime is not None else on_asyncio()
         """What everything that uses this connection waits with."""
         self._roots = find_roots(ca_file, ca)
         forks.opening(self)
@@ -179,9 +179,3 @@ class Connection(Unshared):
         """Close it; calls under way are cancelled."""
         await self._servers.close()
         forks.closed(self)
-
-
-def _asyncio() -> Runtime:
-    from monoskope.client.on_asyncio import ASYNCIO  # noqa: PLC0415 - takes long, and a command line need not have it
-
-    return ASYNCIO

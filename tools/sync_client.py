@@ -34,7 +34,7 @@ from types import TracebackType
 from typing import Self
 from monoskope.client.client import Client
 from monoskope.client.loop_thread import LoopThread
-from monoskope.protocol.unshared import Unshared
+from monoskope.unshared import Unshared
 {imports}
 
 

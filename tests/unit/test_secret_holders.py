@@ -22,13 +22,14 @@ from monoskope.client.connection import Connection
 from monoskope.client.purposes.put import DOUBT, Expect, encoded
 from monoskope.client.settings import ClientSettings
 from monoskope.client.task import Task
+from monoskope.http.messages import Head
 from monoskope.m8.credentials.tokens import Issued, Tokens
 from monoskope.m8.grpc import tls
 from monoskope.m8.grpc.presented import PresentedCertificate, _Pair
 from monoskope.m8.grpc.tls import Authority, Certificate
+from monoskope.m8.methods.calls import Arrival
 from monoskope.monoctl.input.gathered_values import Values
 from monoskope.protocol.payload import HiddenValues, Payload
-from monoskope.protocol.unshared import Unshared
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys, _Entry
@@ -46,6 +47,7 @@ from monoskope.stores.vault.config import TokenFile
 from monoskope.stores.vault.secret_id import _Kept
 from monoskope.stores.vault.session import VaultSession, VaultToken
 from monoskope.testing.search import Wanted, look
+from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri
 from tests.support.holders import check_unshared, classes
 from tests.support.vectors import a_request
@@ -120,6 +122,8 @@ async def test_a_connection_and_the_client_that_has_it_are_holders(tmp_path: Pat
 
 
 HOLDERS: dict[type, Callable[[], object]] = {
+    Head: lambda: Head("POST", "/", "", (("authorization", f"Bearer {TEXT}"),), "peer"),
+    Arrival: lambda: Arrival("peer", authorization=f"Bearer {TEXT}"),
     Payload: lambda: Payload({"password": SECRET}),
     Snapshot: lambda: Snapshot("1", Payload({"password": SECRET})),
     Task: lambda: Task(

@@ -36,6 +36,8 @@ FREE = {
     "monoskope.operations.answers.Answer": "what the listener of operations says to everybody",
     "monoskope.client.roots.Roots": "certificates",
     "monoskope.client.sources.Setting": "a setting as `monoctl config` shows it; of a token only that there is one",
+    "monoskope.http.messages.Response": "an answer of m8, which holds sealed bytes at most",
+    "monoskope.http.messages.Streamed": "an answer of m8, which holds events",
     "monoskope.m8.background.timekeeper.Timekeeper": "the name of a document",
     "monoskope.m8.backup.aftermath.Lost": "ids of requests",
     "monoskope.m8.backup.check.Page": "events and sealed bytes",

@@ -38,7 +38,7 @@ from monoskope.client.versions import whole
 from monoskope.client.walk import Walk
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.request import Options
-from monoskope.protocol.unshared import Unshared
+from monoskope.unshared import Unshared
 
 R = TypeVar("R")
 

@@ -21,8 +21,8 @@ from monoskope.client.transport.base import Metadata, Transport
 from monoskope.client.transport.failures import NotSentError, StreamRefusedError
 from monoskope.client.transport.grpc import GrpcTransport
 from monoskope.errors import AwayError, Error, RateLimitedError, UnavailableError
-from monoskope.protocol.unshared import Unshared
 from monoskope.traces import spans
+from monoskope.unshared import Unshared
 
 R = TypeVar("R", bound=Message)
 

@@ -29,8 +29,8 @@ from monoskope.client.sources import (
 )
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
-from monoskope.protocol.unshared import Unshared
 from monoskope.settings import is_descriptor, read_private
+from monoskope.unshared import Unshared
 from monoskope.value import Value
 
 __all__ = [

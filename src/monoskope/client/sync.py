@@ -38,7 +38,7 @@ from monoskope.client.task import Progress
 from monoskope.client.upstream_names import PAGE_TIMEOUT_S
 from monoskope.errors import Error
 from monoskope.protocol.request import Options
-from monoskope.protocol.unshared import Unshared
+from monoskope.unshared import Unshared
 
 
 class SyncClient(Unshared):

@@ -13,7 +13,7 @@ from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.recipes import Recipes
 from monoskope.protocol.request import Options
-from monoskope.protocol.unshared import Unshared
+from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri
 from monoskope.value import Value
 

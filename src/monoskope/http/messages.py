@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from monoskope.unshared import Unshared
+
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class Head(Unshared):
     """The head of a request (RFC 9112, 3 and 5), whose framing the server has checked.
 
     Attributes:

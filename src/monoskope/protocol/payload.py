@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from monoskope.errors import Error, UsageError
-from monoskope.protocol.unshared import Unshared
+from monoskope.unshared import Unshared
 
 MIN_PADDED = 512
 MAX_PADDED = 1_048_576

@@ -21,11 +21,11 @@ from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES, Grant, m
 from monoskope.protocol.labels import SEALED_SECRET, UPLOAD_GRANT, labelled
 from monoskope.protocol.payload import BadPayloadError, Payload, decode, is_padded_size
 from monoskope.protocol.request import Request
-from monoskope.protocol.unshared import Unshared
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.limits.places import has_room
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.upstream.first_look import FirstLook
+from monoskope.unshared import Unshared
 
 Look = Callable[[Request, str], FirstLook | None]
 

@@ -18,7 +18,7 @@ import msgspec
 
 from monoskope.errors import Code, Error
 from monoskope.protocol.payload import Payload
-from monoskope.protocol.unshared import Unshared
+from monoskope.unshared import Unshared
 
 NOTHING = ""
 """The version of a path at which there is no secret."""

@@ -7,7 +7,7 @@ import datetime as dt
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -15,13 +15,14 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client import Client, pace, queries
+from monoskope.client import Client, methods, pace, queries
 from monoskope.client import connection as connecting
 from monoskope.client.connection import Connection
 from monoskope.client.pace import CALLS_AT_ONCE
 from monoskope.client.queries import Queries, request_id_bytes
 from monoskope.client.refusal import ERRORS
 from monoskope.client.roots import find_roots
+from monoskope.client.servers import Servers
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import (
     Code,
@@ -270,7 +271,7 @@ async def test_more_calls_than_the_server_takes_are_made_again(tmp_path: Path) -
 
 
 class Slow:
-    """In the place of a method of m8: answers once `enough` is set, and counts how many calls are open."""
+    """In the place of a transport: answers once `enough` is set, and counts how many calls are open."""
 
     def __init__(self, enough_at: int = 0) -> None:
         self._enough_at = enough_at
@@ -278,7 +279,7 @@ class Slow:
         self._enough = asyncio.Event()
         self.most = 0
 
-    async def __call__(self, _request: Message, **_rest: object) -> Message:
+    async def call(self, *_what: object) -> Message:
         self._open += 1
         self.most = max(self.most, self._open)
         if self._open == self._enough_at:
@@ -287,22 +288,34 @@ class Slow:
         self._open -= 1
         return queries_pb2.GetSecretStoreResponse()
 
+    async def close(self) -> None:
+        pass
+
+
+def slowed(m8: ScriptedM8, transport: Slow) -> Connection:
+    connection = Connection(m8.server, m8.ca_file, "a.b.c")
+    connection._servers = Servers([m8.server], lambda _server: cast("Any", transport))
+    return connection
+
 
 async def test_a_connection_has_only_so_many_calls_open(m8: ScriptedM8) -> None:
-    connection, method = Connection(m8.server, m8.ca_file, "a.b.c"), Slow(CALLS_AT_ONCE)
-    ask: Any = connection.call
-    await asyncio.gather(*(ask(method, Message(), 30) for _ in range(CALLS_AT_ONCE * 3)))
+    transport = Slow(CALLS_AT_ONCE)
+    connection = slowed(m8, transport)
+    ask = connection.call
+    request = queries_pb2.GetSecretStoreRequest()
+    await asyncio.gather(*(ask(methods.GET_SECRET_STORE, request, 30) for _ in range(CALLS_AT_ONCE * 3)))
     await connection.close()
-    assert method.most == CALLS_AT_ONCE
+    assert transport.most == CALLS_AT_ONCE
 
 
 async def test_a_call_that_gets_no_place_ends_in_time(m8: ScriptedM8) -> None:
-    connection, method = Connection(m8.server, m8.ca_file, "a.b.c"), Slow()
-    ask: Any = connection.call
-    waiting = [asyncio.create_task(ask(method, Message(), 30)) for _ in range(CALLS_AT_ONCE)]
+    connection = slowed(m8, Slow())
+    ask = connection.call
+    request = queries_pb2.GetSecretStoreRequest()
+    waiting = [asyncio.create_task(ask(methods.GET_SECRET_STORE, request, 30)) for _ in range(CALLS_AT_ONCE)]
     await asyncio.sleep(0)
     with pytest.raises(TimedOutError):
-        await ask(method, Message(), 0.01)
+        await ask(methods.GET_SECRET_STORE, request, 0.01)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)

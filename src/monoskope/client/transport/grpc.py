@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 
 import grpc
@@ -83,13 +83,13 @@ class GrpcTransport:
             grpc.ssl_channel_credentials(root_certificates=roots.pem),
             options=[*_OPTIONS, *(KEEPALIVE if has_others else ())],
         )
-        self._methods: dict[str, Any] = {}
+        self._made_of: dict[str, Callable[..., Any]] = {}
 
     async def call(self, method: Method[R], request: Message, timeout_s: float, metadata: Metadata) -> R:
         """Call a unary method."""
-        made = self._methods.get(method.path)
+        made = self._made_of.get(method.path)
         if made is None:
-            made = self._methods[method.path] = self._made(self._channel.unary_unary, method)
+            made = self._made_of[method.path] = self._made(self._channel.unary_unary, method)
         try:
             answer: R | None = await made(request, timeout=timeout_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:

@@ -27,8 +27,8 @@ from monoskope.m8.domain.events import M8, token_stream, write
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.m8.log.event_log import EventLog, ExpectedVersionError
 from monoskope.m8.readmodels import tokens as documents
-from monoskope.protocol.unshared import Unshared
 from monoskope.settings import read_private
+from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri, UriPrefix
 
 MAX_TTL_S = 366 * 86_400

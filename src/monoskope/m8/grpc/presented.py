@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import serialization
 
 from monoskope.errors import Error, UsageError
 from monoskope.m8.settings import ServerSettings
-from monoskope.protocol.unshared import Unshared
 from monoskope.settings import read_private
+from monoskope.unshared import Unshared
 
 _Stamp: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 

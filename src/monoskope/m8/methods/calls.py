@@ -22,6 +22,7 @@ from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.defect import defect
 from monoskope.m8.service.validate import validate
 from monoskope.traces import spans
+from monoskope.unshared import Unshared
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ _CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Unshared):
     """What a transport knows of a call besides its messages. Each text is "" if it was not sent, or more than once.
 
     Attributes:

@@ -15,8 +15,8 @@ from typing import Self
 
 from monoskope.errors import UsageError
 from monoskope.protocol.labels import FINGERPRINT, FINGERPRINT_KEY_ID, FINGERPRINT_VALUE, WRITE_INTENT, labelled
-from monoskope.protocol.unshared import Unshared
 from monoskope.settings import read_private
+from monoskope.unshared import Unshared
 
 KEY_FILE = "fingerprint.key"
 KEY_BYTES = 32

@@ -16,9 +16,9 @@ from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.identity import KEY_BYTES, ProofError, shown
 from monoskope.protocol.labels import IDENTITY_ROTATION, labelled
 from monoskope.protocol.rotation import MAX_STEPS, open_rotation, rotation_content
-from monoskope.protocol.unshared import Unshared
 from monoskope.protocol.wire import serialise
 from monoskope.settings import read_private, write_private
+from monoskope.unshared import Unshared
 
 KEY_FILE = "identity.key"
 NEXT_FILE = "identity.key.next"

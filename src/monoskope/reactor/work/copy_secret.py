@@ -35,7 +35,6 @@ from monoskope.protocol.copy_request import put_request_id
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Request
-from monoskope.protocol.unshared import Unshared
 from monoskope.reactor.identity.fingerprint import Fingerprints
 from monoskope.reactor.limits.places import FairPlaces
 from monoskope.reactor.link.copy_tokens import CopyTokens
@@ -46,6 +45,7 @@ from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.reactor.work.lookup import failed
 from monoskope.stores.driver import NOTHING, DriverError, Snapshot
+from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri
 
 AT_ONCE = 8

@@ -21,10 +21,10 @@ from aiobotocore.session import get_session
 from botocore import exceptions as sdk
 from botocore.loaders import create_loader
 
-from monoskope.protocol.unshared import Unshared
 from monoskope.stores.aws.config import AwsConfig
 from monoskope.stores.aws.errors import EXPIRED, broken, failure, malformed, silent
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError
+from monoskope.unshared import Unshared
 
 _CONNECTIONS = 32
 _MODELS = create_loader()

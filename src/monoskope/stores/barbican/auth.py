@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from monoskope.protocol.unshared import Unshared
 from monoskope.settings import read_private
 from monoskope.stores.barbican.config import ApplicationCredential, BarbicanConfig, NoLogin, Password
 from monoskope.stores.barbican.http import BarbicanHttp
 from monoskope.stores.driver import StoreRefusedError
 from monoskope.stores.shared.credentials import refused
 from monoskope.stores.shared.http import JSON, HttpAnswer
+from monoskope.unshared import Unshared
 
 _EARLY_S = 60.0
 """How long before it expires a token is no longer used."""

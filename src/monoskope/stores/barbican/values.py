@@ -15,8 +15,8 @@ from typing import Literal
 
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.payload import Payload, decode, encode, padded_size
-from monoskope.protocol.unshared import Unshared
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
+from monoskope.unshared import Unshared
 
 TEXT = "text/plain"
 BYTES = "application/octet-stream"

@@ -17,13 +17,13 @@ from typing import Any
 
 import yaml
 
-from monoskope.protocol.unshared import Unshared
 from monoskope.settings import read_private
 from monoskope.stores.driver import StoreRefusedError
 from monoskope.stores.kubernetes.config import InCluster, Kubeconfig
 from monoskope.stores.shared.client_key import show_pair
 from monoskope.stores.shared.credentials import refused
 from monoskope.stores.shared.trust import trusting_text
+from monoskope.unshared import Unshared
 
 _SERVER = re.compile(r"https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]{1,65536}", re.ASCII)

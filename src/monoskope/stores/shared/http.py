@@ -18,10 +18,10 @@ from typing import Any, ClassVar, NamedTuple
 import aiohttp
 from yarl import URL
 
-from monoskope.protocol.unshared import Unshared
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.stores.shared.config import HttpConfig
 from monoskope.traces import spans
+from monoskope.unshared import Unshared
 
 JSON = "application/json"
 

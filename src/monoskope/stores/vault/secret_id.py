@@ -13,12 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from monoskope.protocol.unshared import Unshared
 from monoskope.settings import find_private, write_private
 from monoskope.stores.driver import StoreRefusedError
 from monoskope.stores.shared.credentials import refused
 from monoskope.stores.vault.config import AppRole
 from monoskope.stores.vault.http import VaultHttp
+from monoskope.unshared import Unshared
 
 STATE_FILE = "vault-secret-id.json"
 

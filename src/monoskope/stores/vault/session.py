@@ -11,13 +11,13 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from monoskope.protocol.unshared import Unshared
 from monoskope.stores.driver import DriverError, StoreRefusedError
 from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import TokenFile
 from monoskope.stores.vault.http import VaultHttp
 from monoskope.stores.vault.logins import Method, log_in
 from monoskope.stores.vault.secret_id import read_credential
+from monoskope.unshared import Unshared
 
 _RENEW_AT = 2 / 3
 _WORTH_RENEWING = 1 / 2

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from monoskope.client.settings import ClientSettings, load_settings, parse_identities
+from monoskope.host_port import HTTPS
 from monoskope.monoctl.output import terminal, write
 from monoskope.monoctl.output.help_page import ConnectionOption
 from monoskope.monoctl.output.progress import Bar
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-HTTPS = "https://"
-"""How a server's name begins whose HTTP door is dialled."""
 
 _option = functools.partial(click.option, cls=ConnectionOption)
 _CONNECTION = (

@@ -1,4 +1,4 @@
-"""Output for people: questions, notes, and how far requests are, on stderr. Without a terminal only notes are printed."""
+"""Output for people, on stderr: questions, notes, how far requests are. Without a terminal only notes are printed."""
 
 from __future__ import annotations
 

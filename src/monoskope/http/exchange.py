@@ -222,7 +222,7 @@ class ResponseReader(Unshared):
     def _frame(self, status: int) -> None:
         """Decide where the body ends (RFC 9112, 6.3). The parser refused a head that says it in two ways."""
         self.status = status
-        coding = [value.strip().lower() for name, value in self._headers if name == b"transfer-encoding"]
+        coding = [value.lower() for name, value in self._headers if name == b"transfer-encoding"]
         length = [value for name, value in self._headers if name == b"content-length"]
         options = b",".join(value for name, value in self._headers if name == b"connection").lower().split(b",")
         if b"close" in [option.strip() for option in options]:
@@ -293,7 +293,7 @@ class ResponseReader(Unshared):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header. What follows the last chunk is no part of the answer."""
         if not self._chunked:
-            self._headers.append((name.lower(), value))
+            self._headers.append((name.lower(), value.rstrip(b" \t")))
 
     def on_body(self, content: bytes) -> None:
         """Keep a piece of a chunk, unless it is another answer's."""

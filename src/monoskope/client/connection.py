@@ -19,7 +19,7 @@ from monoskope.client.servers import Servers
 from monoskope.client.transport import failures
 from monoskope.client.transport.base import Metadata, Transport
 from monoskope.client.transport.failures import NotSentError, StreamRefusedError
-from monoskope.client.transport.grpc import GrpcTransport
+
 from monoskope.errors import AwayError, Error, RateLimitedError, UnavailableError
 from monoskope.traces import spans
 from monoskope.unshared import Unshared
@@ -82,6 +82,8 @@ class Connection(Unshared):
         return f"<Connection {self.server} token=hidden>"
 
     def _dial(self, server: str) -> Transport:
+        from monoskope.client.transport.grpc import GrpcTransport  # noqa: PLC0415
+
         return GrpcTransport(server, self._roots, has_others=len(self._servers.names) > 1)
 
     @property

@@ -19,7 +19,6 @@ from monoskope.client.servers import Servers
 from monoskope.client.transport import failures
 from monoskope.client.transport.base import Metadata, Transport
 from monoskope.client.transport.failures import NotSentError, StreamRefusedError
-
 from monoskope.errors import AwayError, Error, RateLimitedError, UnavailableError
 from monoskope.traces import spans
 from monoskope.unshared import Unshared

@@ -18,6 +18,7 @@ from monoskope.client.runtime import Runtime, on_asyncio
 from monoskope.client.servers import Servers
 from monoskope.client.transport import failures
 from monoskope.client.transport.base import Metadata, Transport
+from monoskope.client.transport.dial import dial
 from monoskope.client.transport.failures import NotSentError, StreamRefusedError
 from monoskope.errors import AwayError, Error, RateLimitedError, UnavailableError
 from monoskope.traces import spans
@@ -45,8 +46,8 @@ class Connection(Unshared):
     second one the same as the first.
 
     Args:
-        servers: `host:port`, or several, in the order in which they are tried; each is the name that the certificate of
-            that server must carry.
+        servers: `host:port` for gRPC, `https://host:port` for HTTP, or several, in the order in which they are tried;
+            the certificate of each must carry its host.
         ca_file: PEM file with the authority that signs their certificates; None for the system's authorities.
         token: Sent with every call, only over TLS.
         ca: The authority itself, in PEM form; it counts before `ca_file`.
@@ -81,13 +82,11 @@ class Connection(Unshared):
         return f"<Connection {self.server} token=hidden>"
 
     def _dial(self, server: str) -> Transport:
-        from monoskope.client.transport.grpc import GrpcTransport  # noqa: PLC0415
-
-        return GrpcTransport(server, self._roots, has_others=len(self._servers.names) > 1)
+        return dial(server, self._roots, has_others=len(self._servers.names) > 1, blocks=self.runtime.blocks)
 
     @property
     def server(self) -> str:
-        """The `host:port` to which the next call goes."""
+        """The server to which the next call goes, as it was named."""
         return self._servers.current
 
     async def call(self, method: Method[R], request: Message, timeout_s: float) -> R:

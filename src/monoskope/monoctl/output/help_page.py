@@ -18,7 +18,7 @@ def width() -> int:
     click asks `shutil` for it, which loads the compressors that Python has: 4 ms.
     """
     try:
-        columns = int(os.environ.get("COLUMNS", 0))
+        columns = int(os.environ.get("COLUMNS", "0"))
     except ValueError:
         columns = 0
     if columns <= 0:

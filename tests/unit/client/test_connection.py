@@ -122,6 +122,13 @@ async def test_a_certificate_for_another_name_is_refused(reached: ScriptedM8, wa
     assert reached.calls == []
 
 
+@pytest.mark.parametrize("way", [HTTP, BLOCKING])
+async def test_the_grpc_door_dialled_by_http_is_told(m8: ScriptedM8, way: str) -> None:
+    with pytest.raises(NotReachedError, match="does not answer") as caught:
+        await ask(f"https://{m8.server}", m8.ca_file, way)
+    assert "https:// names its HTTP door" in caught.value.fix
+
+
 @pytest.mark.parametrize("content", [None, "no certificate"])
 async def test_a_ca_file_that_is_none_is_named(way: str, tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "ca.crt"

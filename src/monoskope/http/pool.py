@@ -20,7 +20,6 @@ from monoskope.http.connecting import connect
 from monoskope.http.connection import Connection
 from monoskope.http.exchange import Answer, ResponseReader, host_header, request_head
 from monoskope.http.failures import BrokenError, LateError, NotSentError
-from monoskope.unshared import Unshared
 
 Headers = Sequence[tuple[str, str]]
 
@@ -41,7 +40,7 @@ class Server(NamedTuple):
     tls: ssl.SSLContext
 
 
-class Pool(Unshared):
+class Pool:
     """Connections to one server. Made inside a running event loop; `close` it.
 
     Args:
@@ -219,7 +218,7 @@ class Pool(Unshared):
             self._sweep = self._loop.call_at(self._idle[0].idle_since + self._idle_s, self._drop_idle)
 
 
-class Stream(Unshared):
+class Stream:
     """An answer whose body is read piece by piece.
 
     Attributes:

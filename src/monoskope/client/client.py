@@ -230,7 +230,7 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
 
     @property
     def server(self) -> str:
-        """The `host:port` that was dialled last, of `settings.servers`."""
+        """The server that was dialled last, of `settings.servers`."""
         return self._connection().server
 
     async def full_uri(self, uri: str) -> str:

@@ -131,7 +131,7 @@ class KnownStores:
         """Pin `identity`, if the pin is still `replaces` (None: there is none). The same pin again is no change.
 
         Args:
-            server: The `host:port` dialled.
+            server: The server that is dialled, as it was named.
             store: The store.
             identity: Its identity.
             replaces: The pin so far.

@@ -65,7 +65,7 @@ class Proofs:
 
     Args:
         pins: The identities that the user trusts.
-        server: The `host:port` dialled.
+        server: The server that is dialled, as it was named.
         queries: Where to ask for a store's identity steps, once a store, and for the requests behind versions.
     """
 

@@ -24,7 +24,11 @@ R = TypeVar("R")
 
 _option = functools.partial(click.option, cls=ConnectionOption)
 _CONNECTION = (
-    _option("--server", metavar="HOST:PORT[,…]", help="The address of m8, or several of one log [MONOCTL_SERVER]."),
+    _option(
+        "--server",
+        metavar="SERVER[,…]",
+        help="m8: HOST:PORT for gRPC, https://HOST:PORT for HTTP; or several of one log [MONOCTL_SERVER].",
+    ),
     _option("--ca-file", metavar="FILE", help="The CA that signed its certificate [MONOCTL_CA_FILE]."),
     _option("--token-file", metavar="FILE", help="Your token; mode 0600 [MONOCTL_TOKEN_FILE]."),
     _option("--known-stores", metavar="FILE", help="The identities you trust; mode 0600 [MONOCTL_KNOWN_STORES]."),

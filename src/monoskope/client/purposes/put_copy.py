@@ -38,7 +38,7 @@ async def put_copy(
     Args:
         destination: Where.
         values: The bytes of each key.
-        servers: `host:port` of m8, or several of one log.
+        servers: m8, as it is dialled, or several of one log.
         ca_file: PEM file with the authority that signs its certificate.
         token: May put at the destination.
         identity: The destination store's, shown; one that follows from it by rotations counts, too.

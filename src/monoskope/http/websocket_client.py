@@ -79,7 +79,8 @@ async def connect(
         NoWebSocketError: the server answered something else.
     """
     host = f"[{at.host}]" if ":" in at.host else at.host
-    protocol = ClientProtocol(WebSocketURI(True, host, at.port, path, ""), max_size=most_message, logger=_LOG)
+    uri = WebSocketURI(secure=True, host=host, port=at.port, path=path, query="")
+    protocol = ClientProtocol(uri, max_size=most_message, logger=_LOG)
     _, socket = await asyncio.get_running_loop().create_connection(
         lambda: ClientSocket(protocol, ping_s, pong_s), at.host, at.port, ssl=tls, server_hostname=at.host
     )

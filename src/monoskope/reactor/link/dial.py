@@ -13,7 +13,7 @@ def dial(endpoint: Endpoint) -> AbstractAsyncContextManager[Link]:
 
     Only what carries it is imported: gRPC alone takes a fifth of a reactor's memory.
     """
-    if endpoint.is_https:
+    if endpoint.name.scheme:
         from monoskope.reactor.link.websocket_link import websocket_link  # noqa: PLC0415 - as above
 
         return websocket_link(endpoint)

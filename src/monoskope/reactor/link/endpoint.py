@@ -8,10 +8,8 @@ from pathlib import Path
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UsageError
-from monoskope.host_port import HostPort
+from monoskope.host_port import ServerName
 from monoskope.reactor.identity.store_identity import Identity
-
-HTTPS = "https://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +32,9 @@ class Endpoint:
         return self.servers[0]
 
     @property
-    def is_https(self) -> bool:
-        """Whether it is dialled over HTTP."""
-        return self.server.startswith(HTTPS)
-
-    @property
-    def address(self) -> str:
-        """Its `host:port`, which is signed at the login."""
-        return self.server.removeprefix(HTTPS)
-
-    @property
-    def at(self) -> HostPort:
-        """The same, parsed."""
-        return HostPort.parse(self.address)
+    def name(self) -> ServerName:
+        """The same, parsed. Its address is signed at the login."""
+        return ServerName.parse(self.server)
 
     def next(self) -> Endpoint:
         """Return the same with the next server in the first place."""

@@ -32,7 +32,7 @@ Call = grpc.aio.StreamStreamCall[reactor_pb2.AttachRequest, reactor_pb2.AttachRe
 async def grpc_link(endpoint: Endpoint) -> AsyncIterator[Link]:
     """Make a link to the endpoint's server; it connects at the first `read`. Raises `UsageError` for its `ca_file`."""
     credentials = grpc.ssl_channel_credentials(roots(endpoint.ca_file))
-    async with grpc.aio.secure_channel(endpoint.server, credentials, options=_OPTIONS) as channel:
+    async with grpc.aio.secure_channel(endpoint.name.address, credentials, options=_OPTIONS) as channel:
         call: Call = reactor_pb2_grpc.ReactorServiceStub(channel).Attach()
         try:
             yield GrpcLink(call)

@@ -19,6 +19,7 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import UsageError
+from monoskope.host_port import HostPort
 from monoskope.http.messages import EndedError
 from monoskope.http.websocket_client import ClientSocket, NoWebSocketError, connect
 from monoskope.protocol.login_refusal import LoginRefusal, read
@@ -74,9 +75,9 @@ async def websocket_link(endpoint: Endpoint) -> AsyncIterator[Link]:
         UsageError: its `ca_file` cannot be read or holds no certificate.
         StatusError: the server was not reached (`UNAVAILABLE`), or is no m8 with this method (`UNIMPLEMENTED`).
     """
-    tls = trust(endpoint.ca_file)
+    tls, at = trust(endpoint.ca_file), HostPort(endpoint.name.host, endpoint.name.port)
     try:
-        socket = await connect(endpoint.at, PATH, tls, most_message=MAX_MESSAGE, ping_s=PING_S, pong_s=PONG_S)
+        socket = await connect(at, PATH, tls, most_message=MAX_MESSAGE, ping_s=PING_S, pong_s=PONG_S)
     except OSError:
         raise StatusError("UNAVAILABLE") from None
     except NoWebSocketError as error:

@@ -1,0 +1,125 @@
+"""A reactor's session over a WebSocket (ADR 42).
+
+A binary message is one `AttachRequest` or `AttachResponse` in protobuf. A text message ends its sender's side, as
+Connect ends a stream: `{}`, or from m8 also `{"error": …}`. A connection that ends without one is broken: then nobody
+knows whether the reactor's process runs on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import NoReturn
+
+import msgspec
+from google.protobuf.message import Message
+
+from monoskope.errors import Error, UsageError
+from monoskope.http.messages import EndedError, Head, WebSocket
+from monoskope.m8.http.refused import encoded, to_json
+from monoskope.m8.http.requests import arrival
+from monoskope.m8.methods import calls
+from monoskope.m8.methods.calls import Arrival, Ended
+from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE, Kind, Method, methods
+from monoskope.m8.service.app import App
+
+NORMAL, INTERNAL_ERROR = 1000, 1011
+"""How m8 closes a WebSocket (RFC 6455, 7.4.1): after `{}`, and after an error."""
+
+
+class Attaching:
+    """Makes the session of a reactor out of the request that opens its WebSocket (`door.Attach`)."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._method = next(method for method in methods(app).values() if method.kind is Kind.ATTACHING)
+
+    def __call__(self, head: Head) -> Attached:
+        """Return the session. Reactors carry no token: their login proves who they are."""
+        return Attached(self._app, self._method, arrival(head))
+
+
+class Attached:
+    """One session (`http.messages.Upgrade`).
+
+    Attributes:
+        most_message: How many bytes the login may have.
+    """
+
+    def __init__(self, app: App, method: Method, arrived: Arrival) -> None:
+        self.most_message = MAX_LOGIN
+        self._app = app
+        self._method = method
+        self._arrived = arrived
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Serve the session until one side ends it; a connection that breaks ends the call as one that is cancelled."""
+        # A task of its own: it can be cancelled from below, and what is logged on the way belongs to this call alone.
+        call = asyncio.create_task(self._call(_Messages(socket)))
+        try:
+            await asyncio.wait({call})
+        finally:
+            call.cancel()
+            await asyncio.wait({call})
+        if not call.cancelled():
+            await _end(socket, call.result().error)
+
+    async def _call(self, messages: _Messages) -> Ended[None]:
+        async def work() -> None:
+            await self._method.handler(calls.parsed(messages.come()), messages.send, self._arrived.peer)
+
+        messages.call = asyncio.current_task()
+        return await calls.answered(self._app, self._arrived, self._method.name, work)
+
+
+class _Messages:
+    """The messages of one session. When the connection breaks, they cancel the session's task."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self.call: asyncio.Task[Ended[None]] | None = None
+        self._socket = socket
+
+    async def come(self) -> AsyncIterator[bytes]:
+        """Yield what the reactor says, until it ends its side. Raises `UsageError` for a text that ends nothing."""
+        while True:
+            try:
+                message = await self._socket.receive()
+            except EndedError:
+                await self._broken()
+            if isinstance(message, str):
+                _check_end(message)
+                return
+            self._socket.most_message = MAX_MESSAGE
+            yield message
+
+    async def send(self, message: Message) -> None:
+        """Send a message; waits while the reactor does not read."""
+        try:
+            await self._socket.send(message.SerializeToString())
+        except EndedError:
+            await self._broken()
+
+    async def _broken(self) -> NoReturn:
+        if self.call is not None:
+            self.call.cancel()
+        # Neither an answer nor an error: it waits for that.
+        await asyncio.Event().wait()
+        raise AssertionError("the call was cancelled")
+
+
+async def _end(socket: WebSocket, error: Error | None) -> None:
+    try:
+        await socket.send(encoded({} if error is None else {"error": to_json(error)}).decode())
+        await socket.close(NORMAL if error is None else INTERNAL_ERROR)
+    except EndedError:
+        pass  # there is nobody left to tell
+
+
+def _check_end(text: str) -> None:
+    """Raise `UsageError` for a text that is not what a reactor ends its side with: a JSON object without an error."""
+    try:
+        end = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        end = None
+    if not isinstance(end, dict) or "error" in end:
+        raise UsageError("a text message must be {}, which ends the session.", fix="Send messages as binary.")

@@ -58,7 +58,7 @@ class NoWebSocketError(Exception):
 async def connect(
     at: HostPort,
     path: str,
-    tls: ssl.SSLContext,
+    tls: ssl.SSLContext | None,
     *,
     most_message: int,
     ping_s: float = PING_S,
@@ -69,7 +69,7 @@ async def connect(
     Args:
         at: Where to dial, and the name that the certificate must carry.
         path: Of the target, with its `/`.
-        tls: What is trusted.
+        tls: What is trusted; None for tests on the loopback interface.
         most_message: How many bytes a message of the server may have; a larger one ends the connection.
         ping_s: As `PING_S`.
         pong_s: As `PONG_S`.
@@ -79,10 +79,14 @@ async def connect(
         NoWebSocketError: the server answered something else.
     """
     host = f"[{at.host}]" if ":" in at.host else at.host
-    uri = WebSocketURI(secure=True, host=host, port=at.port, path=path, query="")
+    uri = WebSocketURI(secure=tls is not None, host=host, port=at.port, path=path, query="")
     protocol = ClientProtocol(uri, max_size=most_message, logger=_LOG)
     _, socket = await asyncio.get_running_loop().create_connection(
-        lambda: ClientSocket(protocol, ping_s, pong_s), at.host, at.port, ssl=tls, server_hostname=at.host
+        lambda: ClientSocket(protocol, ping_s, pong_s),
+        at.host,
+        at.port,
+        ssl=tls,
+        server_hostname=None if tls is None else at.host,
     )
     try:
         await socket.opened
@@ -158,6 +162,12 @@ class ClientSocket(asyncio.Protocol):
     def abort(self) -> None:
         """Drop the connection without a word."""
         self._transport.abort()
+
+    @property
+    def close_code(self) -> int:
+        """With which code (RFC 6455, 7.4.1) the server closed the connection; 0 if it did not, 1005 if it said none."""
+        closed = self._protocol.close_rcvd
+        return 0 if closed is None else int(closed.code)
 
     @property
     def _is_over(self) -> bool:

@@ -8,6 +8,7 @@ knows whether the reactor's process runs on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import NoReturn
 
@@ -25,6 +26,9 @@ from monoskope.m8.service.app import App
 
 NORMAL, INTERNAL_ERROR = 1000, 1011
 """How m8 closes a WebSocket (RFC 6455, 7.4.1): after `{}`, and after an error."""
+
+FAREWELL_S = 2.0
+"""Seconds in which a reactor must have room for the last message."""
 
 
 class Attaching:
@@ -108,11 +112,11 @@ class _Messages:
 
 
 async def _end(socket: WebSocket, error: Error | None) -> None:
-    try:
-        await socket.send(encoded({} if error is None else {"error": to_json(error)}).decode())
+    # Whoever does not read, or is gone, is told nothing.
+    with contextlib.suppress(EndedError, TimeoutError):
+        async with asyncio.timeout(FAREWELL_S):
+            await socket.send(encoded({} if error is None else {"error": to_json(error)}).decode())
         await socket.close(NORMAL if error is None else INTERNAL_ERROR)
-    except EndedError:
-        pass  # there is nobody left to tell
 
 
 def _check_end(text: str) -> None:

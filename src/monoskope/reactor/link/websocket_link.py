@@ -11,46 +11,39 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import msgspec
 from google.protobuf.message import DecodeError
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+from google.rpc import code_pb2, error_details_pb2  # type: ignore[import-untyped]
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
 from monoskope.http.messages import EndedError
-from monoskope.http.websocket_client import ClientSocket, NoWebSocketError, connect
+from monoskope.http.websocket_client import NoWebSocketError, connect
 from monoskope.protocol.login_refusal import LoginRefusal, read
 from monoskope.reactor.link.endpoint import Endpoint, roots
-from monoskope.reactor.link.link import MAX_MESSAGE, PING_S, PONG_S, Link, StatusError, ended, garbled
+from monoskope.reactor.link.link import (
+    MAX_MESSAGE,
+    PING_S,
+    PONG_S,
+    Link,
+    SessionEndedError,
+    StatusError,
+    ended,
+    garbled,
+)
 
 PATH = "/monoskope.api.gateway.v1.ReactorService/Attach"
 END = "{}"
 
-_STATUSES = frozenset(
-    {
-        "ABORTED",
-        "ALREADY_EXISTS",
-        "CANCELLED",
-        "DATA_LOSS",
-        "DEADLINE_EXCEEDED",
-        "FAILED_PRECONDITION",
-        "INTERNAL",
-        "INVALID_ARGUMENT",
-        "NOT_FOUND",
-        "OUT_OF_RANGE",
-        "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED",
-        "UNAUTHENTICATED",
-        "UNAVAILABLE",
-        "UNIMPLEMENTED",
-        "UNKNOWN",
-    }
-)
+_STATUSES = frozenset(code_pb2.Code.keys())
 _AWAY = frozenset({429, 502, 503, 504})
 """HTTP statuses of a server, or of what stands before it, that cannot serve anybody now."""
+
+_NOT_UNDERSTOOD = frozenset({1002, 1003, 1007, 1009})
+"""Codes with which m8 closes a WebSocket on which it was told something that it does not take."""
 
 
 class _Detail(msgspec.Struct, frozen=True):
@@ -106,10 +99,24 @@ def trust(ca_file: Path) -> ssl.SSLContext:
     return context
 
 
+class Socket(Protocol):
+    """What a link needs of an `http.websocket_client.ClientSocket`."""
+
+    async def receive(self) -> bytes | str:
+        """Return the next message. Raises `EndedError`."""
+
+    async def send(self, message: bytes | str) -> None:
+        """Send a message. Raises `EndedError`."""
+
+    @property
+    def close_code(self) -> int:
+        """With which code m8 closed the connection, 0 if it did not."""
+
+
 class WebSocketLink:
     """A link on a WebSocket."""
 
-    def __init__(self, socket: ClientSocket) -> None:
+    def __init__(self, socket: Socket) -> None:
         self._socket = socket
 
     async def read(self) -> reactor_pb2.AttachResponse:
@@ -117,7 +124,7 @@ class WebSocketLink:
         try:
             message = await self._socket.receive()
         except EndedError:
-            raise ended() from None
+            raise self._ended() from None
         if isinstance(message, str):
             _end_with(message)
         try:
@@ -137,7 +144,12 @@ class WebSocketLink:
         try:
             await self._socket.send(message)
         except EndedError:
-            raise ended() from None
+            raise self._ended() from None
+
+    def _ended(self) -> SessionEndedError:
+        if self._socket.close_code in _NOT_UNDERSTOOD:
+            return StatusError("INVALID_ARGUMENT")
+        return ended()
 
 
 def _end_with(text: str) -> NoReturn:

@@ -30,11 +30,14 @@ from monoskope.api.gateway.v1 import (
 )
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import UnauthenticatedError
+from monoskope.host_port import HostPort
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.doors import running
 from monoskope.m8.grpc.server import build_server
+from monoskope.m8.http.server import build_http
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.readmodels.chain import project
 from monoskope.m8.service.app import App, ServerLimits
 from monoskope.protocol.grant import Grant, make_grant
@@ -44,6 +47,7 @@ from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request, parse_request
 from monoskope.uri import UriPrefix
 from tests.support.vectors import KEY_ID, Signer, a_request
+from tests.support.websocket_call import WebSocketCall
 
 SERVER = "m8.test:7443"
 RIGHTS = frozenset({events_pb2.RIGHT_PUT, events_pb2.RIGHT_COMPARE, events_pb2.RIGHT_SEE_HASH})
@@ -191,8 +195,12 @@ class Signs(Protocol):
     def sign(self, label: bytes, content: bytes, /) -> upload_pb2.Signed: ...
 
 
+ATTACH_BY = "grpc"
+"""How scripted reactors attach: "grpc", or "websocket". Tests that hold for both set it (tests/unit/m8/conftest.py)."""
+
+
 class FakeReactor:
-    """One replica: says what the test wants it to say."""
+    """One replica: says what the test wants it to say. It attaches as `ATTACH_BY` says; without `http`, by gRPC."""
 
     def __init__(
         self,
@@ -202,13 +210,18 @@ class FakeReactor:
         store: str = "vault",
         replica: bytes | None = None,
         server: str = SERVER,
+        http: str = "",
     ) -> None:
         self.signer = signer
         self.store = store
         self.replica = replica or os.urandom(16)
         self.server = server
         self.key_id = KEY_ID
-        self.call = reactor_pb2_grpc.ReactorServiceStub(channel).Attach()
+        self.call: Any
+        if http and ATTACH_BY == "websocket":
+            self.call = WebSocketCall(HostPort.parse(http))
+        else:
+            self.call = reactor_pb2_grpc.ReactorServiceStub(channel).Attach()
         self.delivered: asyncio.Queue[Delivered] = asyncio.Queue()
         self.answers: dict[int, asyncio.Future[Any]] = {}
         self.calls = 0
@@ -383,6 +396,8 @@ class World:
         self.signer = Signer()
         self.target = ""
         """Where it listens."""
+        self.http = ""
+        """Where it listens for HTTP."""
         self._principals = principals
         self._reactors: list[FakeReactor] = []
 
@@ -406,7 +421,7 @@ class World:
         self, signer: Signs | None = None, *, store: str = "vault", replica: bytes | None = None
     ) -> FakeReactor:
         signer = signer or self.signer
-        reactor = FakeReactor(self.channel, signer, store=store, replica=replica, server=self.server)
+        reactor = FakeReactor(self.channel, signer, store=store, replica=replica, server=self.server, http=self.http)
         self._reactors.append(reactor)
         return reactor
 
@@ -457,10 +472,11 @@ async def an_m8(
 
     app = App(log, authenticate, {server}, clock, "m8", "0.1.0", limits or ServerLimits(), ticks=clock)
     bound = build_server(app, None if tls is None else tls.credentials)
+    http = await build_http(app, Endpoints(app), None, listen=HostPort("127.0.0.1", 0))
     target = f"127.0.0.1:{bound.port}"
-    async with _channel(target, tls) as channel, running(app, [bound]):
+    async with _channel(target, tls) as channel, running(app, [bound, http]):
         world = World(app, channel, clock, principals, server)
-        world.target = target
+        world.target, world.http = target, f"127.0.0.1:{http.port}"
         yield world
         await world.close()
     await log.close()

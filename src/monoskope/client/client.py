@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +27,7 @@ from monoskope.client.purposes.put import Expect, PutResult, encoded, expectatio
 from monoskope.client.queries import Queries
 from monoskope.client.reading import Reading
 from monoskope.client.restorations import Restorations
+from monoskope.client.runtime import Runtime, on_asyncio
 from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.target import Confirm, Remembered, Resolver, Target, check_text
 from monoskope.client.task import Progress
@@ -41,11 +40,6 @@ from monoskope.protocol.request import Options
 from monoskope.unshared import Unshared
 
 R = TypeVar("R")
-
-_log = logging.getLogger("monoskope.client")
-
-_ON_ITS_WAY_S = 0.001
-"""After so many seconds the first call has been sent, and there is time to load modules until its answer comes."""
 
 
 class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
@@ -86,7 +80,7 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
     ) -> None:
         self.settings = settings if settings is not None else load_settings()
         self._confirm = confirm
-        self._notify = notify or _log.warning
+        self._notify = notify or _warn
         self._known = KnownStores(
             self.settings.known_stores_path,
             system=system_known_stores,
@@ -98,15 +92,21 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
         self._pause_s = pause_s
         self._open: Connection | None = None
         self._remembered = Remembered()
-        self._paces = Paces(pause_s=pause_s)
+        self._runtime = self._waits_with()
+        self._paces = Paces(self._runtime, pause_s=pause_s)
 
     def __repr__(self) -> str:
         return f"<Client {self.settings.server} token=hidden>"
 
+    def _waits_with(self) -> Runtime:
+        return on_asyncio()
+
     async def __aenter__(self) -> Self:
         given = self.settings
-        self._open = Connection(given.servers, given.ca_file, given.token, ca=given.ca, pause_s=self._pause_s)
-        self._paces = Paces(pause_s=self._pause_s)
+        self._open = Connection(
+            given.servers, given.ca_file, given.token, ca=given.ca, pause_s=self._pause_s, runtime=self._runtime
+        )
+        self._paces = Paces(self._runtime, pause_s=self._pause_s)
         return self
 
     async def __aexit__(
@@ -226,7 +226,7 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
 
     @property
     def server(self) -> str:
-        """The `host:port` that was dialled last, of `settings.servers`."""
+        """The server that was dialled last, of `settings.servers`."""
         return self._connection().server
 
     async def full_uri(self, uri: str) -> str:
@@ -264,7 +264,7 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
             raise UsageError("no secret URI is given, or one twice.", fix="Give each URI once.")
         for uri in uris:
             check_text(uri)
-        asyncio.get_running_loop().call_later(_ON_ITS_WAY_S, seal.load)
+        self._runtime.meanwhile(seal.load)
         several = len(uris) > 1
         if several and wanted is not None:
             self._remembered.clear()  # What is checked is to be what m8 says now.
@@ -283,7 +283,7 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
 
         if several and wanted is not None:
             targets = await checked(targets, wanted, self.queries)
-        results = await Bulk(uris, tell=self._progress).run(targets, one)
+        results = await Bulk(self._runtime, uris, tell=self._progress).run(targets, one)
         if any(isinstance(result, Error) for result in results):
             self._remembered.clear()
         return results
@@ -319,3 +319,9 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
         if self._open is None:
             raise UsageError("the client is not open.", fix="Use it as `async with Client() as client:`.")
         return self._open
+
+
+def _warn(sentence: str) -> None:
+    import logging  # noqa: PLC0415 - `monoctl` prints what it is told, and does without it
+
+    logging.getLogger("monoskope.client").warning(sentence)

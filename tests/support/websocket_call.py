@@ -6,7 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
-import ssl
+from collections.abc import Callable
 
 import grpc
 import grpc.aio
@@ -23,13 +23,20 @@ _MOST = 8 * 1_048_576
 
 
 class WebSocketCall:
-    """A session over a WebSocket. It dials at once and reads on its own."""
+    """A session over a WebSocket. It dials at once and reads on its own.
 
-    def __init__(self, at: HostPort, tls: ssl.SSLContext | None = None) -> None:
+    Args:
+        at: The HTTP door, on the loopback interface and without TLS.
+        parse: Makes what `read` returns out of a message; None for a message parsed.
+    """
+
+    def __init__(
+        self, at: HostPort, *, parse: Callable[[bytes], object] = reactor_pb2.AttachResponse.FromString
+    ) -> None:
         self._at = at
-        self._tls = tls
+        self._parse = parse or reactor_pb2.AttachResponse.FromString
         self._opened: asyncio.Future[ClientSocket] = asyncio.get_running_loop().create_future()
-        self._came: asyncio.Queue[reactor_pb2.AttachResponse | None] = asyncio.Queue()
+        self._came: asyncio.Queue[object] = asyncio.Queue()
         self._ended = asyncio.Event()
         self._code = grpc.StatusCode.UNAVAILABLE
         self._details = "the connection broke"
@@ -51,10 +58,10 @@ class WebSocketCall:
 
     async def _read(self) -> None:
         try:
-            socket = await connect(self._at, PATH, self._tls, most_message=_MOST)
+            socket = await connect(self._at, PATH, None, most_message=_MOST)
             self._opened.set_result(socket)
             while isinstance(message := await socket.receive(), bytes):
-                self._came.put_nowait(reactor_pb2.AttachResponse.FromString(message))
+                self._came.put_nowait(self._parse(message))
             self._last_word(message)
         except EndedError:
             pass  # the connection broke
@@ -84,10 +91,11 @@ class WebSocketCall:
             return grpc.aio.EOF
         return message
 
-    async def write(self, message: reactor_pb2.AttachRequest) -> None:
+    async def write(self, message: reactor_pb2.AttachRequest | bytes) -> None:
         """Send a message. As with gRPC, an ended session does not show before it is read."""
         with contextlib.suppress(EndedError):
-            await (await self.socket()).send(message.SerializeToString())
+            content = message if isinstance(message, bytes) else message.SerializeToString()
+            await (await self.socket()).send(content)
 
     async def done_writing(self) -> None:
         """End our side."""

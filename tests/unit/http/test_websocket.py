@@ -37,6 +37,10 @@ def sent(data: bytes, opcode: Opcode = Opcode.BINARY, *, fin: bool = True) -> by
     return Frame(opcode, data, fin).serialize(mask=True)
 
 
+def reads(wire: Wire) -> bool:
+    return not wire.is_paused
+
+
 class Serves:
     """A WebSocket whose use the test decides."""
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal, Self
 
 from monoskope.errors import UsageError
+from monoskope.value import Value
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}", re.ASCII)
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class HostPort:
+class HostPort(Value, frozen=True):
     """A host name or IP address, and a port from 0 to 65,535."""
 
     host: str
@@ -73,8 +72,7 @@ HTTPS = "https://"
 """Begins the name of a server that is dialled by its HTTP door. Without it a name is that of the gRPC door."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerName:
+class ServerName(Value, frozen=True):
     """A server of ours as a user names it: `host:port` for its gRPC door, `https://host:port` for its HTTP door.
 
     Attributes:

@@ -6,6 +6,7 @@ wherever the program is, in the middle of a pause or of a read from a socket, to
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
@@ -68,7 +69,8 @@ class BlockingRuntime:
         return [await one for one in work]
 
     def meanwhile(self, prepare: Callable[[], None]) -> None:
-        """Do nothing: it is prepared when it is needed."""
+        """Call `prepare` in a thread, which runs while this one waits for an answer."""
+        threading.Thread(target=prepare, daemon=True).start()
 
 
 BLOCKING = BlockingRuntime()

@@ -6,12 +6,11 @@ import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from msgspec import structs
 
-from monoskope.client import seal
-from monoskope.client.administration import Stores
+from monoskope.client import purposes, seal
 from monoskope.client.bulk import Bulk, Tally
 from monoskope.client.changes import DEFAULT_TIMEOUT_S, only
 from monoskope.client.checks import Wanted, check_options, check_twice, checked
@@ -20,9 +19,6 @@ from monoskope.client.editing import Editing
 from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
 from monoskope.client.notes import Notes
 from monoskope.client.pace import Paces
-from monoskope.client.preview import Preview, preview
-from monoskope.client.proof import Proofs
-from monoskope.client.purposes.compare import Comparison, compare
 from monoskope.client.purposes.put import Expect, PutResult, encoded, expectation, put, wanted
 from monoskope.client.queries import Queries
 from monoskope.client.reading import Reading
@@ -38,6 +34,12 @@ from monoskope.client.walk import Walk
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.request import Options
 from monoskope.unshared import Unshared
+
+if TYPE_CHECKING:
+    from monoskope.client.administration import Stores
+    from monoskope.client.preview import Preview
+    from monoskope.client.proof import Proofs
+    from monoskope.client.purposes.compare import Comparison
 
 R = TypeVar("R")
 
@@ -209,7 +211,7 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
         plaintext = encoded(values)
 
         async def one(target: Target) -> Comparison:
-            return await compare(self._walk(target, timeout), target, plaintext, options)
+            return await purposes.compare.compare(self._walk(target, timeout), target, plaintext, options)
 
         return await self._each(uris, len(plaintext), options, timeout, one)
 
@@ -220,6 +222,8 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
     async def _preview(
         self, uri: str, values: Mapping[str, bytes], expect: Expect | str, removes: tuple[str, ...] | None
     ) -> Preview:
+        from monoskope.client.preview import preview  # noqa: PLC0415 - for --dry-run alone
+
         return await preview(
             self._resolver(), self.settings, self._known, uri=uri, values=values, expect=expect, removes=removes
         )
@@ -241,12 +245,16 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
     @property
     def proofs(self) -> Proofs:
         """Return the checks of m8's answers, by the pins as they are now. Raises as `KnownStores.read`."""
+        from monoskope.client.proof import Proofs  # noqa: PLC0415 - a put does not need it
+
         given = self.settings
         return Proofs(self._known.read_with(given.server, given.store_identities), given.server, self.queries)
 
     @property
     def stores(self) -> Stores:
         """What administrators do to stores."""
+        from monoskope.client.administration import Stores  # noqa: PLC0415 - for administrators alone
+
         return Stores(self._connection())
 
     async def _each(

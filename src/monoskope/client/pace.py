@@ -8,7 +8,6 @@ is told to the user, not waited for. No answer makes a client come back at once,
 
 from __future__ import annotations
 
-import random
 from collections import deque
 
 from monoskope.client.runtime import Runtime
@@ -48,6 +47,8 @@ def pause_after(told_s: float, times: int, pause_s: float) -> float | None:
     if told_s > LONGEST_PAUSE_S:
         return None
     unknown = _UNKNOWN * pause_s * float(2 ** min(times, _MOST_DOUBLINGS))
+    import random  # noqa: PLC0415 - seldom needed, and a command line starts faster without
+
     # Not for secrets: it only spreads clients over time.
     return max(_LEAST * pause_s, told_s if told_s > 0 else unknown) * random.uniform(1.0, _JITTER)  # noqa: S311
 

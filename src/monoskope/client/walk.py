@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from msgspec import structs
 
@@ -38,6 +37,7 @@ from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import REQUEST_ID_BYTES, Request, make_request
 from monoskope.traces import spans
+from monoskope.value import Value
 
 MAX_ANEW = 3
 """New attempts after the first."""
@@ -55,14 +55,15 @@ class _KeyRefusedError(Exception):
         self.detail = answer.detail
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(Value, frozen=True):
     """One attempt whose sealed bytes have left this process, or are about to."""
+
+    hidden = frozenset({"sealed"})
 
     task: Task
     request: Request
     grant: Grant
-    sealed: Sealed = field(repr=False)
+    sealed: Sealed
     over_at: float
     """The runtime's time at which the key's lifetime is certainly over, counted from the arrival of its grant."""
 

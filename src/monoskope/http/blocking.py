@@ -212,7 +212,7 @@ def connect(server: Server, deadline: float) -> ssl.SSLSocket:
                 _open(plain, Tunnel(server, server.proxy), deadline)
             plain.settimeout(_left(deadline, sent=False))
             # An end without TLS's own word for it may be somebody's who cuts an answer off: it shall be an error.
-            return server.tls.wrap_socket(plain, server_hostname=server.host, suppress_ragged_eofs=False)
+            return server.tls.wrap_socket(plain, server_hostname=_plain(server.host), suppress_ragged_eofs=False)
         except BaseException:
             plain.close()
             raise
@@ -233,7 +233,7 @@ def connect(server: Server, deadline: float) -> ssl.SSLSocket:
 
 
 def _dialled(host: str, port: int, deadline: float) -> socket.socket:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(_plain(host), port, type=socket.SOCK_STREAM)
     last: OSError = OSError("the name has no address")
     for number, (family, _, _, _, address) in enumerate(found):
         plain = socket.socket(family, socket.SOCK_STREAM)
@@ -250,6 +250,11 @@ def _dialled(host: str, port: int, deadline: float) -> socket.socket:
         else:
             return plain
     raise last
+
+
+def _plain(host: str) -> bytes | str:
+    """Return a host for the standard library, which loads tables of Unicode for any text, but not for bytes."""
+    return host.encode("ascii") if host.isascii() else host
 
 
 def _open(plain: socket.socket, tunnel: Tunnel, deadline: float) -> None:

@@ -6,7 +6,6 @@ wherever the program is, in the middle of a pause or of a read from a socket, to
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
@@ -48,9 +47,12 @@ class Places:
 
 
 class BlockingRuntime:
-    """Its promises are those of `runtime.Runtime`."""
+    """Its promises are those of `runtime.Runtime`. Each client has its own."""
 
     blocks = True
+
+    def __init__(self) -> None:
+        self._prepare: Callable[[], None] | None = None
 
     def now(self) -> float:
         """Return the seconds of a monotonic clock."""
@@ -69,9 +71,11 @@ class BlockingRuntime:
         return [await one for one in work]
 
     def meanwhile(self, prepare: Callable[[], None]) -> None:
-        """Call `prepare` in a thread, which runs while this one waits for an answer."""
-        threading.Thread(target=prepare, daemon=True).start()
+        """Let `sent` call `prepare`."""
+        self._prepare = prepare
 
-
-BLOCKING = BlockingRuntime()
-"""It keeps nothing, so there is one."""
+    def sent(self) -> None:
+        """Call what is to be prepared: a transport has sent a call, and begins to wait for its answer."""
+        prepare, self._prepare = self._prepare, None
+        if prepare is not None:
+            prepare()

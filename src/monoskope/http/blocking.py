@@ -66,8 +66,12 @@ class Line(Unshared):
         timeout_s: float,
         most_body: int,
         repeat: bool = False,
+        sent: Callable[[], None] = lambda: None,
     ) -> Answer:
-        """Send one request and return its whole answer. Arguments and errors as `Pool.request` has them."""
+        """Send one request and return its whole answer. Arguments and errors as `Pool.request` has them.
+
+        `sent` is called when the request has been sent, before its answer is awaited.
+        """
         deadline = time.monotonic() + timeout_s
         content = self._content(method, target, headers, body)
         while True:
@@ -76,6 +80,7 @@ class Line(Unshared):
             whole = False
             try:
                 _send(connection, content, deadline)
+                sent()
                 while not reader.complete:
                     self._receive(connection, reader, deadline)
                 whole = True

@@ -22,6 +22,7 @@ from websockets.uri import WebSocketURI
 
 from monoskope.host_port import HostPort
 from monoskope.http.messages import EndedError
+from monoskope.unshared import Unshared
 
 PING_S = 10.0
 """After so many seconds without a word the server is asked whether it is there."""
@@ -97,8 +98,8 @@ async def connect(
     return socket
 
 
-class ClientSocket(asyncio.Protocol):
-    """An open WebSocket. Several tasks may send; one receives.
+class ClientSocket(Unshared, asyncio.Protocol):
+    """An open WebSocket. Several tasks may send; one receives. Its messages may hold credentials.
 
     Attributes:
         opened: Done once the handshake has ended; with its error, if it failed.

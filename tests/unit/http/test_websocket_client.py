@@ -17,6 +17,7 @@ from monoskope.host_port import HostPort
 from monoskope.http.messages import EndedError
 from monoskope.http.websocket_client import MAX_HELD, ClientSocket, NoWebSocketError, connect
 from monoskope.m8.grpc import tls
+from tests.support.holders import check_unshared
 from tests.support.raw_websocket import (
     BINARY,
     CLOSE,
@@ -174,6 +175,16 @@ async def test_what_comes_after_a_close_is_not_read_and_the_close_is_answered() 
             await socket.receive()
         assert socket.close_code == 1011
         assert (await answered)[0] == CLOSE
+
+
+async def test_a_message_that_waits_is_shown_nowhere_and_never_copied() -> None:
+    """It may hold the token of a copy."""
+    async with a_socket(saying(frame(BINARY, b"a credential"), frame(CLOSE))) as socket:
+        while not socket.close_code:
+            await asyncio.sleep(0)
+        assert "credential" not in f"{socket!r} {socket}"
+        check_unshared(socket)
+        assert await socket.receive() == b"a credential"
 
 
 async def test_a_close_in_the_middle_of_a_message_gives_no_part_of_it() -> None:

@@ -170,11 +170,11 @@ NOT_OVER_HTTPS = (
     "monoskope.client.proof",
     "monoskope.client.purposes.delete",
     "monoskope.client.results.secrets",
-    "random",
     "shutil",
     "subprocess",
     "tempfile",
     "tomllib",
+    "typing_extensions",
     "yaml",
 )
 """What a put takes milliseconds to load and does not need."""

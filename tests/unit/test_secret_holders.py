@@ -19,12 +19,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, SyncClient
+from monoskope.client.blocking_client import BlockingClient
 from monoskope.client.connection import Connection
 from monoskope.client.purposes.put import DOUBT, Expect, encoded
 from monoskope.client.settings import ClientSettings
 from monoskope.client.task import Task
 from monoskope.http.exchange import Answer, ResponseReader
 from monoskope.http.messages import Head
+from monoskope.http.websocket_client import ClientSocket
 from monoskope.m8.credentials.tokens import Issued, Tokens
 from monoskope.m8.grpc import tls
 from monoskope.m8.grpc.presented import PresentedCertificate, _Pair
@@ -153,6 +155,7 @@ HOLDERS: dict[type, Callable[[], object]] = {
     ClientSettings: settings,
     Client: lambda: Client(settings()),
     SyncClient: lambda: SyncClient(settings()),
+    BlockingClient: lambda: BlockingClient(settings()),
     Values: values,
     CopyPut: copy_job,
     Issued: lambda: Issued(TEXT, "0" * 32),
@@ -221,7 +224,7 @@ def test_the_search_can_see() -> None:
     assert shows(base64.b64encode(SECRET).decode())
 
 
-OTHERS = {Connection}
+OTHERS = {ClientSocket, Connection}
 """Holders that are tested by themselves."""
 
 

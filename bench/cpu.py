@@ -48,12 +48,13 @@ async def spent_ms(pids: Mapping[str, int], times: int, work: Awaitable[object])
     Raises:
         UnavailableError: the system does not tell; Linux does.
     """
-    before = {name: _cpu_s(pid) for name, pid in pids.items()}
+    before = {name: cpu_seconds(pid) for name, pid in pids.items()}
     await work
-    return {name: (_cpu_s(pid) - before[name]) / times * 1_000 for name, pid in pids.items()}
+    return {name: (cpu_seconds(pid) - before[name]) / times * 1_000 for name, pid in pids.items()}
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU seconds that a process has used. Raises `UnavailableError` where the system does not tell."""
     stat = Path(f"/proc/{pid}/stat")
     if not stat.exists():
         raise UnavailableError("this system does not tell the CPU time of a process.", fix="Profile on Linux.")

@@ -47,6 +47,7 @@ class Queries:
             NotFoundError: there is no such request of the caller's.
         """
         structlog.contextvars.bind_contextvars(request_id=message.request_id.hex())
+        await self._own_upload(message.request_id, caller)
         return await upload_key(
             self._app,
             message.request_id,

@@ -181,8 +181,9 @@ class Commands:
 
     async def _end(self, request_id: bytes, wait_s: float) -> views_pb2.SecretUpload:
         async def ended() -> views_pb2.SecretUpload | None:
-            known = await self._app.documents.upload(request_id)
-            return known if known is not None and known.state == views_pb2.UPLOAD_STATE_ENDED else None
+            # The folded request is at hand; to show it, its whole stream is read.
+            known = await self._app.aggregates.upload(request_id)
+            return await self._app.documents.upload(request_id) if known.state is State.ENDED else None
 
         answer = await self._app.feed.until(upload_stream(request_id), ended, wait_s=wait_s, wakes=may_end)
         answer = answer or await self._app.documents.upload(request_id)

@@ -8,6 +8,7 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
 from monoskope.m8.service.app import App
 from monoskope.protocol.events import upload_stream
+from monoskope.protocol.upload import State
 from monoskope.uri import SecretUri
 
 
@@ -16,12 +17,13 @@ async def upload_key(
 ) -> queries_pb2.GetSecretUploadKeyResponse:
     """Return the grant as soon as a reactor gave it, or the request's end; after `wait_s` seconds the request's state.
 
-    `load` returns the request as its caller may see it; what it raises is raised.
+    `load` returns the request as its caller, who may see it, sees it; what it raises is raised.
     """
 
     async def settled() -> views_pb2.SecretUpload | None:
-        upload = await load()
-        return None if upload.state == views_pb2.UPLOAD_STATE_REQUESTED else upload
+        # The folded request is at hand; to show it, its whole stream is read.
+        known = await app.aggregates.upload(request_id)
+        return None if known.state is State.REQUESTED else await load()
 
     upload = await app.feed.until(upload_stream(request_id), settled, wait_s=wait_s) or await load()
     return queries_pb2.GetSecretUploadKeyResponse(

@@ -15,7 +15,10 @@ _PARTS = (
     ("transport", ("client/connection", "client/transport/", "client/servers", "client/refusal", "reactor/link/")),
     ("HTTP to the engine", ("aiohttp/", "yarl/", "multidict/", "stores/vault/", "stores/shared/", "stores/")),
     ("rules of protobuf messages", ("protovalidate/", "service/validate")),
-    ("operating log, metrics, traces", ("structlog/", "monoskope/operating_log", "m8/metrics/", "prometheus", "traces/")),
+    (
+        "operating log, metrics, traces",
+        ("structlog/", "monoskope/operating_log", "m8/metrics/", "prometheus", "traces/"),
+    ),
     ("authentication and limits", ("m8/credentials/", "m8/limits/", "joserfc/", "service/policy")),
     ("read models", ("m8/readmodels/",)),
     ("event log", ("m8/log/",)),
@@ -52,7 +55,7 @@ def part_of(stack: Sequence[str]) -> str:
     return LOOP
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _of_frame(frame: str) -> str | None:
     path = frame.rpartition(":")[0]
     if any(piece in path for piece in _ASYNCIO_FILES):

@@ -7,17 +7,15 @@ import json
 import os
 import signal
 from collections.abc import Mapping
-from contextlib import AsyncExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 from bench.cpu import cpu_seconds
 from bench.parts import part_of
 from bench.progress import say
 from bench.sampler import Sampler, Samples
-from bench.uploads import Uploads
-from bench.world import STORE, World, settings_of
-from monoskope.client import Client
-from monoskope.errors import UnavailableError
+from bench.uploads import opened
+from bench.world import World
 from monoskope.testing.parts import wait_until
 
 PUTS = 2_000
@@ -56,10 +54,7 @@ def by_part(samples: Samples, *, puts: int = PUTS) -> dict[str, float]:
 
 async def _sampled(folder: Path, world: World) -> dict[str, Samples]:
     pids = {"m8": world.m8_pid, "reactor": world.reactor_pid}
-    async with AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(Client(settings_of(user))) for user in world.users]
-        direct = await stack.enter_async_context(world.direct())
-        uploads = Uploads(world, clients, direct.write)
+    async with opened(world) as uploads:
         await uploads.in_flight(WARM)
         store = cpu_seconds(world.cluster.pids["openbao"])
         _toggle(pids)

@@ -12,7 +12,8 @@ import os
 import signal
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
+from pathlib import Path
 from types import FrameType
 
 _EVERY_S = 0.001
@@ -33,7 +34,7 @@ class Sampler:
     """Samples the process that it is made in. To be used on the main thread."""
 
     def __init__(self) -> None:
-        self._stacks: Counter[tuple[str, ...]] = Counter()
+        self._stacks: defaultdict[tuple[str, ...], float] = defaultdict(float)
         self._names: dict[object, str] = {}
         self._last = 0.0
         self._before: dict[str, float] = {}
@@ -59,11 +60,11 @@ class Sampler:
     def _take(self, _number: int, frame: FrameType | None) -> None:
         now = time.thread_time()
         spent, self._last = now - self._last, now
-        stack = []
+        stack: list[str] = []
         while frame is not None and len(stack) < _DEEPEST:
             stack.append(self._name(frame))
             frame = frame.f_back
-        self._stacks[tuple(stack)] += spent  # type: ignore[assignment]  # a Counter of seconds
+        self._stacks[tuple(stack)] += spent
 
     def _name(self, frame: FrameType) -> str:
         code = frame.f_code
@@ -76,7 +77,7 @@ class Sampler:
 
 def _clocks() -> dict[str, float]:
     """Return the CPU seconds of each thread but the main one, and of those that Python does not know together."""
-    found = {}
+    found: dict[str, float] = {}
     rest = time.process_time()
     for thread in threading.enumerate():
         if thread.ident is not None:
@@ -88,18 +89,19 @@ def _clocks() -> dict[str, float]:
     return found | {NATIVE_THREADS: rest}
 
 
-def obey(folder: str) -> None:
+def obey(folder: Path) -> None:
     """Let SIGUSR2 begin to sample this process, and the next one end it: `folder/<pid>.json` has the samples then."""
     sampler = Sampler()
     is_on = False
 
+    samples = folder / f"{os.getpid()}.json"
+
     def toggle(_number: int, _frame: FrameType | None) -> None:
         nonlocal is_on
         if is_on:
-            path = os.path.join(folder, f"{os.getpid()}.json")
-            with open(f"{path}.new", "w", encoding="utf-8") as file:
-                json.dump(sampler.end(), file)
-            os.replace(f"{path}.new", path)
+            new = samples.with_suffix(".new")
+            new.write_text(json.dumps(sampler.end()), encoding="utf-8")
+            new.replace(samples)
         else:
             sampler.begin()
         is_on = not is_on

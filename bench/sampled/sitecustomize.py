@@ -1,10 +1,11 @@
-"""Loaded by each Python that starts with this folder in its PYTHONPATH: it can be sampled (`bench.profile`)."""
+"""Loaded by each Python that starts with this folder in its PYTHONPATH: it can be sampled (`bench.sampler`)."""
 
 import os
 import sys
+from pathlib import Path
 
-sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from bench.sampler import obey  # noqa: E402  found only by the line above
+from bench.sampler import obey  # found by the line above
 
-obey(os.environ["MONOSKOPE_BENCH_SAMPLES"])
+obey(Path(os.environ["MONOSKOPE_BENCH_SAMPLES"]))

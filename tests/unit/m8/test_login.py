@@ -24,7 +24,7 @@ from monoskope.m8.service.session import ServerSession, detach
 from monoskope.protocol import identity
 from monoskope.protocol.labels import IDENTITY_ROTATION
 from monoskope.protocol.login_refusal import LoginRefusal
-from monoskope.reactor.link.refusal import refusal_in
+from monoskope.reactor.link.grpc_link import refusal_in
 from tests.support.m8_world import SERVER, FakeReactor, User, World, a_world, reason, refused
 from tests.support.vectors import KEY_ID, Signer, a_request, step
 

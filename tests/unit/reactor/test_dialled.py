@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import grpc.aio
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnavailableError
 from monoskope.reactor.link.dialled import Dialled
-from monoskope.reactor.link.session import Endpoint, ReactorSession
+from monoskope.reactor.link.endpoint import Endpoint
+from monoskope.reactor.link.session import ReactorSession
 from monoskope.reactor.timings import Timings
 
 
@@ -20,19 +20,20 @@ async def test_the_certificate_of_the_server_that_is_dialled_now_is_looked_at(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     nothing: Any = None
-    endpoint = Endpoint(("a.example:1", "b.example:2"), tmp_path, nothing, b"", "", "", events_pb2.StoreCapabilities())
+    servers = ("a.example:1", "https://b.example:2")
+    endpoint = Endpoint(servers, tmp_path, nothing, b"", "", "", events_pb2.StoreCapabilities())
     tried: list[str] = []
 
-    def away(endpoint: Endpoint) -> grpc.aio.Channel:
+    def away(endpoint: Endpoint) -> NoReturn:
         tried.append(endpoint.server)
         if len(tried) == 2:
             session.stop()
         raise UnavailableError("away.")
 
-    session = ReactorSession(endpoint, Listening(), nothing, Timings(backoff_least=0.001), channel=away)  # type: ignore[arg-type]
+    session = ReactorSession(endpoint, Listening(), nothing, Timings(backoff_least=0.001), link=away)  # type: ignore[arg-type]
     dialled = Dialled(lambda: session.server, tmp_path)
     await session.run()
-    assert tried == ["a.example:1", "b.example:2"]
+    assert tried == ["a.example:1", "https://b.example:2"]
 
     asked: list[Any] = []
 

@@ -116,7 +116,7 @@ async def _updates(uploads: Uploads, counts: Counts) -> dict[str, float]:
 
 
 async def _latency(name: str, work: Work, direct: Work, blocks: int) -> float:
-    say(f"latency of a {name}: {blocks} alternating blocks of {_ONE_BY_ONE}")
+    say(f"latency, {name}: {blocks} alternating blocks of {_ONE_BY_ONE}")
     ours: list[float] = []
     theirs: list[float] = []
     await each(_ONE_BY_ONE, lambda: direct(0))

@@ -177,9 +177,9 @@ class ClientSocket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the handshake."""
-        if not isinstance(transport, asyncio.Transport):
+        if not isinstance(transport, asyncio.Transport) and not hasattr(transport, "write"):
             raise TypeError("a WebSocket needs a stream")
-        self._transport = transport
+        self._transport = transport  # type: ignore[assignment]  # uvloop's are no subclasses
         self._protocol.send_request(self._protocol.connect())
         self._flush()
         self._watch = self._loop.call_later(self._ping_s, self._look)

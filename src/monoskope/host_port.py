@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal, Self
 
 from monoskope.errors import UsageError
+from monoskope.value import Value
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}", re.ASCII)
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class HostPort:
+class HostPort(Value, frozen=True):
     """A host name or IP address, and a port from 0 to 65,535."""
 
     host: str
@@ -52,12 +51,28 @@ def is_host(text: str) -> bool:
     return True
 
 
+def peer_name(host: str, port: int) -> str:
+    """Return what gRPC, and therefore every part of m8, calls the peer whose socket says that it is at `host` and `port`.
+
+    An IPv4-mapped IPv6 address is named as IPv4.
+    """
+    import ipaddress  # noqa: PLC0415 - only servers need it
+
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return f"ipv4:{host}:{port}"
+    if isinstance(address, ipaddress.IPv6Address):
+        mapped = address.ipv4_mapped
+        return f"ipv6:%5B{host}%5D:{port}" if mapped is None else f"ipv4:{mapped}:{port}"
+    return f"ipv4:{address}:{port}"
+
+
 HTTPS = "https://"
 """Begins the name of a server that is dialled by its HTTP door. Without it a name is that of the gRPC door."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerName:
+class ServerName(Value, frozen=True):
     """A server of ours as a user names it: `host:port` for its gRPC door, `https://host:port` for its HTTP door.
 
     Attributes:
@@ -106,23 +121,6 @@ def _fix(scheme: str, rest: str) -> str:
     if scheme and "/" in rest:
         return f"Leave out the path: {HTTPS}{rest.partition('/')[0]}"
     return ""
-
-
-def peer_name(host: str, port: int) -> str:
-    """Return what gRPC, and therefore every part of m8, calls the peer whose socket says that it is at `host` and `port`.
-
-    An IPv4-mapped IPv6 address is named as IPv4.
-    """
-    import ipaddress  # noqa: PLC0415 - only servers need it
-
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return f"ipv4:{host}:{port}"
-    if isinstance(address, ipaddress.IPv6Address):
-        mapped = address.ipv4_mapped
-        return f"ipv6:%5B{host}%5D:{port}" if mapped is None else f"ipv4:{mapped}:{port}"
-    return f"ipv4:{address}:{port}"
 
 
 def check_server(text: str) -> str:

@@ -29,7 +29,22 @@ def test_an_address_reads_as_it_shows(host: str, port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["m8:0", "m8", "m8:", ":7443", "m8:123456", "m 8:1", "@default:1", "http://m8:1", "https://m8", "https://m8:0", "https://m8:1/", "https://https://m8:1", "ü:1"]
+    "text",
+    [
+        "m8:0",
+        "m8",
+        "m8:",
+        ":7443",
+        "m8:123456",
+        "m 8:1",
+        "@default:1",
+        "http://m8:1",
+        "https://m8",
+        "https://m8:0",
+        "https://m8:1/",
+        "https://https://m8:1",
+        "ü:1",
+    ],
 )
 def test_a_server_is_host_and_port(text: str) -> None:
     with pytest.raises(UsageError):

@@ -14,12 +14,12 @@ from monoskope.client import forks
 from monoskope.client.methods import Method
 from monoskope.client.pace import CALLS_AT_ONCE, pause_after
 from monoskope.client.roots import find_roots
-from monoskope.client.runtime import Runtime
+from monoskope.client.runtime import Runtime, on_asyncio
 from monoskope.client.servers import Servers
 from monoskope.client.transport import failures
 from monoskope.client.transport.base import Metadata, Transport
+from monoskope.client.transport.dial import dial
 from monoskope.client.transport.failures import NotSentError, StreamRefusedError
-from monoskope.client.transport.grpc import GrpcTransport
 from monoskope.errors import AwayError, Error, RateLimitedError, UnavailableError
 from monoskope.traces import spans
 from monoskope.unshared import Unshared
@@ -46,8 +46,8 @@ class Connection(Unshared):
     second one the same as the first.
 
     Args:
-        servers: `host:port`, or several, in the order in which they are tried; each is the name that the certificate of
-            that server must carry.
+        servers: `host:port` for gRPC, `https://host:port` for HTTP, or several, in the order in which they are tried;
+            the certificate of each must carry its host.
         ca_file: PEM file with the authority that signs their certificates; None for the system's authorities.
         token: Sent with every call, only over TLS.
         ca: The authority itself, in PEM form; it counts before `ca_file`.
@@ -69,7 +69,7 @@ class Connection(Unshared):
         pause_s: float = 0.2,
         runtime: Runtime | None = None,
     ) -> None:
-        self.runtime: Runtime = runtime if runtime is not None else _asyncio()
+        self.runtime: Runtime = runtime if runtime is not None else on_asyncio()
         """What everything that uses this connection waits with."""
         self._roots = find_roots(ca_file, ca)
         forks.opening(self)
@@ -82,11 +82,11 @@ class Connection(Unshared):
         return f"<Connection {self.server} token=hidden>"
 
     def _dial(self, server: str) -> Transport:
-        return GrpcTransport(server, self._roots, has_others=len(self._servers.names) > 1)
+        return dial(server, self._roots, has_others=len(self._servers.names) > 1, blocks=self.runtime.blocks)
 
     @property
     def server(self) -> str:
-        """The `host:port` to which the next call goes."""
+        """The server to which the next call goes, as it was named."""
         return self._servers.current
 
     async def call(self, method: Method[R], request: Message, timeout_s: float) -> R:
@@ -179,9 +179,3 @@ class Connection(Unshared):
         """Close it; calls under way are cancelled."""
         await self._servers.close()
         forks.closed(self)
-
-
-def _asyncio() -> Runtime:
-    from monoskope.client.on_asyncio import ASYNCIO  # noqa: PLC0415 - takes long, and a command line need not have it
-
-    return ASYNCIO

@@ -89,7 +89,7 @@ class KnownStores:
         return self.read().identities.get((server, store))
 
     def pinned_at(self, server: str, store: str) -> str:
-        """Return the server under which the pin stands that counts for `server`; itself if none does. Raises as `read`."""
+        """Return the server under which the pin stands that counts for `server`, itself if none. Raises as `read`."""
         return self._own().over(self._read_system()).name_of(self._group(server), store)
 
     def default(self, server: str) -> str | None:
@@ -131,7 +131,7 @@ class KnownStores:
         """Pin `identity`, if the pin is still `replaces` (None: there is none). The same pin again is no change.
 
         Args:
-            server: The `host:port` dialled.
+            server: The server that is dialled, as it was named.
             store: The store.
             identity: Its identity.
             replaces: The pin so far.

@@ -43,3 +43,10 @@ class Runtime(Protocol):
 
     def meanwhile(self, prepare: Callable[[], None]) -> None:
         """Call `prepare`, which takes some milliseconds, once the next call has been sent, or do nothing."""
+
+
+def on_asyncio() -> Runtime:
+    """Return asyncio's."""
+    from monoskope.client.on_asyncio import ASYNCIO  # noqa: PLC0415 - a command line that blocks does without asyncio
+
+    return ASYNCIO

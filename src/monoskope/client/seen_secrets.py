@@ -80,7 +80,7 @@ class SeenSecrets:
         after it was reported once.
 
         Args:
-            server: The `host:port` dialled.
+            server: The server that is dialled, as it was named.
             shown: Every URI that m8 lists.
             prefixes: Below which it was asked to list; none for everywhere.
 
@@ -119,7 +119,7 @@ class SeenSecrets:
         A deletion that is older than what was shown is ignored.
 
         Args:
-            server: The `host:port` dialled.
+            server: The server that is dialled, as it was named.
             deletions: URI to the SHA-256 of the receipt.
 
         Raises:

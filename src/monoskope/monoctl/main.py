@@ -86,8 +86,16 @@ def _show_version(context: click.Context, _parameter: click.Parameter, wanted: b
         "version": f"{_HERE}.version:version",
         "whoami": f"{_HERE}.whoami:whoami",
     },
+    summaries={
+        "completion": "Print a completion script for your shell.",
+        "forget-store": "Forget the identity that you agreed to for a store.",
+        "help": "Show the help of a command.",
+        "list-upstream": "List what is in an engine, to find what can be imported.",
+        "version": "Show the version of monoctl.",
+        "whoami": "Show who you are to m8, and what you may do.",
+    },
     help=_HELP,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."

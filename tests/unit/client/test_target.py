@@ -125,7 +125,9 @@ async def test_agreement_against_the_pin_is_a_changed_identity(m8: ScriptedM8, t
         await put(m8, tmp_path, "vault://app/db", identities={"vault": Identity().shown})
 
 
-async def test_the_other_door_of_a_host_with_a_pin_must_show_the_pinned_identity(m8: ScriptedM8, tmp_path: Path) -> None:
+async def test_the_other_door_of_a_host_with_a_pin_must_show_the_pinned_identity(
+    m8: ScriptedM8, tmp_path: Path
+) -> None:
     """An identity that somebody else shows there is no first contact, about which a hasty user would say yes."""
     m8_at = m8.server
     connection = Connection(m8_at, m8.ca_file, "a.b.c")

@@ -27,14 +27,14 @@ class WebSocketCall:
 
     Args:
         at: The HTTP door, on the loopback interface and without TLS.
-        parse: Makes what `read` returns out of a message; None for a message parsed.
+        parse: Makes what `read` returns out of a message.
     """
 
     def __init__(
         self, at: HostPort, *, parse: Callable[[bytes], object] = reactor_pb2.AttachResponse.FromString
     ) -> None:
         self._at = at
-        self._parse = parse or reactor_pb2.AttachResponse.FromString
+        self._parse = parse
         self._opened: asyncio.Future[ClientSocket] = asyncio.get_running_loop().create_future()
         self._came: asyncio.Queue[object] = asyncio.Queue()
         self._ended = asyncio.Event()

@@ -47,9 +47,12 @@ class Places:
 
 
 class BlockingRuntime:
-    """Its promises are those of `runtime.Runtime`."""
+    """Its promises are those of `runtime.Runtime`. Each client has its own."""
 
     blocks = True
+
+    def __init__(self) -> None:
+        self._prepare: Callable[[], None] | None = None
 
     def now(self) -> float:
         """Return the seconds of a monotonic clock."""
@@ -68,8 +71,11 @@ class BlockingRuntime:
         return [await one for one in work]
 
     def meanwhile(self, prepare: Callable[[], None]) -> None:
-        """Do nothing: it is prepared when it is needed."""
+        """Let `sent` call `prepare`."""
+        self._prepare = prepare
 
-
-BLOCKING = BlockingRuntime()
-"""It keeps nothing, so there is one."""
+    def sent(self) -> None:
+        """Call what is to be prepared: a transport has sent a call, and begins to wait for its answer."""
+        prepare, self._prepare = self._prepare, None
+        if prepare is not None:
+            prepare()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monoskope.client.blocking import BLOCKING
+from monoskope.client.blocking import BlockingRuntime
 from monoskope.client.client import Client
 from monoskope.client.runtime import Runtime
 
@@ -15,4 +15,4 @@ class BlockingClient(Client):
     """
 
     def _waits_with(self) -> Runtime:
-        return BLOCKING
+        return BlockingRuntime()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from msgspec import structs
 
-from monoskope.client import purposes, seal
+from monoskope.client import purposes
 from monoskope.client.bulk import Bulk, Tally
 from monoskope.client.changes import DEFAULT_TIMEOUT_S, only
 from monoskope.client.checks import Wanted, check_options, check_twice, checked
@@ -272,7 +272,6 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
             raise UsageError("no secret URI is given, or one twice.", fix="Give each URI once.")
         for uri in uris:
             check_text(uri)
-        self._runtime.meanwhile(seal.load)
         several = len(uris) > 1
         if several and wanted is not None:
             self._remembered.clear()  # What is checked is to be what m8 says now.

@@ -82,7 +82,7 @@ class Connection(Unshared):
         return f"<Connection {self.server} token=hidden>"
 
     def _dial(self, server: str) -> Transport:
-        return dial(server, self._roots, has_others=len(self._servers.names) > 1, blocks=self.runtime.blocks)
+        return dial(server, self._roots, has_others=len(self._servers.names) > 1, runtime=self.runtime)
 
     @property
     def server(self) -> str:

@@ -57,6 +57,9 @@ class AsyncioRuntime:
         """Call `prepare` in a moment."""
         asyncio.get_running_loop().call_later(_ON_ITS_WAY_S, prepare)
 
+    def sent(self) -> None:
+        """Do nothing: the loop waits for many answers at once."""
+
 
 ASYNCIO = AsyncioRuntime()
 """It keeps nothing, so there is one."""

@@ -42,7 +42,10 @@ class Runtime(Protocol):
         """Run each to its end, at once if that is possible, and return the results in the same order."""
 
     def meanwhile(self, prepare: Callable[[], None]) -> None:
-        """Call `prepare`, which takes some milliseconds, once the next call has been sent, or do nothing."""
+        """Call `prepare`, which takes some milliseconds, while the answer of the next call is awaited."""
+
+    def sent(self) -> None:
+        """Note that a call has been sent, and that its answer is awaited: a transport that blocks says so."""
 
 
 def on_asyncio() -> Runtime:

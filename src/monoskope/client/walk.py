@@ -26,7 +26,7 @@ from monoskope.client import methods, reasons
 from monoskope.client.connection import Connection
 from monoskope.client.pace import Pace
 from monoskope.client.patience import Patience
-from monoskope.client.seal import NOTHING_SEALED, Sealed, seal
+from monoskope.client.seal import NOTHING_SEALED, Sealed, load, seal
 from monoskope.client.task import Failure, Progress, Result, Stage, Task, too_large, unknown, whole
 from monoskope.client.trust import Trust
 from monoskope.errors import Error, RateLimitedError, TimedOutError
@@ -174,6 +174,7 @@ class Walk:
         try:
             await self._patience.turn()
             self._tell(task, request, Stage.ASKING)
+            self._runtime.meanwhile(load)
             with self._patience.within(task.key_within_s):
                 grant, shown = await self._grant(request, resends)
             over_at = self._runtime.now() + grant.lifetime_s

@@ -66,8 +66,12 @@ class Line(Unshared):
         timeout_s: float,
         most_body: int,
         repeat: bool = False,
+        sent: Callable[[], None] = lambda: None,
     ) -> Answer:
-        """Send one request and return its whole answer. Arguments and errors as `Pool.request` has them."""
+        """Send one request and return its whole answer. Arguments and errors as `Pool.request` has them.
+
+        `sent` is called when the request has been sent, before its answer is awaited.
+        """
         deadline = time.monotonic() + timeout_s
         content = self._content(method, target, headers, body)
         while True:
@@ -76,6 +80,7 @@ class Line(Unshared):
             whole = False
             try:
                 _send(connection, content, deadline)
+                sent()
                 while not reader.complete:
                     self._receive(connection, reader, deadline)
                 whole = True
@@ -212,7 +217,7 @@ def connect(server: Server, deadline: float) -> ssl.SSLSocket:
                 _open(plain, Tunnel(server, server.proxy), deadline)
             plain.settimeout(_left(deadline, sent=False))
             # An end without TLS's own word for it may be somebody's who cuts an answer off: it shall be an error.
-            return server.tls.wrap_socket(plain, server_hostname=server.host, suppress_ragged_eofs=False)
+            return server.tls.wrap_socket(plain, server_hostname=_plain(server.host), suppress_ragged_eofs=False)
         except BaseException:
             plain.close()
             raise
@@ -233,7 +238,7 @@ def connect(server: Server, deadline: float) -> ssl.SSLSocket:
 
 
 def _dialled(host: str, port: int, deadline: float) -> socket.socket:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(_plain(host), port, type=socket.SOCK_STREAM)
     last: OSError = OSError("the name has no address")
     for number, (family, _, _, _, address) in enumerate(found):
         plain = socket.socket(family, socket.SOCK_STREAM)
@@ -250,6 +255,11 @@ def _dialled(host: str, port: int, deadline: float) -> socket.socket:
         else:
             return plain
     raise last
+
+
+def _plain(host: str) -> bytes | str:
+    """Return a host for the standard library, which loads tables of Unicode for any text, but not for bytes."""
+    return host.encode("ascii") if host.isascii() else host
 
 
 def _open(plain: socket.socket, tunnel: Tunnel, deadline: float) -> None:

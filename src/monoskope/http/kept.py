@@ -9,13 +9,12 @@ from typing import cast
 
 from monoskope.http.exchange import ResponseReader
 from monoskope.http.failures import BrokenError, ExchangeError, LateError, NotSentError
-from monoskope.unshared import Unshared
 
 _MOST_UNREAD = 64 * 1024
 """How much of a stream waits here for its reader before the server has to wait, in bytes."""
 
 
-class Connection(asyncio.Protocol, Unshared):
+class Connection(asyncio.Protocol):
     """Carries one exchange after the other.
 
     Attributes:

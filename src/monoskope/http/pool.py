@@ -19,7 +19,6 @@ from monoskope.http.destination import Server
 from monoskope.http.exchange import Answer, ResponseReader, host_header, request_head
 from monoskope.http.failures import BrokenError, LateError, NotSentError
 from monoskope.http.kept import Connection
-from monoskope.unshared import Unshared
 
 __all__ = ["Headers", "Pool", "Server", "Stream"]
 
@@ -28,7 +27,7 @@ Headers = Sequence[tuple[str, str]]
 _LATE = "the time for the exchange is over"
 
 
-class Pool(Unshared):
+class Pool:
     """Connections to one server. Made inside a running event loop; `close` it.
 
     Args:
@@ -206,7 +205,7 @@ class Pool(Unshared):
             self._sweep = self._loop.call_at(self._idle[0].idle_since + self._idle_s, self._drop_idle)
 
 
-class Stream(Unshared):
+class Stream:
     """An answer whose body is read piece by piece.
 
     Attributes:

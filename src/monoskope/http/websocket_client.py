@@ -11,6 +11,7 @@ import contextlib
 import logging
 import ssl
 from collections import deque
+from typing import cast
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
@@ -21,6 +22,7 @@ from websockets.uri import WebSocketURI
 
 from monoskope.host_port import HostPort
 from monoskope.http.messages import EndedError
+from monoskope.unshared import Unshared
 
 PING_S = 10.0
 """After so many seconds without a word the server is asked whether it is there."""
@@ -96,11 +98,12 @@ async def connect(
     return socket
 
 
-class ClientSocket(asyncio.Protocol):
-    """An open WebSocket. Several tasks may send; one receives.
+class ClientSocket(Unshared, asyncio.Protocol):
+    """An open WebSocket. Several tasks may send; one receives. Its messages may hold credentials.
 
     Attributes:
         opened: Done once the handshake has ended; with its error, if it failed.
+        is_silent: Whether it was given up because the server answered no ping.
     """
 
     def __init__(self, protocol: ClientProtocol, ping_s: float, pong_s: float) -> None:
@@ -109,6 +112,7 @@ class ClientSocket(asyncio.Protocol):
         self._pong_s = pong_s
         self._loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[None] = self._loop.create_future()
+        self.is_silent = False
         self._transport: asyncio.Transport
         self._watch: asyncio.TimerHandle | None = None
         self._heard_at = self._loop.time()
@@ -177,9 +181,8 @@ class ClientSocket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the handshake."""
-        if not isinstance(transport, asyncio.Transport) and not hasattr(transport, "write"):
-            raise TypeError("a WebSocket needs a stream")
-        self._transport = transport  # type: ignore[assignment]  # uvloop's are no subclasses
+        # uvloop's TLS transport has all methods of `asyncio.Transport`, and does not say that it is one.
+        self._transport = cast("asyncio.Transport", transport)
         self._protocol.send_request(self._protocol.connect())
         self._flush()
         self._watch = self._loop.call_later(self._ping_s, self._look)
@@ -286,14 +289,17 @@ class ClientSocket(asyncio.Protocol):
         """See whether the server is there; one that is held back by us has no way to say so."""
         now = self._loop.time()
         silent_s, wait_s = now - self._heard_at, self._pong_s
-        if not self._transport.is_reading() or silent_s < self._ping_s:
-            wait_s = max(self._ping_s - silent_s, self._pong_s)
+        if silent_s < self._ping_s:
+            wait_s = self._ping_s - silent_s
+        elif not self._transport.is_reading():
+            pass
         elif self._asked_at is None and self._protocol.state is State.OPEN:
             self._asked_at = now
             self._protocol.send_ping(b"")
             self._flush()
         else:
             # Also a server that never ended its handshake, or does not end the connection after a Close.
+            self.is_silent = True
             self.abort()
             return
         self._watch = self._loop.call_later(wait_s, self._look)

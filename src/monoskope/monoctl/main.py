@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Callable
@@ -112,13 +111,8 @@ for _name, _group in _VERBS.items():
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
-_COLLECT_AFTER = 50_000
-"""New objects before a garbage collection: a start makes many objects, and none of them is garbage."""
-
-
 def main() -> NoReturn:
     """Run `monoctl` and end the process with its exit code."""
-    gc.set_threshold(_COLLECT_AFTER)
     stop = _traced()
     try:
         cli()

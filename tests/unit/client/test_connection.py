@@ -38,6 +38,7 @@ from monoskope.errors import (
 from monoskope.m8.grpc import tls
 from monoskope.m8.grpc.calls import status_of
 from monoskope.testing.scripted.m8 import ScriptedM8
+from tests.support.tunnels import OPENED, Tunnels
 
 GRPC, HTTP, BLOCKING = "grpc", "http", "blocking"
 """The ways to one m8."""
@@ -102,6 +103,19 @@ async def test_a_proxy_of_the_environment_that_leads_nowhere_is_named(
     assert "no_proxy" in caught.value.fix
 
 
+@pytest.mark.parametrize("way", [HTTP, BLOCKING])
+async def test_a_proxy_of_the_environment_sees_nothing_of_a_call(
+    reached: ScriptedM8, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = Tunnels(OPENED, int(reached.server.rpartition(":")[2]))
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+    await ask(reached.server, reached.ca_file, way)
+    proxy.stop()
+    assert reached.count("GetSecretStore") == 1
+    assert proxy.asked.startswith(f"CONNECT {reached.server.removeprefix('https://')} HTTP/1.1".encode())
+    assert b"a.b.c" not in proxy.asked
+
+
 async def test_a_certificate_of_another_authority_is_refused(reached: ScriptedM8, way: str, tmp_path: Path) -> None:
     other = tmp_path / "other.crt"
     other.write_bytes(tls.make([], now=dt.datetime.now(dt.UTC)).ca)
@@ -120,6 +134,13 @@ async def test_a_certificate_for_another_name_is_refused(reached: ScriptedM8, wa
     with pytest.raises(IdentityChangedError, match="does not carry that name"):
         await ask(server, reached.ca_file, way)
     assert reached.calls == []
+
+
+@pytest.mark.parametrize("way", [HTTP, BLOCKING])
+async def test_the_grpc_door_dialled_by_http_is_told(m8: ScriptedM8, way: str) -> None:
+    with pytest.raises(NotReachedError, match="does not answer") as caught:
+        await ask(f"https://{m8.server}", m8.ca_file, way)
+    assert "https:// names its HTTP door" in caught.value.fix
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])

@@ -23,6 +23,7 @@ from monoskope.http.failures import (
     UntrustedError,
 )
 from monoskope.m8.grpc import tls
+from tests.support.tunnels import OPENED, Tunnels
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CLOSE = None
@@ -66,9 +67,8 @@ class Scripted:
                 plain, _ = self._listening.accept()
             except OSError:
                 return
-            with plain:
-                with contextlib.suppress(OSError):  # the client refused the certificate, or went away
-                    self._play(self._context.wrap_socket(plain, server_side=True))
+            with plain, contextlib.suppress(OSError):  # the client refused the certificate, or went away
+                self._play(self._context.wrap_socket(plain, server_side=True))
             self.closed.release()
 
     def _play(self, connection: ssl.SSLSocket) -> None:
@@ -212,42 +212,9 @@ def test_a_stream_is_read_as_it_comes(scripted: Scripted, line: Line) -> None:
     stream.close()
 
 
-class Tunnels:
-    """A proxy that answers one request for a tunnel, and carries what comes after it."""
-
-    def __init__(self, answer: bytes, to: int) -> None:
-        self._answer, self._to = answer, to
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        self.asked = b""
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        with self._listening.accept()[0] as client, socket.create_connection(("127.0.0.1", self._to)) as server:
-            while not self.asked.endswith(b"\r\n\r\n"):
-                self.asked += client.recv(65_536)
-            client.sendall(self._answer)
-            back = threading.Thread(target=_carry, args=(server, client), daemon=True)
-            back.start()
-            _carry(client, server)
-            back.join(10)
-
-    def stop(self) -> None:
-        self._listening.close()
-        self._thread.join(10)
-
-
-def _carry(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # one of both ended it
-        while piece := source.recv(65_536):
-            target.sendall(piece)
-        target.shutdown(socket.SHUT_WR)
-
-
 def test_a_proxy_opens_a_tunnel_and_sees_no_request(scripted: Scripted) -> None:
     scripted.scripts = [[OK]]
-    proxy = Tunnels(b"HTTP/1.1 200 Connection established\r\n\r\n", scripted.port)
+    proxy = Tunnels(OPENED, scripted.port)
     line = Line(scripted.server._replace(proxy=Proxy("127.0.0.1", proxy.port, "Basic eDp5")))
     assert ask(line) == b"ok"
     line.close()

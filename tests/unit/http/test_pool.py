@@ -39,17 +39,29 @@ class Peer:
         self.requests: list[bytes] = []
         self.gone = asyncio.Event()
         """Set when a client's connection has ended."""
+        self._under_way: list[tuple[asyncio.Future[None], asyncio.Event]] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        script = asyncio.ensure_future(self._script(reader, writer))
+        ended = asyncio.Event()
+        self._under_way.append((script, ended))
         try:
-            await self._script(reader, writer)
+            await script
             await reader.read()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             self.gone.set()
             writer.transport.abort()
+            ended.set()
+
+    async def stop(self) -> None:
+        for script, ended in self._under_way:
+            script.cancel()
+            await asyncio.wait_for(ended.wait(), PATIENCE_S)
+        for _ in range(3):
+            await asyncio.sleep(0)  # the transports end in the next turns of the event loop
 
     async def request(self, reader: asyncio.StreamReader) -> bytes:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -90,6 +102,7 @@ class World:
                 yield pool
             finally:
                 await pool.close()
+                await peer.stop()
 
 
 @pytest.fixture
@@ -324,14 +337,17 @@ async def test_a_server_without_tls_is_refused(world: World) -> None:
     async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(HELLO)
         await reader.read()
-        writer.close()
+        writer.transport.abort()
+        ended.set()
 
+    ended = asyncio.Event()
     async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
         pool = Pool(Server("localhost", server.sockets[0].getsockname()[1], world.tls))
         with pytest.raises(UntrustedError) as caught:
             await get(pool)
         assert not caught.value.certificate
         await pool.close()
+        await asyncio.wait_for(ended.wait(), PATIENCE_S)
 
 
 async def test_a_stream_comes_piece_by_piece_and_gives_its_connection_back(world: World) -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import datetime as dt
+import functools
+import ssl
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+import uvloop
 
+from monoskope.host_port import HostPort
 from monoskope.http.messages import EndedError
 from monoskope.http.websocket_client import MAX_HELD, ClientSocket, NoWebSocketError, connect
+from monoskope.m8.grpc import tls
+from tests.support.holders import check_unshared
 from tests.support.raw_websocket import (
     BINARY,
     CLOSE,
@@ -75,6 +83,39 @@ async def test_messages_come_whole_however_they_are_cut() -> None:
 
 
 @pytest.mark.parametrize(
+    "runner", [asyncio.Runner, functools.partial(asyncio.Runner, loop_factory=uvloop.new_event_loop)]
+)
+def test_it_speaks_over_tls_on_each_event_loop_and_checks_the_servers_name(
+    runner: Callable[[], asyncio.Runner], tmp_path: Path
+) -> None:
+    made = tls.make(["localhost"], now=dt.datetime.now(dt.UTC))
+    for name, content in (("crt", made.certificate), ("key", made.key)):
+        (tmp_path / name).write_bytes(content)
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+    ours = ssl.create_default_context(cadata=made.ca.decode())
+
+    async def act(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        _, content = await read_frame(reader)
+        for _ in range(3):
+            writer.write(frame(BINARY, content))
+            await writer.drain()
+        await nothing(reader, writer)
+
+    async def speak() -> None:
+        async with serving(act, tls=theirs) as at, asyncio.timeout(PATIENCE_S):
+            socket = await connect(at, "/", ours, most_message=10 * MAX_HELD)
+            await socket.send(bytes(2 * MAX_HELD))
+            assert [len(await socket.receive()) for _ in range(3)] == [2 * MAX_HELD] * 3
+            await socket.close()
+            with pytest.raises(ssl.SSLCertVerificationError):
+                await connect(HostPort("127.1", at.port), "/", ours, most_message=MOST)  # 127.0.0.1 by another name
+
+    with runner() as loop:
+        loop.run(speak())
+
+
+@pytest.mark.parametrize(
     ("said", "code"),
     [
         (frame(BINARY, b"masked", mask=b"mask"), 1002),
@@ -134,6 +175,16 @@ async def test_what_comes_after_a_close_is_not_read_and_the_close_is_answered() 
             await socket.receive()
         assert socket.close_code == 1011
         assert (await answered)[0] == CLOSE
+
+
+async def test_a_message_that_waits_is_shown_nowhere_and_never_copied() -> None:
+    """It may hold the token of a copy."""
+    async with a_socket(saying(frame(BINARY, b"a credential"), frame(CLOSE))) as socket:
+        while not socket.close_code:
+            await asyncio.sleep(0)
+        assert "credential" not in f"{socket!r} {socket}"
+        check_unshared(socket)
+        assert await socket.receive() == b"a credential"
 
 
 async def test_a_close_in_the_middle_of_a_message_gives_no_part_of_it() -> None:
@@ -247,6 +298,7 @@ async def test_a_server_that_is_there_is_kept_and_one_that_says_nothing_is_left(
         socket._look()
         with pytest.raises(EndedError):
             await socket.receive()
+        assert socket.is_silent
 
 
 @pytest.mark.parametrize(

@@ -59,9 +59,10 @@ class EndedCall:
 class EndedSocket:
     """A WebSocket on which m8 said its last word, and which it closed."""
 
-    def __init__(self, *last: bytes | str, close_code: int = 1000) -> None:
+    def __init__(self, *last: bytes | str, close_code: int = 1000, is_silent: bool = False) -> None:
         self._last = list(last)
         self.close_code = close_code
+        self.is_silent = is_silent
 
     async def send(self, message: object) -> None:
         del message
@@ -149,6 +150,21 @@ async def test_a_clean_end_says_nothing_of_a_status(last: tuple[str, ...]) -> No
     with pytest.raises(SessionEndedError) as caught:
         await WebSocketLink(EndedSocket(*last)).read()
     assert not isinstance(caught.value, StatusError)
+
+
+@pytest.mark.parametrize(
+    ("socket", "said"),
+    [
+        (EndedSocket(), "m8 ended the session."),
+        (EndedSocket(close_code=0), "the connection to m8 broke."),
+        (EndedSocket(close_code=0, is_silent=True), "m8 answers no more."),
+    ],
+)
+async def test_a_close_a_break_and_silence_are_told_apart(socket: EndedSocket, said: str) -> None:
+    for use in (WebSocketLink(socket).read, WebSocketLink(socket).end):
+        with pytest.raises(SessionEndedError) as caught:
+            await use()
+        assert caught.value.message == said
 
 
 async def test_an_m8_that_does_not_take_what_we_say_is_told_apart_from_one_that_is_gone() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -59,3 +61,14 @@ class Trust:
 
     def set_alpn_protocols(self, _: list[str]) -> None:
         """Nothing is spoken."""
+
+
+def test_a_reactor_that_dials_https_and_copies_nothing_loads_neither_grpc_nor_the_client() -> None:
+    """Each takes memory for as long as the reactor runs."""
+    program = (
+        "import sys, monoskope.reactor.run, monoskope.reactor.link.websocket_link\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules} & {'grpc', 'websockets'}),"
+        " 'monoskope.client.client' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["websockets", "False"]

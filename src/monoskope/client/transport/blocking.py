@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -31,12 +31,16 @@ class BlockingTransport:
         server: `https://host:port`.
         roots: The authorities that may have signed its certificate.
         has_others: Whether there are other servers to go to when this one stands still.
+        sent: Called when a call has been sent, before its answer is awaited.
 
     Raises:
         UsageError: the authorities are no certificates, or the environment names no usable proxy.
     """
 
-    def __init__(self, server: str, roots: Roots, *, has_others: bool) -> None:
+    def __init__(
+        self, server: str, roots: Roots, *, has_others: bool, sent: Callable[[], None] = lambda: None
+    ) -> None:
+        self._sent = sent
         self._dialled = Dialled(server, roots)
         look = self._look if has_others else None
         self._line = Line(self._dialled.server, idle_s=IDLE_S, look_s=exchanging.LOOK_AFTER_S, look=look)
@@ -53,6 +57,7 @@ class BlockingTransport:
                 timeout_s=timeout_s,
                 most_body=connect.MOST_ANSWER,
                 repeat=method.may_be_repeated,
+                sent=self._sent,
             )
         except ExchangeError as error:
             raise self._dialled.failed(error, late=time.monotonic() >= ends_at) from None

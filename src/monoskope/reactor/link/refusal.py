@@ -7,6 +7,8 @@ from monoskope.protocol.announcement import MAX_REPLICAS
 from monoskope.protocol.login_refusal import LoginRefusal
 from monoskope.reactor.identity.store_identity import Identity
 
+_DOORS = "https://HOST:PORT is m8's HTTP door, HOST:PORT its gRPC door"
+
 
 def explained(
     code: str,
@@ -74,13 +76,16 @@ def _words(code: str, *, server: str, identity: Identity, kind: str) -> tuple[st
                 f"m8 does not accept this reactor's proof: for m8 the store {store} has another identity than"
                 f" {identity.shown}, or {server} is none of m8's own names."
             )
-            fix = f"Compare: monoctl describe secret-store {store} ; and `server` here with `names` in m8.toml."
+            fix = (
+                f"Compare: monoctl describe secret-store {store} ; and `server` here with `names` in m8.toml, or with"
+                " `http_names` if it begins with https://."
+            )
         case "UNAVAILABLE":
             message = f"{server} does not answer as m8, or not under a certificate that `ca_file` vouches for."
-            fix = "Check that m8 runs, then `server` and `ca_file` in reactor.toml."
+            fix = f"Check that m8 runs, then `ca_file` and `server` in reactor.toml: {_DOORS}."
         case "UNIMPLEMENTED" | "INVALID_ARGUMENT":
             message = f"{server} does not speak this reactor's protocol."
-            fix = "Check `server`; update the reactor or m8."
+            fix = f"Check `server`: {_DOORS}. Or update the reactor or m8."
         case _:
             pass
     return message, fix

@@ -112,6 +112,10 @@ class Socket(Protocol):
     def close_code(self) -> int:
         """With which code m8 closed the connection, 0 if it did not."""
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the connection ended because m8 answered no ping."""
+
 
 class WebSocketLink:
     """A link on a WebSocket."""
@@ -149,7 +153,9 @@ class WebSocketLink:
     def _ended(self) -> SessionEndedError:
         if self._socket.close_code in _NOT_UNDERSTOOD:
             return StatusError("INVALID_ARGUMENT")
-        return ended()
+        if self._socket.is_silent:
+            return SessionEndedError("m8 answers no more.", fix="Check that it runs.")
+        return ended() if self._socket.close_code else SessionEndedError("the connection to m8 broke.")
 
 
 def _end_with(text: str) -> NoReturn:

@@ -1,0 +1,77 @@
+"""The parts of docs/reference/http.md that are made from the code: the table of errors, and the whole example client.
+
+The page itself is written by hand. A part stands between `<!-- NAME -->` and `<!-- /NAME -->`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from monoskope import errors
+from monoskope.errors import Code
+from monoskope.m8.methods.refusal import STATUS
+from tools.cli_reference import documented
+
+PAGE = Path("docs/reference/http.md")
+EXAMPLE = Path("examples/http/put.py")
+
+HTTP_STATUS = {
+    "canceled": 499,
+    "unknown": 500,
+    "invalid_argument": 400,
+    "deadline_exceeded": 504,
+    "not_found": 404,
+    "already_exists": 409,
+    "permission_denied": 403,
+    "resource_exhausted": 429,
+    "failed_precondition": 400,
+    "aborted": 409,
+    "unimplemented": 501,
+    "internal": 500,
+    "unavailable": 503,
+    "data_loss": 500,
+    "unauthenticated": 401,
+}
+
+
+def connect_code(code: Code) -> str:
+    """Return the code of Connect under which m8 sends one of ours."""
+    name = STATUS[code].lower()
+    return "canceled" if name == "cancelled" else name
+
+
+def statuses() -> dict[int, list[str]]:
+    """Return each HTTP status of an error, and what our codes under it mean."""
+    meanings = documented(errors, "Code")
+    found: dict[int, list[str]] = {}
+    for code in Code:
+        status = HTTP_STATUS[connect_code(code)]
+        found.setdefault(status, []).append(f"`{code.value}`: {meanings[code.name]}")
+    return found
+
+
+def table() -> str:
+    """Return the table of errors: HTTP status, Connect's code, our code and what it means."""
+    meanings = documented(errors, "Code")
+    rows = sorted(
+        (HTTP_STATUS[connect_code(code)], connect_code(code), code.value, meanings[code.name]) for code in Code
+    )
+    lines = [f"| {status} | `{connect}` | `{ours}` | {meaning} |" for status, connect, ours, meaning in rows]
+    return "\n".join(["| HTTP status | `code` | our code | meaning |", "|---|---|---|---|", *lines])
+
+
+def render(root: Path) -> str:
+    """Return the whole of http.md, with its made parts as the code is now."""
+    page = (root / PAGE).read_text(encoding="utf-8")
+    example = (root / EXAMPLE).read_text(encoding="utf-8").rstrip("\n")
+    page = _filled(page, "errors", table())
+    return _filled(page, "put.py", f"```python\n{example}\n```")
+
+
+def _filled(page: str, name: str, content: str) -> str:
+    part = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)", re.DOTALL)
+    filled, times = part.subn(lambda found: f"{found[1]}{content}\n{found[2]}", page)
+    if times != 1:
+        raise ValueError(f"{PAGE} has {times} places for {name}, and one is needed.")
+    return filled

@@ -34,6 +34,7 @@ FIELDS = frozenset(
         "address",
         "client_request_id",
         "connections",
+        "door",
         "fingerprint_key_id",
         "identity",
         "method",

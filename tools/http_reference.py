@@ -10,35 +10,11 @@ from pathlib import Path
 
 from monoskope import errors
 from monoskope.errors import Code
-from monoskope.m8.methods.refusal import STATUS
+from monoskope.m8.http.refused import HTTP_STATUS, connect_code
 from tools.cli_reference import documented
 
 PAGE = Path("docs/reference/http.md")
 EXAMPLE = Path("examples/http/put.py")
-
-HTTP_STATUS = {
-    "canceled": 499,
-    "unknown": 500,
-    "invalid_argument": 400,
-    "deadline_exceeded": 504,
-    "not_found": 404,
-    "already_exists": 409,
-    "permission_denied": 403,
-    "resource_exhausted": 429,
-    "failed_precondition": 400,
-    "aborted": 409,
-    "unimplemented": 501,
-    "internal": 500,
-    "unavailable": 503,
-    "data_loss": 500,
-    "unauthenticated": 401,
-}
-
-
-def connect_code(code: Code) -> str:
-    """Return the code of Connect under which m8 sends one of ours."""
-    name = STATUS[code].lower()
-    return "canceled" if name == "cancelled" else name
 
 
 def statuses() -> dict[int, list[str]]:

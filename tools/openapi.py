@@ -14,6 +14,7 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodDescriptorProto
 
 from monoskope.errors import Code
+from monoskope.m8.http.refused import HTTP_STATUS
 from monoskope.m8.methods.refusal import DOMAIN
 from tools import http_reference
 from tools.api_reference import FILE_SERVICE, METHOD, comments_of, described
@@ -78,7 +79,7 @@ _ERRORS: dict[str, Schema] = {
         "type": "object",
         "description": "Why a call was refused.",
         "properties": {
-            "code": {"description": "Connect's code.", "enum": sorted(http_reference.HTTP_STATUS)},
+            "code": {"description": "Connect's code.", "enum": sorted(HTTP_STATUS)},
             "message": {"type": "string", "description": "One sentence that says what happened and why."},
             "details": {"type": "array", "items": {"$ref": "#/components/schemas/ErrorDetail"}},
         },
@@ -106,14 +107,14 @@ _ERRORS: dict[str, Schema] = {
         "description": "What a `google.rpc.ErrorInfo` says.",
         "properties": {
             "reason": {
-                "description": "Our stable code. For RATE_LIMITED it is REFUSED, and `metadata.code` has the code.",
+                "description": "Our stable code.",
                 "enum": [code.value for code in Code],
             },
             "domain": {"description": "Whose code it is.", "const": DOMAIN},
             "metadata": {
                 "type": "object",
-                "description": "`fix`: what to do next. `code`: our stable code, where `reason` is an older one.",
-                "properties": {"fix": {"type": "string"}, "code": {"type": "string"}},
+                "description": "`fix`: what to do next, or nothing.",
+                "properties": {"fix": {"type": "string"}},
                 "additionalProperties": {"type": "string"},
             },
         },

@@ -1,0 +1,194 @@
+"""docs/reference/http.md, line by line with curl, and Connect's own client from Node, at a real m8 with real stores."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+
+from monoskope.testing.parts import Part, program
+from tests.e2e.conftest import Team
+from tests.e2e.typist import ROOT, Typist, pattern
+from tests.support.operations import needed, not_here
+
+PAGE = ROOT / "docs" / "reference" / "http.md"
+NODE = ROOT / "tests" / "node"
+IMAGE = ROOT / "proto" / "image.binpb"
+ORIGIN = "https://app.example.org"
+SERVICE = "monoskope.api.gateway.v1.SecretQueryService"
+_BLOCK = re.compile(r"^```(?P<kind>sh|json|text)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def address_of(folder: Path) -> str:
+    """Where the m8 with this folder answers over HTTP."""
+    return (folder / "http-address").read_text(encoding="utf-8").strip()
+
+
+def fits(shown: Any, found: Any) -> bool:
+    """Return whether an answer has what the page shows of it; `…` stands for any text, or any end of one."""
+    if isinstance(shown, dict):
+        return isinstance(found, dict) and all(
+            name in found and fits(part, found[name]) for name, part in shown.items()
+        )
+    if isinstance(shown, list):
+        return isinstance(found, list) and len(shown) <= len(found) and all(map(fits, shown, found))
+    if isinstance(shown, str) and shown.endswith("…"):
+        return isinstance(found, str) and found.startswith(shown.removesuffix("…"))
+    return bool(shown == found)
+
+
+class Reader(Typist):
+    """Somebody who types what the page says, as a user of a team."""
+
+    team: Team
+
+    def adapted(self, line: str) -> str:
+        """Take the place of the page's m8, its team and its store."""
+        identity = self.team.cluster.identities["vault"]
+        line = line.replace("localhost:7480", address_of(self.team.cluster.folder / "m8"))
+        return line.replace("team-a", self.team.name).replace("SHA256:… ", f"{identity} ")
+
+
+@pytest.fixture
+def reader(patient: Team, tmp_path: Path) -> Reader:
+    needed("curl", "curl")
+    found = Reader.at(tmp_path)
+    found.team = patient
+    shutil.copy(patient.cluster.folder / "m8" / "ca.crt", found.folder / "ca.crt")
+    shutil.copy(patient.user.token_file, found.folder / "token")
+    shutil.copy(ROOT / "examples" / "http" / "put.py", found.folder / "put.py")
+    return found
+
+
+def test_every_command_of_the_page_does_what_it_says(reader: Reader) -> None:
+    assert reader.team.put(reader.team.uri("vault", "earlier")).code == 0
+    printed, ran = "", 0
+    for kind, body in _BLOCK.findall(PAGE.read_text(encoding="utf-8")):
+        shown = body.replace("team-a", reader.team.name)
+        if kind == "text":
+            assert pattern(shown).search(printed), (shown, printed)
+        elif kind == "json":
+            assert fits(json.loads(shown), json.loads(printed)), (shown, printed)
+        else:
+            done = reader.shell(body.strip())
+            assert done.returncode == 0, (body, done.stdout, done.stderr)
+            printed, ran = done.stdout, ran + 1
+    assert ran > 8
+    assert (reader.folder / "m8.curl").stat().st_mode & 0o077 == 0
+    compared = reader.team.compare(reader.team.uri("vault"), value=b"s3cret")
+    assert compared.json()["outcome"] == "EQUAL"
+
+
+def test_the_metrics_are_for_administrators(reader: Reader) -> None:
+    cluster = reader.team.cluster
+    shutil.copy(cluster.administrator.token_file, reader.folder / "administrator")
+    ask = "curl -s --cacert ca.crt -w '%{{http_code}}' -H \"Authorization: Bearer $(cat {0})\" https://localhost:7480/metrics"
+
+    assert reader.shell(ask.format("token")).stdout.endswith("403")
+    assert "m8_requests_total" in reader.shell(ask.format("administrator")).stdout
+
+
+def descriptors(folder: Path) -> Path:
+    """Write what Node must know of google.rpc, and return the file."""
+    file = FileDescriptorSet()
+    for one in (error_details_pb2.DESCRIPTOR.dependencies[0], error_details_pb2.DESCRIPTOR):
+        one.CopyToProto(file.file.add())
+    path = folder / "google-rpc.binpb"
+    path.write_bytes(file.SerializeToString())
+    return path
+
+
+@pytest.fixture(scope="module")
+def met(patient: Team, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What Connect's client for browsers met, in JSON and in binary form."""
+    node = needed("node", "nodejs")
+    if not (NODE / "node_modules" / "@connectrpc" / "connect-web").is_dir():
+        not_here("the packages of tests/node are not installed: (cd tests/node && npm ci)")
+    assert patient.put(patient.uri("local", "node")).code == 0
+    cluster = patient.cluster
+    done = subprocess.run(
+        [
+            node,
+            str(NODE / "door.js"),
+            f"https://{address_of(cluster.folder / 'm8')}",
+            str(patient.user.token_file),
+            str(descriptors(tmp_path_factory.mktemp("node"))),
+            str(IMAGE),
+            f"local://{patient.name}",
+        ],
+        env={"NODE_EXTRA_CA_CERTS": str(cluster.folder / "m8" / "ca.crt")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("form", ["json", "binary"])
+def test_connects_own_client_lists_watches_and_reads_our_errors(met: dict[str, Any], form: str) -> None:
+    found = met[form]
+
+    assert {"vault", "local"} <= {name for name, _ in found["stores"]}
+    assert {kind for _, kind in found["stores"]} == {"bigint"}
+    assert found["events"][0] == "SecretUploadKeyRequested"
+    assert found["events"][-1] == "SecretUploaded"
+    assert found["noUri"]["code"] == "InvalidArgument"
+    assert found["noUri"]["info"]["reason"] == "USAGE"
+    assert "uri" in found["noUri"]["message"]
+    assert found["noSuch"]["info"]["reason"] == "NOT_FOUND"
+    for refused in (found["noToken"], found["streamWithoutToken"]):
+        assert refused["code"] == "Unauthenticated"
+        assert refused["info"] == {"reason": "UNAUTHENTICATED", "domain": "monoskope", "fix": refused["info"]["fix"]}
+        assert refused["info"]["fix"]
+    assert found["tooLate"]["code"] == "DeadlineExceeded"
+
+
+@pytest.fixture
+def browsers(tmp_path: Path) -> Iterator[str]:
+    """An m8 that one origin may call; its address."""
+    init = [program("m8"), "init", "--dir", str(tmp_path / "m8"), "--listen", "127.0.0.1:0"]
+    subprocess.run(init, check=True, capture_output=True, timeout=60)
+    settings = tmp_path / "m8" / "m8.toml"
+    origins = tomli_w.dumps({"http_origins": [ORIGIN]})
+    settings.write_text(origins + settings.read_text(encoding="utf-8"), encoding="utf-8")
+    serve = [program("m8"), "serve", "--dir", str(tmp_path / "m8")]
+    m8 = Part("m8", serve, log=tmp_path / "m8.log", folder=tmp_path, environment={"HOME": str(tmp_path)})
+    m8.start()
+    try:
+        m8.wait_for((tmp_path / "m8" / "http-address").exists)
+        yield address_of(tmp_path / "m8")
+    finally:
+        m8.stop()
+
+
+def test_a_browser_may_call_from_the_origins_that_are_named(browsers: str, tmp_path: Path) -> None:
+    curl = needed("curl", "curl")
+
+    def preflight(origin: str) -> str:
+        asks = ["Origin: " + origin, "Access-Control-Request-Method: POST"]
+        headers = [word for one in [*asks, "Access-Control-Request-Headers: authorization"] for word in ("-H", one)]
+        url = f"https://{browsers}/{SERVICE}/GetServer"
+        command = [curl, "-s", "-i", "-X", "OPTIONS", "--cacert", str(tmp_path / "m8" / "ca.crt"), *headers, url]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.lower()
+
+    allowed, refused = preflight(ORIGIN), preflight("https://elsewhere.example.org")
+
+    assert allowed.startswith("http/1.1 204")
+    assert f"access-control-allow-origin: {ORIGIN}" in allowed
+    assert "authorization" in allowed
+    assert "access-control-allow-credentials" not in allowed
+    assert refused.startswith("http/1.1 403")
+    assert "access-control-allow-origin" not in refused
+    assert "set-cookie" not in allowed + refused

@@ -52,6 +52,23 @@ def is_host(text: str) -> bool:
     return True
 
 
+def peer_name(host: str, port: int) -> str:
+    """Return what gRPC, and therefore every part of m8, calls the peer whose socket says that it is at `host` and `port`.
+
+    An IPv4-mapped IPv6 address is named as IPv4.
+    """
+    import ipaddress  # noqa: PLC0415 - only servers need it
+
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return f"ipv4:{host}:{port}"
+    if isinstance(address, ipaddress.IPv6Address):
+        mapped = address.ipv4_mapped
+        return f"ipv6:%5B{host}%5D:{port}" if mapped is None else f"ipv4:{mapped}:{port}"
+    return f"ipv4:{address}:{port}"
+
+
 def check_server(text: str) -> str:
     """Return the `host:port` of a server to dial, in lower case. Raises `UsageError` that states the rule."""
     try:

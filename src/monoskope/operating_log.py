@@ -36,6 +36,7 @@ FIELDS = frozenset(
         "connections",
         "door",
         "fingerprint_key_id",
+        "http_address",
         "identity",
         "method",
         "replica",

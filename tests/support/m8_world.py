@@ -31,7 +31,8 @@ from monoskope.api.gateway.v1 import (
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import UnauthenticatedError
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.grpc.server import build_server, running
+from monoskope.m8.doors import running
+from monoskope.m8.grpc.server import build_server
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.chain import project
@@ -457,7 +458,7 @@ async def an_m8(
     app = App(log, authenticate, {server}, clock, "m8", "0.1.0", limits or ServerLimits(), ticks=clock)
     bound = build_server(app, None if tls is None else tls.credentials)
     target = f"127.0.0.1:{bound.port}"
-    async with _channel(target, tls) as channel, running(app, bound):
+    async with _channel(target, tls) as channel, running(app, [bound]):
         world = World(app, channel, clock, principals, server)
         world.target = target
         yield world

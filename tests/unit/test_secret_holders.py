@@ -123,7 +123,7 @@ async def test_a_connection_and_the_client_that_has_it_are_holders(tmp_path: Pat
 
 HOLDERS: dict[type, Callable[[], object]] = {
     Head: lambda: Head("POST", "/", "", (("authorization", f"Bearer {TEXT}"),), "peer"),
-    Arrival: lambda: Arrival("peer", authorization=f"Bearer {TEXT}"),
+    Arrival: lambda: Arrival("http", "peer", authorization=f"Bearer {TEXT}"),
     Payload: lambda: Payload({"password": SECRET}),
     Snapshot: lambda: Snapshot("1", Payload({"password": SECRET})),
     Task: lambda: Task(

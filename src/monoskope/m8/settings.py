@@ -95,12 +95,10 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         listen: Where to listen, `host:port`; port 0 takes a free one.
         names: `host:port` names by which clients and reactors may dial this server; port 0 means the bound one.
-        http_listen: Where to listen for HTTP, `host:port`; port 0 takes a free one; "" for nowhere. `m8 init` writes
-            127.0.0.1:7480.
-        http_names: `host:port` names by which clients and reactors may dial this server over HTTP, without `https://`;
-            port 0 means the bound one. Without the line: the hosts of `names`, with the bound port.
-        http_origins: The web pages that may call over HTTP (CORS), each as a browser names its origin, for example
-            `https://app.example.com`. Without the line: none.
+        http_listen: Where to listen for HTTP, as `listen`; "" for nowhere. `m8 init` writes 127.0.0.1:7480.
+        http_names: `host:port` names by which this server may be dialled over HTTP, without `https://`; port 0 means
+            the bound one. Without the line: the hosts of `names`, with the bound port.
+        http_origins: The web pages that may call (CORS), as browsers name them: `https://app.example.com`.
         audience: The audience of this server's tokens.
         tls_certificate: PEM file with the server's certificate and those that lead to its CA.
         tls_key: PEM file with its private key, mode 0600.
@@ -161,7 +159,6 @@ class ServerSettings:
     tls_key: Path
     log_file: Path | None
     http: HttpSettings | None = None
-    """The HTTP door, None without one."""
     operations_listen: Address | None = None
     database: PostgresTarget | None = None
     """The database that holds the event log, None for the SQLite file."""

@@ -13,9 +13,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnauthenticatedError
+from monoskope.m8 import doors
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.grpc import server
-from monoskope.m8.grpc.server import build_server, running
+from monoskope.m8.doors import running
+from monoskope.m8.grpc.server import build_server
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.chain import project
 from monoskope.m8.service.app import App, ServerLimits
@@ -74,11 +75,11 @@ async def m8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S
             await of.noticed.wait()
 
         async def serve() -> None:
-            async with running(app, bound):
+            async with running(app, [bound]):
                 await of.stop.wait()
             of.stopped.set()
 
-        monkeypatch.setattr(server, "noticed", noticed)
+        monkeypatch.setattr(doors, "noticed", noticed)
         serving = asyncio.create_task(serve())
         await channel.channel_ready()
         yield of

@@ -12,19 +12,13 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeVar, cast
 
 from google.protobuf import json_format
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from monoskope.errors import UsageError
-
-if TYPE_CHECKING:
-    from google._upb._message import Descriptor as FastDescriptor
-    from google.protobuf.descriptor import Descriptor
-
-    _Descriptor: TypeAlias = Descriptor | FastDescriptor
 
 M = TypeVar("M", bound=Message)
 
@@ -53,7 +47,7 @@ def read(kind: type[M], body: bytes) -> M:
     """
     name = kind.DESCRIPTOR.name
     value = _parsed(name, body)
-    _check_object(kind.DESCRIPTOR, value, name, "")
+    _check_object(cast("Descriptor", kind.DESCRIPTOR), value, name, "")
     try:
         return json_format.ParseDict(value, kind())
     except (json_format.ParseError, ValueError, TypeError):
@@ -88,7 +82,7 @@ def _constant(_text: str) -> _NoNumber:
     return _NoNumber()
 
 
-def _check_object(descriptor: _Descriptor, value: object, name: str, path: str) -> None:
+def _check_object(descriptor: Descriptor, value: object, name: str, path: str) -> None:
     """Check that `value` is an object of fields of the message, each at most once."""
     if not isinstance(value, dict):
         raise _refused(name, path, "must be an object")
@@ -108,7 +102,7 @@ def _check_object(descriptor: _Descriptor, value: object, name: str, path: str) 
     _check_oneofs(descriptor, value, name, path)
 
 
-def _check_oneofs(descriptor: _Descriptor, value: Mapping[str, object], name: str, path: str) -> None:
+def _check_oneofs(descriptor: Descriptor, value: Mapping[str, object], name: str, path: str) -> None:
     for oneof in descriptor.oneofs:
         given = [
             field.camelcase_name

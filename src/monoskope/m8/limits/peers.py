@@ -5,15 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from monoskope.host_port import peer_name as named
+
+__all__ = ("named", "origin")
+
 _PEER = re.compile(r"ipv[46]:(?:%5B)?(?P<host>[^%]+)(?:%5D)?:(?P<port>[0-9]+)")
-
-
-def named(host: str, port: int) -> str:
-    """Return what gRPC calls the peer whose socket says that it is at `host` and `port`."""
-    address = _parsed(host)
-    if isinstance(address, ipaddress.IPv6Address):
-        return f"ipv6:%5B{host}%5D:{port}"
-    return f"ipv4:{address}:{port}"
 
 
 def origin(peer: str) -> str:

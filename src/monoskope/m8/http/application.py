@@ -1,4 +1,4 @@
-"""m8's HTTP door: decides by the head of a request what becomes of it (`http.messages.Application`).
+"""m8's HTTP door: it decides by the head of a request what becomes of it (`http.messages.Application`).
 
 It serves the table of methods by the Connect protocol (https://connectrpc.com/docs/protocol), and what operators ask.
 """
@@ -31,7 +31,7 @@ Attach: TypeAlias = Callable[[Head], Upgrade]
 _LENGTH = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
-class Door:
+class HttpApplication:
     """Answers HTTP requests.
 
     Args:

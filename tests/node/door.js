@@ -48,13 +48,18 @@ async function refused(work) {
 // The events of the prefix up to the first that says that a secret was uploaded.
 async function watched(calls) {
   const types = [];
-  for await (const { event } of calls.watchEvents({ after: 0n, prefix }, { timeoutMs: 30000 })) {
-    types.push(event.type);
-    if (event.type === "SecretUploaded") {
-      break;
+  const watching = new AbortController();
+  try {
+    for await (const { event } of calls.watchEvents({ after: 0n, prefix }, { signal: watching.signal })) {
+      types.push(event.type);
+      if (event.type === "SecretUploaded") {
+        return types;
+      }
     }
+  } finally {
+    watching.abort();
   }
-  return types;
+  throw new Error("the stream ended before the upload");
 }
 
 async function met(useBinaryFormat) {

@@ -5,7 +5,6 @@ It serves the table of methods by the Connect protocol (https://connectrpc.com/d
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
@@ -27,8 +26,6 @@ UNASKED = 16_384
 
 Attach: TypeAlias = Callable[[Head], Upgrade]
 """Makes the session of a reactor out of the request that opens its WebSocket."""
-
-_LENGTH = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
 class HttpApplication:
@@ -86,9 +83,13 @@ class HttpApplication:
             deadline = requests.deadline_of(head)
         except UsageError as error:
             return refused.response(error)
-        if _may_be_large(head) and (refusal := await requests.refusal(self._app, method, head, ())):
+        most = codec.most_body(method)
+        length = _length(head)
+        if length > most:
+            return refused.plain(413, "resource_exhausted", f"the body has more than {most:,} bytes.")
+        if length > UNASKED and (refusal := await requests.refusal(self._app, method, head, ())):
             return refusal
-        return Call(self._app, method, codec, head, deadline, headers, codec.most_body(method))
+        return Call(self._app, method, codec, head, deadline, headers, most)
 
     def _other_method(self, head: Head, allowed: str) -> Response:
         """Answer a method that a resource does not have, or the question of a browser which one it has."""
@@ -98,9 +99,9 @@ class HttpApplication:
         return refused.plain(405, "unimplemented", f"only {allowed} is allowed here.", (("Allow", allowed),))
 
 
-def _may_be_large(head: Head) -> bool:
-    length = head.header("content-length") or "0"
-    return _LENGTH.fullmatch(length) is None or int(length) > UNASKED
+def _length(head: Head) -> int:
+    """Return how long the body is. The server has checked that this alone frames it."""
+    return int(head.header("content-length") or "0")
 
 
 def _check_version(head: Head) -> None:

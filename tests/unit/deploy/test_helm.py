@@ -129,7 +129,10 @@ def test_m8_and_reactors_take_the_settings_of_the_chart(manifests: list[Manifest
     shutil.copy(authority, tmp_path / "m8-m8" / "database-ca.crt")  # of the Secret, as the password is
     (tmp_path / "m8-m8" / "database-password").touch(mode=0o600)
     (tmp_path / "m8-m8" / "database-password").write_text("x", encoding="utf-8")
-    assert m8_settings.load(tmp_path / "m8-m8").operations_listen == HostPort("127.0.0.1", 7444)
+    loaded = m8_settings.load(tmp_path / "m8-m8")
+    assert loaded.operations_listen == HostPort("127.0.0.1", 7444)
+    assert loaded.http is not None
+    assert loaded.http.listen.port == 7480
     assert reactor_settings.read(tmp_path / "m8-reactor-vault").operations_listen == HostPort("127.0.0.1", 7445)
 
 
@@ -156,7 +159,7 @@ def test_nobody_may_dial_a_reactor_and_m8_dials_only_its_database(manifests: lis
     assert reactor["policyTypes"] == ["Ingress", "Egress"]
     assert reactor["ingress"] == []
     m8 = one(manifests, "NetworkPolicy", "m8-m8")["spec"]
-    assert [port["port"] for rule in m8["ingress"] for port in rule["ports"]] == [7443]
+    assert [port["port"] for rule in m8["ingress"] for port in rule["ports"]] == [7443, 7480]
     assert {port["port"] for rule in m8["egress"] for port in rule["ports"]} == {5432, 53}
 
 

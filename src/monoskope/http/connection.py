@@ -95,7 +95,7 @@ class Connection(asyncio.Protocol):
         self._shared.connections.add(self)
         self._peer = _named(self.transport.get_extra_info("peername"))
         _keep_alive(self.transport.get_extra_info("socket"))
-        self._within(self._limits.idle_s or self._limits.head_s)
+        self.within(self._limits.idle_s or self._limits.head_s)
 
     def data_received(self, data: bytes) -> None:
         """Take what came, if this is the time for it."""
@@ -136,7 +136,7 @@ class Connection(asyncio.Protocol):
         self._is_blocked = True
         self._can_write.clear()
         self._unsent = self.transport.get_write_buffer_size()
-        self._within(self._limits.unread_s)
+        self.deadline = self._loop.time() + self._limits.unread_s
 
     def resume_writing(self) -> None:
         """Note that the peer has read enough."""
@@ -164,7 +164,7 @@ class Connection(asyncio.Protocol):
             self._refuse(400)
         else:
             if not seen:
-                self._within(self._limits.head_s)
+                self.within(self._limits.head_s)
             self._state, self._begun = _State.HEAD, raw
 
     def _begin(self, raw: bytes, end: int) -> None:
@@ -173,7 +173,8 @@ class Connection(asyncio.Protocol):
             self._refuse(found.status)
             return
         head, framing = found
-        self._state, self.deadline = _State.BUSY, math.inf
+        self._state = _State.BUSY
+        self.within(math.inf)
         self._is_last = framing.is_last or self._shared.is_draining or not self._limits.idle_s
         rest = raw[end : end + framing.length]
         self._missing = framing.length - len(rest)
@@ -192,7 +193,8 @@ class Connection(asyncio.Protocol):
         self._body.write(data[: self._missing] if surplus > 0 else data)
         self._missing = max(0, -surplus)
         if surplus >= 0:
-            self._state, self.deadline = _State.BUSY, math.inf
+            self._state = _State.BUSY
+            self.within(math.inf)
             if self._whole is not None and not self._whole.done():
                 self._whole.set_result(None)
         if surplus > 0:
@@ -240,7 +242,7 @@ class Connection(asyncio.Protocol):
         self._body.write(begun)
         del begun
         self._state = _State.BODY
-        self._within(self._limits.body_s + framing.length / self._limits.body_rate)
+        self.within(self._limits.body_s + framing.length / self._limits.body_rate)
         if framing.waits:
             self.transport.write(answers.CONTINUE)
         self._whole = self._loop.create_future()
@@ -305,10 +307,10 @@ class Connection(asyncio.Protocol):
             return
         if not self._is_last:
             self._state = _State.IDLE
-            self._within(self._limits.idle_s)
+            self.within(self._limits.idle_s)
         elif self._missing > 0:
             self._state = _State.LINGER
-            self._within(self._limits.linger_s)
+            self.within(self._limits.linger_s)
             self.transport.resume_reading()
         else:
             self.close()
@@ -321,7 +323,7 @@ class Connection(asyncio.Protocol):
         """Read nothing more, and end when all is sent, or is not read for too long."""
         self._state, self._begun = _State.CLOSED, b""
         self.transport.close()
-        self._within(self._limits.unread_s)
+        self.within(self._limits.unread_s)
 
     def _abandon(self) -> None:
         """Cancel what the application does for a peer that is gone."""
@@ -356,7 +358,7 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
             return
         self._unsent = unsent
-        self._within(self._limits.unread_s)
+        self.deadline += self._limits.unread_s
 
     def drain(self) -> None:
         """End with the answer to the present request; at once if there is none."""
@@ -384,12 +386,9 @@ class Connection(asyncio.Protocol):
         await self._can_write.wait()
 
     def within(self, seconds: float) -> None:
-        """Set the deadline; one for reading, which goes before, stays."""
+        """Set the deadline. While the peer does not read, the one for reading stays."""
         if not self._is_blocked:
-            self._within(seconds)
-
-    def _within(self, seconds: float) -> None:
-        self.deadline = self._loop.time() + seconds
+            self.deadline = self._loop.time() + seconds
 
 
 def _is_upgrade(decision: Decision) -> TypeGuard[Upgrade]:

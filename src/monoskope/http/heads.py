@@ -61,15 +61,18 @@ def parsed(raw: bytes, peer: str) -> tuple[Head, Framing] | Response:
     try:
         parser.feed_data(raw)
     except httptools.HttpParserInvalidMethodError:
-        return refusal(501)
+        return refusal(501 if is_beginning(raw) else 400)
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         pass  # what is wrong after the head is judged below, by the head alone
     if not fields.is_complete or fields.is_crooked or not _is_clean(raw, len(fields.pairs)):
         return refusal(400)
-    version = parser.get_http_version()
+    method, version = parser.get_method(), parser.get_http_version()
+    # The parser takes more than one space between the parts of the request line, and HTTP/0.9, which has no version.
+    if not raw.startswith(b"%b %b HTTP/%b\r\n" % (method, fields.url, version.encode("ascii"))):
+        return refusal(400)
     if version not in {"1.1", "1.0"}:
         return refusal(505)
-    return _judged(parser.get_method().decode("ascii"), fields, peer, is_old=version == "1.0")
+    return _judged(method.decode("ascii"), fields, peer, is_old=version == "1.0")
 
 
 class _Fields:

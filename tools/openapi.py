@@ -41,6 +41,11 @@ The request has one frame, with flags 0. In the answer each frame with flags 0 h
 frame has flags 2 and an `EndOfStream`: `{}`, or why the stream ended. A stream without this frame was cut off."""
 
 _FRAMES = "A row of frames, as this call's description says. JSON Schema cannot describe it."
+_COME_BACK = frozenset({429, 503})
+_RETRY_AFTER: Schema = {
+    "description": "Seconds after which it can succeed, if that is known.",
+    "schema": {"type": "integer", "minimum": 1},
+}
 _PARAMETERS: dict[str, Schema] = {
     "Timeout": {
         "name": "Connect-Timeout-Ms",
@@ -77,7 +82,7 @@ _OPERATIONS: Schema = {"name": "Operations", "description": "Whether m8 lives an
 _ERRORS: dict[str, Schema] = {
     "ConnectError": {
         "type": "object",
-        "description": "Why a call was refused.",
+        "description": "Why a call was refused. A deadline that passed while the call ran has no details.",
         "properties": {
             "code": {"description": "Connect's code.", "enum": sorted(HTTP_STATUS)},
             "message": {"type": "string", "description": "One sentence that says what happened and why."},
@@ -207,6 +212,7 @@ def _post(call: _Call) -> Schema:
                 "content": _content(answered, streams=streams),
             },
             **{str(status): {"$ref": f"#/components/responses/{name}"} for status, name in _names()},
+            "default": {"description": "Refused before it is a call: docs/reference/http.md has the table."},
         },
     }
     return {"post": operation}
@@ -227,13 +233,13 @@ def _names() -> Iterator[tuple[int, str]]:
 def _refusals() -> Iterator[tuple[str, Schema]]:
     meanings = http_reference.statuses()
     for status, name in _names():
-        yield (
-            name,
-            {
-                "description": " ".join(meanings[status]),
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ConnectError"}}},
-            },
-        )
+        refusal: Schema = {
+            "description": " ".join(meanings[status]),
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ConnectError"}}},
+        }
+        if status in _COME_BACK:
+            refusal["headers"] = {"Retry-After": _RETRY_AFTER}
+        yield name, refusal
 
 
 def _operations() -> Schema:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 import tomli_w
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -85,6 +86,71 @@ def test_every_command_of_the_page_does_what_it_says(reader: Reader) -> None:
     assert ran > 8
     assert (reader.folder / "m8.curl").stat().st_mode & 0o077 == 0
     assert reader.team.compare(reader.team.uri("vault"), value=b"s3cret").code == 0
+
+
+def test_what_m8_answers_is_what_openapi_says(reader: Reader) -> None:
+    document = json.loads((PAGE.parent / "openapi.json").read_text(encoding="utf-8"))
+    asked = 0
+    for call in re.findall(
+        r"^curl -s -K m8\.curl --json .*$|^\(umask .*$", PAGE.read_text(encoding="utf-8"), re.MULTILINE
+    ):
+        answer = reader.shell(call).stdout
+        method = re.search(r"localhost:7480(/\S+/\S+)$", call)
+        if method is not None:
+            schema = document["paths"][method[1]]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+            found = json.loads(answer)
+            if "code" in found:
+                schema = {"$ref": "#/components/schemas/ConnectError"}
+            jsonschema.validate(found, schema | {"components": document["components"]})
+            asked += 1
+    assert asked > 3
+
+
+REFUSED: dict[tuple[int, str], tuple[str, ...]] = {
+    (400, ""): ("-H", "Content-Length: 2", "-H", "Content-Length: 2"),
+    (403, ""): ("-H", "Origin: https://elsewhere.example.org"),
+    (404, "unimplemented"): ("https://{}/nothing",),
+    (405, "unimplemented"): ("-X", "PUT"),
+    (413, "resource_exhausted"): ("-H", "Expect:", "--json", "{large}"),
+    (414, ""): ("{url}?{long}",),
+    (431, ""): ("-H", "X-Long: {long}{long}{long}{long}{long}{long}{long}{long}"),
+    (415, "unimplemented"): ("-H", "Content-Type: text/plain"),
+    (417, ""): ("-H", "Expect: the-unexpected"),
+    (501, "unimplemented"): ("-H", "Content-Encoding: gzip"),
+    (501, ""): ("-H", "Transfer-Encoding: chunked"),
+}
+"""What is refused before it is a call, and the words of curl that ask for it."""
+
+
+@pytest.mark.parametrize(("status", "code"), REFUSED)
+def test_what_is_no_call_is_refused_as_the_page_says(reader: Reader, status: int, code: str) -> None:
+    assert re.search(
+        rf"^\| (\d+, )?{status}(, \d+)? \| {f'`{code}`' if code else ''} ?\|", PAGE.read_text(), re.MULTILINE
+    )
+    address = address_of(reader.team.cluster.folder / "m8")
+    url = f"https://{address}/{SERVICE}/GetServer"
+    known = {
+        "{large}": "{" + " " * 92_000 + "}",
+        "{long}": "x" * 2_100,
+        "{url}": url,
+        "https://{}": f"https://{address}",
+    }
+    filled = re.compile("|".join(map(re.escape, known)))
+    words = [filled.sub(lambda name: known[name[0]], word) for word in REFUSED[status, code]]
+    if not any(word.startswith("https://") for word in words):
+        words.append(url)
+    if "--json" not in words:
+        words = ["--json", "{}", *words]
+    token = reader.team.user.token_file.read_text().strip()
+    ask = ["curl", "-s", "--cacert", "ca.crt", "-H", f"Authorization: Bearer {token}", "-w", "\n%{http_code}", *words]
+
+    done = subprocess.run(ask, cwd=reader.folder, capture_output=True, text=True, check=True, timeout=60)
+    body, _, answered = done.stdout.rpartition("\n")
+
+    assert int(answered) == status, body
+    if code:
+        assert json.loads(body)["code"] == code
+    assert token not in body
 
 
 def test_the_metrics_are_for_administrators(reader: Reader) -> None:

@@ -21,6 +21,9 @@ from google.protobuf.descriptor_pb2 import (
 )
 
 from monoskope.api.buf.validate import validate_pb2
+from monoskope.errors import Code
+from monoskope.m8.http.refused import HTTP_STATUS
+from monoskope.m8.methods.refusal import DOMAIN
 from tools.api_reference import FIELD, FILE_ENUM, FILE_MESSAGE, RULES, VALUE, Comments, comments_of, flat_rules
 
 Schema = dict[str, Any]
@@ -36,6 +39,61 @@ _TYPES: dict[int, Schema] = {
     FieldDescriptor.TYPE_UINT64: {"type": "string", "format": "uint64", "pattern": "^[0-9]{1,20}$"},
 }
 """The types that the API has. Numbers of 64 bits are texts, since JSON's numbers are exact up to 53 bits only."""
+
+
+ERRORS: dict[str, Schema] = {
+    "ConnectError": {
+        "type": "object",
+        "description": "Why a call was refused. A deadline that passed while the call ran has no details.",
+        "properties": {
+            "code": {"description": "Connect's code.", "enum": sorted(HTTP_STATUS)},
+            "message": {"type": "string", "description": "One sentence that says what happened and why."},
+            "details": {"type": "array", "items": {"$ref": "#/components/schemas/ErrorDetail"}},
+        },
+        "required": ["code"],
+    },
+    "ErrorDetail": {
+        "type": "object",
+        "description": "One detail of an error.",
+        "properties": {
+            "type": {
+                "type": "string",
+                "description": "`google.rpc.ErrorInfo`, or `google.rpc.RetryInfo`: when to come back.",
+            },
+            "value": {
+                "type": "string",
+                "contentEncoding": "base64",
+                "description": "That message in protobuf's binary form: base64 without padding.",
+            },
+            "debug": {"anyOf": [{"$ref": "#/components/schemas/ErrorInfo"}, {"type": "object"}]},
+        },
+        "required": ["type", "value"],
+    },
+    "ErrorInfo": {
+        "type": "object",
+        "description": "What a `google.rpc.ErrorInfo` says.",
+        "properties": {
+            "reason": {
+                "description": "Our stable code.",
+                "enum": [code.value for code in Code],
+            },
+            "domain": {"description": "Whose code it is.", "const": DOMAIN},
+            "metadata": {
+                "type": "object",
+                "description": "`fix`: what to do next, or nothing.",
+                "properties": {"fix": {"type": "string"}},
+                "additionalProperties": {"type": "string"},
+            },
+        },
+        "required": ["reason", "domain"],
+    },
+    "EndOfStream": {
+        "type": "object",
+        "description": "The last frame of a stream. Without `error` the stream ended as it should.",
+        "properties": {"error": {"$ref": "#/components/schemas/ConnectError"}},
+    },
+}
+"""The schemas of errors, which Connect has and proto/ has not."""
 
 
 @dataclass(frozen=True, slots=True)

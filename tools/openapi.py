@@ -13,12 +13,9 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodDescriptorProto
 
-from monoskope.errors import Code
-from monoskope.m8.http.refused import HTTP_STATUS
-from monoskope.m8.methods.refusal import DOMAIN
 from tools import http_reference
 from tools.api_reference import FILE_SERVICE, METHOD, comments_of, described
-from tools.json_schemas import Schema, reference, schemas
+from tools.json_schemas import ERRORS, Schema, reference, schemas
 
 DESCRIPTION = """The HTTP door of m8: the Connect protocol (https://connectrpc.com/docs/protocol) over HTTP/1.1 and TLS.
 
@@ -79,59 +76,6 @@ _TOKEN: Schema = {
     "description": "The token that `m8 token create` wrote.",
 }
 _OPERATIONS: Schema = {"name": "Operations", "description": "Whether m8 lives and is ready, and its metrics."}
-_ERRORS: dict[str, Schema] = {
-    "ConnectError": {
-        "type": "object",
-        "description": "Why a call was refused. A deadline that passed while the call ran has no details.",
-        "properties": {
-            "code": {"description": "Connect's code.", "enum": sorted(HTTP_STATUS)},
-            "message": {"type": "string", "description": "One sentence that says what happened and why."},
-            "details": {"type": "array", "items": {"$ref": "#/components/schemas/ErrorDetail"}},
-        },
-        "required": ["code"],
-    },
-    "ErrorDetail": {
-        "type": "object",
-        "description": "One detail of an error.",
-        "properties": {
-            "type": {
-                "type": "string",
-                "description": "`google.rpc.ErrorInfo`, or `google.rpc.RetryInfo`: when to come back.",
-            },
-            "value": {
-                "type": "string",
-                "contentEncoding": "base64",
-                "description": "That message in protobuf's binary form: base64 without padding.",
-            },
-            "debug": {"anyOf": [{"$ref": "#/components/schemas/ErrorInfo"}, {"type": "object"}]},
-        },
-        "required": ["type", "value"],
-    },
-    "ErrorInfo": {
-        "type": "object",
-        "description": "What a `google.rpc.ErrorInfo` says.",
-        "properties": {
-            "reason": {
-                "description": "Our stable code.",
-                "enum": [code.value for code in Code],
-            },
-            "domain": {"description": "Whose code it is.", "const": DOMAIN},
-            "metadata": {
-                "type": "object",
-                "description": "`fix`: what to do next, or nothing.",
-                "properties": {"fix": {"type": "string"}},
-                "additionalProperties": {"type": "string"},
-            },
-        },
-        "required": ["reason", "domain"],
-    },
-    "EndOfStream": {
-        "type": "object",
-        "description": "The last frame of a stream. Without `error` the stream ended as it should.",
-        "properties": {"error": {"$ref": "#/components/schemas/ConnectError"}},
-    },
-}
-"""The schemas of errors, which Connect has and proto/ has not."""
 
 
 def render(proto: Path) -> str:
@@ -165,7 +109,7 @@ def document(proto: Path) -> Schema:
             "securitySchemes": {"token": _TOKEN},
             "parameters": _PARAMETERS,
             "responses": dict(_refusals()),
-            "schemas": messages | _ERRORS,
+            "schemas": messages | ERRORS,
         },
     }
 

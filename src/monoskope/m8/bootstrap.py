@@ -26,7 +26,7 @@ from monoskope.m8.background.retention import LEASE, LEASE_S, Retention
 from monoskope.m8.credentials import leftovers
 from monoskope.m8.credentials.tokens import Tokens, read_signing_key
 from monoskope.m8.domain.events import M8
-from monoskope.m8.doors import Doors, open_doors, running
+from monoskope.m8.doors import Doors, opened, running
 from monoskope.m8.grpc.presented import PresentedCertificate
 from monoskope.m8.limits.access import open_files
 from monoskope.m8.listening import require_free
@@ -94,7 +94,7 @@ async def opened_log(
     Raises:
         Error: as `open_log` does.
     """
-    opened = partial(
+    open_it = partial(
         open_log,
         place_of(settings),
         clock=wall_clock,
@@ -104,12 +104,12 @@ async def opened_log(
         measured=measured,
     )
     try:
-        event_log = await opened()
+        event_log = await open_it()
     except UnavailableError:
         if not frees_reserve or settings.database is not None:
             raise
         Reserve(settings.event_log).free()
-        event_log = await opened()
+        event_log = await open_it()
     try:
         yield event_log
     finally:
@@ -223,15 +223,15 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         if settings.erase_sealed_after_days:
             retention = Retention(app, settings.erase_sealed_after_days)
             watches.append(Leased(app, LEASE, retention.run, ttl_s=LEASE_S).run)
-        doors = await open_doors(app, settings, presented, endpoints)
-        app.names = settings.names_at(*(door.port for door in doors.all))
-        async with (
-            present(app, announced(settings, tokens, doors, app.names)) as presence,
-            # Around the server, so that it can be seen that m8 stops taking calls.
-            listening(settings.operations_listen, endpoints.handlers) as operations,
-            running(app, doors.all, presence.run(), *(watch() for watch in watches)),
-        ):
-            yield Running(doors.address, app, tokens, operations, doors.http_address)
+        async with opened(app, settings, presented, endpoints) as doors:
+            app.names = settings.names_at(*(door.port for door in doors.all))
+            async with (
+                present(app, announced(settings, tokens, doors, app.names)) as presence,
+                # Around the server, so that it can be seen that m8 stops taking calls.
+                listening(settings.operations_listen, endpoints.handlers) as operations,
+                running(app, doors.all, presence.run(), *(watch() for watch in watches)),
+            ):
+                yield Running(doors.address, app, tokens, operations, doors.http_address)
 
 
 def announced(settings: ServerSettings, tokens: Tokens, doors: Doors, names: Collection[str]) -> Note:

@@ -55,10 +55,11 @@ class Doors:
     http_address: str = ""
 
 
-async def open_doors(
+@contextlib.asynccontextmanager
+async def opened(
     app: App, settings: ServerSettings, presented: PresentedCertificate, endpoints: Endpoints
-) -> Doors:
-    """Bind the doors that `settings` name; `running` lets calls in.
+) -> AsyncIterator[Doors]:
+    """Bind the doors that `settings` name as long as the block runs; within it `running` lets calls in.
 
     Raises:
         UnavailableError: an address is taken.
@@ -67,11 +68,15 @@ async def open_doors(
     grpc = build_server(app, presented.credentials(), address=str(settings.listen))
     address = str(settings.listen.at(grpc.port))
     if settings.http is None:
-        return Doors((grpc,), address)
-    http = await build_http(
-        app, endpoints, presented.context(), listen=settings.http.listen, origins=settings.http.origins
-    )
-    return Doors((grpc, http), address, str(settings.http.listen.at(http.port)))
+        yield Doors((grpc,), address)
+        return
+    listen = settings.http.listen
+    http = await build_http(app, endpoints, presented.context(), listen=listen, origins=settings.http.origins)
+    try:
+        yield Doors((grpc, http), address, str(listen.at(http.port)))
+    finally:
+        # It may never have been started: gRPC's library closes such a server by itself, an event loop does not.
+        await http.stop(0.0)
 
 
 async def noticed(seconds: float) -> None:

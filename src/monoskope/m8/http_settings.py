@@ -68,7 +68,7 @@ def checked(file: HasHttp, path: Path, listen: HostPort, names: Sequence[HostPor
             if getattr(file, field):
                 raise UsageError(
                     f"{path}: {field} has no meaning without http_listen.",
-                    fix=f"Remove the line, or add http_listen, for example http_listen = {_EXAMPLE!r}.",
+                    fix=f'Say where the door listens, for example http_listen = "{_EXAMPLE}", or leave {field} out.',
                 )
         return None
     found = address(path, "http_listen", file.http_listen)

@@ -62,6 +62,13 @@ async function watched(calls) {
   throw new Error("the stream ended before the upload");
 }
 
+// Waits for events where there are none, until the deadline.
+async function nothing(calls) {
+  for await (const { event } of calls.watchEvents({ after: 0n, prefix: `${prefix}/nothing` }, { timeoutMs: 100 })) {
+    throw new Error(`an event of ${event.uri}`);
+  }
+}
+
 async function met(useBinaryFormat) {
   const calls = client(useBinaryFormat, token);
   const strange = client(useBinaryFormat, "not-a-token");
@@ -73,7 +80,7 @@ async function met(useBinaryFormat) {
     noSuch: await refused(() => calls.getSecret({ uri: `${prefix}/nothing` })),
     noToken: await refused(() => strange.getServer({})),
     streamWithoutToken: await refused(() => watched(strange)),
-    tooLate: await refused(() => calls.getSecretUploadKey({ requestId: new Uint8Array(16) }, { timeoutMs: 1 })),
+    tooLate: await refused(() => nothing(calls)),
   };
 }
 

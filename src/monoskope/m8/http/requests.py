@@ -93,7 +93,7 @@ class Call:
             request = self.codec.read(self.method.request, body)
             return self.codec.written(await calls.respond(self.app, self.method, request, caller))
 
-        return await calls.traced(self.app, arrived, self.method.name, lambda: _before(self.deadline, work()))
+        return await calls.traced(self.app, arrived, self.method.name, lambda: _before(self.deadline, work))
 
     async def _stream(self, body: bytes, send: Callable[[bytes], Awaitable[None]]) -> Ended[None]:
         arrived = arrival(self.head, self.deadline)
@@ -105,7 +105,7 @@ class Call:
                 async for response in responses:
                     await send(enveloped(self.codec.written(response)))
 
-        return await calls.answered(self.app, arrived, self.method.name, lambda: _before(self.deadline, work()))
+        return await calls.answered(self.app, arrived, self.method.name, lambda: _before(self.deadline, work))
 
     async def _pieces(self, body: bytes) -> AsyncGenerator[bytes]:
         """Yield the messages of the stream, each when the peer has room for it, and last how it ended."""
@@ -143,14 +143,16 @@ async def refusal(app: App, method: Method, head: Head, headers: Headers) -> Res
     return refused.response(ended.failure, headers)
 
 
-async def _before(deadline: float | None, work: Awaitable[T]) -> T:
-    """Return the result of `work`. Raises `OverdueError`, and cancels it, if the deadline passes before."""
+async def _before(deadline: float | None, work: Callable[[], Awaitable[T]]) -> T:
+    """Do the `work`. Raises `OverdueError`, and cancels it, if the deadline passes before it is done."""
     if deadline is None:
-        return await work
+        return await work()
+    if deadline <= asyncio.get_running_loop().time():
+        raise OverdueError
     scope = asyncio.timeout_at(deadline)
     try:
         async with scope:
-            return await work
+            return await work()
     except TimeoutError:
         if scope.expired():
             raise OverdueError from None

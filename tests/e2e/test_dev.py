@@ -8,8 +8,10 @@ import os
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -287,6 +289,10 @@ def test_a_port_that_is_taken_and_a_folder_in_use_are_said(newcomer: Newcomer, t
 
 def test_another_folder_says_how_monoctl_finds_it(newcomer: Newcomer, tmp_path: Path) -> None:
     with running(newcomer, "--dir", str(tmp_path / "play"), "--port", "0") as dev:
+        https = next(word for word in dev.said.split() if word.startswith("https://")).rstrip(",")
+        context = ssl.create_default_context(cafile=tmp_path / "play" / "client" / "ca.crt")
+        with urllib.request.urlopen(f"{https}/readyz", context=context, timeout=60) as ready:
+            assert json.load(ready)["ready"] is True
         export = next(line.strip() for line in dev.said.splitlines() if "export" in line)
         name, _, value = export.removeprefix("export ").partition("=")
         newcomer.environment[name] = value

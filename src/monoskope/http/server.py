@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from monoskope.host_port import HostPort
-from monoskope.http.connection import Connection, Shared, Tell
+from monoskope.http.answering import Tell
+from monoskope.http.connection import Connection, Shared
 from monoskope.http.limits import Limits
 from monoskope.http.messages import Application
 

@@ -28,10 +28,7 @@ class Carrier(Protocol):
     """What a WebSocket needs of its connection."""
 
     transport: asyncio.Transport
-
-    @property
-    def is_blocked(self) -> bool:
-        """Whether the peer reads too slowly."""
+    is_blocked: bool
 
     async def writable(self) -> None:
         """Wait until the peer has read enough, or is gone."""

@@ -181,7 +181,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         UnavailableError: the address is taken, or the event log fails.
     """
     presented = PresentedCertificate(settings)
-    connections, each = settings.limits.within(open_files())
+    connections, each = settings.limits.within(open_files(), doors=1 if settings.http is None else 2)
     require_free(settings.listen, "listen")
     if settings.http is not None:
         require_free(settings.http.listen, "http_listen")

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
@@ -35,6 +37,20 @@ def opening(*lines: bytes, without: bytes = b"-") -> bytes:
 def sent(data: bytes, opcode: Opcode = Opcode.BINARY, *, fin: bool = True) -> bytes:
     """A frame as clients send it."""
     return Frame(opcode, data, fin).serialize(mask=True)
+
+
+_FRAMES = [
+    sent(b"a"),
+    sent(b"b", fin=False),
+    sent(b"c", Opcode.CONT),
+    sent("ä".encode(), Opcode.TEXT),
+    sent(b"", Opcode.PING),
+]
+_FRAMES += [sent(b"\xff", Opcode.TEXT), sent(b"", Opcode.PONG), sent(b"\x03\xe8", Opcode.CLOSE), sent(b"a" * 101)]
+
+
+def reads(wire: Wire) -> bool:
+    return not wire.is_paused
 
 
 class Serves:
@@ -169,6 +185,19 @@ async def test_what_rfc_6455_forbids_closes_the_connection(frames: bytes, code: 
     assert application.is_over.is_set()
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.binary(max_size=20) | st.sampled_from(_FRAMES), max_size=6).map(b"".join), st.lists(st.integers(0, 300))
+)
+async def test_no_bytes_break_a_websocket_and_what_ends_it_is_a_close_frame(noise: bytes, at: list[int]) -> None:
+    wire = Wire(application := Serves(echo))
+    await wire.feed(opening(), *cut(noise, at))
+    assert wire.told == []
+    if wire.is_over:
+        assert application.is_over.is_set()
+        assert b"\x88" in wire.written
+
+
 async def test_frames_cut_anywhere_are_the_same_messages() -> None:
     frames = sent(b"one") + sent(b"", Opcode.PING) + sent(b"two", fin=False) + sent(b"three", Opcode.CONT)
     wire = Wire(Serves(echo))
@@ -190,10 +219,10 @@ async def test_messages_that_nobody_asks_for_are_not_read() -> None:
 
     wire = Wire(Serves(late))
     await wire.feed(opening(), *[sent(b"a" * 99)] * (MOST_HELD // 99 + 5))
-    assert wire.is_paused
+    assert not reads(wire)
     let.set()
     await wire.settled()
-    assert not wire.is_paused
+    assert reads(wire)
     await wire.feed(sent(b"last"))
     assert got[-1] == b"last"
 

@@ -1,6 +1,6 @@
-"""The connections of one m8 process: a limit for all, a limit for each address, and which are closed first.
+"""The connections of one m8 process: a limit for each door, a limit for each address, and which are closed first.
 
-Each door accepts its connections and closes those above the limit for all. gRPC has no limit for an address, and no
+Each door accepts its connections and closes those above its own limit. gRPC has no limit for an address, and no
 hook in which a program could refuse a connection. So this code lists the process's own sockets at the ports of both
 doors ten times a second, and shuts down those that are too many (docs/adr/0017-before-login.md). It reads nothing that
 a connection carries.
@@ -53,8 +53,8 @@ class Connections:
     """Keeps the connections of this process within the limits.
 
     Args:
-        most: Connections at a time.
-        each: Connections of one address at a time.
+        most: Connections of one door at a time. The doors are apart, so that who fills one keeps nobody from the other.
+        each: Connections of one address at a time, at all doors together.
     """
 
     def __init__(self, most: int, each: int) -> None:
@@ -109,7 +109,7 @@ class Connections:
     def _too_many(self) -> list[_Known]:
         """Return the connections to shut down.
 
-        First those above the limit of their address, then ones without a login until enough places are free.
+        First those above the limit of their address, then ones without a login until each door has enough free places.
         """
         by_origin: dict[str, list[_Known]] = {}
         for one in self._known:
@@ -118,10 +118,13 @@ class Connections:
         for ones in by_origin.values():
             gone += self._in_turn(ones)[: max(0, len(ones) - self._each)]
         going = set(gone)
-        above = len(self._known) - len(going) - (self.most - self.most // _FREE)
-        strangers = [one for one in self._known if one not in going and one.peer not in self._proven]
-        # The newest are spared: while many are logged in, nobody else would have the time to log in.
-        return gone + strangers[: max(0, min(above, len(strangers) - self.most // _SPARED))]
+        for port in {one.port for one in self._known}:
+            left = [one for one in self._known if one.port == port and one not in going]
+            strangers = [one for one in left if one.peer not in self._proven]
+            above = len(left) - (self.most - self.most // _FREE)
+            # The newest are spared: while many are logged in, nobody else would have the time to log in.
+            gone += strangers[: max(0, min(above, len(strangers) - self.most // _SPARED))]
+        return gone
 
     def _in_turn(self, ones: Sequence[_Known]) -> list[_Known]:
         """Sort for shutting down: without a login, oldest first; then logged in, newest first."""

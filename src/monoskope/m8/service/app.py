@@ -32,9 +32,9 @@ class ServerLimits:
     hello_s: float = 5.0
     """From the challenge to the reactor's login."""
     connections: int = 768
-    """How many may be open at a time."""
+    """How many may be open at a time at one door."""
     connections_each: int = 192
-    """Those of one address."""
+    """Those of one address, at all doors."""
     failed_logins: float = 20.0
     """How many logins of reactors may fail in a second; then logins are refused unread."""
     failed_logins_each: float = 10.0

@@ -53,7 +53,7 @@ def is_host(text: str) -> bool:
 
 
 def peer_name(host: str, port: int) -> str:
-    """Return what gRPC, and therefore every part of m8, calls the peer whose socket says that it is at `host` and `port`.
+    """Return what gRPC, and so every part of m8, calls the peer whose socket says that it is at `host` and `port`.
 
     An IPv4-mapped IPv6 address is named as IPv4.
     """

@@ -303,15 +303,15 @@ async def test_a_stream_says_how_it_ends_also_when_m8_stops(world: World, codec:
     assert ended.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_a_stream_takes_exactly_one_message_in_an_envelope(world: World) -> None:
+async def test_a_stream_takes_exactly_one_message(world: World) -> None:
     token = bearer(world.administrator())
     kind = ("Content-Type", "application/connect+json")
     for body, words in (
-        (b"", "envelope"),
-        (b"{}", "envelope"),
-        (b"\0\0\0\0\x02{}\0\0\0\0\x02{}", "envelope"),
-        (b"\0\xff\xff\xff\xff{}", "envelope"),
-        (b"\x02\0\0\0\x02{}", "envelope"),
+        (b"", "exactly one message"),
+        (b"{}", "exactly one message"),
+        (b"\0\0\0\0\x02{}\0\0\0\0\x02{}", "exactly one message"),
+        (b"\0\xff\xff\xff\xff{}", "exactly one message"),
+        (b"\x02\0\0\0\x02{}", "exactly one message"),
         (b"\x01\0\0\0\x02{}", "compress"),
         (b'\0\0\0\0\x07{"x":1}', "x: WatchEventsRequest has no such field"),
     ):

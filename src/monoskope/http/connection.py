@@ -176,9 +176,11 @@ class Connection(Outgoing):
             self._too_early()
 
     def _too_early(self) -> None:
-        """Something came before the answer was sent: pipelined. It is not read, and the answer is the last one."""
+        """Something came before the answer was sent: pipelined. It is thrown away, and the answer is the last one.
+
+        To stop reading would hide that the peer has gone: what it asked for would go on for nobody.
+        """
         self.is_last = True
-        self.transport.pause_reading()
 
     # What a request calls.
 

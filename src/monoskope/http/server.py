@@ -83,10 +83,14 @@ class Server:
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
+        self._sweeping = loop.call_later(self._shared.limits.sweep_s, self._sweep)
         now = loop.time()
         for connection in [one for one in self._shared.connections if one.deadline <= now]:
-            connection.expire()
-        self._sweeping = loop.call_later(self._shared.limits.sweep_s, self._sweep)
+            try:
+                connection.expire()
+            except Exception as error:  # noqa: BLE001 - without a sweep no connection would have a deadline any more
+                self._shared.tell(error)
+                connection.transport.abort()
 
 
 async def bind(

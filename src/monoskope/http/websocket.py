@@ -7,6 +7,7 @@ import logging
 from typing import Protocol
 
 from websockets.datastructures import Headers
+from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import OPEN
@@ -19,6 +20,9 @@ from monoskope.http.outgoing import PORTION
 
 MOST_HELD = 65_536
 """Bytes that may wait behind a message that nobody has asked for; then nothing more is read."""
+
+MOST_FRAMES = 1_024
+"""Pings, pongs and pieces that may come between two messages, or between two of our pings: each costs time."""
 
 _DATA = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
 _NO_LOG = logging.getLogger(__name__)
@@ -77,7 +81,6 @@ class ServedSocket:
         self._is_paused = False
         self._is_pinged = False
         self._is_ended = False
-        self._is_unasked = False
         self._sending = asyncio.Lock()
 
     def open(self, accept: str) -> None:
@@ -132,7 +135,7 @@ class ServedSocket:
 
     def feed(self, data: bytes) -> None:
         """Take what came."""
-        if self._is_unasked:
+        if self._protocol.is_unasked:
             self._ignore(data)
             return
         if self._message is None and not self._protocol.held:
@@ -144,8 +147,9 @@ class ServedSocket:
             self._carrier.transport.pause_reading()
 
     def arm(self) -> None:
-        """Begin to wait for the next ping, or for the answer to the last one."""
-        self._carrier.within(self._limits.pong_s if self._is_pinged or self._is_ended else self._limits.ping_s)
+        """Begin to wait for the next ping, or for the answer to the last one. Nothing gives an end more time."""
+        if not self._is_ended:
+            self._carrier.within(self._limits.pong_s if self._is_pinged else self._limits.ping_s)
 
     def expire(self) -> None:
         """Ping the peer; cut it off if it did not answer the last one. While nothing is read, nobody can answer."""
@@ -154,6 +158,7 @@ class ServedSocket:
             return
         if not self._is_pinged:
             self._is_pinged = True
+            self._protocol.frames = 0
             self._protocol.send_ping(b"")
             self._write()
         self.arm()
@@ -166,11 +171,11 @@ class ServedSocket:
         if self._protocol.state is OPEN:
             self._protocol.send_close(code)
             self._write()
-        self.arm()
+        self._carrier.within(self._limits.pong_s)
 
     def finish(self, code: int) -> None:
         """As `shut`, when nobody asks for messages any more: what still comes is thrown away."""
-        self._is_unasked = True
+        self._protocol.is_unasked = True
         self.shut(code)
         self._ignore(self._unheld())
 
@@ -205,8 +210,9 @@ class ServedSocket:
 
     def _take_frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.PONG:
-            self._is_pinged = False
-            self.arm()
+            if self._is_pinged:
+                self._is_pinged = False
+                self.arm()
         elif frame.opcode in _DATA:
             if frame.opcode is not Opcode.CONT:
                 self._is_text = frame.opcode is Opcode.TEXT
@@ -247,13 +253,27 @@ class ServedSocket:
 
 
 class _OneAtATime(ServerProtocol):
-    """Looks at no byte behind a message before somebody asks for the next: only then its largest size is known."""
+    """Looks at no byte behind a message before somebody asks for the next: only then its largest size is known.
+
+    Attributes:
+        held: What has not been looked at.
+        frames: How many came since the last message, or our last ping.
+        is_unasked: Nobody asks for messages any more, so they are counted as all other frames are.
+    """
 
     def __init__(self, most_message: int) -> None:
         super().__init__(state=OPEN, max_size=most_message, logger=_NO_LOG)
         self.held = bytearray()
+        self.frames = 0
+        self.is_unasked = False
 
     def recv_frame(self, frame: Frame) -> None:
+        self.frames += 1
+        if self.frames > MOST_FRAMES:
+            # One read can bring forty thousand, and the event loop would do nothing else meanwhile.
+            raise ProtocolError("too many frames")
         super().recv_frame(frame)
         if frame.fin and frame.opcode in _DATA:
             self.held, self.reader.buffer = self.reader.buffer, bytearray()
+            if not self.is_unasked:
+                self.frames = 0

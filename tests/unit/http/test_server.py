@@ -9,6 +9,7 @@ import math
 
 import pytest
 
+from monoskope.http.connection import Connection
 from monoskope.http.limits import Limits
 from monoskope.http.messages import Head, Response
 from monoskope.http.outgoing import PORTION
@@ -246,6 +247,32 @@ async def test_what_a_peer_asked_for_is_cancelled_when_it_is_gone() -> None:
             writer.close()
             async with asyncio.timeout(SOON_S):
                 await ended.wait()
+
+
+async def test_who_sends_more_than_was_asked_for_is_still_missed_when_it_is_gone() -> None:
+    """Else what it asked for would hold its places for ever, on a connection that the system has forgotten."""
+    async with serving(ANYWHERE, application := Streams(b"a", after="wait")) as port:
+        _, writer = await connected(port)
+        writer.write(GET + bytes(4 * 1_048_576))
+        async with asyncio.timeout(SOON_S):
+            await writer.drain()
+            writer.transport.abort()
+            await application.closed.wait()
+
+
+async def test_a_defect_of_one_deadline_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Connection) -> None:
+        monkeypatch.undo()
+        raise RuntimeError("hunter2")
+
+    told: list[Exception] = []
+    async with serving(ANYWHERE, Asked(), limits=Limits(idle_s=0.01, sweep_s=0.01), tell=told.append) as port:
+        monkeypatch.setattr(Connection, "expire", broken)
+        async with asyncio.timeout(SOON_S):
+            for _ in range(2):
+                with contextlib.suppress(ConnectionResetError):
+                    assert await asked(port) == b""
+    assert [type(one) for one in told] == [RuntimeError]
 
 
 async def test_a_stream_that_breaks_has_no_end() -> None:

@@ -17,7 +17,7 @@ from websockets.frames import Frame, Opcode
 from monoskope.http.limits import Limits
 from monoskope.http.messages import EndedError, WebSocket
 from monoskope.http.server import bind, serving
-from monoskope.http.websocket import MOST_HELD
+from monoskope.http.websocket import MOST_FRAMES, MOST_HELD
 from tests.unit.http.applications import ANYWHERE, SOON_S, Serves, echo
 from tests.unit.http.wire import Wire, cut, statuses
 
@@ -53,6 +53,10 @@ def reads(wire: Wire) -> bool:
 
 async def nothing(_: WebSocket) -> None:
     await asyncio.Event().wait()
+
+
+async def ends_at_once(_: WebSocket) -> None:
+    return
 
 
 @pytest_asyncio.fixture
@@ -250,6 +254,40 @@ async def test_no_answer_is_expected_from_whom_nothing_is_read() -> None:
     for _ in range(3):
         wire.connection.expire()
     assert not wire.is_over
+
+
+@pytest.mark.parametrize(
+    "one", [sent(b"", Opcode.PING), sent(b"", Opcode.PONG), sent(b"", Opcode.CONT, fin=False)], ids=["ping", "pong", "cont"]
+)
+async def test_frames_that_are_no_messages_do_not_keep_the_server_busy(one: bytes) -> None:
+    """A read may bring forty thousand of them: m8 would answer nobody meanwhile."""
+    wire = Wire(application := Serves(echo))
+    await wire.feed(opening(), sent(b"", fin=False) + one * MOST_FRAMES * 2)
+    assert wire.written.count(b"\x8a\x00") <= MOST_FRAMES
+    assert wire.written.partition(b"\x88")[2][1:3] == (1002).to_bytes(2)
+    assert wire.is_over
+    assert application.is_over.is_set()
+
+
+async def test_messages_and_our_pings_make_room_for_more_frames() -> None:
+    wire = Wire(Serves(echo))
+    few = sent(b"", Opcode.PONG) * (MOST_FRAMES - 1)
+    await wire.feed(opening(), few + sent(b"one"), few)
+    wire.connection.expire()
+    await wire.feed(few, sent(b"two"), *[sent(b"a") * MOST_FRAMES] * 2)
+    assert not wire.is_over
+    assert wire.written.count(b"\x82\x01a") == MOST_FRAMES * 2
+
+
+async def test_who_is_told_that_it_ends_wins_no_time_by_pongs_or_by_reading_late() -> None:
+    wire = Wire(Serves(ends_at_once))
+    await wire.feed(opening())
+    until = wire.connection.deadline
+    await wire.feed(sent(b"", Opcode.PONG), sent(b"", Opcode.PING))
+    wire.connection.resume_writing()
+    assert wire.connection.deadline == until
+    await wire.feed(sent(b"a") * MOST_FRAMES * 2)
+    assert wire.is_over, "nor does it keep the server busy with messages that nobody asks for"
 
 
 async def test_the_server_itself_pings_and_cuts_off() -> None:

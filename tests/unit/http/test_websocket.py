@@ -257,7 +257,9 @@ async def test_no_answer_is_expected_from_whom_nothing_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "one", [sent(b"", Opcode.PING), sent(b"", Opcode.PONG), sent(b"", Opcode.CONT, fin=False)], ids=["ping", "pong", "cont"]
+    "one",
+    [sent(b"", Opcode.PING), sent(b"", Opcode.PONG), sent(b"", Opcode.CONT, fin=False)],
+    ids=["ping", "pong", "cont"],
 )
 async def test_frames_that_are_no_messages_do_not_keep_the_server_busy(one: bytes) -> None:
     """A read may bring forty thousand of them: m8 would answer nobody meanwhile."""

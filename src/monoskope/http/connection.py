@@ -79,7 +79,8 @@ class Connection(Outgoing):
         self.transport.set_write_buffer_limits(PORTION)
         self._peer = peers.named(self.transport.get_extra_info("peername"))
         peers.probe(self.transport.get_extra_info("socket"))
-        self.within(self._limits.idle_s or self._limits.head_s)
+        # Whoever connects has something to ask. Time between two requests is for those who have asked before.
+        self.within(self._limits.head_s)
 
     def data_received(self, data: bytes) -> None:
         """Take what came, if this is the time for it."""

@@ -160,6 +160,13 @@ async def test_silence_ends_a_connection_and_a_part_of_a_request_is_told_why() -
     assert half.shared.connections == set()
 
 
+async def test_who_has_asked_for_nothing_yet_has_less_time_than_between_two_requests() -> None:
+    wire = Wire(Asked(), Limits(head_s=5, idle_s=60))
+    new = wire.connection.deadline
+    await wire.feed(GET)
+    assert wire.connection.deadline > new + 50
+
+
 async def test_one_byte_at_a_time_wins_no_time() -> None:
     wire = Wire(Asked())
     await wire.feed(b"G")
@@ -266,7 +273,7 @@ async def test_a_defect_of_one_deadline_leaves_the_others(monkeypatch: pytest.Mo
         raise RuntimeError("hunter2")
 
     told: list[Exception] = []
-    async with serving(ANYWHERE, Asked(), limits=Limits(idle_s=0.01, sweep_s=0.01), tell=told.append) as port:
+    async with serving(ANYWHERE, Asked(), limits=Limits(head_s=0.01, sweep_s=0.01), tell=told.append) as port:
         monkeypatch.setattr(Connection, "expire", broken)
         async with asyncio.timeout(SOON_S):
             for _ in range(2):

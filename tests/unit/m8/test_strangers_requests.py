@@ -31,7 +31,7 @@ def users_methods(world: World) -> list[Method]:
 
 async def refused(world: World, method: Method, body: bytes, metadata: Metadata) -> list[str]:
     """How both doors refuse a request in protobuf."""
-    wrap = world.channel.unary_stream if method.kind is Kind.STREAMING else world.channel.unary_unary
+    wrap: Any = world.channel.unary_stream if method.kind is Kind.STREAMING else world.channel.unary_unary
     call: Any = wrap(method.path)(body, metadata=metadata)
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await (call.read() if method.kind is Kind.STREAMING else call)

@@ -82,6 +82,7 @@ class ServedSocket:
         self._is_pinged = False
         self._is_ended = False
         self._sending = asyncio.Lock()
+        self._is_torn = False
 
     def open(self, accept: str) -> None:
         """Answer the request for the WebSocket."""
@@ -111,6 +112,9 @@ class ServedSocket:
         """
         data = message.encode() if isinstance(message, str) else message
         async with self._sending:
+            if self._is_torn:
+                # A message was cancelled between two fragments: this one would be taken for the rest of it.
+                raise EndedError
             await self._send_part(data[:PORTION], is_text=isinstance(message, str), fin=len(data) <= PORTION)
             for begin in range(PORTION, len(data), PORTION):
                 await self._send_part(data[begin : begin + PORTION], fin=begin + PORTION >= len(data))
@@ -125,6 +129,7 @@ class ServedSocket:
             self._protocol.send_text(data, fin)
         else:
             self._protocol.send_binary(data, fin)
+        self._is_torn = not fin
         self._write()
 
     async def close(self, code: int = 1000) -> None:

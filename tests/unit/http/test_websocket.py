@@ -233,6 +233,29 @@ async def test_a_large_message_is_sent_as_fast_as_the_peer_reads() -> None:
     assert wire.written.endswith(b"\x81\x01b" + b"\x88\x02\x03\xe8"), "the second message is not amid the first"
 
 
+async def test_after_a_message_of_which_the_end_is_missing_nothing_else_is_sent() -> None:
+    """A session that ends while a large message is on its way: what follows would be taken for the rest of it."""
+    ended = asyncio.Event()
+
+    async def torn(socket: WebSocket) -> None:
+        sending = asyncio.create_task(socket.send(b"a" * 150_000))
+        await asyncio.sleep(0)
+        sending.cancel()
+        await asyncio.wait({sending})
+        with pytest.raises(EndedError):
+            await socket.send("{}")
+        ended.set()
+
+    wire = Wire(Serves(torn))
+    wire.narrow = 10_000
+    await wire.feed(opening())
+    wire.connection.resume_writing()
+    await wire.settled()
+    assert ended.is_set()
+    assert wire.told == []
+    assert wire.written.endswith(b"\x88\x02\x03\xe8")
+
+
 async def test_a_silent_peer_is_pinged_and_then_cut_off() -> None:
     wire = Wire(application := Serves(nothing))
     await wire.feed(opening())

@@ -22,7 +22,10 @@ MOST_HELD = 65_536
 """Bytes that may wait behind a message that nobody has asked for; then nothing more is read."""
 
 MOST_FRAMES = 1_024
-"""Pings, pongs and pieces that may come between two messages, or between two of our pings: each costs time."""
+"""Pings, pongs and small pieces that may come between two messages, or between two of our pings: each costs time."""
+
+SMALL = 256
+"""A piece of so many bytes is not small. How many of those there can be follows from the size of a message."""
 
 _DATA = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
 _NO_LOG = logging.getLogger(__name__)
@@ -262,7 +265,7 @@ class _OneAtATime(ServerProtocol):
 
     Attributes:
         held: What has not been looked at.
-        frames: How many came since the last message, or our last ping.
+        frames: How many small ones came since the last message, or our last ping.
         is_unasked: Nobody asks for messages any more, so they are counted as all other frames are.
     """
 
@@ -273,7 +276,7 @@ class _OneAtATime(ServerProtocol):
         self.is_unasked = False
 
     def recv_frame(self, frame: Frame) -> None:
-        self.frames += 1
+        self.frames += self.is_unasked or len(frame.data) < SMALL
         if self.frames > MOST_FRAMES:
             # One read can bring forty thousand, and the event loop would do nothing else meanwhile.
             raise ProtocolError("too many frames")

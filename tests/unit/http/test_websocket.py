@@ -17,7 +17,7 @@ from websockets.frames import Frame, Opcode
 from monoskope.http.limits import Limits
 from monoskope.http.messages import EndedError, WebSocket
 from monoskope.http.server import bind, serving
-from monoskope.http.websocket import MOST_FRAMES, MOST_HELD
+from monoskope.http.websocket import MOST_FRAMES, MOST_HELD, SMALL
 from tests.unit.http.applications import ANYWHERE, SOON_S, Serves, echo
 from tests.unit.http.wire import Wire, cut, statuses
 
@@ -295,6 +295,10 @@ async def test_frames_that_are_no_messages_do_not_keep_the_server_busy(one: byte
 
 
 async def test_messages_and_our_pings_make_room_for_more_frames() -> None:
+    wire = Wire(Serves(echo, most_message=10 * SMALL * MOST_FRAMES))
+    await wire.feed(opening(), sent(b"a" * SMALL, fin=False), sent(b"a" * SMALL, Opcode.CONT, fin=False) * MOST_FRAMES)
+    await wire.feed(sent(b"", Opcode.CONT))
+    assert not wire.is_over, "large pieces are no flood"
     wire = Wire(Serves(echo))
     few = sent(b"", Opcode.PONG) * (MOST_FRAMES - 1)
     await wire.feed(opening(), few + sent(b"one"), few)

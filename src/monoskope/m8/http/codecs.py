@@ -53,10 +53,10 @@ class Codec(Enum):
 def codec_of(head: Head, kind: Kind) -> Codec | None:
     """Return how the body of a request is written, None if its content type is none of the method's."""
     media, _, parameter = head.header("content-type").partition(";")
-    if parameter.strip().lower() not in {"", "charset=utf-8", 'charset="utf-8"'}:
+    if parameter.strip(" \t").lower() not in {"", "charset=utf-8", 'charset="utf-8"'}:
         return None
     found = {codec.content_type(kind): codec for codec in Codec}
-    return found.get(media.strip().lower())
+    return found.get(media.strip(" \t").lower())
 
 
 def enveloped(message: bytes) -> bytes:

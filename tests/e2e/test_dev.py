@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -235,6 +236,17 @@ def test_a_second_start_goes_on_where_the_first_stopped(newcomer: Newcomer) -> N
         newcomer.put("app/other")
         assert (newcomer.state / "client/known_stores").read_bytes() == pins
         assert (newcomer.state / "client/token").read_bytes() == token
+
+
+def test_pins_of_before_the_http_door_count_at_it_without_a_question(newcomer: Newcomer) -> None:
+    with running(newcomer, "--port", "0"):
+        known_stores = newcomer.state / "client/known_stores"
+        pins = known_stores.read_text()
+        assert pins.startswith("https://127.0.0.1:")
+        before = re.sub(r"https://127\.0\.0\.1:[0-9]+ ", "127.0.0.1:7443 ", pins)
+        known_stores.write_text(before)
+        newcomer.put("app/moved")
+        assert known_stores.read_text() == before
 
 
 def test_the_user_is_no_administrator_unless_asked_for(newcomer: Newcomer) -> None:

@@ -174,8 +174,9 @@ async def _start(options: Options, server: settings.ServerSettings, supervisor: 
         reactor = tuple(reactor_command("run", str(store.folder)))
         await supervisor.start(Child("reactor-local", reactor, logs / "reactor-local.log"))
         await supervisor.until(stores.attached(log, store.name, besides=gone))
-    client_files.write_pins(client, server=address, identities={store.name: identity})
-    client_files.write_settings(client, server=address, ca=ca)
+    dialled = _http(server) or address
+    client_files.write_pins(client, server=dialled, identities={store.name: identity})
+    client_files.write_settings(client, server=dialled, ca=ca)
     return Ready(server=address, http=_http(server), client=client, secrets=store.folder / "secrets")
 
 

@@ -70,7 +70,7 @@ class ServedSocket:
         self._carrier = carrier
         self._limits = limits
         self._protocol = _OneAtATime(most_message)
-        self._parts: list[bytes] = []
+        self._begun = bytearray()
         self._is_text = False
         self._message: bytes | str | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -210,14 +210,14 @@ class ServedSocket:
         elif frame.opcode in _DATA:
             if frame.opcode is not Opcode.CONT:
                 self._is_text = frame.opcode is Opcode.TEXT
-            if frame.data:
-                self._parts.append(bytes(frame.data))
+            if not frame.fin or self._begun:
+                # One buffer, for a peer may send each byte in a fragment of its own.
+                self._begun += frame.data
             if frame.fin:
-                self._finish_message()
+                self._finish_message(bytes(self._begun or frame.data))
 
-    def _finish_message(self) -> None:
-        whole = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts = []
+    def _finish_message(self, whole: bytes) -> None:
+        self._begun = bytearray()
         try:
             self._message = whole.decode() if self._is_text else whole
         except UnicodeDecodeError:
@@ -238,7 +238,7 @@ class ServedSocket:
 
     def _end(self) -> None:
         self._is_ended = True
-        self._parts = []
+        self._begun = bytearray()
         self._wake()
 
     def _wake(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -108,8 +109,22 @@ async def test_messages_go_both_ways_text_as_text(client: ClientConnection) -> N
 
 
 async def test_a_message_in_pieces_is_one_message(client: ClientConnection) -> None:
-    await client.send([b"a", b"", b"bc"])
-    assert await client.recv() == b"abc"
+    for pieces in ([b"a", b"", b"bc"], [b"", b"a"], [b"a", b""], [b"", b""]):
+        await client.send(pieces)
+        assert await client.recv() == b"".join(pieces)
+
+
+async def test_a_message_in_many_pieces_takes_little_more_memory_than_its_bytes() -> None:
+    many = sent(b"a", fin=False) + b"".join(sent(b"a", Opcode.CONT, fin=False) for _ in range(50_000))
+    wire = Wire(Serves(echo, most_message=100_000))
+    await wire.feed(opening())
+    tracemalloc.start()
+    try:
+        for part in cut(many, range(0, len(many), 10_000)):
+            wire.connection.data_received(part)
+        assert tracemalloc.get_traced_memory()[0] < 200_000
+    finally:
+        tracemalloc.stop()
 
 
 async def test_a_ping_is_answered(client: ClientConnection) -> None:

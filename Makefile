@@ -11,7 +11,7 @@ DEV_READY := $(VENV)/.dev-ready
 HA_READY := $(VENV)/.ha-ready
 
 # What the wheels of requirements/*.txt weigh on Linux x86-64, in MB: `make weigh` measures them.
-DEMO_MB := 103
+DEMO_MB := 100
 DEV_MB := 206
 
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
@@ -38,8 +38,8 @@ crash: $(DEV_READY) ## Kill, stop and starve every part under a put (docs/breaka
 ha: $(HA_READY) ## Fail a PostgreSQL cluster over under load, about 10 minutes (FAULTS=node,sigstop SEED=7)
 	@FAULTS="$(FAULTS)" SEED="$(SEED)" $(BIN)/python -m pytest -s -m ha tests/ha
 
-bench: $(DEV_READY) ## Measure beside a real OpenBao, about 6 minutes; ends with one line of JSON (QUICK=1, PROFILE=1, FLOOR=1, STORAGE=raft)
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(PROFILE),--profile) $(if $(FLOOR),--floor) $(if $(STORAGE),--storage $(STORAGE))
+bench: $(DEV_READY) ## Measure beside a real OpenBao, about 8 minutes; ends with one line of JSON (QUICK=1, PROFILE=1, FLOOR=1, DOOR=grpc, STORAGE=raft, WRITE=docs)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(PROFILE),--profile) $(if $(FLOOR),--floor) $(if $(DOOR),--door $(DOOR)) $(if $(STORAGE),--storage $(STORAGE)) $(if $(WRITE),--write $(WRITE))
 
 bench-scale: $(DEV_READY) ## Measure with a million secrets on both engines, about 25 minutes and 20 GB below build/ (QUICK=1, WRITE=docs)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench.scale $(if $(QUICK),--size quick) $(if $(WRITE),--write $(WRITE))

@@ -14,6 +14,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 """What ends a chunked body."""
 
 _LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_LINES[499] = b"HTTP/1.1 499 Client Closed Request\r\n"  # Connect's, for a call that was cancelled
 _ALWAYS = b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _VALUE = re.compile(r"[!-~](?:[\t -~]*[!-~])?|", re.ASCII)

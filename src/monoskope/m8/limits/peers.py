@@ -1,4 +1,4 @@
-"""The names of a connection's peer: in gRPC, in sockets, and in limits by address."""
+"""The names of a connection's peer: at both doors, in sockets, and in limits by address."""
 
 from __future__ import annotations
 

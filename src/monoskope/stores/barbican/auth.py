@@ -105,7 +105,7 @@ class BarbicanSession(Unshared):
                 fix="Check auth_url, that it ends in /v3, and that the credential is right and has not expired.",
             )
         lease = _lease(answer.json())
-        token = answer.headers.get("X-Subject-Token", "")
+        token = answer.headers.get("x-subject-token", "")
         if answer.status != 201 or _TOKEN.fullmatch(token) is None or lease is None:
             raise StoreRefusedError("what is at auth_url does not answer as Keystone does.", fix="Check auth_url.")
         return KeystoneToken(token, sent + lease - _EARLY_S)

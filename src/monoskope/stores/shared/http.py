@@ -6,18 +6,16 @@ leaves this file: each error has a sentence of the driver.
 
 from __future__ import annotations
 
-import io
 import json
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
+from urllib.parse import urlsplit
 
-import aiohttp
-from yarl import URL
-
+from monoskope.http.failures import ExchangeError, LateError, NotSentError, UntrustedError
+from monoskope.http.pool import Pool, Server
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.stores.shared.config import HttpConfig
 from monoskope.traces import spans
@@ -27,6 +25,8 @@ JSON = "application/json"
 
 _MAX_ANSWER = 8 * 1024 * 1024
 _CONNECTIONS = 32
+_SCHEME = "https://"
+_AGENT = {"User-Agent": "monoskope-reactor"}
 
 
 class Refusal(NamedTuple):
@@ -48,7 +48,7 @@ class HttpAnswer(Unshared):
     raw: bytes = field(default=b"", repr=False)
     """The body. May hold a secret: not shown."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """May hold a token: not shown."""
+    """By names in lower case. May hold a token: not shown."""
 
     @property
     def ok(self) -> bool:
@@ -76,7 +76,7 @@ def expect_ok(answer: HttpAnswer, refusals: Mapping[int, Refusal], *, otherwise:
 
 
 class EngineHttp:
-    """A pool of connections to one engine. Made inside a running event loop; `close` it. Each driver has a subclass.
+    """Connections to the servers of one engine, made inside a running event loop; `close` it. Drivers have subclasses.
 
     Args:
         tls: Whom to trust.
@@ -95,11 +95,14 @@ class EngineHttp:
 
     def __init__(self, tls: ssl.SSLContext, config: HttpConfig) -> None:
         self._config = config
-        self._session = self._connections(tls)
+        self._tls = tls
+        self._pools: dict[str, Pool] = {}
 
     async def close(self) -> None:
         """Close every connection. Safe to call twice."""
-        await self._session.close()
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            await pool.close()
 
     def asks_to_wait(self, answer: HttpAnswer) -> bool:
         """Return whether the engine says that it did nothing now and may do it later."""
@@ -111,7 +114,7 @@ class EngineHttp:
         """Send one request and return its answer.
 
         Args:
-            method: POST and PATCH are never repeated by the connection pool; others may be.
+            method: A GET is sent again where a kept connection ended before it answered; no other method is.
             url: The whole address, of characters that need no escape.
             headers: All that the request needs.
             content: The body, None for none.
@@ -122,27 +125,29 @@ class EngineHttp:
             StoreUnavailableError: no answer, or one that says to wait; with `writes`, nothing was changed.
             UnknownOutcomeError: with `writes`, it may have reached the engine and no clear answer came back.
         """
-        progress = SimpleNamespace(connected=False)
+        pool, target = self._pool_of(url)
         failure: DriverError
         try:
             with _traced(headers) as sent:
-                async with self._session.request(
+                asked = pool.request(
                     method,
-                    URL(url, encoded=True),
-                    headers=sent,
-                    data=None if content is None else io.BytesIO(content),
-                    allow_redirects=False,
-                    trace_request_ctx=progress,
-                ) as response:
-                    answer = HttpAnswer(response.status, await _body_of(response), response.headers)
-                    return self._judged(answer, writes=writes)
-        except aiohttp.ClientSSLError:
+                    target,
+                    [*_AGENT.items(), *sent.items()],
+                    content,
+                    timeout_s=self._config.timeout_s,
+                    most_body=_MAX_ANSWER,
+                    repeat=method == "GET",
+                )
+                del content
+                found = await asked
+                return self._judged(HttpAnswer(found.status, found.body, dict(found.headers)), writes=writes)
+        except UntrustedError:
             failure = StoreRefusedError(
                 f"{self.engine}'s certificate is not trusted, or it does not speak TLS.", fix=self.untrusted_fix
             )
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            failure = self._broken() if writes and progress.connected else self._silent()
-        # Raised out here so that no error of the library, which knows the request, hangs on it.
+        except ExchangeError as error:
+            failure = self._broken() if writes and _was_sent(error) else self._silent()
+        # Raised out here so that no other error hangs on it.
         raise failure
 
     def _judged(self, answer: HttpAnswer, *, writes: bool) -> HttpAnswer:
@@ -166,22 +171,33 @@ class EngineHttp:
     def _silent(self) -> StoreUnavailableError:
         return StoreUnavailableError(f"{self.engine} does not answer.", fix="Check that it runs and can be reached.")
 
-    def _connections(self, tls: ssl.SSLContext) -> aiohttp.ClientSession:
-        """Return a pool of connections.
+    def _pool_of(self, url: str) -> tuple[Pool, str]:
+        """Return the connections to the server that `url` names, and what follows its name."""
+        server, _, path = url.removeprefix(_SCHEME).partition("/")
+        pool = self._pools.get(server)
+        if pool is None:
+            pool = self._pools[server] = self._connections(server)
+        return pool, f"/{path}"
 
-        A request's `trace_request_ctx.connected` is set before any byte of the request is sent, so a request that fails
-        with this unset has not reached anybody.
-        """
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_create_end.append(_mark_connected)
-        trace.on_connection_reuseconn.append(_mark_connected)
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=tls, keepalive_timeout=self.keepalive_s),
-            timeout=aiohttp.ClientTimeout(total=self._config.timeout_s, sock_connect=self._config.connect_timeout_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trace_configs=[trace],
-            trust_env=False,
+    def _connections(self, server: str) -> Pool:
+        try:
+            named = urlsplit(_SCHEME + server)
+            place = Server(named.hostname or "", named.port or 443, self._tls)
+        except ValueError:
+            place = None
+        if place is None:
+            raise self._silent()  # no server has such a port
+        return Pool(
+            place,
+            most_connections=_CONNECTIONS,
+            idle_s=self.keepalive_s,
+            connect_timeout_s=self._config.connect_timeout_s,
         )
+
+
+def _was_sent(error: ExchangeError) -> bool:
+    """Return whether any of the request may have reached somebody."""
+    return error.sent if isinstance(error, LateError) else not isinstance(error, NotSentError)
 
 
 @contextmanager
@@ -195,19 +211,3 @@ def _traced(headers: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
         return
     with spans.Span("engine request", kind="client"):
         yield {**headers, spans.KEY: spans.current()}
-
-
-async def _mark_connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-    context.trace_request_ctx.connected = True
-
-
-async def _body_of(response: aiohttp.ClientResponse) -> bytes:
-    """Return the whole body, or raise `aiohttp.ClientPayloadError` if it is larger than any honest one (8 MiB)."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > _MAX_ANSWER:
-            raise aiohttp.ClientPayloadError
-        parts.append(part)
-    return b"".join(parts)

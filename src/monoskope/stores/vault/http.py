@@ -6,8 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
-import aiohttp
-
+from monoskope.http.pool import Pool
 from monoskope.stores.shared.client_key import show_pair
 from monoskope.stores.shared.http import JSON, EngineHttp, HttpAnswer
 from monoskope.stores.shared.trust import trusting
@@ -48,10 +47,12 @@ class VaultHttp(EngineHttp):
         """
         tls = trusting(self._ca_file)
         show_pair(tls, key, certificate, state_dir)
-        before, self._session = self._session, self._connections(tls)
-        retiring = asyncio.create_task(_close_after(before, self._config.timeout_s))
-        self._retiring.add(retiring)
-        retiring.add_done_callback(self._retiring.discard)
+        self._tls = tls
+        before, self._pools = self._pools, {}
+        for pool in before.values():
+            retiring = asyncio.create_task(_close_after(pool, self._config.timeout_s))
+            self._retiring.add(retiring)
+            retiring.add_done_callback(self._retiring.discard)
 
     async def send(
         self, method: str, path: str, *, token: str = "", body: object | None = None, writes: bool = False
@@ -92,9 +93,9 @@ def is_absent(answer: HttpAnswer) -> bool:
     return answer.status == 404 and not answer.json().get("errors")
 
 
-async def _close_after(session: aiohttp.ClientSession, seconds: float) -> None:
-    """Close `session` when every request in it has ended, or at once if cancelled."""
+async def _close_after(pool: Pool, seconds: float) -> None:
+    """Close `pool` when every request in it has ended, or at once if cancelled."""
     try:
         await asyncio.sleep(seconds)
     finally:
-        await session.close()
+        await pool.close()

@@ -1,0 +1,249 @@
+"""Connections of HTTPS to one server that are kept and used again, on asyncio.
+
+A connection carries one exchange at a time. It is used again only if the answer before was read to its end and nothing
+came since: bytes that nobody asked for close it. Every exchange has one deadline, and a cancelled one closes its
+connection, since an answer would still come there.
+
+On failure the error says whether anything was sent: `NotSentError`, `LateError.sent`, and every other one. A request is
+sent a second time only if `repeat` allows it, and only where a kept connection ended before any byte of an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+
+from monoskope.http.connecting import connect
+from monoskope.http.destination import Server
+from monoskope.http.exchange import Answer, ResponseReader, host_header, request_head
+from monoskope.http.failures import BrokenError, LateError, NotSentError
+from monoskope.http.kept import Connection
+
+__all__ = ["Headers", "Pool", "Server", "Stream"]
+
+Headers = Sequence[tuple[str, str]]
+
+_LATE = "the time for the exchange is over"
+
+
+class Pool:
+    """Connections to one server. Made inside a running event loop; `close` it.
+
+    Args:
+        server: Where it is.
+        most_connections: How many there may be at once; further requests wait for one.
+        idle_s: How many seconds a connection is kept without being used.
+        connect_timeout_s: How many seconds connecting, with TLS, may take.
+    """
+
+    def __init__(
+        self, server: Server, *, most_connections: int = 32, idle_s: float = 15.0, connect_timeout_s: float = 5.0
+    ) -> None:
+        self._server = server
+        self._host = host_header(server.host, server.port)
+        self._idle_s = idle_s
+        self._connect_timeout_s = connect_timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._places = asyncio.Semaphore(most_connections)
+        self._idle: deque[Connection] = deque()
+        self._busy: set[Connection] = set()
+        self._sweep: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<Pool {self._host}>"
+
+    async def request(
+        self,
+        method: str,
+        target: str,
+        headers: Headers = (),
+        body: bytes | None = None,
+        *,
+        timeout_s: float,
+        most_body: int,
+        repeat: bool = False,
+    ) -> Answer:
+        """Send one request and return its whole answer, of any status.
+
+        Args:
+            method: For example `POST`.
+            target: The path, with the query, as it is sent.
+            headers: All but Host and what frames the request.
+            body: All of it, None for none.
+            timeout_s: How many seconds it may take in all, with connecting.
+            most_body: How many bytes the body of the answer may have.
+            repeat: Whether it may be sent again where a kept connection ended before it answered.
+
+        Raises:
+            ValueError: a header or the target has characters that cannot be sent.
+            NotSentError: nothing was sent; `UntrustedError` if TLS refused the connection.
+            BrokenError: it may have reached the server. `MalformedError` and `TooLargeError` for what came back.
+            LateError: it took longer than `timeout_s`.
+        """
+        head = request_head(method, target, self._host, headers, None if body is None else len(body))
+        content = head if body is None else head + body
+        del body
+        deadline = self._loop.time() + timeout_s
+        await self._place(deadline)
+        try:
+            while True:
+                connection = await self._connected(deadline)
+                reader = ResponseReader(method, most_body=most_body)
+                try:
+                    await connection.exchange(content, reader, deadline)
+                except BrokenError:
+                    if repeat and connection.used and not reader.began:
+                        continue
+                    raise
+                finally:
+                    self._put_back(connection)
+                return reader.answer()
+        finally:
+            del content
+            self._places.release()
+
+    async def stream(
+        self, method: str, target: str, headers: Headers = (), body: bytes | None = None, *, timeout_s: float
+    ) -> Stream:
+        """Send one request and return its answer as soon as the head is here. `close` the stream.
+
+        Args:
+            method: As for `request`.
+            target: As for `request`.
+            headers: As for `request`.
+            body: As for `request`.
+            timeout_s: How many seconds it may take until the head of the answer is here.
+
+        Raises:
+            As `request`.
+        """
+        head = request_head(method, target, self._host, headers, None if body is None else len(body))
+        deadline = self._loop.time() + timeout_s
+        await self._place(deadline)
+        connection: Connection | None = None
+        try:
+            connection = await self._connected(deadline)
+            reader = ResponseReader(method, most_body=None)
+            await connection.exchange(head + (body or b""), reader, deadline, only_head=True)
+        except BaseException:
+            if connection is not None:
+                self._put_back(connection)
+            self._places.release()
+            raise
+        return Stream(self, connection, reader)
+
+    async def close(self) -> None:
+        """Close every connection; exchanges under way end as broken. Safe to call twice."""
+        self._closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+        ending = [*self._idle, *self._busy]
+        self._idle.clear()
+        for connection in ending:
+            connection.close()
+        for connection in ending:
+            await asyncio.shield(connection.ended)
+
+    def _end(self, connection: Connection) -> None:
+        """Take back the connection of a stream that has ended."""
+        self._put_back(connection)
+        self._places.release()
+
+    async def _place(self, deadline: float) -> None:
+        """Wait for a place among the connections. Whoever finds one free needs no timer."""
+        if self._closed:
+            raise NotSentError("the pool is closed")
+        if not self._places.locked():
+            await self._places.acquire()
+            return
+        late = False
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._places.acquire()
+        except TimeoutError:
+            late = True
+        if late:
+            raise LateError(_LATE, sent=False)
+
+    async def _connected(self, deadline: float) -> Connection:
+        """Return a connection to use: the one that was used last, if it is alive, else a new one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.alive():
+                self._busy.add(connection)
+                return connection
+            connection.close()
+        limit = min(deadline, self._loop.time() + self._connect_timeout_s)
+        connection = await connect(self._server, limit)
+        if self._closed:
+            connection.close()
+            raise NotSentError("the pool is closed")
+        self._busy.add(connection)
+        return connection
+
+    def _put_back(self, connection: Connection) -> None:
+        """Keep `connection` if it can carry another exchange, else close it."""
+        self._busy.discard(connection)
+        if self._closed or not connection.reusable():
+            connection.close()
+            return
+        connection.idle_since = self._loop.time()
+        self._idle.append(connection)
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(self._idle_s, self._drop_idle)
+
+    def _drop_idle(self) -> None:
+        """Close what was not used for long, and come back when the next one may be due."""
+        self._sweep = None
+        now = self._loop.time()
+        while self._idle and (self._idle[0].idle_since + self._idle_s <= now or not self._idle[0].alive()):
+            self._idle.popleft().close()
+        if self._idle:
+            self._sweep = self._loop.call_at(self._idle[0].idle_since + self._idle_s, self._drop_idle)
+
+
+class Stream:
+    """An answer whose body is read piece by piece.
+
+    Attributes:
+        status: As HTTP has it.
+        headers: As `Answer.headers`.
+    """
+
+    def __init__(self, pool: Pool, connection: Connection, reader: ResponseReader) -> None:
+        self.status = reader.status
+        self.headers = reader.headers
+        self._pool = pool
+        self._connection: Connection | None = connection
+        self._reader = reader
+
+    def __repr__(self) -> str:
+        return f"<Stream {self.status}>"
+
+    async def receive(self, timeout_s: float | None = None) -> bytes:
+        """Return the next piece of the body, b"" at its end.
+
+        Args:
+            timeout_s: How many seconds to wait for one, None for any time.
+
+        Raises:
+            BrokenError: the connection broke, or the stream was closed; `MalformedError` for what came.
+            LateError: nothing came in time.
+        """
+        if self._connection is None:
+            raise BrokenError("the stream is closed")
+        return await self._connection.receive(self._reader, timeout_s)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the pieces of the body until its end. Raises as `receive`."""
+        while piece := await self.receive():
+            yield piece
+
+    def close(self) -> None:
+        """Give the connection back, or end it if the answer is not at its end. Safe to call twice."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._pool._end(connection)  # noqa: SLF001 - a stream is a part of its pool

@@ -1,0 +1,425 @@
+"""Connections that are kept: to whom an answer belongs, what is sent again, and what an error says of what was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from monoskope.http.failures import (
+    BrokenError,
+    LateError,
+    MalformedError,
+    NotSentError,
+    TooLargeError,
+    UntrustedError,
+)
+from monoskope.http.pool import Pool, Server
+from monoskope.m8.grpc import tls as certificates
+from monoskope.testing.parts import free_port
+
+Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+EVIL = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+PATIENCE_S = 20.0
+
+
+class Peer:
+    """A server that does with each connection what the test says, and counts."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self.connections = 0
+        self.requests: list[bytes] = []
+        self.gone = asyncio.Event()
+        """Set when a client's connection has ended."""
+        self._under_way: list[tuple[asyncio.Future[None], asyncio.Event]] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        script = asyncio.ensure_future(self._script(reader, writer))
+        ended = asyncio.Event()
+        self._under_way.append((script, ended))
+        try:
+            await script
+            await reader.read()
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self.gone.set()
+            writer.transport.abort()
+            ended.set()
+
+    async def stop(self) -> None:
+        for script, ended in self._under_way:
+            script.cancel()
+            await asyncio.wait_for(ended.wait(), PATIENCE_S)
+        for _ in range(3):
+            await asyncio.sleep(0)  # the transports end in the next turns of the event loop
+
+    async def request(self, reader: asyncio.StreamReader) -> bytes:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.requests.append(head)
+        return head
+
+
+@pytest.fixture(scope="module")
+def made() -> certificates.Certificate:
+    return certificates.make(["localhost"], now=dt.datetime.now(dt.UTC))
+
+
+@pytest.fixture(scope="module")
+def shown(made: certificates.Certificate, tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    folder: Path = tmp_path_factory.mktemp("tls")
+    (folder / "pair").write_bytes(made.key + made.certificate)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "pair")
+    return context
+
+
+class World:
+    def __init__(self, shown: ssl.SSLContext, made: certificates.Certificate) -> None:
+        self._shown = shown
+        self.tls = ssl.create_default_context(cadata=made.ca.decode())
+        self.peer: Peer
+
+    @asynccontextmanager
+    async def serving(
+        self, script: Callable[[Peer, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], **settings: float
+    ) -> AsyncIterator[Pool]:
+        peer = self.peer = Peer(lambda reader, writer: script(self.peer, reader, writer))
+        server = await asyncio.start_server(peer.serve, "127.0.0.1", 0, ssl=self._shown)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            pool = Pool(Server("localhost", port, self.tls), **settings)  # type: ignore[arg-type]
+            try:
+                yield pool
+            finally:
+                await pool.close()
+                await peer.stop()
+
+
+@pytest.fixture
+def world(shown: ssl.SSLContext, made: certificates.Certificate) -> World:
+    return World(shown, made)
+
+
+async def get(pool: Pool, method: str = "GET", *, body: bytes | None = None, repeat: bool = False) -> bytes:
+    answer = await pool.request(method, "/", body=body, timeout_s=PATIENCE_S, most_body=1000, repeat=repeat)
+    return answer.body
+
+
+async def hello(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while True:
+        await peer.request(reader)
+        writer.write(HELLO)
+
+
+async def test_one_connection_carries_one_exchange_after_the_other(world: World) -> None:
+    async with world.serving(hello) as pool:
+        assert [await get(pool) for _ in range(3)] == [b"hello"] * 3
+        assert world.peer.connections == 1
+
+
+async def test_more_requests_than_connections_wait_for_one(world: World) -> None:
+    async with world.serving(hello, most_connections=2) as pool:
+        assert await asyncio.gather(*[get(pool) for _ in range(9)]) == [b"hello"] * 9
+        assert world.peer.connections <= 2
+
+
+async def test_what_nobody_asked_for_is_never_the_next_answer(world: World) -> None:
+    async def smuggles(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.request(reader)
+        writer.write((HELLO + EVIL) if peer.connections == 1 else HELLO)
+
+    async with world.serving(smuggles) as pool:
+        assert [await get(pool), await get(pool)] == [b"hello", b"hello"]
+        assert world.peer.connections == 2
+
+
+async def test_bytes_on_an_idle_connection_close_it(world: World) -> None:
+    answered = asyncio.Event()
+
+    async def speaks_out_of_turn(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.request(reader)
+        writer.write(HELLO)
+        if peer.connections == 1:
+            await answered.wait()
+            writer.write(EVIL)
+
+    async with world.serving(speaks_out_of_turn) as pool:
+        assert await get(pool) == b"hello"
+        answered.set()
+        await asyncio.wait_for(world.peer.gone.wait(), PATIENCE_S)
+        assert await get(pool) == b"hello"
+        assert world.peer.connections == 2
+
+
+async def test_a_connection_that_ended_while_idle_is_not_used(world: World) -> None:
+    async def once(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.request(reader)
+        writer.write(HELLO)
+        writer.close()
+        await writer.wait_closed()
+
+    async with world.serving(once) as pool:
+        assert await get(pool, "POST", body=b"x") == b"hello"
+        await asyncio.wait_for(world.peer.gone.wait(), PATIENCE_S)
+        # The event loop of the client may not have looked at the connection yet.
+        assert await get(pool, "POST", body=b"x") == b"hello"
+
+
+async def answers_once_then_ends(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await peer.request(reader)
+    writer.write(HELLO)
+    if peer.connections == 1:
+        await peer.request(reader)
+        writer.transport.abort()
+
+
+async def test_a_request_on_a_kept_connection_is_sent_again_only_where_it_may_be(world: World) -> None:
+    async with world.serving(answers_once_then_ends) as pool:
+        await get(pool)
+        assert await get(pool, repeat=True) == b"hello"
+        assert (world.peer.connections, len(world.peer.requests)) == (2, 3)
+    async with world.serving(answers_once_then_ends) as pool:
+        await get(pool)
+        with pytest.raises(BrokenError):
+            await get(pool, "POST", body=b"x")
+        assert (world.peer.connections, len(world.peer.requests)) == (1, 2)
+
+
+async def test_a_request_on_a_new_connection_is_never_sent_again(world: World) -> None:
+    async def ends(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.request(reader)
+        writer.transport.abort()
+
+    async with world.serving(ends) as pool:
+        with pytest.raises(BrokenError):
+            await get(pool, repeat=True)
+        assert len(world.peer.requests) == 1
+
+
+async def test_an_answer_that_began_is_not_asked_for_again(world: World) -> None:
+    async def begins(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.request(reader)
+        writer.write(HELLO)
+        await peer.request(reader)
+        writer.write(HELLO[:20])
+        await writer.drain()
+        writer.close()
+
+    async with world.serving(begins) as pool:
+        await get(pool)
+        with pytest.raises(BrokenError):
+            await get(pool, repeat=True)
+        assert len(world.peer.requests) == 2
+
+
+async def test_an_answer_before_the_whole_request_was_sent_counts(world: World) -> None:
+    async def refuses_early(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.request(reader)
+        writer.write(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        await refused.wait()
+
+    refused = asyncio.Event()
+    async with world.serving(refuses_early) as pool:
+        body = b"x" * 30_000_000  # more than the buffers of both ends
+        answer = await pool.request("POST", "/", body=body, timeout_s=PATIENCE_S, most_body=1000)
+        assert answer.status == 413
+        refused.set()
+        await asyncio.wait_for(world.peer.gone.wait(), PATIENCE_S)
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", MalformedError),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", TooLargeError),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 100, MalformedError),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"b" * 100_000, TooLargeError),
+    ],
+    ids=["two lengths", "too large", "endless 1xx", "a large head"],
+)
+async def test_a_malformed_answer_fails_and_ends_the_connection(
+    world: World, answer: bytes, failure: type[BrokenError]
+) -> None:
+    async def malformed(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.request(reader)
+        writer.write(answer if peer.connections == 1 else HELLO)
+
+    async with world.serving(malformed) as pool:
+        with pytest.raises(failure) as caught:
+            await get(pool)
+        assert caught.value.__context__ is None
+        assert await get(pool) == b"hello"
+
+
+async def silent(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await peer.request(reader)
+
+
+async def test_a_server_that_does_not_answer_has_a_deadline(world: World) -> None:
+    async with world.serving(silent) as pool:
+        with pytest.raises(LateError) as caught:
+            await pool.request("GET", "/", timeout_s=0.3, most_body=1000)
+        assert caught.value.sent
+        await asyncio.wait_for(world.peer.gone.wait(), PATIENCE_S)
+
+
+async def test_waiting_for_a_connection_has_a_deadline_and_nothing_was_sent(world: World) -> None:
+    async with world.serving(silent, most_connections=1) as pool:
+        busy = asyncio.create_task(get(pool))
+        await asyncio.sleep(0)
+        with pytest.raises(LateError) as caught:
+            await pool.request("GET", "/", timeout_s=0.05, most_body=1000)
+        assert not caught.value.sent
+        busy.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await busy
+
+
+async def test_a_cancelled_request_ends_its_connection_and_frees_its_place(world: World) -> None:
+    async def second_time(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.request(reader)
+        if peer.connections > 1:
+            writer.write(HELLO)
+        else:
+            asked.set()
+
+    asked = asyncio.Event()
+    async with world.serving(second_time, most_connections=1) as pool:
+        asking = asyncio.create_task(get(pool))
+        await asked.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert await get(pool) == b"hello"
+        assert world.peer.connections == 2
+
+
+async def test_what_is_idle_for_long_is_closed(world: World) -> None:
+    async with world.serving(hello, idle_s=0.01) as pool:
+        await get(pool)
+        await asyncio.wait_for(world.peer.gone.wait(), PATIENCE_S)
+        await get(pool)
+        assert world.peer.connections == 2
+
+
+async def test_nobody_listens() -> None:
+    pool = Pool(Server("localhost", free_port(), ssl.create_default_context()))
+    with pytest.raises(NotSentError):
+        await get(pool)
+    await pool.close()
+    with pytest.raises(NotSentError):
+        await get(pool)
+
+
+async def test_a_certificate_that_is_not_trusted_or_not_the_servers_is_refused(world: World) -> None:
+    async with world.serving(hello) as pool:
+        port = pool._server.port
+        for host, context in (("localhost", ssl.create_default_context()), ("127.1", world.tls)):
+            stranger = Pool(Server(host, port, context))
+            with pytest.raises(UntrustedError) as caught:
+                await get(stranger)
+            assert caught.value.certificate
+            await stranger.close()
+        assert world.peer.requests == []
+
+
+async def test_a_server_without_tls_is_refused(world: World) -> None:
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HELLO)
+        await reader.read()
+        writer.transport.abort()
+        ended.set()
+
+    ended = asyncio.Event()
+    async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
+        pool = Pool(Server("localhost", server.sockets[0].getsockname()[1], world.tls))
+        with pytest.raises(UntrustedError) as caught:
+            await get(pool)
+        assert not caught.value.certificate
+        await pool.close()
+        await asyncio.wait_for(ended.wait(), PATIENCE_S)
+
+
+async def test_a_stream_comes_piece_by_piece_and_gives_its_connection_back(world: World) -> None:
+    read = asyncio.Event()
+
+    async def streams(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await peer.request(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
+            await read.wait()
+            writer.write(b"3\r\ntwo\r\n0\r\n\r\n")
+
+    async with world.serving(streams) as pool:
+        for _ in range(2):
+            stream = await pool.stream("GET", "/", timeout_s=PATIENCE_S)
+            assert (stream.status, await stream.receive(PATIENCE_S)) == (200, b"one")
+            read.set()
+            assert b"".join([piece async for piece in stream.pieces()]) == b"two"
+            assert await stream.receive() == b""
+            stream.close()
+            read.clear()
+        assert world.peer.connections == 1
+
+
+async def test_a_stream_waits_for_its_reader_and_may_be_left(world: World) -> None:
+    blocked = asyncio.Event()
+
+    async def floods(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(1000):
+            writer.write(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+            try:
+                async with asyncio.timeout(0.2):
+                    await writer.drain()
+            except TimeoutError:
+                blocked.set()
+                return
+
+    async with world.serving(floods) as pool:
+        stream = await pool.stream("GET", "/", timeout_s=PATIENCE_S)
+        await asyncio.wait_for(blocked.wait(), PATIENCE_S)
+        assert len(await stream.receive(PATIENCE_S)) < 8_000_000
+        stream.close()
+        stream.close()
+        await asyncio.wait_for(world.peer.gone.wait(), PATIENCE_S)
+        with pytest.raises(BrokenError):
+            await stream.receive()
+
+
+async def test_a_silent_stream_has_a_deadline_where_the_caller_wants_one(world: World) -> None:
+    async def pauses(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+    async with world.serving(pauses) as pool:
+        stream = await pool.stream("GET", "/", timeout_s=PATIENCE_S)
+        with pytest.raises(LateError):
+            await stream.receive(0.05)
+        stream.close()
+
+
+async def test_nothing_of_a_request_is_in_its_errors(world: World) -> None:
+    async with world.serving(silent) as pool:
+        with pytest.raises(LateError) as caught:
+            await pool.request(
+                "POST", "/", [("X-Token", "s.secret-token")], b"secret-body", timeout_s=0.1, most_body=1000
+            )
+        error = caught.value
+        assert "secret" not in str(error) + repr(error) + repr(pool)
+        frame = error.__traceback__
+        while frame is not None:
+            if "/monoskope/http/" in frame.tb_frame.f_code.co_filename:
+                assert "secret-body" not in repr(frame.tb_frame.f_locals)
+            frame = frame.tb_next

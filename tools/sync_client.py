@@ -84,7 +84,7 @@ class SyncClient(Unshared):
 
     @property
     def server(self) -> str:
-        """The `host:port` that was dialled last, of `settings.servers`."""
+        """The server that was dialled last, of `settings.servers`."""
         return self._client.server
 
     @property

@@ -7,8 +7,6 @@ surrogates, unassigned ones. Each becomes `\u009b`, or `\U000e0001` beyond U+FFF
 
 from __future__ import annotations
 
-import json
-
 
 def escape(text: str) -> str:
     """Return `text` with whatever is not printable escaped; line feeds, too."""
@@ -22,12 +20,16 @@ def json_text(document: object, *, indent: int | None = None) -> str:
 
     It parses to what `document` was; printable characters stand for themselves.
     """
+    import json  # noqa: PLC0415 - most output is no JSON, and `monoctl --help` starts faster without
+
     text = json.dumps(document, ensure_ascii=False, indent=indent)
     # JSON escapes line feeds in strings by itself: those that are left were made by `indent`.
     return "\n".join(line if line.isprintable() else _json_line(line) for line in text.split("\n"))
 
 
 def _json_line(line: str) -> str:
+    import json  # noqa: PLC0415 - as above
+
     return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in line)
 
 

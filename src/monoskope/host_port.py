@@ -1,19 +1,18 @@
-"""`host:port`: parsed, checked and shown here alone."""
+"""`host:port`, and the names of servers: parsed, checked and shown here alone."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 from monoskope.errors import UsageError
+from monoskope.value import Value
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}", re.ASCII)
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class HostPort:
+class HostPort(Value, frozen=True):
     """A host name or IP address, and a port from 0 to 65,535."""
 
     host: str
@@ -52,16 +51,81 @@ def is_host(text: str) -> bool:
     return True
 
 
-def check_server(text: str) -> str:
-    """Return the `host:port` of a server to dial, in lower case. Raises `UsageError` that states the rule."""
+def peer_name(host: str, port: int) -> str:
+    """Return what gRPC, and so every part of m8, calls the peer whose socket says that it is at `host` and `port`.
+
+    An IPv4-mapped IPv6 address is named as IPv4.
+    """
+    import ipaddress  # noqa: PLC0415 - only servers need it
+
     try:
-        found = HostPort.parse(text)
-    except UsageError:
-        found = HostPort("", 0)
-    # One spelling for each port, and no zone of an IPv6 address, which could be any text.
-    if found.port == 0 or str(found) != text or "%" in text:
-        raise UsageError(f"server {text!r} is not valid: host:port.", fix="Write it as in m8.example.org:7443.")
-    return text.lower()
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return f"ipv4:{host}:{port}"
+    if isinstance(address, ipaddress.IPv6Address):
+        mapped = address.ipv4_mapped
+        return f"ipv6:%5B{host}%5D:{port}" if mapped is None else f"ipv4:{mapped}:{port}"
+    return f"ipv4:{address}:{port}"
+
+
+HTTPS = "https://"
+"""Begins the name of a server that is dialled by its HTTP door. Without it a name is that of the gRPC door."""
+
+
+class ServerName(Value, frozen=True):
+    """A server of ours as a user names it: `host:port` for its gRPC door, `https://host:port` for its HTTP door.
+
+    Attributes:
+        scheme: "" or "https".
+        host: A host name or IP address, in lower case.
+        port: From 1 to 65,535.
+    """
+
+    scheme: Literal["", "https"]
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse a name in any case. Each server has one spelling. Raises `UsageError` that states the rule."""
+        lower = text.lower()
+        scheme: Literal["", "https"] = "https" if lower.startswith(HTTPS) else ""
+        rest = lower.removeprefix(HTTPS)
+        try:
+            found = HostPort.parse(rest)
+        except UsageError:
+            found = HostPort("", 0)
+        # One spelling for each port, and no zone of an IPv6 address, which could be any text.
+        if found.port == 0 or str(found) != rest or "%" in rest:
+            raise UsageError(
+                f"server {text!r} is not valid: host:port, or https://host:port.",
+                fix=_fix(scheme, rest) or "Write it as in m8.example.org:7443 or https://m8.example.org:7480.",
+            )
+        return cls(scheme, found.host, found.port)
+
+    @property
+    def address(self) -> str:
+        """`host:port`: what is dialled, without the scheme."""
+        return str(HostPort(self.host, self.port))
+
+    def __str__(self) -> str:
+        return f"{HTTPS}{self.address}" if self.scheme else self.address
+
+
+def _fix(scheme: str, rest: str) -> str:
+    """Return what helps with a URL that is nearly a server; "" for other text."""
+    if rest.startswith("http://"):
+        return "m8 serves TLS alone: write https:// in the place of http://."
+    if scheme and is_host(rest.removeprefix("[").removesuffix("]")):
+        return f"Name the port, as in {HTTPS}{rest}:443; m8's own is 7480."
+    if scheme and "/" in rest:
+        return f"Leave out the path: {HTTPS}{rest.partition('/')[0]}"
+    return ""
+
+
+def check_server(text: str) -> str:
+    """Return the name of a server to dial, as `ServerName` shows it. Raises `UsageError` that states the rule."""
+    return str(ServerName.parse(text))
 
 
 MOST_SERVERS = 16

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -235,6 +238,17 @@ def test_a_second_start_goes_on_where_the_first_stopped(newcomer: Newcomer) -> N
         assert (newcomer.state / "client/token").read_bytes() == token
 
 
+def test_pins_of_before_the_http_door_count_at_it_without_a_question(newcomer: Newcomer) -> None:
+    with running(newcomer, "--port", "0"):
+        known_stores = newcomer.state / "client/known_stores"
+        pins = known_stores.read_text()
+        assert pins.startswith("https://127.0.0.1:")
+        before = re.sub(r"https://127\.0\.0\.1:[0-9]+ ", "127.0.0.1:7443 ", pins)
+        known_stores.write_text(before)
+        newcomer.put("app/moved")
+        assert known_stores.read_text() == before
+
+
 def test_the_user_is_no_administrator_unless_asked_for(newcomer: Newcomer) -> None:
     administer = ("deactivate", "secret-store", "local")
     with running(newcomer, "--port", "0"):
@@ -287,6 +301,10 @@ def test_a_port_that_is_taken_and_a_folder_in_use_are_said(newcomer: Newcomer, t
 
 def test_another_folder_says_how_monoctl_finds_it(newcomer: Newcomer, tmp_path: Path) -> None:
     with running(newcomer, "--dir", str(tmp_path / "play"), "--port", "0") as dev:
+        https = next(word for word in dev.said.split() if word.startswith("https://")).rstrip(",")
+        context = ssl.create_default_context(cafile=tmp_path / "play" / "client" / "ca.crt")
+        with urllib.request.urlopen(f"{https}/readyz", context=context, timeout=60) as ready:
+            assert json.load(ready)["ready"] is True
         export = next(line.strip() for line in dev.said.splitlines() if "export" in line)
         name, _, value = export.removeprefix("export ").partition("=")
         newcomer.environment[name] = value

@@ -8,6 +8,7 @@ from typing import Any
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.on_asyncio import ASYNCIO
 from monoskope.client.queries import Queries
 from monoskope.errors import NotFoundError
 from monoskope.protocol.recipes import Recipe
@@ -40,6 +41,7 @@ class Asked(Queries):
 
     def __init__(self, m8: ScriptedM8) -> None:
         self.m8 = m8
+        self.runtime = ASYNCIO
         self.answers: dict[bytes, queries_pb2.GetSecretUploadResponse] = {}
         self.stores_asked = 0
 

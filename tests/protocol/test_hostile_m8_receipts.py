@@ -30,6 +30,11 @@ URI = "vault://app/db"
 End = Callable[[Attempt], views_pb2.SecretUpload]
 
 
+@pytest.fixture(params=[False, True], ids=["grpc", "http"])
+def http(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
 async def put(m8: ScriptedM8, known: KnownStores, *, timeout: float = 20) -> PutResult:
     async with client_for(m8, known.path.parent) as client:
         return await client.put_secret(URI, {"password": VALUE}, timeout=timeout)

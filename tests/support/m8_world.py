@@ -30,10 +30,14 @@ from monoskope.api.gateway.v1 import (
 )
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import UnauthenticatedError
+from monoskope.host_port import HostPort
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.grpc.server import build_server, running
+from monoskope.m8.doors import running
+from monoskope.m8.grpc.server import build_server
+from monoskope.m8.http.server import build_http
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.readmodels.chain import project
 from monoskope.m8.service.app import App, ServerLimits
 from monoskope.protocol.grant import Grant, make_grant
@@ -42,9 +46,13 @@ from monoskope.protocol.labels import REACTOR_HELLO, RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request, parse_request
 from monoskope.uri import UriPrefix
+from tests.support.http_calls import HttpStub, hang_up
 from tests.support.vectors import KEY_ID, Signer, a_request
+from tests.support.websocket_call import WebSocketCall
 
 SERVER = "m8.test:7443"
+PAGE = "https://app.example.com"
+"""The origin of the pages that may call over HTTP."""
 RIGHTS = frozenset({events_pb2.RIGHT_PUT, events_pb2.RIGHT_COMPARE, events_pb2.RIGHT_SEE_HASH})
 PATIENCE_S = 30.0
 
@@ -105,12 +113,20 @@ class Sealed:
         return hashlib.sha256(self.encapsulated_key + self.ciphertext).digest()
 
 
-class User:
-    """The stubs of one caller."""
+DOOR = "grpc"
+"""At which door users ask: "grpc", or "http". Tests that must hold at both set it (tests/unit/m8/conftest.py)."""
 
-    def __init__(self, channel: grpc.aio.Channel, token: str) -> None:
+
+class User:
+    """The stubs of one caller, at the door that `DOOR` names; without `http`, an address, at gRPC's."""
+
+    def __init__(self, channel: grpc.aio.Channel, token: str, *, http: str = "") -> None:
         self.commands = commands_pb2_grpc.SecretCommandServiceStub(channel)
         self.queries = queries_pb2_grpc.SecretQueryServiceStub(channel)
+        if http and DOOR == "http":
+            commands: Any = HttpStub(http, commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"])
+            queries: Any = HttpStub(http, queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"])
+            self.commands, self.queries = commands, queries
         self.metadata = (("authorization", f"Bearer {token}"),)
 
     async def ask(self, request: Request) -> bytes:
@@ -190,8 +206,12 @@ class Signs(Protocol):
     def sign(self, label: bytes, content: bytes, /) -> upload_pb2.Signed: ...
 
 
+ATTACH_BY = "grpc"
+"""How scripted reactors attach: "grpc", or "websocket". Tests that hold for both set it (tests/unit/m8/conftest.py)."""
+
+
 class FakeReactor:
-    """One replica: says what the test wants it to say."""
+    """One replica: says what the test wants it to say. It attaches as `ATTACH_BY` says; without `http`, by gRPC."""
 
     def __init__(
         self,
@@ -201,13 +221,18 @@ class FakeReactor:
         store: str = "vault",
         replica: bytes | None = None,
         server: str = SERVER,
+        http: str = "",
     ) -> None:
         self.signer = signer
         self.store = store
         self.replica = replica or os.urandom(16)
         self.server = server
         self.key_id = KEY_ID
-        self.call = reactor_pb2_grpc.ReactorServiceStub(channel).Attach()
+        self.call: Any
+        if http and ATTACH_BY == "websocket":
+            self.call = WebSocketCall(HostPort.parse(http))
+        else:
+            self.call = reactor_pb2_grpc.ReactorServiceStub(channel).Attach()
         self.delivered: asyncio.Queue[Delivered] = asyncio.Queue()
         self.answers: dict[int, asyncio.Future[Any]] = {}
         self.calls = 0
@@ -382,6 +407,8 @@ class World:
         self.signer = Signer()
         self.target = ""
         """Where it listens."""
+        self.http = ""
+        """Where it listens for HTTP."""
         self._principals = principals
         self._reactors: list[FakeReactor] = []
 
@@ -396,7 +423,7 @@ class World:
         token = f"{name}-{len(self._principals)}"
         parsed = tuple(UriPrefix.parse(prefix) for prefix in prefixes)
         self._principals[token] = Principal(token, name, role, parsed, rights, expires_at_ms)
-        return User(self.channel, token)
+        return User(self.channel, token, http=self.http)
 
     def administrator(self) -> User:
         return self.user("root", rights=frozenset(), role=events_pb2.ROLE_ADMINISTRATOR)
@@ -405,7 +432,7 @@ class World:
         self, signer: Signs | None = None, *, store: str = "vault", replica: bytes | None = None
     ) -> FakeReactor:
         signer = signer or self.signer
-        reactor = FakeReactor(self.channel, signer, store=store, replica=replica, server=self.server)
+        reactor = FakeReactor(self.channel, signer, store=store, replica=replica, server=self.server, http=self.http)
         self._reactors.append(reactor)
         return reactor
 
@@ -417,6 +444,7 @@ class World:
     async def close(self) -> None:
         for reactor in self._reactors:
             await reactor.leave()
+        await hang_up()
 
 
 @dataclass(frozen=True)
@@ -456,10 +484,11 @@ async def an_m8(
 
     app = App(log, authenticate, {server}, clock, "m8", "0.1.0", limits or ServerLimits(), ticks=clock)
     bound = build_server(app, None if tls is None else tls.credentials)
+    http = await build_http(app, Endpoints(app), None, listen=HostPort("127.0.0.1", 0), origins=[PAGE])
     target = f"127.0.0.1:{bound.port}"
-    async with _channel(target, tls) as channel, running(app, bound):
+    async with _channel(target, tls) as channel, running(app, [bound, http]):
         world = World(app, channel, clock, principals, server)
-        world.target = target
+        world.target, world.http = target, f"127.0.0.1:{http.port}"
         yield world
         await world.close()
     await log.close()

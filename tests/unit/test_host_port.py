@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.errors import UsageError
-from monoskope.host_port import HostPort, check_server
+from monoskope.host_port import HostPort, ServerName, check_server, check_servers
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,22 @@ def test_an_address_reads_as_it_shows(host: str, port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["m8:0", "m8", "m8:", ":7443", "m8:123456", "m 8:1", "@default:1", "https://m8:1", "ü:1"]
+    "text",
+    [
+        "m8:0",
+        "m8",
+        "m8:",
+        ":7443",
+        "m8:123456",
+        "m 8:1",
+        "@default:1",
+        "http://m8:1",
+        "https://m8",
+        "https://m8:0",
+        "https://m8:1/",
+        "https://https://m8:1",
+        "ü:1",
+    ],
 )
 def test_a_server_is_host_and_port(text: str) -> None:
     with pytest.raises(UsageError):
@@ -51,3 +66,31 @@ def test_a_port_beyond_the_last_is_none() -> None:
 def test_a_server_has_one_spelling_and_no_zone(text: str) -> None:
     with pytest.raises(UsageError, match="host:port"):
         check_server(text)
+
+
+def test_a_server_is_named_by_the_door_that_is_dialled() -> None:
+    for text, scheme in (("[::1]:7443", ""), ("https://[::1]:7443", "https")):
+        name = ServerName.parse(text)
+        assert (name.scheme, name.host, name.port) == (scheme, "::1", 7443)
+        assert (str(name), name.address) == (text, "[::1]:7443")
+    assert check_server("HTTPS://M8.Example.org:7480") == "https://m8.example.org:7480"
+
+
+def test_both_doors_of_one_m8_may_stand_in_one_list() -> None:
+    assert check_servers("https://m8:7480, m8:7443") == ("https://m8:7480", "m8:7443")
+    with pytest.raises(UsageError, match="named twice"):
+        check_servers("https://m8:7480,HTTPS://m8:7480")
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("https://m8", "https://m8:443"),
+        ("https://m8:7480/", "Leave out the path: https://m8:7480"),
+        ("http://m8:7480", "TLS alone"),
+    ],
+)
+def test_a_url_that_is_nearly_a_server_is_corrected(text: str, fix: str) -> None:
+    with pytest.raises(UsageError, match="host:port, or https://host:port") as caught:
+        check_server(text)
+    assert fix in caught.value.fix

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from monoskope.client.checks import not_tried
 from monoskope.client.pace import AT_ONCE
+from monoskope.client.runtime import Places, Runtime
 from monoskope.client.target import Target
 from monoskope.errors import Error, NotReachedError, OutcomeUnknownError, TimedOutError, UnauthenticatedError
 from monoskope.value import Value
@@ -43,23 +43,25 @@ class Bulk:
     at once if m8 does not accept the credential.
 
     Args:
+        runtime: What it waits with.
         uris: Of the secrets, as the caller names them; errors name them so.
         tell: Called at the beginning and whenever one has ended.
     """
 
-    def __init__(self, uris: Sequence[str], *, tell: Callable[[Tally], None] | None) -> None:
+    def __init__(self, runtime: Runtime, uris: Sequence[str], *, tell: Callable[[Tally], None] | None) -> None:
+        self._runtime = runtime
         self._uris = uris
         self._tally = Tally(len(uris))
         self._tell = tell
         # Of each store: one whose reactors do not answer delays no other.
-        self._places: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+        self._places: defaultdict[str, Places] = defaultdict(lambda: runtime.places(AT_ONCE))
         self._answered = 0
         self._stopped = False
 
     async def run(self, targets: Sequence[Target | Error], one: Callable[[Target], Awaitable[R]]) -> list[R | Error]:
         """Do `one` for each target, and return for each its result or its error."""
         self._told(self._tally)
-        results = list(await asyncio.gather(*(self._walked(target, one) for target in targets)))
+        results = await self._runtime.several(self._walked(target, one) for target in targets)
         for uri, target, result in zip(self._uris, targets, results, strict=True):
             if isinstance(result, Error):
                 result.uri = str(target.uri) if isinstance(target, Target) else result.uri or uri
@@ -73,8 +75,12 @@ class Bulk:
         return result
 
     async def _in_turn(self, target: Target, one: Callable[[Target], Awaitable[R]]) -> R | Error:
-        async with self._places[target.uri.store]:
+        places = self._places[target.uri.store]
+        await places.acquire()
+        try:
             return await self._result(target, one)
+        finally:
+            places.release()
 
     async def _result(self, target: Target, one: Callable[[Target], Awaitable[R]]) -> R | Error:
         if self._stopped:

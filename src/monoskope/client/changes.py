@@ -5,18 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from monoskope.client import purposes
 from monoskope.client.checks import Wanted
 from monoskope.client.notes import Notes
-from monoskope.client.preview import Preview
-from monoskope.client.purposes.copy_secret import Copy, copy
-from monoskope.client.purposes.delete import Deletion, delete, expected, to_delete
-from monoskope.client.purposes.generate import Generated, generate
-from monoskope.client.purposes.import_secret import Import, import_secret
-from monoskope.client.purposes.patch import changes, patch, to_patch
 from monoskope.client.purposes.put import Expect, PutResult, expectation
-from monoskope.client.purposes.verify import Verification, verify
 from monoskope.client.queries import Queries
 from monoskope.client.target import Target
 from monoskope.client.versions import whole
@@ -24,6 +18,14 @@ from monoskope.client.walk import Walk
 from monoskope.errors import Error
 from monoskope.protocol.recipes import Recipe, check_recipes
 from monoskope.protocol.request import Options
+
+if TYPE_CHECKING:
+    from monoskope.client.preview import Preview
+    from monoskope.client.purposes.copy_secret import Copy
+    from monoskope.client.purposes.delete import Deletion
+    from monoskope.client.purposes.generate import Generated
+    from monoskope.client.purposes.import_secret import Import
+    from monoskope.client.purposes.verify import Verification
 
 R = TypeVar("R")
 
@@ -77,21 +79,23 @@ class Changes(ABC):
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> list[PutResult | Error]:
         """Patch several secrets in the same way, a few at once. Returns and raises as `put_secrets`."""
-        plaintext, removes = changes(values, remove)
-        expected(expect)
+        plaintext, removes = purposes.patch.changes(values, remove)
+        purposes.delete.expected(expect)
 
         async def one(target: Target) -> PutResult:
             named = await whole(expect, target.uri, self.queries)
-            return await patch(self._walk(target, timeout), target, plaintext, removes, named, options)
+            return await purposes.patch.patch(self._walk(target, timeout), target, plaintext, removes, named, options)
 
-        return await self._each(uris, len(plaintext), options, timeout, one, wanted=to_patch(values, expect))
+        return await self._each(
+            uris, len(plaintext), options, timeout, one, wanted=purposes.patch.to_patch(values, expect)
+        )
 
     async def preview_patch(
         self, uri: str, values: Mapping[str, bytes], *, remove: Iterable[str] = (), expect: Expect | str = Expect.ANY
     ) -> Preview:
         """Return what a patch would send. It only asks m8 for the store; it requests no key and pins nothing."""
-        _, removes = changes(values, remove)
-        expected(expect)
+        _, removes = purposes.patch.changes(values, remove)
+        purposes.delete.expected(expect)
         return await self._preview(uri, values, expect, removes)
 
     async def delete_secret(
@@ -126,13 +130,13 @@ class Changes(ABC):
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> list[Deletion | Error]:
         """Delete several secrets, a few at once. Returns and raises as `put_secrets`."""
-        expected(expect)
+        purposes.delete.expected(expect)
 
         async def one(target: Target) -> Deletion:
             named = await whole(expect, target.uri, self.queries)
-            return await delete(self._walk(target, timeout), target, named, destroy=destroy)
+            return await purposes.delete.delete(self._walk(target, timeout), target, named, destroy=destroy)
 
-        return await self._each(uris, 0, None, timeout, one, wanted=to_delete(expect))
+        return await self._each(uris, 0, None, timeout, one, wanted=purposes.delete.to_delete(expect))
 
     async def copy_secret(
         self,
@@ -161,7 +165,7 @@ class Changes(ABC):
         async def one(target: Target) -> Copy:
             there = await self._target(destination, timeout)
             named = await whole(expect, there.uri, self.queries)
-            return await copy(self._walk(target, timeout), target, there, named)
+            return await purposes.copy_secret.copy(self._walk(target, timeout), target, there, named)
 
         return only(await self._each([uri], 0, None, timeout, one))
 
@@ -196,7 +200,7 @@ class Changes(ABC):
         async def one(target: Target) -> Generated:
             said = await notes.at(target, self.queries, self._notify)
             named = await whole(expect, target.uri, self.queries)
-            return await generate(self._walk(target, timeout), target, checked, named, said)
+            return await purposes.generate.generate(self._walk(target, timeout), target, checked, named, said)
 
         return only(await self._each([uri], 0, None, timeout, one))
 
@@ -231,7 +235,7 @@ class Changes(ABC):
         """
 
         async def one(target: Target) -> Import:
-            return await import_secret(self._walk(target, timeout), target)
+            return await purposes.import_secret.import_secret(self._walk(target, timeout), target)
 
         return await self._each(uris, 0, None, timeout, one)
 
@@ -259,7 +263,7 @@ class Changes(ABC):
         """Verify several secrets, a few at once, each within `timeout`. Returns and raises as `import_secrets`."""
 
         async def one(target: Target) -> Verification:
-            return await verify(self._walk(target, timeout), target, self.queries)
+            return await purposes.verify.verify(self._walk(target, timeout), target, self.queries)
 
         return await self._each(uris, 0, None, timeout, one)
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from msgspec import structs
 
-from monoskope.client import seal
-from monoskope.client.administration import Stores
+from monoskope.client import purposes
 from monoskope.client.bulk import Bulk, Tally
 from monoskope.client.changes import DEFAULT_TIMEOUT_S, only
 from monoskope.client.checks import Wanted, check_options, check_twice, checked
@@ -22,13 +19,11 @@ from monoskope.client.editing import Editing
 from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
 from monoskope.client.notes import Notes
 from monoskope.client.pace import Paces
-from monoskope.client.preview import Preview, preview
-from monoskope.client.proof import Proofs
-from monoskope.client.purposes.compare import Comparison, compare
 from monoskope.client.purposes.put import Expect, PutResult, encoded, expectation, put, wanted
 from monoskope.client.queries import Queries
 from monoskope.client.reading import Reading
 from monoskope.client.restorations import Restorations
+from monoskope.client.runtime import Runtime, on_asyncio
 from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.target import Confirm, Remembered, Resolver, Target, check_text
 from monoskope.client.task import Progress
@@ -37,15 +32,17 @@ from monoskope.client.upstream_names import UpstreamNames
 from monoskope.client.versions import whole
 from monoskope.client.walk import Walk
 from monoskope.errors import Error, UsageError
+from monoskope.protocol import identity
 from monoskope.protocol.request import Options
 from monoskope.unshared import Unshared
 
+if TYPE_CHECKING:
+    from monoskope.client.administration import Stores
+    from monoskope.client.preview import Preview
+    from monoskope.client.proof import Proofs
+    from monoskope.client.purposes.compare import Comparison
+
 R = TypeVar("R")
-
-_log = logging.getLogger("monoskope.client")
-
-_ON_ITS_WAY_S = 0.001
-"""After so many seconds the first call has been sent, and there is time to load modules until its answer comes."""
 
 
 class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
@@ -86,7 +83,7 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
     ) -> None:
         self.settings = settings if settings is not None else load_settings()
         self._confirm = confirm
-        self._notify = notify or _log.warning
+        self._notify = notify or _warn
         self._known = KnownStores(
             self.settings.known_stores_path,
             system=system_known_stores,
@@ -98,15 +95,21 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
         self._pause_s = pause_s
         self._open: Connection | None = None
         self._remembered = Remembered()
-        self._paces = Paces(pause_s=pause_s)
+        self._runtime = self._waits_with()
+        self._paces = Paces(self._runtime, pause_s=pause_s)
 
     def __repr__(self) -> str:
         return f"<Client {self.settings.server} token=hidden>"
 
+    def _waits_with(self) -> Runtime:
+        return on_asyncio()
+
     async def __aenter__(self) -> Self:
         given = self.settings
-        self._open = Connection(given.servers, given.ca_file, given.token, ca=given.ca, pause_s=self._pause_s)
-        self._paces = Paces(pause_s=self._pause_s)
+        self._open = Connection(
+            given.servers, given.ca_file, given.token, ca=given.ca, pause_s=self._pause_s, runtime=self._runtime
+        )
+        self._paces = Paces(self._runtime, pause_s=self._pause_s)
         return self
 
     async def __aexit__(
@@ -209,7 +212,7 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
         plaintext = encoded(values)
 
         async def one(target: Target) -> Comparison:
-            return await compare(self._walk(target, timeout), target, plaintext, options)
+            return await purposes.compare.compare(self._walk(target, timeout), target, plaintext, options)
 
         return await self._each(uris, len(plaintext), options, timeout, one)
 
@@ -220,13 +223,15 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
     async def _preview(
         self, uri: str, values: Mapping[str, bytes], expect: Expect | str, removes: tuple[str, ...] | None
     ) -> Preview:
+        from monoskope.client.preview import preview  # noqa: PLC0415 - for --dry-run alone
+
         return await preview(
             self._resolver(), self.settings, self._known, uri=uri, values=values, expect=expect, removes=removes
         )
 
     @property
     def server(self) -> str:
-        """The `host:port` that was dialled last, of `settings.servers`."""
+        """The server that was dialled last, of `settings.servers`."""
         return self._connection().server
 
     async def full_uri(self, uri: str) -> str:
@@ -241,12 +246,17 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
     @property
     def proofs(self) -> Proofs:
         """Return the checks of m8's answers, by the pins as they are now. Raises as `KnownStores.read`."""
+        from monoskope.client.proof import Proofs  # noqa: PLC0415 - a put does not need it
+
+        self._runtime.meanwhile(identity.load)
         given = self.settings
         return Proofs(self._known.read_with(given.server, given.store_identities), given.server, self.queries)
 
     @property
     def stores(self) -> Stores:
         """What administrators do to stores."""
+        from monoskope.client.administration import Stores  # noqa: PLC0415 - for administrators alone
+
         return Stores(self._connection())
 
     async def _each(
@@ -264,7 +274,6 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
             raise UsageError("no secret URI is given, or one twice.", fix="Give each URI once.")
         for uri in uris:
             check_text(uri)
-        asyncio.get_running_loop().call_later(_ON_ITS_WAY_S, seal.load)
         several = len(uris) > 1
         if several and wanted is not None:
             self._remembered.clear()  # What is checked is to be what m8 says now.
@@ -283,7 +292,7 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
 
         if several and wanted is not None:
             targets = await checked(targets, wanted, self.queries)
-        results = await Bulk(uris, tell=self._progress).run(targets, one)
+        results = await Bulk(self._runtime, uris, tell=self._progress).run(targets, one)
         if any(isinstance(result, Error) for result in results):
             self._remembered.clear()
         return results
@@ -319,3 +328,9 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
         if self._open is None:
             raise UsageError("the client is not open.", fix="Use it as `async with Client() as client:`.")
         return self._open
+
+
+def _warn(sentence: str) -> None:
+    import logging  # noqa: PLC0415 - `monoctl` prints what it is told, and does without it
+
+    logging.getLogger("monoskope.client").warning(sentence)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -15,11 +14,12 @@ from monoskope.client import forks
 from monoskope.client.methods import Method
 from monoskope.client.pace import CALLS_AT_ONCE, pause_after
 from monoskope.client.roots import find_roots
+from monoskope.client.runtime import Runtime, on_asyncio
 from monoskope.client.servers import Servers
 from monoskope.client.transport import failures
 from monoskope.client.transport.base import Metadata, Transport
+from monoskope.client.transport.dial import dial
 from monoskope.client.transport.failures import NotSentError, StreamRefusedError
-from monoskope.client.transport.grpc import GrpcTransport
 from monoskope.errors import AwayError, Error, RateLimitedError, UnavailableError
 from monoskope.traces import spans
 from monoskope.unshared import Unshared
@@ -46,12 +46,13 @@ class Connection(Unshared):
     second one the same as the first.
 
     Args:
-        servers: `host:port`, or several, in the order in which they are tried; each is the name that the certificate of
-            that server must carry.
+        servers: `host:port` for gRPC, `https://host:port` for HTTP, or several, in the order in which they are tried;
+            the certificate of each must carry its host.
         ca_file: PEM file with the authority that signs their certificates; None for the system's authorities.
         token: Sent with every call, only over TLS.
         ca: The authority itself, in PEM form; it counts before `ca_file`.
         pause_s: First pause in seconds before a call that was not let in is made again.
+        runtime: What it waits with; by default asyncio.
 
     Raises:
         UsageError: the file cannot be read or holds no certificate. The first call reports a damaged one. Or
@@ -66,23 +67,26 @@ class Connection(Unshared):
         *,
         ca: str = "",
         pause_s: float = 0.2,
+        runtime: Runtime | None = None,
     ) -> None:
+        self.runtime: Runtime = runtime if runtime is not None else on_asyncio()
+        """What everything that uses this connection waits with."""
         self._roots = find_roots(ca_file, ca)
         forks.opening(self)
         self._servers = Servers([servers] if isinstance(servers, str) else servers, self._dial)
         self._pause_s = pause_s
-        self._places = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._places = self.runtime.places(CALLS_AT_ONCE)
         self._metadata: Metadata = (("authorization", f"Bearer {token}"),)
 
     def __repr__(self) -> str:
         return f"<Connection {self.server} token=hidden>"
 
     def _dial(self, server: str) -> Transport:
-        return GrpcTransport(server, self._roots, has_others=len(self._servers.names) > 1)
+        return dial(server, self._roots, has_others=len(self._servers.names) > 1, runtime=self.runtime)
 
     @property
     def server(self) -> str:
-        """The `host:port` to which the next call goes."""
+        """The server to which the next call goes, as it was named."""
         return self._servers.current
 
     async def call(self, method: Method[R], request: Message, timeout_s: float) -> R:
@@ -100,7 +104,7 @@ class Connection(Unshared):
             RateLimitedError: m8 has too much of the caller's to do, and that would not change in time.
             Error: what m8 said, by its code.
         """
-        ends_at = _now() + max(timeout_s, 0.001)
+        ends_at = self.runtime.now() + max(timeout_s, 0.001)
         refusals = absences = 0
         while True:
             try:
@@ -117,15 +121,14 @@ class Connection(Unshared):
                 refusal = error
                 pause_s = pause_after(self._pause_s * 2 ** min(absences, MOST_DOUBLINGS), 0, self._pause_s)
                 absences += 1
-            if pause_s is None or _now() + pause_s >= ends_at:
+            if pause_s is None or self.runtime.now() + pause_s >= ends_at:
                 raise refusal
-            await asyncio.sleep(pause_s)
+            await self.runtime.sleep(pause_s)
             refusals += 1
 
     async def _let_in(self, method: Method[R], request: Message, ends_at: float) -> R:
         try:
-            async with asyncio.timeout_at(ends_at):
-                await self._places.acquire()
+            await self._places.acquire(ends_at)
         except TimeoutError:
             raise failures.late(self.server) from None
         try:
@@ -139,7 +142,7 @@ class Connection(Unshared):
         for left in reversed(range(len(self._servers.names))):
             server = self.server
             try:
-                return await self._once(method, request, max(ends_at - _now(), 0.001))
+                return await self._once(method, request, max(ends_at - self.runtime.now(), 0.001))
             except UnavailableError as error:
                 if isinstance(error, StreamRefusedError):
                     raise
@@ -176,7 +179,3 @@ class Connection(Unshared):
         """Close it; calls under way are cancelled."""
         await self._servers.close()
         forks.closed(self)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

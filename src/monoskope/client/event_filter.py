@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from monoskope.api.gateway.v1 import views_pb2
+from monoskope.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class EventFilter:
+class EventFilter(Value, frozen=True):
     """Which events.
 
     Attributes:

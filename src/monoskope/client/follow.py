@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from monoskope.api.gateway.v1 import views_pb2
@@ -51,5 +50,5 @@ async def follow(
                 lost(error)
         else:
             return
-        await asyncio.sleep(pause)
+        await queries.runtime.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_S)

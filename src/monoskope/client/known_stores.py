@@ -5,7 +5,8 @@ There are two kinds of lines, with one space between fields (docs/protocol.md, I
     server store SHA256:…
     server @default store
 
-`server` is the `host:port` that is dialled. One line a store and one default a server. The user's own file (mode 0600)
+`server` is dialled: `host:port`, or `https://host:port`. One line a store and one default a server. A pin that was made
+at one door of a host counts at its other door, too (`monoskope.client.pins.standing`). The user's own file (mode 0600)
 takes precedence over the system's, which only its owner may write.
 """
 
@@ -87,6 +88,10 @@ class KnownStores:
         """Return the pinned identity, None at first contact. Raises as `read`."""
         return self.read().identities.get((server, store))
 
+    def pinned_at(self, server: str, store: str) -> str:
+        """Return the server under which the pin stands that counts for `server`, itself if none. Raises as `read`."""
+        return self._own().over(self._read_system()).name_of(self._group(server), store)
+
     def default(self, server: str) -> str | None:
         """Return the pinned default store's name, None if there is none. Raises as `read`."""
         return self.read().defaults.get(server)
@@ -126,7 +131,7 @@ class KnownStores:
         """Pin `identity`, if the pin is still `replaces` (None: there is none). The same pin again is no change.
 
         Args:
-            server: The `host:port` dialled.
+            server: The server that is dialled, as it was named.
             store: The store.
             identity: Its identity.
             replaces: The pin so far.
@@ -165,7 +170,7 @@ class KnownStores:
         return self._servers if server in self._servers else (server,)
 
     def _joined(self, pins: Pins) -> Pins:
-        return pins.joined(self._servers) if len(self._servers) > 1 else pins
+        return pins.joined(self._servers) if self._servers else pins
 
     def _change(self, change: Callable[[Pins], None], store: str, *, explicit: bool) -> None:
         try:

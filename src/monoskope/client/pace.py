@@ -8,11 +8,9 @@ is told to the user, not waited for. No answer makes a client come back at once,
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
 from collections import deque
-from collections.abc import Callable
+
+from monoskope.client.runtime import Runtime
 
 AT_ONCE = 32
 """How many requests to one store a client walks at once. Further ones wait for a place."""
@@ -49,6 +47,8 @@ def pause_after(told_s: float, times: int, pause_s: float) -> float | None:
     if told_s > LONGEST_PAUSE_S:
         return None
     unknown = _UNKNOWN * pause_s * float(2 ** min(times, _MOST_DOUBLINGS))
+    import random  # noqa: PLC0415 - seldom needed, and a command line starts faster without
+
     # Not for secrets: it only spreads clients over time.
     return max(_LEAST * pause_s, told_s if told_s > 0 else unknown) * random.uniform(1.0, _JITTER)  # noqa: S311
 
@@ -62,32 +62,38 @@ class Pace:
 
     Args:
         pause_s: The client's first pause.
-        now: Monotonic seconds.
+        runtime: What it waits with.
     """
 
-    def __init__(self, *, pause_s: float = 0.2, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, runtime: Runtime, *, pause_s: float = 0.2) -> None:
         self._pause_s = pause_s
-        self._now = now
-        self._turns = asyncio.Lock()
+        self._runtime = runtime
+        self._turns = runtime.places(1)
         self._taken: deque[float] = deque(maxlen=1_000)
         self._rate = 0.0
         """Requests a second; 0 for no limit known."""
         self._next_at = 0.0
         self._resumes_at = 0.0
-        self.places = asyncio.Semaphore(AT_ONCE)
+        self.places = runtime.places(AT_ONCE)
         """Held by each request from its beginning to its end."""
 
-    async def turn(self) -> None:
-        """Wait, in order, until one more request may begin."""
-        async with self._turns:
+    async def turn(self, ends_at: float) -> None:
+        """Wait, in order, until one more request may begin. Raises `TimeoutError` if none may before `ends_at`."""
+        await self._turns.acquire(ends_at)
+        try:
             # Nothing but time lets it go on, and the time may be moved while this waits.
-            while (wait_s := self._next_at - self._now()) > 0:  # noqa: ASYNC110
-                await asyncio.sleep(wait_s)
-            self._next_at = self._now() + (1 / self._rate if self._rate else 0.0)
+            while (wait_s := self._next_at - self._runtime.now()) > 0:
+                left_s = ends_at - self._runtime.now()
+                if left_s <= 0:
+                    raise TimeoutError
+                await self._runtime.sleep(min(wait_s, left_s))
+            self._next_at = self._runtime.now() + (1 / self._rate if self._rate else 0.0)
+        finally:
+            self._turns.release()
 
     def taken(self) -> None:
         """Note that a request was not refused."""
-        self._taken.append(self._now())
+        self._taken.append(self._runtime.now())
         if self._rate:
             self._rate += 1 / self._rate
 
@@ -101,7 +107,7 @@ class Pace:
         pause_s = pause_after(told_s, times, self._pause_s)
         if pause_s is None:
             return None
-        now = self._now()
+        now = self._runtime.now()
         # Those that were refused together make it slower once.
         if now >= self._resumes_at:
             lately = sum(at > now - _SECOND for at in self._taken)
@@ -115,13 +121,15 @@ class Paces:
     """What all requests of one client share: the pace of each store.
 
     Args:
+        runtime: What it waits with.
         pause_s: The client's first pause.
     """
 
-    def __init__(self, *, pause_s: float = 0.2) -> None:
+    def __init__(self, runtime: Runtime, *, pause_s: float = 0.2) -> None:
+        self._runtime = runtime
         self._pause_s = pause_s
         self._stores: dict[str, Pace] = {}
 
     def of(self, store: str) -> Pace:
         """Return the pace of a store."""
-        return self._stores.setdefault(store, Pace(pause_s=self._pause_s))
+        return self._stores.setdefault(store, Pace(self._runtime, pause_s=self._pause_s))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -38,6 +37,7 @@ class Patience:
         several: bool = False,
     ) -> None:
         self._connection = connection
+        self._runtime = connection.runtime
         self._timeout_s = timeout_s
         self._pause_s = pause_s
         self._pace = pace
@@ -46,17 +46,16 @@ class Patience:
         self._begin()
 
     def _begin(self) -> None:
-        self.ends_at = asyncio.get_running_loop().time() + self._timeout_s
+        self.ends_at = self._runtime.now() + self._timeout_s
 
     def remaining_s(self) -> float:
         """Return the seconds that are left; 0 or less if none."""
-        return self.ends_at - asyncio.get_running_loop().time()
+        return self.ends_at - self._runtime.now()
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """Hold a place while the block runs. Raises `TimeoutError` if there is none in time."""
-        async with asyncio.timeout_at(None if self._several else self.ends_at):
-            await self._pace.places.acquire()
+        await self._pace.places.acquire(None if self._several else self.ends_at)
         try:
             if self._several:
                 self._begin()
@@ -66,8 +65,18 @@ class Patience:
 
     async def turn(self) -> None:
         """Wait until the pace lets a request begin. Raises `TimeoutError`."""
-        async with asyncio.timeout_at(self.ends_at):
-            await self._pace.turn()
+        await self._pace.turn(self.ends_at)
+
+    @contextmanager
+    def within(self, seconds: float | None) -> Iterator[None]:
+        """Let time be over after so many seconds, if that is sooner, while the block runs; None for no difference."""
+        before = self.ends_at
+        if seconds is not None:
+            self.ends_at = min(before, self._runtime.now() + seconds)
+        try:
+            yield
+        finally:
+            self.ends_at = before
 
     async def resend(self, method: Method[R], message: Message, resends: int | None = None) -> R:
         """Call, and send the same bytes again when the connection breaks. Without `resends` until time is over.
@@ -102,5 +111,5 @@ class Patience:
         """Wait a little longer each time; False, at once, if time would be over."""
         remaining = self.remaining_s()
         pause = min(self._pause_s * float(2 ** min(times, 10)), 2.0)
-        await asyncio.sleep(max(0.0, min(pause, remaining)))
+        await self._runtime.sleep(max(0.0, min(pause, remaining)))
         return remaining > pause

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Self
 
 import msgspec
 
 from monoskope.errors import IdentityChangedError, UsageError
-from monoskope.host_port import check_server
+from monoskope.host_port import ServerName, check_server
 from monoskope.protocol.identity import check_shown
 from monoskope.uri import check_store_name
 from monoskope.value import Value
@@ -83,7 +83,10 @@ class Pins(Value, frozen=True):
         return "".join(f"{line}\n" for line in sorted(lines))
 
     def joined(self, servers: Sequence[str]) -> Pins:
-        """Return these pins with those of all `servers`, which serve one log, under the first of them.
+        """Return these pins with those that count for `servers`, which serve one log, under the first of them.
+
+        Those are the pins of all `servers`. A store, or the default, for which they have none takes the pin of the
+        other door of their hosts (`standing`).
 
         Raises:
             IdentityChangedError: two of them have different pins for one store; names both.
@@ -101,13 +104,20 @@ class Pins(Value, frozen=True):
             if server in servers:
                 under[store] = server
             identities[name, store] = identity
+        for store in {store for _, store in identities} - under.keys():
+            door = self._pinned_at(servers, store)
+            if door is not None:
+                identities[servers[0], store] = identities.pop((door, store))
         defaults = {server: store for server, store in self.defaults.items() if server not in servers}
-        agreed = [self.defaults[server] for server in servers if server in self.defaults]
-        return Pins(identities, defaults | ({servers[0]: agreed[0]} if agreed else {}))
+        agreed = standing(servers, self.defaults)
+        return Pins(identities, defaults | ({servers[0]: self.defaults[agreed]} if agreed is not None else {}))
 
     def name_of(self, servers: Sequence[str], store: str) -> str:
-        """Return the one of `servers` under which `store` is pinned, the first of them if it is not."""
-        return next((server for server in servers if (server, store) in self.identities), servers[0])
+        """Return the server under which the pin of `store` stands that counts for `servers`; their first if none."""
+        return self._pinned_at(servers, store) or servers[0]
+
+    def _pinned_at(self, servers: Sequence[str], store: str) -> str | None:
+        return standing(servers, [server for server, pinned in self.identities if pinned == store])
 
     def over(self, other: Pins) -> Pins:
         """Return these pins merged with `other`; these take precedence."""
@@ -116,9 +126,26 @@ class Pins(Value, frozen=True):
         return merged
 
 
+def standing(servers: Sequence[str], names: Collection[str]) -> str | None:
+    """Return which of `names` counts for `servers`, which serve one log; None if none does.
+
+    One of the servers themselves counts first. Otherwise the one other door of their hosts does: the gRPC door of the
+    host of an HTTP door, and the HTTP door of the host of a gRPC door, whatever the port. If `names` holds several of
+    those, there are several m8 on that host, and none of them counts.
+    """
+    exact = next((server for server in servers if server in names), None)
+    if exact is not None:
+        return exact
+    ours = [ServerName.parse(server) for server in servers]
+    opposite = {(one.host, "" if one.scheme else "https") for one in ours}
+    doors = [name for name in names if (ServerName.parse(name).host, ServerName.parse(name).scheme) in opposite]
+    return doors[0] if len(doors) == 1 else None
+
+
 def _two_names(identity: str, first: tuple[str, str], second: tuple[str, str]) -> IdentityChangedError:
     one, two = (f"store {store!r} of {server}" for server, store in (first, second))
     return IdentityChangedError(
         f"{one} and {two} show the same identity {identity}.",
-        fix="A store has one name and one server: dial it by the name you used first, or ask its administrator.",
+        fix="A store has one name and one server: dial it by the name you used first, or ask its administrator. Two"
+        " servers of one m8 are named as one list: host:port,https://host:port.",
     )

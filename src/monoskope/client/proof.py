@@ -6,7 +6,6 @@ A receipt of an earlier identity does not count, because anybody with a former k
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
@@ -66,7 +65,7 @@ class Proofs:
 
     Args:
         pins: The identities that the user trusts.
-        server: The `host:port` dialled.
+        server: The server that is dialled, as it was named.
         queries: Where to ask for a store's identity steps, once a store, and for the requests behind versions.
     """
 
@@ -105,13 +104,17 @@ class Proofs:
 
     async def versions(self, views: Iterable[views_pb2.SecretVersion]) -> list[Checked]:
         """Check each version by the request behind it, which m8 is asked about."""
-        places = asyncio.Semaphore(AT_ONCE)
+        runtime = self._queries.runtime
+        places = runtime.places(AT_ONCE)
 
         async def one(view: views_pb2.SecretVersion) -> Checked:
-            async with places:
+            await places.acquire()
+            try:
                 return await self._version(view)
+            finally:
+                places.release()
 
-        return await asyncio.gather(*(one(view) for view in views))
+        return await runtime.several(one(view) for view in views)
 
     async def _check_destination(self, receipt: Receipt | None) -> None:
         """Check that the destination signed its receipt; `open_receipt` has checked that it is about this copy."""

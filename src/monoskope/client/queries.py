@@ -11,6 +11,7 @@ from monoskope.client import methods
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.event_filter import EVERY, EventFilter
 from monoskope.client.methods import Method
+from monoskope.client.runtime import Runtime
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.protocol.notes import check_labels, has_labels
 from monoskope.protocol.request import REQUEST_ID_BYTES
@@ -67,6 +68,8 @@ class Queries:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.runtime: Runtime = connection.runtime
+        """What its connection waits with."""
 
     async def server(self) -> queries_pb2.GetServerResponse:
         """Return the server's version and who the caller is to it."""

@@ -9,19 +9,25 @@ import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from monoskope.api.gateway.v1 import views_pb2
+from monoskope.client import results
 from monoskope.client.connection import CALL_TIMEOUT_S
-from monoskope.client.proof import AT_ONCE, Proofs
 from monoskope.client.queries import PAGE_SIZE, Queries, request_id_bytes
-from monoskope.client.results.secrets import Secret, SecretVersion, Upload
-from monoskope.client.results.server import Event, Server
-from monoskope.client.results.stores import Store
 from monoskope.errors import UsageError
+
+if TYPE_CHECKING:
+    from monoskope.client.proof import Proofs
+    from monoskope.client.results.secrets import Secret, SecretVersion, Upload
+    from monoskope.client.results.server import Event, Server
+    from monoskope.client.results.stores import Store
 
 SecretState = Literal["present", "deleted", "drifted", "out-of-sync"]
 """Which secrets to list."""
+
+_CHECKED_AT_ONCE = 16
+"""How many versions are checked together."""
 
 _STATES = MappingProxyType(
     {
@@ -47,7 +53,7 @@ class Reading(ABC):
             Error: as `put_secret`.
         """
         view = await self.queries.secret(await self.full_uri(uri))
-        return Secret.of(view, await self.proofs.secret(view))
+        return results.secrets.Secret.of(view, await self.proofs.secret(view))
 
     async def list_secrets(
         self,
@@ -81,7 +87,7 @@ class Reading(ABC):
             prefix, store=store, subject=subject, state=_STATES[state], expiring_before=day, page_size=page_size
         )
         async for view in views:
-            yield Secret.of(view, await proofs.secret(view))
+            yield results.secrets.Secret.of(view, await proofs.secret(view))
 
     async def list_secret_versions(self, uri: str) -> AsyncIterator[SecretVersion]:
         """Yield what receipts say about one secret, the newest first. Arguments and errors as `get_secret`."""
@@ -89,21 +95,21 @@ class Reading(ABC):
         some: list[views_pb2.SecretVersion] = []
         async for view in views:
             some.append(view)
-            if len(some) == AT_ONCE:
+            if len(some) == _CHECKED_AT_ONCE:
                 for one, checked in zip(some, await proofs.versions(some), strict=True):
-                    yield SecretVersion.of(one, checked)
+                    yield results.secrets.SecretVersion.of(one, checked)
                 some = []
         for one, checked in zip(some, await proofs.versions(some), strict=True):
-            yield SecretVersion.of(one, checked)
+            yield results.secrets.SecretVersion.of(one, checked)
 
     async def get_store(self, name: str = "") -> Store:
         """Return one store, the default one for "". Raises `NotFoundError` if there is none."""
-        return Store.of(await self.queries.store(name))
+        return results.stores.Store.of(await self.queries.store(name))
 
     async def list_stores(self) -> AsyncIterator[Store]:
         """Yield the stores in name order."""
         async for view in self.queries.stores():
-            yield Store.of(view)
+            yield results.stores.Store.of(view)
 
     async def get_upload(
         self,
@@ -124,16 +130,19 @@ class Reading(ABC):
         """
         content = request_id_bytes(request_id)
         answer = await self.queries.upload_answer(content, wait=wait, timeout_s=timeout)
-        return Upload.of(answer.upload, await self.proofs.upload(answer, content))
+        return results.secrets.Upload.of(answer.upload, await self.proofs.upload(answer, content))
 
     async def list_events(self, *, request_id: str = "", prefix: str = "") -> AsyncIterator[Event]:
         """Yield the events in log order, of one request or below a URI prefix if given."""
         async for view in self.queries.events(request_id=request_id, prefix=prefix):
-            yield Event.of(view)
+            yield results.server.Event.of(view)
 
     async def last_events(self, count: int, *, request_id: str = "", prefix: str = "") -> list[Event]:
         """Return the latest `count` events in log order, of one request or below a URI prefix if given."""
-        return [Event.of(view) for view in await self.queries.last_events(count, request_id=request_id, prefix=prefix)]
+        return [
+            results.server.Event.of(view)
+            for view in await self.queries.last_events(count, request_id=request_id, prefix=prefix)
+        ]
 
     async def watch_events(self, *, after: int = 0, prefix: str = "") -> AsyncIterator[Event]:
         """Yield events as they happen, from the one after position `after` on, until the iteration is left.
@@ -142,11 +151,11 @@ class Reading(ABC):
             NotReachedError: the connection broke. Begin again after the last position that came.
         """
         async for view in self.queries.watch(after=after, prefix=prefix):
-            yield Event.of(view)
+            yield results.server.Event.of(view)
 
     async def get_server(self) -> Server:
         """Return m8's version, and who the caller is to it."""
-        return Server.of(await self.queries.server())
+        return results.server.Server.of(await self.queries.server())
 
     @property
     @abstractmethod

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import grpc.aio
 from google.protobuf.message import DecodeError
 
 from monoskope import errors
 from monoskope.errors import AwayError, Code, Error, RateLimitedError
 from monoskope.escape import escape
+
+if TYPE_CHECKING:
+    import grpc.aio
 
 SAYS, SUGGESTS = "m8 says: ", "m8 suggests: "
 """How an error's message and fix begin when the words are m8's."""
@@ -39,20 +41,30 @@ ERRORS: dict[Code, type[Error]] = {
 
 
 def error_of(error: grpc.aio.AioRpcError) -> Error | None:
-    """Return m8's own error: google.rpc.ErrorInfo of our domain, cut at 500 characters; None if there is none."""
+    """Return m8's own error in a status of gRPC, as `error_in` reads it."""
     details = next((value for key, value in error.trailing_metadata() if key == _DETAILS_KEY), None)
     if not isinstance(details, bytes):
         return None
-    from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # noqa: PLC0415
+    from google.rpc import status_pb2  # type: ignore[import-untyped]  # noqa: PLC0415 - on failure alone
 
     try:
-        status = status_pb2.Status.FromString(details)
-        for detail in status.details:
-            info = error_details_pb2.ErrorInfo()
-            if detail.Unpack(info) and info.domain == DOMAIN:
-                return _from_info(status, info)
+        return error_in(status_pb2.Status.FromString(details))
     except DecodeError:
         return None
+
+
+def error_in(status: Any) -> Error | None:  # noqa: ANN401 - a google.rpc.Status, loaded on failure alone
+    """Return m8's own error: google.rpc.ErrorInfo of our domain, cut at 500 characters; None if there is none.
+
+    Raises:
+        DecodeError: a detail is no message of its type.
+    """
+    from google.rpc import error_details_pb2  # noqa: PLC0415
+
+    for detail in status.details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info) and info.domain == DOMAIN:
+            return _from_info(status, info)
     return None
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from monoskope.client import purposes
 from monoskope.client.changes import DEFAULT_TIMEOUT_S, Changes, only
 from monoskope.client.purposes.put import Expect, expectation
-from monoskope.client.purposes.rollback import Rollback, checked_version, rollback
-from monoskope.client.purposes.undelete import Undeletion, expected_deleted, to_undelete, undelete
 from monoskope.client.target import Target
 from monoskope.client.versions import whole
 from monoskope.errors import Error
+
+if TYPE_CHECKING:
+    from monoskope.client.purposes.rollback import Rollback
+    from monoskope.client.purposes.undelete import Undeletion
 
 
 class Restorations(Changes):
@@ -46,13 +50,13 @@ class Restorations(Changes):
         timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
     ) -> list[Undeletion | Error]:
         """Undelete several secrets, all at once. Returns and raises as `put_secrets`."""
-        expected_deleted(expect)
+        purposes.undelete.expected_deleted(expect)
 
         async def one(target: Target) -> Undeletion:
             named = await whole(expect, target.uri, self.queries)
-            return await undelete(self._walk(target, timeout), target, named)
+            return await purposes.undelete.undelete(self._walk(target, timeout), target, named)
 
-        return await self._each(uris, 0, None, timeout, one, wanted=to_undelete(expect))
+        return await self._each(uris, 0, None, timeout, one, wanted=purposes.undelete.to_undelete(expect))
 
     async def rollback_secret(
         self,
@@ -77,11 +81,11 @@ class Restorations(Changes):
             OutcomeUnknownError: it may or may not have been rolled back.
             Error: as `put_secret`.
         """
-        checked_version(to)
+        purposes.rollback.checked_version(to)
         expectation(expect)
 
         async def one(target: Target) -> Rollback:
             named = await whole(expect, target.uri, self.queries)
-            return await rollback(self._walk(target, timeout), target, to, named, self.queries)
+            return await purposes.rollback.rollback(self._walk(target, timeout), target, to, named, self.queries)
 
         return only(await self._each([uri], 0, None, timeout, one))

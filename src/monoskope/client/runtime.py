@@ -1,18 +1,21 @@
 """What the client waits with: a clock, pauses and places. Nothing else in it knows how waiting is done.
 
-On asyncio they are real awaits. A command line that does one thing at a time has a second implementation whose
-coroutines never suspend (docs/adr/0041-walk-without-io.md), so that the steps of a request are written once.
+`monoskope.client.on_asyncio` has real awaits. `monoskope.client.blocking` is for a command line that does one thing at
+a time: its coroutines never suspend. So the steps of a request are written once (docs/adr/0041-walk-without-io.md).
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Protocol, TypeVar
+
+R = TypeVar("R")
 
 
 class Places(Protocol):
-    """So many places; who comes when all are taken waits for one."""
+    """So many places; who comes when all are taken waits for one, in order."""
 
-    async def acquire(self, ends_at: float | None) -> None:
+    async def acquire(self, ends_at: float | None = None) -> None:
         """Take a place. Raises `TimeoutError` if there is none before `ends_at` (of `Runtime.now`), None for ever."""
 
     def release(self) -> None:
@@ -22,6 +25,10 @@ class Places(Protocol):
 class Runtime(Protocol):
     """How to wait."""
 
+    @property
+    def blocks(self) -> bool:
+        """Whether its coroutines never suspend. Then no transport may either."""
+
     def now(self) -> float:
         """Return the seconds of a monotonic clock."""
 
@@ -30,3 +37,19 @@ class Runtime(Protocol):
 
     def places(self, count: int) -> Places:
         """Make so many places."""
+
+    async def several(self, work: Iterable[Coroutine[Any, Any, R]]) -> list[R]:
+        """Run each to its end, at once if that is possible, and return the results in the same order."""
+
+    def meanwhile(self, prepare: Callable[[], None]) -> None:
+        """Call `prepare`, which takes some milliseconds, while the answer of the next call is awaited."""
+
+    def sent(self) -> None:
+        """Note that a call has been sent, and that its answer is awaited: a transport that blocks says so."""
+
+
+def on_asyncio() -> Runtime:
+    """Return asyncio's."""
+    from monoskope.client.on_asyncio import ASYNCIO  # noqa: PLC0415 - a command line that blocks does without asyncio
+
+    return ASYNCIO

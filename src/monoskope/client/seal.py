@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from cryptography.hazmat.backends import default_backend
-from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
-from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PublicKey, Suite
-
+from monoskope.protocol import identity
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.labels import SEALED_SECRET, labelled
@@ -37,7 +33,12 @@ NOTHING_SEALED = Sealed(b"", b"")
 
 
 def load() -> None:
-    """Load what `seal` needs. It takes 8 ms once in a process, so call it while an answer is awaited."""
+    """Load what `seal` and its checks need. It takes 8 ms once in a process, so call it while an answer is awaited."""
+    from cryptography.hazmat.backends import default_backend  # noqa: PLC0415
+    from cryptography.hazmat.primitives import hpke  # noqa: F401,PLC0415
+    from cryptography.hazmat.primitives.asymmetric import mlkem, x25519  # noqa: F401,PLC0415
+
+    identity.load()
     default_backend()
 
 
@@ -49,6 +50,10 @@ def seal(plaintext: bytes, grant: Grant) -> Sealed:
     Raises:
         ProofError: the grant's public key is not one.
     """
+    from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey  # noqa: PLC0415 - see `load`
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PublicKey, Suite  # noqa: PLC0415
+
     suite = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
     try:
         key = MLKEM768X25519PublicKey(

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from monoskope.client.pins import standing
 from monoskope.errors import UsageError
 from monoskope.host_port import check_server
 from monoskope.settings import find_private, locked, write_private
@@ -79,7 +80,7 @@ class SeenSecrets:
         after it was reported once.
 
         Args:
-            server: The `host:port` dialled.
+            server: The server that is dialled, as it was named.
             shown: Every URI that m8 lists.
             prefixes: Below which it was asked to list; none for everywhere.
 
@@ -118,7 +119,7 @@ class SeenSecrets:
         A deletion that is older than what was shown is ignored.
 
         Args:
-            server: The `host:port` dialled.
+            server: The server that is dialled, as it was named.
             deletions: URI to the SHA-256 of the receipt.
 
         Raises:
@@ -137,8 +138,8 @@ class SeenSecrets:
 
     def _name(self, seen: Seen, server: str) -> str:
         """Return the server under which something stands already, of those that serve the log of `server`."""
-        known = {at for at, _ in seen}
-        return next((name for name in self._servers if name in known), server) if server in self._servers else server
+        servers = self._servers if server in self._servers else (server,)
+        return standing(servers, {at for at, _ in seen}) or server
 
     def _join(self, seen: Seen, server: str) -> None:
         """Let what stands under the other servers of the list stand under `server`, too: it is of the same log."""

@@ -27,7 +27,8 @@ class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     """`config.toml`, mode 0600. Relative paths start at its folder."""
 
     server: str = ""
-    """The `host:port` to dial, or several with commas: the servers of one log, which are tried in this order."""
+    """What to dial: `host:port` for gRPC, `https://host:port` for HTTP; or several with commas: the servers of one log,
+    which are tried in this order."""
     ca_file: str = ""
     """PEM file of the certificate authority that signs the server's certificate."""
     token_file: str = ""

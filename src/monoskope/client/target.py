@@ -257,15 +257,26 @@ class Resolver:
         pinned = pins.identities.get((server, name))
         given = self._settings.store_identities.get(name)
         if pinned is not None and given is not None and pinned != given and not self._leads(store, given, pinned):
-            raise _changed(server, name, pinned, given, "you gave")
+            raise self._changed(name, pinned, given, "you gave")
         if pinned is None:
             pinned = self._first_contact(store, identity, given)
         pins.check_free(server, name, pinned)
         trust = Trust(self._known, server, name, pin=pinned, notify=self._notify)
         trust.follow(store.rotations)
         if trust.pin != identity:
-            raise _changed(server, name, trust.pin, identity, "it shows")
+            raise self._changed(name, trust.pin, identity, "it shows")
         return trust
+
+    def _changed(self, store: str, pinned: str, other: str, how: str) -> IdentityChangedError:
+        server = self._settings.server
+        at = self._known.pinned_at(server, store)
+        if at == server or at in self._settings.servers:
+            return _changed(server, store, pinned, other, how)
+        return IdentityChangedError(
+            f"store {store!r} of {at} is pinned to {pinned}. At {server}, another door of that host, {how} {other}.",
+            fix=f"{_ASK} Put nothing until you know. If two m8 run on that host, write the identity that the operator"
+            f" tells you into known_stores: {server} {store} SHA256:…",
+        )
 
     def _leads(self, store: views_pb2.SecretStore, given: str, pinned: str) -> bool:
         """Return whether the pin follows by signed steps from an identity that was given before them."""

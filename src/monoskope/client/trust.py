@@ -41,7 +41,7 @@ class Trust:
 
     Args:
         known: Where the pin is stored.
-        server: The `host:port` dialled.
+        server: The server that is dialled, as it was named.
         store: The store.
         pin: The identity that is pinned.
         notify: Called with a sentence when the pin changes.

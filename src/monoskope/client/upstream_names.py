@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
-from monoskope.client.purposes.list_names import UpstreamName, UpstreamPage, pages
+from monoskope.client import purposes
 from monoskope.client.queries import Queries
 from monoskope.client.target import Target
 from monoskope.client.walk import Walk
 from monoskope.errors import UsageError
+
+if TYPE_CHECKING:
+    from monoskope.client.purposes.list_names import UpstreamName, UpstreamPage
 
 PAGE_TIMEOUT_S = 120.0
 
@@ -52,7 +56,7 @@ class UpstreamNames(ABC):
                 f"{uri!r} names a whole store, which is not listed at once.", fix="Write store://segment at least."
             )
         target = await self._target(uri.removesuffix("/"), timeout)
-        async for page in pages(lambda: self._walk(target, timeout), target, self.queries):
+        async for page in purposes.list_names.pages(lambda: self._walk(target, timeout), target, self.queries):
             yield page
 
     @property

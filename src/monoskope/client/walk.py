@@ -15,10 +15,8 @@ How an attempt's end becomes an error:
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from msgspec import structs
 
@@ -28,7 +26,7 @@ from monoskope.client import methods, reasons
 from monoskope.client.connection import Connection
 from monoskope.client.pace import Pace
 from monoskope.client.patience import Patience
-from monoskope.client.seal import NOTHING_SEALED, Sealed, seal
+from monoskope.client.seal import NOTHING_SEALED, Sealed, load, seal
 from monoskope.client.task import Failure, Progress, Result, Stage, Task, too_large, unknown, whole
 from monoskope.client.trust import Trust
 from monoskope.errors import Error, RateLimitedError, TimedOutError
@@ -39,6 +37,7 @@ from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import REQUEST_ID_BYTES, Request, make_request
 from monoskope.traces import spans
+from monoskope.value import Value
 
 MAX_ANEW = 3
 """New attempts after the first."""
@@ -56,16 +55,17 @@ class _KeyRefusedError(Exception):
         self.detail = answer.detail
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(Value, frozen=True):
     """One attempt whose sealed bytes have left this process, or are about to."""
+
+    hidden = frozenset({"sealed"})
 
     task: Task
     request: Request
     grant: Grant
-    sealed: Sealed = field(repr=False)
+    sealed: Sealed
     over_at: float
-    """The loop's time at which the key's lifetime is certainly over, counted from the arrival of its grant."""
+    """The runtime's time at which the key's lifetime is certainly over, counted from the arrival of its grant."""
 
 
 class Walk:
@@ -94,12 +94,12 @@ class Walk:
         pace: Pace | None = None,
         several: bool = False,
     ) -> None:
-        self._connection = connection
+        self._runtime = connection.runtime
         self._trust = trust
         self._subject = subject
         self._timeout_s = timeout_s
         self._observe = observe
-        self._pace = pace or Pace(pause_s=pause_s)
+        self._pace = pace or Pace(connection.runtime, pause_s=pause_s)
         self._patience = Patience(connection, timeout_s, pause_s, pace=self._pace, several=several)
 
     async def run(self, task: Task) -> Result:
@@ -174,9 +174,10 @@ class Walk:
         try:
             await self._patience.turn()
             self._tell(task, request, Stage.ASKING)
-            async with asyncio.timeout(task.key_within_s):
+            self._runtime.meanwhile(load)
+            with self._patience.within(task.key_within_s):
                 grant, shown = await self._grant(request, resends)
-            over_at = asyncio.get_running_loop().time() + grant.lifetime_s
+            over_at = self._runtime.now() + grant.lifetime_s
             if len(task.plaintext) > grant.max_plaintext:
                 raise too_large(task.uri, len(task.plaintext), grant.max_plaintext)
             failpoint("monoctl.after-grant")
@@ -199,7 +200,7 @@ class Walk:
         except Error as error:
             return Failure(error)
         # Deliver a pending Ctrl-C here, while nothing has been sent.
-        await asyncio.sleep(0)
+        await self._runtime.sleep(0)
         self._tell(task, request, Stage.SENT)
         failpoint("monoctl.before-send")
         ended = await self._send(_Sent(task, request, grant, sealed, over_at))
@@ -306,7 +307,7 @@ class Walk:
         A key is `lost` if the process that made it says so.
         """
         request_id = sent.request.request_id.hex()
-        left_s = None if over else sent.over_at - asyncio.get_running_loop().time()
+        left_s = None if over else sent.over_at - self._runtime.now()
         return Failure(unknown(sent.task, request_id, why, left_s), again=lost, uncertain=request_id, lost=lost)
 
     def _timed_out(self, task: Task) -> TimedOutError:

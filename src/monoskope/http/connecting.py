@@ -6,40 +6,45 @@ import asyncio
 import socket
 import ssl
 
-from monoskope.http.connection import Connection
+from monoskope.http.destination import HOSTNAME_MISMATCHES, Server, Tunnel
 from monoskope.http.failures import LateError, NotSentError, UntrustedError
+from monoskope.http.kept import Connection
 
 _Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
 
-async def connect(host: str, port: int, tls: ssl.SSLContext, deadline: float) -> Connection:
-    """Return a new connection to `host`, whose certificate has been checked.
+async def connect(server: Server, deadline: float) -> Connection:
+    """Return a new connection to `server`, whose certificate has been checked.
 
     A name may have several addresses: they are tried in turn, each for its share of the time that is left, so that one
     that never answers does not stand before the others.
 
     Args:
-        host: A name or an address.
-        port: A port of TCP.
-        tls: Whom to trust.
+        server: Where it is.
         deadline: By the event loop's clock.
 
     Raises:
-        NotSentError: no address takes a connection.
+        NotSentError: no address takes a connection, or a proxy opens none.
         UntrustedError: the certificate is not trusted, or the server does not speak TLS.
         LateError: the deadline is over.
     """
     failure: Exception
     try:
         async with asyncio.timeout_at(deadline):
-            plain = await _connected(host, port, deadline)
+            plain = await _connected(*server.dialled, deadline)
             try:
-                return await _secured(plain, host, tls)
+                if server.proxy is not None:
+                    await _open(plain, Tunnel(server, server.proxy))
+                return await _secured(plain, server.host, server.tls)
             except BaseException:
                 plain.close()
                 raise
     except ssl.SSLCertVerificationError as error:
-        failure = UntrustedError(f"the certificate was refused: {error.verify_message}", certificate=True)
+        failure = UntrustedError(
+            f"the certificate was refused: {error.verify_message}",
+            certificate=True,
+            misnamed=error.verify_code in HOSTNAME_MISMATCHES,
+        )
     except ssl.SSLError:
         failure = UntrustedError("the server does not speak TLS as it is asked to", certificate=False)
     except TimeoutError:
@@ -76,6 +81,13 @@ async def _dialled(where: _Address) -> socket.socket:
         plain.close()
         raise
     return plain
+
+
+async def _open(plain: socket.socket, tunnel: Tunnel) -> None:
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(plain, tunnel.request)
+    while not tunnel.opened(await loop.sock_recv(plain, 4_096)):
+        pass
 
 
 async def _secured(plain: socket.socket, host: str, tls: ssl.SSLContext) -> Connection:

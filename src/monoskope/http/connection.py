@@ -1,209 +1,282 @@
-"""One connection of a pool: an asyncio protocol that sends a request and has a reader read the answer."""
+"""One connection of a server: it reads one request at a time, lets the application answer, and keeps the limits.
+
+No request has a timer. A connection has one deadline, and the server looks at all of them twice a second.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import select
-import sys
+import enum
+import io
+from dataclasses import dataclass, field
 from typing import cast
 
-from monoskope.http.exchange import ResponseReader
-from monoskope.http.failures import BrokenError, ExchangeError, LateError, NotSentError
+from monoskope.http import answering, answers, heads, peers
+from monoskope.http.answering import Tell
+from monoskope.http.heads import Framing
+from monoskope.http.limits import MOST_HEAD, Limits
+from monoskope.http.messages import Application, Response
+from monoskope.http.outgoing import PORTION, Outgoing
+from monoskope.http.websocket import ServedSocket
 
-_ENDED = "the connection had ended"
-_MOST_UNREAD = 64 * 1024
-"""How much of a stream waits here for its reader before the server has to wait, in bytes."""
+
+class _State(enum.Enum):
+    IDLE = enum.auto()
+    """Nothing of the next request has come."""
+    HEAD = enum.auto()
+    """A part of a head has come."""
+    BUSY = enum.auto()
+    """The application has the request."""
+    BODY = enum.auto()
+    """The application wants the body, and not all of it has come."""
+    SOCKET = enum.auto()
+    """It is a WebSocket."""
+    LINGER = enum.auto()
+    """The request was refused. The rest of it is thrown away, so that its sender can read why."""
+    CLOSED = enum.auto()
+    """Nothing more is read; what is written already may still be on its way."""
 
 
-class Connection(asyncio.Protocol):
-    """Carries one exchange after the other.
+@dataclass(slots=True)
+class Shared:
+    """What the connections of one server have in common."""
 
-    Attributes:
-        used: Whether it carried an exchange before the present one.
-        idle_since: When the last exchange ended, by the event loop's clock.
-        ended: Done when the connection is gone.
-    """
+    application: Application
+    limits: Limits
+    tell: Tell
+    connections: set[Connection] = field(default_factory=set)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    is_draining: bool = False
 
-    def __init__(self) -> None:
-        self.used = False
-        self.idle_since = 0.0
-        self._loop = asyncio.get_running_loop()
-        self.ended: asyncio.Future[None] = self._loop.create_future()
-        self._transport: asyncio.Transport | None = None
-        self._reader: ResponseReader | None = None
-        self._only_head = False
-        self._waiter: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._failure: ExchangeError | None = None
-        self._sent = False
-        self._unread = 0
-        self._paused = False
-        self._exchanges = 0
 
-    def __repr__(self) -> str:
-        return f"<Connection exchanges={self._exchanges}>"
+class Connection(Outgoing):
+    """A connection. The event loop calls it; `expire`, `drain` and `end_stream` are the server's."""
 
-    async def exchange(
-        self, content: bytes, reader: ResponseReader, deadline: float, *, only_head: bool = False
-    ) -> None:
-        """Send `content`, head and body, and have `reader` read the answer.
-
-        Args:
-            content: The request as it is sent.
-            reader: Complete when this returns, unless `only_head`.
-            deadline: By the event loop's clock.
-            only_head: Return as soon as the head of the final answer is here.
-
-        Raises:
-            NotSentError: the connection had ended.
-            BrokenError: it ended, or what came is no answer.
-            LateError: the deadline is over.
-        """
-        self.used = self._exchanges > 0
-        self._exchanges += 1
-        if self._transport is None or self._failure is not None or self._transport.is_closing():
-            raise NotSentError(_ENDED)
-        self._reader, self._only_head = reader, only_head
-        self._sent = True
-        self._transport.write(content)
-        del content
-        await self._wait(deadline)
-
-    async def receive(self, reader: ResponseReader, timeout_s: float | None) -> bytes:
-        """Return what came of the body of `reader`, once there is some; b"" at its end. Raises as `exchange`."""
-        while True:
-            piece = reader.take()
-            if piece or reader.complete:
-                self._read_on()
-                return piece
-            self._read_on()
-            await self._wait(None if timeout_s is None else self._loop.time() + timeout_s)
-
-    def reusable(self) -> bool:
-        """Whether it can carry another exchange: the answer is whole, the request is, and nothing came besides."""
-        reader, self._reader = self._reader, None
-        whole = reader is not None and reader.reusable
-        if reader is not None and not reader.complete:
-            reader.forget()
-        return whole and self._open() and self._transport is not None and not self._transport.get_write_buffer_size()
-
-    def alive(self) -> bool:
-        """Return whether nothing came since the last exchange, not even the end: nobody asked for anything."""
-        if not self._open() or self._transport is None:
-            return False
-        found = self._transport.get_extra_info("socket")
-        return found is not None and not _readable(found.fileno())
-
-    def close(self) -> None:
-        """End it at once, with what was not sent yet."""
-        self._fail(BrokenError("the connection was closed here"))
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(shared.limits.unread_s)
+        self._shared = shared
+        self._limits = shared.limits
+        self._state = _State.IDLE
+        self._begun = b""
+        self._body: io.BytesIO | None = None
+        self._missing = 0
+        self.is_last = False
+        self.is_streaming = False
+        self._task: asyncio.Task[None] | None = None
+        self._whole: asyncio.Future[None] | None = None
+        self._socket: ServedSocket | None = None
 
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport, which has what a transport of asyncio has, though uvloop's is none by its type."""
-        self._transport = cast("asyncio.Transport", transport)
+        """Count the connection, or close it if there are too many."""
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
+        if len(self._shared.connections) >= self._limits.most or self._shared.is_draining:
+            self._state = _State.CLOSED
+            self.transport.abort()
+            return
+        self._shared.connections.add(self)
+        self.transport.set_write_buffer_limits(PORTION)
+        self._peer = peers.named(self.transport.get_extra_info("peername"))
+        peers.probe(self.transport.get_extra_info("socket"))
+        self.within(self._limits.idle_s or self._limits.head_s)
 
     def data_received(self, data: bytes) -> None:
-        """Have the reader read `data`; close the connection if nobody asked for it, or it makes no answer."""
-        reader = self._reader
-        if reader is None:
-            self._fail(BrokenError("something came that nobody asked for"))
-            return
-        try:
-            reader.feed(data)
-        except ExchangeError as error:
-            self._fail(error.with_traceback(None))
-            return
-        if self._only_head:
-            self._hold(len(data))
-        if reader.complete or (self._only_head and reader.status):
-            self._wake()
+        """Take what came, if this is the time for it."""
+        if self._state is _State.IDLE or self._state is _State.HEAD:
+            self._read_head(data)
+        elif self._state is _State.BODY:
+            self._read_body(data)
+        elif self._socket is not None and self._state is _State.SOCKET:
+            self._socket.feed(data)
+        elif self._state is _State.LINGER:
+            self._missing -= len(data)
+            if self._missing <= 0:
+                self.close()
+        elif self._state is _State.BUSY:
+            self._too_early()
 
-    def eof_received(self) -> None:
-        """See `connection_lost`, which follows."""
+    def eof_received(self) -> bool:
+        """Count a peer that has ended its side as gone."""
+        self._abandon()
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the reader of the end, which may be the answer's, and whoever waits."""
+        """Cancel what is done for the peer, and forget the connection."""
         del exc
-        failure: ExchangeError = BrokenError("the connection broke")
-        if self._reader is not None and self._failure is None:
-            try:
-                self._reader.end()
-            except ExchangeError as error:
-                failure = error.with_traceback(None)
-            else:
-                self._wake()
-        self._fail(failure)
-        if not self.ended.done():
-            self.ended.set_result(None)
+        self._state, self._begun, self._body = _State.CLOSED, b"", None
+        self.resume_writing()
+        if self._socket is not None:
+            self._socket.lost()
+        if self._task is None:
+            self._left()
+        else:
+            self._task.add_done_callback(lambda _: self._left())
+            self._abandon()
 
-    # What these share.
+    def resume_writing(self) -> None:
+        """Note that the peer has read enough, or is gone."""
+        super().resume_writing()
+        if self._state is _State.BUSY:
+            self.never()
+        elif self._socket is not None and self._state is _State.SOCKET:
+            self._socket.arm()
 
-    def _open(self) -> bool:
-        return self._failure is None and self._transport is not None and not self._transport.is_closing()
+    # Reading.
 
-    async def _wait(self, deadline: float | None) -> None:
-        """Wait until the reader has what it should, or the connection fails. A cancelled wait closes the connection."""
-        if self._failure is not None:
-            failure, self._failure = self._failure, BrokenError(_ENDED)
-            raise failure
-        waiter = self._waiter = self._loop.create_future()
-        if deadline is not None:
-            self._timer = self._loop.call_at(deadline, self._expire)
-        try:
-            await waiter
-        except asyncio.CancelledError:
+    def _read_head(self, data: bytes) -> None:
+        seen = len(self._begun)
+        raw = self._begun + data if seen else data
+        end = raw.find(heads.END, max(0, seen - 3)) + len(heads.END)
+        is_complete = end >= len(heads.END)
+        if (end if is_complete else len(raw)) > MOST_HEAD:
+            self._refuse(431)
+        elif is_complete:
+            self._begun = b""
+            self._begin(raw, end)
+        elif not heads.is_beginning(raw):
+            self._refuse(400)
+        else:
+            if not seen:
+                self.within(self._limits.head_s)
+            self._state, self._begun = _State.HEAD, raw
+
+    def _begin(self, raw: bytes, end: int) -> None:
+        found = heads.parsed(raw[:end], self._peer)
+        if isinstance(found, Response):
+            self._refuse(found.status)
+            return
+        head, framing = found
+        self._state = _State.BUSY
+        self.never()
+        self.is_last = framing.is_last or self._shared.is_draining or not self._limits.idle_s
+        rest = raw[end : end + framing.length]
+        self._missing = framing.length - len(rest)
+        self._begun = rest
+        if len(raw) > end + framing.length:
+            self._too_early()
+        elif self._missing:
+            # Nothing more is taken before the application has seen the head.
+            self.transport.pause_reading()
+        serving = answering.serve(self, self._shared.application, self._shared.tell, head, framing)
+        self._task = self._loop.create_task(serving)
+
+    def _read_body(self, data: bytes) -> None:
+        if self._body is None:
+            raise AssertionError("a body is read only where there is a place for it")
+        surplus = len(data) - self._missing
+        self._body.write(data[: self._missing] if surplus > 0 else data)
+        self._missing = max(0, -surplus)
+        if surplus >= 0:
+            self._state = _State.BUSY
+            self.never()
+            if self._whole is not None and not self._whole.done():
+                self._whole.set_result(None)
+        if surplus > 0:
+            self._too_early()
+
+    def _too_early(self) -> None:
+        """Something came before the answer was sent: pipelined. It is not read, and the answer is the last one."""
+        self.is_last = True
+        self.transport.pause_reading()
+
+    # What a request calls.
+
+    @property
+    def is_answerable(self) -> bool:
+        """Whether the answer is still awaited: the peer is there, and was not told anything else."""
+        return self._state is _State.BUSY
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether a part of the body has not been read."""
+        return self._missing > 0
+
+    async def whole_body(self, framing: Framing) -> bytes:
+        """Return the body, once all of it is here. A peer that waits for 100 is told now to send it."""
+        begun, self._begun = self._begun, b""
+        if not self._missing:
+            return begun
+        self._body = io.BytesIO()
+        self._body.write(begun)
+        del begun
+        self._state = _State.BODY
+        self.within(self._limits.body_s + framing.length / self._limits.body_rate)
+        if framing.waits:
+            self.transport.write(answers.CONTINUE)
+        self._whole = self._loop.create_future()
+        self.transport.resume_reading()
+        await self._whole
+        body, self._body = self._body, None
+        return body.getvalue()
+
+    def upgrade(self, most_message: int) -> ServedSocket:
+        """Return the WebSocket that has what comes from now on."""
+        self._socket, self._state = ServedSocket(self, most_message, self._limits), _State.SOCKET
+        return self._socket
+
+    # Ending.
+
+    def next(self) -> None:
+        """Read the next request, or end: the answer is sent."""
+        self._task, self._begun = None, b""
+        if self._state is _State.CLOSED:
+            return
+        if not self.is_last:
+            self._state = _State.IDLE
+            self.within(self._limits.idle_s)
+        elif self._missing > 0:
+            self._state = _State.LINGER
+            self.within(self._limits.linger_s)
+            self.transport.resume_reading()
+        else:
             self.close()
-            raise
-        finally:
-            # The future holds the failure, and that holds this frame.
-            del waiter
-            self._waiter = None
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    def _refuse(self, status: int) -> None:
+        self.transport.write(answers.serialised(answers.refusal(status), is_last=True))
+        self.close()
 
-    def _expire(self) -> None:
-        self._fail(LateError("the time for the exchange is over", sent=self._sent))
+    def close(self) -> None:
+        """Read nothing more, and end when all is sent, or is not read for too long."""
+        self._state, self._begun = _State.CLOSED, b""
+        self.transport.close()
+        self.within(self._limits.unread_s)
 
-    def _fail(self, failure: ExchangeError) -> None:
-        """Close the connection, and tell whoever waits, or will wait. The first failure counts.
+    def _abandon(self) -> None:
+        """Cancel what the application does for a peer that is gone."""
+        if self._task is not None:
+            self._task.cancel()
 
-        What was raised is not kept: its frames have this connection, and what was asked and answered.
-        """
-        if self._failure is None:
-            waiting = self._waiter is not None and not self._waiter.done()
-            self._failure = BrokenError(_ENDED) if waiting else failure
-            if waiting and self._waiter is not None:
-                self._waiter.set_exception(failure)
-        if self._transport is not None:
-            self._transport.abort()
+    def _left(self) -> None:
+        self._task = None
+        self._shared.connections.discard(self)
+        if not self._shared.connections:
+            self._shared.gone.set()
 
-    def _hold(self, size: int) -> None:
-        """Let the server wait if its stream is not read as fast as it comes."""
-        self._unread += size
-        if self._unread > _MOST_UNREAD and not self._paused and self._transport is not None:
-            self._paused = True
-            self._transport.pause_reading()
+    # What the server calls.
 
-    def _read_on(self) -> None:
-        self._unread = 0
-        if self._paused and self._transport is not None and not self._transport.is_closing():
-            self._paused = False
-            self._transport.resume_reading()
+    def expire(self) -> None:
+        """Cut off a peer that let the deadline pass."""
+        if self.is_blocked or self._state is _State.CLOSED:
+            self.transport.abort()
+        elif self._state is _State.HEAD or self._state is _State.BODY:
+            self._abandon()
+            self._refuse(408)
+        elif self._socket is not None and self._state is _State.SOCKET:
+            self._socket.expire()
+        else:
+            self.close()
 
+    def drain(self) -> None:
+        """End with the answer to the present request; at once if there is none."""
+        self.is_last = True
+        if self._state is _State.IDLE:
+            self.close()
 
-def _readable(descriptor: int) -> bool:
-    """Return whether anything waits to be read, an end among them; True for a socket that is closed."""
-    if descriptor < 0:
-        return True
-    if sys.platform == "win32":
-        return bool(select.select([descriptor], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
+    def end_stream(self) -> None:
+        """End what has no end of its own: a streamed answer, a WebSocket."""
+        if self._socket is not None:
+            self._socket.shut(1001)
+        elif self.is_streaming:
+            self._abandon()
+            self.close()

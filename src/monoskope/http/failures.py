@@ -16,11 +16,13 @@ class UntrustedError(NotSentError):
 
     Attributes:
         certificate: Whether it is the server's certificate that was refused.
+        misnamed: Whether that is for other names or addresses than the one that was dialled.
     """
 
-    def __init__(self, message: str, *, certificate: bool) -> None:
+    def __init__(self, message: str, *, certificate: bool, misnamed: bool = False) -> None:
         super().__init__(message)
         self.certificate = certificate
+        self.misnamed = misnamed
 
 
 class BrokenError(ExchangeError):

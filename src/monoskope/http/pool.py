@@ -11,33 +11,20 @@ sent a second time only if `repeat` allows it, and only where a kept connection 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from typing import NamedTuple
 
 from monoskope.http.connecting import connect
-from monoskope.http.connection import Connection
+from monoskope.http.destination import Server
 from monoskope.http.exchange import Answer, ResponseReader, host_header, request_head
 from monoskope.http.failures import BrokenError, LateError, NotSentError
+from monoskope.http.kept import Connection
+
+__all__ = ["Headers", "Pool", "Server", "Stream"]
 
 Headers = Sequence[tuple[str, str]]
 
 _LATE = "the time for the exchange is over"
-
-
-class Server(NamedTuple):
-    """Where a pool connects to.
-
-    Attributes:
-        host: A name or an address.
-        port: A port of TCP.
-        tls: Whom to trust, and what to show. The certificate must be for `host`.
-    """
-
-    host: str
-    port: int
-    tls: ssl.SSLContext
 
 
 class Pool:
@@ -190,7 +177,7 @@ class Pool:
                 return connection
             connection.close()
         limit = min(deadline, self._loop.time() + self._connect_timeout_s)
-        connection = await connect(self._server.host, self._server.port, self._server.tls, limit)
+        connection = await connect(self._server, limit)
         if self._closed:
             connection.close()
             raise NotSentError("the pool is closed")

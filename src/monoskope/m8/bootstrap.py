@@ -26,9 +26,10 @@ from monoskope.m8.background.retention import LEASE, LEASE_S, Retention
 from monoskope.m8.credentials import leftovers
 from monoskope.m8.credentials.tokens import Tokens, read_signing_key
 from monoskope.m8.domain.events import M8
+from monoskope.m8.doors import Doors, opened, running
 from monoskope.m8.grpc.presented import PresentedCertificate
-from monoskope.m8.grpc.server import build_server, require_free, running
 from monoskope.m8.limits.access import open_files
+from monoskope.m8.listening import require_free
 from monoskope.m8.log import identity
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.opening import Place, find_id, open_log
@@ -62,12 +63,14 @@ class Running:
         app: What its services answer from.
         tokens: Its credentials.
         operations: Where its listener of operations answers, "" without one.
+        http_address: `host:port` where it listens for HTTP, "" without that door.
     """
 
     address: str
     app: App
     tokens: Tokens
     operations: str = ""
+    http_address: str = ""
 
 
 @contextlib.asynccontextmanager
@@ -91,7 +94,7 @@ async def opened_log(
     Raises:
         Error: as `open_log` does.
     """
-    opened = partial(
+    open_it = partial(
         open_log,
         place_of(settings),
         clock=wall_clock,
@@ -101,12 +104,12 @@ async def opened_log(
         measured=measured,
     )
     try:
-        event_log = await opened()
+        event_log = await open_it()
     except UnavailableError:
         if not frees_reserve or settings.database is not None:
             raise
         Reserve(settings.event_log).free()
-        event_log = await opened()
+        event_log = await open_it()
     try:
         yield event_log
     finally:
@@ -178,8 +181,10 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         UnavailableError: the address is taken, or the event log fails.
     """
     presented = PresentedCertificate(settings)
-    connections, each = settings.limits.within(open_files())
-    require_free(settings.listen)
+    connections, each = settings.limits.within(open_files(), doors=1 if settings.http is None else 2)
+    require_free(settings.listen, "listen")
+    if settings.http is not None:
+        require_free(settings.http.listen, "http_listen")
     meters = Meters()
     async with opened_log(settings, migrates=True, measured=meters.wrote) as event_log:
         tokens = open_tokens(settings, event_log)
@@ -206,8 +211,6 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
                 drain_s=settings.drain_s,
             ),
         )
-        bound = build_server(app, presented.credentials(), address=str(settings.listen))
-        app.names = settings.names_at(bound.port)
         certificate_watch = CertificateWatch(app, presented)
         position_note = PositionNote(event_log, settings.folder)
         await position_note.compare()
@@ -220,24 +223,26 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         if settings.erase_sealed_after_days:
             retention = Retention(app, settings.erase_sealed_after_days)
             watches.append(Leased(app, LEASE, retention.run, ttl_s=LEASE_S).run)
-        address = str(settings.listen.at(bound.port))
-        async with (
-            present(app, announced(settings, tokens, address, app.names)) as presence,
-            # Around the server, so that it can be seen that m8 stops taking calls.
-            listening(settings.operations_listen, endpoints.handlers) as operations,
-            running(app, bound, presence.run(), *(watch() for watch in watches)),
-        ):
-            yield Running(address, app, tokens, operations)
+        async with opened(app, settings, presented, endpoints) as doors:
+            app.names = settings.names_at(*(door.port for door in doors.all))
+            async with (
+                present(app, announced(settings, tokens, doors, app.names)) as presence,
+                # Around the server, so that it can be seen that m8 stops taking calls.
+                listening(settings.operations_listen, endpoints.handlers) as operations,
+                running(app, doors.all, presence.run(), *(watch() for watch in watches)),
+            ):
+                yield Running(doors.address, app, tokens, operations, doors.http_address)
 
 
-def announced(settings: ServerSettings, tokens: Tokens, address: str, names: Collection[str]) -> Note:
+def announced(settings: ServerSettings, tokens: Tokens, doors: Doors, names: Collection[str]) -> Note:
     """Return what this process says of itself to those that serve the same log."""
     timings = {f"timings.{name}": f"{value:g}" for name, value in msgspec.structs.asdict(settings.timings).items()}
     return Note(
         version=version(),
         started_ms=wall_clock(),
         host=socket.gethostname(),
-        address=address,
+        address=doors.address,
+        http_address=doors.http_address,
         names=tuple(names),
         settings={
             "audience": settings.audience,
@@ -280,8 +285,11 @@ async def _serve_until(stop: asyncio.Event, settings: ServerSettings) -> None:
         with (
             announced_in(settings.folder / OPERATIONS_FILE, server.operations),
             announced_in(settings.address_file, server.address),
+            announced_in(settings.http_address_file, server.http_address),
         ):
-            operating_log.get().info("serving", address=server.address, version=server.app.version)
+            operating_log.get().info(
+                "serving", address=server.address, http_address=server.http_address, version=server.app.version
+            )
             await stop.wait()
             operating_log.get().info("stopping", address=server.address)
 

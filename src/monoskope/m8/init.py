@@ -32,6 +32,8 @@ class Plan:
         listen: Where the server is to listen.
         names: Hosts, or `host:port`, by which it will be dialled, besides this machine's own.
         keep_ca_key: Whether the key of the CA is kept, so that it can sign the next certificate, too.
+        http_listen: Where the server is to listen for HTTP: "" for nowhere, None for the usual port beside the usual
+            port of `listen`, and a free one beside another, as of a second server.
         database: The settings of `m8.toml` about a PostgreSQL database, by name; none for the SQLite file.
     """
 
@@ -39,6 +41,7 @@ class Plan:
     listen: HostPort
     names: Sequence[str] = ()
     keep_ca_key: bool = True
+    http_listen: str | None = None
     database: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -54,6 +57,7 @@ def lay_out(plan: Plan) -> settings.ServerSettings:
     table = {
         "listen": str(plan.listen),
         "names": [str(address) for address in addresses],
+        "http_listen": _http(plan),
         "operations_listen": _operations(plan.listen),
         **plan.database,
     }
@@ -77,8 +81,18 @@ def lay_out(plan: Plan) -> settings.ServerSettings:
 def _operations(listen: HostPort) -> str:
     """Return the usual address beside the usual port, and a free port beside another, as of a second server."""
     usual = settings.DEFAULT_OPERATIONS_LISTEN
-    is_usual = listen.port == HostPort.parse(settings.DEFAULT_LISTEN).port
-    return usual if is_usual else str(HostPort(HostPort.parse(usual).host, 0))
+    return usual if _is_usual(listen) else str(HostPort(HostPort.parse(usual).host, 0))
+
+
+def _http(plan: Plan) -> str:
+    if plan.http_listen is not None:
+        return plan.http_listen
+    port = HostPort.parse(settings.DEFAULT_HTTP_LISTEN).port if _is_usual(plan.listen) else 0
+    return str(HostPort(plan.listen.host, port))
+
+
+def _is_usual(listen: HostPort) -> bool:
+    return listen.port == HostPort.parse(settings.DEFAULT_LISTEN).port
 
 
 def _addresses(plan: Plan) -> list[HostPort]:

@@ -1,8 +1,8 @@
 """The settings of an m8 server: its folder, and `m8.toml` in it. They are read and checked once.
 
 The folder holds everything: `m8.toml`, `log.db` (the event log, unless `database` names one), `log-id` (which log it
-is), `token-signing.key`, `tls.crt`, `tls.key`, `ca.crt`, `ca.key` unless it is not kept, and `address` while a server
-runs.
+is), `token-signing.key`, `tls.crt`, `tls.key`, `ca.crt`, `ca.key` unless it is not kept; while a server runs,
+`address` and `http-address`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import msgspec
 from monoskope import settings
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
+from monoskope.m8 import http_settings
 from monoskope.m8.domain.deadlines import Deadlines
+from monoskope.m8.http_settings import HttpSettings
 from monoskope.m8.limits.access import AccessLimits
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.log.postgres.target import PostgresTarget
@@ -28,6 +30,8 @@ from monoskope.operations.address import Address
 
 SETTINGS_FILE = "m8.toml"
 DEFAULT_LISTEN = "127.0.0.1:7443"
+DEFAULT_HTTP_LISTEN = "127.0.0.1:7480"
+"""What `m8 init` writes into the settings of a server with the default port."""
 DEFAULT_OPERATIONS_LISTEN = "127.0.0.1:7444"
 """What `m8 init` writes into the settings of a server with the default port."""
 
@@ -91,6 +95,10 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         listen: Where to listen, `host:port`; port 0 takes a free one.
         names: `host:port` names by which clients and reactors may dial this server; port 0 means the bound one.
+        http_listen: Where to listen for HTTP, as `listen`; "" for nowhere. `m8 init` writes 127.0.0.1:7480.
+        http_names: `host:port` names by which this server may be dialled over HTTP, without `https://`; port 0 means
+            the bound one. Without the line: the hosts of `names`, with the bound port.
+        http_origins: The web pages that may call (CORS), as browsers name them: `https://app.example.com`.
         audience: The audience of this server's tokens.
         tls_certificate: PEM file with the server's certificate and those that lead to its CA.
         tls_key: PEM file with its private key, mode 0600.
@@ -116,6 +124,9 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     listen: str = DEFAULT_LISTEN
     names: tuple[str, ...] = ("localhost:7443", "127.0.0.1:7443")
+    http_listen: str = ""
+    http_names: tuple[str, ...] = ()
+    http_origins: tuple[str, ...] = ()
     audience: str = "m8"
     tls_certificate: str = "tls.crt"
     tls_key: str = "tls.key"
@@ -147,6 +158,7 @@ class ServerSettings:
     tls_certificate: Path
     tls_key: Path
     log_file: Path | None
+    http: HttpSettings | None = None
     operations_listen: Address | None = None
     database: PostgresTarget | None = None
     """The database that holds the event log, None for the SQLite file."""
@@ -184,9 +196,17 @@ class ServerSettings:
         """Holds `host:port` while a server runs."""
         return self.folder / "address"
 
-    def names_at(self, port: int) -> tuple[str, ...]:
-        """Return the names by which the server may be dialled when it is bound to `port`."""
-        return tuple(str(name.at(port)) for name in self.names)
+    @property
+    def http_address_file(self) -> Path:
+        """Holds `host:port` of the HTTP door while a server runs."""
+        return self.folder / "http-address"
+
+    def names_at(self, port: int, http_port: int = 0) -> tuple[str, ...]:
+        """Return the names by which the server may be dialled when its doors are bound to these ports."""
+        names = [name.at(port) for name in self.names]
+        if self.http is not None:
+            names += [name.at(http_port) for name in self.http.names]
+        return tuple(dict.fromkeys(map(str, names)))
 
 
 def _no_server(folder: Path) -> UsageError:
@@ -238,10 +258,13 @@ def check(file: File, path: Path) -> ServerSettings:
         raise UsageError(
             f"{path}: erase_sealed_after_days must be from 0 to 36500.", fix="Remove the line to switch this off."
         )
+    listen = http_settings.address(path, "listen", file.listen)
+    names = tuple(http_settings.address(path, "names", name) for name in file.names)
     return ServerSettings(
         folder=path.parent,
-        listen=_address(path, "listen", file.listen),
-        names=tuple(_address(path, "names", name) for name in file.names),
+        listen=listen,
+        names=names,
+        http=http_settings.checked(file, path, listen, names),
         audience=file.audience,
         tls_certificate=_path(path, "tls_certificate", file.tls_certificate),
         tls_key=_path(path, "tls_key", file.tls_key),
@@ -257,13 +280,6 @@ def check(file: File, path: Path) -> ServerSettings:
         limits=file.limits,
         timings=file.timings,
     )
-
-
-def _address(path: Path, field: str, text: str) -> HostPort:
-    try:
-        return HostPort.parse(text)
-    except UsageError as error:
-        raise UsageError(f"{path}: {field}: {error.message}", fix=error.fix) from None
 
 
 def _path(path: Path, field: str, text: str) -> Path:

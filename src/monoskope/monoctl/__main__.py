@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+
 from monoskope import start
+
+_COLLECT_AFTER = 50_000
+"""New objects before a garbage collection: a start makes many objects, and none of them is garbage."""
 
 
 def main() -> None:
     """Run `monoctl` and end the process with its exit code."""
     start.begin()
+    gc.set_threshold(_COLLECT_AFTER)
     from monoskope.monoctl import main as program  # noqa: PLC0415
 
     program.main()

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from monoskope import start
-from monoskope.monoctl.output.help_page import write_options
+from monoskope.monoctl.output.help_page import width, write_options
 from monoskope.monoctl.output.report import guarded
 
 PROGRAM = "monoctl"
@@ -64,15 +64,33 @@ class Command(click.Command):
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are given as `module:attribute`."""
+    """A group whose commands are given as `module:attribute`, and with `summaries` by what its help says of them."""
 
-    def __init__(self, *args: Any, lazy: Mapping[str, str], **rest: Any) -> None:  # noqa: ANN401 - click's own
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401 - click's own
+        lazy: Mapping[str, str],
+        summaries: Mapping[str, str] | None = None,
+        **rest: Any,  # noqa: ANN401 - click's own
+    ) -> None:
         super().__init__(*args, **rest)
         self._lazy = dict(lazy)
+        self.summaries = dict(summaries or {})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands' names, eager ones first."""
         return [*super().list_commands(ctx), *self._lazy]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands. Those with a summary are not loaded for it."""
+        _InOrder(
+            commands={
+                name: click.Command(name, short_help=self.summaries[name])
+                if name in self.summaries
+                else self.get_command(ctx, name) or click.Command(name, hidden=True)
+                for name in self.list_commands(ctx)
+            }
+        ).format_commands(ctx, formatter)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -90,6 +108,7 @@ class LazyGroup(click.Group):
         """Load one command."""
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
+        _load_values()
         module, _, attribute = self._lazy[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         start.loaded()
@@ -102,6 +121,15 @@ class LazyGroup(click.Group):
     def _is_shown(self, ctx: click.Context, name: str) -> bool:
         command = self.get_command(ctx, name)
         return command is not None and not command.hidden
+
+
+class _InOrder(click.Group):
+    """Lists its commands in the order in which they were given."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands' names."""
+        del ctx
+        return list(self.commands)
 
 
 class RootGroup(LazyGroup):
@@ -126,9 +154,24 @@ class RootGroup(LazyGroup):
                 shell_completion.answer(self, PROGRAM)
                 sys.exit(0)
 
+        extra.setdefault("terminal_width", width())
+
         def call() -> object:
             return run(words, prog_name or PROGRAM, complete_var, standalone_mode=False, **extra)
 
         if not standalone_mode:
             return call()
         sys.exit(guarded(call, words))
+
+
+def _load_values() -> None:
+    """Load msgspec without `typing_extensions`, which takes 5 ms.
+
+    msgspec asks it for functions that `typing` has since Python 3.11, and takes those where it is not installed.
+    """
+    if "typing_extensions" not in sys.modules:
+        sys.modules["typing_extensions"] = None  # type: ignore[assignment]  # so Python marks what cannot be imported
+        try:
+            import monoskope.value  # noqa: F401,PLC0415
+        finally:
+            del sys.modules["typing_extensions"]

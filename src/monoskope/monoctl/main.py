@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Callable
@@ -86,8 +85,16 @@ def _show_version(context: click.Context, _parameter: click.Parameter, wanted: b
         "version": f"{_HERE}.version:version",
         "whoami": f"{_HERE}.whoami:whoami",
     },
+    summaries={
+        "completion": "Print a completion script for your shell.",
+        "forget-store": "Forget the identity that you agreed to for a store.",
+        "help": "Show the help of a command.",
+        "list-upstream": "List what is in an engine, to find what can be imported.",
+        "version": "Show the version of monoctl.",
+        "whoami": "Show who you are to m8, and what you may do.",
+    },
     help=_HELP,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
@@ -104,13 +111,8 @@ for _name, _group in _VERBS.items():
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
-_COLLECT_AFTER = 50_000
-"""New objects before a garbage collection: a start makes many objects, and none of them is garbage."""
-
-
 def main() -> NoReturn:
     """Run `monoctl` and end the process with its exit code."""
-    gc.set_threshold(_COLLECT_AFTER)
     stop = _traced()
     try:
         cli()

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from monoskope.client import Client
-from monoskope.client.settings import load_settings, parse_identities
+from monoskope.client.settings import ClientSettings, load_settings, parse_identities
+from monoskope.host_port import HTTPS
 from monoskope.monoctl.output import terminal, write
 from monoskope.monoctl.output.help_page import ConnectionOption
 from monoskope.monoctl.output.progress import Bar
 from monoskope.monoctl.output.report import interrupted
 
+if TYPE_CHECKING:
+    from monoskope.client import Client
+
 R = TypeVar("R")
+
 
 _option = functools.partial(click.option, cls=ConnectionOption)
 _CONNECTION = (
-    _option("--server", metavar="HOST:PORT[,…]", help="The address of m8, or several of one log [MONOCTL_SERVER]."),
+    _option(
+        "--server",
+        metavar="SERVER[,…]",
+        help="m8: HOST:PORT for gRPC, https://HOST:PORT for HTTP; or several of one log [MONOCTL_SERVER].",
+    ),
     _option("--ca-file", metavar="FILE", help="The CA that signed its certificate [MONOCTL_CA_FILE]."),
     _option("--token-file", metavar="FILE", help="Your token; mode 0600 [MONOCTL_TOKEN_FILE]."),
     _option("--known-stores", metavar="FILE", help="The identities you trust; mode 0600 [MONOCTL_KNOWN_STORES]."),
@@ -63,18 +70,49 @@ class CommandSession:
         self.bar = Bar()
         self.watch = terminal.Watch(quiet=lambda: self.bar.visible)
 
-    def run(self, work: Callable[[Client], Awaitable[R]]) -> R:
-        """Run `work` with a client and return its result."""
+    def run(self, work: Callable[[Client], Awaitable[R]], *, several: bool = False) -> R:
+        """Run `work` with a client and return its result.
+
+        The blocking client starts faster, because it takes neither gRPC nor an event loop. It does one thing after the
+        other and reaches `https://` servers alone, so everything else takes the one on asyncio.
+
+        Args:
+            work: What to do.
+            several: Whether it asks m8 for several things at once.
+        """
         identities = parse_identities(list(self._store_identity)) if self._store_identity else None
         settings = load_settings(**self._flags, store_identities=identities)
-        client = Client(
+        if several or not all(server.startswith(HTTPS) for server in settings.servers):
+            return self._on_asyncio(settings, work)
+        from monoskope.client.blocking import run  # noqa: PLC0415 - one of the two is loaded
+        from monoskope.client.blocking_client import BlockingClient  # noqa: PLC0415
+
+        return run(self._work(self._client(BlockingClient, settings), work))
+
+    def _on_asyncio(self, settings: ClientSettings, work: Callable[[Client], Awaitable[R]]) -> R:
+        import asyncio  # noqa: PLC0415 - as above
+
+        from monoskope.client import Client  # noqa: PLC0415
+        from monoskope.monoctl.output.spinner import Spinner  # noqa: PLC0415
+
+        async def spinning() -> R:
+            spinner = self.watch.spinner = Spinner()
+            try:
+                return await self._work(self._client(Client, settings), work)
+            finally:
+                await spinner.stop()
+                self.watch.clear()
+
+        return asyncio.run(spinning())
+
+    def _client(self, kind: type[Client], settings: ClientSettings) -> Client:
+        return kind(
             settings,
             confirm=write.confirm if terminal.interactive() else None,
             notify=terminal.note,
             observe=self.watch.observe,
             progress=self.bar.tell,
         )
-        return asyncio.run(self._work(client, work))
 
     async def _work(self, client: Client, work: Callable[[Client], Awaitable[R]]) -> R:
         async with client:
@@ -82,7 +120,7 @@ class CommandSession:
                 return await work(client)
             finally:
                 self.bar.stop()
-                await self.watch.stop()
+                self.watch.clear()
 
 
 def connection_options(command: Callable[..., R]) -> Callable[..., R]:

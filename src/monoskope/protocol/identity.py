@@ -6,13 +6,14 @@ import base64
 import functools
 import hashlib
 import re
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import IdentityChangedError, UsageError
 from monoskope.protocol.labels import labelled
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
@@ -49,7 +50,15 @@ def check_shown(text: str) -> str:
 @functools.lru_cache(maxsize=64)
 def _key(public_key: bytes) -> Ed25519PublicKey:
     """The same few identities sign everything."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - see `load`
+
     return Ed25519PublicKey.from_public_bytes(public_key)
+
+
+def load() -> None:
+    """Load what `verify` needs. It takes 6 ms once in a process, so call it while an answer is awaited."""
+    from cryptography.exceptions import InvalidSignature  # noqa: F401,PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: F401,PLC0415
 
 
 def verify(public_key: bytes, label: bytes, content: bytes, signature: bytes) -> None:
@@ -58,6 +67,8 @@ def verify(public_key: bytes, label: bytes, content: bytes, signature: bytes) ->
     Raises:
         ProofError: sizes are wrong or the signature does not verify.
     """
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - see `load`
+
     if len(public_key) != KEY_BYTES:
         raise ProofError("an identity key does not have 32 bytes")
     if len(signature) != SIGNATURE_BYTES:

@@ -14,6 +14,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import Client, Expect, PutResult
 from monoskope.client.bulk import Bulk, Tally
 from monoskope.client.known_stores import PinsInMemory
+from monoskope.client.on_asyncio import ASYNCIO
 from monoskope.client.pace import AT_ONCE
 from monoskope.client.target import Target
 from monoskope.client.trust import Trust
@@ -178,6 +179,6 @@ async def test_one_that_nobody_answers_stops_nothing_while_others_end() -> None:
             ended.set()
         return "done"
 
-    first, *others = await Bulk(MANY, tell=None).run(targets, one)
+    first, *others = await Bulk(ASYNCIO, MANY, tell=None).run(targets, one)
     assert isinstance(first, TimedOutError)
     assert others == ["done"] * (len(MANY) - 1)

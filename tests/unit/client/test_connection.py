@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client import Client, methods, pace, queries
+from monoskope.client import Client, blocking, methods, pace, queries
 from monoskope.client import connection as connecting
 from monoskope.client.connection import Connection
 from monoskope.client.pace import CALLS_AT_ONCE
@@ -38,87 +38,135 @@ from monoskope.errors import (
 from monoskope.m8.grpc import tls
 from monoskope.m8.grpc.calls import status_of
 from monoskope.testing.scripted.m8 import ScriptedM8
+from tests.support.tunnels import OPENED, Tunnels
+
+GRPC, HTTP, BLOCKING = "grpc", "http", "blocking"
+"""The ways to one m8."""
+
+
+@pytest.fixture(params=[GRPC, HTTP, BLOCKING])
+def way(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture
 async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
+    """Has a gRPC door."""
     async with ScriptedM8().serving(tmp_path) as scripted:
         yield scripted
 
 
-async def ask(server: str, ca_file: Path) -> None:
-    connection = Connection(server, ca_file, "a.b.c")
-    try:
-        await Queries(connection).store("vault")
-    finally:
-        await connection.close()
+@pytest.fixture
+async def reached(tmp_path: Path, way: str) -> AsyncIterator[ScriptedM8]:
+    """Has the door to which the way leads."""
+    async with ScriptedM8().serving(tmp_path, http=way != GRPC) as scripted:
+        yield scripted
 
 
-async def test_an_address_where_nobody_listens_is_said_not_to_be_reached(tmp_path: Path) -> None:
+async def ask(server: str, ca_file: Path, way: str = GRPC) -> None:
+    async def once() -> None:
+        connection = Connection(
+            server, ca_file, "a.b.c", runtime=blocking.BlockingRuntime() if way == BLOCKING else None
+        )
+        try:
+            await Queries(connection).store("vault")
+        finally:
+            await connection.close()
+
+    await (asyncio.to_thread(blocking.run, once()) if way == BLOCKING else once())
+
+
+def named(way: str, address: str) -> str:
+    return address if way == GRPC else f"https://{address}"
+
+
+async def test_an_address_where_nobody_listens_is_said_not_to_be_reached(way: str, tmp_path: Path) -> None:
     ca_file = tmp_path / "ca.crt"
     ca_file.write_bytes(tls.make([], now=dt.datetime.now(dt.UTC)).ca)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        server = f"127.0.0.1:{taken.getsockname()[1]}"
+        server = named(way, f"127.0.0.1:{taken.getsockname()[1]}")
 
         with pytest.raises(NotReachedError) as caught:
-            await ask(server, ca_file)
+            await ask(server, ca_file, way)
 
     assert server in caught.value.message
     assert "`server=`" in caught.value.fix
 
 
 async def test_a_proxy_of_the_environment_that_leads_nowhere_is_named(
-    m8: ScriptedM8, monkeypatch: pytest.MonkeyPatch
+    reached: ScriptedM8, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{taken.getsockname()[1]}")
         with pytest.raises(NotReachedError, match="through the proxy that https_proxy names") as caught:
-            await ask(m8.server, m8.ca_file)
+            await ask(reached.server, reached.ca_file, way)
     assert "no_proxy" in caught.value.fix
 
 
-async def test_a_certificate_of_another_authority_is_refused(m8: ScriptedM8, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", [HTTP, BLOCKING])
+async def test_a_proxy_of_the_environment_sees_nothing_of_a_call(
+    reached: ScriptedM8, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = Tunnels(OPENED, int(reached.server.rpartition(":")[2]))
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+    await ask(reached.server, reached.ca_file, way)
+    proxy.stop()
+    assert reached.count("GetSecretStore") == 1
+    assert proxy.asked.startswith(f"CONNECT {reached.server.removeprefix('https://')} HTTP/1.1".encode())
+    assert b"a.b.c" not in proxy.asked
+
+
+async def test_a_certificate_of_another_authority_is_refused(reached: ScriptedM8, way: str, tmp_path: Path) -> None:
     other = tmp_path / "other.crt"
     other.write_bytes(tls.make([], now=dt.datetime.now(dt.UTC)).ca)
 
     with pytest.raises(IdentityChangedError) as caught:
-        await ask(m8.server, other)
+        await ask(reached.server, other, way)
 
     assert str(other) in caught.value.message
     assert "`ca_file=`" in caught.value.fix
-    assert m8.calls == []
+    assert reached.calls == []
 
 
-async def test_a_certificate_for_another_name_is_refused(m8: ScriptedM8) -> None:
-    server = m8.server.replace("127.0.0.1", "[::ffff:127.0.0.1]")
+async def test_a_certificate_for_another_name_is_refused(reached: ScriptedM8, way: str) -> None:
+    server = reached.server.replace("127.0.0.1", "[::ffff:127.0.0.1]")
 
     with pytest.raises(IdentityChangedError, match="does not carry that name"):
-        await ask(server, m8.ca_file)
-    assert m8.calls == []
+        await ask(server, reached.ca_file, way)
+    assert reached.calls == []
+
+
+@pytest.mark.parametrize("way", [HTTP, BLOCKING])
+async def test_the_grpc_door_dialled_by_http_is_told(m8: ScriptedM8, way: str) -> None:
+    with pytest.raises(NotReachedError, match="does not answer") as caught:
+        await ask(f"https://{m8.server}", m8.ca_file, way)
+    assert "https:// names its HTTP door" in caught.value.fix
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-async def test_a_ca_file_that_is_none_is_named(tmp_path: Path, content: str | None) -> None:
+async def test_a_ca_file_that_is_none_is_named(way: str, tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "ca.crt"
     if content is not None:
         path.write_text(content)
 
     with pytest.raises(UsageError, match="CA file"):
-        await ask("127.0.0.1:1", path)
+        await ask(named(way, "127.0.0.1:1"), path, way)
 
 
 @pytest.mark.parametrize("code", list(Code))
-async def test_each_code_comes_back_as_its_class(m8: ScriptedM8, code: Code, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_each_code_comes_back_as_its_class(
+    reached: ScriptedM8, way: str, code: Code, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(queries, "CALL_TIMEOUT_S", 0.3)  # until then the client asks again what is not available
     error = Error("what happened.", fix="what to do.", code=code)
     if code is Code.RATE_LIMITED:
         error = RateLimitedError("what happened.", fix="what to do.", retry_after_s=3_600)
-    m8.failing["GetSecretStore"] = [error] * 9
+    reached.failing["GetSecretStore"] = [error] * 9
 
     with pytest.raises(Error) as caught:
-        await ask(m8.server, m8.ca_file)
+        await ask(reached.server, reached.ca_file, way)
 
     assert type(caught.value) is ERRORS[code]
     assert caught.value.code is code
@@ -137,20 +185,20 @@ async def test_each_code_comes_back_as_its_class(m8: ScriptedM8, code: Code, mon
     ],
 )
 async def test_a_status_without_details_is_an_error_of_its_kind(
-    m8: ScriptedM8, status: grpc.StatusCode, kind: type[Error]
+    reached: ScriptedM8, way: str, status: grpc.StatusCode, kind: type[Error]
 ) -> None:
-    m8.failing["GetSecretStore"] = [status]
+    reached.failing["GetSecretStore"] = [status]
 
     with pytest.raises(Error) as caught:
-        await ask(m8.server, m8.ca_file)
+        await ask(reached.server, reached.ca_file, way)
     assert type(caught.value) is kind
 
 
-async def test_foreign_text_cannot_steer_a_terminal(m8: ScriptedM8) -> None:
-    m8.failing["GetSecretStore"] = [NotFoundError("\x1b[2J\x07gone\n" + "x" * 1_000, fix="\x1b]0;title\x07")]
+async def test_foreign_text_cannot_steer_a_terminal(reached: ScriptedM8, way: str) -> None:
+    reached.failing["GetSecretStore"] = [NotFoundError("\x1b[2J\x07gone\n" + "x" * 1_000, fix="\x1b]0;title\x07")]
 
     with pytest.raises(NotFoundError) as caught:
-        await ask(m8.server, m8.ca_file)
+        await ask(reached.server, reached.ca_file, way)
 
     assert caught.value.message.isprintable()
     assert caught.value.fix.isprintable()
@@ -238,14 +286,14 @@ async def test_without_a_word_when_to_come_back_there_is_a_pause_all_the_same(
     assert len(pauses) == 4
 
 
-async def test_a_limit_of_the_day_is_told_and_not_waited_for(m8: ScriptedM8) -> None:
-    m8.failing["GetSecretStore"] = [RateLimitedError("enough for today.", fix="Wait.", retry_after_s=7_200)]
+async def test_a_limit_of_the_day_is_told_and_not_waited_for(reached: ScriptedM8, way: str) -> None:
+    reached.failing["GetSecretStore"] = [RateLimitedError("enough for today.", fix="Wait.", retry_after_s=7_200)]
 
     with pytest.raises(RateLimitedError, match="enough for today") as caught:
-        await ask(m8.server, m8.ca_file)
+        await ask(reached.server, reached.ca_file, way)
 
     assert (caught.value.retry_after_s, caught.value.code, caught.value.by_m8) == (7_200, Code.RATE_LIMITED, True)
-    assert m8.count("GetSecretStore") == 1
+    assert reached.count("GetSecretStore") == 1
 
 
 async def test_an_older_client_is_told_what_it_knows() -> None:

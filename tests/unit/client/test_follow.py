@@ -12,11 +12,14 @@ from monoskope.client import follow as module
 from monoskope.client.connection import NotReachedError
 from monoskope.client.event_filter import EventFilter
 from monoskope.client.follow import follow
+from monoskope.client.on_asyncio import ASYNCIO
 from monoskope.errors import Error, UnauthenticatedError, UnavailableError
 
 
 class Breaking:
     """An m8 whose stream ends in one way after the other; it sends what the test says, asked for or not."""
+
+    runtime = ASYNCIO
 
     def __init__(self, *streams: tuple[Iterable[int], Error | None]) -> None:
         self.asked: list[int] = []

@@ -304,3 +304,69 @@ def test_the_administrators_pin_of_one_server_counts_for_the_list(tmp_path: Path
         known.pin(SERVER, "vault", B, replaces=None)
     with pytest.raises(RefusedError):
         known.forget(SERVER, "vault")
+
+
+HTTP = "https://m8.example.org:7480"
+
+
+def kept(tmp_path: Path, *lines: str) -> Path:
+    path = tmp_path / "known_stores"
+    path.write_text("".join(f"{line}\n" for line in lines))
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize(("made", "dialled"), [(SERVER, HTTP), (HTTP, SERVER)])
+def test_a_pin_of_one_door_counts_at_the_other_and_stays_where_it_was_made(
+    tmp_path: Path, made: str, dialled: str
+) -> None:
+    path = kept(tmp_path, f"{made} @default vault", f"{made} vault {A}")
+    known = KnownStores(path, system=tmp_path / "system", servers=(dialled,))
+    assert (known.identity(dialled, "vault"), known.default(dialled)) == (A, "vault")
+    assert known.pinned_at(dialled, "vault") == made
+    known.check_free(dialled, "vault", A)
+    with pytest.raises(IdentityChangedError, match="meanwhile"):
+        known.pin(dialled, "vault", B, replaces=None)
+    known.pin(dialled, "vault", B, replaces=A)
+    assert path.read_text() == f"{made} @default vault\n{made} vault {B}\n"
+    assert known.forget(dialled, "vault")[0] == B
+    assert known.identity(dialled, "vault") is None
+
+
+def test_the_administrators_pin_counts_at_the_other_door(tmp_path: Path) -> None:
+    (tmp_path / "system").write_text(f"{SERVER} vault {A}\n")
+    known = KnownStores(tmp_path / "known_stores", system=tmp_path / "system", servers=(HTTP,))
+    assert known.identity(HTTP, "vault") == A
+    with pytest.raises(RefusedError):
+        known.forget(HTTP, "vault")
+
+
+def test_a_pin_of_the_dialled_door_counts_before_that_of_the_other(tmp_path: Path) -> None:
+    """Two m8 may run on one host, each dialled by another door."""
+    path = kept(tmp_path, f"{HTTP} vault {B}", f"{SERVER} vault {A}")
+    for server, identity in ((HTTP, B), (SERVER, A)):
+        assert KnownStores(path, system=tmp_path / "system", servers=(server,)).identity(server, "vault") == identity
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        (f"other.example.org:7443 vault {A}",),
+        (f"m8.example.org.attacker.test:7443 vault {A}",),
+        (f"https://m8.example.org:443 vault {A}",),
+        (f"{SERVER} vault {A}", f"m8.example.org:8443 vault {B}"),
+    ],
+    ids=["another host", "a longer host", "the same door at another port", "two doors, of two m8"],
+)
+def test_no_other_pin_counts_for_a_door(tmp_path: Path, others: tuple[str, ...]) -> None:
+    known = KnownStores(kept(tmp_path, *others), system=tmp_path / "system", servers=(HTTP,))
+    assert known.identity(HTTP, "vault") is None
+    with pytest.raises(IdentityChangedError, match="show the same identity"):
+        known.check_free(HTTP, "vault", A)
+
+
+def test_a_list_names_which_of_two_m8_on_one_host_is_meant(tmp_path: Path) -> None:
+    path = kept(tmp_path, f"{SERVER} vault {A}", f"m8.example.org:8443 vault {B}")
+    known = KnownStores(path, system=tmp_path / "system", servers=(HTTP, SERVER))
+    assert known.identity(HTTP, "vault") == A
+    known.check_free(HTTP, "vault", A)

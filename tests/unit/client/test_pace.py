@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.client.connection import Connection
+from monoskope.client.on_asyncio import ASYNCIO, AsyncioRuntime
 from monoskope.client.pace import AT_ONCE, LONGEST_PAUSE_S, Pace, pause_after
 from monoskope.client.patience import Patience
 
 
-class Clock:
+class Clock(AsyncioRuntime):
     """Seconds that pass while somebody sleeps."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.time = 100.0
-        monkeypatch.setattr(asyncio, "sleep", self._sleep)
 
-    def __call__(self) -> float:
+    def now(self) -> float:
         return self.time
 
-    async def _sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         self.time += seconds
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
+def clock() -> Clock:
+    return Clock()
 
 
 @given(st.floats(-1e9, 1e9), st.integers(0, 1_000), st.floats(0.001, 2.0))
@@ -43,24 +44,24 @@ def test_no_answer_lets_a_client_hammer_or_wait_for_long(told_s: float, times: i
 
 
 async def test_until_a_limit_is_met_nothing_waits(clock: Clock) -> None:
-    pace = Pace(now=clock)
+    pace = Pace(clock)
     for _ in range(1_000):
-        await pace.turn()
+        await pace.turn(inf)
         pace.taken()
     assert clock.time == 100.0
 
 
 async def test_after_a_refusal_requests_begin_when_told_and_no_faster_than_they_were_taken(clock: Clock) -> None:
-    pace = Pace(now=clock)
+    pace = Pace(clock)
     for _ in range(50):
-        await pace.turn()
+        await pace.turn(inf)
         pace.taken()
     for _ in range(20):
         assert (pace.refused(1, 0) or 0) >= 1
 
     begun = []
     for _ in range(45):
-        await pace.turn()
+        await pace.turn(inf)
         begun.append(clock.time)
 
     assert begun[0] >= 101.0
@@ -69,21 +70,21 @@ async def test_after_a_refusal_requests_begin_when_told_and_no_faster_than_they_
 
 
 async def test_it_becomes_faster_with_what_is_taken_and_slower_with_the_next_refusal(clock: Clock) -> None:
-    pace = Pace(now=clock)
+    pace = Pace(clock)
     for _ in range(10):
         pace.taken()
     pace.refused(1, 0)
 
     async def gap() -> float:
-        await pace.turn()
+        await pace.turn(inf)
         began = clock.time
-        await pace.turn()
+        await pace.turn(inf)
         return clock.time - began
 
     first = await gap()
     assert first == pytest.approx(1 / 9)
     for _ in range(100):
-        await pace.turn()
+        await pace.turn(inf)
         pace.taken()
     faster = await gap()
     assert faster < first
@@ -92,23 +93,24 @@ async def test_it_becomes_faster_with_what_is_taken_and_slower_with_the_next_ref
 
 
 async def test_a_limit_of_the_hour_stops_nothing_else(clock: Clock) -> None:
-    pace = Pace(now=clock)
+    pace = Pace(clock)
     assert pace.refused(3_600, 0) is None
-    await pace.turn()
+    await pace.turn(inf)
     assert clock.time == 100.0
 
 
 async def test_a_request_whose_time_is_over_gives_its_turn_to_the_next() -> None:
-    pace = Pace(pause_s=0.001)
+    pace = Pace(ASYNCIO, pause_s=0.001)
     pace.refused(0.2, 0)
+    late = ASYNCIO.now() + 0.01
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.01):
-            await pace.turn()
-    await pace.turn()
+        await pace.turn(late)
+    await pace.turn(inf)
 
 
 async def test_the_time_of_one_of_several_begins_with_its_place() -> None:
-    pace, connection = Pace(), Connection.__new__(Connection)
+    pace, connection = Pace(ASYNCIO), Connection.__new__(Connection)
+    connection.runtime = ASYNCIO
     for _ in range(AT_ONCE):
         await pace.places.acquire()
     alone = Patience(connection, 0.05, 0.001, pace=pace)

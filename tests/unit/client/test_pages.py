@@ -10,6 +10,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.client import queries
+from monoskope.client.on_asyncio import ASYNCIO
 from monoskope.client.queries import Queries
 from monoskope.errors import UnavailableError
 
@@ -19,6 +20,7 @@ class Endless:
 
     def __init__(self, tokens: Any) -> None:
         self.queries = SimpleNamespace(ListSecretStores=None)
+        self.runtime = ASYNCIO
         self._tokens = tokens
 
     async def call(self, *_: object) -> queries_pb2.ListSecretStoresResponse:

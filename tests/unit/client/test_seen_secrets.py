@@ -161,3 +161,11 @@ def test_servers_of_different_lists_share_nothing(seen: SeenSecrets) -> None:
     seen.compare("elsewhere:7443", {B: receipt(3)})
     both = SeenSecrets(seen.path, servers=(SERVER, "m8-2:7443"))
     assert both.compare(SERVER, {A: receipt(1)}) == SAME
+
+
+def test_what_one_door_of_a_host_showed_is_known_at_the_other(seen: SeenSecrets) -> None:
+    """Else a change of the door would let m8 hide what it showed before."""
+    http = "https://m8:7480"
+    seen.compare(SERVER, {A: receipt(1), B: receipt(3)})
+    assert SeenSecrets(seen.path, servers=(http,)).compare(http, {A: receipt(1)}).gone == (B,)
+    assert SeenSecrets(seen.path, servers=("https://m9:7480",)).compare("https://m9:7480", {A: receipt(1)}) == SAME

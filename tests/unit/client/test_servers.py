@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
 import socket
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,12 +13,16 @@ import grpc
 import pytest
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
-from monoskope.client import Client
+from monoskope.client import Client, blocking
 from monoskope.client.administration import Stores
 from monoskope.client.connection import Connection
 from monoskope.client.queries import Queries
 from monoskope.client.settings import ClientSettings, load_settings
+from monoskope.client.transport import exchanging
 from monoskope.errors import IdentityChangedError, NotReachedError, UnavailableError, UsageError
+from monoskope.http.messages import Decision, Head
+from monoskope.m8.grpc import tls
+from monoskope.testing.scripted import connect
 from monoskope.testing.scripted.m8 import ScriptedM8
 
 FIRST, SECOND = "first", "second"
@@ -38,26 +45,32 @@ class Answering(ScriptedM8):
         yield views_pb2.EventSummary(position=1, type=self.name)
 
 
+@pytest.fixture(params=["grpc", "http", "both"])
+def doors(request: pytest.FixtureRequest) -> tuple[bool, bool]:
+    """Whether the first and the second server of a list are dialled by their HTTP door."""
+    return {"grpc": (False, False), "http": (True, True), "both": (True, False)}[str(request.param)]
+
+
 @pytest.fixture
-async def first(tmp_path: Path) -> AsyncIterator[Answering]:
+async def first(tmp_path: Path, doors: tuple[bool, bool]) -> AsyncIterator[Answering]:
     (tmp_path / FIRST).mkdir()
-    async with Answering(FIRST).serving(tmp_path / FIRST) as m8:
+    async with Answering(FIRST).serving(tmp_path / FIRST, http=doors[0]) as m8:
         yield m8
 
 
 @pytest.fixture
-async def second(tmp_path: Path) -> AsyncIterator[Answering]:
+async def second(tmp_path: Path, doors: tuple[bool, bool]) -> AsyncIterator[Answering]:
     (tmp_path / SECOND).mkdir()
-    async with Answering(SECOND).serving(tmp_path / SECOND) as m8:
+    async with Answering(SECOND).serving(tmp_path / SECOND, http=doors[1]) as m8:
         yield m8
 
 
 @pytest.fixture
-def nobody() -> Iterator[str]:
+def nobody(doors: tuple[bool, bool]) -> Iterator[str]:
     """An address where nobody listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{taken.getsockname()[1]}"
+        yield f"{'https://' if doors[0] else ''}127.0.0.1:{taken.getsockname()[1]}"
 
 
 def both(first: ScriptedM8, second: ScriptedM8) -> str:
@@ -154,3 +167,79 @@ def test_a_list_is_given_as_text_or_as_servers(tmp_path: Path) -> None:
             ClientSettings(**wrong)
     with pytest.raises(UsageError, match="both server and servers"):
         load_settings(environ=environ, server="c:3", servers=["c:3"])
+
+
+class Still:
+    """A server whose process stands still once a client is connected: only its machine accepts connections."""
+
+    def __init__(self) -> None:
+        made = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
+        self.ca = made.ca.decode()
+        self._context = connect.showing(made)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.server = f"https://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with self._listening.accept()[0] as plain, self._context.wrap_socket(plain, server_side=True):
+            self._over.wait(30)
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join(30)
+        self._listening.close()
+
+
+@pytest.mark.parametrize("doors", ["http"], indirect=True)
+@pytest.mark.parametrize("blocks", [True, False])
+async def test_a_server_that_stands_still_is_left_for_the_next(
+    second: Answering, monkeypatch: pytest.MonkeyPatch, *, blocks: bool
+) -> None:
+    monkeypatch.setattr(exchanging, "LOOK_AFTER_S", 0.02)
+    monkeypatch.setattr(exchanging, "LOOK_S", 0.1)
+    still = Still()
+    ca = still.ca + second.ca_file.read_text()
+
+    async def ask() -> str:
+        runtime = blocking.BlockingRuntime() if blocks else None
+        connection = Connection([still.server, second.server], None, "a.b.c", ca=ca, runtime=runtime)
+        try:
+            return (await Queries(connection).server()).version
+        finally:
+            await connection.close()
+
+    assert await (asyncio.to_thread(blocking.run, ask()) if blocks else ask()) == SECOND
+    still.stop()
+
+
+@pytest.mark.parametrize("doors", ["http"], indirect=True)
+@pytest.mark.parametrize("blocks", [True, False])
+async def test_a_server_that_answers_late_is_waited_for(
+    first: Answering, second: Answering, monkeypatch: pytest.MonkeyPatch, *, blocks: bool
+) -> None:
+    """It waits for a reactor, for example: it says that it is there whenever a client looks."""
+    monkeypatch.setattr(exchanging, "LOOK_AFTER_S", 0.01)
+    looked = asyncio.Event()
+
+    async def accept(door: connect.ScriptedDoor, head: Head) -> Decision:
+        if head.path == exchanging.LOOK_AT:
+            looked.set()
+        else:
+            await looked.wait()
+        return await accepted(door, head)
+
+    accepted = connect.ScriptedDoor.accept
+    monkeypatch.setattr(connect.ScriptedDoor, "accept", accept)
+
+    async def ask() -> str:
+        runtime = blocking.BlockingRuntime() if blocks else None
+        connection = Connection([first.server, second.server], None, "a.b.c", ca=both(first, second), runtime=runtime)
+        try:
+            return (await Queries(connection).server()).version
+        finally:
+            await connection.close()
+
+    assert await (asyncio.to_thread(blocking.run, ask()) if blocks else ask()) == FIRST
+    assert looked.is_set()

@@ -54,6 +54,7 @@ def test_every_code_has_a_status_that_carries_code_message_and_fix() -> None:
     assert error_details_pb2.ErrorInfo.DESCRIPTOR.full_name.encode() in packed
 
 
+@pytest.mark.usefixtures("door")
 async def test_a_defect_says_nothing_of_itself(
     world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,6 +69,7 @@ async def test_a_defect_says_nothing_of_itself(
     assert "LookupError" in lines.getvalue()
 
 
+@pytest.mark.usefixtures("door")
 async def test_a_call_is_one_line_without_its_token_or_content(world: World, lines: io.StringIO) -> None:
     user = world.user("anna", "vault://app")
     user.metadata = (*user.metadata, ("x-request-id", "abc-1"))  # type: ignore[assignment]
@@ -108,6 +110,7 @@ async def test_health_and_reflection_answer_without_a_token(world: World) -> Non
     call.cancel()
 
 
+@pytest.mark.usefixtures("door")
 async def test_a_message_beyond_the_limit_is_refused(world: World) -> None:
     user = world.user("anna", "vault://app")
     message = commands_pb2.RequestUploadSecretRequest(ciphertext=bytes(1_300_000))
@@ -123,6 +126,7 @@ async def test_a_second_server_on_the_same_address_is_refused(world: World) -> N
     await bound.server.stop(None)
 
 
+@pytest.mark.usefixtures("door")
 async def test_waiting_forgets_nothing_and_leaves_nothing(world: World) -> None:
     """Many wait for one stream; all are woken by its event, also those that came just before it."""
     user, reactor = world.user("anna", "vault://app"), await world.attached()

@@ -27,7 +27,14 @@ class Listener:
 
     def comes(self, host: str = "127.0.0.1") -> socket.socket:
         """Connect from `host` and be accepted; return the connection's other end."""
-        one = socket.create_connection(("127.0.0.1", self.port), source_address=(host, 0))
+        return self._met(socket.create_connection(("127.0.0.1", self.port), source_address=(host, 0)))
+
+    def meets(self, one: socket.socket) -> socket.socket:
+        """Let a socket connect, and accept it."""
+        one.connect(("127.0.0.1", self.port))
+        return self._met(one)
+
+    def _met(self, one: socket.socket) -> socket.socket:
         self._last.enter_context(one)
         self._last.enter_context(self._listener.accept()[0])
         one.setblocking(False)
@@ -120,6 +127,41 @@ def test_other_sockets_and_files_of_the_process_are_left_alone(listener: Listene
         assert all(is_open(one) for one in mine)
         here.sendall(b"x")
         assert there.recv(1) == b"x"
+
+
+def test_who_fills_one_door_keeps_nobody_from_the_other(listener: Listener) -> None:
+    with ExitStack() as last:
+        other = Listener(last)
+        connections = Connections(16, 16)
+        flood = [listener.comes(f"127.0.1.{host}") for host in range(1, 17)]
+        lonely = other.comes()
+        connections.look(listener.port, other.port)
+        assert sum(is_open(one) for one in flood) == 12
+        assert is_open(lonely)
+
+
+def test_the_share_of_an_address_is_one_for_both_doors(listener: Listener) -> None:
+    with ExitStack() as last:
+        other = Listener(last)
+        connections = Connections(100, 4)
+        flood = [door.comes() for _ in range(4) for door in (listener, other)]
+        connections.look(listener.port, other.port)
+        assert [is_open(one) for one in flood] == [False] * 4 + [True] * 4
+
+
+def test_a_peer_with_one_port_for_both_doors_counts_twice(listener: Listener) -> None:
+    with ExitStack() as last:
+        other = Listener(last)
+        connections = Connections(100, 1)
+        mine = [socket.socket(), socket.socket()]
+        for one in mine:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        mine[0].bind(("127.0.0.9", 0))
+        mine[1].bind(mine[0].getsockname())
+        first, second = listener.meets(mine[0]), other.meets(mine[1])
+        assert peer(first) == peer(second)
+        connections.look(listener.port, other.port)
+        assert [is_open(first), is_open(second)] == [False, True]
 
 
 async def test_the_locks_of_the_database_stay(listener: Listener, tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import grpc
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -13,21 +15,27 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnauthenticatedError
+from monoskope.host_port import HostPort
+from monoskope.m8 import doors
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.grpc import server
-from monoskope.m8.grpc.server import build_server, running
+from monoskope.m8.doors import running
+from monoskope.m8.grpc.server import build_server
+from monoskope.m8.http.server import build_http
 from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.readmodels.chain import project
 from monoskope.m8.service.app import App, ServerLimits
+from tests.support.http_calls import HttpStream, ask, hang_up
 from tests.support.m8_world import PATIENCE_S, RIGHTS, Clock, User
 
 
 class Stopping:
     """A real m8 that is told to stop, and stays in the time in which it is not ready until `noticed` is set."""
 
-    def __init__(self, app: App, channel: grpc.aio.Channel) -> None:
+    def __init__(self, app: App, channel: grpc.aio.Channel, http: str) -> None:
         self.app = app
-        self.user = User(channel, "token")
+        self.http = http
+        self.user = User(channel, "token", http=http)
         self.health = health_pb2_grpc.HealthStub(channel)
         self.stop, self.noticed, self.stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.answers = asyncio.Event()
@@ -67,18 +75,19 @@ async def m8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S
 
     app = App(log, authenticate, {"m8:1"}, Clock(), "m8", "1", ServerLimits(not_ready_s=1, drain_s=PATIENCE_S))
     bound = build_server(app, None)
+    http = await build_http(app, Endpoints(app), None, listen=HostPort("127.0.0.1", 0))
     async with grpc.aio.insecure_channel(f"127.0.0.1:{bound.port}") as channel:
-        of = Stopping(app, channel)
+        of = Stopping(app, channel, f"127.0.0.1:{http.port}")
 
         async def noticed(_seconds: float) -> None:
             await of.noticed.wait()
 
         async def serve() -> None:
-            async with running(app, bound):
+            async with running(app, [bound, http]):
                 await of.stop.wait()
             of.stopped.set()
 
-        monkeypatch.setattr(server, "noticed", noticed)
+        monkeypatch.setattr(doors, "noticed", noticed)
         serving = asyncio.create_task(serve())
         await channel.channel_ready()
         yield of
@@ -86,6 +95,7 @@ async def m8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S
         of.noticed.set()
         of.answers.set()
         await serving
+        await hang_up()
     await log.close()
 
 
@@ -99,6 +109,7 @@ async def test_it_says_that_it_is_not_ready_and_takes_calls_until_that_is_notice
     assert not m8.stopped.is_set()
 
 
+@pytest.mark.usefixtures("door")
 async def test_a_call_under_way_ends_and_a_new_one_is_sent_away(m8: Stopping) -> None:
     m8.answers.clear()
     under_way = asyncio.create_task(m8.ask())
@@ -113,3 +124,25 @@ async def test_a_call_under_way_ends_and_a_new_one_is_sent_away(m8: Stopping) ->
         m8.answers.set()
         assert await under_way == "anna"
         await m8.stopped.wait()
+
+
+async def test_the_http_door_says_that_it_stops_and_its_streams_end_before_it_does(m8: Stopping) -> None:
+    method: Any = queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"].methods_by_name["WatchEvents"]
+    watching = HttpStream(m8.http, method, "json")(queries_pb2.WatchEventsRequest(), metadata=m8.user.metadata)
+    ending = asyncio.create_task(watching.read())
+    async with asyncio.timeout(PATIENCE_S):
+        while not m8.app.feed.subscribers:
+            await asyncio.sleep(0.005)
+        m8.stop.set()
+        await m8.until_not_ready()
+        ready = await ask(m8.http, "GET", "/readyz")
+        assert (ready.status, ready.json["checks"]["serving"]) == (503, "draining")
+        assert not ending.done()
+        m8.noticed.set()
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await ending
+        assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert "stop" in str(ended.value.details())
+        await m8.stopped.wait()
+    with pytest.raises(ConnectionRefusedError):
+        await ask(m8.http, "GET", "/healthz")

@@ -19,6 +19,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.methods.table import MAX_MESSAGE
 from monoskope.m8.queries.paging import make_token
 from monoskope.m8.service.app import ServerLimits
+from tests.support import m8_world
 from tests.support.m8_world import RIGHTS, World, a_world
 from tests.support.vectors import Signer, a_request
 
@@ -33,6 +34,9 @@ METHODS = [
     for file, name in ((commands_pb2, "SecretCommandService"), (queries_pb2, "SecretQueryService"))
     for method in file.DESCRIPTOR.services_by_name[name].methods
 ]
+IN_JSON = ("UpdateSecretNotes", "ListEvents", "GetSecretUpload")
+"""Methods whose fields are of every kind."""
+
 LONG = 1_200_000
 TEXTS = ("\0", "x" * 64, "x" * LONG, "vault://", "vault://a" + "/a" * 600, "://", "é" * 300, "\u202e", "-1", "9" * 400)
 DAYS = ("0000-00-00", "0001-01-01", "9999-12-31", "99999-01-1", "-001-01-01", "2026-02-30")
@@ -134,6 +138,18 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 async def test_no_field_of_any_call_meets_a_defect_or_takes_long(world: World, method: MethodDescriptor) -> None:
+    await no_defect(world, method)
+
+
+@pytest.mark.parametrize("method", [one for one in METHODS if one.name in IN_JSON], ids=lambda method: method.name)
+async def test_nor_of_a_call_over_http_in_json(
+    world: World, monkeypatch: pytest.MonkeyPatch, method: MethodDescriptor
+) -> None:
+    monkeypatch.setattr(m8_world, "DOOR", "http")
+    await no_defect(world, method)
+
+
+async def no_defect(world: World, method: MethodDescriptor) -> None:
     await world.attached()
     callers = [world.user("anna", "vault://", rights=RIGHTS), world.administrator()]
     stubs: Any = callers[0].commands if method.containing_service.name == "SecretCommandService" else callers[0].queries

@@ -28,6 +28,8 @@ CONNECTIONS = 5
 ALONE = (("grpc.use_local_subchannel_pool", 1),)
 PUTS = 20
 
+pytestmark = pytest.mark.usefixtures("door")
+
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:

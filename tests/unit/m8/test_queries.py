@@ -37,6 +37,8 @@ from tests.support.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
 
+pytestmark = pytest.mark.usefixtures("door")
+
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:

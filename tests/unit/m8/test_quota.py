@@ -12,7 +12,8 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.m8.grpc.server import build_server, running
+from monoskope.m8.doors import running
+from monoskope.m8.grpc.server import build_server
 from monoskope.m8.limits.quota import LARGEST
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.chain import project
@@ -129,7 +130,7 @@ async def test_every_process_of_a_log_and_a_rebuilt_one_agree(world: World, tmp_
     log = await SqliteLog.open(tmp_path / "log.db", clock=world.clock, projector=project)
     app = App(log, world.app.authenticate, {SERVER}, world.clock, "m8", "0.1.0", LIMITS, ticks=world.clock)
     bound = build_server(app, None)
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{bound.port}") as channel, running(app, bound):
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{bound.port}") as channel, running(app, [bound]):
         twin = User(channel, anna.metadata[0][1].removeprefix("Bearer "))
         with refused("RATE_LIMITED"):
             await twin.ask(a_request())

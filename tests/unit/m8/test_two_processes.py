@@ -15,7 +15,8 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import upload
 from monoskope.m8.domain.events import M8, write
-from monoskope.m8.grpc.server import build_server, running
+from monoskope.m8.doors import running
+from monoskope.m8.grpc.server import build_server
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.chain import project
@@ -42,7 +43,7 @@ async def elsewhere(world: World, folder: Path) -> AsyncIterator[grpc.aio.Channe
     log = await SqliteLog.open(folder / "log.db", clock=world.clock, projector=project)
     app = App(log, world.app.authenticate, {SERVER}, world.clock, "m8", "0.1.0", NO_TICKS, ticks=world.clock)
     bound = build_server(app, None)
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{bound.port}") as channel, running(app, bound):
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{bound.port}") as channel, running(app, [bound]):
         yield channel
     await log.close()
 

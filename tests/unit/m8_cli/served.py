@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,6 +38,7 @@ class Server:
             self.said_before += self.first_line
             self.first_line = self.process.stderr.readline()
         self.address: str = json.loads(self.first_line)["address"]
+        self.http_address: str = json.loads(self.first_line)["http_address"]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> str:
         """End it and return what it said besides the first line."""
@@ -52,6 +55,12 @@ class Server:
             )
         assert isinstance(answer, queries_pb2.GetServerResponse)
         return answer
+
+    def https(self) -> http.client.HTTPSConnection:
+        """A connection to the HTTP door, which trusts the server's own authority alone."""
+        context = ssl.create_default_context(cafile=self.settings.folder / "ca.crt")
+        host, port = self.http_address.rsplit(":", 1)
+        return http.client.HTTPSConnection(host, int(port), timeout=20, context=context)
 
     def socket(self) -> socket.socket:
         host, port = self.address.rsplit(":", 1)

@@ -190,7 +190,7 @@ def test_an_m8_that_cannot_listen_leaves_the_log_to_the_older_one_that_serves(fo
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = folder / "m8.toml"
         settings.write_text(
-            settings.read_text().replace('listen = "127.0.0.1:0"', f'listen = "127.0.0.1:{taken.getsockname()[1]}"')
+            settings.read_text().replace('listen = "127.0.0.1:0"', f'listen = "127.0.0.1:{taken.getsockname()[1]}"', 1)
         )
         refused = m8("serve", "--dir", str(folder), home=tmp_path, code=UNAVAILABLE)
     assert "cannot listen" in refused.stderr

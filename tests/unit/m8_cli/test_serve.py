@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -50,6 +52,14 @@ def test_a_token_made_beside_the_server_counts_until_it_is_revoked_beside_it(ser
         server.call(token)
     assert "UNAUTHENTICATED" in str(caught.value)
     assert "was revoked" in str(caught.value)
+    with closing(server.https()) as door:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        door.request("POST", "/monoskope.api.gateway.v1.SecretQueryService/GetServer", b"{}", headers)
+        answer = door.getresponse()
+        assert answer.status == 401
+        assert "was revoked" in json.load(answer)["message"]
+        door.request("GET", "/readyz")
+        assert json.load(door.getresponse())["ready"] is True
     assert token not in server.stop()
 
 
@@ -67,8 +77,10 @@ def test_the_address_stands_in_its_file_as_long_as_it_is_served(
 ) -> None:
     server = Server(settings)
     assert settings.address_file.read_text() == f"{server.address}\n"
+    assert settings.http_address_file.read_text() == f"{server.http_address}\n"
     server.stop(number)
     assert not settings.address_file.exists()
+    assert not settings.http_address_file.exists()
 
 
 def test_a_server_leaves_anothers_address_alone(server: Server) -> None:
@@ -99,6 +111,11 @@ def test_old_tls_is_not(server: Server) -> None:
 
 
 def test_plaintext_is_not_answered(server: Server) -> None:
+    host, port = server.http_address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=20) as plain:
+        plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert not plain.recv(1000).startswith(b"HTTP")
     with server.socket() as plain:
         plain.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
         assert not plain.recv(1000).startswith(b"\0\0")  # no SETTINGS frame comes back
@@ -136,8 +153,10 @@ def test_what_keeps_it_from_starting_is_said_without_a_traceback(
 def test_a_port_that_is_taken_is_said(settings: ServerSettings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        (settings.folder / "m8.toml").write_text(f'listen = "{address}"\n')
-        refuse(settings, ExitCode.UNAVAILABLE, address)
+        for name in ("listen", "http_listen"):
+            others = 'listen = "127.0.0.1:0"\n' if name == "http_listen" else ""
+            (settings.folder / "m8.toml").write_text(f'{others}{name} = "{address}"\n')
+            refuse(settings, ExitCode.UNAVAILABLE, address)
 
 
 def refuse(settings: ServerSettings, code: int, said: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import ssl
@@ -80,9 +81,10 @@ def test_a_running_server_presents_the_renewed_certificate_and_its_clients_need_
     assert ca_of(settings) == before
     assert {"new.example.com", "m8.example.com", "localhost"} <= set(tls.names_of(certificate(settings)))
     assert trusts(before, server)
-    host, port = server.address.rsplit(":", 1)
-    shown = x509.load_pem_x509_certificate(ssl.get_server_certificate((host, int(port)), timeout=20).encode())
-    assert shown == certificate(settings)
+    for address in (server.address, server.http_address):
+        host, port = address.rsplit(":", 1)
+        shown = x509.load_pem_x509_certificate(ssl.get_server_certificate((host, int(port)), timeout=20).encode())
+        assert shown == certificate(settings), "a new handshake at either door meets the new certificate"
 
 
 def test_without_the_key_of_the_ca_clients_move_first_and_the_server_afterwards(server: Server) -> None:
@@ -225,6 +227,49 @@ def test_files_that_do_not_fit_together_are_not_presented(settings: ServerSettin
     assert presented.refresh()
     assert presented.failure is None
     assert 8 * DAY_MS < expires - presented.expires_at_ms < 10 * DAY_MS
+
+
+def handshake(server: ssl.SSLContext, ca: bytes, **wanted: Any) -> ssl.SSLObject:
+    """Shake hands with the HTTP door in memory, and return the client's end. Raises `SSLError`."""
+    client = ssl.create_default_context(cadata=ca.decode())
+    for name, value in wanted.items():
+        setattr(client, name, value)
+    client.set_alpn_protocols(["h2", "http/1.1"])
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = (
+        client.wrap_bio(to_client, to_server, server_hostname="localhost"),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    )
+    for _ in range(4):
+        for end in ends:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+    return ends[0]
+
+
+def test_the_http_door_presents_what_the_files_hold_at_each_handshake(settings: ServerSettings) -> None:
+    presented = PresentedCertificate(settings)
+    context = presented.context()
+    before = handshake(context, ca_of(settings))
+    assert before.selected_alpn_protocol() == "http/1.1"
+    settings.tls_key.write_bytes(tls.make([], now=NOW).key)
+    # Half of a renewal: the certificate of before is presented until the other half is there.
+    assert handshake(context, ca_of(settings)).getpeercert(True) == before.getpeercert(True)
+    assert presented.failure is not None
+    other = tls.make([], now=NOW)
+    settings.tls_key.write_bytes(other.key)
+    settings.tls_certificate.write_bytes(other.certificate)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(context, ca_of(settings))
+    after = handshake(context, other.ca)
+    assert after.getpeercert(True) != before.getpeercert(True)
+    assert after.version() == "TLSv1.3"
+
+
+def test_the_http_door_speaks_no_old_tls(settings: ServerSettings) -> None:
+    context = PresentedCertificate(settings).context()
+    assert handshake(context, ca_of(settings), maximum_version=ssl.TLSVersion.TLSv1_2).version() == "TLSv1.2"
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
 class Lines:

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from http.client import HTTPResponse, HTTPSConnection
 from pathlib import Path
 
 import grpc
@@ -109,5 +110,29 @@ def test_an_open_connection_keeps_no_more_than_its_read_buffer(server: Server, t
     with closing(channel(server)) as one:
         for token in tokens:
             call(one, token)
+        assert copies_left(server, tokens, at_most=READ_BUFFER) <= READ_BUFFER
+    assert copies_left(server, tokens, at_most=0) == 0
+
+
+GET_SERVER = "/monoskope.api.gateway.v1.SecretQueryService/GetServer"
+WATCH = "/monoskope.api.gateway.v1.SecretQueryService/WatchEvents"
+
+
+def post(one: HTTPSConnection, token: str, path: str = GET_SERVER, kind: str = "application/json") -> HTTPResponse:
+    one.request("POST", path, b"{}", {"Authorization": f"Bearer {token}", "Content-Type": kind})
+    return one.getresponse()
+
+
+def test_the_same_holds_for_calls_over_http(server: Server, tokens: list[str]) -> None:
+    for token in tokens:
+        with closing(server.https()) as one:
+            assert post(one, token).read()
+            assert post(one, token[:-8] + "AAAAAAAA").read()
+            assert post(one, token, kind="text/plain").read()
+            # A stream that goes on until its reader hangs up.
+            post(one, token, WATCH, "application/connect+json")
+    with closing(server.https()) as one:
+        for token in tokens:
+            assert post(one, token).read()
         assert copies_left(server, tokens, at_most=READ_BUFFER) <= READ_BUFFER
     assert copies_left(server, tokens, at_most=0) == 0

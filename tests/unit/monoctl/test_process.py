@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import click
 import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.monoctl.main import cli
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from tests.unit.monoctl.as_alice import environment
 
@@ -24,10 +26,17 @@ def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
         yield scripted
 
 
-def start(m8: ScriptedM8, folder: Path, *words: str) -> subprocess.Popen[str]:
+@pytest.fixture(params=["grpc", "http"])
+def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ScriptedM8]:
+    """An m8 at one of its doors, each of which a command reaches in its own way."""
+    with ScriptedM8().serving_in_thread(tmp_path, http=request.param == "http") as scripted:
+        yield scripted
+
+
+def start(m8: ScriptedM8, folder: Path, *words: str, python: Sequence[str] = ()) -> subprocess.Popen[str]:
     (folder / "value").write_text("correct horse battery staple")
     return subprocess.Popen(
-        [sys.executable, "-m", "monoskope.monoctl", *words],
+        [sys.executable, *python, "-m", "monoskope.monoctl", *words],
         env=os.environ | environment(m8, folder),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -47,7 +56,8 @@ def interrupt(process: subprocess.Popen[str], when: threading.Event) -> str:
         process.wait()
 
 
-def test_ctrl_c_after_sending_says_how_to_ask_later(m8: ScriptedM8, tmp_path: Path) -> None:
+def test_ctrl_c_after_sending_says_how_to_ask_later(door: ScriptedM8, tmp_path: Path) -> None:
+    m8 = door
     sent = threading.Event()
 
     def end(attempt: Attempt) -> views_pb2.SecretUpload:
@@ -66,7 +76,8 @@ def test_ctrl_c_after_sending_says_how_to_ask_later(m8: ScriptedM8, tmp_path: Pa
     assert "Traceback" not in stderr
 
 
-def test_ctrl_c_before_sending_says_that_nothing_was_sent(m8: ScriptedM8, tmp_path: Path) -> None:
+def test_ctrl_c_before_sending_says_that_nothing_was_sent(door: ScriptedM8, tmp_path: Path) -> None:
+    m8 = door
     asked = threading.Event()
 
     def no_key(_: Attempt) -> queries_pb2.GetSecretUploadKeyResponse:
@@ -123,7 +134,7 @@ def _with_streams(m8: ScriptedM8, folder: Path, streams: str, *words: str) -> su
 def test_a_put_loads_no_more_than_it_needs() -> None:
     modules = loaded("import monoskope.monoctl.commands.put, monoskope.monoctl.main")
 
-    assert {"click", "grpc", "monoskope.client.seal"} <= modules
+    assert {"click", "monoskope.client.seal"} <= modules
     for name in (
         "yaml",
         "tomli_w",
@@ -140,6 +151,72 @@ def test_a_put_loads_no_more_than_it_needs() -> None:
         assert name not in modules
     for name in ("m8", "reactor", "stores", "testing"):
         assert f"monoskope.{name}" not in modules
+
+
+NOT_OVER_HTTPS = (
+    "asyncio",
+    "concurrent",
+    "dataclasses",
+    "email",
+    "getpass",
+    "google.protobuf.descriptor_pb2",
+    "google.protobuf.internal.python_message",
+    "google.protobuf.text_format",
+    "grpc",
+    "importlib.metadata",
+    "jsonpath",
+    "logging",
+    "monoskope.api.buf",
+    "monoskope.client.administration",
+    "monoskope.client.on_asyncio",
+    "monoskope.client.proof",
+    "monoskope.client.purposes.delete",
+    "monoskope.client.results.secrets",
+    "shutil",
+    "subprocess",
+    "tempfile",
+    "tomllib",
+    "yaml",
+)
+"""What a put takes milliseconds to load and does not need."""
+
+
+def test_a_put_over_https_loads_neither_grpc_nor_an_event_loop(tmp_path: Path) -> None:
+    with ScriptedM8().serving_in_thread(tmp_path, http=True) as m8:
+        words = ("put", "secret", "vault://app", "--from-file", f"k={tmp_path / 'value'}")
+        process = start(m8, tmp_path, *words, python=["-X", "importtime"])
+        stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, "UPLOADED" in stdout) == (0, True)
+    began = stderr.index("monoskope.start")  # before it is the interpreter's own start
+    loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
+    assert {"monoskope.client.blocking", "monoskope.client.seal", "httptools"} <= loaded
+    assert [name for name in NOT_OVER_HTTPS if any(f"{one}.".startswith(f"{name}.") for one in loaded)] == []
+
+
+def test_a_command_loads_values_without_typing_extensions() -> None:
+    code = "import click; from monoskope.monoctl.main import cli; cli.get_command(click.Context(cli), 'whoami')"
+    modules = loaded(code)
+    assert "msgspec" in modules
+    assert "typing_extensions" not in modules
+
+
+def test_the_help_says_of_each_command_what_the_command_says_of_itself() -> None:
+    context = click.Context(cli)
+    for name, summary in cli.summaries.items():
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert command.get_short_help_str(200) == summary
+    assert set(cli.summaries) == set(cli.list_commands(context)) - set(cli.commands)
+
+
+def test_several_at_once_take_the_event_loop(tmp_path: Path) -> None:
+    with ScriptedM8().serving_in_thread(tmp_path, http=True) as m8:
+        words = ("put", "secret", "vault://app", "vault://other", "--from-file", f"k={tmp_path / 'value'}")
+        process = start(m8, tmp_path, *words, python=["-X", "importtime"])
+        stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout.count("UPLOADED")) == (0, 2)
+    assert "monoskope.client.on_asyncio" in stderr
+    assert "grpc" not in stderr.replace("monoskope", "")
 
 
 def test_the_first_help_needs_neither_a_connection_nor_completion() -> None:

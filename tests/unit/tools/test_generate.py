@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -67,7 +70,12 @@ def test_everything_lands_below_the_one_package(generated: Path) -> None:
 def test_no_generated_module_imports_a_top_level_buf(generated: Path) -> None:
     for name, content in generate.contents(generated).items():
         assert not re.search(rb"^(from|import) buf\b", content, re.MULTILINE), name
-    assert b"from monoskope.api.buf.validate import" in (generated / "sample/v1/sample_pb2.py").read_bytes()
+
+
+def test_our_modules_load_no_rules_and_keep_them_in_their_descriptors(generated: Path) -> None:
+    made = (generated / "sample/v1/sample_pb2.py").read_bytes()
+    assert b"validate" not in made.replace(b"_validate", b"")
+    assert b"\\272H" in made  # field 1,159 of a field's options: buf.validate.field
 
 
 def test_nothing_differs_right_after_writing(proto: Path, generated: Path) -> None:
@@ -97,6 +105,32 @@ def test_the_committed_messages_are_validated_by_protovalidate() -> None:
     broken = protovalidate.collect_violations(commands_pb2.CreateSecretStoreRequest(name="Not A Name"))
     assert any("name" in str(violation.proto.field) for violation in broken)
     assert validate_pb2.DESCRIPTOR.name == "buf/validate/validate.proto"
+
+
+_REFUSES = """
+import sys
+from monoskope.api.gateway.v1 import commands_pb2
+assert not any("validate" in name for name in sys.modules)
+message = commands_pb2.CreateSecretStoreRequest(name="Not A Name")
+message.SerializeToString()
+from monoskope.m8.service.validate import validate
+try:
+    validate(message)
+except Exception as error:
+    print(type(error).__name__)
+"""
+
+
+def test_m8_applies_the_rules_in_a_process_that_had_messages_before_them() -> None:
+    done = subprocess.run([sys.executable, "-c", _REFUSES], capture_output=True, check=True)
+    assert done.stdout.strip() == b"UsageError"
+
+
+def test_without_the_c_library_the_classes_are_protobufs_own() -> None:
+    code = "from monoskope.api.gateway.v1 import queries_pb2 as q; print(q.GetServerRequest().SerializeToString())"
+    environment = {**os.environ, "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+    assert done.stdout.strip() == b"b''"
 
 
 def _at_least(name: str) -> str:

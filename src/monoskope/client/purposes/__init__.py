@@ -1,1 +1,43 @@
 """What a client may ask for, one file a purpose: what is sent, and what a proven end says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from monoskope.client.purposes import (
+        compare,
+        copy_secret,
+        delete,
+        generate,
+        import_secret,
+        list_names,
+        patch,
+        put,
+        rollback,
+        undelete,
+        verify,
+    )
+
+__all__ = [
+    "compare",
+    "copy_secret",
+    "delete",
+    "generate",
+    "import_secret",
+    "list_names",
+    "patch",
+    "put",
+    "rollback",
+    "undelete",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load the module `name`: a program that does one thing needs one of them."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib  # noqa: PLC0415 - only when something is asked for
+
+    return importlib.import_module(f"{__name__}.{name}")

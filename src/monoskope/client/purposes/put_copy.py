@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -39,7 +38,7 @@ async def put_copy(
     Args:
         destination: Where.
         values: The bytes of each key.
-        servers: `host:port` of m8, or several of one log.
+        servers: m8, as it is dialled, or several of one log.
         ca_file: PEM file with the authority that signs its certificate.
         token: May put at the destination.
         identity: The destination store's, shown; one that follows from it by rotations counts, too.
@@ -56,13 +55,13 @@ async def put_copy(
         OutcomeUnknownError: it may or may not have been written.
         Error: as `Client.put_secret`.
     """
-    loop = asyncio.get_running_loop()
-    began = loop.time()
     plaintext = encoded(values)
     kind, version = expectation(expect)
     known = PinsInMemory({(servers[0], destination.store): identity})
     settings = ClientSettings(servers=tuple(servers), ca_file=ca_file, token=token)
     connection = Connection(servers, ca_file, token)
+    now = connection.runtime.now
+    began = now()
     try:
         target = await _target(connection, settings, known, destination, timeout_s=min(key_within_s, CALL_TIMEOUT_S))
         target.check_size(len(plaintext))
@@ -76,9 +75,9 @@ async def put_copy(
             keep_labels=keep_labels,
             keep_expires_on=keep_expires_on,
             request_id=request_id,
-            key_within_s=key_within_s - (loop.time() - began),
+            key_within_s=key_within_s - (now() - began),
         )
-        left_s = timeout_s - (loop.time() - began)
+        left_s = timeout_s - (now() - began)
         walk = Walk(connection, target.trust, subject=subject_of(token), timeout_s=left_s, observe=observe)
         return await walk.run(task)
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monoskope.client.roots import Roots
 from monoskope.errors import Error, IdentityChangedError, NotReachedError, ProtocolError, TimedOutError
+from monoskope.host_port import HTTPS
 
 
 class StreamRefusedError(NotReachedError):
@@ -49,10 +50,10 @@ def misnamed(server: str) -> IdentityChangedError:
 
 def silent(server: str, kind: type[NotReachedError]) -> NotReachedError:
     """Nobody answers as m8 there."""
-    return kind(
-        f"m8 does not answer at {server}.",
-        fix="Check the address and that it runs (`m8 dev` starts one on this machine), or name another with `server=`.",
-    )
+    check = "Check the address and that it runs (`m8 dev` starts one on this machine)"
+    if server.startswith(HTTPS):
+        check = "Check that m8 runs, and the address: https:// names its HTTP door, `http_listen` in m8.toml"
+    return kind(f"m8 does not answer at {server}.", fix=f"{check}, or name another with `server=`.")
 
 
 def silent_behind(server: str, proxy: str, kind: type[NotReachedError]) -> NotReachedError:

@@ -16,7 +16,7 @@ import click
 from monoskope.m8.dev import environment as development
 from monoskope.m8.settings import state_folder
 
-REACTOR_NEEDS = ("prometheus_client", "pyrage", "structlog")
+REACTOR_NEEDS = ("prometheus_client", "pyrage", "structlog", "websockets")
 """The packages that a reactor with a store of age files imports and that the bare package does not bring."""
 
 
@@ -70,7 +70,8 @@ def _monoctl() -> str:
 
 
 def _invitation(what: development.Ready, *, is_found: bool, admin: bool) -> str:
-    lines = [f"m8 runs at {what.server}, with the store `local`: age files in {what.secrets}. Try:", ""]
+    http = f" and {what.http}" if what.http else ""
+    lines = [f"m8 runs at {what.server}{http}, with the store `local`: age files in {what.secrets}. Try:", ""]
     if not is_found:
         lines.append(f"  export MONOCTL_CONFIG={shlex.quote(str(what.client / 'config.toml'))}")
     monoctl = _monoctl()

@@ -12,7 +12,7 @@ from monoskope.m8.cli.common import folder_option, opened, output_option, show
 from monoskope.m8.readmodels.replicas import Replica, replicas
 from monoskope.times import instant
 
-_COLUMNS = ("address", "host", "version", "since", "heard", "leases", "names", "id")
+_COLUMNS = ("address", "http", "host", "version", "since", "heard", "leases", "names", "id")
 
 
 @click.command("replicas", short_help="List the m8 processes that serve this log.")
@@ -38,6 +38,7 @@ def _row(replica: Replica, *, is_heard: bool) -> dict[str, object]:
     note = replica.note
     return {
         "address": note.address,
+        "http": note.http_address,
         "host": note.host,
         "version": note.version or "older",
         "since": instant(note.started_ms) if note.started_ms else "",

@@ -23,6 +23,11 @@ from monoskope.m8.init import Plan, lay_out
 @click.option(
     "--listen", default=settings.DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Where to listen."
 )
+@click.option(
+    "--http-listen",
+    metavar="HOST:PORT",
+    help='Where to listen for HTTP, "" for nowhere.  [default: port 7480 beside port 7443, else a free one]',
+)
 @click.option("--no-ca-key", is_flag=True, help="Do not keep the key of the CA: it cannot sign another certificate.")
 @click.option(
     "--database",
@@ -47,6 +52,7 @@ def init(
     folder: Path,
     names: tuple[str, ...],
     listen: str,
+    http_listen: str | None,
     no_ca_key: bool,
     database: str,
     database_ca: Path | None,
@@ -58,6 +64,7 @@ def init(
         Plan(
             folder=folder,
             listen=HostPort.parse(listen),
+            http_listen=http_listen,
             names=names,
             keep_ca_key=not no_ca_key,
             database={

@@ -31,6 +31,8 @@ from monoskope.m8.programs import reactor_command
 
 HOST = "127.0.0.1"
 PORT = 7443
+HTTP_PORT = 7480
+"""Beside the usual port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Options:
 
     Attributes:
         folder: Where everything lies.
-        port: Where a new server listens, 0 for any free port; None for 7443. A kept server keeps its port.
+        port: Where a new server listens for gRPC, 0 for any free port; None for 7443, and 7480 for HTTP. Beside another
+            port HTTP has any free one. A kept server keeps its ports.
         admin: Whether to leave an administrator's token in `client/admin-token`.
     """
 
@@ -50,9 +53,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What runs: the `host:port` to dial and where the files are."""
+    """What runs: what to dial, by gRPC and by HTTP ("" if there is no such door), and where the files are."""
 
     server: str
+    http: str
     client: Path
     secrets: Path
 
@@ -122,7 +126,8 @@ def _server(options: Options) -> settings.ServerSettings:
     folder = options.folder / "m8"
     if not (folder / settings.SETTINGS_FILE).exists():
         port = _port_to_listen_on(PORT if options.port is None else options.port)
-        return lay_out(Plan(folder=folder, listen=HostPort(HOST, port)))
+        http = _port_to_listen_on(HTTP_PORT if port == PORT else 0)
+        return lay_out(Plan(folder=folder, listen=HostPort(HOST, port), http_listen=str(HostPort(HOST, http))))
     kept = settings.load(folder)
     if options.port not in {None, 0, kept.listen.port}:
         raise UsageError(
@@ -130,6 +135,8 @@ def _server(options: Options) -> settings.ServerSettings:
             fix="Leave out --port, or name another folder with --dir.",
         )
     _port_to_listen_on(kept.listen.port)
+    if kept.http is not None:
+        _port_to_listen_on(kept.http.listen.port)
     return kept
 
 
@@ -167,6 +174,12 @@ async def _start(options: Options, server: settings.ServerSettings, supervisor: 
         reactor = tuple(reactor_command("run", str(store.folder)))
         await supervisor.start(Child("reactor-local", reactor, logs / "reactor-local.log"))
         await supervisor.until(stores.attached(log, store.name, besides=gone))
-    client_files.write_pins(client, server=address, identities={store.name: identity})
-    client_files.write_settings(client, server=address, ca=ca)
-    return Ready(server=address, client=client, secrets=store.folder / "secrets")
+    dialled = _http(server) or address
+    client_files.write_pins(client, server=dialled, identities={store.name: identity})
+    client_files.write_settings(client, server=dialled, ca=ca)
+    return Ready(server=address, http=_http(server), client=client, secrets=store.folder / "secrets")
+
+
+def _http(server: settings.ServerSettings) -> str:
+    """Return what to dial over HTTP, "" if the server was made before there was that door."""
+    return "" if server.http is None else f"https://{server.http.listen}"

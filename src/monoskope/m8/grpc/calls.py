@@ -19,6 +19,7 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 def arrival(context: Context) -> Arrival:
     """Return what gRPC knows of a call besides its messages."""
     return Arrival(
+        door="grpc",
         peer=context.peer(),
         authorization=_metadata(context, "authorization"),
         client_request_id=_metadata(context, "x-request-id"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import ssl
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from monoskope.errors import Error, UsageError
 from monoskope.m8.settings import ServerSettings
 from monoskope.settings import read_private
 from monoskope.unshared import Unshared
+
+ALPN = "http/1.1"
+"""What the HTTP door speaks, as TLS names it (RFC 7301)."""
 
 _Stamp: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 
@@ -35,7 +39,7 @@ class _Pair(Unshared):
 class PresentedCertificate(Unshared):
     """The server's certificate and key, as the settings name them.
 
-    gRPC asks for them before each handshake, on a thread of its own. Connections that are open keep theirs.
+    Both doors ask for them before each handshake, gRPC on a thread of its own. Connections that are open keep theirs.
 
     Raises:
         UsageError: a file is missing or not PEM, or the two do not belong together; names the setting.
@@ -49,6 +53,7 @@ class PresentedCertificate(Unshared):
         self._pair = _read(settings)
         self._given = self._pair
         self._failure: Error | None = None
+        self._context: ssl.SSLContext | None = None
 
     def __repr__(self) -> str:
         return "<PresentedCertificate>"
@@ -69,6 +74,23 @@ class PresentedCertificate(Unshared):
         fetch: Any = self._fetch
         return grpc.dynamic_ssl_server_credentials(_configuration(self._pair), fetch)
 
+    def context(self) -> ssl.SSLContext:
+        """Return what the HTTP door presents: TLS 1.2 or newer; it follows this object.
+
+        Raises:
+            UsageError: the system's TLS library takes no such certificate; says why.
+        """
+        self._context = _context(self._settings)
+        first = _context(self._settings)
+
+        def follow(connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _first: ssl.SSLContext) -> None:
+            self.refresh()
+            if self._context is not None:
+                connection.context = self._context
+
+        first.sni_callback = follow
+        return first
+
     def refresh(self) -> bool:
         """Read the files again if they have changed, and return whether another certificate is presented now."""
         with self._lock:
@@ -79,13 +101,14 @@ class PresentedCertificate(Unshared):
             self._stamp = stamp
             try:
                 found = _read(self._settings)
+                context = None if self._context is None else _context(self._settings)
             except Error as error:
                 # Perhaps one of the two files has been replaced, and the other will be.
                 self._failure = error
                 return False
             self._failure = None
             is_new = found != self._pair
-            self._pair = found
+            self._pair, self._context = found, context
             return is_new
 
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
@@ -112,6 +135,24 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 def _configuration(pair: _Pair) -> grpc.ServerCertificateConfiguration:
     return grpc.ssl_server_certificate_configuration([(pair.key, pair.certificate)])
+
+
+def _context(settings: ServerSettings) -> ssl.SSLContext:
+    """Return a context of the files as they are now. Raises `UsageError` if OpenSSL does not take them."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.set_alpn_protocols([ALPN])
+    try:
+        # Without a passphrase: OpenSSL would ask for it at the terminal.
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key, password="")
+    except OSError as error:  # ssl.SSLError is one
+        why = getattr(error, "reason", None) or error.strerror or "it cannot be used"
+        raise UsageError(
+            f"tls_certificate {settings.tls_certificate} cannot be presented over HTTP: {why}.",
+            fix='Name another certificate, or switch the HTTP door off: http_listen = "".',
+        ) from None
+    return context
 
 
 def _read(settings: ServerSettings) -> _Pair:

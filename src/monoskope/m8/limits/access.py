@@ -26,9 +26,9 @@ class AccessLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `[limits]` table: limits for peers that have not logged in.
 
     Attributes:
-        connections: How many may be open at a time; 0 for three quarters of the files that the process may open
-            (`ulimit -n`), but at most 2,000.
-        connections_per_address: How many of them one address may have; 0 for a quarter of `connections`.
+        connections: How many may be open at a time at one door; 0 for at most 2,000, and at most so many that those of
+            all doors take three quarters of the files that the process may open (`ulimit -n`).
+        connections_per_address: How many one address may have, at all doors together; 0 for a quarter of all.
         failed_logins: How many logins of reactors may fail in a second; then further logins are refused.
         failed_logins_per_address: Those of one address.
     """
@@ -46,20 +46,21 @@ class AccessLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if not 1 <= getattr(self, name) <= 10_000:
                 raise ValueError(f"`{name}` must be from 1 to 10000")
 
-    def within(self, files: int) -> tuple[int, int]:
-        """Return how many connections there may be at a time, in all and of one address.
+    def within(self, files: int, *, doors: int = 1) -> tuple[int, int]:
+        """Return how many connections there may be at a time, at one door and of one address.
 
         Args:
             files: How many files the process may open.
+            doors: How many doors take connections.
 
         Raises:
             UsageError: `connections` needs more files than that.
         """
-        most = files - files // 4
+        most = (files - files // 4) // doors
         connections = self.connections or min(most, _MOST_CONNECTIONS)
         if connections > most:
             raise UsageError(
                 f"m8.toml: connections = {connections} is too much for a process that may open {files} files.",
                 fix=f"Allow it more (ulimit -n, LimitNOFILE=), or at most {most} connections.",
             )
-        return connections, min(connections, self.connections_per_address or max(16, connections // 4))
+        return connections, min(connections, self.connections_per_address or max(16, connections * doors // 4))

@@ -1,9 +1,9 @@
-"""The connections of one m8 process: a limit for all, a limit for each address, and which are closed first.
+"""The connections of one m8 process: a limit for each door, a limit for each address, and which are closed first.
 
-gRPC accepts the connections and closes those above the limit for all (`server.options`). It has no limit for an
-address, and no hook in which a program could refuse a connection. So this code lists the process's own sockets ten
-times a second, and shuts down those that are too many (docs/adr/0017-before-login.md). It reads nothing that a
-connection carries.
+Each door accepts its connections and closes those above its own limit. gRPC has no limit for an address, and no
+hook in which a program could refuse a connection. So this code lists the process's own sockets at the ports of both
+doors ten times a second, and shuts down those that are too many (docs/adr/0017-before-login.md). It reads nothing that
+a connection carries.
 
 Connections without a login are shut down first, the oldest of them before the others: to log in takes a fraction of a
 second.
@@ -17,8 +17,9 @@ import ctypes
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from monoskope import operating_log
 from monoskope.m8.limits.peers import named, origin
@@ -41,43 +42,50 @@ _SPARED = 8
 """One place in so many is kept for the newest connections without a login."""
 
 
+class _Known(NamedTuple):
+    """A connection: its peer, and the door's port. A peer may use one port of its own for both doors."""
+
+    peer: str
+    port: int
+
+
 class Connections:
     """Keeps the connections of this process within the limits.
 
     Args:
-        most: Connections at a time.
-        each: Connections of one address at a time.
+        most: Connections of one door at a time. The doors are apart, so that who fills one keeps nobody from the other.
+        each: Connections of one address at a time, at all doors together.
     """
 
     def __init__(self, most: int, each: int) -> None:
         self.most = most
         self._each = each
         self._proven: set[str] = set()
-        self._known: dict[str, None] = {}
+        self._known: dict[_Known, None] = {}
         self._disturbed_at: float | None = None
         self._shut = 0
-        self._port = 0
+        self._ports: frozenset[int] = frozenset()
 
     def count(self) -> int:
         """Return how many connections are open now. It asks the system about every open file: call it in a thread."""
-        return sum(1 for _ in _connected(_open_files(), self._port)) if self._port and _LISTED else 0
+        return sum(1 for _ in _connected(_open_files(), self._ports)) if self._ports and _LISTED else 0
 
     def prove(self, peer: str) -> None:
-        """Remember that the peer, as gRPC calls it, has logged in or shown a valid token."""
+        """Remember that the peer, as `peers.named` calls it, has logged in or shown a valid token."""
         self._proven.add(peer)
 
     def disturbed(self) -> None:
         """Note a flood: when it is over, its memory is given back to the system."""
         self._disturbed_at = time.monotonic()
 
-    async def run(self, port: int) -> None:
-        """Check the connections to `port` until cancelled."""
-        self._port = port
+    async def run(self, *ports: int) -> None:
+        """Check the connections to all of `ports` together until cancelled."""
+        self._ports = frozenset(ports)
         if not _LISTED:
             return
         while True:
             await asyncio.sleep(LOOK_S)
-            self.look(port)
+            self.look(*ports)
             if self._disturbed_at is not None and time.monotonic() - self._disturbed_at >= CALM_S:
                 self._disturbed_at = None
                 if self._shut:
@@ -85,40 +93,43 @@ class Connections:
                     self._shut = 0
                 await asyncio.to_thread(give_memory_back)
 
-    def look(self, port: int) -> None:
+    def look(self, *ports: int) -> None:
         """Shut down the connections that are too many, once."""
         files = _open_files()
         if len(files) <= self._each and len(self._proven) <= self.most:
             return
-        found = dict(_connected(files, port))
-        self._known = {peer: None for peer in (*self._known, *found) if peer in found}
-        self._proven &= found.keys()
-        for peer in self._too_many():
+        found = dict(_connected(files, ports))
+        self._known = {one: None for one in (*self._known, *found) if one in found}
+        self._proven &= {one.peer for one in found}
+        for one in self._too_many():
             self._shut += 1
             self.disturbed()
-            _shut(found[peer], peer)
+            _shut(found[one], one)
 
-    def _too_many(self) -> list[str]:
-        """Return the peers to shut down.
+    def _too_many(self) -> list[_Known]:
+        """Return the connections to shut down.
 
-        First those above the limit of their address, then ones without a login until enough places are free.
+        First those above the limit of their address, then ones without a login until each door has enough free places.
         """
-        by_origin: dict[str, list[str]] = {}
-        for peer in self._known:
-            by_origin.setdefault(origin(peer), []).append(peer)
-        gone: list[str] = []
-        for peers in by_origin.values():
-            gone += self._in_turn(peers)[: max(0, len(peers) - self._each)]
+        by_origin: dict[str, list[_Known]] = {}
+        for one in self._known:
+            by_origin.setdefault(origin(one.peer), []).append(one)
+        gone: list[_Known] = []
+        for ones in by_origin.values():
+            gone += self._in_turn(ones)[: max(0, len(ones) - self._each)]
         going = set(gone)
-        above = len(self._known) - len(going) - (self.most - self.most // _FREE)
-        strangers = [peer for peer in self._known if peer not in going and peer not in self._proven]
-        # The newest are spared: while many are logged in, nobody else would have the time to log in.
-        return gone + strangers[: max(0, min(above, len(strangers) - self.most // _SPARED))]
+        for port in {one.port for one in self._known}:
+            left = [one for one in self._known if one.port == port and one not in going]
+            strangers = [one for one in left if one.peer not in self._proven]
+            above = len(left) - (self.most - self.most // _FREE)
+            # The newest are spared: while many are logged in, nobody else would have the time to log in.
+            gone += strangers[: max(0, min(above, len(strangers) - self.most // _SPARED))]
+        return gone
 
-    def _in_turn(self, peers: Sequence[str]) -> list[str]:
-        """Sort `peers` for shutting down: without a login, oldest first; then logged in, newest first."""
-        strangers = [peer for peer in peers if peer not in self._proven]
-        return strangers + [peer for peer in reversed(peers) if peer in self._proven]
+    def _in_turn(self, ones: Sequence[_Known]) -> list[_Known]:
+        """Sort for shutting down: without a login, oldest first; then logged in, newest first."""
+        strangers = [one for one in ones if one.peer not in self._proven]
+        return strangers + [one for one in reversed(ones) if one.peer in self._proven]
 
 
 def _open_files() -> list[int]:
@@ -143,13 +154,13 @@ def _borrowed(file: int) -> Iterator[socket.socket]:
         one.detach()
 
 
-def _connected(files: Sequence[int], port: int) -> Iterator[tuple[str, int]]:
-    """Yield the peer and the file of each connection to `port` among these open files."""
+def _connected(files: Sequence[int], ports: Collection[int]) -> Iterator[tuple[_Known, int]]:
+    """Yield each connection to one of the `ports` among these open files, and its file."""
     for file in files:
         # The file is no socket, has no peer, or was closed meanwhile.
         with contextlib.suppress(OSError), _borrowed(file) as one:
-            if one.family in (socket.AF_INET, socket.AF_INET6) and one.getsockname()[1] == port:
-                yield _peer(one), file
+            if one.family in (socket.AF_INET, socket.AF_INET6) and (port := one.getsockname()[1]) in ports:
+                yield _Known(_peer(one), port), file
 
 
 def _peer(one: socket.socket) -> str:
@@ -157,10 +168,10 @@ def _peer(one: socket.socket) -> str:
     return named(host, port)
 
 
-def _shut(file: int, peer: str) -> None:
+def _shut(file: int, known: _Known) -> None:
     # Either side may have closed it meanwhile.
     with contextlib.suppress(OSError), _borrowed(file) as one:
-        if _peer(one) == peer:
+        if _peer(one) == known.peer and one.getsockname()[1] == known.port:
             one.shutdown(socket.SHUT_RDWR)
 
 

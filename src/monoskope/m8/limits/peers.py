@@ -1,19 +1,15 @@
-"""The names of a connection's peer: in gRPC, in sockets, and in limits by address."""
+"""The names of a connection's peer: at both doors, in sockets, and in limits by address."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 
+from monoskope.host_port import peer_name as named
+
+__all__ = ("named", "origin")
+
 _PEER = re.compile(r"ipv[46]:(?:%5B)?(?P<host>[^%]+)(?:%5D)?:(?P<port>[0-9]+)")
-
-
-def named(host: str, port: int) -> str:
-    """Return what gRPC calls the peer whose socket says that it is at `host` and `port`."""
-    address = _parsed(host)
-    if isinstance(address, ipaddress.IPv6Address):
-        return f"ipv6:%5B{host}%5D:{port}"
-    return f"ipv4:{address}:{port}"
 
 
 def origin(peer: str) -> str:

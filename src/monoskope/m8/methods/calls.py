@@ -16,7 +16,7 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import Error, UnauthenticatedError, UsageError
 from monoskope.failpoints import failpoint
-from monoskope.m8.domain.principal import ROLE_NAMES
+from monoskope.m8.domain.principal import ROLE_NAMES, Principal
 from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE, Method, Places
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.defect import defect
@@ -38,6 +38,7 @@ class Arrival(Unshared):
     """What a transport knows of a call besides its messages. Each text is "" if it was not sent, or more than once.
 
     Attributes:
+        door: By which transport it came, for the operating log.
         peer: Who sent it, as `limits.peers.named` names it.
         authorization: `Bearer TOKEN`.
         client_request_id: The caller's own name for the call, for the operating log.
@@ -45,6 +46,7 @@ class Arrival(Unshared):
         remaining_s: Seconds until the caller's deadline, None without one.
     """
 
+    door: str
     peer: str
     authorization: str = field(default="", repr=False)
     client_request_id: str = ""
@@ -76,16 +78,20 @@ async def caller_of(app: App, arrival: Arrival) -> Caller:
     Raises:
         UnauthenticatedError: there is no bearer token, or it is not valid.
     """
-    match = _BEARER.fullmatch(arrival.authorization)
-    if match is None:
-        raise UnauthenticatedError(
-            "the call carries no token.", fix="Send the metadata `authorization: Bearer <token>` once."
-        )
-    principal = await app.authenticate(match[1])
-    app.connections.prove(arrival.peer)
+    principal = await principal_of(app, arrival)
     structlog.contextvars.bind_contextvars(subject=principal.subject, role=ROLE_NAMES[principal.role])
     remaining, longest = arrival.remaining_s, app.limits.longest_wait_s
     return Caller(principal, longest if remaining is None else max(0.0, min(longest, remaining - MARGIN_S)))
+
+
+async def principal_of(app: App, arrival: Arrival) -> Principal:
+    """Return the holder of the call's token. Raises as `caller_of`."""
+    match = _BEARER.fullmatch(arrival.authorization)
+    if match is None:
+        raise UnauthenticatedError("the call carries no token.", fix="Send `authorization: Bearer <token>` once.")
+    principal = await app.authenticate(match[1])
+    app.connections.prove(arrival.peer)
+    return principal
 
 
 async def traced(app: App, arrival: Arrival, name: str, work: Callable[[], Awaitable[T]]) -> Ended[T]:
@@ -102,7 +108,7 @@ async def answered(
     A defect becomes an error that tells the caller that there is one.
     """
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(method=name)
+    structlog.contextvars.bind_contextvars(method=name, door=arrival.door)
     if _CLIENT_ID.fullmatch(arrival.client_request_id):
         structlog.contextvars.bind_contextvars(client_request_id=arrival.client_request_id)
     begun = time.monotonic()
@@ -111,8 +117,7 @@ async def answered(
         answer = await work()
     except Error as error:
         code = error.code.value
-        _forget_frames(error)
-        return Ended(error=error)
+        return Ended(error=without_frames(error))
     except Exception as error:  # noqa: BLE001  a defect is reported by its type alone: its text may hold anything
         code = "INTERNAL"
         operating_log.get().error("defect", error_type=type(error).__name__)
@@ -128,11 +133,21 @@ async def answered(
         operating_log.get().info("call", code=code, duration_ms=round(seconds * 1000))
 
 
+def without_frames(error: Error) -> Error:
+    """Return `error` after it has dropped its references to frames, which hold the token."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
+
+
 async def respond(app: App, method: Method, request: Message, caller: Caller) -> Message:
     """Validate the request of a unary call, and return its response. Raises the call's `Error`."""
     validate(request)
-    async with _places(app, method, caller):
-        response: Message = await method.handler(request, caller)
+    with _place(app, method, caller):
+        if method.places is Places.ONE_AT_A_TIME:
+            async with app.listing.held(caller.principal.subject):
+                response: Message = await method.handler(request, caller)
+        else:
+            response = await method.handler(request, caller)
     failpoint("m8.before-answer", method.name)
     return response
 
@@ -158,28 +173,16 @@ async def parsed(incoming: AsyncIterator[bytes]) -> AsyncIterator[reactor_pb2.At
             raise UsageError("a message is not an AttachRequest.", fix="Update the reactor or m8.") from None
 
 
-@contextlib.asynccontextmanager
-async def _places(app: App, method: Method, caller: Caller) -> AsyncIterator[None]:
-    """Hold the places that a call of that method needs.
+def _place(app: App, method: Method, caller: Caller) -> contextlib.AbstractContextManager[None]:
+    """Return what holds the place that a call of that method needs.
 
     Raises:
-        RateLimitedError: the caller has too many such calls.
+        RateLimitedError: on entering it: the caller has too many such calls.
     """
     match method.places:
         case Places.NONE:
-            yield
+            return contextlib.nullcontext()
         case Places.SENDING:
-            with app.sending.held(caller.principal):
-                yield
-        case Places.WAITING:
-            with app.waiting.held(caller.principal):
-                yield
-        case Places.ONE_AT_A_TIME:
-            with app.waiting.held(caller.principal):
-                async with app.listing.held(caller.principal.subject):
-                    yield
-
-
-def _forget_frames(error: Error) -> None:
-    """Drop the references of `error` to its frames, which hold the token."""
-    error.__traceback__ = error.__cause__ = error.__context__ = None
+            return app.sending.held(caller.principal)
+        case Places.WAITING | Places.ONE_AT_A_TIME:
+            return app.waiting.held(caller.principal)

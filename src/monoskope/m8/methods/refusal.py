@@ -43,13 +43,14 @@ BEFORE: Mapping[Code, Code] = MappingProxyType({Code.RATE_LIMITED: Code.REFUSED}
 """What clients of before a code were told instead. They would take a code that they do not know for a defect."""
 
 
-def to_status(error: Error) -> status_pb2.Status:
+def to_status(error: Error, *, for_older: bool = True) -> status_pb2.Status:
     """Return the status that carries `error`: its code, message and fix, and when to come back if that is known.
 
-    A code that older clients do not know stands under `code`, and as the reason stands what they were told before. For
-    a reactor it also says why it may not log in.
+    A code that older clients do not know stands under `code`, and as the reason stands what they were told before,
+    unless the transport is younger than the code, and so not `for_older` clients. For a reactor it also says why it may
+    not log in.
     """
-    known = BEFORE.get(error.code)
+    known = BEFORE.get(error.code) if for_older else None
     metadata = {"fix": error.fix} if known is None else {"fix": error.fix, "code": error.code.value}
     if isinstance(error, LoginRefusedError):
         metadata |= described(error.refusal, error.allowed)

@@ -33,6 +33,9 @@ MAX_LOGIN = 65_536
 MAX_MESSAGE = 1_258_291
 """Bytes in a message at most (1.2 MiB): the largest sealed secret and what belongs to it."""
 
+MAX_SMALL = 65_536
+"""Bytes in a request at most if it holds no sealed secret, where a transport can know the method before it reads."""
+
 _Handler: TypeAlias = Callable[..., Any]
 """Static types cannot express that a handler's types follow from its method's."""
 
@@ -84,6 +87,7 @@ class Method:
         name: Its name there.
         kind: How its messages follow each other.
         places: The places that a call of it holds.
+        most_request: How many bytes a request may have. gRPC knows only `MAX_MESSAGE`, which holds for all methods.
         request: The class of its requests.
         response: The class of its responses.
         handler: UNARY: a coroutine function of a request and a `Caller` that returns the response. STREAMING: an async
@@ -94,6 +98,7 @@ class Method:
     name: str
     kind: Kind
     places: Places
+    most_request: int
     request: type[Message]
     response: type[Message]
     handler: _Handler
@@ -115,11 +120,13 @@ def methods(app: App) -> Mapping[str, Method]:
 
 def _method(service: str, method: MethodDescriptor, handler: _Handler) -> Method:
     kinds = {(False, False): Kind.UNARY, (False, True): Kind.STREAMING, (True, True): Kind.ATTACHING}
+    places = _PLACES.get(method.name, Places.NONE)
     return Method(
         service=service,
         name=method.name,
         kind=kinds[method.client_streaming, method.server_streaming],
-        places=_PLACES.get(method.name, Places.NONE),
+        places=places,
+        most_request=MAX_MESSAGE if places is Places.SENDING else MAX_SMALL,
         request=GetMessageClass(method.input_type),
         response=GetMessageClass(method.output_type),
         handler=handler,

@@ -32,9 +32,9 @@ class ServerLimits:
     hello_s: float = 5.0
     """From the challenge to the reactor's login."""
     connections: int = 768
-    """How many may be open at a time."""
+    """How many may be open at a time at one door."""
     connections_each: int = 192
-    """Those of one address."""
+    """Those of one address, at all doors."""
     failed_logins: float = 20.0
     """How many logins of reactors may fail in a second; then logins are refused unread."""
     failed_logins_each: float = 10.0
@@ -145,6 +145,8 @@ class App:
     """Held by store while a call checks whether its engine answers."""
     listing: KeyedLock[str] = field(default_factory=KeyedLock, init=False)
     """Held by subject while a page is made for it."""
+    sessions: dict[str, asyncio.Event] = field(default_factory=dict, init=False)
+    """The reactors that this process serves, by their keys, whichever way they attached. The event ends a session."""
     watching: CallPlaces = field(init=False)
     waiting: CallPlaces = field(init=False)
     sending: CallPlaces = field(init=False)

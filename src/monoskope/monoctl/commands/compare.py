@@ -31,7 +31,13 @@ def secret(words: tuple[str, ...], sources: Sources, timeout: float, output: str
     async def work(client: Client) -> list[Comparison | Error]:
         return await client.compare_secrets(uris, values, timeout=timeout)
 
-    end(session.run(work), output, _COLUMNS, _document, as_expected=lambda comparison: comparison.equal)
+    end(
+        session.run(work, several=len(uris) > 1),
+        output,
+        _COLUMNS,
+        _document,
+        as_expected=lambda comparison: comparison.equal,
+    )
 
 
 def _document(comparison: Comparison) -> Document:

@@ -52,7 +52,7 @@ def secret(
     async def work(client: Client) -> list[Deletion | Error]:
         return await client.delete_secrets(uris, expect=expected, destroy=destroy, timeout=timeout)
 
-    end(session.run(work), output, _COLUMNS, _document, changes=True)
+    end(session.run(work, several=len(uris) > 1), output, _COLUMNS, _document, changes=True)
 
 
 def _document(deletion: Deletion) -> Document:

@@ -16,7 +16,7 @@ from monoskope.uri import check_store_name
 
 @click.command(short_help="Forget the identity that you agreed to for a store.")
 @click.argument("store", metavar="NAME")
-@click.option("--server", metavar="HOST:PORT", help="The m8 that the store belongs to [MONOCTL_SERVER].")
+@click.option("--server", metavar="SERVER", help="The m8 that the store belongs to [MONOCTL_SERVER].")
 @click.option("--known-stores", metavar="FILE", help="The identities you trust; mode 0600 [MONOCTL_KNOWN_STORES].")
 @click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG].")
 def forget_store(store: str, server: str | None, known_stores: str | None, config: Path | None) -> None:
@@ -28,7 +28,7 @@ def forget_store(store: str, server: str | None, known_stores: str | None, confi
     check_store_name(store)
     found = find({"server": server, "known_stores": known_stores}, config=config)
     if "server" not in found:
-        raise UsageError("no server is configured.", fix="Say --server HOST:PORT.")
+        raise UsageError("no server is configured.", fix="Say --server HOST:PORT, or --server https://HOST:PORT.")
     servers = check_servers(found["server"].value)
     at = servers[0]
     known = KnownStores(Path(found["known_stores"].value) if "known_stores" in found else None, servers=servers)

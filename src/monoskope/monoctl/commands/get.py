@@ -213,7 +213,7 @@ def _show_versions(uri: str, form: Form, session: CommandSession) -> None:
             (views.version(view) | views.proof(checked), checked) for view, checked in zip(found, checks, strict=True)
         ]
 
-    results = session.run(work)
+    results = session.run(work, several=True)
     documents = [document for document, _ in results]
     columns = _VERSIONS | (_EDITS if any(document["edit"] for document in documents) else {})
     show(form, documents, columns, name="upstream_version")

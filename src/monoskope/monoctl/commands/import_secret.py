@@ -28,7 +28,7 @@ def secret(uris: tuple[str, ...], timeout: float, output: str, session: CommandS
     async def work(client: Client) -> list[Import | Error]:
         return await client.import_secrets(uris, timeout=timeout)
 
-    end(session.run(work), output, _COLUMNS, _document, changes=True)
+    end(session.run(work, several=len(uris) > 1), output, _COLUMNS, _document, changes=True)
 
 
 def _document(imported: Import) -> Document:

@@ -72,4 +72,4 @@ def secret(  # noqa: PLR0917 - click passes them by name
     if dry_run:
         show(session.run(preview), output)
     else:
-        end(session.run(work), output, COLUMNS, document, changes=True)
+        end(session.run(work, several=len(uris) > 1), output, COLUMNS, document, changes=True)

@@ -88,7 +88,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
         )
         return await (put_each(put, plan, timeout) if each else put(uris, values, timeout=timeout))
 
-    end(session.run(work), output, COLUMNS, document, changes=True)
+    end(session.run(work, several=len(uris) > 1), output, COLUMNS, document, changes=True)
 
 
 def document(result: PutResult) -> Document:

@@ -42,7 +42,7 @@ def secret(
     async def work(client: Client) -> list[Undeletion | Error]:
         return await client.undelete_secrets(uris, expect=expected, timeout=timeout)
 
-    end(session.run(work), output, _COLUMNS, _document, changes=True)
+    end(session.run(work, several=len(uris) > 1), output, _COLUMNS, _document, changes=True)
 
 
 def _document(undeletion: Undeletion) -> Document:

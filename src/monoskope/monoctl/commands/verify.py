@@ -46,7 +46,7 @@ def secret(uris: tuple[str, ...], timeout: float, output: str, session: CommandS
         chosen = uris if asked is None else asked.uris
         return asked, await client.verify_secrets(chosen, timeout=timeout) if chosen else []
 
-    asked, results = session.run(work)
+    asked, results = session.run(work, several=everything or len(uris) > 1)
     end(
         results,
         output,

@@ -5,7 +5,6 @@ Who calls this has escaped the text. Ctrl-C and Ctrl-D at a question are `click.
 
 from __future__ import annotations
 
-import getpass
 import os
 import signal
 import sys
@@ -45,7 +44,11 @@ def ask(question: str, *, hidden: bool = False, fresh: bool = False) -> str:
         with _signals():
             if descriptor is None:
                 return _without_controlling_terminal(question, hidden=hidden)
-            return getpass.getpass(question) if hidden else _line(descriptor, question, fresh=fresh)
+            if not hidden:
+                return _line(descriptor, question, fresh=fresh)
+            import getpass  # noqa: PLC0415 - seldom asked for
+
+            return getpass.getpass(question)
     except (KeyboardInterrupt, EOFError):
         _end_line(descriptor)
         raise click.Abort from None

@@ -1,16 +1,18 @@
-"""Output for people: questions, notes, colour and a spinner, on stderr. Without a terminal only notes are printed."""
+"""Output for people, on stderr: questions, notes, how far requests are. Without a terminal only notes are printed."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from monoskope.client.task import Progress, Stage
 from monoskope.monoctl.output import questions, write
 
-_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+if TYPE_CHECKING:
+    from monoskope.monoctl.output.spinner import Spinner  # loads asyncio
+
 _SAYS = {
     Stage.ASKING: "waiting for a key of the reactor",
     Stage.SENT: "sealed and sent, waiting for the receipt",
@@ -45,13 +47,20 @@ class Watch:
         self._requests: dict[bytes, Progress] = {}
         """Every request with its latest stage. An attempt that ended without proof counts, also if a new one has
         begun."""
-        self._task: asyncio.Task[None] | None = None
+        self._shown = False
+        self.spinner: Spinner | None = None
+        """Turns what is shown, where an event loop can; else it stands still."""
 
     def observe(self, progress: Progress) -> None:
         """Take note of a stage."""
         self._requests[progress.request_id] = progress
-        if self._task is None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-            self._task = asyncio.get_running_loop().create_task(self._spin())
+        if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+            return
+        self._shown = True
+        if self.spinner is None:
+            self.show("…")
+        else:
+            self.spinner.start(self.show)
 
     def sent(self) -> list[Progress]:
         """Return the requests that were sent and whose end is not known; a later success settles those before it."""
@@ -63,22 +72,16 @@ class Watch:
         """Return the requests whose end a receipt proved."""
         return [progress for progress in self._requests.values() if progress.stage is Stage.ENDED]
 
-    async def stop(self) -> None:
-        """Remove the spinner."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+    def show(self, mark: str) -> None:
+        """Show the first request that has not ended, after `mark`, in the terminal's last line."""
+        latest = {str(progress.uri): progress for progress in self._requests.values()}
+        waiting = [progress for progress in latest.values() if progress.stage is not Stage.ENDED]
+        text = f"{waiting[0].uri}: {_SAYS[waiting[0].stage]}" if waiting else "finishing"
+        if not self._quiet():
+            write.err(f"{mark} {text}", end="", over=True)
 
-    async def _spin(self) -> None:
-        frame = 0
-        try:
-            while True:
-                latest = {str(progress.uri): progress for progress in self._requests.values()}
-                waiting = [progress for progress in latest.values() if progress.stage is not Stage.ENDED]
-                text = f"{waiting[0].uri}: {_SAYS[waiting[0].stage]}" if waiting else "finishing"
-                if not self._quiet():
-                    write.err(f"{_FRAMES[frame % len(_FRAMES)]} {text}", end="", over=True)
-                frame += 1
-                await asyncio.sleep(0.1)
-        finally:
+    def clear(self) -> None:
+        """Remove that line."""
+        if self._shown:
+            self._shown = False
             write.err(end="", over=True)

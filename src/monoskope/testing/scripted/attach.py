@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import grpc
+import grpc.aio
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.errors import Error
 from monoskope.m8.grpc.calls import status_of
+from monoskope.m8.grpc.tls import Certificate
 
 
 class Scripted(Protocol):
@@ -89,3 +92,16 @@ async def _fail(context: Any, failure: Error | grpc.StatusCode) -> None:  # noqa
         await context.abort(failure, "broken")
         return
     await context.abort_with_status(status_of(failure))
+
+
+@asynccontextmanager
+async def grpc_door(m8: Scripted, made: Certificate, options: Sequence[tuple[str, Any]]) -> AsyncIterator[str]:
+    """Listen on a free port of 127.0.0.1; yields the server's name. `options` are gRPC's."""
+    server = grpc.aio.server(options=options)
+    server.add_generic_rpc_handlers([ScriptedServices(m8)])
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(made.key, made.certificate)]))
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(None)

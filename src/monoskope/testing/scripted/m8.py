@@ -1,4 +1,4 @@
-"""An m8 of one's own for testing clients: a real gRPC server over TLS, honest until a test bends one of its answers.
+"""An m8 of one's own for testing clients: a real server over TLS, honest until a test bends one of its answers.
 
 Beside it stands a reactor's identity that signs grants and receipts. It opens nothing and keeps every byte that it was
 sent, so that a test can search them.
@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import grpc
-import grpc.aio
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
@@ -32,7 +31,8 @@ from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.recipes import pair_keys
 from monoskope.protocol.request import Request, parse_request
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
-from monoskope.testing.scripted.attach import ScriptedServices
+from monoskope.testing.scripted import connect
+from monoskope.testing.scripted.attach import grpc_door
 
 KEY_ID = "63e8eb50bcac50aa"
 LAYOUT = "One entry a secret."
@@ -241,29 +241,27 @@ class ScriptedM8:
         raise NotFoundError("no such request.")
 
     @asynccontextmanager
-    async def serving(self, folder: Path, *, options: Sequence[tuple[str, Any]] = ()) -> AsyncIterator[Self]:
-        """Listen on a free port of 127.0.0.1; sets `server` and `ca_file`. `options` are gRPC's."""
+    async def serving(
+        self, folder: Path, *, options: Sequence[tuple[str, Any]] = (), http: bool = False
+    ) -> AsyncIterator[Self]:
+        """Listen on a free port of 127.0.0.1; sets `server` and `ca_file`. `options` are gRPC's.
+
+        With `http` it has an HTTP door in the place of the gRPC door.
+        """
         made = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
         self.ca_file = folder / "ca.crt"
         self.ca_file.write_bytes(made.ca)
-        server = grpc.aio.server(options=options)
-        server.add_generic_rpc_handlers([ScriptedServices(self)])
-        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(made.key, made.certificate)]))
-        self.server = f"127.0.0.1:{port}"
-        await server.start()
-        try:
+        async with connect.door(self, made) if http else grpc_door(self, made, options) as self.server:
             yield self
-        finally:
-            await server.stop(None)
 
     @contextmanager
-    def serving_in_thread(self, folder: Path) -> Iterator[Self]:
+    def serving_in_thread(self, folder: Path, *, http: bool = False) -> Iterator[Self]:
         """The same for callers that run an event loop of their own."""
         ready, stop = threading.Event(), asyncio.Event()
         loop = asyncio.new_event_loop()
 
         async def serve() -> None:
-            async with self.serving(folder):
+            async with self.serving(folder, http=http):
                 ready.set()
                 await stop.wait()
 

@@ -5,10 +5,8 @@
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
 from google.protobuf import descriptor as _descriptor
-from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
-from google.protobuf import symbol_database as _symbol_database
-from google.protobuf.internal import builder as _builder
+from monoskope import message_classes as _builder
 _runtime_version.ValidateProtobufRuntimeVersion(
     _runtime_version.Domain.PUBLIC,
     7,
@@ -19,12 +17,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 )
 # @@protoc_insertion_point(imports)
 
-_sym_db = _symbol_database.Default()
 
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*monoskope/api/eventsourcing/v1/event.proto\x12\x1emonoskope.api.eventsourcing.v1\"\x94\x01\n\x05\x45vent\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x16\n\x0erecorded_at_ms\x18\x05 \x01(\x03\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x07 \x01(\x0c\x12\x15\n\rprevious_hash\x18\x08 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n*monoskope/api/eventsourcing/v1/event.proto\x12\x1emonoskope.api.eventsourcing.v1\"\xde\x01\n\x05\x45vent\x12\x1a\n\x08position\x18\x01 \x01(\x04R\x08position\x12\x16\n\x06stream\x18\x02 \x01(\tR\x06stream\x12\x18\n\x07version\x18\x03 \x01(\x04R\x07version\x12\x12\n\x04type\x18\x04 \x01(\tR\x04type\x12$\n\x0erecorded_at_ms\x18\x05 \x01(\x03R\x0crecordedAtMs\x12\x14\n\x05\x61\x63tor\x18\x06 \x01(\tR\x05\x61\x63tor\x12\x12\n\x04\x64\x61ta\x18\x07 \x01(\x0cR\x04\x64\x61ta\x12#\n\rprevious_hash\x18\x08 \x01(\x0cR\x0cpreviousHashb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +29,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'monoskope.api.eventsourcing
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EVENT']._serialized_start=79
-  _globals['_EVENT']._serialized_end=227
+  _globals['_EVENT']._serialized_end=301
 # @@protoc_insertion_point(module_scope)

@@ -5,10 +5,8 @@
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
 from google.protobuf import descriptor as _descriptor
-from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
-from google.protobuf import symbol_database as _symbol_database
-from google.protobuf.internal import builder as _builder
+from monoskope import message_classes as _builder
 _runtime_version.ValidateProtobufRuntimeVersion(
     _runtime_version.Domain.PUBLIC,
     7,
@@ -19,16 +17,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 )
 # @@protoc_insertion_point(imports)
 
-_sym_db = _symbol_database.Default()
 
 
-from monoskope.api.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from monoskope.api.gateway.v1 import queries_pb2 as monoskope_dot_api_dot_gateway_dot_v1_dot_queries__pb2
 from monoskope.api.gateway.v1 import views_pb2 as monoskope_dot_api_dot_gateway_dot_v1_dot_views__pb2
 from monoskope.api.secrets.v1 import events_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_events__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'monoskope/api/gateway/v1/commands.proto\x12\x18monoskope.api.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a&monoskope/api/gateway/v1/queries.proto\x1a$monoskope/api/gateway/v1/views.proto\x1a%monoskope/api/secrets/v1/events.proto\"K\n\x1dRequestSecretUploadKeyRequest\x12\x1c\n\x07request\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x01\x12\x0c\n\x04wait\x18\x02 \x01(\x08\"w\n\x1eRequestSecretUploadKeyResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\x0c\x12\x41\n\x03key\x18\x02 \x01(\x0b\x32\x34.monoskope.api.gateway.v1.GetSecretUploadKeyResponse\"\x85\x01\n\x1aRequestUploadSecretRequest\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12%\n\x10\x65ncapsulated_key\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x03h\xe0\x08\xd8\x01\x01\x12#\n\nciphertext\x18\x03 \x01(\x0c\x42\x0f\xbaH\x0cz\x07\x10\x90\x04\x18\x90\x80@\xd8\x01\x01\"U\n\x1bRequestUploadSecretResponse\x12\x36\n\x06upload\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretUpload\"n\n\x18UpdateSecretNotesRequest\x12\x17\n\x03uri\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x39\n\x04\x65\x64it\x18\x02 \x01(\x0b\x32#.monoskope.api.secrets.v1.NotesEditB\x06\xbaH\x03\xc8\x01\x01\"M\n\x19UpdateSecretNotesResponse\x12\x30\n\x06secret\x18\x01 \x01(\x0b\x32 .monoskope.api.gateway.v1.Secret\"\xa9\x01\n\x18\x43reateSecretStoreRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\x12+\n\x04type\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\x12\x33\n\x08identity\x18\x03 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^SHA256:[A-Za-z0-9+/]{43}$\"Q\n\x19\x43reateSecretStoreResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"I\n\x1a\x41\x63tivateSecretStoreRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\"S\n\x1b\x41\x63tivateSecretStoreResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"K\n\x1c\x44\x65\x61\x63tivateSecretStoreRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\"U\n\x1d\x44\x65\x61\x63tivateSecretStoreResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"K\n\x1cSetDefaultSecretStoreRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\"U\n\x1dSetDefaultSecretStoreResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"\x85\x01\n!ReplaceSecretStoreIdentityRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\x12\x33\n\x08identity\x18\x02 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^SHA256:[A-Za-z0-9+/]{43}$\"Z\n\"ReplaceSecretStoreIdentityResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"K\n\"StartFingerprintKeyRotationRequest\x12%\n\x06key_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{16}$\"%\n#StartFingerprintKeyRotationResponse\"[\n#FinishFingerprintKeyRotationRequest\x12%\n\x06key_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{16}$\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"&\n$FinishFingerprintKeyRotationResponse2\x97\x0b\n\x14SecretCommandService\x12\x8b\x01\n\x16RequestSecretUploadKey\x12\x37.monoskope.api.gateway.v1.RequestSecretUploadKeyRequest\x1a\x38.monoskope.api.gateway.v1.RequestSecretUploadKeyResponse\x12\x82\x01\n\x13RequestUploadSecret\x12\x34.monoskope.api.gateway.v1.RequestUploadSecretRequest\x1a\x35.monoskope.api.gateway.v1.RequestUploadSecretResponse\x12|\n\x11UpdateSecretNotes\x12\x32.monoskope.api.gateway.v1.UpdateSecretNotesRequest\x1a\x33.monoskope.api.gateway.v1.UpdateSecretNotesResponse\x12|\n\x11\x43reateSecretStore\x12\x32.monoskope.api.gateway.v1.CreateSecretStoreRequest\x1a\x33.monoskope.api.gateway.v1.CreateSecretStoreResponse\x12\x82\x01\n\x13\x41\x63tivateSecretStore\x12\x34.monoskope.api.gateway.v1.ActivateSecretStoreRequest\x1a\x35.monoskope.api.gateway.v1.ActivateSecretStoreResponse\x12\x88\x01\n\x15\x44\x65\x61\x63tivateSecretStore\x12\x36.monoskope.api.gateway.v1.DeactivateSecretStoreRequest\x1a\x37.monoskope.api.gateway.v1.DeactivateSecretStoreResponse\x12\x88\x01\n\x15SetDefaultSecretStore\x12\x36.monoskope.api.gateway.v1.SetDefaultSecretStoreRequest\x1a\x37.monoskope.api.gateway.v1.SetDefaultSecretStoreResponse\x12\x97\x01\n\x1aReplaceSecretStoreIdentity\x12;.monoskope.api.gateway.v1.ReplaceSecretStoreIdentityRequest\x1a<.monoskope.api.gateway.v1.ReplaceSecretStoreIdentityResponse\x12\x9a\x01\n\x1bStartFingerprintKeyRotation\x12<.monoskope.api.gateway.v1.StartFingerprintKeyRotationRequest\x1a=.monoskope.api.gateway.v1.StartFingerprintKeyRotationResponse\x12\x9d\x01\n\x1c\x46inishFingerprintKeyRotation\x12=.monoskope.api.gateway.v1.FinishFingerprintKeyRotationRequest\x1a>.monoskope.api.gateway.v1.FinishFingerprintKeyRotationResponseb\x06proto3')
+DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n\'monoskope/api/gateway/v1/commands.proto\x12\x18monoskope.api.gateway.v1\x1a&monoskope/api/gateway/v1/queries.proto\x1a$monoskope/api/gateway/v1/views.proto\x1a%monoskope/api/secrets/v1/events.proto\"Z\n\x1dRequestSecretUploadKeyRequest\x12%\n\x07request\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x01R\x07request\x12\x12\n\x04wait\x18\x02 \x01(\x08R\x04wait\"\x87\x01\n\x1eRequestSecretUploadKeyResponse\x12\x1d\n\nrequest_id\x18\x01 \x01(\x0cR\trequestId\x12\x46\n\x03key\x18\x02 \x01(\x0b\x32\x34.monoskope.api.gateway.v1.GetSecretUploadKeyResponseR\x03key\"\xad\x01\n\x1aRequestUploadSecretRequest\x12&\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10R\trequestId\x12\x36\n\x10\x65ncapsulated_key\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x03h\xe0\x08\xd8\x01\x01R\x0f\x65ncapsulatedKey\x12/\n\nciphertext\x18\x03 \x01(\x0c\x42\x0f\xbaH\x0cz\x07\x10\x90\x04\x18\x90\x80@\xd8\x01\x01R\nciphertext\"]\n\x1bRequestUploadSecretResponse\x12>\n\x06upload\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretUploadR\x06upload\"y\n\x18UpdateSecretNotesRequest\x12\x1c\n\x03uri\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04R\x03uri\x12?\n\x04\x65\x64it\x18\x02 \x01(\x0b\x32#.monoskope.api.secrets.v1.NotesEditB\x06\xbaH\x03\xc8\x01\x01R\x04\x65\x64it\"U\n\x19UpdateSecretNotesResponse\x12\x38\n\x06secret\x18\x01 \x01(\x0b\x32 .monoskope.api.gateway.v1.SecretR\x06secret\"\xbf\x01\n\x18\x43reateSecretStoreRequest\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\x12\x31\n\x04type\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04type\x12=\n\x08identity\x18\x03 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^SHA256:[A-Za-z0-9+/]{43}$R\x08identity\"X\n\x19\x43reateSecretStoreResponse\x12;\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStoreR\x05store\"O\n\x1a\x41\x63tivateSecretStoreRequest\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\"Z\n\x1b\x41\x63tivateSecretStoreResponse\x12;\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStoreR\x05store\"Q\n\x1c\x44\x65\x61\x63tivateSecretStoreRequest\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\"\\\n\x1d\x44\x65\x61\x63tivateSecretStoreResponse\x12;\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStoreR\x05store\"Q\n\x1cSetDefaultSecretStoreRequest\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\"\\\n\x1dSetDefaultSecretStoreResponse\x12;\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStoreR\x05store\"\x95\x01\n!ReplaceSecretStoreIdentityRequest\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\x12=\n\x08identity\x18\x02 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^SHA256:[A-Za-z0-9+/]{43}$R\x08identity\"a\n\"ReplaceSecretStoreIdentityResponse\x12;\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStoreR\x05store\"R\n\"StartFingerprintKeyRotationRequest\x12,\n\x06key_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{16}$R\x05keyId\"%\n#StartFingerprintKeyRotationResponse\"i\n#FinishFingerprintKeyRotationRequest\x12,\n\x06key_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{16}$R\x05keyId\x12\x14\n\x05\x66orce\x18\x02 \x01(\x08R\x05\x66orce\"&\n$FinishFingerprintKeyRotationResponse2\x97\x0b\n\x14SecretCommandService\x12\x8b\x01\n\x16RequestSecretUploadKey\x12\x37.monoskope.api.gateway.v1.RequestSecretUploadKeyRequest\x1a\x38.monoskope.api.gateway.v1.RequestSecretUploadKeyResponse\x12\x82\x01\n\x13RequestUploadSecret\x12\x34.monoskope.api.gateway.v1.RequestUploadSecretRequest\x1a\x35.monoskope.api.gateway.v1.RequestUploadSecretResponse\x12|\n\x11UpdateSecretNotes\x12\x32.monoskope.api.gateway.v1.UpdateSecretNotesRequest\x1a\x33.monoskope.api.gateway.v1.UpdateSecretNotesResponse\x12|\n\x11\x43reateSecretStore\x12\x32.monoskope.api.gateway.v1.CreateSecretStoreRequest\x1a\x33.monoskope.api.gateway.v1.CreateSecretStoreResponse\x12\x82\x01\n\x13\x41\x63tivateSecretStore\x12\x34.monoskope.api.gateway.v1.ActivateSecretStoreRequest\x1a\x35.monoskope.api.gateway.v1.ActivateSecretStoreResponse\x12\x88\x01\n\x15\x44\x65\x61\x63tivateSecretStore\x12\x36.monoskope.api.gateway.v1.DeactivateSecretStoreRequest\x1a\x37.monoskope.api.gateway.v1.DeactivateSecretStoreResponse\x12\x88\x01\n\x15SetDefaultSecretStore\x12\x36.monoskope.api.gateway.v1.SetDefaultSecretStoreRequest\x1a\x37.monoskope.api.gateway.v1.SetDefaultSecretStoreResponse\x12\x97\x01\n\x1aReplaceSecretStoreIdentity\x12;.monoskope.api.gateway.v1.ReplaceSecretStoreIdentityRequest\x1a<.monoskope.api.gateway.v1.ReplaceSecretStoreIdentityResponse\x12\x9a\x01\n\x1bStartFingerprintKeyRotation\x12<.monoskope.api.gateway.v1.StartFingerprintKeyRotationRequest\x1a=.monoskope.api.gateway.v1.StartFingerprintKeyRotationResponse\x12\x9d\x01\n\x1c\x46inishFingerprintKeyRotation\x12=.monoskope.api.gateway.v1.FinishFingerprintKeyRotationRequest\x1a>.monoskope.api.gateway.v1.FinishFingerprintKeyRotationResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -67,46 +63,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTFINGERPRINTKEYROTATIONREQUEST'].fields_by_name['key_id']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{16}$'
   _globals['_FINISHFINGERPRINTKEYROTATIONREQUEST'].fields_by_name['key_id']._loaded_options = None
   _globals['_FINISHFINGERPRINTKEYROTATIONREQUEST'].fields_by_name['key_id']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{16}$'
-  _globals['_REQUESTSECRETUPLOADKEYREQUEST']._serialized_start=215
-  _globals['_REQUESTSECRETUPLOADKEYREQUEST']._serialized_end=290
-  _globals['_REQUESTSECRETUPLOADKEYRESPONSE']._serialized_start=292
-  _globals['_REQUESTSECRETUPLOADKEYRESPONSE']._serialized_end=411
-  _globals['_REQUESTUPLOADSECRETREQUEST']._serialized_start=414
-  _globals['_REQUESTUPLOADSECRETREQUEST']._serialized_end=547
-  _globals['_REQUESTUPLOADSECRETRESPONSE']._serialized_start=549
-  _globals['_REQUESTUPLOADSECRETRESPONSE']._serialized_end=634
-  _globals['_UPDATESECRETNOTESREQUEST']._serialized_start=636
-  _globals['_UPDATESECRETNOTESREQUEST']._serialized_end=746
-  _globals['_UPDATESECRETNOTESRESPONSE']._serialized_start=748
-  _globals['_UPDATESECRETNOTESRESPONSE']._serialized_end=825
-  _globals['_CREATESECRETSTOREREQUEST']._serialized_start=828
-  _globals['_CREATESECRETSTOREREQUEST']._serialized_end=997
-  _globals['_CREATESECRETSTORERESPONSE']._serialized_start=999
-  _globals['_CREATESECRETSTORERESPONSE']._serialized_end=1080
-  _globals['_ACTIVATESECRETSTOREREQUEST']._serialized_start=1082
-  _globals['_ACTIVATESECRETSTOREREQUEST']._serialized_end=1155
-  _globals['_ACTIVATESECRETSTORERESPONSE']._serialized_start=1157
-  _globals['_ACTIVATESECRETSTORERESPONSE']._serialized_end=1240
-  _globals['_DEACTIVATESECRETSTOREREQUEST']._serialized_start=1242
-  _globals['_DEACTIVATESECRETSTOREREQUEST']._serialized_end=1317
-  _globals['_DEACTIVATESECRETSTORERESPONSE']._serialized_start=1319
-  _globals['_DEACTIVATESECRETSTORERESPONSE']._serialized_end=1404
-  _globals['_SETDEFAULTSECRETSTOREREQUEST']._serialized_start=1406
-  _globals['_SETDEFAULTSECRETSTOREREQUEST']._serialized_end=1481
-  _globals['_SETDEFAULTSECRETSTORERESPONSE']._serialized_start=1483
-  _globals['_SETDEFAULTSECRETSTORERESPONSE']._serialized_end=1568
-  _globals['_REPLACESECRETSTOREIDENTITYREQUEST']._serialized_start=1571
-  _globals['_REPLACESECRETSTOREIDENTITYREQUEST']._serialized_end=1704
-  _globals['_REPLACESECRETSTOREIDENTITYRESPONSE']._serialized_start=1706
-  _globals['_REPLACESECRETSTOREIDENTITYRESPONSE']._serialized_end=1796
-  _globals['_STARTFINGERPRINTKEYROTATIONREQUEST']._serialized_start=1798
-  _globals['_STARTFINGERPRINTKEYROTATIONREQUEST']._serialized_end=1873
-  _globals['_STARTFINGERPRINTKEYROTATIONRESPONSE']._serialized_start=1875
-  _globals['_STARTFINGERPRINTKEYROTATIONRESPONSE']._serialized_end=1912
-  _globals['_FINISHFINGERPRINTKEYROTATIONREQUEST']._serialized_start=1914
-  _globals['_FINISHFINGERPRINTKEYROTATIONREQUEST']._serialized_end=2005
-  _globals['_FINISHFINGERPRINTKEYROTATIONRESPONSE']._serialized_start=2007
-  _globals['_FINISHFINGERPRINTKEYROTATIONRESPONSE']._serialized_end=2045
-  _globals['_SECRETCOMMANDSERVICE']._serialized_start=2048
-  _globals['_SECRETCOMMANDSERVICE']._serialized_end=3479
+  _globals['_REQUESTSECRETUPLOADKEYREQUEST']._serialized_start=186
+  _globals['_REQUESTSECRETUPLOADKEYREQUEST']._serialized_end=276
+  _globals['_REQUESTSECRETUPLOADKEYRESPONSE']._serialized_start=279
+  _globals['_REQUESTSECRETUPLOADKEYRESPONSE']._serialized_end=414
+  _globals['_REQUESTUPLOADSECRETREQUEST']._serialized_start=417
+  _globals['_REQUESTUPLOADSECRETREQUEST']._serialized_end=590
+  _globals['_REQUESTUPLOADSECRETRESPONSE']._serialized_start=592
+  _globals['_REQUESTUPLOADSECRETRESPONSE']._serialized_end=685
+  _globals['_UPDATESECRETNOTESREQUEST']._serialized_start=687
+  _globals['_UPDATESECRETNOTESREQUEST']._serialized_end=808
+  _globals['_UPDATESECRETNOTESRESPONSE']._serialized_start=810
+  _globals['_UPDATESECRETNOTESRESPONSE']._serialized_end=895
+  _globals['_CREATESECRETSTOREREQUEST']._serialized_start=898
+  _globals['_CREATESECRETSTOREREQUEST']._serialized_end=1089
+  _globals['_CREATESECRETSTORERESPONSE']._serialized_start=1091
+  _globals['_CREATESECRETSTORERESPONSE']._serialized_end=1179
+  _globals['_ACTIVATESECRETSTOREREQUEST']._serialized_start=1181
+  _globals['_ACTIVATESECRETSTOREREQUEST']._serialized_end=1260
+  _globals['_ACTIVATESECRETSTORERESPONSE']._serialized_start=1262
+  _globals['_ACTIVATESECRETSTORERESPONSE']._serialized_end=1352
+  _globals['_DEACTIVATESECRETSTOREREQUEST']._serialized_start=1354
+  _globals['_DEACTIVATESECRETSTOREREQUEST']._serialized_end=1435
+  _globals['_DEACTIVATESECRETSTORERESPONSE']._serialized_start=1437
+  _globals['_DEACTIVATESECRETSTORERESPONSE']._serialized_end=1529
+  _globals['_SETDEFAULTSECRETSTOREREQUEST']._serialized_start=1531
+  _globals['_SETDEFAULTSECRETSTOREREQUEST']._serialized_end=1612
+  _globals['_SETDEFAULTSECRETSTORERESPONSE']._serialized_start=1614
+  _globals['_SETDEFAULTSECRETSTORERESPONSE']._serialized_end=1706
+  _globals['_REPLACESECRETSTOREIDENTITYREQUEST']._serialized_start=1709
+  _globals['_REPLACESECRETSTOREIDENTITYREQUEST']._serialized_end=1858
+  _globals['_REPLACESECRETSTOREIDENTITYRESPONSE']._serialized_start=1860
+  _globals['_REPLACESECRETSTOREIDENTITYRESPONSE']._serialized_end=1957
+  _globals['_STARTFINGERPRINTKEYROTATIONREQUEST']._serialized_start=1959
+  _globals['_STARTFINGERPRINTKEYROTATIONREQUEST']._serialized_end=2041
+  _globals['_STARTFINGERPRINTKEYROTATIONRESPONSE']._serialized_start=2043
+  _globals['_STARTFINGERPRINTKEYROTATIONRESPONSE']._serialized_end=2080
+  _globals['_FINISHFINGERPRINTKEYROTATIONREQUEST']._serialized_start=2082
+  _globals['_FINISHFINGERPRINTKEYROTATIONREQUEST']._serialized_end=2187
+  _globals['_FINISHFINGERPRINTKEYROTATIONRESPONSE']._serialized_start=2189
+  _globals['_FINISHFINGERPRINTKEYROTATIONRESPONSE']._serialized_end=2227
+  _globals['_SECRETCOMMANDSERVICE']._serialized_start=2230
+  _globals['_SECRETCOMMANDSERVICE']._serialized_end=3661
 # @@protoc_insertion_point(module_scope)

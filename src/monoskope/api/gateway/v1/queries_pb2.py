@@ -5,10 +5,8 @@
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
 from google.protobuf import descriptor as _descriptor
-from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
-from google.protobuf import symbol_database as _symbol_database
-from google.protobuf.internal import builder as _builder
+from monoskope import message_classes as _builder
 _runtime_version.ValidateProtobufRuntimeVersion(
     _runtime_version.Domain.PUBLIC,
     7,
@@ -19,10 +17,8 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 )
 # @@protoc_insertion_point(imports)
 
-_sym_db = _symbol_database.Default()
 
 
-from monoskope.api.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from monoskope.api.gateway.v1 import views_pb2 as monoskope_dot_api_dot_gateway_dot_v1_dot_views__pb2
 from monoskope.api.secrets.v1 import events_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_events__pb2
 from monoskope.api.secrets.v1 import identity_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_identity__pb2
@@ -30,7 +26,7 @@ from monoskope.api.secrets.v1 import options_pb2 as monoskope_dot_api_dot_secret
 from monoskope.api.secrets.v1 import upload_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_upload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&monoskope/api/gateway/v1/queries.proto\x12\x18monoskope.api.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$monoskope/api/gateway/v1/views.proto\x1a%monoskope/api/secrets/v1/events.proto\x1a\'monoskope/api/secrets/v1/identity.proto\x1a&monoskope/api/secrets/v1/options.proto\x1a%monoskope/api/secrets/v1/upload.proto\"8\n\x19GetSecretUploadKeyRequest\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\"\xcc\x02\n\x1aGetSecretUploadKeyResponse\x12\x34\n\x05state\x18\x01 \x01(\x0e\x32%.monoskope.api.gateway.v1.UploadState\x12/\n\x05grant\x18\x02 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\x12;\n\trotations\x18\x03 \x03(\x0b\x32(.monoskope.api.secrets.v1.SignedRotation\x12\x30\n\x06reason\x18\x04 \x01(\x0e\x32 .monoskope.api.secrets.v1.Reason\x12\x31\n\x07receipt\x18\x05 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\x12\x15\n\rretry_after_s\x18\x17 \x01(\r\"C\n\x16GetSecretUploadRequest\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x0c\n\x04wait\x18\x02 \x01(\x08\"\x8e\x01\n\x17GetSecretUploadResponse\x12\x36\n\x06upload\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretUpload\x12;\n\trotations\x18\x02 \x03(\x0b\x32(.monoskope.api.secrets.v1.SignedRotation\"+\n\x10GetSecretRequest\x12\x17\n\x03uri\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\"E\n\x11GetSecretResponse\x12\x30\n\x06secret\x18\x01 \x01(\x0b\x32 .monoskope.api.gateway.v1.Secret\"\xb9\x02\n\x12ListSecretsRequest\x12\x18\n\x06prefix\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x16\n\x05store\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x19\n\x07subject\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12>\n\x05state\x18\x06 \x01(\x0e\x32%.monoskope.api.gateway.v1.SecretStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12 \n\x0f\x65xpiring_before\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\n\x12\x39\n\x06labels\x18\x08 \x03(\x0b\x32\x1f.monoskope.api.secrets.v1.LabelB\x08\xbaH\x05\x92\x01\x02\x10\x10\"a\n\x13ListSecretsResponse\x12\x31\n\x07secrets\x18\x01 \x03(\x0b\x32 .monoskope.api.gateway.v1.Secret\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x83\x01\n\x19ListSecretVersionsRequest\x12\x17\n\x03uri\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x12\n\nwith_edits\x18\x04 \x01(\x08\"p\n\x1aListSecretVersionsResponse\x12\x39\n\x08versions\x18\x01 \x03(\x0b\x32\'.monoskope.api.gateway.v1.SecretVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"E\n\x15GetSecretStoreRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x15\n\rcount_pending\x18\x02 \x01(\x08\"N\n\x16GetSecretStoreResponse\x12\x34\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\"k\n\x17ListSecretStoresRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x15\n\rcount_pending\x18\x03 \x01(\x08\"j\n\x18ListSecretStoresResponse\x12\x35\n\x06stores\x18\x01 \x03(\x0b\x32%.monoskope.api.gateway.v1.SecretStore\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xea\x01\n\x11ListEventsRequest\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x18\n\x06prefix\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x14\n\x0cnewest_first\x18\x05 \x01(\x08\x12\x19\n\x08since_ms\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x19\n\x08until_ms\x18\x07 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x17\n\x05\x61\x63tor\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"s\n\x12ListEventsResponse\x12\x36\n\x06\x65vents\x18\x01 \x03(\x0b\x32&.monoskope.api.gateway.v1.EventSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0c\n\x04head\x18\x03 \x01(\x04\"O\n\x12WatchEventsRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x04\x12\x18\n\x06prefix\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x10\n\x08\x66rom_now\x18\x03 \x01(\x08\"L\n\x13WatchEventsResponse\x12\x35\n\x05\x65vent\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.EventSummary\"\x12\n\x10GetServerRequest\"\x8e\x02\n\x11GetServerResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x1a\n\x12\x66ingerprint_key_id\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12,\n\x04role\x18\x04 \x01(\x0e\x32\x1e.monoskope.api.secrets.v1.Role\x12\x10\n\x08prefixes\x18\x05 \x03(\t\x12/\n\x06rights\x18\x06 \x03(\x0e\x32\x1f.monoskope.api.secrets.v1.Right\x12\x15\n\rexpires_at_ms\x18\x07 \x01(\x03\x12\x10\n\x08\x66\x65\x61tures\x18\x08 \x03(\t\x12!\n\x19\x63\x65rtificate_expires_at_ms\x18\t \x01(\x03\x32\x8d\t\n\x12SecretQueryService\x12\x7f\n\x12GetSecretUploadKey\x12\x33.monoskope.api.gateway.v1.GetSecretUploadKeyRequest\x1a\x34.monoskope.api.gateway.v1.GetSecretUploadKeyResponse\x12v\n\x0fGetSecretUpload\x12\x30.monoskope.api.gateway.v1.GetSecretUploadRequest\x1a\x31.monoskope.api.gateway.v1.GetSecretUploadResponse\x12\x64\n\tGetSecret\x12*.monoskope.api.gateway.v1.GetSecretRequest\x1a+.monoskope.api.gateway.v1.GetSecretResponse\x12j\n\x0bListSecrets\x12,.monoskope.api.gateway.v1.ListSecretsRequest\x1a-.monoskope.api.gateway.v1.ListSecretsResponse\x12\x7f\n\x12ListSecretVersions\x12\x33.monoskope.api.gateway.v1.ListSecretVersionsRequest\x1a\x34.monoskope.api.gateway.v1.ListSecretVersionsResponse\x12s\n\x0eGetSecretStore\x12/.monoskope.api.gateway.v1.GetSecretStoreRequest\x1a\x30.monoskope.api.gateway.v1.GetSecretStoreResponse\x12y\n\x10ListSecretStores\x12\x31.monoskope.api.gateway.v1.ListSecretStoresRequest\x1a\x32.monoskope.api.gateway.v1.ListSecretStoresResponse\x12g\n\nListEvents\x12+.monoskope.api.gateway.v1.ListEventsRequest\x1a,.monoskope.api.gateway.v1.ListEventsResponse\x12l\n\x0bWatchEvents\x12,.monoskope.api.gateway.v1.WatchEventsRequest\x1a-.monoskope.api.gateway.v1.WatchEventsResponse0\x01\x12\x64\n\tGetServer\x12*.monoskope.api.gateway.v1.GetServerRequest\x1a+.monoskope.api.gateway.v1.GetServerResponseb\x06proto3')
+DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n&monoskope/api/gateway/v1/queries.proto\x12\x18monoskope.api.gateway.v1\x1a$monoskope/api/gateway/v1/views.proto\x1a%monoskope/api/secrets/v1/events.proto\x1a\'monoskope/api/secrets/v1/identity.proto\x1a&monoskope/api/secrets/v1/options.proto\x1a%monoskope/api/secrets/v1/upload.proto\"C\n\x19GetSecretUploadKeyRequest\x12&\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10R\trequestId\"\x8b\x03\n\x1aGetSecretUploadKeyResponse\x12;\n\x05state\x18\x01 \x01(\x0e\x32%.monoskope.api.gateway.v1.UploadStateR\x05state\x12\x36\n\x05grant\x18\x02 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x05grant\x12\x46\n\trotations\x18\x03 \x03(\x0b\x32(.monoskope.api.secrets.v1.SignedRotationR\trotations\x12\x38\n\x06reason\x18\x04 \x01(\x0e\x32 .monoskope.api.secrets.v1.ReasonR\x06reason\x12:\n\x07receipt\x18\x05 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x07receipt\x12\x16\n\x06\x64\x65tail\x18\x06 \x01(\tR\x06\x64\x65tail\x12\"\n\rretry_after_s\x18\x17 \x01(\rR\x0bretryAfterS\"T\n\x16GetSecretUploadRequest\x12&\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10R\trequestId\x12\x12\n\x04wait\x18\x02 \x01(\x08R\x04wait\"\xa1\x01\n\x17GetSecretUploadResponse\x12>\n\x06upload\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretUploadR\x06upload\x12\x46\n\trotations\x18\x02 \x03(\x0b\x32(.monoskope.api.secrets.v1.SignedRotationR\trotations\"0\n\x10GetSecretRequest\x12\x1c\n\x03uri\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04R\x03uri\"M\n\x11GetSecretResponse\x12\x38\n\x06secret\x18\x01 \x01(\x0b\x32 .monoskope.api.gateway.v1.SecretR\x06secret\"\x85\x03\n\x12ListSecretsRequest\x12 \n\x06prefix\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x06prefix\x12%\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07R\x08pageSize\x12\'\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\x12\x1d\n\x05store\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18?R\x05store\x12\"\n\x07subject\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x07subject\x12\x45\n\x05state\x18\x06 \x01(\x0e\x32%.monoskope.api.gateway.v1.SecretStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12\x30\n\x0f\x65xpiring_before\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\nR\x0e\x65xpiringBefore\x12\x41\n\x06labels\x18\x08 \x03(\x0b\x32\x1f.monoskope.api.secrets.v1.LabelB\x08\xbaH\x05\x92\x01\x02\x10\x10R\x06labels\"y\n\x13ListSecretsResponse\x12:\n\x07secrets\x18\x01 \x03(\x0b\x32 .monoskope.api.gateway.v1.SecretR\x07secrets\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa8\x01\n\x19ListSecretVersionsRequest\x12\x1c\n\x03uri\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04R\x03uri\x12%\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07R\x08pageSize\x12\'\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\x12\x1d\n\nwith_edits\x18\x04 \x01(\x08R\twithEdits\"\x89\x01\n\x1aListSecretVersionsResponse\x12\x43\n\x08versions\x18\x01 \x03(\x0b\x32\'.monoskope.api.gateway.v1.SecretVersionR\x08versions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"Y\n\x15GetSecretStoreRequest\x12\x1b\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18?R\x04name\x12#\n\rcount_pending\x18\x02 \x01(\x08R\x0c\x63ountPending\"U\n\x16GetSecretStoreResponse\x12;\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStoreR\x05store\"\x8e\x01\n\x17ListSecretStoresRequest\x12%\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\x12#\n\rcount_pending\x18\x03 \x01(\x08R\x0c\x63ountPending\"\x81\x01\n\x18ListSecretStoresResponse\x12=\n\x06stores\x18\x01 \x03(\x0b\x32%.monoskope.api.gateway.v1.SecretStoreR\x06stores\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb8\x02\n\x11ListEventsRequest\x12&\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10R\trequestId\x12%\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07R\x08pageSize\x12\'\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\x12 \n\x06prefix\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x06prefix\x12!\n\x0cnewest_first\x18\x05 \x01(\x08R\x0bnewestFirst\x12\"\n\x08since_ms\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x07sinceMs\x12\"\n\x08until_ms\x18\x07 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x07untilMs\x12\x1e\n\x05\x61\x63tor\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x05\x61\x63tor\"\x90\x01\n\x12ListEventsResponse\x12>\n\x06\x65vents\x18\x01 \x03(\x0b\x32&.monoskope.api.gateway.v1.EventSummaryR\x06\x65vents\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x12\n\x04head\x18\x03 \x01(\x04R\x04head\"g\n\x12WatchEventsRequest\x12\x14\n\x05\x61\x66ter\x18\x01 \x01(\x04R\x05\x61\x66ter\x12 \n\x06prefix\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x06prefix\x12\x19\n\x08\x66rom_now\x18\x03 \x01(\x08R\x07\x66romNow\"S\n\x13WatchEventsResponse\x12<\n\x05\x65vent\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.EventSummaryR\x05\x65vent\"\x12\n\x10GetServerRequest\"\xf9\x02\n\x11GetServerResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12,\n\x12\x66ingerprint_key_id\x18\x02 \x01(\tR\x10\x66ingerprintKeyId\x12\x18\n\x07subject\x18\x03 \x01(\tR\x07subject\x12\x32\n\x04role\x18\x04 \x01(\x0e\x32\x1e.monoskope.api.secrets.v1.RoleR\x04role\x12\x1a\n\x08prefixes\x18\x05 \x03(\tR\x08prefixes\x12\x37\n\x06rights\x18\x06 \x03(\x0e\x32\x1f.monoskope.api.secrets.v1.RightR\x06rights\x12\"\n\rexpires_at_ms\x18\x07 \x01(\x03R\x0b\x65xpiresAtMs\x12\x1a\n\x08\x66\x65\x61tures\x18\x08 \x03(\tR\x08\x66\x65\x61tures\x12\x39\n\x19\x63\x65rtificate_expires_at_ms\x18\t \x01(\x03R\x16\x63\x65rtificateExpiresAtMs2\x8d\t\n\x12SecretQueryService\x12\x7f\n\x12GetSecretUploadKey\x12\x33.monoskope.api.gateway.v1.GetSecretUploadKeyRequest\x1a\x34.monoskope.api.gateway.v1.GetSecretUploadKeyResponse\x12v\n\x0fGetSecretUpload\x12\x30.monoskope.api.gateway.v1.GetSecretUploadRequest\x1a\x31.monoskope.api.gateway.v1.GetSecretUploadResponse\x12\x64\n\tGetSecret\x12*.monoskope.api.gateway.v1.GetSecretRequest\x1a+.monoskope.api.gateway.v1.GetSecretResponse\x12j\n\x0bListSecrets\x12,.monoskope.api.gateway.v1.ListSecretsRequest\x1a-.monoskope.api.gateway.v1.ListSecretsResponse\x12\x7f\n\x12ListSecretVersions\x12\x33.monoskope.api.gateway.v1.ListSecretVersionsRequest\x1a\x34.monoskope.api.gateway.v1.ListSecretVersionsResponse\x12s\n\x0eGetSecretStore\x12/.monoskope.api.gateway.v1.GetSecretStoreRequest\x1a\x30.monoskope.api.gateway.v1.GetSecretStoreResponse\x12y\n\x10ListSecretStores\x12\x31.monoskope.api.gateway.v1.ListSecretStoresRequest\x1a\x32.monoskope.api.gateway.v1.ListSecretStoresResponse\x12g\n\nListEvents\x12+.monoskope.api.gateway.v1.ListEventsRequest\x1a,.monoskope.api.gateway.v1.ListEventsResponse\x12l\n\x0bWatchEvents\x12,.monoskope.api.gateway.v1.WatchEventsRequest\x1a-.monoskope.api.gateway.v1.WatchEventsResponse0\x01\x12\x64\n\tGetServer\x12*.monoskope.api.gateway.v1.GetServerRequest\x1a+.monoskope.api.gateway.v1.GetServerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -87,46 +83,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTEVENTSREQUEST'].fields_by_name['actor']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_WATCHEVENTSREQUEST'].fields_by_name['prefix']._loaded_options = None
   _globals['_WATCHEVENTSREQUEST'].fields_by_name['prefix']._serialized_options = b'\272H\005r\003\030\200\004'
-  _globals['_GETSECRETUPLOADKEYREQUEST']._serialized_start=294
-  _globals['_GETSECRETUPLOADKEYREQUEST']._serialized_end=350
-  _globals['_GETSECRETUPLOADKEYRESPONSE']._serialized_start=353
-  _globals['_GETSECRETUPLOADKEYRESPONSE']._serialized_end=685
-  _globals['_GETSECRETUPLOADREQUEST']._serialized_start=687
-  _globals['_GETSECRETUPLOADREQUEST']._serialized_end=754
-  _globals['_GETSECRETUPLOADRESPONSE']._serialized_start=757
-  _globals['_GETSECRETUPLOADRESPONSE']._serialized_end=899
-  _globals['_GETSECRETREQUEST']._serialized_start=901
-  _globals['_GETSECRETREQUEST']._serialized_end=944
-  _globals['_GETSECRETRESPONSE']._serialized_start=946
-  _globals['_GETSECRETRESPONSE']._serialized_end=1015
-  _globals['_LISTSECRETSREQUEST']._serialized_start=1018
-  _globals['_LISTSECRETSREQUEST']._serialized_end=1331
-  _globals['_LISTSECRETSRESPONSE']._serialized_start=1333
-  _globals['_LISTSECRETSRESPONSE']._serialized_end=1430
-  _globals['_LISTSECRETVERSIONSREQUEST']._serialized_start=1433
-  _globals['_LISTSECRETVERSIONSREQUEST']._serialized_end=1564
-  _globals['_LISTSECRETVERSIONSRESPONSE']._serialized_start=1566
-  _globals['_LISTSECRETVERSIONSRESPONSE']._serialized_end=1678
-  _globals['_GETSECRETSTOREREQUEST']._serialized_start=1680
-  _globals['_GETSECRETSTOREREQUEST']._serialized_end=1749
-  _globals['_GETSECRETSTORERESPONSE']._serialized_start=1751
-  _globals['_GETSECRETSTORERESPONSE']._serialized_end=1829
-  _globals['_LISTSECRETSTORESREQUEST']._serialized_start=1831
-  _globals['_LISTSECRETSTORESREQUEST']._serialized_end=1938
-  _globals['_LISTSECRETSTORESRESPONSE']._serialized_start=1940
-  _globals['_LISTSECRETSTORESRESPONSE']._serialized_end=2046
-  _globals['_LISTEVENTSREQUEST']._serialized_start=2049
-  _globals['_LISTEVENTSREQUEST']._serialized_end=2283
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=2285
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=2400
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=2402
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=2481
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=2483
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=2559
-  _globals['_GETSERVERREQUEST']._serialized_start=2561
-  _globals['_GETSERVERREQUEST']._serialized_end=2579
-  _globals['_GETSERVERRESPONSE']._serialized_start=2582
-  _globals['_GETSERVERRESPONSE']._serialized_end=2852
-  _globals['_SECRETQUERYSERVICE']._serialized_start=2855
-  _globals['_SECRETQUERYSERVICE']._serialized_end=4020
+  _globals['_GETSECRETUPLOADKEYREQUEST']._serialized_start=265
+  _globals['_GETSECRETUPLOADKEYREQUEST']._serialized_end=332
+  _globals['_GETSECRETUPLOADKEYRESPONSE']._serialized_start=335
+  _globals['_GETSECRETUPLOADKEYRESPONSE']._serialized_end=730
+  _globals['_GETSECRETUPLOADREQUEST']._serialized_start=732
+  _globals['_GETSECRETUPLOADREQUEST']._serialized_end=816
+  _globals['_GETSECRETUPLOADRESPONSE']._serialized_start=819
+  _globals['_GETSECRETUPLOADRESPONSE']._serialized_end=980
+  _globals['_GETSECRETREQUEST']._serialized_start=982
+  _globals['_GETSECRETREQUEST']._serialized_end=1030
+  _globals['_GETSECRETRESPONSE']._serialized_start=1032
+  _globals['_GETSECRETRESPONSE']._serialized_end=1109
+  _globals['_LISTSECRETSREQUEST']._serialized_start=1112
+  _globals['_LISTSECRETSREQUEST']._serialized_end=1501
+  _globals['_LISTSECRETSRESPONSE']._serialized_start=1503
+  _globals['_LISTSECRETSRESPONSE']._serialized_end=1624
+  _globals['_LISTSECRETVERSIONSREQUEST']._serialized_start=1627
+  _globals['_LISTSECRETVERSIONSREQUEST']._serialized_end=1795
+  _globals['_LISTSECRETVERSIONSRESPONSE']._serialized_start=1798
+  _globals['_LISTSECRETVERSIONSRESPONSE']._serialized_end=1935
+  _globals['_GETSECRETSTOREREQUEST']._serialized_start=1937
+  _globals['_GETSECRETSTOREREQUEST']._serialized_end=2026
+  _globals['_GETSECRETSTORERESPONSE']._serialized_start=2028
+  _globals['_GETSECRETSTORERESPONSE']._serialized_end=2113
+  _globals['_LISTSECRETSTORESREQUEST']._serialized_start=2116
+  _globals['_LISTSECRETSTORESREQUEST']._serialized_end=2258
+  _globals['_LISTSECRETSTORESRESPONSE']._serialized_start=2261
+  _globals['_LISTSECRETSTORESRESPONSE']._serialized_end=2390
+  _globals['_LISTEVENTSREQUEST']._serialized_start=2393
+  _globals['_LISTEVENTSREQUEST']._serialized_end=2705
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=2708
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=2852
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=2854
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=2957
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=2959
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=3042
+  _globals['_GETSERVERREQUEST']._serialized_start=3044
+  _globals['_GETSERVERREQUEST']._serialized_end=3062
+  _globals['_GETSERVERRESPONSE']._serialized_start=3065
+  _globals['_GETSERVERRESPONSE']._serialized_end=3442
+  _globals['_SECRETQUERYSERVICE']._serialized_start=3445
+  _globals['_SECRETQUERYSERVICE']._serialized_end=4610
 # @@protoc_insertion_point(module_scope)

@@ -5,10 +5,8 @@
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
 from google.protobuf import descriptor as _descriptor
-from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
-from google.protobuf import symbol_database as _symbol_database
-from google.protobuf.internal import builder as _builder
+from monoskope import message_classes as _builder
 _runtime_version.ValidateProtobufRuntimeVersion(
     _runtime_version.Domain.PUBLIC,
     7,
@@ -19,16 +17,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 )
 # @@protoc_insertion_point(imports)
 
-_sym_db = _symbol_database.Default()
 
 
-from monoskope.api.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from monoskope.api.secrets.v1 import events_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_events__pb2
 from monoskope.api.secrets.v1 import identity_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_identity__pb2
 from monoskope.api.secrets.v1 import upload_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_upload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&monoskope/api/gateway/v1/reactor.proto\x12\x18monoskope.api.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a%monoskope/api/secrets/v1/events.proto\x1a\'monoskope/api/secrets/v1/identity.proto\x1a%monoskope/api/secrets/v1/upload.proto\"\xae\x03\n\rAttachReactor\x12\x37\n\x05hello\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedB\x06\xbaH\x03\xc8\x01\x01\x12+\n\x04type\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\x12\xc1\x01\n\x0c\x63\x61pabilities\x18\x03 \x01(\x0b\x32+.monoskope.api.secrets.v1.StoreCapabilitiesB~\xbaH{\xba\x01u\n\x1b\x63\x61pabilities.options_schema\x12+options_schema must have at most 8192 bytes\x1a)bytes(this.options_schema).size() <= 8192\xc8\x01\x01\x12\x45\n\trotations\x18\x04 \x03(\x0b\x32(.monoskope.api.secrets.v1.SignedRotationB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x17\n\x0fknows_caught_up\x18\x05 \x01(\x08\x12\x13\n\x0bwithout_own\x18\x06 \x01(\x08\"\x9d\x07\n\x0b\x41ppendEvent\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\x1b\n\nrequest_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\x04\x12I\n\x0ckey_provided\x18\x04 \x01(\x0b\x32\x31.monoskope.api.secrets.v1.SecretUploadKeyProvidedH\x00\x12@\n\x07started\x18\x05 \x01(\x0b\x32-.monoskope.api.secrets.v1.SecretUploadStartedH\x00\x12<\n\x08uploaded\x18\x06 \x01(\x0b\x32(.monoskope.api.secrets.v1.SecretUploadedH\x00\x12<\n\x08\x63ompared\x18\x07 \x01(\x0b\x32(.monoskope.api.secrets.v1.SecretComparedH\x00\x12>\n\x06\x66\x61iled\x18\x08 \x01(\x0b\x32,.monoskope.api.secrets.v1.SecretUploadFailedH\x00\x12:\n\x07\x64\x65leted\x18\t \x01(\x0b\x32\'.monoskope.api.secrets.v1.SecretDeletedH\x00\x12<\n\x08verified\x18\n \x01(\x0b\x32(.monoskope.api.secrets.v1.SecretVerifiedH\x00\x12G\n\x0e\x64rift_detected\x18\x0b \x01(\x0b\x32-.monoskope.api.secrets.v1.SecretDriftDetectedH\x00\x12<\n\x08imported\x18\x0c \x01(\x0b\x32(.monoskope.api.secrets.v1.SecretImportedH\x00\x12\x38\n\x06\x63opied\x18\r \x01(\x0b\x32&.monoskope.api.secrets.v1.SecretCopiedH\x00\x12>\n\tundeleted\x18\x0e \x01(\x0b\x32).monoskope.api.secrets.v1.SecretUndeletedH\x00\x12\x41\n\x0brolled_back\x18\x0f \x01(\x0b\x32*.monoskope.api.secrets.v1.SecretRolledBackH\x00\x12\x39\n\x06listed\x18\x10 \x01(\x0b\x32\'.monoskope.api.secrets.v1.SecretsListedH\x00\x42\x07\n\x05\x65vent\"\xb5\x01\n\tHeartbeat\x12\x36\n\x06\x65ngine\x18\x01 \x01(\x0e\x32&.monoskope.api.gateway.v1.EngineHealth\x12\x36\n\x0clast_failure\x18\x02 \x01(\x0e\x32 .monoskope.api.secrets.v1.Reason\x12\x1a\n\x12last_failure_at_ms\x18\x03 \x01(\x03\x12\x1c\n\x14\x65ngine_looked_ms_ago\x18\x04 \x01(\r\":\n\rAuthorizeCopy\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\x1b\n\nrequest_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\"\x8b\x02\n\rAttachRequest\x12\x39\n\x06\x61ttach\x18\x01 \x01(\x0b\x32\'.monoskope.api.gateway.v1.AttachReactorH\x00\x12\x37\n\x06\x61ppend\x18\x02 \x01(\x0b\x32%.monoskope.api.gateway.v1.AppendEventH\x00\x12\x38\n\theartbeat\x18\x03 \x01(\x0b\x32#.monoskope.api.gateway.v1.HeartbeatH\x00\x12\x41\n\x0e\x61uthorize_copy\x18\x04 \x01(\x0b\x32\'.monoskope.api.gateway.v1.AuthorizeCopyH\x00\x42\t\n\x07message\"^\n\x08\x41ttached\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x10\n\x08replicas\x18\x02 \x03(\x0c\x12\x13\n\x0bheartbeat_s\x18\x03 \x01(\r\x12\x19\n\x11\x63\x61ught_up_follows\x18\x04 \x01(\x08\"*\n\x08\x44\x65livery\x12\x0e\n\x06record\x18\x01 \x01(\x0c\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\"\n\n\x08\x43\x61ughtUp\"I\n\x08\x41ppended\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"M\n\x0e\x43opyAuthorized\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\r\n\x05token\x18\x02 \x01(\t\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"\xd6\x02\n\x0e\x41ttachResponse\x12\x13\n\tchallenge\x18\x01 \x01(\x0cH\x00\x12\x36\n\x08\x61ttached\x18\x02 \x01(\x0b\x32\".monoskope.api.gateway.v1.AttachedH\x00\x12\x36\n\x08\x64\x65livery\x18\x03 \x01(\x0b\x32\".monoskope.api.gateway.v1.DeliveryH\x00\x12\x36\n\x08\x61ppended\x18\x04 \x01(\x0b\x32\".monoskope.api.gateway.v1.AppendedH\x00\x12\x43\n\x0f\x63opy_authorized\x18\x05 \x01(\x0b\x32(.monoskope.api.gateway.v1.CopyAuthorizedH\x00\x12\x37\n\tcaught_up\x18\x06 \x01(\x0b\x32\".monoskope.api.gateway.v1.CaughtUpH\x00\x42\t\n\x07message*}\n\x0c\x45ngineHealth\x12\x1d\n\x19\x45NGINE_HEALTH_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45NGINE_HEALTH_OK\x10\x01\x12\x1d\n\x19\x45NGINE_HEALTH_UNAVAILABLE\x10\x02\x12\x19\n\x15\x45NGINE_HEALTH_REFUSED\x10\x03\x32q\n\x0eReactorService\x12_\n\x06\x41ttach\x12\'.monoskope.api.gateway.v1.AttachRequest\x1a(.monoskope.api.gateway.v1.AttachResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n&monoskope/api/gateway/v1/reactor.proto\x12\x18monoskope.api.gateway.v1\x1a%monoskope/api/secrets/v1/events.proto\x1a\'monoskope/api/secrets/v1/identity.proto\x1a%monoskope/api/secrets/v1/upload.proto\"\xef\x03\n\rAttachReactor\x12>\n\x05hello\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedB\x06\xbaH\x03\xc8\x01\x01R\x05hello\x12\x31\n\x04type\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04type\x12\xcf\x01\n\x0c\x63\x61pabilities\x18\x03 \x01(\x0b\x32+.monoskope.api.secrets.v1.StoreCapabilitiesB~\xbaH{\xba\x01u\n\x1b\x63\x61pabilities.options_schema\x12+options_schema must have at most 8192 bytes\x1a)bytes(this.options_schema).size() <= 8192\xc8\x01\x01R\x0c\x63\x61pabilities\x12P\n\trotations\x18\x04 \x03(\x0b\x32(.monoskope.api.secrets.v1.SignedRotationB\x08\xbaH\x05\x92\x01\x02\x10@R\trotations\x12&\n\x0fknows_caught_up\x18\x05 \x01(\x08R\rknowsCaughtUp\x12\x1f\n\x0bwithout_own\x18\x06 \x01(\x08R\nwithoutOwn\"\xc4\x08\n\x0b\x41ppendEvent\x12\x12\n\x04\x63\x61ll\x18\x01 \x01(\x04R\x04\x63\x61ll\x12&\n\nrequest_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10R\trequestId\x12)\n\x10\x65xpected_version\x18\x03 \x01(\x04R\x0f\x65xpectedVersion\x12V\n\x0ckey_provided\x18\x04 \x01(\x0b\x32\x31.monoskope.api.secrets.v1.SecretUploadKeyProvidedH\x00R\x0bkeyProvided\x12I\n\x07started\x18\x05 \x01(\x0b\x32-.monoskope.api.secrets.v1.SecretUploadStartedH\x00R\x07started\x12\x46\n\x08uploaded\x18\x06 \x01(\x0b\x32(.monoskope.api.secrets.v1.SecretUploadedH\x00R\x08uploaded\x12\x46\n\x08\x63ompared\x18\x07 \x01(\x0b\x32(.monoskope.api.secrets.v1.SecretComparedH\x00R\x08\x63ompared\x12\x46\n\x06\x66\x61iled\x18\x08 \x01(\x0b\x32,.monoskope.api.secrets.v1.SecretUploadFailedH\x00R\x06\x66\x61iled\x12\x43\n\x07\x64\x65leted\x18\t \x01(\x0b\x32\'.monoskope.api.secrets.v1.SecretDeletedH\x00R\x07\x64\x65leted\x12\x46\n\x08verified\x18\n \x01(\x0b\x32(.monoskope.api.secrets.v1.SecretVerifiedH\x00R\x08verified\x12V\n\x0e\x64rift_detected\x18\x0b \x01(\x0b\x32-.monoskope.api.secrets.v1.SecretDriftDetectedH\x00R\rdriftDetected\x12\x46\n\x08imported\x18\x0c \x01(\x0b\x32(.monoskope.api.secrets.v1.SecretImportedH\x00R\x08imported\x12@\n\x06\x63opied\x18\r \x01(\x0b\x32&.monoskope.api.secrets.v1.SecretCopiedH\x00R\x06\x63opied\x12I\n\tundeleted\x18\x0e \x01(\x0b\x32).monoskope.api.secrets.v1.SecretUndeletedH\x00R\tundeleted\x12M\n\x0brolled_back\x18\x0f \x01(\x0b\x32*.monoskope.api.secrets.v1.SecretRolledBackH\x00R\nrolledBack\x12\x41\n\x06listed\x18\x10 \x01(\x0b\x32\'.monoskope.api.secrets.v1.SecretsListedH\x00R\x06listedB\x07\n\x05\x65vent\"\xee\x01\n\tHeartbeat\x12>\n\x06\x65ngine\x18\x01 \x01(\x0e\x32&.monoskope.api.gateway.v1.EngineHealthR\x06\x65ngine\x12\x43\n\x0clast_failure\x18\x02 \x01(\x0e\x32 .monoskope.api.secrets.v1.ReasonR\x0blastFailure\x12+\n\x12last_failure_at_ms\x18\x03 \x01(\x03R\x0flastFailureAtMs\x12/\n\x14\x65ngine_looked_ms_ago\x18\x04 \x01(\rR\x11\x65ngineLookedMsAgo\"K\n\rAuthorizeCopy\x12\x12\n\x04\x63\x61ll\x18\x01 \x01(\x04R\x04\x63\x61ll\x12&\n\nrequest_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10R\trequestId\"\xb5\x02\n\rAttachRequest\x12\x41\n\x06\x61ttach\x18\x01 \x01(\x0b\x32\'.monoskope.api.gateway.v1.AttachReactorH\x00R\x06\x61ttach\x12?\n\x06\x61ppend\x18\x02 \x01(\x0b\x32%.monoskope.api.gateway.v1.AppendEventH\x00R\x06\x61ppend\x12\x43\n\theartbeat\x18\x03 \x01(\x0b\x32#.monoskope.api.gateway.v1.HeartbeatH\x00R\theartbeat\x12P\n\x0e\x61uthorize_copy\x18\x04 \x01(\x0b\x32\'.monoskope.api.gateway.v1.AuthorizeCopyH\x00R\rauthorizeCopyB\t\n\x07message\"\x8f\x01\n\x08\x41ttached\x12\x1a\n\x08position\x18\x01 \x01(\x04R\x08position\x12\x1a\n\x08replicas\x18\x02 \x03(\x0cR\x08replicas\x12\x1f\n\x0bheartbeat_s\x18\x03 \x01(\rR\nheartbeatS\x12*\n\x11\x63\x61ught_up_follows\x18\x04 \x01(\x08R\x0f\x63\x61ughtUpFollows\":\n\x08\x44\x65livery\x12\x16\n\x06record\x18\x01 \x01(\x0cR\x06record\x12\x16\n\x06sealed\x18\x02 \x01(\x0cR\x06sealed\"\n\n\x08\x43\x61ughtUp\"h\n\x08\x41ppended\x12\x12\n\x04\x63\x61ll\x18\x01 \x01(\x04R\x04\x63\x61ll\x12\x18\n\x07version\x18\x02 \x01(\x04R\x07version\x12\x14\n\x05\x65rror\x18\x03 \x01(\tR\x05\x65rror\x12\x18\n\x07message\x18\x04 \x01(\tR\x07message\"j\n\x0e\x43opyAuthorized\x12\x12\n\x04\x63\x61ll\x18\x01 \x01(\x04R\x04\x63\x61ll\x12\x14\n\x05token\x18\x02 \x01(\tR\x05token\x12\x14\n\x05\x65rror\x18\x03 \x01(\tR\x05\x65rror\x12\x18\n\x07message\x18\x04 \x01(\tR\x07message\"\x99\x03\n\x0e\x41ttachResponse\x12\x1e\n\tchallenge\x18\x01 \x01(\x0cH\x00R\tchallenge\x12@\n\x08\x61ttached\x18\x02 \x01(\x0b\x32\".monoskope.api.gateway.v1.AttachedH\x00R\x08\x61ttached\x12@\n\x08\x64\x65livery\x18\x03 \x01(\x0b\x32\".monoskope.api.gateway.v1.DeliveryH\x00R\x08\x64\x65livery\x12@\n\x08\x61ppended\x18\x04 \x01(\x0b\x32\".monoskope.api.gateway.v1.AppendedH\x00R\x08\x61ppended\x12S\n\x0f\x63opy_authorized\x18\x05 \x01(\x0b\x32(.monoskope.api.gateway.v1.CopyAuthorizedH\x00R\x0e\x63opyAuthorized\x12\x41\n\tcaught_up\x18\x06 \x01(\x0b\x32\".monoskope.api.gateway.v1.CaughtUpH\x00R\x08\x63\x61ughtUpB\t\n\x07message*}\n\x0c\x45ngineHealth\x12\x1d\n\x19\x45NGINE_HEALTH_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45NGINE_HEALTH_OK\x10\x01\x12\x1d\n\x19\x45NGINE_HEALTH_UNAVAILABLE\x10\x02\x12\x19\n\x15\x45NGINE_HEALTH_REFUSED\x10\x03\x32q\n\x0eReactorService\x12_\n\x06\x41ttach\x12\'.monoskope.api.gateway.v1.AttachRequest\x1a(.monoskope.api.gateway.v1.AttachResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,30 +43,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPENDEVENT'].fields_by_name['request_id']._serialized_options = b'\272H\004z\002h\020'
   _globals['_AUTHORIZECOPY'].fields_by_name['request_id']._loaded_options = None
   _globals['_AUTHORIZECOPY'].fields_by_name['request_id']._serialized_options = b'\272H\004z\002h\020'
-  _globals['_ENGINEHEALTH']._serialized_start=2742
-  _globals['_ENGINEHEALTH']._serialized_end=2867
-  _globals['_ATTACHREACTOR']._serialized_start=217
-  _globals['_ATTACHREACTOR']._serialized_end=647
-  _globals['_APPENDEVENT']._serialized_start=650
-  _globals['_APPENDEVENT']._serialized_end=1575
-  _globals['_HEARTBEAT']._serialized_start=1578
-  _globals['_HEARTBEAT']._serialized_end=1759
-  _globals['_AUTHORIZECOPY']._serialized_start=1761
-  _globals['_AUTHORIZECOPY']._serialized_end=1819
-  _globals['_ATTACHREQUEST']._serialized_start=1822
-  _globals['_ATTACHREQUEST']._serialized_end=2089
-  _globals['_ATTACHED']._serialized_start=2091
-  _globals['_ATTACHED']._serialized_end=2185
-  _globals['_DELIVERY']._serialized_start=2187
-  _globals['_DELIVERY']._serialized_end=2229
-  _globals['_CAUGHTUP']._serialized_start=2231
-  _globals['_CAUGHTUP']._serialized_end=2241
-  _globals['_APPENDED']._serialized_start=2243
-  _globals['_APPENDED']._serialized_end=2316
-  _globals['_COPYAUTHORIZED']._serialized_start=2318
-  _globals['_COPYAUTHORIZED']._serialized_end=2395
-  _globals['_ATTACHRESPONSE']._serialized_start=2398
-  _globals['_ATTACHRESPONSE']._serialized_end=2740
-  _globals['_REACTORSERVICE']._serialized_start=2869
-  _globals['_REACTORSERVICE']._serialized_end=2982
+  _globals['_ENGINEHEALTH']._serialized_start=3254
+  _globals['_ENGINEHEALTH']._serialized_end=3379
+  _globals['_ATTACHREACTOR']._serialized_start=188
+  _globals['_ATTACHREACTOR']._serialized_end=683
+  _globals['_APPENDEVENT']._serialized_start=686
+  _globals['_APPENDEVENT']._serialized_end=1778
+  _globals['_HEARTBEAT']._serialized_start=1781
+  _globals['_HEARTBEAT']._serialized_end=2019
+  _globals['_AUTHORIZECOPY']._serialized_start=2021
+  _globals['_AUTHORIZECOPY']._serialized_end=2096
+  _globals['_ATTACHREQUEST']._serialized_start=2099
+  _globals['_ATTACHREQUEST']._serialized_end=2408
+  _globals['_ATTACHED']._serialized_start=2411
+  _globals['_ATTACHED']._serialized_end=2554
+  _globals['_DELIVERY']._serialized_start=2556
+  _globals['_DELIVERY']._serialized_end=2614
+  _globals['_CAUGHTUP']._serialized_start=2616
+  _globals['_CAUGHTUP']._serialized_end=2626
+  _globals['_APPENDED']._serialized_start=2628
+  _globals['_APPENDED']._serialized_end=2732
+  _globals['_COPYAUTHORIZED']._serialized_start=2734
+  _globals['_COPYAUTHORIZED']._serialized_end=2840
+  _globals['_ATTACHRESPONSE']._serialized_start=2843
+  _globals['_ATTACHRESPONSE']._serialized_end=3252
+  _globals['_REACTORSERVICE']._serialized_start=3381
+  _globals['_REACTORSERVICE']._serialized_end=3494
 # @@protoc_insertion_point(module_scope)

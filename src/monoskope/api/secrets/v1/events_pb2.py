@@ -5,10 +5,8 @@
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
 from google.protobuf import descriptor as _descriptor
-from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
-from google.protobuf import symbol_database as _symbol_database
-from google.protobuf.internal import builder as _builder
+from monoskope import message_classes as _builder
 _runtime_version.ValidateProtobufRuntimeVersion(
     _runtime_version.Domain.PUBLIC,
     7,
@@ -19,16 +17,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 )
 # @@protoc_insertion_point(imports)
 
-_sym_db = _symbol_database.Default()
 
 
-from monoskope.api.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from monoskope.api.secrets.v1 import identity_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_identity__pb2
 from monoskope.api.secrets.v1 import options_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_options__pb2
 from monoskope.api.secrets.v1 import upload_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_upload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%monoskope/api/secrets/v1/events.proto\x12\x18monoskope.api.secrets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\'monoskope/api/secrets/v1/identity.proto\x1a&monoskope/api/secrets/v1/options.proto\x1a%monoskope/api/secrets/v1/upload.proto\"\xbf\x01\n\x18SecretUploadKeyRequested\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x36\n\x0clast_receipt\x18\x03 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\x12I\n\x0btraceparent\x18\x05 \x01(\tB4\xbaH1r,2*^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$\xd8\x01\x01\"J\n\x17SecretUploadKeyProvided\x12/\n\x05grant\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"\xbf\x01\n\x15SecretUploadRequested\x12\x15\n\rsealed_sha256\x18\x01 \x01(\x0c\x12\x0c\n\x04size\x18\x02 \x01(\r\x12\x36\n\x0clast_receipt\x18\x03 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\x12I\n\x0btraceparent\x18\x05 \x01(\tB4\xbaH1r,2*^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$\xd8\x01\x01\"H\n\x13SecretUploadStarted\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"C\n\x0eSecretUploaded\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"B\n\rSecretDeleted\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"C\n\x0eSecretCompared\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"C\n\x0eSecretVerified\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"H\n\x13SecretDriftDetected\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"C\n\x0eSecretImported\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"D\n\x0fSecretUndeleted\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"E\n\x10SecretRolledBack\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"A\n\x0cSecretCopied\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"B\n\rSecretsListed\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"\xa0\x01\n\x12SecretUploadFailed\x12\x30\n\x06reason\x18\x01 \x01(\x0e\x32 .monoskope.api.secrets.v1.Reason\x12\x31\n\x07receipt\x18\x02 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x15\n\rretry_after_s\x18\x17 \x01(\r\"B\n\x12SecretStoreCreated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08identity\x18\x03 \x01(\t\"$\n\x14SecretStoreActivated\x12\x0c\n\x04name\x18\x01 \x01(\t\"&\n\x16SecretStoreDeactivated\x12\x0c\n\x04name\x18\x01 \x01(\t\"%\n\x15\x44\x65\x66\x61ultSecretStoreSet\x12\x0c\n\x04name\x18\x01 \x01(\t\"f\n\x1aSecretStoreIdentityRotated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12:\n\x08rotation\x18\x02 \x01(\x0b\x32(.monoskope.api.secrets.v1.SignedRotation\"=\n\x1bSecretStoreIdentityReplaced\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08identity\x18\x02 \x01(\t\"\xd6\x02\n\x11StoreCapabilities\x12\x15\n\rmax_plaintext\x18\x01 \x01(\r\x12\x15\n\rcheck_and_set\x18\x02 \x01(\x08\x12\x11\n\twrite_tag\x18\x03 \x01(\x08\x12\x10\n\x08readable\x18\x04 \x01(\x08\x12\x10\n\x08key_rule\x18\x05 \x01(\t\x12\x16\n\x0eoptions_schema\x18\x06 \x01(\t\x12\x11\n\tpatchable\x18\x07 \x01(\x08\x12\x11\n\tdeletable\x18\x08 \x01(\x08\x12\x13\n\x0bsoft_delete\x18\t \x01(\x08\x12\x0e\n\x06layout\x18\n \x01(\t\x12\x11\n\tcopies_to\x18\x0b \x03(\t\x12\x14\n\x0c\x65xperimental\x18\x0c \x01(\x08\x12\x13\n\x0bundeletable\x18\x0e \x01(\x08\x12\x14\n\x0crollbackable\x18\x0f \x01(\x08\x12\x10\n\x08listable\x18\x10 \x01(\x08\x12\x13\n\x0bkeeps_notes\x18\x11 \x01(\x08\"\xcf\x01\n\x0fReactorAttached\x12\r\n\x05store\x18\x01 \x01(\t\x12\x0f\n\x07replica\x18\x02 \x01(\x0c\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x41\n\x0c\x63\x61pabilities\x18\x04 \x01(\x0b\x32+.monoskope.api.secrets.v1.StoreCapabilities\x12\x1a\n\x12\x66ingerprint_key_id\x18\x05 \x01(\t\x12/\n\x05hello\x18\x06 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\"1\n\x0fReactorDetached\x12\r\n\x05store\x18\x01 \x01(\t\x12\x0f\n\x07replica\x18\x02 \x01(\x0c\"\'\n\x15\x46ingerprintKeyAdopted\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"/\n\x1d\x46ingerprintKeyRotationStarted\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"0\n\x1e\x46ingerprintKeyRotationFinished\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"\xb2\x01\n\x0bTokenIssued\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12,\n\x04role\x18\x03 \x01(\x0e\x32\x1e.monoskope.api.secrets.v1.Role\x12\x10\n\x08prefixes\x18\x04 \x03(\t\x12/\n\x06rights\x18\x05 \x03(\x0e\x32\x1f.monoskope.api.secrets.v1.Right\x12\x15\n\rexpires_at_ms\x18\x06 \x01(\x03\"\x1a\n\x0cTokenRevoked\x12\n\n\x02id\x18\x01 \x01(\t\"\x86\x01\n\tNotesEdit\x12\x33\n\nset_labels\x18\x01 \x03(\x0b\x32\x1f.monoskope.api.secrets.v1.Label\x12\x15\n\rremove_labels\x18\x02 \x03(\t\x12\x12\n\nexpires_on\x18\x03 \x01(\t\x12\x19\n\x11remove_expires_on\x18\x04 \x01(\x08\"T\n\x12SecretNotesUpdated\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x31\n\x04\x65\x64it\x18\x02 \x01(\x0b\x32#.monoskope.api.secrets.v1.NotesEdit*C\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x16\n\x12ROLE_ADMINISTRATOR\x10\x01\x12\r\n\tROLE_USER\x10\x02*\xae\x01\n\x05Right\x12\x15\n\x11RIGHT_UNSPECIFIED\x10\x00\x12\r\n\tRIGHT_PUT\x10\x01\x12\x11\n\rRIGHT_COMPARE\x10\x02\x12\x12\n\x0eRIGHT_SEE_HASH\x10\x03\x12\x10\n\x0cRIGHT_DELETE\x10\x04\x12\x0e\n\nRIGHT_COPY\x10\x05\x12\x12\n\x0eRIGHT_UNDELETE\x10\x06\x12\x12\n\x0eRIGHT_ROLLBACK\x10\x07\x12\x0e\n\nRIGHT_LIST\x10\x08\x62\x06proto3')
+DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n%monoskope/api/secrets/v1/events.proto\x12\x18monoskope.api.secrets.v1\x1a\'monoskope/api/secrets/v1/identity.proto\x1a&monoskope/api/secrets/v1/options.proto\x1a%monoskope/api/secrets/v1/upload.proto\"\xeb\x01\n\x18SecretUploadKeyRequested\x12\x18\n\x07request\x18\x01 \x01(\x0cR\x07request\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subject\x12\x43\n\x0clast_receipt\x18\x03 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x0blastReceipt\x12V\n\x0btraceparent\x18\x05 \x01(\tB4\xbaH1r,2*^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$\xd8\x01\x01R\x0btraceparent\"Q\n\x17SecretUploadKeyProvided\x12\x36\n\x05grant\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x05grant\"\xed\x01\n\x15SecretUploadRequested\x12#\n\rsealed_sha256\x18\x01 \x01(\x0cR\x0csealedSha256\x12\x12\n\x04size\x18\x02 \x01(\rR\x04size\x12\x43\n\x0clast_receipt\x18\x03 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x0blastReceipt\x12V\n\x0btraceparent\x18\x05 \x01(\tB4\xbaH1r,2*^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$\xd8\x01\x01R\x0btraceparent\"Q\n\x13SecretUploadStarted\x12:\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x07receipt\"L\n\x0eSecretUploaded\x12:\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x07receipt\"K\n\rSecretDeleted\x12:\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x07receipt\"L\n\x0eSecretCompared\x12:\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x07receipt\"L\n\x0eSecretVerified\x12:\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x07receipt\"Q\n\x13SecretDriftDetected\x12:\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x07receipt\"L\n\x0eSecretImported\x12:\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x07receipt\"M\n\x0fSecretUndeleted\x12:\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x07receipt\"N\n\x10SecretRolledBack\x12:\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x07receipt\"J\n\x0cSecretCopied\x12:\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x07receipt\"K\n\rSecretsListed\x12:\n\x07receipt\x18\x01 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x07receipt\"\xc6\x01\n\x12SecretUploadFailed\x12\x38\n\x06reason\x18\x01 \x01(\x0e\x32 .monoskope.api.secrets.v1.ReasonR\x06reason\x12:\n\x07receipt\x18\x02 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x07receipt\x12\x16\n\x06\x64\x65tail\x18\x03 \x01(\tR\x06\x64\x65tail\x12\"\n\rretry_after_s\x18\x17 \x01(\rR\x0bretryAfterS\"X\n\x12SecretStoreCreated\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n\x04type\x18\x02 \x01(\tR\x04type\x12\x1a\n\x08identity\x18\x03 \x01(\tR\x08identity\"*\n\x14SecretStoreActivated\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\",\n\x16SecretStoreDeactivated\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"+\n\x15\x44\x65\x66\x61ultSecretStoreSet\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"v\n\x1aSecretStoreIdentityRotated\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x44\n\x08rotation\x18\x02 \x01(\x0b\x32(.monoskope.api.secrets.v1.SignedRotationR\x08rotation\"M\n\x1bSecretStoreIdentityReplaced\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n\x08identity\x18\x02 \x01(\tR\x08identity\"\x90\x04\n\x11StoreCapabilities\x12#\n\rmax_plaintext\x18\x01 \x01(\rR\x0cmaxPlaintext\x12\"\n\rcheck_and_set\x18\x02 \x01(\x08R\x0b\x63heckAndSet\x12\x1b\n\twrite_tag\x18\x03 \x01(\x08R\x08writeTag\x12\x1a\n\x08readable\x18\x04 \x01(\x08R\x08readable\x12\x19\n\x08key_rule\x18\x05 \x01(\tR\x07keyRule\x12%\n\x0eoptions_schema\x18\x06 \x01(\tR\roptionsSchema\x12\x1c\n\tpatchable\x18\x07 \x01(\x08R\tpatchable\x12\x1c\n\tdeletable\x18\x08 \x01(\x08R\tdeletable\x12\x1f\n\x0bsoft_delete\x18\t \x01(\x08R\nsoftDelete\x12\x16\n\x06layout\x18\n \x01(\tR\x06layout\x12\x1b\n\tcopies_to\x18\x0b \x03(\tR\x08\x63opiesTo\x12\"\n\x0c\x65xperimental\x18\x0c \x01(\x08R\x0c\x65xperimental\x12 \n\x0bundeletable\x18\x0e \x01(\x08R\x0bundeletable\x12\"\n\x0crollbackable\x18\x0f \x01(\x08R\x0crollbackable\x12\x1a\n\x08listable\x18\x10 \x01(\x08R\x08listable\x12\x1f\n\x0bkeeps_notes\x18\x11 \x01(\x08R\nkeepsNotes\"\x8c\x02\n\x0fReactorAttached\x12\x14\n\x05store\x18\x01 \x01(\tR\x05store\x12\x18\n\x07replica\x18\x02 \x01(\x0cR\x07replica\x12\x12\n\x04type\x18\x03 \x01(\tR\x04type\x12O\n\x0c\x63\x61pabilities\x18\x04 \x01(\x0b\x32+.monoskope.api.secrets.v1.StoreCapabilitiesR\x0c\x63\x61pabilities\x12,\n\x12\x66ingerprint_key_id\x18\x05 \x01(\tR\x10\x66ingerprintKeyId\x12\x36\n\x05hello\x18\x06 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x05hello\"A\n\x0fReactorDetached\x12\x14\n\x05store\x18\x01 \x01(\tR\x05store\x12\x18\n\x07replica\x18\x02 \x01(\x0cR\x07replica\".\n\x15\x46ingerprintKeyAdopted\x12\x15\n\x06key_id\x18\x01 \x01(\tR\x05keyId\"6\n\x1d\x46ingerprintKeyRotationStarted\x12\x15\n\x06key_id\x18\x01 \x01(\tR\x05keyId\"7\n\x1e\x46ingerprintKeyRotationFinished\x12\x15\n\x06key_id\x18\x01 \x01(\tR\x05keyId\"\xe4\x01\n\x0bTokenIssued\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subject\x12\x32\n\x04role\x18\x03 \x01(\x0e\x32\x1e.monoskope.api.secrets.v1.RoleR\x04role\x12\x1a\n\x08prefixes\x18\x04 \x03(\tR\x08prefixes\x12\x37\n\x06rights\x18\x05 \x03(\x0e\x32\x1f.monoskope.api.secrets.v1.RightR\x06rights\x12\"\n\rexpires_at_ms\x18\x06 \x01(\x03R\x0b\x65xpiresAtMs\"\x1e\n\x0cTokenRevoked\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\"\xbb\x01\n\tNotesEdit\x12>\n\nset_labels\x18\x01 \x03(\x0b\x32\x1f.monoskope.api.secrets.v1.LabelR\tsetLabels\x12#\n\rremove_labels\x18\x02 \x03(\tR\x0cremoveLabels\x12\x1d\n\nexpires_on\x18\x03 \x01(\tR\texpiresOn\x12*\n\x11remove_expires_on\x18\x04 \x01(\x08R\x0fremoveExpiresOn\"_\n\x12SecretNotesUpdated\x12\x10\n\x03uri\x18\x01 \x01(\tR\x03uri\x12\x37\n\x04\x65\x64it\x18\x02 \x01(\x0b\x32#.monoskope.api.secrets.v1.NotesEditR\x04\x65\x64it*C\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x16\n\x12ROLE_ADMINISTRATOR\x10\x01\x12\r\n\tROLE_USER\x10\x02*\xae\x01\n\x05Right\x12\x15\n\x11RIGHT_UNSPECIFIED\x10\x00\x12\r\n\tRIGHT_PUT\x10\x01\x12\x11\n\rRIGHT_COMPARE\x10\x02\x12\x12\n\x0eRIGHT_SEE_HASH\x10\x03\x12\x10\n\x0cRIGHT_DELETE\x10\x04\x12\x0e\n\nRIGHT_COPY\x10\x05\x12\x12\n\x0eRIGHT_UNDELETE\x10\x06\x12\x12\n\x0eRIGHT_ROLLBACK\x10\x07\x12\x0e\n\nRIGHT_LIST\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,70 +35,70 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SECRETUPLOADKEYREQUESTED'].fields_by_name['traceparent']._serialized_options = b'\272H1r,2*^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$\330\001\001'
   _globals['_SECRETUPLOADREQUESTED'].fields_by_name['traceparent']._loaded_options = None
   _globals['_SECRETUPLOADREQUESTED'].fields_by_name['traceparent']._serialized_options = b'\272H1r,2*^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$\330\001\001'
-  _globals['_ROLE']._serialized_start=3141
-  _globals['_ROLE']._serialized_end=3208
-  _globals['_RIGHT']._serialized_start=3211
-  _globals['_RIGHT']._serialized_end=3385
-  _globals['_SECRETUPLOADKEYREQUESTED']._serialized_start=217
-  _globals['_SECRETUPLOADKEYREQUESTED']._serialized_end=408
-  _globals['_SECRETUPLOADKEYPROVIDED']._serialized_start=410
-  _globals['_SECRETUPLOADKEYPROVIDED']._serialized_end=484
-  _globals['_SECRETUPLOADREQUESTED']._serialized_start=487
-  _globals['_SECRETUPLOADREQUESTED']._serialized_end=678
-  _globals['_SECRETUPLOADSTARTED']._serialized_start=680
-  _globals['_SECRETUPLOADSTARTED']._serialized_end=752
-  _globals['_SECRETUPLOADED']._serialized_start=754
-  _globals['_SECRETUPLOADED']._serialized_end=821
-  _globals['_SECRETDELETED']._serialized_start=823
-  _globals['_SECRETDELETED']._serialized_end=889
-  _globals['_SECRETCOMPARED']._serialized_start=891
-  _globals['_SECRETCOMPARED']._serialized_end=958
-  _globals['_SECRETVERIFIED']._serialized_start=960
-  _globals['_SECRETVERIFIED']._serialized_end=1027
-  _globals['_SECRETDRIFTDETECTED']._serialized_start=1029
-  _globals['_SECRETDRIFTDETECTED']._serialized_end=1101
-  _globals['_SECRETIMPORTED']._serialized_start=1103
-  _globals['_SECRETIMPORTED']._serialized_end=1170
-  _globals['_SECRETUNDELETED']._serialized_start=1172
-  _globals['_SECRETUNDELETED']._serialized_end=1240
-  _globals['_SECRETROLLEDBACK']._serialized_start=1242
-  _globals['_SECRETROLLEDBACK']._serialized_end=1311
-  _globals['_SECRETCOPIED']._serialized_start=1313
-  _globals['_SECRETCOPIED']._serialized_end=1378
-  _globals['_SECRETSLISTED']._serialized_start=1380
-  _globals['_SECRETSLISTED']._serialized_end=1446
-  _globals['_SECRETUPLOADFAILED']._serialized_start=1449
-  _globals['_SECRETUPLOADFAILED']._serialized_end=1609
-  _globals['_SECRETSTORECREATED']._serialized_start=1611
-  _globals['_SECRETSTORECREATED']._serialized_end=1677
-  _globals['_SECRETSTOREACTIVATED']._serialized_start=1679
-  _globals['_SECRETSTOREACTIVATED']._serialized_end=1715
-  _globals['_SECRETSTOREDEACTIVATED']._serialized_start=1717
-  _globals['_SECRETSTOREDEACTIVATED']._serialized_end=1755
-  _globals['_DEFAULTSECRETSTORESET']._serialized_start=1757
-  _globals['_DEFAULTSECRETSTORESET']._serialized_end=1794
-  _globals['_SECRETSTOREIDENTITYROTATED']._serialized_start=1796
-  _globals['_SECRETSTOREIDENTITYROTATED']._serialized_end=1898
-  _globals['_SECRETSTOREIDENTITYREPLACED']._serialized_start=1900
-  _globals['_SECRETSTOREIDENTITYREPLACED']._serialized_end=1961
-  _globals['_STORECAPABILITIES']._serialized_start=1964
-  _globals['_STORECAPABILITIES']._serialized_end=2306
-  _globals['_REACTORATTACHED']._serialized_start=2309
-  _globals['_REACTORATTACHED']._serialized_end=2516
-  _globals['_REACTORDETACHED']._serialized_start=2518
-  _globals['_REACTORDETACHED']._serialized_end=2567
-  _globals['_FINGERPRINTKEYADOPTED']._serialized_start=2569
-  _globals['_FINGERPRINTKEYADOPTED']._serialized_end=2608
-  _globals['_FINGERPRINTKEYROTATIONSTARTED']._serialized_start=2610
-  _globals['_FINGERPRINTKEYROTATIONSTARTED']._serialized_end=2657
-  _globals['_FINGERPRINTKEYROTATIONFINISHED']._serialized_start=2659
-  _globals['_FINGERPRINTKEYROTATIONFINISHED']._serialized_end=2707
-  _globals['_TOKENISSUED']._serialized_start=2710
-  _globals['_TOKENISSUED']._serialized_end=2888
-  _globals['_TOKENREVOKED']._serialized_start=2890
-  _globals['_TOKENREVOKED']._serialized_end=2916
-  _globals['_NOTESEDIT']._serialized_start=2919
-  _globals['_NOTESEDIT']._serialized_end=3053
-  _globals['_SECRETNOTESUPDATED']._serialized_start=3055
-  _globals['_SECRETNOTESUPDATED']._serialized_end=3139
+  _globals['_ROLE']._serialized_start=3820
+  _globals['_ROLE']._serialized_end=3887
+  _globals['_RIGHT']._serialized_start=3890
+  _globals['_RIGHT']._serialized_end=4064
+  _globals['_SECRETUPLOADKEYREQUESTED']._serialized_start=188
+  _globals['_SECRETUPLOADKEYREQUESTED']._serialized_end=423
+  _globals['_SECRETUPLOADKEYPROVIDED']._serialized_start=425
+  _globals['_SECRETUPLOADKEYPROVIDED']._serialized_end=506
+  _globals['_SECRETUPLOADREQUESTED']._serialized_start=509
+  _globals['_SECRETUPLOADREQUESTED']._serialized_end=746
+  _globals['_SECRETUPLOADSTARTED']._serialized_start=748
+  _globals['_SECRETUPLOADSTARTED']._serialized_end=829
+  _globals['_SECRETUPLOADED']._serialized_start=831
+  _globals['_SECRETUPLOADED']._serialized_end=907
+  _globals['_SECRETDELETED']._serialized_start=909
+  _globals['_SECRETDELETED']._serialized_end=984
+  _globals['_SECRETCOMPARED']._serialized_start=986
+  _globals['_SECRETCOMPARED']._serialized_end=1062
+  _globals['_SECRETVERIFIED']._serialized_start=1064
+  _globals['_SECRETVERIFIED']._serialized_end=1140
+  _globals['_SECRETDRIFTDETECTED']._serialized_start=1142
+  _globals['_SECRETDRIFTDETECTED']._serialized_end=1223
+  _globals['_SECRETIMPORTED']._serialized_start=1225
+  _globals['_SECRETIMPORTED']._serialized_end=1301
+  _globals['_SECRETUNDELETED']._serialized_start=1303
+  _globals['_SECRETUNDELETED']._serialized_end=1380
+  _globals['_SECRETROLLEDBACK']._serialized_start=1382
+  _globals['_SECRETROLLEDBACK']._serialized_end=1460
+  _globals['_SECRETCOPIED']._serialized_start=1462
+  _globals['_SECRETCOPIED']._serialized_end=1536
+  _globals['_SECRETSLISTED']._serialized_start=1538
+  _globals['_SECRETSLISTED']._serialized_end=1613
+  _globals['_SECRETUPLOADFAILED']._serialized_start=1616
+  _globals['_SECRETUPLOADFAILED']._serialized_end=1814
+  _globals['_SECRETSTORECREATED']._serialized_start=1816
+  _globals['_SECRETSTORECREATED']._serialized_end=1904
+  _globals['_SECRETSTOREACTIVATED']._serialized_start=1906
+  _globals['_SECRETSTOREACTIVATED']._serialized_end=1948
+  _globals['_SECRETSTOREDEACTIVATED']._serialized_start=1950
+  _globals['_SECRETSTOREDEACTIVATED']._serialized_end=1994
+  _globals['_DEFAULTSECRETSTORESET']._serialized_start=1996
+  _globals['_DEFAULTSECRETSTORESET']._serialized_end=2039
+  _globals['_SECRETSTOREIDENTITYROTATED']._serialized_start=2041
+  _globals['_SECRETSTOREIDENTITYROTATED']._serialized_end=2159
+  _globals['_SECRETSTOREIDENTITYREPLACED']._serialized_start=2161
+  _globals['_SECRETSTOREIDENTITYREPLACED']._serialized_end=2238
+  _globals['_STORECAPABILITIES']._serialized_start=2241
+  _globals['_STORECAPABILITIES']._serialized_end=2769
+  _globals['_REACTORATTACHED']._serialized_start=2772
+  _globals['_REACTORATTACHED']._serialized_end=3040
+  _globals['_REACTORDETACHED']._serialized_start=3042
+  _globals['_REACTORDETACHED']._serialized_end=3107
+  _globals['_FINGERPRINTKEYADOPTED']._serialized_start=3109
+  _globals['_FINGERPRINTKEYADOPTED']._serialized_end=3155
+  _globals['_FINGERPRINTKEYROTATIONSTARTED']._serialized_start=3157
+  _globals['_FINGERPRINTKEYROTATIONSTARTED']._serialized_end=3211
+  _globals['_FINGERPRINTKEYROTATIONFINISHED']._serialized_start=3213
+  _globals['_FINGERPRINTKEYROTATIONFINISHED']._serialized_end=3268
+  _globals['_TOKENISSUED']._serialized_start=3271
+  _globals['_TOKENISSUED']._serialized_end=3499
+  _globals['_TOKENREVOKED']._serialized_start=3501
+  _globals['_TOKENREVOKED']._serialized_end=3531
+  _globals['_NOTESEDIT']._serialized_start=3534
+  _globals['_NOTESEDIT']._serialized_end=3721
+  _globals['_SECRETNOTESUPDATED']._serialized_start=3723
+  _globals['_SECRETNOTESUPDATED']._serialized_end=3818
 # @@protoc_insertion_point(module_scope)

@@ -5,10 +5,8 @@
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
 from google.protobuf import descriptor as _descriptor
-from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
-from google.protobuf import symbol_database as _symbol_database
-from google.protobuf.internal import builder as _builder
+from monoskope import message_classes as _builder
 _runtime_version.ValidateProtobufRuntimeVersion(
     _runtime_version.Domain.PUBLIC,
     7,
@@ -19,22 +17,21 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 )
 # @@protoc_insertion_point(imports)
 
-_sym_db = _symbol_database.Default()
 
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'monoskope/api/secrets/v1/identity.proto\x12\x18monoskope.api.secrets.v1\"m\n\x0cReactorHello\x12\x0e\n\x06server\x18\x01 \x01(\t\x12\r\n\x05store\x18\x02 \x01(\t\x12\x0f\n\x07replica\x18\x03 \x01(\x0c\x12\x11\n\tchallenge\x18\x04 \x01(\x0c\x12\x1a\n\x12\x66ingerprint_key_id\x18\x05 \x01(\t\"C\n\x10IdentityRotation\x12\r\n\x05store\x18\x01 \x01(\t\x12\x0f\n\x07old_key\x18\x02 \x01(\x0c\x12\x0f\n\x07new_key\x18\x03 \x01(\x0c\"O\n\x0eSignedRotation\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x15\n\rold_signature\x18\x02 \x01(\x0c\x12\x15\n\rnew_signature\x18\x03 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n\'monoskope/api/secrets/v1/identity.proto\x12\x18monoskope.api.secrets.v1\"\xa2\x01\n\x0cReactorHello\x12\x16\n\x06server\x18\x01 \x01(\tR\x06server\x12\x14\n\x05store\x18\x02 \x01(\tR\x05store\x12\x18\n\x07replica\x18\x03 \x01(\x0cR\x07replica\x12\x1c\n\tchallenge\x18\x04 \x01(\x0cR\tchallenge\x12,\n\x12\x66ingerprint_key_id\x18\x05 \x01(\tR\x10\x66ingerprintKeyId\"Z\n\x10IdentityRotation\x12\x14\n\x05store\x18\x01 \x01(\tR\x05store\x12\x17\n\x07old_key\x18\x02 \x01(\x0cR\x06oldKey\x12\x17\n\x07new_key\x18\x03 \x01(\x0cR\x06newKey\"t\n\x0eSignedRotation\x12\x18\n\x07\x63ontent\x18\x01 \x01(\x0cR\x07\x63ontent\x12#\n\rold_signature\x18\x02 \x01(\x0cR\x0coldSignature\x12#\n\rnew_signature\x18\x03 \x01(\x0cR\x0cnewSignatureb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'monoskope.api.secrets.v1.identity_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REACTORHELLO']._serialized_start=69
-  _globals['_REACTORHELLO']._serialized_end=178
-  _globals['_IDENTITYROTATION']._serialized_start=180
-  _globals['_IDENTITYROTATION']._serialized_end=247
-  _globals['_SIGNEDROTATION']._serialized_start=249
-  _globals['_SIGNEDROTATION']._serialized_end=328
+  _globals['_REACTORHELLO']._serialized_start=70
+  _globals['_REACTORHELLO']._serialized_end=232
+  _globals['_IDENTITYROTATION']._serialized_start=234
+  _globals['_IDENTITYROTATION']._serialized_end=324
+  _globals['_SIGNEDROTATION']._serialized_start=326
+  _globals['_SIGNEDROTATION']._serialized_end=442
 # @@protoc_insertion_point(module_scope)

@@ -5,10 +5,8 @@
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
 from google.protobuf import descriptor as _descriptor
-from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
-from google.protobuf import symbol_database as _symbol_database
-from google.protobuf.internal import builder as _builder
+from monoskope import message_classes as _builder
 _runtime_version.ValidateProtobufRuntimeVersion(
     _runtime_version.Domain.PUBLIC,
     7,
@@ -19,26 +17,25 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 )
 # @@protoc_insertion_point(imports)
 
-_sym_db = _symbol_database.Default()
 
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&monoskope/api/secrets/v1/options.proto\x12\x18monoskope.api.secrets.v1\"E\n\x0cVaultOptions\x12\x35\n\x06\x62inary\x18\x01 \x01(\x0e\x32%.monoskope.api.secrets.v1.VaultBinary\"$\n\x05Label\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\";\n\nAwsOptions\x12-\n\x04tags\x18\x01 \x03(\x0b\x32\x1f.monoskope.api.secrets.v1.Label\"R\n\x11KubernetesOptions\x12\x0c\n\x04type\x18\x01 \x01(\t\x12/\n\x06labels\x18\x02 \x03(\x0b\x32\x1f.monoskope.api.secrets.v1.Label*D\n\x0bVaultBinary\x12\x1c\n\x18VAULT_BINARY_UNSPECIFIED\x10\x00\x12\x17\n\x13VAULT_BINARY_BASE64\x10\x01\x62\x06proto3')
+DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n&monoskope/api/secrets/v1/options.proto\x12\x18monoskope.api.secrets.v1\"M\n\x0cVaultOptions\x12=\n\x06\x62inary\x18\x01 \x01(\x0e\x32%.monoskope.api.secrets.v1.VaultBinaryR\x06\x62inary\"1\n\x05Label\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value\"A\n\nAwsOptions\x12\x33\n\x04tags\x18\x01 \x03(\x0b\x32\x1f.monoskope.api.secrets.v1.LabelR\x04tags\"`\n\x11KubernetesOptions\x12\x12\n\x04type\x18\x01 \x01(\tR\x04type\x12\x37\n\x06labels\x18\x02 \x03(\x0b\x32\x1f.monoskope.api.secrets.v1.LabelR\x06labels*D\n\x0bVaultBinary\x12\x1c\n\x18VAULT_BINARY_UNSPECIFIED\x10\x00\x12\x17\n\x13VAULT_BINARY_BASE64\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'monoskope.api.secrets.v1.options_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VAULTBINARY']._serialized_start=322
-  _globals['_VAULTBINARY']._serialized_end=390
+  _globals['_VAULTBINARY']._serialized_start=363
+  _globals['_VAULTBINARY']._serialized_end=431
   _globals['_VAULTOPTIONS']._serialized_start=68
-  _globals['_VAULTOPTIONS']._serialized_end=137
-  _globals['_LABEL']._serialized_start=139
-  _globals['_LABEL']._serialized_end=175
-  _globals['_AWSOPTIONS']._serialized_start=177
-  _globals['_AWSOPTIONS']._serialized_end=236
-  _globals['_KUBERNETESOPTIONS']._serialized_start=238
-  _globals['_KUBERNETESOPTIONS']._serialized_end=320
+  _globals['_VAULTOPTIONS']._serialized_end=145
+  _globals['_LABEL']._serialized_start=147
+  _globals['_LABEL']._serialized_end=196
+  _globals['_AWSOPTIONS']._serialized_start=198
+  _globals['_AWSOPTIONS']._serialized_end=263
+  _globals['_KUBERNETESOPTIONS']._serialized_start=265
+  _globals['_KUBERNETESOPTIONS']._serialized_end=361
 # @@protoc_insertion_point(module_scope)

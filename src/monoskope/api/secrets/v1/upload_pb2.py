@@ -5,10 +5,8 @@
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
 from google.protobuf import descriptor as _descriptor
-from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
-from google.protobuf import symbol_database as _symbol_database
-from google.protobuf.internal import builder as _builder
+from monoskope import message_classes as _builder
 _runtime_version.ValidateProtobufRuntimeVersion(
     _runtime_version.Domain.PUBLIC,
     7,
@@ -19,45 +17,44 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 )
 # @@protoc_insertion_point(imports)
 
-_sym_db = _symbol_database.Default()
 
 
 from monoskope.api.secrets.v1 import options_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%monoskope/api/secrets/v1/upload.proto\x12\x18monoskope.api.secrets.v1\x1a&monoskope/api/secrets/v1/options.proto\"1\n\x06Recipe\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\r\")\n\x0bPublicValue\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\x94\x05\n\rUploadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\x0c\x12\x32\n\x07purpose\x18\x02 \x01(\x0e\x32!.monoskope.api.secrets.v1.Purpose\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12\x30\n\x06\x65xpect\x18\x04 \x01(\x0e\x32 .monoskope.api.secrets.v1.Expect\x12\x16\n\x0e\x65xpect_version\x18\x05 \x01(\t\x12\x0e\n\x06suites\x18\x06 \x03(\r\x12\x0f\n\x07\x64\x65stroy\x18\x07 \x01(\x08\x12\x13\n\x0bremove_keys\x18\x08 \x03(\t\x12/\n\x06labels\x18\t \x03(\x0b\x32\x1f.monoskope.api.secrets.v1.Label\x12\x12\n\nexpires_on\x18\n \x01(\t\x12\x31\n\x07recipes\x18\x0b \x03(\x0b\x32 .monoskope.api.secrets.v1.Recipe\x12\x13\n\x0b\x64\x65stination\x18\x0c \x01(\t\x12\x13\n\x0bkeep_labels\x18\r \x01(\x08\x12\x17\n\x0fkeep_expires_on\x18\x0e \x01(\x08\x12\x12\n\nto_version\x18\x0f \x01(\t\x12\x12\n\nlist_after\x18\x13 \x01(\t\x12\x37\n\x05vault\x18\x10 \x01(\x0b\x32&.monoskope.api.secrets.v1.VaultOptionsH\x00\x12\x33\n\x03\x61ws\x18\x11 \x01(\x0b\x32$.monoskope.api.secrets.v1.AwsOptionsH\x00\x12\x41\n\nkubernetes\x18\x12 \x01(\x0b\x32+.monoskope.api.secrets.v1.KubernetesOptionsH\x00\x12\x0f\n\x05other\x18\x1f \x01(\tH\x00\x42\t\n\x07options\"\xaa\x01\n\x0bUploadGrant\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05suite\x18\x03 \x01(\r\x12\x12\n\npublic_key\x18\x04 \x01(\x0c\x12\x0f\n\x07replica\x18\x05 \x01(\x0c\x12\x12\n\nlifetime_s\x18\x06 \x01(\r\x12\x15\n\rmax_plaintext\x18\x07 \x01(\r\x12\x1a\n\x12\x66ingerprint_key_id\x18\x08 \x01(\t\"4\n\x10ValueFingerprint\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\"Q\n\nDifference\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x36\n\x04kind\x18\x02 \x01(\x0e\x32(.monoskope.api.secrets.v1.DifferenceKind\"/\n\x07Listing\x12\r\n\x05names\x18\x01 \x03(\t\x12\x15\n\runaddressable\x18\x02 \x01(\r\"\xd4\x05\n\x07Receipt\x12\x14\n\x0cgrant_sha256\x18\x01 \x01(\x0c\x12\x15\n\rsealed_sha256\x18\x02 \x01(\x0c\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12\x32\n\x07outcome\x18\x04 \x01(\x0e\x32!.monoskope.api.secrets.v1.Outcome\x12\x30\n\x06reason\x18\x05 \x01(\x0e\x32 .monoskope.api.secrets.v1.Reason\x12\x18\n\x10upstream_version\x18\x06 \x01(\t\x12\x15\n\rprior_version\x18\x07 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x08 \x01(\t\x12:\n\x06values\x18\t \x03(\x0b\x32*.monoskope.api.secrets.v1.ValueFingerprint\x12\x39\n\x0b\x64ifferences\x18\n \x03(\x0b\x32$.monoskope.api.secrets.v1.Difference\x12\x0e\n\x06intent\x18\x0b \x01(\x0c\x12<\n\rpublic_values\x18\x0c \x03(\x0b\x32%.monoskope.api.secrets.v1.PublicValue\x12\x17\n\x0fverified_sha256\x18\r \x01(\x0c\x12\x35\n\x0b\x64\x65stination\x18\x0e \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\x12\x0f\n\x07replica\x18\x11 \x01(\x0c\x12;\n\x11\x64\x65stination_grant\x18\x12 \x01(\x0b\x32 .monoskope.api.secrets.v1.Signed\x12\x31\n\x06listed\x18\x13 \x01(\x0b\x32!.monoskope.api.secrets.v1.Listing\x12\x0c\n\x04more\x18\x14 \x01(\x08\x12\x18\n\x10restored_version\x18\x15 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x16 \x01(\t\x12\x15\n\rretry_after_s\x18\x17 \x01(\r\"B\n\x06Signed\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x12\x14\n\x0cidentity_key\x18\x03 \x01(\x0c*\x80\x02\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePURPOSE_UPLOAD\x10\x01\x12\x13\n\x0fPURPOSE_COMPARE\x10\x02\x12\x14\n\x10PURPOSE_GENERATE\x10\x03\x12\x12\n\x0ePURPOSE_VERIFY\x10\x04\x12\x12\n\x0ePURPOSE_DELETE\x10\x05\x12\x10\n\x0cPURPOSE_COPY\x10\x06\x12\x11\n\rPURPOSE_PATCH\x10\x07\x12\x12\n\x0ePURPOSE_IMPORT\x10\x08\x12\x14\n\x10PURPOSE_UNDELETE\x10\t\x12\x14\n\x10PURPOSE_ROLLBACK\x10\n\x12\x10\n\x0cPURPOSE_LIST\x10\x0b*m\n\x06\x45xpect\x12\x16\n\x12\x45XPECT_UNSPECIFIED\x10\x00\x12\x0e\n\nEXPECT_ANY\x10\x01\x12\x11\n\rEXPECT_ABSENT\x10\x02\x12\x12\n\x0e\x45XPECT_VERSION\x10\x03\x12\x14\n\x10\x45XPECT_OVERWRITE\x10\x04*\xe1\x02\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_UPLOADED\x10\x01\x12\x15\n\x11OUTCOME_UNCHANGED\x10\x02\x12\x11\n\rOUTCOME_EQUAL\x10\x03\x12\x15\n\x11OUTCOME_DIFFERENT\x10\x04\x12\x12\n\x0eOUTCOME_FAILED\x10\x05\x12\x13\n\x0fOUTCOME_STARTED\x10\x06\x12\x13\n\x0fOUTCOME_DELETED\x10\x07\x12\x13\n\x0fOUTCOME_IN_SYNC\x10\x08\x12\x13\n\x0fOUTCOME_DRIFTED\x10\t\x12\x10\n\x0cOUTCOME_GONE\x10\n\x12\x12\n\x0eOUTCOME_COPIED\x10\x0b\x12\x14\n\x10OUTCOME_IMPORTED\x10\x0c\x12\x15\n\x11OUTCOME_UNDELETED\x10\r\x12\x17\n\x13OUTCOME_ROLLED_BACK\x10\x0e\x12\x12\n\x0eOUTCOME_LISTED\x10\x0f*\xfe\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12REASON_BAD_PAYLOAD\x10\x01\x12\x13\n\x0fREASON_CONFLICT\x10\x02\x12\x13\n\x0fREASON_KEY_LOST\x10\x03\x12\x1a\n\x16REASON_OUTCOME_UNKNOWN\x10\x04\x12\x1f\n\x1bREASON_UPSTREAM_UNAVAILABLE\x10\x05\x12\x1b\n\x17REASON_UPSTREAM_REFUSED\x10\x06\x12\x16\n\x12REASON_CANNOT_READ\x10\x07\x12\x16\n\x12REASON_UNSUPPORTED\x10\x08\x12\x17\n\x13REASON_RATE_LIMITED\x10\t\x12\x12\n\x0eREASON_EXPIRED\x10\n\x12\x15\n\x11REASON_NO_REACTOR\x10\x0b\x12\x19\n\x15REASON_STORE_INACTIVE\x10\x0c\x12\x1b\n\x17REASON_UPSTREAM_CHANGED\x10\r\x12\x14\n\x10REASON_NOT_FOUND\x10\x0f*\x86\x01\n\x0e\x44ifferenceKind\x12\x1f\n\x1b\x44IFFERENCE_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44IFFERENCE_KIND_MISSING\x10\x01\x12\x19\n\x15\x44IFFERENCE_KIND_EXTRA\x10\x02\x12\x1b\n\x17\x44IFFERENCE_KIND_CHANGED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n%monoskope/api/secrets/v1/upload.proto\x12\x18monoskope.api.secrets.v1\x1a&monoskope/api/secrets/v1/options.proto\"B\n\x06Recipe\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x12\n\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n\x04size\x18\x03 \x01(\rR\x04size\"5\n\x0bPublicValue\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value\"\xda\x06\n\rUploadRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\x0cR\trequestId\x12;\n\x07purpose\x18\x02 \x01(\x0e\x32!.monoskope.api.secrets.v1.PurposeR\x07purpose\x12\x10\n\x03uri\x18\x03 \x01(\tR\x03uri\x12\x38\n\x06\x65xpect\x18\x04 \x01(\x0e\x32 .monoskope.api.secrets.v1.ExpectR\x06\x65xpect\x12%\n\x0e\x65xpect_version\x18\x05 \x01(\tR\rexpectVersion\x12\x16\n\x06suites\x18\x06 \x03(\rR\x06suites\x12\x18\n\x07\x64\x65stroy\x18\x07 \x01(\x08R\x07\x64\x65stroy\x12\x1f\n\x0bremove_keys\x18\x08 \x03(\tR\nremoveKeys\x12\x37\n\x06labels\x18\t \x03(\x0b\x32\x1f.monoskope.api.secrets.v1.LabelR\x06labels\x12\x1d\n\nexpires_on\x18\n \x01(\tR\texpiresOn\x12:\n\x07recipes\x18\x0b \x03(\x0b\x32 .monoskope.api.secrets.v1.RecipeR\x07recipes\x12 \n\x0b\x64\x65stination\x18\x0c \x01(\tR\x0b\x64\x65stination\x12\x1f\n\x0bkeep_labels\x18\r \x01(\x08R\nkeepLabels\x12&\n\x0fkeep_expires_on\x18\x0e \x01(\x08R\rkeepExpiresOn\x12\x1d\n\nto_version\x18\x0f \x01(\tR\ttoVersion\x12\x1d\n\nlist_after\x18\x13 \x01(\tR\tlistAfter\x12>\n\x05vault\x18\x10 \x01(\x0b\x32&.monoskope.api.secrets.v1.VaultOptionsH\x00R\x05vault\x12\x38\n\x03\x61ws\x18\x11 \x01(\x0b\x32$.monoskope.api.secrets.v1.AwsOptionsH\x00R\x03\x61ws\x12M\n\nkubernetes\x18\x12 \x01(\x0b\x32+.monoskope.api.secrets.v1.KubernetesOptionsH\x00R\nkubernetes\x12\x16\n\x05other\x18\x1f \x01(\tH\x00R\x05otherB\t\n\x07options\"\x82\x02\n\x0bUploadGrant\x12\x18\n\x07request\x18\x01 \x01(\x0cR\x07request\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subject\x12\x14\n\x05suite\x18\x03 \x01(\rR\x05suite\x12\x1d\n\npublic_key\x18\x04 \x01(\x0cR\tpublicKey\x12\x18\n\x07replica\x18\x05 \x01(\x0cR\x07replica\x12\x1d\n\nlifetime_s\x18\x06 \x01(\rR\tlifetimeS\x12#\n\rmax_plaintext\x18\x07 \x01(\rR\x0cmaxPlaintext\x12,\n\x12\x66ingerprint_key_id\x18\x08 \x01(\tR\x10\x66ingerprintKeyId\"F\n\x10ValueFingerprint\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12 \n\x0b\x66ingerprint\x18\x02 \x01(\tR\x0b\x66ingerprint\"\\\n\nDifference\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12<\n\x04kind\x18\x02 \x01(\x0e\x32(.monoskope.api.secrets.v1.DifferenceKindR\x04kind\"E\n\x07Listing\x12\x14\n\x05names\x18\x01 \x03(\tR\x05names\x12$\n\runaddressable\x18\x02 \x01(\rR\runaddressable\"\xc8\x07\n\x07Receipt\x12!\n\x0cgrant_sha256\x18\x01 \x01(\x0cR\x0bgrantSha256\x12#\n\rsealed_sha256\x18\x02 \x01(\x0cR\x0csealedSha256\x12\x10\n\x03uri\x18\x03 \x01(\tR\x03uri\x12;\n\x07outcome\x18\x04 \x01(\x0e\x32!.monoskope.api.secrets.v1.OutcomeR\x07outcome\x12\x38\n\x06reason\x18\x05 \x01(\x0e\x32 .monoskope.api.secrets.v1.ReasonR\x06reason\x12)\n\x10upstream_version\x18\x06 \x01(\tR\x0fupstreamVersion\x12#\n\rprior_version\x18\x07 \x01(\tR\x0cpriorVersion\x12 \n\x0b\x66ingerprint\x18\x08 \x01(\tR\x0b\x66ingerprint\x12\x42\n\x06values\x18\t \x03(\x0b\x32*.monoskope.api.secrets.v1.ValueFingerprintR\x06values\x12\x46\n\x0b\x64ifferences\x18\n \x03(\x0b\x32$.monoskope.api.secrets.v1.DifferenceR\x0b\x64ifferences\x12\x16\n\x06intent\x18\x0b \x01(\x0cR\x06intent\x12J\n\rpublic_values\x18\x0c \x03(\x0b\x32%.monoskope.api.secrets.v1.PublicValueR\x0cpublicValues\x12\'\n\x0fverified_sha256\x18\r \x01(\x0cR\x0everifiedSha256\x12\x42\n\x0b\x64\x65stination\x18\x0e \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x0b\x64\x65stination\x12\x18\n\x07replica\x18\x11 \x01(\x0cR\x07replica\x12M\n\x11\x64\x65stination_grant\x18\x12 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x10\x64\x65stinationGrant\x12\x39\n\x06listed\x18\x13 \x01(\x0b\x32!.monoskope.api.secrets.v1.ListingR\x06listed\x12\x12\n\x04more\x18\x14 \x01(\x08R\x04more\x12)\n\x10restored_version\x18\x15 \x01(\tR\x0frestoredVersion\x12\x16\n\x06\x64\x65tail\x18\x16 \x01(\tR\x06\x64\x65tail\x12\"\n\rretry_after_s\x18\x17 \x01(\rR\x0bretryAfterS\"c\n\x06Signed\x12\x18\n\x07\x63ontent\x18\x01 \x01(\x0cR\x07\x63ontent\x12\x1c\n\tsignature\x18\x02 \x01(\x0cR\tsignature\x12!\n\x0cidentity_key\x18\x03 \x01(\x0cR\x0bidentityKey*\x80\x02\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePURPOSE_UPLOAD\x10\x01\x12\x13\n\x0fPURPOSE_COMPARE\x10\x02\x12\x14\n\x10PURPOSE_GENERATE\x10\x03\x12\x12\n\x0ePURPOSE_VERIFY\x10\x04\x12\x12\n\x0ePURPOSE_DELETE\x10\x05\x12\x10\n\x0cPURPOSE_COPY\x10\x06\x12\x11\n\rPURPOSE_PATCH\x10\x07\x12\x12\n\x0ePURPOSE_IMPORT\x10\x08\x12\x14\n\x10PURPOSE_UNDELETE\x10\t\x12\x14\n\x10PURPOSE_ROLLBACK\x10\n\x12\x10\n\x0cPURPOSE_LIST\x10\x0b*m\n\x06\x45xpect\x12\x16\n\x12\x45XPECT_UNSPECIFIED\x10\x00\x12\x0e\n\nEXPECT_ANY\x10\x01\x12\x11\n\rEXPECT_ABSENT\x10\x02\x12\x12\n\x0e\x45XPECT_VERSION\x10\x03\x12\x14\n\x10\x45XPECT_OVERWRITE\x10\x04*\xe1\x02\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_UPLOADED\x10\x01\x12\x15\n\x11OUTCOME_UNCHANGED\x10\x02\x12\x11\n\rOUTCOME_EQUAL\x10\x03\x12\x15\n\x11OUTCOME_DIFFERENT\x10\x04\x12\x12\n\x0eOUTCOME_FAILED\x10\x05\x12\x13\n\x0fOUTCOME_STARTED\x10\x06\x12\x13\n\x0fOUTCOME_DELETED\x10\x07\x12\x13\n\x0fOUTCOME_IN_SYNC\x10\x08\x12\x13\n\x0fOUTCOME_DRIFTED\x10\t\x12\x10\n\x0cOUTCOME_GONE\x10\n\x12\x12\n\x0eOUTCOME_COPIED\x10\x0b\x12\x14\n\x10OUTCOME_IMPORTED\x10\x0c\x12\x15\n\x11OUTCOME_UNDELETED\x10\r\x12\x17\n\x13OUTCOME_ROLLED_BACK\x10\x0e\x12\x12\n\x0eOUTCOME_LISTED\x10\x0f*\xfe\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12REASON_BAD_PAYLOAD\x10\x01\x12\x13\n\x0fREASON_CONFLICT\x10\x02\x12\x13\n\x0fREASON_KEY_LOST\x10\x03\x12\x1a\n\x16REASON_OUTCOME_UNKNOWN\x10\x04\x12\x1f\n\x1bREASON_UPSTREAM_UNAVAILABLE\x10\x05\x12\x1b\n\x17REASON_UPSTREAM_REFUSED\x10\x06\x12\x16\n\x12REASON_CANNOT_READ\x10\x07\x12\x16\n\x12REASON_UNSUPPORTED\x10\x08\x12\x17\n\x13REASON_RATE_LIMITED\x10\t\x12\x12\n\x0eREASON_EXPIRED\x10\n\x12\x15\n\x11REASON_NO_REACTOR\x10\x0b\x12\x19\n\x15REASON_STORE_INACTIVE\x10\x0c\x12\x1b\n\x17REASON_UPSTREAM_CHANGED\x10\r\x12\x14\n\x10REASON_NOT_FOUND\x10\x0f*\x86\x01\n\x0e\x44ifferenceKind\x12\x1f\n\x1b\x44IFFERENCE_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44IFFERENCE_KIND_MISSING\x10\x01\x12\x19\n\x15\x44IFFERENCE_KIND_EXTRA\x10\x02\x12\x1b\n\x17\x44IFFERENCE_KIND_CHANGED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'monoskope.api.secrets.v1.upload_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PURPOSE']._serialized_start=2019
-  _globals['_PURPOSE']._serialized_end=2275
-  _globals['_EXPECT']._serialized_start=2277
-  _globals['_EXPECT']._serialized_end=2386
-  _globals['_OUTCOME']._serialized_start=2389
-  _globals['_OUTCOME']._serialized_end=2742
-  _globals['_REASON']._serialized_start=2745
-  _globals['_REASON']._serialized_end=3127
-  _globals['_DIFFERENCEKIND']._serialized_start=3130
-  _globals['_DIFFERENCEKIND']._serialized_end=3264
+  _globals['_PURPOSE']._serialized_start=2662
+  _globals['_PURPOSE']._serialized_end=2918
+  _globals['_EXPECT']._serialized_start=2920
+  _globals['_EXPECT']._serialized_end=3029
+  _globals['_OUTCOME']._serialized_start=3032
+  _globals['_OUTCOME']._serialized_end=3385
+  _globals['_REASON']._serialized_start=3388
+  _globals['_REASON']._serialized_end=3770
+  _globals['_DIFFERENCEKIND']._serialized_start=3773
+  _globals['_DIFFERENCEKIND']._serialized_end=3907
   _globals['_RECIPE']._serialized_start=107
-  _globals['_RECIPE']._serialized_end=156
-  _globals['_PUBLICVALUE']._serialized_start=158
-  _globals['_PUBLICVALUE']._serialized_end=199
-  _globals['_UPLOADREQUEST']._serialized_start=202
-  _globals['_UPLOADREQUEST']._serialized_end=862
-  _globals['_UPLOADGRANT']._serialized_start=865
-  _globals['_UPLOADGRANT']._serialized_end=1035
-  _globals['_VALUEFINGERPRINT']._serialized_start=1037
-  _globals['_VALUEFINGERPRINT']._serialized_end=1089
-  _globals['_DIFFERENCE']._serialized_start=1091
-  _globals['_DIFFERENCE']._serialized_end=1172
-  _globals['_LISTING']._serialized_start=1174
-  _globals['_LISTING']._serialized_end=1221
-  _globals['_RECEIPT']._serialized_start=1224
-  _globals['_RECEIPT']._serialized_end=1948
-  _globals['_SIGNED']._serialized_start=1950
-  _globals['_SIGNED']._serialized_end=2016
+  _globals['_RECIPE']._serialized_end=173
+  _globals['_PUBLICVALUE']._serialized_start=175
+  _globals['_PUBLICVALUE']._serialized_end=228
+  _globals['_UPLOADREQUEST']._serialized_start=231
+  _globals['_UPLOADREQUEST']._serialized_end=1089
+  _globals['_UPLOADGRANT']._serialized_start=1092
+  _globals['_UPLOADGRANT']._serialized_end=1350
+  _globals['_VALUEFINGERPRINT']._serialized_start=1352
+  _globals['_VALUEFINGERPRINT']._serialized_end=1422
+  _globals['_DIFFERENCE']._serialized_start=1424
+  _globals['_DIFFERENCE']._serialized_end=1516
+  _globals['_LISTING']._serialized_start=1518
+  _globals['_LISTING']._serialized_end=1587
+  _globals['_RECEIPT']._serialized_start=1590
+  _globals['_RECEIPT']._serialized_end=2558
+  _globals['_SIGNED']._serialized_start=2560
+  _globals['_SIGNED']._serialized_end=2659
 # @@protoc_insertion_point(module_scope)

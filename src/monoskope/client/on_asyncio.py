@@ -1,0 +1,65 @@
+"""Waiting on asyncio: the `Runtime` of the SDK, and of commands that do several things at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+
+_ON_ITS_WAY_S = 0.001
+"""After so many seconds a call has been sent, and there is time to prepare something until its answer comes."""
+
+
+class Places:
+    """A semaphore of asyncio. Its promises are those of `runtime.Places`."""
+
+    def __init__(self, count: int) -> None:
+        self._semaphore = asyncio.Semaphore(count)
+
+    async def acquire(self, ends_at: float | None = None) -> None:
+        """Take a place."""
+        if ends_at is None or not self._semaphore.locked():
+            await self._semaphore.acquire()
+            return
+        async with asyncio.timeout(ends_at - time.monotonic()):
+            await self._semaphore.acquire()
+
+    def release(self) -> None:
+        """Give it back."""
+        self._semaphore.release()
+
+
+class AsyncioRuntime:
+    """Its promises are those of `runtime.Runtime`."""
+
+    blocks = False
+
+    def now(self) -> float:
+        """Return the seconds of a monotonic clock."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so long."""
+        await asyncio.sleep(seconds)
+
+    def places(self, count: int) -> Places:
+        """Make so many places."""
+        return Places(count)
+
+    async def several(self, work: Iterable[Coroutine[Any, Any, R]]) -> list[R]:
+        """Run all at once."""
+        return list(await asyncio.gather(*work))
+
+    def meanwhile(self, prepare: Callable[[], None]) -> None:
+        """Call `prepare` in a moment."""
+        asyncio.get_running_loop().call_later(_ON_ITS_WAY_S, prepare)
+
+    def sent(self) -> None:
+        """Do nothing: the loop waits for many answers at once."""
+
+
+ASYNCIO = AsyncioRuntime()
+"""It keeps nothing, so there is one."""

@@ -1,0 +1,130 @@
+"""HTTP to one m8, over TLS, on asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Coroutine
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from monoskope.client.methods import Method
+from monoskope.client.roots import Roots
+from monoskope.client.transport import connect, exchanging
+from monoskope.client.transport.base import Metadata
+from monoskope.client.transport.exchanging import IDLE_S, Dialled
+from monoskope.http.exchange import Answer, one_header
+from monoskope.http.failures import ExchangeError
+from monoskope.http.pool import Pool, Stream
+
+R = TypeVar("R", bound=Message)
+
+_MOST_CONNECTIONS = 64
+"""How many connections there may be: each carries one call at a time, and m8 limits the connections of an address."""
+_HEAD_S = 30.0
+"""How many seconds m8 has to begin a stream."""
+
+
+class HttpTransport:
+    """Kept connections to one server. Its promises are those of `Transport`.
+
+    Args:
+        server: `https://host:port`.
+        roots: The authorities that may have signed its certificate.
+        has_others: Whether there are other servers to go to when this one stands still.
+
+    Raises:
+        UsageError: the authorities are no certificates, or the environment names no usable proxy.
+    """
+
+    def __init__(self, server: str, roots: Roots, *, has_others: bool) -> None:
+        self._dialled = Dialled(server, roots)
+        self._has_others = has_others
+        self._looking: asyncio.Task[Answer] | None = None
+        self._pool = Pool(self._dialled.server, most_connections=_MOST_CONNECTIONS, idle_s=IDLE_S)
+
+    async def call(self, method: Method[R], request: Message, timeout_s: float, metadata: Metadata) -> R:
+        """Call a unary method."""
+        ends_at = time.monotonic() + timeout_s
+        try:
+            asked = self._pool.request(
+                "POST",
+                method.path,
+                connect.headers(metadata, timeout_s=timeout_s),
+                request.SerializeToString(),
+                timeout_s=timeout_s,
+                most_body=connect.MOST_ANSWER,
+                repeat=method.may_be_repeated,
+            )
+            answer = await (self._while_it_stands(asked) if self._has_others else asked)
+        except ExchangeError as error:
+            raise self._dialled.failed(error, late=time.monotonic() >= ends_at) from None
+        return connect.answer(self._dialled.name, method, answer.status, answer.header("content-type"), answer.body)
+
+    async def stream(self, method: Method[R], request: Message, metadata: Metadata) -> AsyncGenerator[R]:
+        """Yield what a method streams, until it ends."""
+        try:
+            streamed = await self._pool.stream(
+                "POST",
+                method.path,
+                connect.headers(metadata, timeout_s=None),
+                connect.enveloped(request.SerializeToString()),
+                timeout_s=_HEAD_S,
+            )
+            with contextlib.closing(streamed):
+                kind = one_header(streamed.headers, "content-type")
+                if not connect.is_stream(streamed.status, kind):
+                    raise connect.refusal(self._dialled.name, streamed.status, kind, await _body(streamed))
+                messages = connect.Stream(self._dialled.name)
+                while not messages.ended and (piece := await streamed.receive()):
+                    for message in messages.messages(method, piece):
+                        yield message
+                messages.finish()
+        except ExchangeError as error:
+            raise self._dialled.failed(error, late=False) from None
+
+    async def _while_it_stands(self, asked: Coroutine[None, None, Answer]) -> Answer:
+        """Wait for an answer, and look now and then whether the server is still there."""
+        answering = asyncio.create_task(asked)
+        try:
+            while not (await asyncio.wait({answering}, timeout=exchanging.LOOK_AFTER_S))[0]:
+                await self._look()
+            return answering.result()
+        finally:
+            answering.cancel()
+
+    async def _look(self) -> None:
+        """Raise `NotReachedError` if the server answers nothing. Those who look at the same time look once."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._seen())
+        try:
+            await asyncio.shield(self._looking)
+        except ExchangeError:
+            raise self._dialled.stands_still() from None
+
+    async def _seen(self) -> Answer:
+        # Not by the pool: all of its connections may be waiting.
+        pool = Pool(self._dialled.server, most_connections=1)
+        try:
+            return await pool.request(
+                "GET", exchanging.LOOK_AT, timeout_s=exchanging.LOOK_S, most_body=connect.MOST_ERROR
+            )
+        finally:
+            await pool.close()
+
+    async def close(self) -> None:
+        """Close the connections; calls under way are cancelled."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait({self._looking})
+        await self._pool.close()
+
+
+async def _body(streamed: Stream) -> bytes:
+    """Return the body of an answer that is no stream: as much of it as an error has at most."""
+    body = b""
+    while len(body) <= connect.MOST_ERROR and (piece := await streamed.receive(_HEAD_S)):
+        body += piece
+    return body

@@ -1,0 +1,325 @@
+"""A connection of HTTPS that blocks its caller, for programs that do one thing at a time. It imports no event loop.
+
+It is kept between requests, and used again as `monoskope.http.pool` does it: only if the answer before was read to its
+end, and nothing came since. On failure the error says whether anything was sent.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from monoskope.http.destination import HOSTNAME_MISMATCHES, Server, Tunnel
+from monoskope.http.exchange import Answer, ResponseReader, host_header, request_head
+from monoskope.http.failures import BrokenError, LateError, NotSentError, UntrustedError
+from monoskope.unshared import Unshared
+
+Headers = Sequence[tuple[str, str]]
+
+_PIECE = 64 * 1024
+_LATE = "the time for the exchange is over"
+
+
+class Line(Unshared):
+    """The connection to one server. It dials at the first request. One request at a time; `close` it.
+
+    Args:
+        server: Where it is.
+        idle_s: How many seconds the connection is kept without being used.
+        connect_timeout_s: How many seconds connecting, with TLS, may take.
+        look_s: After so many seconds without a byte of an answer, and again after as many, it calls `look`.
+        look: Returns if the server is still there; what it raises ends the request.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        *,
+        idle_s: float = 15.0,
+        connect_timeout_s: float = 5.0,
+        look_s: float = 10.0,
+        look: Callable[[], None] | None = None,
+    ) -> None:
+        self._server = server
+        self._host = host_header(server.host, server.port)
+        self._idle_s = idle_s
+        self._connect_timeout_s = connect_timeout_s
+        self._look_s = look_s
+        self._look = look
+        self._kept: ssl.SSLSocket | None = None
+        self._idle_since = 0.0
+
+    def __repr__(self) -> str:
+        return f"<Line {self._host}>"
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        headers: Headers = (),
+        body: bytes | None = None,
+        *,
+        timeout_s: float,
+        most_body: int,
+        repeat: bool = False,
+        sent: Callable[[], None] = lambda: None,
+    ) -> Answer:
+        """Send one request and return its whole answer. Arguments and errors as `Pool.request` has them.
+
+        `sent` is called when the request has been sent, before its answer is awaited.
+        """
+        deadline = time.monotonic() + timeout_s
+        content = self._content(method, target, headers, body)
+        while True:
+            connection, used = self._connected(deadline)
+            reader = ResponseReader(method, most_body=most_body)
+            whole = False
+            try:
+                _send(connection, content, deadline)
+                sent()
+                while not reader.complete:
+                    self._receive(connection, reader, deadline)
+                whole = True
+            except BrokenError:
+                if repeat and used and not reader.began:
+                    continue
+                raise
+            finally:
+                self._put_back(connection, reader if whole else None)
+            return reader.answer()
+
+    def stream(
+        self, method: str, target: str, headers: Headers = (), body: bytes | None = None, *, timeout_s: float
+    ) -> Stream:
+        """Send one request and return its answer as soon as the head is here. Its `close` ends the connection.
+
+        Arguments and errors as `Pool.stream` has them.
+        """
+        deadline = time.monotonic() + timeout_s
+        content = self._content(method, target, headers, body)
+        connection, _ = self._connected(deadline)
+        reader = ResponseReader(method, most_body=None)
+        try:
+            _send(connection, content, deadline)
+            while not reader.status:
+                _receive(connection, reader, deadline)
+        except BaseException:
+            connection.close()
+            raise
+        return Stream(connection, reader)
+
+    def close(self) -> None:
+        """End the connection. Safe to call twice."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
+
+    def _receive(self, connection: ssl.SSLSocket, reader: ResponseReader, deadline: float) -> None:
+        """Have `reader` read what comes next, and look now and then whether the server is still there."""
+        if self._look is None:
+            _receive(connection, reader, deadline)
+            return
+        while True:
+            look_at = time.monotonic() + self._look_s
+            try:
+                _receive(connection, reader, min(deadline, look_at))
+            except LateError:
+                if look_at >= deadline:
+                    raise
+            else:
+                return
+            self._look()
+
+    def _content(self, method: str, target: str, headers: Headers, body: bytes | None) -> bytes:
+        head = request_head(method, target, self._host, headers, None if body is None else len(body))
+        return head if body is None else head + body
+
+    def _connected(self, deadline: float) -> tuple[ssl.SSLSocket, bool]:
+        """Return a connection, and whether it carried an exchange before."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            if time.monotonic() - self._idle_since < self._idle_s and not _readable(kept):
+                return kept, True
+            kept.close()
+        return connect(self._server, min(deadline, time.monotonic() + self._connect_timeout_s)), False
+
+    def _put_back(self, connection: ssl.SSLSocket, reader: ResponseReader | None) -> None:
+        if reader is None or not reader.reusable:
+            connection.close()
+            return
+        self._kept, self._idle_since = connection, time.monotonic()
+
+
+class Stream(Unshared):
+    """An answer whose body is read piece by piece.
+
+    Attributes:
+        status: As HTTP has it.
+        headers: As `Answer.headers`.
+    """
+
+    def __init__(self, connection: ssl.SSLSocket, reader: ResponseReader) -> None:
+        self.status = reader.status
+        self.headers = reader.headers
+        self._connection = connection
+        self._reader = reader
+
+    def __repr__(self) -> str:
+        return f"<Stream {self.status}>"
+
+    def pieces(self, timeout_s: float | None = None) -> Iterator[bytes]:
+        """Yield the pieces of the body until its end, and wait for each.
+
+        Args:
+            timeout_s: How many seconds to wait for all of them, None for any time.
+
+        Raises:
+            BrokenError: the connection broke; `MalformedError` for what came.
+            LateError: they did not come in time.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            if piece := self._reader.take():
+                yield piece
+            elif self._reader.complete:
+                return
+            else:
+                _receive(self._connection, self._reader, deadline)
+
+    def close(self) -> None:
+        """End the connection. Safe to call twice."""
+        self._connection.close()
+
+
+def connect(server: Server, deadline: float) -> ssl.SSLSocket:
+    """Return a new connection to `server`, whose certificate has been checked. Blocks; the system looks up the name.
+
+    A name may have several addresses: they are tried in turn, each for its share of the time that is left.
+
+    Args:
+        server: Where it is.
+        deadline: By `time.monotonic`.
+
+    Raises:
+        NotSentError: no address takes a connection, or a proxy opens none.
+        UntrustedError: the certificate is not trusted, or the server does not speak TLS.
+        LateError: the deadline is over.
+    """
+    failure: Exception
+    try:
+        plain = _dialled(*server.dialled, deadline)
+        try:
+            if server.proxy is not None:
+                _open(plain, Tunnel(server, server.proxy), deadline)
+            plain.settimeout(_left(deadline, sent=False))
+            # An end without TLS's own word for it may be somebody's who cuts an answer off: it shall be an error.
+            return server.tls.wrap_socket(plain, server_hostname=_plain(server.host), suppress_ragged_eofs=False)
+        except BaseException:
+            plain.close()
+            raise
+    except ssl.SSLCertVerificationError as error:
+        failure = UntrustedError(
+            f"the certificate was refused: {error.verify_message}",
+            certificate=True,
+            misnamed=error.verify_code in HOSTNAME_MISMATCHES,
+        )
+    except ssl.SSLError:
+        failure = UntrustedError("the server does not speak TLS as it is asked to", certificate=False)
+    except TimeoutError:
+        failure = LateError("the server was not reached in time", sent=False)
+    except OSError as error:
+        failure = NotSentError(f"there is no connection: {error.strerror or type(error).__name__}")
+    # Raised out here so that no error of the library, nor what it holds, hangs on it.
+    raise failure
+
+
+def _dialled(host: str, port: int, deadline: float) -> socket.socket:
+    found = socket.getaddrinfo(_plain(host), port, type=socket.SOCK_STREAM)
+    last: OSError = OSError("the name has no address")
+    for number, (family, _, _, _, address) in enumerate(found):
+        plain = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            plain.settimeout(_left(deadline, sent=False) / (len(found) - number))
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            plain.connect(address)
+        except OSError as error:  # of which a TimeoutError is one
+            plain.close()
+            last = error
+        except BaseException:
+            plain.close()
+            raise
+        else:
+            return plain
+    raise last
+
+
+def _plain(host: str) -> bytes | str:
+    """Return a host for the standard library, which loads tables of Unicode for any text, but not for bytes."""
+    return host.encode("ascii") if host.isascii() else host
+
+
+def _open(plain: socket.socket, tunnel: Tunnel, deadline: float) -> None:
+    plain.settimeout(_left(deadline, sent=False))
+    plain.sendall(tunnel.request)
+    while not tunnel.opened(plain.recv(_PIECE)):
+        plain.settimeout(_left(deadline, sent=False))
+
+
+def _send(connection: ssl.SSLSocket, content: bytes, deadline: float) -> None:
+    connection.settimeout(_left(deadline, sent=False))
+    late = False
+    try:
+        connection.sendall(content)
+    except TimeoutError:
+        late = True
+    except OSError:
+        pass
+    else:
+        return
+    # Raised out here so that no error of the library, which knows the bytes, hangs on it.
+    raise LateError(_LATE, sent=True) if late else BrokenError("the connection broke")
+
+
+def _receive(connection: ssl.SSLSocket, reader: ResponseReader, deadline: float | None) -> None:
+    """Wait for what comes next, and have `reader` read it."""
+    connection.settimeout(None if deadline is None else _left(deadline, sent=True))
+    data, late, broken = b"", False, False
+    try:
+        data = connection.recv(_PIECE)
+    except TimeoutError:
+        late = True
+    except ssl.SSLZeroReturnError:
+        pass  # the end, by TLS's own word for it
+    except OSError:
+        broken = True
+    if late:
+        raise LateError(_LATE, sent=True)
+    if broken:
+        raise BrokenError("the connection broke")
+    if data:
+        reader.feed(data)
+    else:
+        reader.end()
+
+
+def _left(deadline: float, *, sent: bool) -> float:
+    """Return the seconds until `deadline`."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise LateError(_LATE, sent=sent)
+    return left
+
+
+def _readable(connection: ssl.SSLSocket) -> bool:
+    """Return whether anything waits to be read, an end among it. TLS 1.3's tickets came before the first answer."""
+    if connection.pending():
+        return True
+    if sys.platform == "win32":
+        return bool(select.select([connection], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))

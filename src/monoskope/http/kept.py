@@ -1,0 +1,209 @@
+"""One connection of a pool: an asyncio protocol that sends a request and has a reader read the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import sys
+from typing import cast
+
+from monoskope.http.exchange import ResponseReader
+from monoskope.http.failures import BrokenError, ExchangeError, LateError, NotSentError
+
+_ENDED = "the connection had ended"
+_MOST_UNREAD = 64 * 1024
+"""How much of a stream waits here for its reader before the server has to wait, in bytes."""
+
+
+class Connection(asyncio.Protocol):
+    """Carries one exchange after the other.
+
+    Attributes:
+        used: Whether it carried an exchange before the present one.
+        idle_since: When the last exchange ended, by the event loop's clock.
+        ended: Done when the connection is gone.
+    """
+
+    def __init__(self) -> None:
+        self.used = False
+        self.idle_since = 0.0
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        self._transport: asyncio.Transport | None = None
+        self._reader: ResponseReader | None = None
+        self._only_head = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._failure: ExchangeError | None = None
+        self._sent = False
+        self._unread = 0
+        self._paused = False
+        self._exchanges = 0
+
+    def __repr__(self) -> str:
+        return f"<Connection exchanges={self._exchanges}>"
+
+    async def exchange(
+        self, content: bytes, reader: ResponseReader, deadline: float, *, only_head: bool = False
+    ) -> None:
+        """Send `content`, head and body, and have `reader` read the answer.
+
+        Args:
+            content: The request as it is sent.
+            reader: Complete when this returns, unless `only_head`.
+            deadline: By the event loop's clock.
+            only_head: Return as soon as the head of the final answer is here.
+
+        Raises:
+            NotSentError: the connection had ended.
+            BrokenError: it ended, or what came is no answer.
+            LateError: the deadline is over.
+        """
+        self.used = self._exchanges > 0
+        self._exchanges += 1
+        if self._transport is None or self._failure is not None or self._transport.is_closing():
+            raise NotSentError(_ENDED)
+        self._reader, self._only_head = reader, only_head
+        self._sent = True
+        self._transport.write(content)
+        del content
+        await self._wait(deadline)
+
+    async def receive(self, reader: ResponseReader, timeout_s: float | None) -> bytes:
+        """Return what came of the body of `reader`, once there is some; b"" at its end. Raises as `exchange`."""
+        while True:
+            piece = reader.take()
+            if piece or reader.complete:
+                self._read_on()
+                return piece
+            self._read_on()
+            await self._wait(None if timeout_s is None else self._loop.time() + timeout_s)
+
+    def reusable(self) -> bool:
+        """Whether it can carry another exchange: the answer is whole, the request is, and nothing came besides."""
+        reader, self._reader = self._reader, None
+        whole = reader is not None and reader.reusable
+        if reader is not None and not reader.complete:
+            reader.forget()
+        return whole and self._open() and self._transport is not None and not self._transport.get_write_buffer_size()
+
+    def alive(self) -> bool:
+        """Return whether nothing came since the last exchange, not even the end: nobody asked for anything."""
+        if not self._open() or self._transport is None:
+            return False
+        found = self._transport.get_extra_info("socket")
+        return found is not None and not _readable(found.fileno())
+
+    def close(self) -> None:
+        """End it at once, with what was not sent yet."""
+        self._fail(BrokenError("the connection was closed here"))
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport, which has what a transport of asyncio has, though uvloop's is none by its type."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Have the reader read `data`; close the connection if nobody asked for it, or it makes no answer."""
+        reader = self._reader
+        if reader is None:
+            self._fail(BrokenError("something came that nobody asked for"))
+            return
+        try:
+            reader.feed(data)
+        except ExchangeError as error:
+            self._fail(error.with_traceback(None))
+            return
+        if self._only_head:
+            self._hold(len(data))
+        if reader.complete or (self._only_head and reader.status):
+            self._wake()
+
+    def eof_received(self) -> None:
+        """See `connection_lost`, which follows."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the reader of the end, which may be the answer's, and whoever waits."""
+        del exc
+        failure: ExchangeError = BrokenError("the connection broke")
+        if self._reader is not None and self._failure is None:
+            try:
+                self._reader.end()
+            except ExchangeError as error:
+                failure = error.with_traceback(None)
+            else:
+                self._wake()
+        self._fail(failure)
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    # What these share.
+
+    def _open(self) -> bool:
+        return self._failure is None and self._transport is not None and not self._transport.is_closing()
+
+    async def _wait(self, deadline: float | None) -> None:
+        """Wait until the reader has what it should, or the connection fails. A cancelled wait closes the connection."""
+        if self._failure is not None:
+            failure, self._failure = self._failure, BrokenError(_ENDED)
+            raise failure
+        waiter = self._waiter = self._loop.create_future()
+        if deadline is not None:
+            self._timer = self._loop.call_at(deadline, self._expire)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            self.close()
+            raise
+        finally:
+            # The future holds the failure, and that holds this frame.
+            del waiter
+            self._waiter = None
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _expire(self) -> None:
+        self._fail(LateError("the time for the exchange is over", sent=self._sent))
+
+    def _fail(self, failure: ExchangeError) -> None:
+        """Close the connection, and tell whoever waits, or will wait. The first failure counts.
+
+        What was raised is not kept: its frames have this connection, and what was asked and answered.
+        """
+        if self._failure is None:
+            waiting = self._waiter is not None and not self._waiter.done()
+            self._failure = BrokenError(_ENDED) if waiting else failure
+            if waiting and self._waiter is not None:
+                self._waiter.set_exception(failure)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _hold(self, size: int) -> None:
+        """Let the server wait if its stream is not read as fast as it comes."""
+        self._unread += size
+        if self._unread > _MOST_UNREAD and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _read_on(self) -> None:
+        self._unread = 0
+        if self._paused and self._transport is not None and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
+
+
+def _readable(descriptor: int) -> bool:
+    """Return whether anything waits to be read, an end among them; True for a socket that is closed."""
+    if descriptor < 0:
+        return True
+    if sys.platform == "win32":
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

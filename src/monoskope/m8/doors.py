@@ -1,0 +1,127 @@
+"""How m8 serves: its doors, gRPC and HTTP, open together, and close together once it has said that it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from monoskope.m8.background.leased import Leased
+from monoskope.m8.background.log_watch import LogWatch
+from monoskope.m8.background.timekeeper import LEASE, Timekeeper, lease_s
+from monoskope.m8.grpc.presented import PresentedCertificate
+from monoskope.m8.grpc.server import build_server
+from monoskope.m8.http.server import build_http
+from monoskope.m8.operations.endpoints import Endpoints
+from monoskope.m8.service.app import App
+from monoskope.m8.settings import ServerSettings
+from monoskope.protocol.events import upload_stream
+
+
+class Door(Protocol):
+    """One transport's server. It is bound to its address when it is made."""
+
+    @property
+    def port(self) -> int:
+        """The bound port."""
+
+    async def start(self) -> None:
+        """Take calls."""
+
+    async def tell(self, *, is_ready: bool) -> None:
+        """Let whoever asks by this transport know whether m8 is ready."""
+
+    async def leaving(self) -> None:
+        """Say that m8 stops, and go on taking calls."""
+
+    async def stop(self, drain_s: float) -> None:
+        """Send every connection away, and give the calls under way so many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What is open of one m8.
+
+    Attributes:
+        all: Every door, gRPC's first.
+        address: `host:port` of gRPC, with the bound port.
+        http_address: The same of HTTP, "" without that door.
+    """
+
+    all: tuple[Door, ...]
+    address: str
+    http_address: str = ""
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    app: App, settings: ServerSettings, presented: PresentedCertificate, endpoints: Endpoints
+) -> AsyncIterator[Doors]:
+    """Bind the doors that `settings` name as long as the block runs; within it `running` lets calls in.
+
+    Raises:
+        UnavailableError: an address is taken.
+        UsageError: the certificate cannot be presented over HTTP.
+    """
+    grpc = build_server(app, presented.credentials(), address=str(settings.listen))
+    address = str(settings.listen.at(grpc.port))
+    if settings.http is None:
+        yield Doors((grpc,), address)
+        return
+    listen = settings.http.listen
+    http = await build_http(app, endpoints, presented.context(), listen=listen, origins=settings.http.origins)
+    try:
+        yield Doors((grpc, http), address, str(listen.at(http.port)))
+    finally:
+        # It may never have been started: gRPC's library closes such a server by itself, an event loop does not.
+        await http.stop(0.0)
+
+
+async def noticed(seconds: float) -> None:
+    """Wait until load balancers have noticed that this process is not ready."""
+    await asyncio.sleep(seconds)
+
+
+@contextlib.asynccontextmanager
+async def running(app: App, doors: Sequence[Door], *others: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Serve as long as the block runs; beside it the feed, the timekeeper, what watches the log, and `others`.
+
+    After the block m8 says that it is not ready, lets another process keep the time, ends the calls that wait for
+    events, so that their callers go on elsewhere, sends every connection away, and gives the calls under way `drain_s`
+    seconds.
+
+    When one of those fails, for example because the log was tampered with, the block is cancelled and an
+    `ExceptionGroup` with the failure is raised.
+    """
+    await app.feed.begin()
+    async for upload in app.documents.open_uploads():
+        app.requests.known(upload_stream(upload.request_id), upload)
+    ports = [door.port for door in doors]
+
+    async def tell(*, is_ready: bool) -> None:
+        for door in doors:
+            await door.tell(is_ready=is_ready)
+
+    async with asyncio.TaskGroup() as group:
+        keeper = Leased(app, LEASE, lambda: Timekeeper(app).run(), ttl_s=lease_s(app.limits.tick_s))
+        keeping = group.create_task(keeper.run())
+        beside = [group.create_task(work) for work in (app.feed.run(), app.connections.run(*ports), *others)]
+        for door in doors:
+            await door.start()
+        await tell(is_ready=True)
+        beside.append(group.create_task(LogWatch(app, tell).run()))
+        try:
+            yield
+        finally:
+            app.state.is_draining = True
+            for door in doors:
+                await door.leaving()
+            keeping.cancel()
+            await asyncio.wait({keeping})
+            await noticed(app.limits.not_ready_s)
+            app.feed.stop()
+            await asyncio.gather(*(door.stop(app.limits.drain_s) for door in doors))
+            for task in beside:
+                task.cancel()

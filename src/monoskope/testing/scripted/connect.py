@@ -1,0 +1,102 @@
+"""The HTTP side of a scripted m8: every method of both services, by one function, as Connect carries it."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import grpc
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
+from monoskope.errors import Error
+from monoskope.host_port import HostPort
+from monoskope.http.messages import Decision, Head, Response, Streamed
+from monoskope.http.server import serving
+from monoskope.m8.grpc.tls import Certificate
+from monoskope.m8.http import refused
+from monoskope.m8.http.codecs import end_of_stream, enveloped, only_message
+from monoskope.testing.scripted.attach import Scripted
+
+_MOST_BODY = 2_097_152
+
+
+class ScriptedDoor:
+    """Every method of both services (`http.messages.Application`)."""
+
+    def __init__(self, m8: Scripted) -> None:
+        self._m8 = m8
+        self._methods: dict[str, tuple[str, type[Message], bool]] = {}
+        for module, service in (
+            (commands_pb2, commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"]),
+            (queries_pb2, queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"]),
+        ):
+            for method in service.methods:
+                request = getattr(module, method.input_type.name)
+                self._methods[f"/{service.full_name}/{method.name}"] = (method.name, request, method.server_streaming)
+
+    async def accept(self, head: Head) -> Decision:
+        """Read the body of every call, and answer it."""
+        found = self._methods.get(head.path)
+        if found is None:
+            return refused.plain(404, "unimplemented", "nothing is at this path.")
+        return _Call(self._m8, *found)
+
+
+@dataclass(slots=True)
+class _Call:
+    m8: Scripted
+    name: str
+    request: type[Message]
+    streams: bool
+    most_body: int = _MOST_BODY
+
+    async def answer(self, body: bytes) -> Response | Streamed:
+        message = self.request.FromString(only_message(body) if self.streams else body)
+        self.m8.received.append(message.SerializeToString())
+        self.m8.calls.append(self.name)
+        if self.streams:
+            return Streamed(200, (("Content-Type", "application/connect+proto"),), self._events())
+        try:
+            return self._unary(message)
+        except Error as error:
+            return refused.response(error)
+
+    def _unary(self, message: Message) -> Response:
+        failing = self.m8.failing.get(self.name)
+        failure = failing.pop(0) if failing else None
+        if isinstance(failure, Error):
+            raise failure
+        if isinstance(failure, grpc.StatusCode):
+            code = "canceled" if failure is grpc.StatusCode.CANCELLED else failure.name.lower()
+            return refused.plain(refused.HTTP_STATUS[code], code, "broken")
+        answered = self.m8.handle(self.name, message).SerializeToString()
+        return Response(200, (("Content-Type", "application/proto"),), answered if failure is None else failure)
+
+    async def _events(self) -> AsyncIterator[bytes]:
+        for event in self.m8.watched():
+            yield enveloped(queries_pb2.WatchEventsResponse(event=event).SerializeToString())
+        yield end_of_stream(None)
+
+
+@asynccontextmanager
+async def door(m8: Scripted, made: Certificate) -> AsyncIterator[str]:
+    """Listen on a free port of 127.0.0.1; yields the server's name."""
+    async with serving(HostPort("127.0.0.1", 0), ScriptedDoor(m8), tls=showing(made), drain_s=0.1) as port:
+        yield f"https://127.0.0.1:{port}"
+
+
+def showing(made: Certificate) -> ssl.SSLContext:
+    """Return the context of a server that shows a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["http/1.1"])
+    with TemporaryDirectory() as name:
+        certificate, key = Path(name) / "certificate", Path(name) / "key"
+        certificate.write_bytes(made.certificate)
+        key.write_bytes(made.key)
+        context.load_cert_chain(certificate, key)
+    return context

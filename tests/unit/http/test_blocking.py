@@ -1,0 +1,235 @@
+"""The connection that blocks, against a server that says exactly what a test has it say."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monoskope.http.blocking import Line
+from monoskope.http.destination import Proxy, Server
+from monoskope.http.failures import (
+    BrokenError,
+    LateError,
+    MalformedError,
+    NotSentError,
+    TooLargeError,
+    UntrustedError,
+)
+from monoskope.m8.grpc import tls
+from tests.support.tunnels import OPENED, Tunnels
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+CLOSE = None
+"""In a script: the end of the connection."""
+Script = list[bytes | None]
+
+MADE = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
+
+
+def trusting(ca: bytes) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=ca.decode())
+    return context
+
+
+class Scripted:
+    """A server of TLS: each connection has a script, and each item of it answers one request."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "certificate").write_bytes(MADE.certificate)
+        (folder / "key").write_bytes(MADE.key)
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(folder / "certificate", folder / "key")
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self.scripts: list[Script] = []
+        self.received: list[bytes] = []
+        self.clean = True
+        """Whether it ends TLS by TLS's own word."""
+        self.closed = threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    @property
+    def server(self) -> Server:
+        return Server("127.0.0.1", self.port, trusting(MADE.ca))
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                plain, _ = self._listening.accept()
+            except OSError:
+                return
+            with plain, contextlib.suppress(OSError):  # the client refused the certificate, or went away
+                self._play(self._context.wrap_socket(plain, server_side=True))
+            self.closed.release()
+
+    def _play(self, connection: ssl.SSLSocket) -> None:
+        with connection:
+            for said in self.scripts.pop(0) if self.scripts else []:
+                if said is CLOSE:
+                    break
+                content = b""
+                while not content.endswith(b"\r\n\r\n{}"):
+                    piece = connection.recv(65_536)
+                    if not piece:
+                        return
+                    content += piece
+                self.received.append(content)
+                connection.sendall(said)
+            else:
+                connection.recv(1)
+            if self.clean:
+                connection.settimeout(0)  # to say the word, and not to wait for the client's
+                connection.unwrap()
+
+    def stop(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join(10)
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> Iterator[Scripted]:
+    server = Scripted(tmp_path)
+    yield server
+    server.stop()
+
+
+def ask(line: Line, *, repeat: bool = False, timeout_s: float = 20.0, most_body: int = 100) -> bytes:
+    return line.request(
+        "POST", "/x", (("a", "b"),), b"{}", timeout_s=timeout_s, most_body=most_body, repeat=repeat
+    ).body
+
+
+@pytest.fixture
+def line(scripted: Scripted) -> Iterator[Line]:
+    made = Line(scripted.server)
+    yield made
+    made.close()
+
+
+def test_one_connection_carries_one_request_after_the_other(scripted: Scripted, line: Line) -> None:
+    scripted.scripts = [[OK, OK]]
+    assert (ask(line), ask(line)) == (b"ok", b"ok")
+    head = f"POST /x HTTP/1.1\r\nHost: 127.0.0.1:{scripted.port}\r\na: b\r\nContent-Length: 2\r\n\r\n{{}}"
+    assert scripted.received == [head.encode()] * 2
+
+
+def test_a_connection_that_was_closed_while_it_was_idle_is_not_used(scripted: Scripted, line: Line) -> None:
+    scripted.scripts = [[OK, CLOSE], [OK]]
+    ask(line)
+    assert scripted.closed.acquire(timeout=20)
+    assert ask(line) == b"ok"
+
+
+def test_bytes_that_nobody_asked_for_are_never_an_answer(scripted: Scripted, line: Line) -> None:
+    scripted.scripts = [[OK + OK.replace(b"ok", b"no")], [OK]]
+    assert (ask(line), ask(line)) == (b"ok", b"ok")
+
+
+@pytest.mark.parametrize("repeat", [True, False])
+def test_a_kept_connection_that_ends_before_an_answer_is_asked_again_only_if_that_does_no_harm(
+    scripted: Scripted, line: Line, *, repeat: bool
+) -> None:
+    scripted.scripts = [[OK, b"", CLOSE], [OK]]
+    ask(line)
+    if repeat:
+        assert ask(line, repeat=True) == b"ok"
+    else:
+        with pytest.raises(BrokenError):
+            ask(line)
+    assert len(scripted.received) == (3 if repeat else 2)
+
+
+def test_a_new_connection_that_ends_before_an_answer_is_not_asked_again(scripted: Scripted, line: Line) -> None:
+    scripted.scripts = [[b"", CLOSE], [OK]]
+    with pytest.raises(BrokenError):
+        ask(line, repeat=True)
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_an_answer_that_is_cut_off_is_none(scripted: Scripted, line: Line, *, clean: bool) -> None:
+    scripted.clean = clean
+    scripted.scripts = [[OK[:-1], CLOSE]]
+    with pytest.raises(BrokenError):
+        ask(line)
+
+
+def test_the_end_of_an_answer_without_a_length_must_be_tlss_own(scripted: Scripted, line: Line) -> None:
+    whole = b"HTTP/1.1 200 OK\r\n\r\nok"
+    scripted.scripts = [[whole, CLOSE]] * 2
+    assert ask(line) == b"ok"
+    scripted.clean = False
+    with pytest.raises(BrokenError):
+        ask(line)
+
+
+def test_what_is_no_answer_and_what_is_too_large_end_the_connection(scripted: Scripted, line: Line) -> None:
+    scripted.scripts = [[b"SSH-2.0-x\r\n\r\n"], [b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n"], [OK]]
+    with pytest.raises(MalformedError):
+        ask(line)
+    with pytest.raises(TooLargeError):
+        ask(line)
+    assert ask(line) == b"ok"
+
+
+def test_a_server_that_says_nothing_is_waited_for_until_the_time_is_over(scripted: Scripted, line: Line) -> None:
+    scripted.scripts = [[b""], [OK]]
+    with pytest.raises(LateError) as caught:
+        ask(line, timeout_s=0.2)
+    assert caught.value.sent
+    assert ask(line) == b"ok"
+
+
+def test_nothing_is_sent_where_nobody_listens_or_nobody_is_trusted(scripted: Scripted) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(NotSentError):
+            ask(Line(Server("127.0.0.1", taken.getsockname()[1], trusting(MADE.ca))))
+    other = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC)).ca
+    with pytest.raises(UntrustedError) as caught:
+        ask(Line(Server("127.0.0.1", scripted.port, trusting(other))))
+    assert (caught.value.certificate, caught.value.misnamed) == (True, False)
+    with pytest.raises(UntrustedError) as caught:
+        ask(Line(Server("::ffff:127.0.0.1", scripted.port, trusting(MADE.ca))))
+    assert (caught.value.certificate, caught.value.misnamed) == (True, True)
+    assert scripted.received == []
+
+
+def test_a_stream_is_read_as_it_comes(scripted: Scripted, line: Line) -> None:
+    scripted.scripts = [[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n"]]
+    stream = line.stream("POST", "/x", (), b"{}", timeout_s=20)
+    assert stream.status == 200
+    assert b"".join(stream.pieces(20)) == b"ab"
+    stream.close()
+
+
+def test_a_proxy_opens_a_tunnel_and_sees_no_request(scripted: Scripted) -> None:
+    scripted.scripts = [[OK]]
+    proxy = Tunnels(OPENED, scripted.port)
+    line = Line(scripted.server._replace(proxy=Proxy("127.0.0.1", proxy.port, "Basic eDp5")))
+    assert ask(line) == b"ok"
+    line.close()
+    proxy.stop()
+    named = f"127.0.0.1:{scripted.port}"
+    expected = f"CONNECT {named} HTTP/1.1\r\nHost: {named}\r\nproxy-authorization: Basic eDp5\r\n\r\n"
+    assert proxy.asked == expected.encode()
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n", b"nonsense\r\n\r\n", b""])
+def test_a_proxy_that_opens_no_tunnel_gets_nothing(scripted: Scripted, answer: bytes) -> None:
+    proxy = Tunnels(answer, scripted.port)
+    server = scripted.server._replace(proxy=Proxy("127.0.0.1", proxy.port, "Basic eDp5"))
+    assert "eDp5" not in repr(server)
+    with pytest.raises((NotSentError, LateError)):
+        ask(Line(server, connect_timeout_s=0.3))
+    proxy.stop()
+    assert scripted.received == []

@@ -1,0 +1,433 @@
+"""What is HTTP's alone at m8's HTTP door. What calls do is tested at both doors, in the tests of calls."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from base64 import b64decode
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from google.protobuf import json_format
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+
+from monoskope import operating_log
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
+from monoskope.errors import Code, Error, RateLimitedError, UnavailableError
+from monoskope.host_port import HostPort
+from monoskope.http.answers import serialised
+from monoskope.http.messages import Response
+from monoskope.m8.http import refused
+from monoskope.m8.http.server import build_http
+from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.methods.table import Kind, Method, methods
+from monoskope.m8.operations.endpoints import Endpoints
+from tests.support.http_calls import Asked, HttpStream, HttpUnary, ask, rpc_error
+from tests.support.m8_world import PAGE, PATIENCE_S, User, World, a_world
+from tests.support.vectors import a_request
+
+GET_SERVER = "/monoskope.api.gateway.v1.SecretQueryService/GetServer"
+GET_SECRET = "/monoskope.api.gateway.v1.SecretQueryService/GetSecret"
+GET_KEY = "/monoskope.api.gateway.v1.SecretQueryService/GetSecretUploadKey"
+UPLOAD = "/monoskope.api.gateway.v1.SecretCommandService/RequestUploadSecret"
+WATCH = "/monoskope.api.gateway.v1.SecretQueryService/WatchEvents"
+ATTACH = "/monoskope.api.gateway.v1.ReactorService/Attach"
+JSON = ("Content-Type", "application/json")
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture
+def lines() -> io.StringIO:
+    stream = io.StringIO()
+    operating_log.set_up(stream)
+    return stream
+
+
+def calls(lines: io.StringIO) -> list[dict[str, Any]]:
+    return [line for line in map(json.loads, lines.getvalue().splitlines()) if line["event"] == "call"]
+
+
+def bearer(user: User) -> tuple[str, str]:
+    return user.metadata[0]
+
+
+async def test_every_method_of_the_table_says_the_same_at_both_doors(world: World) -> None:
+    """Of a message without fields, with a token and without; over HTTP in JSON and in protobuf."""
+    anna, administrator = world.user("anna", "vault://app").metadata, world.administrator().metadata
+    asked = [method for method in methods(world.app).values() if method.kind is not Kind.ATTACHING]
+    assert len(asked) == 20
+    for method in asked:
+        streams = method.kind is Kind.STREAMING
+        # Anna would wait for her first event.
+        for metadata in (administrator, ()) if streams else (administrator, anna, ()):
+            said = [
+                await the_answer(call, method.request(), metadata, streams=streams) for call in doors(world, method)
+            ]
+            assert said[0] == said[1] == said[2], method.path
+            assert metadata or said[0] == (grpc.StatusCode.UNAUTHENTICATED, "the call carries no token.")
+
+
+def doors(world: World, method: Method) -> list[Any]:
+    """What calls the method over gRPC, over HTTP in JSON, and over HTTP in protobuf."""
+    kind = world.channel.unary_stream if method.kind is Kind.STREAMING else world.channel.unary_unary
+    service: Any = method.request.DESCRIPTOR.file.services_by_name[method.service.rpartition(".")[2]]
+    http = HttpStream if method.kind is Kind.STREAMING else HttpUnary
+    return [
+        kind(method.path, method.request.SerializeToString, method.response.FromString),
+        *(http(world.http, service.methods_by_name[method.name], codec) for codec in ("json", "proto")),
+    ]
+
+
+async def the_answer(call: Any, request: Any, metadata: Any, *, streams: bool) -> object:
+    try:
+        if not streams:
+            return await call(request, metadata=metadata, timeout=PATIENCE_S)
+        stream = call(request, metadata=metadata, timeout=PATIENCE_S)
+        try:
+            return await stream.read()
+        finally:
+            stream.cancel()
+    except grpc.aio.AioRpcError as error:
+        return error.code(), error.details()
+
+
+async def test_requests_that_are_no_calls_are_answered_by_http(world: World) -> None:
+    token = bearer(world.user("anna", "vault://app"))
+    cases: list[tuple[str, str, tuple[tuple[str, str], ...], int, str]] = [
+        ("GET", "/", (), 404, "unimplemented"),
+        ("POST", "/x", (JSON,), 404, "unimplemented"),
+        ("POST", GET_SERVER + "/", (JSON,), 501, "unimplemented"),
+        ("POST", "/monoskope.api.gateway.v1.SecretQueryService/Nothing", (JSON, token), 501, "unimplemented"),
+        ("POST", "/grpc.health.v1.Health/Check", (JSON,), 404, "unimplemented"),
+        ("GET", GET_SERVER, (token,), 405, "unimplemented"),
+        ("PUT", GET_SERVER, (JSON, token), 405, "unimplemented"),
+        ("OPTIONS", GET_SERVER, (), 405, "unimplemented"),
+        ("POST", "/healthz", (JSON,), 405, "unimplemented"),
+        ("POST", ATTACH, (JSON, token), 405, "unimplemented"),
+        ("POST", GET_SERVER, (token,), 415, "unimplemented"),
+        ("POST", GET_SERVER, (("Content-Type", "application/grpc"), token), 415, "unimplemented"),
+        ("POST", GET_SERVER, (("Content-Type", "application/connect+json"), token), 415, "unimplemented"),
+        ("POST", GET_SERVER, (("Content-Type", "application/json; charset=latin-1"), token), 415, "unimplemented"),
+        ("POST", GET_SERVER, (JSON, JSON, token), 415, "unimplemented"),
+        ("POST", WATCH, (JSON, token), 415, "unimplemented"),
+        ("POST", GET_SERVER, (JSON, token, ("Content-Encoding", "gzip")), 501, "unimplemented"),
+        ("POST", GET_SERVER, (JSON, token, ("Connect-Protocol-Version", "2")), 400, "invalid_argument"),
+        ("POST", GET_SERVER, (JSON, token, ("Connect-Timeout-Ms", "-1")), 400, "invalid_argument"),
+        ("POST", GET_SERVER, (JSON, token, ("Connect-Timeout-Ms", "12345678901")), 400, "invalid_argument"),
+        ("POST", GET_SERVER, (JSON, token, *[("Connect-Timeout-Ms", "9")] * 2), 400, "invalid_argument"),
+        ("POST", GET_SERVER, (JSON,), 401, "unauthenticated"),
+        ("POST", GET_SERVER, (JSON, token, token), 401, "unauthenticated"),
+        ("POST", GET_SERVER, (JSON, ("Authorization", "Basic YTpi")), 401, "unauthenticated"),
+        (
+            "POST",
+            GET_SERVER,
+            (JSON, ("Cookie", "=".join(token)), ("X-Authorization", token[1])),
+            401,
+            "unauthenticated",
+        ),
+        ("POST", GET_SERVER + "?" + token[1].replace(" ", "="), (JSON,), 401, "unauthenticated"),
+        ("POST", GET_SERVER, (JSON, token), 400, "invalid_argument"),
+    ]
+    for method, path, headers, status, code in cases:
+        answered = await ask(world.http, method, path, *headers)
+        assert (answered.status, answered.json["code"]) == (status, code), (method, path, headers)
+        assert "set-cookie" not in answered.headers
+        assert token[1].removeprefix("Bearer ") not in answered.body.decode()
+    allowed = (await ask(world.http, "GET", GET_SERVER)).headers["allow"]
+    assert (allowed, (await ask(world.http, "PUT", "/healthz")).headers["allow"]) == ("POST", "GET")
+    assert (await ask(world.http, "POST", WATCH, token)).headers["accept-post"].startswith("application/connect+json")
+    assert (await ask(world.http, "POST", GET_SERVER, JSON)).headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_call_is_answered_in_the_codec_of_its_request(world: World) -> None:
+    token = bearer(world.user("anna", "vault://app"))
+    answered = await ask(
+        world.http, "POST", GET_SERVER, ("content-type", 'Application/JSON; charset="UTF-8"'), token, body=b"{}"
+    )
+    assert (answered.status, answered.json["subject"]) == (200, "anna")
+    assert answered.headers["content-type"] == "application/json"
+    assert "access-control-allow-origin" not in answered.headers
+    proto = ("Content-Type", "application/proto")
+    answered = await ask(world.http, "POST", GET_SERVER, proto, token, ("Connect-Protocol-Version", "1"))
+    assert queries_pb2.GetServerResponse.FromString(answered.body).subject == "anna"
+    assert answered.headers["content-type"] == "application/proto"
+    broken = await ask(world.http, "POST", GET_SERVER, proto, token, body=b"\xff")
+    assert (broken.status, broken.json["code"]) == (400, "invalid_argument")
+    assert "GetServerRequest" in broken.json["message"]
+
+
+async def test_an_error_says_our_code_sentence_and_fix_in_the_open(world: World) -> None:
+    anna = world.user("anna", "vault://app")
+    answered = await ask(world.http, "POST", GET_SECRET, JSON, bearer(anna), body=b'{"uri":"vault://app/db"}')
+    assert (answered.status, answered.json["code"]) == (404, "not_found")
+    (detail,) = answered.json["details"]
+    assert detail["type"] == "google.rpc.ErrorInfo"
+    assert (detail["debug"]["reason"], detail["debug"]["domain"]) == ("NOT_FOUND", "monoskope")
+    assert not detail["value"].endswith("=")
+    info = error_details_pb2.ErrorInfo.FromString(b64decode(detail["value"] + "=" * (-len(detail["value"]) % 4)))
+    assert json_format.MessageToDict(info) == detail["debug"]
+    named = await ask(world.http, "POST", GET_SECRET, JSON, bearer(anna), body=b'{"url":"hunter2"}')
+    assert (named.status, named.json["message"]) == (400, "GetSecretRequest: url: GetSecretRequest has no such field.")
+    ruled = await ask(world.http, "POST", GET_SECRET, JSON, bearer(anna), body=b'{"uri":""}')
+    assert (ruled.status, "uri" in ruled.json["message"]) == (400, True)
+
+
+def test_every_code_has_its_status_and_who_is_limited_hears_when_to_come_back() -> None:
+    for code in Code:
+        answer = refused.response(Error("it broke.", fix="mend it.", code=code))
+        assert serialised(answer, is_last=False).startswith(b"HTTP/1.1 %d " % answer.status)
+        said = json.loads(answer.body)
+        assert said["details"][0]["debug"]["reason"] == code.value
+        assert rpc_error(said).details() == "it broke."
+    answer = refused.response(RateLimitedError("too much.", retry_after_s=1.2))
+    assert (answer.status, dict(answer.headers)["Retry-After"]) == (429, "2")
+    (_, retry) = json.loads(answer.body)["details"]
+    assert retry["debug"] == {"retryDelay": "1.200s"}
+    for status in refused.HTTP_STATUS.values():
+        assert serialised(Response(status), is_last=True)
+
+
+async def test_a_stranger_cannot_make_m8_read_a_large_body(world: World, lines: io.StringIO) -> None:
+    """Its body never comes, and it is answered all the same; so is whoever announces more than a method takes."""
+    anna = bearer(world.user("anna", "vault://app"))
+    for path, length, headers, status in (
+        (UPLOAD, 1_000_000, (JSON,), 401),
+        (UPLOAD, 1_000_000, (JSON, ("Authorization", "Bearer nobody")), 401),
+        (GET_SECRET, 60_000, (JSON,), 401),
+        (GET_SECRET, 200_000, (JSON, anna), 413),
+        (UPLOAD, 2_000_000, (JSON, anna), 413),
+        (UPLOAD, 1_500_000, (("Content-Type", "application/proto"), anna), 413),
+        (WATCH, 1_000_000, (("Content-Type", "application/connect+json"),), 413),
+    ):
+        fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        asked = await Asked.send(world.http, f"POST {path} HTTP/1.1\r\nHost: x\r\n{fields}Content-Length: {length}\r\n")
+        async with asyncio.timeout(PATIENCE_S):
+            answered = await asked.whole()
+        asked.close()
+        assert (answered.status, answered.headers["connection"]) == (status, "close"), path
+        assert answered.json["message"]
+    assert [line["code"] for line in calls(lines)] == ["UNAUTHENTICATED"] * 3
+
+
+async def test_the_largest_secret_fits_in_json(world: World) -> None:
+    user = world.user("anna", "vault://app")
+    sent = commands_pb2.RequestUploadSecretRequest(
+        request_id=bytes(16), encapsulated_key=bytes(1_120), ciphertext=bytes(1_048_592)
+    )
+    body = json_format.MessageToJson(sent).encode()
+    answered = await ask(world.http, "POST", UPLOAD, JSON, bearer(user), body=body)
+    assert (answered.status, answered.json["code"]) == (404, "not_found")
+
+
+async def test_a_call_that_outlives_its_deadline_is_cancelled_and_claims_nothing(
+    world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked for may have been done: so there is none of our codes, from which a client would conclude."""
+    cancelled = asyncio.Event()
+
+    async def slow(*_: object) -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            cancelled.set()
+
+    token = bearer(world.user("anna", "vault://app"))
+    monkeypatch.setattr(SqliteLog, "get", slow)
+    for timeout in ("0", "20"):
+        late = await ask(
+            world.http,
+            "POST",
+            GET_SECRET,
+            JSON,
+            token,
+            ("Connect-Timeout-Ms", timeout),
+            body=b'{"uri":"vault://app/db"}',
+        )
+        assert (late.status, late.json["code"], "details" in late.json) == (504, "deadline_exceeded", False)
+    await cancelled.wait()
+    assert [line["code"] for line in calls(lines)] == ["TIMED_OUT", "TIMED_OUT"]
+
+
+async def test_who_waits_is_answered_before_the_deadline(world: World) -> None:
+    user, _ = world.user("anna", "vault://app"), await world.attached()
+    request_id = await user.ask(a_request())
+    key = json_format.MessageToJson(queries_pb2.GetSecretUploadKeyRequest(request_id=request_id)).encode()
+    answered = await ask(world.http, "POST", GET_KEY, JSON, bearer(user), ("Connect-Timeout-Ms", "300"), body=key)
+    assert (answered.status, answered.json["state"]) == (200, "UPLOAD_STATE_REQUESTED")
+    assert world.app.feed._waiting == {}
+
+
+async def test_who_hangs_up_cancels_the_call(world: World, lines: io.StringIO) -> None:
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    request_id = await user.ask(a_request())
+    await reactor.next("SecretUploadKeyRequested")
+    body = json_format.MessageToJson(queries_pb2.GetSecretUploadKeyRequest(request_id=request_id)).encode()
+    name, value = bearer(user)
+    head = f"POST {GET_KEY} HTTP/1.1\r\nHost: x\r\n{name}: {value}\r\nContent-Type: application/json\r\n"
+    asked = await Asked.send(world.http, f"{head}Content-Length: {len(body)}\r\n", body)
+    async with asyncio.timeout(PATIENCE_S):
+        while not world.app.feed._waiting:
+            await asyncio.sleep(0)
+        asked.close()
+        while world.app.feed._waiting or not calls(lines) or calls(lines)[-1]["code"] != "CANCELLED":
+            await asyncio.sleep(0.005)
+    assert (calls(lines)[-1]["door"], calls(lines)[-1]["subject"]) == ("http", "anna")
+
+
+async def watching(world: World, codec: str, *metadata: tuple[str, str]) -> Any:
+    method: Any = queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"].methods_by_name["WatchEvents"]
+    return HttpStream(world.http, method, codec)(queries_pb2.WatchEventsRequest(), metadata=metadata)
+
+
+@pytest.mark.parametrize("codec", ["json", "proto"])
+async def test_a_stream_says_how_it_ends_also_when_m8_stops(world: World, codec: str) -> None:
+    administrator = bearer(world.administrator())
+    call = await watching(world, codec, administrator)
+    for kind in ("SecretStoreCreated", "DefaultSecretStoreSet", "SecretStoreActivated"):
+        assert (await call.read()).event.type == kind
+    world.app.feed.stop()
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await call.read()
+    assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+    refusal = await watching(world, codec)
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await refusal.read()
+    assert ended.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_stream_takes_exactly_one_message(world: World) -> None:
+    token = bearer(world.administrator())
+    kind = ("Content-Type", "application/connect+json")
+    for body, words in (
+        (b"", "exactly one message"),
+        (b"{}", "exactly one message"),
+        (b"\0\0\0\0\x02{}\0\0\0\0\x02{}", "exactly one message"),
+        (b"\0\xff\xff\xff\xff{}", "exactly one message"),
+        (b"\x02\0\0\0\x02{}", "exactly one message"),
+        (b"\x01\0\0\0\x02{}", "compress"),
+        (b'\0\0\0\0\x07{"x":1}', "x: WatchEventsRequest has no such field"),
+    ):
+        name, value = token
+        head = f"POST {WATCH} HTTP/1.1\r\nHost: x\r\n{kind[0]}: {kind[1]}\r\n{name}: {value}\r\n"
+        asked = await Asked.send(world.http, f"{head}Content-Length: {len(body)}\r\n", body)
+        assert (await asked.head()).status == 200
+        said = b"".join([piece async for piece in asked.chunks()])
+        asked.close()
+        assert said[:1] == b"\x02", "it is the last message"
+        error = json.loads(said[5:])["error"]
+        assert (error["code"], words in error["message"]) == ("invalid_argument", True), body
+
+
+async def test_only_pages_of_the_origins_that_are_named_may_call(world: World) -> None:
+    token = bearer(world.user("anna", "vault://app"))
+    allowed = ("Origin", PAGE)
+    for origins in (
+        [("Origin", "https://evil.example")],
+        [("Origin", "null")],
+        [("Origin", "")],
+        [("Origin", PAGE + "/")],
+        [("Origin", PAGE.upper())],
+        [("Origin", PAGE + ".evil.example")],
+        [allowed, allowed],
+        [allowed, ("Origin", "https://evil.example")],
+    ):
+        for method, path in (("POST", GET_SERVER), ("OPTIONS", GET_SERVER), ("GET", "/healthz"), ("GET", ATTACH)):
+            answered = await ask(
+                world.http, method, path, *origins, JSON, token, body=b"{}" if method == "POST" else b""
+            )
+            assert (answered.status, answered.headers["vary"]) == (403, "Origin"), origins
+            assert "access-control-allow-origin" not in answered.headers
+    answered = await ask(world.http, "POST", GET_SERVER, allowed, JSON, token, body=b"{}")
+    assert (answered.status, answered.headers["access-control-allow-origin"]) == (200, PAGE)
+    assert "access-control-allow-credentials" not in answered.headers
+    for failing in ((JSON,), (token,), (JSON, token)):
+        answered = await ask(world.http, "POST", GET_SERVER, allowed, *failing)
+        assert answered.headers["access-control-allow-origin"] == PAGE, "the page may read why"
+        assert answered.headers["vary"] == "Origin"
+    asked = ("Access-Control-Request-Method", "POST")
+    answered = await ask(world.http, "OPTIONS", GET_SERVER, allowed, asked)
+    assert (answered.status, answered.headers["access-control-allow-methods"]) == (204, "POST")
+    assert answered.headers["access-control-max-age"] == "600"
+    names = answered.headers["access-control-allow-headers"].lower().split(", ")
+    assert {"authorization", "content-type", "connect-protocol-version", "connect-timeout-ms"} <= set(names)
+    assert (await ask(world.http, "OPTIONS", "/nothing", allowed, asked)).status == 404
+    assert (await ask(world.http, "POST", GET_SERVER, JSON, token, body=b"{}")).headers["vary"] == "Origin"
+
+
+async def test_health_is_for_everybody_and_metrics_for_administrators(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = 0
+    head = SqliteLog.head
+
+    async def counted(log: SqliteLog) -> int:
+        nonlocal looked
+        looked += 1
+        return await head(log)
+
+    monkeypatch.setattr(SqliteLog, "head", counted)
+    assert (await ask(world.http, "GET", "/healthz?x=1")).status == 200
+    answers = await asyncio.gather(*(ask(world.http, "GET", "/readyz") for _ in range(40)))
+    assert {answered.status for answered in answers} == {200}
+    assert answers[0].json["checks"]["database"] == "ok"
+    assert looked <= 8, "whoever asks without end has the database looked at once in a second"
+    for user, status in ((world.user("anna", "vault://app"), 403), (world.administrator(), 200)):
+        answered = await ask(world.http, "GET", "/metrics", bearer(user))
+        assert (answered.status, b"m8_build_info" in answered.body) == (status, status == 200)
+    assert (await ask(world.http, "GET", "/metrics")).status == 401
+
+
+async def test_a_defect_of_readiness_is_told_by_its_type_alone(
+    world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_: Endpoints) -> Any:
+        raise LookupError("hunter2")
+
+    monkeypatch.setattr(Endpoints, "_looked_at", broken)
+    answered = await ask(world.http, "GET", "/readyz")
+    assert answered.status == 500
+    assert b"hunter2" not in answered.body
+    assert "hunter2" not in lines.getvalue()
+    assert "LookupError" in lines.getvalue()
+
+
+async def test_no_line_of_the_operating_log_holds_a_token_whatever_is_wrong_with_a_request(
+    world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> bytes:
+        raise LookupError(token)
+
+    user = world.user("anna", "vault://app")
+    token = bearer(user)[1].removeprefix("Bearer ")
+    monkeypatch.setattr(SqliteLog, "get", broken)
+    defect = await ask(world.http, "POST", GET_SECRET, JSON, bearer(user), body=b'{"uri":"vault://app/db"}')
+    assert (defect.status, defect.json["code"]) == (500, "internal")
+    await ask(world.http, "POST", GET_SECRET, JSON, ("Authorization", f"Bearer  {token}"), body=b"{}")
+    await ask(world.http, "POST", GET_SECRET, JSON, bearer(user), ("X-Request-Id", f"Bearer {token}"), body=b"[")
+    await ask(world.http, "POST", GET_SECRET, JSON, bearer(user), body=json.dumps({token: token}).encode())
+    assert [line["code"] for line in calls(lines)] == ["INTERNAL", "UNAUTHENTICATED", "USAGE", "USAGE"]
+    assert token not in lines.getvalue()
+
+
+def test_a_stopped_m8_is_unavailable_in_connects_words() -> None:
+    said = refused.to_json(UnavailableError("m8 stops.", fix="Try again."))
+    assert (said["code"], said["message"]) == ("unavailable", "m8 stops.")
+
+
+async def test_a_host_with_several_addresses_has_one_port(world: World) -> None:
+    door = await build_http(world.app, Endpoints(world.app), None, listen=HostPort("localhost", 0))
+    await door.start()
+    assert (await ask(f"localhost:{door.port}", "GET", "/healthz")).status == 200
+    with pytest.raises(UnavailableError, match="cannot listen on localhost"):
+        await build_http(world.app, Endpoints(world.app), None, listen=HostPort("localhost", door.port))
+    await door.stop(0)

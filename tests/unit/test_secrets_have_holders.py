@@ -36,6 +36,8 @@ FREE = {
     "monoskope.operations.answers.Answer": "what the listener of operations says to everybody",
     "monoskope.client.roots.Roots": "certificates",
     "monoskope.client.sources.Setting": "a setting as `monoctl config` shows it; of a token only that there is one",
+    "monoskope.http.connection.Connection": "a request that is read: sealed bytes at most",
+    "monoskope.http.websocket.ServedSocket": "one message of a reactor's session, sealed bytes at most",
     "monoskope.http.messages.Response": "an answer of m8, which holds sealed bytes at most",
     "monoskope.http.messages.Streamed": "an answer of m8, which holds events",
     "monoskope.m8.background.timekeeper.Timekeeper": "the name of a document",

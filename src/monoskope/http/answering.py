@@ -33,6 +33,9 @@ class Carrier(websocket.Carrier, Protocol):
     def is_unread(self) -> bool:
         """Whether a part of the body has not been read."""
 
+    async def send(self, data: bytes) -> None:
+        """Send `data` as fast as the peer reads."""
+
     async def whole_body(self, framing: Framing) -> bytes:
         """Return the body, once all of it is here."""
 
@@ -82,14 +85,12 @@ async def _send(carrier: Carrier, answer: Response | Streamed, framing: Framing)
     carrier.is_last |= carrier.is_unread
     if isinstance(answer, Response):
         if carrier.is_answerable:
-            carrier.transport.write(answers.serialised(answer, is_last=carrier.is_last, is_head=framing.is_head))
-    else:
-        try:
-            await _stream(carrier, answer, framing)
-        finally:
-            await _close(answer.pieces)
-    # What is asked for and not read must not pile up.
-    await carrier.writable()
+            await carrier.send(answers.serialised(answer, is_last=carrier.is_last, is_head=framing.is_head))
+        return
+    try:
+        await _stream(carrier, answer, framing)
+    finally:
+        await _close(answer.pieces)
 
 
 async def _stream(carrier: Carrier, answer: Streamed, framing: Framing) -> None:
@@ -101,10 +102,9 @@ async def _stream(carrier: Carrier, answer: Streamed, framing: Framing) -> None:
     if not framing.is_head:
         async for piece in answer.pieces:
             if piece:
-                carrier.transport.write(piece if framing.is_old else answers.chunk(piece))
-                await carrier.writable()
+                await carrier.send(piece if framing.is_old else answers.chunk(piece))
         if not framing.is_old:
-            carrier.transport.write(answers.LAST_CHUNK)
+            await carrier.send(answers.LAST_CHUNK)
     carrier.is_streaming = False
 
 

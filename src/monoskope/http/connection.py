@@ -16,7 +16,7 @@ from monoskope.http.answering import Tell
 from monoskope.http.heads import Framing
 from monoskope.http.limits import MOST_HEAD, Limits
 from monoskope.http.messages import Application, Response
-from monoskope.http.outgoing import Outgoing
+from monoskope.http.outgoing import PORTION, Outgoing
 from monoskope.http.websocket import ServedSocket
 
 
@@ -76,6 +76,7 @@ class Connection(Outgoing):
             self.transport.abort()
             return
         self._shared.connections.add(self)
+        self.transport.set_write_buffer_limits(PORTION)
         self._peer = peers.named(self.transport.get_extra_info("peername"))
         peers.probe(self.transport.get_extra_info("socket"))
         self.within(self._limits.idle_s or self._limits.head_s)
@@ -256,15 +257,13 @@ class Connection(Outgoing):
 
     def expire(self) -> None:
         """Cut off a peer that let the deadline pass."""
-        if self.is_blocked:
-            self.expire_unread()
+        if self.is_blocked or self._state is _State.CLOSED:
+            self.transport.abort()
         elif self._state is _State.HEAD or self._state is _State.BODY:
             self._abandon()
             self._refuse(408)
         elif self._socket is not None and self._state is _State.SOCKET:
             self._socket.expire()
-        elif self._state is _State.CLOSED:
-            self.transport.abort()
         else:
             self.close()
 

@@ -6,14 +6,14 @@ import asyncio
 import math
 
 PORTION = 65_536
-"""A peer that does not read must take so many bytes of what waits for it in each `Limits.unread_s`."""
+"""Bytes that are sent at once. The next ones wait until the peer has read most of these."""
 
 
 class Outgoing(asyncio.Protocol):
     """A connection that holds back what its peer does not read.
 
     Args:
-        unread_s: How long a peer has for a `PORTION`.
+        unread_s: How long a peer has to read a `PORTION`.
 
     Attributes:
         transport: How bytes leave.
@@ -26,7 +26,6 @@ class Outgoing(asyncio.Protocol):
     def __init__(self, unread_s: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._unread_s = unread_s
-        self._unsent = 0
         self._can_write = asyncio.Event()
         self._can_write.set()
         self.is_blocked = False
@@ -36,7 +35,6 @@ class Outgoing(asyncio.Protocol):
         """Note that the peer reads too slowly."""
         self.is_blocked = True
         self._can_write.clear()
-        self._unsent = self.transport.get_write_buffer_size()
         self.deadline = self._loop.time() + self._unread_s
 
     def resume_writing(self) -> None:
@@ -48,6 +46,24 @@ class Outgoing(asyncio.Protocol):
         """Wait until the peer has read enough, or is gone."""
         await self._can_write.wait()
 
+    async def send(self, data: bytes) -> None:
+        """Send `data` as fast as the peer reads, and return when it has read most of it, or is gone.
+
+        TLS does not tell how much it holds back of one large write. So there are none.
+        """
+        if len(data) <= PORTION:
+            self._write(data)
+        else:
+            for begin in range(0, len(data), PORTION):
+                await self.writable()
+                self._write(data[begin : begin + PORTION])
+        # What is asked for and not read must not pile up.
+        await self.writable()
+
+    def _write(self, data: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
     def within(self, seconds: float) -> None:
         """Set the deadline. While the peer does not read, the one for reading stays."""
         if not self.is_blocked:
@@ -57,12 +73,3 @@ class Outgoing(asyncio.Protocol):
         """Set no deadline, for the peer is gone or has nothing to do. The one for reading stays."""
         if not self.is_blocked:
             self.deadline = math.inf
-
-    def expire_unread(self) -> None:
-        """Cut off a peer that has not read a `PORTION` in its time."""
-        unsent = self.transport.get_write_buffer_size()
-        if unsent > self._unsent - PORTION:
-            self.transport.abort()
-            return
-        self._unsent = unsent
-        self.deadline += self._unread_s

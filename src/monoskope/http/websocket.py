@@ -15,6 +15,7 @@ from websockets.server import ServerProtocol
 from monoskope.http.answers import refusal
 from monoskope.http.limits import Limits
 from monoskope.http.messages import EndedError, Head, Response
+from monoskope.http.outgoing import PORTION
 
 MOST_HELD = 65_536
 """Bytes that may wait behind a message that nobody has asked for; then nothing more is read."""
@@ -76,6 +77,7 @@ class ServedSocket:
         self._is_paused = False
         self._is_pinged = False
         self._is_ended = False
+        self._sending = asyncio.Lock()
 
     def open(self, accept: str) -> None:
         """Answer the request for the WebSocket."""
@@ -99,15 +101,26 @@ class ServedSocket:
         return message
 
     async def send(self, message: bytes | str) -> None:
-        """Send a message, once the peer has read enough of those before. Raises `EndedError` if it has ended."""
-        while self._carrier.is_blocked and not self._is_ended:
-            await self._carrier.writable()
+        """Send a message as fast as the peer reads. Raises `EndedError` if the connection has ended.
+
+        A large one is sent in fragments (RFC 6455, 5.4), between which the peer can be pinged.
+        """
+        data = message.encode() if isinstance(message, str) else message
+        async with self._sending:
+            await self._send_part(data[:PORTION], is_text=isinstance(message, str), fin=len(data) <= PORTION)
+            for begin in range(PORTION, len(data), PORTION):
+                await self._send_part(data[begin : begin + PORTION], fin=begin + PORTION >= len(data))
+
+    async def _send_part(self, data: bytes, *, fin: bool, is_text: bool | None = None) -> None:
+        await self._carrier.writable()
         if self._is_ended:
             raise EndedError
-        if isinstance(message, str):
-            self._protocol.send_text(message.encode())
+        if is_text is None:
+            self._protocol.send_continuation(data, fin)
+        elif is_text:
+            self._protocol.send_text(data, fin)
         else:
-            self._protocol.send_binary(message)
+            self._protocol.send_binary(data, fin)
         self._write()
 
     async def close(self, code: int = 1000) -> None:

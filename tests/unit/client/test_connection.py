@@ -65,7 +65,9 @@ async def reached(tmp_path: Path, way: str) -> AsyncIterator[ScriptedM8]:
 
 async def ask(server: str, ca_file: Path, way: str = GRPC) -> None:
     async def once() -> None:
-        connection = Connection(server, ca_file, "a.b.c", runtime=blocking.BLOCKING if way == BLOCKING else None)
+        connection = Connection(
+            server, ca_file, "a.b.c", runtime=blocking.BlockingRuntime() if way == BLOCKING else None
+        )
         try:
             await Queries(connection).store("vault")
         finally:

@@ -203,7 +203,7 @@ async def test_a_server_that_stands_still_is_left_for_the_next(
     ca = still.ca + second.ca_file.read_text()
 
     async def ask() -> str:
-        runtime = blocking.BLOCKING if blocks else None
+        runtime = blocking.BlockingRuntime() if blocks else None
         connection = Connection([still.server, second.server], None, "a.b.c", ca=ca, runtime=runtime)
         try:
             return (await Queries(connection).server()).version
@@ -234,7 +234,7 @@ async def test_a_server_that_answers_late_is_waited_for(
     monkeypatch.setattr(connect.ScriptedDoor, "accept", accept)
 
     async def ask() -> str:
-        runtime = blocking.BLOCKING if blocks else None
+        runtime = blocking.BlockingRuntime() if blocks else None
         connection = Connection([first.server, second.server], None, "a.b.c", ca=both(first, second), runtime=runtime)
         try:
             return (await Queries(connection).server()).version

@@ -6,91 +6,15 @@ import asyncio
 import contextlib
 import gc
 import math
-from collections.abc import AsyncIterator
 
 import pytest
 
-from monoskope.host_port import HostPort
 from monoskope.http.limits import Limits
-from monoskope.http.messages import Decision, Head, Response, Streamed
+from monoskope.http.messages import Head, Response
+from monoskope.http.outgoing import PORTION
 from monoskope.http.server import bind, serving
-from tests.unit.http.wire import Asked, Wire, asked, statuses
-
-ANYWHERE = HostPort("127.0.0.1", 0)
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-SOON_S = 10.0
-
-
-def post(length: int, *lines: bytes) -> bytes:
-    return b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n%b\r\n" % (
-        length,
-        b"".join(b"%b\r\n" % x for x in lines),
-    )
-
-
-class Held(Asked):
-    """Answers when it is let."""
-
-    def __init__(self, *, in_accept: bool = False) -> None:
-        super().__init__(10_000_000)
-        self.in_accept = in_accept
-        self.begun = asyncio.Event()
-        self.let = asyncio.Event()
-        self.ended = asyncio.Event()
-
-    async def accept(self, head: Head) -> Decision:
-        if self.in_accept:
-            self.begun.set()
-            await self.let.wait()
-        return await super().accept(head)
-
-    async def answer(self, body: bytes) -> Response:
-        self.begun.set()
-        try:
-            await self.let.wait()
-        finally:
-            self.ended.set()
-        return await super().answer(body)
-
-
-class Streams(Asked):
-    """Streams pieces, then waits, fails or ends."""
-
-    def __init__(self, *pieces: bytes, after: str = "end") -> None:
-        super().__init__()
-        self.pieces = pieces
-        self.after = after
-        self.closed = asyncio.Event()
-
-    async def accept(self, head: Head) -> Decision:
-        self.heads.append(head)
-        return StreamsOne(self)
-
-    async def stream(self) -> AsyncIterator[bytes]:
-        try:
-            for piece in self.pieces:
-                yield piece
-            if self.after == "wait":
-                await asyncio.Event().wait()
-            if self.after == "fail":
-                raise RuntimeError("hunter2")
-        finally:
-            self.closed.set()
-
-
-class StreamsOne:
-    most_body = 0
-
-    def __init__(self, streams: Streams) -> None:
-        self._streams = streams
-
-    async def answer(self, body: bytes) -> Streamed:
-        return Streamed(200, (("Content-Type", "text/plain"),), self._streams.stream())
-
-
-async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    return await asyncio.open_connection("127.0.0.1", port)
-
+from tests.unit.http.applications import ANYWHERE, GET, SOON_S, Held, Streams, connected, post
+from tests.unit.http.wire import Asked, Wire, asked, narrow, statuses
 
 # Requests one after another.
 
@@ -254,19 +178,32 @@ async def test_no_time_is_set_for_the_application() -> None:
     assert wire.connection.deadline == math.inf
 
 
-async def test_a_peer_that_does_not_read_is_cut_off_and_one_that_reads_slowly_is_not() -> None:
+async def test_a_peer_that_does_not_read_is_cut_off() -> None:
     wire = Wire(Streams(b"a", b"b", after="wait"))
-    wire.unsent = 200_000
     wire.connection.pause_writing()
     await wire.feed(GET)
     assert b"1\r\nb" not in wire.written, "nothing more is made while the peer does not read"
-    for wire.unsent in (100_000, 20_000):
-        passed(wire)
-        assert not wire.is_over
     passed(wire)
     await wire.settled()
     assert wire.is_over
     assert wire.shared.connections == set()
+
+
+async def test_a_peer_that_reads_slowly_has_its_time_for_each_portion() -> None:
+    class Large(Asked):
+        async def answer(self, body: bytes) -> Response:
+            return Response(200, (), bytes(3 * PORTION))
+
+    wire = Wire(Large())
+    wire.narrow = PORTION
+    await wire.feed(GET)
+    for portions in (1, 2, 3):
+        assert len(wire.written) == portions * PORTION
+        until = wire.connection.deadline
+        wire.connection.resume_writing()
+        await wire.settled()
+        assert wire.connection.deadline >= until
+    assert not wire.is_over
 
 
 async def test_answers_that_are_not_read_do_not_pile_up() -> None:
@@ -287,7 +224,7 @@ async def test_the_server_itself_cuts_off_who_is_silent_and_what_is_never_read()
     async with asyncio.timeout(SOON_S):
         assert await asked(server.port) == b""
         assert (await asked(server.port, b"GET / HT")).startswith(b"HTTP/1.1 408 ")
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1)
+        reader, writer = await asyncio.open_connection(sock=narrow(server.port), limit=1)
         writer.write(GET)
         await reader.readexactly(4)
         while server.connections:

@@ -23,7 +23,7 @@ class Wire(asyncio.Transport):
         self.written = b""
         self.is_paused = False
         self.is_over = False
-        self.unsent = 0
+        self.narrow = 0
         self.connection.connection_made(self)
 
     def get_extra_info(self, name: str, default: object = None) -> object:
@@ -32,6 +32,8 @@ class Wire(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if not self.is_over:
             self.written += data
+            if 0 < self.narrow <= len(data):
+                self.connection.pause_writing()
 
     def pause_reading(self) -> None:
         self.is_paused = True
@@ -42,8 +44,8 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.is_over
 
-    def get_write_buffer_size(self) -> int:
-        return self.unsent
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Whether a peer reads is the test's business: `narrow` bytes at once are too many for it, if that is not 0."""
 
     def close(self) -> None:
         if not self.is_over:
@@ -115,3 +117,11 @@ async def asked(port: int, *parts: bytes) -> bytes:
         return await reader.read()
     finally:
         writer.transport.abort()
+
+
+def narrow(port: int) -> socket.socket:
+    """A connection whose system keeps little for a client that does not read."""
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    one.connect(("127.0.0.1", port))
+    return one

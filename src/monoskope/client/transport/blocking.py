@@ -37,9 +37,7 @@ class BlockingTransport:
         UsageError: the authorities are no certificates, or the environment names no usable proxy.
     """
 
-    def __init__(
-        self, server: str, roots: Roots, *, has_others: bool, sent: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, server: str, roots: Roots, *, has_others: bool, sent: Callable[[], None] = lambda: None) -> None:
         self._sent = sent
         self._dialled = Dialled(server, roots)
         look = self._look if has_others else None

@@ -1,0 +1,117 @@
+"""The server over TLS, on both event loops: what depends on a transport is true on each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+from websockets.asyncio.client import connect
+
+from monoskope.http.limits import Limits
+from monoskope.http.messages import Accepted, Decision, Head, Response, Upgrade
+from monoskope.http.server import Server, bind
+from tests.support.certificates import client_certificate
+from tests.unit.http.applications import ANYWHERE, GET, SOON_S, Held, Serves, Streams, echo, post
+from tests.unit.http.wire import Asked, narrow
+
+LIMITS = Limits(handshake_s=0.3, unread_s=0.2, ending_s=0.01, sweep_s=0.01)
+
+
+class Everything(Asked):
+    """`/` echoes the length, `/stream` never ends, `/large` is large, `/held` waits, `/ws` is a WebSocket."""
+
+    def __init__(self) -> None:
+        super().__init__(1_000_000)
+        self.held = Held()
+        self.streams = Streams(b"abc", after="wait")
+        self.socket = Serves(echo)
+
+    async def accept(self, head: Head) -> Decision:
+        parts: dict[str, Accepted | Upgrade | Response] = {
+            "/held": self.held,
+            "/ws": self.socket,
+            "/large": Response(200, (), bytes(16 * 1_048_576)),
+        }
+        if head.path == "/stream":
+            return await self.streams.accept(head)
+        return parts.get(head.path, self)
+
+
+def over_tls(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """What the server shows, and what the client takes."""
+    files = folder / "certificate", folder / "key"
+    for file, text in zip(files, client_certificate(), strict=True):
+        file.write_text(text)
+    shows = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    shows.load_cert_chain(*files)
+    shows.set_alpn_protocols(["http/1.1"])
+    takes = ssl.create_default_context()
+    takes.check_hostname, takes.verify_mode = False, ssl.CERT_NONE
+    return shows, takes
+
+
+async def use(server: Server, application: Everything, takes: ssl.SSLContext) -> None:
+    """Be every kind of peer, one after another."""
+    opened: list[asyncio.StreamWriter] = []
+
+    async def client(tls: ssl.SSLContext | None = takes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=tls, limit=1_024)
+        opened.append(writer)
+        return reader, writer
+
+    silent, _ = await client(None)
+    with contextlib.suppress(ConnectionResetError):
+        assert await silent.read() == b"", "no handshake"
+
+    reader, writer = await client()
+    for length in (3, 900_000):
+        writer.write(post(length) + b"a" * length)
+        assert b"<%d>" % length in await reader.readuntil(b">")
+    writer.write(post(1_000_001))
+    assert (await reader.read()).startswith(b"HTTP/1.1 413 ")
+
+    async with connect(f"wss://127.0.0.1:{server.port}/ws", ssl=takes) as socket:
+        for message in (b"a", b"b" * 150_000):
+            await socket.send(message)
+            assert await socket.recv() == message
+
+    unread, asks = await asyncio.open_connection(sock=narrow(server.port), ssl=takes, server_hostname="a", limit=1)
+    opened.append(asks)
+    asks.write(GET.replace(b"/ ", b"/large "))
+    await unread.readexactly(4)
+    while server.connections:
+        await asyncio.sleep(0)
+
+    gone, streamed = await client(), await client()
+    gone[1].write(GET.replace(b"/ ", b"/held "))
+    streamed[1].write(GET.replace(b"/ ", b"/stream "))
+    await application.held.begun.wait()
+    gone[1].transport.abort()
+    await application.held.ended.wait()
+    await streamed[0].readuntil(b"3\r\nabc\r\n")
+    await server.drain(SOON_S)
+    assert application.streams.closed.is_set()
+    assert server.connections == 0
+    for one in opened:
+        one.transport.abort()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_every_kind_of_peer_is_served_and_cut_off_over_tls(
+    run: Callable[[Coroutine[Any, Any, None]], None], tmp_path: Path
+) -> None:
+    async def main() -> None:
+        shows, takes = over_tls(tmp_path)
+        application = Everything()
+        server = await bind(ANYWHERE, application, limits=LIMITS, tls=shows)
+        await server.start()
+        async with asyncio.timeout(6 * SOON_S):
+            await use(server, application, takes)
+
+    run(main())

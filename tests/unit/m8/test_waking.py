@@ -66,7 +66,7 @@ async def test_what_is_recorded_between_the_request_and_the_waiting_is_not_lost(
 
 
 async def test_a_server_that_stops_ends_the_waiting_of_calls_that_began_before_and_after(world: World) -> None:
-    async def never() -> None:
+    async def never() -> int | None:
         return None
 
     with world.app.feed.waiting("upload/1", may_end) as before:

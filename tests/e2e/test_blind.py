@@ -43,7 +43,7 @@ def everything_m8_has(cluster: Cluster, wanted: list[Wanted]) -> list[Result]:
 
 def test_m8_never_holds_a_value_whatever_becomes_of_the_request(team: Team) -> None:
     cluster = team.cluster
-    uploaded, unwelcome, guess, sent_twice, binary, large = (a_value() for _ in range(6))
+    uploaded, unwelcome, guess, sent_twice, over_https, binary, large = (a_value() for _ in range(7))
     binary = b"\xff\x00" + binary
     large = secrets.token_hex(40_000).encode()
     ok(team.put(team.uri("vault"), team.uri("local"), value=uploaded))
@@ -51,6 +51,7 @@ def test_m8_never_holds_a_value_whatever_becomes_of_the_request(team: Team) -> N
     assert team.compare(team.uri("vault"), value=guess).code == 12
     for _ in range(2):
         ok(team.put(team.uri("local", "twice"), value=sent_twice))
+    ok(team.put(team.uri("vault", "door"), "--server", cluster.https_server, value=over_https))
     assert team.put(team.uri("vault", "bytes"), value=binary).code == 3
     ok(team.put(team.uri("local", "large"), value=large))
 
@@ -61,7 +62,7 @@ def test_m8_never_holds_a_value_whatever_becomes_of_the_request(team: Team) -> N
     try:
         ok(team.put(team.uri("local", path), value=b"nothing to hide"))
         watcher.wait_for(lambda: watcher.log.read_text().count("\n") >= 5)
-        values = [uploaded, unwelcome, guess, sent_twice, binary, large]
+        values = [uploaded, unwelcome, guess, sent_twice, over_https, binary, large]
         wanted = [Wanted.of(f"value {number}", value) for number, value in enumerate(values)]
         wanted.append(Wanted.of("fingerprint key", (cluster.folder / "reactor-vault" / "fingerprint.key").read_bytes()))
         results = everything_m8_has(cluster, [*wanted, Wanted.of("control", control)])
@@ -90,6 +91,8 @@ def test_a_reactor_keeps_nothing_of_a_value_that_it_wrote(team: Team) -> None:
     path = secrets.token_hex(8)
     for value in values:
         ok(team.put(team.uri("vault", path), team.uri("local", path), value=value))
+    values.append(a_value())
+    ok(team.put(team.uri("vault", path), "--server", team.cluster.https_server, value=values[-1]))
     wanted = [Wanted.of(f"value {number}", value) for number, value in enumerate(values)]
     for name in ("reactor-vault", "reactor-local"):
         pid = team.cluster.reactors[name].pid
@@ -99,7 +102,7 @@ def test_a_reactor_keeps_nothing_of_a_value_that_it_wrote(team: Team) -> None:
             assert "does not allow it" in result.reason or is_closed()
             continue
         assert result.total("path", "raw") > 0
-        assert [result.total(one.name) for one in wanted] == [0, 0, 0], name
+        assert [result.total(one.name) for one in wanted] == [0, 0, 0, 0], name
 
 
 def test_m8_did_carry_what_it_could_not_read(team: Team) -> None:

@@ -97,7 +97,7 @@ def test_all_of_m8_in_memory_can_neither_seal_nor_open() -> None:
 
 def test_all_of_monoctl_in_memory_holds_no_server_and_needs_no_extra() -> None:
     loaded = _loaded_by("monoskope.monoctl", "monoskope.client")
-    assert {HPKE, "monoskope.monoctl.main"} <= loaded
+    assert {"monoskope.client.seal", "monoskope.monoctl.main"} <= loaded
     assert not _below(loaded, "monoskope.m8", "monoskope.reactor", "monoskope.stores", "monoskope.testing", *OF_EXTRAS)
 
 

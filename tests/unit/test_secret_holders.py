@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, SyncClient
+from monoskope.client.blocking_client import BlockingClient
 from monoskope.client.connection import Connection
 from monoskope.client.purposes.put import DOUBT, Expect, encoded
 from monoskope.client.settings import ClientSettings
@@ -147,6 +148,7 @@ HOLDERS: dict[type, Callable[[], object]] = {
     ClientSettings: settings,
     Client: lambda: Client(settings()),
     SyncClient: lambda: SyncClient(settings()),
+    BlockingClient: lambda: BlockingClient(settings()),
     Values: values,
     CopyPut: copy_job,
     Issued: lambda: Issued(TEXT, "0" * 32),

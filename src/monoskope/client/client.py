@@ -32,6 +32,7 @@ from monoskope.client.upstream_names import UpstreamNames
 from monoskope.client.versions import whole
 from monoskope.client.walk import Walk
 from monoskope.errors import Error, UsageError
+from monoskope.protocol import identity
 from monoskope.protocol.request import Options
 from monoskope.unshared import Unshared
 
@@ -247,6 +248,7 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
         """Return the checks of m8's answers, by the pins as they are now. Raises as `KnownStores.read`."""
         from monoskope.client.proof import Proofs  # noqa: PLC0415 - a put does not need it
 
+        self._runtime.meanwhile(identity.load)
         given = self.settings
         return Proofs(self._known.read_with(given.server, given.store_identities), given.server, self.queries)
 

@@ -22,7 +22,7 @@ FILES = (
     "client/task.py",
     "client/checks.py",
     "client/bulk.py",
-    *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("*.py"))),
+    *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("[a-z]*.py"))),
     "monoctl/output/report.py",
     "monoctl/output/key_rotation.py",
     "monoctl/output/results.py",

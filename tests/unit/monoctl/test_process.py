@@ -11,9 +11,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import click
 import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.monoctl.main import cli
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from tests.unit.monoctl.as_alice import environment
 
@@ -170,7 +172,6 @@ NOT_OVER_HTTPS = (
     "monoskope.client.proof",
     "monoskope.client.purposes.delete",
     "monoskope.client.results.secrets",
-    "random",
     "shutil",
     "subprocess",
     "tempfile",
@@ -190,6 +191,22 @@ def test_a_put_over_https_loads_neither_grpc_nor_an_event_loop(tmp_path: Path) -
     loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
     assert {"monoskope.client.blocking", "monoskope.client.seal", "httptools"} <= loaded
     assert [name for name in NOT_OVER_HTTPS if any(f"{one}.".startswith(f"{name}.") for one in loaded)] == []
+
+
+def test_a_command_loads_values_without_typing_extensions() -> None:
+    code = "import click; from monoskope.monoctl.main import cli; cli.get_command(click.Context(cli), 'whoami')"
+    modules = loaded(code)
+    assert "msgspec" in modules
+    assert "typing_extensions" not in modules
+
+
+def test_the_help_says_of_each_command_what_the_command_says_of_itself() -> None:
+    context = click.Context(cli)
+    for name, summary in cli.summaries.items():
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert command.get_short_help_str(200) == summary
+    assert set(cli.summaries) == set(cli.list_commands(context)) - set(cli.commands)
 
 
 def test_several_at_once_take_the_event_loop(tmp_path: Path) -> None:

@@ -29,7 +29,6 @@ def width() -> int:
     return max(min(columns or 80, MOST_COLUMNS) - _MARGIN, _LEAST_COLUMNS)
 
 
-
 class ConnectionOption(click.Option):
     """An option that says which m8 is called, and as whom."""
 

@@ -104,6 +104,11 @@ class Cluster(Commands):
         return self.server
 
     @property
+    def https_server(self) -> str:
+        """m8's HTTP door, as a client names it, while m8 runs."""
+        return f"https://{(self.folder / 'm8' / 'http-address').read_text(encoding='ascii').strip()}"
+
+    @property
     def pids(self) -> dict[str, int]:
         """The process id of every part that runs."""
         parts = {"m8": self.m8.pid, "openbao": self.bao.pid}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -70,10 +71,22 @@ async def build_http(
     application = HttpApplication(app, endpoints, origins=Origins(frozenset(origins)))
     limits = Limits(most=app.connections.most)
     try:
-        server = await bind(listen, application, limits=limits, tls=tls, tell=_tell)
+        server = await bind(_on_one_port(listen), application, limits=limits, tls=tls, tell=_tell)
     except OSError:
         raise _taken(listen) from None
     return HttpDoor(server, listen)
+
+
+def _on_one_port(listen: HostPort) -> HostPort:
+    """Return `listen`, or one address of it if the system chooses the port: it would choose another for each address.
+
+    Raises:
+        OSError: the host has no address.
+    """
+    if listen.port:
+        return listen
+    found = socket.getaddrinfo(listen.host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return HostPort(str(found[0][4][0]), 0)
 
 
 def _taken(listen: HostPort) -> Exception:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Sequence
 from monoskope.http.destination import HOSTNAME_MISMATCHES, Server, Tunnel
 from monoskope.http.exchange import Answer, ResponseReader, host_header, request_head
 from monoskope.http.failures import BrokenError, LateError, NotSentError, UntrustedError
-from monoskope.unshared import Unshared
 
 Headers = Sequence[tuple[str, str]]
 
@@ -24,7 +23,7 @@ _PIECE = 64 * 1024
 _LATE = "the time for the exchange is over"
 
 
-class Line(Unshared):
+class Line:
     """The connection to one server. It dials at the first request. One request at a time; `close` it.
 
     Args:
@@ -154,7 +153,7 @@ class Line(Unshared):
         self._kept, self._idle_since = connection, time.monotonic()
 
 
-class Stream(Unshared):
+class Stream:
     """An answer whose body is read piece by piece.
 
     Attributes:

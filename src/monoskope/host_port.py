@@ -95,8 +95,8 @@ class ServerName(Value, frozen=True):
             found = HostPort.parse(rest)
         except UsageError:
             found = HostPort("", 0)
-        # One spelling for each port, no zone of an IPv6 address, which could be any text, and no letter outside of ASCII
-        # whose lower case is inside.
+        # One spelling for each port, no zone of an IPv6 address, which could be any text, and no letter outside of
+        # ASCII, whose lower case may be inside.
         if found.port == 0 or str(found) != rest or "%" in rest or not text.isascii():
             raise UsageError(
                 f"server {text!r} is not valid: host:port, or https://host:port.",

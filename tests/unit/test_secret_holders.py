@@ -27,6 +27,7 @@ from monoskope.client.task import Task
 from monoskope.http.destination import Proxy, Server, Tunnel
 from monoskope.http.exchange import Answer, ResponseReader
 from monoskope.http.messages import Head
+from monoskope.http.websocket_client import ClientSocket
 from monoskope.m8.credentials.tokens import Issued, Tokens
 from monoskope.m8.grpc import tls
 from monoskope.m8.grpc.presented import PresentedCertificate, _Pair
@@ -230,7 +231,7 @@ def test_the_search_can_see() -> None:
     assert shows(base64.b64encode(SECRET).decode())
 
 
-OTHERS = {Connection}
+OTHERS = {ClientSocket, Connection}
 """Holders that are tested by themselves."""
 
 

@@ -13,17 +13,26 @@ from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
-from bench import commands, cpu, engines, floor, log, uploads, waiting
+from bench import commands, engines, floor, log, profile, report, uploads, waiting
 from bench.counts import FULL, QUICK, Counts
 from bench.progress import say
-from bench.world import World
+from bench.world import Door, World
 from monoskope.errors import Error
 from monoskope.testing.engines.openbao_files import Storage
 
 FIGURES = (
     "cli_put_ratio",
+    "cli_put_grpc_ratio",
+    "cli_list_ratio",
+    "cli_help_ratio",
     "put_latency_ratio",
+    "put_latency_grpc_ratio",
+    "update_latency_ratio",
     "throughput_ratio",
+    "throughput_grpc_ratio",
+    "update_throughput_ratio",
+    "puts_per_core_of_m8",
+    "puts_per_core_of_m8_grpc",
     "floor_put_latency_ratio",
     "floor_throughput_ratio",
     "m8_rss_mib",
@@ -35,21 +44,23 @@ FIGURES = (
     *log.FIGURES,
     *engines.figures(),
 )
-"""The last line's keys, in its order."""
+"""The last line's keys, in its order. All puts go over HTTP, and the reactor is on a WebSocket, but for `grpc`."""
 
 
-def run(folder: Path, counts: Counts, storage: Storage) -> dict[str, float]:
+def run(folder: Path, counts: Counts, storage: Storage, door: Door) -> dict[str, float]:
     """Measure everything in `folder`. Raises `Error` if anything does not work as it must."""
-    with closing(World(folder, storage=storage)) as world:
+    with closing(World(folder, storage=storage, door=door)) as world:
         world.start()
         found = asyncio.run(uploads.measure(world, counts))
         found |= asyncio.run(log.measure(world, folder))
         found |= floor.ratios(folder, world, counts)
-        found["cli_put_ratio"] = commands.cli_put_ratio(world, counts.pairs)
+        found |= commands.ratios(world, counts.pairs)
         found["keys_alive_bytes"] = asyncio.run(waiting.keys_alive_bytes(world, counts))
         found |= asyncio.run(engines.measure(world, counts))
         found["unlucky_ratio"] = asyncio.run(waiting.unlucky_ratio(world, counts))
-        return found
+        say("the same over gRPC")
+        world.change_door("grpc")
+        return found | asyncio.run(uploads.measure_grpc(world, counts))
 
 
 def last_line(found: Mapping[str, float]) -> str:
@@ -57,10 +68,12 @@ def last_line(found: Mapping[str, float]) -> str:
     return json.dumps({name: round(found[name], 3) for name in FIGURES})
 
 
-def profile(folder: Path, storage: Storage) -> dict[str, float]:
-    """Return the CPU milliseconds of one upload by process. Raises `Error` as `run`."""
-    with closing(World(folder, storage=storage)) as world:
-        return cpu.run(world)
+def parts(folder: Path, storage: Storage, door: Door) -> profile.By:
+    """Return the CPU milliseconds of one put by process and part. Raises `Error` as `run`."""
+    samples = folder / "samples"
+    samples.mkdir(parents=True)
+    added = profile.sampled_environment(samples)
+    return profile.run(samples, World(folder / "world", storage=storage, door=door, added=added))
 
 
 def lowest(folder: Path, counts: Counts, storage: Storage) -> dict[str, float]:
@@ -71,29 +84,44 @@ def lowest(folder: Path, counts: Counts, storage: Storage) -> dict[str, float]:
 
 def main() -> int:
     """Run it and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small counts: shows that it runs, its figures are noise")
-    only = parser.add_mutually_exclusive_group()
-    only.add_argument("--profile", action="store_true", help="only say what CPU one upload takes in each process")
-    only.add_argument("--floor", action="store_true", help="only say what a put with just the protocol's steps costs")
-    parser.add_argument("--storage", choices=get_args(Storage), default="pebbledb", help="OpenBao's storage")
-    options = parser.parse_args()
+    options = _options()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory(prefix="monoskope-bench-") as folder:
         counts = QUICK if options.quick else FULL
+        home = Path(folder)
+        by: profile.By = {}
         try:
-            home = Path(folder) / "world"
             if options.profile:
-                line = json.dumps(profile(home, options.storage))
+                by = parts(home / "parts", options.storage, options.door)
+                line = json.dumps({name: round(sum(of.values()), 3) for name, of in by.items()})
             elif options.floor:
-                line = json.dumps(lowest(home, counts, options.storage))
+                line = json.dumps(lowest(home / "floor", counts, options.storage))
             else:
-                line = last_line(run(home, counts, options.storage))
+                line = last_line(run(home / "world", counts, options.storage, options.door))
+                if options.write:
+                    by = parts(home / "parts", options.storage, options.door)
         except Error as error:
             say(str(error))
             return 1
+        if options.write:
+            report.write(options.write, {} if options.profile else json.loads(line), by)
     print(line)
     return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small counts: shows that it runs, its figures are noise")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--profile", action="store_true", help="only say where the CPU time of a put goes, part by part")
+    only.add_argument("--floor", action="store_true", help="only say what a put with just the protocol's steps costs")
+    parser.add_argument("--storage", choices=get_args(Storage), default="pebbledb", help="OpenBao's storage")
+    parser.add_argument("--door", choices=get_args(Door), default="http", help="of m8, for all but `grpc` figures")
+    parser.add_argument("--write", type=Path, help="the folder of the documentation, to write the figures into it")
+    options = parser.parse_args()
+    if options.floor and options.write:
+        parser.error("--floor writes no documentation")
+    return options
 
 
 if __name__ == "__main__":

@@ -1,44 +1,105 @@
-"""`monoctl put secret` beside `bao kv put`: the whole process, started and ended, pair by pair."""
+"""`monoctl` beside `bao`: the whole process, started and ended, pair by pair.
+
+Their environments are small and leave Python's bytecode cache on, as it is where people install `monoctl`.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bench.figures import p50
 from bench.progress import say
-from bench.world import STORE, VALUES, World
+from bench.world import STORE, VALUES, Door, World
 from monoskope.errors import UnavailableError
 from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.engines.openbao import binary
 from monoskope.testing.parts import program
 
+Command = Callable[[], Sequence[str]]
+"""Returns the next command line to run."""
 
-def cli_put_ratio(world: World, pairs: int) -> float:
-    """Return the median wall time of `monoctl put secret` in those of `bao kv put`; each first runs once unmeasured.
+LISTED = "listed"
+"""The folder of which the listing is measured, and how many secrets are in it."""
+_LISTED_SECRETS = 20
 
-    Their environments are small and leave Python's bytecode cache on, as it is where people install `monoctl`.
+
+def ratios(world: World, pairs: int) -> dict[str, float]:
+    """Return cli_put_ratio, cli_list_ratio and cli_help_ratio, at the door of `world`, and cli_put_grpc_ratio.
+
+    Each is the median wall time of `monoctl` ÷ that of `bao`.
     """
-    say(f"command lines: {pairs} alternating pairs")
-    user = world.users[0]
-    files = []
-    for key, value in VALUES.items():
-        (user.home / key).write_bytes(value)
-        files.append(str(user.home / key))
-    ours: list[float] = []
-    theirs: list[float] = []
-    environment = {"PATH": world.direct_environment["PATH"], "HOME": str(user.home), "LANG": "C.UTF-8"}
-    for _ in range(pairs + 1):
-        sources = [part for key, file in zip(VALUES, files, strict=True) for part in ("--from-file", f"{key}={file}")]
-        monoctl = [program("monoctl"), "put", "secret", f"{STORE}://{world.path()}", *sources]
-        ours.append(_seconds(monoctl, environment))
-        fields = [f"{key}=@{file}" for key, file in zip(VALUES, files, strict=True)]
-        bao = [binary(), "kv", "put", f"-mount={MOUNT}", "-cas=0", f"{PREFIX}/{world.path()}", *fields]
-        theirs.append(_seconds(bao, world.direct_environment))
-    our_ms, their_ms = p50(ours[1:]) * 1_000, p50(theirs[1:]) * 1_000
-    say(f"  monoctl put secret {our_ms:.0f} ms, bao kv put {their_ms:.0f} ms")
-    return our_ms / their_ms
+    beside, door = _Beside(world, pairs), world.cluster.door
+    beside.write_values()
+    beside.fill_folder()
+    return {
+        "cli_put_ratio": beside.ratio("put", door, beside.monoctl_put, beside.bao_put),
+        "cli_put_grpc_ratio": beside.ratio("put", "grpc", beside.monoctl_put, beside.bao_put),
+        "cli_list_ratio": beside.ratio("list", door, beside.monoctl_list, beside.bao_list),
+        "cli_help_ratio": beside.ratio(
+            "help", door, lambda: [program("monoctl"), "--help"], lambda: [binary(), "--help"]
+        ),
+    }
+
+
+class _Beside:
+    """Runs the two programs in turn."""
+
+    def __init__(self, world: World, pairs: int) -> None:
+        self._world = world
+        self._pairs = pairs
+        self._home = world.users[0].home
+
+    def ratio(self, what: str, door: Door, ours: Command, theirs: Command) -> float:
+        """Return the ratio of one pair of commands; each first runs once unmeasured."""
+        say(f"command lines, {what} over {door}: {self._pairs} alternating pairs")
+        pairs = [
+            (_seconds(ours(), self._environment(door)), _seconds(theirs(), self._world.direct_environment))
+            for _ in range(self._pairs + 1)
+        ]
+        our_ms, their_ms = (p50(seconds) * 1_000 for seconds in zip(*pairs[1:], strict=True))
+        say(f"  monoctl {our_ms:.0f} ms, bao {their_ms:.0f} ms")
+        return our_ms / their_ms
+
+    def _environment(self, door: Door) -> dict[str, str]:
+        return {
+            "PATH": self._world.direct_environment["PATH"],
+            "HOME": str(self._home),
+            "LANG": "C.UTF-8",
+            "MONOCTL_SERVER": self._world.cluster.at(door),
+        }
+
+    def write_values(self) -> None:
+        """Write the values into files, which both programs read."""
+        for key, value in VALUES.items():
+            (self._home / key).write_bytes(value)
+
+    def fill_folder(self) -> None:
+        """Put the secrets that are listed."""
+        for number in range(_LISTED_SECRETS):
+            _seconds(self._monoctl_put_at(f"bench/{LISTED}/{number}"), self._environment(self._world.cluster.door))
+
+    def monoctl_put(self) -> Sequence[str]:
+        """Put to a new path."""
+        return self._monoctl_put_at(self._world.path())
+
+    def _monoctl_put_at(self, path: str) -> Sequence[str]:
+        sources = [part for key in VALUES for part in ("--from-file", f"{key}={self._home / key}")]
+        return [program("monoctl"), "put", "secret", f"{STORE}://{path}", *sources]
+
+    def bao_put(self) -> Sequence[str]:
+        """Put to a new path without Monoskope."""
+        fields = [f"{key}=@{self._home / key}" for key in VALUES]
+        return [binary(), "kv", "put", f"-mount={MOUNT}", "-cas=0", f"{PREFIX}/{self._world.path()}", *fields]
+
+    def monoctl_list(self) -> Sequence[str]:
+        """List the folder as m8 knows it."""
+        return [program("monoctl"), "get", "secrets", "--prefix", f"{STORE}://bench/{LISTED}"]
+
+    def bao_list(self) -> Sequence[str]:
+        """List the folder in the engine."""
+        return [binary(), "kv", "list", f"-mount={MOUNT}", f"{PREFIX}/bench/{LISTED}"]
 
 
 def _seconds(command: Sequence[str], environment: dict[str, str]) -> float:

@@ -17,6 +17,8 @@ class Counts:
     """After which memory is measured first."""
     uploads: int
     """After which memory is measured again: all that were made by then."""
+    update_block: int
+    """Updates, or direct updates, in one block that has 16 in flight, and puts over gRPC: in `blocks` of each."""
     keys: int
     """That wait at the same time."""
     quiet_puts: int
@@ -36,6 +38,7 @@ FULL = Counts(
     blocks=10,
     few_uploads=100,
     uploads=10_000,
+    update_block=80,
     keys=900,
     quiet_puts=1_000,
     flood=10_000,
@@ -48,6 +51,7 @@ QUICK = Counts(
     blocks=2,
     few_uploads=20,
     uploads=200,
+    update_block=16,
     keys=100,
     quiet_puts=20,
     flood=1_000,

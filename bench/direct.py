@@ -37,9 +37,9 @@ class Direct:
         async with self._session.get(f"{self._place.mount}/metadata/{self._place.prefix}/{path}") as answer:
             await answer.read()
 
-    async def write(self, path: str) -> None:
-        """Write the values at `path`, where nothing is."""
-        body = json.dumps({"data": self._place.values, "options": {"cas": 0}})
+    async def write(self, path: str, *, version: int = 0) -> None:
+        """Write the values at `path`, in the place of `version`, 0 for none."""
+        body = json.dumps({"data": self._place.values, "options": {"cas": version}})
         async with self._session.post(f"{self._place.mount}/data/{self._place.prefix}/{path}", data=body) as answer:
             answer.raise_for_status()
             await answer.read()

@@ -1,4 +1,4 @@
-"""A user who asks for thousands of keys at once and uses none: `python -m bench.flood HOME REQUESTS`."""
+"""A user who asks for thousands of keys at once and uses none: `python -m bench.flood HOME SERVER REQUESTS`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from monoskope.errors import Error
 _WAIT_S = 600.0
 
 
-async def flood(home: Path, requests: int) -> Counter[str]:
+async def flood(home: Path, server: str, requests: int) -> Counter[str]:
     """Send all requests at once, say so, and return how often each answer came."""
-    settings = load_settings(config=home / ".config" / "monoskope" / "config.toml", environ={"HOME": str(home)})
+    config = home / ".config" / "monoskope" / "config.toml"
+    settings = load_settings(server=server, config=config, environ={"HOME": str(home)})
     connection = Connection(settings.server, settings.ca_file, settings.token)
     answers: Counter[str] = Counter()
 
@@ -38,4 +39,4 @@ async def flood(home: Path, requests: int) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    print(asyncio.run(flood(Path(sys.argv[1]), int(sys.argv[2]))))
+    print(asyncio.run(flood(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))))

@@ -13,22 +13,25 @@ import datetime as dt
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import get_args
 
 import grpc
 import grpc.aio
 
+from bench import bare_http
 from bench.bare import ASK, ID_BYTES, SERVICE, UPLOAD, Cryptography, Step
 from bench.counts import IN_FLIGHT, Counts
 from bench.cpu import spent_ms
 from bench.figures import p50
 from bench.progress import say
 from bench.timing import each, together
-from bench.world import World
+from bench.world import Door, World
 from monoskope.errors import UnavailableError
+from monoskope.http.failures import ExchangeError
 from monoskope.m8.grpc import tls
 from monoskope.settings import write_private
 from monoskope.testing.parts import Part, free_port, listens
@@ -37,6 +40,9 @@ _ONE_BY_ONE = 20
 """Bare puts, and direct writes, in one block of those that are made one at a time."""
 _PATIENCE_S = 30.0
 _REQUEST = bytes(200)
+
+Dial = Callable[[], contextlib.AbstractAsyncContextManager["Call"]]
+"""Opens a connection of its own."""
 
 Rung = tuple[str, tuple[Step, ...]]
 """A name, and the steps that a put does."""
@@ -50,11 +56,12 @@ _LADDER: tuple[Rung, ...] = (
 """Each rung is the one before it and one step more; the last is the whole put."""
 
 Put = Callable[[int], Awaitable[None]]
-Call = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
+Call = Callable[[str, bytes, float], Awaitable[bytes]]
+"""Calls a method by its name, with a request, within some seconds."""
 
 
 def ladder(folder: Path, world: World, counts: Counts) -> dict[str, float]:
-    """Return each rung's p50 of a put and CPU of all processes, in milliseconds, and the last one's ratios.
+    """Return each rung's p50 of a put and CPU of all processes, in milliseconds, and the last one's ratios, by door.
 
     Raises:
         UnavailableError: a part fails, or the system does not tell the CPU time of a process; Linux does.
@@ -62,45 +69,62 @@ def ladder(folder: Path, world: World, counts: Counts) -> dict[str, float]:
     say("starting OpenBao alone")
     world.start_engine()
     found: dict[str, float] = {}
-    for rung in _LADDER:
-        found |= _climb(folder, world, counts, rung, with_cpu=True)
+    for door in get_args(Door):
+        say(f"over {door}")
+        for rung in _LADDER:
+            at = _climb(folder, world, counts, rung, door, with_cpu=True)
+            found |= {f"{door}_{name}": figure for name, figure in at.items()}
     return found
 
 
 def ratios(folder: Path, world: World, counts: Counts) -> dict[str, float]:
-    """Return floor_put_latency_ratio and floor_throughput_ratio, in a `world` that runs. Raises `UnavailableError`."""
+    """Return floor_put_latency_ratio and floor_throughput_ratio, at the door of a `world` that runs.
+
+    Raises:
+        UnavailableError: a part fails.
+    """
     say("floor: the same calls, messages, cryptography, forced writes and requests with nothing in between")
-    return _climb(folder, world, counts, _LADDER[-1], with_cpu=False)
+    return _climb(folder, world, counts, _LADDER[-1], world.cluster.door, with_cpu=False)
 
 
-def _climb(folder: Path, world: World, counts: Counts, rung: Rung, *, with_cpu: bool) -> dict[str, float]:
+def _climb(folder: Path, world: World, counts: Counts, rung: Rung, door: Door, *, with_cpu: bool) -> dict[str, float]:
     name, steps = rung
-    home = folder / f"bare-{name}"
-    home.mkdir(mode=0o700)
-    with _parts(home, world, steps) as (port, parts):
-        roots = grpc.ssl_channel_credentials((home / "ca.crt").read_bytes())
+    home = folder / f"bare-{door}-{name}"
+    home.mkdir(mode=0o700, parents=True)
+    with _parts(home, world, steps, door) as (port, parts):
         pids = {part.name: part.pid for part in parts if part.pid} if with_cpu else {}
-
-        def dial() -> grpc.aio.Channel:
-            own = (("grpc.use_local_subchannel_pool", 1),)
-            return grpc.aio.secure_channel(f"127.0.0.1:{port}", roots, options=own)
-
+        dial = bare_http.calls if door == "http" else _grpc_calls
         try:
-            return asyncio.run(_measure(rung, dial, pids, world, counts))
-        except grpc.aio.AioRpcError as error:
+            return asyncio.run(_measure(rung, lambda: dial(home, port), pids, world, counts))
+        except (grpc.aio.AioRpcError, ExchangeError) as error:
             said = " / ".join(f"{part.name}: {part.last_words()}" for part in parts)
-            raise UnavailableError(f"a bare put ended with {error.code().name}. {said}") from None
+            raise UnavailableError(f"a bare put ended with {type(error).__name__}. {said}") from None
+
+
+@contextlib.asynccontextmanager
+async def _grpc_calls(home: Path, port: int) -> AsyncIterator[Call]:
+    own = (("grpc.use_local_subchannel_pool", 1),)
+    roots = grpc.ssl_channel_credentials((home / "ca.crt").read_bytes())
+    async with grpc.aio.secure_channel(f"127.0.0.1:{port}", roots, options=own) as channel:
+        methods: dict[str, grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]] = {
+            name: channel.unary_unary(f"/{SERVICE}/{name}") for name in (ASK, UPLOAD)
+        }
+
+        async def call(name: str, request: bytes, timeout_s: float) -> bytes:
+            return await methods[name](request, timeout=timeout_s)
+
+        yield call
 
 
 @contextlib.contextmanager
-def _parts(home: Path, world: World, steps: Sequence[Step]) -> Iterator[tuple[int, list[Part]]]:
+def _parts(home: Path, world: World, steps: Sequence[Step], door: Door) -> Iterator[tuple[int, list[Part]]]:
     made = tls.make((), now=dt.datetime.now(dt.UTC))
     files = {"ca.crt": made.ca, "tls.crt": made.certificate, "tls.key": made.key}
     for name, content in (files | {"engine.json": json.dumps(asdict(world.place)).encode()}).items():
         write_private(home / name, content)
     port = free_port()
-    middle = _part("bare_m8", home, [home, port, *steps])
-    reactor = _part("bare_reactor", home, [home, port, *steps])
+    middle = _part("bare_m8", home, [home, port, door, *steps])
+    reactor = _part("bare_reactor", home, [home, port, door, *steps])
     try:
         middle.start()
         middle.wait_for(lambda: listens(f"127.0.0.1:{port}"))
@@ -157,9 +181,7 @@ class Bare:
         return sum(spent.values())
 
 
-async def _measure(
-    rung: Rung, dial: Callable[[], grpc.aio.Channel], pids: dict[str, int], world: World, counts: Counts
-) -> dict[str, float]:
+async def _measure(rung: Rung, dial: Dial, pids: dict[str, int], world: World, counts: Counts) -> dict[str, float]:
     name, steps = rung
     async with AsyncExitStack() as stack:
         put = await _client(stack, dial, Cryptography(on=Step.CRYPTOGRAPHY in steps))
@@ -179,19 +201,13 @@ async def _measure(
     return found
 
 
-async def _client(stack: AsyncExitStack, dial: Callable[[], grpc.aio.Channel], cryptography: Cryptography) -> Put:
+async def _client(stack: AsyncExitStack, dial: Dial, cryptography: Cryptography) -> Put:
     """Return what puts once in one of 16 lanes, each with a connection of its own, as 16 users have."""
-    calls: list[tuple[Call, Call]] = []
-    for _ in range(IN_FLIGHT):
-        channel = await stack.enter_async_context(dial())
-        ask: Call = channel.unary_unary(f"/{SERVICE}/{ASK}")
-        upload: Call = channel.unary_unary(f"/{SERVICE}/{UPLOAD}")
-        calls.append((ask, upload))
+    calls = [await stack.enter_async_context(dial()) for _ in range(IN_FLIGHT)]
 
     async def put(lane: int) -> None:
-        ask, upload = calls[lane]
-        request_id = os.urandom(ID_BYTES)
-        grant = cryptography.verified(await ask(request_id + _REQUEST, timeout=_PATIENCE_S))
-        cryptography.verified(await upload(request_id + cryptography.seal(grant), timeout=_PATIENCE_S))
+        call, request_id = calls[lane], os.urandom(ID_BYTES)
+        grant = cryptography.verified(await call(ASK, request_id + _REQUEST, _PATIENCE_S))
+        cryptography.verified(await call(UPLOAD, request_id + cryptography.seal(grant), _PATIENCE_S))
 
     return put

@@ -1,88 +1,147 @@
-"""The SDK beside direct writes: one at a time, and 16 in flight; and memory after few uploads and after many."""
+"""The SDK beside direct writes: one at a time, and 16 in flight; and memory after few uploads and after many.
+
+New paths, and updates: puts onto paths that exist, each of which makes a new version, as the rotation of a password
+does. A direct update names the version that it replaces, as the reactor does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 
 from bench.counts import IN_FLIGHT, Counts
+from bench.cpu import cpu_seconds
+from bench.direct import Direct
 from bench.figures import mib, p50, rss_bytes
 from bench.progress import say
 from bench.timing import each, together
-from bench.world import World, put, settings_of
+from bench.world import VALUES, World, put, settings_of
 from monoskope.client import Client
 
 _ONE_BY_ONE = 20
 """Puts, and direct writes, in one block of those that are made one at a time."""
 
+Work = Callable[[int], Awaitable[None]]
+"""Does a thing once, in one of 16 lanes."""
+
 
 @dataclass(slots=True)
 class Uploads:
-    """Puts and writes in `world`, counted."""
+    """Puts and writes in `world`, counted. Each lane puts as another user."""
 
     world: World
     clients: Sequence[Client]
-    write: Callable[[str], Awaitable[None]]
+    direct: Direct
     made: int = 0
+    _updated: dict[int, str] = field(default_factory=dict)
+    """The path that each lane updates."""
+    _versions: dict[int, int] = field(default_factory=dict)
+    """The version at the path that each lane updates directly."""
 
-    async def one_by_one(self, puts: int) -> list[float]:
-        """Put one at a time over a warm connection and return the seconds of each."""
-        self.made += puts
-        return await each(puts, lambda: put(self.clients[0], self.world.path()))
+    async def put(self, lane: int) -> None:
+        """Put the values at a new path."""
+        self.made += 1
+        await put(self.clients[lane], self.world.path())
 
-    async def direct_one_by_one(self, writes: int) -> list[float]:
-        """Write one at a time over a warm connection and return the seconds of each."""
-        return await each(writes, lambda: self.write(self.world.path()))
+    async def write(self, _lane: int) -> None:
+        """Write the values to a new path without Monoskope."""
+        await self.direct.write(self.world.path())
+
+    async def update(self, lane: int) -> None:
+        """Put another password at the lane's path."""
+        self.made += 1
+        path = self._updated.setdefault(lane, self.world.path())
+        await put(self.clients[lane], path, {**VALUES, "password": os.urandom(14).hex().encode()})
+
+    async def write_update(self, lane: int) -> None:
+        """Write a new version at the lane's other path, without Monoskope."""
+        version = self._versions.get(lane, 0)
+        await self.direct.write(f"direct-update/{lane}", version=version)
+        self._versions[lane] = version + 1
 
     async def in_flight(self, puts: int) -> float:
-        """Put with 16 in flight, each of another user, and return the seconds of all together."""
-        self.made += puts
-        return await together(puts, lambda lane: put(self.clients[lane], self.world.path()))
+        """Put to new paths with 16 in flight, and return the seconds of all together."""
+        return await together(puts, self.put)
 
-    async def direct_in_flight(self, writes: int) -> float:
-        """Write with 16 in flight and return the seconds of all together."""
-        return await together(writes, lambda _: self.write(self.world.path()))
+
+@asynccontextmanager
+async def opened(world: World) -> AsyncIterator[Uploads]:
+    """Open a client for each user of `world`, at the door that they take now, and the direct way."""
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(Client(settings_of(user))) for user in world.users]
+        yield Uploads(world, clients, await stack.enter_async_context(world.direct()))
 
 
 async def measure(world: World, counts: Counts) -> dict[str, float]:
-    """Return put_latency_ratio, throughput_ratio and the memory of m8 and reactor."""
-    async with AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(Client(settings_of(user))) for user in world.users]
-        direct = await stack.enter_async_context(world.direct())
-        uploads = Uploads(world, clients, direct.write)
+    """Return ratios of puts and updates to direct writes, the puts of one core of m8, and the memory of both."""
+    async with opened(world) as uploads:
         say(f"memory: {counts.few_uploads} uploads")
         await uploads.in_flight(counts.few_uploads)
         found = {f"{name}_at_100": size for name, size in _memory(world).items()}
-        found["put_latency_ratio"] = await _latency(uploads, counts.blocks)
-        found["throughput_ratio"] = await _throughput(uploads, counts)
+        found["put_latency_ratio"] = await _latency("put", uploads.put, uploads.write, counts.blocks)
+        found |= await _updates(uploads, counts)
+        block = max(IN_FLIGHT, -(-(counts.uploads - uploads.made) // counts.blocks))
+        found |= await _throughput(uploads, counts.blocks, block)
         say(f"memory: {uploads.made} uploads")
         return found | _memory(world)
 
 
-async def _latency(uploads: Uploads, blocks: int) -> float:
-    say(f"latency: {blocks} alternating blocks of {_ONE_BY_ONE}")
-    puts: list[float] = []
-    writes: list[float] = []
-    await uploads.direct_one_by_one(_ONE_BY_ONE)
-    for _ in range(blocks):
-        puts += await uploads.one_by_one(_ONE_BY_ONE)
-        writes += await uploads.direct_one_by_one(_ONE_BY_ONE)
-    say(f"  put {p50(puts) * 1_000:.1f} ms, direct write {p50(writes) * 1_000:.2f} ms (p50)")
-    return p50(puts) / p50(writes)
+async def measure_grpc(world: World, counts: Counts) -> dict[str, float]:
+    """Return the same ratios of puts to new paths in a `world` whose users and reactor take the gRPC door now."""
+    async with opened(world) as uploads:
+        await uploads.in_flight(counts.few_uploads)
+        latency = await _latency("put", uploads.put, uploads.write, counts.blocks)
+        found = await _throughput(uploads, counts.blocks, counts.update_block)
+    return {
+        "put_latency_grpc_ratio": latency,
+        "throughput_grpc_ratio": found["throughput_ratio"],
+        "puts_per_core_of_m8_grpc": found["puts_per_core_of_m8"],
+    }
 
 
-async def _throughput(uploads: Uploads, counts: Counts) -> float:
-    block = max(IN_FLIGHT, -(-(counts.uploads - uploads.made) // counts.blocks))
-    say(f"throughput, {IN_FLIGHT} in flight: {counts.blocks} alternating blocks of {block}")
-    putting = writing = 0.0
-    await uploads.direct_in_flight(block)
+async def _updates(uploads: Uploads, counts: Counts) -> dict[str, float]:
+    # The first of each lane is no update.
+    await together(IN_FLIGHT * 2, uploads.update)
+    await together(IN_FLIGHT * 2, uploads.write_update)
+    latency = await _latency("update", uploads.update, uploads.write_update, counts.blocks)
+    updating = writing = 0.0
     for _ in range(counts.blocks):
+        updating += await together(counts.update_block, uploads.update)
+        writing += await together(counts.update_block, uploads.write_update)
+    total = counts.blocks * counts.update_block
+    say(f"  {total / updating:.0f} updates/s, {total / writing:.0f} direct updates/s")
+    return {"update_latency_ratio": latency, "update_throughput_ratio": writing / updating}
+
+
+async def _latency(name: str, work: Work, direct: Work, blocks: int) -> float:
+    say(f"latency, {name}: {blocks} alternating blocks of {_ONE_BY_ONE}")
+    ours: list[float] = []
+    theirs: list[float] = []
+    await each(_ONE_BY_ONE, lambda: direct(0))
+    for _ in range(blocks):
+        ours += await each(_ONE_BY_ONE, lambda: work(0))
+        theirs += await each(_ONE_BY_ONE, lambda: direct(0))
+    say(f"  {name} {p50(ours) * 1_000:.1f} ms, direct {p50(theirs) * 1_000:.2f} ms (p50)")
+    return p50(ours) / p50(theirs)
+
+
+async def _throughput(uploads: Uploads, blocks: int, block: int) -> dict[str, float]:
+    say(f"throughput, {IN_FLIGHT} in flight: {blocks} alternating blocks of {block}")
+    putting = writing = cpu = 0.0
+    m8 = uploads.world.m8_pid
+    await together(block, uploads.write)
+    for _ in range(blocks):
+        before = cpu_seconds(m8)
         putting += await uploads.in_flight(block)
-        writing += await uploads.direct_in_flight(block)
-    total = counts.blocks * block
-    say(f"  {total / putting:.0f} uploads/s, {total / writing:.0f} direct writes/s")
-    return writing / putting
+        cpu += cpu_seconds(m8) - before
+        writing += await together(block, uploads.write)
+    total = blocks * block
+    say(
+        f"  {total / putting:.0f} uploads/s, {total / writing:.0f} direct writes/s, m8 {cpu / total * 1e3:.2f} ms a put"
+    )
+    return {"throughput_ratio": writing / putting, "puts_per_core_of_m8": total / cpu}
 
 
 def _memory(world: World) -> dict[str, float]:

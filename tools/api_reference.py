@@ -26,10 +26,10 @@ from google.protobuf.message import Message
 from monoskope.api.buf.validate import validate_pb2
 from tools import generate
 
-_FILE_SERVICE, _FILE_MESSAGE, _FILE_ENUM, _METHOD, _FIELD, _VALUE = 6, 4, 5, 2, 2, 2
+FILE_SERVICE, FILE_MESSAGE, FILE_ENUM, METHOD, FIELD, VALUE = 6, 4, 5, 2, 2, 2
 """Field numbers in descriptor.proto, of which the paths to comments are made."""
 
-_RULES: Any = validate_pb2.field  # protoc's stubs have no type for an extension
+RULES: Any = validate_pb2.field  # protoc's stubs have no type for an extension
 
 Comments = dict[tuple[int, ...], str]
 
@@ -53,11 +53,11 @@ def render(proto: Path, note: str) -> str:
     parts = [
         "# API\n",
         note,
-        "gRPC over TLS. Every call but health and reflection carries `authorization: Bearer <token>`; a call may carry",
-        "an `x-request-id`, which m8 logs. A failed call ends with a `google.rpc.Status` whose `ErrorInfo` has the",
-        "domain `monoskope`, as its reason one of the codes in [errors](errors.md), and under `fix` what to do next.",
-        "RATE_LIMITED stands under `code`, and as the reason REFUSED, which older clients know; a",
-        "`google.rpc.RetryInfo` says when to come back.\n",
+        "The same over gRPC and over [HTTP](http.md), always with TLS. Every call but health and reflection carries",
+        "`authorization: Bearer <token>`; a call may carry an `x-request-id`, which m8 logs. A failed call ends with a",
+        "`google.rpc.Status` whose `ErrorInfo` has the domain `monoskope`, as its reason one of the codes in",
+        "[errors](errors.md), and under `fix` what to do next. Over gRPC, RATE_LIMITED stands under `code`, and as the",
+        "reason REFUSED, which older clients know. A `google.rpc.RetryInfo` says when to come back.\n",
         "A field's rule is in [protovalidate](https://protovalidate.com)'s words; m8 refuses what breaks one as",
         "`USAGE`. Fields only ever get added.\n",
     ]
@@ -67,18 +67,18 @@ def render(proto: Path, note: str) -> str:
 
 
 def _file(file: FileDescriptorProto) -> Iterator[str]:
-    comments = _comments(file)
+    comments = comments_of(file)
     yield f"## {file.name.removeprefix('monoskope/api/')}\n"
     yield f"Package `{file.package}`. {comments.get((12,), '')}".rstrip() + "\n"
     for index, service in enumerate(file.service):
-        yield from _service(service, (_FILE_SERVICE, index), comments)
+        yield from _service(service, (FILE_SERVICE, index), comments)
     for index, message in enumerate(file.message_type):
-        yield from _message(message, (_FILE_MESSAGE, index), comments)
+        yield from _message(message, (FILE_MESSAGE, index), comments)
     for index, enum in enumerate(file.enum_type):
-        yield from _enum(enum, (_FILE_ENUM, index), comments)
+        yield from _enum(enum, (FILE_ENUM, index), comments)
 
 
-def _comments(file: FileDescriptorProto) -> Comments:
+def comments_of(file: FileDescriptorProto) -> Comments:
     """Path of a declaration to the comment above it, in one line."""
     return {
         tuple(location.path): " ".join(location.leading_comments.split())
@@ -95,7 +95,7 @@ def _service(service: ServiceDescriptorProto, path: tuple[int, ...], comments: C
             f"`{method.name}`",
             _linked(method.input_type, streamed=method.client_streaming),
             _linked(method.output_type, streamed=method.server_streaming),
-            comments[(*path, _METHOD, index)],
+            comments[(*path, METHOD, index)],
         )
         for index, method in enumerate(service.method)
     ]
@@ -118,7 +118,7 @@ def _message(message: DescriptorProto, path: tuple[int, ...], comments: Comments
             f"`{field.name}`",
             _type(field),
             _rules(field),
-            _choice(message, field) + comments[(*path, _FIELD, index)],
+            _choice(message, field) + comments[(*path, FIELD, index)],
         )
         for index, field in enumerate(message.field)
     ]
@@ -140,18 +140,20 @@ def _choice(message: DescriptorProto, field: FieldDescriptorProto) -> str:
 
 
 def _rules(field: FieldDescriptorProto) -> str:
-    if not field.options.HasExtension(_RULES):
+    if not field.options.HasExtension(RULES):
         return ""
-    return ", ".join(f"`{' '.join(rule.split())}`" for rule in _flat(field.options.Extensions[_RULES], ()))
+    return ", ".join(f"`{' '.join(rule.split())}`" for rule in flat_rules(field.options.Extensions[RULES], ()))
 
 
-def _flat(rules: Message, outer: tuple[str, ...]) -> Iterator[str]:
+def flat_rules(rules: Message, outer: tuple[str, ...]) -> Iterator[str]:
     """Each rule that is set as `name: value`; the kind of field is left out, since the table has it."""
     for descriptor, value in rules.ListFields():
         if descriptor.is_repeated:
             yield f"{'.'.join((*outer, descriptor.name))}: {list(value)}"
         elif descriptor.type == FieldDescriptor.TYPE_MESSAGE:
-            yield from _flat(value, outer if not outer and descriptor.name != "repeated" else (*outer, descriptor.name))
+            yield from flat_rules(
+                value, outer if not outer and descriptor.name != "repeated" else (*outer, descriptor.name)
+            )
         else:
             shown = str(value).lower() if isinstance(value, bool) else str(value)
             yield f"{'.'.join((*outer, descriptor.name)).removeprefix('repeated.')}: {shown}"
@@ -161,7 +163,7 @@ def _enum(enum: EnumDescriptorProto, path: tuple[int, ...], comments: Comments) 
     yield f"### {enum.name}\n"
     yield comments[path] + "\n"
     rows = [
-        (str(value.number), f"`{value.name}`", comments[(*path, _VALUE, index)])
+        (str(value.number), f"`{value.name}`", comments[(*path, VALUE, index)])
         for index, value in enumerate(enum.value)
     ]
     yield _table(("", "value", "meaning"), rows)

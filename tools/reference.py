@@ -1,10 +1,11 @@
 """Write docs/reference from the code, or check that what is committed is what would be written.
 
-    python tools/reference.py            write docs/reference/{cli,errors,api,settings}.md
+    python tools/reference.py            write docs/reference
     python tools/reference.py --check    compare; 1 on a difference, with the fix
 
 `cli.md` is each command's own help, `errors.md` the table of stable codes and exit codes, `api.md` what proto/ says,
-`settings.md` every field of the settings files and every environment variable.
+`settings.md` every field of the settings files and every environment variable, `openapi.json` the HTTP door. `http.md`
+is written by hand but for its table of errors and its example.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
-from tools import api_reference, cli_reference, generate, settings_reference  # noqa: E402 - found only now when run as a program
+from tools import (  # noqa: E402 - found only now when run as a program
+    api_reference,
+    cli_reference,
+    generate,
+    http_reference,
+    openapi,
+    settings_reference,
+)
 
 REFERENCE = ROOT / "docs" / "reference"
 NOTE = "<!-- Written by `make reference`; edit the code instead. -->\n"
@@ -36,6 +44,8 @@ def render() -> dict[str, str]:
         "errors.md": cli_reference.render_errors(NOTE),
         "api.md": api_reference.render(generate.PROTO, NOTE),
         "settings.md": settings_reference.render(NOTE),
+        "openapi.json": openapi.render(generate.PROTO),
+        "http.md": http_reference.render(ROOT),
     }
 
 

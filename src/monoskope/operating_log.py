@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import math
 import signal
@@ -73,6 +74,11 @@ FIELDS = frozenset(
 
 _TOLD_EVERY_S = 3_600.0
 
+_JSON = json.JSONEncoder(default=repr)
+
+_bound: list[structlog.typing.FilteringBoundLogger] = []
+"""The logger, put together once by `set_up`; empty before. To put one together takes longer than to write a line."""
+
 STRICT = False
 """Whether a field that is not on the list raises `UnlistedFieldError`: set in tests, so that none is lost unseen."""
 
@@ -120,12 +126,13 @@ def set_up(stream: TextIO | Unbroken) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             keep_listed,
-            structlog.processors.JSONRenderer(),
+            _rendered,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", lasting)),
         cache_logger_on_first_use=False,
     )
+    _bound[:] = [structlog.get_logger().bind()]
 
 
 def _add_trace(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -207,6 +214,8 @@ def traced(service: str, environment: Mapping[str, str]) -> Iterator[list[str]]:
 
 def get() -> structlog.typing.FilteringBoundLogger:
     """Return the logger."""
+    if _bound:
+        return _bound[0]
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     return logger
 
@@ -222,11 +231,18 @@ def keep_listed(_logger: object, _method: str, line: MutableMapping[str, Any]) -
     Raises:
         UnlistedFieldError: there is such a field, and `STRICT` is set.
     """
-    dropped = sorted(name for name in line if name not in FIELDS)
-    if dropped and STRICT:
+    if line.keys() <= FIELDS:
+        return line
+    dropped = sorted(line.keys() - FIELDS)
+    if STRICT:
         raise UnlistedFieldError(f"not in operating_log.FIELDS: {', '.join(dropped)}")
     kept = {name: value for name, value in line.items() if name in FIELDS}
-    return {**kept, "dropped": dropped} if dropped else kept
+    return {**kept, "dropped": dropped}
+
+
+def _rendered(_logger: object, _method: str, line: MutableMapping[str, Any]) -> str:
+    """Structlog processor, the last one: the line as JSON. Structlog's own makes an encoder for each line."""
+    return _JSON.encode(line)
 
 
 def described(error: BaseException) -> dict[str, str]:

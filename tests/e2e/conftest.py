@@ -47,7 +47,7 @@ class Team:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """m8, OpenBao and the stores `vault` (which the reactor can read) and `local`."""
     with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
-        cluster.start()
+        cluster.start(https=("local",))
         yield cluster
         assert cluster.m8.pid is not None, f"m8 ended unasked: {cluster.m8.last_words()}"
 

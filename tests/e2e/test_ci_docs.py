@@ -23,6 +23,7 @@ import yaml
 from monoskope.client.sources import VARIABLES
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User
+from tests.support.operations import needed
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "ci.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -58,7 +59,8 @@ class Pipeline:
 
     def adapted(self, text: str) -> str:
         """Take the place of the page's m8 and of its team."""
-        return text.replace("m8.example.org:7443", self.cluster.server).replace("team-a/ci", self.user.name)
+        text = text.replace("m8.example.org:7443", self.cluster.server).replace("team-a/ci", self.user.name)
+        return text.replace("m8.example.org:7480", (self.cluster.folder / "m8" / "http-address").read_text().strip())
 
     def run(self, script: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         """Run a script with these variables alone, without a home, where nobody can write."""
@@ -87,7 +89,7 @@ class Pipeline:
 @pytest.fixture(scope="module")
 def pipeline(cluster: Cluster) -> Pipeline:
     """Made by the page's own command, for another prefix."""
-    (command,) = blocks("sh")
+    command, _ = blocks("sh")
     user = User("ci", cluster.folder / "ci", cluster)
     user.token_file.parent.mkdir(parents=True)
     words = shlex.split(command.replace("team-a/ci", "ci").replace("ci.token", str(user.token_file)))
@@ -203,6 +205,20 @@ def test_a_token_may_come_from_a_pipe(pipeline: Pipeline) -> None:
 
     assert done.returncode == 0, done.stderr
     assert pipeline.token not in done.stdout + done.stderr
+
+
+def test_curl_alone_can_ask_whether_a_secret_is_known(pipeline: Pipeline) -> None:
+    needed("curl", "curl")
+    pipeline.check(pipeline.run(step()["run"], github_variables(pipeline)))
+    _, script = blocks("sh")
+    variables = {"MONOCTL_TOKEN": pipeline.token, "MONOCTL_CA_FILE": str(pipeline.cluster.folder / "m8" / "ca.crt")}
+
+    known = pipeline.run(script, variables)
+    unknown = pipeline.run(script.replace("/deploy", "/nothing"), variables)
+
+    assert json.loads(known.stdout)["secret"]["uri"] == "vault://ci/deploy"
+    assert unknown.returncode == 22
+    assert pipeline.token not in unknown.stdout + unknown.stderr
 
 
 def test_without_the_identity_nothing_is_put(pipeline: Pipeline) -> None:

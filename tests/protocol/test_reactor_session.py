@@ -25,10 +25,16 @@ from tests.support.reactor_world import FAST, SECRET, URI, K, MemoryStore, ask
 from tests.support.real_m8 import RealM8, serving
 
 
+@pytest.fixture(params=["grpc", "websocket"])
+def by(request: pytest.FixtureRequest) -> str:
+    """How reactors attach, each way in turn."""
+    return str(request.param)
+
+
 @pytest.fixture
-async def m8(tmp_path: Path) -> AsyncIterator[RealM8]:
+async def m8(tmp_path: Path, by: str) -> AsyncIterator[RealM8]:
     """An m8 that has the store `memory`."""
-    async with serving(tmp_path) as real:
+    async with serving(tmp_path, by=by) as real:
         await real.create(IDENTITY.shown, kind="memory")
         yield real
 
@@ -68,7 +74,11 @@ async def test_the_hello_and_what_the_engine_can_do_are_told(m8: RealM8, tmp_pat
         await m8.wire.until(lambda: m8.count("Heartbeat") >= 1)
         [attach] = [one.to_m8().attach for one in m8.wire.sessions[0].passed if one.kind == "AttachReactor"]
         hello = parse_hello(attach.hello.content)
-        assert (hello.server, hello.store, hello.replica) == (m8.server, "memory", reactor.replica)
+        assert (hello.server, hello.store, hello.replica) == (
+            m8.server.removeprefix("https://"),
+            "memory",
+            reactor.replica,
+        )
         assert hello.fingerprint_key_id == FingerprintKey(K).key_id
         store = await m8.alice.store("memory")
         assert (store.type, store.fingerprint_key_id) == ("memory", FingerprintKey(K).key_id)

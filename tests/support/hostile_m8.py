@@ -15,6 +15,7 @@ and takes as many as `times` says. Everything runs on one event loop; what is he
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -33,6 +34,7 @@ from monoskope.testing.search import Wanted, look
 from tests.support.hostile_calls import CallRules
 from tests.support.hostile_rules import DEADLINE_S, Rule, Rules, failures
 from tests.support.hostile_session import Session
+from tests.support.hostile_websocket import Upstream, websockets
 from tests.support.passing import ATTACH, METHODS, Call, Metadata, Passing, Way, Which
 
 _CONNECTIONS = 8
@@ -50,6 +52,8 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
         listen: The `host:port` that clients and reactors dial; one of m8's `names`.
         upstream: Where the real m8 listens.
         folder: The real m8's folder, with its certificate and key.
+        websockets: The `host:port` at which reactors attach by a WebSocket, and where the real m8 takes them without
+            TLS; None for by gRPC alone.
 
     Attributes:
         calls: The rules for calls. The methods of this class add to both.
@@ -62,7 +66,7 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
         granted: When the grant of a request first came by, by the monotonic clock: its key was made before.
     """
 
-    def __init__(self, *, listen: str, upstream: str, folder: Path) -> None:
+    def __init__(self, *, listen: str, upstream: str, folder: Path, websockets: tuple[str, str] | None = None) -> None:
         super().__init__()
         self.messages: Rules[Passing] = Rules()
         self.sessions: list[Session] = []
@@ -75,6 +79,8 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
         self._listen = listen
         self._upstream = upstream
         self._folder = folder
+        self._websockets = websockets
+        self._open = contextlib.AsyncExitStack()
         self._server = grpc.aio.server(options=_OPTIONS)
 
     async def __aenter__(self) -> Self:
@@ -83,10 +89,16 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
         self._server.add_secure_port(self._listen, grpc.ssl_server_credentials([(key, certificate)]))
         self.channels += [self._dial() for _ in range(_CONNECTIONS)]
         await self._server.start()
+        if self._websockets is not None:
+            listen, upstream = self._websockets
+            await self._open.enter_async_context(
+                websockets(listen, self._folder, lambda: self._session(Upstream(upstream)))
+            )
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.honest()
+        await self._open.aclose()
         await self._server.stop(0.5)
         for channel in self.channels:
             await channel.close()
@@ -216,9 +228,12 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
         return call
 
     async def _attach(self, incoming: AsyncIterator[bytes], context: Any) -> None:
-        session = Session(self, self._dial())
+        await self._session(self._dial()).serve(incoming, context)
+
+    def _session(self, channel: Any) -> Session:
+        session = Session(self, channel)
         self.sessions.append(session)
-        await session.serve(incoming, context)
+        return session
 
 
 async def _hold(one: Passing, rule: Rule[Passing]) -> None:

@@ -14,6 +14,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.http.messages import EndedError
 from monoskope.protocol.hello import parse_hello
 from tests.support.hostile_rules import within
 from tests.support.passing import ATTACH, Passing, Way, read_answer, read_append
@@ -25,8 +26,8 @@ CUT = "not now, says m8"
 """What m8 says when a connection is cut."""
 
 _LAST_WORDS_S = 2.0
-_ENDINGS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError)
-"""How gRPC says that a side is gone."""
+_ENDINGS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError, EndedError)
+"""How gRPC and a WebSocket say that a side is gone."""
 
 
 class Session:
@@ -39,7 +40,7 @@ class Session:
         ended: Whether the stream is over.
     """
 
-    def __init__(self, m8: HostileM8, channel: grpc.aio.Channel) -> None:
+    def __init__(self, m8: HostileM8, channel: Any) -> None:
         self.store = ""
         self.replica = b""
         self.passed: list[Passing] = []

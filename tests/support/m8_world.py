@@ -48,6 +48,7 @@ from monoskope.protocol.request import Request, parse_request
 from monoskope.uri import UriPrefix
 from tests.support.http_calls import HttpStub, hang_up
 from tests.support.vectors import KEY_ID, Signer, a_request
+from tests.support.websocket_call import WebSocketCall
 
 SERVER = "m8.test:7443"
 PAGE = "https://app.example.com"
@@ -205,8 +206,12 @@ class Signs(Protocol):
     def sign(self, label: bytes, content: bytes, /) -> upload_pb2.Signed: ...
 
 
+ATTACH_BY = "grpc"
+"""How scripted reactors attach: "grpc", or "websocket". Tests that hold for both set it (tests/unit/m8/conftest.py)."""
+
+
 class FakeReactor:
-    """One replica: says what the test wants it to say."""
+    """One replica: says what the test wants it to say. It attaches as `ATTACH_BY` says; without `http`, by gRPC."""
 
     def __init__(
         self,
@@ -216,13 +221,18 @@ class FakeReactor:
         store: str = "vault",
         replica: bytes | None = None,
         server: str = SERVER,
+        http: str = "",
     ) -> None:
         self.signer = signer
         self.store = store
         self.replica = replica or os.urandom(16)
         self.server = server
         self.key_id = KEY_ID
-        self.call = reactor_pb2_grpc.ReactorServiceStub(channel).Attach()
+        self.call: Any
+        if http and ATTACH_BY == "websocket":
+            self.call = WebSocketCall(HostPort.parse(http))
+        else:
+            self.call = reactor_pb2_grpc.ReactorServiceStub(channel).Attach()
         self.delivered: asyncio.Queue[Delivered] = asyncio.Queue()
         self.answers: dict[int, asyncio.Future[Any]] = {}
         self.calls = 0
@@ -422,7 +432,7 @@ class World:
         self, signer: Signs | None = None, *, store: str = "vault", replica: bytes | None = None
     ) -> FakeReactor:
         signer = signer or self.signer
-        reactor = FakeReactor(self.channel, signer, store=store, replica=replica, server=self.server)
+        reactor = FakeReactor(self.channel, signer, store=store, replica=replica, server=self.server, http=self.http)
         self._reactors.append(reactor)
         return reactor
 

@@ -38,14 +38,14 @@ class RealM8:
     Attributes:
         world: m8 itself.
         wire: What reactors dial.
-        server: The `host:port` of the wire.
+        server: The wire, as a reactor dials it.
         alice: May put, compare and see hashes in the store.
     """
 
-    def __init__(self, world: World, wire: HostileM8, store: str) -> None:
+    def __init__(self, world: World, wire: HostileM8, store: str, *, server: str = "") -> None:
         self.world = world
         self.wire = wire
-        self.server = world.server
+        self.server = server or world.server
         self.store = store
         self.alice = world.user("alice", f"{store}://")
         self._sending: dict[bytes, asyncio.Task[views_pb2.SecretUpload]] = {}
@@ -157,15 +157,27 @@ class RealM8:
 
 
 @asynccontextmanager
-async def serving(folder: Path, *, store: str = "memory") -> AsyncIterator[RealM8]:
-    """Serve an m8 without stores over TLS; its certificate is `folder`/ca.crt, its address `server`."""
+async def serving(folder: Path, *, store: str = "memory", by: str = "grpc") -> AsyncIterator[RealM8]:
+    """Serve an m8 without stores over TLS; its certificate is `folder`/ca.crt, its address `server`.
+
+    Args:
+        folder: Is filled.
+        store: The name of the store that a test adds.
+        by: How reactors attach: "grpc" or "websocket".
+    """
     made = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
     for name, content in (("ca.crt", made.ca), ("tls.crt", made.certificate), ("tls.key", made.key)):
         (folder / name).write_bytes(content)
     shown = Tls(grpc.ssl_server_credentials([(made.key, made.certificate)]), made.ca)
-    server = f"localhost:{free_port()}"
+    server, http = f"localhost:{free_port()}", f"localhost:{free_port()}"
     async with (
         an_m8(folder, limits=ServerLimits(heartbeat_s=1), server=server, tls=shown) as world,
-        HostileM8(listen=server, upstream=world.target, folder=folder) as wire,
+        HostileM8(
+            listen=server,
+            upstream=world.target,
+            folder=folder,
+            websockets=(http, world.http) if by == "websocket" else None,
+        ) as wire,
     ):
-        yield RealM8(world, wire, store)
+        world.app.names = {server, http}
+        yield RealM8(world, wire, store, server=f"https://{http}" if by == "websocket" else server)

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,10 +26,13 @@ from monoskope.client.settings import ClientSettings
 from monoskope.client.task import Task
 from monoskope.http.exchange import Answer, ResponseReader
 from monoskope.http.messages import Head
+from monoskope.http.websocket_client import ClientSocket
 from monoskope.m8.credentials.tokens import Issued, Tokens
 from monoskope.m8.grpc import tls
 from monoskope.m8.grpc.presented import PresentedCertificate, _Pair
 from monoskope.m8.grpc.tls import Authority, Certificate
+from monoskope.m8.http.codecs import Codec
+from monoskope.m8.http.requests import Call
 from monoskope.m8.methods.calls import Arrival
 from monoskope.monoctl.input.gathered_values import Values
 from monoskope.protocol.payload import HiddenValues, Payload
@@ -129,9 +133,17 @@ async def test_a_connection_and_the_client_that_has_it_are_holders(tmp_path: Pat
     await held.close()
 
 
+def called() -> Call:
+    app: Any = SimpleNamespace()
+    method: Any = SimpleNamespace(name="GetSecret")
+    head = Head("POST", "/", "", (("authorization", f"Bearer {TEXT}"),), "peer")
+    return Call(app, method, Codec.JSON, head, deadline=None, headers=(), most_body=1)
+
+
 HOLDERS: dict[type, Callable[[], object]] = {
     Head: lambda: Head("POST", "/", "", (("authorization", f"Bearer {TEXT}"),), "peer"),
     Arrival: lambda: Arrival("http", "peer", authorization=f"Bearer {TEXT}"),
+    Call: called,
     Payload: lambda: Payload({"password": SECRET}),
     Snapshot: lambda: Snapshot("1", Payload({"password": SECRET})),
     Task: lambda: Task(
@@ -212,7 +224,7 @@ def test_the_search_can_see() -> None:
     assert shows(base64.b64encode(SECRET).decode())
 
 
-OTHERS = {Connection}
+OTHERS = {ClientSocket, Connection}
 """Holders that are tested by themselves."""
 
 

@@ -124,8 +124,8 @@ async def _serve_socket(carrier: Carrier, upgrade: Upgrade, key: str, tell: Tell
         pass
     except Exception as error:  # noqa: BLE001 - as for every request
         tell(error)
-        served.shut(1011)
-    served.shut(1000)
+        served.finish(1011)
+    served.finish(1000)
 
 
 async def _close(pieces: AsyncIterator[bytes]) -> None:

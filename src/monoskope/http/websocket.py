@@ -77,6 +77,7 @@ class ServedSocket:
         self._is_paused = False
         self._is_pinged = False
         self._is_ended = False
+        self._is_unasked = False
         self._sending = asyncio.Lock()
 
     def open(self, accept: str) -> None:
@@ -131,6 +132,9 @@ class ServedSocket:
 
     def feed(self, data: bytes) -> None:
         """Take what came."""
+        if self._is_unasked:
+            self._ignore(data)
+            return
         if self._message is None and not self._protocol.held:
             self._take(data)
             return
@@ -164,6 +168,12 @@ class ServedSocket:
             self._write()
         self.arm()
 
+    def finish(self, code: int) -> None:
+        """As `shut`, when nobody asks for messages any more: what still comes is thrown away."""
+        self._is_unasked = True
+        self.shut(code)
+        self._ignore(self._unheld())
+
     def lost(self) -> None:
         """Tell whoever waits that the connection is gone."""
         self._end()
@@ -186,6 +196,12 @@ class ServedSocket:
             self._protocol.data_to_send()  # pongs for a peer that does not read
         else:
             self._write()
+
+    def _ignore(self, data: bytes) -> None:
+        while data and not self._carrier.transport.is_closing():
+            self._take(data)
+            data = self._unheld()
+        self._message = None
 
     def _take_frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.PONG:

@@ -1,8 +1,8 @@
 """The settings of an m8 server: its folder, and `m8.toml` in it. They are read and checked once.
 
 The folder holds everything: `m8.toml`, `log.db` (the event log, unless `database` names one), `log-id` (which log it
-is), `token-signing.key`, `tls.crt`, `tls.key`, `ca.crt`, `ca.key` unless it is not kept, and `address` while a server
-runs.
+is), `token-signing.key`, `tls.crt`, `tls.key`, `ca.crt`, `ca.key` unless it is not kept; while a server runs,
+`address` and `http-address`.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from monoskope.errors import ConflictError
 class State(Enum):
     """Where a request stands."""
 
+    __hash__ = object.__hash__  # Enum's own is Python code, and each event of a request is looked up by its state
+
     NEW = auto()
     """Nothing is recorded yet."""
     REQUESTED = auto()

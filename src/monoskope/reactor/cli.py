@@ -82,7 +82,12 @@ def _folder_argument(command: F) -> F:
 @_group.command(short_help="Make DIR with settings and a new identity.")
 @_folder_argument
 @click.option("--store", required=True, metavar="NAME", help="The store that it serves; never changes.")
-@click.option("--server", required=True, metavar="HOST:PORT[,…]", help="The address of m8, or several of one log.")
+@click.option(
+    "--server",
+    required=True,
+    metavar="HOST:PORT[,…]",
+    help="The address of m8, https://HOST:PORT for HTTP, or several of one log.",
+)
 @click.option("--ca-file", required=True, type=_FILE, help="The CA certificates for m8, PEM.")
 @click.option(
     "--type", "kind", required=True, metavar="TYPE", help="The kind of engine, e.g. vault; docs/stores has all."

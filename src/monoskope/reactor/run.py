@@ -8,10 +8,8 @@ import dataclasses
 import os
 import secrets
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-import grpc.aio
 
 from monoskope import operating_log
 from monoskope.operations.listener import OPERATIONS_FILE, announced_in, listening
@@ -27,9 +25,12 @@ from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.link.announcement import announced
 from monoskope.reactor.link.appends import Appends
+from monoskope.reactor.link.dial import dial
 from monoskope.reactor.link.dialled import Dialled
+from monoskope.reactor.link.endpoint import Endpoint, roots
+from monoskope.reactor.link.link import Dial
 from monoskope.reactor.link.open_requests import OpenRequests
-from monoskope.reactor.link.session import Endpoint, ReactorSession, dial, roots
+from monoskope.reactor.link.session import ReactorSession
 from monoskope.reactor.memory.forget import forget_stray_exceptions
 from monoskope.reactor.memory.garbage import Garbage, spare_what_is_here
 from monoskope.reactor.memory.guarded_driver import GuardedDriver
@@ -63,7 +64,7 @@ class Reactor:
         fingerprint_key: K.
         audit: The open audit log.
         timings: All spans of time.
-        channel: Makes the channel to m8.
+        link: Makes the link to m8.
 
     Raises:
         UsageError: the driver says more of its engine than a reactor may announce.
@@ -78,7 +79,7 @@ class Reactor:
         audit: AuditFile,
         *,
         timings: Timings | None = None,
-        channel: Callable[[Endpoint], grpc.aio.Channel] = dial,
+        link: Dial = dial,
     ) -> None:
         self.replica = secrets.token_bytes(REPLICA_BYTES)
         self.timings = timings or settings.timings
@@ -102,7 +103,7 @@ class Reactor:
             ),
         )
         self.session = ReactorSession(
-            endpoint, self.appends, self.dispatcher, self.timings, health=self.health, channel=channel
+            endpoint, self.appends, self.dispatcher, self.timings, health=self.health, link=link
         )
 
         self.endpoints = Endpoints(

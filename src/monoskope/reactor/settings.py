@@ -1,6 +1,6 @@
 """`reactor.toml`: which m8, which store, which paths, which engine, which limits. None of it ever comes from m8.
 
-server = "m8.example:7443"      # the host:port that is dialled, and signed in the hello; a list for several of one log
+server = "m8.example:7443"      # host:port for gRPC, https://host:port for HTTP; a list for several of one log
 ca_file = "ca.crt"              # relative to this file
 store = "vault"
 prefixes = ["team-a"]           # whole segments; "" for all paths
@@ -28,7 +28,7 @@ from typing import Any
 import msgspec
 
 from monoskope.errors import UsageError
-from monoskope.host_port import HostPort, check_servers
+from monoskope.host_port import ServerName, check_servers
 from monoskope.operations import address
 from monoskope.operations.address import Address
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
@@ -119,7 +119,8 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file as it is written."""
 
     server: str | list[str]
-    """The `host:port` of m8 that is dialled, and signed at the login; or a list of those of one log, tried in order."""
+    """The m8 that is dialled: `host:port` for its gRPC door, `https://host:port` for a WebSocket at its HTTP door. The
+    `host:port` is signed at the login. Or a list of those of one log, tried in order."""
     ca_file: str
     """PEM file of the certificate authority that signs m8's certificate."""
     store: str
@@ -146,9 +147,11 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             servers = self.servers
         except UsageError as error:
-            raise ValueError(f"`server` must be HOST:PORT, or a list of them: {error.message}") from None
+            raise ValueError(
+                f"`server` must be HOST:PORT or https://HOST:PORT, or a list of them: {error.message}"
+            ) from None
         # Tests shorten the spans that must not be shortened, against an m8 on this machine.
-        self.timings.check(testing=all(HostPort.parse(server).host in _THIS_MACHINE for server in servers))
+        self.timings.check(testing=all(ServerName.parse(server).host in _THIS_MACHINE for server in servers))
         if not self.prefixes:
             raise ValueError('`prefixes` must name at least one path prefix; [""] serves all paths')
         try:

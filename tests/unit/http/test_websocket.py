@@ -314,6 +314,18 @@ async def test_the_end_of_the_application_closes_the_connection(end: Exception |
         assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (code, "")
 
 
+async def test_messages_that_nobody_asks_for_any_more_do_not_keep_the_end_from_coming() -> None:
+    async def asks_once(socket: WebSocket) -> None:
+        await socket.receive()
+
+    wire = Wire(Serves(asks_once))
+    await wire.feed(opening(), sent(b"one") + sent(b"two") + sent(b"three"))
+    assert wire.written.endswith(b"\x88\x02\x03\xe8")
+    assert not wire.is_over
+    await wire.feed(sent(b"four"), sent(b"five") + sent(b"\x03\xe8", Opcode.CLOSE))
+    assert wire.is_over
+
+
 async def test_a_server_that_stops_says_that_it_goes_away() -> None:
     server = await bind(ANYWHERE, application := Serves(echo), limits=Limits(ending_s=0.01))
     await server.start()

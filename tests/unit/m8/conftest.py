@@ -35,6 +35,13 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return str(request.param)
 
 
+@pytest.fixture(params=["grpc", "websocket"])
+def attach_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let the scripted reactors of the test's worlds attach in each way in turn; return its name."""
+    monkeypatch.setattr(m8_world, "ATTACH_BY", request.param)
+    return str(request.param)
+
+
 @pytest.fixture(params=["grpc", "http"])
 def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Let the users of the test's worlds ask at each door in turn; return its name."""

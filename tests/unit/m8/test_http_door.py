@@ -19,9 +19,11 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.errors import Code, Error, RateLimitedError, UnavailableError
+from monoskope.host_port import HostPort
 from monoskope.http.answers import serialised
 from monoskope.http.messages import Response
 from monoskope.m8.http import refused
+from monoskope.m8.http.server import build_http
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.methods.table import Kind, Method, methods
 from monoskope.m8.operations.endpoints import Endpoints
@@ -303,15 +305,15 @@ async def test_a_stream_says_how_it_ends_also_when_m8_stops(world: World, codec:
     assert ended.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_a_stream_takes_exactly_one_message_in_an_envelope(world: World) -> None:
+async def test_a_stream_takes_exactly_one_message(world: World) -> None:
     token = bearer(world.administrator())
     kind = ("Content-Type", "application/connect+json")
     for body, words in (
-        (b"", "envelope"),
-        (b"{}", "envelope"),
-        (b"\0\0\0\0\x02{}\0\0\0\0\x02{}", "envelope"),
-        (b"\0\xff\xff\xff\xff{}", "envelope"),
-        (b"\x02\0\0\0\x02{}", "envelope"),
+        (b"", "exactly one message"),
+        (b"{}", "exactly one message"),
+        (b"\0\0\0\0\x02{}\0\0\0\0\x02{}", "exactly one message"),
+        (b"\0\xff\xff\xff\xff{}", "exactly one message"),
+        (b"\x02\0\0\0\x02{}", "exactly one message"),
         (b"\x01\0\0\0\x02{}", "compress"),
         (b'\0\0\0\0\x07{"x":1}', "x: WatchEventsRequest has no such field"),
     ):
@@ -420,3 +422,12 @@ async def test_no_line_of_the_operating_log_holds_a_token_whatever_is_wrong_with
 def test_a_stopped_m8_is_unavailable_in_connects_words() -> None:
     said = refused.to_json(UnavailableError("m8 stops.", fix="Try again."))
     assert (said["code"], said["message"]) == ("unavailable", "m8 stops.")
+
+
+async def test_a_host_with_several_addresses_has_one_port(world: World) -> None:
+    door = await build_http(world.app, Endpoints(world.app), None, listen=HostPort("localhost", 0))
+    await door.start()
+    assert (await ask(f"localhost:{door.port}", "GET", "/healthz")).status == 200
+    with pytest.raises(UnavailableError, match="cannot listen on localhost"):
+        await build_http(world.app, Endpoints(world.app), None, listen=HostPort("localhost", door.port))
+    await door.stop(0)

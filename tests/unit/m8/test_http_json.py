@@ -25,6 +25,8 @@ SERVICES = (
 )
 SECRET = "hunter2-hunter2"
 
+MANY = b"{" + b"".join(b'"a%d":1,' % n for n in range(60_000)) + b'"last":1,"last":1}'
+
 REFUSED: list[tuple[Any, bytes, str]] = [
     (queries_pb2.GetSecretRequest, b"", "the body is empty"),
     (queries_pb2.GetSecretRequest, b"{", "is not JSON"),
@@ -40,6 +42,11 @@ REFUSED: list[tuple[Any, bytes, str]] = [
     (queries_pb2.GetSecretRequest, b'{"urii":"hunter2-hunter2"}', "urii: GetSecretRequest has no such field"),
     (queries_pb2.GetSecretRequest, b'{"hunter2 hunter2-hunter2":1}', "(a name that no field can have)"),
     (queries_pb2.GetSecretRequest, b'{"uri":"vault://a","uri":"vault://hunter2"}', "uri: stands twice"),
+    (
+        queries_pb2.GetSecretRequest,
+        b"{" + b"".join(b'"a%d":1,' % n for n in range(60_000)) + b'"a0":1}',
+        "a0: stands twice",
+    ),
     (queries_pb2.GetSecretRequest, b'{"uri":17}', "uri: must be a string"),
     (queries_pb2.GetSecretRequest, b'{"uri":"\\ud800"}', "uri: must be a string of Unicode text"),
     (queries_pb2.GetSecretRequest, b'{"uri":NaN}', "uri: must be a string"),

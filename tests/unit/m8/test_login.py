@@ -24,9 +24,10 @@ from monoskope.m8.service.session import ServerSession, detach
 from monoskope.protocol import identity
 from monoskope.protocol.labels import IDENTITY_ROTATION
 from monoskope.protocol.login_refusal import LoginRefusal
-from monoskope.reactor.link.refusal import refusal_in
+from monoskope.reactor.link.grpc_link import refusal_in
 from tests.support.m8_world import SERVER, FakeReactor, User, World, a_world, reason, refused
 from tests.support.vectors import KEY_ID, Signer, a_request, step
+from tests.support.websocket_call import WebSocketCall
 
 OTHER_KEY = "0123456789abcdef"
 
@@ -37,6 +38,9 @@ async def attach_with(reactor: FakeReactor, rotations: Sequence[identity_pb2.Sig
     login = reactor.login()
     login.rotations.extend(rotations)
     await reactor.attach(login)
+
+
+pytestmark = pytest.mark.usefixtures("attach_by")
 
 
 @pytest.fixture
@@ -177,10 +181,14 @@ async def test_whoever_has_the_identity_that_counts_has_no_step_verified(world: 
 
 
 async def test_a_login_that_is_too_large_is_not_read(world: World, verified: list[bytes]) -> None:
-    login = identity_pb2.SignedRotation(content=bytes(70_000))
-    with refused("USAGE") as error:
-        await attach_with(world.reactor(), [login])
-    assert error.message == "a login has at most 65,536 bytes."
+    reactor, login = world.reactor(), identity_pb2.SignedRotation(content=bytes(70_000))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await attach_with(reactor, [login])
+    if isinstance(reactor.call, WebSocketCall):
+        assert await reactor.call.close_code() == 1009
+    else:
+        assert reason(caught.value) == "USAGE"
+        assert caught.value.details() == "a login has at most 65,536 bytes."
     assert verified == []
 
 

@@ -13,6 +13,8 @@ from monoskope.m8.domain.events import token_stream, write
 from tests.support.m8_world import FakeReactor, World, a_world
 from tests.support.vectors import Signer, a_request
 
+pytestmark = pytest.mark.usefixtures("attach_by")
+
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:

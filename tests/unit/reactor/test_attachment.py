@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -13,17 +14,23 @@ import pytest
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
+from monoskope.errors import Error, UnavailableError
+from monoskope.http.messages import EndedError
 from monoskope.m8.domain.refused_login import LoginRefusedError
 from monoskope.m8.grpc.calls import status_of
+from monoskope.m8.http.refused import to_json
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import Appends
-from monoskope.reactor.link.attachment import Attachment, Call, SessionEndedError, StatusError, read, write
+from monoskope.reactor.link.attachment import Attachment
+from monoskope.reactor.link.grpc_link import Call, GrpcLink
+from monoskope.reactor.link.link import Link, SessionEndedError, StatusError
 from monoskope.reactor.link.refusal import explained
+from monoskope.reactor.link.websocket_link import WebSocketLink
 from monoskope.reactor.timings import Timings
 
 
 class EndedCall:
-    """A stream whose end the reader has not seen yet."""
+    """A gRPC stream that m8 has ended."""
 
     def __init__(self, code: grpc.StatusCode) -> None:
         self._code = code
@@ -31,6 +38,9 @@ class EndedCall:
 
     async def write(self, message: object) -> None:
         del message
+        raise asyncio.InvalidStateError("RPC already finished.")
+
+    async def done_writing(self) -> None:
         raise asyncio.InvalidStateError("RPC already finished.")
 
     async def read(self) -> object:
@@ -46,18 +56,61 @@ class EndedCall:
         return grpc.aio.Metadata(*self.metadata)
 
 
-async def test_writing_to_an_ended_stream_ends_the_session_and_nothing_more() -> None:
-    call = cast("Call", EndedCall(grpc.StatusCode.OK))
+class EndedSocket:
+    """A WebSocket on which m8 said its last word, and which it closed."""
+
+    def __init__(self, *last: bytes | str, close_code: int = 1000, is_silent: bool = False) -> None:
+        self._last = list(last)
+        self.close_code = close_code
+        self.is_silent = is_silent
+
+    async def send(self, message: object) -> None:
+        del message
+        raise EndedError
+
+    async def receive(self) -> bytes | str:
+        if not self._last:
+            raise EndedError
+        return self._last.pop(0)
+
+
+def grpc_ended(error: Error | None) -> Link:
+    """A gRPC stream that m8 ended with that error, None for without one."""
+    if error is None:
+        return GrpcLink(cast("Call", EndedCall(grpc.StatusCode.OK)))
+    status = status_of(error)
+    call = EndedCall(status.code)
+    call.metadata = list(status.trailing_metadata)
+    return GrpcLink(cast("Call", call))
+
+
+def websocket_ended(error: Error | None) -> Link:
+    """A WebSocket that m8 ended likewise."""
+    return WebSocketLink(EndedSocket(json.dumps({} if error is None else {"error": to_json(error)})))
+
+
+@pytest.fixture(params=[grpc_ended, websocket_ended], ids=["grpc", "websocket"])
+def ended(request: pytest.FixtureRequest) -> Callable[[Error | None], Link]:
+    """Make a link that m8 has ended, by each way."""
+    return cast("Callable[[Error | None], Link]", request.param)
+
+
+@pytest.mark.parametrize("link", [grpc_ended(None), WebSocketLink(EndedSocket())], ids=["grpc", "websocket"])
+async def test_writing_to_an_ended_stream_ends_the_session_and_nothing_more(link: Link) -> None:
     with pytest.raises(SessionEndedError):
-        await write(call, reactor_pb2.AttachRequest(heartbeat=reactor_pb2.Heartbeat()))
+        await link.write(reactor_pb2.AttachRequest(heartbeat=reactor_pb2.Heartbeat()))
+    with pytest.raises(SessionEndedError):
+        await link.end()
 
 
-@pytest.mark.parametrize("code", [grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE])
-async def test_reading_from_it_says_why_without_foreign_words(code: grpc.StatusCode) -> None:
-    with pytest.raises(SessionEndedError) as ended:
-        await read(cast("Call", EndedCall(code)))
-    assert "foreign" not in f"{ended.value.message}{ended.value.fix}"
-    assert (code.name in ended.value.message) == (code is not grpc.StatusCode.OK)
+@pytest.mark.parametrize("error", [None, UnavailableError("foreign text", fix="foreign text")])
+async def test_reading_from_it_says_why_without_foreign_words(
+    ended: Callable[[Error | None], Link], error: Error | None
+) -> None:
+    with pytest.raises(SessionEndedError) as caught:
+        await ended(error).read()
+    assert "foreign" not in f"{caught.value.message}{caught.value.fix}"
+    assert ("UNAVAILABLE" in caught.value.message) == (error is not None)
 
 
 async def test_what_does_not_parse_ends_the_session() -> None:
@@ -71,33 +124,80 @@ async def test_what_does_not_parse_ends_the_session() -> None:
             raise AssertionError("nobody would answer")
 
     with pytest.raises(SessionEndedError, match="does not parse"):
-        await read(cast("Call", Garbled(grpc.StatusCode.OK)))
+        await GrpcLink(cast("Call", Garbled(grpc.StatusCode.OK))).read()
 
 
-def refused_with(metadata: list[tuple[str, str | bytes]]) -> EndedCall:
-    """A stream that m8 ended with PERMISSION_DENIED and this metadata."""
-    call = EndedCall(grpc.StatusCode.PERMISSION_DENIED)
-    call.metadata = metadata
-    return call
+@pytest.mark.parametrize(
+    "said",
+    [b"\xff\xff\xff", "", "no JSON", "[]", '"{}"', "[" * 100_000, '{"error": "no"}', '{"error": {}}'],
+    ids=["no message", "nothing", "no JSON", "a list", "a string", "deep", "no error", "no code"],
+)
+async def test_what_does_not_parse_on_a_websocket_ends_the_session(said: bytes | str) -> None:
+    with pytest.raises(SessionEndedError, match="does not parse"):
+        await WebSocketLink(EndedSocket(said)).read()
 
 
-async def test_a_refused_fingerprint_key_is_logged_with_both_ids_and_what_to_do() -> None:
+@pytest.mark.parametrize(("said", "status"), [("canceled", "CANCELLED"), ("no code of Connect\n", "UNKNOWN")])
+async def test_a_status_is_one_that_is_known_here(said: str, status: str) -> None:
+    with pytest.raises(StatusError) as caught:
+        await WebSocketLink(EndedSocket(json.dumps({"error": {"code": said}}))).read()
+    assert caught.value.status == status
+    assert "no code" not in caught.value.message
+
+
+@pytest.mark.parametrize("last", [(), ('{"metadata": {"later": ["more"]}}',)])
+async def test_a_clean_end_says_nothing_of_a_status(last: tuple[str, ...]) -> None:
+    with pytest.raises(SessionEndedError) as caught:
+        await WebSocketLink(EndedSocket(*last)).read()
+    assert not isinstance(caught.value, StatusError)
+
+
+@pytest.mark.parametrize(
+    ("socket", "said"),
+    [
+        (EndedSocket(), "m8 ended the session."),
+        (EndedSocket(close_code=0), "the connection to m8 broke."),
+        (EndedSocket(close_code=0, is_silent=True), "m8 answers no more."),
+    ],
+)
+async def test_a_close_a_break_and_silence_are_told_apart(socket: EndedSocket, said: str) -> None:
+    for use in (WebSocketLink(socket).read, WebSocketLink(socket).end):
+        with pytest.raises(SessionEndedError) as caught:
+            await use()
+        assert caught.value.message == said
+
+
+async def test_an_m8_that_does_not_take_what_we_say_is_told_apart_from_one_that_is_gone() -> None:
+    with pytest.raises(StatusError) as caught:
+        await WebSocketLink(EndedSocket(close_code=1009)).read()
+    assert "does not speak this reactor's protocol" in told(caught.value)["message"]
+
+
+def told(error: StatusError) -> dict[str, str]:
+    """What the log says of a session that ended with it."""
+    return explained(
+        error.status,
+        error.refusal,
+        server="m8.test:7443",
+        identity=Identity(bytes(32), store="vault"),
+        kind="vault",
+        key_id="f" * 16,
+    )
+
+
+async def test_a_refused_fingerprint_key_is_logged_with_both_ids_and_what_to_do(
+    ended: Callable[[Error | None], Link],
+) -> None:
     error = LoginRefusedError(
         "foreign text",
         refusal=views_pb2.LOGIN_REFUSAL_FINGERPRINT_KEY,
         allowed=["0123456789abcdef"],
         fix="foreign text",
     )
-    with pytest.raises(StatusError) as ended:
-        await read(cast("Call", refused_with(list(status_of(error).trailing_metadata))))
-    said = explained(
-        ended.value.status,
-        ended.value.refusal,
-        server="m8.test:7443",
-        identity=Identity(bytes(32), store="vault"),
-        kind="vault",
-        key_id="f" * 16,
-    )
+    with pytest.raises(StatusError) as caught:
+        await ended(error).read()
+    said = told(caught.value)
+    assert said["error"] == "PERMISSION_DENIED"
     assert "0123456789abcdef" in said["message"]
     assert "f" * 16 in said["message"]
     assert "m8 reactor fingerprint-key import" in said["fix"]
@@ -107,13 +207,24 @@ async def test_a_refused_fingerprint_key_is_logged_with_both_ids_and_what_to_do(
 @pytest.mark.parametrize("details", [b"", b"\xff\xff\xff", b"\x08\x07"])
 async def test_an_m8_that_gives_no_reason_gets_the_general_sentence(details: bytes) -> None:
     """An older m8, or one whose words do not parse."""
-    with pytest.raises(StatusError) as ended:
-        await read(cast("Call", refused_with([("grpc-status-details-bin", details)])))
-    assert ended.value.refusal is None
+    call = EndedCall(grpc.StatusCode.PERMISSION_DENIED)
+    call.metadata = [("grpc-status-details-bin", details)]
+    with pytest.raises(StatusError) as caught:
+        await GrpcLink(cast("Call", call)).read()
+    assert caught.value.refusal is None
 
 
-class ScriptedCall:
-    """A stream on which the test speaks for m8."""
+@pytest.mark.parametrize("value", ["", "AAA", "////", "\u00e9", "Cg=="])
+async def test_a_reason_that_does_not_parse_on_a_websocket_is_none(value: str) -> None:
+    detail = {"type": "google.rpc.ErrorInfo", "value": value}
+    said = {"error": {"code": "permission_denied", "details": [{"type": "x.Other", "value": ""}, detail]}}
+    with pytest.raises(StatusError) as caught:
+        await WebSocketLink(EndedSocket(json.dumps(said))).read()
+    assert (caught.value.status, caught.value.refusal) == ("PERMISSION_DENIED", None)
+
+
+class ScriptedLink:
+    """A link on which the test speaks for m8."""
 
     def __init__(self) -> None:
         self.said: asyncio.Queue[reactor_pb2.AttachResponse] = asyncio.Queue()
@@ -121,8 +232,11 @@ class ScriptedCall:
     async def read(self) -> reactor_pb2.AttachResponse:
         return await self.said.get()
 
-    async def write(self, message: object) -> None:
+    async def write(self, message: reactor_pb2.AttachRequest) -> None:
         del message
+
+    async def end(self) -> None:
+        """Nobody listens."""
 
     def deliver(self, position: int) -> None:
         record = event_pb2.Event(position=position).SerializeToString()
@@ -152,11 +266,11 @@ class Notes:
 
 
 @asynccontextmanager
-async def a_session(*, caught_up_follows: bool) -> AsyncIterator[tuple[ScriptedCall, Notes]]:
+async def a_session(*, caught_up_follows: bool) -> AsyncIterator[tuple[ScriptedLink, Notes]]:
     """A session at whose login the log had position 5, in which any pause is long enough."""
-    call, notes = ScriptedCall(), Notes()
+    link, notes = ScriptedLink(), Notes()
     attachment = Attachment(
-        cast("Call", call),
+        link,
         reactor_pb2.Attached(position=5, caught_up_follows=caught_up_follows, heartbeat_s=60),
         Appends(retry_s=1.0),
         notes,
@@ -165,33 +279,33 @@ async def a_session(*, caught_up_follows: bool) -> AsyncIterator[tuple[ScriptedC
     )
     running = asyncio.create_task(attachment.run())
     try:
-        yield call, notes
+        yield link, notes
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_only_caught_up_ends_the_unfinished_requests_when_m8_sends_it() -> None:
-    async with a_session(caught_up_follows=True) as (call, notes):
-        call.deliver(1)
+    async with a_session(caught_up_follows=True) as (link, notes):
+        link.deliver(1)
         await notes.until(1)
-        call.deliver(4)
+        link.deliver(4)
         await notes.until(1, 4)
-        call.deliver(2)
+        link.deliver(2)
         await notes.until(1, 4, 2)
-        call.said.put_nowait(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
-        call.deliver(6)
+        link.said.put_nowait(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
+        link.deliver(6)
         await notes.until(1, 4, 2, "caught up", 6)
 
 
 async def test_the_end_of_no_unfinished_request_at_all_is_named_too() -> None:
-    async with a_session(caught_up_follows=True) as (call, notes):
-        call.said.put_nowait(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
+    async with a_session(caught_up_follows=True) as (link, notes):
+        link.said.put_nowait(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
         await notes.until("caught up")
 
 
 async def test_of_an_older_m8_a_pause_or_a_later_event_tells() -> None:
-    async with a_session(caught_up_follows=False) as (call, notes):
+    async with a_session(caught_up_follows=False) as (link, notes):
         await notes.until("caught up")
-        call.deliver(1)
+        link.deliver(1)
         await notes.until("caught up", 1)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import grpc.aio
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnavailableError
 from monoskope.reactor.link.dialled import Dialled
-from monoskope.reactor.link.session import Endpoint, ReactorSession
+from monoskope.reactor.link.endpoint import Endpoint
+from monoskope.reactor.link.session import ReactorSession
 from monoskope.reactor.timings import Timings
 
 
@@ -20,19 +22,20 @@ async def test_the_certificate_of_the_server_that_is_dialled_now_is_looked_at(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     nothing: Any = None
-    endpoint = Endpoint(("a.example:1", "b.example:2"), tmp_path, nothing, b"", "", "", events_pb2.StoreCapabilities())
+    servers = ("a.example:1", "https://b.example:2")
+    endpoint = Endpoint(servers, tmp_path, nothing, b"", "", "", events_pb2.StoreCapabilities())
     tried: list[str] = []
 
-    def away(endpoint: Endpoint) -> grpc.aio.Channel:
+    def away(endpoint: Endpoint) -> NoReturn:
         tried.append(endpoint.server)
         if len(tried) == 2:
             session.stop()
         raise UnavailableError("away.")
 
-    session = ReactorSession(endpoint, Listening(), nothing, Timings(backoff_least=0.001), channel=away)  # type: ignore[arg-type]
+    session = ReactorSession(endpoint, Listening(), nothing, Timings(backoff_least=0.001), link=away)  # type: ignore[arg-type]
     dialled = Dialled(lambda: session.server, tmp_path)
     await session.run()
-    assert tried == ["a.example:1", "b.example:2"]
+    assert tried == ["a.example:1", "https://b.example:2"]
 
     asked: list[Any] = []
 
@@ -58,3 +61,14 @@ class Trust:
 
     def set_alpn_protocols(self, _: list[str]) -> None:
         """Nothing is spoken."""
+
+
+def test_a_reactor_that_dials_https_and_copies_nothing_loads_neither_grpc_nor_the_client() -> None:
+    """Each takes memory for as long as the reactor runs."""
+    program = (
+        "import sys, monoskope.reactor.run, monoskope.reactor.link.websocket_link\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules} & {'grpc', 'websockets'}),"
+        " 'monoskope.client.client' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["websockets", "False"]

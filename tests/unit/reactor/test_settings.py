@@ -66,7 +66,9 @@ def test_without_limits_the_protocols_count(tmp_path: Path) -> None:
     ("changes", "names"),
     [
         ({"server": "m8.example"}, "server"),
-        ({"server": "https://m8.example:1"}, "server"),
+        ({"server": "http://m8.example:1"}, "server"),
+        ({"server": "https://m8.example"}, "server"),
+        ({"server": "https://m8.example:1/"}, "server"),
         ({"server": "m8.example:99999"}, "server"),
         ({"server": None}, "server"),
         ({"store": "Local"}, "store"),
@@ -122,5 +124,10 @@ def test_a_list_of_servers_is_tried_in_its_order(tmp_path: Path) -> None:
     of = read(written(tmp_path, server=["M8-1.example:7443", "m8-2.example:7443"]))
     assert of.servers == ("m8-1.example:7443", "m8-2.example:7443")
     for wrong in ([], ["m8"], ["m8:1", "m8:1"], ["m8:1", ""], "m8:1,"):
-        with pytest.raises(UsageError, match="`server` must be HOST:PORT, or a list of them"):
+        with pytest.raises(UsageError, match="`server` must be HOST:PORT or https://HOST:PORT, or a list of them"):
             read(written(tmp_path, server=wrong))
+
+
+def test_a_list_may_name_both_doors_of_m8(tmp_path: Path) -> None:
+    servers = read(written(tmp_path, server=["https://M8.example:7480", "m8.example:7443"])).servers
+    assert servers == ("https://m8.example:7480", "m8.example:7443")

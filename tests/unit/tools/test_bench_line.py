@@ -7,7 +7,13 @@ import json
 from bench.__main__ import FIGURES, last_line
 from bench.engines import figures
 
-RATIOS = ("cli_put_ratio", "put_latency_ratio", "throughput_ratio", "unlucky_ratio")
+COMMANDS = ("cli_put_ratio", "cli_put_grpc_ratio", "cli_list_ratio", "cli_help_ratio")
+RATIOS = (
+    *("put_latency_ratio", "put_latency_grpc_ratio", "update_latency_ratio"),
+    *("throughput_ratio", "throughput_grpc_ratio", "update_throughput_ratio"),
+    "unlucky_ratio",
+)
+CPU = ("puts_per_core_of_m8", "puts_per_core_of_m8_grpc")
 FLOORS = ("floor_put_latency_ratio", "floor_throughput_ratio")
 MEMORY = ("m8_rss_mib", "m8_rss_mib_at_100", "reactor_rss_mib", "reactor_rss_mib_at_100", "keys_alive_bytes")
 LOG = ("log_record_bytes", "log_document_bytes", "log_appends_per_s")
@@ -21,5 +27,5 @@ def test_the_last_line_is_one_flat_object_of_numbers_with_exactly_its_keys() -> 
 
     assert "\n" not in line
     assert list(found) == list(FIGURES)
-    assert set(found) == {*RATIOS, *FLOORS, *MEMORY, *LOG, *figures()}
+    assert set(found) == {*COMMANDS, *RATIOS, *CPU, *FLOORS, *MEMORY, *LOG, *figures()}
     assert all(isinstance(value, float) for value in found.values())

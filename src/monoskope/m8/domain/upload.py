@@ -7,9 +7,9 @@ What a reactor may add is in `append`, what time does to a request in `deadlines
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
 from google.protobuf.message import Message
+from msgspec.structs import replace
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, UsageError
@@ -21,10 +21,10 @@ from monoskope.protocol.payload import is_padded_size
 from monoskope.protocol.receipt import Receipt, parse_receipt, sealed_digest
 from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.upload import Author, State, WrongStepError
+from monoskope.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(Value, frozen=True):
     """What the log says about one request."""
 
     version: int = 0
@@ -56,14 +56,14 @@ def evolve(upload: Upload, message: Message, *, at_ms: int = 0) -> Upload:
     Raises:
         WrongStepError: the log holds what was never decided.
     """
-    counted = replace(upload, version=upload.version + 1)
+    version = upload.version + 1
     name = message.DESCRIPTOR.name
     if name not in EVENTS:
-        return counted
-    state = follow(upload.state, message, version=counted.version, seen=upload.version)
+        return replace(upload, version=version)
+    state = follow(upload.state, message, version=version, seen=upload.version)
     if state is None:
         raise WrongStepError(upload.state, name)
-    after = replace(counted, state=state, since_ms=at_ms)
+    after = replace(upload, version=version, state=state, since_ms=at_ms)
     match message:
         case events_pb2.SecretUploadKeyRequested():
             return replace(after, request=parse_request(message.request), subject=message.subject)

@@ -92,5 +92,5 @@ def only_message(body: bytes) -> bytes:
 
 def _not_enveloped() -> UsageError:
     return UsageError(
-        "the body is not one message in an envelope.", fix="Send a byte 0, four bytes of length, and the message."
+        "the body is not exactly one message of a stream.", fix="Send a byte 0, four bytes of length, and the message."
     )

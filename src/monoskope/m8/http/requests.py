@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from monoskope.errors import Error, UsageError
@@ -19,6 +19,7 @@ from monoskope.m8.methods.calls import Arrival, Ended
 from monoskope.m8.methods.table import Kind, Method
 from monoskope.m8.service.app import App
 from monoskope.traces import spans
+from monoskope.unshared import Unshared
 
 T = TypeVar("T")
 
@@ -51,15 +52,15 @@ def deadline_of(head: Head) -> float | None:
     return asyncio.get_running_loop().time() + int(text) / 1000
 
 
-@dataclass(slots=True)
-class Call:
+@dataclass(slots=True, repr=False)
+class Call(Unshared):
     """A call whose body may be read (`http.messages.Accepted`).
 
     Attributes:
         app: What answers it.
         method: Of the table.
         codec: How its messages are written.
-        head: Of its request. It holds the token, so it is shown nowhere.
+        head: Of its request. It holds the token.
         deadline: When its caller stops waiting, by the event loop's clock.
         headers: Belong to its answer, whatever that is.
         most_body: How many bytes its body may have.
@@ -68,10 +69,13 @@ class Call:
     app: App
     method: Method
     codec: Codec
-    head: Head = field(repr=False)
+    head: Head
     deadline: float | None
     headers: Headers
     most_body: int
+
+    def __repr__(self) -> str:
+        return f"<Call of {self.method.name}>"
 
     async def answer(self, body: bytes) -> Response | Streamed:
         """Do what is asked for, and return what came of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from monoskope.host_port import HostPort
 from monoskope.http.limits import Limits
 from monoskope.http.server import Server, bind
 from monoskope.m8.http.application import HttpApplication
+from monoskope.m8.http.attach import Attaching
 from monoskope.m8.http.origins import Origins
 from monoskope.m8.listening import taken
 from monoskope.m8.operations.endpoints import Endpoints
@@ -67,13 +69,25 @@ async def build_http(
     Raises:
         UnavailableError: the address cannot be bound.
     """
-    application = HttpApplication(app, endpoints, origins=Origins(frozenset(origins)))
+    application = HttpApplication(app, endpoints, origins=Origins(frozenset(origins)), attach=Attaching(app))
     limits = Limits(most=app.connections.most)
     try:
-        server = await bind(listen, application, limits=limits, tls=tls, tell=_tell)
+        server = await bind(_on_one_port(listen), application, limits=limits, tls=tls, tell=_tell)
     except OSError:
         raise _taken(listen) from None
     return HttpDoor(server, listen)
+
+
+def _on_one_port(listen: HostPort) -> HostPort:
+    """Return `listen`, or one address of it if the system chooses the port: it would choose another for each address.
+
+    Raises:
+        OSError: the host has no address.
+    """
+    if listen.port:
+        return listen
+    found = socket.getaddrinfo(listen.host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return HostPort(str(found[0][4][0]), 0)
 
 
 def _taken(listen: HostPort) -> Exception:

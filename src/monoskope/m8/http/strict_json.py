@@ -71,10 +71,11 @@ def _parsed(name: str, body: bytes) -> dict[str, Any]:
 
 
 def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        return _Twice(next(name for name in names if names.count(name) > 1))
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            return _Twice(name)
+        found[name] = value
     return found
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from monoskope.value import Value
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:
@@ -60,8 +62,7 @@ class Where:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(Value, frozen=True):
     """Write a read-model document: `body` under `key` in `collection`, whatever was there.
 
     With `columns`, `EventLog.find` finds it.
@@ -73,8 +74,7 @@ class Put:
     columns: Columns | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Value, frozen=True):
     """Remove a read-model document, if it is there."""
 
     collection: str

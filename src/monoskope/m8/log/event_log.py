@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from monoskope.errors import Error
 from monoskope.m8.log.documents import Change, Delete, Lookup, Put, Where
 from monoskope.m8.log.failures import ExpectedVersionError, LogTamperedError, UnknownAppendError
+from monoskope.value import Value
 
 __all__ = [
     "GENESIS_HASH",
@@ -50,8 +50,7 @@ SCAN_PAGE = 256
 """Documents that `scan_all` reads at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(Value, frozen=True):
     """An event to be appended.
 
     Attributes:
@@ -63,8 +62,7 @@ class NewEvent:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedEvent:
+class RecordedEvent(Value, frozen=True):
     """An event as it stands in the log.
 
     Attributes:

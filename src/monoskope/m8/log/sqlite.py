@@ -11,7 +11,7 @@ import asyncio
 import functools
 import hashlib
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from monoskope.errors import ConflictError, UnavailableError
@@ -141,8 +141,22 @@ class SqliteLog(SqliteParts):
         return recorded
 
     async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
-        query = "SELECT position, record FROM events WHERE stream = ? AND version > ? ORDER BY version"
-        return self._read_now(lambda connection: _events(connection, query, (stream, after_version)))
+        return (await self.read_streams({stream: after_version}))[stream]
+
+    async def read_streams(self, after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
+        head = self._read_now(last_position)
+        known = {stream: self._tail.of_stream(stream, version, head=head) for stream, version in after.items()}
+        found = {stream: events or [] for stream, events in known.items()}
+        unknown = {stream: version for stream, version in after.items() if known[stream] is None}
+        if unknown:
+            one = "SELECT position, record FROM events WHERE stream = ? AND version > ?"
+            # One statement: each begins and ends a transaction of its own, which takes longer than to find the rows.
+            query = f"{' UNION ALL '.join([one] * len(unknown))} ORDER BY position"
+            values = tuple(value for asked in unknown.items() for value in asked)
+            for event in self._read_now(lambda connection: _events(connection, query, values)):
+                found[event.stream].append(event)
+        self._tail.counted({stream: version + len(found[stream]) for stream, version in after.items()}, head=head)
+        return found
 
     async def read_last(self, streams: Sequence[str]) -> list[RecordedEvent | None]:
         query = "SELECT position, record FROM events WHERE stream = ? ORDER BY version DESC LIMIT 1"

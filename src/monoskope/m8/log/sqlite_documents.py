@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import TypeAlias
 
 from monoskope.m8.log.documents import Change, Columns
 from monoskope.m8.log.event_log import Projector, Put, RecordedEvent
@@ -17,6 +18,9 @@ INSERT INTO {} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (collection, key) 
 
 # A label is printable text, so it has no line feed.
 _BETWEEN = "\n"
+
+_Labelled: TypeAlias = "tuple[int, str] | None"
+"""Whether a document is deleted, and its labels; None if it has no labels, or if there is none."""
 
 
 def get(connection: sqlite3.Connection, collection: str, key: str, *, tables: Tables = CURRENT) -> bytes | None:
@@ -54,12 +58,13 @@ def project(
     Several projectors use the same documents. Each document is read once and written once.
     """
     known: dict[tuple[str, str], bytes | None] = {}
+    labelled: dict[tuple[str, str], _Labelled] = {}
     changed: dict[tuple[str, str], Change] = {}
 
     def lookup(collection: str, key: str) -> bytes | None:
         which = (collection, key)
         if which not in known:
-            known[which] = get(connection, collection, key, tables=tables)
+            known[which], labelled[which] = _stored(connection, tables, which)
         return known[which]
 
     for change in projector(event, lookup):
@@ -67,12 +72,24 @@ def project(
         changed[which] = change
         known[which] = change.body if isinstance(change, Put) else None
     for which, change in changed.items():
-        _write(connection, tables, which, change)
+        if which not in labelled:
+            _, labelled[which] = _stored(connection, tables, which)
+        _write(connection, tables, which, labelled[which], change)
 
 
-def _write(connection: sqlite3.Connection, tables: Tables, which: tuple[str, str], change: Change) -> None:
-    query = f"SELECT deleted, labels FROM {tables.documents} WHERE collection = ? AND key = ? AND labels > ''"
-    if (row := connection.execute(query, which).fetchone()) is not None:
+def _stored(connection: sqlite3.Connection, tables: Tables, which: tuple[str, str]) -> tuple[bytes | None, _Labelled]:
+    """Return the document at `which` and its labels; None for what there is not."""
+    query = f"SELECT body, deleted, labels FROM {tables.documents} WHERE collection = ? AND key = ?"
+    row = connection.execute(query, which).fetchone()
+    if row is None:
+        return None, None
+    return bytes(row[0]), (row[1], row[2]) if row[2] else None
+
+
+def _write(
+    connection: sqlite3.Connection, tables: Tables, which: tuple[str, str], row: _Labelled, change: Change
+) -> None:
+    if row is not None:
         delete = f"DELETE FROM {tables.labels} WHERE collection = ? AND deleted = ? AND label = ? AND key = ?"
         connection.executemany(delete, ((which[0], row[0], label, which[1]) for label in row[1].split(_BETWEEN)))
     if not isinstance(change, Put):

@@ -142,6 +142,10 @@ class SqliteParts(EventLog):
 
     def _read_now(self, read: Callable[[sqlite3.Connection], T]) -> T:
         self._check_open()
+        if (idle := self._writer.idle) is not None:
+            # Whatever fails here fails below, where it is waited for or explained.
+            with contextlib.suppress(sqlite3.Error):
+                return read(idle)
         return self._readers.now(read)
 
     def _check_open(self) -> None:

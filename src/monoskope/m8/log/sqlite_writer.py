@@ -81,6 +81,15 @@ class SqliteWriter:
         self._thread = threading.Thread(target=self._main, name="m8-log-writer", daemon=True)
         self._thread.start()
 
+    @property
+    def idle(self) -> sqlite3.Connection | None:
+        """The connection while no group is under way, for short reads on the event loop; None otherwise.
+
+        SQLite drops the pages that a connection keeps when another connection has written. This one has written them.
+        It waits for no other process.
+        """
+        return None if self._is_busy else self._connection
+
     async def run(self, work: Callable[[sqlite3.Connection], T], *, is_long: bool = False) -> T:
         """Run `work` in a transaction and return its result once that is durable.
 

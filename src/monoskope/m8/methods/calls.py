@@ -142,8 +142,12 @@ def without_frames(error: Error) -> Error:
 async def respond(app: App, method: Method, request: Message, caller: Caller) -> Message:
     """Validate the request of a unary call, and return its response. Raises the call's `Error`."""
     validate(request)
-    async with _places(app, method, caller):
-        response: Message = await method.handler(request, caller)
+    with _place(app, method, caller):
+        if method.places is Places.ONE_AT_A_TIME:
+            async with app.listing.held(caller.principal.subject):
+                response: Message = await method.handler(request, caller)
+        else:
+            response = await method.handler(request, caller)
     failpoint("m8.before-answer", method.name)
     return response
 
@@ -169,23 +173,16 @@ async def parsed(incoming: AsyncIterator[bytes]) -> AsyncIterator[reactor_pb2.At
             raise UsageError("a message is not an AttachRequest.", fix="Update the reactor or m8.") from None
 
 
-@contextlib.asynccontextmanager
-async def _places(app: App, method: Method, caller: Caller) -> AsyncIterator[None]:
-    """Hold the places that a call of that method needs.
+def _place(app: App, method: Method, caller: Caller) -> contextlib.AbstractContextManager[None]:
+    """Return what holds the place that a call of that method needs.
 
     Raises:
-        RateLimitedError: the caller has too many such calls.
+        RateLimitedError: on entering it: the caller has too many such calls.
     """
     match method.places:
         case Places.NONE:
-            yield
+            return contextlib.nullcontext()
         case Places.SENDING:
-            with app.sending.held(caller.principal):
-                yield
-        case Places.WAITING:
-            with app.waiting.held(caller.principal):
-                yield
-        case Places.ONE_AT_A_TIME:
-            with app.waiting.held(caller.principal):
-                async with app.listing.held(caller.principal.subject):
-                    yield
+            return app.sending.held(caller.principal)
+        case Places.WAITING | Places.ONE_AT_A_TIME:
+            return app.waiting.held(caller.principal)

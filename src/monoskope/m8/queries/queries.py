@@ -16,7 +16,7 @@ from monoskope.m8.queries.visible import visible_scope
 from monoskope.m8.readmodels.stores import STORES, with_beats
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
-from monoskope.m8.service.upload_key import rotations, upload_key
+from monoskope.m8.service.upload_key import rotations, settled, upload_key
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.notes import EDIT_NOTES
 from monoskope.uri import SecretUri
@@ -47,12 +47,12 @@ class Queries:
             NotFoundError: there is no such request of the caller's.
         """
         structlog.contextvars.bind_contextvars(request_id=message.request_id.hex())
-        return await upload_key(
-            self._app,
-            message.request_id,
-            lambda: self._own_upload(message.request_id, caller),
-            wait_s=caller.wait_s,
-        )
+
+        async def own() -> views_pb2.SecretUpload | None:
+            return settled(await self._own_upload(message.request_id, caller))
+
+        upload = await self._wait(message.request_id, own, caller)
+        return await upload_key(self._app, upload or await self._own_upload(message.request_id, caller))
 
     async def get_secret_upload(
         self, message: queries_pb2.GetSecretUploadRequest, caller: Caller

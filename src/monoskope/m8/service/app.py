@@ -145,6 +145,8 @@ class App:
     """Held by store while a call checks whether its engine answers."""
     listing: KeyedLock[str] = field(default_factory=KeyedLock, init=False)
     """Held by subject while a page is made for it."""
+    sessions: dict[str, asyncio.Event] = field(default_factory=dict, init=False)
+    """The reactors that this process serves, by their keys, whichever way they attached. The event ends a session."""
     watching: CallPlaces = field(init=False)
     waiting: CallPlaces = field(init=False)
     sending: CallPlaces = field(init=False)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import structlog
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
+from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError
 from monoskope.m8.domain import fingerprint_key, stores, upload
@@ -17,11 +17,13 @@ from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM,
 from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import Upload
+from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.engine_gate import require_engine
+from monoskope.m8.service.feed import Waker
 from monoskope.m8.service.reactor_gate import missing_reactor, without_key
-from monoskope.m8.service.upload_key import upload_key
+from monoskope.m8.service.upload_key import new_key
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.listing import LARGEST_PAGE
 from monoskope.protocol.request import Request, parse_request
@@ -55,15 +57,16 @@ class Commands:
         request = parse_request(message.request)
         structlog.contextvars.bind_contextvars(uri=str(request.uri), request_id=request.request_id.hex())
         policy.require_request(caller.principal, request)
-        await self._record_request(request, caller)
         answer = commands_pb2.RequestSecretUploadKeyResponse(request_id=request.request_id)
-        if message.wait:
-            left_s = max(0.0, began + caller.wait_s - time.monotonic())
-            answer.key.CopyFrom(await self._key(request.request_id, left_s))
+        with self._app.feed.waiting(upload_stream(request.request_id), lambda event: event.version > 1) as waker:
+            recorded = await self._record_request(request, caller)
+            if message.wait:
+                left_s = max(0.0, began + caller.wait_s - time.monotonic())
+                answer.key.CopyFrom(await new_key(self._app, request.request_id, waker, recorded, wait_s=left_s))
         return answer
 
-    async def _record_request(self, request: Request, caller: Caller) -> None:
-        """Record that a key is asked for, unless that is recorded already."""
+    async def _record_request(self, request: Request, caller: Caller) -> list[RecordedEvent]:
+        """Record that a key is asked for, unless that is recorded already; return what was recorded now."""
         store, last_receipt = await self._store_and_receipt(request)
         subject = caller.principal.subject
         # A repeated request is answered at once.
@@ -89,7 +92,7 @@ class Commands:
             await require_engine(self._app, store, wait_s=caller.wait_s)
         place = self._app.request_limit.place(subject, wait_s=caller.wait_s) if is_new else contextlib.nullcontext()
         async with place:
-            await self._app.aggregates.change(
+            return await self._app.aggregates.change(
                 upload_stream(request.request_id),
                 lambda: self._app.aggregates.upload(request.request_id),
                 decide,
@@ -109,14 +112,6 @@ class Commands:
         if request.rules.needs_receipt and last_receipt is None:
             raise policy.hidden(str(request.uri))
         return store, last_receipt
-
-    async def _key(self, request_id: bytes, wait_s: float) -> queries_pb2.GetSecretUploadKeyResponse:
-        async def load() -> views_pb2.SecretUpload:
-            known = await self._app.documents.upload(request_id)
-            assert known is not None, "the request was recorded"
-            return known
-
-        return await upload_key(self._app, request_id, load, wait_s=wait_s)
 
     async def request_upload_secret(
         self, message: commands_pb2.RequestUploadSecretRequest, caller: Caller
@@ -142,12 +137,15 @@ class Commands:
         uri = known.request.uri
         structlog.contextvars.bind_contextvars(uri=str(uri))
         policy.require_request(caller.principal, known.request)
-        await self._record_sealed(message, caller.principal.subject, uri, known)
-        return commands_pb2.RequestUploadSecretResponse(upload=await self._end(message.request_id, caller.wait_s))
+        with self._app.feed.waiting(upload_stream(message.request_id), may_end) as waker:
+            recorded = await self._record_sealed(message, caller.principal.subject, uri, known)
+            # An end cannot have come before what was recorded only now.
+            end = await self._end(message.request_id, waker, caller.wait_s, at_once=not recorded)
+        return commands_pb2.RequestUploadSecretResponse(upload=end)
 
     async def _record_sealed(
         self, message: commands_pb2.RequestUploadSecretRequest, subject: str, uri: SecretUri, known: Upload
-    ) -> None:
+    ) -> list[RecordedEvent]:
         store = await self._app.documents.store(uri.store)
         assert store is not None, "a request is recorded for a store that exists"
         last_receipt = await self._app.documents.last_receipt(str(uri))
@@ -169,7 +167,7 @@ class Commands:
         # Bytes that were recorded are not recorded again, and bytes for a request that ended are not recorded at all.
         is_new = not known.sealed_sha256 and known.state is not State.ENDED
         async with self._app.quota.used(subject, len(sealed) if is_new else 0):
-            await self._app.aggregates.change(
+            return await self._app.aggregates.change(
                 upload_stream(message.request_id),
                 lambda: self._app.aggregates.upload(message.request_id),
                 decide,
@@ -179,12 +177,12 @@ class Commands:
                 is_sent_again=True,
             )
 
-    async def _end(self, request_id: bytes, wait_s: float) -> views_pb2.SecretUpload:
+    async def _end(self, request_id: bytes, waker: Waker, wait_s: float, *, at_once: bool) -> views_pb2.SecretUpload:
         async def ended() -> views_pb2.SecretUpload | None:
             known = await self._app.documents.upload(request_id)
             return known if known is not None and known.state == views_pb2.UPLOAD_STATE_ENDED else None
 
-        answer = await self._app.feed.until(upload_stream(request_id), ended, wait_s=wait_s, wakes=may_end)
+        answer = await waker.until(ended, wait_s=wait_s, at_once=at_once)
         answer = answer or await self._app.documents.upload(request_id)
         assert answer is not None, "the request was recorded"
         return answer

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 from monoskope.api.secrets.v1 import events_pb2
@@ -20,6 +19,7 @@ from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.protocol.events import request_id_of, upload_stream
 from monoskope.protocol.request import parse_request
 from monoskope.uri import SecretUri
+from monoskope.value import Value
 
 T = TypeVar("T")
 
@@ -32,8 +32,7 @@ RETRY_S = 1.0
 _REMEMBERED = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class LocatedEvent:
+class LocatedEvent(Value, frozen=True):
     """An event, and the URI of its secret if it is one of a request's, or an edit of a secret's notes."""
 
     event: RecordedEvent
@@ -97,6 +96,48 @@ def too_slow() -> UnavailableError:
     return UnavailableError("events are not read as fast as they are recorded.", fix="Connect again; nothing is lost.")
 
 
+class Waker:
+    """Wakes one call that waits for a stream. Made by `Feed.waiting`.
+
+    Attributes:
+        events: The events of the stream, since it was made, that wake it: durable, and in their order.
+    """
+
+    def __init__(self, wakes: Callable[[RecordedEvent], bool]) -> None:
+        self.events: list[RecordedEvent] = []
+        self.has_stopped = False
+        self._wakes = wakes
+        self._signal = asyncio.Event()
+
+    def saw(self, event: RecordedEvent) -> None:
+        """Take in an event of the stream."""
+        if self._wakes(event):
+            self.events.append(event)
+            self._signal.set()
+
+    def stop(self) -> None:
+        """Let `until` return without an answer."""
+        self.has_stopped = True
+        self._signal.set()
+
+    async def until(self, ready: Callable[[], Awaitable[T | None]], *, wait_s: float, at_once: bool = True) -> T | None:
+        """Return what `ready` returns as soon as that is not None, None after `wait_s` seconds or when m8 stops.
+
+        `ready` is asked after every event that wakes, and first of all if `at_once`: that is to be spared where no such
+        event can have been recorded before this was made.
+        """
+        try:
+            async with asyncio.timeout(wait_s):
+                answer = await ready() if at_once else None
+                while answer is None and not self.has_stopped:
+                    await self._signal.wait()
+                    self._signal.clear()
+                    answer = await ready()
+                return answer
+        except TimeoutError:
+            return None
+
+
 class Feed:
     """Reads the log once and passes each event to all followers. Call `begin`, then keep `run` running.
 
@@ -113,7 +154,7 @@ class Feed:
         self._log = log
         self._backlog = backlog
         self._position = 0
-        self._waiting: dict[str, dict[asyncio.Event, Callable[[RecordedEvent], bool]]] = {}
+        self._waiting: dict[str, set[Waker]] = {}
         self._followers: set[Follower] = set()
         self._stopping = False
         self._uris: OrderedDict[str, SecretUri] = OrderedDict()
@@ -137,9 +178,9 @@ class Feed:
         self._stopping = True
         for follower in self._followers:
             follower.end(UnavailableError("m8 is stopping.", fix="Connect again."))
-        for signals in self._waiting.values():
-            for signal in signals:
-                signal.set()
+        for wakers in self._waiting.values():
+            for waker in wakers:
+                waker.stop()
 
     async def _read(self) -> None:
         async with contextlib.aclosing(self._log.subscribe(after=self._position)) as events:
@@ -159,18 +200,20 @@ class Feed:
         `ready` is asked at once and after every event of `stream` for which `wakes` is true. It is asked only after we
         are registered, so that no event can fall between the question and the waiting.
         """
-        signal = asyncio.Event()
-        self._waiting.setdefault(stream, {})[signal] = wakes
+        with self.waiting(stream, wakes) as waker:
+            return await waker.until(ready, wait_s=wait_s)
+
+    @contextlib.contextmanager
+    def waiting(self, stream: str, wakes: Callable[[RecordedEvent], bool] = _every) -> Iterator[Waker]:
+        """Take note of the events of `stream` for which `wakes` is true, as long as the block runs."""
+        waker = Waker(wakes)
+        if self._stopping:
+            waker.stop()
+        self._waiting.setdefault(stream, set()).add(waker)
         try:
-            async with asyncio.timeout(wait_s):
-                while (answer := await ready()) is None and not self._stopping:
-                    await signal.wait()
-                    signal.clear()
-                return answer
-        except TimeoutError:
-            return None
+            yield waker
         finally:
-            self._forget(stream, signal)
+            self._forget(stream, waker)
 
     @contextlib.contextmanager
     def follow(self, wants: Callable[[LocatedEvent], bool]) -> Iterator[Follower]:
@@ -186,9 +229,9 @@ class Feed:
         """Return `event` with the secret that it is about."""
         return LocatedEvent(event, await self._uri(event))
 
-    def _forget(self, stream: str, signal: asyncio.Event) -> None:
+    def _forget(self, stream: str, waker: Waker) -> None:
         waiting = self._waiting[stream]
-        del waiting[signal]
+        waiting.discard(waker)
         if not waiting:
             del self._waiting[stream]
 
@@ -214,9 +257,8 @@ class Feed:
             located = await self.locate(event)
             for follower in tuple(self._followers):
                 follower.take(located)
-        for signal, wakes in self._waiting.get(event.stream, {}).items():
-            if wakes(event):
-                signal.set()
+        for waker in self._waiting.get(event.stream, ()):
+            waker.saw(event)
         self._position = event.position
 
     async def _uri(self, event: RecordedEvent) -> SecretUri | None:

@@ -25,7 +25,6 @@ class Reactors:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._sessions: dict[str, ServerSession] = {}
 
     async def attach(self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send, peer: str) -> None:
         """Challenge a reactor, log it in and serve it until it half-closes; then record for its peers that it is gone.
@@ -48,13 +47,14 @@ class Reactors:
         session = ServerSession(
             self._app, login, incoming, send, marks=attach.knows_caught_up, own=not attach.without_own
         )
-        before = self._sessions.get(login.key)
+        sessions = self._app.sessions
+        before = sessions.get(login.key)
         if before is not None:
-            before.replaced.set()
-        self._sessions[login.key] = session
+            before.set()
+        sessions[login.key] = session.replaced
         try:
             await session.serve()
-            if self._sessions.get(login.key) is session:
+            if sessions.get(login.key) is session.replaced:
                 await detach(self._app, login)
         except LoginRefusedError as error:
             # It stays away until it has another key: no user shall wait for it meanwhile.
@@ -64,8 +64,8 @@ class Reactors:
             await detach(self._app, login)
             raise
         finally:
-            if self._sessions.get(login.key) is session:
-                del self._sessions[login.key]
+            if sessions.get(login.key) is session.replaced:
+                del sessions[login.key]
 
     async def _let_in(
         self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send, peer: str

@@ -164,8 +164,8 @@ class ServerSession:
         await self._send(reactor_pb2.AttachResponse(delivery=delivery))
 
     async def _sealed_for_us(self, stream: str, digest: bytes) -> bytes:
-        upload = await self._app.documents.upload(request_id_of(stream) or b"")
-        if upload is None or upload.replica != self._login.replica:
+        upload = await self._app.aggregates.upload(request_id_of(stream) or b"")
+        if upload.grant is None or upload.grant.replica != self._login.replica:
             return b""
         return await self._app.log.sealed(digest) or b""
 

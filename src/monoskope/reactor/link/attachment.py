@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
 from typing import Protocol
 
-import grpc
-import grpc.aio
 from google.protobuf.message import DecodeError
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
-from monoskope.errors import UnavailableError
 from monoskope.failpoints import failpoint
-from monoskope.protocol.login_refusal import LoginRefusal
 from monoskope.reactor.health import Health
 from monoskope.reactor.link.appends import ENDS, Appends
-from monoskope.reactor.link.refusal import refusal_in
+from monoskope.reactor.link.link import Link, SessionEndedError
 from monoskope.reactor.timings import Timings
 
 _FAREWELL_S = 2.0
-
-Call = grpc.aio.StreamStreamCall[reactor_pb2.AttachRequest, reactor_pb2.AttachResponse]
 
 
 class Listener(Protocol):
@@ -39,30 +31,12 @@ class Listener(Protocol):
         """m8 has delivered all unfinished requests."""
 
 
-class SessionEndedError(UnavailableError):
-    """m8 ended the stream, did not answer, or did not speak the protocol."""
-
-
-class StatusError(SessionEndedError):
-    """m8 ended the stream with a status that is an error. The text that m8 sent with it is left out.
-
-    Attributes:
-        status: The status.
-        refusal: Why m8 refuses the login, if it said so in words that are known here.
-    """
-
-    def __init__(self, status: grpc.StatusCode, refusal: LoginRefusal | None = None) -> None:
-        super().__init__(f"m8 ended the session with {status.name}.", fix="See m8's log.")
-        self.status = status
-        self.refusal = refusal
-
-
 class Attachment:
     """One session from `attached` to its end."""
 
     def __init__(
         self,
-        call: Call,
+        link: Link,
         attached: reactor_pb2.Attached,
         appends: Appends,
         listener: Listener,
@@ -71,7 +45,7 @@ class Attachment:
         stop: asyncio.Event,
         health: Health | None = None,
     ) -> None:
-        self._call = call
+        self._link = link
         self._attached = attached
         self._appends = appends
         self._listener = listener
@@ -102,14 +76,13 @@ class Attachment:
     async def _stopping(self) -> None:
         await self._stop.wait()
         await self._outbox.join()
-        with _until_it_ends():
-            await self._call.done_writing()
+        await self._link.end()
         # m8 ends its side now, and the reader then ends this session. This is the limit for that.
         await asyncio.sleep(_FAREWELL_S)
 
     async def _reading(self) -> None:
         while True:
-            answer = await read(self._call)
+            answer = await self._link.read()
             match answer.WhichOneof("message"):
                 case "delivery":
                     self._deliver(answer.delivery)
@@ -155,7 +128,7 @@ class Attachment:
     async def _writing(self) -> None:
         while True:
             message = await self._outbox.get()
-            await write(self._call, message)
+            await self._link.write(message)
             if message.append.WhichOneof("event") in ENDS:
                 failpoint("reactor.receipt-offered")
             self._outbox.task_done()
@@ -170,37 +143,3 @@ class Attachment:
             # The first at once: m8 knows nothing of our engine yet. The others early, if there is news.
             self._outbox.put_nowait(reactor_pb2.AttachRequest(heartbeat=self._health.heartbeat()))
             await self._health.news(within=span)
-
-
-@contextlib.contextmanager
-def _until_it_ends() -> Iterator[None]:
-    """Translate the exception by which grpc.aio reports that m8 ended the stream that we are about to use."""
-    try:
-        yield
-    except asyncio.InvalidStateError:
-        raise SessionEndedError("m8 ended the session.") from None
-
-
-async def write(call: Call, message: reactor_pb2.AttachRequest) -> None:
-    """Send a message. Raises `SessionEndedError` or `AioRpcError` if the stream has ended."""
-    with _until_it_ends():
-        await call.write(message)
-
-
-async def read(call: Call) -> reactor_pb2.AttachResponse:
-    """Return the next message.
-
-    Raises:
-        SessionEndedError: at the stream's end, or what m8 sent does not parse.
-        StatusError: m8 refuses; or `AioRpcError`, as gRPC sees fit.
-    """
-    answer = await call.read()
-    if isinstance(answer, reactor_pb2.AttachResponse):
-        return answer
-    if answer is not grpc.aio.EOF:
-        # grpc.aio reports it in its own log, and gives nothing.
-        raise SessionEndedError("m8 sent what does not parse.", fix="Update the reactor or m8.")
-    code = await call.code()
-    if code is not grpc.StatusCode.OK:
-        raise StatusError(code, refusal_in(await call.trailing_metadata()))
-    raise SessionEndedError("m8 ended the session.")

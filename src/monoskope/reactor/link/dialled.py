@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from monoskope.host_port import HostPort
+from monoskope.host_port import ServerName
 
 PATIENCE_S = 2.0
 """Seconds for the connection and the handshake."""
@@ -21,7 +21,7 @@ class Dialled:
     """The m8 that a reactor dials.
 
     Attributes:
-        server: Returns the `host:port` of the server that is dialled now: after a break it may be the next of the list.
+        server: Returns the name of the server that is dialled now: after a break it may be the next of the list.
         ca_file: PEM file with the authorities that may have signed its certificate.
     """
 
@@ -31,12 +31,12 @@ class Dialled:
     def server_expires_at_s(self) -> float:
         """Return when the certificate that m8 shows expires, seconds since 1970; 0 if it cannot be seen now. Blocks.
 
-        It is seen in a connection that ends after its handshake, because gRPC does not show it.
+        It is seen in a connection that ends after its handshake, because no transport shows it.
         """
-        at = HostPort.parse(self.server())
+        at = ServerName.parse(self.server())
         try:
             trust = ssl.create_default_context(cafile=self.ca_file)
-            trust.set_alpn_protocols(["h2"])
+            trust.set_alpn_protocols(["http/1.1" if at.scheme else "h2"])
             with (
                 socket.create_connection((at.host, at.port), timeout=PATIENCE_S) as plain,
                 trust.wrap_socket(plain, server_hostname=at.host) as shown,

@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import grpc
-from google.protobuf.message import DecodeError
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
-
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.protocol.announcement import MAX_REPLICAS
-from monoskope.protocol.login_refusal import LoginRefusal, read
+from monoskope.protocol.login_refusal import LoginRefusal
 from monoskope.reactor.identity.store_identity import Identity
 
-_DETAILS_KEY = "grpc-status-details-bin"
-
-
-def refusal_in(metadata: Iterable[tuple[str, str | bytes]] | None) -> LoginRefusal | None:
-    """Return why m8 refuses a login, from the metadata with which it ended the call; None if it does not say it."""
-    details = next((value for key, value in metadata or () if key == _DETAILS_KEY), None)
-    if not isinstance(details, bytes):
-        return None
-    try:
-        for detail in status_pb2.Status.FromString(details).details:
-            info = error_details_pb2.ErrorInfo()
-            if detail.Unpack(info):
-                return read(info.metadata)
-    except DecodeError:
-        return None
-    return None
+_DOORS = "https://HOST:PORT is m8's HTTP door, HOST:PORT its gRPC door"
 
 
 def explained(
-    code: grpc.StatusCode,
+    code: str,
     refusal: LoginRefusal | None = None,
     *,
     server: str,
@@ -43,9 +22,9 @@ def explained(
     """Return the log fields `error`, `message` and `fix` for a session that ended with `code`.
 
     Args:
-        code: The status.
+        code: The status, as `google.rpc.Code` names it.
         refusal: Why m8 refuses the login, if it said so.
-        server: The `host:port` that was dialled.
+        server: The server that was dialled, as the settings name it.
         identity: Under which the reactor logs in.
         kind: The type of its store.
         key_id: The id of its fingerprint key.
@@ -54,7 +33,7 @@ def explained(
         message, fix = _words_for(refusal, store=identity.store, kind=kind, key_id=key_id)
     else:
         message, fix = _words(code, server=server, identity=identity, kind=kind)
-    return {"error": code.name, "message": message, "fix": fix}
+    return {"error": code, "message": message, "fix": fix}
 
 
 def _words_for(refusal: LoginRefusal, *, store: str, kind: str, key_id: str) -> tuple[str, str]:
@@ -78,11 +57,11 @@ def _words_for(refusal: LoginRefusal, *, store: str, kind: str, key_id: str) -> 
     return message, fix
 
 
-def _words(code: grpc.StatusCode, *, server: str, identity: Identity, kind: str) -> tuple[str, str]:
+def _words(code: str, *, server: str, identity: Identity, kind: str) -> tuple[str, str]:
     store = identity.store
-    message, fix = f"m8 ended the session with {code.name}.", "See m8's log."
+    message, fix = f"m8 ended the session with {code}.", "See m8's log."
     match code:
-        case grpc.StatusCode.PERMISSION_DENIED:
+        case "PERMISSION_DENIED":
             message = (
                 f"m8 refuses this reactor: it does not know the store {store}, knows it under another identity than"
                 f" {identity.shown} or as another type than {kind}, counts another fingerprint key, or has"
@@ -92,18 +71,21 @@ def _words(code: grpc.StatusCode, *, server: str, identity: Identity, kind: str)
                 f"Let an administrator run: monoctl create secret-store {store} --type {kind} --identity"
                 f" {identity.shown} . If the store exists, compare: monoctl describe secret-store {store}"
             )
-        case grpc.StatusCode.FAILED_PRECONDITION:
+        case "FAILED_PRECONDITION":
             message = (
                 f"m8 does not accept this reactor's proof: for m8 the store {store} has another identity than"
                 f" {identity.shown}, or {server} is none of m8's own names."
             )
-            fix = f"Compare: monoctl describe secret-store {store} ; and `server` here with `names` in m8.toml."
-        case grpc.StatusCode.UNAVAILABLE:
+            fix = (
+                f"Compare: monoctl describe secret-store {store} ; and `server` here with `names` in m8.toml, or with"
+                " `http_names` if it begins with https://."
+            )
+        case "UNAVAILABLE":
             message = f"{server} does not answer as m8, or not under a certificate that `ca_file` vouches for."
-            fix = "Check that m8 runs, then `server` and `ca_file` in reactor.toml."
-        case grpc.StatusCode.UNIMPLEMENTED | grpc.StatusCode.INVALID_ARGUMENT:
+            fix = f"Check that m8 runs, then `ca_file` and `server` in reactor.toml: {_DOORS}."
+        case "UNIMPLEMENTED" | "INVALID_ARGUMENT":
             message = f"{server} does not speak this reactor's protocol."
-            fix = "Check `server`; update the reactor or m8."
+            fix = f"Check `server`: {_DOORS}. Or update the reactor or m8."
         case _:
             pass
     return message, fix

@@ -16,11 +16,10 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from monoskope import operating_log
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import Expect
-from monoskope.client.purposes.put_copy import put_copy
 from monoskope.client.task import Progress, Result, Stage
 from monoskope.errors import (
     ConflictError,
@@ -48,6 +47,9 @@ from monoskope.stores.driver import NOTHING, DriverError, Snapshot
 from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri
 
+if TYPE_CHECKING:
+    from monoskope.client import Expect
+
 AT_ONCE = 8
 """How many copies one process makes at once; those of one subject at most half of what the others leave."""
 TOKEN_S = 10.0
@@ -58,11 +60,6 @@ PUT_S = 90.0
 """Seconds for the put at the destination; the token is valid longer."""
 
 _NO_CONTENT = bytes(32)
-_EXPECTS = {
-    upload_pb2.EXPECT_ANY: Expect.ANY,
-    upload_pb2.EXPECT_ABSENT: Expect.ABSENT,
-    upload_pb2.EXPECT_OVERWRITE: Expect.OVERWRITE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +200,23 @@ class Copier:
             token,
             put_request_id(request.request_id),
             request.destination,
-            _EXPECTS.get(request.expect, request.expect_version),
+            _expect(request),
             key_within_s,
             request.keep_labels,
             request.keep_expires_on,
         )
+
+
+def _expect(request: Request) -> Expect | str:
+    """Return what must be at the destination, as the client names it."""
+    from monoskope.client import Expect  # noqa: PLC0415 - as in `put_there`
+
+    expects = {
+        upload_pb2.EXPECT_ANY: Expect.ANY,
+        upload_pb2.EXPECT_ABSENT: Expect.ABSENT,
+        upload_pb2.EXPECT_OVERWRITE: Expect.OVERWRITE,
+    }
+    return expects.get(request.expect, request.expect_version)
 
 
 def _copied(
@@ -236,6 +245,8 @@ def _copied(
 
 async def put_there(put: CopyPut, payload: Payload) -> Result | upload_pb2.Reason:
     """Put `payload` at the destination, pinned to the configured identity alone; return the result or the reason."""
+    from monoskope.client.purposes.put_copy import put_copy  # noqa: PLC0415 - a client takes memory, and few copy
+
     stages: set[Stage] = set()
 
     def observe(progress: Progress) -> None:

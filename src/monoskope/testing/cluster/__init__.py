@@ -57,6 +57,8 @@ class Cluster(Commands):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         super().__init__(folder.absolute(), OpenBao(folder / "openbao", storage=storage), tell, environments)
         self.server = f"127.0.0.1:{free_port()}"
+        self.http = f"127.0.0.1:{free_port()}"
+        """Where m8 is to listen for HTTP, in clusters that have that door."""
         self.m8 = self.part("m8", "m8", "serve", "--dir", "m8", log="m8/m8.log")
         self.reactors: dict[str, Part] = {}
         self.identities: dict[str, str] = {}
@@ -74,15 +76,26 @@ class Cluster(Commands):
 
     # --- everything at once ---
 
-    def start(self, *, readable: bool = True, stores: Sequence[str] = ("vault", "local")) -> None:
-        """Start m8 and OpenBao, then `vault` and `local` stores with a reactor each, active and attached."""
+    def start(
+        self, *, readable: bool = True, stores: Sequence[str] = ("vault", "local"), https: Sequence[str] = ()
+    ) -> None:
+        """Start m8 and OpenBao, then `vault` and `local` stores with a reactor each, active and attached.
+
+        Args:
+            readable: As in `make_vault_reactor`.
+            stores: Which.
+            https: Those whose reactors attach at m8's HTTP door.
+        """
+        if https:
+            self.must("m8", "init", "--dir", "m8", "--listen", self.server, "--http-listen", self.http)
         self.start_m8()
         self.start_openbao()
         for store in stores:
+            server = f"https://{self.http}" if store in https else ""
             if store == "local":
-                self.make_local_reactor(store)
+                self.make_local_reactor(store, server=server)
             else:
-                self.make_vault_reactor(store, readable=readable)
+                self.make_vault_reactor(store, readable=readable, server=server)
         self.share_fingerprint_key(*(f"reactor-{store}" for store in stores))
         for store in stores:
             self.add_store(store)
@@ -178,7 +191,14 @@ class Cluster(Commands):
             (self.bao.folder / "ready").touch()
 
     def make_vault_reactor(
-        self, store: str, *, folder: str = "", readable: bool = False, kind: str = "vault", mount: str = MOUNT
+        self,
+        store: str,
+        *,
+        folder: str = "",
+        readable: bool = False,
+        kind: str = "vault",
+        mount: str = MOUNT,
+        server: str = "",
     ) -> None:
         """Make the folder of a reactor that may write below `PREFIX` alone, and its role with a wrapped secret id.
 
@@ -188,8 +208,9 @@ class Cluster(Commands):
             readable: Let it read values back, so that it can compare with what others wrote.
             kind: "vault", or "vault-kv1" for a `mount` of KV version 1.
             mount: Where the engine is mounted; `start_openbao` mounts the default.
+            server: What it dials, "" for `dialled`.
         """
-        home = self._init_reactor(store, folder, kind)
+        home = self._init_reactor(store, folder, kind, server)
         role = f"m8-{home.name}"
         self.bao.create_role(role, [role])
         write_private(home / "wrapped-secret-id", self.bao.wrapped_secret_id(role).encode())
@@ -216,9 +237,9 @@ class Cluster(Commands):
         )
         self.bao.write_policy(role, self.must("m8", "reactor", "policy", home.name).out)
 
-    def make_local_reactor(self, store: str, *, folder: str = "") -> None:
-        """Make the folder of a reactor that keeps age files in `secrets` in it."""
-        self._init_reactor(store, folder, "age")
+    def make_local_reactor(self, store: str, *, folder: str = "", server: str = "") -> None:
+        """Make the folder of a reactor that keeps age files in `secrets` in it; `server` as in `make_vault_reactor`."""
+        self._init_reactor(store, folder, "age", server)
 
     def make_reactor(self, store: str, kind: str, engine: dict[str, object], *, folder: str = "") -> Path:
         """Make the folder of a reactor for an engine of any kind, with changes to the engine's first settings."""
@@ -227,9 +248,9 @@ class Cluster(Commands):
         self._set_engine(home, table["engine"] | engine)
         return home
 
-    def _init_reactor(self, store: str, folder: str, kind: str) -> Path:
+    def _init_reactor(self, store: str, folder: str, kind: str, server: str = "") -> Path:
         home = self.folder / (folder or f"reactor-{store}")
-        options = ("--store", store, "--type", kind, "--server", self.dialled, "--ca-file", "m8/ca.crt")
+        options = ("--store", store, "--type", kind, "--server", server or self.dialled, "--ca-file", "m8/ca.crt")
         ran = self.must("m8", "reactor", "init", home.name, *options, "--prefix", "", "--allow-swap")
         if store in self.identities:
             # A replica: the store's own identity moves in.

@@ -1,0 +1,63 @@
+"""Which part of the product the innermost frames of a stack belong to."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+from bench.sampler import NATIVE_THREADS, OTHER_THREADS
+
+LOOP = "event loop: sockets, TLS, compiled code of transports"
+REST = "everything else"
+
+_PARTS = (
+    ("transport", ("grpc/", "grpc_status/", "m8/grpc/", "m8/http/", "monoskope/http/", "websockets/", "httptools/")),
+    ("transport", ("client/connection", "client/transport/", "client/servers", "client/refusal", "reactor/link/")),
+    ("HTTP to the engine", ("aiohttp/", "yarl/", "multidict/", "stores/vault/", "stores/shared/", "stores/")),
+    ("rules of protobuf messages", ("protovalidate/", "service/validate")),
+    (
+        "operating log, metrics, traces",
+        ("structlog/", "monoskope/operating_log", "m8/metrics/", "prometheus", "traces/"),
+    ),
+    ("authentication and limits", ("m8/credentials/", "m8/limits/", "joserfc/", "service/policy")),
+    ("read models", ("m8/readmodels/",)),
+    ("event log", ("m8/log/",)),
+    ("session of the reactor", ("service/session", "service/reactors", "service/feed", "service/login")),
+    ("decisions and signatures", ("m8/domain/", "service/append", "service/aggregates")),
+    ("calls and handlers", ("m8/methods/", "m8/service/", "m8/queries/")),
+    ("keys, sealing, opening", ("reactor/keys/", "client/seal", "primitives/")),
+    ("protocol: messages and signatures", ("monoskope/protocol/",)),
+    ("work of the reactor", ("monoskope/reactor/", "reactor/")),
+    ("work of the client", ("monoskope/client/", "client/")),
+    ("work of the bench", ("bench/",)),
+)
+"""Parts with the pieces of paths that are theirs; the first that fits counts."""
+
+_ASYNCIO = "tasks, timeouts and locks"
+_ASYNCIO_FILES = ("asyncio/timeouts", "asyncio/tasks", "asyncio/locks", "asyncio/queues", "monoskope/keyed_lock")
+_THREADS = {"m8-log-writer": "event log: commits, on a thread", "asyncio": "work on other threads"}
+
+
+def part_of(stack: Sequence[str]) -> str:
+    """Return the part of a stack, given with the innermost frame first.
+
+    What belongs to none, as `contextlib` does, counts for its caller.
+    """
+    first = stack[0]
+    if first == NATIVE_THREADS:
+        return "threads of compiled code (gRPC)"
+    if first.startswith(OTHER_THREADS):
+        name = first.partition(":")[2]
+        return next((part for begin, part in _THREADS.items() if name.startswith(begin)), "other threads")
+    for frame in stack:
+        if (part := _of_frame(frame)) is not None:
+            return part
+    return LOOP
+
+
+@functools.cache
+def _of_frame(frame: str) -> str | None:
+    path = frame.rpartition(":")[0]
+    if any(piece in path for piece in _ASYNCIO_FILES):
+        return _ASYNCIO
+    return next((part for part, pieces in _PARTS if any(piece in path for piece in pieces)), None)

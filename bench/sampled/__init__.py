@@ -1,0 +1,1 @@
+"""The folder that lets other programs be sampled: `sitecustomize` in it is loaded at their start."""

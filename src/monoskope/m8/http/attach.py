@@ -1,0 +1,174 @@
+"""A reactor's session over a WebSocket (ADR 42).
+
+A binary message is one `AttachRequest` or `AttachResponse` in protobuf. A text message ends its sender's side, as
+Connect ends a stream: `{}`, or from m8 also `{"error": …}`. A connection that ends without one is broken: then nobody
+knows whether the reactor's process runs on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import NoReturn
+
+import msgspec
+from google.protobuf.message import Message
+
+from monoskope.errors import Error, UsageError
+from monoskope.http.messages import EndedError, Head, WebSocket
+from monoskope.m8.http.refused import encoded, to_json
+from monoskope.m8.http.requests import arrival
+from monoskope.m8.methods import calls
+from monoskope.m8.methods.calls import Arrival, Ended
+from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE, Kind, Method, methods
+from monoskope.m8.service.app import App
+
+NORMAL, INTERNAL_ERROR = 1000, 1011
+"""How m8 closes a WebSocket (RFC 6455, 7.4.1): after `{}`, and after an error."""
+
+MOST_WAITING = 65_536
+"""Bytes of messages that are read ahead of the session. Beyond it the reactor waits."""
+
+_EACH = 64  # what an empty message counts for in MOST_WAITING
+
+FAREWELL_S = 2.0
+"""Seconds in which a reactor must have room for the last message."""
+
+
+class Attaching:
+    """Makes the session of a reactor out of the request that opens its WebSocket (`door.Attach`)."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._method = next(method for method in methods(app).values() if method.kind is Kind.ATTACHING)
+
+    def __call__(self, head: Head) -> Attached:
+        """Return the session. Reactors carry no token: their login proves who they are."""
+        return Attached(self._app, self._method, arrival(head))
+
+
+class Attached:
+    """One session (`http.messages.Upgrade`).
+
+    Attributes:
+        most_message: How many bytes the login may have.
+    """
+
+    def __init__(self, app: App, method: Method, arrived: Arrival) -> None:
+        self.most_message = MAX_LOGIN
+        self._app = app
+        self._method = method
+        self._arrived = arrived
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Serve the session until one side ends it; a connection that breaks ends the call as one that is cancelled."""
+        messages = _Messages(socket)
+        # A task of its own: it can be cancelled from below, and what is logged on the way belongs to this call alone.
+        call = asyncio.create_task(self._call(messages))
+        messages.broken = call.cancel
+        try:
+            await asyncio.wait({call})
+        finally:
+            messages.stop()
+            call.cancel()
+            await asyncio.wait({call})
+        if not call.cancelled():
+            await _end(socket, call.result().error)
+
+    async def _call(self, messages: _Messages) -> Ended[None]:
+        async def work() -> None:
+            await self._method.handler(calls.parsed(messages.come()), messages.send, self._arrived.peer)
+
+        return await calls.answered(self._app, self._arrived, self._method.name, work)
+
+
+class _Messages:
+    """The messages of one session.
+
+    Attributes:
+        broken: Called when the connection breaks.
+    """
+
+    def __init__(self, socket: WebSocket) -> None:
+        self.broken: Callable[[], object] = lambda: None
+        self._socket = socket
+        self._came: asyncio.Queue[bytes | UsageError | None] = asyncio.Queue()
+        self._waiting = 0
+        self._room = asyncio.Event()
+        self._reading: asyncio.Task[None] | None = None
+
+    async def come(self) -> AsyncIterator[bytes]:
+        """Yield what the reactor says, until it ends its side. Raises `UsageError` for a text that ends nothing."""
+        message: bytes | UsageError | None = await self._receive()
+        while message is not None:
+            if isinstance(message, UsageError):
+                raise message
+            yield message
+            if self._reading is None:
+                # The session asks for more, so the reactor has logged in.
+                self._socket.most_message = MAX_MESSAGE
+                self._reading = asyncio.create_task(self._read_on())
+            message = await self._came.get()
+            self._waiting -= _size(message)
+            self._room.set()
+
+    async def send(self, message: Message) -> None:
+        """Send a message; waits while the reactor does not read."""
+        try:
+            await self._socket.send(message.SerializeToString())
+        except EndedError:
+            await self._break()
+
+    def stop(self) -> None:
+        """Read nothing more."""
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def _read_on(self) -> None:
+        """Read ahead: while a session waits for the event log, the reactor's pings behind its messages are answered."""
+        message: bytes | UsageError | None = b""
+        while isinstance(message, bytes):
+            message = await self._receive()
+            self._waiting += _size(message)
+            self._came.put_nowait(message)
+            while self._waiting > MOST_WAITING:
+                self._room.clear()
+                await self._room.wait()
+
+    async def _receive(self) -> bytes | UsageError | None:
+        """Return the next message; None at the reactor's clean end, the error if it said something else."""
+        try:
+            message = await self._socket.receive()
+        except EndedError:
+            await self._break()
+        return message if isinstance(message, bytes) else _ended_by(message)
+
+    async def _break(self) -> NoReturn:
+        self.broken()
+        # Neither an answer nor an error: it waits to be cancelled.
+        await asyncio.Event().wait()
+        raise AssertionError("the session was cancelled")
+
+
+def _size(message: bytes | UsageError | None) -> int:
+    return len(message) + _EACH if isinstance(message, bytes) else 0
+
+
+async def _end(socket: WebSocket, error: Error | None) -> None:
+    # Whoever does not read, or is gone, is told nothing.
+    with contextlib.suppress(EndedError, TimeoutError):
+        async with asyncio.timeout(FAREWELL_S):
+            await socket.send(encoded({} if error is None else {"error": to_json(error)}).decode())
+        await socket.close(NORMAL if error is None else INTERNAL_ERROR)
+
+
+def _ended_by(text: str) -> UsageError | None:
+    """Return the error for a text that is not what a reactor ends its side with: a JSON object without an error."""
+    try:
+        end = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        end = None
+    if isinstance(end, dict) and "error" not in end:
+        return None
+    return UsageError("a text message must be {}, which ends the session.", fix="Send messages as binary.")

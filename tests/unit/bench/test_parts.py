@@ -1,0 +1,89 @@
+"""Where the time goes: samples of a process become parts, a picture and a page."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from bench import bars, report
+from bench.__main__ import FIGURES
+from bench.parts import LOOP, part_of
+from bench.profile import by_part
+from bench.sampler import NATIVE_THREADS, OTHER_THREADS, Sampler
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize(
+    ("stack", "part"),
+    [
+        (["m8/log/record.py:parse", "m8/service/append.py:append_event"], "event log"),
+        (["lib/python3.11/contextlib.py:__exit__", "m8/readmodels/secrets.py:project"], "read models"),
+        (["python3.11/asyncio/runners.py:Runner.run", ".venv/bin/m8:<module>"], LOOP),
+        (["monoskope/http/server.py:f", "m8/http/application.py:g"], "transport"),
+        ([NATIVE_THREADS], "threads of compiled code (gRPC)"),
+        ([f"{OTHER_THREADS}:m8-log-writer"], "event log: commits, on a thread"),
+    ],
+)
+def test_a_stack_belongs_to_the_innermost_part_that_is_known(stack: list[str], part: str) -> None:
+    assert part_of(stack) == part
+
+
+def test_samples_are_counted_for_the_function_that_used_the_time_and_for_its_thread() -> None:
+    def busy() -> None:
+        end = time.thread_time() + 0.1
+        while time.thread_time() < end:
+            pass
+
+    sampler, ran, done = Sampler(), threading.Event(), threading.Event()
+
+    def other() -> None:
+        busy()
+        ran.set()
+        done.wait()
+
+    thread = threading.Thread(target=other, name="the-other-one")
+    sampler.begin()
+    thread.start()
+    busy()
+    ran.wait()
+    found = sampler.end()
+    done.set()
+    thread.join()
+
+    here = sum(seconds for stack, seconds in found.items() if "busy" in stack.partition(";")[0])
+    assert here > 0
+    assert found[f"{OTHER_THREADS}:the-other-one"] > 0
+    assert sum(by_part(found, puts=1).values()) == pytest.approx(sum(found.values()) * 1_000)
+
+
+def test_the_page_takes_figures_and_parts_between_its_markers_and_keeps_the_rest(tmp_path: Path) -> None:
+    page = tmp_path / report.PAGE
+    page.write_text((ROOT / "docs" / report.PAGE).read_text(encoding="utf-8"), encoding="utf-8")
+    before = page.read_text(encoding="utf-8")
+    found = dict.fromkeys(FIGURES, 0.5)
+
+    report.write(tmp_path, found, {"m8": {"event log": 1.25, "tiny": 0.001}, "store": {"OpenBao": 3.0}})
+
+    after = page.read_text(encoding="utf-8")
+    for target in report.TARGETS:
+        assert f"| `{target.figure}` | {target.meaning} | 0.5 |" in after
+    assert "| at most 0.9; aim 0.75 | better than the aim |" in after
+    assert "m8 1.25 ms, store 3.00 ms" in after
+    assert after.count(f"]({report.PICTURE})") == 1
+    assert before.splitlines()[0] == after.splitlines()[0]
+    assert before.splitlines()[-1] == after.splitlines()[-1]
+    picture = ET.fromstring((tmp_path / report.PICTURE).read_text(encoding="utf-8"))
+    assert "everything else" in "".join(picture.itertext())
+
+
+def test_bars_are_as_long_as_their_parts() -> None:
+    picture = ET.fromstring(bars.draw({"m8": {"<half>": 1.0, "whole": 2.0}}))
+    half, whole = (
+        float(bar.attrib["width"]) for bar in picture.iter("{http://www.w3.org/2000/svg}rect") if "x" in bar.attrib
+    )
+    assert half * 2 == whole

@@ -1,0 +1,346 @@
+"""A reactor's session over a WebSocket: what only this way has, and reactors that break its rules."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.http.messages import Head
+from monoskope.m8.domain.events import reactor_stream
+from monoskope.m8.http import attach
+from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE
+from monoskope.m8.metrics.meters import Meters
+from monoskope.m8.service.app import ServerLimits
+from monoskope.reactor.link.websocket_link import PATH
+from tests.support import m8_world
+from tests.support.m8_world import FakeReactor, World, a_world, reason
+from tests.support.raw_websocket import BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, frame, read_frame
+from tests.support.vectors import a_request
+from tests.support.websocket_call import WebSocketCall
+
+PATIENCE_S = 20.0
+MASK = b"mask"
+UNKNOWN = b"\xc2\x3e\xe0\xd4\x03" + bytes(60_000)  # a field that nobody knows
+BEAT = reactor_pb2.AttachRequest(heartbeat=reactor_pb2.Heartbeat()).SerializeToString()
+
+
+@pytest.fixture(autouse=True)
+def by_websocket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(m8_world, "ATTACH_BY", "websocket")
+
+
+@pytest.fixture
+def codes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """How the sessions of the test ended, as m8's metrics and log have it."""
+    found: list[str] = []
+
+    def answered(_: Meters, name: str, code: str, __: float) -> None:
+        if name == "Attach":
+            found.append(code)
+
+    monkeypatch.setattr(Meters, "answered", answered)
+    return found
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+async def detached(world: World) -> bool:
+    """Whether the log says that the store's last reactor is gone."""
+    events = await world.app.log.read_stream(reactor_stream("vault"))
+    return bool(events) and events[-1].type == "ReactorDetached"
+
+
+async def ended(world: World) -> None:
+    """Wait until m8 serves no reactor any more."""
+    async with asyncio.timeout(PATIENCE_S):
+        while world.app.sessions:
+            await asyncio.sleep(0.001)
+
+
+class Raw:
+    """A connection on which the test says every byte after the handshake."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def say(self, *frames: bytes) -> None:
+        self.writer.write(b"".join(frames))
+
+    async def hear(self, opcode: int) -> bytes:
+        """The next frame of that kind; others before it are passed over."""
+        while True:
+            found, content = await read_frame(self.reader)
+            if found == opcode:
+                return content
+
+    async def closed(self) -> int:
+        """The code with which m8 closes it."""
+        return int.from_bytes((await self.hear(CLOSE))[:2], "big")
+
+
+@pytest.fixture
+async def raw(world: World) -> AsyncIterator[Raw]:
+    """A connection that has not logged in."""
+    reader, writer = await asyncio.open_connection(*world.http.split(":"))
+    writer.write(
+        f"GET {PATH} HTTP/1.1\r\nHost: {world.http}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n".encode()
+    )
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 101 ")
+    assert b"extensions" not in head.lower()
+    yield Raw(reader, writer)
+    writer.close()
+
+
+async def test_each_side_ends_with_a_text_and_then_m8_closes(world: World) -> None:
+    reactor = await world.attached()
+    await reactor.half_close()
+    assert await reactor.call.close_code() == 1000
+    assert await detached(world)
+
+
+@pytest.mark.parametrize("how", [frame(CLOSE, mask=MASK), b""], ids=["Close", "nothing at all"])
+async def test_a_connection_that_ends_without_the_text_is_broken_and_its_process_is_not_declared_gone(
+    world: World, how: bytes, codes: list[str]
+) -> None:
+    reactor = await world.attached()
+    await reactor.call.raw(how)
+    reactor.call.cancel()
+    await ended(world)
+    assert not await detached(world)
+    assert codes == ["CANCELLED"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "[]", '"{}"', "{", '{"error": {}}', '{"error": null}', "[" * 10_000, "\x00"]
+)
+@pytest.mark.parametrize("logged_in", [False, True])
+async def test_a_text_that_ends_nothing_is_refused_with_our_words(world: World, text: str, *, logged_in: bool) -> None:
+    reactor = world.reactor()
+    await (reactor.attach() if logged_in else reactor.open())
+    await (await reactor.call.socket()).send(text)
+    assert reason(await reactor.failure()) == "USAGE"
+    assert "{}" in await reactor.call.details()
+    assert await reactor.call.close_code() == 1011
+    assert not await detached(world)
+
+
+async def test_members_that_are_not_known_yet_end_a_session_as_none_do(world: World) -> None:
+    reactor = await world.attached()
+    await (await reactor.call.socket()).send('{"metadata": {"a": ["b"]}}')
+    assert await reactor.call.code() is grpc.StatusCode.OK
+
+
+async def test_what_comes_after_the_end_is_not_done(world: World) -> None:
+    reactor, user, request = await world.attached(), world.user("anna", "vault://app"), a_request()
+    await user.ask(request)
+    delivered = await reactor.next("SecretUploadKeyRequested")
+    append = reactor_pb2.AppendEvent(call=1, request_id=request.request_id, expected_version=1)
+    append.key_provided.CopyFrom(reactor.provided(reactor.grant_for(request, "anna")))
+    message = reactor_pb2.AttachRequest(append=append).SerializeToString()
+    await reactor.call.raw(frame(TEXT, b"{}", mask=MASK) + frame(BINARY, message, mask=MASK))
+    assert await reactor.call.code() is grpc.StatusCode.OK
+    assert [event.type for event in await world.app.log.read_stream(delivered.event.stream)] == [
+        "SecretUploadKeyRequested"
+    ]
+
+
+async def test_what_is_no_message_is_refused_with_our_words(world: World) -> None:
+    reactor = await world.attached()
+    await (await reactor.call.socket()).send(b"\xff\xff")
+    assert reason(await reactor.failure()) == "USAGE"
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (frame(BINARY, b"unmasked"), 1002),
+        (frame(BINARY, b"compressed", first=FIN | RSV1, mask=MASK), 1002),
+        (frame(CONTINUATION, b"of nothing", mask=MASK), 1002),
+        (frame(TEXT, b"\xff", mask=MASK), 1007),
+        (frame(BINARY, bytes(MAX_LOGIN + 1), mask=MASK), 1009),
+        (frame(BINARY, bytes(MAX_LOGIN), first=0, mask=MASK) + frame(CONTINUATION, b"x", first=0, mask=MASK), 1009),
+        (frame(TEXT, bytes(MAX_LOGIN + 1), mask=MASK), 1009),
+    ],
+    ids=["no mask", "compressed", "a continuation", "no UTF-8", "too large", "too large in pieces", "a large text"],
+)
+async def test_a_stranger_that_breaks_the_rules_is_left(raw: Raw, said: bytes, code: int) -> None:
+    raw.say(said)
+    assert await raw.closed() == code
+
+
+async def test_a_message_that_never_ends_is_no_login(tmp_path: Path) -> None:
+    async with a_world(tmp_path, limits=ServerLimits(hello_s=0.05)) as world, asyncio.timeout(PATIENCE_S):
+        reactor = world.reactor()
+        await reactor.open()
+        await reactor.call.raw(frame(BINARY, b"", first=0, mask=MASK) + frame(CONTINUATION, first=0, mask=MASK) * 100)
+        assert reason(await reactor.failure()) == "UNAUTHENTICATED"
+
+
+async def test_after_the_login_a_message_may_be_larger_and_one_above_that_ends_the_session(world: World) -> None:
+    reactor = await world.attached()
+    await reactor.call.raw(frame(BINARY, bytes(MAX_MESSAGE + 1), mask=MASK))
+    assert await reactor.call.close_code() == 1009
+    reactor = await world.attached()
+    await reactor.call.raw(frame(BINARY, b"\x00" * MAX_MESSAGE, mask=MASK))
+    assert reason(await reactor.failure()) == "USAGE"  # it was read, and is no message
+
+
+async def test_a_session_that_waits_for_the_log_answers_pings_and_ends_where_the_connection_breaks(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that fails over takes half a minute; a reactor that hears nothing leaves after 15 s."""
+    reactor = await world.attached()
+    begun = asyncio.Event()
+
+    async def beat(*_: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(world.app.log, "beat", beat)
+    await reactor.call.raw(frame(BINARY, BEAT, mask=MASK) * 10)
+    await begun.wait()
+    socket = await reactor.call.socket()
+    socket._ping_s = 0.0
+    socket._look()
+    while socket._asked_at is not None:
+        await asyncio.sleep(0.001)
+    reactor.call.cancel()
+    await ended(world)
+
+
+def session(world: World) -> attach.Attached:
+    """A session without a server."""
+    return attach.Attaching(world.app)(Head("GET", PATH, "", (), "ipv4:127.0.0.1:1"))
+
+
+class Unread:
+    """A WebSocket whose reactor logs in, and never reads anything after that."""
+
+    def __init__(self, reactor: FakeReactor) -> None:
+        self.most_message = 0
+        self.challenged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reactor = reactor
+        self.said = 0
+
+    async def receive(self) -> bytes | str:
+        if self.said:
+            await asyncio.Event().wait()
+        await self.challenged
+        self.said += 1
+        return reactor_pb2.AttachRequest(attach=self._reactor.login()).SerializeToString()
+
+    async def send(self, message: bytes | str) -> None:
+        if not isinstance(message, bytes):
+            await asyncio.Event().wait()
+            return
+        answer = reactor_pb2.AttachResponse.FromString(message)
+        if answer.challenge:
+            self._reactor.challenge = answer.challenge
+            self.challenged.set_result(None)
+        elif not answer.HasField("attached"):
+            await asyncio.Event().wait()
+
+    async def close(self, code: int = 1000) -> None:
+        raise AssertionError(f"it was told {code}, and reads nothing")
+
+
+async def test_a_reactor_that_does_not_read_is_cut_off_by_its_backlog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codes: list[str]
+) -> None:
+    monkeypatch.setattr(attach, "FAREWELL_S", 0.01)
+    async with a_world(tmp_path, limits=ServerLimits(backlog=5)) as world, asyncio.timeout(PATIENCE_S):
+        socket = Unread(world.reactor())
+        serving = asyncio.create_task(session(world).serve(socket))
+        while not world.app.sessions:
+            await asyncio.sleep(0)
+        user = world.user("anna", "vault://app")
+        while world.app.sessions:
+            await user.ask(a_request())
+        await serving
+        assert codes == ["UNAVAILABLE"]
+
+
+class Flooding(Unread):
+    """A WebSocket whose reactor says more than anybody handles."""
+
+    async def receive(self) -> bytes | str:
+        if not self.said:
+            return await super().receive()
+        await asyncio.sleep(0)
+        self.said += 1
+        return BEAT + UNKNOWN
+
+    async def send(self, message: bytes | str) -> None:
+        if not self.challenged.done():
+            await super().send(message)
+
+
+async def test_a_reactor_that_says_more_than_is_handled_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    handled = 0
+
+    async def beat(*_: object) -> None:
+        nonlocal handled
+        handled += world.app.sessions != {}
+        if handled:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(world.app.log, "beat", beat)
+    socket = Flooding(world.reactor())
+    serving = asyncio.create_task(session(world).serve(socket))
+    said, same = 0, 0
+    while not handled or same < 1_000:
+        await asyncio.sleep(0)
+        said, same = socket.said, same + 1 if socket.said == said else 0
+    serving.cancel()
+    assert handled == 1
+    assert said * len(UNKNOWN) <= attach.MOST_WAITING + 3 * len(BEAT + UNKNOWN)  # the login, one handled, one above
+
+
+async def test_a_process_that_attaches_again_at_the_other_door_replaces_its_session(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await world.attached()
+    head = await world.app.log.head()
+    monkeypatch.setattr(m8_world, "ATTACH_BY", "grpc")
+    second = world.reactor(replica=first.replica)
+    await second.attach()
+    assert not isinstance(second.call, WebSocketCall)
+    assert await first.call.code() is grpc.StatusCode.UNAVAILABLE
+    monkeypatch.setattr(m8_world, "ATTACH_BY", "websocket")
+    await world.reactor(replica=first.replica).attach()
+    assert await second.call.code() is grpc.StatusCode.UNAVAILABLE
+    assert await world.app.log.head() == head
+
+
+async def test_an_error_goes_out_as_connect_has_it(raw: Raw) -> None:
+    raw.say(frame(TEXT, b"no", mask=MASK))
+    error = json.loads(await raw.hear(TEXT))["error"]
+    assert error["code"] == "invalid_argument"
+    assert error["details"][0]["debug"]["reason"] == "USAGE"
+    assert await raw.closed() == 1011
+
+
+async def test_a_request_that_is_no_websocket_is_told_so(world: World) -> None:
+    reader, writer = await asyncio.open_connection(*world.http.split(":"))
+    writer.write(f"GET {PATH} HTTP/1.1\r\nHost: {world.http}\r\n\r\n".encode())
+    assert (await reader.readline()).startswith(b"HTTP/1.1 426 ")
+    writer.close()
+
+
+async def test_pings_of_a_stranger_are_answered_and_are_no_login(raw: Raw) -> None:
+    raw.say(frame(PING, b"a", mask=MASK), frame(PING, b"b", mask=MASK))
+    assert [await raw.hear(PONG), await raw.hear(PONG)] == [b"a", b"b"]

@@ -20,6 +20,12 @@ from monoskope.http.outgoing import PORTION
 MOST_HELD = 65_536
 """Bytes that may wait behind a message that nobody has asked for; then nothing more is read."""
 
+MOST_FRAMES = 1_000
+"""Frames that end no message, between two of our pings. A peer that needs more is at nothing good (1008)."""
+
+_SLICE = 16_384
+"""Bytes that are parsed at once: so much may be parsed before too many frames are noticed."""
+
 _DATA = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
 _NO_LOG = logging.getLogger(__name__)
 _NO_LOG.disabled = True  # it would say what came
@@ -70,7 +76,7 @@ class ServedSocket:
         self._carrier = carrier
         self._limits = limits
         self._protocol = _OneAtATime(most_message)
-        self._parts: list[bytes] = []
+        self._begun = bytearray()
         self._is_text = False
         self._message: bytes | str | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -78,6 +84,7 @@ class ServedSocket:
         self._is_pinged = False
         self._is_ended = False
         self._is_unasked = False
+        self._frames = 0
         self._sending = asyncio.Lock()
 
     def open(self, accept: str) -> None:
@@ -154,6 +161,7 @@ class ServedSocket:
             return
         if not self._is_pinged:
             self._is_pinged = True
+            self._frames = 0
             self._protocol.send_ping(b"")
             self._write()
         self.arm()
@@ -181,16 +189,28 @@ class ServedSocket:
     # Reading.
 
     def _take(self, data: bytes) -> None:
+        """Parse `data` up to the end of a message, and hold the rest."""
+        for begin in range(0, len(data), _SLICE):
+            if self._message is not None:
+                self._protocol.held += data[begin:]
+                return
+            self._parse(data[begin : begin + _SLICE])
+            if self._protocol.eof_sent:
+                # A Close frame came, or something that RFC 6455 forbids: there is nothing more to read.
+                self._write()
+                self._end()
+                self._carrier.close()
+                return
+
+    def _parse(self, data: bytes) -> None:
         self._protocol.max_message_size = self.most_message
         self._protocol.receive_data(data)
         for frame in self._protocol.events_received():
             if isinstance(frame, Frame):
                 self._take_frame(frame)
+        if self._frames > MOST_FRAMES and not self._protocol.eof_sent:
+            self._protocol.fail(1008)
         if self._protocol.eof_sent:
-            # A Close frame came, or something that RFC 6455 forbids: there is nothing more to read.
-            self._write()
-            self._end()
-            self._carrier.close()
             return
         if self._carrier.is_blocked:
             self._protocol.data_to_send()  # pongs for a peer that does not read
@@ -199,25 +219,27 @@ class ServedSocket:
 
     def _ignore(self, data: bytes) -> None:
         while data and not self._carrier.transport.is_closing():
+            self._message = None
             self._take(data)
             data = self._unheld()
         self._message = None
 
     def _take_frame(self, frame: Frame) -> None:
+        self._frames += not (frame.fin and frame.opcode in _DATA)
         if frame.opcode is Opcode.PONG:
             self._is_pinged = False
             self.arm()
         elif frame.opcode in _DATA:
             if frame.opcode is not Opcode.CONT:
                 self._is_text = frame.opcode is Opcode.TEXT
-            if frame.data:
-                self._parts.append(bytes(frame.data))
+            if not frame.fin or self._begun:
+                # One buffer, for a peer may send each byte in a fragment of its own.
+                self._begun += frame.data
             if frame.fin:
-                self._finish_message()
+                self._finish_message(bytes(self._begun or frame.data))
 
-    def _finish_message(self) -> None:
-        whole = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts = []
+    def _finish_message(self, whole: bytes) -> None:
+        self._begun = bytearray()
         try:
             self._message = whole.decode() if self._is_text else whole
         except UnicodeDecodeError:
@@ -238,7 +260,7 @@ class ServedSocket:
 
     def _end(self) -> None:
         self._is_ended = True
-        self._parts = []
+        self._begun = bytearray()
         self._wake()
 
     def _wake(self) -> None:

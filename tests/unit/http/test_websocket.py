@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -17,7 +18,7 @@ from websockets.frames import Frame, Opcode
 from monoskope.http.limits import Limits
 from monoskope.http.messages import EndedError, WebSocket
 from monoskope.http.server import bind, serving
-from monoskope.http.websocket import MOST_HELD
+from monoskope.http.websocket import MOST_FRAMES, MOST_HELD
 from tests.unit.http.applications import ANYWHERE, SOON_S, Serves, echo
 from tests.unit.http.wire import Wire, cut, statuses
 
@@ -108,8 +109,22 @@ async def test_messages_go_both_ways_text_as_text(client: ClientConnection) -> N
 
 
 async def test_a_message_in_pieces_is_one_message(client: ClientConnection) -> None:
-    await client.send([b"a", b"", b"bc"])
-    assert await client.recv() == b"abc"
+    for pieces in ([b"a", b"", b"bc"], [b"", b"a"], [b"a", b""], [b"", b""]):
+        await client.send(pieces)
+        assert await client.recv() == b"".join(pieces)
+
+
+async def test_a_message_in_many_pieces_takes_little_more_memory_than_its_bytes() -> None:
+    many = sent(b"a", fin=False) + b"".join(sent(b"a", Opcode.CONT, fin=False) for _ in range(MOST_FRAMES - 2))
+    wire = Wire(Serves(echo, most_message=100_000))
+    await wire.feed(opening())
+    tracemalloc.start()
+    try:
+        for part in cut(many, range(0, len(many), 3_000)):
+            wire.connection.data_received(part)
+        assert tracemalloc.get_traced_memory()[0] < 30_000
+    finally:
+        tracemalloc.stop()
 
 
 async def test_a_ping_is_answered(client: ClientConnection) -> None:
@@ -324,6 +339,23 @@ async def test_messages_that_nobody_asks_for_any_more_do_not_keep_the_end_from_c
     assert not wire.is_over
     await wire.feed(sent(b"four"), sent(b"five") + sent(b"\x03\xe8", Opcode.CLOSE))
     assert wire.is_over
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [sent(b"", Opcode.PING), sent(b"", Opcode.PONG), sent(b"", Opcode.CONT, fin=False)],
+    ids=["pings", "pongs", "empty fragments"],
+)
+async def test_frames_without_end_that_say_nothing_close_the_connection(frame: bytes) -> None:
+    wire = Wire(application := Serves(echo))
+    begin = sent(b"a", fin=False) if frame[0] == Opcode.CONT else b""
+    await wire.feed(opening(), begin + frame * (MOST_FRAMES - 2))
+    assert b"\x88\x02" not in wire.written
+    await wire.feed(frame * 10 * MOST_FRAMES)
+    assert wire.is_over
+    assert wire.written.endswith(b"\x88\x02\x03\xf0")
+    assert wire.written.count(b"\x8a\x00") < 5 * MOST_FRAMES
+    assert application.is_over.is_set()
 
 
 async def test_a_server_that_stops_says_that_it_goes_away() -> None:

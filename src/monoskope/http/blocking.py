@@ -18,6 +18,7 @@ from monoskope.http.exchange import Answer, ResponseReader, host_header, request
 from monoskope.http.failures import BrokenError, LateError, NotSentError, UntrustedError
 
 Headers = Sequence[tuple[str, str]]
+_Receive = Callable[[ssl.SSLSocket, ResponseReader, float | None], None]
 
 _PIECE = 64 * 1024
 _LATE = "the time for the exchange is over"
@@ -109,7 +110,7 @@ class Line:
         except BaseException:
             connection.close()
             raise
-        return Stream(connection, reader)
+        return Stream(connection, reader, self._receive)
 
     def close(self) -> None:
         """End the connection. Safe to call twice."""
@@ -117,7 +118,7 @@ class Line:
         if kept is not None:
             kept.close()
 
-    def _receive(self, connection: ssl.SSLSocket, reader: ResponseReader, deadline: float) -> None:
+    def _receive(self, connection: ssl.SSLSocket, reader: ResponseReader, deadline: float | None) -> None:
         """Have `reader` read what comes next, and look now and then whether the server is still there."""
         if self._look is None:
             _receive(connection, reader, deadline)
@@ -125,9 +126,9 @@ class Line:
         while True:
             look_at = time.monotonic() + self._look_s
             try:
-                _receive(connection, reader, min(deadline, look_at))
+                _receive(connection, reader, look_at if deadline is None else min(deadline, look_at))
             except LateError:
-                if look_at >= deadline:
+                if deadline is not None and look_at >= deadline:
                     raise
             else:
                 return
@@ -161,11 +162,12 @@ class Stream:
         headers: As `Answer.headers`.
     """
 
-    def __init__(self, connection: ssl.SSLSocket, reader: ResponseReader) -> None:
+    def __init__(self, connection: ssl.SSLSocket, reader: ResponseReader, receive: _Receive) -> None:
         self.status = reader.status
         self.headers = reader.headers
         self._connection = connection
         self._reader = reader
+        self._receive = receive
 
     def __repr__(self) -> str:
         return f"<Stream {self.status}>"
@@ -187,7 +189,7 @@ class Stream:
             elif self._reader.complete:
                 return
             else:
-                _receive(self._connection, self._reader, deadline)
+                self._receive(self._connection, self._reader, deadline)
 
     def close(self) -> None:
         """End the connection. Safe to call twice."""

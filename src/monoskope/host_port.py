@@ -95,8 +95,9 @@ class ServerName(Value, frozen=True):
             found = HostPort.parse(rest)
         except UsageError:
             found = HostPort("", 0)
-        # One spelling for each port, and no zone of an IPv6 address, which could be any text.
-        if found.port == 0 or str(found) != rest or "%" in rest:
+        # One spelling for each port, no zone of an IPv6 address, which could be any text, and no letter outside of
+        # ASCII, whose lower case may be inside.
+        if found.port == 0 or str(found) != rest or "%" in rest or not text.isascii():
             raise UsageError(
                 f"server {text!r} is not valid: host:port, or https://host:port.",
                 fix=_fix(scheme, rest) or "Write it as in m8.example.org:7443 or https://m8.example.org:7480.",

@@ -38,7 +38,6 @@ _READ = {
     **dict.fromkeys(FAULTS, "UPSTREAM_UNAVAILABLE"),
     **dict.fromkeys((*_REFUSES, "echo-400", *_HAS_NO_VALUE), "UPSTREAM_REFUSED"),
     "numbers": "CANNOT_READ",
-    "half-gzip": "read",
 }
 """What becomes of a read that OpenBao answers so."""
 _WRITTEN = {

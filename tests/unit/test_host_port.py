@@ -41,6 +41,7 @@ def test_an_address_reads_as_it_shows(host: str, port: int) -> None:
         "http://m8:1",
         "https://m8",
         "https://m8:0",
+        "\u212a8:1",
         "https://m8:1/",
         "https://https://m8:1",
         "ü:1",

@@ -24,6 +24,7 @@ from monoskope.client.connection import Connection
 from monoskope.client.purposes.put import DOUBT, Expect, encoded
 from monoskope.client.settings import ClientSettings
 from monoskope.client.task import Task
+from monoskope.http.destination import Proxy, Server, Tunnel
 from monoskope.http.exchange import Answer, ResponseReader
 from monoskope.http.messages import Head
 from monoskope.http.websocket_client import ClientSocket
@@ -108,6 +109,10 @@ def response_reader() -> ResponseReader:
     return reader
 
 
+def proxy() -> Proxy:
+    return Proxy("proxy", 3128, f"Basic {TEXT}")
+
+
 def copy_job() -> CopyPut:
     there = SecretUri.parse("vault://app/db")
     return CopyPut(SimpleNamespace(), "SHA256:", TEXT, b"p" * 16, there, Expect.ANY, 20.0)  # type: ignore[arg-type]
@@ -168,6 +173,8 @@ HOLDERS: dict[type, Callable[[], object]] = {
     AwsAnswer: lambda: AwsAnswer(body={"SecretString": TEXT}),
     AwsContent: lambda: AwsContent(TEXT, SECRET),
     ResponseReader: response_reader,
+    Proxy: proxy,
+    Tunnel: lambda: Tunnel(Server("m8", 7480, ssl.create_default_context()), proxy()),
     Answer: lambda: Answer(200, (("x-subject-token", TEXT),), SECRET),
     HttpAnswer: lambda: HttpAnswer(200, SECRET, {"X-Subject-Token": TEXT}),
     KeystoneToken: lambda: KeystoneToken(TEXT, until=1.0),

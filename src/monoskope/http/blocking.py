@@ -16,15 +16,15 @@ from collections.abc import Callable, Iterator, Sequence
 from monoskope.http.destination import HOSTNAME_MISMATCHES, Server, Tunnel
 from monoskope.http.exchange import Answer, ResponseReader, host_header, request_head
 from monoskope.http.failures import BrokenError, LateError, NotSentError, UntrustedError
-from monoskope.unshared import Unshared
 
 Headers = Sequence[tuple[str, str]]
+_Receive = Callable[[ssl.SSLSocket, ResponseReader, float | None], None]
 
 _PIECE = 64 * 1024
 _LATE = "the time for the exchange is over"
 
 
-class Line(Unshared):
+class Line:
     """The connection to one server. It dials at the first request. One request at a time; `close` it.
 
     Args:
@@ -110,7 +110,7 @@ class Line(Unshared):
         except BaseException:
             connection.close()
             raise
-        return Stream(connection, reader)
+        return Stream(connection, reader, self._receive)
 
     def close(self) -> None:
         """End the connection. Safe to call twice."""
@@ -118,7 +118,7 @@ class Line(Unshared):
         if kept is not None:
             kept.close()
 
-    def _receive(self, connection: ssl.SSLSocket, reader: ResponseReader, deadline: float) -> None:
+    def _receive(self, connection: ssl.SSLSocket, reader: ResponseReader, deadline: float | None) -> None:
         """Have `reader` read what comes next, and look now and then whether the server is still there."""
         if self._look is None:
             _receive(connection, reader, deadline)
@@ -126,9 +126,9 @@ class Line(Unshared):
         while True:
             look_at = time.monotonic() + self._look_s
             try:
-                _receive(connection, reader, min(deadline, look_at))
+                _receive(connection, reader, look_at if deadline is None else min(deadline, look_at))
             except LateError:
-                if look_at >= deadline:
+                if deadline is not None and look_at >= deadline:
                     raise
             else:
                 return
@@ -154,7 +154,7 @@ class Line(Unshared):
         self._kept, self._idle_since = connection, time.monotonic()
 
 
-class Stream(Unshared):
+class Stream:
     """An answer whose body is read piece by piece.
 
     Attributes:
@@ -162,11 +162,12 @@ class Stream(Unshared):
         headers: As `Answer.headers`.
     """
 
-    def __init__(self, connection: ssl.SSLSocket, reader: ResponseReader) -> None:
+    def __init__(self, connection: ssl.SSLSocket, reader: ResponseReader, receive: _Receive) -> None:
         self.status = reader.status
         self.headers = reader.headers
         self._connection = connection
         self._reader = reader
+        self._receive = receive
 
     def __repr__(self) -> str:
         return f"<Stream {self.status}>"
@@ -188,7 +189,7 @@ class Stream(Unshared):
             elif self._reader.complete:
                 return
             else:
-                _receive(self._connection, self._reader, deadline)
+                self._receive(self._connection, self._reader, deadline)
 
     def close(self) -> None:
         """End the connection. Safe to call twice."""

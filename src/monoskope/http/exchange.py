@@ -122,7 +122,8 @@ class ResponseReader(Unshared):
         self._most_body = most_body
         self._head = bytearray()
         self._interim = 0
-        self._parser = httptools.HttpResponseParser(self)
+        # The two hold one another: whoever is done lets the parser go, so that no garbage collector has to.
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
         self._pieces: list[bytes] = []
         self._size = 0
@@ -162,6 +163,12 @@ class ResponseReader(Unshared):
             self._surplus = self._surplus or bool(data)
         elif self.status and data:
             self._take_body(data)
+
+    def forget(self) -> None:
+        """Let go of what is held of an answer that nobody will read on; nothing can be fed any more."""
+        self._parser = None
+        self._head.clear()
+        self._pieces.clear()
 
     def end(self) -> None:
         """Note that the server sends nothing any more.
@@ -206,7 +213,7 @@ class ResponseReader(Unshared):
             raise MalformedError("the answer is not one of HTTP/1.1")
         self._keep = head.startswith(b"HTTP/1.1")
         self._parse(head)
-        status = int(self._parser.get_status_code())
+        status = 0 if self._parser is None else int(self._parser.get_status_code())
         if not 100 <= status <= 599:
             raise MalformedError("the answer has no status that HTTP knows")
         return status
@@ -224,11 +231,11 @@ class ResponseReader(Unshared):
         self.status = status
         coding = [value.lower() for name, value in self._headers if name == b"transfer-encoding"]
         length = [value for name, value in self._headers if name == b"content-length"]
+        if coding and (coding != [b"chunked"] or not self._keep):
+            raise MalformedError("the answer has a transfer coding that was not asked for")
         options = b",".join(value for name, value in self._headers if name == b"connection").lower().split(b",")
         if b"close" in [option.strip() for option in options]:
             self._keep = False
-        if coding and (coding != [b"chunked"] or not self._keep_version()):
-            raise MalformedError("the answer has a transfer coding that was not asked for")
         if self._no_body or status in {204, 304}:
             self.complete = True
         elif coding:
@@ -240,9 +247,8 @@ class ResponseReader(Unshared):
         else:
             self._until_close = True
             self._keep = False
-
-    def _keep_version(self) -> bool:
-        return bool(self._parser.get_http_version() == "1.1")
+        if not self._chunked:
+            self._parser = None
 
     def _take_body(self, data: bytes) -> None:
         if self._chunked:
@@ -265,11 +271,14 @@ class ResponseReader(Unshared):
             raise TooLargeError("the answer's chunks are surrounded by too much")
 
     def _parse(self, data: bytes) -> None:
-        malformed = False
+        malformed = self._parser is None
         try:
-            self._parser.feed_data(data)
+            if self._parser is not None:
+                self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             malformed = True
+        if malformed or (self._chunked and self.complete):
+            self._parser = None
         # Raised out here so that no error of the library, which knows the bytes, hangs on it.
         if malformed and not (self._chunked and self.complete):
             raise MalformedError("the answer is not one of HTTP/1.1 that can be read in one way alone")

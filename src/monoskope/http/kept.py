@@ -10,6 +10,7 @@ from typing import cast
 from monoskope.http.exchange import ResponseReader
 from monoskope.http.failures import BrokenError, ExchangeError, LateError, NotSentError
 
+_ENDED = "the connection had ended"
 _MOST_UNREAD = 64 * 1024
 """How much of a stream waits here for its reader before the server has to wait, in bytes."""
 
@@ -61,7 +62,7 @@ class Connection(asyncio.Protocol):
         self.used = self._exchanges > 0
         self._exchanges += 1
         if self._transport is None or self._failure is not None or self._transport.is_closing():
-            raise NotSentError("the connection had ended")
+            raise NotSentError(_ENDED)
         self._reader, self._only_head = reader, only_head
         self._sent = True
         self._transport.write(content)
@@ -82,6 +83,8 @@ class Connection(asyncio.Protocol):
         """Whether it can carry another exchange: the answer is whole, the request is, and nothing came besides."""
         reader, self._reader = self._reader, None
         whole = reader is not None and reader.reusable
+        if reader is not None and not reader.complete:
+            reader.forget()
         return whole and self._open() and self._transport is not None and not self._transport.get_write_buffer_size()
 
     def alive(self) -> bool:
@@ -143,7 +146,8 @@ class Connection(asyncio.Protocol):
     async def _wait(self, deadline: float | None) -> None:
         """Wait until the reader has what it should, or the connection fails. A cancelled wait closes the connection."""
         if self._failure is not None:
-            raise self._failure.with_traceback(None)
+            failure, self._failure = self._failure, BrokenError(_ENDED)
+            raise failure
         waiter = self._waiter = self._loop.create_future()
         if deadline is not None:
             self._timer = self._loop.call_at(deadline, self._expire)
@@ -153,6 +157,8 @@ class Connection(asyncio.Protocol):
             self.close()
             raise
         finally:
+            # The future holds the failure, and that holds this frame.
+            del waiter
             self._waiter = None
             if self._timer is not None:
                 self._timer.cancel()
@@ -166,10 +172,14 @@ class Connection(asyncio.Protocol):
         self._fail(LateError("the time for the exchange is over", sent=self._sent))
 
     def _fail(self, failure: ExchangeError) -> None:
-        """Close the connection, and tell whoever waits. The first failure counts."""
+        """Close the connection, and tell whoever waits, or will wait. The first failure counts.
+
+        What was raised is not kept: its frames have this connection, and what was asked and answered.
+        """
         if self._failure is None:
-            self._failure = failure
-            if self._waiter is not None and not self._waiter.done():
+            waiting = self._waiter is not None and not self._waiter.done()
+            self._failure = BrokenError(_ENDED) if waiting else failure
+            if waiting and self._waiter is not None:
                 self._waiter.set_exception(failure)
         if self._transport is not None:
             self._transport.abort()

@@ -7,7 +7,6 @@ import logging
 from typing import Protocol
 
 from websockets.datastructures import Headers
-from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import OPEN
@@ -21,11 +20,12 @@ from monoskope.http.outgoing import PORTION
 MOST_HELD = 65_536
 """Bytes that may wait behind a message that nobody has asked for; then nothing more is read."""
 
-MOST_FRAMES = 1_024
-"""Pings, pongs and small pieces that may come between two messages, or between two of our pings: each costs time."""
+MOST_FRAMES = 1_000
+"""Frames that end no message, between two of our pings; and frames of any kind that come after the end. A peer that
+needs more is at nothing good (1008)."""
 
-SMALL = 256
-"""A piece of so many bytes is not small. How many of those there can be follows from the size of a message."""
+_SLICE = 16_384
+"""Bytes that are parsed at once: so much may be parsed before too many frames are noticed."""
 
 _DATA = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
 _NO_LOG = logging.getLogger(__name__)
@@ -77,13 +77,15 @@ class ServedSocket:
         self._carrier = carrier
         self._limits = limits
         self._protocol = _OneAtATime(most_message)
-        self._parts: list[bytes] = []
+        self._begun = bytearray()
         self._is_text = False
         self._message: bytes | str | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._is_paused = False
         self._is_pinged = False
         self._is_ended = False
+        self._is_unasked = False
+        self._frames = 0
         self._sending = asyncio.Lock()
         self._is_torn = False
 
@@ -143,7 +145,7 @@ class ServedSocket:
 
     def feed(self, data: bytes) -> None:
         """Take what came."""
-        if self._protocol.is_unasked:
+        if self._is_unasked:
             self._ignore(data)
             return
         if self._message is None and not self._protocol.held:
@@ -166,7 +168,7 @@ class ServedSocket:
             return
         if not self._is_pinged:
             self._is_pinged = True
-            self._protocol.frames = 0
+            self._frames = 0
             self._protocol.send_ping(b"")
             self._write()
         self.arm()
@@ -183,7 +185,7 @@ class ServedSocket:
 
     def finish(self, code: int) -> None:
         """As `shut`, when nobody asks for messages any more: what still comes is thrown away."""
-        self._protocol.is_unasked = True
+        self._is_unasked = True
         self.shut(code)
         self._ignore(self._unheld())
 
@@ -194,16 +196,28 @@ class ServedSocket:
     # Reading.
 
     def _take(self, data: bytes) -> None:
+        """Parse `data` up to the end of a message, and hold the rest."""
+        for begin in range(0, len(data), _SLICE):
+            if self._message is not None:
+                self._protocol.held += data[begin:]
+                return
+            self._parse(data[begin : begin + _SLICE])
+            if self._protocol.eof_sent:
+                # A Close frame came, or something that RFC 6455 forbids: there is nothing more to read.
+                self._write()
+                self._end()
+                self._carrier.close()
+                return
+
+    def _parse(self, data: bytes) -> None:
         self._protocol.max_message_size = self.most_message
         self._protocol.receive_data(data)
         for frame in self._protocol.events_received():
             if isinstance(frame, Frame):
                 self._take_frame(frame)
+        if self._frames > MOST_FRAMES and not self._protocol.eof_sent:
+            self._protocol.fail(1008)
         if self._protocol.eof_sent:
-            # A Close frame came, or something that RFC 6455 forbids: there is nothing more to read.
-            self._write()
-            self._end()
-            self._carrier.close()
             return
         if self._carrier.is_blocked:
             self._protocol.data_to_send()  # pongs for a peer that does not read
@@ -212,11 +226,13 @@ class ServedSocket:
 
     def _ignore(self, data: bytes) -> None:
         while data and not self._carrier.transport.is_closing():
+            self._message = None
             self._take(data)
             data = self._unheld()
         self._message = None
 
     def _take_frame(self, frame: Frame) -> None:
+        self._frames += self._is_unasked or not (frame.fin and frame.opcode in _DATA)
         if frame.opcode is Opcode.PONG:
             if self._is_pinged:
                 self._is_pinged = False
@@ -224,14 +240,14 @@ class ServedSocket:
         elif frame.opcode in _DATA:
             if frame.opcode is not Opcode.CONT:
                 self._is_text = frame.opcode is Opcode.TEXT
-            if frame.data:
-                self._parts.append(bytes(frame.data))
+            if not frame.fin or self._begun:
+                # One buffer, for a peer may send each byte in a fragment of its own.
+                self._begun += frame.data
             if frame.fin:
-                self._finish_message()
+                self._finish_message(bytes(self._begun or frame.data))
 
-    def _finish_message(self) -> None:
-        whole = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts = []
+    def _finish_message(self, whole: bytes) -> None:
+        self._begun = bytearray()
         try:
             self._message = whole.decode() if self._is_text else whole
         except UnicodeDecodeError:
@@ -252,7 +268,7 @@ class ServedSocket:
 
     def _end(self) -> None:
         self._is_ended = True
-        self._parts = []
+        self._begun = bytearray()
         self._wake()
 
     def _wake(self) -> None:
@@ -261,27 +277,13 @@ class ServedSocket:
 
 
 class _OneAtATime(ServerProtocol):
-    """Looks at no byte behind a message before somebody asks for the next: only then its largest size is known.
-
-    Attributes:
-        held: What has not been looked at.
-        frames: How many small ones came since the last message, or our last ping.
-        is_unasked: Nobody asks for messages any more, so they are counted as all other frames are.
-    """
+    """Looks at no byte behind a message before somebody asks for the next: only then its largest size is known."""
 
     def __init__(self, most_message: int) -> None:
         super().__init__(state=OPEN, max_size=most_message, logger=_NO_LOG)
         self.held = bytearray()
-        self.frames = 0
-        self.is_unasked = False
 
     def recv_frame(self, frame: Frame) -> None:
-        self.frames += self.is_unasked or len(frame.data) < SMALL
-        if self.frames > MOST_FRAMES:
-            # One read can bring forty thousand, and the event loop would do nothing else meanwhile.
-            raise ProtocolError("too many frames")
         super().recv_frame(frame)
         if frame.fin and frame.opcode in _DATA:
             self.held, self.reader.buffer = self.reader.buffer, bytearray()
-            if not self.is_unasked:
-                self.frames = 0

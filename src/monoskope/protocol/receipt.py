@@ -198,9 +198,12 @@ def failed_before_sealing(receipt: Receipt) -> bool:
 
 
 def _check_outcome(receipt: Receipt) -> None:
-    if receipt.outcome not in upload_pb2.Outcome.values() or receipt.outcome == upload_pb2.OUTCOME_UNSPECIFIED:
+    if (
+        receipt.outcome not in upload_pb2.Outcome.DESCRIPTOR.values_by_number
+        or receipt.outcome == upload_pb2.OUTCOME_UNSPECIFIED
+    ):
         raise MalformedError(_NAME, "outcome", "must be a known outcome")
-    if receipt.reason not in upload_pb2.Reason.values():
+    if receipt.reason not in upload_pb2.Reason.DESCRIPTOR.values_by_number:
         raise MalformedError(_NAME, "reason", "must be a known reason")
     if (receipt.outcome == upload_pb2.OUTCOME_COPIED) != (receipt.destination is not None):
         raise MalformedError(_NAME, "destination", "must be given with COPIED and never else")

@@ -170,9 +170,14 @@ def test_a_list_is_given_as_text_or_as_servers(tmp_path: Path) -> None:
 
 
 class Still:
-    """A server whose process stands still once a client is connected: only its machine accepts connections."""
+    """A server whose process stands still after the first request: only its machine accepts connections.
 
-    def __init__(self) -> None:
+    Args:
+        said: What it says before that.
+    """
+
+    def __init__(self, said: bytes = b"") -> None:
+        self._said = said
         made = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
         self.ca = made.ca.decode()
         self._context = connect.showing(made)
@@ -183,7 +188,9 @@ class Still:
         self._thread.start()
 
     def _serve(self) -> None:
-        with self._listening.accept()[0] as plain, self._context.wrap_socket(plain, server_side=True):
+        with self._listening.accept()[0] as plain, self._context.wrap_socket(plain, server_side=True) as connection:
+            connection.recv(65_536)
+            connection.sendall(self._said)
             self._over.wait(30)
 
     def stop(self) -> None:
@@ -211,6 +218,30 @@ async def test_a_server_that_stands_still_is_left_for_the_next(
             await connection.close()
 
     assert await (asyncio.to_thread(blocking.run, ask()) if blocks else ask()) == SECOND
+    still.stop()
+
+
+@pytest.mark.parametrize("doors", ["http"], indirect=True)
+@pytest.mark.parametrize("blocks", [True, False])
+async def test_a_watch_at_a_server_that_stands_still_goes_on_elsewhere(
+    second: Answering, monkeypatch: pytest.MonkeyPatch, *, blocks: bool
+) -> None:
+    monkeypatch.setattr(exchanging, "LOOK_AFTER_S", 0.02)
+    monkeypatch.setattr(exchanging, "LOOK_S", 0.1)
+    still = Still(b"HTTP/1.1 200 OK\r\nContent-Type: application/connect+proto\r\nTransfer-Encoding: chunked\r\n\r\n")
+    ca = still.ca + second.ca_file.read_text()
+
+    async def watch() -> list[str]:
+        runtime = blocking.BlockingRuntime() if blocks else None
+        connection = Connection([still.server, second.server], None, "a.b.c", ca=ca, runtime=runtime)
+        try:
+            with pytest.raises(NotReachedError):
+                [event async for event in Queries(connection).watch()]
+            return [event.type async for event in Queries(connection).watch()]
+        finally:
+            await connection.close()
+
+    assert await (asyncio.to_thread(blocking.run, watch()) if blocks else watch()) == [SECOND]
     still.stop()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
+import gc
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from monoskope.http.exchange import ResponseReader
 from monoskope.http.failures import (
     BrokenError,
     LateError,
@@ -423,3 +426,38 @@ async def test_nothing_of_a_request_is_in_its_errors(world: World) -> None:
             if "/monoskope/http/" in frame.tb_frame.f_code.co_filename:
                 assert "secret-body" not in repr(frame.tb_frame.f_locals)
             frame = frame.tb_next
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HELLO,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        b"",
+        b"SSH-2.0-x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsecret",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nsecret",
+    ],
+    ids=["whole", "chunked", "none", "malformed", "cut", "too large"],
+)
+async def test_an_exchange_leaves_nothing_of_the_answer_for_the_garbage_collector(world: World, answer: bytes) -> None:
+    async def fails(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.request(reader)
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    def left() -> int:
+        return sum(isinstance(one, ResponseReader) for one in gc.get_objects())
+
+    async with world.serving(fails) as pool:
+        gc.collect()
+        before = left()
+        gc.disable()
+        try:
+            with contextlib.suppress(BrokenError):
+                await get(pool, "POST", body=b"x")
+            await asyncio.wait_for(world.peer.gone.wait(), PATIENCE_S)
+            assert left() == before
+        finally:
+            gc.enable()

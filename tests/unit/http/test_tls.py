@@ -20,7 +20,7 @@ from tests.support.certificates import client_certificate
 from tests.unit.http.applications import ANYWHERE, GET, SOON_S, Held, Serves, Streams, echo, post
 from tests.unit.http.wire import Asked, narrow
 
-LIMITS = Limits(handshake_s=0.3, unread_s=0.2, ending_s=0.01, sweep_s=0.01)
+LIMITS = Limits(handshake_s=0.3, linger_s=0.01, unread_s=0.2, ending_s=0.01, sweep_s=0.01)
 
 
 class Everything(Asked):

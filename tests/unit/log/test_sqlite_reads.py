@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.m8.log import record
-from monoskope.m8.log.event_log import NewEvent, RecordedEvent
+from monoskope.m8.log.event_log import NewEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite_writer import SqliteWriter
 from monoskope.testing.logs import some_time
@@ -72,46 +71,3 @@ async def test_several_streams_are_read_each_from_its_own_version_on(tmp_path: P
     }
     assert await log.read_streams({}) == {}
     await log.close()
-
-
-@pytest.mark.parametrize("others", [0, 1, 600])
-async def test_a_stream_is_read_whole_from_every_version_on_whoever_wrote_it_and_however_long_ago(
-    tmp_path: Path, others: int
-) -> None:
-    """`others` events stand between: with many of them the beginning of the stream is no longer kept in memory."""
-    one = await SqliteLog.open(tmp_path / "log.db", clock=some_time)
-    other = await SqliteLog.open(tmp_path / "log.db", clock=some_time)
-    for written, log in enumerate((one, one, other, one, other, other, one, one, one), start=1):
-        await append(log, "a")
-        for which in (one, other):
-            for version in (written, *range(written + 1)):
-                found = await which.read_stream("a", after_version=version)
-                assert [event.version for event in found] == list(range(version + 1, written + 1))
-        await asyncio.gather(*(append(log, "b") for _ in range(others)))
-        assert (await other.read_streams({"a": 0, "none": 0}))["none"] == []
-    await one.close()
-    await other.close()
-
-
-async def test_what_this_process_wrote_last_is_read_from_memory_only_while_nobody_else_writes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one = await SqliteLog.open(tmp_path / "log.db", clock=some_time)
-    other = await SqliteLog.open(tmp_path / "log.db", clock=some_time)
-    parse, parsed = record.parse, []
-
-    def parsing(position: int, row: bytes) -> RecordedEvent:
-        parsed.append(position)
-        return parse(position, row)
-
-    assert await one.read_stream("a") == []
-    await append(one)
-    monkeypatch.setattr(record, "parse", parsing)
-    assert [event.position for event in await one.read_stream("a")] == [1]
-    assert parsed == []
-
-    await append(other)
-    assert [event.position for event in await one.read_stream("a", after_version=1)] == [2]
-    assert parsed == [2]
-    await one.close()
-    await other.close()

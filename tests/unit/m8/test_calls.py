@@ -82,6 +82,7 @@ async def test_a_call_is_one_line_without_its_token_or_content(world: World, lin
     assert user.metadata[0][1].removeprefix("Bearer ") not in lines.getvalue()
 
 
+@pytest.mark.usefixtures("attach_by")
 async def test_the_line_of_a_refused_reactor_names_the_store_that_it_asked_for(
     world: World, lines: io.StringIO
 ) -> None:
@@ -157,6 +158,7 @@ async def test_a_follower_that_lies_too_far_behind_loses_its_queue_and_is_told_s
             await fails()
 
 
+@pytest.mark.usefixtures("attach_by")
 async def test_a_server_that_stops_does_not_wait_for_those_who_wait(tmp_path: Path) -> None:
     async with a_world(tmp_path) as world:
         user, reactor = world.user("anna", "vault://app"), await world.attached()
@@ -170,6 +172,7 @@ async def test_a_server_that_stops_does_not_wait_for_those_who_wait(tmp_path: Pa
         assert await reactor.call.code() is grpc.StatusCode.UNAVAILABLE
 
 
+@pytest.mark.usefixtures("attach_by")
 async def test_a_defect_in_an_append_is_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     reactor = await world.attached()
 

@@ -34,6 +34,9 @@ def large() -> Sealed:
     return Sealed(ciphertext=os.urandom(65_536 + 16))
 
 
+pytestmark = pytest.mark.usefixtures("door")
+
+
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with a_world(tmp_path, limits=LIMITS) as world:

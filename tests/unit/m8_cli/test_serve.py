@@ -66,6 +66,12 @@ def test_a_token_made_beside_the_server_counts_until_it_is_revoked_beside_it(ser
 def test_two_servers_share_one_log(server: Server) -> None:
     with served(server.settings) as second:
         assert second.address != server.address
+        rows = json.loads(m8(server.settings, "replicas", "-o", "json"))
+        assert {row["address"]: row["http"] for row in rows} == {
+            server.address: server.http_address,
+            second.address: second.http_address,
+        }
+        assert all(f"localhost:{row['http'].rpartition(':')[2]}" in row["names"] for row in rows)
         token = user_token(server.settings)
         assert second.call(token).subject == server.call(token).subject == "alice"
         second.stop()

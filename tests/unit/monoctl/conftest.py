@@ -14,8 +14,9 @@ from tests.unit.monoctl.as_alice import VALUE, Run, environment
 
 
 @pytest.fixture
-def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
-    with ScriptedM8().serving_in_thread(tmp_path) as scripted:
+def m8(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ScriptedM8]:
+    """Its gRPC door, or the one that a module asks for with `BOTH_DOORS`."""
+    with ScriptedM8().serving_in_thread(tmp_path, http=getattr(request, "param", "grpc") == "http") as scripted:
         yield scripted
 
 

@@ -16,7 +16,9 @@ from monoskope.monoctl.output import terminal
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import pinned, token, was_received
 from monoskope.testing.scripted.m8 import FINGERPRINT, LAYOUT, VERSION, Attempt, ScriptedM8
-from tests.unit.monoctl.as_alice import VALUE, Run
+from tests.unit.monoctl.as_alice import BOTH_DOORS, VALUE, Run
+
+pytestmark = BOTH_DOORS
 
 
 def put(run: Run, *words: str, value: str = VALUE) -> Result:

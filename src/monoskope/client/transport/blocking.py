@@ -40,8 +40,8 @@ class BlockingTransport:
     def __init__(self, server: str, roots: Roots, *, has_others: bool, sent: Callable[[], None] = lambda: None) -> None:
         self._sent = sent
         self._dialled = Dialled(server, roots)
-        look = self._look if has_others else None
-        self._line = Line(self._dialled.server, idle_s=IDLE_S, look_s=exchanging.LOOK_AFTER_S, look=look)
+        self._has_others = has_others
+        self._line = self._made()
 
     async def call(self, method: Method[R], request: Message, timeout_s: float, metadata: Metadata) -> R:
         """Call a unary method."""
@@ -63,9 +63,8 @@ class BlockingTransport:
 
     async def stream(self, method: Method[R], request: Message, metadata: Metadata) -> AsyncGenerator[R]:
         """Yield what a method streams, until it ends. It has a connection of its own meanwhile."""
-        line = Line(self._dialled.server)
         try:
-            streamed = line.stream(
+            streamed = self._made().stream(
                 "POST",
                 method.path,
                 connect.headers(metadata, timeout_s=None),
@@ -85,6 +84,10 @@ class BlockingTransport:
                 messages.finish()
         except ExchangeError as error:
             raise self._dialled.failed(error, late=False) from None
+
+    def _made(self) -> Line:
+        look = self._look if self._has_others else None
+        return Line(self._dialled.server, idle_s=IDLE_S, look_s=exchanging.LOOK_AFTER_S, look=look)
 
     def _look(self) -> None:
         line = Line(self._dialled.server)

@@ -52,7 +52,7 @@ def silent(server: str, kind: type[NotReachedError]) -> NotReachedError:
     """Nobody answers as m8 there."""
     check = "Check the address and that it runs (`m8 dev` starts one on this machine)"
     if server.startswith(HTTPS):
-        check = "Check that m8 runs, and the address: https:// names its HTTP door, `http_listen` in m8.toml"
+        check = "Check that m8 runs (`m8 dev` starts one on this machine), and that https:// names its `http_listen`"
     return kind(f"m8 does not answer at {server}.", fix=f"{check}, or name another with `server=`.")
 
 

@@ -20,6 +20,7 @@ from monoskope.http.failures import ExchangeError
 from monoskope.http.pool import Pool, Stream
 
 R = TypeVar("R", bound=Message)
+T = TypeVar("T")
 
 _MOST_CONNECTIONS = 64
 """How many connections there may be: each carries one call at a time, and m8 limits the connections of an address."""
@@ -78,14 +79,18 @@ class HttpTransport:
                 if not connect.is_stream(streamed.status, kind):
                     raise connect.refusal(self._dialled.name, streamed.status, kind, await _body(streamed))
                 messages = connect.Stream(self._dialled.name)
-                while not messages.ended and (piece := await streamed.receive()):
+                while not messages.ended and (piece := await self._next(streamed)):
                     for message in messages.messages(method, piece):
                         yield message
                 messages.finish()
         except ExchangeError as error:
             raise self._dialled.failed(error, late=False) from None
 
-    async def _while_it_stands(self, asked: Coroutine[None, None, Answer]) -> Answer:
+    async def _next(self, streamed: Stream) -> bytes:
+        """Return the next piece of a stream."""
+        return await (self._while_it_stands(streamed.receive()) if self._has_others else streamed.receive())
+
+    async def _while_it_stands(self, asked: Coroutine[None, None, T]) -> T:
         """Wait for an answer, and look now and then whether the server is still there."""
         answering = asyncio.create_task(asked)
         try:

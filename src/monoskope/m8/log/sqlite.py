@@ -141,21 +141,17 @@ class SqliteLog(SqliteParts):
         return recorded
 
     async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
-        return (await self.read_streams({stream: after_version}))[stream]
+        query = "SELECT position, record FROM events WHERE stream = ? AND version > ? ORDER BY version"
+        return self._read_now(lambda connection: _events(connection, query, (stream, after_version)))
 
     async def read_streams(self, after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
-        head = self._read_now(last_position)
-        known = {stream: self._tail.of_stream(stream, version, head=head) for stream, version in after.items()}
-        found = {stream: events or [] for stream, events in known.items()}
-        unknown = {stream: version for stream, version in after.items() if known[stream] is None}
-        if unknown:
-            one = "SELECT position, record FROM events WHERE stream = ? AND version > ?"
-            # One statement: each begins and ends a transaction of its own, which takes longer than to find the rows.
-            query = f"{' UNION ALL '.join([one] * len(unknown))} ORDER BY position"
-            values = tuple(value for asked in unknown.items() for value in asked)
-            for event in self._read_now(lambda connection: _events(connection, query, values)):
-                found[event.stream].append(event)
-        self._tail.counted({stream: version + len(found[stream]) for stream, version in after.items()}, head=head)
+        found: dict[str, list[RecordedEvent]] = {stream: [] for stream in after}
+        one = "SELECT position, record FROM events WHERE stream = ? AND version > ?"
+        # One statement: each begins and ends a transaction of its own, which takes longer than to find the rows.
+        query = f"{' UNION ALL '.join([one] * len(after))} ORDER BY position"
+        values = tuple(value for asked in after.items() for value in asked)
+        for event in self._read_now(lambda connection: _events(connection, query, values)) if after else ():
+            found[event.stream].append(event)
         return found
 
     async def read_last(self, streams: Sequence[str]) -> list[RecordedEvent | None]:
@@ -170,7 +166,7 @@ class SqliteLog(SqliteParts):
     async def read(self, *, after: int, limit: int) -> list[RecordedEvent]:
         check_limit(limit)
         query = "SELECT position, record FROM events WHERE position > ? ORDER BY position LIMIT ?"
-        return self._read_now(lambda connection: _events(connection, query, (after, limit)))
+        return self._read_now(lambda connection: _events(connection, query, (after, limit), record.parse))
 
     async def subscribe(self, *, after: int) -> AsyncGenerator[RecordedEvent, None]:
         signal = asyncio.Event()
@@ -247,5 +243,10 @@ def outdated(path: Path) -> ConflictError:
     )
 
 
-def _events(connection: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> list[RecordedEvent]:
-    return [record.parse(position, row) for position, row in connection.execute(query, values)]
+def _events(
+    connection: sqlite3.Connection,
+    query: str,
+    values: tuple[str | int, ...],
+    parse: Callable[[int, bytes], RecordedEvent] = record.parse_again,
+) -> list[RecordedEvent]:
+    return [parse(position, row) for position, row in connection.execute(query, values)]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
+from monoskope.http.exchange import Answer
 from monoskope.http.failures import ExchangeError, LateError, NotSentError, UntrustedError
 from monoskope.http.pool import Pool, Server
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
@@ -140,7 +141,10 @@ class EngineHttp:
                 )
                 del content
                 found = await asked
-                return self._judged(HttpAnswer(found.status, found.body, dict(found.headers)), writes=writes)
+                if not _is_encoded(found):
+                    return self._judged(HttpAnswer(found.status, found.body, dict(found.headers)), writes=writes)
+                del found
+                failure = self._broken() if writes else self._silent()
         except UntrustedError:
             failure = StoreRefusedError(
                 f"{self.engine}'s certificate is not trusted, or it does not speak TLS.", fix=self.untrusted_fix
@@ -193,6 +197,11 @@ class EngineHttp:
             idle_s=self.keepalive_s,
             connect_timeout_s=self._config.connect_timeout_s,
         )
+
+
+def _is_encoded(found: Answer) -> bool:
+    """Return whether the body is compressed, which nobody asked for: it is not what it seems to be."""
+    return any(name == "content-encoding" and value.lower() != "identity" for name, value in found.headers)
 
 
 def _was_sent(error: ExchangeError) -> bool:

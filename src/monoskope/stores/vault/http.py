@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
+
+import msgspec
 
 from monoskope.http.pool import Pool
 from monoskope.stores.shared.client_key import show_pair
@@ -70,7 +71,7 @@ class VaultHttp(EngineHttp):
         content = None
         if body is not None:
             headers["Content-Type"] = "application/merge-patch+json" if method == "PATCH" else JSON
-            content = json.dumps(body).encode("ascii")
+            content = msgspec.json.encode(body)  # bytes at once: no text of it remains besides
         return await self.exchange(method, self._base + path, headers, content, writes=writes)
 
     def asks_to_wait(self, answer: HttpAnswer) -> bool:

@@ -58,8 +58,11 @@ async def connect(server: Server, deadline: float) -> Connection:
 async def _connected(host: str, port: int, deadline: float) -> socket.socket:
     """Return a socket that is connected to one of the addresses of `host`."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     last: OSError = OSError("the name has no address")
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:  # a part of the name is empty, or longer than a name's parts can be
+        found = []
     for number, (family, _, _, _, address) in enumerate(found):
         share = (deadline - loop.time()) / (len(found) - number)
         try:

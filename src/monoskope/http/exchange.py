@@ -271,12 +271,15 @@ class ResponseReader(Unshared):
             raise TooLargeError("the answer's chunks are surrounded by too much")
 
     def _parse(self, data: bytes) -> None:
-        malformed = self._parser is None
+        malformed, interrupted = self._parser is None, False
         try:
             if self._parser is not None:
                 self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            malformed = True
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            # What comes in the middle of a callback reaches us in the parser's own words.
+            malformed, interrupted = True, isinstance(error.__context__, KeyboardInterrupt)
+        if interrupted:
+            raise KeyboardInterrupt
         if malformed or (self._chunked and self.complete):
             self._parser = None
         # Raised out here so that no error of the library, which knows the bytes, hangs on it.

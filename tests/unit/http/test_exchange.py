@@ -213,3 +213,18 @@ def test_a_request_that_would_be_read_as_another_one_is_not_built(
 ) -> None:
     with pytest.raises(ValueError, match="cannot be sent"):
         request_head(method, target, host, [header], None)
+
+
+class _Interrupted(ResponseReader):
+    """Ctrl-C comes while the parser tells of a header."""
+
+    __slots__ = ()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        del name, value
+        raise KeyboardInterrupt
+
+
+def test_a_ctrl_c_that_comes_in_the_middle_of_an_answer_is_not_taken_for_a_wrong_answer() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        _Interrupted("GET", most_body=1000).feed(OK + b"A: b\r\n\r\n")

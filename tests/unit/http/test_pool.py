@@ -508,3 +508,29 @@ async def test_a_connection_whose_server_has_to_wait_is_not_used_again() -> None
     await asked
     assert reader.reusable
     assert not connection.reusable()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_connection_that_is_given_up_while_it_is_made_does_not_lose_its_socket_to_the_next(
+    world: World, run: Callable[[Coroutine[None, None, None]], None]
+) -> None:
+    """A descriptor that is closed under the event loop would soon be another connection's."""
+
+    async def give_up(port: int, turns: int) -> None:
+        pool = Pool(Server("localhost", port, world.tls))
+        asked = asyncio.ensure_future(get(pool))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asked.cancel()
+        await asyncio.wait({asked})
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+        await pool.close()
+
+    async def many() -> None:
+        async with world.serving(hello) as pool:
+            port = pool._server.port
+            for turns in range(60):
+                await give_up(port, turns)
+
+    run(many())

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 import httptools
 
-from monoskope.http.failures import BrokenError, MalformedError, TooLargeError
+from monoskope.http.failures import BrokenError, MalformedError, TooLargeError, UnsendableError
 from monoskope.unshared import Unshared
 
 MOST_HEAD = 16 * 1024
@@ -44,14 +44,14 @@ def request_head(
         content_length: How long the body is in bytes, None for a request that has none.
 
     Raises:
-        ValueError: a part is not of the characters that it may have, so that it could be taken for another one.
+        UnsendableError: a part is not of the characters that it may have, so that it could be taken for another one.
     """
     if _LINE.fullmatch(f"{method} {target} {host}") is None:
-        raise ValueError("a method, target or host has characters that cannot be sent")
+        raise UnsendableError("a method, target or host has characters that cannot be sent")
     lines = [f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n"]
     for name, value in headers:
         if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None or name.lower() in _OURS:
-            raise ValueError("a header has a name or characters that cannot be sent")
+            raise UnsendableError("a header has a name or characters that cannot be sent")
         lines.append(f"{name}: {value}\r\n")
     if content_length is not None:
         lines.append(f"Content-Length: {content_length}\r\n")

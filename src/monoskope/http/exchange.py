@@ -112,8 +112,8 @@ class ResponseReader(Unshared):
     """
 
     __slots__ = (
-        "_chunked", "_framing", "_head", "_headers", "_interim", "_joined", "_keep", "_left", "_most_body", "_no_body", "_parser",
-        "_pieces", "_size", "_surplus", "_until_close", "began", "complete", "status",
+        "_chunked", "_framing", "_head", "_headers", "_interim", "_joined", "_keep", "_left", "_most_body", "_no_body",
+        "_parser", "_pieces", "_size", "_surplus", "_until_close", "began", "complete", "status",
     )  # fmt: skip
 
     def __init__(self, method: str, *, most_body: int | None) -> None:

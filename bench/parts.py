@@ -10,10 +10,12 @@ from bench.sampler import NATIVE_THREADS, OTHER_THREADS
 LOOP = "event loop: sockets, TLS, compiled code of transports"
 REST = "everything else"
 
+_TRANSPORT, _ENGINE = "transport", "HTTP to the engine"
+
 _PARTS = (
-    ("transport", ("grpc/", "grpc_status/", "m8/grpc/", "m8/http/", "monoskope/http/", "websockets/", "httptools/")),
-    ("transport", ("client/connection", "client/transport/", "client/servers", "client/refusal", "reactor/link/")),
-    ("HTTP to the engine", ("aiohttp/", "yarl/", "multidict/", "stores/vault/", "stores/shared/", "stores/")),
+    (_TRANSPORT, ("grpc/", "grpc_status/", "m8/grpc/", "m8/http/", "monoskope/http/", "websockets/", "httptools/")),
+    (_TRANSPORT, ("client/connection", "client/transport/", "client/servers", "client/refusal", "reactor/link/")),
+    (_ENGINE, ("aiohttp/", "yarl/", "multidict/", "stores/vault/", "stores/shared/", "stores/")),
     ("rules of protobuf messages", ("protovalidate/", "service/validate")),
     (
         "operating log, metrics, traces",
@@ -33,6 +35,9 @@ _PARTS = (
 )
 """Parts with the pieces of paths that are theirs; the first that fits counts."""
 
+_LOOP_FILES = ("/ssl.py", "asyncio/runners", "asyncio/base_events", "asyncio/events", "asyncio/sel", "asyncio/sslproto")
+"""What runs everything else stands outside of it on the stack: there the search ends."""
+
 _ASYNCIO = "tasks, timeouts and locks"
 _ASYNCIO_FILES = ("asyncio/timeouts", "asyncio/tasks", "asyncio/locks", "asyncio/queues", "monoskope/keyed_lock")
 _THREADS = {"m8-log-writer": "event log: commits, on a thread", "asyncio": "work on other threads"}
@@ -49,15 +54,18 @@ def part_of(stack: Sequence[str]) -> str:
     if first.startswith(OTHER_THREADS):
         name = first.partition(":")[2]
         return next((part for begin, part in _THREADS.items() if name.startswith(begin)), "other threads")
-    for frame in stack:
-        if (part := _of_frame(frame)) is not None:
-            return part
-    return LOOP
+    part = next((part for frame in stack if (part := _of_frame(frame)) is not None), LOOP)
+    asked_by_driver = part == _TRANSPORT and any(
+        "monoskope/stores/" in frame or "stores/vault/" in frame for frame in stack
+    )
+    return _ENGINE if asked_by_driver else part
 
 
 @functools.cache
 def _of_frame(frame: str) -> str | None:
     path = frame.rpartition(":")[0]
+    if any(piece in path for piece in _LOOP_FILES):
+        return LOOP
     if any(piece in path for piece in _ASYNCIO_FILES):
         return _ASYNCIO
     return next((part for part, pieces in _PARTS if any(piece in path for piece in pieces)), None)

@@ -97,12 +97,15 @@ def _replaced(text: str, marker: str, content: str) -> str:
 
 def _machine() -> str:
     release = platform.release().split("-")[0]
-    return f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {release}"
+    load = os.getloadavg()[2]
+    return (
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {release},"
+        f" load average {load:.1f} over the last 15 minutes"
+    )
 
 
 def _figures(found: Mapping[str, float]) -> str:
-    load = os.getloadavg()[2]
-    lines = ["", f"One run ({_machine()}, load average {load:.1f} over its last 15 minutes).", ""]
+    lines = ["", f"One run ({_machine()}).", ""]
     lines += ["| figure | | found | target | |", "|---|---|---|---|---|"]
     for target in TARGETS:
         value = found[target.figure]

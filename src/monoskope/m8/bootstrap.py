@@ -59,11 +59,10 @@ class Running:
     """A server that takes calls.
 
     Attributes:
-        address: `host:port` where it listens, with the bound port.
+        address: `host:port` where it listens, with the bound port; `http_address`: the same for HTTP, "" for nowhere.
         app: What its services answer from.
         tokens: Its credentials.
         operations: Where its listener of operations answers, "" without one.
-        http_address: `host:port` where it listens for HTTP, "" without that door.
     """
 
     address: str
@@ -287,11 +286,10 @@ async def _serve_until(stop: asyncio.Event, settings: ServerSettings) -> None:
             announced_in(settings.address_file, server.address),
             announced_in(settings.http_address_file, server.http_address),
         ):
-            operating_log.get().info(
-                "serving", address=server.address, http_address=server.http_address, version=server.app.version
-            )
+            log = operating_log.get()
+            log.info("serving", address=server.address, http_address=server.http_address, version=server.app.version)
             await stop.wait()
-            operating_log.get().info("stopping", address=server.address)
+            log.info("stopping", address=server.address)
 
 
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -25,6 +25,12 @@ ROOT = Path(__file__).resolve().parents[3]
         (["lib/python3.11/contextlib.py:__exit__", "m8/readmodels/secrets.py:project"], "read models"),
         (["python3.11/asyncio/runners.py:Runner.run", ".venv/bin/m8:<module>"], LOOP),
         (["monoskope/http/server.py:f", "m8/http/application.py:g"], "transport"),
+        (["lib/python3.11/ssl.py:read", "monoskope/http/server.py:f"], LOOP),
+        (["uvloop/__init__.py:run", "python3.11/asyncio/runners.py:run", "monoskope/reactor/run.py:run"], LOOP),
+        (
+            ["monoskope/http/pool.py:request", "stores/vault/api.py:read", "reactor/work/write.py:f"],
+            "HTTP to the engine",
+        ),
         ([NATIVE_THREADS], "threads of compiled code (gRPC)"),
         ([f"{OTHER_THREADS}:m8-log-writer"], "event log: commits, on a thread"),
     ],

@@ -22,9 +22,6 @@ from tests.support.vectors import KEY_ID, Signer, a_request
 OTHER_KEY = "0123456789abcdef"
 
 
-pytestmark = pytest.mark.usefixtures("attach_by")
-
-
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with a_world(tmp_path) as world:

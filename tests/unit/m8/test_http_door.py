@@ -19,21 +19,16 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.errors import Code, Error, RateLimitedError, UnavailableError
-from monoskope.host_port import HostPort
 from monoskope.http.answers import serialised
 from monoskope.http.messages import Response
 from monoskope.m8.http import refused
-from monoskope.m8.http.server import build_http
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.methods.table import Kind, Method, methods
-from monoskope.m8.operations.endpoints import Endpoints
 from tests.support.http_calls import Asked, HttpStream, HttpUnary, ask, rpc_error
-from tests.support.m8_world import PAGE, PATIENCE_S, User, World, a_world
-from tests.support.vectors import a_request
+from tests.support.m8_world import PATIENCE_S, User, World, a_world
 
 GET_SERVER = "/monoskope.api.gateway.v1.SecretQueryService/GetServer"
 GET_SECRET = "/monoskope.api.gateway.v1.SecretQueryService/GetSecret"
-GET_KEY = "/monoskope.api.gateway.v1.SecretQueryService/GetSecretUploadKey"
 UPLOAD = "/monoskope.api.gateway.v1.SecretCommandService/RequestUploadSecret"
 WATCH = "/monoskope.api.gateway.v1.SecretQueryService/WatchEvents"
 ATTACH = "/monoskope.api.gateway.v1.ReactorService/Attach"
@@ -229,178 +224,6 @@ async def test_the_largest_secret_fits_in_json(world: World) -> None:
     assert (answered.status, answered.json["code"]) == (404, "not_found")
 
 
-async def test_a_call_that_outlives_its_deadline_is_cancelled_and_claims_nothing(
-    world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was asked for may have been done: so there is none of our codes, from which a client would conclude."""
-    cancelled = asyncio.Event()
-
-    async def slow(*_: object) -> None:
-        try:
-            await asyncio.get_running_loop().create_future()
-        finally:
-            cancelled.set()
-
-    token = bearer(world.user("anna", "vault://app"))
-    monkeypatch.setattr(SqliteLog, "get", slow)
-    for timeout in ("0", "20"):
-        late = await ask(
-            world.http,
-            "POST",
-            GET_SECRET,
-            JSON,
-            token,
-            ("Connect-Timeout-Ms", timeout),
-            body=b'{"uri":"vault://app/db"}',
-        )
-        assert (late.status, late.json["code"], "details" in late.json) == (504, "deadline_exceeded", False)
-    await cancelled.wait()
-    assert [line["code"] for line in calls(lines)] == ["TIMED_OUT", "TIMED_OUT"]
-
-
-async def test_who_waits_is_answered_before_the_deadline(world: World) -> None:
-    user, _ = world.user("anna", "vault://app"), await world.attached()
-    request_id = await user.ask(a_request())
-    key = json_format.MessageToJson(queries_pb2.GetSecretUploadKeyRequest(request_id=request_id)).encode()
-    answered = await ask(world.http, "POST", GET_KEY, JSON, bearer(user), ("Connect-Timeout-Ms", "300"), body=key)
-    assert (answered.status, answered.json["state"]) == (200, "UPLOAD_STATE_REQUESTED")
-    assert world.app.feed._waiting == {}
-
-
-async def test_who_hangs_up_cancels_the_call(world: World, lines: io.StringIO) -> None:
-    user, reactor = world.user("anna", "vault://app"), await world.attached()
-    request_id = await user.ask(a_request())
-    await reactor.next("SecretUploadKeyRequested")
-    body = json_format.MessageToJson(queries_pb2.GetSecretUploadKeyRequest(request_id=request_id)).encode()
-    name, value = bearer(user)
-    head = f"POST {GET_KEY} HTTP/1.1\r\nHost: x\r\n{name}: {value}\r\nContent-Type: application/json\r\n"
-    asked = await Asked.send(world.http, f"{head}Content-Length: {len(body)}\r\n", body)
-    async with asyncio.timeout(PATIENCE_S):
-        while not world.app.feed._waiting:
-            await asyncio.sleep(0)
-        asked.close()
-        while world.app.feed._waiting or not calls(lines) or calls(lines)[-1]["code"] != "CANCELLED":
-            await asyncio.sleep(0.005)
-    assert (calls(lines)[-1]["door"], calls(lines)[-1]["subject"]) == ("http", "anna")
-
-
-async def watching(world: World, codec: str, *metadata: tuple[str, str]) -> Any:
-    method: Any = queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"].methods_by_name["WatchEvents"]
-    return HttpStream(world.http, method, codec)(queries_pb2.WatchEventsRequest(), metadata=metadata)
-
-
-@pytest.mark.parametrize("codec", ["json", "proto"])
-async def test_a_stream_says_how_it_ends_also_when_m8_stops(world: World, codec: str) -> None:
-    administrator = bearer(world.administrator())
-    call = await watching(world, codec, administrator)
-    for kind in ("SecretStoreCreated", "DefaultSecretStoreSet", "SecretStoreActivated"):
-        assert (await call.read()).event.type == kind
-    world.app.feed.stop()
-    with pytest.raises(grpc.aio.AioRpcError) as ended:
-        await call.read()
-    assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
-    refusal = await watching(world, codec)
-    with pytest.raises(grpc.aio.AioRpcError) as ended:
-        await refusal.read()
-    assert ended.value.code() is grpc.StatusCode.UNAUTHENTICATED
-
-
-async def test_a_stream_takes_exactly_one_message(world: World) -> None:
-    token = bearer(world.administrator())
-    kind = ("Content-Type", "application/connect+json")
-    for body, words in (
-        (b"", "exactly one message"),
-        (b"{}", "exactly one message"),
-        (b"\0\0\0\0\x02{}\0\0\0\0\x02{}", "exactly one message"),
-        (b"\0\xff\xff\xff\xff{}", "exactly one message"),
-        (b"\x02\0\0\0\x02{}", "exactly one message"),
-        (b"\x01\0\0\0\x02{}", "compress"),
-        (b'\0\0\0\0\x07{"x":1}', "x: WatchEventsRequest has no such field"),
-    ):
-        name, value = token
-        head = f"POST {WATCH} HTTP/1.1\r\nHost: x\r\n{kind[0]}: {kind[1]}\r\n{name}: {value}\r\n"
-        asked = await Asked.send(world.http, f"{head}Content-Length: {len(body)}\r\n", body)
-        assert (await asked.head()).status == 200
-        said = b"".join([piece async for piece in asked.chunks()])
-        asked.close()
-        assert said[:1] == b"\x02", "it is the last message"
-        error = json.loads(said[5:])["error"]
-        assert (error["code"], words in error["message"]) == ("invalid_argument", True), body
-
-
-async def test_only_pages_of_the_origins_that_are_named_may_call(world: World) -> None:
-    token = bearer(world.user("anna", "vault://app"))
-    allowed = ("Origin", PAGE)
-    for origins in (
-        [("Origin", "https://evil.example")],
-        [("Origin", "null")],
-        [("Origin", "")],
-        [("Origin", PAGE + "/")],
-        [("Origin", PAGE.upper())],
-        [("Origin", PAGE + ".evil.example")],
-        [allowed, allowed],
-        [allowed, ("Origin", "https://evil.example")],
-    ):
-        for method, path in (("POST", GET_SERVER), ("OPTIONS", GET_SERVER), ("GET", "/healthz"), ("GET", ATTACH)):
-            answered = await ask(
-                world.http, method, path, *origins, JSON, token, body=b"{}" if method == "POST" else b""
-            )
-            assert (answered.status, answered.headers["vary"]) == (403, "Origin"), origins
-            assert "access-control-allow-origin" not in answered.headers
-    answered = await ask(world.http, "POST", GET_SERVER, allowed, JSON, token, body=b"{}")
-    assert (answered.status, answered.headers["access-control-allow-origin"]) == (200, PAGE)
-    assert "access-control-allow-credentials" not in answered.headers
-    for failing in ((JSON,), (token,), (JSON, token)):
-        answered = await ask(world.http, "POST", GET_SERVER, allowed, *failing)
-        assert answered.headers["access-control-allow-origin"] == PAGE, "the page may read why"
-        assert answered.headers["vary"] == "Origin"
-    asked = ("Access-Control-Request-Method", "POST")
-    answered = await ask(world.http, "OPTIONS", GET_SERVER, allowed, asked)
-    assert (answered.status, answered.headers["access-control-allow-methods"]) == (204, "POST")
-    assert answered.headers["access-control-max-age"] == "600"
-    names = answered.headers["access-control-allow-headers"].lower().split(", ")
-    assert {"authorization", "content-type", "connect-protocol-version", "connect-timeout-ms"} <= set(names)
-    assert (await ask(world.http, "OPTIONS", "/nothing", allowed, asked)).status == 404
-    assert (await ask(world.http, "POST", GET_SERVER, JSON, token, body=b"{}")).headers["vary"] == "Origin"
-
-
-async def test_health_is_for_everybody_and_metrics_for_administrators(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked = 0
-    head = SqliteLog.head
-
-    async def counted(log: SqliteLog) -> int:
-        nonlocal looked
-        looked += 1
-        return await head(log)
-
-    monkeypatch.setattr(SqliteLog, "head", counted)
-    assert (await ask(world.http, "GET", "/healthz?x=1")).status == 200
-    answers = await asyncio.gather(*(ask(world.http, "GET", "/readyz") for _ in range(40)))
-    assert {answered.status for answered in answers} == {200}
-    assert answers[0].json["checks"]["database"] == "ok"
-    assert looked <= 8, "whoever asks without end has the database looked at once in a second"
-    for user, status in ((world.user("anna", "vault://app"), 403), (world.administrator(), 200)):
-        answered = await ask(world.http, "GET", "/metrics", bearer(user))
-        assert (answered.status, b"m8_build_info" in answered.body) == (status, status == 200)
-    assert (await ask(world.http, "GET", "/metrics")).status == 401
-
-
-async def test_a_defect_of_readiness_is_told_by_its_type_alone(
-    world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def broken(_: Endpoints) -> Any:
-        raise LookupError("hunter2")
-
-    monkeypatch.setattr(Endpoints, "_looked_at", broken)
-    answered = await ask(world.http, "GET", "/readyz")
-    assert answered.status == 500
-    assert b"hunter2" not in answered.body
-    assert "hunter2" not in lines.getvalue()
-    assert "LookupError" in lines.getvalue()
-
-
 async def test_no_line_of_the_operating_log_holds_a_token_whatever_is_wrong_with_a_request(
     world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -422,12 +245,3 @@ async def test_no_line_of_the_operating_log_holds_a_token_whatever_is_wrong_with
 def test_a_stopped_m8_is_unavailable_in_connects_words() -> None:
     said = refused.to_json(UnavailableError("m8 stops.", fix="Try again."))
     assert (said["code"], said["message"]) == ("unavailable", "m8 stops.")
-
-
-async def test_a_host_with_several_addresses_has_one_port(world: World) -> None:
-    door = await build_http(world.app, Endpoints(world.app), None, listen=HostPort("localhost", 0))
-    await door.start()
-    assert (await ask(f"localhost:{door.port}", "GET", "/healthz")).status == 200
-    with pytest.raises(UnavailableError, match="cannot listen on localhost"):
-        await build_http(world.app, Endpoints(world.app), None, listen=HostPort("localhost", door.port))
-    await door.stop(0)

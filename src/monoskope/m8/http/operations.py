@@ -70,6 +70,13 @@ class _Shared:
         now = asyncio.get_running_loop().time()
         if self._made is None or (self._made.done() and now >= self._until):
             self._made = asyncio.ensure_future(self._handler())
+            self._made.add_done_callback(_looked_at)
             self._until = now + FRESH_S
         # Whoever asked first may hang up; the others still wait for it.
         return await asyncio.shield(self._made)
+
+
+def _looked_at(made: asyncio.Future[Answer]) -> None:
+    """Take note of a failure, also if everybody who asked has hung up: asyncio would print its text."""
+    if not made.cancelled():
+        made.exception()

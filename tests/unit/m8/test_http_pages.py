@@ -1,0 +1,123 @@
+"""Who may ask m8's HTTP door what: web pages of other origins, and whoever operates m8."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monoskope import operating_log
+from monoskope.errors import UnavailableError
+from monoskope.host_port import HostPort
+from monoskope.m8.http.server import build_http
+from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.operations.endpoints import Endpoints
+from tests.support.http_calls import ask
+from tests.support.m8_world import PAGE, User, World, a_world
+
+GET_SERVER = "/monoskope.api.gateway.v1.SecretQueryService/GetServer"
+ATTACH = "/monoskope.api.gateway.v1.ReactorService/Attach"
+JSON = ("Content-Type", "application/json")
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture
+def lines() -> io.StringIO:
+    stream = io.StringIO()
+    operating_log.set_up(stream)
+    return stream
+
+
+def bearer(user: User) -> tuple[str, str]:
+    return user.metadata[0]
+
+
+async def test_only_pages_of_the_origins_that_are_named_may_call(world: World) -> None:
+    token = bearer(world.user("anna", "vault://app"))
+    allowed = ("Origin", PAGE)
+    for origins in (
+        [("Origin", "https://evil.example")],
+        [("Origin", "null")],
+        [("Origin", "")],
+        [("Origin", PAGE + "/")],
+        [("Origin", PAGE.upper())],
+        [("Origin", PAGE + ".evil.example")],
+        [allowed, allowed],
+        [allowed, ("Origin", "https://evil.example")],
+    ):
+        for method, path in (("POST", GET_SERVER), ("OPTIONS", GET_SERVER), ("GET", "/healthz"), ("GET", ATTACH)):
+            answered = await ask(
+                world.http, method, path, *origins, JSON, token, body=b"{}" if method == "POST" else b""
+            )
+            assert (answered.status, answered.headers["vary"]) == (403, "Origin"), origins
+            assert "access-control-allow-origin" not in answered.headers
+    answered = await ask(world.http, "POST", GET_SERVER, allowed, JSON, token, body=b"{}")
+    assert (answered.status, answered.headers["access-control-allow-origin"]) == (200, PAGE)
+    assert "access-control-allow-credentials" not in answered.headers
+    for failing in ((JSON,), (token,), (JSON, token)):
+        answered = await ask(world.http, "POST", GET_SERVER, allowed, *failing)
+        assert answered.headers["access-control-allow-origin"] == PAGE, "the page may read why"
+        assert answered.headers["vary"] == "Origin"
+    asked = ("Access-Control-Request-Method", "POST")
+    answered = await ask(world.http, "OPTIONS", GET_SERVER, allowed, asked)
+    assert (answered.status, answered.headers["access-control-allow-methods"]) == (204, "POST")
+    assert answered.headers["access-control-max-age"] == "600"
+    names = answered.headers["access-control-allow-headers"].lower().split(", ")
+    assert {"authorization", "content-type", "connect-protocol-version", "connect-timeout-ms"} <= set(names)
+    assert (await ask(world.http, "OPTIONS", "/nothing", allowed, asked)).status == 404
+    assert (await ask(world.http, "POST", GET_SERVER, JSON, token, body=b"{}")).headers["vary"] == "Origin"
+
+
+async def test_health_is_for_everybody_and_metrics_for_administrators(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = 0
+    head = SqliteLog.head
+
+    async def counted(log: SqliteLog) -> int:
+        nonlocal looked
+        looked += 1
+        return await head(log)
+
+    monkeypatch.setattr(SqliteLog, "head", counted)
+    assert (await ask(world.http, "GET", "/healthz?x=1")).status == 200
+    answers = await asyncio.gather(*(ask(world.http, "GET", "/readyz") for _ in range(40)))
+    assert {answered.status for answered in answers} == {200}
+    assert answers[0].json["checks"]["database"] == "ok"
+    assert looked <= 8, "whoever asks without end has the database looked at once in a second"
+    for user, status in ((world.user("anna", "vault://app"), 403), (world.administrator(), 200)):
+        answered = await ask(world.http, "GET", "/metrics", bearer(user))
+        assert (answered.status, b"m8_build_info" in answered.body) == (status, status == 200)
+    assert (await ask(world.http, "GET", "/metrics")).status == 401
+
+
+async def test_a_defect_of_readiness_is_told_by_its_type_alone(
+    world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_: Endpoints) -> Any:
+        raise LookupError("hunter2")
+
+    monkeypatch.setattr(Endpoints, "_looked_at", broken)
+    answered = await ask(world.http, "GET", "/readyz")
+    assert answered.status == 500
+    assert b"hunter2" not in answered.body
+    assert "hunter2" not in lines.getvalue()
+    assert "LookupError" in lines.getvalue()
+
+
+async def test_a_host_with_several_addresses_has_one_port(world: World) -> None:
+    door = await build_http(world.app, Endpoints(world.app), None, listen=HostPort("localhost", 0))
+    await door.start()
+    assert (await ask(f"localhost:{door.port}", "GET", "/healthz")).status == 200
+    with pytest.raises(UnavailableError, match="cannot listen on localhost"):
+        await build_http(world.app, Endpoints(world.app), None, listen=HostPort("localhost", door.port))
+    await door.stop(0)

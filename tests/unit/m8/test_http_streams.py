@@ -1,0 +1,147 @@
+"""Calls that take their time at m8's HTTP door: deadlines, callers who hang up, and streams."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from google.protobuf import json_format
+
+from monoskope import operating_log
+from monoskope.api.gateway.v1 import queries_pb2
+from monoskope.m8.log.sqlite import SqliteLog
+from tests.support.http_calls import Asked, HttpStream, ask
+from tests.support.m8_world import PATIENCE_S, User, World, a_world
+from tests.support.vectors import a_request
+
+GET_SECRET = "/monoskope.api.gateway.v1.SecretQueryService/GetSecret"
+GET_KEY = "/monoskope.api.gateway.v1.SecretQueryService/GetSecretUploadKey"
+WATCH = "/monoskope.api.gateway.v1.SecretQueryService/WatchEvents"
+JSON = ("Content-Type", "application/json")
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture
+def lines() -> io.StringIO:
+    stream = io.StringIO()
+    operating_log.set_up(stream)
+    return stream
+
+
+def calls(lines: io.StringIO) -> list[dict[str, Any]]:
+    return [line for line in map(json.loads, lines.getvalue().splitlines()) if line["event"] == "call"]
+
+
+def bearer(user: User) -> tuple[str, str]:
+    return user.metadata[0]
+
+
+async def test_a_call_that_outlives_its_deadline_is_cancelled_and_claims_nothing(
+    world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked for may have been done: so there is none of our codes, from which a client would conclude."""
+    cancelled = asyncio.Event()
+
+    async def slow(*_: object) -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            cancelled.set()
+
+    token = bearer(world.user("anna", "vault://app"))
+    monkeypatch.setattr(SqliteLog, "get", slow)
+    for timeout in ("0", "20"):
+        late = await ask(
+            world.http,
+            "POST",
+            GET_SECRET,
+            JSON,
+            token,
+            ("Connect-Timeout-Ms", timeout),
+            body=b'{"uri":"vault://app/db"}',
+        )
+        assert (late.status, late.json["code"], "details" in late.json) == (504, "deadline_exceeded", False)
+    await cancelled.wait()
+    assert [line["code"] for line in calls(lines)] == ["TIMED_OUT", "TIMED_OUT"]
+
+
+async def test_who_waits_is_answered_before_the_deadline(world: World) -> None:
+    user, _ = world.user("anna", "vault://app"), await world.attached()
+    request_id = await user.ask(a_request())
+    key = json_format.MessageToJson(queries_pb2.GetSecretUploadKeyRequest(request_id=request_id)).encode()
+    answered = await ask(world.http, "POST", GET_KEY, JSON, bearer(user), ("Connect-Timeout-Ms", "300"), body=key)
+    assert (answered.status, answered.json["state"]) == (200, "UPLOAD_STATE_REQUESTED")
+    assert world.app.feed._waiting == {}
+
+
+async def test_who_hangs_up_cancels_the_call(world: World, lines: io.StringIO) -> None:
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    request_id = await user.ask(a_request())
+    await reactor.next("SecretUploadKeyRequested")
+    body = json_format.MessageToJson(queries_pb2.GetSecretUploadKeyRequest(request_id=request_id)).encode()
+    name, value = bearer(user)
+    head = f"POST {GET_KEY} HTTP/1.1\r\nHost: x\r\n{name}: {value}\r\nContent-Type: application/json\r\n"
+    asked = await Asked.send(world.http, f"{head}Content-Length: {len(body)}\r\n", body)
+    async with asyncio.timeout(PATIENCE_S):
+        while not world.app.feed._waiting:
+            await asyncio.sleep(0)
+        asked.close()
+        while world.app.feed._waiting or not calls(lines) or calls(lines)[-1]["code"] != "CANCELLED":
+            await asyncio.sleep(0.005)
+    assert (calls(lines)[-1]["door"], calls(lines)[-1]["subject"]) == ("http", "anna")
+
+
+async def watching(world: World, codec: str, *metadata: tuple[str, str]) -> Any:
+    method: Any = queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"].methods_by_name["WatchEvents"]
+    return HttpStream(world.http, method, codec)(queries_pb2.WatchEventsRequest(), metadata=metadata)
+
+
+@pytest.mark.parametrize("codec", ["json", "proto"])
+async def test_a_stream_says_how_it_ends_also_when_m8_stops(world: World, codec: str) -> None:
+    administrator = bearer(world.administrator())
+    call = await watching(world, codec, administrator)
+    for kind in ("SecretStoreCreated", "DefaultSecretStoreSet", "SecretStoreActivated"):
+        assert (await call.read()).event.type == kind
+    world.app.feed.stop()
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await call.read()
+    assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+    refusal = await watching(world, codec)
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await refusal.read()
+    assert ended.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_stream_takes_exactly_one_message(world: World) -> None:
+    token = bearer(world.administrator())
+    kind = ("Content-Type", "application/connect+json")
+    for body, words in (
+        (b"", "exactly one message"),
+        (b"{}", "exactly one message"),
+        (b"\0\0\0\0\x02{}\0\0\0\0\x02{}", "exactly one message"),
+        (b"\0\xff\xff\xff\xff{}", "exactly one message"),
+        (b"\x02\0\0\0\x02{}", "exactly one message"),
+        (b"\x01\0\0\0\x02{}", "compress"),
+        (b'\0\0\0\0\x07{"x":1}', "x: WatchEventsRequest has no such field"),
+    ):
+        name, value = token
+        head = f"POST {WATCH} HTTP/1.1\r\nHost: x\r\n{kind[0]}: {kind[1]}\r\n{name}: {value}\r\n"
+        asked = await Asked.send(world.http, f"{head}Content-Length: {len(body)}\r\n", body)
+        assert (await asked.head()).status == 200
+        said = b"".join([piece async for piece in asked.chunks()])
+        asked.close()
+        assert said[:1] == b"\x02", "it is the last message"
+        error = json.loads(said[5:])["error"]
+        assert (error["code"], words in error["message"]) == ("invalid_argument", True), body

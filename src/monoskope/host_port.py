@@ -117,25 +117,31 @@ class ServerName(Value, frozen=True):
         return f"{HTTPS}{self.address}" if self.scheme else self.address
 
 
+_WRITTEN = "Write it as in m8.example.org:7443 or https://m8.example.org:7480"
+
+
 def _fix(text: str, scheme: str, rest: str) -> str:
     """Return what to write in the place of `text`, which is `rest` without its `scheme`."""
-    host = rest.partition("://")[2] or rest
-    host, slash, _ = host.partition("/")
-    written = "Write it as in m8.example.org:7443 or https://m8.example.org:7480"
     if "@" in text:
-        return f"Leave out the login, since m8 knows its callers by tokens. {written}"
+        return f"Leave out the login, since m8 knows its callers by tokens. {_WRITTEN}"
     if text.split() != [text]:
-        return f"Leave out spaces, and write commas between several. {written}"
+        return f"Leave out spaces, and write commas between several. {_WRITTEN}"
     if "://" in rest:
-        return f"Write https:// for the HTTP door, and nothing before host:port for the gRPC door. Both speak TLS. {written}"
+        doors = "Write https:// for the HTTP door, and nothing before host:port for the gRPC door"
+        return f"{doors}. Both speak TLS. {_WRITTEN}"
+    host, slash, _ = rest.partition("/")
+    return _fix_of_host(host, scheme, has_path=bool(slash))
+
+
+def _fix_of_host(host: str, scheme: str, *, has_path: bool) -> str:
     if ":" in host and not host.startswith("[") and is_host(host):
         return "Write an IPv6 address in brackets, as in https://[::1]:7480 or [::1]:7443"
     if is_host(host.removeprefix("[").removesuffix("]")):
         named = f"https://{host}:7480" if scheme else f"{host}:7443 or https://{host}:7480"
-        return f"Name the port, as in {named}{', and leave out the path' if slash else ''}"
-    if slash and host:
+        return f"Name the port, as in {named}{', and leave out the path' if has_path else ''}"
+    if has_path and host:
         return f"Leave out the path: {HTTPS if scheme else ''}{host}"
-    return written
+    return _WRITTEN
 
 
 def check_server(text: str) -> str:

@@ -102,9 +102,9 @@ class ServerName(Value, frozen=True):
         # ASCII, whose lower case may be inside.
         if found.port == 0 or str(found) != rest or "%" in rest or not text.isascii():
             # What stands before an @ may hold a password.
-            shown = repr(text) if "@" not in text else "with a login"
+            shown = f"server {text!r}" if "@" not in text else "a server with a login"
             raise UsageError(
-                f"server {shown} is not valid: host:port, or https://host:port.", fix=f"{_fix(text, scheme, rest)}."
+                f"{shown} is not valid: host:port, or https://host:port.", fix=f"{_fix(text, scheme, rest)}."
             )
         return cls(scheme, found.host, found.port)
 

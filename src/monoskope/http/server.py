@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -43,7 +44,11 @@ class Server:
         return len(self._shared.connections)
 
     async def start(self) -> None:
-        """Answer from now on."""
+        """Answer from now on. Raises `OSError` if somebody else began to listen at the address meanwhile."""
+        for bound in self._listener.sockets:
+            # By our own hand first: uvloop tells nobody that the system refuses to listen.
+            with socket.fromfd(bound.fileno(), bound.family, bound.type) as same:
+                same.listen(self._shared.limits.most)
         await self._listener.start_serving()
         self._sweep()
 

@@ -6,9 +6,13 @@ import asyncio
 import contextlib
 import gc
 import math
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
+import uvloop
 
+from monoskope.host_port import HostPort
 from monoskope.http.connection import Connection
 from monoskope.http.limits import Limits
 from monoskope.http.messages import Head, Response
@@ -16,6 +20,25 @@ from monoskope.http.outgoing import PORTION
 from monoskope.http.server import bind, serving
 from tests.unit.http.applications import ANYWHERE, GET, SOON_S, Held, Streams, connected, post
 from tests.unit.http.wire import Asked, Wire, asked, narrow, statuses
+
+# The address.
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_of_two_servers_that_are_bound_to_one_address_the_second_does_not_start(
+    run: Callable[[Coroutine[Any, Any, None]], None],
+) -> None:
+    async def both() -> None:
+        first = await bind(ANYWHERE, Asked())
+        second = await bind(HostPort(ANYWHERE.host, first.port), Asked())
+        await first.start()
+        with pytest.raises(OSError, match="in use"):
+            await second.start()
+        await second.drain(0)
+        await first.drain(0)
+
+    run(both())
+
 
 # Requests one after another.
 

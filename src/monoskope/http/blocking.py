@@ -13,9 +13,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from monoskope.http.destination import HOSTNAME_MISMATCHES, Server, Tunnel
+from monoskope.http.destination import Server, Tunnel, unconnected
 from monoskope.http.exchange import Answer, ResponseReader, host_header, request_head
-from monoskope.http.failures import BrokenError, LateError, NotSentError, UntrustedError
+from monoskope.http.failures import BrokenError, LateError
 
 Headers = Sequence[tuple[str, str]]
 _Receive = Callable[[ssl.SSLSocket, ResponseReader, float | None], None]
@@ -222,18 +222,8 @@ def connect(server: Server, deadline: float) -> ssl.SSLSocket:
         except BaseException:
             plain.close()
             raise
-    except ssl.SSLCertVerificationError as error:
-        failure = UntrustedError(
-            f"the certificate was refused: {error.verify_message}",
-            certificate=True,
-            misnamed=error.verify_code in HOSTNAME_MISMATCHES,
-        )
-    except ssl.SSLError:
-        failure = UntrustedError("the server does not speak TLS as it is asked to", certificate=False)
-    except TimeoutError:
-        failure = LateError("the server was not reached in time", sent=False)
     except OSError as error:
-        failure = NotSentError(f"there is no connection: {error.strerror or type(error).__name__}")
+        failure = unconnected(error)
     # Raised out here so that no error of the library, nor what it holds, hangs on it.
     raise failure
 
@@ -271,10 +261,13 @@ def _open(plain: socket.socket, tunnel: Tunnel, deadline: float) -> None:
 
 
 def _send(connection: ssl.SSLSocket, content: bytes, deadline: float) -> None:
-    connection.settimeout(_left(deadline, sent=False))
-    late = False
+    sent, late = 0, False
     try:
-        connection.sendall(content)
+        # Piece by piece: `sendall` of TLS would give each piece the whole time.
+        with memoryview(content) as left:
+            while sent < len(content):
+                connection.settimeout(_left(deadline, sent=sent > 0))
+                sent += connection.send(left[sent:])
     except TimeoutError:
         late = True
     except OSError:

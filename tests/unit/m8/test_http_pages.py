@@ -114,10 +114,12 @@ async def test_a_defect_of_readiness_is_told_by_its_type_alone(
     assert "LookupError" in lines.getvalue()
 
 
-async def test_a_host_with_several_addresses_has_one_port(world: World) -> None:
+async def test_a_host_with_several_addresses_has_one_port_and_serves_no_page_unless_told_to(world: World) -> None:
     door = await build_http(world.app, Endpoints(world.app), None, listen=HostPort("localhost", 0))
     await door.start()
     assert (await ask(f"localhost:{door.port}", "GET", "/healthz")).status == 200
+    of_a_page = await ask(f"localhost:{door.port}", "GET", "/healthz", ("Origin", PAGE))
+    assert of_a_page.status == 403, "without http_origins no page may call"
     with pytest.raises(UnavailableError, match="cannot listen on localhost"):
         await build_http(world.app, Endpoints(world.app), None, listen=HostPort("localhost", door.port))
     await door.stop(0)

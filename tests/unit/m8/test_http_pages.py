@@ -67,6 +67,10 @@ async def test_only_pages_of_the_origins_that_are_named_may_call(world: World) -
         answered = await ask(world.http, "POST", GET_SERVER, allowed, *failing)
         assert answered.headers["access-control-allow-origin"] == PAGE, "the page may read why"
         assert answered.headers["vary"] == "Origin"
+    assert (await ask(world.http, "GET", ATTACH)).status == 426
+    assert (await ask(world.http, "GET", ATTACH, allowed, ("Upgrade", "websocket"))).status == 403, (
+        "pages attach nothing"
+    )
     asked = ("Access-Control-Request-Method", "POST")
     answered = await ask(world.http, "OPTIONS", GET_SERVER, allowed, asked)
     assert (answered.status, answered.headers["access-control-allow-methods"]) == (204, "POST")

@@ -6,16 +6,15 @@ end, and nothing came since. On failure the error says whether anything was sent
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 from monoskope.http.destination import Server, Tunnel, unconnected
 from monoskope.http.exchange import Answer, ResponseReader, host_header, request_head
 from monoskope.http.failures import BrokenError, LateError
+from monoskope.http.idle import readable
 
 Headers = Sequence[tuple[str, str]]
 _Receive = Callable[[ssl.SSLSocket, ResponseReader, float | None], None]
@@ -142,7 +141,9 @@ class Line:
         """Return a connection, and whether it carried an exchange before."""
         kept, self._kept = self._kept, None
         if kept is not None:
-            if time.monotonic() - self._idle_since < self._idle_s and not _readable(kept):
+            fresh = time.monotonic() - self._idle_since < self._idle_s
+            # TLS 1.3's tickets came before the first answer, so whatever is there now is too much.
+            if fresh and not kept.pending() and not readable(kept.fileno()):
                 return kept, True
             kept.close()
         return connect(self._server, min(deadline, time.monotonic() + self._connect_timeout_s)), False
@@ -306,14 +307,3 @@ def _left(deadline: float, *, sent: bool) -> float:
     if left <= 0:
         raise LateError(_LATE, sent=sent)
     return left
-
-
-def _readable(connection: ssl.SSLSocket) -> bool:
-    """Return whether anything waits to be read, an end among it. TLS 1.3's tickets came before the first answer."""
-    if connection.pending():
-        return True
-    if sys.platform == "win32":
-        return bool(select.select([connection], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    return bool(poll.poll(0))

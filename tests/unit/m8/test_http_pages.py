@@ -68,6 +68,10 @@ async def test_only_pages_of_the_origins_that_are_named_may_call(world: World) -
         answered = await ask(world.http, "POST", GET_SERVER, allowed, *failing)
         assert answered.headers["access-control-allow-origin"] == PAGE, "the page may read why"
         assert answered.headers["vary"] == "Origin"
+    assert (await ask(world.http, "GET", ATTACH)).status == 426
+    assert (await ask(world.http, "GET", ATTACH, allowed, ("Upgrade", "websocket"))).status == 403, (
+        "pages attach nothing"
+    )
     asked = ("Access-Control-Request-Method", "POST")
     answered = await ask(world.http, "OPTIONS", GET_SERVER, allowed, asked)
     assert (answered.status, answered.headers["access-control-allow-methods"]) == (204, "POST")
@@ -115,10 +119,12 @@ async def test_a_defect_of_readiness_is_told_by_its_type_alone(
     assert "LookupError" in lines.getvalue()
 
 
-async def test_a_host_with_several_addresses_has_one_port(world: World) -> None:
+async def test_a_host_with_several_addresses_has_one_port_and_serves_no_page_unless_told_to(world: World) -> None:
     door = await build_http(world.app, Endpoints(world.app), None, listen=HostPort("localhost", 0))
     await door.start()
     assert (await ask(f"localhost:{door.port}", "GET", "/healthz")).status == 200
+    of_a_page = await ask(f"localhost:{door.port}", "GET", "/healthz", ("Origin", PAGE))
+    assert of_a_page.status == 403, "without http_origins no page may call"
     with pytest.raises(UnavailableError, match="cannot listen on localhost"):
         await build_http(world.app, Endpoints(world.app), None, listen=HostPort("localhost", door.port))
     await door.stop(0)

@@ -12,7 +12,6 @@ from monoskope.host_port import HostPort
 from monoskope.http.limits import Limits
 from monoskope.http.server import Server, bind
 from monoskope.m8.http.application import HttpApplication
-from monoskope.m8.http.attach import Attaching
 from monoskope.m8.http.origins import Origins
 from monoskope.m8.listening import taken
 from monoskope.m8.operations.endpoints import Endpoints
@@ -69,7 +68,7 @@ async def build_http(
     Raises:
         UnavailableError: the address cannot be bound.
     """
-    application = HttpApplication(app, endpoints, origins=Origins(frozenset(origins)), attach=Attaching(app))
+    application = HttpApplication(app, endpoints, origins=Origins(frozenset(origins)))
     limits = Limits(most=app.connections.most)
     try:
         server = await bind(_on_one_port(listen), application, limits=limits, tls=tls, tell=_tell)

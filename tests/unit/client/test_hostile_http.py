@@ -12,8 +12,8 @@ from monoskope.client.roots import Roots
 from monoskope.client.transport import exchanging, http
 from monoskope.client.transport.http import HttpTransport
 from monoskope.errors import NotReachedError
-from monoskope.http.failures import BrokenError, LateError
-from monoskope.http.pool import Stream
+from monoskope.http.client.failures import BrokenError, LateError
+from monoskope.http.client.pool import Stream
 
 
 class Dripping:

@@ -14,10 +14,10 @@ from typing import cast
 
 import pytest
 
-from monoskope.http import blocking
-from monoskope.http.blocking import Line
-from monoskope.http.destination import Proxy, Server
-from monoskope.http.failures import (
+from monoskope.http.client import blocking
+from monoskope.http.client.blocking import Line
+from monoskope.http.client.destination import Proxy, Server
+from monoskope.http.client.failures import (
     BrokenError,
     LateError,
     MalformedError,

@@ -28,9 +28,9 @@ LARGE, SMALL = 40_000, 10
 PROGRAM = """
 import asyncio, ssl, sys
 from monoskope import event_loop
-from monoskope.http.destination import Server
-from monoskope.http.failures import ExchangeError
-from monoskope.http.pool import Pool
+from monoskope.http.client.destination import Server
+from monoskope.http.client.failures import ExchangeError
+from monoskope.http.client.pool import Pool
 {start}
 
 async def main():

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monoskope.http.heads import parsed
-from monoskope.http.limits import MOST_FIELDS, MOST_HEAD, MOST_TARGET
 from monoskope.http.messages import Response
+from monoskope.http.server.heads import parsed
+from monoskope.http.server.limits import MOST_FIELDS, MOST_HEAD, MOST_TARGET
 from tests.unit.http.wire import Asked, Wire, cut, statuses
 
 HOST = b"Host: m8.example.org\r\n"

@@ -15,8 +15,8 @@ from unittest.mock import Mock
 import pytest
 import uvloop
 
-from monoskope.http.exchange import ResponseReader
-from monoskope.http.failures import (
+from monoskope.http.client.exchange import ResponseReader
+from monoskope.http.client.failures import (
     BrokenError,
     LateError,
     MalformedError,
@@ -24,8 +24,8 @@ from monoskope.http.failures import (
     TooLargeError,
     UntrustedError,
 )
-from monoskope.http.kept import Connection
-from monoskope.http.pool import Pool, Server
+from monoskope.http.client.kept import Connection
+from monoskope.http.client.pool import Pool, Server
 from monoskope.m8.grpc import tls as certificates
 from monoskope.testing.parts import free_port
 

@@ -13,11 +13,11 @@ import pytest
 import uvloop
 
 from monoskope.host_port import HostPort
-from monoskope.http.connection import Connection
-from monoskope.http.limits import Limits
 from monoskope.http.messages import Head, Response
-from monoskope.http.outgoing import PORTION
-from monoskope.http.server import bind, serving
+from monoskope.http.server.connection import Connection
+from monoskope.http.server.limits import Limits
+from monoskope.http.server.outgoing import PORTION
+from monoskope.http.server.server import bind, serving
 from tests.unit.http.applications import ANYWHERE, GET, SOON_S, Held, Streams, connected, post
 from tests.unit.http.wire import Asked, Wire, asked, narrow, statuses
 

@@ -15,10 +15,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
-from monoskope.http.limits import Limits
 from monoskope.http.messages import EndedError, WebSocket
-from monoskope.http.server import bind, serving
-from monoskope.http.websocket import MOST_FRAMES, MOST_HELD
+from monoskope.http.server.limits import Limits
+from monoskope.http.server.server import bind, serving
+from monoskope.http.server.websocket import MOST_FRAMES, MOST_HELD
 from tests.unit.http.applications import ANYWHERE, SOON_S, Serves, echo
 from tests.unit.http.wire import Wire, cut, statuses
 

@@ -14,8 +14,8 @@ import pytest
 import uvloop
 
 from monoskope.host_port import HostPort
+from monoskope.http.client.websocket_client import MAX_HELD, MOST_HANDSHAKE, ClientSocket, NoWebSocketError, connect
 from monoskope.http.messages import EndedError
-from monoskope.http.websocket_client import MAX_HELD, MOST_HANDSHAKE, ClientSocket, NoWebSocketError, connect
 from monoskope.m8.grpc import tls
 from tests.support.holders import check_unshared
 from tests.support.raw_websocket import (

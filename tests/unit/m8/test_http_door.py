@@ -19,8 +19,8 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.errors import Code, Error, RateLimitedError, UnavailableError
-from monoskope.http.answers import serialised
 from monoskope.http.messages import Response
+from monoskope.http.server.answers import serialised
 from monoskope.m8.http import refused
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.methods.table import Kind, Method, methods

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from monoskope.http.failures import (
+from monoskope.http.client.failures import (
     BrokenError,
     ExchangeError,
     LateError,

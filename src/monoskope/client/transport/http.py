@@ -16,9 +16,9 @@ from monoskope.client.transport import connect, exchanging
 from monoskope.client.transport.base import Metadata
 from monoskope.client.transport.exchanging import IDLE_S, Dialled
 from monoskope.errors import NotReachedError
-from monoskope.http.exchange import Answer, one_header
-from monoskope.http.failures import ExchangeError
-from monoskope.http.pool import Pool, Stream
+from monoskope.http.client.exchange import Answer, one_header
+from monoskope.http.client.failures import ExchangeError
+from monoskope.http.client.pool import Pool, Stream
 
 R = TypeVar("R", bound=Message)
 T = TypeVar("T")

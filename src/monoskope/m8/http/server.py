@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from monoskope import operating_log
 from monoskope.host_port import HostPort
-from monoskope.http.limits import Limits
-from monoskope.http.server import Server, bind
+from monoskope.http.server.limits import Limits
+from monoskope.http.server.server import Server, bind
 from monoskope.m8.http.application import HttpApplication
 from monoskope.m8.http.origins import Origins
 from monoskope.m8.listening import taken

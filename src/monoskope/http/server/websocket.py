@@ -12,10 +12,10 @@ from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from monoskope.http.answers import refusal
-from monoskope.http.limits import Limits
 from monoskope.http.messages import EndedError, Head, Response
-from monoskope.http.outgoing import PORTION
+from monoskope.http.server.answers import refusal
+from monoskope.http.server.limits import Limits
+from monoskope.http.server.outgoing import PORTION
 
 MOST_HELD = 65_536
 """Bytes that may wait behind a message that nobody has asked for; then nothing more is read."""

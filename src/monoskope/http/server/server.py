@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from monoskope.host_port import HostPort
-from monoskope.http.answering import Tell
-from monoskope.http.connection import Connection, Shared
-from monoskope.http.limits import Limits
 from monoskope.http.messages import Application
+from monoskope.http.server.answering import Tell
+from monoskope.http.server.connection import Connection, Shared
+from monoskope.http.server.limits import Limits
 
 DRAIN_S = 5.0
 """Seconds for the calls under way when a server stops, unless its caller says otherwise."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import httptools
 
-from monoskope.http.answers import refusal
-from monoskope.http.limits import MOST_FIELDS, MOST_TARGET
 from monoskope.http.messages import Head, Response
+from monoskope.http.server.answers import refusal
+from monoskope.http.server.limits import MOST_FIELDS, MOST_TARGET
 
 END = b"\r\n\r\n"
 """What ends a head."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 import httptools
 
-from monoskope.http.failures import BrokenError, MalformedError, TooLargeError, UnsendableError
+from monoskope.http.client.failures import BrokenError, MalformedError, TooLargeError, UnsendableError
 from monoskope.unshared import Unshared
 
 MOST_HEAD = 16 * 1024

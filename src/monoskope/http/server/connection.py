@@ -11,13 +11,13 @@ import io
 from dataclasses import dataclass, field
 from typing import cast
 
-from monoskope.http import answering, answers, heads, peers
-from monoskope.http.answering import Tell
-from monoskope.http.heads import Framing
-from monoskope.http.limits import MOST_HEAD, Limits
 from monoskope.http.messages import Application, Response
-from monoskope.http.outgoing import PORTION, Outgoing
-from monoskope.http.websocket import ServedSocket
+from monoskope.http.server import answering, answers, heads, peers
+from monoskope.http.server.answering import Tell
+from monoskope.http.server.heads import Framing
+from monoskope.http.server.limits import MOST_HEAD, Limits
+from monoskope.http.server.outgoing import PORTION, Outgoing
+from monoskope.http.server.websocket import ServedSocket
 
 
 class _State(enum.Enum):

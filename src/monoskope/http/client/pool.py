@@ -14,11 +14,11 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
-from monoskope.http.connecting import connect
-from monoskope.http.destination import Server
-from monoskope.http.exchange import Answer, ResponseReader, host_header, request_head
-from monoskope.http.failures import BrokenError, LateError, NotSentError
-from monoskope.http.kept import Connection
+from monoskope.http.client.connecting import connect
+from monoskope.http.client.destination import Server
+from monoskope.http.client.exchange import Answer, ResponseReader, host_header, request_head
+from monoskope.http.client.failures import BrokenError, LateError, NotSentError
+from monoskope.http.client.kept import Connection
 
 __all__ = ["Headers", "Pool", "Server", "Stream"]
 

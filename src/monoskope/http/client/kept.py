@@ -6,9 +6,9 @@ import asyncio
 import ssl
 from typing import cast
 
-from monoskope.http.exchange import ResponseReader
-from monoskope.http.failures import BrokenError, ExchangeError, LateError, NotSentError
-from monoskope.http.idle import readable
+from monoskope.http.client.exchange import ResponseReader
+from monoskope.http.client.failures import BrokenError, ExchangeError, LateError, NotSentError
+from monoskope.http.client.idle import readable
 
 _ENDED = "the connection had ended"
 _MOST_UNREAD = 64 * 1024

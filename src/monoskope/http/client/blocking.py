@@ -1,6 +1,6 @@
 """A connection of HTTPS that blocks its caller, for programs that do one thing at a time. It imports no event loop.
 
-It is kept between requests, and used again as `monoskope.http.pool` does it: only if the answer before was read to its
+It is kept between requests, and used again as `pool` beside it does: only if the answer before was read to its
 end, and nothing came since. On failure the error says whether anything was sent.
 """
 
@@ -11,10 +11,10 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from monoskope.http.destination import Server, Tunnel, unconnected
-from monoskope.http.exchange import Answer, ResponseReader, host_header, request_head
-from monoskope.http.failures import BrokenError, LateError
-from monoskope.http.idle import readable
+from monoskope.http.client.destination import Server, Tunnel, unconnected
+from monoskope.http.client.exchange import Answer, ResponseReader, host_header, request_head
+from monoskope.http.client.failures import BrokenError, LateError
+from monoskope.http.client.idle import readable
 
 Headers = Sequence[tuple[str, str]]
 _Receive = Callable[[ssl.SSLSocket, ResponseReader, float | None], None]

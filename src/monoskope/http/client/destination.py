@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from monoskope.http.exchange import ResponseReader, request_head
-from monoskope.http.failures import ExchangeError, LateError, NotSentError, UntrustedError
+from monoskope.http.client.exchange import ResponseReader, request_head
+from monoskope.http.client.failures import ExchangeError, LateError, NotSentError, UntrustedError
 from monoskope.unshared import Unshared
 
 if TYPE_CHECKING:

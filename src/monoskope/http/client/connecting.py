@@ -7,8 +7,8 @@ import contextlib
 import socket
 import ssl
 
-from monoskope.http.destination import Server, Tunnel, unconnected
-from monoskope.http.kept import Connection
+from monoskope.http.client.destination import Server, Tunnel, unconnected
+from monoskope.http.client.kept import Connection
 
 _Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 

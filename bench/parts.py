@@ -19,7 +19,7 @@ _PARTS = (
     ("rules of protobuf messages", ("protovalidate/", "service/validate")),
     (
         "operating log, metrics, traces",
-        ("structlog/", "monoskope/operating_log", "m8/metrics/", "prometheus", "traces/"),
+        ("monoskope/operating_log", "m8/metrics/", "prometheus", "traces/"),
     ),
     ("authentication and limits", ("m8/credentials/", "m8/limits/", "joserfc/", "service/policy")),
     ("read models", ("m8/readmodels/",)),

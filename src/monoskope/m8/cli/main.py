@@ -39,7 +39,6 @@ _EXTRA = frozenset(
         "grpc_reflection",
         "joserfc",
         "prometheus_client",
-        "protovalidate",
         "pyrage",
     }
 )

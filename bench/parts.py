@@ -16,7 +16,7 @@ _PARTS = (
     (_TRANSPORT, ("grpc/", "grpc_status/", "m8/grpc/", "m8/http/", "monoskope/http/", "websockets/", "httptools/")),
     (_TRANSPORT, ("client/connection", "client/transport/", "client/servers", "client/refusal", "reactor/link/")),
     (_ENGINE, ("aiohttp/", "yarl/", "multidict/", "stores/vault/", "stores/shared/", "stores/")),
-    ("rules of protobuf messages", ("protovalidate/", "service/validate")),
+    ("rules of protobuf messages", ("service/rules", "service/validate")),
     (
         "operating log, metrics, traces",
         ("monoskope/operating_log", "m8/metrics/", "prometheus", "traces/"),

@@ -140,6 +140,8 @@ def _matches(field: FieldDescriptor, pattern: str) -> tuple[_Test, str]:
 
 
 def _defined(field: FieldDescriptor, _wanted: object) -> tuple[_Test, str]:
+    if field.enum_type is None:
+        raise UnknownRuleError(field.full_name)
     numbers = frozenset(field.enum_type.values_by_number)
     return lambda value: value in numbers, "value must be one of the defined enum values"
 

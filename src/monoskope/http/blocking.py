@@ -75,9 +75,10 @@ class Line:
         deadline = time.monotonic() + timeout_s
         content = self._content(method, target, headers, body)
         while True:
-            connection, used = self._connected(deadline)
+            # Ctrl-C may come at any line: whatever takes lines comes before there is a connection to close.
             reader = ResponseReader(method, most_body=most_body)
             whole = False
+            connection, used = self._connected(deadline)
             try:
                 _send(connection, content, deadline)
                 sent()
@@ -101,8 +102,8 @@ class Line:
         """
         deadline = time.monotonic() + timeout_s
         content = self._content(method, target, headers, body)
-        connection, _ = self._connected(deadline)
         reader = ResponseReader(method, most_body=None)
+        connection, _ = self._connected(deadline)
         try:
             _send(connection, content, deadline)
             while not reader.status:

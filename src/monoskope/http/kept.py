@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+import ssl
 import sys
 from typing import cast
 
@@ -38,6 +39,7 @@ class Connection(asyncio.Protocol):
         self._sent = False
         self._unread = 0
         self._paused = False
+        self._said_its_end = False
         self._exchanges = 0
 
     def __repr__(self) -> str:
@@ -85,7 +87,8 @@ class Connection(asyncio.Protocol):
         whole = reader is not None and reader.reusable
         if reader is not None and not reader.complete:
             reader.forget()
-        return whole and self._open() and self._transport is not None and not self._transport.get_write_buffer_size()
+        unsent = self._transport is None or self._transport.get_write_buffer_size() > 0
+        return whole and self._open() and not unsent and not self._paused
 
     def alive(self) -> bool:
         """Return whether nothing came since the last exchange, not even the end: nobody asked for anything."""
@@ -121,13 +124,18 @@ class Connection(asyncio.Protocol):
             self._wake()
 
     def eof_received(self) -> None:
-        """See `connection_lost`, which follows."""
+        """Note whether the server ended by TLS's own word for it; `connection_lost` follows."""
+        tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        self._said_its_end = tls is not None and _has_ended(tls)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the reader of the end, which may be the answer's, and whoever waits."""
+        """Tell the reader of the end, which may be the answer's, and whoever waits.
+
+        An end without TLS's own word for it may be somebody's who cuts an answer off: it is never an answer's.
+        """
         del exc
         failure: ExchangeError = BrokenError("the connection broke")
-        if self._reader is not None and self._failure is None:
+        if self._reader is not None and self._failure is None and self._said_its_end:
             try:
                 self._reader.end()
             except ExchangeError as error:
@@ -196,6 +204,16 @@ class Connection(asyncio.Protocol):
         if self._paused and self._transport is not None and not self._transport.is_closing():
             self._paused = False
             self._transport.resume_reading()
+
+
+def _has_ended(tls: ssl.SSLObject) -> bool:
+    """Return whether TLS's own word for the end came: asyncio calls an end of the TCP connection by the same name."""
+    try:
+        return not tls.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:
+        return False
 
 
 def _readable(descriptor: int) -> bool:

@@ -77,8 +77,8 @@ class Pool:
             repeat: Whether it may be sent again where a kept connection ended before it answered.
 
         Raises:
-            ValueError: a header or the target has characters that cannot be sent.
             NotSentError: nothing was sent; `UntrustedError` if TLS refused the connection.
+            UnsendableError: a header or the target has characters that cannot be sent; nothing was.
             BrokenError: it may have reached the server. `MalformedError` and `TooLargeError` for what came back.
             LateError: it took longer than `timeout_s`.
         """

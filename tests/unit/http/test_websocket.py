@@ -163,6 +163,8 @@ async def test_the_limit_of_a_message_is_what_it_was_when_it_was_asked_for() -> 
         (b"\x09" + sent(b"ping in pieces", Opcode.PING)[1:], 1002),
         (sent(b"\xff", Opcode.TEXT), 1007),
     ],
+    # Masks are random, and workers must agree on the names of tests.
+    ids=["unmasked", "rsv1", "opcode 3", "continues nothing", "begins twice", "ping in pieces", "no UTF-8"],
 )
 async def test_what_rfc_6455_forbids_closes_the_connection(frames: bytes, code: int) -> None:
     wire = Wire(application := Serves(echo))

@@ -7,8 +7,7 @@ import contextlib
 import socket
 import ssl
 
-from monoskope.http.destination import HOSTNAME_MISMATCHES, Server, Tunnel
-from monoskope.http.failures import LateError, NotSentError, UntrustedError
+from monoskope.http.destination import Server, Tunnel, unconnected
 from monoskope.http.kept import Connection
 
 _Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
@@ -40,18 +39,8 @@ async def connect(server: Server, deadline: float) -> Connection:
                 plain.close()
                 raise
             return await _secured(plain, server.host, server.tls)
-    except ssl.SSLCertVerificationError as error:
-        failure = UntrustedError(
-            f"the certificate was refused: {error.verify_message}",
-            certificate=True,
-            misnamed=error.verify_code in HOSTNAME_MISMATCHES,
-        )
-    except ssl.SSLError:
-        failure = UntrustedError("the server does not speak TLS as it is asked to", certificate=False)
-    except TimeoutError:
-        failure = LateError("the server was not reached in time", sent=False)
     except OSError as error:
-        failure = NotSentError(f"there is no connection: {error.strerror or type(error).__name__}")
+        failure = unconnected(error)
     # Raised out here so that no error of the library, nor what it holds, hangs on it.
     raise failure
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import select
 import ssl
-import sys
 from typing import cast
 
 from monoskope.http.exchange import ResponseReader
 from monoskope.http.failures import BrokenError, ExchangeError, LateError, NotSentError
+from monoskope.http.idle import readable
 
 _ENDED = "the connection had ended"
 _MOST_UNREAD = 64 * 1024
@@ -95,7 +94,7 @@ class Connection(asyncio.Protocol):
         if not self._open() or self._transport is None:
             return False
         found = self._transport.get_extra_info("socket")
-        return found is not None and not _readable(found.fileno())
+        return found is not None and not readable(found.fileno())
 
     def close(self) -> None:
         """End it at once, with what was not sent yet."""
@@ -214,14 +213,3 @@ def _has_ended(tls: ssl.SSLObject) -> bool:
         return True
     except ssl.SSLError:
         return False
-
-
-def _readable(descriptor: int) -> bool:
-    """Return whether anything waits to be read, an end among them; True for a socket that is closed."""
-    if descriptor < 0:
-        return True
-    if sys.platform == "win32":
-        return bool(select.select([descriptor], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))

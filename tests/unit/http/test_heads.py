@@ -136,6 +136,7 @@ def test_a_head_is_told_as_it_was_sent() -> None:
         ([b"Connection: keep-alive"], False),
         ([b"Connection: x, Close"], True),
         ([b"Connection: closed"], False),
+        ([b"Connection: \xa0close"], False),
     ],
 )
 def test_the_connection_ends_if_the_client_says_so(lines: list[bytes], *, is_last: bool) -> None:

@@ -451,7 +451,7 @@ async def test_an_exchange_leaves_nothing_of_the_answer_for_the_garbage_collecto
         writer.close()
 
     def left() -> int:
-        return sum(isinstance(one, ResponseReader) for one in gc.get_objects())
+        return sum(type(one) is ResponseReader for one in gc.get_objects())
 
     async with world.serving(fails) as pool:
         gc.collect()

@@ -56,6 +56,10 @@ async def nothing(_: WebSocket) -> None:
     await asyncio.Event().wait()
 
 
+async def ends_at_once(_: WebSocket) -> None:
+    return
+
+
 @pytest_asyncio.fixture
 async def client() -> AsyncIterator[ClientConnection]:
     async with serving(ANYWHERE, Serves(echo)) as port, connect(f"ws://127.0.0.1:{port}/ws") as one:
@@ -244,6 +248,40 @@ async def test_a_large_message_is_sent_as_fast_as_the_peer_reads() -> None:
         await wire.settled()
     assert wire.written.count(b"a") >= 150_000
     assert wire.written.endswith(b"\x81\x01b" + b"\x88\x02\x03\xe8"), "the second message is not amid the first"
+
+
+async def test_after_a_message_of_which_the_end_is_missing_nothing_else_is_sent() -> None:
+    """A session that ends while a large message is on its way: what follows would be taken for the rest of it."""
+    ended = asyncio.Event()
+
+    async def torn(socket: WebSocket) -> None:
+        sending = asyncio.create_task(socket.send(b"a" * 150_000))
+        await asyncio.sleep(0)
+        sending.cancel()
+        await asyncio.wait({sending})
+        with pytest.raises(EndedError):
+            await socket.send("{}")
+        ended.set()
+
+    wire = Wire(Serves(torn))
+    wire.narrow = 10_000
+    await wire.feed(opening())
+    wire.connection.resume_writing()
+    await wire.settled()
+    assert ended.is_set()
+    assert wire.told == []
+    assert wire.written.endswith(b"\x88\x02\x03\xe8")
+
+
+async def test_who_is_told_that_it_ends_wins_no_time_by_pongs_or_by_reading_late() -> None:
+    wire = Wire(Serves(ends_at_once))
+    await wire.feed(opening())
+    until = wire.connection.deadline
+    await wire.feed(sent(b"", Opcode.PONG), sent(b"", Opcode.PING))
+    wire.connection.resume_writing()
+    assert wire.connection.deadline == until
+    await wire.feed(sent(b"a") * MOST_FRAMES * 2)
+    assert wire.is_over, "nor does it keep the server busy with messages that nobody asks for"
 
 
 async def test_a_silent_peer_is_pinged_and_then_cut_off() -> None:

@@ -111,6 +111,7 @@ async def test_requests_that_are_no_calls_are_answered_by_http(world: World) -> 
         ("POST", ATTACH, (JSON, token), 405, "unimplemented"),
         ("POST", GET_SERVER, (token,), 415, "unimplemented"),
         ("POST", GET_SERVER, (("Content-Type", "application/grpc"), token), 415, "unimplemented"),
+        ("POST", GET_SERVER, (("Content-Type", "application/json\xa0"), token), 415, "unimplemented"),
         ("POST", GET_SERVER, (("Content-Type", "application/connect+json"), token), 415, "unimplemented"),
         ("POST", GET_SERVER, (("Content-Type", "application/json; charset=latin-1"), token), 415, "unimplemented"),
         ("POST", GET_SERVER, (JSON, JSON, token), 415, "unimplemented"),

@@ -93,7 +93,7 @@ def generate(proto: Path, out: Path) -> None:
 
 
 def _without_rules(proto: Path, files: Sequence[str], scratch: Path, raw: Path) -> None:
-    """Write the modules of `files` again, which then import no rules' own module: m8 alone needs it.
+    """Write the modules of `files` again, which then import no rules' own module: protovalidate has one, in m8 alone.
 
     The rules themselves stay in the descriptors, as options of fields.
     """

@@ -39,6 +39,7 @@ _EXTRA = frozenset(
         "grpc_reflection",
         "joserfc",
         "prometheus_client",
+        "protovalidate",
         "pyrage",
     }
 )

@@ -14,7 +14,6 @@ from google.protobuf.message_factory import GetMessageClass
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2
 from monoskope.m8.queries.events import Events
 from monoskope.m8.queries.queries import Queries
-from monoskope.m8.service import rules
 from monoskope.m8.service.app import App
 from monoskope.m8.service.commands import Commands
 from monoskope.m8.service.notes import NotesCommands
@@ -111,9 +110,8 @@ class Method:
 
 
 def methods(app: App) -> Mapping[str, Method]:
-    """Return every method of every service, by its path; the rules of their requests are ready then."""
+    """Return every method of every service, by its path."""
     handlers = _handlers(app)
-    rules.prepare(method.input_type for service in _SERVICES for method in service.methods)
     found = [
         _method(service.full_name, method, handlers[method.name]) for service in _SERVICES for method in service.methods
     ]

@@ -1,11 +1,11 @@
-"""Checks each incoming message by the rules in the proto files, before anything else."""
+"""Checks each incoming message by the rules in the proto files, with protovalidate, before anything else."""
 
 from __future__ import annotations
 
+import protovalidate
 from google.protobuf.message import Message
 
 from monoskope.errors import UsageError
-from monoskope.m8.service import rules
 
 
 def validate(message: Message) -> None:
@@ -15,8 +15,13 @@ def validate(message: Message) -> None:
         UsageError: a field breaks its rule; the message names both, never the value.
     """
     message.DiscardUnknownFields()
-    if (broken := rules.broken(message)) is not None:
+    try:
+        protovalidate.validate(message)
+    except protovalidate.ValidationError as error:
+        violation = error.violations[0].proto
+        path = () if violation.field is None else violation.field.elements
+        field = ".".join(element.field_name for element in path) or "message"
         raise UsageError(
-            f"{message.DESCRIPTOR.name}: {broken.field or 'message'}: {broken.says} ({broken.rule}).",
+            f"{message.DESCRIPTOR.name}: {field}: {violation.message} ({violation.rule_id}).",
             fix="Correct that field.",
-        )
+        ) from None

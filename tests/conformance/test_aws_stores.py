@@ -33,6 +33,7 @@ class TestParameterStore(StoreDriverContract):
         return ParameterStoreHarness(moto, tmp_path, readable=True, binary="base64")
 
 
+@pytest.mark.soak
 class TestParameterStoreWriteOnlyAndAdvanced(StoreDriverContract):
     @pytest.fixture
     def harness(self, moto: Moto, tmp_path: Path) -> Harness:

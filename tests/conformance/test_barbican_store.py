@@ -20,6 +20,7 @@ class TestReadable(StoreDriverContract):
         return BarbicanHarness(barbican, tmp_path, readable=True)
 
 
+@pytest.mark.soak
 class TestWriteOnly(StoreDriverContract):
     @pytest.fixture
     def harness(self, barbican: Barbican, tmp_path: Path) -> Harness:

@@ -86,7 +86,10 @@ class Doing:
         return self._done[0]
 
 
-@pytest.mark.parametrize("place", [LIKE_AFTER_STARTED, "after-started", LIKE_BEFORE_RECEIPT, "before-receipt"])
+@pytest.mark.parametrize(
+    "place",
+    [LIKE_AFTER_STARTED, pytest.param("after-started", marks=pytest.mark.soak), LIKE_BEFORE_RECEIPT, "before-receipt"],
+)
 def test_a_generated_secret_has_the_public_half_that_its_user_was_shown(life: Life, place: str) -> None:
     part = life.reactor(f"reactor.{place}=kill")
     uri = f"vault://{life.team}/{place}"

@@ -161,7 +161,11 @@ def test_one_command_then_monoctl_works_and_ctrl_c_leaves_nothing(newcomer: Newc
     newcomer.monoctl("get", "secrets", code=ExitCode.UNAVAILABLE)
 
 
-@pytest.mark.parametrize("found", [True, False], ids=["on the path", "in a folder of its own"])
+@pytest.mark.parametrize(
+    "found",
+    [pytest.param(True, marks=pytest.mark.soak), False],
+    ids=["on the path", "in a folder of its own"],
+)
 def test_what_it_says_to_try_works_as_it_stands(newcomer: Newcomer, tmp_path: Path, *, found: bool) -> None:
     folder = tmp_path / "a folder; with 'odd' characters"
     arguments = ["--port", "0", *([] if found else ["--dir", str(folder)])]

@@ -40,7 +40,7 @@ def head(team: Team) -> int:
     return len(events)
 
 
-@pytest.mark.parametrize("take_down", [kill, seal])
+@pytest.mark.parametrize("take_down", [pytest.param(kill, marks=pytest.mark.soak), seal])
 def test_an_engine_that_is_down_is_told_before_a_user_waits(
     team: Team, bao: OpenBao, take_down: Callable[[OpenBao], None]
 ) -> None:

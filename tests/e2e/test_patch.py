@@ -11,7 +11,7 @@ from monoskope.testing.cluster.commands import Ran, User
 from tests.e2e.conftest import Team
 from tests.e2e.ran import UPLOADED, ok, refused, upstream
 
-BOTH = pytest.mark.parametrize("store", ["vault", "local"])
+BOTH = pytest.mark.parametrize("store", ["vault", pytest.param("local", marks=pytest.mark.soak)])
 
 
 def put(team: Team, uri: str, values: dict[str, str], *words: str) -> Ran:
@@ -36,7 +36,7 @@ def holds(team: Team, uri: str, values: dict[str, str]) -> bool:
     return ran.json()["equal"] is True
 
 
-@BOTH
+@pytest.mark.parametrize("store", ["vault", "local"])
 def test_what_is_named_changes_and_the_rest_stays(team: Team, store: str) -> None:
     uri = team.uri(store)
     before = put(team, uri, {"host": "db1", "old": "x", "password": "one"}, "--label", "owner=anna").json()

@@ -90,7 +90,10 @@ def _mutant(check: str) -> mutants.Mutant:
 
 @pytest.mark.parametrize(
     ("check", "killer"),
-    [("_KEY.fullmatch(key) is None or", "test_probe.py::test_keys_are_checked"), ("key.startswith('..')", None)],
+    [
+        ("_KEY.fullmatch(key) is None or", "test_probe.py::test_keys_are_checked"),
+        pytest.param("key.startswith('..')", None, marks=pytest.mark.soak),
+    ],
 )
 def test_a_mutant_dies_by_the_test_that_notices_or_survives(
     workspace: mutants.Workspace, probe: Path, monkeypatch: pytest.MonkeyPatch, check: str, killer: str | None

@@ -207,7 +207,7 @@ def of(loaded: set[str], names: Sequence[str]) -> list[str]:
 
 
 class Listing(ScriptedM8):
-    def more(self, method: str, message: Message) -> Message:  # noqa: ARG002 - another m8 would look
+    def more(self, method: str, message: Message) -> Message:
         return queries_pb2.ListSecretsResponse(secrets=[views_pb2.Secret(uri="vault://app")])
 
 

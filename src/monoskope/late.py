@@ -44,9 +44,11 @@ class LateModules:
 
 
 class _Late(ModuleType):
-    """Stands for a module. Asked for something, it loads the module and answers as that does."""
+    """Stands for a module that is no package. Asked for something, it loads the module and answers as that does."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the module has
+        if name == "__path__":  # which `from … import …` looks at first, to know whether this is a package
+            raise AttributeError(name)
         _remove(self)
         return getattr(importlib.import_module(self.__name__), name)
 

@@ -26,6 +26,7 @@ import sys
 from monoskope.late import LateModules
 with LateModules("colorsys", "sched", ready={"colorsys": {"ONE_THIRD": "ready"}}):
     import colorsys, sched
+    from colorsys import ONE_THIRD
 assert not {"colorsys", "sched"} & set(sys.modules)
 assert colorsys.ONE_THIRD == "ready" and "colorsys" not in sys.modules
 assert colorsys.rgb_to_hls(0, 0, 0) == (0, 0, 0) and "colorsys" in sys.modules

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gettext
 import inspect
+import platform
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.late import LateModules, pattern
-from monoskope.monoctl.__main__ import cleandoc
+from monoskope.monoctl.__main__ import _ready, cleandoc
 
 
 def printed(code: str) -> str:
@@ -57,3 +60,11 @@ def test_a_pattern_answers_as_a_compiled_one() -> None:
 @given(st.text("ab \n\t") | st.text(st.characters(codec="ascii", exclude_categories=["Cc"], include_characters="\n\t")))
 def test_help_is_tidied_as_python_does_it(text: str) -> None:
     assert cleandoc(text) == inspect.cleandoc(text)
+
+
+def test_what_is_ready_answers_as_the_modules_do_without_a_translation() -> None:
+    ready: dict[str, dict[str, Any]] = _ready()
+    assert ready["platform"]["system"]() == platform.system()
+    assert ready["gettext"]["gettext"]("Usage:") == gettext.gettext("Usage:")
+    for count in (0, 1, 2):
+        assert ready["gettext"]["ngettext"]("value", "values", count) == gettext.ngettext("value", "values", count)

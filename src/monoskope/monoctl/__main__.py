@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gc
+import os
 
 from monoskope import start
 
 _COLLECT_AFTER = 50_000
 """New objects before a garbage collection: a start makes many objects, and none of them is garbage."""
 
-_LATE = ("calendar", "gettext", "inspect", "ipaddress", "random", "selectors")
-"""What click, protobuf, `urllib`, cryptography and `socket` import and seldom use: together 10 ms."""
+_LATE = ("calendar", "gettext", "inspect", "ipaddress", "platform", "random", "selectors")
+"""What click, protobuf, `urllib`, `uuid`, cryptography and `socket` import and seldom use: together 11 ms."""
 
 
 def main() -> None:
@@ -19,12 +20,19 @@ def main() -> None:
     gc.set_threshold(_COLLECT_AFTER)
     from monoskope.late import LateModules  # noqa: PLC0415
 
-    # click's words stay English, as ours are; else it looks for a translation of each.
-    english = {"gettext": str, "ngettext": lambda one, several, count: one if count == 1 else several}
-    with LateModules(*_LATE, ready={"inspect": {"cleandoc": cleandoc}, "gettext": english}):
+    with LateModules(*_LATE, ready=_ready()):
         from monoskope.monoctl import main as program  # noqa: PLC0415
 
         program.main()
+
+
+def _ready() -> dict[str, dict[str, object]]:
+    """Return what is asked for at each start of what is late."""
+    # click's words stay English, as ours are; else it looks for a translation of each.
+    english = {"gettext": str, "ngettext": lambda one, several, count: one if count == 1 else several}
+    # `uuid` asks for the system by name, which `platform` would take from here.
+    system = {"system": lambda: os.uname().sysname} if hasattr(os, "uname") else {}
+    return {"inspect": {"cleandoc": cleandoc}, "gettext": dict(english), "platform": dict(system)}
 
 
 def cleandoc(text: str) -> str:

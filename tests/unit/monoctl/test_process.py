@@ -179,6 +179,7 @@ NOT_OVER_HTTPS = (
     "monoskope.client.results.secrets",
     "msgspec.inspect",
     "msgspec.json",
+    "platform",
     "random",
     "selectors",
     "shutil",

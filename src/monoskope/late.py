@@ -61,19 +61,19 @@ def _remove(module: _Late) -> None:
 class _Pattern:
     """A regular expression that is compiled when it is first asked for one of its methods, which it then has itself."""
 
-    def __init__(self, text: str, flags: re.RegexFlag) -> None:
-        self._text = text
+    def __init__(self, expression: str, flags: re.RegexFlag) -> None:
+        self._expression = expression
         self._flags = flags
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a method of `re.Pattern`
         if name.startswith("_"):
             raise AttributeError(name)
-        found = getattr(re.compile(self._text, self._flags), name)
+        found = getattr(re.compile(self._expression, self._flags), name)
         setattr(self, name, found)
         return found
 
 
-def pattern(text: str, flags: re.RegexFlag = re.RegexFlag.NOFLAG) -> re.Pattern[str]:
+def pattern(expression: str, flags: re.RegexFlag = re.RegexFlag.NOFLAG) -> re.Pattern[str]:
     """Return what `re.compile` does, but compiled when it is first used."""
-    made: Any = _Pattern(text, flags)
+    made: Any = _Pattern(expression, flags)
     return made  # type: ignore[no-any-return]  # it answers as one does

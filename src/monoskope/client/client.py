@@ -277,7 +277,6 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
         several = len(uris) > 1
         if several and wanted is not None:
             self._remembered.clear()  # What is checked is to be what m8 says now.
-        self._runtime.meanwhile(identity.load)  # and the walk has the rest loaded while it waits for its key
         resolver = self._resolver(timeout_s)
         targets: list[Target | Error] = []
         for uri in uris:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from bench.bare import ATTACH, SERVICE, Stream
 from monoskope.host_port import HostPort
-from monoskope.http.destination import Server
+from monoskope.http.client.destination import Server
+from monoskope.http.client.pool import Pool
+from monoskope.http.client.websocket_client import ClientSocket, connect
 from monoskope.http.messages import Decision, EndedError, Head, Response, WebSocket
-from monoskope.http.pool import Pool
-from monoskope.http.server import bind
-from monoskope.http.websocket_client import ClientSocket, connect
+from monoskope.http.server.server import bind
 
 _MOST = 65_536
 """Bytes of a message at most."""

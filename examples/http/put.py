@@ -20,12 +20,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PublicKey, Suite
 
 server, ca_file, token_file, uri, identity, key = sys.argv[1:]
-token, value = Path(token_file).read_text().strip(), sys.stdin.buffer.read()
+host, token = server.removeprefix("https://"), Path(token_file).read_text().strip()
+value = sys.stdin.buffer.read()
 
 
 def call(method: str, message: dict[str, Any]) -> dict[str, Any]:
     """Return m8's answer to one call."""
-    connection = http.client.HTTPSConnection(server, context=ssl.create_default_context(cafile=ca_file), timeout=90)
+    connection = http.client.HTTPSConnection(host, context=ssl.create_default_context(cafile=ca_file), timeout=90)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Connect-Timeout-Ms": "60000"}
     path = f"/monoskope.api.gateway.v1.SecretCommandService/{method}"
     connection.request("POST", path, json.dumps(message), headers)

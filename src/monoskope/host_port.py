@@ -11,6 +11,7 @@ from monoskope.value import Value
 
 _HOST_NAME = pattern(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}", re.ASCII)
 _PORT = pattern(r"[0-9]{1,5}", re.ASCII)
+_EXAMPLES = "127.0.0.1:7443 or [::1]:7443 for gRPC, 127.0.0.1:7480 for HTTP"
 
 
 class HostPort(Value, frozen=True):
@@ -28,7 +29,9 @@ class HostPort(Value, frozen=True):
         elif ":" in host:
             host = ""
         if not is_host(host) or _PORT.fullmatch(port) is None or int(port) > 65_535:
-            raise UsageError(f"{text!r} is not host:port.", fix="Write for example 127.0.0.1:7443 or [::1]:7443.")
+            scheme, divider, _ = text.partition("://")
+            left_out = f"Leave out {scheme}{divider}, and write" if divider else "Write"
+            raise UsageError(f"{text!r} is not host:port.", fix=f"{left_out} for example {_EXAMPLES}.")
         return cls(host, int(port))
 
     def at(self, port: int) -> Self:
@@ -99,9 +102,10 @@ class ServerName(Value, frozen=True):
         # One spelling for each port, no zone of an IPv6 address, which could be any text, and no letter outside of
         # ASCII, whose lower case may be inside.
         if found.port == 0 or str(found) != rest or "%" in rest or not text.isascii():
+            # What stands before an @ may hold a password.
+            shown = f"server {text!r}" if "@" not in text else "a server with a login"
             raise UsageError(
-                f"server {text!r} is not valid: host:port, or https://host:port.",
-                fix=_fix(scheme, rest) or "Write it as in m8.example.org:7443 or https://m8.example.org:7480.",
+                f"{shown} is not valid: host:port, or https://host:port.", fix=f"{_fix(text, scheme, rest)}."
             )
         return cls(scheme, found.host, found.port)
 
@@ -114,15 +118,31 @@ class ServerName(Value, frozen=True):
         return f"{HTTPS}{self.address}" if self.scheme else self.address
 
 
-def _fix(scheme: str, rest: str) -> str:
-    """Return what helps with a URL that is nearly a server; "" for other text."""
-    if rest.startswith("http://"):
-        return "m8 serves TLS alone: write https:// in the place of http://."
-    if scheme and is_host(rest.removeprefix("[").removesuffix("]")):
-        return f"Name the port, as in {HTTPS}{rest}:443; m8's own is 7480."
-    if scheme and "/" in rest:
-        return f"Leave out the path: {HTTPS}{rest.partition('/')[0]}"
-    return ""
+_WRITTEN = "Write it as in m8.example.org:7443 or https://m8.example.org:7480"
+
+
+def _fix(text: str, scheme: str, rest: str) -> str:
+    """Return what to write in the place of `text`, which is `rest` without its `scheme`."""
+    if "@" in text:
+        return f"Leave out the login, since m8 knows its callers by tokens. {_WRITTEN}"
+    if text.split() != [text]:
+        return f"Leave out spaces, and write commas between several. {_WRITTEN}"
+    if "://" in rest:
+        doors = "Write https:// for the HTTP door, and nothing before host:port for the gRPC door"
+        return f"{doors}. Both speak TLS. {_WRITTEN}"
+    host, slash, _ = rest.partition("/")
+    return _fix_of_host(host, scheme, has_path=bool(slash))
+
+
+def _fix_of_host(host: str, scheme: str, *, has_path: bool) -> str:
+    if ":" in host and not host.startswith("[") and is_host(host):
+        return "Write an IPv6 address in brackets, as in https://[::1]:7480 or [::1]:7443"
+    if is_host(host.removeprefix("[").removesuffix("]")):
+        named = f"https://{host}:7480" if scheme else f"{host}:7443 or https://{host}:7480"
+        return f"Name the port, as in {named}{', and leave out the path' if has_path else ''}"
+    if has_path and host:
+        return f"Leave out the path: {HTTPS if scheme else ''}{host}"
+    return _WRITTEN
 
 
 def check_server(text: str) -> str:

@@ -149,9 +149,9 @@ def serving(liar: Liar, folder: Path) -> Iterator[str]:
             thread.join()
 
 
-def put(liar: Liar, folder: Path, *, value: bytes = VALUE) -> subprocess.CompletedProcess[str]:
+def put(liar: Liar, folder: Path, *, value: bytes = VALUE, scheme: str = "") -> subprocess.CompletedProcess[str]:
     with serving(liar, folder) as server:
-        arguments = [server, "ca.crt", "token", URI, liar.identity.shown, "password"]
+        arguments = [scheme + server, "ca.crt", "token", URI, liar.identity.shown, "password"]
         return subprocess.run(
             [sys.executable, str(PROGRAM), *arguments],
             cwd=folder,
@@ -166,7 +166,7 @@ def put(liar: Liar, folder: Path, *, value: bytes = VALUE) -> subprocess.Complet
 
 def test_what_an_honest_store_got_is_what_was_put(folder: Path) -> None:
     liar = Liar()
-    done = put(liar, folder)
+    done = put(liar, folder, scheme="https://")
     assert (done.returncode, done.stdout) == (0, f"UPLOADED {HASH}\n"), done.stderr
     assert liar.opened == [{"password": VALUE}]
     assert VALUE.decode() not in done.stderr

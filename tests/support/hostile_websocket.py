@@ -16,7 +16,7 @@ from google.rpc import status_pb2  # type: ignore[import-untyped]
 
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Decision, EndedError, Head, Response, WebSocket
-from monoskope.http.server import serving
+from monoskope.http.server.server import serving
 from monoskope.m8.methods.table import MAX_MESSAGE
 from monoskope.reactor.link.websocket_link import END
 from tests.support.hostile_session import Session

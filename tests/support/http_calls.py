@@ -1,5 +1,7 @@
 """Calls of m8 over HTTP that look like gRPC's to a test, so that one suite asks at both doors.
 
+Every JSON that m8 takes or answers on the way must be as openapi.json describes it.
+
 What m8 says of an error is turned back into the error that gRPC's library raises: a test asserts the same of both.
 """
 
@@ -21,6 +23,8 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2  # type: ignore[import-untyped]
+
+from tests.support import openapi
 
 _GRACE_S = 10.0
 """How long m8 may take to say that the time of a call has run out."""
@@ -130,12 +134,16 @@ class _Method:
     method: MethodDescriptor
     codec: str
 
+    @property
+    def path(self) -> str:
+        return f"/{self.method.containing_service.full_name}/{self.method.name}"
+
     def head(self, body: bytes, metadata: Any, timeout: float | None) -> str:
         stream = "connect+" if self.method.server_streaming else ""
         headers = [("Content-Type", f"application/{stream}{self.codec}"), *metadata]
         if timeout is not None:
             headers.append(("Connect-Timeout-Ms", str(int(timeout * 1000))))
-        return _head("POST", f"/{self.method.containing_service.full_name}/{self.method.name}", headers, len(body))
+        return _head("POST", self.path, headers, len(body))
 
     def written(self, message: Message) -> bytes:
         if self.codec == "proto":
@@ -160,6 +168,8 @@ class HttpUnary(_Method):
             raise _gone() from None
         finally:
             asked.close()
+        if self.codec == "json":
+            openapi.check_call(self.path, answered.status, body, answered.body)
         if answered.status != 200:
             raise rpc_error(answered.json)
         return self.read(answered.body)
@@ -191,7 +201,10 @@ class HttpCall:
         try:
             flags, message = await self._next()
             if not flags:
+                if self._method.codec == "json":
+                    openapi.check_streamed(self._method.method.output_type.name, message)
                 return self._method.read(message)
+            openapi.check_streamed("EndOfStream", message)
             said = json.loads(message)
             if "error" in said:
                 raise rpc_error(said["error"])

@@ -15,8 +15,8 @@ from google.rpc import code_pb2, status_pb2  # type: ignore[import-untyped]
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.host_port import HostPort
+from monoskope.http.client.websocket_client import ClientSocket, connect
 from monoskope.http.messages import EndedError
-from monoskope.http.websocket_client import ClientSocket, connect
 from monoskope.reactor.link.websocket_link import END, PATH
 
 _MOST = 8 * 1_048_576

@@ -86,12 +86,33 @@ def test_both_doors_of_one_m8_may_stand_in_one_list() -> None:
 @pytest.mark.parametrize(
     ("text", "fix"),
     [
-        ("https://m8", "https://m8:443"),
-        ("https://m8:7480/", "Leave out the path: https://m8:7480"),
-        ("http://m8:7480", "TLS alone"),
+        ("https://m8", "as in https://m8:7480."),
+        ("m8", "as in m8:7443 or https://m8:7480."),
+        ("https://m8/", "as in https://m8:7480, and leave out the path."),
+        ("https://m8:7480/", "Leave out the path: https://m8:7480."),
+        ("m8:7443/", "Leave out the path: m8:7443."),
+        ("http://m8:7480", "https:// for the HTTP door"),
+        ("grpc://m8:7443", "nothing before host:port for the gRPC door"),
+        ("https://::1:7480", "in brackets"),
+        ("https://[::1]", "https://[::1]:7480."),
+        ("https://m8:7480 m8:7443", "commas"),
+        ("https:///", "m8.example.org:7443"),
     ],
 )
 def test_a_url_that_is_nearly_a_server_is_corrected(text: str, fix: str) -> None:
     with pytest.raises(UsageError, match="host:port, or https://host:port") as caught:
         check_server(text)
     assert fix in caught.value.fix
+
+
+def test_a_login_in_a_url_is_refused_and_not_shown() -> None:
+    with pytest.raises(UsageError, match="with a login") as caught:
+        check_server("https://anna:hunter2@m8:7480")
+    assert "hunter2" not in f"{caught.value.message}{caught.value.fix}"
+    assert "Leave out the login" in caught.value.fix
+
+
+def test_an_address_to_listen_at_has_no_scheme() -> None:
+    with pytest.raises(UsageError) as caught:
+        HostPort.parse("https://127.0.0.1:7480")
+    assert caught.value.fix.startswith("Leave out https://")

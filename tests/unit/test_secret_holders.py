@@ -24,10 +24,10 @@ from monoskope.client.connection import Connection
 from monoskope.client.purposes.put import DOUBT, Expect, encoded
 from monoskope.client.settings import ClientSettings
 from monoskope.client.task import Task
-from monoskope.http.destination import Proxy, Server, Tunnel
-from monoskope.http.exchange import Answer, ResponseReader
+from monoskope.http.client.destination import Proxy, Server, Tunnel
+from monoskope.http.client.exchange import Answer, ResponseReader
+from monoskope.http.client.websocket_client import ClientSocket
 from monoskope.http.messages import Head
-from monoskope.http.websocket_client import ClientSocket
 from monoskope.m8.credentials.tokens import Issued, Tokens
 from monoskope.m8.grpc import tls
 from monoskope.m8.grpc.presented import PresentedCertificate, _Pair

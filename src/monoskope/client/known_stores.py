@@ -109,7 +109,9 @@ class KnownStores:
         copy = self.path.with_name(f"{self.path.name}.old")
         with self._changing() as own:
             group = self._group(server)
-            found = own.identities.pop((own.name_of(group, store), store), None)
+            # The one that counts. If that is the administrator's, none of the user's is forgotten in its place.
+            both = Pins({**self._read_system().identities, **own.identities})
+            found = own.identities.pop((both.name_of(group, store), store), None)
             system = self._read_system().joined(group).identities.get((group[0], store))
             if found is None and system is not None:
                 raise RefusedError(

@@ -96,18 +96,17 @@ class Pins(Value, frozen=True):
         for (server, store), identity in self.identities.items():
             name = servers[0] if server in servers else server
             if server in servers and identities.setdefault((name, store), identity) != identity:
-                raise IdentityChangedError(
-                    f"store {store!r} has the identity {identities[name, store]} at {under[store]} and {identity} at "
-                    f"{server}, and both are named as servers of one m8.",
-                    fix="Name only servers of one m8, or forget the pin that is wrong: monoctl forget-store.",
-                )
+                raise _two_identities(store, (identities[name, store], under[store]), (identity, server))
             if server in servers:
                 under[store] = server
             identities[name, store] = identity
         for store in {store for _, store in identities} - under.keys():
-            door = self._pinned_at(servers, store)
-            if door is not None:
-                identities[servers[0], store] = identities.pop((door, store))
+            pinned = doors(servers, [server for server, name in self.identities if name == store])
+            found = {identities.pop((door, store)): door for door in pinned}
+            if len(found) > 1:
+                raise _two_identities(store, *list(found.items())[:2])
+            if found:
+                identities[servers[0], store] = next(iter(found))
         defaults = {server: store for server, store in self.defaults.items() if server not in servers}
         agreed = standing(servers, self.defaults)
         return Pins(identities, defaults | ({servers[0]: self.defaults[agreed]} if agreed is not None else {}))
@@ -129,17 +128,34 @@ class Pins(Value, frozen=True):
 def standing(servers: Sequence[str], names: Collection[str]) -> str | None:
     """Return which of `names` counts for `servers`, which serve one log; None if none does.
 
-    One of the servers themselves counts first. Otherwise the one other door of their hosts does: the gRPC door of the
-    host of an HTTP door, and the HTTP door of the host of a gRPC door, whatever the port. If `names` holds several of
-    those, there are several m8 on that host, and none of them counts.
+    One of the servers themselves counts first, otherwise the first of the other `doors` of their hosts.
     """
     exact = next((server for server in servers if server in names), None)
-    if exact is not None:
-        return exact
-    ours = [ServerName.parse(server) for server in servers]
-    opposite = {(one.host, "" if one.scheme else "https") for one in ours}
-    doors = [name for name in names if (ServerName.parse(name).host, ServerName.parse(name).scheme) in opposite]
-    return doors[0] if len(doors) == 1 else None
+    return exact or next(iter(doors(servers, names)), None)
+
+
+def doors(servers: Sequence[str], names: Collection[str]) -> list[str]:
+    """Return those of `names` that are the other door of a server's host, in the order of the servers.
+
+    That is the gRPC door of the host of an HTTP door, and the HTTP door of the host of a gRPC door, whatever the port.
+    If `names` holds several of one host, there are several m8 on it, and none of them counts.
+    """
+    found: list[str] = []
+    for server in map(ServerName.parse, servers):
+        opposite = (server.host, "" if server.scheme else "https")
+        there = [name for name in names if (ServerName.parse(name).host, ServerName.parse(name).scheme) == opposite]
+        found += there if len(there) == 1 and there[0] not in found else []
+    return found
+
+
+def _two_identities(store: str, *known: tuple[str, str]) -> IdentityChangedError:
+    """Two of the servers of one m8 are pinned to different identities; each is given with its server."""
+    (one, here), (other, there) = known
+    return IdentityChangedError(
+        f"store {store!r} has the identity {one} at {here} and {other} at {there}, and both are named as servers of"
+        " one m8.",
+        fix="Name only servers of one m8, or forget the pin that is wrong: monoctl forget-store.",
+    )
 
 
 def _two_names(identity: str, first: tuple[str, str], second: tuple[str, str]) -> IdentityChangedError:

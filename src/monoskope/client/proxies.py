@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort, is_host
-from monoskope.http.destination import Proxy
+from monoskope.http.client.destination import Proxy
 
 VARIABLES = ("https_proxy", "HTTPS_PROXY")
 """Name the proxy, the first that is set: `http://host:port`, with `user:password@` before the host if it asks."""

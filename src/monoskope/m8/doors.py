@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from monoskope.errors import UnavailableError
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.background.log_watch import LogWatch
 from monoskope.m8.background.timekeeper import LEASE, Timekeeper, lease_s
@@ -79,6 +80,16 @@ async def opened(
         await http.stop(0.0)
 
 
+async def started(doors: Sequence[Door]) -> None:
+    """Let every door take calls, or none. Raises `UnavailableError` if somebody began to listen at an address."""
+    try:
+        for door in doors:
+            await door.start()
+    except UnavailableError:
+        await asyncio.gather(*(door.stop(0.0) for door in doors))
+        raise
+
+
 async def noticed(seconds: float) -> None:
     """Wait until load balancers have noticed that this process is not ready."""
     await asyncio.sleep(seconds)
@@ -108,8 +119,7 @@ async def running(app: App, doors: Sequence[Door], *others: Coroutine[Any, Any, 
         keeper = Leased(app, LEASE, lambda: Timekeeper(app).run(), ttl_s=lease_s(app.limits.tick_s))
         keeping = group.create_task(keeper.run())
         beside = [group.create_task(work) for work in (app.feed.run(), app.connections.run(*ports), *others)]
-        for door in doors:
-            await door.start()
+        await started(doors)
         await tell(is_ready=True)
         beside.append(group.create_task(LogWatch(app, tell).run()))
         try:

@@ -28,6 +28,10 @@ class HasHttp(Protocol):
         """Where to listen."""
 
     @property
+    def operations_listen(self) -> str:
+        """Where m8 answers its operators."""
+
+    @property
     def http_names(self) -> tuple[str, ...]:
         """The names by which the door is dialled."""
 
@@ -75,6 +79,11 @@ def checked(file: HasHttp, path: Path, listen: HostPort, names: Sequence[HostPor
     if found == listen and found.port:
         raise UsageError(
             f"{path}: http_listen and listen are the same address, {found}.", fix="Give each a port of its own."
+        )
+    if file.operations_listen == str(found) and found.port:
+        raise UsageError(
+            f"{path}: http_listen and operations_listen are the same address, {found}.",
+            fix="Give each a port of its own.",
         )
     dialled = [address(path, "http_names", name) for name in file.http_names]
     return HttpSettings(

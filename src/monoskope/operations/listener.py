@@ -14,10 +14,10 @@ from pathlib import Path
 from monoskope import operating_log
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.host_port import HostPort
-from monoskope.http.answers import refusal
-from monoskope.http.limits import Limits
 from monoskope.http.messages import Head, Response
-from monoskope.http.server import Server, bind
+from monoskope.http.server.answers import refusal
+from monoskope.http.server.limits import Limits
+from monoskope.http.server.server import Server, bind
 from monoskope.operations.address import Address
 from monoskope.operations.answers import Handlers
 from monoskope.settings import write_private

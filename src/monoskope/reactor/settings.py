@@ -147,9 +147,7 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             servers = self.servers
         except UsageError as error:
-            raise ValueError(
-                f"`server` must be HOST:PORT or https://HOST:PORT, or a list of them: {error.message}"
-            ) from None
+            raise ValueError(f"`server`, or one of its list: {error.message} {error.fix.removesuffix('.')}") from None
         # Tests shorten the spans that must not be shortened, against an m8 on this machine.
         self.timings.check(testing=all(ServerName.parse(server).host in _THIS_MACHINE for server in servers))
         if not self.prefixes:

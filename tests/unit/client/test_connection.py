@@ -94,6 +94,14 @@ async def test_an_address_where_nobody_listens_is_said_not_to_be_reached(way: st
     assert "`server=`" in caught.value.fix
 
 
+async def test_the_http_door_dialled_as_grpc_says_how_to_name_it(tmp_path: Path) -> None:
+    async with ScriptedM8().serving(tmp_path, http=True) as m8:
+        address = m8.server.removeprefix("https://")
+        with pytest.raises(NotReachedError, match="is not the gRPC door") as caught:
+            await ask(address, m8.ca_file)
+    assert f"write https://{address}" in caught.value.fix
+
+
 async def test_a_proxy_of_the_environment_that_leads_nowhere_is_named(
     reached: ScriptedM8, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,7 +150,8 @@ async def test_a_certificate_for_another_name_is_refused(reached: ScriptedM8, wa
 async def test_the_grpc_door_dialled_by_http_is_told(m8: ScriptedM8, way: str) -> None:
     with pytest.raises(NotReachedError, match="does not answer") as caught:
         await ask(f"https://{m8.server}", m8.ca_file, way)
-    assert "https:// names its `http_listen`" in caught.value.fix
+    assert "its `http_listen`" in caught.value.fix
+    assert "its gRPC door is named without https://" in caught.value.fix
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])

@@ -365,8 +365,34 @@ def test_no_other_pin_counts_for_a_door(tmp_path: Path, others: tuple[str, ...])
         known.check_free(HTTP, "vault", A)
 
 
+def test_doors_of_several_hosts_that_disagree_are_no_first_contact(tmp_path: Path) -> None:
+    """As for the servers themselves: what is pinned in two ways is never asked anew."""
+    path = kept(tmp_path, f"{SERVER} vault {A}", f"{OTHER} vault {B}")
+    there = f"https://{OTHER}"
+    known = KnownStores(path, system=tmp_path / "system", servers=(HTTP, there))
+    with pytest.raises(IdentityChangedError, match="both are named as servers of one m8"):
+        known.identity(HTTP, "vault")
+    assert KnownStores(path, system=tmp_path / "system", servers=(there,)).identity(there, "vault") == B
+
+
 def test_a_list_names_which_of_two_m8_on_one_host_is_meant(tmp_path: Path) -> None:
     path = kept(tmp_path, f"{SERVER} vault {A}", f"m8.example.org:8443 vault {B}")
     known = KnownStores(path, system=tmp_path / "system", servers=(HTTP, SERVER))
     assert known.identity(HTTP, "vault") == A
     known.check_free(HTTP, "vault", A)
+
+
+def test_what_is_forgotten_is_the_pin_that_counts_and_no_other_doors(known: KnownStores, tmp_path: Path) -> None:
+    known.pin(SERVER, "vault", B, replaces=None)
+    (tmp_path / "system").write_text(f"{HTTP} vault {A}\n")
+    with pytest.raises(RefusedError, match="for all users"):
+        known.forget(HTTP, "vault")
+    assert known.identity(SERVER, "vault") == B
+
+
+def test_a_pin_whose_identity_the_administrator_pins_under_another_name_can_be_forgotten(
+    known: KnownStores, tmp_path: Path
+) -> None:
+    known.pin(OTHER, "vault", A, replaces=None)
+    (tmp_path / "system").write_text(f"{HTTP} vault {A}\n")
+    assert known.forget(OTHER, "vault")[0] == A

@@ -7,14 +7,17 @@ import datetime as dt
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from monoskope.http.blocking import Line
-from monoskope.http.destination import Proxy, Server
-from monoskope.http.failures import (
+from monoskope.http.client import blocking
+from monoskope.http.client.blocking import Line
+from monoskope.http.client.destination import Proxy, Server
+from monoskope.http.client.failures import (
     BrokenError,
     LateError,
     MalformedError,
@@ -233,3 +236,33 @@ def test_a_proxy_that_opens_no_tunnel_gets_nothing(scripted: Scripted, answer: b
         ask(Line(server, connect_timeout_s=0.3))
     proxy.stop()
     assert scripted.received == []
+
+
+def test_sending_ends_at_the_deadline_however_slowly_the_server_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TLS sends a large request record by record, and each of them may take nearly all of the time."""
+    now = [100.0]
+
+    class Slow:
+        """A socket of TLS whose peer reads a record in four seconds of its own time."""
+
+        waits = 0.0
+
+        def settimeout(self, seconds: float) -> None:
+            self.waits = seconds
+
+        def send(self, data: memoryview) -> int:
+            now[0] += min(4.0, self.waits)
+            if self.waits < 4.0:
+                raise TimeoutError
+            return min(16_384, len(data))
+
+        def sendall(self, data: bytes) -> None:
+            """As Python's `SSLSocket.sendall` does it."""
+            sent = 0
+            while sent < len(data):
+                sent += self.send(memoryview(data)[sent:])
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with pytest.raises(LateError) as late:
+        blocking._send(cast("ssl.SSLSocket", Slow()), bytes(1_000_000), 110.0)
+    assert (late.value.sent, now[0]) == (True, 110.0)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoskope.http.exchange import MOST_HEAD, ResponseReader, host_header, request_head
-from monoskope.http.failures import BrokenError, MalformedError, TooLargeError
+from monoskope.http.client.exchange import MOST_HEAD, ResponseReader, host_header, request_head
+from monoskope.http.client.failures import BrokenError, MalformedError, TooLargeError
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -213,3 +213,28 @@ def test_a_request_that_would_be_read_as_another_one_is_not_built(
 ) -> None:
     with pytest.raises(ValueError, match="cannot be sent"):
         request_head(method, target, host, [header], None)
+
+
+class _Interrupted(ResponseReader):
+    """Ctrl-C comes while the parser tells of a header."""
+
+    __slots__ = ()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        del name, value
+        raise KeyboardInterrupt
+
+
+def test_a_ctrl_c_that_comes_in_the_middle_of_an_answer_is_not_taken_for_a_wrong_answer() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        _Interrupted("GET", most_body=1000).feed(OK + b"A: b\r\n\r\n")
+
+
+def test_a_body_in_the_smallest_pieces_takes_no_more_memory_than_one_in_large_ones() -> None:
+    reader = read(CHUNKED, most_body=100_000)
+    for _ in range(10):
+        reader.feed(b"2\r\nab\r\n" * 2_000)
+        assert len(reader._pieces) < 4_200
+    assert sum(map(len, reader._pieces)) == 40_000
+    reader.feed(b"0\r\n\r\n")
+    assert reader.answer().body == b"ab" * 20_000

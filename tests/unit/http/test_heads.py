@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monoskope.http.heads import parsed
-from monoskope.http.limits import MOST_FIELDS, MOST_HEAD, MOST_TARGET
 from monoskope.http.messages import Response
+from monoskope.http.server.heads import parsed
+from monoskope.http.server.limits import MOST_FIELDS, MOST_HEAD, MOST_TARGET
 from tests.unit.http.wire import Asked, Wire, cut, statuses
 
 HOST = b"Host: m8.example.org\r\n"
@@ -136,6 +136,7 @@ def test_a_head_is_told_as_it_was_sent() -> None:
         ([b"Connection: keep-alive"], False),
         ([b"Connection: x, Close"], True),
         ([b"Connection: closed"], False),
+        ([b"Connection: \xa0close"], False),
     ],
 )
 def test_the_connection_ends_if_the_client_says_so(lines: list[bytes], *, is_last: bool) -> None:

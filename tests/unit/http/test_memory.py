@@ -27,7 +27,7 @@ import asyncio, ssl, sys
 from monoskope import event_loop
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Response
-from monoskope.http.server import serving
+from monoskope.http.server.server import serving
 
 class Application:
     most_body = 1_000_000

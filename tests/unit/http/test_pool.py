@@ -7,14 +7,16 @@ import contextlib
 import datetime as dt
 import gc
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+import uvloop
 
-from monoskope.http.exchange import ResponseReader
-from monoskope.http.failures import (
+from monoskope.http.client.exchange import ResponseReader
+from monoskope.http.client.failures import (
     BrokenError,
     LateError,
     MalformedError,
@@ -22,7 +24,8 @@ from monoskope.http.failures import (
     TooLargeError,
     UntrustedError,
 )
-from monoskope.http.pool import Pool, Server
+from monoskope.http.client.kept import Connection
+from monoskope.http.client.pool import Pool, Server
 from monoskope.m8.grpc import tls as certificates
 from monoskope.testing.parts import free_port
 
@@ -448,7 +451,7 @@ async def test_an_exchange_leaves_nothing_of_the_answer_for_the_garbage_collecto
         writer.close()
 
     def left() -> int:
-        return sum(isinstance(one, ResponseReader) for one in gc.get_objects())
+        return sum(type(one) is ResponseReader for one in gc.get_objects())
 
     async with world.serving(fails) as pool:
         gc.collect()
@@ -461,3 +464,73 @@ async def test_an_exchange_leaves_nothing_of_the_answer_for_the_garbage_collecto
             assert left() == before
         finally:
             gc.enable()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_the_end_of_an_answer_without_a_length_must_be_tlss_own(
+    world: World, run: Callable[[Coroutine[None, None, None]], None]
+) -> None:
+    async def ends(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nhello")
+        await writer.drain()
+        if peer.connections == 1:
+            writer.close()
+        else:
+            writer.transport.abort()
+
+    async def ask() -> None:
+        async with world.serving(ends) as pool:
+            assert await get(pool) == b"hello"
+            with pytest.raises(BrokenError):
+                await get(pool)
+
+    run(ask())
+
+
+@pytest.mark.parametrize("host", ["a..example", f"{'x' * 64}.example"])
+async def test_a_name_that_nobody_can_have_is_one_that_nobody_answers_at(world: World, host: str) -> None:
+    with pytest.raises(NotSentError):
+        await get(Pool(Server(host, 1, world.tls)))
+
+
+async def test_a_connection_whose_server_has_to_wait_is_not_used_again() -> None:
+    """It sent more after the end of a stream than anybody read, and what comes next there would not be read either."""
+    transport = Mock(spec=asyncio.Transport)
+    transport.is_closing.return_value, transport.get_write_buffer_size.return_value = False, 0
+    connection, reader = Connection(), ResponseReader("GET", most_body=None)
+    connection.connection_made(transport)
+    deadline = asyncio.get_running_loop().time() + PATIENCE_S
+    asked = asyncio.ensure_future(connection.exchange(b"", reader, deadline, only_head=True))
+    await asyncio.sleep(0)
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    connection.data_received(head + b"10001\r\n" + bytes(0x10001) + b"\r\n0\r\n\r\n")
+    await asked
+    assert reader.reusable
+    assert not connection.reusable()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_connection_that_is_given_up_while_it_is_made_does_not_lose_its_socket_to_the_next(
+    world: World, run: Callable[[Coroutine[None, None, None]], None]
+) -> None:
+    """A descriptor that is closed under the event loop would soon be another connection's."""
+
+    async def give_up(port: int, turns: int) -> None:
+        pool = Pool(Server("localhost", port, world.tls))
+        asked = asyncio.ensure_future(get(pool))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asked.cancel()
+        await asyncio.wait({asked})
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+        await pool.close()
+
+    async def many() -> None:
+        async with world.serving(hello) as pool:
+            port = pool._server.port
+            for turns in range(60):
+                await give_up(port, turns)
+
+    run(many())

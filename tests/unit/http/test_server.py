@@ -6,15 +6,39 @@ import asyncio
 import contextlib
 import gc
 import math
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
+import uvloop
 
-from monoskope.http.limits import Limits
+from monoskope.host_port import HostPort
 from monoskope.http.messages import Head, Response
-from monoskope.http.outgoing import PORTION
-from monoskope.http.server import bind, serving
+from monoskope.http.server.connection import Connection
+from monoskope.http.server.limits import Limits
+from monoskope.http.server.outgoing import PORTION
+from monoskope.http.server.server import bind, serving
 from tests.unit.http.applications import ANYWHERE, GET, SOON_S, Held, Streams, connected, post
 from tests.unit.http.wire import Asked, Wire, asked, narrow, statuses
+
+# The address.
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_of_two_servers_that_are_bound_to_one_address_the_second_does_not_start(
+    run: Callable[[Coroutine[Any, Any, None]], None],
+) -> None:
+    async def both() -> None:
+        first = await bind(ANYWHERE, Asked())
+        second = await bind(HostPort(ANYWHERE.host, first.port), Asked())
+        await first.start()
+        with pytest.raises(OSError, match="in use"):
+            await second.start()
+        await second.drain(0)
+        await first.drain(0)
+
+    run(both())
+
 
 # Requests one after another.
 
@@ -29,7 +53,8 @@ async def test_a_connection_answers_one_request_after_another_and_keeps_nothing_
     gc.disable()
     try:
         application.heads.clear()
-        assert [one for one in gc.get_objects() if isinstance(one, Head) and one.path == "/kept"] == []
+        # Not `isinstance`: it asks a proxy for what it stood for, which may be gone.
+        assert [one for one in gc.get_objects() if type(one) is Head and one.path == "/kept"] == []
     finally:
         gc.enable()
 
@@ -159,6 +184,13 @@ async def test_silence_ends_a_connection_and_a_part_of_a_request_is_told_why() -
     assert half.shared.connections == set()
 
 
+async def test_who_has_asked_for_nothing_yet_has_less_time_than_between_two_requests() -> None:
+    wire = Wire(Asked(), Limits(head_s=5, idle_s=60))
+    new = wire.connection.deadline
+    await wire.feed(GET)
+    assert wire.connection.deadline > new + 50
+
+
 async def test_one_byte_at_a_time_wins_no_time() -> None:
     wire = Wire(Asked())
     await wire.feed(b"G")
@@ -218,12 +250,19 @@ async def test_the_server_itself_cuts_off_who_is_silent_and_what_is_never_read()
         async def answer(self, body: bytes) -> Response:
             return Response(200, (), bytes(16 * 1_048_576))
 
-    limits = Limits(head_s=0.01, idle_s=0.01, unread_s=0.01, sweep_s=0.01)
-    server = await bind(ANYWHERE, Large(), limits=limits)
+    async with (
+        serving(ANYWHERE, Large(), limits=Limits(head_s=0.01, idle_s=0.01, sweep_s=0.01)) as port,
+        asyncio.timeout(SOON_S),
+    ):
+        assert await asked(port) == b""
+        answer = b""
+        while not answer:
+            with contextlib.suppress(ConnectionResetError):  # it may take us too long to begin
+                answer = await asked(port, b"GET / HT")
+        assert answer.startswith(b"HTTP/1.1 408 ")
+    server = await bind(ANYWHERE, Large(), limits=Limits(unread_s=0.01, sweep_s=0.01))
     await server.start()
     async with asyncio.timeout(SOON_S):
-        assert await asked(server.port) == b""
-        assert (await asked(server.port, b"GET / HT")).startswith(b"HTTP/1.1 408 ")
         reader, writer = await asyncio.open_connection(sock=narrow(server.port), limit=1)
         writer.write(GET)
         await reader.readexactly(4)
@@ -246,6 +285,32 @@ async def test_what_a_peer_asked_for_is_cancelled_when_it_is_gone() -> None:
             writer.close()
             async with asyncio.timeout(SOON_S):
                 await ended.wait()
+
+
+async def test_who_sends_more_than_was_asked_for_is_still_missed_when_it_is_gone() -> None:
+    """Else what it asked for would hold its places for ever, on a connection that the system has forgotten."""
+    async with serving(ANYWHERE, application := Streams(b"a", after="wait")) as port:
+        _, writer = await connected(port)
+        writer.write(GET + bytes(4 * 1_048_576))
+        async with asyncio.timeout(SOON_S):
+            await writer.drain()
+            writer.transport.abort()
+            await application.closed.wait()
+
+
+async def test_a_defect_of_one_deadline_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Connection) -> None:
+        monkeypatch.undo()
+        raise RuntimeError("hunter2")
+
+    told: list[Exception] = []
+    async with serving(ANYWHERE, Asked(), limits=Limits(head_s=0.01, sweep_s=0.01), tell=told.append) as port:
+        monkeypatch.setattr(Connection, "expire", broken)
+        async with asyncio.timeout(SOON_S):
+            for _ in range(2):
+                with contextlib.suppress(ConnectionResetError):
+                    assert await asked(port) == b""
+    assert [type(one) for one in told] == [RuntimeError]
 
 
 async def test_a_stream_that_breaks_has_no_end() -> None:

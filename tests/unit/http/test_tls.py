@@ -13,9 +13,9 @@ import pytest
 import uvloop
 from websockets.asyncio.client import connect
 
-from monoskope.http.limits import Limits
 from monoskope.http.messages import Accepted, Decision, Head, Response, Upgrade
-from monoskope.http.server import Server, bind
+from monoskope.http.server.limits import Limits
+from monoskope.http.server.server import Server, bind
 from tests.support.certificates import client_certificate
 from tests.unit.http.applications import ANYWHERE, GET, SOON_S, Held, Serves, Streams, echo, post
 from tests.unit.http.wire import Asked, narrow

@@ -15,10 +15,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
-from monoskope.http.limits import Limits
 from monoskope.http.messages import EndedError, WebSocket
-from monoskope.http.server import bind, serving
-from monoskope.http.websocket import MOST_FRAMES, MOST_HELD
+from monoskope.http.server.limits import Limits
+from monoskope.http.server.server import bind, serving
+from monoskope.http.server.websocket import MOST_FRAMES, MOST_HELD
 from tests.unit.http.applications import ANYWHERE, SOON_S, Serves, echo
 from tests.unit.http.wire import Wire, cut, statuses
 
@@ -54,6 +54,10 @@ def reads(wire: Wire) -> bool:
 
 async def nothing(_: WebSocket) -> None:
     await asyncio.Event().wait()
+
+
+async def ends_at_once(_: WebSocket) -> None:
+    return
 
 
 @pytest_asyncio.fixture
@@ -163,6 +167,8 @@ async def test_the_limit_of_a_message_is_what_it_was_when_it_was_asked_for() -> 
         (b"\x09" + sent(b"ping in pieces", Opcode.PING)[1:], 1002),
         (sent(b"\xff", Opcode.TEXT), 1007),
     ],
+    # Masks are random, and workers must agree on the names of tests.
+    ids=["unmasked", "rsv1", "opcode 3", "continues nothing", "begins twice", "ping in pieces", "no UTF-8"],
 )
 async def test_what_rfc_6455_forbids_closes_the_connection(frames: bytes, code: int) -> None:
     wire = Wire(application := Serves(echo))
@@ -242,6 +248,40 @@ async def test_a_large_message_is_sent_as_fast_as_the_peer_reads() -> None:
         await wire.settled()
     assert wire.written.count(b"a") >= 150_000
     assert wire.written.endswith(b"\x81\x01b" + b"\x88\x02\x03\xe8"), "the second message is not amid the first"
+
+
+async def test_after_a_message_of_which_the_end_is_missing_nothing_else_is_sent() -> None:
+    """A session that ends while a large message is on its way: what follows would be taken for the rest of it."""
+    ended = asyncio.Event()
+
+    async def torn(socket: WebSocket) -> None:
+        sending = asyncio.create_task(socket.send(b"a" * 150_000))
+        await asyncio.sleep(0)
+        sending.cancel()
+        await asyncio.wait({sending})
+        with pytest.raises(EndedError):
+            await socket.send("{}")
+        ended.set()
+
+    wire = Wire(Serves(torn))
+    wire.narrow = 10_000
+    await wire.feed(opening())
+    wire.connection.resume_writing()
+    await wire.settled()
+    assert ended.is_set()
+    assert wire.told == []
+    assert wire.written.endswith(b"\x88\x02\x03\xe8")
+
+
+async def test_who_is_told_that_it_ends_wins_no_time_by_pongs_or_by_reading_late() -> None:
+    wire = Wire(Serves(ends_at_once))
+    await wire.feed(opening())
+    until = wire.connection.deadline
+    await wire.feed(sent(b"", Opcode.PONG), sent(b"", Opcode.PING))
+    wire.connection.resume_writing()
+    assert wire.connection.deadline == until
+    await wire.feed(sent(b"a") * MOST_FRAMES * 2)
+    assert wire.is_over, "nor does it keep the server busy with messages that nobody asks for"
 
 
 async def test_a_silent_peer_is_pinged_and_then_cut_off() -> None:

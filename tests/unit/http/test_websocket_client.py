@@ -14,8 +14,8 @@ import pytest
 import uvloop
 
 from monoskope.host_port import HostPort
+from monoskope.http.client.websocket_client import MAX_HELD, MOST_HANDSHAKE, ClientSocket, NoWebSocketError, connect
 from monoskope.http.messages import EndedError
-from monoskope.http.websocket_client import MAX_HELD, ClientSocket, NoWebSocketError, connect
 from monoskope.m8.grpc import tls
 from tests.support.holders import check_unshared
 from tests.support.raw_websocket import (
@@ -310,6 +310,7 @@ async def test_a_server_that_is_there_is_kept_and_one_that_says_nothing_is_left(
         (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", 0),
         (accepted(b"another key"), 0),
         (b"220 mail.example ESMTP\r\n\r\n", 0),
+        (b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * (MOST_HANDSHAKE // 6), 0),
     ],
 )
 async def test_a_server_that_opens_no_websocket_is_told_apart(answer: bytes, status: int) -> None:
@@ -327,3 +328,9 @@ async def test_a_server_that_hangs_up_or_never_answers_the_handshake_is_no_conne
         async with serving(act, answer=b"") as at, asyncio.timeout(PATIENCE_S):
             with pytest.raises(ConnectionError):
                 await connect(at, "/", None, most_message=MOST, ping_s=0.02, pong_s=0.02)
+
+
+@pytest.mark.parametrize("host", ["a..example", f"{'x' * 64}.example"])
+async def test_a_name_that_nobody_can_have_is_one_that_nobody_answers_at(host: str) -> None:
+    with pytest.raises(OSError, match="no address"):
+        await connect(HostPort(host, 1), "/", None, most_message=MOST)

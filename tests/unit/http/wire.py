@@ -7,9 +7,9 @@ import itertools
 import socket
 from collections.abc import Sequence
 
-from monoskope.http.connection import Connection, Shared
-from monoskope.http.limits import Limits
 from monoskope.http.messages import Application, Decision, Head, Response
+from monoskope.http.server.connection import Connection, Shared
+from monoskope.http.server.limits import Limits
 
 
 class Wire(asyncio.Transport):

@@ -11,10 +11,10 @@ import grpc
 import pytest
 
 from monoskope.api.gateway.v1 import reactor_pb2
-from monoskope.http.messages import Head
 from monoskope.m8.domain.events import reactor_stream
 from monoskope.m8.http import attach
-from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE
+from monoskope.m8.methods.calls import Arrival
+from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE, methods
 from monoskope.m8.metrics.meters import Meters
 from monoskope.m8.service.app import ServerLimits
 from monoskope.reactor.link.websocket_link import PATH
@@ -224,7 +224,7 @@ async def test_a_session_that_waits_for_the_log_answers_pings_and_ends_where_the
 
 def session(world: World) -> attach.Attached:
     """A session without a server."""
-    return attach.Attaching(world.app)(Head("GET", PATH, "", (), "ipv4:127.0.0.1:1"))
+    return attach.Attached(world.app, methods(world.app)[PATH], Arrival("http", "ipv4:127.0.0.1:1"))
 
 
 class Unread:

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -26,7 +27,7 @@ from monoskope.m8.methods.refusal import STATUS
 from monoskope.m8.methods.table import SERVICES
 from monoskope.m8.service import session
 from monoskope.m8.service.feed import Follower, LocatedEvent
-from tests.support.m8_world import World, a_world, refused
+from tests.support.m8_world import PATIENCE_S, World, a_world, refused
 from tests.support.vectors import Signer, a_request
 
 
@@ -137,6 +138,46 @@ async def test_waiting_forgets_nothing_and_leaves_nothing(world: World) -> None:
     answers = await asyncio.gather(*waiting)
     assert len({answer.grant.content for answer in answers}) == 1
     assert world.app.feed._waiting == {}
+
+
+@pytest.mark.usefixtures("door")
+async def test_a_call_that_outlives_its_deadline_is_cancelled(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    cancelled = asyncio.Event()
+
+    async def slow(*_: object) -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            cancelled.set()
+
+    user = world.user("anna", "vault://app")
+    monkeypatch.setattr(type(world.app.log), "get", slow)
+    message = queries_pb2.GetSecretRequest(uri="vault://app/db")
+    async with asyncio.timeout(PATIENCE_S):
+        while not cancelled.is_set():  # on a busy machine the time may be over before the log is asked
+            with pytest.raises(grpc.aio.AioRpcError) as late:
+                await user.queries.GetSecret(message, metadata=user.metadata, timeout=0.1)
+            assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            await asyncio.sleep(0.005)
+
+
+async def test_who_hangs_up_cancels_the_call(world: World, lines: io.StringIO, door: str) -> None:
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    request_id = await user.ask(a_request())
+    await reactor.next("SecretUploadKeyRequested")
+    waiting = asyncio.ensure_future(user.key(request_id))
+    async with asyncio.timeout(PATIENCE_S):
+        while not world.app.feed._waiting:
+            await asyncio.sleep(0)
+        waiting.cancel()
+        while not (ended := [line for line in _calls(lines) if line["code"] == "CANCELLED"]):
+            await asyncio.sleep(0.005)
+    assert (ended[0]["door"], ended[0]["subject"], ended[0]["method"]) == (door, "anna", "GetSecretUploadKey")
+    assert world.app.feed._waiting == {}
+
+
+def _calls(lines: io.StringIO) -> list[dict[str, Any]]:
+    return [line for line in map(json.loads, lines.getvalue().splitlines()) if line["event"] == "call"]
 
 
 async def test_unknown_fields_are_dropped_before_anything_is_recorded(world: World) -> None:

@@ -183,6 +183,18 @@ async def test_the_locks_of_the_database_stay(listener: Listener, tmp_path: Path
         assert (tmp_path / "log.db-wal").exists()
 
 
+def test_memory_is_given_back_when_a_crowd_has_left_that_no_limit_sent_away(listener: Listener) -> None:
+    """A connection of HTTP takes 280 kB, and the allocator would keep them."""
+    connections = Connections(1_000, 1_000)
+    with ExitStack() as crowd:
+        for _ in range(64):
+            crowd.enter_context(closing(socket.socket()))
+        connections.look(listener.port)
+        assert not connections.is_disturbed
+    connections.look(listener.port)
+    assert connections.is_disturbed
+
+
 def test_looking_uses_no_file_up(listener: Listener) -> None:
     connections = Connections(16, 4)
     flood = [listener.comes() for _ in range(8)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import grpc
 import grpc.aio
@@ -25,7 +24,7 @@ from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.readmodels.chain import project
 from monoskope.m8.service.app import App, ServerLimits
-from tests.support.http_calls import HttpStream, ask, hang_up
+from tests.support.http_calls import ask, hang_up
 from tests.support.m8_world import PATIENCE_S, RIGHTS, Clock, User
 
 
@@ -126,9 +125,9 @@ async def test_a_call_under_way_ends_and_a_new_one_is_sent_away(m8: Stopping) ->
         await m8.stopped.wait()
 
 
-async def test_the_http_door_says_that_it_stops_and_its_streams_end_before_it_does(m8: Stopping) -> None:
-    method: Any = queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"].methods_by_name["WatchEvents"]
-    watching = HttpStream(m8.http, method, "json")(queries_pb2.WatchEventsRequest(), metadata=m8.user.metadata)
+@pytest.mark.usefixtures("door")
+async def test_m8_says_that_it_stops_and_streams_end_before_it_does(m8: Stopping) -> None:
+    watching = m8.user.queries.WatchEvents(queries_pb2.WatchEventsRequest(), metadata=m8.user.metadata)
     ending = asyncio.create_task(watching.read())
     async with asyncio.timeout(PATIENCE_S):
         while not m8.app.feed.subscribers:

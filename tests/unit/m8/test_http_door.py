@@ -19,8 +19,8 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.errors import Code, Error, RateLimitedError, UnavailableError
-from monoskope.http.answers import serialised
 from monoskope.http.messages import Response
+from monoskope.http.server.answers import serialised
 from monoskope.m8.http import refused
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.methods.table import Kind, Method, methods
@@ -111,6 +111,7 @@ async def test_requests_that_are_no_calls_are_answered_by_http(world: World) -> 
         ("POST", ATTACH, (JSON, token), 405, "unimplemented"),
         ("POST", GET_SERVER, (token,), 415, "unimplemented"),
         ("POST", GET_SERVER, (("Content-Type", "application/grpc"), token), 415, "unimplemented"),
+        ("POST", GET_SERVER, (("Content-Type", "application/json\xa0"), token), 415, "unimplemented"),
         ("POST", GET_SERVER, (("Content-Type", "application/connect+json"), token), 415, "unimplemented"),
         ("POST", GET_SERVER, (("Content-Type", "application/json; charset=latin-1"), token), 415, "unimplemented"),
         ("POST", GET_SERVER, (JSON, JSON, token), 415, "unimplemented"),

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.errors import UnauthenticatedError
-from monoskope.http.answers import serialised
 from monoskope.http.messages import Head, Response
+from monoskope.http.server.answers import serialised
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.http.application import HttpApplication
 from monoskope.m8.http.origins import Origins

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UsageError
-from monoskope.m8.http.strict_json import read
+from monoskope.m8.http.strict_json import MOST_PARTS, read
 
 SERVICES = (
     commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"],
@@ -149,3 +149,8 @@ def test_any_json_is_read_as_the_library_reads_it_or_refused_without_its_value(v
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     found = read_or_refused(events_pb2.NotesEdit, body)
     assert not isinstance(found, UsageError) or found.fix
+
+
+def test_a_body_with_room_for_a_secret_has_no_room_for_a_million_parts() -> None:
+    with pytest.raises(UsageError, match="too many parts"):
+        read(commands_pb2.RequestUploadSecretRequest, b'{"x":[' + b"{}," * (MOST_PARTS + 1) + b"{}]}")

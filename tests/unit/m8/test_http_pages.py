@@ -13,6 +13,7 @@ import pytest
 from monoskope import operating_log
 from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
+from monoskope.m8 import doors
 from monoskope.m8.http.server import build_http
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.operations.endpoints import Endpoints
@@ -67,6 +68,10 @@ async def test_only_pages_of_the_origins_that_are_named_may_call(world: World) -
         answered = await ask(world.http, "POST", GET_SERVER, allowed, *failing)
         assert answered.headers["access-control-allow-origin"] == PAGE, "the page may read why"
         assert answered.headers["vary"] == "Origin"
+    assert (await ask(world.http, "GET", ATTACH)).status == 426
+    assert (await ask(world.http, "GET", ATTACH, allowed, ("Upgrade", "websocket"))).status == 403, (
+        "pages attach nothing"
+    )
     asked = ("Access-Control-Request-Method", "POST")
     answered = await ask(world.http, "OPTIONS", GET_SERVER, allowed, asked)
     assert (answered.status, answered.headers["access-control-allow-methods"]) == (204, "POST")
@@ -114,10 +119,31 @@ async def test_a_defect_of_readiness_is_told_by_its_type_alone(
     assert "LookupError" in lines.getvalue()
 
 
-async def test_a_host_with_several_addresses_has_one_port(world: World) -> None:
+async def test_a_host_with_several_addresses_has_one_port_and_serves_no_page_unless_told_to(world: World) -> None:
     door = await build_http(world.app, Endpoints(world.app), None, listen=HostPort("localhost", 0))
     await door.start()
     assert (await ask(f"localhost:{door.port}", "GET", "/healthz")).status == 200
+    of_a_page = await ask(f"localhost:{door.port}", "GET", "/healthz", ("Origin", PAGE))
+    assert of_a_page.status == 403, "without http_origins no page may call"
     with pytest.raises(UnavailableError, match="cannot listen on localhost"):
         await build_http(world.app, Endpoints(world.app), None, listen=HostPort("localhost", door.port))
     await door.stop(0)
+
+
+async def test_an_address_of_another_machine_is_said_to_be_none_of_this_one(world: World) -> None:
+    with pytest.raises(UnavailableError) as caught:
+        await build_http(world.app, Endpoints(world.app), None, listen=HostPort("192.0.2.1", 7480))
+    assert "no address of this machine" in caught.value.fix
+
+
+async def test_a_door_that_cannot_start_leaves_none_open(world: World) -> None:
+    first, second = [
+        await build_http(world.app, Endpoints(world.app), None, listen=HostPort("127.0.0.1", 0)) for _ in range(2)
+    ]
+    third = await build_http(world.app, Endpoints(world.app), None, listen=HostPort("127.0.0.1", second.port))
+    await third.start()
+    with pytest.raises(UnavailableError, match="cannot listen"):
+        await doors.started((first, second))
+    await third.stop(0)
+    with pytest.raises(OSError, match=r"[Cc]onnect"):
+        await ask(f"127.0.0.1:{first.port}", "GET", "/healthz")

@@ -85,3 +85,15 @@ def without_own(reactor: FakeReactor) -> reactor_pb2.AttachReactor:
     login = reactor.login()
     login.without_own = True
     return login
+
+
+@pytest.mark.parametrize("again", [reactor_pb2.AttachRequest(attach=reactor_pb2.AttachReactor()), None])
+async def test_a_second_login_in_a_session_is_refused_before_it_is_checked(
+    world: World, again: reactor_pb2.AttachRequest | None
+) -> None:
+    """It may be a megabyte of rotations: to check their rules would keep m8 from everybody else for seconds."""
+    reactor = await world.attached()
+    await reactor.call.write(again or reactor_pb2.AttachRequest())
+    ended = await reactor.failure()
+    assert ended.code().name == "UNAVAILABLE"
+    assert "attached already" in str(ended.details())

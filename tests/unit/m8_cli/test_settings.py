@@ -90,6 +90,7 @@ def test_init_gives_each_new_server_an_http_door(
         ('names = ["localhost"]', "names"),
         ('http_listen = "7480"', "http_listen"),
         ('http_listen = "127.0.0.1:7443"', "http_listen"),
+        ('http_listen = "127.0.0.1:7480"\noperations_listen = "127.0.0.1:7480"', "http_listen and operations_listen"),
         ('http_listen = "127.0.0.1:1"\nhttp_names = ["https://m8.example.com:1"]', "http_names"),
         ('http_names = ["m8.example.com:7480"]', "http_names"),
         ('http_origins = ["https://app.example.com"]', "http_origins"),

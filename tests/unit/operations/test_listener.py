@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.host_port import HostPort
-from monoskope.http.limits import MOST_HEAD, Limits
+from monoskope.http.server.limits import MOST_HEAD, Limits
 from monoskope.operations import listener
 from monoskope.operations.address import parse
 from monoskope.operations.answers import Answer, alive, readiness

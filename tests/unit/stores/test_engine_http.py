@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from monoskope.http.failures import (
+from monoskope.http.client.failures import (
     BrokenError,
     ExchangeError,
     LateError,
@@ -73,3 +73,12 @@ def test_these_drivers_need_no_http_library_of_others(driver: str) -> None:
     code = f"import sys, monoskope.stores.{driver}; print('aiohttp' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
+
+
+async def test_a_token_that_would_be_a_header_of_its_own_is_refused_and_nothing_is_sent() -> None:
+    """An engine may give any text as a token at a login."""
+    http = Engine(ssl.create_default_context(), HttpConfig())
+    headers = {"X-Vault-Token": "a\r\nX-Vault-Namespace: other"}
+    with pytest.raises(StoreRefusedError) as caught:
+        await http.exchange("POST", "https://127.0.0.1:1/v1/x", headers, b"x", writes=True)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)

@@ -29,6 +29,7 @@ NAMES_THE_MACHINE = {
 }
 """They name a file or an address of the reactor's machine, or could."""
 OF_THE_OPERATOR = {
+    "a credential for {} has characters that no request can carry.",
     "AWS answered with a redirect, which is never followed.",
     "stores of the kind {} have no policy to print.",
     "the answer is not that of Parameter Store.",

@@ -14,9 +14,9 @@ from monoskope.client.roots import Roots
 from monoskope.client.transport import connect, exchanging
 from monoskope.client.transport.base import Metadata
 from monoskope.client.transport.exchanging import IDLE_S, Dialled
-from monoskope.http.blocking import Line, Stream
-from monoskope.http.exchange import one_header
-from monoskope.http.failures import ExchangeError
+from monoskope.http.client.blocking import Line, Stream
+from monoskope.http.client.exchange import one_header
+from monoskope.http.client.failures import ExchangeError
 
 R = TypeVar("R", bound=Message)
 

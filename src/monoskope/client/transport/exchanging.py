@@ -10,9 +10,9 @@ from monoskope.client.transport import failures
 from monoskope.client.transport.failures import NotSentError
 from monoskope.errors import Error, NotReachedError
 from monoskope.host_port import ServerName
-from monoskope.http.destination import Server
-from monoskope.http.failures import ExchangeError, LateError, MalformedError, UntrustedError
-from monoskope.http.failures import NotSentError as NothingSentError
+from monoskope.http.client.destination import Server
+from monoskope.http.client.failures import ExchangeError, LateError, MalformedError, UntrustedError
+from monoskope.http.client.failures import NotSentError as NothingSentError
 
 IDLE_S = 50.0
 """How many seconds a connection is kept without being used: less than m8 keeps it."""

@@ -50,10 +50,22 @@ def misnamed(server: str) -> IdentityChangedError:
 
 def silent(server: str, kind: type[NotReachedError]) -> NotReachedError:
     """Nobody answers as m8 there."""
-    check = "Check the address and that it runs (`m8 dev` starts one on this machine)"
+    door = "`listen`: its HTTP door has another port and begins with https://"
     if server.startswith(HTTPS):
-        check = "Check that m8 runs (`m8 dev` starts one on this machine), and that https:// names its `http_listen`"
-    return kind(f"m8 does not answer at {server}.", fix=f"{check}, or name another with `server=`.")
+        door = "`http_listen`, which an older m8 does not have: its gRPC door is named without https://"
+    return kind(
+        f"m8 does not answer at {server}.",
+        fix="Check that m8 runs (`m8 dev` starts one on this machine), and that this is the address of its "
+        f"{door}. Or name another with `server=`.",
+    )
+
+
+def other_door(server: str) -> NotSentError:
+    """Whoever listens there speaks TLS, but no gRPC."""
+    return NotSentError(
+        f"{server} is not the gRPC door of an m8.",
+        fix=f"If it is m8's HTTP door, write {HTTPS}{server}. Or name its gRPC door with `server=`.",
+    )
 
 
 def silent_behind(server: str, proxy: str, kind: type[NotReachedError]) -> NotReachedError:

@@ -142,6 +142,11 @@ class GrpcTransport:
             return failures.untrusted(self._server, self._roots)
         if "Hostname Verification Check failed" in details or "is not in peer certificate" in details:
             return failures.misnamed(self._server)
+        if "missing selected ALPN property" in details:
+            return failures.other_door(self._server)
+        return self._silent(details)
+
+    def _silent(self, details: str) -> Error:
         kind = NotSentError if _NOT_CONNECTED.search(details) else NotReachedError
         proxy = next((name for name in _PROXIES if os.environ.get(name)), None)
         if proxy is not None:

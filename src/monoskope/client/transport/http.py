@@ -15,9 +15,10 @@ from monoskope.client.roots import Roots
 from monoskope.client.transport import connect, exchanging
 from monoskope.client.transport.base import Metadata
 from monoskope.client.transport.exchanging import IDLE_S, Dialled
-from monoskope.http.exchange import Answer, one_header
-from monoskope.http.failures import ExchangeError
-from monoskope.http.pool import Pool, Stream
+from monoskope.errors import NotReachedError
+from monoskope.http.client.exchange import Answer, one_header
+from monoskope.http.client.failures import ExchangeError
+from monoskope.http.client.pool import Pool, Stream
 
 R = TypeVar("R", bound=Message)
 T = TypeVar("T")
@@ -95,7 +96,11 @@ class HttpTransport:
         answering = asyncio.create_task(asked)
         try:
             while not (await asyncio.wait({answering}, timeout=exchanging.LOOK_AFTER_S))[0]:
-                await self._look()
+                try:
+                    await self._look()
+                except NotReachedError:
+                    if not answering.done():
+                        raise
             return answering.result()
         finally:
             answering.cancel()
@@ -129,7 +134,7 @@ class HttpTransport:
 
 async def _body(streamed: Stream) -> bytes:
     """Return the body of an answer that is no stream: as much of it as an error has at most."""
-    body = b""
-    while len(body) <= connect.MOST_ERROR and (piece := await streamed.receive(_HEAD_S)):
+    body, ends_at = b"", time.monotonic() + _HEAD_S
+    while len(body) <= connect.MOST_ERROR and (piece := await streamed.receive(ends_at - time.monotonic())):
         body += piece
     return body

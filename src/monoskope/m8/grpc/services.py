@@ -37,8 +37,8 @@ def _handler(app: App, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
     wrap, adapt = kinds[method.kind]
     return wrap(
         adapt(app, method),
-        # The size of a reactor's first message is checked before it is parsed.
-        request_deserializer=None if method.kind is Kind.ATTACHING else method.request.FromString,
+        # Nothing is parsed before its size is checked, and what users send not before their token is.
+        request_deserializer=None,
         response_serializer=_serialise,
     )
 
@@ -48,11 +48,12 @@ def _serialise(message: Message) -> bytes:
 
 
 def _unary(app: App, method: Method) -> _Callable:
-    async def call(request: Message, context: Context) -> Message:
+    async def call(request: bytes, context: Context) -> Message:
         arrived = arrival(context)
 
         async def work() -> Message:
-            return await calls.respond(app, method, request, await calls.caller_of(app, arrived))
+            caller = await calls.caller_of(app, arrived)
+            return await calls.respond(app, method, calls.request_of(method, request), caller)
 
         ended = await calls.traced(app, arrived, method.name, work)
         if ended.answer is None:
@@ -63,12 +64,14 @@ def _unary(app: App, method: Method) -> _Callable:
 
 
 def _streaming(app: App, method: Method) -> _Callable:
-    async def call(request: Message, context: Context) -> None:
+    async def call(request: bytes, context: Context) -> None:
         arrived = arrival(context)
 
         async def work() -> None:
             caller = await calls.caller_of(app, arrived)
-            async with contextlib.aclosing(calls.stream(method, request, caller)) as responses:
+            async with contextlib.aclosing(
+                calls.stream(method, calls.request_of(method, request), caller)
+            ) as responses:
                 async for response in responses:
                     await context.write(response)
 

@@ -5,13 +5,12 @@ It serves the table of methods by the Connect protocol (https://connectrpc.com/d
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeAlias
 
 from monoskope.errors import UsageError
-from monoskope.http.messages import Decision, Head, Response, Upgrade
+from monoskope.http.messages import Decision, Head, Response
 from monoskope.m8.http import refused, requests
+from monoskope.m8.http.attach import Attached
 from monoskope.m8.http.codecs import Codec, codec_of
 from monoskope.m8.http.operations import Operations
 from monoskope.m8.http.origins import Origins
@@ -24,9 +23,6 @@ from monoskope.m8.service.app import App
 UNASKED = 16_384
 """Bytes of a body that m8 reads before it knows the caller: a stranger must not make it keep a megabyte."""
 
-Attach: TypeAlias = Callable[[Head], Upgrade]
-"""Makes the session of a reactor out of the request that opens its WebSocket."""
-
 
 class HttpApplication:
     """Answers HTTP requests.
@@ -35,17 +31,13 @@ class HttpApplication:
         app: The process.
         endpoints: What operators ask for.
         origins: The pages that may call.
-        attach: Serves reactors; None if they attach over gRPC alone.
     """
 
-    def __init__(
-        self, app: App, endpoints: Endpoints, *, origins: Origins | None = None, attach: Attach | None = None
-    ) -> None:
+    def __init__(self, app: App, endpoints: Endpoints, *, origins: Origins | None = None) -> None:
         self._app = app
         self._methods = methods(app)
         self._operations = Operations(app, endpoints)
         self._origins = origins or Origins()
-        self._attach = attach
 
     async def accept(self, head: Head) -> Decision:
         """Decide about a request by its head."""
@@ -69,7 +61,8 @@ class HttpApplication:
         if method is None:
             return await self._operations.answer(head.path, requests.arrival(head))
         if method.kind is Kind.ATTACHING:
-            return _not_by_http() if self._attach is None else self._attach(head)
+            # Reactors carry no token: their login proves who they are.
+            return Attached(self._app, method, requests.arrival(head))
         return await self._called(head, method, headers)
 
     async def _called(self, head: Head, method: Method, headers: Headers) -> Decision:
@@ -133,7 +126,3 @@ def _compression(head: Head, method: Method) -> Response | None:
         return None
     more = (("Connect-Accept-Encoding" if method.kind is Kind.STREAMING else "Accept-Encoding", "identity"),)
     return refused.plain(501, "unimplemented", "m8 takes no compressed message.", more)
-
-
-def _not_by_http() -> Response:
-    return refused.plain(501, "unimplemented", "reactors attach to this m8 over gRPC alone.")

@@ -16,12 +16,11 @@ import msgspec
 from google.protobuf.message import Message
 
 from monoskope.errors import Error, UsageError
-from monoskope.http.messages import EndedError, Head, WebSocket
+from monoskope.http.messages import EndedError, WebSocket
 from monoskope.m8.http.refused import encoded, to_json
-from monoskope.m8.http.requests import arrival
 from monoskope.m8.methods import calls
 from monoskope.m8.methods.calls import Arrival, Ended
-from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE, Kind, Method, methods
+from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE, Method
 from monoskope.m8.service.app import App
 
 NORMAL, INTERNAL_ERROR = 1000, 1011
@@ -34,18 +33,6 @@ _EACH = 64  # what an empty message counts for in MOST_WAITING
 
 FAREWELL_S = 2.0
 """Seconds in which a reactor must have room for the last message."""
-
-
-class Attaching:
-    """Makes the session of a reactor out of the request that opens its WebSocket (`door.Attach`)."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._method = next(method for method in methods(app).values() if method.kind is Kind.ATTACHING)
-
-    def __call__(self, head: Head) -> Attached:
-        """Return the session. Reactors carry no token: their login proves who they are."""
-        return Attached(self._app, self._method, arrival(head))
 
 
 class Attached:

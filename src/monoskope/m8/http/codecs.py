@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import struct
 from enum import Enum
-from typing import TypeVar
 
 from google.protobuf import json_format
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from monoskope.errors import Error, UsageError
 from monoskope.http.messages import Head
 from monoskope.m8.http import strict_json
 from monoskope.m8.http.refused import encoded, to_json
+from monoskope.m8.methods import calls
 from monoskope.m8.methods.table import Kind, Method
-
-M = TypeVar("M", bound=Message)
 
 _ENVELOPE = struct.Struct("!BI")
 """What stands before each message of a stream: its flags, and how many bytes it has."""
@@ -41,15 +39,9 @@ class Codec(Enum):
         most = method.most_request if self is Codec.PROTO else method.most_request * 4 // 3 + JSON_ROOM
         return most + _ENVELOPE.size if method.kind is Kind.STREAMING else most
 
-    def read(self, kind: type[M], body: bytes) -> M:
-        """Return the message of `kind` in `body`. Raises `UsageError` that names what is wrong, and no value."""
-        if self is Codec.JSON:
-            return strict_json.read(kind, body)
-        try:
-            return kind.FromString(body)
-        except DecodeError:
-            name = kind.DESCRIPTOR.name
-            raise UsageError(f"{name}: the body is not a message of this kind.", fix="Send it in protobuf.") from None
+    def read(self, method: Method, body: bytes) -> Message:
+        """Return the request in `body`. Raises `UsageError` that names what is wrong, and no value."""
+        return strict_json.read(method.request, body) if self is Codec.JSON else calls.request_of(method, body)
 
     def written(self, message: Message) -> bytes:
         """Return `message` as this codec writes it."""
@@ -61,10 +53,10 @@ class Codec(Enum):
 def codec_of(head: Head, kind: Kind) -> Codec | None:
     """Return how the body of a request is written, None if its content type is none of the method's."""
     media, _, parameter = head.header("content-type").partition(";")
-    if parameter.strip().lower() not in {"", "charset=utf-8", 'charset="utf-8"'}:
+    if parameter.strip(" \t").lower() not in {"", "charset=utf-8", 'charset="utf-8"'}:
         return None
     found = {codec.content_type(kind): codec for codec in Codec}
-    return found.get(media.strip().lower())
+    return found.get(media.strip(" \t").lower())
 
 
 def enveloped(message: bytes) -> bytes:

@@ -94,7 +94,7 @@ class Call(Unshared):
         async def work() -> bytes:
             # A stranger is told nothing of what is wrong with the body.
             caller = await calls.caller_of(self.app, arrived)
-            request = self.codec.read(self.method.request, body)
+            request = self.codec.read(self.method, body)
             return self.codec.written(await calls.respond(self.app, self.method, request, caller))
 
         return await calls.traced(self.app, arrived, self.method.name, lambda: _before(self.deadline, work))
@@ -104,7 +104,7 @@ class Call(Unshared):
 
         async def work() -> None:
             caller = await calls.caller_of(self.app, arrived)
-            request = self.codec.read(self.method.request, only_message(body))
+            request = self.codec.read(self.method, only_message(body))
             async with contextlib.aclosing(calls.stream(self.method, request, caller)) as responses:
                 async for response in responses:
                     await send(enveloped(self.codec.written(response)))

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 from monoskope import operating_log
 from monoskope.host_port import HostPort
-from monoskope.http.limits import Limits
-from monoskope.http.server import Server, bind
+from monoskope.http.server.limits import Limits
+from monoskope.http.server.server import Server, bind
 from monoskope.m8.http.application import HttpApplication
-from monoskope.m8.http.attach import Attaching
 from monoskope.m8.http.origins import Origins
 from monoskope.m8.listening import taken
 from monoskope.m8.operations.endpoints import Endpoints
@@ -35,8 +34,8 @@ class HttpDoor:
         """Take calls. Raises `UnavailableError` if somebody else began to listen meanwhile."""
         try:
             await self.server.start()
-        except OSError:
-            raise _taken(self.listen) from None
+        except OSError as error:
+            raise _taken(self.listen, error) from None
 
     async def tell(self, *, is_ready: bool) -> None:
         """Do nothing: `/readyz` looks by itself."""
@@ -69,12 +68,12 @@ async def build_http(
     Raises:
         UnavailableError: the address cannot be bound.
     """
-    application = HttpApplication(app, endpoints, origins=Origins(frozenset(origins)), attach=Attaching(app))
+    application = HttpApplication(app, endpoints, origins=Origins(frozenset(origins)))
     limits = Limits(most=app.connections.most)
     try:
         server = await bind(_on_one_port(listen), application, limits=limits, tls=tls, tell=_tell)
-    except OSError:
-        raise _taken(listen) from None
+    except OSError as error:
+        raise _taken(listen, error) from None
     return HttpDoor(server, listen)
 
 
@@ -90,8 +89,8 @@ def _on_one_port(listen: HostPort) -> HostPort:
     return HostPort(str(found[0][4][0]), 0)
 
 
-def _taken(listen: HostPort) -> Exception:
-    return taken(str(listen), "http_listen")
+def _taken(listen: HostPort, why: OSError) -> Exception:
+    return taken(str(listen), "http_listen", why)
 
 
 def _tell(error: Exception) -> None:

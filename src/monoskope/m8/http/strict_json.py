@@ -22,6 +22,9 @@ from monoskope.errors import UsageError
 
 M = TypeVar("M", bound=Message)
 
+MOST_PARTS = 100_000
+"""Commas in a body at most. Only a body that may hold a sealed secret has room for more, and has no use for them."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -57,6 +60,9 @@ def read(kind: type[M], body: bytes) -> M:
 def _parsed(name: str, body: bytes) -> dict[str, Any]:
     if not body:
         raise UsageError(f"{name}: the body is empty.", fix="Send {} for a message without fields.")
+    if body.count(b",") > MOST_PARTS:
+        # Python makes an object of each: a megabyte of them would keep m8 from everybody else's calls.
+        raise UsageError(f"{name}: the JSON has too many parts.", fix="Send the fields of the message.")
     try:
         found = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_constant)
     except UnicodeDecodeError:

@@ -35,6 +35,9 @@ _OPEN = "/dev/fd"
 
 _LISTED = Path(_OPEN).is_dir()
 
+_MANY = 64
+"""When so many files have been closed since there were most, the memory of connections is worth giving back."""
+
 _FREE = 4
 """One place in so many is kept free for new connections."""
 
@@ -64,6 +67,7 @@ class Connections:
         self._known: dict[_Known, None] = {}
         self._disturbed_at: float | None = None
         self._shut = 0
+        self._peak = 0
         self._ports: frozenset[int] = frozenset()
 
     def count(self) -> int:
@@ -77,6 +81,11 @@ class Connections:
     def disturbed(self) -> None:
         """Note a flood: when it is over, its memory is given back to the system."""
         self._disturbed_at = time.monotonic()
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether a flood was noted, and its memory not given back yet."""
+        return self._disturbed_at is not None
 
     async def run(self, *ports: int) -> None:
         """Check the connections to all of `ports` together until cancelled."""
@@ -96,6 +105,7 @@ class Connections:
     def look(self, *ports: int) -> None:
         """Shut down the connections that are too many, once."""
         files = _open_files()
+        self._notice(len(files))
         if len(files) <= self._each and len(self._proven) <= self.most:
             return
         found = dict(_connected(files, ports))
@@ -105,6 +115,13 @@ class Connections:
             self._shut += 1
             self.disturbed()
             _shut(found[one], one)
+
+    def _notice(self, files: int) -> None:
+        """Note that a crowd has left, which no limit had to send away."""
+        self._peak = max(self._peak, files)
+        if files <= self._peak - _MANY:
+            self._peak = files
+            self.disturbed()
 
     def _too_many(self) -> list[_Known]:
         """Return the connections to shut down.

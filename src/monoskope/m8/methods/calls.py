@@ -139,6 +139,17 @@ def without_frames(error: Error) -> Error:
     return error
 
 
+def request_of(method: Method, content: bytes) -> Message:
+    """Return the request of `method` that `content` is. Raises `UsageError` if it is none, or too large."""
+    name = method.request.DESCRIPTOR.name
+    if len(content) > method.most_request:
+        raise UsageError(f"{name}: it has more than {method.most_request:,} bytes.", fix="Ask for less at once.")
+    try:
+        return method.request.FromString(content)
+    except DecodeError:
+        raise UsageError(f"{name}: the body is not a message of this kind.", fix="Send it in protobuf.") from None
+
+
 async def respond(app: App, method: Method, request: Message, caller: Caller) -> Message:
     """Validate the request of a unary call, and return its response. Raises the call's `Error`."""
     validate(request)

@@ -34,7 +34,7 @@ MAX_MESSAGE = 1_258_291
 """Bytes in a message at most (1.2 MiB): the largest sealed secret and what belongs to it."""
 
 MAX_SMALL = 65_536
-"""Bytes in a request at most if it holds no sealed secret, where a transport can know the method before it reads."""
+"""Bytes in a request at most if it holds no sealed secret."""
 
 _Handler: TypeAlias = Callable[..., Any]
 """Static types cannot express that a handler's types follow from its method's."""
@@ -87,7 +87,7 @@ class Method:
         name: Its name there.
         kind: How its messages follow each other.
         places: The places that a call of it holds.
-        most_request: How many bytes a request may have. gRPC knows only `MAX_MESSAGE`, which holds for all methods.
+        most_request: How many bytes a request may have. gRPC's library reads `MAX_MESSAGE` for all methods.
         request: The class of its requests.
         response: The class of its responses.
         handler: UNARY: a coroutine function of a request and a `Caller` that returns the response. STREAMING: an async

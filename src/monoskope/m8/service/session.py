@@ -181,8 +181,6 @@ class ServerSession:
                         self._begin(self._authorize(message.authorize_copy))
                     case "heartbeat":
                         await self._beat(message.heartbeat)
-                    case _:
-                        raise UnavailableError("this stream is attached already.", fix="Send appends and heartbeats.")
             await asyncio.gather(*self._appending)
         finally:
             for task in self._appending:
@@ -213,6 +211,9 @@ class ServerSession:
             raise UnavailableError(
                 "the reactor sent nothing in time.", fix="Send heartbeats, and attach again."
             ) from None
+        if message.WhichOneof("message") in {None, "attach"}:
+            # Looked at before the rules are: it may hold a megabyte of rotations, which would keep m8 busy for seconds.
+            raise UnavailableError("this stream is attached already.", fix="Send appends and heartbeats.")
         validate(message)
         return message
 

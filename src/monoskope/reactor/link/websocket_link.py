@@ -20,8 +20,8 @@ from google.rpc import code_pb2, error_details_pb2  # type: ignore[import-untype
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
+from monoskope.http.client.websocket_client import NoWebSocketError, connect
 from monoskope.http.messages import EndedError
-from monoskope.http.websocket_client import NoWebSocketError, connect
 from monoskope.protocol.login_refusal import LoginRefusal, read
 from monoskope.reactor.link.endpoint import Endpoint, roots
 from monoskope.reactor.link.link import (

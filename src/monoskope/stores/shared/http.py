@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
-from monoskope.http.exchange import Answer
-from monoskope.http.failures import ExchangeError, LateError, NotSentError, UntrustedError
-from monoskope.http.pool import Pool, Server
+from monoskope.http.client.exchange import Answer
+from monoskope.http.client.failures import ExchangeError, LateError, NotSentError, UnsendableError, UntrustedError
+from monoskope.http.client.pool import Pool, Server
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.stores.shared.config import HttpConfig
 from monoskope.traces import spans
@@ -148,6 +148,11 @@ class EngineHttp:
         except UntrustedError:
             failure = StoreRefusedError(
                 f"{self.engine}'s certificate is not trusted, or it does not speak TLS.", fix=self.untrusted_fix
+            )
+        except UnsendableError:
+            failure = StoreRefusedError(
+                f"a credential for {self.engine} has characters that no request can carry.",
+                fix="Look at what it gives at a login.",
             )
         except ExchangeError as error:
             failure = self._broken() if writes and _was_sent(error) else self._silent()

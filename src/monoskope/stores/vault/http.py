@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from monoskope.http.pool import Pool
+from monoskope.http.client.pool import Pool
 from monoskope.stores.shared.client_key import show_pair
 from monoskope.stores.shared.http import JSON, EngineHttp, HttpAnswer
 from monoskope.stores.shared.trust import trusting

@@ -16,7 +16,7 @@ from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.errors import Error
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Decision, Head, Response, Streamed
-from monoskope.http.server import serving
+from monoskope.http.server.server import serving
 from monoskope.m8.grpc.tls import Certificate
 from monoskope.m8.http import refused
 from monoskope.m8.http.codecs import end_of_stream, enveloped, only_message

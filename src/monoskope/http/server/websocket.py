@@ -12,16 +12,17 @@ from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from monoskope.http.answers import refusal
-from monoskope.http.limits import Limits
 from monoskope.http.messages import EndedError, Head, Response
-from monoskope.http.outgoing import PORTION
+from monoskope.http.server.answers import refusal
+from monoskope.http.server.limits import Limits
+from monoskope.http.server.outgoing import PORTION
 
 MOST_HELD = 65_536
 """Bytes that may wait behind a message that nobody has asked for; then nothing more is read."""
 
 MOST_FRAMES = 1_000
-"""Frames that end no message, between two of our pings. A peer that needs more is at nothing good (1008)."""
+"""Frames that end no message, between two of our pings; and frames of any kind that come after the end. A peer that
+needs more is at nothing good (1008)."""
 
 _SLICE = 16_384
 """Bytes that are parsed at once: so much may be parsed before too many frames are noticed."""
@@ -86,6 +87,7 @@ class ServedSocket:
         self._is_unasked = False
         self._frames = 0
         self._sending = asyncio.Lock()
+        self._is_torn = False
 
     def open(self, accept: str) -> None:
         """Answer the request for the WebSocket."""
@@ -115,6 +117,9 @@ class ServedSocket:
         """
         data = message.encode() if isinstance(message, str) else message
         async with self._sending:
+            if self._is_torn:
+                # A message was cancelled between two fragments: this one would be taken for the rest of it.
+                raise EndedError
             await self._send_part(data[:PORTION], is_text=isinstance(message, str), fin=len(data) <= PORTION)
             for begin in range(PORTION, len(data), PORTION):
                 await self._send_part(data[begin : begin + PORTION], fin=begin + PORTION >= len(data))
@@ -129,6 +134,7 @@ class ServedSocket:
             self._protocol.send_text(data, fin)
         else:
             self._protocol.send_binary(data, fin)
+        self._is_torn = not fin
         self._write()
 
     async def close(self, code: int = 1000) -> None:
@@ -151,8 +157,9 @@ class ServedSocket:
             self._carrier.transport.pause_reading()
 
     def arm(self) -> None:
-        """Begin to wait for the next ping, or for the answer to the last one."""
-        self._carrier.within(self._limits.pong_s if self._is_pinged or self._is_ended else self._limits.ping_s)
+        """Begin to wait for the next ping, or for the answer to the last one. Nothing gives an end more time."""
+        if not self._is_ended:
+            self._carrier.within(self._limits.pong_s if self._is_pinged else self._limits.ping_s)
 
     def expire(self) -> None:
         """Ping the peer; cut it off if it did not answer the last one. While nothing is read, nobody can answer."""
@@ -174,7 +181,7 @@ class ServedSocket:
         if self._protocol.state is OPEN:
             self._protocol.send_close(code)
             self._write()
-        self.arm()
+        self._carrier.within(self._limits.pong_s)
 
     def finish(self, code: int) -> None:
         """As `shut`, when nobody asks for messages any more: what still comes is thrown away."""
@@ -225,10 +232,11 @@ class ServedSocket:
         self._message = None
 
     def _take_frame(self, frame: Frame) -> None:
-        self._frames += not (frame.fin and frame.opcode in _DATA)
+        self._frames += self._is_unasked or not (frame.fin and frame.opcode in _DATA)
         if frame.opcode is Opcode.PONG:
-            self._is_pinged = False
-            self.arm()
+            if self._is_pinged:
+                self._is_pinged = False
+                self.arm()
         elif frame.opcode in _DATA:
             if frame.opcode is not Opcode.CONT:
                 self._is_text = frame.opcode is Opcode.TEXT

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from monoskope.host_port import HostPort
-from monoskope.http.answering import Tell
-from monoskope.http.connection import Connection, Shared
-from monoskope.http.limits import Limits
 from monoskope.http.messages import Application
+from monoskope.http.server.answering import Tell
+from monoskope.http.server.connection import Connection, Shared
+from monoskope.http.server.limits import Limits
 
 DRAIN_S = 5.0
 """Seconds for the calls under way when a server stops, unless its caller says otherwise."""
@@ -43,7 +44,11 @@ class Server:
         return len(self._shared.connections)
 
     async def start(self) -> None:
-        """Answer from now on."""
+        """Answer from now on. Raises `OSError` if somebody else began to listen at the address meanwhile."""
+        for bound in self._listener.sockets:
+            # By our own hand first: uvloop tells nobody that the system refuses to listen.
+            with socket.fromfd(bound.fileno(), bound.family, bound.type) as same:
+                same.listen(self._shared.limits.most)
         await self._listener.start_serving()
         self._sweep()
 
@@ -83,10 +88,14 @@ class Server:
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
+        self._sweeping = loop.call_later(self._shared.limits.sweep_s, self._sweep)
         now = loop.time()
         for connection in [one for one in self._shared.connections if one.deadline <= now]:
-            connection.expire()
-        self._sweeping = loop.call_later(self._shared.limits.sweep_s, self._sweep)
+            try:
+                connection.expire()
+            except Exception as error:  # noqa: BLE001 - without a sweep no connection would have a deadline any more
+                self._shared.tell(error)
+                connection.transport.abort()
 
 
 async def bind(

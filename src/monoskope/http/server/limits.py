@@ -21,7 +21,7 @@ class Limits:
     Attributes:
         most: Connections at a time. Further ones are closed.
         handshake_s: For the TLS handshake.
-        head_s: For the head of a request, from its first byte.
+        head_s: For the head of a request, from its first byte; and for the first byte of a connection.
         idle_s: Between two requests of a connection. 0: each connection ends with its first answer.
         body_s: For the body of a request, beside what `body_rate` grants.
         body_rate: Bytes of a body that must come each second.

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import httptools
 
-from monoskope.http.answers import refusal
-from monoskope.http.limits import MOST_FIELDS, MOST_TARGET
 from monoskope.http.messages import Head, Response
+from monoskope.http.server.answers import refusal
+from monoskope.http.server.limits import MOST_FIELDS, MOST_TARGET
 
 END = b"\r\n\r\n"
 """What ends a head."""
@@ -129,7 +129,7 @@ def _judged(method: str, fields: _Fields, peer: str, *, is_old: bool) -> tuple[H
     if expects and (len(expects) > 1 or expects[0].lower() != "100-continue"):
         return refusal(417)
     options = ",".join(headers.get("connection", [])).lower()
-    is_last = is_old or "close" in (option.strip() for option in options.split(","))
+    is_last = is_old or "close" in (option.strip(" \t") for option in options.split(","))
     head = Head(method, target[1], target[2] or "", tuple(fields.pairs), peer)
     return head, Framing(length, is_last, is_old, method == "HEAD", bool(expects) and not is_old)
 

@@ -11,13 +11,13 @@ import io
 from dataclasses import dataclass, field
 from typing import cast
 
-from monoskope.http import answering, answers, heads, peers
-from monoskope.http.answering import Tell
-from monoskope.http.heads import Framing
-from monoskope.http.limits import MOST_HEAD, Limits
 from monoskope.http.messages import Application, Response
-from monoskope.http.outgoing import PORTION, Outgoing
-from monoskope.http.websocket import ServedSocket
+from monoskope.http.server import answering, answers, heads, peers
+from monoskope.http.server.answering import Tell
+from monoskope.http.server.heads import Framing
+from monoskope.http.server.limits import MOST_HEAD, Limits
+from monoskope.http.server.outgoing import PORTION, Outgoing
+from monoskope.http.server.websocket import ServedSocket
 
 
 class _State(enum.Enum):
@@ -79,7 +79,8 @@ class Connection(Outgoing):
         self.transport.set_write_buffer_limits(PORTION)
         self._peer = peers.named(self.transport.get_extra_info("peername"))
         peers.probe(self.transport.get_extra_info("socket"))
-        self.within(self._limits.idle_s or self._limits.head_s)
+        # Whoever connects has something to ask. Time between two requests is for those who have asked before.
+        self.within(self._limits.head_s)
 
     def data_received(self, data: bytes) -> None:
         """Take what came, if this is the time for it."""
@@ -176,9 +177,11 @@ class Connection(Outgoing):
             self._too_early()
 
     def _too_early(self) -> None:
-        """Something came before the answer was sent: pipelined. It is not read, and the answer is the last one."""
+        """Something came before the answer was sent: pipelined. It is thrown away, and the answer is the last one.
+
+        To stop reading would hide that the peer has gone: what it asked for would go on for nobody.
+        """
         self.is_last = True
-        self.transport.pause_reading()
 
     # What a request calls.
 

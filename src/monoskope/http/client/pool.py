@@ -14,11 +14,11 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
-from monoskope.http.connecting import connect
-from monoskope.http.destination import Server
-from monoskope.http.exchange import Answer, ResponseReader, host_header, request_head
-from monoskope.http.failures import BrokenError, LateError, NotSentError
-from monoskope.http.kept import Connection
+from monoskope.http.client.connecting import connect
+from monoskope.http.client.destination import Server
+from monoskope.http.client.exchange import Answer, ResponseReader, host_header, request_head
+from monoskope.http.client.failures import BrokenError, LateError, NotSentError
+from monoskope.http.client.kept import Connection
 
 __all__ = ["Headers", "Pool", "Server", "Stream"]
 
@@ -77,8 +77,8 @@ class Pool:
             repeat: Whether it may be sent again where a kept connection ended before it answered.
 
         Raises:
-            ValueError: a header or the target has characters that cannot be sent.
             NotSentError: nothing was sent; `UntrustedError` if TLS refused the connection.
+            UnsendableError: a header or the target has characters that cannot be sent; nothing was.
             BrokenError: it may have reached the server. `MalformedError` and `TooLargeError` for what came back.
             LateError: it took longer than `timeout_s`.
         """

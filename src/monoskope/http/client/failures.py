@@ -11,6 +11,10 @@ class NotSentError(ExchangeError):
     """No byte of the request was sent: there is no connection. The request may be sent again, and elsewhere."""
 
 
+class UnsendableError(NotSentError, ValueError):
+    """A part of the request has characters that it may not have, so that it could be taken for another one."""
+
+
 class UntrustedError(NotSentError):
     """There is no connection since TLS refused it: the certificate is not trusted, or the server speaks no TLS.
 

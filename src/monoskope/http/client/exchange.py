@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 import httptools
 
-from monoskope.http.failures import BrokenError, MalformedError, TooLargeError
+from monoskope.http.client.failures import BrokenError, MalformedError, TooLargeError, UnsendableError
 from monoskope.late import pattern
 from monoskope.unshared import Unshared
 
@@ -25,6 +25,8 @@ _MOST_INTERIM = 8
 """How many answers 1xx may come before the final one (RFC 9110, 15.2)."""
 _PER_BYTE = 8
 """What may surround a byte of content: a chunk of one byte takes five more."""
+_MOST_PIECES = 4_096
+"""How many pieces of a body are kept before they are joined: one of two bytes takes fifty."""
 _END_OF_HEAD = b"\r\n\r\n"
 _LINE = pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e]+ [\x21-\x7e]+", re.ASCII)
 _NAME = pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
@@ -45,14 +47,14 @@ def request_head(
         content_length: How long the body is in bytes, None for a request that has none.
 
     Raises:
-        ValueError: a part is not of the characters that it may have, so that it could be taken for another one.
+        UnsendableError: a part is not of the characters that it may have, so that it could be taken for another one.
     """
     if _LINE.fullmatch(f"{method} {target} {host}") is None:
-        raise ValueError("a method, target or host has characters that cannot be sent")
+        raise UnsendableError("a method, target or host has characters that cannot be sent")
     lines = [f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n"]
     for name, value in headers:
         if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None or name.lower() in _OURS:
-            raise ValueError("a header has a name or characters that cannot be sent")
+            raise UnsendableError("a header has a name or characters that cannot be sent")
         lines.append(f"{name}: {value}\r\n")
     if content_length is not None:
         lines.append(f"Content-Length: {content_length}\r\n")
@@ -111,8 +113,8 @@ class ResponseReader(Unshared):
     """
 
     __slots__ = (
-        "_chunked", "_framing", "_head", "_headers", "_interim", "_keep", "_left", "_most_body", "_no_body", "_parser",
-        "_pieces", "_size", "_surplus", "_until_close", "began", "complete", "status",
+        "_chunked", "_framing", "_head", "_headers", "_interim", "_joined", "_keep", "_left", "_most_body", "_no_body",
+        "_parser", "_pieces", "_size", "_surplus", "_until_close", "began", "complete", "status",
     )  # fmt: skip
 
     def __init__(self, method: str, *, most_body: int | None) -> None:
@@ -127,6 +129,7 @@ class ResponseReader(Unshared):
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
         self._pieces: list[bytes] = []
+        self._joined = 0
         self._size = 0
         self._left = 0
         self._chunked = False
@@ -183,7 +186,7 @@ class ResponseReader(Unshared):
 
     def take(self) -> bytes:
         """Return what came of the body since the last call."""
-        pieces, self._pieces = self._pieces, []
+        pieces, self._pieces, self._joined = self._pieces, [], 0
         return b"".join(pieces)
 
     def answer(self) -> Answer:
@@ -272,12 +275,15 @@ class ResponseReader(Unshared):
             raise TooLargeError("the answer's chunks are surrounded by too much")
 
     def _parse(self, data: bytes) -> None:
-        malformed = self._parser is None
+        malformed, interrupted = self._parser is None, False
         try:
             if self._parser is not None:
                 self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            malformed = True
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            # What comes in the middle of a callback reaches us in the parser's own words.
+            malformed, interrupted = True, isinstance(error.__context__, KeyboardInterrupt)
+        if interrupted:
+            raise KeyboardInterrupt
         if malformed or (self._chunked and self.complete):
             self._parser = None
         # Raised out here so that no error of the library, which knows the bytes, hangs on it.
@@ -288,7 +294,13 @@ class ResponseReader(Unshared):
     def _add(self, content: bytes) -> None:
         self._size += len(content)
         self._bound(self._size)
+        self._keep_piece(content)
+
+    def _keep_piece(self, content: bytes) -> None:
         self._pieces.append(content)
+        if len(self._pieces) - self._joined >= _MOST_PIECES:
+            self._pieces[self._joined :] = [b"".join(self._pieces[self._joined :])]
+            self._joined += 1
 
     def _bound(self, size: int) -> None:
         if self._most_body is not None and size > self._most_body:
@@ -309,7 +321,7 @@ class ResponseReader(Unshared):
         """Keep a piece of a chunk, unless it is another answer's."""
         if not self.complete:
             self._size += len(content)
-            self._pieces.append(content)
+            self._keep_piece(content)
 
     def on_message_complete(self) -> None:
         """The last chunk is here. Other bodies are counted by this class."""

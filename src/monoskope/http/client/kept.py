@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import select
-import sys
+import ssl
 from typing import cast
 
-from monoskope.http.exchange import ResponseReader
-from monoskope.http.failures import BrokenError, ExchangeError, LateError, NotSentError
+from monoskope.http.client.exchange import ResponseReader
+from monoskope.http.client.failures import BrokenError, ExchangeError, LateError, NotSentError
+from monoskope.http.client.idle import readable
 
 _ENDED = "the connection had ended"
 _MOST_UNREAD = 64 * 1024
@@ -38,6 +38,7 @@ class Connection(asyncio.Protocol):
         self._sent = False
         self._unread = 0
         self._paused = False
+        self._said_its_end = False
         self._exchanges = 0
 
     def __repr__(self) -> str:
@@ -85,14 +86,15 @@ class Connection(asyncio.Protocol):
         whole = reader is not None and reader.reusable
         if reader is not None and not reader.complete:
             reader.forget()
-        return whole and self._open() and self._transport is not None and not self._transport.get_write_buffer_size()
+        unsent = self._transport is None or self._transport.get_write_buffer_size() > 0
+        return whole and self._open() and not unsent and not self._paused
 
     def alive(self) -> bool:
         """Return whether nothing came since the last exchange, not even the end: nobody asked for anything."""
         if not self._open() or self._transport is None:
             return False
         found = self._transport.get_extra_info("socket")
-        return found is not None and not _readable(found.fileno())
+        return found is not None and not readable(found.fileno())
 
     def close(self) -> None:
         """End it at once, with what was not sent yet."""
@@ -121,13 +123,18 @@ class Connection(asyncio.Protocol):
             self._wake()
 
     def eof_received(self) -> None:
-        """See `connection_lost`, which follows."""
+        """Note whether the server ended by TLS's own word for it; `connection_lost` follows."""
+        tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        self._said_its_end = tls is not None and _has_ended(tls)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the reader of the end, which may be the answer's, and whoever waits."""
+        """Tell the reader of the end, which may be the answer's, and whoever waits.
+
+        An end without TLS's own word for it may be somebody's who cuts an answer off: it is never an answer's.
+        """
         del exc
         failure: ExchangeError = BrokenError("the connection broke")
-        if self._reader is not None and self._failure is None:
+        if self._reader is not None and self._failure is None and self._said_its_end:
             try:
                 self._reader.end()
             except ExchangeError as error:
@@ -198,12 +205,11 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
 
-def _readable(descriptor: int) -> bool:
-    """Return whether anything waits to be read, an end among them; True for a socket that is closed."""
-    if descriptor < 0:
+def _has_ended(tls: ssl.SSLObject) -> bool:
+    """Return whether TLS's own word for the end came: asyncio calls an end of the TCP connection by the same name."""
+    try:
+        return not tls.read(1)
+    except ssl.SSLZeroReturnError:
         return True
-    if sys.platform == "win32":
-        return bool(select.select([descriptor], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
+    except ssl.SSLError:
+        return False

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import ssl
 from collections import deque
+from collections.abc import Callable
 from typing import cast
 
 from websockets.client import ClientProtocol
@@ -35,6 +36,9 @@ MAX_HELD = 1_048_576
 
 MAX_PINGS = 64
 """Pings that are answered while the server does not read the answers. Beyond it the connection ends."""
+
+MOST_HANDSHAKE = 65_536
+"""Bytes that the server may send before the handshake has ended. The library reads the body of a refusal, too."""
 
 _CLOSE_S = 1.0
 _EACH = 256  # what an empty message counts for in MAX_HELD
@@ -83,18 +87,22 @@ async def connect(
     host = f"[{at.host}]" if ":" in at.host else at.host
     uri = WebSocketURI(secure=tls is not None, host=host, port=at.port, path=path, query="")
     protocol = ClientProtocol(uri, max_size=most_message, logger=_LOG)
-    _, socket = await asyncio.get_running_loop().create_connection(
-        lambda: ClientSocket(protocol, ping_s, pong_s),
-        at.host,
-        at.port,
-        ssl=tls,
-        server_hostname=None if tls is None else at.host,
-    )
+    socket = await _dialled(at, tls, lambda: ClientSocket(protocol, ping_s, pong_s))
     try:
         await socket.opened
     except BaseException:
         socket.abort()
         raise
+    return socket
+
+
+async def _dialled(at: HostPort, tls: ssl.SSLContext | None, made: Callable[[], ClientSocket]) -> ClientSocket:
+    try:
+        _, socket = await asyncio.get_running_loop().create_connection(
+            made, at.host, at.port, ssl=tls, server_hostname=None if tls is None else at.host
+        )
+    except UnicodeError:  # a part of the name is empty, or longer than a name's parts can be
+        raise OSError("the name has no address") from None
     return socket
 
 
@@ -120,6 +128,7 @@ class ClientSocket(Unshared, asyncio.Protocol):
         self._messages: deque[bytes | str] = deque()
         self._held = 0
         self._part: tuple[Opcode, bytearray] | None = None
+        self._greeted = 0
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -190,6 +199,7 @@ class ClientSocket(Unshared, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what came."""
         self._heard_at, self._asked_at = self._loop.time(), None
+        self._greeted += 0 if self.opened.done() else len(data)
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, Response):
@@ -197,8 +207,9 @@ class ClientSocket(Unshared, asyncio.Protocol):
             elif isinstance(event, Frame):
                 self._take(event)
         self._flush()
-        if not self.opened.done() and self._protocol.handshake_exc is not None:
+        if not self.opened.done() and (self._protocol.handshake_exc is not None or self._greeted > MOST_HANDSHAKE):
             self.opened.set_exception(NoWebSocketError(0))
+            self.abort()
         if self.opened.done() and self._is_over:
             # The library has answered a Close, or said why it ends the connection. There is nothing left to read.
             self._news.set()

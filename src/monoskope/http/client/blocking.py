@@ -1,21 +1,20 @@
 """A connection of HTTPS that blocks its caller, for programs that do one thing at a time. It imports no event loop.
 
-It is kept between requests, and used again as `monoskope.http.pool` does it: only if the answer before was read to its
+It is kept between requests, and used again as `pool` beside it does: only if the answer before was read to its
 end, and nothing came since. On failure the error says whether anything was sent.
 """
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from monoskope.http.destination import HOSTNAME_MISMATCHES, Server, Tunnel
-from monoskope.http.exchange import Answer, ResponseReader, host_header, request_head
-from monoskope.http.failures import BrokenError, LateError, NotSentError, UntrustedError
+from monoskope.http.client.destination import Server, Tunnel, unconnected
+from monoskope.http.client.exchange import Answer, ResponseReader, host_header, request_head
+from monoskope.http.client.failures import BrokenError, LateError
+from monoskope.http.client.idle import readable
 
 Headers = Sequence[tuple[str, str]]
 _Receive = Callable[[ssl.SSLSocket, ResponseReader, float | None], None]
@@ -75,9 +74,10 @@ class Line:
         deadline = time.monotonic() + timeout_s
         content = self._content(method, target, headers, body)
         while True:
-            connection, used = self._connected(deadline)
+            # Ctrl-C may come at any line: whatever takes lines comes before there is a connection to close.
             reader = ResponseReader(method, most_body=most_body)
             whole = False
+            connection, used = self._connected(deadline)
             try:
                 _send(connection, content, deadline)
                 sent()
@@ -101,8 +101,8 @@ class Line:
         """
         deadline = time.monotonic() + timeout_s
         content = self._content(method, target, headers, body)
-        connection, _ = self._connected(deadline)
         reader = ResponseReader(method, most_body=None)
+        connection, _ = self._connected(deadline)
         try:
             _send(connection, content, deadline)
             while not reader.status:
@@ -142,7 +142,9 @@ class Line:
         """Return a connection, and whether it carried an exchange before."""
         kept, self._kept = self._kept, None
         if kept is not None:
-            if time.monotonic() - self._idle_since < self._idle_s and not _readable(kept):
+            fresh = time.monotonic() - self._idle_since < self._idle_s
+            # TLS 1.3's tickets came before the first answer, so whatever is there now is too much.
+            if fresh and not kept.pending() and not readable(kept.fileno()):
                 return kept, True
             kept.close()
         return connect(self._server, min(deadline, time.monotonic() + self._connect_timeout_s)), False
@@ -222,18 +224,8 @@ def connect(server: Server, deadline: float) -> ssl.SSLSocket:
         except BaseException:
             plain.close()
             raise
-    except ssl.SSLCertVerificationError as error:
-        failure = UntrustedError(
-            f"the certificate was refused: {error.verify_message}",
-            certificate=True,
-            misnamed=error.verify_code in HOSTNAME_MISMATCHES,
-        )
-    except ssl.SSLError:
-        failure = UntrustedError("the server does not speak TLS as it is asked to", certificate=False)
-    except TimeoutError:
-        failure = LateError("the server was not reached in time", sent=False)
     except OSError as error:
-        failure = NotSentError(f"there is no connection: {error.strerror or type(error).__name__}")
+        failure = unconnected(error)
     # Raised out here so that no error of the library, nor what it holds, hangs on it.
     raise failure
 
@@ -271,10 +263,13 @@ def _open(plain: socket.socket, tunnel: Tunnel, deadline: float) -> None:
 
 
 def _send(connection: ssl.SSLSocket, content: bytes, deadline: float) -> None:
-    connection.settimeout(_left(deadline, sent=False))
-    late = False
+    sent, late = 0, False
     try:
-        connection.sendall(content)
+        # Piece by piece: `sendall` of TLS would give each piece the whole time.
+        with memoryview(content) as left:
+            while sent < len(content):
+                connection.settimeout(_left(deadline, sent=sent > 0))
+                sent += connection.send(left[sent:])
     except TimeoutError:
         late = True
     except OSError:
@@ -313,14 +308,3 @@ def _left(deadline: float, *, sent: bool) -> float:
     if left <= 0:
         raise LateError(_LATE, sent=sent)
     return left
-
-
-def _readable(connection: ssl.SSLSocket) -> bool:
-    """Return whether anything waits to be read, an end among it. TLS 1.3's tickets came before the first answer."""
-    if connection.pending():
-        return True
-    if sys.platform == "win32":
-        return bool(select.select([connection], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    return bool(poll.poll(0))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from monoskope.http.exchange import ResponseReader, request_head
-from monoskope.http.failures import ExchangeError, NotSentError
+from monoskope.http.client.exchange import ResponseReader, request_head
+from monoskope.http.client.failures import ExchangeError, LateError, NotSentError, UntrustedError
 from monoskope.unshared import Unshared
 
 if TYPE_CHECKING:
     import ssl
 
-HOSTNAME_MISMATCHES = frozenset({62, 64})
+_HOSTNAME_MISMATCHES = frozenset({62, 64})
 """What OpenSSL says of a certificate for other names, or other addresses: `X509_V_ERR_HOSTNAME_MISMATCH` and
 `X509_V_ERR_IP_ADDRESS_MISMATCH`."""
 
@@ -88,3 +88,20 @@ class Tunnel(Unshared):
         if not 200 <= self._reader.status < 300:
             raise NotSentError(f"the proxy answers with {self._reader.status}")
         return True
+
+
+def unconnected(error: OSError) -> ExchangeError:
+    """Return how a request fails when `error` came while its connection was made. It holds nothing of `error`."""
+    import ssl  # noqa: PLC0415 - whoever connects has loaded it; whoever only names a server need not
+
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return UntrustedError(
+            f"the certificate was refused: {error.verify_message}",
+            certificate=True,
+            misnamed=error.verify_code in _HOSTNAME_MISMATCHES,
+        )
+    if isinstance(error, ssl.SSLError):
+        return UntrustedError("the server does not speak TLS as it is asked to", certificate=False)
+    if isinstance(error, TimeoutError):
+        return LateError("the server was not reached in time", sent=False)
+    return NotSentError(f"there is no connection: {error.strerror or type(error).__name__}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 
-from monoskope.http.destination import HOSTNAME_MISMATCHES, Server, Tunnel
-from monoskope.http.failures import LateError, NotSentError, UntrustedError
-from monoskope.http.kept import Connection
+from monoskope.http.client.destination import Server, Tunnel, unconnected
+from monoskope.http.client.kept import Connection
 
 _Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
@@ -35,22 +35,12 @@ async def connect(server: Server, deadline: float) -> Connection:
             try:
                 if server.proxy is not None:
                     await _open(plain, Tunnel(server, server.proxy))
-                return await _secured(plain, server.host, server.tls)
             except BaseException:
                 plain.close()
                 raise
-    except ssl.SSLCertVerificationError as error:
-        failure = UntrustedError(
-            f"the certificate was refused: {error.verify_message}",
-            certificate=True,
-            misnamed=error.verify_code in HOSTNAME_MISMATCHES,
-        )
-    except ssl.SSLError:
-        failure = UntrustedError("the server does not speak TLS as it is asked to", certificate=False)
-    except TimeoutError:
-        failure = LateError("the server was not reached in time", sent=False)
+            return await _secured(plain, server.host, server.tls)
     except OSError as error:
-        failure = NotSentError(f"there is no connection: {error.strerror or type(error).__name__}")
+        failure = unconnected(error)
     # Raised out here so that no error of the library, nor what it holds, hangs on it.
     raise failure
 
@@ -58,8 +48,11 @@ async def connect(server: Server, deadline: float) -> Connection:
 async def _connected(host: str, port: int, deadline: float) -> socket.socket:
     """Return a socket that is connected to one of the addresses of `host`."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     last: OSError = OSError("the name has no address")
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:  # a part of the name is empty, or longer than a name's parts can be
+        found = []
     for number, (family, _, _, _, address) in enumerate(found):
         share = (deadline - loop.time()) / (len(found) - number)
         try:
@@ -92,5 +85,12 @@ async def _open(plain: socket.socket, tunnel: Tunnel) -> None:
 
 async def _secured(plain: socket.socket, host: str, tls: ssl.SSLContext) -> Connection:
     loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(Connection, sock=plain, ssl=tls, server_hostname=host)
+    try:
+        _, connection = await loop.create_connection(Connection, sock=plain, ssl=tls, server_hostname=host)
+    except BaseException:
+        # The event loop has the socket now, and closes it at its end. If it were closed here, its descriptor could be
+        # another connection's while the event loop still reads there.
+        with contextlib.suppress(OSError):
+            plain.shutdown(socket.SHUT_RDWR)
+        raise
     return connection

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol, TypeAlias, TypeGuard
 
-from monoskope.http import answers, websocket
-from monoskope.http.heads import Framing
 from monoskope.http.messages import Accepted, Application, Decision, EndedError, Head, Response, Streamed, Upgrade
-from monoskope.http.websocket import ServedSocket, agreed
+from monoskope.http.server import answers, websocket
+from monoskope.http.server.heads import Framing
+from monoskope.http.server.websocket import ServedSocket, agreed
 
 Tell: TypeAlias = Callable[[Exception], None]
 """What hears of a defect of the application."""

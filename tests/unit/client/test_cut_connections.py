@@ -1,0 +1,164 @@
+"""A connection over HTTP that is cut at any byte: secrets are sealed once, and no failure hides what was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monoskope.client import Client, blocking
+from monoskope.client.blocking_client import BlockingClient
+from monoskope.errors import Error, OutcomeUnknownError, UnavailableError
+from monoskope.testing.scripted.client import pinned, settings_for
+from monoskope.testing.scripted.m8 import ScriptedM8
+
+SAMPLES = 24
+UP, DOWN = "up", "down"
+SEND = "RequestUploadSecret"
+IDENTITY = f"SHA256:{'A' * 43}"
+
+
+class Cutter:
+    """Carries connections to m8, and cuts them after so many bytes of one direction."""
+
+    def __init__(self, to: int) -> None:
+        self._to = to
+        self.cuts: Callable[[int], tuple[str, int] | None] = lambda _: None
+        """Where to cut a connection, by its number from 0; None to let it pass."""
+        self.connections = 0
+        self.carried = {UP: 0, DOWN: 0}
+        self._over = asyncio.Event()
+        self._connections: set[asyncio.Event] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        cut, self.connections = self.cuts(self.connections), self.connections + 1
+        ending = asyncio.Event()
+        self._connections.add(ending)
+        there, back = await asyncio.open_connection("127.0.0.1", self._to)
+        carrying = [self._carry(reader, back, UP, cut), self._carry(there, writer, DOWN, cut), self._over.wait()]
+        tasks = [asyncio.ensure_future(one) for one in carrying]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        for end in (writer, back):
+            end.close()
+            with suppress(OSError):
+                await end.wait_closed()
+        ending.set()
+
+    async def _carry(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, way: str, cut: tuple[str, int] | None
+    ) -> None:
+        left = cut[1] if cut is not None and cut[0] == way else 2**30
+        with suppress(OSError):
+            while left and (piece := await source.read(65_536)):
+                piece = piece[:left]
+                left -= len(piece)
+                self.carried[way] += len(piece)
+                target.write(piece)
+                await target.drain()
+
+    async def stop(self) -> None:
+        """End what is carried."""
+        self._over.set()
+        for ending in self._connections:
+            await ending.wait()
+
+
+class World:
+    """An m8 behind a cutter, and clients of it."""
+
+    def __init__(self, m8: ScriptedM8, cutter: Cutter, kind: type[Client], folder: Path) -> None:
+        self.m8, self.cutter, self._kind, self._folder = m8, cutter, kind, folder
+
+    async def do(self, work: Callable[[Client], Coroutine[Any, Any, object]]) -> Error | None:
+        """Return how `work` fails with a new client, None if it does not."""
+        self.m8.calls.clear()
+        self.m8.attempts.clear()
+        self.cutter.connections = 0
+
+        async def once() -> Error | None:
+            settings = settings_for(self.m8, self._folder)
+            async with self._kind(settings, system_known_stores=self._folder / "none", pause_s=0.001) as client:
+                try:
+                    await work(client)
+                except Error as error:
+                    return error
+            return None
+
+        return await (asyncio.to_thread(blocking.run, once()) if self._kind is BlockingClient else once())
+
+    async def places(
+        self, work: Callable[[Client], Coroutine[Any, Any, object]], *, last: int = 2**30
+    ) -> list[tuple[str, int]]:
+        """Where to cut: places in what `work` carries in each direction, among so many bytes at its end."""
+        self.cutter.cuts, self.cutter.carried = lambda _: None, {UP: 0, DOWN: 0}
+        await self.do(work)
+        chosen = random.Random(7)
+        ends = [(way, range(max(1, most - last), most)) for way, most in self.cutter.carried.items()]
+        return [(way, place) for way, places in ends for place in chosen.sample(places, SAMPLES)]
+
+
+@pytest.fixture(params=[Client, BlockingClient])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    async with ScriptedM8().serving(tmp_path, http=True) as m8:
+        cutter = Cutter(int(m8.server.rpartition(":")[2]))
+        server = await asyncio.start_server(cutter.serve, "127.0.0.1", 0)
+        m8.server = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        pinned(m8, tmp_path)
+        yield World(m8, cutter, request.param, tmp_path)
+        server.close()
+        await cutter.stop()
+
+
+async def put(client: Client) -> None:
+    await client.put_secret("vault://app/db", {"password": b"correct horse"}, timeout=20)
+
+
+async def put_in_a_moment(client: Client) -> None:
+    await client.put_secret("vault://app/db", {"password": b"correct horse"}, timeout=0.1)
+
+
+async def create(client: Client) -> None:
+    await client.queries.store("vault")  # so that its connection is a kept one
+    await client.stores.create("other", kind="vault", identity=IDENTITY)
+
+
+async def test_a_put_survives_one_cut_anywhere_and_seals_once(world: World) -> None:
+    for cut in await world.places(put):
+        world.cutter.cuts = lambda number, cut=cut: cut if number == 0 else None  # type: ignore[misc]
+        failure = await world.do(put)
+        # Before the first step of a request a broken connection is an error at once.
+        assert failure is None or (isinstance(failure, UnavailableError) and SEND not in world.m8.calls), cut
+        assert all(len(set(attempt.sealed)) <= 1 for attempt in world.m8.attempts)
+        assert len(world.m8.attempts) <= 1
+
+
+async def test_a_put_whose_connections_are_all_cut_fails_only_if_nothing_arrived(world: World) -> None:
+    ends = set()
+    for cut in await world.places(put):
+        world.cutter.cuts = lambda _, cut=cut: cut  # type: ignore[misc]
+        failure = await world.do(put_in_a_moment)
+        arrived = SEND in world.m8.calls
+        assert not arrived or failure is None or isinstance(failure, OutcomeUnknownError), (cut, failure)
+        assert all(len(set(attempt.sealed)) <= 1 for attempt in world.m8.attempts)
+        ends.add(type(failure))
+    assert OutcomeUnknownError in ends
+
+
+async def test_a_command_that_must_not_be_made_twice_is_made_once(world: World) -> None:
+    made = 0
+    for cut in await world.places(create, last=500):
+        world.cutter.cuts = lambda number, cut=cut: cut if number == 0 else None  # type: ignore[misc]
+        failure = await world.do(create)
+        assert world.m8.calls.count("CreateSecretStore") == 1 or failure is not None
+        assert world.m8.calls.count("CreateSecretStore") <= 1, cut
+        made += world.m8.calls.count("CreateSecretStore")
+    assert made

@@ -1,0 +1,82 @@
+"""Ctrl-C at any line of the blocking client: it is never lost, and whatever was sent by then was told of before."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from monoskope.client import blocking
+from monoskope.client.blocking_client import BlockingClient
+from monoskope.client.task import Progress, Stage
+from monoskope.testing.scripted.client import pinned, settings_for
+from monoskope.testing.scripted.m8 import ScriptedM8
+
+OURS = str(Path(blocking.__file__).parents[1])
+SAMPLES = 40
+
+
+class Interrupting:
+    """Counts the lines of ours that run, and interrupts at one of them."""
+
+    def __init__(self, at: int = 0) -> None:
+        self.at, self.lines = at, 0
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
+        if not frame.f_code.co_filename.startswith(OURS):
+            return None
+        if event == "line":
+            self.lines += 1
+            if self.lines == self.at:
+                raise KeyboardInterrupt
+        return self
+
+
+@pytest.fixture
+def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
+    with ScriptedM8().serving_in_thread(tmp_path, http=True) as m8:
+        pinned(m8, tmp_path)
+        yield m8
+
+
+def put(m8: ScriptedM8, folder: Path, interrupting: Interrupting) -> list[Progress]:
+    """Put one secret with tracing on; returns what was told, also if it was interrupted."""
+    told: list[Progress] = []
+    uri = f"vault://app/at{interrupting.at}"
+
+    async def work() -> None:
+        settings = settings_for(m8, folder)
+        client = BlockingClient(settings, system_known_stores=folder / "none", observe=told.append, pause_s=0.001)
+        async with client:
+            sys.settrace(interrupting)
+            try:
+                await client.put_secret(uri, {"password": b"correct horse"}, timeout=20)
+            finally:
+                sys.settrace(None)
+
+    before = sys.gettrace()
+    try:
+        if interrupting.at == 0:
+            blocking.run(work())
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                blocking.run(work())
+    finally:
+        sys.settrace(before)
+    return told
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a socket that was just being made
+def test_a_ctrl_c_at_any_line_is_never_lost_and_nothing_was_sent_untold(m8: ScriptedM8, tmp_path: Path) -> None:
+    put(m8, tmp_path, Interrupting())  # loads everything
+    counted = Interrupting()
+    assert put(m8, tmp_path, counted)[-1].succeeded
+    for at in random.Random(7).sample(range(1, counted.lines), SAMPLES):
+        told = put(m8, tmp_path, Interrupting(at))
+        if any(attempt.sealed for attempt in m8.attempts if str(attempt.request.uri) == f"vault://app/at{at}"):
+            assert any(progress.stage is Stage.SENT for progress in told), f"at line {at} of {counted.lines}"

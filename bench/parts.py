@@ -16,10 +16,10 @@ _PARTS = (
     (_TRANSPORT, ("grpc/", "grpc_status/", "m8/grpc/", "m8/http/", "monoskope/http/", "websockets/", "httptools/")),
     (_TRANSPORT, ("client/connection", "client/transport/", "client/servers", "client/refusal", "reactor/link/")),
     (_ENGINE, ("aiohttp/", "yarl/", "multidict/", "stores/vault/", "stores/shared/", "stores/")),
-    ("rules of protobuf messages", ("protovalidate/", "service/validate")),
+    ("rules of protobuf messages", ("service/rules", "service/validate")),
     (
         "operating log, metrics, traces",
-        ("structlog/", "monoskope/operating_log", "m8/metrics/", "prometheus", "traces/"),
+        ("monoskope/operating_log", "m8/metrics/", "prometheus", "traces/"),
     ),
     ("authentication and limits", ("m8/credentials/", "m8/limits/", "joserfc/", "service/policy")),
     ("read models", ("m8/readmodels/",)),

@@ -10,16 +10,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import math
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO, cast
-
-import structlog
+from types import MappingProxyType
+from typing import TextIO
 
 from monoskope.errors import Error
 from monoskope.settings import append_private
@@ -76,8 +77,8 @@ _TOLD_EVERY_S = 3_600.0
 
 _JSON = json.JSONEncoder(default=repr)
 
-_bound: list[structlog.typing.FilteringBoundLogger] = []
-"""The logger, put together once by `set_up`; empty before. To put one together takes longer than to write a line."""
+_fields: ContextVar[Mapping[str, object]] = ContextVar("fields", default=MappingProxyType({}))
+"""What stands in each line of the current task. It is never changed in place: tasks that began in this one share it."""
 
 STRICT = False
 """Whether a field that is not on the list raises `UnlistedFieldError`: set in tests, so that none is lost unseen."""
@@ -116,30 +117,56 @@ class Unbroken:
             self._stream.flush()
 
 
+class Logger:
+    """Writes lines. Each is flushed as a whole, whichever thread it comes from."""
+
+    def __init__(self, stream: TextIO | Unbroken) -> None:
+        self._stream = stream if isinstance(stream, Unbroken) else Unbroken(stream)
+        self._writing = threading.Lock()
+
+    def info(self, event: str, **fields: object) -> None:
+        """Say what happened."""
+        self._say("info", event, fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Say what somebody should look at."""
+        self._say("warning", event, fields)
+
+    def error(self, event: str, **fields: object) -> None:
+        """Say what failed."""
+        self._say("error", event, fields)
+
+    def _say(self, level: str, event: str, fields: dict[str, object]) -> None:
+        line = {**fields, "event": event}
+        for name, value in _fields.get().items():
+            line.setdefault(name, value)
+        if trace_id := spans.trace_id():
+            line["trace_id"] = trace_id
+        line["level"] = level
+        line["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        text = _JSON.encode(keep_listed(line)) + "\n"
+        with self._writing:
+            self._stream.write(text)
+            self._stream.flush()
+
+
+_logger: list[Logger] = []
+"""The one of `set_up`; empty before."""
+
+
 def set_up(stream: TextIO | Unbroken) -> None:
     """Send log lines to `stream`."""
-    lasting = stream if isinstance(stream, Unbroken) else Unbroken(stream)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            _add_trace,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            keep_listed,
-            _rendered,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", lasting)),
-        cache_logger_on_first_use=False,
-    )
-    _bound[:] = [structlog.get_logger().bind()]
+    _logger[:] = [Logger(stream)]
 
 
-def _add_trace(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Structlog processor: name the current trace, if there is one."""
-    if trace_id := spans.trace_id():
-        line["trace_id"] = trace_id
-    return line
+def bind_contextvars(**fields: object) -> None:
+    """Let each line of the current task, and of tasks that it begins from now on, have these fields, too."""
+    _fields.set({**_fields.get(), **fields})
+
+
+def clear_contextvars() -> None:
+    """Bind nothing in the current task."""
+    _fields.set({})
 
 
 @contextlib.contextmanager
@@ -212,12 +239,9 @@ def traced(service: str, environment: Mapping[str, str]) -> Iterator[list[str]]:
         traces.stop()
 
 
-def get() -> structlog.typing.FilteringBoundLogger:
+def get() -> Logger:
     """Return the logger."""
-    if _bound:
-        return _bound[0]
-    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
-    return logger
+    return _logger[0] if _logger else Logger(sys.stderr)
 
 
 def error(event: str, cause: BaseException, **fields: str) -> None:
@@ -225,8 +249,8 @@ def error(event: str, cause: BaseException, **fields: str) -> None:
     get().error(event, **fields, **described(cause))
 
 
-def keep_listed(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Structlog processor: leave out every field that is not in `FIELDS`, and name those left out.
+def keep_listed(line: dict[str, object]) -> dict[str, object]:
+    """Leave out every field that is not in `FIELDS`, and name those left out.
 
     Raises:
         UnlistedFieldError: there is such a field, and `STRICT` is set.
@@ -238,11 +262,6 @@ def keep_listed(_logger: object, _method: str, line: MutableMapping[str, Any]) -
         raise UnlistedFieldError(f"not in operating_log.FIELDS: {', '.join(dropped)}")
     kept = {name: value for name, value in line.items() if name in FIELDS}
     return {**kept, "dropped": dropped}
-
-
-def _rendered(_logger: object, _method: str, line: MutableMapping[str, Any]) -> str:
-    """Structlog processor, the last one: the line as JSON. Structlog's own makes an encoder for each line."""
-    return _JSON.encode(line)
 
 
 def described(error: BaseException) -> dict[str, str]:

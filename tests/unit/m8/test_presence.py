@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.background.presence import Presence, present
@@ -16,6 +15,7 @@ from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.readmodels.replicas import Note, replicas
 from monoskope.m8.service.app import App
+from tests.support.log_lines import capture_logs
 from tests.support.m8_world import PATIENCE_S, World, a_world
 
 SETTINGS = {"audience": "m8", "signing_key": "SHA256:aa", "open_requests_per_user": "100"}
@@ -103,7 +103,7 @@ async def test_a_different_limit_is_told_once_with_both_values(world: World) -> 
                         await world.app.log.head()
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-            [warning] = [line for line in lines if line["log_level"] == "warning"]
+            [warning] = [line for line in lines if line["level"] == "warning"]
             assert warning["message"] == "open_requests_per_user is 7 here, and 100 there."
             [_, two] = replicas(await world.app.log.beats(), await world.app.log.beat_notes())
             assert two.note.leases == ("timekeeper",)

@@ -6,11 +6,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.operations import listener
+from tests.support.log_lines import capture_logs
 from tests.support.m8_world import a_world
 
 

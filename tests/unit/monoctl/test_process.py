@@ -142,7 +142,6 @@ def test_a_put_loads_no_more_than_it_needs() -> None:
         "grpc_status",
         "google.rpc",
         "joserfc",
-        "structlog",
         "dotenv",
         "click.shell_completion",
         "aiohttp",

@@ -16,7 +16,7 @@ import click
 from monoskope.m8.dev import environment as development
 from monoskope.m8.settings import state_folder
 
-REACTOR_NEEDS = ("prometheus_client", "pyrage", "structlog", "websockets")
+REACTOR_NEEDS = ("prometheus_client", "pyrage", "websockets")
 """The packages that a reactor with a store of age files imports and that the bare package does not bring."""
 
 

@@ -41,7 +41,6 @@ _EXTRA = frozenset(
         "prometheus_client",
         "protovalidate",
         "pyrage",
-        "structlog",
     }
 )
 _COMMANDS = MappingProxyType(

@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-import structlog
 from google.protobuf.message import DecodeError, Message
 
 from monoskope import operating_log
@@ -79,7 +78,7 @@ async def caller_of(app: App, arrival: Arrival) -> Caller:
         UnauthenticatedError: there is no bearer token, or it is not valid.
     """
     principal = await principal_of(app, arrival)
-    structlog.contextvars.bind_contextvars(subject=principal.subject, role=ROLE_NAMES[principal.role])
+    operating_log.bind_contextvars(subject=principal.subject, role=ROLE_NAMES[principal.role])
     remaining, longest = arrival.remaining_s, app.limits.longest_wait_s
     return Caller(principal, longest if remaining is None else max(0.0, min(longest, remaining - MARGIN_S)))
 
@@ -107,10 +106,10 @@ async def answered(
 
     A defect becomes an error that tells the caller that there is one.
     """
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(method=name, door=arrival.door)
+    operating_log.clear_contextvars()
+    operating_log.bind_contextvars(method=name, door=arrival.door)
     if _CLIENT_ID.fullmatch(arrival.client_request_id):
-        structlog.contextvars.bind_contextvars(client_request_id=arrival.client_request_id)
+        operating_log.bind_contextvars(client_request_id=arrival.client_request_id)
     begun = time.monotonic()
     code = "CANCELLED"
     try:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import structlog
-
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.m8.domain.stores import unknown_store
 from monoskope.m8.domain.upload import unknown_request
@@ -46,7 +45,7 @@ class Queries:
         Raises:
             NotFoundError: there is no such request of the caller's.
         """
-        structlog.contextvars.bind_contextvars(request_id=message.request_id.hex())
+        operating_log.bind_contextvars(request_id=message.request_id.hex())
 
         async def own() -> views_pb2.SecretUpload | None:
             return settled(await self._own_upload(message.request_id, caller))
@@ -83,7 +82,7 @@ class Queries:
             NotFoundError: there is no receipt for it, or it is outside the caller's prefixes.
         """
         uri = SecretUri.parse(message.uri)
-        structlog.contextvars.bind_contextvars(uri=str(uri))
+        operating_log.bind_contextvars(uri=str(uri))
         policy.require_visible(caller.principal, uri)
         secret = await self._app.documents.secret(str(uri))
         if secret is None:
@@ -116,7 +115,7 @@ class Queries:
             NotFoundError: there is no receipt for it, or it is outside the caller's prefixes.
         """
         uri = SecretUri.parse(message.uri)
-        structlog.contextvars.bind_contextvars(uri=str(uri))
+        operating_log.bind_contextvars(uri=str(uri))
         policy.require_visible(caller.principal, uri)
         scope, size = f"secret-versions.1:{uri}", page_size(message.page_size)
         after = read_token(scope, message.page_token)
@@ -203,7 +202,7 @@ class Queries:
         return list(shown.values())
 
     async def _wait(self, request_id: bytes, ready: Callable[[], Awaitable[T | None]], caller: Caller) -> T | None:
-        structlog.contextvars.bind_contextvars(request_id=request_id.hex())
+        operating_log.bind_contextvars(request_id=request_id.hex())
         return await self._app.feed.until(upload_stream(request_id), ready, wait_s=caller.wait_s)
 
     async def _visible_upload(self, request_id: bytes, caller: Caller) -> views_pb2.SecretUpload:

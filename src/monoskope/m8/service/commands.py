@@ -6,9 +6,9 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 
-import structlog
 from google.protobuf.message import Message
 
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError
@@ -55,7 +55,7 @@ class Commands:
         """
         began = time.monotonic()
         request = parse_request(message.request)
-        structlog.contextvars.bind_contextvars(uri=str(request.uri), request_id=request.request_id.hex())
+        operating_log.bind_contextvars(uri=str(request.uri), request_id=request.request_id.hex())
         policy.require_request(caller.principal, request)
         answer = commands_pb2.RequestSecretUploadKeyResponse(request_id=request.request_id)
         with self._app.feed.waiting(upload_stream(request.request_id), lambda event: event.version > 1) as waker:
@@ -130,12 +130,12 @@ class Commands:
             ConflictError: no key was given yet.
             UsageError: lengths that the grant does not allow.
         """
-        structlog.contextvars.bind_contextvars(request_id=message.request_id.hex())
+        operating_log.bind_contextvars(request_id=message.request_id.hex())
         known = await self._app.aggregates.upload(message.request_id)
         if known.request is None or known.subject != caller.principal.subject:
             raise upload.unknown_request()
         uri = known.request.uri
-        structlog.contextvars.bind_contextvars(uri=str(uri))
+        operating_log.bind_contextvars(uri=str(uri))
         policy.require_request(caller.principal, known.request)
         with self._app.feed.waiting(upload_stream(message.request_id), may_end) as waker:
             recorded = await self._record_sealed(message, caller.principal.subject, uri, known)
@@ -270,7 +270,7 @@ class Commands:
         self, name: str, decide: Callable[[Catalogue], Sequence[Message]], caller: Caller
     ) -> views_pb2.SecretStore:
         policy.require_administrator(caller.principal)
-        structlog.contextvars.bind_contextvars(store=name)
+        operating_log.bind_contextvars(store=name)
         aggregates = self._app.aggregates
         await aggregates.change(CATALOGUE_STREAM, aggregates.catalogue, decide, actor=caller.principal.subject)
         store = await self._app.documents.store_with_beats(name)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import structlog
-
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.events import notes_stream, write
@@ -32,7 +31,7 @@ class NotesCommands:
             RateLimitedError: the caller may have no more recorded today.
         """
         uri = SecretUri.parse(message.uri)
-        structlog.contextvars.bind_contextvars(uri=str(uri))
+        operating_log.bind_contextvars(uri=str(uri))
         policy.require_right(caller.principal, events_pb2.RIGHT_PUT, uri)
         edit = edit_of(message.edit)
         known = await self._app.documents.secret(str(uri))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-import structlog
-
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import IdentityChangedError, RefusedError, UnauthenticatedError, UsageError
@@ -42,7 +40,7 @@ class Reactors:
             Error: as `login.log_in` and `session.ServerSession.serve`.
         """
         login, attach = await self._let_in(incoming, send, peer)
-        structlog.contextvars.bind_contextvars(store=login.store, replica=login.replica.hex()[:8])
+        operating_log.bind_contextvars(store=login.store, replica=login.replica.hex()[:8])
         operating_log.get().info("reactor attached")
         session = ServerSession(
             self._app, login, incoming, send, marks=attach.knows_caught_up, own=not attach.without_own
@@ -78,7 +76,7 @@ class Reactors:
             attach = self._formed(message)
             if asked_for := claimed_store(attach.hello.content):
                 # Not proven yet: it is for the log line that says why the login was refused.
-                structlog.contextvars.bind_contextvars(store=asked_for)
+                operating_log.bind_contextvars(store=asked_for)
             login = await log_in(self._app, attach, challenge)
         except (IdentityChangedError, RefusedError, UsageError, UnauthenticatedError):
             logins.failed(address)

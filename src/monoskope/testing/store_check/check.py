@@ -25,7 +25,7 @@ from monoskope.reactor.settings_argument import SETTINGS_PATH, settings_argument
 if TYPE_CHECKING:
     from monoskope.testing.store_check.suite import Checked
 
-_NEEDED = ("pytest", "pytest_asyncio", "structlog")
+_NEEDED = ("pytest", "pytest_asyncio")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,0 +1,33 @@
+"""The lines of the operating log, as a test reads them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from monoskope import operating_log
+
+
+class _Lines(io.StringIO):
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[dict[str, Any]] = []
+
+    def write(self, text: str) -> int:
+        self.told.append(json.loads(text))
+        return len(text)
+
+
+@contextlib.contextmanager
+def capture_logs() -> Iterator[list[dict[str, Any]]]:
+    """Yield a list that gets each line which is written within the block."""
+    lines = _Lines()
+    operating_log.set_up(lines)
+    try:
+        yield lines.told
+    finally:
+        operating_log.set_up(sys.stderr)

@@ -1,6 +1,7 @@
 """`monoctl` beside `bao`: the whole process, started and ended, pair by pair.
 
-Their environments are small and leave Python's bytecode cache on, as it is where people install `monoctl`.
+Their environments are small and leave Python's bytecode cache on, as it is where people install `monoctl`; and it is
+installed as people do it.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 
+from bench import installed
 from bench.figures import p50
 from bench.progress import say
 from bench.world import STORE, VALUES, Door, World
 from monoskope.errors import UnavailableError
 from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.engines.openbao import binary
-from monoskope.testing.parts import program
 
 Command = Callable[[], Sequence[str]]
 """Returns the next command line to run."""
@@ -37,9 +38,7 @@ def ratios(world: World, pairs: int) -> dict[str, float]:
         "cli_put_ratio": beside.ratio("put", door, beside.monoctl_put, beside.bao_put),
         "cli_put_grpc_ratio": beside.ratio("put", "grpc", beside.monoctl_put, beside.bao_put),
         "cli_list_ratio": beside.ratio("list", door, beside.monoctl_list, beside.bao_list),
-        "cli_help_ratio": beside.ratio(
-            "help", door, lambda: [program("monoctl"), "--help"], lambda: [binary(), "--help"]
-        ),
+        "cli_help_ratio": beside.ratio("help", door, lambda: [beside.program, "--help"], lambda: [binary(), "--help"]),
     }
 
 
@@ -50,6 +49,7 @@ class _Beside:
         self._world = world
         self._pairs = pairs
         self._home = world.users[0].home
+        self.program = str(installed.monoctl(world.cluster.folder / "installed"))
 
     def ratio(self, what: str, door: Door, ours: Command, theirs: Command) -> float:
         """Return the ratio of one pair of commands; each first runs once unmeasured."""
@@ -86,7 +86,7 @@ class _Beside:
 
     def _monoctl_put_at(self, path: str) -> Sequence[str]:
         sources = [part for key in VALUES for part in ("--from-file", f"{key}={self._home / key}")]
-        return [program("monoctl"), "put", "secret", f"{STORE}://{path}", *sources]
+        return [self.program, "put", "secret", f"{STORE}://{path}", *sources]
 
     def bao_put(self) -> Sequence[str]:
         """Put to a new path without Monoskope."""
@@ -95,7 +95,7 @@ class _Beside:
 
     def monoctl_list(self) -> Sequence[str]:
         """List the folder as m8 knows it."""
-        return [program("monoctl"), "get", "secrets", "--prefix", f"{STORE}://bench/{LISTED}"]
+        return [self.program, "get", "secrets", "--prefix", f"{STORE}://bench/{LISTED}"]
 
     def bao_list(self) -> Sequence[str]:
         """List the folder in the engine."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from monoskope.errors import UsageError
+from monoskope.late import pattern
 
 VARIABLE = "MONOSKOPE_FAILPOINTS"
 
@@ -86,9 +87,7 @@ ACTIONS = MappingProxyType(
 
 EXIT_CODE = 70
 
-_ENTRY = re.compile(
-    r"(?P<name>[^=@,]*)=(?P<action>[a-z]*)(?P<by>[+-][0-9]{1,9})?(@(?P<nth>[1-9][0-9]{0,8}))?", re.ASCII
-)
+_ENTRY = pattern(r"(?P<name>[^=@,]*)=(?P<action>[a-z]*)(?P<by>[+-][0-9]{1,9})?(@(?P<nth>[1-9][0-9]{0,8}))?", re.ASCII)
 
 
 class FailpointError(OSError):

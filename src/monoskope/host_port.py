@@ -6,10 +6,11 @@ import re
 from typing import Literal, Self
 
 from monoskope.errors import UsageError
+from monoskope.late import pattern
 from monoskope.value import Value
 
-_HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}", re.ASCII)
-_PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
+_HOST_NAME = pattern(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}", re.ASCII)
+_PORT = pattern(r"[0-9]{1,5}", re.ASCII)
 _EXAMPLES = "127.0.0.1:7443 or [::1]:7443 for gRPC, 127.0.0.1:7480 for HTTP"
 
 

@@ -27,20 +27,35 @@ if api_implementation.Type() == "upb":
         """Do nothing: these descriptors would get private names, which only messages in pure Python need."""
 
     def BuildTopDescriptorsAndMessages(file_des: FileDescriptor, module_name: str, module: dict[str, Any]) -> None:  # noqa: N802 - as above
-        """Put the classes, enums and numbers of a file into its generated module."""
+        """Put the enums and numbers of a file into its generated module, and each class when it is first asked for.
+
+        A command uses 10 of 100 messages.
+        """
         for enum in file_des.enum_types_by_name.values():
             module[enum.name] = EnumTypeWrapper(enum)
             module.update((value.name, value.number) for value in enum.values)
-        for message in file_des.message_types_by_name.values():
-            module[message.name] = _class(module_name, message, "")
+        messages = file_des.message_types_by_name
+
+        def made(name: str) -> Any:  # noqa: ANN401 - a class of messages
+            if name not in messages:
+                raise AttributeError(f"module {module_name!r} has no attribute {name!r}")
+            module[name] = _class(module_name, messages[name], "")
+            return module[name]
+
+        module["__getattr__"] = made
+        module["__dir__"] = lambda: sorted({*module, *messages})
 
     def _class(module_name: str, message: Descriptor, prefix: str) -> Any:  # noqa: ANN401 - a class of messages
         inside = f"{prefix}{message.name}."
         content: dict[str, Any] = {
             nested.name: _class(module_name, nested, inside) for nested in message.nested_types_by_name.values()
         }
-        content |= {"DESCRIPTOR": message, "__module__": module_name, "__qualname__": inside.removesuffix(".")}
-        return _message.MessageMeta(message.name, (Message,), content)
+        names = {"__module__": module_name, "__qualname__": inside.removesuffix(".")}
+        made = _message.MessageMeta(message.name, (Message,), {"DESCRIPTOR": message, **content, **names})
+        # It was made before, and named otherwise, if a message was first met inside another one.
+        for name, value in names.items():
+            setattr(made, name, value)
+        return made
 
 else:
     from google.protobuf import descriptor_pool

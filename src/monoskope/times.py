@@ -8,10 +8,11 @@ import time
 from typing import Final
 
 from monoskope.errors import UsageError
+from monoskope.late import pattern
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_DAYS = re.compile(r"([1-9][0-9]{0,4})d", re.ASCII)
-_LENGTH = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
+_DAYS = pattern(r"([1-9][0-9]{0,4})d", re.ASCII)
+_LENGTH = pattern(r"([0-9]{1,6})([smhd])", re.ASCII)
 
 
 def now_ms() -> int:

@@ -11,13 +11,14 @@ import re
 from typing import Self
 
 from monoskope.errors import UsageError
+from monoskope.late import pattern
 from monoskope.value import Value
 
 MAX_BYTES = 512
 MAX_SEGMENTS = 16
 
-_STORE = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
-_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
+_STORE = pattern(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
+_SEGMENT = pattern(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 _STORE_RULE = "1 to 63 of a-z, 0-9 and '-', a letter first"
 _SEGMENT_RULE = "1 to 128 of A-Z, a-z, 0-9, '_', '.' and '-', not starting with '.' or '-'"
 

@@ -14,13 +14,14 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client.queries import Queries
 from monoskope.client.target import Target, check_patchable
 from monoskope.errors import Error, NotFoundError, NotTriedError, RefusedError, UnavailableError, UsageError
+from monoskope.late import pattern
 from monoskope.protocol.options import are_for
 from monoskope.protocol.purposes import PURPOSES, PurposeRules
 from monoskope.protocol.request import Options
 from monoskope.uri import UriPrefix
 from monoskope.value import Value
 
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED = pattern(r"\\(.)", re.DOTALL)
 _NEEDS_CHECK_AND_SET = frozenset({upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION})
 
 

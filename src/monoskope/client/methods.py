@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
@@ -17,51 +18,62 @@ class Method(Generic[R]):
     """One method.
 
     Attributes:
-        name: Its name in its service.
-        path: Its path in URLs, `/service/name`, which gRPC and Connect share.
-        answer: The class of its responses.
         may_be_repeated: Whether it does no harm to call it again, at another server, after a call whose fate is
             unknown: it is a query, or its request id makes a second one the same as the first.
     """
 
-    __slots__ = ("answer", "may_be_repeated", "name", "path")
+    __slots__ = ("_answer", "_service", "may_be_repeated")
 
-    def __init__(self, service: str, answer: type[R], *, may_be_repeated: bool) -> None:
-        self.name = answer.DESCRIPTOR.name.removesuffix("Response")
-        self.path = f"/{_PACKAGE}.{service}/{self.name}"
-        self.answer = answer
+    def __init__(self, service: str, answer: Callable[[], type[R]], *, may_be_repeated: bool) -> None:
+        self._service = service
+        self._answer = answer
         self.may_be_repeated = may_be_repeated
+
+    @property
+    def answer(self) -> type[R]:
+        """The class of its responses; one that nobody asks for is not made."""
+        return self._answer()
+
+    @property
+    def name(self) -> str:
+        """Its name in its service."""
+        return self.answer.DESCRIPTOR.name.removesuffix("Response")
+
+    @property
+    def path(self) -> str:
+        """Its path in URLs, `/service/name`, which gRPC and Connect share."""
+        return f"/{_PACKAGE}.{self._service}/{self.name}"
 
     def __repr__(self) -> str:
         return f"<Method {self.path}>"
 
 
-def _command(answer: type[R], *, may_be_repeated: bool = False) -> Method[R]:
+def _command(answer: Callable[[], type[R]], *, may_be_repeated: bool = False) -> Method[R]:
     return Method("SecretCommandService", answer, may_be_repeated=may_be_repeated)
 
 
-def _query(answer: type[R]) -> Method[R]:
+def _query(answer: Callable[[], type[R]]) -> Method[R]:
     return Method("SecretQueryService", answer, may_be_repeated=True)
 
 
-REQUEST_SECRET_UPLOAD_KEY = _command(commands_pb2.RequestSecretUploadKeyResponse, may_be_repeated=True)
-REQUEST_UPLOAD_SECRET = _command(commands_pb2.RequestUploadSecretResponse, may_be_repeated=True)
-UPDATE_SECRET_NOTES = _command(commands_pb2.UpdateSecretNotesResponse)
-CREATE_SECRET_STORE = _command(commands_pb2.CreateSecretStoreResponse)
-ACTIVATE_SECRET_STORE = _command(commands_pb2.ActivateSecretStoreResponse)
-DEACTIVATE_SECRET_STORE = _command(commands_pb2.DeactivateSecretStoreResponse)
-SET_DEFAULT_SECRET_STORE = _command(commands_pb2.SetDefaultSecretStoreResponse)
-REPLACE_SECRET_STORE_IDENTITY = _command(commands_pb2.ReplaceSecretStoreIdentityResponse)
-START_FINGERPRINT_KEY_ROTATION = _command(commands_pb2.StartFingerprintKeyRotationResponse)
-FINISH_FINGERPRINT_KEY_ROTATION = _command(commands_pb2.FinishFingerprintKeyRotationResponse)
+REQUEST_SECRET_UPLOAD_KEY = _command(lambda: commands_pb2.RequestSecretUploadKeyResponse, may_be_repeated=True)
+REQUEST_UPLOAD_SECRET = _command(lambda: commands_pb2.RequestUploadSecretResponse, may_be_repeated=True)
+UPDATE_SECRET_NOTES = _command(lambda: commands_pb2.UpdateSecretNotesResponse)
+CREATE_SECRET_STORE = _command(lambda: commands_pb2.CreateSecretStoreResponse)
+ACTIVATE_SECRET_STORE = _command(lambda: commands_pb2.ActivateSecretStoreResponse)
+DEACTIVATE_SECRET_STORE = _command(lambda: commands_pb2.DeactivateSecretStoreResponse)
+SET_DEFAULT_SECRET_STORE = _command(lambda: commands_pb2.SetDefaultSecretStoreResponse)
+REPLACE_SECRET_STORE_IDENTITY = _command(lambda: commands_pb2.ReplaceSecretStoreIdentityResponse)
+START_FINGERPRINT_KEY_ROTATION = _command(lambda: commands_pb2.StartFingerprintKeyRotationResponse)
+FINISH_FINGERPRINT_KEY_ROTATION = _command(lambda: commands_pb2.FinishFingerprintKeyRotationResponse)
 
-GET_SECRET_UPLOAD_KEY = _query(queries_pb2.GetSecretUploadKeyResponse)
-GET_SECRET_UPLOAD = _query(queries_pb2.GetSecretUploadResponse)
-GET_SECRET = _query(queries_pb2.GetSecretResponse)
-LIST_SECRETS = _query(queries_pb2.ListSecretsResponse)
-LIST_SECRET_VERSIONS = _query(queries_pb2.ListSecretVersionsResponse)
-GET_SECRET_STORE = _query(queries_pb2.GetSecretStoreResponse)
-LIST_SECRET_STORES = _query(queries_pb2.ListSecretStoresResponse)
-GET_SERVER = _query(queries_pb2.GetServerResponse)
-LIST_EVENTS = _query(queries_pb2.ListEventsResponse)
-WATCH_EVENTS = _query(queries_pb2.WatchEventsResponse)
+GET_SECRET_UPLOAD_KEY = _query(lambda: queries_pb2.GetSecretUploadKeyResponse)
+GET_SECRET_UPLOAD = _query(lambda: queries_pb2.GetSecretUploadResponse)
+GET_SECRET = _query(lambda: queries_pb2.GetSecretResponse)
+LIST_SECRETS = _query(lambda: queries_pb2.ListSecretsResponse)
+LIST_SECRET_VERSIONS = _query(lambda: queries_pb2.ListSecretVersionsResponse)
+GET_SECRET_STORE = _query(lambda: queries_pb2.GetSecretStoreResponse)
+LIST_SECRET_STORES = _query(lambda: queries_pb2.ListSecretStoresResponse)
+GET_SERVER = _query(lambda: queries_pb2.GetServerResponse)
+LIST_EVENTS = _query(lambda: queries_pb2.ListEventsResponse)
+WATCH_EVENTS = _query(lambda: queries_pb2.WatchEventsResponse)

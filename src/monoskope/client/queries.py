@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import options_pb2
@@ -23,18 +23,19 @@ MAX_PAGE_SIZE = 1_000
 MAX_PAGES = 50_000
 """How many pages a listing may have: more than any log needs, since a page covers thousands of events."""
 
-_Asked = (
-    queries_pb2.ListSecretsRequest
-    | queries_pb2.ListSecretVersionsRequest
-    | queries_pb2.ListSecretStoresRequest
-    | queries_pb2.ListEventsRequest
-)
+if TYPE_CHECKING:
+    _Asked = (
+        queries_pb2.ListSecretsRequest
+        | queries_pb2.ListSecretVersionsRequest
+        | queries_pb2.ListSecretStoresRequest
+        | queries_pb2.ListEventsRequest
+    )
 P = TypeVar(
     "P",
-    queries_pb2.ListSecretsResponse,
-    queries_pb2.ListSecretVersionsResponse,
-    queries_pb2.ListSecretStoresResponse,
-    queries_pb2.ListEventsResponse,
+    "queries_pb2.ListSecretsResponse",
+    "queries_pb2.ListSecretVersionsResponse",
+    "queries_pb2.ListSecretStoresResponse",
+    "queries_pb2.ListEventsResponse",
 )
 
 

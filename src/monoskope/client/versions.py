@@ -13,12 +13,13 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.purposes.put import Expect
 from monoskope.client.queries import Queries
 from monoskope.errors import NotFoundError, UsageError
+from monoskope.late import pattern
 from monoskope.uri import SecretUri
 
 _SHOWN = r"[0-9]{1,19}|[0-9A-Za-z-]{32,64}"
 """A number, or an id as AWS Secrets Manager gives versions."""
-_TYPED = re.compile(_SHOWN, re.ASCII)
-_WHOLE = re.compile(rf"({_SHOWN})@.+", re.ASCII)
+_TYPED = pattern(_SHOWN, re.ASCII)
+_WHOLE = pattern(rf"({_SHOWN})@.+", re.ASCII)
 
 
 def typed(version: str) -> str:

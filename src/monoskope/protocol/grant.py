@@ -6,6 +6,7 @@ import hashlib
 import re
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.late import pattern
 from monoskope.protocol.identity import ProofError, open_signed
 from monoskope.protocol.labels import UPLOAD_GRANT
 from monoskope.protocol.payload import is_padded_size
@@ -25,7 +26,7 @@ DEFAULT_LIFETIME_S = 60
 MAX_SUBJECT_LENGTH = 256
 
 _NAME = "UploadGrant"
-_KEY_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
+_KEY_ID = pattern(r"[0-9a-f]{16}", re.ASCII)
 
 
 class Grant(Value, frozen=True):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import IdentityChangedError, UsageError
+from monoskope.late import pattern
 from monoskope.protocol.labels import labelled
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
 
-_SHOWN = re.compile(r"SHA256:[A-Za-z0-9+/]{43}", re.ASCII)
+_SHOWN = pattern(r"SHA256:[A-Za-z0-9+/]{43}", re.ASCII)
 
 
 class ProofError(IdentityChangedError):

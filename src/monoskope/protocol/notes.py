@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2
 from monoskope.errors import UsageError
+from monoskope.late import pattern
 from monoskope.value import Value
 
 MAX_LABELS = 16
@@ -23,8 +24,8 @@ Labels = tuple[tuple[str, str], ...]
 EDIT_NOTES = "edit-notes"
 """The feature of an m8 that lets notes be edited without a put."""
 
-_NAME = re.compile(r"[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?", re.ASCII)
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_NAME = pattern(r"[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?", re.ASCII)
+_DAY = pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 def check_labels(labels: Iterable[tuple[str, str]]) -> Labels:

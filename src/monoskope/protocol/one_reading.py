@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from monoskope.api.secrets.v1 import options_pb2
@@ -21,6 +20,8 @@ def strict_json(text: str) -> object:
         ValueError: it is not JSON, has what JSON does not have, such as NaN, or names a member of an object twice.
         RecursionError: it is nested too deeply.
     """
+    import json  # noqa: PLC0415 - few requests hold any
+
     parsed: object = json.loads(text, object_pairs_hook=_members, parse_constant=_refuse)
     return parsed
 

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from monoskope.errors import Error, UsageError
+from monoskope.late import pattern
 from monoskope.unshared import Unshared
 
 MIN_PADDED = 512
@@ -22,7 +23,7 @@ MAX_PADDED = 1_048_576
 DEFAULT_MAX_PLAINTEXT = 131_072
 MAX_KEYS = 64
 
-_KEY = re.compile(r"[A-Za-z0-9_.-]{1,253}", re.ASCII)
+_KEY = pattern(r"[A-Za-z0-9_.-]{1,253}", re.ASCII)
 _KEY_RULE = "1 to 253 of A-Z, a-z, 0-9, '_', '.' and '-', neither '.' nor starting with '..'"
 
 

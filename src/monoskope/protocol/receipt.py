@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
+from monoskope.late import pattern
 from monoskope.protocol.detail import is_detail
 from monoskope.protocol.grant import REPLICA_BYTES, Grant
 from monoskope.protocol.labels import WRITE_TAG, labelled
@@ -34,8 +35,8 @@ MAX_PUBLIC_LENGTH = 2_048
 """Characters of a public half at most."""
 
 _NAME = "Receipt"
-_PUBLIC = re.compile(r"-----BEGIN PUBLIC KEY-----\n([A-Za-z0-9+/=]{1,64}\n)+-----END PUBLIC KEY-----\n", re.ASCII)
-_FINGERPRINT = re.compile(r"fp1:[0-9a-f]{16}:[0-9a-f]{64}", re.ASCII)
+_PUBLIC = pattern(r"-----BEGIN PUBLIC KEY-----\n([A-Za-z0-9+/=]{1,64}\n)+-----END PUBLIC KEY-----\n", re.ASCII)
+_FINGERPRINT = pattern(r"fp1:[0-9a-f]{16}:[0-9a-f]{64}", re.ASCII)
 _KINDS = frozenset(
     {upload_pb2.DIFFERENCE_KIND_MISSING, upload_pb2.DIFFERENCE_KIND_EXTRA, upload_pb2.DIFFERENCE_KIND_CHANGED}
 )

@@ -10,6 +10,8 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Protocol, Self
 
+from monoskope.late import pattern
+
 KEY = "traceparent"
 """The name of the metadata, and of the HTTP header, that carries a context (W3C Trace Context, level 1)."""
 
@@ -19,7 +21,7 @@ ATTRIBUTES = frozenset({"code", "method", "outcome", "purpose", "reason", "reque
 MAX_ATTRIBUTE = 128
 """Characters of an attribute at most; the rest is cut off."""
 
-_FORM = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+_FORM = pattern(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
 
 class Recorder(Protocol):

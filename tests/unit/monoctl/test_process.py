@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
+from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.monoctl.main import cli
@@ -154,15 +155,19 @@ def test_a_put_loads_no_more_than_it_needs() -> None:
 
 NOT_OVER_HTTPS = (
     "asyncio",
+    "calendar",
     "concurrent",
     "dataclasses",
     "email",
     "getpass",
+    "gettext",
     "google.protobuf.descriptor_pb2",
     "google.protobuf.internal.python_message",
     "google.protobuf.text_format",
     "grpc",
     "importlib.metadata",
+    "inspect",
+    "ipaddress",
     "jsonpath",
     "logging",
     "monoskope.api.buf",
@@ -171,9 +176,15 @@ NOT_OVER_HTTPS = (
     "monoskope.client.proof",
     "monoskope.client.purposes.delete",
     "monoskope.client.results.secrets",
+    "msgspec.inspect",
+    "msgspec.json",
+    "platform",
+    "random",
+    "selectors",
     "shutil",
     "subprocess",
     "tempfile",
+    "textwrap",
     "tomllib",
     "yaml",
 )
@@ -189,7 +200,30 @@ def test_a_put_over_https_loads_neither_grpc_nor_an_event_loop(tmp_path: Path) -
     began = stderr.index("monoskope.start")  # before it is the interpreter's own start
     loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
     assert {"monoskope.client.blocking", "monoskope.client.seal", "httptools"} <= loaded
-    assert [name for name in NOT_OVER_HTTPS if any(f"{one}.".startswith(f"{name}.") for one in loaded)] == []
+    assert of(loaded, NOT_OVER_HTTPS) == []
+
+
+def of(loaded: set[str], names: Sequence[str]) -> list[str]:
+    """Return which of `names` are loaded, or something below them."""
+    return [name for name in names if any(f"{one}.".startswith(f"{name}.") for one in loaded)]
+
+
+class Listing(ScriptedM8):
+    def more(self, method: str, message: Message) -> Message:
+        return queries_pb2.ListSecretsResponse(secrets=[views_pb2.Secret(uri="vault://app")])
+
+
+def test_a_list_over_https_loads_what_a_put_does_and_how_lists_look(tmp_path: Path) -> None:
+    with Listing().serving_in_thread(tmp_path, http=True) as m8:
+        process = start(m8, tmp_path, "get", "secrets", python=["-X", "importtime"])
+        stdout, stderr = process.communicate(timeout=60)
+    assert "vault://app" in stdout
+    began = stderr.index("monoskope.start")
+    loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
+    assert "monoskope.monoctl.output.listing" in loaded
+    needed = {"monoskope.client.proof", "monoskope.client.results.secrets"}
+    assert of(loaded, [name for name in NOT_OVER_HTTPS if name not in needed]) == []
+    assert of(loaded, ["click.shell_completion", "cryptography.hazmat.primitives.hpke"]) == []
 
 
 def test_a_command_loads_values_without_typing_extensions() -> None:
@@ -221,3 +255,17 @@ def test_several_at_once_take_the_event_loop(tmp_path: Path) -> None:
 def test_the_first_help_needs_neither_a_connection_nor_completion() -> None:
     modules = loaded("import monoskope.monoctl.main, monoskope.monoctl.commands.version")
     assert not modules & {"grpc", "dotenv", "monoskope.shell_completion"}
+
+
+def test_the_first_help_loads_no_values_messages_or_reader_of_source_code() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "monoskope.monoctl", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    began = done.stderr.index("monoskope.start")
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr[began:].splitlines()}
+    assert "Put secrets into stores." in done.stdout
+    assert of(loaded, ["google", "inspect", "msgspec", "ssl", "monoskope.client"]) == []

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 import httptools
 
 from monoskope.http.client.failures import BrokenError, MalformedError, TooLargeError, UnsendableError
+from monoskope.late import pattern
 from monoskope.unshared import Unshared
 
 MOST_HEAD = 16 * 1024
@@ -27,9 +28,9 @@ _PER_BYTE = 8
 _MOST_PIECES = 4_096
 """How many pieces of a body are kept before they are joined: one of two bytes takes fifty."""
 _END_OF_HEAD = b"\r\n\r\n"
-_LINE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e]+ [\x21-\x7e]+", re.ASCII)
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
-_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?|", re.ASCII)
+_LINE = pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e]+ [\x21-\x7e]+", re.ASCII)
+_NAME = pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_VALUE = pattern(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?|", re.ASCII)
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "expect", "upgrade", "te", "trailer"})
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
-from click.shell_completion import CompletionItem
 
 from monoskope.client import Client
 from monoskope.errors import UsageError
 from monoskope.monoctl.output.jsonpath import Template
 from monoskope.monoctl.output.listing import JSONPATH, TABLE, WORDS, Form
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class _FormType(click.ParamType[Form]):
@@ -30,6 +34,8 @@ class _FormType(click.ParamType[Form]):
         param: click.Parameter,  # noqa: ARG002
         incomplete: str,
     ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - a command that runs does not need it
+
         return [CompletionItem(word) for word in (*WORDS, JSONPATH) if word.startswith(incomplete)]
 
 

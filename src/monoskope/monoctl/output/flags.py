@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
+from monoskope.late import pattern
+
 FLAGS = MappingProxyType(
     {
         "binary": "--binary",
@@ -30,7 +32,7 @@ _PHRASES = MappingProxyType(
 _METHODS = MappingProxyType({"`list_secret_versions()`": "`monoctl get secret --versions`"})
 """Method to the command that shows the same."""
 
-_PARAMETER = re.compile(r"`([a-z_]+)=([^`]*)`")
+_PARAMETER = pattern(r"`([a-z_]+)=([^`]*)`")
 
 
 def with_flags(text: str) -> str:

@@ -8,32 +8,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from monoskope.errors import UsageError
 from monoskope.escape import escape, json_text
+from monoskope.late import pattern
+from monoskope.value import Value
 
-_PIECE = re.compile(r"""\{((?:[^{}"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*)\}|([^{}]+)""", re.DOTALL)
+_PIECE = pattern(r"""\{((?:[^{}"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*)\}|([^{}]+)""", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 _FIX = "Write for example -o jsonpath='{.items[*].uri}'."
 
 
-@dataclass(slots=True)
-class _Range:
-    """The nodes of a template, or of a `{range}` in it."""
-
-    path: Any = None
-    """Whose matches are gone through; None for the template itself."""
-    absolute: bool = False
-    nodes: list[str | _Range | _Path] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Path:
+class _Path(Value, frozen=True):
     compiled: Any
     absolute: bool
     """Whether it begins at the document, even in a range."""
+
+
+class _Range:
+    """The nodes of a template, or of a `{range}` in it.
+
+    Args:
+        path: Whose matches are gone through; None for the template itself.
+        absolute: Whether it begins at the document, even in a range.
+    """
+
+    def __init__(self, path: Any = None, *, absolute: bool = False) -> None:  # noqa: ANN401 - the library's own
+        self.path = path
+        self.absolute = absolute
+        self.nodes: list[str | _Range | _Path] = []
 
 
 class Template:
@@ -90,7 +94,7 @@ def _node(piece: tuple[str | None, str]) -> str | _Range | _Path:
         return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), words[1:-1], flags=re.DOTALL)
     if re.match(r"range\s", words):
         path = _path(words[len("range") :].strip())
-        return _Range(path.compiled, path.absolute)
+        return _Range(path.compiled, absolute=path.absolute)
     return _path(words)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from monoskope.client.versions import typed
+from monoskope.late import pattern
 from monoskope.monoctl.output import write
 from monoskope.monoctl.output.formats import Document, emit
 from monoskope.monoctl.output.jsonpath import Template
@@ -19,7 +20,7 @@ JSONPATH = "jsonpath="
 Form = str | Template
 """What `-o` says: one of `WORDS`, or a template."""
 
-_HASH = re.compile(r"(fp1:[0-9a-f]{4})[0-9a-f]{12}:([0-9a-f]{8})[0-9a-f]{52}([0-9a-f]{4})", re.ASCII)
+_HASH = pattern(r"(fp1:[0-9a-f]{4})[0-9a-f]{12}:([0-9a-f]{8})[0-9a-f]{52}([0-9a-f]{4})", re.ASCII)
 
 
 def short(hash_: str) -> str:

@@ -1,0 +1,42 @@
+"""Plain settings files, which are read without `tomllib`, say what `tomllib` would read in them."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+import tomli_w
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from monoskope.client.settings import ConfigFile
+from monoskope.errors import UsageError
+from monoskope.settings import _plain_table, parse
+
+_PIECES = st.lists(
+    st.sampled_from(
+        ["a", "b_2", "-", " = ", "=", '"', '""', "\\", "'", "#", "\n", "\r", "\t", " ", "[a]", "1", "ä", "\0"]
+    )
+)
+
+
+@given(_PIECES.map("".join))
+@example('a = "1"\na = "2"')
+@example('a = """\n"""')
+@example('a = "x" # "y"')
+@example("# \x7f")
+def test_what_is_read_plainly_is_what_the_file_says(text: str) -> None:
+    plain = _plain_table(text)
+    assert plain is None or plain == tomllib.loads(text)
+
+
+def test_the_settings_that_monoctl_writes_are_plain() -> None:
+    table = {"server": "https://m8.example.com:7480", "ca_file": "/home/ann/ca.crt", "token_file": "token"}
+    assert _plain_table(f"# settings\n\n{tomli_w.dumps(table)}") == table
+
+
+@pytest.mark.parametrize(("line", "why"), [('server = "a', "not valid TOML"), ('servr = "a"', "unknown field")])
+def test_what_is_wrong_is_said_of_plain_files_too(line: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        parse(line.encode(), ConfigFile, path=Path("config.toml"))

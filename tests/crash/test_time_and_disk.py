@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from monoskope.testing.parts import Part, wait_until
 from tests.crash.breaking import STORES, Crash, wake
 
@@ -23,6 +25,7 @@ def full_disk(part: Part, files: list[Path], *, room: int = 0) -> Iterator[None]
         resource.prlimit(part.pid, resource.RLIMIT_FSIZE, limits)
 
 
+@pytest.mark.soak
 def test_a_clock_that_jumps_ahead_and_back_ends_nothing_early_and_nothing_never(crash: Crash) -> None:
     crash.m8("m8.clock=shift+600@40")
     crash.reactor_is_back()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from typing import Any, TypeAlias
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any, TypeAlias, cast
 
 import grpc
 import grpc.aio
@@ -94,7 +94,12 @@ def _attaching(app: App, method: Method) -> _Callable:
                 await context.write(response)
 
         async def work() -> None:
-            await method.handler(calls.parsed(aiter(requests)), send, arrived.peer)
+            # Closed here, not by the garbage collector, which may come after the event loop has ended.
+            async with (
+                contextlib.aclosing(cast("AsyncGenerator[bytes]", aiter(requests))) as incoming,
+                contextlib.aclosing(calls.parsed(incoming)) as messages,
+            ):
+                await method.handler(messages, send, arrived.peer)
 
         ended = await calls.answered(app, arrived, method.name, work)
         if ended.error is not None:

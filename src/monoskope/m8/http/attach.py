@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import NoReturn
 
 import msgspec
@@ -65,7 +65,11 @@ class Attached:
 
     async def _call(self, messages: _Messages) -> Ended[None]:
         async def work() -> None:
-            await self._method.handler(calls.parsed(messages.come()), messages.send, self._arrived.peer)
+            async with (
+                contextlib.aclosing(messages.come()) as come,
+                contextlib.aclosing(calls.parsed(come)) as incoming,
+            ):
+                await self._method.handler(incoming, messages.send, self._arrived.peer)
 
         return await calls.answered(self._app, self._arrived, self._method.name, work)
 
@@ -85,7 +89,7 @@ class _Messages:
         self._room = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
 
-    async def come(self) -> AsyncIterator[bytes]:
+    async def come(self) -> AsyncGenerator[bytes]:
         """Yield what the reactor says, until it ends its side. Raises `UsageError` for a text that ends nothing."""
         message: bytes | UsageError | None = await self._receive()
         while message is not None:

@@ -170,7 +170,7 @@ async def stream(method: Method, request: Message, caller: Caller) -> AsyncGener
             yield response
 
 
-async def parsed(incoming: AsyncIterator[bytes]) -> AsyncIterator[reactor_pb2.AttachRequest]:
+async def parsed(incoming: AsyncIterator[bytes]) -> AsyncGenerator[reactor_pb2.AttachRequest]:
     """Yield a reactor's messages. Raises `UsageError` if the first one is too large, or one does not parse."""
     largest = MAX_LOGIN
     async for message in incoming:

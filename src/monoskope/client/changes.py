@@ -14,7 +14,6 @@ from monoskope.client.purposes.put import Expect, PutResult, expectation
 from monoskope.client.queries import Queries
 from monoskope.client.target import Target
 from monoskope.client.versions import whole
-from monoskope.client.walk import Walk
 from monoskope.errors import Error
 from monoskope.protocol.recipes import Recipe, check_recipes
 from monoskope.protocol.request import Options
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from monoskope.client.purposes.generate import Generated
     from monoskope.client.purposes.import_secret import Import
     from monoskope.client.purposes.verify import Verification
+    from monoskope.client.walk import Walk
 
 R = TypeVar("R")
 

@@ -26,11 +26,8 @@ from monoskope.client.restorations import Restorations
 from monoskope.client.runtime import Runtime, on_asyncio
 from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.target import Confirm, Remembered, Resolver, Target, check_text
-from monoskope.client.task import Progress
-from monoskope.client.trust import subject_of
 from monoskope.client.upstream_names import UpstreamNames
 from monoskope.client.versions import whole
-from monoskope.client.walk import Walk
 from monoskope.errors import Error, UsageError
 from monoskope.protocol import identity
 from monoskope.protocol.request import Options
@@ -41,6 +38,8 @@ if TYPE_CHECKING:
     from monoskope.client.preview import Preview
     from monoskope.client.proof import Proofs
     from monoskope.client.purposes.compare import Comparison
+    from monoskope.client.task import Progress
+    from monoskope.client.walk import Walk
 
 R = TypeVar("R")
 
@@ -277,6 +276,7 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
         several = len(uris) > 1
         if several and wanted is not None:
             self._remembered.clear()  # What is checked is to be what m8 says now.
+        self._runtime.meanwhile(_load_walk)
         resolver = self._resolver(timeout_s)
         targets: list[Target | Error] = []
         for uri in uris:
@@ -302,6 +302,9 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
         return await self._resolver(timeout_s).target(uri)
 
     def _walk(self, target: Target, timeout_s: float) -> Walk:
+        from monoskope.client.trust import subject_of  # noqa: PLC0415 - see `_load_walk`
+        from monoskope.client.walk import Walk  # noqa: PLC0415
+
         return Walk(
             self._connection(),
             target.trust,
@@ -328,6 +331,11 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
         if self._open is None:
             raise UsageError("the client is not open.", fix="Use it as `async with Client() as client:`.")
         return self._open
+
+
+def _load_walk() -> None:
+    """Load what only a known store leads to: steps 1 to 7. Call it while m8 is asked for the store."""
+    import monoskope.client.walk  # noqa: F401,PLC0415
 
 
 def _warn(sentence: str) -> None:

@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.client import methods
@@ -13,12 +14,14 @@ from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known_stores import KnownStores, Pins
 from monoskope.client.settings import ClientSettings
 from monoskope.client.task import too_large
-from monoskope.client.trust import Trust
 from monoskope.errors import IdentityChangedError, RefusedError, UsageError
 from monoskope.protocol.identity import ProofError, check_shown
 from monoskope.protocol.names import spelled
 from monoskope.uri import SecretUri, check_store_name, parse_path
 from monoskope.value import Value
+
+if TYPE_CHECKING:
+    from monoskope.client.trust import Trust
 
 Confirm = Callable[[str], bool]
 """Asks a person a yes-or-no question."""
@@ -261,11 +264,16 @@ class Resolver:
         if pinned is None:
             pinned = self._first_contact(store, identity, given)
         pins.check_free(server, name, pinned)
-        trust = Trust(self._known, server, name, pin=pinned, notify=self._notify)
+        trust = self._trusting(name, pinned, self._notify)
         trust.follow(store.rotations)
         if trust.pin != identity:
             raise self._changed(name, trust.pin, identity, "it shows")
         return trust
+
+    def _trusting(self, store: str, pin: str, notify: Callable[[str], None] | None) -> Trust:
+        from monoskope.client.trust import Trust  # noqa: PLC0415 - not before m8 has answered
+
+        return Trust(self._known, self._settings.server, store, pin=pin, notify=notify)
 
     def _changed(self, store: str, pinned: str, other: str, how: str) -> IdentityChangedError:
         server = self._settings.server
@@ -280,7 +288,7 @@ class Resolver:
 
     def _leads(self, store: views_pb2.SecretStore, given: str, pinned: str) -> bool:
         """Return whether the pin follows by signed steps from an identity that was given before them."""
-        before = Trust(self._known, self._settings.server, store.name, pin=given, notify=None)
+        before = self._trusting(store.name, given, None)
         return before.leads_to(pinned, store.rotations)
 
     def _first_contact(self, store: views_pb2.SecretStore, identity: str, given: str | None) -> str:
@@ -294,7 +302,7 @@ class Resolver:
                 fix="Agree on a terminal, with `store_identities=`, or in known_stores.",
             )
             given = identity
-        unpinned = Trust(self._known, server, name, pin=given, notify=None)
+        unpinned = self._trusting(name, given, None)
         if unpinned.last(store.rotations) != identity:
             raise IdentityChangedError(
                 f"the identity that you gave for store {name!r} of {server} is {given}, it shows {identity}.",

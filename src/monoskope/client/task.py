@@ -5,17 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import math
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error, OutcomeUnknownError, RefusedError
 from monoskope.protocol.notes import Labels
 from monoskope.protocol.purposes import PURPOSES
-from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.recipes import Recipes
 from monoskope.protocol.request import Options
 from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri
 from monoskope.value import Value
+
+if TYPE_CHECKING:
+    from monoskope.protocol.receipt import Receipt
 
 ASK = "Ask with `monoctl get upload {request_id}`"
 """How the fix of a doubt about a write begins."""

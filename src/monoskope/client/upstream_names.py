@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from monoskope.client import purposes
 from monoskope.client.queries import Queries
 from monoskope.client.target import Target
-from monoskope.client.walk import Walk
 from monoskope.errors import UsageError
 
 if TYPE_CHECKING:
     from monoskope.client.purposes.list_names import UpstreamName, UpstreamPage
+    from monoskope.client.walk import Walk
 
 PAGE_TIMEOUT_S = 120.0
 

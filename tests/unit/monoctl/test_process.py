@@ -135,8 +135,9 @@ def _with_streams(m8: ScriptedM8, folder: Path, streams: str, *words: str) -> su
 def test_a_put_loads_no_more_than_it_needs() -> None:
     modules = loaded("import monoskope.monoctl.commands.put, monoskope.monoctl.main")
 
-    assert {"click", "monoskope.client.seal"} <= modules
+    assert {"click", "monoskope.client.target"} <= modules
     for name in (
+        "monoskope.client.walk",
         "yaml",
         "tomli_w",
         "grpc_status",
@@ -201,6 +202,43 @@ def test_a_put_over_https_loads_neither_grpc_nor_an_event_loop(tmp_path: Path) -
     loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
     assert {"monoskope.client.blocking", "monoskope.client.seal", "httptools"} <= loaded
     assert of(loaded, NOT_OVER_HTTPS) == []
+
+
+NOTING_WAITS = """
+import sys
+from monoskope.client.blocking import BlockingRuntime
+from monoskope.monoctl.main import main
+prepares = BlockingRuntime.sent
+def sent(runtime):
+    had = set(sys.modules)
+    prepares(runtime)
+    print("waited", *(set(sys.modules) - had), file=sys.stderr)
+BlockingRuntime.sent = sent
+main()
+"""
+"""Runs `monoctl` and writes, for each call, what was loaded while its answer was awaited."""
+
+
+def test_a_put_loads_the_steps_while_it_waits_for_the_store_and_sealing_while_it_waits_for_the_key(
+    tmp_path: Path,
+) -> None:
+    with ScriptedM8().serving_in_thread(tmp_path, http=True) as m8:
+        (tmp_path / "value").write_text("correct horse battery staple")
+        words = ("put", "secret", "vault://app", "--from-file", f"k={tmp_path / 'value'}")
+        done = subprocess.run(
+            [sys.executable, "-c", NOTING_WAITS, *words],
+            env=os.environ | environment(m8, tmp_path),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+    waits = [set(line.split()[1:]) for line in done.stderr.splitlines() if line.startswith("waited")]
+    steps, sealing, after = waits
+    assert {f"monoskope.client.{name}" for name in ("walk", "patience", "reasons", "seal", "trust")} <= steps
+    assert "monoskope.protocol.receipt" in steps
+    assert "cryptography.hazmat.primitives.hpke" in sealing
+    assert not after
 
 
 def of(loaded: set[str], names: Sequence[str]) -> list[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import click
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, PutResult
-from monoskope.client.preview import Preview
 from monoskope.client.purposes.put import Expect
 from monoskope.errors import Error
 from monoskope.monoctl.commands.put_each import Plan, planned, put_each
@@ -22,6 +22,9 @@ from monoskope.monoctl.output.formats import Document, emit
 from monoskope.monoctl.output.results import end
 from monoskope.protocol.names import spelled
 from monoskope.protocol.request import Options
+
+if TYPE_CHECKING:
+    from monoskope.client.preview import Preview
 
 COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
 

@@ -154,6 +154,14 @@ def test_a_put_loads_no_more_than_it_needs() -> None:
         assert f"monoskope.{name}" not in modules
 
 
+def test_no_command_that_walks_loads_the_steps_before_it_waits() -> None:
+    names = ("delete", "generate", "import_secret", "patch", "put", "rollback", "undelete", "verify")
+    code = f"from monoskope.client import client, purposes; [getattr(purposes, name) for name in {names}]"
+    modules = loaded(f"import monoskope.monoctl.commands.patch; {code}")
+    assert "monoskope.client.purposes.rollback" in modules
+    assert not modules & {"monoskope.client.walk", "monoskope.client.trust", "monoskope.client.preview"}
+
+
 NOT_OVER_HTTPS = (
     "asyncio",
     "calendar",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from monoskope.client import Client, PutResult
-from monoskope.client.preview import Preview
 from monoskope.client.purposes.patch import changes
 from monoskope.errors import Error
 from monoskope.monoctl.commands.put import COLUMNS, document, show
@@ -16,6 +17,9 @@ from monoskope.monoctl.input.values import Sources, check_words, read_values, so
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output.results import end
 from monoskope.protocol.request import Options
+
+if TYPE_CHECKING:
+    from monoskope.client.preview import Preview
 
 
 @click.command(short_help="Change some keys of secrets and leave the others.")

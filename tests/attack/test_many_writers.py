@@ -134,6 +134,7 @@ async def test_all_end_well_and_one_after_the_other(
     assert scene.m8.saw(b"the value of writer") == 0
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("replicas", "store"), PLACES[::-1])
 async def test_whatever_they_do_it_is_one_after_the_other(
     scene: Scene, clients: list[Client], replicas: int, store: str

@@ -13,7 +13,7 @@ import json
 from base64 import b64decode
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 import grpc.aio
@@ -25,6 +25,9 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
 from tests.support import openapi
+
+if TYPE_CHECKING:
+    from tests.support.m8_world import User  # which imports this module
 
 _GRACE_S = 10.0
 """How long m8 may take to say that the time of a call has run out."""
@@ -259,3 +262,8 @@ def rpc_error(said: Any) -> grpc.aio.AioRpcError:
 
 def _gone() -> grpc.aio.AioRpcError:
     return grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), "hung up")
+
+
+def bearer(user: User) -> tuple[str, str]:
+    """The header with the user's token."""
+    return user.metadata[0]

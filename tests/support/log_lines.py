@@ -31,3 +31,8 @@ def capture_logs() -> Iterator[list[dict[str, Any]]]:
         yield lines.told
     finally:
         operating_log.set_up(sys.stderr)
+
+
+def calls(lines: io.StringIO) -> list[dict[str, Any]]:
+    """The lines of calls in an operating log."""
+    return [line for line in map(json.loads, lines.getvalue().splitlines()) if line["event"] == "call"]

@@ -18,7 +18,7 @@ class Head(Unshared):
         path: The path of the target, without the query. It begins with `/`.
         query: What follows the `?`, "" for nothing.
         headers: Each name in lower case, and each value without the space around it, in the order in which they came.
-        peer: Who sent it, as `m8.limits.peers.named` names it.
+        peer: Who sent it, as `host_port.peer_name` names it.
     """
 
     method: str

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from monoskope import operating_log
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.readmodels.chain import project
@@ -47,3 +49,11 @@ def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     """Let the users of the test's worlds ask at each door in turn; return its name."""
     monkeypatch.setattr(m8_world, "DOOR", request.param)
     return str(request.param)
+
+
+@pytest.fixture
+def lines() -> io.StringIO:
+    """The operating log of this process, as it grows."""
+    stream = io.StringIO()
+    operating_log.set_up(stream)
+    return stream

@@ -16,7 +16,6 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from monoskope import operating_log
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Code, Error, UnavailableError
@@ -35,13 +34,6 @@ from tests.support.vectors import Signer, a_request
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with a_world(tmp_path) as world:
         yield world
-
-
-@pytest.fixture
-def lines() -> io.StringIO:
-    stream = io.StringIO()
-    operating_log.set_up(stream)
-    return stream
 
 
 def test_every_code_has_a_status_that_carries_code_message_and_fix() -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from monoskope.host_port import peer_name
 from monoskope.m8.limits.connections import Connections
-from monoskope.m8.limits.peers import named, origin
+from monoskope.m8.limits.peers import origin
 from monoskope.m8.log import sqlite_file
 
 
@@ -55,7 +56,7 @@ def is_open(one: socket.socket) -> bool:
 
 
 def peer(one: socket.socket) -> str:
-    return named(*one.getsockname())
+    return peer_name(*one.getsockname())
 
 
 def test_an_address_has_its_share_and_who_came_first_makes_room(listener: Listener) -> None:
@@ -222,6 +223,6 @@ def test_limits_go_by_address_and_by_network_where_addresses_are_many(peer: str,
 
 
 def test_an_address_is_called_as_grpc_calls_it() -> None:
-    assert named("192.0.2.7", 40_000) == "ipv4:192.0.2.7:40000"
-    assert named("::ffff:192.0.2.7", 40_000) == "ipv4:192.0.2.7:40000"
-    assert named("2001:db8::1", 7) == "ipv6:%5B2001:db8::1%5D:7"
+    assert peer_name("192.0.2.7", 40_000) == "ipv4:192.0.2.7:40000"
+    assert peer_name("::ffff:192.0.2.7", 40_000) == "ipv4:192.0.2.7:40000"
+    assert peer_name("2001:db8::1", 7) == "ipv6:%5B2001:db8::1%5D:7"

@@ -16,7 +16,6 @@ import pytest
 from google.protobuf import json_format
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
-from monoskope import operating_log
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.errors import Code, Error, RateLimitedError, UnavailableError
 from monoskope.http.messages import Response
@@ -24,8 +23,9 @@ from monoskope.http.server.answers import serialised
 from monoskope.m8.http import refused
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.methods.table import Kind, Method, methods
-from tests.support.http_calls import Asked, HttpStream, HttpUnary, ask, rpc_error
-from tests.support.m8_world import PATIENCE_S, User, World, a_world
+from tests.support.http_calls import Asked, HttpStream, HttpUnary, ask, bearer, rpc_error
+from tests.support.log_lines import calls
+from tests.support.m8_world import PATIENCE_S, World, a_world
 
 GET_SERVER = "/monoskope.api.gateway.v1.SecretQueryService/GetServer"
 GET_SECRET = "/monoskope.api.gateway.v1.SecretQueryService/GetSecret"
@@ -39,21 +39,6 @@ JSON = ("Content-Type", "application/json")
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with a_world(tmp_path) as world:
         yield world
-
-
-@pytest.fixture
-def lines() -> io.StringIO:
-    stream = io.StringIO()
-    operating_log.set_up(stream)
-    return stream
-
-
-def calls(lines: io.StringIO) -> list[dict[str, Any]]:
-    return [line for line in map(json.loads, lines.getvalue().splitlines()) if line["event"] == "call"]
-
-
-def bearer(user: User) -> tuple[str, str]:
-    return user.metadata[0]
 
 
 async def test_every_method_of_the_table_says_the_same_at_both_doors(world: World) -> None:

@@ -10,15 +10,14 @@ from typing import Any
 
 import pytest
 
-from monoskope import operating_log
 from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.m8 import doors
 from monoskope.m8.http.server import build_http
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.operations.endpoints import Endpoints
-from tests.support.http_calls import ask
-from tests.support.m8_world import PAGE, User, World, a_world
+from tests.support.http_calls import ask, bearer
+from tests.support.m8_world import PAGE, World, a_world
 
 GET_SERVER = "/monoskope.api.gateway.v1.SecretQueryService/GetServer"
 ATTACH = "/monoskope.api.gateway.v1.ReactorService/Attach"
@@ -29,17 +28,6 @@ JSON = ("Content-Type", "application/json")
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with a_world(tmp_path) as world:
         yield world
-
-
-@pytest.fixture
-def lines() -> io.StringIO:
-    stream = io.StringIO()
-    operating_log.set_up(stream)
-    return stream
-
-
-def bearer(user: User) -> tuple[str, str]:
-    return user.metadata[0]
 
 
 async def test_only_pages_of_the_origins_that_are_named_may_call(world: World) -> None:

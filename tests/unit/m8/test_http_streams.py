@@ -13,11 +13,11 @@ import grpc
 import grpc.aio
 import pytest
 
-from monoskope import operating_log
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.m8.log.sqlite import SqliteLog
-from tests.support.http_calls import Asked, HttpStream, ask
-from tests.support.m8_world import User, World, a_world
+from tests.support.http_calls import Asked, HttpStream, ask, bearer
+from tests.support.log_lines import calls
+from tests.support.m8_world import World, a_world
 
 GET_SECRET = "/monoskope.api.gateway.v1.SecretQueryService/GetSecret"
 GET_KEY = "/monoskope.api.gateway.v1.SecretQueryService/GetSecretUploadKey"
@@ -29,21 +29,6 @@ JSON = ("Content-Type", "application/json")
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with a_world(tmp_path) as world:
         yield world
-
-
-@pytest.fixture
-def lines() -> io.StringIO:
-    stream = io.StringIO()
-    operating_log.set_up(stream)
-    return stream
-
-
-def calls(lines: io.StringIO) -> list[dict[str, Any]]:
-    return [line for line in map(json.loads, lines.getvalue().splitlines()) if line["event"] == "call"]
-
-
-def bearer(user: User) -> tuple[str, str]:
-    return user.metadata[0]
 
 
 async def test_a_call_that_outlives_its_deadline_is_cancelled_and_claims_nothing(

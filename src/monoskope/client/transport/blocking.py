@@ -20,9 +20,6 @@ from monoskope.http.client.failures import ExchangeError
 
 R = TypeVar("R", bound=Message)
 
-_HEAD_S = 30.0
-"""How many seconds m8 has to begin a stream."""
-
 
 class BlockingTransport:
     """One kept connection to one server. Its promises are those of `Transport`; it carries one call at a time.
@@ -69,7 +66,7 @@ class BlockingTransport:
                 method.path,
                 connect.headers(metadata, timeout_s=None),
                 connect.enveloped(request.SerializeToString()),
-                timeout_s=_HEAD_S,
+                timeout_s=exchanging.HEAD_S,
             )
             with contextlib.closing(streamed):
                 kind = one_header(streamed.headers, "content-type")
@@ -106,7 +103,7 @@ class BlockingTransport:
 def _body(streamed: Stream) -> bytes:
     """Return the body of an answer that is no stream: as much of it as an error has at most."""
     body = b""
-    for piece in streamed.pieces(_HEAD_S):
+    for piece in streamed.pieces(exchanging.HEAD_S):
         body += piece
         if len(body) > connect.MOST_ERROR:
             break

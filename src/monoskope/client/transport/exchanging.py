@@ -17,6 +17,8 @@ from monoskope.http.client.failures import NotSentError as NothingSentError
 IDLE_S = 50.0
 """How many seconds a connection is kept without being used: less than m8 keeps it."""
 
+HEAD_S = 30.0
+"""How many seconds m8 has to begin a stream."""
 
 LOOK_AFTER_S = 10.0
 LOOK_S = 5.0

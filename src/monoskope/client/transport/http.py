@@ -25,8 +25,6 @@ T = TypeVar("T")
 
 _MOST_CONNECTIONS = 64
 """How many connections there may be: each carries one call at a time, and m8 limits the connections of an address."""
-_HEAD_S = 30.0
-"""How many seconds m8 has to begin a stream."""
 
 
 class HttpTransport:
@@ -73,7 +71,7 @@ class HttpTransport:
                 method.path,
                 connect.headers(metadata, timeout_s=None),
                 connect.enveloped(request.SerializeToString()),
-                timeout_s=_HEAD_S,
+                timeout_s=exchanging.HEAD_S,
             )
             with contextlib.closing(streamed):
                 kind = one_header(streamed.headers, "content-type")
@@ -134,7 +132,7 @@ class HttpTransport:
 
 async def _body(streamed: Stream) -> bytes:
     """Return the body of an answer that is no stream: as much of it as an error has at most."""
-    body, ends_at = b"", time.monotonic() + _HEAD_S
+    body, ends_at = b"", time.monotonic() + exchanging.HEAD_S
     while len(body) <= connect.MOST_ERROR and (piece := await streamed.receive(ends_at - time.monotonic())):
         body += piece
     return body

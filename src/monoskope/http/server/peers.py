@@ -10,7 +10,7 @@ _PROBES = (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 
 
 def named(peer: object) -> str:
-    """Return the name of a peer as `m8.limits.peers.named` has it, from what a transport calls `peername`."""
+    """Return the name of a peer as `host_port.peer_name` has it, from what a transport calls `peername`."""
     return peer_name(peer[0], peer[1]) if isinstance(peer, tuple) else "unix:"
 
 

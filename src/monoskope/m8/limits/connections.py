@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from monoskope import operating_log
-from monoskope.m8.limits.peers import named, origin
+from monoskope.host_port import peer_name
+from monoskope.m8.limits.peers import origin
 
 LOOK_S = 0.1
 """Seconds between two checks."""
@@ -75,7 +76,7 @@ class Connections:
         return sum(1 for _ in _connected(_open_files(), self._ports)) if self._ports and _LISTED else 0
 
     def prove(self, peer: str) -> None:
-        """Remember that the peer, as `peers.named` calls it, has logged in or shown a valid token."""
+        """Remember that the peer, as `host_port.peer_name` calls it, has logged in or shown a valid token."""
         self._proven.add(peer)
 
     def disturbed(self) -> None:
@@ -182,7 +183,7 @@ def _connected(files: Sequence[int], ports: Collection[int]) -> Iterator[tuple[_
 
 def _peer(one: socket.socket) -> str:
     host, port = one.getpeername()[:2]
-    return named(host, port)
+    return peer_name(host, port)
 
 
 def _shut(file: int, known: _Known) -> None:

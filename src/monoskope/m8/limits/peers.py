@@ -1,13 +1,9 @@
-"""The names of a connection's peer: at both doors, in sockets, and in limits by address."""
+"""What counts as one address of a connection's peer, whom `host_port.peer_name` names, in limits by address."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-
-from monoskope.host_port import peer_name as named
-
-__all__ = ("named", "origin")
 
 _PEER = re.compile(r"ipv[46]:(?:%5B)?(?P<host>[^%]+)(?:%5D)?:(?P<port>[0-9]+)")
 

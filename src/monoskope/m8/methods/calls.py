@@ -38,7 +38,7 @@ class Arrival(Unshared):
 
     Attributes:
         door: By which transport it came, for the operating log.
-        peer: Who sent it, as `limits.peers.named` names it.
+        peer: Who sent it, as `host_port.peer_name` names it.
         authorization: `Bearer TOKEN`.
         client_request_id: The caller's own name for the call, for the operating log.
         traceparent: The caller's span (W3C Trace Context).

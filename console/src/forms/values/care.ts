@@ -24,16 +24,3 @@ export function useCare(expired: () => void, left: () => void): () => void {
     timer.current = window.setTimeout(() => latest.current.expired(), KEPT_MS);
   };
 }
-
-/** Ask before the browser closes or reloads the page, as long as `unsent` says that something would be lost. */
-export function useAskBeforeClosing(unsent: () => boolean): void {
-  const latest = useRef(unsent);
-  latest.current = unsent;
-  useEffect(() => {
-    const ask = (event: BeforeUnloadEvent) => {
-      if (latest.current()) event.preventDefault();
-    };
-    addEventListener("beforeunload", ask);
-    return () => removeEventListener("beforeunload", ask);
-  }, []);
-}

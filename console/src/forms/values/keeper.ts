@@ -23,6 +23,8 @@ export interface Row {
   /** Whether the value ends with a line break, and whether that is removed. */
   endsWithBreak: boolean;
   trim: boolean;
+  /** Whether something is typed. */
+  filled: boolean;
   /** Whether the user said that nothing is typed because the value is empty. */
   empty: boolean;
 }

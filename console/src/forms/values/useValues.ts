@@ -3,7 +3,7 @@
 import { useRef, useState } from "preact/hooks";
 import { callWithValues, Refused, type Part } from "../../api/call";
 import type { Names } from "../../api/types";
-import { useAskBeforeClosing, useCare } from "./care";
+import { useCare } from "./care";
 import { collect, endsWithBreak, forgetAll, forgetOne, forgetTyped, hold, holds, type Keeper, newKeeper, type Row, Unreadable } from "./keeper";
 import { keysOf, parsed, problemsOf } from "./problems";
 import { keyOf, MAX_FILE, type Reading, readingOf } from "./rules";
@@ -46,7 +46,7 @@ let lastId = 0;
 
 function newRow(reading: Reading, key: string, name = "", size = 0): Row {
   lastId += 1;
-  return { id: lastId, reading, key, name, size, keys: null, problem: "", endsWithBreak: false, trim: false, empty: false };
+  return { id: lastId, reading, key, name, size, keys: null, problem: "", endsWithBreak: false, trim: false, filled: false, empty: false };
 }
 
 /** Begin with one empty row for each of `keys`. */
@@ -66,8 +66,6 @@ export function useValues(keys: readonly string[] = [""]): Values {
     () => forgetAll(held),
   );
   const inner: Inner = { held, replace, began };
-  const unsent = () => rows.some((row) => holds(held, row.id));
-  useAskBeforeClosing(unsent);
   return {
     rows,
     generation,
@@ -85,7 +83,7 @@ export function useValues(keys: readonly string[] = [""]): Values {
       setExpired(false);
       touched(inner, id);
     },
-    unsent,
+    unsent: () => rows.some((row) => row.filled || holds(held, row.id)),
     keys: () => keysOf(rows),
     problems: (optional = false) => problemsOf(rows, held, optional),
     copies: () => collect(held, rows),
@@ -99,7 +97,7 @@ export function useValues(keys: readonly string[] = [""]): Values {
 /** Return the rows that are left after values were forgotten: typed ones, emptied, and files if they can still be sent. */
 function withoutForgotten(rows: readonly Row[], held: Keeper, all: boolean): readonly Row[] {
   const left = rows.filter((row) => row.reading === "text" || (!all && held.files.has(row.id)));
-  return left.map((row) => (row.reading === "text" ? { ...row, endsWithBreak: false, empty: false } : row));
+  return left.map((row) => (row.reading === "text" ? { ...row, endsWithBreak: false, filled: false, empty: false } : row));
 }
 
 function set({ replace }: Inner, id: number, change: Partial<Row>): void {
@@ -142,10 +140,12 @@ function changed(inner: Inner, row: Row, change: Change): void {
 
 function touched(inner: Inner, id: number): void {
   inner.began();
-  const endsWith = inner.held.fields.get(id)?.value.endsWith("\n") ?? false;
+  const typed = inner.held.fields.get(id)?.value ?? "";
+  const now = { endsWithBreak: typed.endsWith("\n"), filled: typed !== "" };
   inner.replace((before) => {
     const row = before.find((one) => one.id === id);
-    return row === undefined || (row.endsWithBreak === endsWith && !row.empty) ? before : before.map((one) => (one === row ? { ...one, endsWithBreak: endsWith, empty: false } : one));
+    if (row === undefined || (row.endsWithBreak === now.endsWithBreak && row.filled === now.filled)) return before;
+    return before.map((one) => (one === row ? { ...one, ...now, empty: one.empty && !now.filled } : one));
   });
 }
 

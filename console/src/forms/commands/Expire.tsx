@@ -9,6 +9,7 @@ import { Radios } from "../../parts";
 import { dayProblem } from "../fields/notes";
 import { DayField } from "../fields/NotesField";
 import { PlacesField } from "../fields/PlacesField";
+import { eachOf } from "../send/eachOf";
 import { Frame } from "../send/Frame";
 import { NotesNow } from "../send/NotesNow";
 import { useForm } from "../send/useForm";
@@ -17,24 +18,25 @@ import { M8S_WORD } from "./Label";
 export function ExpireForm(props: FormProps) {
   const form = useForm<Secret>("expire", props);
   const { places, stores, attempted } = form;
-  const uri = places.uris[0] ?? "";
-  const secret = useAnswer<{ secret: Secret }>(places.problems.size === 0 ? "secret" : null, { uri }).data?.secret;
-  const now = secret?.uri === uri ? secret.expires_on : "";
+  const { uris } = places;
+  const one = uris.length === 1 && places.problems.size === 0 ? (uris[0] ?? "") : "";
+  const secret = useAnswer<{ secret: Secret }>(one === "" ? null : "secret", { uri: one }).data?.secret;
+  const now = one !== "" && secret?.uri === one ? secret.expires_on : "";
   const [never, setNever] = useState(false);
   const [typed, setTyped] = useState<string | null>(null);
   const day = typed ?? now;
   const wrong = never ? "" : dayProblem(day);
-  const send = () => call<Results<Secret>>("expire", { uri, on: never ? "" : day });
+  const send = () => eachOf(uris, (uri) => call<Results<Secret>>("expire", { uri, on: never ? "" : day }));
   return (
     <Frame
       {...form.frame}
       intro={`The day of expiry is a note. ${M8S_WORD}`}
       submit="Save the day"
       valid={places.problems.size === 0 && wrong === ""}
-      onSubmit={() => void form.sending.send([uri], send)}
+      onSubmit={() => void form.sending.send(uris, send)}
       done={(result) => <NotesNow secret={result} close={props.close} />}
     >
-      <PlacesField places={places} stores={stores} command="expire" shown={attempted} />
+      <PlacesField places={places} stores={stores} command="expire" shown={attempted} several={props.start.uris !== undefined} />
       <Radios
         legend="Expires"
         value={never ? "never" : "day"}

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Results, Secret } from "../../api/types";
+import type { Done, Results, Secret } from "../../api/types";
 import { useAnswer } from "../../app/answer";
 import type { FormProps } from "../../app/forms";
 import { Radios } from "../../parts";
@@ -16,17 +16,17 @@ import { useForm } from "../send/useForm";
 import { M8S_WORD } from "./Label";
 
 export function ExpireForm(props: FormProps) {
-  const form = useForm<Secret>("expire", props);
+  const form = useForm<Done>("expire", props);
   const { places, stores, attempted } = form;
   const { uris } = places;
   const one = uris.length === 1 && places.problems.size === 0 ? (uris[0] ?? "") : "";
-  const secret = useAnswer<{ secret: Secret }>(one === "" ? null : "secret", { uri: one }).data?.secret;
+  const secret = useAnswer<Secret>(one === "" ? null : "secret", { uri: one }).data;
   const now = one !== "" && secret?.uri === one ? secret.expires_on : "";
   const [never, setNever] = useState(false);
   const [typed, setTyped] = useState<string | null>(null);
   const day = typed ?? now;
   const wrong = never ? "" : dayProblem(day);
-  const send = () => eachOf(uris, (uri) => call<Results<Secret>>("expire", { uri, on: never ? "" : day }));
+  const send = () => eachOf(uris, (uri) => call<Results<Done>>("expire", { uri, on: never ? "" : day }));
   return (
     <Frame
       {...form.frame}
@@ -34,7 +34,7 @@ export function ExpireForm(props: FormProps) {
       submit="Save the day"
       valid={places.problems.size === 0 && wrong === ""}
       onSubmit={() => void form.sending.send(uris, send)}
-      done={(result) => <NotesNow secret={result} close={props.close} />}
+      done={(result) => <NotesNow result={result} close={props.close} />}
     >
       <PlacesField places={places} stores={stores} command="expire" shown={attempted} several={props.start.uris !== undefined} />
       <Radios

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Results, Secret } from "../../api/types";
+import type { Done, Results, Secret } from "../../api/types";
 import { useAnswer } from "../../app/answer";
 import type { FormProps } from "../../app/forms";
 import { type LabelPair, labelProblem, newPair } from "../fields/notes";
@@ -17,11 +17,11 @@ import { useForm } from "../send/useForm";
 export const M8S_WORD = "No store is asked: m8 records who edited what, and shows it as its own word.";
 
 export function LabelForm(props: FormProps) {
-  const form = useForm<Secret>("label", props);
+  const form = useForm<Done>("label", props);
   const { places, stores, attempted } = form;
   const { uris } = places;
   const one = uris.length === 1 && places.problems.size === 0 ? (uris[0] ?? "") : "";
-  const secret = useAnswer<{ secret: Secret }>(one === "" ? null : "secret", { uri: one }).data?.secret;
+  const secret = useAnswer<Secret>(one === "" ? null : "secret", { uri: one }).data;
   const [edited, setEdited] = useState<readonly LabelPair[] | null>(null);
   // Of several secrets, the labels that are named are set and all others stay.
   const had = one !== "" && secret?.uri === one ? secret.labels : {};
@@ -30,7 +30,7 @@ export function LabelForm(props: FormProps) {
   const remove = Object.keys(had).filter((name) => !pairs.some((pair) => pair.name === name));
   const nothing = Object.keys(set).length === 0 && remove.length === 0;
   const valid = places.problems.size === 0 && pairs.every((pair) => labelProblem(pair, pairs) === "");
-  const send = () => eachOf(uris, (uri) => call<Results<Secret>>("label", { uri, set, remove }));
+  const send = () => eachOf(uris, (uri) => call<Results<Done>>("label", { uri, set, remove }));
   return (
     <Frame
       {...form.frame}
@@ -39,7 +39,7 @@ export function LabelForm(props: FormProps) {
       submit="Save the labels"
       valid={valid}
       onSubmit={() => void form.sending.send(uris, send)}
-      done={(result) => <NotesNow secret={result} close={props.close} />}
+      done={(result) => <NotesNow result={result} close={props.close} />}
     >
       <PlacesField places={places} stores={stores} command="label" shown={attempted} several={props.start.uris !== undefined} />
       <fieldset class="form-group">

@@ -23,7 +23,7 @@ export function ActivityView(_: { place: Place }) {
   const [days, setDays] = useState(1);
   const { data, failure, loading, again } = useAnswer<Activity>("activity", { days }, { when: (message) => message.kind === "event" || (message.kind === "m8" && message.away === "") });
   return (
-    <>
+    <div class="pic-view">
       <PageHead
         title="Activity"
         lead="How requests ended, by the events in m8's log. It is m8's word; the page of a request says what is proven."
@@ -36,7 +36,7 @@ export function ActivityView(_: { place: Place }) {
       {failure !== undefined && <FailureBox failure={failure} onRetry={again} tone={data === undefined ? "bad" : "warn"} />}
       {loading && <Skeleton lines={8} />}
       {data !== undefined && <Shown data={data} days={days} />}
-    </>
+    </div>
   );
 }
 
@@ -45,7 +45,7 @@ function Shown({ data, days }: { data: Activity; days: number }) {
   const bars = barsOf(data.buckets);
   const range = RANGES.find((one) => one.days === days)?.text ?? `${days} days`;
   return (
-    <>
+    <div class="pic-view">
       {data.open.length > 0 && <OpenRequests open={data.open} />}
       <Card title={`The last ${range}`} actions={!data.complete && <Badge tone="warn" icon="info">Older events of this time were not read</Badge>}>
         {total(outcomes) === 0 ? (
@@ -59,7 +59,7 @@ function Shown({ data, days }: { data: Activity; days: number }) {
         )}
       </Card>
       <Card title="Who did what" flush><People people={data.people} /></Card>
-    </>
+    </div>
   );
 }
 

@@ -44,7 +44,7 @@ export function StatusView(_: { place: Place }) {
     return () => clearInterval(timer);
   }, []);
   return (
-    <div class="pic-status">
+    <div class="pic-view">
       <PageHead title="Status" lead={status.data === undefined ? "What m8 says of itself and its stores." : <ServerLine status={status.data} heard={heard} />} />
       {since !== "" && (
         <Banner tone="bad" icon="alert"><strong>m8 is away</strong>, seen <Time at={since} quiet />. What is below was true before. {why}</Banner>

@@ -17,7 +17,7 @@ export function StoreView({ place }: { place: Place }) {
   const { data, failure, loading, again } = useAnswer<{ stores: Store[] }>("stores", {}, { when: concernsStores });
   const store = data?.stores.find((one) => one.name === name);
   return (
-    <>
+    <div class="pic-view">
       <PageHead
         title={name}
         above={<Link at="stores" onClick={() => go({ view: "stores" })}><Icon name="chevronLeft" /> Stores</Link>}
@@ -28,14 +28,14 @@ export function StoreView({ place }: { place: Place }) {
       {loading && <Skeleton lines={6} />}
       {data !== undefined && store === undefined && <Empty icon="store" title={`You see no store ${name}.`}>It does not exist, or none of your prefixes lies in it.</Empty>}
       {store !== undefined && <Shown store={store} />}
-    </>
+    </div>
   );
 }
 
 function Shown({ store }: { store: Store }) {
   const health = storeHealth(store);
   return (
-    <>
+    <div class="pic-view">
       {store.identity_state !== "pinned" && <Card><IdentityLine store={store} /></Card>}
       <Card>
         <p class="pic-store-health"><Badge tone={health.tone} icon={TONE_ICONS[health.tone]}>{health.word}</Badge> <span>{health.sentence}</span></p>
@@ -60,7 +60,7 @@ function Shown({ store }: { store: Store }) {
       </Card>
       <Failures store={store.name} />
       <Secrets store={store.name} />
-    </>
+    </div>
   );
 }
 

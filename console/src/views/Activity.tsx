@@ -4,11 +4,13 @@ import { useState } from "preact/hooks";
 import type { Activity } from "../api/types";
 import { useAnswer } from "../app/answer";
 import { go, type Place } from "../app/navigation";
-import { Badge, Button, Card, Empty, FailureBox, Link, PageHead, Skeleton, Time, Uri, useNow } from "../parts";
+import { Badge, Button, Card, Empty, FailureBox, Link, PageHead, Skeleton, Uri, useNow } from "../parts";
 import { Bars } from "../pictures/bars/Bars";
 import { barsOf } from "../pictures/bars/buckets";
 import { BarsTable } from "../pictures/bars/BarsTable";
 import { actorWords } from "../pictures/events/EventRow";
+import { waitsFor } from "../pictures/events/sentences";
+import { For } from "../pictures/For";
 import { sum, total } from "../pictures/kinds";
 import { Legend } from "../pictures/bars/Legend";
 import { People } from "../pictures/bars/People";
@@ -78,8 +80,8 @@ export function OpenRequests({ open }: { open: Activity["open"] }) {
           <li key={one.request_id}>
             <Uri uri={one.uri} />
             <span>{one.actor === "" ? "" : `by ${actorWords(one.actor)}`}</span>
-            <span>since <Time at={one.since} quiet /> {now - Date.parse(one.since) > LONG && <Badge tone="warn" icon="clock">long</Badge>}</span>
-            <Link at={`request ${one.request_id}`} onClick={() => go({ view: "upload", requestId: one.request_id })}>{one.last === "" ? "Open the request" : one.last}</Link>
+            <span>for <For since={one.since} /> {now - Date.parse(one.since) > LONG && <Badge tone="warn" icon="clock">long</Badge>}</span>
+            <Link at={`request ${one.request_id}`} onClick={() => go({ view: "upload", requestId: one.request_id })}>{waitsFor(one.last)}</Link>
           </li>
         ))}
       </ul>

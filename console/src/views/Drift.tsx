@@ -51,7 +51,7 @@ function Group({ word, secrets }: { word: DriftWord; secrets: Secret[] }) {
   const uris = secrets.map((secret) => secret.uri).filter((uri) => chosen.has(uri));
   const none = uris.length === 0 ? "Choose secrets in the table first." : "";
   return (
-    <Card title={<>{word.title}: {counted(secrets.length, "secret")} <Status of={word.status} /></>} flush>
+    <Card title={<><Status of={word.status} /> {counted(secrets.length, "secret")}</>} flush>
       <div class="pic-drift">
         <p>{word.meaning}</p>
         <ul class="pic-steps">

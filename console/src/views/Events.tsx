@@ -69,7 +69,7 @@ export function Events({ place }: { place: Place }) {
         actions={
           <>
             <Liveness paused={paused} waiting={log.waiting} />
-            <Button icon={paused ? "activity" : "minus"} pressed={paused} onClick={() => setPaused(!paused)}>{paused ? (log.waiting === 0 ? "Go on" : `Go on: ${log.waiting.toLocaleString("en")} new`) : "Pause"}</Button>
+            <Button pressed={paused} onClick={() => setPaused(!paused)}>{paused ? (log.waiting === 0 ? "Go on" : `Go on: ${log.waiting.toLocaleString("en")} new`) : "Pause"}</Button>
           </>
         }
       />
@@ -105,7 +105,7 @@ function Liveness({ paused, waiting }: { paused: boolean; waiting: number }) {
   useMe();
   if (why !== "") return <Badge tone="bad" icon="alert" title={why}>m8 is away</Badge>;
   if (paused) return <Badge tone="warn" icon="minus">{`Paused, ${waiting.toLocaleString("en")} waiting`}</Badge>;
-  return <Badge tone="good" icon="dot">Live</Badge>;
+  return <Badge tone="good" icon="activity">Live</Badge>;
 }
 
 function TypeMenu({ type, onType }: { type: string; onType: (type: string) => void }) {

@@ -45,7 +45,7 @@ function Shown({ data }: { data: Answered }) {
   return (
     <div class="pic-view">
       {outlook.expiredCount > 0 && <Expired outlook={outlook} today={today} onShow={() => setChoice({ of: "expired" })} />}
-      <p class="pic-say">
+      <p class="pic-line">
         {outlook.soon === 0 ? "Nothing expires within 30 days." : <>{counted(outlook.soon, "secret")} {outlook.soon === 1 ? "expires" : "expire"} within 30 days. <Button small kind="quiet" onClick={() => setChoice({ of: "soon" })}>Show them</Button></>}
         {data.without > 0 && <span class="pic-quiet"> {counted(data.without, "secret")} without a day.</span>}
       </p>

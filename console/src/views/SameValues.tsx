@@ -22,7 +22,7 @@ export function SameValues(_: { place: Place }) {
   const { data, failure, loading, again } = useAnswer<Groups>("groups");
   return (
     <div class="pic-view">
-      <PageHead title="Same values" lead="Values that stand in more than one place. If one of those places leaks, all of them are open." />
+      <PageHead title="Same values" lead="Values that stand in more than one place. If it leaks from one of them, it is known in all of them." />
       {failure !== undefined && <FailureBox failure={failure} onRetry={again} tone={data === undefined ? "bad" : "warn"} />}
       {loading && <Skeleton lines={8} />}
       {data !== undefined && <Shown data={data} />}

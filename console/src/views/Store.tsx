@@ -44,7 +44,7 @@ function Shown({ store }: { store: Store }) {
             ["State", store.state],
             ["Identity", <code class="pic-break">{store.identity}</code>],
             ["Pinned", store.identity_state === "pinned" ? "yes: this is the identity that you agreed to" : store.identity_state === "changed" ? <code class="pic-break">{store.pinned}</code> : "not yet"],
-            store.identity_rotations > 0 ? ["Rotated", `${store.identity_rotations} times, each signed by the key before`] : null,
+            store.identity_rotations > 0 ? ["Rotated", store.identity_rotations === 1 ? "once, signed by the key before" : `${store.identity_rotations} times, each signed by the key before`] : null,
             ["Fingerprint key", store.fingerprint_key_id === "" ? "none" : <code>{store.fingerprint_key_id}</code>],
             ["Largest secret", store.max_plaintext === 0 ? "not known" : bytes(store.max_plaintext)],
             ["Open requests", store.pending.toLocaleString("en")],

@@ -78,14 +78,16 @@ function Wall({ status, activity, stale }: { status: Status; activity: Activity 
     <div class={stale ? "pic-wall pic-wall-stale" : "pic-wall"}>
       <Tiles status={status} activity={activity} />
       <div class="pic-wall-two">
-        <StoreWall stores={status.stores} />
-        <Card title="Requests in 24 hours">
-          {total(outcomes) === 0 ? <p class="pic-quiet">No request ended.</p> : <><Bars bars={bars} name="How requests ended in the last 24 hours" /><Legend outcomes={outcomes} /><BarsTable bars={bars} /></>}
-        </Card>
-      </div>
-      <div class="pic-wall-two">
-        {activity !== undefined && activity.open.length > 0 && <OpenRequests open={activity.open} />}
-        <Card title="Who did what in 24 hours" flush><People people={activity?.people ?? []} most={8} /></Card>
+        <div class="pic-wall-side">
+          <StoreWall stores={status.stores} />
+          {activity !== undefined && activity.open.length > 0 && <OpenRequests open={activity.open} most={5} />}
+        </div>
+        <div class="pic-wall-side">
+          <Card title="Requests in 24 hours">
+            {total(outcomes) === 0 ? <p class="pic-quiet">No request ended.</p> : <><Bars bars={bars} name="How requests ended in the last 24 hours" /><Legend outcomes={outcomes} brief /><BarsTable bars={bars} /></>}
+          </Card>
+          <Card title="Who did what in 24 hours" flush><People people={activity?.people ?? []} most={6} brief /></Card>
+        </div>
       </div>
     </div>
   );

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,7 +79,7 @@ class Page:
             self.session = answer.document["session"]
         return answer
 
-    def live(self, nonce: str = "") -> Iterator[dict[str, Any]]:
+    def live(self, nonce: str = "") -> Generator[dict[str, Any], None, None]:
         """Yield what the live stream says; closing the iterator closes the stream."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         with closing(connection):

@@ -79,7 +79,15 @@ def test_the_console_serves_its_page_without_node(programs: Path, tmp_path: Path
     token = tmp_path / "token"
     token.write_text("not.a.token", encoding="utf-8")
     token.chmod(0o600)
-    command = [programs / "monoctl", "console", "--no-browser", "--server", "127.0.0.1:1", "--token-file", token]
+    command = [
+        str(programs / "monoctl"),
+        "console",
+        "--no-browser",
+        "--server",
+        "127.0.0.1:1",
+        "--token-file",
+        str(token),
+    ]
     nothing = {"HOME": str(tmp_path), "PATH": str(tmp_path)}
     with subprocess.Popen(command, env=nothing, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as console:
         assert console.stdout is not None

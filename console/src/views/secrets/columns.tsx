@@ -35,8 +35,20 @@ export const COLUMNS: readonly Column<Secret>[] = [
     look: "number",
     cell: (secret) => (secret.upstream_version === "" ? <span class="faint">–</span> : <code title={secret.upstream_version}>{shortVersion(secret.upstream_version)}</code>),
   },
-  { id: "changed", title: "Changed", sort: "changed", look: "tight", cell: (secret) => <Time at={secret.uploaded_at} quiet /> },
-  { id: "by", title: "By", sort: "by", cell: (secret) => <span class="subject">{secret.subject}</span> },
+  {
+    id: "changed",
+    title: "Changed",
+    sort: "changed",
+    look: "tight",
+    // Where the table is narrow, who it was stands below, and the column beside is not shown.
+    cell: (secret) => (
+      <div>
+        <Time at={secret.uploaded_at} quiet />
+        <span class="by-below">by {secret.subject}</span>
+      </div>
+    ),
+  },
+  { id: "by", title: "By", sort: "by", look: "wide", cell: (secret) => <span class="subject">{secret.subject}</span> },
   { id: "expires", title: "Expires", sort: "expires", look: "tight", cell: (secret) => <Expiry on={secret.expires_on} /> },
   {
     id: "sync",

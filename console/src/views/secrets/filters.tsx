@@ -1,7 +1,7 @@
 /** The filters of the table of secrets, as chips with counts. */
 
 import type { ComponentChildren } from "preact";
-import type { SecretsPage, SecretsRequest } from "../../api/types";
+import type { SecretsPage, SecretsRequest, SortField } from "../../api/types";
 import { Button, Chip, ChipMenu } from "../../parts";
 
 /** What each state is called. "" is "present". */
@@ -14,6 +14,16 @@ const STATES: Readonly<Record<string, string>> = {
 };
 
 const EXPIRING: Readonly<Record<string, string>> = { "0": "Expired or today", "7": "Within 7 days", "30": "Within 30 days", "90": "Within 90 days", "365": "Within a year" };
+
+/** For screens on which not every column has a head. */
+const SORTS = [
+  { value: "changed down", text: "last change" },
+  { value: "by", text: "who put it" },
+  { value: "expires", text: "expiry" },
+  { value: "sync", text: "sync" },
+  { value: "verified", text: "longest not verified" },
+  { value: "version down", text: "version" },
+];
 
 /** Whether anything is filtered. */
 export function isFiltered({ search, store, prefix, subject, label, state, expiring_days }: SecretsRequest): boolean {
@@ -52,6 +62,9 @@ export function Filters({ request, page, onChange }: FiltersProps) {
         choices={Object.entries(EXPIRING).map(([value, text]) => ({ value, text }))}
         onChange={(days) => put("expiring_days", days === "" ? undefined : Number(days))}
       />
+      <span class="sorts">
+        <ChipMenu name="Sorted by" all="secret" value={sortName(request)} choices={SORTS} onChange={(sorted) => onChange(sortedBy(request, sorted))} />
+      </span>
       <On name="Search" value={request.search} onRemove={without("search")} />
       <On name="Below" value={request.prefix} onRemove={without("prefix")} />
       {isFiltered(request) && (
@@ -61,6 +74,16 @@ export function Filters({ request, page, onChange }: FiltersProps) {
       )}
     </div>
   );
+}
+
+function sortName({ sort, descending }: SecretsRequest): string {
+  return sort === undefined || (sort === "uri" && !descending) ? "" : `${sort}${descending ? " down" : ""}`;
+}
+
+function sortedBy(request: SecretsRequest, sorted: string): SecretsRequest {
+  const { sort: _sort, descending: _descending, ...others } = request;
+  const [sort, down] = sorted.split(" ");
+  return sorted === "" ? others : { ...others, sort: sort as SortField, descending: down !== undefined };
 }
 
 function On({ name, value, onRemove }: { name: string; value: string | undefined; onRemove: () => void }): ComponentChildren {

@@ -65,6 +65,8 @@ FREE = {
     "monoskope.m8.settings.File": "the name of a file",
     "monoskope.monoctl.console.kept.row.Row": "fingerprints, and words that m8 shows",
     "monoskope.monoctl.console.operation.ValueOperation": "a function that is given values and keeps none",
+    "monoskope.monoctl.console.serving.application._Call": "a function that is given a body and keeps none",
+    "monoskope.monoctl.console.serving.body.Source": "the name of a value",
     "monoskope.monoctl.options.CommandSession": "flags; the token is in a file that one of them names",
     "monoskope.protocol.grant.Grant": "signed and public",
     "monoskope.protocol.hello.Hello": "signed and public",

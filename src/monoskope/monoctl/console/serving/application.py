@@ -20,6 +20,7 @@ from monoskope.monoctl.console.serving.live import Live, line
 from monoskope.monoctl.console.serving.sessions import EndedError, LinkError, Session, Sessions, UsedError
 from monoskope.monoctl.output.failures import failure
 from monoskope.monoctl.output.report import defect
+from monoskope.unshared import Unshared
 from monoskope.value import Value
 
 _STATUS = {
@@ -50,10 +51,13 @@ SECOND = (
 _OWN = {EndedError: "SESSION_ENDED", LinkError: "LINK_ENDED", UsedError: "LINK_USED"}
 
 
-class Begin(Request, frozen=True):
+class Begin(Unshared, Request, frozen=True):
     """What `begin` is asked."""
 
     token: str
+
+    def __repr__(self) -> str:
+        return "<Begin>"
 
 
 class Follow(Request, frozen=True):

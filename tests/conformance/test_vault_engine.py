@@ -258,7 +258,7 @@ async def test_what_happens_between_look_and_patch_is_a_conflict(
 async def test_of_two_that_delete_one_version_at_the_same_time_the_engine_tells_neither(
     harness: VaultHarness, store: VaultStore, path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, *, destroy: bool
 ) -> None:
-    """The engine deletes without check-and-set, and answers both alike. Who looks after that finds nothing to delete."""
+    """It deletes without check-and-set, and answers both alike. Who looks after that finds nothing to delete."""
     other = await VaultStore.open(harness.config(), state_dir=harness.folder)
     version = await write(store, path, NOTHING)
     looked = store._current

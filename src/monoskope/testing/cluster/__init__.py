@@ -12,6 +12,7 @@ that `tell` is given work for whoever types them there.
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -21,6 +22,7 @@ from typing import Self
 
 import tomli_w
 
+from monoskope.errors import UnavailableError
 from monoskope.settings import write_private
 from monoskope.testing.cluster.commands import Commands, Environments, Ran, User
 from monoskope.testing.engines.openbao import OpenBao
@@ -32,6 +34,9 @@ MOUNT = "secret"
 
 PREFIX = "m8"
 """The path in it below which the reactor of a vault store may write."""
+
+_SAYS_S = 5.0
+"""How long a reactor that starts is waited for by its log alone: it may write that elsewhere, or in other words."""
 
 ALL_RIGHTS = ("put", "compare", "see-hash", "delete", "copy", "undelete", "rollback")
 
@@ -308,8 +313,15 @@ class Cluster(Commands):
         part = self.reactors.get(home) or self.part(home, "m8", "reactor", "run", home, log=f"{home}/reactor.log")
         self.reactors[home] = part
         if part.pid is None:
-            before = self.attached(store)
+            before, known = self.attached(store), part.said_bytes
             part.start()
+            # To ask m8 takes a command each time, which a reactor that starts would wait for: its log is looked at first.
+            with contextlib.suppress(UnavailableError):
+                wait_until(
+                    lambda: part.pid is None or '"attached"' in part.said_since(known),
+                    what="it says so",
+                    seconds=_SAYS_S,
+                )
             part.wait_for(lambda: bool(self.attached(store) - before))
         return part
 

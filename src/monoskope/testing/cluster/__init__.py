@@ -315,13 +315,7 @@ class Cluster(Commands):
         if part.pid is None:
             before, known = self.attached(store), part.said_bytes
             part.start()
-            # To ask m8 takes a command each time, which a reactor that starts would wait for: its log is looked at first.
-            with contextlib.suppress(UnavailableError):
-                wait_until(
-                    lambda: part.pid is None or '"attached"' in part.said_since(known),
-                    what="it says so",
-                    seconds=_SAYS_S,
-                )
+            _wait_for_words(part, known)
             part.wait_for(lambda: bool(self.attached(store) - before))
         return part
 
@@ -334,6 +328,19 @@ class Cluster(Commands):
     def wait_until_detached(self, store: str, count: int) -> None:
         """Wait until m8 says that so many replicas, or fewer, are attached."""
         wait_until(lambda: len(self.attached(store)) <= count, what=f"{count} reactors are left at {store}")
+
+
+def _wait_for_words(part: Part, known: int) -> None:
+    """Wait until a reactor's log says, after its first `known` bytes, that it is attached, or for `_SAYS_S`.
+
+    Whoever asks m8 instead runs a command each time, for which the reactor that starts has to wait, too.
+    """
+    with contextlib.suppress(UnavailableError):
+        wait_until(
+            lambda: part.pid is None or '"attached"' in part.said_since(known),
+            what=f"{part.name} says that it is attached",
+            seconds=_SAYS_S,
+        )
 
 
 def _age_key() -> tuple[str, str]:

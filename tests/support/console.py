@@ -72,6 +72,12 @@ class Console:
         self._taken += 1
         return found[0]
 
+    def next_address(self) -> str:
+        """The first address, or, if that was returned, the one that Enter makes."""
+        if self._taken:
+            self.press_enter()
+        return self.address()
+
     def _addresses(self) -> list[str]:
         return _ADDRESS.findall(self.terminal())[self._taken :]
 

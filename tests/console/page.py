@@ -26,8 +26,12 @@ class ConsolePage:
         """Open an address that the terminal showed, and wait until the console is there."""
         page.goto(address)
         found = cls(page)
-        expect(found.heading("Secrets")).to_be_visible()
+        found.has_begun()
         return found
+
+    def has_begun(self) -> None:
+        """Wait until the console is there."""
+        expect(self.heading("Secrets")).to_be_visible()
 
     # --- places ---
 
@@ -37,8 +41,12 @@ class ConsolePage:
 
     def go(self, title: str) -> None:
         """Go to a view by the navigation."""
-        self.page.get_by_role("navigation", name="Views").get_by_role("link", name=title, exact=True).click()
+        self.follow(title)
         expect(self.heading(title)).to_be_visible()
+
+    def follow(self, title: str) -> None:
+        """Use a link of the navigation."""
+        self.page.get_by_role("navigation", name="Views").get_by_role("link", name=title, exact=True).click()
 
     def show(self, uri: str) -> None:
         """Go to one secret, by a search for it."""

@@ -44,7 +44,7 @@ export function StatusView(_: { place: Place }) {
     return () => clearInterval(timer);
   }, []);
   return (
-    <div class="pic-status">
+    <div class="pic-view">
       <PageHead title="Status" lead={status.data === undefined ? "What m8 says of itself and its stores." : <ServerLine status={status.data} heard={heard} />} />
       {since !== "" && (
         <Banner tone="bad" icon="alert"><strong>m8 is away</strong>, seen <Time at={since} quiet />. What is below was true before. {why}</Banner>
@@ -102,7 +102,7 @@ function Tiles({ status, activity }: { status: Status; activity: Activity | unde
       <Tile title="Stores" tone={broken > 0 ? "bad" : "good"} figure={broken > 0 ? `${broken} of ${status.stores.length}` : status.stores.length.toLocaleString("en")} place={{ view: "stores" }}>{broken > 0 ? "do not work" : "all that are active work"}</Tile>
       <Tile title="Failed, 24 hours" tone={failed > 0 ? "warn" : "good"} figure={failed.toLocaleString("en")} place={{ view: "activity" }}>{failed === 1 ? "request" : "requests"}</Tile>
       <Tile title="Open now" figure={(activity?.open.length ?? 0).toLocaleString("en")} place={{ view: "activity" }}>{activity?.open.length === 1 ? "request" : "requests"}</Tile>
-      <Tile title="Out of sync" tone={tone("out-of-sync", "bad")} figure={figure("out-of-sync")} place={{ view: "drift" }}>{`${figure("drifted")} overwrote or drifted`}</Tile>
+      <Tile title="Out of sync" tone={tone("out-of-sync", "bad")} figure={figure("out-of-sync")} place={{ view: "drift" }}>when last verified</Tile>
       <Tile title="Expired" tone={tone("expired", "bad")} figure={figure("expired")} place={{ view: "expiring" }}>{`${figure("expiring")} within 30 days`}</Tile>
       <Tile title="Secrets" figure={figure("present")} place={{ view: "secrets" }}>{`${figure("deleted")} deleted`}</Tile>
       <Until title="m8's certificate" at={status.certificate_expires ?? ""} never="not known" />

@@ -21,7 +21,7 @@ export function Legend({ outcomes }: { outcomes: Record<string, number> }) {
           <ul class="pic-legend-outcomes">
             {some.map(([outcome, count]) => (
               <li key={outcome}>
-                <span>{outcomeWords(outcome)}</span>
+                <span>{outcomeWords(outcome).replace(/^failed: /, "")}</span>
                 <span class="pic-figure" aria-label={counted(count, "request")}>{count.toLocaleString("en")}</span>
               </li>
             ))}

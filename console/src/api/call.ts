@@ -1,8 +1,12 @@
 /** Calls of `monoctl console`. The session is kept in this module's memory alone: nothing is stored, nothing is logged. */
 
-import type { Failure, Live, Session, Source } from "./types";
+import type { Failure, Live, Proven, Session, Source } from "./types";
 
 let session = "";
+let proofKey: CryptoKey | null = null;
+
+/** Whether whoever answers has shown that it is the `monoctl` that began the session: a value goes to nobody else. */
+let isProven = false;
 
 /** `monoctl` refused, or could not be reached. */
 export class Refused extends Error {
@@ -23,6 +27,8 @@ export async function begin(): Promise<Session> {
   history.replaceState(null, "", location.pathname);
   const begun = await post<Session>("begin", { token });
   session = begun.session;
+  proofKey = await crypto.subtle.importKey("raw", bytesOf(begun.proof_key), { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
+  isProven = true;
   return begun;
 }
 
@@ -31,10 +37,14 @@ export function call<T>(operation: string, request: object = {}, signal?: AbortS
   return post<T>(operation, request, undefined, signal);
 }
 
-/** Call an operation with values. Each part's bytes are overwritten with zeros, whatever comes of the call. */
+/** Call an operation with values. Each part's bytes are overwritten with zeros, whatever comes of the call.
+ *
+ * While the live stream is broken nothing is sent: `monoctl` may have ended, and somebody else may listen in its place.
+ */
 export async function callWithValues<T>(operation: string, request: object, parts: Part[]): Promise<T> {
   const body = framed(request, parts);
   try {
+    if (!isProven) throw new Refused(unproven());
     return await post<T>(operation, request, body);
   } finally {
     body.fill(0);
@@ -42,19 +52,47 @@ export async function callWithValues<T>(operation: string, request: object, part
   }
 }
 
-/** Yield what the live stream says, until it ends. */
+/** Yield what the live stream says, until it ends. Throws `Refused` if it is not ours: only `monoctl` can prove the nonce. */
 export async function* live(signal: AbortSignal): AsyncGenerator<Live> {
-  const response = await fetch("/api/live", { method: "POST", headers: headers("application/json"), body: "{}", signal, ...ALONE });
+  const nonce = crypto.getRandomValues(new Uint8Array(32));
+  const body = JSON.stringify({ nonce: hexOf(nonce) });
+  const response = await fetch("/api/live", { method: "POST", headers: headers("application/json"), body, signal, ...ALONE });
   if (!response.ok || response.body === null) throw new Refused(await failureOf(response));
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  try {
+    let isOurs = false;
+    for await (const line of lines(response.body)) {
+      const said = JSON.parse(line) as Live | Proven;
+      if (isOurs && said.kind !== "proof") yield said;
+      else if (isOurs || said.kind !== "proof" || !(await isProof(nonce, said.proof))) throw new Refused(gone());
+      else isOurs = isProven = true;
+    }
+  } finally {
+    isProven = false;
+  }
+}
+
+async function* lines(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let begun = "";
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    const lines = (begun + value).split("\n");
-    begun = lines.pop() ?? "";
-    for (const line of lines) yield JSON.parse(line) as Live;
+    const whole = (begun + value).split("\n");
+    begun = whole.pop() ?? "";
+    yield* whole;
   }
+}
+
+async function isProof(nonce: Uint8Array<ArrayBuffer>, proof: string): Promise<boolean> {
+  return proofKey !== null && (await crypto.subtle.verify("HMAC", proofKey, bytesOf(proof), nonce));
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function bytesOf(hex: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
 
 const ALONE: RequestInit = { cache: "no-store", credentials: "omit", mode: "same-origin", redirect: "error", referrerPolicy: "no-referrer" };
@@ -97,6 +135,15 @@ async function failureOf(response: Response): Promise<Failure> {
   } catch {
     return { ...gone(), message: `monoctl answered ${response.status} without a reason.` };
   }
+}
+
+function unproven(): Failure {
+  return {
+    ...gone(),
+    code: "UNAVAILABLE",
+    message: "The connection to monoctl console is broken. Nothing was sent.",
+    fix: "Try again in a moment. If the page says then that the console has ended, run `monoctl console` again.",
+  };
 }
 
 function gone(): Failure {

@@ -30,9 +30,15 @@ export interface Proof {
 
 // --- the session ---
 
-/** `begin` {token}: the one call without a session. A token works once. */
+/** `begin` {token}: the one call without a session. A token works once.
+ *
+ * 401 is the console's own answer, with one of three codes that no command has: "SESSION_ENDED"; "LINK_ENDED" (too old, none of ours, or the page was
+ * loaded again); "LINK_USED": somebody used the link before, and the session that it began has ended now. Say that loudly.
+ */
 export interface Session {
   session: string;
+  /** 32 bytes in hex, said this once: with them `monoctl` shows later that it is still the one that answers (`Live`, "proof"). */
+  proof_key: string;
   me: Me;
 }
 
@@ -404,7 +410,13 @@ export interface Results<T> {
   notes: string[];
 }
 
-// --- the live stream: `POST /api/live` {}, one JSON object a line ---
+// --- the live stream: `POST /api/live` {nonce}, one JSON object a line ---
+
+/** The first line: HMAC-SHA256 of the nonce, 32 bytes in hex, under `proof_key`. Once `monoctl` has ended, any user of the machine can listen on its port. */
+export interface Proven {
+  kind: "proof";
+  proof: string;
+}
 
 export type Live =
   | { kind: "event"; event: Event }

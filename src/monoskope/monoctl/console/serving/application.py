@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Annotated
+
+import msgspec
 
 from monoskope.errors import Code, Error, NotFoundError
 from monoskope.escape import json_text
@@ -13,7 +16,7 @@ from monoskope.monoctl.console import failure
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operation import Operation, Request, ValueOperation
 from monoskope.monoctl.console.serving import body, files, guard, headers
-from monoskope.monoctl.console.serving.live import Live
+from monoskope.monoctl.console.serving.live import Live, line
 from monoskope.monoctl.console.serving.sessions import EndedError, LinkError, Session, Sessions, UsedError
 from monoskope.monoctl.output.report import defect
 from monoskope.value import Value
@@ -50,6 +53,12 @@ class Begin(Request, frozen=True):
     """What `begin` is asked."""
 
     token: str
+
+
+class Follow(Request, frozen=True):
+    """What `live` is asked."""
+
+    nonce: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Console(Value, frozen=True):
@@ -112,7 +121,7 @@ class ConsoleApplication:
 
     def _called(self, name: str, session: Session, *, is_framed: bool) -> Accepted | Response:
         if name == "live":
-            return _Call(body.MOST_JSON, lambda _: self._stream(session))
+            return _Call(body.MOST_JSON, lambda content: self._stream(session, content))
         operation = self._console.operations.get(name)
         if operation is None:
             return _failed(NotFoundError("the console has no such operation.", fix="Load the page anew."))
@@ -124,7 +133,7 @@ class ConsoleApplication:
     async def _begin(self, content: bytes) -> Response:
         console = self._console
         try:
-            token = console.sessions.begin(body.parsed(Begin, content).token)
+            token, session = console.sessions.begin(body.parsed(Begin, content).token)
         except UsedError as error:
             console.say(SECOND)
             return _failed(error)
@@ -132,20 +141,25 @@ class ConsoleApplication:
             return _failed(error)
         console.began()
         console.say(BEGUN)
-        return await self._finished(_begun(console, token))
+        return await self._finished(_begun(console, token, session))
 
-    async def _stream(self, session: Session) -> Response | Streamed:
-        if session.has_ended:
-            return _failed(EndedError())
-        return Streamed(200, (_LINES, *headers.ALWAYS), self._lines(session))
+    async def _stream(self, session: Session, content: bytes) -> Response | Streamed:
+        try:
+            if session.has_ended:
+                raise EndedError
+            nonce = bytes.fromhex(body.parsed(Follow, content).nonce)
+        except Error as error:
+            return _failed(error)
+        return Streamed(200, (_LINES, *headers.ALWAYS), self._lines(session, nonce))
 
-    async def _lines(self, session: Session) -> AsyncIterator[bytes]:
+    async def _lines(self, session: Session, nonce: bytes) -> AsyncIterator[bytes]:
         sessions, live = self._console.sessions, self._console.live
         sessions.appear(session)
         try:
+            yield line({"kind": "proof", "proof": session.proof(nonce)})
             async with contextlib.aclosing(live.lines(session.on_end)) as lines:
-                async for line in lines:
-                    yield line
+                async for told in lines:
+                    yield told
         finally:
             sessions.leave(session)
 
@@ -188,11 +202,15 @@ class _Call:
         return await work
 
 
-async def _begun(console: Console, token: str) -> object:
+async def _begun(console: Console, token: str, session: Session) -> object:
     whoami = console.operations["whoami"]
     if isinstance(whoami, ValueOperation):
         raise TypeError("whoami takes no value")
-    return {"session": token, "me": await whoami.answer(console.desk, whoami.request())}
+    return {
+        "session": token,
+        "proof_key": session.proof_key.hex(),
+        "me": await whoami.answer(console.desk, whoami.request()),
+    }
 
 
 async def _answered(work: Awaitable[object]) -> Response:

@@ -61,16 +61,22 @@ class Session(Unshared):
 
     Attributes:
         digest: SHA-256 of the token.
+        proof_key: What only this process and the page know, since it is said once: see `proof`.
         streams: How many live streams the page holds open.
         quiet_since: Since when it holds none, by the console's clock.
         on_end: Called when it ends, to end its streams.
     """
 
     digest: bytes
+    proof_key: bytes
     streams: int = 0
     quiet_since: float = 0.0
     has_ended: bool = False
     on_end: list[Callable[[], None]] = field(default_factory=list)
+
+    def proof(self, nonce: bytes) -> str:
+        """Return what shows the page that this process still answers, and nobody who listens in its place."""
+        return hmac.digest(self.proof_key, nonce, "sha256").hex()
 
     def __repr__(self) -> str:
         return f"<Session streams={self.streams} has_ended={self.has_ended}>"
@@ -112,8 +118,8 @@ class Sessions(Unshared):
         self._links.append(_Link(_digest(token), self._clock() + LINK_S))
         return token
 
-    def begin(self, token: str) -> str:
-        """Use a link, and return the token of the session that begins.
+    def begin(self, token: str) -> tuple[str, Session]:
+        """Use a link, and return the session that begins, with its token.
 
         Raises:
             UsedError: it was used before; the session that it began has ended now.
@@ -130,10 +136,10 @@ class Sessions(Unshared):
         if self._clock() > link.until:
             raise LinkError(f"this link is older than {LINK_S:g} seconds.")
         begun = secrets.token_urlsafe(_BYTES)
-        link.session = Session(_digest(begun), quiet_since=self._clock())
+        link.session = Session(_digest(begun), secrets.token_bytes(_BYTES), quiet_since=self._clock())
         self._sessions.append(link.session)
         self._began = True
-        return begun
+        return begun, link.session
 
     def of(self, token: str) -> Session:
         """Return the session that a token names. Raises `EndedError` if there is none."""

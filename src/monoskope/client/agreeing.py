@@ -23,7 +23,7 @@ class StoreIdentity(Value, frozen=True):
 
     @property
     def state(self) -> str:
-        """ "pinned", "new" (nobody has agreed to it), or "changed"."""
+        """Return "pinned", "new" (nobody has agreed to it), or "changed"."""
         if self.changed is not None:
             return "changed"
         return "pinned" if self.pinned else "new"
@@ -40,7 +40,7 @@ class Agreeing(ABC):
 
         Args:
             name: The store's name.
-            identity: What the operator says, `SHA256:…`. If the store followed it by signed steps, their last is pinned.
+            identity: What the operator says, `SHA256:…`. If signed steps lead on from it, their last is pinned.
 
         Raises:
             UsageError: `identity` is not one, or `name` is no name of a store.

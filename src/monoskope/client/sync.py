@@ -445,7 +445,7 @@ class SyncClient(Unshared):
 
         Args:
             name: The store's name.
-            identity: What the operator says, `SHA256:…`. If the store followed it by signed steps, their last is pinned.
+            identity: What the operator says, `SHA256:…`. If signed steps lead on from it, their last is pinned.
 
         Raises:
             UsageError: `identity` is not one, or `name` is no name of a store.

@@ -37,21 +37,27 @@ export async function follow(): Promise<void> {
   for (;;) {
     try {
       for await (const message of live(new AbortController().signal)) {
+        // What happened during a break was not told: all that is shown is asked for again.
+        if (failed > 0) tell({ kind: "secrets", loaded: 0, complete: false });
         failed = 0;
         tell(message);
       }
     } catch (error) {
-      if (error instanceof Refused) return ended.set(error.failure);
+      if (error instanceof Refused && FINAL.has(error.failure.code)) return ended.set(error.failure);
     }
     const pause = PAUSES[failed];
     if (pause === undefined) return ended.set(GONE);
     failed += 1;
     await new Promise((done) => setTimeout(done, pause));
-    void askWho();
   }
 }
 
+/** After these, no stream will open: the session is over, or somebody else answers in monoctl's place. */
+const FINAL = new Set(["SESSION_ENDED", "CONSOLE_GONE"]);
+
 function tell(message: Live): void {
+  // Each stream begins with whether m8 answers: that is no news.
+  if (message.kind === "m8" && message.away === away.get()) return;
   if (message.kind === "m8") setAway(message.away);
   if (message.kind === "note") addNote(message.text);
   for (const handler of [...handlers]) handler(message);

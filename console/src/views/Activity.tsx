@@ -67,16 +67,15 @@ function Shown({ data, days }: { data: Activity; days: number }) {
 
 /** A request that is open for longer than this, in milliseconds, is worth a look: m8 ends requests after minutes. */
 const LONG = 10 * 60_000;
-const MOST = 10;
 
 /** Requests that have not ended, the oldest first. */
-export function OpenRequests({ open }: { open: Activity["open"] }) {
+export function OpenRequests({ open, most = 10 }: { open: Activity["open"]; most?: number }) {
   const now = useNow();
   const rows = [...open].sort((a, b) => a.since.localeCompare(b.since));
   return (
     <Card title={`Open requests: ${open.length.toLocaleString("en")}`} flush>
       <ul class="pic-open">
-        {rows.slice(0, MOST).map((one) => (
+        {rows.slice(0, most).map((one) => (
           <li key={one.request_id}>
             <Uri uri={one.uri} />
             <span>{one.actor === "" ? "" : `by ${actorWords(one.actor)}`}</span>
@@ -85,7 +84,7 @@ export function OpenRequests({ open }: { open: Activity["open"] }) {
           </li>
         ))}
       </ul>
-      {rows.length > MOST && <p class="pic-quiet pic-foot">{`And ${(rows.length - MOST).toLocaleString("en")} more, which are newer.`}</p>}
+      {rows.length > most && <p class="pic-quiet pic-foot">{`And ${(rows.length - most).toLocaleString("en")} more, which are newer.`}</p>}
     </Card>
   );
 }

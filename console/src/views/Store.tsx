@@ -88,7 +88,7 @@ function Secrets({ store }: { store: string }) {
     <Card title={data === undefined ? "Secrets" : `Secrets: ${data.total.toLocaleString("en")}`} actions={<Button small kind="quiet" onClick={() => go({ view: "secrets", secrets: { store } })}>Show all of them</Button>} flush>
       {failure !== undefined && <FailureBox failure={failure} tone="warn" />}
       {data?.total === 0 && <Empty icon="key" title="No secret is here yet." />}
-      <ul class="pic-due">
+      <ul class="pic-kept">
         {data?.secrets.map((secret) => (
           <li key={secret.uri}>
             <Uri uri={secret.uri} />

@@ -42,10 +42,10 @@ function Compared({ result, close }: { result: Comparison; close: () => void }) 
         <p>The store holds exactly these values.</p>
       ) : (
         <p>
-          The store holds something else.{" "}
-          {result.differences.map((key) => (
+          It differs in these keys:{" "}
+          {Object.entries(result.differences).map(([key, how]) => (
             <Badge key={key} tone="bad" icon="alert">
-              {key}
+              {key}: {HOW[how] ?? how}
             </Badge>
           ))}
         </p>
@@ -53,3 +53,5 @@ function Compared({ result, close }: { result: Comparison; close: () => void }) 
     </DoneHead>
   );
 }
+
+const HOW: Readonly<Record<string, string>> = { MISSING: "not there", EXTRA: "only there", CHANGED: "another value" };

@@ -2,12 +2,13 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Results, Secret } from "../../api/types";
+import type { Done, Results, Secret } from "../../api/types";
 import { useAnswer } from "../../app/answer";
 import type { FormProps } from "../../app/forms";
 import { type LabelPair, labelProblem, newPair } from "../fields/notes";
 import { LabelPairs } from "../fields/NotesField";
 import { PlacesField } from "../fields/PlacesField";
+import { eachOf } from "../send/eachOf";
 import { Frame } from "../send/Frame";
 import { NotesNow } from "../send/NotesNow";
 import { useForm } from "../send/useForm";
@@ -16,18 +17,20 @@ import { useForm } from "../send/useForm";
 export const M8S_WORD = "No store is asked: m8 records who edited what, and shows it as its own word.";
 
 export function LabelForm(props: FormProps) {
-  const form = useForm<Secret>("label", props);
+  const form = useForm<Done>("label", props);
   const { places, stores, attempted } = form;
-  const uri = places.uris[0] ?? "";
-  const secret = useAnswer<{ secret: Secret }>(places.problems.size === 0 ? "secret" : null, { uri }).data?.secret;
+  const { uris } = places;
+  const one = uris.length === 1 && places.problems.size === 0 ? (uris[0] ?? "") : "";
+  const secret = useAnswer<Secret>(one === "" ? null : "secret", { uri: one }).data;
   const [edited, setEdited] = useState<readonly LabelPair[] | null>(null);
-  const had = secret?.uri === uri ? secret.labels : {};
+  // Of several secrets, the labels that are named are set and all others stay.
+  const had = one !== "" && secret?.uri === one ? secret.labels : {};
   const pairs = edited ?? begun(had);
   const set = Object.fromEntries(pairs.filter(({ name, value }) => had[name] !== value).map(({ name, value }) => [name, value]));
   const remove = Object.keys(had).filter((name) => !pairs.some((pair) => pair.name === name));
   const nothing = Object.keys(set).length === 0 && remove.length === 0;
   const valid = places.problems.size === 0 && pairs.every((pair) => labelProblem(pair, pairs) === "");
-  const send = () => call<Results<Secret>>("label", { uri, set, remove });
+  const send = () => eachOf(uris, (uri) => call<Results<Done>>("label", { uri, set, remove }));
   return (
     <Frame
       {...form.frame}
@@ -35,12 +38,12 @@ export function LabelForm(props: FormProps) {
       intro={`Labels are notes: everybody who sees the secret can read them. Never write a secret into one. ${M8S_WORD}`}
       submit="Save the labels"
       valid={valid}
-      onSubmit={() => void form.sending.send([uri], send)}
-      done={(result) => <NotesNow secret={result} close={props.close} />}
+      onSubmit={() => void form.sending.send(uris, send)}
+      done={(result) => <NotesNow result={result} close={props.close} />}
     >
-      <PlacesField places={places} stores={stores} command="label" shown={attempted} />
+      <PlacesField places={places} stores={stores} command="label" shown={attempted} several={props.start.uris !== undefined} />
       <fieldset class="form-group">
-        <legend>Labels</legend>
+        <legend>{uris.length > 1 ? "Labels to set; the others stay" : "Labels"}</legend>
         <LabelPairs pairs={pairs} onChange={setEdited} shown={attempted} />
       </fieldset>
     </Frame>

@@ -10,6 +10,8 @@ export interface Bar {
   title: string;
   /** Below the axis; "" for none. */
   tick: string;
+  /** Whether narrow screens leave the tick out. */
+  spare: boolean;
   counts: Counts;
 }
 
@@ -78,7 +80,7 @@ export function Bars({ bars, name }: { bars: readonly Bar[]; name: string }) {
         <text class="pic-number" x="2" y={8 + 0.9 * rem} aria-hidden="true">{up.toLocaleString("en")}</text>
         {down > 0 && <text class="pic-number pic-number-failed" x="2" y={height + 12} aria-hidden="true">{`${down.toLocaleString("en")} failed`}</text>}
         {bars.map((bar, index) => bar.tick !== "" && (
-          <text key={bar.title} class="pic-tick" x={`${(index + 0.5) * width}%`} y={height + 2.4 * rem} text-anchor="middle" aria-hidden="true">{bar.tick}</text>
+          <text key={bar.title} class={bar.spare ? "pic-tick pic-tick-spare" : "pic-tick"} x={`${(index + 0.5) * width}%`} y={height + 2.4 * rem} text-anchor="middle" aria-hidden="true">{bar.tick}</text>
         ))}
       </svg>
       <figcaption class="pic-readout">{shown === undefined ? `${counted(bars.reduce((sum, bar) => sum + total(bar.counts), 0), "request")} ended. Point at a bar, or use the arrow keys.` : barWords(shown)}</figcaption>

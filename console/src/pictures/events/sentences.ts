@@ -42,7 +42,7 @@ function asked(detail: string): Told {
 
 function failed(detail: string): Told {
   const [reason = "", without] = detail.split(",", 2);
-  return { mood: "bad", text: `Failed: ${reasonWords(reason)}${without === undefined ? "" : " (no reactor signed this)"}` };
+  return { mood: "bad", text: `Failed: ${reasonWords(reason)}${without === undefined ? "" : ", without a receipt"}` };
 }
 
 const version = (detail: string): string => {

@@ -102,13 +102,15 @@ export function Reactors({ store }: { store: Store }) {
             return (
               <tr key={one.replica} role="row">
                 <td role="cell" data-title="Replica"><code title={one.replica}>{one.replica.slice(0, 8)}</code></td>
-                <td role="cell" data-title="Connected"><Badge tone={one.attached ? "good" : "plain"} icon={one.attached ? "check" : "minus"}>{one.attached ? "yes" : "gone"}</Badge></td>
+                <td role="cell" data-title="Connected"><span><Badge tone={one.attached ? "good" : "plain"} icon={one.attached ? "check" : "minus"}>{one.attached ? "yes" : "gone"}</Badge></span></td>
                 <td role="cell" data-title="Last heard"><Time at={one.last_heard_at} quiet /></td>
                 <td role="cell" data-title="Engine">
-                  <Badge tone={health.tone} icon={TONE_ICONS[health.tone]} title={health.sentence}>{health.word}</Badge>
-                  {one.engine_since_at !== "" && <span class="pic-quiet"> for <For since={one.engine_since_at} /></span>}
+                  <span>
+                    <Badge tone={health.tone} icon={TONE_ICONS[health.tone]} title={health.sentence}>{health.word}</Badge>
+                    {one.engine_since_at !== "" && <span class="pic-quiet"> for <For since={one.engine_since_at} /></span>}
+                  </span>
                 </td>
-                <td role="cell" data-title="Last failure">{one.last_failure === "" ? <span class="pic-quiet">none</span> : <>{reasonWords(one.last_failure)}, <Time at={one.last_failure_at} quiet /></>}</td>
+                <td role="cell" data-title="Last failure">{one.last_failure === "" ? <span class="pic-quiet">none</span> : <span>{reasonWords(one.last_failure)}, <Time at={one.last_failure_at} quiet /></span>}</td>
               </tr>
             );
           })}

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Self
 
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.browser import WAIT_MS
+
+_DROPPED = """files => {
+  const all = new DataTransfer();
+  for (const [name, text] of Object.entries(files)) all.items.add(new File([text], name));
+  return all;
+}"""
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -41,18 +48,20 @@ class ConsolePage:
 
     def go(self, title: str) -> None:
         """Go to a view by the navigation."""
-        self.follow(title)
-        expect(self.heading(title)).to_be_visible()
-
-    def follow(self, title: str) -> None:
-        """Use a link of the navigation."""
         self.page.get_by_role("navigation", name="Views").get_by_role("link", name=title, exact=True).click()
+        expect(self.heading(title)).to_be_visible()
 
     def show(self, uri: str) -> None:
         """Go to one secret, by a search for it."""
         self.search(uri)
         self.row(uri).get_by_role("link", name=uri).click()
         expect(self.page.get_by_role("heading", level=1)).to_have_text(uri)
+
+    def act(self, uri: str, action: str) -> Form:
+        """Go to a secret and open the form of one of its actions."""
+        self.show(uri)
+        self.page.get_by_role("button", name=action, exact=True).click()
+        return self.form()
 
     # --- the table of secrets ---
 
@@ -68,7 +77,7 @@ class ConsolePage:
 
     def open_put(self) -> Form:
         """Open the form that puts a secret."""
-        self.page.get_by_role("button", name="Put a secret").click()
+        self.page.get_by_role("banner").get_by_role("button", name="Put a secret").click()
         return self.form()
 
     def form(self) -> Form:
@@ -98,6 +107,11 @@ class Form:
         self.field(f"Key {number}").fill(key)
         self.field(f"the value of {key}").fill(value)
         return self
+
+    def drop(self, files: Mapping[str, str]) -> None:
+        """Drop files with these names and contents on the place for files."""
+        dropped = self._page.evaluate_handle(_DROPPED, dict(files))
+        self.panel.get_by_text("Drop files here").dispatch_event("drop", {"dataTransfer": dropped})
 
     def press(self, button: str) -> None:
         """Press a button of the form."""

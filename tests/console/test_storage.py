@@ -128,5 +128,4 @@ def test_a_link_that_was_used_begins_nothing_and_ends_what_it_began(visit: Visit
     address = console.next_address()
     with visit(address=address) as page, visit(address=address, begins=False) as second:
         expect(second.page.get_by_role("heading", level=1)).to_contain_text("was used before")
-        page.follow("Stores")
         expect(page.page.get_by_text("Press Enter in the terminal")).to_be_visible()

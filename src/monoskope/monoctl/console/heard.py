@@ -16,6 +16,11 @@ def hear(sentence: str) -> None:
         sentences.append(sentence)
 
 
+def gathers() -> bool:
+    """Whether an operation is under way in this context that gathers them: else nobody would read what is said."""
+    return _heard.get() is not None
+
+
 @contextmanager
 def gathered() -> Iterator[list[str]]:
     """Gather what is said until the end of the block, also in tasks that are begun in it."""

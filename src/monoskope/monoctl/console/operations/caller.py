@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib.metadata import version
 
 from monoskope.errors import Error
@@ -10,6 +11,9 @@ from monoskope.monoctl.console.operations.fields import Nothing
 from monoskope.monoctl.output import views
 from monoskope.monoctl.output.failures import sentences
 from monoskope.monoctl.output.formats import Document
+
+ANSWER_S = 3.0
+"""Seconds within which m8 must answer: the page begins without it."""
 
 _NOBODY: Document = {
     "subject": "",
@@ -24,7 +28,10 @@ _NOBODY: Document = {
 async def whoami(desk: Desk, _asked: Nothing) -> Document:
     """Answer `Me`. If m8 does not answer, or refuses, `away` says why: the page is there all the same."""
     try:
-        said = views.server(desk.client.server, await desk.client.queries.server())
+        async with asyncio.timeout(ANSWER_S):
+            said = views.server(desk.client.server, await desk.client.queries.server())
+    except TimeoutError:
+        return me(_NOBODY | {"server": desk.client.server}, away=f"m8 did not answer within {ANSWER_S:g} seconds.")
     except Error as error:
         return me(_NOBODY | {"server": desk.client.server}, away=" ".join(filter(None, sentences(error))))
     return me(said)

@@ -36,7 +36,7 @@ export function PlacesField(props: PlacesFieldProps) {
         ))}
       {several && (
         <Button small icon="plus" onClick={places.add}>
-          {fixed.length > 0 ? "Another secret" : "Another place"}
+          {legend === "Secret" ? "Another secret" : "Another place"}
         </Button>
       )}
       {places.list.length === 0 && <p class="field-hint">No secret is chosen.</p>}

@@ -49,11 +49,8 @@ export function IdentityStop({ store, failure, leave }: StopProps) {
         </div>
         {shown !== undefined && <Both pinned={shown.pinned} identity={shown.identity} />}
         <h3>What to do now</h3>
-        <ol>
-          <li>Ask the store’s operator, by another way than m8: in person or by telephone. Ask which identity is right, and why it changed.</li>
-          <li>Put nothing into this store until you know.</li>
-          <li>If the operator confirms the new identity, change the pin in a terminal, where you type it yourself. {fix}</li>
-        </ol>
+        <p>{fix}</p>
+        <p>In person and by telephone are other ways. m8 is none: it is what shows you this identity.</p>
         <div class="form-actions">
           <Button kind="primary" onClick={leave}>
             Leave
